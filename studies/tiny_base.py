@@ -1,0 +1,329 @@
+"""Makes the tiny base model in ``assets/tiny``: a LLaVA of some two million weights, pre-trained on drawn images only.
+
+    python -m studies.tiny_base --out assets/tiny
+
+Like a real base model it has seen many images and reads and writes well, but it has not been taught medicine: most
+abnormalities are only "lesion" to it, and it points at them weakly. Three stages, all from one seed:
+
+1. a byte-level BPE tokenizer on the project's own wording, with one token per coordinate bin;
+2. the vision tower learns to say what is where: for each of 4 x 4 cells in a patch, which structures and which kinds of
+   abnormality cover it (numbers, not names);
+3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form.
+
+The card with its scores is written by ``studies.tiny_card``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from PIL import Image
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import (
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessorPil,
+    SiglipVisionConfig,
+)
+
+from unveil.curate.mau import Rules, mau
+from unveil.geometry import BoxError, box_of_mask
+from unveil.ingest.drawing import Picture
+from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, finding, patient_records
+from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.train import sft
+from unveil.wording import HINTS, mark
+
+SIDE = 128  # pixels of the picture that the tower sees
+PATCH = 16
+CELLS = 4  # cells per patch and axis in the tower's lessons
+GRID = SIDE // PATCH * CELLS
+NAMED = ("nodule", "cyst", "polyp", "gallstone")  # what the base has heard of; the rest is "lesion" to it
+UNNAMED = "lesion"
+KINDS = [(m.MODALITY, label) for m in MODALITIES.values() for label in m.ABNORMALITIES]
+STRUCTURES = sorted({(m.MODALITY, s) for m in MODALITIES.values() for s in m.STRUCTURES})
+CLASSES = {key: i for i, key in enumerate([*KINDS, *STRUCTURES])}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Make the tiny base model."""
+
+    out: Path = Path("assets/tiny")
+    """Folder of the model."""
+    work: Path = Path("runs/tiny_base")
+    """Folder for drawings and intermediate results; drawings that are there are used again."""
+    patients: int = 2000
+    """Patients drawn, some three images each."""
+    seed: int = 1000
+    """Seed of everything; the demo and the studies draw from other seeds."""
+    tower_epochs: int = 20
+    """Passes of the tower over all images."""
+    language_epochs: float = 2.0
+    """Passes of projector and language model over all dialogues."""
+    hidden: int = 128
+    """Width of tower and language model."""
+    layers: int = 4
+    """Layers of each."""
+    threads: int = 2
+    """Threads of torch and drawing processes."""
+
+
+# ---------------------------------------------------------------------------------------------------------- drawings
+
+
+def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Any]], np.ndarray]:
+    """One patient: records with PNG files, the structures' boxes, and the cells' classes (images, class, row, column)."""
+    records = patient_records(patient, folder)
+    pictures = list(draw_patient(patient))
+    cells = np.stack([cell_classes(picture, modality) for picture, modality in pictures])
+    return records, [structure_boxes(picture) for picture, _ in pictures], cells
+
+
+def structure_boxes(picture: Picture) -> dict[str, list[float]]:
+    """Boxes of the normal structures that are large enough to be asked about."""
+    boxes = {}
+    for name, mask in picture.structures.items():
+        try:
+            box = box_of_mask(mask)
+        except BoxError:
+            continue  # out of this image's frame
+        if min(box[2] - box[0], box[3] - box[1]) >= 12:
+            boxes[name] = list(box)
+    return boxes
+
+
+def cell_classes(picture: Picture, modality: str) -> np.ndarray:
+    """The share of each cell that each class covers, as bytes (class, GRID, GRID)."""
+    out = np.zeros((len(CLASSES), GRID, GRID), np.uint8)
+    for name, mask in picture.structures.items():
+        out[CLASSES[modality, name]] = _shares(mask)
+    for drawn in picture.findings:
+        own = out[CLASSES[modality, drawn.label]]
+        np.maximum(own, _shares(drawn.mask), out=own)
+    return out
+
+
+def _shares(mask: np.ndarray) -> np.ndarray:
+    block = mask.shape[0] // GRID
+    return (mask.reshape(GRID, block, GRID, block).mean((1, 3)) * 255).astype(np.uint8)
+
+
+def drawings(config: Config) -> tuple[Path, np.ndarray]:
+    """All drawings: ``records.jsonl`` and ``structures.jsonl`` in the work folder, and the cells' classes."""
+    records_file, cells_file = config.work / "records.jsonl", config.work / "cells.npy"
+    if not records_file.is_file():
+        folder = config.work / "images"
+        folder.mkdir(parents=True, exist_ok=True)
+        todo = [Patient(config.seed, n) for n in range(config.patients)]
+        with ProcessPoolExecutor(config.threads, mp_context=get_context("spawn")) as pool:
+            done = list(pool.map(draw, todo, [folder] * len(todo), chunksize=8))
+        np.save(cells_file, np.concatenate([cells for _, _, cells in done]))
+        write_jsonl(config.work / "structures.jsonl", (s for _, structures, _ in done for s in structures))
+        write_jsonl(records_file, (r for records, _, _ in done for r in records))
+    return records_file, np.load(cells_file, mmap_mode="r")
+
+
+# --------------------------------------------------------------------------------------------------------- dialogues
+
+
+def lessons(config: Config, records: Sequence[Record]) -> Iterator[Dialogue]:
+    """What the language model learns from: MAU dialogues with most names withheld, and questions on normal structures."""
+    veiled = [veil(r) for r in records]
+    yield from mau(veiled, Rules(absent=1, empty_regions=1, own_questions=True), seed=config.seed)
+    lines = (config.work / "structures.jsonl").read_text().splitlines()
+    for record, line in zip(veiled, lines, strict=True):
+        yield from anatomy(record, json.loads(line), np.random.default_rng([config.seed, len(line)]))
+
+
+def veil(record: Record) -> Record:
+    """The record with all but the named kinds called a lesion, and validation patients set apart."""
+    findings = tuple(replace(f, label=f.label if f.label in NAMED else UNNAMED) for f in record.findings)
+    number = int(record.id.split("-")[1])
+    questions = tuple(q for q in record.questions if not q.text.startswith("Is there") or q.text[11:-1] in NAMED)
+    return replace(record, findings=findings, questions=questions, split="val" if number % 50 == 0 else "train")
+
+
+def anatomy(record: Record, boxes: dict[str, list[float]], rng: np.random.Generator, asked: int = 3) -> Iterator[Dialogue]:
+    """Where a structure is, and what is in its region."""
+    names = list(boxes)
+    for name in (names[i] for i in rng.permutation(len(names))[:asked]):
+        place = mark(tuple(boxes[name]))
+        common = (record.id, record.image, record.split)
+        yield Dialogue(f"{record.id}/where/{name}", *common, "localisation", f"Where is the {name}?", f"{place}.", name)
+        question = f"What is in this region: {place}?"
+        yield Dialogue(f"{record.id}/what/{name}", *common, "recognition", question, f"{name}.", place)
+
+
+# --------------------------------------------------------------------------------------------------- tokenizer, model
+
+TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}{% if c['type'] == 'image' %}"
+    "<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% else %}<assistant>{% for c in m['content'] %}"
+    "{{ c['text'] }}{% endfor %}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with tokens for turns, image and coordinate bins."""
+    special = ["<pad>", "<end>", "<user>", "<assistant>", "<image>"]
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=640, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    bpe.train_from_iterator(texts, trainer)
+    bpe.add_tokens([f"<b{i}>" for i in range(64)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token="<pad>", eos_token="<end>", model_max_length=1024, extra_special_tokens={"image_token": "<image>"}
+    )
+
+
+def build(config: Config, words: PreTrainedTokenizerFast) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """The untrained model with its processor."""
+    torch.manual_seed(config.seed)
+    heads = config.hidden // 32
+    tower = SiglipVisionConfig(
+        hidden_size=config.hidden,
+        intermediate_size=4 * config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=heads,
+        image_size=SIDE,
+        patch_size=PATCH,
+        vision_use_head=False,
+    )
+    language = LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=config.hidden,
+        intermediate_size=3 * config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+    model = LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=tower,
+            text_config=language,
+            image_token_index=words.convert_tokens_to_ids("<image>"),
+            vision_feature_layer=-1,
+            vision_feature_select_strategy="full",
+            image_seq_length=(SIDE // PATCH) ** 2,
+            tie_word_embeddings=True,
+        )
+    )
+    model.config.unveil = {"syntax": "bins-64", "hint": False}
+    model.generation_config.eos_token_id = words.eos_token_id
+    model.generation_config.pad_token_id = words.pad_token_id
+    eyes = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    processor = LlavaProcessor(
+        image_processor=eyes,
+        tokenizer=words,
+        patch_size=PATCH,
+        vision_feature_select_strategy="full",
+        chat_template=TEMPLATE,
+    )
+    return model, processor
+
+
+# ------------------------------------------------------------------------------------------------------ tower lessons
+
+
+def pictures(records_file: Path, records: Sequence[Record]) -> Tensor:
+    """All images as the tower sees them, as bytes (N, 3, SIDE, SIDE)."""
+    out = torch.empty(len(records), 3, SIDE, SIDE, dtype=torch.uint8)
+    for i, record in enumerate(records):
+        image = Image.open(records_file.parent / record.image).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        out[i] = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+    return out
+
+
+def teach_tower(config: Config, model: LlavaForConditionalGeneration, images: Tensor, cells: np.ndarray) -> None:
+    """Trains the tower to tell for every cell which classes cover it; the head for this is thrown away."""
+    tower, classes = model.model.vision_tower, len(CLASSES)
+    head = nn.Sequential(nn.LayerNorm(config.hidden), nn.Linear(config.hidden, CELLS * CELLS * classes))
+    chosen = [*tower.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(chosen, lr=1e-3, weight_decay=0.02)
+    size, across = 64, SIDE // PATCH
+    total = config.tower_epochs * (len(images) // size)
+    step, began = 0, time.monotonic()
+    for epoch in range(config.tower_epochs):
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(images))
+        for start in range(0, len(order) - size + 1, size):
+            rows = np.sort(order[start : start + size])
+            x = images[rows].float() / 127.5 - 1
+            shares = torch.from_numpy(cells[rows]).float() / 255
+            target = shares.view(size, classes, across, CELLS, across, CELLS).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+            lr = 1e-3 * sft.loop.cosine(step, total, 0.05)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            seen = tower(x, output_hidden_states=True).hidden_states[-1]
+            logits = head(seen)
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / target[..., 0].numel()
+            loss.backward()
+            nn.utils.clip_grad_norm_(chosen, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+            if step % 100 == 0:
+                print(f"tower {step}/{total} loss {loss.item():.4f} {time.monotonic() - began:.0f} s", flush=True)
+
+
+# --------------------------------------------------------------------------------------------------------------- main
+
+
+def main(config: Config) -> None:
+    """Makes the model."""
+    torch.set_num_threads(config.threads)
+    records_file, cells = drawings(config)
+    records = list(read_jsonl(records_file, Record))
+    rows = list(lessons(config, records))
+    write_jsonl(config.work / "dialogues.jsonl", rows)
+    names = " ".join(f"{label} There is no {label}. Where is the {label}?" for label in ABNORMALITIES)
+    words = tokenizer([f"{d.question} {d.answer}" for d in rows[:40000]] + [names] * 200 + [" ".join(HINTS.values())])
+    model, processor = build(config, words)
+    print(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(records)} images, {len(rows)} dialogues", flush=True)
+    seeing = config.work / "seeing"
+    if not (seeing / "config.json").is_file():
+        teach_tower(config, model, pictures(records_file, records), cells)
+        model.save_pretrained(seeing)
+        processor.save_pretrained(seeing)
+    sft.main(
+        sft.SftConfig(
+            dialogues=config.work / "dialogues.jsonl",
+            out=config.out,
+            model=str(seeing),
+            method="full",
+            epochs=config.language_epochs,
+            batch_size=64,
+            learning_rate=1e-3,
+            weight_decay=0.02,
+            warmup=0.05,
+            checkpoint_every=0,
+            validate_every=200,
+            seed=config.seed,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,171 @@
+"""MAU data, Medical Abnormalities Unveiling: from findings with boxes to questions with true answers in three steps.
+
+UMed-LVLM (arXiv 2501.01377) lets an expert model write a diagnosis from image, category and region, and reorganise it
+into detection, localisation and recognition. Here the rules are the writer: they compose the same three steps from
+category, box, body part and side, and every dialogue says so (``writer="rules"``). Negatives are part of the data: images
+without findings, names that are absent, regions where nothing is. They are drawn only from records whose annotation is
+exhaustive, since an unlabelled place elsewhere proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unveil.geometry import Box, ious
+from unveil.records import Dialogue, Finding, Kind, Record
+from unveil.wording import (
+    NOTHING,
+    QUESTIONS,
+    clean,
+    mark,
+    write_detection,
+    write_diagnosis,
+    write_localisation,
+    write_recognition,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the rule-based writer asks about an image."""
+
+    max_findings: int = 24
+    """Images with more boxed findings get no question whose answer would have to list them all."""
+    absent: int = 1
+    """Localisation questions about a name that is absent from the image, per image."""
+    empty_regions: int = 1
+    """Recognition questions about a region without a finding, per image."""
+    regions: int = 4
+    """Recognition questions about findings, per image at the most."""
+    own_questions: bool = True
+    """Whether the questions that came with the image are asked too."""
+
+
+def mau(
+    records: Sequence[Record], rules: Rules = Rules(), seed: int = 0, skipped: Counter[str] | None = None
+) -> Iterator[Dialogue]:
+    """Dialogues of all records, in order. What is left out is counted by reason in ``skipped``.
+
+    The wording of a question varies in the training split and is the first one elsewhere. Which names are absent is known
+    from the training split's vocabulary of the same data set and modality; each record has a generator of its own, so a
+    record's dialogues do not depend on which other records there are, except through that vocabulary.
+    """
+    skipped = Counter() if skipped is None else skipped
+    names = vocabulary(records)
+    for record in records:
+        rng = np.random.default_rng([seed, int(hashlib.sha256(record.id.encode()).hexdigest()[:12], 16)])
+        known = names[record.source.dataset, record.modality]
+        yield from _distinct(_Writer(record, rules, rng, skipped).dialogues(known))
+
+
+def _distinct(dialogues: Iterator[Dialogue]) -> Iterator[Dialogue]:
+    """Numbers the dialogues of one record that would share an id (two findings in one place)."""
+    seen: Counter[str] = Counter()
+    for dialogue in dialogues:
+        seen[dialogue.id] += 1
+        again = seen[dialogue.id]
+        yield dialogue if again == 1 else replace(dialogue, id=f"{dialogue.id}#{again}")
+
+
+def vocabulary(records: Sequence[Record]) -> dict[tuple[str, str | None], list[str]]:
+    """The finding names that occur, by data set and modality, from the training split where there is one."""
+    training = [r for r in records if r.split == "train"] or records
+    names: dict[tuple[str, str | None], set[str]] = {(r.source.dataset, r.modality): set() for r in records}
+    for record in training:
+        names[record.source.dataset, record.modality].update(f.label for f in record.findings)
+    return {key: sorted(values) for key, values in names.items()}
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """The rules at work on one record."""
+
+    record: Record
+    rules: Rules
+    rng: np.random.Generator
+    skipped: Counter[str]
+
+    def dialogues(self, names: Sequence[str]) -> Iterator[Dialogue]:
+        record, boxed = self.record, self.record.boxed
+        complete = record.completeness == "exhaustive"
+        if record.findings or complete:
+            yield self._dialogue("detection", write_detection(record.findings))
+        if len(boxed) > self.rules.max_findings:
+            self.skipped[f"diagnosis and localisation: more than {self.rules.max_findings} findings"] += 1
+        elif len(boxed) < len(record.findings):
+            self.skipped["diagnosis: a finding without a box"] += 1
+        elif record.findings or complete:
+            yield self._dialogue("diagnosis", write_diagnosis(boxed))
+        yield from self._localisations(boxed, names, complete)
+        yield from self._recognitions(boxed, complete)
+        if self.rules.own_questions:
+            yield from self._own()
+
+    def _localisations(self, boxed: Sequence[Finding], names: Sequence[str], complete: bool) -> Iterator[Dialogue]:
+        for label in sorted({f.label for f in boxed}):
+            of_label = [f for f in boxed if f.label == label]
+            unboxed = any(f.label == label and f.box is None for f in self.record.findings)
+            if len(of_label) <= self.rules.max_findings and not unboxed:
+                yield self._dialogue("localisation", write_localisation(of_label, label), label)
+        absent = sorted(set(names) - {f.label for f in self.record.findings}) if complete else []
+        for label in self._some(absent, self.rules.absent):
+            yield self._dialogue("localisation", write_localisation([], label), label)
+
+    def _recognitions(self, boxed: Sequence[Finding], complete: bool) -> Iterator[Dialogue]:
+        for f in self._some(boxed, self.rules.regions):
+            assert f.box is not None
+            yield self._dialogue("recognition", write_recognition(f), mark(f.box))
+        for _ in range(self.rules.empty_regions if complete else 0):
+            if box := self._empty_region([f.box for f in boxed if f.box]):
+                yield self._dialogue("recognition", NOTHING, mark(box))
+
+    def _empty_region(self, boxes: Sequence[Box], tries: int = 20) -> Box | None:
+        """A region of a lesion's usual extent that touches no finding, or None where there is no room."""
+        width, height = self.record.size
+        for _ in range(tries):
+            w, h = self.rng.uniform(0.1, 0.3, 2) * (width, height)
+            x, y = self.rng.uniform(0, width - w), self.rng.uniform(0, height - h)
+            box = (float(x), float(y), float(x + w), float(y + h))
+            if not boxes or ious([box], boxes).max() == 0:
+                return box
+        self.skipped["empty region: no room"] += 1
+        return None
+
+    def _own(self) -> Iterator[Dialogue]:
+        for i, q in enumerate(self.record.questions):
+            name = q.id or f"q{i}"
+            yield Dialogue(
+                f"{self.record.id}/{name}",
+                self.record.id,
+                self.record.image,
+                self.record.split,
+                q.kind,
+                clean(q.text),
+                clean(q.answer),
+                writer=self.record.source.dataset,
+            )
+
+    def _some(self, items: Sequence, most: int) -> list:
+        if len(items) <= most:
+            return list(items)
+        return [items[i] for i in sorted(self.rng.choice(len(items), most, replace=False))]
+
+    def _dialogue(self, kind: Kind, answer: str, target: str | None = None) -> Dialogue:
+        forms = QUESTIONS[kind]
+        form = forms[int(self.rng.integers(len(forms)))] if self.record.split == "train" else forms[0]
+        suffix = "" if target is None else f"/{target}"
+        return Dialogue(
+            f"{self.record.id}/{kind}{suffix}",
+            self.record.id,
+            self.record.image,
+            self.record.split,
+            kind,
+            form.format(target),
+            answer,
+            target,
+        )

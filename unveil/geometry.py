@@ -1,0 +1,164 @@
+"""Boxes, masks and matching. Boxes are float xyxy in absolute pixels, origin at the top left, half-open.
+
+Half-open: the box (0, 0, 1, 1) is exactly the first pixel, its area is 1. Shapes: N predicted, M true, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
+
+Box = tuple[float, float, float, float]
+
+
+class BoxError(ValueError):
+    """A box that cannot be one: not finite, without area, or outside its image."""
+
+
+def area(box: Box) -> float:
+    """Area in square pixels; 0 for an inverted box."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def clip(box: Box, width: float, height: float) -> Box:
+    """The part of the box that lies inside the image (possibly without area)."""
+    x1, y1, x2, y2 = box
+    return min(max(x1, 0.0), width), min(max(y1, 0.0), height), min(max(x2, 0.0), width), min(max(y2, 0.0), height)
+
+
+def checked(box: Sequence[float], width: float, height: float, tolerance: float = 1.0) -> Box:
+    """A box as annotated, clipped to the image; raises ``BoxError`` where it is not usable.
+
+    Annotation tools round outwards, so up to ``tolerance`` pixels over the edge are clipped without a word. More than that,
+    no area, or a number that is not finite is an error of the annotation.
+    """
+    if len(box) != 4 or not all(math.isfinite(v) for v in box):
+        raise BoxError(f"a box needs four finite numbers, not {list(box)}")
+    x1, y1, x2, y2 = map(float, box)
+    if x2 <= x1 or y2 <= y1:
+        raise BoxError(f"zero-area or inverted box [{x1:g}, {y1:g}, {x2:g}, {y2:g}]")
+    if x1 < -tolerance or y1 < -tolerance or x2 > width + tolerance or y2 > height + tolerance:
+        raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] leads outside the image of {width:g} x {height:g}")
+    inside = clip((x1, y1, x2, y2), width, height)
+    if area(inside) == 0:
+        raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] has no area inside the image of {width:g} x {height:g}")
+    return inside
+
+
+def from_xywh(x: float, y: float, w: float, h: float) -> Box:
+    """From the top left corner and the extent."""
+    return x, y, x + w, y + h
+
+
+def from_centre(cx: float, cy: float, w: float, h: float) -> Box:
+    """From the centre and the extent."""
+    return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+
+
+def scale(box: Box, from_size: tuple[float, float], to_size: tuple[float, float]) -> Box:
+    """The box in another frame: sizes are (width, height) of the same picture, stretched."""
+    fx, fy = to_size[0] / from_size[0], to_size[1] / from_size[1]
+    return box[0] * fx, box[1] * fy, box[2] * fx, box[3] * fy
+
+
+def mirror(box: Box, width: float) -> Box:
+    """The box after the picture was flipped left to right."""
+    return width - box[2], box[1], width - box[0], box[3]
+
+
+def shift(box: Box, dx: float, dy: float) -> Box:
+    """The box moved by (dx, dy), as after padding on the left and on top."""
+    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
+
+
+def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
+    """Intersection over union of every pair, shape (N, M), each in [0, 1]. Inverted boxes have no area and score 0."""
+    p = np.asarray(predicted, np.float64).reshape(-1, 1, 4)
+    t = np.asarray(true, np.float64).reshape(1, -1, 4)
+    sides = np.minimum(p[..., 2:], t[..., 2:]) - np.maximum(p[..., :2], t[..., :2])
+    inter = np.clip(sides, 0, None).prod(-1)
+    areas_p, areas_t = (np.clip(b[..., 2:] - b[..., :2], 0, None).prod(-1) for b in (p, t))
+    union = areas_p + areas_t - inter
+    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+
+
+def match(predicted: Sequence[Box], true: Sequence[Box]) -> list[tuple[int, int, float]]:
+    """One-to-one pairs (i, j, IoU) that maximise the summed IoU (Hungarian matching); pairs that do not touch are left out."""
+    values = ious(predicted, true)
+    rows, columns = linear_sum_assignment(values, maximize=True)
+    return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
+
+
+def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
+    """Summed IoU of the matched pairs over max(N, M): a surplus and a missing box both cost. 1 if there are none at all.
+
+    The abnormal localisation reward of UMed-LVLM (arXiv 2501.01377) for several boxes; metric and reward share it.
+    """
+    most = max(len(predicted), len(true))
+    return sum(v for _, _, v in match(predicted, true)) / most if most else 1.0
+
+
+def mask_from_polygons(polygons: Sequence[Sequence[float]], width: int, height: int) -> dict[str, Any]:
+    """The union of polygons (flat x, y, x, y, … in pixels) as a run-length code."""
+    codes = coco_mask.frPyObjects([list(map(float, p)) for p in polygons], height, width)
+    return _plain(coco_mask.merge(codes))
+
+
+def encode_mask(mask_HW: NDArray[np.bool_]) -> dict[str, Any]:
+    """A boolean mask as a COCO run-length code ``{"size": [height, width], "counts": str}``."""
+    return _plain(coco_mask.encode(np.asfortranarray(mask_HW, dtype=np.uint8)))
+
+
+def decode_mask(code: dict[str, Any]) -> NDArray[np.bool_]:
+    """The mask of a run-length code, compressed (``counts`` a string) or not (a list), as booleans (H, W)."""
+    return coco_mask.decode(compress_mask(code)).astype(bool)
+
+
+def compress_mask(code: dict[str, Any]) -> dict[str, Any]:
+    """A COCO run-length code in its compressed form; lists of counts, as annotation files hold them, are accepted."""
+    height, width = (int(v) for v in code["size"])
+    if isinstance(code["counts"], list):
+        if sum(code["counts"]) != height * width:
+            raise ValueError(f"a mask of {height} x {width} needs {height * width} counts, not {sum(code['counts'])}")
+        return _plain(coco_mask.frPyObjects({"size": [height, width], "counts": code["counts"]}, height, width))
+    return {"size": [height, width], "counts": code["counts"]}
+
+
+def _plain(code: dict[str, Any]) -> dict[str, Any]:
+    return {"size": [int(v) for v in code["size"]], "counts": code["counts"].decode("ascii")}
+
+
+def box_of_mask(mask_HW: NDArray[np.bool_]) -> Box:
+    """The smallest box around the mask's pixels; raises ``BoxError`` for an empty mask."""
+    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
+    if not len(rows):
+        raise BoxError("an empty mask has no box")
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def coverage(box: Box, rows: int, columns: int, width: float, height: float) -> NDArray[np.float64]:
+    """The share of each cell of a (rows, columns) grid over the image that the box covers, shape (rows, columns)."""
+
+    def overlap(low: float, high: float, cells: int, extent: float) -> NDArray[np.float64]:
+        edges = np.linspace(0, extent, cells + 1)
+        return np.clip(np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1]), 0, None) / (extent / cells)
+
+    return np.outer(overlap(box[1], box[3], rows, height), overlap(box[0], box[2], columns, width))
+
+
+def mass_inside(map_HW: NDArray[np.float64], boxes: Sequence[Box], width: float, height: float) -> float:
+    """The share of a non-negative map's mass that lies inside the union of boxes (cells count by their covered share)."""
+    rows, columns = map_HW.shape
+    inside = np.zeros((rows, columns))
+    for box in boxes:
+        inside = np.maximum(inside, coverage(box, rows, columns, width, height))
+    total = float(map_HW.sum())
+    if not total > 0:
+        raise ValueError("the map has no mass")
+    return float((map_HW * inside).sum()) / total

@@ -1,0 +1,309 @@
+"""What flows between the stages: records, dialogues and predictions, and their JSONL files.
+
+A ``Record`` is one image with everything that is known about it. Readers in ``ingest`` make records and are the only
+code that knows VOC from COCO; nobody downstream does. Boxes are float xyxy in absolute pixels of the record's image,
+origin at the top left, half-open; ``Record.width`` and ``Record.height`` name that frame.
+
+A ``Dialogue`` is a question about a record with its true answer. Its texts hold boxes in the neutral markup of
+``wording`` and so do not depend on a model. A ``Prediction`` is what one model answered, with everything that is needed
+to parse it again without that model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import types
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from unveil.geometry import Box
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Completeness = Literal["exhaustive", "partial", "unknown"]
+Access = Literal["open", "dua", "credentialed"]
+
+#: What a dialogue asks. The first four come from findings (``curate mau``), the last two from a record's own questions.
+Kind = Literal["detection", "localisation", "recognition", "diagnosis", "closed", "open"]
+KINDS: tuple[Kind, ...] = ("detection", "localisation", "recognition", "diagnosis", "closed", "open")
+
+
+class RecordError(ValueError):
+    """A file that does not hold what it should; the message names the file, the line and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image comes from. ``sha256`` is that of the image file's bytes."""
+
+    dataset: str
+    version: str | None = None
+    licence: str | None = None
+    access: Access = "open"
+    file: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One annotated object: what it is and where.
+
+    ``mask`` is a COCO run-length code ``{"size": [height, width], "counts": str}`` (see ``geometry``). ``attributes``
+    holds words about it; ``body_part`` and ``side`` are used in answers.
+    """
+
+    label: str
+    box: Box | None = None
+    mask: dict[str, Any] | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that came with the image. ``closed`` answers are one of a few given words, such as yes and no."""
+
+    text: str
+    answer: str
+    kind: Literal["closed", "open"] = "open"
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image and what is known about it. ``patient`` and ``study`` are None when unknown: never the image's id."""
+
+    id: str
+    image: str
+    width: int
+    height: int
+    modality: str | None = None
+    patient: str | None = None
+    study: str | None = None
+    split: Split | None = None
+    findings: tuple[Finding, ...] = ()
+    completeness: Completeness = "unknown"
+    report: str | None = None
+    questions: tuple[Question, ...] = ()
+    source: Source = Source("unknown")
+    group: str | None = None
+    """Joins all that must not be separated, as ``check`` finds it: same patient, same study, same or mirrored image. It
+    goes before the patient, since copies of an image may stand under two patients, and holds across data sets."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    @property
+    def boxed(self) -> tuple[Finding, ...]:
+        """The findings that have a box, from left to right, top to bottom: the order in which answers name them."""
+        return tuple(sorted((f for f in self.findings if f.box), key=lambda f: typing.cast(Box, f.box)))
+
+    @property
+    def cluster(self) -> str:
+        """The unit that a bootstrap draws and a split keeps together: group, else patient, else study, else image."""
+        if self.group is not None:
+            return f"group:{self.group}"
+        for kind, value in (("patient", self.patient), ("study", self.study)):
+            if value is not None:
+                return f"{kind}:{self.source.dataset}:{value}"
+        return f"image:{self.id}"
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """One question on one image with its true answer, in neutral markup.
+
+    ``target`` is what the question is about: a label for localisation, a box's markup for recognition. ``writer`` says
+    who wrote the answer ("rules", or the expert's name and revision).
+    """
+
+    id: str
+    record: str
+    image: str
+    split: Split | None
+    kind: Kind
+    question: str
+    answer: str
+    target: str | None = None
+    writer: str = "rules"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer to a dialogue's question.
+
+    ``syntax`` names the box syntax of ``wording`` and ``frame`` the width and height that its numbers refer to, so the
+    raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
+    """
+
+    id: str
+    record: str
+    kind: Kind
+    answer: str
+    syntax: str
+    frame: tuple[int, int]
+    model: str
+    cut: bool = False
+
+
+Row = TypeVar("Row", Record, Dialogue, Prediction)
+
+
+def to_json(value: Any) -> Any:
+    """A record as plain JSON values; fields that hold their default are left out, so that files stay readable."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        out = {}
+        for f in dataclasses.fields(value):
+            item = getattr(value, f.name)
+            default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+            if item != default:
+                out[f.name] = to_json(item)
+        return out
+    if isinstance(value, (list, tuple)):
+        return [to_json(v) for v in value]
+    return value
+
+
+def from_json(kind: type[Row], value: Any) -> Row:
+    """The inverse of ``to_json``; unknown, missing and ill-typed fields raise ``RecordError``."""
+    return typing.cast(Row, _build(kind, value, kind.__name__))
+
+
+@lru_cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _build(hint: Any, value: Any, where: str) -> Any:
+    """``value`` (parsed JSON) as an instance of the type ``hint``."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build_dataclass(typing.cast(type, hint), value, where)
+    if origin is types.UnionType or origin is typing.Union:
+        inner = next(a for a in args if a is not type(None))
+        return None if value is None else _build(inner, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise RecordError(f"{where}: a list is needed, not {value!r}")
+        inner = args[:1] * len(value) if args[-1] is Ellipsis else args
+        if len(inner) != len(value):
+            raise RecordError(f"{where}: {len(inner)} values are needed, not {len(value)}")
+        return tuple(_build(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(inner, value, strict=True)))
+    if origin is Literal:
+        if value not in args:
+            raise RecordError(f"{where}: one of {', '.join(map(repr, args))} is needed, not {value!r}")
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is not Any and not isinstance(value, origin or hint):
+        raise RecordError(f"{where}: {getattr(hint, '__name__', hint)} is needed, not {value!r}")
+    return value
+
+
+def _build_dataclass(kind: type, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise RecordError(f"{where}: an object is needed, not {value!r}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := value.keys() - fields.keys():
+        raise RecordError(f"{where}: unknown field {', '.join(sorted(unknown))}")
+    required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
+    if missing := required - value.keys():
+        raise RecordError(f"{where}: field {', '.join(sorted(missing))} is missing")
+    hints = _hints(kind)
+    return kind(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
+    """Writes rows (records or plain values) to ``path``, all or nothing; returns their number."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    count = 0
+    try:
+        with partial.open("w", encoding="utf-8") as out:
+            for count, row in enumerate(rows, 1):
+                out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
+    """Rows of a JSONL file; a line that is not a ``kind`` raises ``RecordError`` with the file and the line."""
+    path = Path(path)
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield from_json(kind, json.loads(line))
+            except (json.JSONDecodeError, RecordError) as error:
+                raise RecordError(f"{path}:{number}: {error}") from error
+
+
+def image_path(record_or_dialogue: Record | Dialogue, file: str | Path) -> Path:
+    """The image's path: ``image`` is relative to the folder of the JSONL ``file`` unless it is absolute."""
+    return Path(file).parent / record_or_dialogue.image
+
+
+def select(rows: Iterable[Row], split: Split | None) -> list[Row]:
+    """Rows of one split (predictions have none and all pass)."""
+    return [row for row in rows if split is None or getattr(row, "split", split) == split]
+
+
+def connected(pairs: Iterable[tuple[str, str]], items: Sequence[str]) -> dict[str, int]:
+    """Numbers the connected components of ``items`` under ``pairs``, in order of first appearance."""
+    parent = {item: item for item in items}
+
+    def root(item: str) -> str:
+        while parent[item] != item:
+            parent[item] = item = parent[parent[item]]
+        return item
+
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    numbers: dict[str, int] = {}
+    return {item: numbers.setdefault(root(item), len(numbers)) for item in items}
+
+
+def assign_splits(
+    records: Sequence[Record], shares: tuple[float, float, float] = (0.7, 0.1, 0.2), seed: int = 0
+) -> list[Record]:
+    """Deals whole clusters to train, val and test so that no patient, study or group lies in two splits.
+
+    Clusters are shuffled with ``seed`` and each goes to the split that lacks most images relative to its share, counted
+    per label set first, so that every split sees every kind of finding where the number of clusters allows it.
+    """
+    import numpy as np
+
+    clusters: dict[str, list[int]] = {}
+    for i, record in enumerate(records):
+        clusters.setdefault(record.cluster, []).append(i)
+    labels = {c: frozenset(f.label for i in rows for f in records[i].findings) for c, rows in clusters.items()}
+    order = [list(clusters)[i] for i in np.random.default_rng(seed).permutation(len(clusters))]
+    order.sort(key=lambda c: -len(clusters[c]))  # stable: large clusters first, they are the hardest to place
+    wanted = np.asarray(shares) / sum(shares)
+    total = np.zeros(3)
+    per_stratum: dict[frozenset[str], np.ndarray] = {}
+    split_of: dict[int, Split] = {}
+    for cluster in order:
+        counts = per_stratum.setdefault(labels[cluster], np.zeros(3))
+        size = len(clusters[cluster])
+        lack = wanted * (counts.sum() + size) - counts + 0.5 * (wanted * (total.sum() + size) - total)
+        lack[wanted == 0] = -np.inf
+        chosen = int(np.argmax(lack))
+        counts[chosen] += size
+        total[chosen] += size
+        split_of.update(dict.fromkeys(clusters[cluster], SPLITS[chosen]))
+    return [dataclasses.replace(record, split=split_of[i]) for i, record in enumerate(records)]

@@ -1,0 +1,65 @@
+"""What a stage leaves beside its output so that it can be repeated: configuration, seed, versions, hashes of its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("unveil", "torch", "transformers", "accelerate", "peft", "numpy", "scipy", "pillow", "safetensors")
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration as JSON values."""
+    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    out = {"python": sys.version.split()[0], "platform": platform.platform()}
+    for name in PACKAGES:
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Writes JSON for people to read, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def write(out: Path, command: str, config: Any, inputs: Iterable[Path], seconds: float, **more: Any) -> Path:
+    """Writes the run's description: into the folder ``out`` as ``run.json``, or beside the file ``out``."""
+    path = out / "run.json" if out.is_dir() else out.with_name(out.name + ".run.json")
+    about = {
+        "command": command,
+        "config": plain(config),
+        "seed": getattr(config, "seed", None),
+        "versions": versions(),
+        "inputs": {str(p): sha256(Path(p)) for p in inputs},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+        **more,
+    }
+    return write_json(path, about)

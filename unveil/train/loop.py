@@ -1,0 +1,189 @@
+"""What every training recipe shares: order of the data, schedule, checkpoints, the log of metrics, progress.
+
+Functions only; each recipe writes its own loop.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+from torch import nn
+
+from unveil.models import part_of
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot start or go on; the message says what was kept and what to do."""
+
+
+def batches(lengths: Sequence[int], size: int, seed: int, epoch: int, window: int = 32) -> list[list[int]]:
+    """The batches of one epoch as lists of indices: random, but rows of like length together.
+
+    Rows are shuffled, sorted by length within windows of ``window`` batches to save padding, cut into batches, and the
+    batches shuffled. Every row occurs once; the last batch may be smaller.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    sizes = np.asarray(lengths)
+    out = []
+    for start in range(0, len(order), window * size):
+        part = order[start : start + window * size]
+        part = part[np.argsort(sizes[part], kind="stable")]
+        out += [part[i : i + size].tolist() for i in range(0, len(part), size)]
+    return [out[i] for i in rng.permutation(len(out))]
+
+
+def cosine(step: int, total: int, warmup: float) -> float:
+    """The learning rate's factor before update ``step`` (from 0): linear warm-up over a share of all, cosine to 0."""
+    rise = max(1, round(warmup * total))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+
+def trainable(model: nn.Module, parts: set[str]) -> list[nn.Parameter]:
+    """Freezes all but the named parts ("language", "projector", "tower"); returns what is trained."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(part_of(name) in parts)
+    chosen = [p for p in model.parameters() if p.requires_grad]
+    if not chosen:
+        raise TrainingError(f"nothing is left to train: the model has no part named {', '.join(sorted(parts))}")
+    return chosen
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Trained parameters in two groups: matrices, which decay, and norms and biases, which do not."""
+    chosen = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in chosen if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in chosen if p.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- checkpoints
+
+
+def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int = 2) -> Path:
+    """Writes everything that is needed to go on exactly, all or nothing, and drops all but the newest ``keep``."""
+    final = folder / f"step-{step:07d}"
+    partial = folder / f"{final.name}.partial"
+    try:
+        if accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        accelerator.wait_for_everyone()
+        accelerator.save_state(str(partial))
+        if accelerator.is_main_process:
+            (partial / "step.json").write_text(json.dumps({"step": step}))
+            _sync(partial)
+            shutil.rmtree(final, ignore_errors=True)
+            partial.replace(final)
+            for old in checkpoints(folder)[:-keep]:
+                shutil.rmtree(old)
+        accelerator.wait_for_everyone()
+    except (OSError, RuntimeError) as error:
+        if accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        kept = [p.name for p in checkpoints(folder)]
+        have = f"the last good one is {kept[-1]}" if kept else "there is none yet"
+        raise TrainingError(f"checkpoint {final.name} could not be written to {folder} ({error}); {have}") from error
+    return final
+
+
+def _sync(folder: Path) -> None:
+    """Waits until the files are on the disk, so that a rename never makes a half-written checkpoint look whole."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Whole checkpoints, oldest first."""
+    return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != ".partial")
+
+
+def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
+    """Restores the newest checkpoint; returns the number of updates done, 0 if there is none."""
+    found = checkpoints(folder)
+    if not found:
+        return 0
+    accelerator.load_state(str(found[-1]))
+    return int(json.loads((found[-1] / "step.json").read_text())["step"])
+
+
+# ------------------------------------------------------------------------------------------------------------ metrics
+
+
+class MetricsLog:
+    """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked."""
+
+    def __init__(self, path: Path, accelerator: Accelerator, step: int):
+        self.path, self.accelerator = path, accelerator
+        if accelerator.is_main_process:
+            self._rewind(step)
+
+    def _rewind(self, step: int) -> None:
+        """Drops lines after ``step``: a resumed run writes them again."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.path.read_text().splitlines() if self.path.is_file() and step else []
+        kept = []
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:  # the last line of a killed run may be half-written
+                break
+            if row["step"] <= step:
+                kept.append(line)
+        self.path.write_text("".join(f"{line}\n" for line in kept))
+
+    def write(self, step: int, **values: float) -> None:
+        if self.accelerator.is_main_process:
+            with self.path.open("a") as out:
+                out.write(json.dumps({"step": step, **values}) + "\n")
+        self.accelerator.log(values, step=step)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.2f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Any]:
+    """A progress bar with rate and time left; yields ``advance(n=1, note="")``."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, disable=not show) as bar:
+        task = bar.add_task(title, total=total, completed=done, note="")
+
+        def advance(n: int = 1, note: str = "") -> None:
+            bar.update(task, advance=n, note=note)
+
+        yield advance
+
+
+def finite(value: torch.Tensor, ids: Sequence[str]) -> float:
+    """The value of a loss; one that is not finite stops the run and names the rows."""
+    number = float(value.detach())
+    if not math.isfinite(number):
+        raise TrainingError(f"the loss is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
+    return number

@@ -1,0 +1,300 @@
+"""Supervised fine-tuning: abnormal-aware instruction tuning, stage 1 of UMed-LVLM (arXiv 2501.01377).
+
+L_it = -sum_t log p(y_t | y_<t, x, q), on answer tokens only, averaged over the answer tokens of an update.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from unveil import models, runs
+from unveil.models import Chat, Loaded
+from unveil.records import Dialogue, image_path, read_jsonl, select
+from unveil.train import loop
+from unveil.train.losses import IGNORED, answer_nll
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
+
+    dialogues: Path
+    """Dialogues, as `unveil curate mau` writes them."""
+    out: Path
+    """Folder for the trained model, its checkpoints and metrics.jsonl."""
+    model: str = models.TINY
+    """Hub id or local folder of the model to start from; "tiny" is the base model that comes along."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    method: Literal["lora", "full"] = "lora"
+    """Train adapters on the linear layers of the language model, or all of its weights."""
+    lora_rank: int = 64
+    """Rank of the adapters."""
+    lora_alpha: float = 128.0
+    """Scale of the adapters."""
+    lora_dropout: float = 0.0
+    """Dropout before the adapters."""
+    train_tower: bool = False
+    """Train the vision tower too."""
+    train_projector: bool = True
+    """Train the projector between tower and language model too."""
+    epochs: float = 3.0
+    """Passes over the training dialogues."""
+    batch_size: int = 8
+    """Dialogues per forward pass and process."""
+    accumulate: int = 1
+    """Forward passes per update."""
+    learning_rate: float = 2e-4
+    """Peak learning rate; cosine to 0."""
+    warmup: float = 0.03
+    """Share of all updates over which the learning rate rises."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
+    clip_norm: float = 1.0
+    """Largest gradient norm."""
+    max_length: int | None = None
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default what the tokenizer declares."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass to save memory."""
+    validate_every: int = 100
+    """Updates between validations; 0 never."""
+    validation_rows: int = 256
+    """Validation dialogues used each time, at the most."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints; 0 never."""
+    log_every: int = 10
+    """Updates between lines of metrics.jsonl."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where else to log. Only figures are sent, never an image or a text."""
+    workers: int = 0
+    """Processes that decode images and encode rows."""
+    cache_mb: int = 2048
+    """Memory for processed images, per process."""
+    seed: int = 0
+    """Seed of data order, adapters and dropout."""
+    resume: bool = False
+    """Go on from the newest checkpoint in `out`."""
+
+
+@dataclass(frozen=True)
+class Rows(torch.utils.data.Dataset):
+    """Dialogues as encoded rows, encoded when asked for."""
+
+    dialogues: Sequence[Dialogue]
+    file: Path
+    chat: Chat
+
+    def __len__(self) -> int:
+        return len(self.dialogues)
+
+    def __getitem__(self, i: int) -> models.Encoded:
+        dialogue = self.dialogues[i]
+        return self.chat.encode(dialogue, image_path(dialogue, self.file), with_answer=True)
+
+
+def main(config: SftConfig) -> Path:
+    """Trains and returns the folder of the trained model."""
+    started = time.monotonic()
+    half = models.default_dtype(models.default_device()) == torch.bfloat16
+    accelerator = Accelerator(
+        mixed_precision="bf16" if half else "no", log_with=list(config.trackers) or None, project_dir=str(config.out)
+    )
+    set_seed(config.seed)
+    loaded = models.load(
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=accelerator.device,
+        dtype=torch.float32 if config.method == "full" else None,  # full training keeps its weights in float32
+    )
+    chat = loaded.chat
+    chat.resize_cache(config.cache_mb)
+    train, val = data(config, accelerator)
+    model = prepare(loaded, config)
+    total = updates(len(train), config, accelerator.num_processes)
+    optimizer = torch.optim.AdamW(
+        loop.parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+    )
+    model, optimizer = accelerator.prepare(model, optimizer)
+    checkpoints = config.out / "checkpoints"
+    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
+    accelerator.init_trackers("unveil-sft", config=runs.plain(config))
+
+    model.train()
+    stream = batch_stream(train, chat, config, accelerator, skip=step * config.accumulate)
+    with loop.progress("train sft", total, step, accelerator.is_main_process) as advance:
+        while step < total:
+            began = time.monotonic()
+            factor = loop.cosine(step, total, config.warmup)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * factor
+            loss, tokens = update(model, optimizer, [next(stream) for _ in range(config.accumulate)], accelerator, config)
+            step += 1
+            advance(note=f"loss {loss:.3f}")
+            if step % config.log_every == 0 or step == total:
+                rate = tokens / (time.monotonic() - began)
+                log.write(step, loss=loss, lr=config.learning_rate * factor, answer_tokens_per_s=rate)
+            if val and config.validate_every and (step % config.validate_every == 0 or step == total):
+                log.write(step, val_loss=validate(model, val, chat, config, accelerator))
+            if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
+                loop.save_checkpoint(accelerator, checkpoints, step)
+
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        save(accelerator.unwrap_model(model), chat, config)
+        runs.write(config.out, "train sft", config, [config.dialogues], time.monotonic() - started)
+    accelerator.end_training()
+    return config.out
+
+
+def data(config: SftConfig, accelerator: Accelerator) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Training and validation dialogues; the latter a fixed sample of at most ``validation_rows``."""
+    rows = list(read_jsonl(config.dialogues, Dialogue))
+    train, val = select(rows, "train"), select(rows, "val")
+    if not train:
+        raise loop.TrainingError(f"{config.dialogues}: no dialogue has the split 'train'")
+    if len(val) > config.validation_rows:
+        picks = torch.randperm(len(val), generator=torch.Generator().manual_seed(config.seed))
+        val = [val[i] for i in sorted(picks[: config.validation_rows].tolist())]
+    return train, val
+
+
+def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
+    """The model with what is trained unfrozen, or with adapters."""
+    model = loaded.model
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
+    if config.method == "full":
+        loop.trainable(model, parts)
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=models.linear_layers(model, sorted(parts)),
+    )
+    if config.gradient_checkpointing:
+        model.enable_input_require_grads()
+    return get_peft_model(model, lora)
+
+
+def updates(rows: int, config: SftConfig, processes: int) -> int:
+    """How many updates the configured epochs make."""
+    per_epoch = math.ceil(rows / config.batch_size)
+    return max(1, math.ceil(per_epoch * config.epochs / (config.accumulate * processes)))
+
+
+def batch_stream(
+    train: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator, skip: int
+) -> Iterator[dict[str, Any]]:
+    """Batches for this process, epoch after epoch, without end; the first ``skip`` are left out without being made."""
+    lengths = [len(d.question) + len(d.answer) for d in train]
+    epoch, rank, world = 0, accelerator.process_index, accelerator.num_processes
+    while True:
+        order = loop.batches(lengths, config.batch_size, config.seed, epoch)
+        order = [*order, *order[: -len(order) % world]][rank::world]  # every process gets the same number
+        if skip >= len(order):
+            skip -= len(order)
+        else:
+            yield from loader(train, chat, config, order[skip:])
+            skip = 0
+        epoch += 1
+
+
+def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: list[list[int]]) -> DataLoader:
+    """Encoded batches in the given order, with the rows' ids for error messages."""
+
+    def collate(encoded: list[models.Encoded]) -> dict[str, Any]:
+        limit = config.max_length or chat.longest
+        for row in encoded:
+            if limit and len(row) > limit:
+                raise loop.TrainingError(f"{row.id}: {len(row)} tokens are more than --max-length {limit}")
+        return {"ids": [row.id for row in encoded], "inputs": chat.batch(encoded)}
+
+    return DataLoader(
+        Rows(rows, config.dialogues, chat), batch_sampler=order, collate_fn=collate, num_workers=config.workers
+    )
+
+
+def nll(model: torch.nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Summed negative log-likelihood of a batch's answers, and the number of answer tokens.
+
+    The head runs only on positions at which some row of the batch has an answer token to predict.
+    """
+    labels = inputs["labels"][:, 1:]
+    kept_K = (labels != IGNORED).any(0).nonzero()[:, 0]
+    rest = {k: v for k, v in inputs.items() if k != "labels"}
+    logits_BKV = model(**rest, logits_to_keep=kept_K, use_cache=False).logits
+    targets_BK = labels[:, kept_K]
+    return answer_nll(logits_BKV, targets_BK), (targets_BK != IGNORED).sum()
+
+
+def update(
+    model: torch.nn.Module, optimizer: Any, batches: Sequence[dict[str, Any]], accelerator: Accelerator, config: SftConfig
+) -> tuple[float, int]:
+    """One optimiser update; returns the mean loss per answer token over all processes and their number of answer tokens."""
+    inputs = [{k: v.to(accelerator.device) for k, v in b["inputs"].items()} for b in batches]
+    mine = sum((i["labels"][:, 1:] != IGNORED).sum() for i in inputs)
+    tokens = accelerator.reduce(mine, "sum")
+    summed = torch.zeros((), device=accelerator.device)
+    for i, (part, batch) in enumerate(zip(inputs, batches, strict=True)):
+        last = i == len(inputs) - 1
+        with accelerator.autocast(), _synchronised(accelerator, model, last):
+            loss, _ = nll(model, part)
+            loop.finite(loss, batch["ids"])
+            # DDP averages gradients over processes; the loss is a sum over all of them
+            accelerator.backward(loss * (accelerator.num_processes / tokens))
+        summed += loss.detach()
+    accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip_norm)
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(accelerator.reduce(summed, "sum") / tokens), int(tokens)
+
+
+def _synchronised(accelerator: Accelerator, model: torch.nn.Module, last: bool) -> Any:
+    """Gradients are exchanged between processes with the last pass of an update only."""
+    return nullcontext() if last else accelerator.no_sync(model)
+
+
+@torch.no_grad()
+def validate(
+    model: torch.nn.Module, val: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator
+) -> float:
+    """Mean loss per answer token on the validation dialogues."""
+    model.eval()
+    order = [list(range(i, min(i + config.batch_size, len(val)))) for i in range(0, len(val), config.batch_size)]
+    summed, tokens = 0.0, 0
+    for batch in loader(val, chat, config, order):
+        with accelerator.autocast():
+            loss, n = nll(model, {k: v.to(accelerator.device) for k, v in batch["inputs"].items()})
+        summed, tokens = summed + float(loss), tokens + int(n)
+    model.train()
+    return summed / tokens
+
+
+def save(model: Any, chat: Chat, config: SftConfig) -> None:
+    """The trained model (or its adapter) with its processor, declared as one that knows the answers' form."""
+    about = {"syntax": chat.syntax.name, "hint": False}
+    if config.method == "full":
+        model.config.unveil = about
+    model.save_pretrained(config.out, safe_serialization=True)
+    chat.processor.save_pretrained(config.out)
+    runs.write_json(config.out / "unveil.json", about)

@@ -1,0 +1,404 @@
+"""Questions, answers and box syntaxes: what is said to a model, and how what it says is read.
+
+Rendering and parsing of one thing stand side by side, and metric and reward use the same parser.
+
+Texts between the stages hold boxes in a neutral markup, ``<box 10.0 20.0 30.0 40.0>``: absolute pixels of the record's
+image. Only at the model's door is it turned into the model's own syntax, which is declared with the model and never
+guessed: a pixel box read as 0-1000 is a wrong box. ``View`` knows which picture the model's numbers refer to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unveil.geometry import Box, area, clip, scale, shift
+from unveil.records import Finding, Kind
+
+# ---------------------------------------------------------------------------------------------- text from outside
+
+_CONTROL = re.compile(r"<\|[^|<>]*\|>|</?(?:image|video|box|ref|s|bos|eos|pad|loc\d+|b\d+)\b[^<>]*>|\[/?INST\]|<</?SYS>>", re.I)
+
+
+def clean(text: str) -> str:
+    """Text from outside (a report, a question, a label) as data: no control tokens, no invisible characters.
+
+    Chat-template and image tokens are removed in any case and also when split by zero-width characters.
+    """
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
+    while (shorter := _CONTROL.sub(" ", text)) != text:
+        text = shorter
+    return re.sub(r"[ \t]+", " ", text).strip()
+
+
+def normal(text: str) -> str:
+    """A name for comparison: lower case, one space between words, underscores and hyphens as spaces, no punctuation at the ends."""
+    return re.sub(r"[\s_-]+", " ", text).strip(" .,;:()[]\"'").lower()
+
+
+# ------------------------------------------------------------------------------------------------------ box syntaxes
+
+
+@dataclass(frozen=True)
+class BoxSyntax:
+    """How one model family writes a box. ``write`` and ``pattern`` are inverse to each other up to rounding.
+
+    ``grid`` is the number range of a coordinate, or None for absolute pixels of the frame; ``order`` maps the written
+    numbers to x1, y1, x2, y2; ``square`` tells that the picture is padded to a square, centred, before it is seen.
+    """
+
+    name: str
+    write: Callable[[Sequence[float]], str]
+    pattern: re.Pattern[str]
+    grid: float | None
+    order: tuple[int, int, int, int] = (0, 1, 2, 3)
+    square: bool = False
+    token_bins: bool = False
+
+    @property
+    def step(self) -> float:
+        """The smallest difference between two numbers that it can write."""
+        return 0.001 if self.grid == 1 else 1.0
+
+
+@dataclass(frozen=True)
+class View:
+    """The picture that a model's numbers refer to.
+
+    ``size`` is the image's width and height; ``frame`` those of the picture after the processor's resizing (they matter
+    for syntaxes in absolute pixels only).
+    """
+
+    syntax: BoxSyntax
+    size: tuple[int, int]
+    frame: tuple[int, int]
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """The image's size after padding, before resizing."""
+        return (max(self.size),) * 2 if self.syntax.square else self.size
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        return (self.canvas[0] - self.size[0]) // 2, (self.canvas[1] - self.size[1]) // 2
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        grid = self.syntax.grid
+        return self.frame if grid is None else (grid, grid)
+
+    def write(self, box: Box) -> str:
+        """A box of the image (absolute pixels) in the model's syntax; a very small one grows to the smallest writable."""
+        x1, y1, x2, y2 = scale(shift(box, *self.offset), self.canvas, self._range)
+        step, (width, height) = self.syntax.step, self._range
+        x1, y1 = min(x1, width - 2 * step), min(y1, height - 2 * step)
+        numbers = x1, y1, max(x2, x1 + step), max(y2, y1 + step)
+        return self.syntax.write([numbers[i] for i in self.syntax.order])
+
+    def read(self, text: str) -> tuple[list[Box], int]:
+        """All boxes of a text, in absolute pixels of the image, in order, and the number of malformed ones.
+
+        Malformed: inverted, without area inside the image, or with a number outside the syntax's range.
+        """
+        boxes, malformed = [], 0
+        for found in self.syntax.pattern.finditer(text):
+            box = self._box([float(v) for v in found.groups()])
+            if box is None:
+                malformed += 1
+            else:
+                boxes.append(box)
+        return boxes, malformed
+
+    def _box(self, written: list[float]) -> Box | None:
+        numbers = [0.0] * 4
+        for value, i in zip(written, self.syntax.order, strict=True):
+            numbers[i] = value
+        if self.syntax.token_bins:  # a bin stands for its middle
+            numbers = [v + 0.5 for v in numbers]
+        x1, y1, x2, y2 = numbers
+        width, height = self._range
+        if not (x1 < x2 <= width + 1 and y1 < y2 <= height + 1):
+            return None
+        box = scale((x1, y1, x2, y2), self._range, self.canvas)
+        box = clip(shift(box, -self.offset[0], -self.offset[1]), *self.size)
+        return box if area(box) > 0 else None
+
+
+def _ints(form: str, grid: int | None = None) -> Callable[[Sequence[float]], str]:
+    def write(numbers: Sequence[float]) -> str:
+        return form.format(*(round(v) if grid is None else min(int(v), grid - 1) for v in numbers))
+
+    return write
+
+
+_LIST = r"\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]"
+_UNIT = r"\[\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*\]"
+
+SYNTAXES: dict[str, BoxSyntax] = {
+    s.name: s
+    for s in (
+        # Qwen2.5-VL: JSON, absolute pixels of the resized image
+        BoxSyntax("json-pixels", _ints('{{"bbox_2d": [{}, {}, {}, {}]}}'), re.compile(_LIST), None),
+        # Qwen3-VL: the same JSON, 0-1000 of the image
+        BoxSyntax("json-1000", _ints('{{"bbox_2d": [{}, {}, {}, {}]}}'), re.compile(_LIST), 1000.0),
+        # Qwen2-VL: box tokens, 0-1000; the tokens are special and may be gone after decoding
+        BoxSyntax(
+            "qwen2-vl",
+            _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
+            re.compile(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*,\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"),
+            1000.0,
+        ),
+        # InternVL: 0-1000
+        BoxSyntax("internvl", _ints("<box>[[{}, {}, {}, {}]]</box>"), re.compile(r"\[" + _LIST + r"\]"), 1000.0),
+        # LLaVA-1.5 family: floats 0-1 of the image padded to a square
+        BoxSyntax(
+            "unit-square",
+            lambda v: "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*v),
+            re.compile(_UNIT),
+            1.0,
+            square=True,
+        ),
+        # floats 0-1 of the image as it is
+        BoxSyntax("unit", lambda v: "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*v), re.compile(_UNIT), 1.0),
+        # PaliGemma: location tokens, 1024 bins, y before x
+        BoxSyntax(
+            "loc-1024",
+            _ints("<loc{:04d}><loc{:04d}><loc{:04d}><loc{:04d}>", 1024),
+            re.compile(r"<loc(\d{4})>" * 4),
+            1024.0,
+            order=(1, 0, 3, 2),
+            token_bins=True,
+        ),
+        # the tiny base model of this project: one token per coordinate, 64 bins
+        BoxSyntax(
+            "bins-64",
+            _ints("<b{}><b{}><b{}><b{}>", 64),
+            re.compile(r"<b(\d+)>\s*" * 3 + r"<b(\d+)>"),
+            64.0,
+            token_bins=True,
+        ),
+    )
+}
+
+_MARKUP = re.compile(r"<box (-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (-?[\d.]+)>")
+
+
+def mark(box: Box) -> str:
+    """A box in neutral markup."""
+    return "<box {:.2f} {:.2f} {:.2f} {:.2f}>".format(*box)
+
+
+def unmark(text: str) -> list[Box]:
+    """All boxes of a text in neutral markup."""
+    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in _MARKUP.findall(text)]
+
+
+def render(text: str, view: View) -> str:
+    """Neutral markup turned into the model's own syntax."""
+    return _MARKUP.sub(lambda m: view.write(unmark(m[0])[0]), text)
+
+
+# ------------------------------------------------------------------------------------------ questions about findings
+
+#: Question wordings by kind. The first one is always used for validation and test.
+QUESTIONS: dict[Kind, tuple[str, ...]] = {
+    "detection": (
+        "Is anything abnormal in this image?",
+        "Does this image show an abnormality?",
+        "Do you see anything abnormal?",
+    ),
+    "localisation": ("Where is the {}?", "Point at the {}.", "Locate the {}."),
+    "recognition": ("What is in this region: {}?", "What does the region {} show?", "Name the finding at {}."),
+    "diagnosis": (
+        "Give the diagnosis: detection, localisation, recognition.",
+        "Examine the image in three steps: detection, localisation, recognition.",
+        "Detect, localise and name what is abnormal.",
+    ),
+}
+
+#: Added to the question for models that have not been taught the answer's form yet (``models.Profile.hint``).
+HINTS: dict[Kind, str] = {
+    "detection": "Answer yes or no.",
+    "localisation": "Answer with one bounding box for each, such as {box}, or with: None.",
+    "recognition": "Answer with its name only.",
+    "diagnosis": (
+        "Answer in three lines. Detection: abnormal or normal. Localisation: one bounding box for each abnormality, such "
+        "as {box}, separated by semicolons. Recognition: their names in the same order, separated by semicolons."
+    ),
+    "closed": "Answer with a single word or phrase.",
+    "open": "Answer briefly.",
+}
+
+REASONS = ("shape", "edge", "density", "texture")
+NOTHING = "Nothing abnormal."
+
+
+def place(finding: Finding) -> str:
+    """`` in the right lung``, as far as it is known, else nothing."""
+    words = [finding.attributes.get(k, "") for k in ("side", "body_part")]
+    return f" in the {' '.join(filter(None, words))}" if words[1] else ""
+
+
+def reason(finding: Finding) -> str:
+    """`` (round, sharp edge)``: why it is what it is, as far as it is known."""
+    words = [finding.attributes[k] for k in REASONS if finding.attributes.get(k)]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def write_detection(findings: Sequence[Finding]) -> str:
+    return "Yes." if findings else "No."
+
+
+def write_localisation(findings: Sequence[Finding], label: str) -> str:
+    """Where the findings of one label are, given all of the image's boxed findings of that label."""
+    if not findings:
+        return f"There is no {label}."
+    return "; ".join(mark(f.box) + place(f) for f in findings if f.box) + "."
+
+
+def write_recognition(finding: Finding | None) -> str:
+    return NOTHING if finding is None else f"{finding.label}{reason(finding)}."
+
+
+def write_diagnosis(findings: Sequence[Finding]) -> str:
+    """The three steps of UMed-LVLM (arXiv 2501.01377, section on MAU): detection, localisation, recognition."""
+    if not findings:
+        return "Detection: normal.\nLocalisation: none.\nRecognition: nothing abnormal."
+    where = "; ".join(mark(f.box) + place(f) for f in findings if f.box)
+    what = "; ".join(f.label + reason(f) for f in findings)
+    return f"Detection: abnormal.\nLocalisation: {where}.\nRecognition: {what}."
+
+
+# -------------------------------------------------------------------------------------------------- reading an answer
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What an answer says. ``status`` is "unparsable" when nothing that was asked for can be read from it.
+
+    ``findings`` pairs name and box in the order given; either is None where the answer gave only the other.
+    """
+
+    status: Literal["ok", "unparsable"]
+    abnormal: bool | None = None
+    findings: tuple[tuple[str | None, Box | None], ...] = ()
+    malformed: int = 0
+
+    @property
+    def boxes(self) -> list[Box]:
+        return [b for _, b in self.findings if b is not None]
+
+    @property
+    def labels(self) -> list[str]:
+        return [n for n, _ in self.findings if n is not None]
+
+
+def yes_no(text: str) -> bool | None:
+    """True for yes, False for no, None if neither or both stand in the text as words ("abnormal" is neither)."""
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    return None if ("yes" in words) == ("no" in words) else "yes" in words
+
+
+def name_of(text: str, vocabulary: Sequence[str]) -> str:
+    """The name that a piece of answer gives: the longest known name that stands in it, else the words themselves."""
+    text = normal(re.sub(r"\(.*?\)", " ", text))
+    known = [name for name in map(normal, vocabulary) if re.search(rf"\b{re.escape(name)}\b", text)]
+    return max(known, key=len) if known else text
+
+
+_SECTION = re.compile(r"(detection|locali[sz]ation|recognition)\s*:\s*", re.I)
+_NONE = re.compile(r"\b(?:no|none|nothing|not|normal)\b", re.I)
+
+
+def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = ()) -> Parsed:
+    """Reads a model's answer to a question of ``kind``.
+
+    ``vocabulary`` holds the names of the data set; an answer may give them inside a longer phrase. Text that gives
+    nothing of what was asked is "unparsable", which is an outcome of its own and not a wrong answer.
+    """
+    return _PARSERS[kind](text, view, vocabulary)
+
+
+def _parse_detection(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    answer = yes_no(text)
+    return Parsed("unparsable" if answer is None else "ok", answer)
+
+
+def _parse_localisation(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    boxes, malformed = view.read(text)
+    if boxes or malformed:
+        return Parsed("ok" if boxes else "unparsable", True, tuple((None, b) for b in boxes), malformed)
+    return Parsed("ok", False) if _NONE.search(text) else Parsed("unparsable")
+
+
+def _parse_recognition(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    first = re.split(r"[.\n;]", text, maxsplit=1)[0]
+    if normal(first) == normal(NOTHING):
+        return Parsed("ok", False)
+    name = name_of(first, vocabulary)
+    return Parsed("ok", True, ((name, None),)) if name else Parsed("unparsable")
+
+
+def _parse_diagnosis(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    pieces = _SECTION.split(text)
+    sections = {h.lower().replace("z", "s"): body for h, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+    if not sections:
+        return _parse_free(text, view, vocabulary)
+    verdict = _verdict(sections.get("detection", ""))
+    boxes, malformed = view.read(sections.get("localisation", ""))
+    names = _names(sections.get("recognition", ""), vocabulary)
+    if verdict is None and not boxes and not names:
+        return Parsed("unparsable", malformed=malformed)
+    pairs = zip(_padded(names, boxes), _padded(boxes, names), strict=True)
+    return Parsed("ok", bool(boxes or names) if verdict is None else verdict, tuple(pairs), malformed)
+
+
+def _verdict(text: str) -> bool | None:
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    positive, negative = bool(words & {"abnormal", "yes"}), bool(words & {"normal", "no"})
+    return None if positive == negative else positive
+
+
+def _names(text: str, vocabulary: Sequence[str]) -> list[str]:
+    text = re.sub(r"\(.*?\)", " ", text).split("\n")[0]
+    names = [name_of(piece, vocabulary) for piece in text.split(";")]
+    return [n for n in names if n and n not in ("nothing abnormal", "none", "no abnormality", "normal")]
+
+
+def _padded(items: Sequence, other: Sequence) -> list:
+    return [*items, *[None] * (len(other) - len(items))]
+
+
+def _parse_free(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    """An answer without the three steps: grounding JSON, or known names and boxes in prose."""
+    boxes, malformed = view.read(text)
+    names: list[str] = []
+    for found in re.finditer(r'"label"\s*:\s*("(?:[^"\\]|\\.)*")', text):
+        names.append(name_of(json.loads(found[1]), vocabulary))
+    if not names:
+        spans = [(m.start(), n) for n in vocabulary for m in re.finditer(rf"\b{re.escape(normal(n))}\b", text.lower())]
+        names = list(dict.fromkeys(normal(n) for _, n in sorted(spans)))
+    if boxes or names:
+        pairs = zip(_padded(names, boxes), _padded(boxes, names), strict=True)
+        return Parsed("ok", True, tuple(pairs), malformed)
+    verdict = _verdict(text)
+    return Parsed("unparsable" if verdict is None else "ok", verdict, malformed=malformed)
+
+
+def _parse_words(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+    return Parsed("ok" if text.strip() else "unparsable")
+
+
+_PARSERS: dict[Kind, Callable[[str, View, Sequence[str]], Parsed]] = {
+    "detection": _parse_detection,
+    "localisation": _parse_localisation,
+    "recognition": _parse_recognition,
+    "diagnosis": _parse_diagnosis,
+    "closed": _parse_words,
+    "open": _parse_words,
+}
