@@ -43,7 +43,7 @@ from transformers import (
 from unveil.curate.mau import Rules, mau
 from unveil.geometry import BoxError, box_of_mask
 from unveil.ingest.drawing import Picture
-from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, finding, patient_records
+from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, write_patient
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import sft
 from unveil.wording import HINTS, mark
@@ -88,8 +88,8 @@ class Config:
 
 def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Any]], np.ndarray]:
     """One patient: records with PNG files, the structures' boxes, and the cells' classes (images, class, row, column)."""
-    records = patient_records(patient, folder)
     pictures = list(draw_patient(patient))
+    records = write_patient(patient, pictures, folder)
     cells = np.stack([cell_classes(picture, modality) for picture, modality in pictures])
     return records, [structure_boxes(picture) for picture, _ in pictures], cells
 

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+#: Fields of a configuration that change how a run goes on but not what comes out.
+PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb"})
 PACKAGES = ("unveil", "torch", "transformers", "accelerate", "peft", "numpy", "scipy", "pillow", "safetensors")
 
 
@@ -63,3 +65,23 @@ def write(out: Path, command: str, config: Any, inputs: Iterable[Path], seconds:
         **more,
     }
     return write_json(path, about)
+
+
+def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> bool:
+    """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
+    path = out / "run.json" if out.is_dir() else out.with_name(out.name + ".run.json")
+    if not (out.exists() and path.is_file()):
+        return False
+    about = json.loads(path.read_text())
+    same = {k: v for k, v in about["config"].items() if k not in PASSING} == {
+        k: v for k, v in plain(config).items() if k not in PASSING
+    }
+    return about["command"] == command and same and about["inputs"] == {str(p): sha256(Path(p)) for p in inputs}
+
+
+def peak_mb() -> float:
+    """The largest resident memory so far of this process, or of one of its children if that is larger, in MB."""
+    import resource
+
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(max(own, children) / (1024 if sys.platform != "darwin" else 1024**2), 1)

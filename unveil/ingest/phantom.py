@@ -91,9 +91,14 @@ def questions(modality: str, findings: Sequence[Finding], rng: np.random.Generat
 
 def patient_records(patient: Patient, folder: Path) -> list[Record]:
     """Draws a patient's images into ``folder`` as PNG and returns their records."""
+    return write_patient(patient, list(draw_patient(patient)), folder)
+
+
+def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], folder: Path) -> list[Record]:
+    """Writes a patient's drawn images into ``folder`` as PNG and returns their records."""
     words = np.random.default_rng([patient.seed, patient.number, 1])
     records = []
-    for i, (picture, modality) in enumerate(draw_patient(patient)):
+    for i, (picture, modality) in enumerate(pictures):
         name = f"{patient.id}-{i}"
         path = folder / f"{name}.png"
         pixels.write_png(picture.pixels, path)

@@ -9,22 +9,19 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 from torch import nn
 
 from unveil.models import part_of
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ValueError):
     """Training that cannot start or go on; the message says what was kept and what to do."""
 
 
@@ -154,31 +151,6 @@ class MetricsLog:
             with self.path.open("a") as out:
                 out.write(json.dumps({"step": step, **values}) + "\n")
         self.accelerator.log(values, step=step)
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.2f}/s" if task.speed else "", style="progress.data.speed")
-
-
-@contextmanager
-def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Any]:
-    """A progress bar with rate and time left; yields ``advance(n=1, note="")``."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, disable=not show) as bar:
-        task = bar.add_task(title, total=total, completed=done, note="")
-
-        def advance(n: int = 1, note: str = "") -> None:
-            bar.update(task, advance=n, note=note)
-
-        yield advance
 
 
 def finite(value: torch.Tensor, ids: Sequence[str]) -> float:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from unveil import models, runs
 from unveil.models import Chat, Loaded
 from unveil.records import Dialogue, image_path, read_jsonl, select
+from unveil.screen import progress
 from unveil.train import loop
 from unveil.train.losses import IGNORED, answer_nll
 
@@ -137,7 +138,7 @@ def main(config: SftConfig) -> Path:
 
     model.train()
     stream = batch_stream(train, chat, config, accelerator, skip=step * config.accumulate)
-    with loop.progress("train sft", total, step, accelerator.is_main_process) as advance:
+    with progress("train sft", total, step, accelerator.is_main_process) as advance:
         while step < total:
             began = time.monotonic()
             factor = loop.cosine(step, total, config.warmup)

@@ -1,0 +1,140 @@
+"""What a model answers to the questions of a split: batched greedy generation, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unveil import models, runs
+from unveil.models import Loaded
+from unveil.records import (
+    KINDS,
+    Dialogue,
+    Kind,
+    Prediction,
+    RecordError,
+    Split,
+    from_json,
+    image_path,
+    read_jsonl,
+    select,
+    to_json,
+    write_jsonl,
+)
+from unveil.screen import progress
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
+
+    dialogues: Path
+    """Dialogues, as `unveil curate mau` writes them."""
+    out: Path
+    """Where the answers go: predictions.jsonl."""
+    model: str = models.TINY
+    """Hub id or local folder of the model, or of an adapter; "tiny" is the base model that comes along."""
+    name: str | None = None
+    """How the model is called in predictions and report; by default what --model says."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    split: Split = "test"
+    """Which split's questions are asked."""
+    kinds: tuple[Kind, ...] = KINDS
+    """Which kinds of questions are asked."""
+    limit: int | None = None
+    """Only the first so many questions."""
+    batch_size: int = 64
+    """Questions answered at a time."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens; an answer that hits it is marked as cut."""
+    restart: bool = False
+    """Throw away what an earlier run has left unfinished."""
+
+
+def main(config: PredictConfig) -> Path:
+    """Writes ``config.out``; an earlier run that was stopped is gone on with, if it had the same model and questions."""
+    started = time.monotonic()
+    dialogues = questions(config)
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    partial = config.out.with_name(config.out.name + ".partial")
+    done = _resume(partial, _identity(config, loaded), config.restart)
+    todo = [d for d in dialogues if d.id not in done]
+    with partial.open("a", encoding="utf-8") as out, progress("predict", len(dialogues), len(done)) as advance:
+        for batch in batches(todo, config.batch_size):
+            for prediction in answer_batch(loaded, batch, config):
+                done[prediction.id] = prediction
+                out.write(json.dumps(to_json(prediction), ensure_ascii=False) + "\n")
+            out.flush()
+            advance(len(batch))
+    write_jsonl(config.out, (done[d.id] for d in dialogues))
+    partial.unlink()
+    runs.write(config.out, "predict", config, [config.dialogues], time.monotonic() - started, model=loaded.fingerprint)
+    return config.out
+
+
+def questions(config: PredictConfig) -> list[Dialogue]:
+    """The dialogues whose questions are asked."""
+    rows = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
+    if not rows:
+        raise RecordError(f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}")
+    return rows[: config.limit]
+
+
+def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]:
+    """Questions of one kind together, since their answers are of like length; a batch ends when its longest answer does."""
+    ordered = sorted(rows, key=lambda d: (KINDS.index(d.kind), len(d.question), d.id))
+    for kind in KINDS:
+        same = [d for d in ordered if d.kind == kind]
+        for i in range(0, len(same), size):
+            yield same[i : i + size]
+
+
+def answer_batch(loaded: Loaded, batch: Sequence[Dialogue], config: PredictConfig) -> list[Prediction]:
+    """The model's answers to a batch of questions."""
+    rows = [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
+    answers = models.answer(loaded, rows, config.max_new_tokens)
+    return [
+        Prediction(
+            id=dialogue.id,
+            record=dialogue.record,
+            kind=dialogue.kind,
+            answer=text,
+            syntax=row.seen.view.syntax.name,
+            frame=row.seen.view.frame,
+            model=config.name or config.model,
+            cut=cut,
+        )
+        for dialogue, row, (text, cut) in zip(batch, rows, answers, strict=True)
+    ]
+
+
+def _identity(config: PredictConfig, loaded: Loaded) -> dict:
+    """What must be the same for answers of two runs to belong together."""
+    return {
+        "model": loaded.fingerprint,
+        "dialogues": runs.sha256(config.dialogues),
+        "syntax": loaded.chat.syntax.name,
+        "max_new_tokens": config.max_new_tokens,
+        "name": config.name or config.model,
+    }
+
+
+def _resume(partial: Path, identity: dict, restart: bool) -> dict[str, Prediction]:
+    """The predictions of an unfinished run with the same identity; a new file with the identity as its first line if none."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    lines = partial.read_text(encoding="utf-8").splitlines(keepends=True) if partial.is_file() and not restart else []
+    whole = [line for line in lines if line.endswith("\n")]  # the last line of a killed run may be half-written
+    if whole and json.loads(whole[0]) != identity:
+        raise RecordError(
+            f"{partial}: an unfinished run with another model, other questions or other settings; finish it as it was or "
+            "start again with --restart"
+        )
+    whole = whole or [json.dumps(identity) + "\n"]
+    partial.write_text("".join(whole), encoding="utf-8")
+    return {p.id: p for p in (from_json(Prediction, json.loads(line)) for line in whole[1:])}
