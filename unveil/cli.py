@@ -170,7 +170,7 @@ def ingest(config: IngestConfig) -> None:
         drawn: list[records.Record] = []
         with screen.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
-            for record in phantoms(config.out, config.patients, config.seed, config.size, workers=os.cpu_count() or 1):
+            for record in phantoms(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
                 drawn.append(record)
                 if record.patient not in patients:
                     patients.add(record.patient)
@@ -205,7 +205,7 @@ def check(config: CheckConfig) -> bool:
         sizes = Counter(r.split for r in dealt)
         screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
         report = look_through(list(records.read_jsonl(config.resplit, records.Record)), config.resplit, config.workers)
-    elif any(issue.name.startswith("leak") for issue in report.issues):
+    elif any(issue.name.endswith("_across_splits") for issue in report.issues):
         screen.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
     return report.ok
 
@@ -380,7 +380,7 @@ def _checked(config: RunConfig) -> Path:
     rows = list(records.read_jsonl(file, records.Record))
     found = look_through(rows, file)
     resplit = config.out / "resplit.jsonl"
-    unfit = any(r.split is None for r in rows) or any(i.name.startswith("leak") for i in found.issues)
+    unfit = any(r.split is None for r in rows) or any(i.name.endswith("_across_splits") for i in found.issues)
     wanted = config.resplit == "always" or (config.resplit == "if-needed" and unfit)
     resplit.unlink(missing_ok=True)
     target = resplit if wanted else None

@@ -1,6 +1,7 @@
 """Boxes, masks and matching. Boxes are float xyxy in absolute pixels, origin at the top left, half-open.
 
-Half-open: the box (0, 0, 1, 1) is exactly the first pixel, its area is 1. Shapes: N predicted, M true, H rows, W columns.
+Half-open: the box (0, 0, 1, 1) is exactly the first pixel, its area is 1. Shapes: N predicted, M true, H rows, W
+columns.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def clip(box: Box, width: float, height: float) -> Box:
 def checked(box: Sequence[float], width: float, height: float, tolerance: float = 1.0) -> Box:
     """A box as annotated, clipped to the image; raises ``BoxError`` where it is not usable.
 
-    Annotation tools round outwards, so up to ``tolerance`` pixels over the edge are clipped without a word. More than that,
-    no area, or a number that is not finite is an error of the annotation.
+    Annotation tools round outwards, so up to ``tolerance`` pixels over the edge are clipped without a word. More than
+    that, no area, or a number that is not finite is an error of the annotation.
     """
     if len(box) != 4 or not all(math.isfinite(v) for v in box):
         raise BoxError(f"a box needs four finite numbers, not {list(box)}")
@@ -88,15 +89,22 @@ def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
-def match(predicted: Sequence[Box], true: Sequence[Box]) -> list[tuple[int, int, float]]:
-    """One-to-one pairs (i, j, IoU) that maximise the summed IoU (Hungarian matching); pairs that do not touch are left out."""
+def match(
+    predicted: Sequence[Box], true: Sequence[Box], agree: Sequence[Sequence[bool]] | None = None
+) -> list[tuple[int, int, float]]:
+    """One-to-one pairs (i, j, IoU) that maximise the summed IoU (Hungarian matching), without those that do not touch.
+
+    Several findings may share one box. ``agree`` (N, M) tells which pairs have the same name, and decides between
+    matchings whose IoU is equal to within 1e-6.
+    """
     values = ious(predicted, true)
-    rows, columns = linear_sum_assignment(values, maximize=True)
+    tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
+    rows, columns = linear_sum_assignment(values + tie, maximize=True)
     return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
 
 
 def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
-    """Summed IoU of the matched pairs over max(N, M): a surplus and a missing box both cost. 1 if there are none at all.
+    """Summed IoU of the matched pairs over max(N, M): a surplus and a missing box both cost. 1 if there are none.
 
     The abnormal localisation reward of UMed-LVLM (arXiv 2501.01377) for several boxes; metric and reward share it.
     """
@@ -153,7 +161,7 @@ def coverage(box: Box, rows: int, columns: int, width: float, height: float) -> 
 
 
 def mass_inside(map_HW: NDArray[np.float64], boxes: Sequence[Box], width: float, height: float) -> float:
-    """The share of a non-negative map's mass that lies inside the union of boxes (cells count by their covered share)."""
+    """The share of a non-negative map's mass inside the union of boxes (cells count by their covered share)."""
     rows, columns = map_HW.shape
     inside = np.zeros((rows, columns))
     for box in boxes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from PIL import Image, ImageOps
 from safetensors import safe_open
 from torch import Tensor, nn
@@ -111,6 +112,7 @@ def load(
     dtype: torch.dtype | None = None,
 ) -> Loaded:
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
+    quiet()
     folder = str(tiny_folder()) if str(name) == TINY else str(name)
     where = torch.device(device) if device else default_device()
     dtype = dtype or default_dtype(where)
@@ -139,6 +141,12 @@ def _load_adapter(folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, str
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
     merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
     return merged, folder
+
+
+def quiet() -> None:
+    """Keeps transformers' own progress bars and notes off the screen."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
 
 
 def default_device() -> torch.device:

@@ -172,7 +172,7 @@ def to_json(value: Any) -> Any:
 
 def from_json(kind: type[Row], value: Any) -> Row:
     """The inverse of ``to_json``; unknown, missing and ill-typed fields raise ``RecordError``."""
-    return typing.cast(Row, _build(kind, value, kind.__name__))
+    return typing.cast(Row, build(kind, value, kind.__name__))
 
 
 @lru_cache
@@ -180,25 +180,27 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _build(hint: Any, value: Any, where: str) -> Any:
+def build(hint: Any, value: Any, where: str) -> Any:
     """``value`` (parsed JSON) as an instance of the type ``hint``."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         return _build_dataclass(typing.cast(type, hint), value, where)
     if origin is types.UnionType or origin is typing.Union:
         inner = next(a for a in args if a is not type(None))
-        return None if value is None else _build(inner, value, where)
+        return None if value is None else build(inner, value, where)
     if origin is tuple:
         if not isinstance(value, list):
             raise RecordError(f"{where}: a list is needed, not {value!r}")
         inner = args[:1] * len(value) if args[-1] is Ellipsis else args
         if len(inner) != len(value):
             raise RecordError(f"{where}: {len(inner)} values are needed, not {len(value)}")
-        return tuple(_build(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(inner, value, strict=True)))
+        return tuple(build(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(inner, value, strict=True)))
     if origin is Literal:
         if value not in args:
             raise RecordError(f"{where}: one of {', '.join(map(repr, args))} is needed, not {value!r}")
         return value
+    if hint is Path and isinstance(value, str):
+        return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is not Any and not isinstance(value, origin or hint):
@@ -216,7 +218,7 @@ def _build_dataclass(kind: type, value: Any, where: str) -> Any:
     if missing := required - value.keys():
         raise RecordError(f"{where}: field {', '.join(sorted(missing))} is missing")
     hints = _hints(kind)
-    return kind(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    return kind(**{name: build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:

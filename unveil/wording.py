@@ -10,10 +10,12 @@ guessed: a pixel box read as 0-1000 is a wrong box. ``View`` knows which picture
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from unveil.geometry import Box, area, clip, scale, shift
@@ -21,7 +23,13 @@ from unveil.records import Finding, Kind
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
-_CONTROL = re.compile(r"<\|[^|<>]*\|>|</?(?:image|video|box|ref|s|bos|eos|pad|loc\d+|b\d+)\b[^<>]*>|\[/?INST\]|<</?SYS>>", re.I)
+_CONTROL = re.compile(
+    r"<\|[^|<>]*\|>|\[/?INST\]|<</?SYS>>|</?(?:image\w*|img\w*|video\w*|box|ref|quad|s|bos|eos|unk|pad|loc\d+|seg\d+|b\d+"
+    r"|(?:start|end)_of_\w+)\b[^<>]*>",
+    re.I,
+)
+# without a width, but not of the categories below: joiners, fillers, variation selectors
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def clean(text: str) -> str:
@@ -29,15 +37,15 @@ def clean(text: str) -> str:
 
     Chat-template and image tokens are removed in any case and also when split by zero-width characters.
     """
-    text = unicodedata.normalize("NFC", text)
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     while (shorter := _CONTROL.sub(" ", text)) != text:
         text = shorter
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
 def normal(text: str) -> str:
-    """A name for comparison: lower case, one space between words, underscores and hyphens as spaces, no punctuation at the ends."""
+    """A name for comparison: lower case, single spaces, also for underscore and hyphen, no punctuation at the ends."""
     return re.sub(r"[\s_-]+", " ", text).strip(" .,;:()[]\"'").lower()
 
 
@@ -93,26 +101,35 @@ class View:
         return self.frame if grid is None else (grid, grid)
 
     def write(self, box: Box) -> str:
-        """A box of the image (absolute pixels) in the model's syntax; a very small one grows to the smallest writable."""
-        x1, y1, x2, y2 = scale(shift(box, *self.offset), self.canvas, self._range)
+        """A box of the image (absolute pixels) in the model's syntax; a very small one grows to what can be written."""
         step, (width, height) = self.syntax.step, self._range
-        x1, y1 = min(x1, width - 2 * step), min(y1, height - 2 * step)
-        numbers = x1, y1, max(x2, x1 + step), max(y2, y1 + step)
-        return self.syntax.write([numbers[i] for i in self.syntax.order])
+        x1, y1, x2, y2 = (v / step for v in scale(shift(box, *self.offset), self.canvas, self._range))
+        (x1, x2), (y1, y2) = self._ends(x1, x2, round(width / step)), self._ends(y1, y2, round(height / step))
+        return self.syntax.write([(x1, y1, x2, y2)[i] * step for i in self.syntax.order])
+
+    def _ends(self, low: float, high: float, steps: int) -> tuple[int, int]:
+        """The two ends of a side in whole steps: the nearest ones, or outwards where these would be one number."""
+        bins = self.syntax.token_bins
+        first, last = (math.floor(low), math.floor(high)) if bins else (round(low), round(high))
+        if first >= last:
+            half = 0.5 if bins else 0.0  # a bin stands for its middle
+            first, last = math.floor(low - half), math.ceil(high - half)
+        top = steps - 1 if bins else steps
+        first = max(0, min(first, top - 1))
+        return first, max(first + 1, min(last, top))
 
     def read(self, text: str) -> tuple[list[Box], int]:
         """All boxes of a text, in absolute pixels of the image, in order, and the number of malformed ones.
 
         Malformed: inverted, without area inside the image, or with a number outside the syntax's range.
         """
-        boxes, malformed = [], 0
-        for found in self.syntax.pattern.finditer(text):
-            box = self._box([float(v) for v in found.groups()])
-            if box is None:
-                malformed += 1
-            else:
-                boxes.append(box)
-        return boxes, malformed
+        found = self.read_all(text)
+        boxes = [box for box in found if box is not None]
+        return boxes, len(found) - len(boxes)
+
+    def read_all(self, text: str) -> list[Box | None]:
+        """As ``read``, with None in the place of a malformed box, so that names given in the same order keep theirs."""
+        return [self._box([float(v) for v in m.groups()]) for m in self.syntax.pattern.finditer(text)]
 
     def _box(self, written: list[float]) -> Box | None:
         numbers = [0.0] * 4
@@ -122,7 +139,8 @@ class View:
             numbers = [v + 0.5 for v in numbers]
         x1, y1, x2, y2 = numbers
         width, height = self._range
-        if not (x1 < x2 <= width + 1 and y1 < y2 <= height + 1):
+        over = 0.0 if self.syntax.token_bins else self.syntax.step  # models round up at the edge; a bin exists or not
+        if not (x1 < x2 <= width + over and y1 < y2 <= height + over):
             return None
         box = scale((x1, y1, x2, y2), self._range, self.canvas)
         box = clip(shift(box, -self.offset[0], -self.offset[1]), *self.size)
@@ -227,8 +245,8 @@ HINTS: dict[Kind, str] = {
     "localisation": "Answer with one bounding box for each, such as {box}, or with: None.",
     "recognition": "Answer with its name only.",
     "diagnosis": (
-        "Answer in three lines. Detection: abnormal or normal. Localisation: one bounding box for each abnormality, such "
-        "as {box}, separated by semicolons. Recognition: their names in the same order, separated by semicolons."
+        "Answer in three lines. Detection: abnormal or normal. Localisation: one bounding box for each abnormality, "
+        "such as {box}, separated by semicolons. Recognition: their names in the same order, separated by semicolons."
     ),
     "closed": "Answer with a single word or phrase.",
     "open": "Answer briefly.",
@@ -312,6 +330,9 @@ def name_of(text: str, vocabulary: Sequence[str]) -> str:
 
 
 _SECTION = re.compile(r"(detection|locali[sz]ation|recognition)\s*:\s*", re.I)
+_CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
+_DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)\b")
+_JSON_LABEL = re.compile(r'"label"\s*:\s*("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")')
 _NONE = re.compile(r"\b(?:no|none|nothing|not|normal)\b", re.I)
 
 
@@ -350,12 +371,12 @@ def _parse_diagnosis(text: str, view: View, vocabulary: Sequence[str]) -> Parsed
     if not sections:
         return _parse_free(text, view, vocabulary)
     verdict = _verdict(sections.get("detection", ""))
-    boxes, malformed = view.read(sections.get("localisation", ""))
+    boxes = view.read_all(sections.get("localisation", ""))
     names = _names(sections.get("recognition", ""), vocabulary)
-    if verdict is None and not boxes and not names:
+    pairs, malformed = _pairs(names, boxes), boxes.count(None)
+    if verdict is None and not pairs:
         return Parsed("unparsable", malformed=malformed)
-    pairs = zip(_padded(names, boxes), _padded(boxes, names), strict=True)
-    return Parsed("ok", bool(boxes or names) if verdict is None else verdict, tuple(pairs), malformed)
+    return Parsed("ok", bool(pairs) if verdict is None else verdict, pairs, malformed)
 
 
 def _verdict(text: str) -> bool | None:
@@ -370,22 +391,31 @@ def _names(text: str, vocabulary: Sequence[str]) -> list[str]:
     return [n for n in names if n and n not in ("nothing abnormal", "none", "no abnormality", "normal")]
 
 
-def _padded(items: Sequence, other: Sequence) -> list:
-    return [*items, *[None] * (len(other) - len(items))]
+def _pairs(names: Sequence[str], boxes: Sequence[Box | None]) -> tuple[tuple[str | None, Box | None], ...]:
+    """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
+    return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
+
+
+def _names_in_prose(text: str, vocabulary: Sequence[str]) -> list[str]:
+    """Known names in order, each once, the longest of several in one place; none after a denial in its clause."""
+    known = sorted({n for n in map(normal, vocabulary) if n}, key=len, reverse=True)
+    found = []
+    for clause in _CLAUSE.split(re.sub(r"[\s_-]+", " ", text.lower())):
+        denial = _DENIAL.search(clause)
+        asserted = clause[: denial.start()] if denial else clause
+        if known:
+            found += re.findall(rf"\b(?:{'|'.join(map(re.escape, known))})\b", asserted)
+    return list(dict.fromkeys(found))
 
 
 def _parse_free(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
     """An answer without the three steps: grounding JSON, or known names and boxes in prose."""
-    boxes, malformed = view.read(text)
-    names: list[str] = []
-    for found in re.finditer(r'"label"\s*:\s*("(?:[^"\\]|\\.)*")', text):
-        names.append(name_of(json.loads(found[1]), vocabulary))
-    if not names:
-        spans = [(m.start(), n) for n in vocabulary for m in re.finditer(rf"\b{re.escape(normal(n))}\b", text.lower())]
-        names = list(dict.fromkeys(normal(n) for _, n in sorted(spans)))
-    if boxes or names:
-        pairs = zip(_padded(names, boxes), _padded(boxes, names), strict=True)
-        return Parsed("ok", True, tuple(pairs), malformed)
+    boxes = view.read_all(text)
+    malformed = boxes.count(None)
+    labels = [json.loads(found[1], strict=False) for found in _JSON_LABEL.finditer(text)]
+    names = [name_of(label, vocabulary) for label in labels] or _names_in_prose(text, vocabulary)
+    if pairs := _pairs(names, boxes):
+        return Parsed("ok", True, pairs, malformed)
     verdict = _verdict(text)
     return Parsed("unparsable" if verdict is None else "ok", verdict, malformed=malformed)
 

@@ -62,7 +62,7 @@ def main(config: PredictConfig) -> Path:
     started = time.monotonic()
     dialogues = questions(config)
     loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
-    partial = config.out.with_name(config.out.name + ".partial")
+    partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]
     with partial.open("a", encoding="utf-8") as out, progress("predict", len(dialogues), len(done)) as advance:

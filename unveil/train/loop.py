@@ -18,6 +18,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from unveil import runs
 from unveil.models import part_of
 
 
@@ -70,6 +71,21 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 # -------------------------------------------------------------------------------------------------------- checkpoints
+
+
+def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
+    """Makes the checkpoint folder this run's own: refuses to mix with, or to overwrite, what another run has left."""
+    about = folder / "config.json"
+    relevant = {k: v for k, v in config.items() if k not in runs.PASSING}
+    if restart:
+        shutil.rmtree(folder, ignore_errors=True)
+    if checkpoints(folder):
+        if not resume:
+            raise TrainingError(f"{folder} holds checkpoints: go on with --resume, or throw them away with --restart")
+        before = json.loads(about.read_text()) if about.is_file() else {}
+        if changed := sorted(k for k in relevant.keys() | before.keys() if relevant.get(k) != before.get(k)):
+            raise TrainingError(f"{folder} is of a run with another {', '.join(changed)}: use --restart to begin anew")
+    runs.write_json(about, relevant)
 
 
 def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int = 2) -> Path:

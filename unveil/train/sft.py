@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +41,9 @@ class SftConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
-    method: Literal["lora", "full"] = "lora"
-    """Train adapters on the linear layers of the language model, or all of its weights."""
+    method: Literal["auto", "lora", "full"] = "auto"
+    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of models
+    under 50 million and adapters of larger ones."""
     lora_rank: int = 64
     """Rank of the adapters."""
     lora_alpha: float = 128.0
@@ -59,8 +60,9 @@ class SftConfig:
     """Dialogues per forward pass and process."""
     accumulate: int = 1
     """Forward passes per update."""
-    learning_rate: float = 2e-4
-    """Peak learning rate; cosine to 0."""
+    learning_rate: float | None = None
+    """Peak learning rate, cosine to 0; by default 2e-4 for adapters, 1e-5 for all weights, 1e-3 for those of a model under
+    50 million."""
     warmup: float = 0.03
     """Share of all updates over which the learning rate rises."""
     weight_decay: float = 0.0
@@ -88,7 +90,12 @@ class SftConfig:
     seed: int = 0
     """Seed of data order, adapters and dropout."""
     resume: bool = False
-    """Go on from the newest checkpoint in `out`."""
+    """Go on from the newest checkpoint in `out`, if there is one."""
+    restart: bool = False
+    """Throw away checkpoints that are in `out` and begin anew."""
+
+
+SMALL = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -109,29 +116,28 @@ class Rows(torch.utils.data.Dataset):
 
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    started = time.monotonic()
+    asked, started = config, time.monotonic()
     half = models.default_dtype(models.default_device()) == torch.bfloat16
     accelerator = Accelerator(
         mixed_precision="bf16" if half else "no", log_with=list(config.trackers) or None, project_dir=str(config.out)
     )
+    checkpoints = config.out / "checkpoints"
+    loop.claim(checkpoints, runs.plain(config), config.resume, config.restart)
     set_seed(config.seed)
     loaded = models.load(
-        config.model,
-        revision=config.revision,
-        syntax=config.box_syntax,
-        device=accelerator.device,
-        dtype=torch.float32 if config.method == "full" else None,  # full training keeps its weights in float32
+        config.model, revision=config.revision, syntax=config.box_syntax, device=accelerator.device, dtype=torch.float32
     )
+    config = resolved(config, loaded)
     chat = loaded.chat
     chat.resize_cache(config.cache_mb)
     train, val = data(config, accelerator)
     model = prepare(loaded, config)
+    rate = config.learning_rate or 0.0
     total = updates(len(train), config, accelerator.num_processes)
     optimizer = torch.optim.AdamW(
-        loop.parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+        loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98)
     )
     model, optimizer = accelerator.prepare(model, optimizer)
-    checkpoints = config.out / "checkpoints"
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=runs.plain(config))
@@ -143,13 +149,13 @@ def main(config: SftConfig) -> Path:
             began = time.monotonic()
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * factor
+                group["lr"] = rate * factor
             loss, tokens = update(model, optimizer, [next(stream) for _ in range(config.accumulate)], accelerator, config)
             step += 1
             advance(note=f"loss {loss:.3f}")
             if step % config.log_every == 0 or step == total:
-                rate = tokens / (time.monotonic() - began)
-                log.write(step, loss=loss, lr=config.learning_rate * factor, answer_tokens_per_s=rate)
+                speed = tokens / (time.monotonic() - began)
+                log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(model, val, chat, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
@@ -158,9 +164,18 @@ def main(config: SftConfig) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save(accelerator.unwrap_model(model), chat, config)
-        runs.write(config.out, "train sft", config, [config.dialogues], time.monotonic() - started)
+        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
+        runs.write(config.out, "train sft", asked, [config.dialogues], time.monotonic() - started, chosen=choice)
     accelerator.end_training()
     return config.out
+
+
+def resolved(config: SftConfig, loaded: Loaded) -> SftConfig:
+    """The configuration with method and learning rate chosen by the model's size where they were left open."""
+    small = sum(p.numel() for p in loaded.model.parameters()) < SMALL
+    method = config.method if config.method != "auto" else ("full" if small else "lora")
+    usual = 2e-4 if method == "lora" else (1e-3 if small else 1e-5)
+    return replace(config, method=method, learning_rate=config.learning_rate or usual)
 
 
 def data(config: SftConfig, accelerator: Accelerator) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -178,6 +193,8 @@ def data(config: SftConfig, accelerator: Accelerator) -> tuple[list[Dialogue], l
 def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
     """The model with what is trained unfrozen, or with adapters."""
     model = loaded.model
+    if config.method == "lora":  # frozen weights need no more precision than the device computes in
+        model.to(models.default_dtype(loaded.device))
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}

@@ -1,0 +1,175 @@
+"""The bootstrap over clusters: intervals, pairs, and what has none."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from unveil.evaluate.compare import PairingError, cluster_kind, differences, estimates, sums
+from unveil.evaluate.metrics import METRICS, RATIOS, metric
+from unveil.evaluate.verdict import Outcome, ScoreError
+
+
+def outcome(name: str, cluster: str, **of: tuple[float, float]) -> Outcome:
+    return Outcome(name, "r", cluster, "closed", None, (), "ok", None, None, (), sums=of)
+
+
+def closed(rights: list[int], clusters: list[str] | None = None) -> list[Outcome]:
+    clusters = clusters or [f"patient:d:{i}" for i in range(len(rights))]
+    return [outcome(str(i), c, closed=(r, 1)) for i, (r, c) in enumerate(zip(rights, clusters, strict=True))]
+
+
+def many(items: int, seed: int = 0) -> list[Outcome]:
+    """Random outcomes, four to a patient, that take part in every metric."""
+    rng = np.random.default_rng(seed)
+    return [
+        outcome(
+            str(i),
+            f"patient:d:{i // 4}",
+            **{r: (float(v), 1.0) for r, v in zip(RATIOS, rng.random(len(RATIOS)), strict=True)},
+        )
+        for i in range(items)
+    ]
+
+
+def test_values_are_those_of_the_plain_metrics():
+    rows = many(40)
+    found = estimates(rows, resamples=10)
+    assert list(found) == list(METRICS)
+    for name, e in found.items():
+        value, n = metric(name, rows)
+        assert (e.value, e.n, e.clusters) == (pytest.approx(value), n, 10)
+        assert e.low <= e.high
+
+
+def test_the_whole_metric_is_computed_again():
+    """F1 is a ratio of sums: 2 of 2 and 0 of 8 give 2/10, not the mean of 1 and 0. Two clusters, drawn with
+    replacement: both alike (1 or 0, a quarter each) or one of each (2/10): the interval is [0, 1] with 2/10 inside."""
+    rows = [outcome("1", "a", f1_50=(2, 2)), outcome("2", "b", f1_50=(0, 8))]
+    found = estimates(rows, resamples=500)["f1_50"]
+    assert (found.value, found.low, found.high) == (pytest.approx(0.2), 0, 1)
+
+
+def test_interval_agrees_with_theory():
+    """400 independent answers, half right: standard error sqrt(0.25 / 400) = 0.025, interval 0.5 -+ 0.049."""
+    found = estimates(closed([0, 1] * 200), seed=1)["closed"]
+    assert found.low == pytest.approx(0.451, abs=0.006) and found.high == pytest.approx(0.549, abs=0.006)
+
+
+def test_duplicating_every_sample_of_each_patient_leaves_the_interval_unchanged():
+    """Sums double, ratios stay. Were samples drawn instead of patients, the interval would shrink by sqrt(2)."""
+    rows = closed([0, 1, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1])
+    twice = rows + [dataclasses.replace(o, id=f"{o.id} again") for o in rows]
+    alone = [dataclasses.replace(o, cluster=f"image:{o.id}") for o in twice]
+    once, doubled, wrong = (estimates(r, seed=5)["closed"] for r in (rows, twice, alone))
+    assert (doubled.low, doubled.high) == pytest.approx((once.low, once.high), abs=1e-12)
+    assert doubled.n == 2 * once.n and doubled.clusters == once.clusters
+    assert wrong.high - wrong.low < 0.85 * (once.high - once.low)
+
+
+def test_same_seed_same_interval_whatever_the_order():
+    rows = closed([0, 1, 1, 0, 1, 0, 1, 1])
+    assert estimates(rows, seed=7) == estimates(rows[::-1], seed=7)
+    assert estimates(many(80), seed=7) != estimates(many(80), seed=8)
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    rows = many(80)
+    whole = estimates(rows, resamples=50)
+    monkeypatch.setattr("unveil.evaluate.compare._BLOCK", 60)  # three resamples of 20 clusters at once
+    for name, e in estimates(rows, resamples=50).items():
+        assert (e.low, e.high) == pytest.approx((whole[name].low, whole[name].high))
+
+
+def test_one_cluster_has_no_interval():
+    found = estimates(closed([0, 1], ["patient:d:1"] * 2))["closed"]
+    assert (found.value, found.low, found.high, found.n, found.clusters) == (0.5, None, None, 2, 1)
+    assert found.reason == "one cluster only"
+
+
+def test_an_empty_group_is_absent_and_not_zero():
+    found = estimates(closed([0, 1]))
+    assert (found["iou"].value, found["iou"].n, found["iou"].reason) == (None, 0, "no items")
+    half = [outcome("1", "a", sensitivity=(1, 1)), outcome("2", "b", sensitivity=(1, 1))]
+    assert estimates(half)["detection"].value is None
+    assert estimates([outcome("1", "a", f1_50=(0, 0))])["f1_50"].reason == "nothing to count"
+
+
+def test_resamples_without_an_item_are_left_out_and_counted():
+    """2 of 4 clusters have an item; a resample misses both with (1/2)^4: valid are 15/16 of the resamples."""
+    rows = closed([0, 1]) + [outcome(f"x{i}", f"z{i}", iou=(1, 1)) for i in range(2)]
+    found = estimates(rows)["closed"]
+    assert found.clusters == 2 and found.valid == pytest.approx(15 / 16, abs=0.02)
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_differences_are_paired():
+    """First: 10 of 20. The second is right there and in 6 more: no resample falls below 0, so the interval is apart
+    from 0 (a resample misses all 6 with (14/20)^20 < 0.001), though each interval alone is some 0.4 wide."""
+    first = [1] * 10 + [0] * 10
+    second = [1] * 16 + [0] * 4
+    found = differences(closed(first), closed(second))["closed"]
+    assert found.value == pytest.approx(0.3) and found.n == found.clusters == 20
+    assert found.low > 0 and found.excludes_zero
+    assert estimates(closed(first))["closed"].high > estimates(closed(second))["closed"].low
+    opposite = differences(closed(second), closed(first))["closed"]
+    assert (opposite.low, opposite.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_does_the_interval_exclude_zero():
+    """10 of 10 against 0 of 10: the difference is 1 in every resample. A model against itself: 0 in every resample."""
+    worse, better = closed([0] * 10), closed([1] * 10)
+    assert differences(worse, better)["closed"].excludes_zero
+    assert differences(better, worse)["closed"].excludes_zero
+    same = differences(better, better)["closed"]
+    assert (same.value, same.low, same.high, same.excludes_zero) == (0, 0, 0, False)
+    assert not differences(closed([0, 1] * 5), closed([1, 0] * 5))["closed"].excludes_zero
+    assert not differences(worse, better)["iou"].excludes_zero
+
+
+def test_a_metric_that_one_model_lacks_has_no_difference():
+    """No box said on normal images: F1 is 0 of 0 for one, 0 of 2 for the other."""
+    silent = [outcome(str(i), str(i), f1_50=(0, 0)) for i in range(2)]
+    loud = [outcome(str(i), str(i), f1_50=(0, 1)) for i in range(2)]
+    found = differences(silent, loud)["f1_50"]
+    assert (found.value, found.reason) == (None, "nothing to count")
+
+
+def test_only_the_same_questions_are_paired():
+    rows = closed([0, 1, 1])
+    with pytest.raises(PairingError, match="second model lacks 2"):
+        differences(rows, rows[:2])
+    with pytest.raises(PairingError, match="first model lacks 0, 1"):
+        differences(rows[2:], rows)
+    with pytest.raises(PairingError, match="more than once"):
+        differences(rows, rows + rows[:1])
+    with pytest.raises(PairingError, match="cluster"):
+        differences(rows, closed([0, 1, 1], ["patient:d:0"] * 3))
+    with pytest.raises(ScoreError, match="no outcomes"):
+        estimates([])
+    with pytest.raises(ScoreError, match="at least one resample"):
+        estimates(rows, resamples=0)
+
+
+def test_what_the_clusters_are():
+    assert cluster_kind(closed([0, 1])) == "patient"
+    assert cluster_kind(closed([0, 1], ["patient:d:0", "image:1"])) == "mixed"
+
+
+def test_sums_by_cluster():
+    """Cluster a: 1 + 0 of 2 in two items; b: 1 of 1."""
+    table = sums(closed([1, 1, 0], ["a", "b", "a"]))
+    column = RATIOS.index("closed")
+    assert table.numerators_CR[:, column].tolist() == [1, 1]
+    assert table.denominators_CR[:, column].tolist() == table.items_CR[:, column].tolist() == [2, 1]
+
+
+def test_two_thousand_resamples_are_quick():
+    """A thousand items, every metric: under two seconds."""
+    rows = [dataclasses.replace(o, cluster=o.id) for o in many(1000)]
+    started = time.perf_counter()
+    estimates(rows, resamples=2000)
+    assert time.perf_counter() - started < 2

@@ -1,0 +1,123 @@
+"""Boxes, masks and matching, with the arithmetic by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unveil import geometry
+from unveil.geometry import BoxError, ious, match, mean_iou
+
+coordinate = st.floats(-50, 1000, allow_nan=False)
+boxes = st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), max_size=5)
+
+
+def test_iou_by_hand():
+    """(0,0,2,2) and (1,1,3,3) share 1 of 4 + 4 - 1 = 7 pixels; half-open, so (2,0,4,2) touches and shares none."""
+    values = ious([(0, 0, 2, 2)], [(1, 1, 3, 3), (2, 0, 4, 2), (0, 0, 2, 2)])
+    assert values.tolist() == [[1 / 7, 0.0, 1.0]]
+
+
+@given(boxes, boxes)
+def test_iou_is_always_between_0_and_1(predicted, true):
+    """Inverted boxes, boxes outside, boxes without area: never negative, never above 1, never NaN."""
+    values = ious(predicted, true)
+    assert values.shape == (len(predicted), len(true))
+    assert ((values >= 0) & (values <= 1)).all()
+    assert 0 <= mean_iou(predicted, true) <= 1
+
+
+def test_inverted_box_scores_nothing():
+    """Read as sides -10 and -10 its area would be +100; it has none."""
+    assert geometry.area((10, 10, 0, 0)) == 0
+    assert ious([(10, 10, 0, 0)], [(0, 0, 10, 10)]).item() == 0
+
+
+def test_matching_is_one_to_one_and_best_in_sum():
+    """p0 overlaps t0 (1) and t1 (1/3), p1 only t0 (1/3): p0-t0 sums to 1, p0-t1 and p1-t0 only to 2/3."""
+    p0, p1, t1 = (0, 0, 2, 1), (-1, 0, 1, 1), (1, 0, 3, 1)
+    assert match([p0, p1], [p0, t1]) == [(0, 0, 1.0)]
+    assert mean_iou([p0, p1], [p0, t1]) == 0.5
+
+
+def test_names_decide_between_findings_in_one_place():
+    """Two findings share a box: either pairing has IoU 2, the one whose names agree is taken; IoU goes first."""
+    box, other = (0, 0, 4, 4), (0, 0, 4, 3)
+    assert match([box, box], [box, box], [[False, True], [True, False]]) == [(0, 1, 1.0), (1, 0, 1.0)]
+    assert match([box, other], [box, other], [[False, True], [True, False]]) == [(0, 0, 1.0), (1, 1, 1.0)]
+
+
+def test_mean_iou_charges_surplus_and_missing_boxes():
+    box = (0, 0, 10, 10)
+    assert mean_iou([box], [box]) == 1
+    assert mean_iou([box, (20, 20, 30, 30)], [box]) == 0.5
+    assert mean_iou([box], [box, (20, 20, 30, 30)]) == 0.5
+    assert mean_iou([], [box]) == mean_iou([box], []) == 0
+    assert mean_iou([], []) == 1
+
+
+def test_xywh_is_not_xyxy():
+    """The MS-CXR fault: 30 wide, 40 high at (10, 20) ends at (40, 60); read as xyxy it is 20 x 20 = 400, IoU 1/3."""
+    assert geometry.from_xywh(10, 20, 30, 40) == (10, 20, 40, 60)
+    assert ious([(10, 20, 30, 40)], [geometry.from_xywh(10, 20, 30, 40)]).item() == pytest.approx(400 / 1200)
+    assert geometry.from_centre(25, 40, 30, 40) == (10, 20, 40, 60)
+
+
+@pytest.mark.parametrize(
+    ("box", "why"),
+    [
+        ((5, 5, 5, 9), "zero-area"),
+        ((9, 5, 5, 9), "inverted"),
+        ((0, 0, 12, 5), "outside"),
+        ((-2, 0, 5, 5), "outside"),
+        ((0, 0, float("nan"), 5), "finite"),
+        ((0, 0, 5), "four"),
+        ((10, 0, 10.5, 5), "no area inside"),
+    ],
+)
+def test_unusable_annotations_are_refused(box, why):
+    with pytest.raises(BoxError, match=why):
+        geometry.checked(box, 10, 10)
+
+
+def test_rounding_over_the_edge_is_clipped():
+    assert geometry.checked((-1, 0, 10.5, 5), 10, 10) == (0, 0, 10, 5)
+
+
+def test_frames():
+    """A stretch to half the width and double the height; a mirror; a shift by the padding."""
+    assert geometry.scale((2, 3, 4, 5), (10, 10), (5, 20)) == (1, 6, 2, 10)
+    assert geometry.mirror((2, 3, 4, 5), 10) == (6, 3, 8, 5)
+    assert geometry.shift((2, 3, 4, 5), 1, -1) == (3, 2, 5, 4)
+    assert geometry.clip((-1, 3, 14, 5), 10, 4) == (0, 3, 10, 4)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_masks_round_trip(height, width, seed):
+    mask_HW = np.random.default_rng(seed).random((height, width)) < 0.5
+    code = geometry.encode_mask(mask_HW)
+    assert code["size"] == [height, width]
+    assert (geometry.decode_mask(code) == mask_HW).all()
+
+
+def test_mask_from_counts_polygon_and_back_to_a_box():
+    """Counts run down the columns: 2 off, 1 on, 1 off in 2 x 2 light row 0 of column 1. An empty mask has no box."""
+    assert geometry.decode_mask({"size": [2, 2], "counts": [2, 1, 1]}).tolist() == [[False, True], [False, False]]
+    square = geometry.decode_mask(geometry.mask_from_polygons([[1, 1, 3, 1, 3, 4, 1, 4]], 6, 5))
+    assert square.sum() == 6 and geometry.box_of_mask(square) == (1, 1, 3, 4)
+    with pytest.raises(ValueError, match="4 counts, not 3"):
+        geometry.decode_mask({"size": [2, 2], "counts": [2, 1]})
+    with pytest.raises(BoxError, match="empty mask"):
+        geometry.box_of_mask(np.zeros((2, 2), bool))
+
+
+def test_mass_inside_a_box():
+    """Four equal cells on 4 x 4 pixels; (0,0,2,4) covers the left two: 1/2; (0,0,1,2) half of one: 1/8."""
+    flat = np.ones((2, 2))
+    assert geometry.mass_inside(flat, [(0, 0, 2, 4)], 4, 4) == 0.5
+    assert geometry.mass_inside(flat, [(0, 0, 1, 2)], 4, 4) == 0.125
+    assert geometry.mass_inside(flat, [(0, 0, 2, 4), (0, 0, 1, 2)], 4, 4) == 0.5
+    with pytest.raises(ValueError, match="no mass"):
+        geometry.mass_inside(np.zeros((2, 2)), [(0, 0, 2, 4)], 4, 4)

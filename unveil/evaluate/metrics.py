@@ -1,0 +1,147 @@
+"""From answers to numbers: the outcomes of a model's answers, and the metrics that follow from them.
+
+Each metric is a ratio of sums over outcomes, or the mean of two such ratios (``METRICS``), so it is recomputed, not
+averaged, on any part or resample of the outcomes, and without a model. A group without items has no value, never 0.
+What each answer adds to the sums is decided in ``verdict``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from unveil.evaluate.verdict import FAILURES, Case, Outcome, ScoreError, judge
+from unveil.records import Dialogue, Prediction, Record
+from unveil.wording import SYNTAXES, View, parse
+
+Row = TypeVar("Row", Record, Dialogue, Prediction)
+Key = TypeVar("Key", bound=Hashable)
+
+
+def outcomes(
+    records: Iterable[Record], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]
+) -> list[Outcome]:
+    """The outcomes of one model's answers, matched to dialogues and records by id, in the order of the dialogues.
+
+    Raises ``ScoreError`` where an id occurs twice, or a dialogue or a prediction is without its counterpart.
+    """
+    images, asked = unique(records, "records"), unique(dialogues, "dialogues")
+    answers = unique(predictions, "predictions")
+    if strangers := answers.keys() - asked.keys():
+        raise ScoreError(f"predictions without a dialogue: {_some(strangers)}; give the dialogues that were asked")
+    if missing := asked.keys() - answers.keys():
+        lack = f"{len(missing)} of {len(asked)} dialogues have none ({_some(missing)})"
+        raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
+    names = vocabulary(images.values())
+    return [judge(_case(d, images, answers[d.id], names)) for d in asked.values()]
+
+
+def vocabulary(records: Iterable[Record]) -> list[str]:
+    """The names of all findings of a data set, sorted."""
+    return sorted({f.label for r in records for f in r.findings})
+
+
+def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
+    """Rows by id; raises ``ScoreError`` for an id that occurs twice and where there are no rows."""
+    rows = list(rows)
+    if not rows:
+        raise ScoreError(f"there are no {what}")
+    if twice := {i for i, n in Counter(row.id for row in rows).items() if n > 1}:
+        raise ScoreError(f"{what}: {_some(twice)} occur more than once; ids must be unique")
+    return {row.id: row for row in rows}
+
+
+def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names: Sequence[str]) -> Case:
+    if (record := records.get(dialogue.record)) is None:
+        raise ScoreError(f"{dialogue.id}: its record {dialogue.record!r} is not among the records")
+    if (p.record, p.kind) != (dialogue.record, dialogue.kind):
+        asked = f"the dialogue is a {dialogue.kind} question about {dialogue.record!r}"
+        raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {p.record!r}, {asked}")
+    if p.syntax not in SYNTAXES:
+        raise ScoreError(f"{p.id}: unknown box syntax {p.syntax!r}; known are {', '.join(SYNTAXES)}")
+    parsed = parse(p.kind, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names)
+    return Case(dialogue, record, parsed, p.answer, names, p.cut)
+
+
+def _some(ids: Iterable[str], most: int = 5) -> str:
+    ids = sorted(ids)
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
+
+
+# ----------------------------------------------------------------------------------------------------------- metrics
+
+
+def metric(name: str, rows: Iterable[Outcome]) -> tuple[float | None, int]:
+    """The value of a metric and its number of items; None where a part of it has no item or counts nothing."""
+    rows = list(rows)
+    parts = [[o.sums[ratio] for o in rows if ratio in o.sums] for ratio in METRICS[name]]
+    n = sum(map(len, parts))
+    totals = [(sum(p for p, _ in part), sum(q for _, q in part)) for part in parts]
+    if not all(q for _, q in totals):
+        return None, n
+    return sum(p / q for p, q in totals) / len(totals), n
+
+
+def groups(rows: Iterable[Outcome], by: Literal["modality", "label"]) -> dict[str, list[Outcome]]:
+    """Outcomes by modality or by true label; an image with several labels stands in the group of each."""
+    found: dict[str, list[Outcome]] = {}
+    for row in rows:
+        for key in row.labels if by == "label" else (row.modality or "unknown",):
+            found.setdefault(key, []).append(row)
+    return dict(sorted(found.items()))
+
+
+def counts(rows: Sequence[Outcome]) -> dict[str, Any]:
+    """What went wrong and what was left out, in numbers of answers (failures: of findings; malformed: of boxes)."""
+    kinds = _tally(o.kind for o in rows)
+    return {
+        "items": kinds,
+        "failures": {k: n for k in FAILURES if (n := sum(o.failures.count(k) for o in rows))},
+        "failures_by_kind": {k: _tally(f for o in rows if o.kind == k for f in o.failures) for k in kinds},
+        "unparsable": _tally(o.kind for o in rows if o.status == "unparsable"),
+        "malformed_boxes": sum(o.malformed for o in rows),
+        "empty": sum(o.empty for o in rows),
+        "cut": sum(o.cut for o in rows),
+        "left_out": _tally(m for o in rows for m in o.left_out),
+    }
+
+
+def _tally(keys: Iterable[Key]) -> dict[Key, int]:
+    return dict(Counter(keys))
+
+
+#: Each metric is the mean of the ratios of sums named here. Larger is better, but for ``parse_failures``.
+METRICS: dict[str, tuple[str, ...]] = {
+    # the diagnosis of abnormal images: names, place, place at IoU >= 0.5
+    "accuracy": ("accuracy",),
+    "iou": ("iou",),
+    "iou50": ("iou50",),
+    # the diagnosis of all images with exhaustive annotation, over the corpus
+    "f1_50": ("f1_50",),
+    "f1_50_named": ("f1_50_named",),
+    # yes or no; "detection" is the balanced accuracy
+    "sensitivity": ("sensitivity",),
+    "specificity": ("specificity",),
+    "detection": ("sensitivity", "specificity"),
+    # the same from the diagnosis' first step
+    "diagnosis_sensitivity": ("diagnosis_sensitivity",),
+    "diagnosis_specificity": ("diagnosis_specificity",),
+    "diagnosis_detection": ("diagnosis_sensitivity", "diagnosis_specificity"),
+    # the place for a given name, the name for a given place; a refusal is right where nothing is
+    "localisation_iou": ("localisation_iou",),
+    "localisation_refusal": ("localisation_refusal",),
+    "recognition": ("recognition",),
+    "recognition_refusal": ("recognition_refusal",),
+    # questions that came with the images; "exact" over closed and open ones
+    "closed": ("closed",),
+    "open_recall": ("open_recall",),
+    "open_f1": ("open_f1",),
+    "exact": ("exact",),
+    # all questions with a verdict but the diagnosis (localisation: IoU >= 0.5 or a right refusal; open: exact)
+    "question_accuracy": ("question_accuracy",),
+    "parse_failures": ("parse_failures",),
+}
+
+#: All ratios, in a fixed order.
+RATIOS: tuple[str, ...] = tuple(dict.fromkeys(ratio for ratios in METRICS.values() for ratio in ratios))

@@ -1,0 +1,344 @@
+"""The report page: one file that says what was done, what came out, on what data, and how to repeat it.
+
+``write_report`` only reads files that other stages wrote. The page holds its pictures and its style, loads nothing from
+anywhere and runs no script; every text from outside is escaped. What is missing is said, never made up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from unveil.evaluate import measures, metrics, pictures
+from unveil.evaluate.measures import HEADLINES, MEANINGS
+from unveil.evaluate.pictures import Picture
+from unveil.evaluate.verdict import FAILURES, Outcome
+from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
+from unveil.runs import sha256
+
+EACH = 4  # pictures in each group of examples
+SHEET = 12  # pictures in the contact sheet
+TINY_SYNTAX = "bins-64"  # the box syntax that only the tiny model of this project has
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that the report is made from. Of what is None, empty or not there the page says that it is missing."""
+
+    title: str
+    records: Path
+    scores: Path
+    outcomes: Path | None
+    predictions: dict[str, Path]
+    """Model name to predictions.jsonl, in the order shown; the first is what the others are compared with."""
+    dialogues: Path
+    training: dict[str, Path]
+    """Recipe name to metrics.jsonl."""
+    rejected: Path | None
+    check: Path | None
+    runs: list[Path]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of plain values; the first column heads its row."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Any]]]
+
+
+def write_report(inputs: Inputs, out: Path, seed: int = 0) -> Path:
+    """Writes the page to ``out``, a ``.html`` file or a folder that gets ``report.html``; returns the file.
+
+    ``seed`` draws the random pictures, the contact sheet, and the order among equals.
+    """
+    path = out if out.suffix == ".html" else out / "report.html"
+    page = _environment().from_string(files("unveil.evaluate").joinpath("report.html.j2").read_text("utf-8"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page.render(_context(inputs, seed)), encoding="utf-8")
+    return path
+
+
+def _environment() -> Environment:
+    env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= measures.FILTERS
+    return env
+
+
+def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
+    scores = _json(inputs.scores)
+    if scores is None:
+        raise RecordError(f"{inputs.scores}: no such file; score the predictions first (`unveil score`)")
+    answered = _answered(inputs)
+    changes = measures.changes(scores)
+    return {
+        "title": inputs.title,
+        "seed": seed,
+        "scores": scores,
+        "changes": changes,
+        "honesty": _honesty(answered),
+        "summary": _summary(changes, answered),
+        "shown": _shown(inputs, answered, seed),
+        "failures": _failures(answered.outcomes),
+        "data": _data(inputs, list(answered.records.values()), seed),
+        "training": {name: _curves(file) for name, file in inputs.training.items()},
+        "runs": [_run(file) for file in inputs.runs],
+        "made_from": _hashes(inputs),
+    }
+
+
+# ------------------------------------------------------------------------------------------------ the first words
+
+
+def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
+    """What the first paragraph says: how much was asked, and what came out of the last model against the first."""
+    models, seen = changes["models"], [answered.records[answered.asked[i].record] for i in answered.ids]
+    pair = f"{models[-1]} − {models[0]}" if len(models) > 1 else None
+    verdicts = Counter(d["verdict"] for row in changes["rows"] if (d := row["differences"].get(pair)))
+    told = [row for key in HEADLINES for row in changes["rows"] if row["key"] == key and _has_value(row, models)]
+    return {
+        "questions": len(answered.ids),
+        "images": len({r.id for r in seen}),
+        "patients": len({r.cluster for r in seen}),
+        "patients_known": all(r.patient is not None for r in seen),
+        "splits": sorted({answered.asked[i].split or "no split" for i in answered.ids}),
+        "pair": pair,
+        "verdicts": verdicts,
+        "headlines": told[:4],
+    }
+
+
+def _has_value(row: Mapping[str, Any], models: Sequence[str]) -> bool:
+    return any((row["cells"][m] or {}).get("value") is not None for m in models)
+
+
+def _honesty(answered: Answered) -> dict[str, Any]:
+    """What a reader must know before believing the figures."""
+    records = answered.records.values()
+    drawn = sum("phantom" in r.source.dataset for r in records)
+    return {
+        "drawn": "all" if drawn == len(records) > 0 else "some" if drawn else "",
+        "tiny": any(p.syntax == TINY_SYNTAX for of in answered.predictions.values() for p in of.values()),
+        "bound": sorted({r.source.dataset for r in records if r.source.access != "open"}),
+        "partial": sum(r.completeness == "partial" for r in records),
+        "trained_on": sum(answered.asked[i].split == "train" for i in answered.ids),
+    }
+
+
+# ------------------------------------------------------------------------------------------- pictures and failures
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Records, questions and answers that belong together, each by id; predictions and outcomes by model first."""
+
+    records: dict[str, Record]
+    asked: dict[str, Dialogue]
+    predictions: dict[str, dict[str, Prediction]]
+    outcomes: dict[str, dict[str, Outcome]]
+
+    @property
+    def ids(self) -> list[str]:
+        """The questions that any model answered."""
+        return list(dict.fromkeys(i for of in self.predictions.values() for i in of))
+
+
+def _answered(inputs: Inputs) -> Answered:
+    records = {r.id: r for r in read_jsonl(inputs.records, Record)}
+    asked = {d.id: d for d in read_jsonl(inputs.dialogues, Dialogue)}
+    predictions = {m: {p.id: p for p in read_jsonl(file, Prediction)} for m, file in inputs.predictions.items()}
+    for model, of in predictions.items():
+        if strange := [p.id for p in of.values() if p.id not in asked or p.record not in records]:
+            file = inputs.predictions[model]
+            raise RecordError(f"{file}: {strange[0]}: no such dialogue or record; give the files that were asked from")
+    return Answered(records, asked, predictions, {m: _outcomes(of, asked, records) for m, of in predictions.items()})
+
+
+def _outcomes(
+    predictions: Mapping[str, Prediction], asked: Mapping[str, Dialogue], records: Mapping[str, Record]
+) -> dict[str, Outcome]:
+    """What ``score`` wrote to outcomes.jsonl, computed again from the predictions by the same code."""
+    if not predictions:
+        return {}
+    found = metrics.outcomes(records.values(), [asked[i] for i in predictions], predictions.values())
+    return {o.id: o for o in found}
+
+
+def _shown(inputs: Inputs, answered: Answered, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """The cards of the picture section by group; a card shows one question and what every model answered.
+
+    The last model's outcomes choose. Shown are diagnoses, or where nobody asked for one, localisations.
+    """
+    last = next(iter(reversed(answered.outcomes.values())), {})
+    kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in last.values())), None)
+    chosen = pictures.examples({i: o for i, o in last.items() if o.kind == kind}, EACH, seed)
+    names = metrics.vocabulary(answered.records.values())
+    return {group: [_card(inputs, i, answered, names) for i in ids] for group, ids in chosen.items() if ids}
+
+
+def _card(inputs: Inputs, asked: str, answered: Answered, names: Sequence[str]) -> dict[str, Any]:
+    dialogue = answered.asked[asked]
+    record = answered.records[dialogue.record]
+    true = pictures.true_boxes(dialogue, record)
+    answers = []
+    for model, of in answered.predictions.items():
+        p = of.get(asked)
+        said = pictures.said_boxes(dialogue, record, p, names) if p else []
+        picture = pictures.picture(record, image_path(record, inputs.records), true, said)
+        outcome = answered.outcomes[model].get(asked)
+        answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})
+    return {"record": record, "question": dialogue.question, "true": true, "answers": answers}
+
+
+def _failures(outcomes: Mapping[str, Mapping[str, Outcome]]) -> dict[str, Any]:
+    """Counts of failures by kind for each model, over all and by modality and label."""
+    totals = {m: _tally_failures(of.values()) for m, of in outcomes.items()}
+    tables = [("By modality", "modality"), ("By finding", "label")]
+    return {
+        "kinds": {k: MEANINGS[k] for k in FAILURES},
+        "totals": totals,
+        "most": max((t[k] for t in totals.values() for k in FAILURES), default=0),
+        "tables": [_failure_table(caption, outcomes, by) for caption, by in tables],
+    }
+
+
+def _tally_failures(outcomes: Iterable[Outcome]) -> Counter[str]:
+    """Failures by kind, with the number of answers and of right ones under "judged" and "right"."""
+    tally: Counter[str] = Counter()
+    for o in outcomes:
+        tally.update([*o.failures, *(["judged"] if o.right is not None else []), *(["right"] if o.right else [])])
+    return tally
+
+
+def _failure_table(caption: str, outcomes: Mapping[str, Mapping[str, Outcome]], by: Any) -> dict[str, Any]:
+    parts = {m: metrics.groups(of.values(), by) for m, of in outcomes.items()}
+    names = sorted({name for of in parts.values() for name in of})
+    rows = {name: {m: _tally_failures(of.get(name, ())) for m, of in parts.items()} for name in names}
+    return {"caption": caption, "rows": rows}
+
+
+# ------------------------------------------------------------------------------------------- data, curves and runs
+
+
+def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any]:
+    splits = [s for s in (*SPLITS, None) if any(r.split == s for r in records)]
+    return {
+        "tables": [
+            _tally("Images by modality", splits, [(r.modality or "unknown", r.split) for r in records]),
+            _tally("Annotated findings by name", splits, [(f.label, r.split) for r in records for f in r.findings]),
+            _tally("Patients, or what stands for one", splits, {(_unit(r), r.split, r.cluster) for r in records}),
+            _tally("Annotation of findings", splits, [(r.completeness, r.split) for r in records]),
+        ],
+        "sources": Counter((r.source.dataset, r.source.version, r.source.licence, r.source.access) for r in records),
+        "independence": _independence(records),
+        "sheet": _sheet(inputs.records, records, seed),
+        "rejected": _rejected(inputs.rejected),
+        "check": _json(inputs.check),
+    }
+
+
+def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple]) -> Table:
+    """Counts of (what, split, …) with a column for each split and one for the sum, the most frequent first."""
+    cells = Counter((item[0], item[1]) for item in items)
+    sums: Counter[str] = Counter()
+    for (what, _), n in cells.items():
+        sums[what] += n
+    rows = [(what, [*(cells[what, s] for s in splits), n]) for what, n in sums.most_common()]
+    return Table(caption, [*(s or "no split" for s in splits), "all"], rows)
+
+
+def _unit(record: Record) -> str:
+    """What a record's cluster is, in words."""
+    kind = record.cluster.split(":", 1)[0]
+    return kind if kind != "image" else "image (patient unknown)"
+
+
+def _independence(records: Sequence[Record]) -> dict[str, int]:
+    """How far the splits are independent: groups that lie in two splits, and images of which nothing is known."""
+    splits: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for r in records:
+        for kind, value in (("patient", r.patient), ("study", r.study), ("group", r.group)):
+            if value is not None and r.split:
+                splits[kind, r.source.dataset, value].add(r.split)
+    unknown = sum(r.cluster.startswith("image:") for r in records)
+    crossing = sum(len(found) > 1 for found in splits.values())
+    return {"images": len(records), "unknown": unknown, "crossing": crossing, "groups": len(splits)}
+
+
+def _sheet(file: Path, records: Sequence[Record], seed: int) -> list[tuple[Record, Picture]]:
+    """Random records for the contact sheet, one of each modality in turn."""
+    shuffled = [records[i] for i in np.random.default_rng(seed).permutation(len(records))]
+    turn: Counter[str | None] = Counter()
+    placed: list[tuple[int, int, Record]] = []
+    for r in shuffled:
+        placed.append((turn[r.modality], len(placed), r))
+        turn[r.modality] += 1
+    chosen = [r for *_, r in sorted(placed, key=lambda item: item[:2])[:SHEET]]
+    boxes = ([(f.label, f.box) for f in r.boxed if f.box] for r in chosen)
+    return [(r, pictures.picture(r, image_path(r, file), b, longest=256)) for r, b in zip(chosen, boxes, strict=True)]
+
+
+def _rejected(file: Path | None) -> list[dict[str, Any]] | None:
+    """Rejected rows by reason, most frequent first; reasons that differ in their numbers only are one."""
+    if (rows := _rows(file)) is None:
+        return None
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        groups[re.sub(r"-?\d+(\.\d+)?", "…", str(row.get("reason", "no reason given")))].append(row)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return [{"reason": reason, "count": len(of), "example": of[0]} for reason, of in ordered]
+
+
+def _curves(file: Path) -> dict[str, Any] | None:
+    rows = _rows(file)
+    return None if rows is None else {"charts": pictures.charts(rows), "steps": len(rows)}
+
+
+def _run(file: Path) -> dict[str, Any]:
+    """A run file: what it holds under the known names, and the rest as it is."""
+    held = _json(file)
+    about = dict(held) if isinstance(held, dict) else {}
+    command = about.pop("command", None)
+    known = {k: about.pop(k, None) for k in ("config", "versions", "inputs", "seed", "seconds")}
+    words = " ".join(map(str, command)) if isinstance(command, list) else command
+    return {"file": str(file), "missing": held is None, "command": words, **known, "rest": about}
+
+
+def _hashes(inputs: Inputs) -> dict[str, str | None]:
+    """SHA-256 of the files that the page was made from; None for a file that is not there."""
+    several = [*inputs.predictions.values(), *inputs.training.values(), *inputs.runs]
+    one = [inputs.records, inputs.dialogues, inputs.scores, inputs.outcomes, inputs.rejected, inputs.check]
+    return {str(p): sha256(p) if p.is_file() else None for p in (*one, *several) if p}
+
+
+def _json(file: Path | None) -> Any:
+    """A JSON file's value; None if there is no such file."""
+    if file is None or not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{file}: {error}; write it again with the stage that made it") from error
+
+
+def _rows(file: Path | None) -> list[dict[str, Any]] | None:
+    """The rows of a JSONL file; None if there is no such file."""
+    if file is None or not file.is_file():
+        return None
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise RecordError(f"{file}:{number}: {error}") from error
+    return rows

@@ -1,0 +1,239 @@
+"""Scores: from records, dialogues and the predictions of one or several models to scores.json and outcomes.jsonl.
+
+Needs neither a model nor a GPU. Beside the models stands a constant: what one would score who answers every question
+with what was most frequent in the training split (verdict, name, answer) and points at the mean training box.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unveil.evaluate.compare import LEVEL, RESAMPLES, Estimate, cluster_kind, differences, estimates
+from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
+from unveil.evaluate.verdict import Case, Outcome, ScoreError, judge
+from unveil.geometry import Box, scale
+from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
+from unveil.wording import Parsed, name_of
+
+#: The name of the constant among the baselines.
+MAJORITY = "majority"
+
+
+def score(
+    records_path: str | Path,
+    dialogues_path: str | Path,
+    predictions: Mapping[str, str | Path],
+    out: str | Path,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
+
+    Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
+    all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
+    """
+    if not predictions:
+        raise ScoreError("there are no predictions to score")
+    records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
+    answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
+    dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
+    found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
+    sure = _Sure(resamples, seed)
+    result = {
+        "models": {name: sure.model(rows) for name, rows in found.items()},
+        "differences": {f"{b}-{a}": sure.differences(found[a], found[b]) for a, b in combinations(found, 2)},
+        "baselines": _baselines(records, dialogues, found, sure),
+        "splits": splits,
+        "bootstrap": _bootstrap(next(iter(found.values())), sure),
+        "files": {str(p): _sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
+    }
+    _write(Path(out), result, found)
+    return result
+
+
+def _asked(
+    dialogues: Mapping[str, Dialogue],
+    answers: Mapping[str, Sequence[Prediction]],
+    files: Mapping[str, str | Path],
+) -> tuple[list[Dialogue], list[str | None]]:
+    """The dialogues of every split that any model has answers in, and these splits."""
+    for name, rows in answers.items():
+        unique(rows, str(files[name]))
+    splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
+    return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
+
+
+def _outcomes(
+    records: Sequence[Record], dialogues: Sequence[Dialogue], rows: Sequence[Prediction], path: str | Path
+) -> list[Outcome]:
+    try:
+        return outcomes(records, dialogues, rows)
+    except ScoreError as error:
+        raise ScoreError(f"{path}: {error}") from error
+
+
+# -------------------------------------------------------------------------------------------------------- intervals
+
+
+@dataclass(frozen=True)
+class _Sure:
+    """Numbers with their intervals, as JSON values."""
+
+    resamples: int
+    seed: int
+
+    def model(self, rows: Sequence[Outcome]) -> dict[str, Any]:
+        by = {
+            "modality": {key: self.metrics(part, empty=False) for key, part in groups(rows, "modality").items()},
+            "label": {key: self.metrics(part, empty=False) for key, part in groups(rows, "label").items()},
+        }
+        return {"metrics": self.metrics(rows), "counts": counts(rows), "by": by}
+
+    def metrics(self, rows: Sequence[Outcome], empty: bool = True) -> dict[str, Any]:
+        """Every metric; those without a value are left out unless ``empty``."""
+        found = estimates(rows, self.resamples, self.seed)
+        return {m: _plain(e) for m, e in found.items() if empty or e.value is not None}
+
+    def differences(self, first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
+        return {m: _plain(d) for m, d in differences(first, second, self.resamples, self.seed).items()}
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    """An estimate without the fields that say nothing (no reason, all resamples valid)."""
+    values = dataclasses.asdict(estimate)
+    if estimate.reason is None:
+        del values["reason"]
+    if estimate.valid == 1 or estimate.value is None:
+        del values["valid"]
+    return values
+
+
+def _bootstrap(rows: Sequence[Outcome], sure: _Sure) -> dict[str, Any]:
+    kind, clusters = cluster_kind(rows), len({o.cluster for o in rows})
+    notes = []
+    if kind != "patient":
+        notes.append("Patients are not known for all images: whether clusters are independent is unknown.")
+    if clusters < 20:
+        notes.append(f"Only {clusters} clusters: the intervals are too narrow.")
+    return {
+        "resamples": sure.resamples,
+        "seed": sure.seed,
+        "interval": "percentile",
+        "level": LEVEL,
+        "cluster": kind,
+        "clusters": clusters,
+        "note": " ".join(notes),
+    }
+
+
+# --------------------------------------------------------------------------------------------------------- baselines
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same answer to every question of a kind, taken from the training split.
+
+    ``boxes`` are relative (0 to 1 of width and height), by name, with the mean over all names under "". ``closed`` and
+    ``open`` are None where the training split has no such question.
+    """
+
+    abnormal: bool
+    label: str
+    boxes: dict[str, Box]
+    closed: str | None
+    open: str | None
+
+    def answers(self, dialogue: Dialogue) -> bool:
+        """Whether there is a constant for this kind of question."""
+        return {"closed": self.closed, "open": self.open}.get(dialogue.kind, "") is not None
+
+    def case(self, dialogue: Dialogue, record: Record, names: Sequence[str]) -> Case:
+        """The constant's answer to one dialogue, as if it had been parsed."""
+        text = {"closed": self.closed, "open": self.open}.get(dialogue.kind) or "(constant)"
+        asked = name_of(dialogue.target or "", names) if dialogue.kind == "localisation" else ""
+        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), record.size)
+        abnormal = self.abnormal if dialogue.kind == "detection" else True
+        finding = {
+            "localisation": (None, box),
+            "recognition": (self.label, None),
+            "diagnosis": (self.label, box),
+        }.get(dialogue.kind)
+        parsed = Parsed("ok", abnormal, (finding,) if finding else ())
+        return Case(dialogue, record, parsed, text, names)
+
+
+def constant(records: Sequence[Record]) -> Constant | None:
+    """The constant of the training split; None if it holds no box."""
+    training = [r for r in records if r.split == "train"]
+    names = vocabulary(records)
+    boxes: dict[str, list[Box]] = {}
+    for record in training:
+        for finding in record.boxed:
+            box = scale(finding.box, record.size, (1, 1)) if finding.box else None
+            for key in ("", name_of(finding.label, names)):
+                boxes.setdefault(key, []).extend([box] if box else [])
+    if not boxes:
+        return None
+    known = Counter(bool(r.findings) for r in training if r.findings or r.completeness == "exhaustive")
+    return Constant(
+        abnormal=known[True] >= known[False],
+        label=_most(name_of(f.label, names) for r in training for f in r.findings) or "",
+        boxes={name: _mean(values) for name, values in boxes.items()},
+        closed=_most(q.answer for r in training for q in r.questions if q.kind == "closed"),
+        open=_most(q.answer for r in training for q in r.questions if q.kind == "open"),
+    )
+
+
+def _most(values: Iterable[str]) -> str | None:
+    """The most frequent value, the first in the alphabet among equals."""
+    return min(((-n, v) for v, n in Counter(values).items()), default=(0, None))[1]
+
+
+def _mean(boxes: Sequence[Box]) -> Box:
+    x1, y1, x2, y2 = np.mean(boxes, 0).tolist()
+    return x1, y1, x2, y2
+
+
+def _baselines(
+    records: Sequence[Record], dialogues: Sequence[Dialogue], found: Mapping[str, Sequence[Outcome]], sure: _Sure
+) -> dict[str, Any]:
+    """The constant's metrics, and how far each model is from it on the questions it answers."""
+    always = constant(records)
+    if always is None:
+        return {MAJORITY: {"reason": "the training split of the records holds no box"}}
+    asked = [d for d in dialogues if always.answers(d)]
+    if not asked:
+        return {MAJORITY: {"reason": "no question that a constant can answer"}}
+    images, names = {r.id: r for r in records}, vocabulary(records)
+    rows = [judge(always.case(d, images[d.record], names)) for d in asked]
+    ids = {d.id for d in asked}
+    apart = {name: sure.differences(rows, [o for o in of if o.id in ids]) for name, of in found.items()}
+    plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}
+    return {MAJORITY: {"constant": plain, "metrics": sure.metrics(rows), "differences": apart}}
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+def _sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Outcome]]) -> None:
+    """``outcomes.jsonl`` (all models, one outcome a line) and ``scores.json``, each all or nothing."""
+    rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
+    write_jsonl(out / "outcomes.jsonl", rows)
+    partial = out / "scores.json.partial"
+    partial.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(out / "scores.json")

@@ -1,0 +1,336 @@
+"""What is right and what is wrong about one answer.
+
+An answer beside the truth is a ``Case``, ``judge`` makes it an ``Outcome``. What it adds to a metric stands in
+``Outcome.sums`` as a numerator and a denominator; ``metrics`` says which metrics they make.
+
+An answer that cannot be parsed is wrong wherever it counts, and is counted apart. Where the annotation is not
+exhaustive, nothing proves that an extra finding is false: such images take no part in specificity, refusals, F1 and
+false alarms (``Outcome.left_out``). Which items take part in a metric depends on the truth alone, never on the answer.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from unveil.geometry import Box, ious, match, mean_iou
+from unveil.records import Dialogue, Finding, Kind, Record
+from unveil.wording import Parsed, name_of, unmark, yes_no
+
+#: A box is in the right place from this intersection over union on (inclusive).
+HIT = 0.5
+_EXACT = 1e-9  # so that an IoU of one half is one half after rounding too
+
+Failure = Literal["wrong place", "wrong name", "unparsable", "missed", "false alarm"]
+FAILURES: tuple[Failure, ...] = ("wrong place", "wrong name", "unparsable", "missed", "false alarm")
+
+#: The label of what has no finding, in groups by label.
+NO_FINDING = "(no finding)"
+
+Named = tuple[str | None, Box | None]
+Pairs = list[tuple[int, int, float]]  # index in what was said, index in the truth, IoU
+
+
+class ScoreError(ValueError):
+    """Files that do not belong together or are not complete; the message says which ids and what to do."""
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+# In this order: a number with its decimal point; a word; a sign that changes the meaning ("< 3 cm", "HER2-", "-3").
+_TOKEN = re.compile(r"\d+(?:\.\d+)*|\.\d+|[^\W\d_]\w*|[%<>≤≥±+]|(?<!\w)-(?=\d)|(?<=\w)-(?!\w)")
+_IDEOGRAPH = re.compile(r"([\u3400-\u9fff])")
+
+
+def tokens(text: str) -> list[str]:
+    """The words and numbers of an answer for comparison: folded case, no punctuation, "3.5cm" as "3.5 cm".
+
+    Number words are not turned into numbers, articles are kept, and a Chinese character is a word.
+    """
+    text = _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
+    return _TOKEN.findall(text)
+
+
+class Overlap(NamedTuple):
+    """Shares of tokens that prediction and reference have in common, each counted as often as both hold it."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def overlap(predicted: str, reference: str) -> Overlap:
+    """Token precision, recall and their harmonic mean; all 0 if nothing is shared or a side is empty."""
+    p, r = Counter(tokens(predicted)), Counter(tokens(reference))
+    shared = (p & r).total()
+    if not shared:
+        return Overlap(0.0, 0.0, 0.0)
+    return Overlap(shared / p.total(), shared / r.total(), 2 * shared / (p.total() + r.total()))
+
+
+# ---------------------------------------------------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one answer is worth.
+
+    ``right`` is None where there is no verdict; ``iou`` where no place was asked for. ``labels`` are the true names: of
+    the finding that was asked about, else of the image. ``malformed`` counts boxes that cannot be one, ``empty`` is an
+    answer without text, ``cut`` one that hit the length limit. ``left_out`` names the metrics that the item takes no
+    part in because the annotation does not allow a verdict. ``sums`` holds (numerator, denominator) by ratio.
+    """
+
+    id: str
+    record: str
+    cluster: str
+    kind: Kind
+    modality: str | None
+    labels: tuple[str, ...]
+    status: Literal["ok", "unparsable"]
+    right: bool | None
+    iou: float | None
+    failures: tuple[Failure, ...]
+    malformed: int = 0
+    empty: bool = False
+    cut: bool = False
+    left_out: tuple[str, ...] = ()
+    sums: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer beside the truth. ``names`` is the vocabulary of the data set."""
+
+    dialogue: Dialogue
+    record: Record
+    parsed: Parsed
+    text: str
+    names: Sequence[str]
+    cut: bool = False
+
+    @property
+    def exhaustive(self) -> bool:
+        return self.record.completeness == "exhaustive"
+
+    @property
+    def readable(self) -> bool:
+        return self.parsed.status == "ok"
+
+    def name(self, label: str) -> str:
+        """A label in the form in which the parser gives names."""
+        return name_of(label, self.names)
+
+    def outcome(
+        self,
+        right: bool | None,
+        sums: Mapping[str, tuple[float, float]],
+        failures: Iterable[Failure] = (),
+        iou: float | None = None,
+        labels: Iterable[str] | None = None,
+        left_out: tuple[str, ...] = (),
+        status: Literal["ok", "unparsable"] | None = None,
+    ) -> Outcome:
+        """The outcome of this case; an unparsable answer has that one failure and no other."""
+        d, status = self.dialogue, status or self.parsed.status
+        sums = {**sums, "parse_failures": (status != "ok", 1)}
+        if right is not None and d.kind != "diagnosis":
+            sums["question_accuracy"] = (right, 1)
+        return Outcome(
+            id=d.id,
+            record=d.record,
+            cluster=self.record.cluster,
+            kind=d.kind,
+            modality=self.record.modality,
+            labels=tuple(sorted({*self._labels(labels)})) or (NO_FINDING,),
+            status=status,
+            right=right,
+            iou=iou,
+            failures=tuple(failures) if status == "ok" else ("unparsable",),
+            malformed=self.parsed.malformed,
+            empty=not self.text.strip(),
+            cut=self.cut,
+            left_out=left_out,
+            sums={ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()},
+        )
+
+    def _labels(self, labels: Iterable[str] | None) -> Iterable[str]:
+        return (self.name(f.label) for f in self.record.findings) if labels is None else labels
+
+
+def _detection(case: Case) -> Outcome:
+    """Yes or no against whether the record has a finding."""
+    abnormal = bool(case.record.findings)
+    written = yes_no(case.dialogue.answer)
+    if written is not None and written is not abnormal:
+        raise ScoreError(
+            f"{case.dialogue.id}: the dialogue's answer is {case.dialogue.answer!r}, but its record has "
+            f"{len(case.record.findings)} findings: were the dialogues made from these records?"
+        )
+    if not abnormal and not case.exhaustive:
+        return case.outcome(None, {}, left_out=("specificity",))
+    right = case.parsed.abnormal is abnormal
+    failure: Failure = "missed" if abnormal else "false alarm"
+    return case.outcome(right, {"sensitivity" if abnormal else "specificity": (right, 1)}, () if right else (failure,))
+
+
+def _localisation(case: Case) -> Outcome:
+    """All boxes of the finding that was named, or a refusal where it is absent."""
+    label = case.name(_target(case.dialogue))
+    findings = [f for f in case.record.findings if case.name(f.label) == label]
+    true = [f.box for f in findings if f.box]
+    if not findings:
+        return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
+    if len(true) < len(findings):
+        return case.outcome(None, {}, labels=[label], left_out=("localisation_iou",))
+    iou = mean_iou(case.parsed.boxes, true)
+    right = iou >= HIT - _EXACT
+    failure: Failure = "wrong place" if case.parsed.boxes else "missed"
+    return case.outcome(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
+
+
+def _recognition(case: Case) -> Outcome:
+    """The name of what lies in the region, or that nothing does. Findings in one place may each be named."""
+    true = {case.name(f.label) for f in _findings_at(case.record, _target(case.dialogue))}
+    said = case.parsed.labels
+    if not true:
+        return _refusal(case, "recognition_refusal", case.readable and case.parsed.abnormal is False, [NO_FINDING])
+    right = bool(said) and said[0] in true
+    failure: Failure = "wrong name" if said else "missed"
+    return case.outcome(right, {"recognition": (right, 1)}, () if right else (failure,), labels=true)
+
+
+def _refusal(case: Case, ratio: str, right: bool, labels: list[str]) -> Outcome:
+    """A question about what is not there; proven absent only where the annotation is exhaustive."""
+    if not case.exhaustive:
+        return case.outcome(None, {}, labels=labels, left_out=(ratio,))
+    return case.outcome(right, {ratio: (right, 1)}, () if right else ("false alarm",), labels=labels)
+
+
+def _target(dialogue: Dialogue) -> str:
+    if dialogue.target is None:
+        raise ScoreError(f"{dialogue.id}: a {dialogue.kind} question needs a target; make the dialogues again")
+    return dialogue.target
+
+
+def _findings_at(record: Record, target: str) -> list[Finding]:
+    """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
+    boxes = unmark(target)
+    if len(boxes) != 1:
+        raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {target!r}")
+    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0]
+    best = values.max(initial=0.0)
+    return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]
+
+
+def _diagnosis(case: Case) -> Outcome:
+    """The three steps at once: is anything abnormal, where, and what is it.
+
+    The truth is the record's boxed findings or, where none has a box, all findings, which then count by name only.
+    Predicted and true boxes are paired one to one so that the summed IoU is largest (``geometry.match``; where several
+    pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
+    number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
+    """
+    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.boxed or case.record.findings]
+    said = list(case.parsed.findings) if case.readable else []
+    located = _located(said, truth)
+    placed = all(box for _, box in truth)
+    sums = _names_and_verdict(case, truth) | (_places(said, truth, located) if placed and truth else {})
+    left_out = [] if truth or case.exhaustive else ["diagnosis_specificity"]
+    if placed and case.exhaustive:
+        sums |= _hits(said, truth, located)
+    else:
+        left_out += ["f1_50", "f1_50_named"]
+    failures = _failures(said, truth, [(i, j) for i, j, v in located if v >= HIT - _EXACT], case.exhaustive)
+    right = None if not truth and not case.exhaustive else case.readable and not failures
+    iou = sums["iou"][0] if "iou" in sums else None
+    return case.outcome(right, sums, failures, iou, left_out=tuple(left_out))
+
+
+def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
+    """Pairs (index in said, index in truth, IoU) of boxes that touch, matched one to one."""
+    rows, columns = [i for i, (_, b) in enumerate(said) if b], [j for j, (_, b) in enumerate(truth) if b]
+    agree = [[said[i][0] == truth[j][0] for j in columns] for i in rows]
+    pairs = match([b for _, b in said if b], [b for _, b in truth if b], agree)
+    return [(rows[i], columns[j], v) for i, j, v in pairs]
+
+
+def _names_and_verdict(case: Case, truth: Sequence[Named]) -> dict[str, tuple[float, float]]:
+    verdict = case.parsed.abnormal if case.readable else None
+    if not truth:
+        return {"diagnosis_specificity": (verdict is False, 1)} if case.exhaustive else {}
+    names, true = Counter(case.parsed.labels), Counter(n for n, _ in truth if n)
+    share = (names & true).total() / max(names.total(), true.total())
+    return {"accuracy": (share, 1), "diagnosis_sensitivity": (verdict is True, 1)}
+
+
+def _places(said: Sequence[Named], truth: Sequence[Named], located: Pairs) -> dict[str, tuple[float, float]]:
+    """The mean IoU, and the same with each matched pair counted as a hit or not."""
+    boxes, true = [b for _, b in said if b], [b for _, b in truth if b]
+    hits = sum(v >= HIT - _EXACT for _, _, v in located)
+    return {"iou": (mean_iou(boxes, true), 1), "iou50": (hits / max(len(boxes), len(true)), 1)}
+
+
+def _hits(said: Sequence[Named], truth: Sequence[Named], located: Pairs) -> dict[str, tuple[float, float]]:
+    """Twice the true positives, and all boxes: the F1 of the corpus is the ratio of their sums."""
+    boxes = sum(b is not None for _, b in said) + len(truth)
+    hits = [(i, j) for i, j, v in located if v >= HIT - _EXACT]
+    named = sum(said[i][0] == truth[j][0] for i, j in hits)
+    return {"f1_50": (2 * len(hits), boxes), "f1_50_named": (2 * named, boxes)}
+
+
+def _failures(
+    said: Sequence[Named], truth: Sequence[Named], hits: Sequence[tuple[int, int]], exhaustive: bool
+) -> list[Failure]:
+    """What is wrong with a diagnosis, one entry for each finding, true or predicted, that is not right.
+
+    First the pairs in the right place (IoU >= 0.5): with another name, "wrong name". Then, among what remains, pairs of
+    one name: "wrong place" (nothing is wrong if the true place is not known). Then the rest: a true finding is
+    "missed", a predicted one is a "false alarm" where the annotation is exhaustive.
+    """
+    failures: list[Failure] = ["wrong name" for i, j in hits if said[i][0] != truth[j][0]]
+    rows, columns = {i for i, _ in hits}, {j for _, j in hits}
+    remaining = Counter(name for i, (name, _) in enumerate(said) if i not in rows)
+    for name, box in (t for j, t in enumerate(truth) if j not in columns):
+        if remaining[name]:
+            remaining[name] -= 1
+            failures += ["wrong place"] if box else []
+        else:
+            failures.append("missed")
+    return failures + ["false alarm"] * (remaining.total() if exhaustive else 0)
+
+
+def _own(case: Case) -> Outcome:
+    """A question that came with the image. A gold yes or no is met where it, and not the other, stands as a word."""
+    gold = tokens(case.dialogue.answer)
+    if not gold:
+        return case.outcome(None, {}, left_out=(case.dialogue.kind,))
+    exact = tokens(case.text) == gold
+    if case.dialogue.kind == "open":
+        words = overlap(case.text, case.dialogue.answer)
+        return case.outcome(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
+    if gold not in (["yes"], ["no"]):
+        return case.outcome(exact, {"closed": (exact, 1), "exact": (exact, 1)})
+    said = yes_no(case.text)
+    right = said is (gold == ["yes"])
+    status: Literal["ok", "unparsable"] = "unparsable" if said is None else "ok"
+    return case.outcome(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)
+
+
+_JUDGES: dict[Kind, Callable[[Case], Outcome]] = {
+    "detection": _detection,
+    "localisation": _localisation,
+    "recognition": _recognition,
+    "diagnosis": _diagnosis,
+    "closed": _own,
+    "open": _own,
+}
+
+
+def judge(case: Case) -> Outcome:
+    """The outcome of one answer."""
+    return _JUDGES[case.dialogue.kind](case)

@@ -1,0 +1,333 @@
+"""Looks at records before anything is trained on them: boxes, images, copies, leaks between splits, balance of classes.
+
+``check`` reports and changes nothing. ``regroup`` writes what must stay together into ``Record.group``, ``resplit``
+deals whole groups to the splits. Every image is read once, in a pool of processes; copies are told by ``pixels``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from unveil import geometry, pixels
+from unveil.ingest.reading import AnnotationError, checked_mask
+from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+#: Below this many images, starting processes takes longer than reading.
+POOL_FROM = 200
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One kind of thing that was found: how often, and the first few places."""
+
+    name: str
+    severity: Severity
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``check`` found. ``balance`` counts images with each label by split ("none" where there is no split), and
+    under "" the images without findings; ``pairs`` are the ids of copies (same, near-identical, mirrored or turned)."""
+
+    images: int
+    findings: int
+    issues: tuple[Issue, ...]
+    balance: dict[str, dict[str, int]]
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing forbids to train and to score on these records."""
+        return all(issue.severity != "error" for issue in self.issues)
+
+    def issue(self, name: str) -> Issue | None:
+        return next((issue for issue in self.issues if issue.name == name), None)
+
+    def json(self) -> str:
+        return json.dumps(dataclasses.asdict(self) | {"ok": self.ok}, indent=2, ensure_ascii=False) + "\n"
+
+    def text(self) -> str:
+        """For a terminal: the issues, worst first, then images per label and split."""
+        lines = [f"{self.images} images, {self.findings} findings", ""]
+        for issue in self.issues:
+            lines.append(f"{issue.severity:8}{issue.name}: {issue.message}")
+            lines += [f"          {example}" for example in issue.examples]
+            if issue.examples and issue.count > len(issue.examples):
+                lines.append(f"          … {issue.count - len(issue.examples)} more")
+        return "\n".join([*lines, "", *self._table()]) + "\n"
+
+    def _table(self) -> list[str]:
+        labels = sorted({label for counts in self.balance.values() for label in counts})
+        width = max([len("images with"), *map(len, labels)]) + 2
+        rows = ["images with".ljust(width) + "".join(f"{split:>8}" for split in self.balance)]
+        for label in labels:
+            counts = "".join(f"{self.balance[split].get(label, 0):8}" for split in self.balance)
+            rows.append((label or "no finding").ljust(width) + counts)
+        return rows
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one reading of an image file gave: a problem, or its size and what copies are told by."""
+
+    problem: str | None = None
+    sha256: str = ""
+    size: tuple[int, int] = (0, 0)
+    hashes: bytes = b""
+    thumbnail: bytes = b""
+
+
+def check(
+    records: Sequence[Record], records_file: str | Path, workers: int | None = None, copies: bool = True
+) -> Report:
+    """Everything that is wrong or noteworthy about the records of ``records_file``.
+
+    ``workers`` processes read the images (not given: one per core; 1: none but this one). The search for near-identical
+    images compares each with each, seconds for 10,000; with ``copies=False`` only equal files are found.
+    """
+    looks = look_at([image_path(record, records_file) for record in records], workers)
+    pairs = _copies(looks, copies)
+    issues = [
+        *_of_annotations(records),
+        *_of_images(records, looks),
+        *_of_leaks(records, pairs),
+        *_of_balance(records),
+    ]
+    issues.sort(key=lambda issue: SEVERITIES.index(issue.severity))
+    findings = sum(len(record.findings) for record in records)
+    named = tuple((records[i].id, records[j].id) for i, j in pairs)
+    return Report(len(records), findings, tuple(issues), _balance(records), named)
+
+
+def regroup(records: Sequence[Record], pairs: Iterable[tuple[str, str]]) -> list[Record]:
+    """Records whose ``group`` joins same patient, same study, same content, same earlier group, and ``pairs`` of ids.
+
+    The group is named after the id of its first record, so that it stays unique when files are put together; a record
+    that nothing is joined to has none.
+    """
+    joined = list(pairs)
+    first: dict[Hashable, str] = {}
+    for record in records:
+        joined += [(first.setdefault(tie, record.id), record.id) for tie in _ties(record)]
+    component = connected(joined, [record.id for record in records])
+    sizes = Counter(component[record.id] for record in records)
+    names: dict[int, str] = {}
+    for record in records:
+        names.setdefault(component[record.id], record.id)
+    numbers = [component[record.id] for record in records]
+    return [
+        dataclasses.replace(record, group=names[n] if sizes[n] > 1 else None)
+        for record, n in zip(records, numbers, strict=True)
+    ]
+
+
+def resplit(
+    records: Sequence[Record],
+    pairs: Iterable[tuple[str, str]],
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+) -> list[Record]:
+    """The records regrouped, with whole groups dealt anew to train, val and test."""
+    return assign_splits(regroup(records, pairs), shares, seed)
+
+
+def _ties(record: Record) -> Iterator[tuple[str, ...]]:
+    """What a record shares with those that it must not be separated from."""
+    dataset = record.source.dataset
+    if record.patient is not None:
+        yield "patient", dataset, record.patient
+    elif record.study is not None:  # with a patient, a study may be a mere number, the same for many patients
+        yield "study", dataset, record.study
+    if record.group is not None:
+        yield "group", record.group
+    if record.source.sha256 is not None:
+        yield "sha256", record.source.sha256
+
+
+# Images
+
+
+def look_at(paths: Sequence[Path], workers: int | None = None) -> list[Look]:
+    """Each image read once; in processes of their own where there are many."""
+    workers = workers or os.cpu_count() or 1
+    if workers == 1 or len(paths) < POOL_FROM:
+        return [_look(path) for path in paths]
+    # Spawned, not forked: the caller may hold threads or a GPU, which do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_look, paths, chunksize=16))
+
+
+def _look(path: Path) -> Look:
+    try:
+        array = pixels.read(path).array
+        size = array.shape[1], array.shape[0]
+        hashes, small = pixels.mirrored_fingerprints(array), pixels.thumbnail(array)
+        return Look(None, pixels.sha256(path), size, np.packbits(hashes).tobytes(), small.tobytes())
+    except pixels.ImageError as error:
+        return Look(problem=str(error))
+
+
+def _copies(looks: Sequence[Look], near: bool) -> list[tuple[int, int]]:
+    """Pairs of indices of images that are equal or, if asked for, near-identical, mirrored or turned."""
+    first: dict[str, int] = {}
+    usable = [i for i, look in enumerate(looks) if not look.problem]
+    pairs = {(first.setdefault(looks[i].sha256, i), i) for i in usable} - {(i, i) for i in usable}
+    if near and usable:
+        bits = np.stack([np.frombuffer(looks[i].hashes, np.uint8) for i in usable])
+        hashes = np.unpackbits(bits, axis=1).reshape(len(usable), 8, -1).astype(bool)
+        small = np.stack([np.frombuffer(looks[i].thumbnail, np.uint8) for i in usable])
+        side = pixels.THUMBNAIL_SIDE
+        found = pixels.near_duplicates(hashes, thumbnails=small.reshape(-1, side, side))
+        pairs |= {(usable[i], usable[j]) for i, j, _ in found}
+    return sorted(pairs)
+
+
+def _of_images(records: Sequence[Record], looks: Sequence[Look]) -> Iterator[Issue]:
+    seen = list(zip(records, looks, strict=True))
+    broken = [f"{r.id}: {look.problem}" for r, look in seen if look.problem]
+    good = [(r, look) for r, look in seen if not look.problem]
+    changed = [r.id for r, look in good if r.source.sha256 not in (None, look.sha256)]
+    sizes = [f"{r.id}: {r.size} in the record, {look.size} in the file" for r, look in good if r.size != look.size]
+    yield from _issue("unreadable_image", "error", "{} images cannot be read", broken)
+    yield from _issue("changed_image", "error", "{} images are not the files that were annotated (sha256)", changed)
+    yield from _issue("wrong_size", "error", "{} images have another size than their record", sizes)
+
+
+# Annotations
+
+
+def _of_annotations(records: Sequence[Record]) -> Iterator[Issue]:
+    uses = Counter(record.id for record in records)
+    problems = [
+        f"{record.id}: finding {n} ({finding.label}): {problem}"
+        for record in records
+        for n, finding in enumerate(record.findings, 1)
+        if (problem := _wrong(finding, record))
+    ]
+    yield from _issue("no_records", "error", "there is not one record", [] if records else ["0 records"])
+    yield from _issue("duplicate_id", "error", "{} ids stand more than once", [i for i, n in uses.items() if n > 1])
+    yield from _issue("bad_annotation", "error", "{} findings have a box, mask or label that cannot be one", problems)
+
+
+def _wrong(finding: Finding, record: Record) -> str | None:
+    """What is wrong with a finding, if anything is: a box without area or outside, a damaged mask, an empty label."""
+    if not finding.label.strip():
+        return "the label is empty"
+    try:
+        if finding.box is not None:
+            geometry.checked(finding.box, record.width, record.height)
+        if finding.mask is not None:
+            checked_mask(finding.mask, record.width, record.height)
+    except (AnnotationError, geometry.BoxError) as error:
+        return str(error)
+    return None
+
+
+# Leaks
+
+
+def _of_leaks(records: Sequence[Record], pairs: Sequence[tuple[int, int]]) -> Iterator[Issue]:
+    yield from _of_copies([(records[i], records[j]) for i, j in pairs])
+    ties: dict[str, Callable[[Record], str | None]] = {
+        "patient": lambda r: r.patient and f"{r.source.dataset}/{r.patient}",
+        "study": lambda r: r.study and f"{r.source.dataset}/{r.patient or ''}/{r.study}",
+        "group": lambda r: r.group,
+    }
+    for name, key in ties.items():
+        torn = _torn(records, key, lambda r: r.split)
+        message = f"{{}} {name} ids lie in two splits: re-split by group"
+        yield from _issue(f"{name}_across_splits", "error", message, torn)
+    apart = _torn(records, ties["patient"], lambda r: r.cluster)
+    yield from _issue("patient_across_groups", "error", "{} patients are torn apart by their groups: regroup", apart)
+    unknown = [r.id for r in records if r.patient is None]
+    yield from _issue(
+        "unknown_patient", "warning", "{} images have no patient: that splits keep patients apart is unknown", unknown
+    )
+
+
+def _of_copies(copies: Sequence[tuple[Record, Record]]) -> Iterator[Issue]:
+    across: list[str] = []
+    within: list[str] = []
+    disagree: list[str] = []
+    patients: list[str] = []
+    for a, b in copies:
+        name = f"{a.id} ({a.split}) = {b.id} ({b.split})"
+        (across if a.split and b.split and a.split != b.split else within).append(name)
+        if Counter(f.label for f in a.findings) != Counter(f.label for f in b.findings):
+            disagree.append(name)
+        if a.patient and b.patient and (a.source.dataset, a.patient) != (b.source.dataset, b.patient):
+            patients.append(f"{a.id} (patient {a.patient}) = {b.id} (patient {b.patient})")
+    kinds = "the same, near-identical, mirrored or turned"
+    yield from _issue(
+        "copy_across_splits", "error", f"{{}} pairs of images in two splits are {kinds}: re-split by group", across
+    )
+    yield from _issue("copy_across_patients", "warning", f"{{}} pairs of images of two patients are {kinds}", patients)
+    yield from _issue("copy_annotated_differently", "warning", "{} pairs of copies have different findings", disagree)
+    yield from _issue("copy", "info", f"{{}} further pairs of images are {kinds}", within)
+
+
+def _torn(
+    records: Sequence[Record], key: Callable[[Record], str | None], part: Callable[[Record], str | None]
+) -> list[str]:
+    """Keys whose records lie in several parts, with these parts."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if (tie := key(record)) and (inside := part(record)):
+            parts[tie].add(inside)
+    return [f"{tie}: {', '.join(sorted(where))}" for tie, where in parts.items() if len(where) > 1]
+
+
+# Balance
+
+
+def _balance(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = {}
+    for split in (*SPLITS, None):
+        if chosen := [record for record in records if record.split == split]:
+            labels = [{f.label for f in record.findings} or {""} for record in chosen]
+            counts[split or "none"] = Counter(label for found in labels for label in sorted(found))
+    return {split: dict(sorted(count.items())) for split, count in counts.items()}
+
+
+def _of_balance(records: Sequence[Record]) -> Iterator[Issue]:
+    unsplit = [r.id for r in records if r.split is None]
+    yield from _issue("no_split", "warning", "{} images have no split", unsplit)
+    balance = {split: counts for split, counts in _balance(records).items() if split != "none"}
+    labels = sorted({label for counts in balance.values() for label in counts if label})
+    rare = [f"{label}: none in {split}" for label in labels for split in balance if label not in balance[split]]
+    yield from _issue("label_missing_in_split", "warning", "labels that other splits have are missing: {}", rare)
+    if balance and (empty := [split for split in SPLITS if split not in balance]):
+        yield from _issue("empty_split", "info", "{} splits have no image", empty)
+    bare = [r for r in records if not r.findings]
+    if records and len(bare) == len(records) and not any(r.questions for r in records):
+        yield from _issue("no_findings", "error", "all {} images are without findings", [r.id for r in bare])
+        return
+    negatives = [r.id for r in bare if r.completeness == "exhaustive"]
+    unlabelled = [r.id for r in bare if r.completeness != "exhaustive" and not r.questions]
+    yield from _issue("negative", "info", "{} images are true negatives", negatives)
+    message = "{} images have no findings, and nobody says that there is nothing: they count as unlabelled"
+    yield from _issue("unlabelled", "warning", message, unlabelled)
+
+
+def _issue(name: str, severity: Severity, message: str, places: Sequence[str]) -> Iterator[Issue]:
+    """An issue if there is any place for it; {} in the message is their number."""
+    if places:
+        yield Issue(name, severity, message.format(len(places)), len(places), tuple(places[:EXAMPLES]))

@@ -1,0 +1,194 @@
+"""CSV: a row per finding, with columns that the options name; the rows of one image are joined.
+
+A row with neither label nor box (or with a label such as "no finding") says that its image was looked at and has no
+finding. Patient, study, modality, split and report belong to the image: rows that disagree about them reject it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unveil import geometry, pixels
+from unveil.geometry import Box
+from unveil.ingest.reading import (
+    SPLIT_NAMES,
+    AnnotationError,
+    Folder,
+    Image,
+    IngestError,
+    Options,
+    Rejected,
+    annotation_files,
+    boxed,
+    files,
+    number,
+    parse_all,
+    text_of,
+)
+from unveil.records import Finding, Record
+
+LOOKED_FOR = "a csv file with a column for the image"
+
+#: What belongs to the image, by the name of its field in a record; the option is called <name>_column.
+OF_IMAGE = ("patient", "study", "modality", "split", "report")
+
+Row = dict[str, str]
+
+
+def fits(data: Path, options: Options) -> bool:
+    """Whether the folder holds such a file."""
+    for path in files(data, ".csv", ".tsv"):
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            if options.image_column in next(csv.reader([lines.readline()], delimiter=options.delimiter), []):
+                return True
+    return False
+
+
+def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
+    """Every image that a row names."""
+    folder = Folder(data.resolve(), options)
+    if len(options.box_columns) not in (1, 4):
+        raise IngestError(f"box_columns must name one column or four, not {len(options.box_columns)}")
+    found = False
+    for path in annotation_files(folder.root, options, ".csv", ".tsv"):
+        table = _Table(folder, path)
+        # A folder may hold other tables; one that was asked for must have the column.
+        if options.image_column in table.columns or options.annotations:
+            found = True
+            yield from table.items()
+    if not found:
+        hint = f"column {options.image_column!r}, delimiter {options.delimiter!r}: see these options"
+        raise IngestError(f"{data}: looked for {LOOKED_FOR} and found none ({hint})")
+
+
+class _Table:
+    """One CSV file, read as text."""
+
+    def __init__(self, folder: Folder, path: Path) -> None:
+        self.folder, self.options, self.file = folder, folder.options, folder.relative(path)
+        self.near = path.parent
+        try:
+            lines = io.StringIO(text_of(path), newline="")
+        except AnnotationError as error:
+            raise IngestError(f"{path}: {error}") from error
+        self.reader = csv.DictReader(lines, delimiter=self.options.delimiter)
+        self.header = list(self.reader.fieldnames or ())
+        self.columns = set(self.header)
+
+    def items(self) -> Iterator[Record | Rejected]:
+        self._check_columns()
+        images: dict[Path, list[tuple[int, Row]]] = {}
+        broken: set[Path] = set()
+        for line, row in self._rows():
+            try:
+                path = self.folder.find(row.get(self.options.image_column) or "", self.near)
+                if None in row or None in row.values():  # what csv makes of fields too many and too few
+                    broken.add(path)
+                    raise AnnotationError(f"the row does not have the header's {len(self.header)} fields")
+                images.setdefault(path, []).append((line, {k: v.strip() for k, v in row.items()}))
+            except (AnnotationError, pixels.ImageError) as error:
+                yield Rejected(self.file, line, str(error))
+        for path, rows in images.items():
+            try:
+                yield from self._record(path, rows, path in broken)
+            except (AnnotationError, pixels.ImageError) as error:
+                yield Rejected(self.file, rows[0][0], f"image {self.folder.relative(path)!r}: {error}")
+
+    def _rows(self) -> Iterator[tuple[int, dict[Any, Any]]]:
+        try:
+            for row in self.reader:
+                yield self.reader.line_num, row
+        except csv.Error as error:
+            raise IngestError(f"{self.file}, line {self.reader.line_num}: not usable as csv: {error}") from error
+
+    def _check_columns(self) -> None:
+        """A column that the user named must exist; a misspelt patient column would make a leaking split."""
+        usual = Options()
+        names = [f.name for f in dataclasses.fields(Options) if f.name.endswith("_column")]
+        asked = [getattr(self.options, n) for n in names if getattr(self.options, n) != getattr(usual, n)]
+        if self.options.box_columns != usual.box_columns:
+            asked += self.options.box_columns
+        if missing := [name for name in [self.options.image_column, *asked] if name not in self.columns]:
+            raise IngestError(f"{self.file} has no column {missing[0]!r}; it has {', '.join(sorted(self.columns))}")
+        if doubled := [name for name in [self.options.image_column, *asked] if self.header.count(name) > 1]:
+            raise IngestError(f"{self.file} has several columns {doubled[0]!r}")
+        if 0 < len(self.columns & set(self.options.box_columns)) < len(self.options.box_columns):
+            raise IngestError(f"{self.file} has only some of the box columns {', '.join(self.options.box_columns)}")
+
+    def _record(self, path: Path, rows: list[tuple[int, Row]], broken: bool) -> Iterator[Record | Rejected]:
+        known = {name: self._agreed(name, rows) for name in OF_IMAGE}
+        known["split"] = self._split(known["split"])
+        image = self.folder.open(path)
+        stated = [(line, row) for line, row in rows if not self._negative(row)]
+        findings, bad = parse_all(stated, lambda row: self._finding(row, image), self.file)
+        if stated and len(stated) < len(rows):
+            line = next(line for line, row in rows if self._negative(row))
+            bad.append(Rejected(self.file, line, "says that there is no finding, which other rows of the image deny"))
+        yield from bad
+        lost = bool(bad) or broken
+        # Without any finding an image is only here because a row says so, which is a statement about all of it.
+        known["completeness"] = None if stated or lost else "exhaustive"
+        yield self.folder.record(image, findings, "unknown", lost, **known)
+
+    def _agreed(self, name: str, rows: list[tuple[int, Row]]) -> str | None:
+        column = getattr(self.options, f"{name}_column")
+        values = sorted({row[column] for _, row in rows if row.get(column)})
+        if len(values) > 1:
+            raise AnnotationError(f"rows disagree on its {name}: {', '.join(values)}")
+        return values[0] if values else None
+
+    def _split(self, text: str | None) -> str | None:
+        if text is None or self.options.splits == "none":
+            return None
+        if text.lower() not in SPLIT_NAMES:
+            raise AnnotationError(f"split {text!r} is none of {', '.join(SPLIT_NAMES)}")
+        return SPLIT_NAMES[text.lower()]
+
+    def _label(self, row: Row) -> str:
+        return row.get(self.options.label_column, "")
+
+    def _numbers(self, row: Row) -> list[str]:
+        """The box's numbers as text: of four cells, or of one cell such as "[1, 2, 3, 4]"; empty if there is no box."""
+        cells = [row.get(column, "") for column in self.options.box_columns]
+        return re.findall(r"[^\s,;\[\]()]+", cells[0]) if len(cells) == 1 else cells if any(cells) else []
+
+    def _negative(self, row: Row) -> bool:
+        label = self._label(row).lower()
+        return not self._numbers(row) and (not label or label in {n.lower() for n in self.options.negative_labels})
+
+    def _finding(self, row: Row, image: Image) -> Finding:
+        label = self._label(row) or self.options.default_label
+        if not label:
+            raise AnnotationError("a box without a label (see default_label)")
+        words = {"body_part": row.get(self.options.body_part_column), "side": row.get(self.options.side_column)}
+        texts = self._numbers(row)
+        if not texts:
+            return Finding(label, attributes={name: text for name, text in words.items() if text})
+        if len(texts) != 4:
+            raise AnnotationError(f"a box needs four numbers, not {len(texts)}")
+        return boxed(label, in_pixels([number(t, "the box") for t in texts], image, self.options), image, **words)
+
+
+def in_pixels(numbers: list[float], image: Image, options: Options) -> Box:
+    """Four numbers of a file as xyxy in pixels of the image, by the declared convention and units."""
+    box = CONVENTIONS[options.box_convention](*numbers)
+    whole = {"pixels": None, "normalised": (1.0, 1.0), "percent": (100.0, 100.0)}[options.box_units]
+    return box if whole is None else geometry.scale(box, whole, (image.width, image.height))
+
+
+def _yxyx(y1: float, x1: float, y2: float, x2: float) -> Box:
+    return x1, y1, x2, y2
+
+
+CONVENTIONS: dict[str, Any] = {
+    "xyxy": lambda *box: box,
+    "xywh": geometry.from_xywh,
+    "centre": geometry.from_centre,
+    "yxyx": _yxyx,
+}

@@ -1,0 +1,446 @@
+"""Image files as arrays (DICOM and NIfTI are decoded in `volumes`), and the search for near-duplicates.
+
+Every file is taken as hostile: the format is told by content from a short list, the size is checked from the header
+before a pixel is decoded, and whatever a decoder throws becomes an `ImageError` that names the file and what to do.
+
+Frames: row 0 is the top, column 0 the left, exactly as stored. Nothing is rotated, not even where an EXIF tag asks for
+it, because annotation tools write their boxes in the stored frame; `Header.exif_orientation` tells whoever must warn.
+"""
+
+import gzip
+import hashlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+HASH_SIDE = 16
+THUMBNAIL_SIDE = 32
+_BLOCK = 1024  # rows compared at once: 10,000 images make tables of 40 MB
+
+Plane = Literal["axial", "coronal", "sagittal"]
+PathLike = str | Path
+Window = tuple[float, float]
+
+
+class ImageError(ValueError):
+    """A file that cannot be used: the message names the file, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a file may ask for before it is refused; all are checked before anything of that size is allocated."""
+
+    max_pixels: int = 64_000_000
+    """Rows x columns of one frame. Pillow's own 89 megapixels stay in force above it."""
+    max_voxels: int = 2**31
+    """Rows x columns x frames (x samples) that the header of a DICOM or NIfTI file may announce."""
+    max_ratio: int = 1040
+    """Bytes announced per compressed byte. Deflate ends at 1032:1, and an empty mask comes near it: more is a lie."""
+    max_text: int = 2**20
+    """Characters of text in a PNG, and bytes of header extensions in a NIfTI file."""
+
+    def check_frame(self, path: PathLike, width: int, height: int) -> None:
+        if width < 1 or height < 1:
+            raise ImageError(f"{path}: the header announces {width} x {height} pixels; export the image again")
+        if width * height > self.max_pixels:
+            raise ImageError(
+                f"{path}: {width} x {height} pixels are more than the limit of {self.max_pixels}; "
+                "shrink or tile the image, or raise Limits.max_pixels if you trust it"
+            )
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself, read without decoding a pixel. Width and height are those of the stored frame."""
+
+    format: str
+    width: int
+    height: int
+    frames: int = 1
+    stored: str = ""  # how a sample is stored: Pillow's mode, DICOM's photometric interpretation, a numpy dtype
+    exif_orientation: int = 1  # 1 is upright; any other value is reported and never applied
+    spacing: tuple[float, float] | None = None
+    spacing_source: str | None = None
+    orientation: str | None = None
+    modality: str | None = None
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One frame. uint8 when windowed; otherwise the values themselves (HU for CT, labels for a mask)."""
+
+    array: np.ndarray  # (H, W) or (H, W, 3)
+    spacing: tuple[float, float] | None = None  # (row, column) mm per pixel
+    spacing_source: str | None = None  # ImagerPixelSpacing is measured at the detector: too large for the body
+    orientation: str | None = None  # where columns, rows and frames lead: "LPS" is an axial slice
+    modality: str | None = None
+    format: str = ""
+    frame: int = 0
+    frames: int = 1
+
+
+@contextmanager
+def reported(path: PathLike, action: str) -> Iterator[None]:
+    """Turn whatever a decoder throws into an ImageError.
+
+    Broken and hostile files make decoders throw anything (struct.error, KeyError, ZeroDivisionError, MemoryError), so
+    the net is wide on purpose; nothing is lost, since the cause is chained.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ImageError(f"{path}: {action} failed ({reason}); replace the file or leave it out") from error
+
+
+def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> Header:
+    """Format and size from the header alone. `plane` counts for NIfTI only."""
+    kind = _kind(path)
+    if kind == "raster":
+        with _opened(path, limits) as image:
+            return _raster_header(image)
+    from unveil import volumes  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
+
+    if kind == "DICOM":
+        return volumes.probe_dicom(path, limits)
+    return volumes.probe_nifti(path, plane, limits)
+
+
+def read(
+    path: PathLike,
+    *,
+    window: Window | None = None,
+    frame: int = 0,
+    plane: Plane = "axial",
+    windowed: bool = True,
+    limits: Limits = Limits(),
+) -> Pixels:
+    """One frame of a file as uint8 for display, or its values as they are with `windowed=False`.
+
+    `window` is (low, high) in the file's values (HU for CT, DeepLesion's `DICOM_windows`; not centre and width): low
+    and below become 0, high and above 255. Without one, a DICOM file's own first window or VOI table is used; 8-bit
+    grey stays as it is; deeper grey (16-bit PNG, NIfTI) is stretched from the frame's minimum to its maximum, so that
+    nothing is cut to 8 bits unseen. MONOCHROME1 is inverted, padding is black, alpha is dropped, palettes are applied.
+
+    `windowed=False` gives values after the modality LUT and before any inversion, palette indices included: for masks,
+    and for code that windows by itself. `frame` counts the frames of a TIFF or DICOM file, or the slices of a NIfTI
+    file along `plane` towards the patient's left, back or head, whatever the storage order, volume after volume.
+    """
+    if window is not None and not window[0] < window[1]:
+        raise ImageError(f"{path}: window {window} is not (low, high); give the lower bound first")
+    kind = _kind(path)
+    if kind == "raster":
+        return _read_raster(path, window, frame, windowed, limits)
+    from unveil import volumes
+
+    if kind == "DICOM":
+        return volumes.read_dicom(path, window, frame, windowed, limits)
+    return volumes.read_nifti(path, window, frame, plane, windowed, limits)
+
+
+def _kind(path: PathLike) -> Literal["raster", "DICOM", "NIfTI"]:
+    """Told by content: the name of a file proves nothing."""
+    path = Path(path)
+    if not path.is_file():  # a device or a pipe could keep the reader waiting for ever
+        raise ImageError(f"{path}: no such file, or not a regular one; check the path")
+    with reported(path, "reading the first bytes"):
+        with path.open("rb") as file:
+            start = file.read(352)
+        if start[:2] == b"\x1f\x8b":
+            with gzip.open(path) as unpacked:
+                start = unpacked.read(352)
+            if not _is_nifti(start):
+                raise ImageError(f"{path}: a gzip file that holds no NIfTI image; unpack it first")
+    if _is_nifti(start):
+        return "NIfTI"
+    # Old scanners write DICOM without preamble: only the name can tell, and the parser then checks.
+    if start[128:132] == b"DICM" or path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return "DICOM"
+    return "raster"
+
+
+def _is_nifti(start: bytes) -> bool:
+    return start[344:348] in (b"n+1\0", b"ni1\0") or start[4:8] in (b"n+2\0", b"ni2\0")
+
+
+# PNG, JPEG, TIFF, BMP, WebP
+
+_OPENING = threading.Lock()  # catch_warnings swaps a list that belongs to the whole process
+
+
+@contextmanager
+def _opened(path: PathLike, limits: Limits) -> Iterator[Image.Image]:
+    """Header only: Pillow decodes when `load` is called, not before."""
+    with reported(path, "decoding"), Path(path).open("rb") as file:
+        try:
+            with _OPENING, warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                # A file, not a path: given a path, Pillow 13 maps rotated TIFF with width and height confused.
+                image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError as error:
+            known = ", ".join((*FORMATS, "DICOM", "NIfTI"))
+            raise ImageError(f"{path}: none of {known}, or broken at its start; convert or leave it out") from error
+        with image:
+            limits.check_frame(path, *image.size)
+            yield image
+
+
+def _raster_header(image: Image.Image) -> Header:
+    width, height = image.size
+    if isinstance(image, TiffImageFile):  # Pillow reports the size after rotation
+        width, height = image.tag_v2[256], image.tag_v2[257]
+    # Pillow looks behind the pixels of a PNG for a missing tag, and decodes them on its way.
+    tags = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    return Header(
+        format=image.format or "",
+        width=width,
+        height=height,
+        frames=getattr(image, "n_frames", 1),
+        stored=image.mode,
+        exif_orientation=int(tags.get(ExifTags.Base.Orientation, 1)),
+    )
+
+
+def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bool, limits: Limits) -> Pixels:
+    with _opened(path, limits) as image:
+        frames = getattr(image, "n_frames", 1)
+        check_index(path, frame, frames)
+        if frame:
+            image.seek(frame)
+            limits.check_frame(path, *image.size)
+        header = _raster_header(image)
+        _refuse_cut_depth(path, image)
+        deep = image.mode.startswith("I;16")
+        white_is_zero = deep and isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
+        image.load()
+        text = sum(map(len, getattr(image, "text", {}).values()))
+        if text > limits.max_text:
+            raise ImageError(f"{path}: {text} characters of text in an image; write the image again without metadata")
+        if windowed and image.mode not in ("1", "L", "F") and not image.mode.startswith("I"):
+            image = image.convert("L" if image.mode in ("LA", "La") else "RGB")
+        array = np.asarray(image)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if header.format == "TIFF":
+        array = _UNROTATE.get(header.exif_orientation, lambda stored: stored)(array)
+    if windowed:
+        array = display(path, array, window)
+        if white_is_zero:  # Pillow inverts 8-bit TIFF of this kind, but not 16-bit
+            array = 255 - array
+    return Pixels(np.ascontiguousarray(array), format=header.format, frame=frame, frames=frames)
+
+
+# Pillow rotates a TIFF by its orientation tag while it decodes, and nothing else: here is the way back.
+_UNROTATE: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda array: array[:, ::-1],
+    3: lambda array: array[::-1, ::-1],
+    4: lambda array: array[::-1],
+    5: lambda array: np.swapaxes(array, 0, 1),
+    6: lambda array: np.rot90(array, 1),
+    7: lambda array: np.swapaxes(array[::-1, ::-1], 0, 1),
+    8: lambda array: np.rot90(array, -1),
+}
+
+
+def _refuse_cut_depth(path: PathLike, image: Image.Image) -> None:
+    """Pillow keeps 16 bits of grey only; of 16-bit colour it drops the lower byte without a word."""
+    raw = [tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in getattr(image, "tile", [])]
+    if not image.mode.startswith("I") and any(";16" in mode for mode in raw):
+        raise ImageError(f"{path}: 16-bit colour or alpha would be cut to 8 bits; store 16-bit grey or 8-bit colour")
+
+
+# Values to grey levels
+
+
+def check_index(path: PathLike, frame: int, frames: int) -> None:
+    if not 0 <= frame < frames:
+        raise ImageError(f"{path}: no frame {frame}, the file has {frames}; give 0 to {frames - 1}")
+
+
+def display(path: PathLike, values: np.ndarray, window: Window | None) -> np.ndarray:
+    """uint8: by the window; without one, bool and uint8 keep their range and all else is stretched to its own."""
+    if values.ndim == 3:
+        if window is not None:
+            raise ImageError(f"{path}: a window is for grey values, this image has colours; read it without one")
+        return values if values.dtype == np.uint8 else stretch(values)
+    if window is None and values.dtype == np.bool_:
+        return values.astype(np.uint8) * 255
+    return values if window is None and values.dtype == np.uint8 else stretch(values, window)
+
+
+def stretch(values: np.ndarray, window: Window | None = None, valid: np.ndarray | None = None) -> np.ndarray:
+    """Linear to 0..255 over the window, or over the range of the finite (and `valid`) values; NaN becomes 0."""
+    numbers = values.astype(np.result_type(values, np.float32))
+    finite = np.isfinite(numbers)
+    if window is None:
+        seen = numbers[finite if valid is None else finite & valid]
+        window = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    low, high = window
+    if not high > low:  # a flat image has no contrast to show
+        return np.zeros(values.shape, np.uint8)
+    scaled = np.clip((numbers - low) / (high - low) * 255, 0, 255)
+    return np.rint(np.where(np.isnan(scaled), 0, scaled)).astype(np.uint8)
+
+
+def to_rgb(pixels: Pixels | np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8. Values that were read with `windowed=False` are stretched to their range."""
+    array = display("array", pixels.array if isinstance(pixels, Pixels) else pixels, None)
+    return np.repeat(array[:, :, None], 3, axis=2) if array.ndim == 2 else array
+
+
+def resize(array: np.ndarray, width: int, height: int, *, labels: bool = False) -> np.ndarray:
+    """(height, width[, 3]) of the same dtype; a pixel's box scales by the ratio of the sides, with no half-pixel shift.
+
+    Smooth and free of aliasing; `labels=True` takes the nearest pixel instead, so that a mask keeps its values.
+    """
+    if labels or array.dtype == np.bool_:
+        rows = ((np.arange(height) + 0.5) * array.shape[0] / height).astype(int)
+        columns = ((np.arange(width) + 0.5) * array.shape[1] / width).astype(int)
+        return array[rows[:, None], columns]
+    if array.dtype == np.uint8:
+        return np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BICUBIC))
+    if array.ndim == 3:
+        return np.stack([resize(array[:, :, k], width, height) for k in range(array.shape[2])], axis=2)
+    smooth = np.asarray(Image.fromarray(array.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC))
+    if np.issubdtype(array.dtype, np.integer):  # bicubic overshoots at edges: keep to what was there
+        smooth = np.clip(np.rint(smooth), array.min(), array.max())
+    return smooth.astype(array.dtype)
+
+
+def write_png(array: np.ndarray, path: PathLike) -> None:
+    """(H, W) bool, uint8 or uint16, or (H, W, 3) uint8; pixels only, no metadata and no text."""
+    grey, colour = array.ndim == 2, array.ndim == 3 and array.shape[2] == 3
+    if not ((array.dtype == np.uint8 and (grey or colour)) or (array.dtype in (np.bool_, np.uint16) and grey)):
+        raise ImageError(f"{path}: cannot write shape {array.shape} of {array.dtype} as PNG; window it to uint8 first")
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    Image.fromarray(np.ascontiguousarray(array)).save(path, "PNG", compress_level=3)
+
+
+# Files
+
+
+def sha256(path: PathLike) -> str:
+    """Of the file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(path: PathLike, root: PathLike) -> Path:
+    """A path out of an annotation file, resolved against `root`; `..`, absolute paths and links must not leave it."""
+    with reported(path, "resolving the path"):
+        resolved_root = Path(root).resolve()
+        resolved = (resolved_root / path).resolve()
+    if not resolved.is_relative_to(resolved_root):
+        raise ImageError(f"{path}: leads outside {resolved_root}; correct the path or give a root that holds the file")
+    return resolved
+
+
+# Near-duplicates
+
+# The eight ways a copy may be turned; the first four are mirrors. A thumbnail is square, so that each fits it.
+_TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda images: images,
+    lambda images: images[..., ::-1],
+    lambda images: images[..., ::-1, :],
+    lambda images: images[..., ::-1, ::-1],
+    lambda images: np.swapaxes(images, -1, -2),
+    lambda images: np.swapaxes(images, -1, -2)[..., ::-1],
+    lambda images: np.swapaxes(images, -1, -2)[..., ::-1, :],
+    lambda images: np.swapaxes(images, -1, -2)[..., ::-1, ::-1],
+)
+
+
+def _shrunk(array: np.ndarray, width: int, height: int) -> np.ndarray:
+    grey = Image.fromarray(display("array", array, None)).convert("L")
+    return np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _difference_hash(small: np.ndarray) -> np.ndarray:
+    """Is a pixel brighter than its left neighbour by 1.5 % of the range? Less is noise, which fills dark borders."""
+    levels = small.astype(np.float32)
+    return (np.diff(levels, axis=1) > 0.015 * np.ptp(levels)).ravel()
+
+
+def fingerprint(array: np.ndarray) -> np.ndarray:
+    """(256,) bool: 16 x 16 difference hash of the grey image; scaling, recompression and contrast barely change it."""
+    return _difference_hash(_shrunk(array, HASH_SIDE + 1, HASH_SIDE))
+
+
+def mirrored_fingerprints(array: np.ndarray) -> np.ndarray:
+    """(8, 256) bool: as it is, mirrored, upside down, both, then these four of the transposed image (quarter turns)."""
+    wide, tall = _shrunk(array, HASH_SIDE + 1, HASH_SIDE), _shrunk(array, HASH_SIDE, HASH_SIDE + 1)
+    return np.stack([_difference_hash(turn(wide if k < 4 else tall)) for k, turn in enumerate(_TURNS)])
+
+
+def thumbnail(array: np.ndarray) -> np.ndarray:
+    """(32, 32) uint8 grey, by which `near_duplicates` confirms what the hashes suggest."""
+    return _shrunk(array, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+
+
+def near_duplicates(
+    fingerprints: np.ndarray,
+    threshold: int = 20,
+    *,
+    thumbnails: np.ndarray | None = None,
+    correlation: float = 0.95,
+) -> list[tuple[int, int, int]]:
+    """Pairs (i, j, bits that differ), i < j, of which one is a copy of the other, also mirrored or turned.
+
+    `fingerprints` (N, V, bits) of `mirrored_fingerprints`; V = 1 or 4 looks at fewer turns. Give `thumbnails`
+    (N, 32, 32) too: dark or flat images have similar hashes without being alike, so a pair also needs this
+    correlation between the thumbnails, turned the same way. Without them, images with fewer than 2 x `threshold`
+    set bits are left out.
+    Flat images are never joined, as nothing tells them apart: `sha256` finds those that are equal.
+
+    Distances come from matrix products (bits as +-1: a . b = bits - 2 d), block by block: 10,000 images take seconds
+    and a few 100 MB. The defaults were set on public sets whose copies are known (tests/test_pixels.py).
+    """
+    bits = fingerprints.shape[2]
+    units = None if thumbnails is None else _unit(thumbnails)
+    telling = fingerprints[:, 0].sum(axis=1) >= 2 * threshold if units is None else units.any(axis=(1, 2))
+    indices = np.flatnonzero(telling)  # into the caller's order
+    signs = np.where(fingerprints[indices, 0], np.float32(1), np.float32(-1))
+    units = None if units is None else units[indices]
+    best: dict[tuple[int, int], int] = {}
+    for turn in range(fingerprints.shape[1]):
+        turned = np.where(fingerprints[indices, turn], np.float32(1), np.float32(-1))
+        for start in range(0, len(indices), _BLOCK):
+            agreement = signs[start : start + _BLOCK] @ turned[start:].T
+            left, right = np.nonzero(np.triu(agreement >= bits - 2 * threshold, 1))
+            distances = (bits - agreement[left, right].astype(int)) // 2
+            left, right = left + start, right + start
+            if units is not None and len(left):
+                confirmed = _correlation(units, left, right, start, turn) >= correlation
+                left, right, distances = left[confirmed], right[confirmed], distances[confirmed]
+            pairs = zip(indices[left].tolist(), indices[right].tolist(), distances.tolist(), strict=True)
+            for i, j, distance in pairs:
+                best[i, j] = min(distance, best.get((i, j), bits))
+    return [(i, j, distance) for (i, j), distance in sorted(best.items())]
+
+
+def _unit(thumbnails: np.ndarray) -> np.ndarray:
+    """Zero mean and unit length, so that a scalar product is a correlation; all zero where there is no contrast."""
+    centred = thumbnails - thumbnails.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    length = np.linalg.norm(centred, axis=(1, 2), keepdims=True)
+    return np.where(
+        length < THUMBNAIL_SIDE, np.float32(0), centred / np.maximum(length, 1e-6)
+    )  # std below 1 grey level
+
+
+def _correlation(units: np.ndarray, left: np.ndarray, right: np.ndarray, start: int, turn: int) -> np.ndarray:
+    """One product for the whole block: where a set is full of like hashes, pair by pair would take minutes."""
+    columns, place = np.unique(right, return_inverse=True)
+    images = units[start : start + _BLOCK].reshape(-1, THUMBNAIL_SIDE**2)
+    table = images @ _TURNS[turn](units[columns]).reshape(len(columns), -1).T
+    return np.asarray(table[left - start, place])

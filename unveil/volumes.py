@@ -1,0 +1,426 @@
+"""DICOM and NIfTI: one frame or slice as an array, with its spacing and orientation. Reached through `pixels`.
+
+A scan is too large to hold as float64, so the header decides first and one frame is read, not the volume.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, IOBase
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel
+import numpy as np
+import pydicom
+from pydicom.encaps import get_frame
+from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.multival import MultiValue
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from unveil.pixels import (
+    Header,
+    ImageError,
+    Limits,
+    PathLike,
+    Pixels,
+    Plane,
+    Window,
+    check_index,
+    display,
+    reported,
+    stretch,
+)
+
+# DICOM
+
+
+def probe_dicom(path: PathLike, limits: Limits) -> Header:
+    with reported(path, "reading the DICOM header"):
+        return _dicom_header(path, _dicom_dataset(path, limits), 0, limits)
+
+
+def read_dicom(path: PathLike, window: Window | None, frame: int, windowed: bool, limits: Limits) -> Pixels:
+    with reported(path, "reading the DICOM header"):
+        dataset = _dicom_dataset(path, limits)
+        header = _dicom_header(path, dataset, frame, limits)
+        syntax = _transfer_syntax(dataset)
+    check_index(path, frame, header.frames)
+    hint = "; try `pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg`" if syntax.is_compressed else ""
+    with reported(path, f"decoding the DICOM pixels ({syntax.name}{hint})"):
+        stored = _stored_values(path, dataset, frame, header.frames, limits)
+        array = _shown(path, dataset, stored, window, frame) if windowed else _modality_values(dataset, stored, frame)
+    return Pixels(
+        np.ascontiguousarray(array),
+        header.spacing,
+        header.spacing_source,
+        header.orientation,
+        header.modality,
+        "DICOM",
+        frame,
+        header.frames,
+    )
+
+
+def _dicom_dataset(path: PathLike, limits: Limits) -> pydicom.Dataset:
+    """All but the pixels, except for a deflated file: pydicom would inflate that whole, so we do it, up to a bound."""
+    with Path(path).open("rb") as file:
+        preamble = file.read(132)
+    if preamble[128:] == b"DICM":
+        meta = read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            return _inflated(path, meta, 8 * limits.max_pixels)
+    return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+
+
+def _inflated(path: PathLike, meta: pydicom.dataset.FileMetaDataset, limit: int) -> pydicom.Dataset:
+    data = Path(path).read_bytes()
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = unpacker.decompress(data[144 + meta.FileMetaInformationGroupLength :], limit)
+    if unpacker.unconsumed_tail:
+        raise ImageError(f"{path}: inflates to more than {limit} bytes; store it without deflate")
+    dataset = read_dataset(BytesIO(inflated), is_implicit_VR=False, is_little_endian=True)
+    dataset.file_meta = meta
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.set_original_encoding(False, True)
+    return dataset
+
+
+def _dicom_header(path: PathLike, dataset: pydicom.Dataset, frame: int, limits: Limits) -> Header:
+    if "Rows" not in dataset or "Columns" not in dataset:
+        kind = dataset.get("SOPClassUID")
+        what = f"a DICOM object without an image ({kind.name})" if kind else "no DICOM file"
+        raise ImageError(f"{path}: {what}; give the image it belongs to")
+    height, width = int(dataset.Rows), int(dataset.Columns)
+    frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    limits.check_frame(path, width, height)
+    voxels = width * height * frames * samples
+    if frames < 1 or voxels > limits.max_voxels:
+        raise ImageError(
+            f"{path}: {frames} frames of {width} x {height} are more than the limit of {limits.max_voxels} voxels, "
+            "or none; split the file, or raise Limits.max_voxels if you trust it"
+        )
+    native = not _transfer_syntax(dataset).is_compressed and "PixelData" not in dataset
+    need = voxels * int(dataset.get("BitsAllocated") or 1) // 8
+    if "422" in dataset.get("PhotometricInterpretation", ""):
+        need = need * 2 // 3  # two pixels share their chroma
+    if native and need > Path(path).stat().st_size:
+        raise ImageError(f"{path}: shorter than the {frames} x {height} x {width} pixels it announces; copy it again")
+    spacing, source = _dicom_spacing(dataset, frame)
+    return Header(
+        format="DICOM",
+        width=width,
+        height=height,
+        frames=frames,
+        stored=f"{dataset.get('PhotometricInterpretation', '?')} {dataset.get('BitsStored', '?')} bit",
+        spacing=spacing,
+        spacing_source=source,
+        orientation=_dicom_orientation(dataset, frame),
+        modality=dataset.get("Modality") or None,
+    )
+
+
+def _transfer_syntax(dataset: pydicom.Dataset) -> pydicom.uid.UID:
+    """Files from before the file header existed are implicit or explicit; pydicom has found out which."""
+    found = dataset.file_meta.get("TransferSyntaxUID")
+    if found is None:
+        return ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
+    return cast(pydicom.uid.UID, found)
+
+
+def _item(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dataset:
+    """Where enhanced multi-frame files keep what plain ones keep at the top: with the frame, or shared by all."""
+    for groups, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        sequence = dataset.get(groups) or []
+        if index < len(sequence) and sequence[index].get(macro):
+            return cast(pydicom.Dataset, sequence[index][macro].value[0])
+    return dataset
+
+
+def _dicom_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[float, float] | None, str | None]:
+    """At the detector of a radiograph a body part looks larger than it is: divided by the magnification if known."""
+    scale = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 1)
+    item = _item(dataset, frame, "PixelMeasuresSequence")
+    for name, source, divisor in (("PixelSpacing", item, 1.0), ("ImagerPixelSpacing", dataset, scale)):
+        spacing = [float(value) / divisor for value in source.get(name) or []]
+        if len(spacing) == 2 and all(math.isfinite(value) and value > 0 for value in spacing):
+            return (spacing[0], spacing[1]), name
+    return None, None
+
+
+def _dicom_orientation(dataset: pydicom.Dataset, frame: int) -> str | None:
+    """Nearest letters: where columns lead, where rows lead, and the normal, which is where slices are counted to."""
+    cosines = _item(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    if cosines is not None and len(cosines) == 6:
+        along, down = np.array(cosines[:3], float), np.array(cosines[3:], float)
+        vectors = (along, down, np.cross(along, down))
+        if all(np.isfinite(v).all() and v.any() for v in vectors):
+            return "".join("LPS"[k] if v[k] > 0 else "RAI"[k] for v in vectors for k in [int(np.abs(v).argmax())])
+    words = [str(word) for word in dataset.get("PatientOrientation") or []]
+    if len(words) == 2 and all(word[:1] in tuple("LRAPHF") for word in words):
+        return "".join({"H": "S", "F": "I"}.get(word[0], word[0]) for word in words)
+    return None
+
+
+def _stored_values(path: PathLike, dataset: pydicom.Dataset, frame: int, frames: int, limits: Limits) -> np.ndarray:
+    syntax = _transfer_syntax(dataset)
+    source: Any = str(path)  # given a path, pydicom reads the bytes of one frame
+    if "PixelData" in dataset:
+        source = dataset
+    elif syntax.is_compressed or "TransferSyntaxUID" not in dataset.file_meta:
+        source = pydicom.dcmread(path, force=True)
+        source.file_meta.TransferSyntaxUID = syntax
+        if syntax.is_compressed:
+            _check_codestream(path, get_frame(source.PixelData, frame, number_of_frames=frames), limits)
+    array = pixel_array(source, index=frame)
+    allocated, stored = array.dtype.itemsize * 8, int(dataset.get("BitsStored") or 0)
+    if array.dtype.kind in "iu" and 1 < stored < allocated and dataset.get("HighBit") == stored - 1:
+        # Old files keep an overlay in the unused high bits; the shifts clear them and carry the sign.
+        array = (array << (allocated - stored)) >> (allocated - stored)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_codestream(path: PathLike, data: bytes, limits: Limits) -> None:
+    """The size inside a JPEG or JPEG 2000 stream is what a decoder allocates, whatever Rows and Columns say."""
+    if data[:4] == b"\xff\x4f\xff\x51" or data[4:8] == b"jP  ":  # JPEG 2000, bare or (against the standard) boxed
+        start = data.index(b"\xff\x4f\xff\x51")  # SOC, SIZ; then length, capabilities, size, offset
+        right, bottom, left, top = struct.unpack(">4I", data[start + 8 : start + 24])
+        limits.check_frame(path, right - left, bottom - top)
+    elif data[:2] == b"\xff\xd8":  # JPEG, JPEG-LS: walk the segments to the start of frame
+        position = 2
+        while data[position : position + 1] == b"\xff":
+            marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
+            if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+                height, width = struct.unpack(">2H", data[position + 5 : position + 9])
+                return limits.check_frame(path, width, height)
+            position += 2 + length
+        raise ImageError(f"{path}: a JPEG stream without a frame header; replace the file or leave it out")
+
+
+def _modality_values(dataset: pydicom.Dataset, stored: np.ndarray, frame: int) -> np.ndarray:
+    """HU for CT. Integers stay integers where slope and intercept are; without a slope nothing is done."""
+    item = _item(dataset, frame, "PixelValueTransformationSequence")
+    if dataset.get("ModalityLUTSequence"):
+        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored)[0]
+    slope, intercept = float(item.get("RescaleSlope") or 1), float(item.get("RescaleIntercept") or 0)
+    if (slope, intercept) == (1, 0) or stored.ndim == 3:
+        return stored
+    values = stored * np.float64(slope) + np.float64(intercept)
+    whole = stored.dtype.kind in "iub" and slope.is_integer() and intercept.is_integer()
+    return values.astype(np.int32 if whole and np.abs(values).max() < 2**31 else np.float32)
+
+
+def _looked_up(dataset: pydicom.Dataset, item: pydicom.Dataset, values: np.ndarray) -> tuple[np.ndarray, int]:
+    """A modality or VOI table, and its depth. pydicom's own loses inputs above 255 where the output has 8 bits."""
+    _, first, depth = (int(number) for number in item.LUTDescriptor)
+    entries = item.LUTData
+    if isinstance(entries, bytes):
+        entries = np.frombuffer(entries, "<u2" if dataset.original_encoding[1] else ">u2")
+    table = np.asarray(entries, np.uint16)
+    return table[np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)], depth
+
+
+def _shown(
+    path: PathLike, dataset: pydicom.Dataset, stored: np.ndarray, window: Window | None, frame: int
+) -> np.ndarray:
+    photometric = dataset.get("PhotometricInterpretation", "")
+    if photometric == "PALETTE COLOR":
+        stored = apply_color_lut(stored, dataset)
+        depth = stored.dtype.itemsize * 8
+    else:
+        depth = int(dataset.get("BitsStored") or 8)
+    if stored.ndim == 3:
+        return display(path, (stored >> max(depth - 8, 0)).astype(np.uint8), window)
+    padding = _padding(dataset, stored)
+    values = _modality_values(dataset, stored, frame)
+    grey = stretch(values, window) if window else _own_window(dataset, values, ~padding, frame)
+    if photometric == "MONOCHROME1":
+        grey = 255 - grey
+    grey[padding] = 0
+    return grey
+
+
+def _padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
+    """Pixels outside what was scanned. They carry no value: they count in no range, and are shown black."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None or stored.dtype.kind not in "iu":
+        return np.zeros(stored.shape, bool)
+    # The value may have been written with the other sign: only its bits are certain.
+    ends = [int(end) & 0xFFFF for end in (value, dataset.get("PixelPaddingRangeLimit", value))]
+    if stored.dtype.kind == "i":
+        ends = [end - 0x10000 if end > 0x7FFF else end for end in ends]
+    return (stored >= min(ends)) & (stored <= max(ends))
+
+
+def _own_window(dataset: pydicom.Dataset, values: np.ndarray, valid: np.ndarray, frame: int) -> np.ndarray:
+    """The file's first VOI table or window (PS3.3 C.11.2), else the range of its valid pixels."""
+    item = _item(dataset, frame, "FrameVOILUTSequence")
+    if item.get("VOILUTSequence"):
+        values, depth = _looked_up(dataset, item.VOILUTSequence[0], values)
+        return stretch(values, (0, 2**depth - 1))
+    if dataset.get("BitsStored") == 1:  # a mask: one that is full must not look like one that is empty
+        return values.astype(np.uint8) * 255
+    centre, width = (_first(item.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    if centre is None or width is None or width <= 0:
+        return values.copy() if values.dtype == np.uint8 else stretch(values, valid=valid)
+    function = item.get("VOILUTFunction") or "LINEAR"
+    if function == "SIGMOID":
+        return np.rint(255 / (1 + np.exp(-4 * (values.astype(np.float64) - centre) / width))).astype(np.uint8)
+    if function == "LINEAR_EXACT":
+        return stretch(values, (centre - width / 2, centre + width / 2))
+    # LINEAR counts whole levels: from centre - 0.5 - (width - 1) / 2 over width - 1 of them.
+    low = centre - 0.5 - (width - 1) / 2
+    return stretch(values, (low, low + max(width - 1, 1e-6)))
+
+
+def _first(value: Any) -> float | None:
+    """A window may have several values, of which the first is the default view; an empty element is None."""
+    values = value if isinstance(value, MultiValue) else [value]
+    return float(values[0]) if len(values) and values[0] is not None else None
+
+
+# NIfTI
+
+# Towards which letters frames, rows and columns are counted, as DICOM's patient axes and radiologists' screens have it.
+_PLANES: dict[Plane, tuple[str, str, str]] = {
+    "axial": ("S", "P", "L"),
+    "coronal": ("P", "I", "L"),
+    "sagittal": ("L", "I", "P"),
+}
+_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+
+
+@dataclass(frozen=True)
+class _Slicing:
+    """How voxel axes become frames, rows and columns: for each its axis, and whether it runs the other way."""
+
+    header: Header
+    shape: tuple[int, ...]  # at least three long
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+
+
+def probe_nifti(path: PathLike, plane: Plane, limits: Limits) -> Header:
+    with reported(path, "reading the NIfTI header"):
+        return _slicing(path, plane, limits).header
+
+
+def read_nifti(
+    path: PathLike, window: Window | None, frame: int, plane: Plane, windowed: bool, limits: Limits
+) -> Pixels:
+    with reported(path, "reading the NIfTI header"):
+        slicing = _slicing(path, plane, limits)
+    header = slicing.header
+    check_index(path, frame, header.frames)
+    with reported(path, "reading the NIfTI voxels"), _stream(path) as stream:
+        volume, index = divmod(frame, slicing.shape[slicing.axes[0]])
+        where: list[Any] = [slice(None)] * 3
+        where[slicing.axes[0]] = slicing.shape[slicing.axes[0]] - 1 - index if slicing.flips[0] else index
+        where += [int(k) for k in np.unravel_index(volume, slicing.shape[3:], order="F")] if slicing.shape[3:] else []
+        kind = nibabel.Nifti2Image if _sizeof_header(stream) == 540 else nibabel.Nifti1Image
+        proxy = kind.from_stream(stream).dataobj
+        values = np.asarray(proxy[tuple(where[: len(proxy.shape)])])
+    if values.dtype.names:  # RGB24: a structure of three bytes per voxel
+        values = np.stack([values[name] for name in values.dtype.names[:3]], axis=-1)
+    if values.ndim < 2:  # a two-dimensional file, cut along another axis than its third
+        values = values.reshape([n for k, n in enumerate(slicing.shape[:3]) if k != slicing.axes[0]])
+    if slicing.axes[1] > slicing.axes[2]:
+        values = np.swapaxes(values, 0, 1)
+    for axis, flip in enumerate(slicing.flips[1:]):
+        values = np.flip(values, axis) if flip else values
+    if values.dtype == np.float64:  # what nibabel's scaling gives: single precision holds any 16-bit value
+        values = values.astype(np.float32)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    array = display(path, values, window) if windowed else values
+    return Pixels(
+        np.ascontiguousarray(array),
+        header.spacing,
+        header.spacing_source,
+        header.orientation,
+        None,
+        "NIfTI",
+        frame,
+        header.frames,
+    )
+
+
+@contextmanager
+def _stream(path: PathLike) -> Iterator[IOBase]:
+    with Path(path).open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if packed:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked
+        else:
+            yield file
+
+
+def _sizeof_header(stream: Any) -> int:
+    start = stream.read(4)
+    stream.seek(0)
+    return 540 if 540 in (int.from_bytes(start, "little"), int.from_bytes(start, "big")) else 348
+
+
+def _slicing(path: PathLike, plane: Plane, limits: Limits) -> _Slicing:
+    with _stream(path) as stream:
+        size = _sizeof_header(stream)
+        raw = stream.read(size)
+        packed = isinstance(stream, gzip.GzipFile)
+    nifti = (nibabel.Nifti2Header if size == 540 else nibabel.Nifti1Header)(raw)
+    _check_volume(path, nifti, packed, limits)
+    shape = tuple(int(n) for n in nifti.get_data_shape())
+    shape += (1,) * (3 - len(shape))
+    known = nifti["sform_code"] > 0 or nifti["qform_code"] > 0
+    directions = nibabel.io_orientation(nifti.get_best_affine())
+    if np.isnan(directions).any():
+        raise ImageError(f"{path}: its affine leaves out an axis, so no plane can be cut; repair the header")
+    letters = _PLANES[plane]
+    axes, flips = zip(*(_voxel_axis(directions, letter) for letter in letters), strict=True)
+    limits.check_frame(path, shape[axes[2]], shape[axes[1]])
+    scale = _MILLIMETRES.get(nifti.get_xyzt_units()[0], 1.0)
+    zooms = [float(zoom) * scale for zoom in nifti.get_zooms()[:3]] + [1.0] * max(0, 3 - len(nifti.get_zooms()))
+    header = Header(
+        format="NIfTI",
+        width=shape[axes[2]],
+        height=shape[axes[1]],
+        frames=shape[axes[0]] * math.prod(shape[3:]),
+        stored=str(nifti.get_data_dtype()),
+        spacing=(zooms[axes[1]], zooms[axes[2]]),
+        spacing_source="pixdim",
+        orientation=letters[2] + letters[1] + letters[0] if known else None,
+    )
+    return _Slicing(header, shape, axes, flips)
+
+
+def _voxel_axis(directions: np.ndarray, letter: str) -> tuple[int, bool]:
+    """The voxel axis nearest to the line of a letter, and whether it must be turned to run towards it."""
+    world, sign = divmod("RLAPSI".index(letter), 2)
+    axis = int(np.flatnonzero(directions[:, 0] == world)[0])
+    return axis, bool(directions[axis, 1] != (1 - 2 * sign))
+
+
+def _check_volume(path: PathLike, nifti: Any, packed: bool, limits: Limits) -> None:
+    """Could a file of this size hold what the header announces? Asked before nibabel allocates it."""
+    if bytes(nifti["magic"].tobytes())[:2] != b"n+":
+        raise ImageError(f"{path}: a header without its image (.hdr/.img pair); convert it to one .nii file")
+    shape, offset = nifti.get_data_shape(), float(nifti["vox_offset"])
+    if not shape or min(shape) < 1 or math.prod(int(n) for n in shape) > limits.max_voxels:
+        raise ImageError(
+            f"{path}: dimensions {tuple(int(n) for n in shape)} are empty or beyond the limit of {limits.max_voxels} "
+            "voxels; split the volume, or raise Limits.max_voxels if you trust it"
+        )
+    if not 0 <= offset <= 1024 + limits.max_text:  # nibabel would read as much as header extensions
+        raise ImageError(f"{path}: the voxels start at byte {offset:.0f}; write the file again without extensions")
+    need, size = (
+        math.prod(int(n) for n in shape) * nifti.get_data_dtype().itemsize + int(offset),
+        Path(path).stat().st_size,
+    )
+    if need > size * (limits.max_ratio if packed else 1):
+        raise ImageError(f"{path}: announces {need} bytes, more than a file of {size} bytes can hold; copy it again")
