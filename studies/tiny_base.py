@@ -158,7 +158,9 @@ def veil(record: Record) -> Record:
     return replace(record, findings=findings, questions=questions, split="val" if number % 50 == 0 else "train")
 
 
-def anatomy(record: Record, boxes: dict[str, list[float]], rng: np.random.Generator, asked: int = 3) -> Iterator[Dialogue]:
+def anatomy(
+    record: Record, boxes: dict[str, list[float]], rng: np.random.Generator, asked: int = 3
+) -> Iterator[Dialogue]:
     """Where a structure is, and what is in its region."""
     names = list(boxes)
     for name in (names[i] for i in rng.permutation(len(names))[:asked]):
@@ -185,12 +187,19 @@ def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=640, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=640,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
     bpe.add_tokens([f"<b{i}>" for i in range(64)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token="<end>", model_max_length=1024, extra_special_tokens={"image_token": "<image>"}
+        tokenizer_object=bpe,
+        pad_token="<pad>",
+        eos_token="<end>",
+        model_max_length=1024,
+        extra_special_tokens={"image_token": "<image>"},
     )
 
 
@@ -272,13 +281,20 @@ def teach_tower(config: Config, model: LlavaForConditionalGeneration, images: Te
             rows = np.sort(order[start : start + size])
             x = images[rows].float() / 127.5 - 1
             shares = torch.from_numpy(cells[rows]).float() / 255
-            target = shares.view(size, classes, across, CELLS, across, CELLS).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+            target = (
+                shares.view(size, classes, across, CELLS, across, CELLS)
+                .permute(0, 2, 4, 3, 5, 1)
+                .flatten(3)
+                .flatten(1, 2)
+            )
             lr = 1e-3 * sft.loop.cosine(step, total, 0.05)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             seen = tower(x, output_hidden_states=True).hidden_states[-1]
             logits = head(seen)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / target[..., 0].numel()
+            loss = (
+                nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / target[..., 0].numel()
+            )
             loss.backward()
             nn.utils.clip_grad_norm_(chosen, 1.0)
             optimizer.step()
@@ -301,7 +317,10 @@ def main(config: Config) -> None:
     names = " ".join(f"{label} There is no {label}. Where is the {label}?" for label in ABNORMALITIES)
     words = tokenizer([f"{d.question} {d.answer}" for d in rows[:40000]] + [names] * 200 + [" ".join(HINTS.values())])
     model, processor = build(config, words)
-    print(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(records)} images, {len(rows)} dialogues", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()):,} weights, {len(records)} images, {len(rows)} dialogues",
+        flush=True,
+    )
     seeing = config.work / "seeing"
     if not (seeing / "config.json").is_file():
         teach_tower(config, model, pictures(records_file, records), cells)

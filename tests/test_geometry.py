@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unveil import geometry
 from unveil.geometry import BoxError, ious, match, mean_iou
+
+settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+settings.load_profile("calm")
 
 coordinate = st.floats(-50, 1000, allow_nan=False)
 boxes = st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), max_size=5)

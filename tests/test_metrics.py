@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
 import pytest
 
+from unveil.curate.mau import mau
 from unveil.evaluate import metrics
 from unveil.evaluate.metrics import METRICS, RATIOS, counts, groups, metric, outcomes
-from unveil.evaluate.score import score
+from unveil.evaluate.score import constant, score
 from unveil.evaluate.verdict import NO_FINDING, ScoreError, overlap, tokens
-from unveil.records import Dialogue, Finding, Kind, Prediction, Record, RecordError, write_jsonl
-from unveil.wording import mark
+from unveil.records import KINDS, Dialogue, Finding, Kind, Prediction, Question, Record, RecordError, write_jsonl
+from unveil.wording import SYNTAXES, View, mark, render
 
 SIZE = 100
 A, B, C = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0), (80.0, 0.0, 90.0, 10.0)
@@ -165,7 +167,21 @@ def test_names_by_multiset():
     r = record(("mass", A), ("mass", B), ("cyst", C))
     found = of_diagnosis(r, diagnosis(("mass", A), ("cyst", B), ("cyst", C)))
     assert metric("accuracy", [found])[0] == pytest.approx(2 / 3)
+    assert metric("f1_50", [found])[0] == 1 and metric("f1_50_named", [found])[0] == pytest.approx(2 / 3)
     assert found.failures == ("wrong name",)
+
+
+def test_a_surplus_name_costs():
+    """One mass; said are mass and cyst: 1 of max(2, 1)."""
+    assert metric("accuracy", [of_diagnosis(record(("mass", A)), diagnosis(("mass", A), ("cyst", B)))])[0] == 0.5
+
+
+def test_the_first_step_counts():
+    """A normal image called abnormal without a finding, and findings that are right under the verdict "normal"."""
+    alarm = of_diagnosis(record(), "Detection: abnormal.\nLocalisation: none.\nRecognition: nothing abnormal.")
+    assert alarm.right is False and alarm.failures == ("false alarm",)
+    odd = of_diagnosis(record(("mass", A)), diagnosis(("mass", A)).replace("abnormal", "normal"))
+    assert odd.right is False and metric("accuracy", [odd])[0] == 1 and metric("diagnosis_sensitivity", [odd])[0] == 0
 
 
 def test_places_by_hand():
@@ -248,6 +264,11 @@ def test_findings_without_boxes_count_by_name():
     found = of_diagnosis(record(("mass", None)), "Detection: abnormal.\nLocalisation: none.\nRecognition: mass.")
     assert found.right and found.iou is None and metric("accuracy", [found]) == (1, 1)
     assert metric("iou", [found]) == metric("f1_50", [found]) == (None, 0)
+    mixed = record(("mass", None), ("cyst", B))
+    found = of_diagnosis(mixed, diagnosis(("cyst", B), ("mass", A)))
+    assert found.right and found.left_out == ("iou", "iou50", "f1_50", "f1_50_named")
+    found = outcome(mixed, dialogue("localisation", target="mass"), "[0, 0, 10, 10]")
+    assert found.right is None and found.left_out == ("localisation_iou",)
 
 
 # --------------------------------------------------------------------------------------------------- other questions
@@ -343,6 +364,22 @@ def test_order_does_not_matter():
         assert [o.right for o in outcomes([r], asked, shuffled)] == [True] * 3
 
 
+@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
+def test_the_truth_scores_full_marks_in_every_syntax(syntax):
+    """Every answer of the rules, written as a model would write it, is right; boxes lose to the grid only."""
+    boxed = record(("mass", (10.0, 10.0, 50.0, 50.0)), ("large cyst", (50.0, 40.0, 90.0, 95.0)), name="a")
+    records = [boxed, record(name="n", questions=(Question("Is it CT?", "No", "closed"), Question("Plane?", "axial")))]
+    asked = list(mau(records))
+    view = View(SYNTAXES[syntax], (SIZE, SIZE), (336, 448))
+    said = [Prediction(d.id, d.record, d.kind, render(d.answer, view), syntax, view.frame, "truth") for d in asked]
+    rows = outcomes(records, asked, said)
+    found = {name: metric(name, rows)[0] for name in METRICS}
+    assert {d.kind for d in asked} == set(KINDS) and all(o.right and not o.failures for o in rows)
+    assert found.pop("parse_failures") == 0
+    assert found.pop("iou") > 0.9 and found.pop("localisation_iou") > 0.9
+    assert set(found.values()) == {1}
+
+
 def test_groups_by_modality_and_label():
     rows = [
         of_diagnosis(record(("mass", A), ("cyst", B)), NORMAL),
@@ -417,6 +454,18 @@ def test_scores_of_two_models_and_a_constant(files):
     assert result["bootstrap"]["cluster"] == "patient" and result["splits"] == ["test"]
     assert len(result["files"]) == 4 and all(len(h) == 64 for h in result["files"].values())
     assert set(result["models"]["sft"]["by"]["label"]) == {"mass", "cyst", NO_FINDING}
+
+
+def test_the_constant_points_at_the_mean_box_of_the_name():
+    """Training: masses at (0,0,10,10) and (0,0,20,20) of 100, a cyst at B. Asked for the cyst it says B, for a node,
+    which it has not seen, the mean of all three: (50/3, 50/3, 30, 30). The image is twice as wide: x doubles."""
+    always = constant([record(("mass", A), ("mass", (0.0, 0.0, 20.0, 20.0)), ("cyst", B), split="train")])
+    names, wide = ["cyst", "mass", "node"], dataclasses.replace(record(), width=200)
+    said = {n: always.case(dialogue("localisation", target=n), wide, names).parsed.boxes[0] for n in names}
+    assert said["mass"] == pytest.approx((0, 0, 30, 15)) and said["cyst"] == pytest.approx((100, 50, 120, 60))
+    assert said["node"] == pytest.approx((100 / 3, 50 / 3, 60, 30)) and always.label == "mass"
+    assert not always.answers(dialogue("closed")) and always.answers(dialogue("diagnosis"))
+    assert constant([record(("mass", A), split="test")]) is None
 
 
 def test_outcomes_are_written_one_a_line(files):

@@ -1,6 +1,5 @@
 """Images are drawn here; real files come from shared/data (or UNVEIL_DATA) where that folder exists."""
 
-import csv
 import gzip
 import os
 import struct
@@ -231,7 +230,7 @@ def test_oversized_text_in_a_png_is_refused(tmp_path: Path, packed: bool) -> Non
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "a" * 2_000_000, zip=packed)
     Image.new("L", (2, 2)).save(tmp_path / "x.png", pnginfo=info)
-    with pytest.raises(ImageError, match="text|MAX_TEXT_CHUNK"):
+    with pytest.raises(ImageError, match=r"text|MAX_TEXT_CHUNK"):
         read(tmp_path / "x.png")
 
 
@@ -604,7 +603,7 @@ def test_truncated_volumes_and_pairs_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"x\.nii\.gz"):
         read(path, frame=7)
     nibabel.save(nibabel.Nifti1Pair(noise, np.eye(4)), tmp_path / "pair.hdr")
-    with pytest.raises(ImageError, match="one .nii file"):
+    with pytest.raises(ImageError, match=r"one \.nii file"):
         probe(tmp_path / "pair.hdr")
 
 
@@ -665,109 +664,7 @@ def test_paths_stay_inside_the_root(tmp_path: Path) -> None:
             pixels.inside(path, root)
 
 
-# Near-duplicates
-
-
-def drawing(seed: int, side: int = 96) -> np.ndarray:
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 9), np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((side, side + 32), Image.Resampling.BICUBIC))
-
-
-def pairs(images: list[np.ndarray], **options: Any) -> list[tuple[int, int]]:
-    hashes = np.stack([pixels.mirrored_fingerprints(image) for image in images])
-    thumbnails = np.stack([pixels.thumbnail(image) for image in images])
-    return [(i, j) for i, j, _ in pixels.near_duplicates(hashes, thumbnails=thumbnails, **options)]
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("quarters", range(4))
-def test_turned_and_mirrored_copies_are_found(quarters: int, flip: bool) -> None:
-    image = drawing(1)
-    copy = np.rot90(image[:, ::-1] if flip else image, quarters)
-    assert pairs([image, drawing(2), copy, drawing(3)]) == [(0, 2)]
-
-
-def test_recompressed_scaled_and_recoloured_copies_are_found(tmp_path: Path) -> None:
-    image = drawing(1)
-    Image.fromarray(image).save(tmp_path / "x.jpg", quality=40)
-    copies = [read(tmp_path / "x.jpg").array, pixels.resize(image, 300, 200), (image // 2 + 60), pixels.to_rgb(image)]
-    assert pairs([image, *copies]) == [(i, j) for i in range(5) for j in range(i + 1, 5)]
-
-
-def test_flat_and_dark_images_are_not_joined() -> None:
-    """Their difference hashes are nearly equal, as most of each is zero; their thumbnails are not."""
-    dark = [np.zeros((64, 64), np.uint8) for _ in range(6)]
-    dark[1][:] = 3
-    for k, (row, column) in enumerate([(8, 10), (40, 20), (50, 52), (30, 33)], start=2):
-        dark[k][row : row + 6, column : column + 6] = 200
-    assert pairs(dark) == []
-    hashes = np.stack([pixels.mirrored_fingerprints(image) for image in dark])
-    assert pixels.near_duplicates(hashes) == []
-    assert not pixels.fingerprint(dark[0]).any() and pixels.fingerprint(drawing(1)).shape == (256,)
-
-
-def test_distances_are_counts_of_bits() -> None:
-    first = np.zeros((1, 256), bool)
-    first[0, :100] = True
-    second = first.copy()
-    second[0, 97:102] = ~second[0, 97:102]
-    assert pixels.near_duplicates(np.stack([first, second])) == [(0, 1, 5)]
-    assert pixels.near_duplicates(np.stack([first, second]), threshold=4) == []
-
-
-def test_a_set_full_of_like_hashes_takes_moments() -> None:
-    hashes = np.zeros((1000, 8, 256), bool)
-    hashes[:, :, :40] = True
-    noise = np.random.default_rng(0).integers(0, 256, (1000, 32, 32), np.uint8)
-    start = time.perf_counter()
-    assert pixels.near_duplicates(hashes, thumbnails=noise) == []
-    assert time.perf_counter() - start < 10
-
-
-def test_thousands_take_moments() -> None:
-    rng = np.random.default_rng(0)
-    hashes = rng.random((3000, 8, 256)) < 0.5
-    hashes[2999, 5] = hashes[7, 0]
-    start = time.perf_counter()
-    assert pixels.near_duplicates(hashes) == [(7, 2999, 0)]
-    assert time.perf_counter() - start < 10
-
-
 # Real files
-
-
-def groups(folder: str) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int, int]]]:
-    """For every two files: does groups.csv join them, and do we, also by way of others? Then our pairs."""
-    with (DATA / folder / "groups.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    images = [read(DATA / folder / row["file"]).array for row in rows]
-    hashes = np.stack([pixels.mirrored_fingerprints(image) for image in images])
-    found = pixels.near_duplicates(hashes, thumbnails=np.stack([pixels.thumbnail(image) for image in images]))
-    ours = np.arange(len(rows))
-    for i, j, _ in found:
-        ours[ours == ours[j]] = ours[i]
-    theirs = np.array([row["group"] for row in rows])
-    upper = np.triu_indices(len(rows), 1)
-    return (theirs[:, None] == theirs)[upper], (ours[:, None] == ours)[upper], found
-
-
-@needs_data
-@pytest.mark.parametrize(
-    ("folder", "known", "more"),
-    # The ten more were looked at: one slice sharpened, mirrored or in another contrast (no163/no699 may be neighbours).
-    [("bccd_bloodcells", 0, 0), ("dental_panoramic", 14, 0), ("brain_mri_tumor", 64, 10)],
-)
-def test_known_groups_are_found(folder: str, known: int, more: int) -> None:
-    theirs, ours, _ = groups(folder)
-    assert theirs.sum() == known
-    assert not (theirs & ~ours).any()
-    assert (ours & ~theirs).sum() == more
-
-
-@needs_data
-def test_distinct_radiology_images_are_not_joined() -> None:
-    files = sorted((DATA / "vqa_rad").rglob("*.jpg"))
-    assert len(files) == 157 and pairs([read(file).array for file in files]) == []
 
 
 @needs_data

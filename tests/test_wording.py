@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unveil import wording
 from unveil.geometry import area, ious
 from unveil.records import KINDS, Finding
 from unveil.wording import SYNTAXES, Parsed, View, clean, mark, parse, render, unmark, write_diagnosis
+
+settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+settings.load_profile("calm")
 
 NAMES = ["effusion", "pleural effusion", "COVID-19", "nodule/mass", "Calcification"]
 

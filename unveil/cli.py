@@ -463,9 +463,13 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "demo": Command(lambda: RunConfig, run, "the main job on drawn images with the tiny model: no data, no GPU, no network"),
+    "demo": Command(
+        lambda: RunConfig, run, "the main job on drawn images with the tiny model: no data, no GPU, no network"
+    ),
     "run": Command(lambda: RunConfig, run, "the main job on your annotated images: ingest to report"),
-    "ingest": Command(lambda: IngestConfig, ingest, "annotated images (voc, coco, yolo, csv) or drawn ones to records.jsonl"),
+    "ingest": Command(
+        lambda: IngestConfig, ingest, "annotated images (voc, coco, yolo, csv) or drawn ones to records.jsonl"
+    ),
     "check": Command(lambda: CheckConfig, check, "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command(lambda: MauConfig, curate_mau, "records to questions with true answers in three steps"),
     "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),

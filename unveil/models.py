@@ -136,7 +136,10 @@ def _load_adapter(folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, str
     about = json.loads((Path(folder) / "adapter_config.json").read_text())
     base_name = about["base_model_name_or_path"]
     base = AutoModelForImageTextToText.from_pretrained(
-        str(tiny_folder()) if base_name == TINY else base_name, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        str(tiny_folder()) if base_name == TINY else base_name,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
     )
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
     merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
@@ -334,7 +337,9 @@ class Chat:
         answer = [*self._ids(render(dialogue.answer, seen.view)), *self.end] if with_answer else []
         return Encoded(dialogue.id, seen, [*ids[:at], *seen.block, *ids[at + 1 :]], answer, at)
 
-    def batch(self, rows: Sequence[Encoded], device: torch.device | str = "cpu", left: bool = False) -> dict[str, Tensor]:
+    def batch(
+        self, rows: Sequence[Encoded], device: torch.device | str = "cpu", left: bool = False
+    ) -> dict[str, Tensor]:
         """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation."""
         longest = max(map(len, rows))
         pad = self.tokenizer.pad_token_id

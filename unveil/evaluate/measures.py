@@ -27,12 +27,8 @@ OTHER = "Other measures"
 #: In the order of the table; metrics that are not here follow under their own names.
 MEASURES = {
     "f1_50_named": Measure(DIAGNOSIS, "Found and named (F1)", "Box overlaps a true one by half and bears its name."),
-    "f1_50": Measure(
-        DIAGNOSIS, "Found (F1)", "The same, whatever the name: found boxes against missed and surplus."
-    ),
-    "iou": Measure(
-        DIAGNOSIS, "Overlap of boxes (IoU)", "0: boxes do not touch; 1: they are the same.", unit="ratio"
-    ),
+    "f1_50": Measure(DIAGNOSIS, "Found (F1)", "The same, whatever the name: found boxes against missed and surplus."),
+    "iou": Measure(DIAGNOSIS, "Overlap of boxes (IoU)", "0: boxes do not touch; 1: they are the same.", unit="ratio"),
     "iou50": Measure(DIAGNOSIS, "Right place", "Findings of abnormal images whose box overlaps the true one by half."),
     "accuracy": Measure(DIAGNOSIS, "Right name", "Findings of abnormal images that are named, wherever they are."),
     "diagnosis_detection": Measure(DIAGNOSIS, "Abnormal or not", "The mean of the next two."),

@@ -82,7 +82,9 @@ def questions(config: PredictConfig) -> list[Dialogue]:
     """The dialogues whose questions are asked."""
     rows = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
     if not rows:
-        raise RecordError(f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}")
+        raise RecordError(
+            f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
+        )
     return rows[: config.limit]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from unveil import __version__
 from unveil.evaluate import measures, metrics, pictures
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
@@ -83,6 +84,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
     changes = measures.changes(scores)
     return {
         "title": inputs.title,
+        "version": __version__,
         "seed": seed,
         "scores": scores,
         "changes": changes,
@@ -231,6 +233,7 @@ def _failure_table(caption: str, outcomes: Mapping[str, Mapping[str, Outcome]], 
 
 
 def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any]:
+    check = _json(inputs.check)
     splits = [s for s in (*SPLITS, None) if any(r.split == s for r in records)]
     return {
         "tables": [
@@ -243,7 +246,8 @@ def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any
         "independence": _independence(records),
         "sheet": _sheet(inputs.records, records, seed),
         "rejected": _rejected(inputs.rejected),
-        "check": _json(inputs.check),
+        "check": check,
+        "issues": (check or {}).get("results", (check or {}).get("issues", [])),
     }
 
 

@@ -230,23 +230,28 @@ def _findings_at(record: Record, target: str) -> list[Finding]:
 def _diagnosis(case: Case) -> Outcome:
     """The three steps at once: is anything abnormal, where, and what is it.
 
-    The truth is the record's boxed findings or, where none has a box, all findings, which then count by name only.
+    The truth is the record's findings; where one of them has no box, the image counts by name only. The answer is right
+    if its first step is and no finding is wrong.
+
     Predicted and true boxes are paired one to one so that the summed IoU is largest (``geometry.match``; where several
     pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
     number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
     """
-    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.boxed or case.record.findings]
-    said = list(case.parsed.findings) if case.readable else []
-    located = _located(said, truth)
-    placed = all(box for _, box in truth)
-    sums = _names_and_verdict(case, truth) | (_places(said, truth, located) if placed and truth else {})
-    left_out = [] if truth or case.exhaustive else ["diagnosis_specificity"]
+    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.findings]
+    said, located = case.parsed.findings, _located(case.parsed.findings, truth)
+    sums, left_out = _names_and_verdict(case, truth), [] if truth or case.exhaustive else ["diagnosis_specificity"]
+    if placed := all(box for _, box in truth):
+        sums |= _places(said, truth, located) if truth else {}
+    else:
+        left_out += ["iou", "iou50"]
     if placed and case.exhaustive:
         sums |= _hits(said, truth, located)
     else:
         left_out += ["f1_50", "f1_50_named"]
     failures = _failures(said, truth, [(i, j) for i, j, v in located if v >= HIT - _EXACT], case.exhaustive)
-    right = None if not truth and not case.exhaustive else case.readable and not failures
+    if not truth and not said and case.exhaustive and case.parsed.abnormal:
+        failures = ["false alarm"]  # called abnormal without a finding
+    right = None if not truth and not case.exhaustive else case.parsed.abnormal is bool(truth) and not failures
     iou = sums["iou"][0] if "iou" in sums else None
     return case.outcome(right, sums, failures, iou, left_out=tuple(left_out))
 
@@ -260,12 +265,11 @@ def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
 
 
 def _names_and_verdict(case: Case, truth: Sequence[Named]) -> dict[str, tuple[float, float]]:
-    verdict = case.parsed.abnormal if case.readable else None
     if not truth:
-        return {"diagnosis_specificity": (verdict is False, 1)} if case.exhaustive else {}
+        return {"diagnosis_specificity": (case.parsed.abnormal is False, 1)} if case.exhaustive else {}
     names, true = Counter(case.parsed.labels), Counter(n for n, _ in truth if n)
     share = (names & true).total() / max(names.total(), true.total())
-    return {"accuracy": (share, 1), "diagnosis_sensitivity": (verdict is True, 1)}
+    return {"accuracy": (share, 1), "diagnosis_sensitivity": (case.parsed.abnormal is True, 1)}
 
 
 def _places(said: Sequence[Named], truth: Sequence[Named], located: Pairs) -> dict[str, tuple[float, float]]:

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from unveil import geometry, pixels
+from unveil import duplicates, geometry, pixels
 from unveil.ingest.reading import AnnotationError, checked_mask
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
 
@@ -179,7 +179,7 @@ def _look(path: Path) -> Look:
     try:
         array = pixels.read(path).array
         size = array.shape[1], array.shape[0]
-        hashes, small = pixels.mirrored_fingerprints(array), pixels.thumbnail(array)
+        hashes, small = duplicates.mirrored_fingerprints(array), duplicates.thumbnail(array)
         return Look(None, pixels.sha256(path), size, np.packbits(hashes).tobytes(), small.tobytes())
     except pixels.ImageError as error:
         return Look(problem=str(error))
@@ -194,8 +194,8 @@ def _copies(looks: Sequence[Look], near: bool) -> list[tuple[int, int]]:
         bits = np.stack([np.frombuffer(looks[i].hashes, np.uint8) for i in usable])
         hashes = np.unpackbits(bits, axis=1).reshape(len(usable), 8, -1).astype(bool)
         small = np.stack([np.frombuffer(looks[i].thumbnail, np.uint8) for i in usable])
-        side = pixels.THUMBNAIL_SIDE
-        found = pixels.near_duplicates(hashes, thumbnails=small.reshape(-1, side, side))
+        side = duplicates.THUMBNAIL_SIDE
+        found = duplicates.near_duplicates(hashes, thumbnails=small.reshape(-1, side, side))
         pairs |= {(usable[i], usable[j]) for i, j, _ in found}
     return sorted(pairs)
 

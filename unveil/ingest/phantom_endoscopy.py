@@ -248,7 +248,7 @@ def _polyp(view: View, rng: np.random.Generator) -> Lesion | None:
     glint = field(frame, glint_at, (0.16 * radius, 0.1 * radius), outline(rng, 0.2), away + 1.57)
     layers: list[tuple[Array, Array]] = [
         (0.6 * cover(cast, 0.14), _colour(0.3, 0.06, 0.05)),
-        (cover(dome, 0.016), bright**_colour(0.75, 1.1, 1.2) * tone),
+        (cover(dome, 0.016), bright ** _colour(0.75, 1.1, 1.2) * tone),
         (0.95 * cover(glint, 0.02), WHITE),
     ]
     words = ("raised dome", "well defined with a shadow", "pink-red like mucosa", "smooth with a bright reflection")

@@ -290,8 +290,10 @@ def _cyst(scan: Scan, rng: np.random.Generator) -> Lesion | None:
     shape = field(scan.frame, centre, (radius, radius * rng.uniform(0.85, 1)), outline(rng, 0.02, 3), rng.uniform(0, 3))
     share = cover(shape, 0.02)
     wall = bump(shape - 0.006, 0.01)
-    boost = 0.6 * _below(scan.fan, scan.frame, centre, 0.85 * radius, radius) * np.exp(
-        -1.5 * np.clip(scan.frame.y - np.float32(centre[1] + radius), 0, 1)
+    boost = (
+        0.6
+        * _below(scan.fan, scan.frame, centre, 0.85 * radius, radius)
+        * np.exp(-1.5 * np.clip(scan.frame.y - np.float32(centre[1] + radius), 0, 1))
     )
     words = ("round", "sharp thin wall", "anechoic", "homogeneous with posterior enhancement")
     return Lesion(_seen("cyst", shape < 0.006, "liver", words), (1 - share) * (1 + boost) - 0.3 * wall, 0.25 * wall)

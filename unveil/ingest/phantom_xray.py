@@ -165,8 +165,8 @@ def _soft_tissue(anatomy: Anatomy, chest: Chest, rng: np.random.Generator) -> tu
         depth = np.clip(-chest.walls[name] / 0.35, 0, 1) ** 0.6
         image = mix(image, lung, 0.34 - 0.13 * depth + 0.06 * np.clip(y, -1, 1))
         image = mix(image, cover(-chest.domes[name], 0.03) * cover(chest.walls[name], 0.1), ABDOMEN)
-        structures[f"{name} diaphragm"] = (np.abs(chest.domes[name]) < 0.022) & (chest.walls[name] < 0.02) & (
-            chest.middle > 0
+        structures[f"{name} diaphragm"] = (
+            (np.abs(chest.domes[name]) < 0.022) & (chest.walls[name] < 0.02) & (chest.middle > 0)
         )
         air = np.maximum(air, lung)
     vessels = strokes(frame, anatomy.vessels, 0.02)

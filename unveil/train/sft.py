@@ -134,9 +134,7 @@ def main(config: SftConfig) -> Path:
     model = prepare(loaded, config)
     rate = config.learning_rate or 0.0
     total = updates(len(train), config, accelerator.num_processes)
-    optimizer = torch.optim.AdamW(
-        loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98)
-    )
+    optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     model, optimizer = accelerator.prepare(model, optimizer)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
@@ -150,7 +148,9 @@ def main(config: SftConfig) -> Path:
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-            loss, tokens = update(model, optimizer, [next(stream) for _ in range(config.accumulate)], accelerator, config)
+            loss, tokens = update(
+                model, optimizer, [next(stream) for _ in range(config.accumulate)], accelerator, config
+            )
             step += 1
             advance(note=f"loss {loss:.3f}")
             if step % config.log_every == 0 or step == total:
@@ -266,7 +266,11 @@ def nll(model: torch.nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, Tens
 
 
 def update(
-    model: torch.nn.Module, optimizer: Any, batches: Sequence[dict[str, Any]], accelerator: Accelerator, config: SftConfig
+    model: torch.nn.Module,
+    optimizer: Any,
+    batches: Sequence[dict[str, Any]],
+    accelerator: Accelerator,
+    config: SftConfig,
 ) -> tuple[float, int]:
     """One optimiser update; returns the mean loss per answer token over all processes and their number of answer tokens."""
     inputs = [{k: v.to(accelerator.device) for k, v in b["inputs"].items()} for b in batches]
