@@ -151,8 +151,6 @@ class RunConfig(Options):
     """Questions answered at a time."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
-    test_limit: int | None = None
-    """Ask only the first so many test questions."""
     resamples: int = 2000
     """Bootstrap resamples."""
 
@@ -399,7 +397,6 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
         name=name,
         revision=config.revision if name == "base" else None,
         box_syntax=config.box_syntax,
-        limit=config.test_limit,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,12 +54,15 @@ HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition
 
 #: What can be wrong with a finding, as ``verdict`` counts it.
 MEANINGS = {
-    "wrong place": "Named rightly, but the box overlaps the true one by less than half.",
+    "wrong place": "Right name, or none asked for, but the box overlaps the true one by less than half.",
     "wrong name": "The place is right, the name is not.",
     "missed": "It is there, and the answer leaves it out.",
     "false alarm": "The answer gives what is not there.",
     "unparsable": "The answer could not be read.",
 }
+
+
+PER_CENT = "\u202f%"
 
 
 def count(value: float) -> str:
@@ -70,7 +75,7 @@ def figure(value: float | None, unit: str = "share", digits: int = 0) -> str:
     if value is None:
         return "–"
     if unit == "share" and 0 <= value <= 1:
-        return f"{100 * value:.{digits}f}\u202f%"
+        return f"{100 * value:.{digits}f}{PER_CENT}"
     return compact(value) if abs(value) > 1 else f"{value:.2f}"
 
 
@@ -82,14 +87,23 @@ def change(value: float | None, unit: str = "share", digits: int = 0) -> str:
     return text.replace("-", "−")
 
 
+def interval(cell: Mapping[str, Any], unit: str = "share") -> str:
+    """The 95 % interval of a value, its unit said once."""
+    low, high = figure(cell["low"], unit, 1), figure(cell["high"], unit, 1)
+    return f"{low.removesuffix(PER_CENT)} to {high}"
+
+
 def compact(value: float) -> str:
     """Any number with few characters."""
-    if float(value).is_integer() and abs(value) < 1e15:
-        return count(int(value)).replace("-", "−")
-    return f"{value:.3g}".replace("-", "−")
+    if not math.isfinite(value):
+        return str(value)
+    if value == round(value) or abs(value) >= 1000:
+        return count(round(value)).replace("-", "−")
+    digits = f"{value:.3g}" if abs(value) >= 0.001 else re.sub(r"e-0*", "e-", f"{value:.1e}")
+    return digits.replace("-", "−")
 
 
-FILTERS = {"figure": figure, "change": change, "count": count, "compact": compact}
+FILTERS = {"figure": figure, "interval": interval, "change": change, "count": count, "compact": compact}
 
 
 # -------------------------------------------------------------------------------------------------- what changed

@@ -217,7 +217,8 @@ def chart(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Chart | None:
     frame = min(xs), max(xs), low, high
     lines = tuple(_line(k, points, frame, dotted=i > 0) for i, (k, points) in enumerate(series.items()) if points)
     skipped = sum(map(len, raw.values())) - len(every)
-    return Chart(", ".join(line.name for line in lines), lines, low, high, min(xs), max(xs), skipped)
+    title = "Loss" if len(lines) > 1 else lines[0].name
+    return Chart(title, lines, low, high, min(xs), max(xs), skipped)
 
 
 def _line(key: str, points: list[tuple[float, float]], frame: tuple[float, ...], dotted: bool) -> Line:

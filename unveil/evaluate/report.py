@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,6 +235,7 @@ def _failure_table(caption: str, outcomes: Mapping[str, Mapping[str, Outcome]], 
 
 def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any]:
     check = _json(inputs.check)
+    issues = (check or {}).get("issues", (check or {}).get("results", []))
     splits = [s for s in (*SPLITS, None) if any(r.split == s for r in records)]
     return {
         "tables": [
@@ -247,7 +249,8 @@ def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any
         "sheet": _sheet(inputs.records, records, seed),
         "rejected": _rejected(inputs.rejected),
         "check": check,
-        "issues": (check or {}).get("results", (check or {}).get("issues", [])),
+        "issues": issues,
+        "errors": [r.get("message", r.get("name")) for r in issues if r.get("severity") == "error"],
     }
 
 
@@ -315,7 +318,8 @@ def _run(file: Path) -> dict[str, Any]:
     command = about.pop("command", None)
     known = {k: about.pop(k, None) for k in ("config", "versions", "inputs", "seed", "seconds")}
     words = " ".join(map(str, command)) if isinstance(command, list) else command
-    return {"file": str(file), "missing": held is None, "command": words, **known, "rest": about}
+    again = f"unveil {words} --config {shlex.quote(str(file))}"
+    return {"file": str(file), "missing": held is None, "command": words, "again": again, **known, "rest": about}
 
 
 def _hashes(inputs: Inputs) -> dict[str, str | None]:

@@ -1,0 +1,142 @@
+"""The commands as a user meets them: the main job on a few drawn patients, and every kind of bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unveil import cli
+from unveil.records import Dialogue, Record, read_jsonl
+
+
+def unveil(*words: object) -> int:
+    return cli.main([str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The main job on ten drawn patients with the tiny model and hardly any training."""
+    out = tmp_path_factory.mktemp("run")
+    assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", out, "--resamples", 50) == 0
+    return out
+
+
+def test_the_main_job_leaves_what_it_promises(run: Path) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    for model in ("base", "sft"):
+        for metric in ("accuracy", "iou", "iou50", "detection"):
+            assert set(summary[model][metric]) >= {"value", "low", "high", "n"}
+    assert summary["seconds"] > 0 and summary["peak_mb"] > 0
+    for file in ("data/records.jsonl", "dialogues.jsonl", "base/predictions.jsonl", "sft/model.safetensors", "report.html"):
+        assert (run / file).is_file(), file
+    about = json.loads((run / "sft" / "run.json").read_text())
+    assert about["inputs"] and about["versions"]["torch"] and about["config"]["seed"] == 0
+
+
+def test_the_main_job_splits_by_patient(run: Path) -> None:
+    splits: dict[str | None, set[str | None]] = {}
+    for record in read_jsonl(run / "data" / "records.jsonl", Record):
+        splits.setdefault(record.patient, set()).add(record.split)
+    assert all(len(s) == 1 and None not in s for s in splits.values())
+
+
+def test_a_second_call_does_nothing_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")}
+    assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50) == 0
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")} == before
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_saved_configuration_repeats_a_run(run: Path) -> None:
+    """--config gives every option the value that it had; options besides go before it."""
+    _, config = cli.parse(["run", "--config", str(run / "run.json"), "--seed", "7"])
+    _, same = cli.parse(["demo", "--patients", "10", "--epochs", "0.3", "--out", str(run), "--resamples", "50", "--seed", "7"])
+    assert config == same
+
+
+def test_the_report_can_be_written_again(run: Path) -> None:
+    (run / "report.html").unlink()
+    assert unveil("report", "--run", run) == 0
+    assert "not a medical device" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["nonsense"], ["train"], ["curate", "nonsense"]])
+def test_without_a_command_there_is_an_overview(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.parse(words)
+    assert stop.value.code == (2 if words and words != ["--help"] else 0)
+    assert "train sft" in capsys.readouterr().out
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed, without the line breaks of a narrow screen."""
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("format", ["voc", "coco", "yolo", "csv"])
+def test_missing_folder(format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert unveil("run", "--data", tmp_path / "nowhere", "--format", format, "--out", tmp_path / "out") == 1
+    assert "no such folder" in said(capsys)
+
+
+def test_a_format_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert unveil("run", "--format", "voc", "--out", tmp_path / "out") == 1
+    assert "--data is needed" in said(capsys)
+
+
+def voc(folder: Path, name: str, boxes: str, size: tuple[int, int] = (40, 30)) -> None:
+    """A grey image with VOC annotation."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(len(name)).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / f"{name}.png")
+    (folder / f"{name}.xml").write_text(
+        f"<annotation><filename>{name}.png</filename><size><width>{size[0]}</width><height>{size[1]}</height>"
+        f"<depth>3</depth></size>{boxes}</annotation>"
+    )
+
+
+def test_wrong_format_says_what_it_looks_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voc(tmp_path / "data", "a", "")
+    assert unveil("run", "--data", tmp_path / "data", "--format", "coco", "--out", tmp_path / "out") == 1
+    assert "looks like voc" in said(capsys)
+
+
+def test_no_findings_at_all_is_told_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "abcdefghij":
+        voc(tmp_path / "data", name * 2, "")
+    assert unveil("run", "--data", tmp_path / "data", "--format", "voc", "--out", tmp_path / "out") == 1
+    assert "no finding" in said(capsys) and not (tmp_path / "out" / "sft").exists()
+
+
+def test_a_model_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = tmp_path / "d.jsonl"
+    records.write_text(json.dumps({"id": "a", "record": "r", "image": "x.png", "split": "test", "kind": "detection",
+                                   "question": "?", "answer": "Yes."}) + "\n")  # fmt: skip
+    assert unveil("predict", "--dialogues", records, "--model", tmp_path, "--out", tmp_path / "p.jsonl") == 1
+    assert "cannot be loaded" in said(capsys)
+
+
+def test_a_damaged_records_file_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text('{"id": "a", "image": "a.png", "width": 4, "height": 4}\n{"id": \n')
+    assert unveil("curate", "mau", "--records", file, "--out", tmp_path / "d.jsonl") == 1
+    assert "records.jsonl:2" in said(capsys) and not (tmp_path / "d.jsonl").exists()
+
+
+def test_check_tells_by_its_exit_code(run: Path, tmp_path: Path) -> None:
+    """Records with an image that is gone are unfit, and say so to a script."""
+    rows = list(read_jsonl(run / "data" / "records.jsonl", Record))
+    lines = (run / "data" / "records.jsonl").read_text().splitlines()
+    moved = tmp_path / "records.jsonl"
+    moved.write_text("\n".join(lines) + "\n")
+    assert rows and unveil("check", "--records", moved) == 1
+
+
+def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> None:
+    assert unveil("curate", "mau", "--records", run / "data" / "records.jsonl", "--out", tmp_path / "deep" / "d.jsonl") == 0
+    first = next(read_jsonl(tmp_path / "deep" / "d.jsonl", Dialogue))
+    assert (tmp_path / "deep" / first.image).resolve().is_file()

@@ -1,0 +1,130 @@
+"""The repository keeps its own promises: who may import whom, what documents may claim, what never stands in the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unveil.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "unveil"
+CORE = {"records", "geometry", "pixels", "volumes", "duplicates", "wording", "runs", "screen"}
+#: Folder or module -> what of ours it may import, besides the core and itself.
+ALLOWED = {
+    "ingest": set(),
+    "curate": set(),
+    "train": {"models"},
+    "evaluate": {"models"},
+    "models": set(),
+    "cli": {"ingest", "curate", "train", "evaluate", "models", "cli"},
+    "__main__": {"cli"},
+}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of all modules that a file imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return found
+
+
+def room(path: Path) -> str:
+    """The folder or module of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows(path: Path) -> None:
+    """Stages never import one another, the core imports nothing above it, only the command line sees every folder."""
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("unveil.")} - {"__version__"}
+    here = room(path)
+    if here == "__init__":
+        return
+    allowed = CORE if here in CORE else CORE | ALLOWED[here] | {here}
+    assert ours <= allowed, f"{path.name} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_torch_outside_its_rooms(path: Path) -> None:
+    """The core, ingest, curate and scoring need no torch."""
+    heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
+    assert not heavy or room(path) in {"models", "train"}, f"{path.name} imports {heavy}"
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    code = "import sys, unveil.cli; unveil.cli.usage(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_losses_import_nothing_of_ours() -> None:
+    assert not any(name.startswith("unveil") for name in imports(PACKAGE / "train" / "losses.py"))
+
+
+def test_parts_of_training_do_not_import_recipes() -> None:
+    recipes = {"sft"}
+    for path in (PACKAGE / "train").glob("*.py"):
+        if path.stem not in recipes:
+            assert not {f"unveil.train.{r}" for r in recipes} & imports(path), path.name
+
+
+@pytest.mark.parametrize(
+    "call",
+    [r"pickle\.load", r"torch\.load\(", r"yaml\.load\(", r"extractall\(", r"\beval\(", r"MAX_IMAGE_PIXELS\s*=\s*None",
+     r"trust_remote_code\s*=\s*True", r"LOAD_TRUNCATED_IMAGES\s*=\s*True", r"shell\s*=\s*True"],
+)  # fmt: skip
+def test_nothing_dangerous_is_called(call: str) -> None:
+    """No deserialisation that runs code, no guard switched off (``model.eval()`` takes no argument and is another)."""
+    for path in SOURCES:
+        for line in path.read_text().splitlines():
+            assert not re.search(call, line.replace(".eval()", "")), f"{path.name}: {line.strip()}"
+
+
+def documents() -> str:
+    return "\n".join(p.read_text() for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name: str) -> None:
+    assert f"unveil {name}" in documents()
+
+
+def test_documents_name_only_commands_and_options_that_exist() -> None:
+    """Every `unveil …` line in a code block of the documents parses as far as its options' names go."""
+    from dataclasses import fields
+
+    text = documents()
+    for line in re.findall(r"^(?:\$ )?unveil (.+?)\s*(?:#.*)?$", "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S)), re.M):
+        words = line.replace("\\", " ").split()
+        name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
+        assert name, f"unveil {line}"
+        known = {f.name.replace("_", "-") for f in fields(COMMANDS[name].config())} | {"config", "help"}
+        used = {w[2:].split("=")[0] for w in words if w.startswith("--")}
+        assert used <= known, f"unveil {line}: {sorted(used - known)}"
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"^make (\w[\w-]*)", (ROOT / "README.md").read_text(), re.M)) <= targets
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_changelog_knows_the_version() -> None:
+    from unveil import __version__
+
+    assert __version__ in (ROOT / "CHANGELOG.md").read_text()
