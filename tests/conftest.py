@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,17 @@ SENTENCES = (
 
 
 def train_tokenizer(special: list[str], bos: str | None = None, eos: str = "<end>", **options: Any) -> Any:
-    """Byte-level BPE of some 320 tokens; with ``bos`` it is put before every text, as Llama's and Gemma's do."""
+    """Byte-level BPE with some 400 tokens; ``bos`` is put before every text, as by Llama's and Gemma's tokenizers.
+
+    Runs of line feeds are one token, as in most large vocabularies.
+    """
     special = list(dict.fromkeys(["<pad>", eos, *([bos] if bos else []), *special]))
     bpe = Tokenizer(BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     bpe.train_from_iterator(
-        SENTENCES * 4,
+        [*SENTENCES * 4, *["a\n\nb", "a\n\n\nb"] * 40],
         trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     bpe.add_tokens([f"<b{i}>" for i in range(64)])
@@ -64,7 +68,8 @@ def stills(kind: type) -> type:
     def attributes(cls: type) -> list[str]:
         return ["image_processor", "tokenizer"]
 
-    return type(kind.__name__, (kind,), {"get_attributes": classmethod(attributes)})
+    videos = SimpleNamespace(num_frames=1, fps=1)  # what SmolVLM's asks for although there is no video
+    return type(kind.__name__, (kind,), {"get_attributes": classmethod(attributes), "video_processor": videos})
 
 
 # ------------------------------------------------------------------------------------------------------- architectures
@@ -312,3 +317,88 @@ def parts(name: str) -> tuple[Any, Any]:
             if parameter.dim() >= 2:
                 parameter.normal_(0, 0.15)
     return model.eval(), processor
+
+
+@pytest.fixture(scope="session", params=list(FAMILIES))
+def family(request: pytest.FixtureRequest) -> Loaded:
+    """A tiny random model of each architecture with its chat."""
+    return loaded(request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Loaded:
+    """A tiny random model of the base model's architecture."""
+    return loaded("llava_siglip")
+
+
+@cache
+def loaded(name: str) -> Loaded:
+    model, processor = parts(name)
+    return Loaded(name, model, Chat(processor, models.profile_of(model.config)), models.fingerprint(model))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny random model with its processor on the disk."""
+    return saved("llava_siglip", tmp_path_factory.mktemp("tiny"))
+
+
+def saved(name: str, folder: Path) -> Path:
+    """Model and processor of a family, saved."""
+    model, processor = parts(name)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+# ------------------------------------------------------------------------------------------------------------- records
+
+SIZES = ((96, 64), (50, 120), (140, 35), (64, 64), (33, 47), (200, 90))
+
+
+def draw(path: Path, size: tuple[int, int], seed: int) -> Path:
+    """A grey picture with noise and a bright disc."""
+    width, height = size
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    disc = np.hypot(x - rng.uniform(0, width), y - rng.uniform(0, height)) < min(size) / 4
+    grey = np.where(disc, 220, 60) + rng.integers(0, 30, (height, width))
+    Image.fromarray(grey.astype(np.uint8)).save(path)
+    return path
+
+
+def records_in(folder: Path, count: int = 6) -> list[Record]:
+    """Drawn images of several sizes: a nodule and a cyst, one nodule, nothing, and again; train, val and test."""
+    found = (
+        (Finding("nodule", (5, 6, 20.5, 30)), Finding("cyst", (22, 8, 33, 25), attributes={"shape": "round"})),
+        (Finding("nodule", (10, 10, 30, 30), attributes={"body_part": "lung", "side": "left"}),),
+        (),
+    )
+    question = Question("Is there a nodule?", "Yes.", "closed", "own")
+    out = []
+    for i in range(count):
+        size = SIZES[i % len(SIZES)]
+        draw(folder / f"{i}.png", size, i)
+        split = "train" if i < count - 3 else ("val", "test", "test")[i - count]
+        record = Record(f"r{i}", f"{i}.png", *size, modality="xray", patient=f"p{i // 2}", split=split)
+        record = replace(record, findings=found[i % 3], completeness="exhaustive", source=Source("drawn"))
+        out.append(replace(record, questions=(question,) if i % 3 == 1 else ()))
+    return out
+
+
+def write_dialogues(folder: Path, count: int = 6) -> Path:
+    """Drawn images and the dialogues on them; returns dialogues.jsonl."""
+    rules = Rules(regions=2)
+    write_jsonl(folder / "dialogues.jsonl", mau(records_in(folder, count), rules))
+    return folder / "dialogues.jsonl"
+
+
+@pytest.fixture(scope="session")
+def dialogues_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """dialogues.jsonl with its images."""
+    return write_dialogues(tmp_path_factory.mktemp("data"))
+
+
+def dialogue(name: str, image: str, question: str, answer: str = "Yes.", **more: Any) -> Dialogue:
+    """A dialogue with little to write."""
+    return Dialogue(**{"id": name, "record": name, "image": image, "split": "train", "kind": "detection"} | more, question=question, answer=answer)

@@ -31,7 +31,13 @@ def test_the_main_job_leaves_what_it_promises(run: Path) -> None:
         for metric in ("accuracy", "iou", "iou50", "detection"):
             assert set(summary[model][metric]) >= {"value", "low", "high", "n"}
     assert summary["seconds"] > 0 and summary["peak_mb"] > 0
-    for file in ("data/records.jsonl", "dialogues.jsonl", "base/predictions.jsonl", "sft/model.safetensors", "report.html"):
+    for file in (
+        "data/records.jsonl",
+        "dialogues.jsonl",
+        "base/predictions.jsonl",
+        "sft/model.safetensors",
+        "report.html",
+    ):
         assert (run / file).is_file(), file
     about = json.loads((run / "sft" / "run.json").read_text())
     assert about["inputs"] and about["versions"]["torch"] and about["config"]["seed"] == 0
@@ -54,7 +60,9 @@ def test_a_second_call_does_nothing_again(run: Path, capsys: pytest.CaptureFixtu
 def test_a_saved_configuration_repeats_a_run(run: Path) -> None:
     """--config gives every option the value that it had; options besides go before it."""
     _, config = cli.parse(["run", "--config", str(run / "run.json"), "--seed", "7"])
-    _, same = cli.parse(["demo", "--patients", "10", "--epochs", "0.3", "--out", str(run), "--resamples", "50", "--seed", "7"])
+    _, same = cli.parse(
+        ["demo", "--patients", "10", "--epochs", "0.3", "--out", str(run), "--resamples", "50", "--seed", "7"]
+    )
     assert config == same
 
 
@@ -137,6 +145,9 @@ def test_check_tells_by_its_exit_code(run: Path, tmp_path: Path) -> None:
 
 
 def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> None:
-    assert unveil("curate", "mau", "--records", run / "data" / "records.jsonl", "--out", tmp_path / "deep" / "d.jsonl") == 0
+    assert (
+        unveil("curate", "mau", "--records", run / "data" / "records.jsonl", "--out", tmp_path / "deep" / "d.jsonl")
+        == 0
+    )
     first = next(read_jsonl(tmp_path / "deep" / "d.jsonl", Dialogue))
     assert (tmp_path / "deep" / first.image).resolve().is_file()

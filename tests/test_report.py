@@ -149,7 +149,7 @@ def test_every_section_is_there_in_order(inputs: Inputs, tmp_path: Path) -> None
         assert said in seen
     assert "unveil train sft --config" in seen
     assert "3 rows were set aside" in seen
-    assert "1 values that are not finite" in seen
+    assert "1 value that is not finite" in seen
 
 
 def test_the_page_loads_nothing_and_runs_no_script(inputs: Inputs, tmp_path: Path) -> None:
@@ -309,10 +309,28 @@ def test_less_is_better_for_unreadable_answers() -> None:
     assert row["sizes"] == [(10, 5)]
 
 
+@pytest.mark.parametrize(
+    ("low", "excludes_zero", "metric", "verdict"),
+    [
+        (0.1, True, "iou", "better"),
+        (-0.1, False, "iou", "undecided"),
+        (None, False, "iou", "no interval"),
+        (0.1, True, "a_new_metric", "different"),
+    ],
+)
+def test_a_difference_is_judged_by_its_interval(low: float, excludes_zero: bool, metric: str, verdict: str) -> None:
+    cell = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
+    apart = {"value": 0.2, "low": low, "high": None if low is None else 0.3, "excludes_zero": excludes_zero}
+    scores = {"models": {m: {"metrics": {metric: cell}} for m in ("a", "b")}, "differences": {"b-a": {metric: apart}}}
+    assert measures.changes(scores)["rows"][0]["differences"]["b − a"]["verdict"] == verdict
+
+
 def test_a_curve_spans_its_frame() -> None:
     chart = pictures.chart([{"step": 0, "loss": 4.0}, {"step": 5, "loss": 3.0}, {"step": 10, "loss": 2.0}], ["loss"])
     assert chart and chart.lines[0].path == "M0.00,0.00L50.00,50.00L100.00,100.00"
     assert (chart.low, chart.high, chart.first, chart.last) == (2, 4, 0, 10)
+    flat = pictures.chart([{"step": 0, "lr": 0.1}, {"step": 2, "lr": 0.1}], ["lr"])
+    assert flat and flat.lines[0].path == "M0.00,50.00L100.00,50.00"
     assert pictures.chart([{"step": 0, "loss": float("nan")}], ["loss"]) is None
 
 

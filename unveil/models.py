@@ -75,9 +75,11 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
         )
     else:
         profile = Profile(syntax)
-    if syntax is not None and syntax not in SYNTAXES:
-        raise ModelError(f"box syntax {syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
-    return profile if syntax is None else Profile(syntax, profile.hint)
+    if syntax is not None:
+        profile = Profile(syntax, profile.hint)
+    if profile.syntax not in SYNTAXES:
+        raise ModelError(f"box syntax {profile.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
+    return profile
 
 
 @dataclass(frozen=True)
@@ -116,34 +118,30 @@ def load(
     folder = str(tiny_folder()) if str(name) == TINY else str(name)
     where = torch.device(device) if device else default_device()
     dtype = dtype or default_dtype(where)
-    options = {"revision": revision, "trust_remote_code": False}
     try:
-        if (Path(folder) / "adapter_config.json").is_file():
-            model, folder = _load_adapter(folder, dtype)
-        else:
-            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
-        processor = AutoProcessor.from_pretrained(folder, **options)
+        model = _load_model(folder, revision, dtype)
+        processor = AutoProcessor.from_pretrained(folder, revision=revision, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
     chat = Chat(processor, profile_of(model.config, syntax))
     return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
 
 
-def _load_adapter(folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, str]:
-    """A LoRA adapter on its base model, merged for speed; the adapter's folder also holds the processor."""
+def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
+    """A model, or a LoRA adapter on its base model (which may be an adapter itself), merged for speed."""
+    about = Path(folder) / "adapter_config.json"
+    if not about.is_file():
+        return AutoModelForImageTextToText.from_pretrained(
+            folder, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
     from peft import PeftModel
 
-    about = json.loads((Path(folder) / "adapter_config.json").read_text())
-    base_name = about["base_model_name_or_path"]
-    base = AutoModelForImageTextToText.from_pretrained(
-        str(tiny_folder()) if base_name == TINY else base_name,
-        dtype=dtype,
-        use_safetensors=True,
-        trust_remote_code=False,
-    )
+    adapter = json.loads(about.read_text())
+    name = adapter["base_model_name_or_path"]
+    base = _load_model(str(tiny_folder()) if name == TINY else name, adapter.get("revision"), dtype)
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
     merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
-    return merged, folder
+    return merged
 
 
 def quiet() -> None:
@@ -163,21 +161,29 @@ def default_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
 def fingerprint(model: nn.Module) -> str:
-    """A hash that changes with any weight: of each parameter's name, shape and content sums."""
+    """A hash that changes with any weight: of each parameter's name, shape and bits.
+
+    The bits are summed as integers, which unlike floating point comes to the same on any machine.
+    """
     digest = hashlib.sha256()
     with torch.no_grad():
         for name, value in sorted(model.state_dict().items()):
-            wide = value.detach().double().flatten()
-            sums = (wide.sum(), (wide * torch.arange(1, wide.numel() + 1, device=wide.device)).sum())
-            digest.update(f"{name} {tuple(value.shape)} {[float(s) for s in sums]}".encode())
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            for part in value.detach().flatten().view(_BITS[value.element_size()]).split(2**24):
+                wide = part.long()
+                places = torch.arange(1, wide.numel() + 1, device=wide.device)
+                digest.update(f"{int(wide.sum())} {int((wide * places).sum())}".encode())
     return digest.hexdigest()[:16]
 
 
 # --------------------------------------------------------------------------------------------- parts of a model
 
 _TOWERS = ("vision_tower", "visual", "vision_model")
-_PROJECTORS = ("multi_modal_projector", "connector", "merger")
+_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list")
 
 
 def part_of(parameter: str) -> str:
@@ -203,9 +209,10 @@ def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """An image as one model sees it: its tensors, the tokens that stand for it, and the frame of pixel coordinates."""
+    """An image as one model sees it: its tensors, the text and the tokens that stand for it, the frame of coordinates."""
 
     tensors: dict[str, Tensor]
+    text: str
     block: list[int]
     types: dict[str, list[int]]
     view: View
@@ -229,14 +236,17 @@ class Chat:
     """Turns an image and a question into a model's inputs and its output into text.
 
     An image is decoded and processed once and kept (``cache_mb`` of tensors at the most); each question on it then costs
-    only the tokenising of its text. The tokens that stand for the image are found by comparing one processed prompt with
-    the same prompt unprocessed, so nothing about a family's image tokens is assumed.
+    only the tokenising of its text. What the processor writes in the place of the image is found by comparing one
+    processed prompt with the same prompt unprocessed, and put into every other prompt on that image: nothing about a
+    family's image tokens is assumed, and a prompt for which this does not come out as the processor's own is refused.
     """
 
     def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512):
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.profile = profile
+        if processor.chat_template is None:
+            raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
 
@@ -245,12 +255,19 @@ class Chat:
         return SYNTAXES[self.profile.syntax]
 
     @cached_property
+    def _around(self) -> tuple[str, str]:
+        """What the chat template writes before and after an answer: white space before it, and the end's tokens."""
+        turns = [*self._turns("?"), {"role": "assistant", "content": [{"type": "text", "text": "\u2021"}]}]
+        before, _, after = self.processor.apply_chat_template(turns, tokenize=False).rpartition("\u2021")
+        prompt = self.prompt_text("?")
+        lead = before[len(prompt) :] if before.startswith(prompt) else ""
+        return lead if lead.isspace() else "", after.strip()
+
+    @cached_property
     def end(self) -> list[int]:
         """The ids that end an answer, as the chat template writes them; the tokenizer's end of text where it does not."""
-        turns = [*self._turns("?"), {"role": "assistant", "content": [{"type": "text", "text": "\u2021"}]}]
-        text = self.processor.apply_chat_template(turns, tokenize=False)
-        ids = self._ids(text.rpartition("\u2021")[2].strip())
-        return ids or [self.tokenizer.eos_token_id]
+        ids = self._ids(self._around[1])
+        return ids if ids and ids[0] in self.tokenizer.added_tokens_decoder else [self.tokenizer.eos_token_id]
 
     def resize_cache(self, megabytes: int) -> None:
         """Sets the memory for processed images and forgets those that are kept."""
@@ -284,23 +301,40 @@ class Chat:
         if self.syntax.square:
             image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
         prompt = self.prompt_text("?")
-        done = self.processor(text=[prompt], images=[image], return_tensors="pt")
-        plain, full = self._ids(prompt), done["input_ids"][0].tolist()
-        at = next((i for i, (a, b) in enumerate(zip(plain, full, strict=False)) if a != b), len(plain) - 1)
-        at = min(at, plain.index(self._image_id)) if self._image_id in plain else at
-        tail = len(plain) - at - 1
-        if full[:at] != plain[:at] or full[len(full) - tail :] != plain[at + 1 :]:
-            raise ModelError(f"{type(self.processor).__name__}: the image's place in the prompt was not found")
-        end = len(full) - tail
+        special = self._wants_special(prompt)
+        done = self.processor(text=[prompt], images=[image], return_tensors="pt", add_special_tokens=special)
+        full = done["input_ids"][0].tolist()
+        text, block = self._expansion(prompt, full)
+        at = _find(block, full)
+        if at is None or self._ids(prompt.replace(self._placeholder, text), special) != full:
+            raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
         per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
         tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
-        types = {k: v[0, at:end].tolist() for k, v in per_token.items()}
-        return Seen(tensors, full[at:end], types, View(self.syntax, size, self._frame(tensors, size)))
+        types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
+        return Seen(tensors, text, block, types, View(self.syntax, size, self._frame(tensors, size)))
+
+    def _expansion(self, prompt: str, full: list[int]) -> tuple[str, list[int]]:
+        """The text that the processor writes in the place of the image, and its ids in the processed prompt ``full``.
+
+        The ids include neighbours that merged with it, such as line feeds.
+        """
+        plain = self._ids(prompt, self._wants_special(prompt))
+        image = _find(self._ids(self._placeholder), plain)
+        if image is None:
+            raise ModelError(f"{type(self.processor).__name__}: the prompt does not hold its image token")
+        head = next((i for i in range(image) if plain[i] != full[i]), image)
+        most = len(plain) - image - 1
+        tail = next((i for i in range(most) if plain[-1 - i] != full[-1 - i]), most)
+        block = full[head : len(full) - tail]
+        before, _, after = self._decode(plain[head : len(plain) - tail]).partition(self._placeholder)
+        return self._decode(block).removeprefix(before).removesuffix(after), block
 
     @cached_property
-    def _image_id(self) -> int | None:
+    def _placeholder(self) -> str:
         token = getattr(self.processor, "image_token", None)
-        return None if token is None else self.tokenizer.convert_tokens_to_ids(str(token))
+        if token is None:
+            raise ModelError(f"{type(self.processor).__name__}: it has no token for images, so it cannot be shown one")
+        return str(token)
 
     def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the picture after resizing, which absolute pixel syntaxes refer to."""
@@ -315,8 +349,16 @@ class Chat:
     def _turns(self, question: str) -> list[dict[str, Any]]:
         return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
 
-    def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _ids(self, text: str, special: bool = False) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=special)["input_ids"]
+
+    def _wants_special(self, prompt: str) -> bool:
+        """Whether the tokenizer is to add its special tokens: as ``apply_chat_template``, not if the template did."""
+        bos = self.tokenizer.bos_token
+        return not (bos and prompt.startswith(bos))
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
     def prompt_text(self, question: str) -> str:
         return self.processor.apply_chat_template(self._turns(question), tokenize=False, add_generation_prompt=True)
@@ -331,11 +373,28 @@ class Chat:
 
     def encode(self, dialogue: Dialogue, image: str | Path, with_answer: bool) -> Encoded:
         """A dialogue as ids, with its true answer (to learn from) or without (to be answered)."""
-        seen = self.look(image)
-        ids = self._ids(self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view)))
-        at = ids.index(self._image_id)
-        answer = [*self._ids(render(dialogue.answer, seen.view)), *self.end] if with_answer else []
-        return Encoded(dialogue.id, seen, [*ids[:at], *seen.block, *ids[at + 1 :]], answer, at)
+        try:
+            seen = self.look(image)
+        except pixels.ImageError as error:
+            raise pixels.ImageError(f"{dialogue.id}: {error}") from error
+        prompt = self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view))
+        if prompt.count(self._placeholder) != 1:
+            raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
+        ids = self._ids(prompt.replace(self._placeholder, seen.text), self._wants_special(prompt))
+        at = _find(seen.block, ids)
+        if at is None:
+            raise ModelError(
+                f"{dialogue.id}: the question's start merges with the image's tokens; write it differently"
+            )
+        answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
+        return Encoded(dialogue.id, seen, ids, answer, at)
+
+    def _answer_ids(self, prompt: str, answer: str) -> list[int]:
+        """The ids of an answer and its end, as they stand behind the prompt."""
+        special, text = self._wants_special(prompt), self._around[0] + answer
+        before, whole = self._ids(prompt, special), self._ids(prompt + text, special)
+        joined = whole[: len(before)] == before  # not so where the answer's first letters merge with the prompt's last
+        return [*(whole[len(before) :] if joined else self._ids(text)), *self.end]
 
     def batch(
         self, rows: Sequence[Encoded], device: torch.device | str = "cpu", left: bool = False
@@ -362,9 +421,20 @@ class Chat:
 
     def text(self, ids: Sequence[int]) -> str:
         """Generated ids as text: up to the end of the answer, box tokens kept."""
-        drop = {*self.end, self.tokenizer.pad_token_id, self.tokenizer.bos_token_id, self.tokenizer.eos_token_id}
-        kept = [i for i in ids if i not in drop]
-        return self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False).strip()
+        end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
+        drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
+        return self._decode([i for i in ids[:end] if i not in drop]).strip()
+
+    @cached_property
+    def stops(self) -> frozenset[int]:
+        """The ids at which generation ends."""
+        return frozenset(i for i in (self.end[0], self.tokenizer.eos_token_id) if i is not None)
+
+
+def _find(part: list[int], whole: list[int]) -> int | None:
+    """Where ``part`` first stands in ``whole``."""
+    size = len(part)
+    return next((i for i, token in enumerate(whole) if token == part[0] and whole[i : i + size] == part), None)
 
 
 def _typed(row: Encoded, key: str) -> list[int]:
@@ -393,17 +463,16 @@ def answer(loaded: Loaded, rows: Sequence[Encoded], max_new_tokens: int) -> list
     chat = loaded.chat
     batch = chat.batch(rows, loaded.device, left=True)
     del batch["labels"]
-    ends = {chat.end[0], chat.tokenizer.eos_token_id}
     out = loaded.model.generate(
         **batch,
         max_new_tokens=max_new_tokens,
         do_sample=False,
         num_beams=1,
-        eos_token_id=sorted(e for e in ends if e is not None),
+        eos_token_id=sorted(chat.stops),
         pad_token_id=chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else chat.end[0],
     )
     new = out[:, batch["input_ids"].shape[1] :].tolist()
-    return [(chat.text(ids), not ends.intersection(ids)) for ids in new]
+    return [(chat.text(ids), chat.stops.isdisjoint(ids)) for ids in new]
 
 
 def weights_of(folder: Path) -> Iterator[tuple[str, Tensor]]:

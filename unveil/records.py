@@ -229,8 +229,9 @@ def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
     count = 0
     try:
         with partial.open("w", encoding="utf-8") as out:
-            for count, row in enumerate(rows, 1):
+            for row in rows:
                 out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
+                count += 1
             out.flush()
             os.fsync(out.fileno())
         partial.replace(path)

@@ -1,4 +1,4 @@
-"""What a stage leaves beside its output so that it can be repeated: configuration, seed, versions, hashes of its inputs."""
+"""What a stage leaves beside its output so that it can be repeated: configuration, seed, versions, input hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees while a command runs: progress with rate and time left, tables, messages. Nothing here computes."""
+"""What a person sees while a command runs: progress with rate and time left, tables, messages. It computes nothing."""
 
 from __future__ import annotations
 

@@ -152,9 +152,16 @@ def _row(key: str, metrics: Mapping[str, Any], apart: Mapping[str, Any], constan
     }
 
 
-def _verdict(difference: Mapping[str, Any], measure: Measure) -> str:
-    """What the interval of a difference says: "better", "worse", "different" or "undecided"."""
-    if difference.get("value") is None or not difference.get("excludes_zero"):
-        return "undecided"
+def _verdict(difference: Mapping[str, Any], measure: Measure) -> str | None:
+    """What the interval of a difference says: "better", "worse", "different", "undecided" or "no interval".
+
+    None where there is no difference to judge.
+    """
+    if difference.get("value") is None:
+        return None
+    if difference.get("low") is None:
+        return "no interval"
     sign = measure.better * difference["value"]
+    if not difference.get("excludes_zero"):
+        return "undecided"
     return "different" if sign == 0 else "better" if sign > 0 else "worse"

@@ -225,6 +225,7 @@ def _line(key: str, points: list[tuple[float, float]], frame: tuple[float, ...],
     first, last, low, high = frame
     thin = [np.mean(part, axis=0) for part in np.array_split(np.array(points), min(len(points), POINTS))]
     across, up = 100 / ((last - first) or 1.0), 100 / ((high - low) or 1.0)
-    spots = [f"{(x - first) * across:.2f},{100 - (y - low) * up:.2f}" for x, y in thin]
+    ground = 100 if high > low else 50  # a value that never changes lies in the middle
+    spots = [f"{(x - first) * across:.2f},{ground - (y - low) * up:.2f}" for x, y in thin]
     path = "M" + "L".join(spots if len(spots) > 1 else spots * 2)
     return Line(NAMES.get(key, key.replace("_", " ").capitalize()), path, points[-1][1], dotted)

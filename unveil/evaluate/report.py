@@ -107,7 +107,8 @@ def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
     """What the first paragraph says: how much was asked, and what came out of the last model against the first."""
     models, seen = changes["models"], [answered.records[answered.asked[i].record] for i in answered.ids]
     pair = f"{models[-1]} − {models[0]}" if len(models) > 1 else None
-    verdicts = Counter(d["verdict"] for row in changes["rows"] if (d := row["differences"].get(pair)))
+    found = (d["verdict"] for row in changes["rows"] if (d := row["differences"].get(pair)))
+    verdicts = Counter(verdict for verdict in found if verdict not in (None, "no interval"))
     told = [row for key in HEADLINES for row in changes["rows"] if row["key"] == key and _has_value(row, models)]
     return {
         "questions": len(answered.ids),

@@ -1,7 +1,7 @@
 """Phantoms: drawn images of drawn patients with exactly known abnormalities, for teaching and testing without any data.
 
-Every pixel and every word follows from one seed. A patient has one modality, an anatomy that his images share, and one or
-two kinds of abnormality that he tends to have; some of his images show none.
+Every pixel and every word follows from one seed. A patient has one modality, an anatomy that his images share, and one
+or two kinds of abnormality that he tends to have; some of his images show none.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Patient:
 
 
 def plan(rng: np.random.Generator, kinds: Sequence[str]) -> list[list[str]]:
-    """What each image of a patient shows: two to four images; none, one or two abnormalities of the patient's own kinds."""
+    """What each of a patient's two to four images shows: none, one or two abnormalities of his own kinds."""
     own = rng.choice(list(kinds), size=2, replace=False)
     counts = rng.choice(3, size=rng.integers(2, 5), p=(0.3, 0.45, 0.25))
     return [[str(k) for k in rng.choice(own, size=n, replace=n > 1)] for n in counts]
@@ -123,7 +123,7 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
 
 
 def phantoms(out: Path, patients: int, seed: int = 0, size: int = 256, workers: int = 2) -> Iterator[Record]:
-    """Draws ``patients`` patients into ``out/images`` and yields their records, in order, whatever the workers' number."""
+    """Draws ``patients`` patients into ``out/images``; yields their records in order, whatever the workers' number."""
     if patients < 1:
         raise ValueError(f"at least one patient is needed, not {patients}")
     folder = out / "images"

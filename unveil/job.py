@@ -1,0 +1,217 @@
+"""The main job, ``unveil run``: ingest, check, curate, predict, train, predict, score, report.
+
+The arrow between two stages is a file. A stage whose output is there, made with the same settings from the same inputs,
+is not done again, so a run that was stopped goes on with the same command.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import records, runs, screen
+from unveil.ingest.reading import Options
+from unveil.stages import CheckConfig, Format, IngestConfig, MauConfig, ScoreConfig, check, curate_mau, ingest, score
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Options):
+    """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
+
+    data: Path | None = None
+    """Folder of your annotated images; none draws phantoms."""
+    format: Format = "phantom"
+    """How they are annotated."""
+    model: str = "tiny"
+    """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
+    out: Path = Path("runs/demo")
+    """Folder for everything that is made."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    patients: int = 320
+    """phantom: how many patients are drawn, some three images each."""
+    seed: int = 0
+    """Seed of drawing, split, wordings, training and bootstrap."""
+    resplit: Literal["if-needed", "always", "never"] = "if-needed"
+    """Deal whole groups (patient, study, copies) anew to train, val, test; needed where splits are missing or leak."""
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    """Shares of train, val and test in a new split."""
+    max_findings: int = 24
+    """Images with more findings get no question whose answer would list them all."""
+    method: Literal["auto", "lora", "full"] = "auto"
+    """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
+    train_tower: bool = False
+    """Train the vision tower too."""
+    epochs: float = 6.0
+    """Passes over the training dialogues."""
+    batch_size: int = 32
+    """Dialogues per forward pass."""
+    accumulate: int = 1
+    """Forward passes per update."""
+    learning_rate: float | None = None
+    """Peak learning rate; by default one that fits the method and the size of the model."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints."""
+    workers: int = 0
+    """Processes that decode images while training."""
+    answer_batch: int = 64
+    """Questions answered at a time."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens."""
+    resamples: int = 2000
+    """Bootstrap resamples."""
+
+
+def run(config: RunConfig) -> Path:
+    """All stages in order; returns the report."""
+    from unveil.train import sft
+
+    started = time.monotonic()
+    out = config.out
+    options = {k: v for k, v in asdict(config).items() if k in {f.name for f in fields(Options)}}
+    reading = IngestConfig(
+        **options, data=config.data, format=config.format, out=out / "data", patients=config.patients, seed=config.seed
+    )
+    _stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
+    file = _checked(config)
+    asking = MauConfig(records=file, out=out / "dialogues.jsonl", max_findings=config.max_findings, seed=config.seed)
+    _stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
+    _predict(config, "base", config.model)
+    learning = sft.SftConfig(
+        dialogues=asking.out,
+        out=out / "sft",
+        model=config.model,
+        revision=config.revision,
+        box_syntax=config.box_syntax,
+        method=config.method,
+        train_tower=config.train_tower,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        learning_rate=config.learning_rate,
+        checkpoint_every=config.checkpoint_every,
+        workers=config.workers,
+        seed=config.seed,
+        resume=True,
+    )
+    _stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
+    _predict(config, "sft", str(out / "sft"))
+    answers = {name: out / name / "predictions.jsonl" for name in ("base", "sft")}
+    scores = score(ScoreConfig(file, asking.out, answers, out, config.resamples, config.seed))
+    seconds = time.monotonic() - started
+    runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
+    runs.write_json(out / "summary.json", summary(scores, seconds))
+    path = report(ReportConfig(out, config.seed))
+    screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
+    return path
+
+
+def _stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
+    """Does the work of a stage unless its output was made with the same settings from the same inputs."""
+    if runs.is_current(out, command, config, inputs):
+        screen.say(f"{command}: {out} is there already")
+        return
+    screen.say(f"[{command}]")
+    work()
+
+
+def _checked(config: RunConfig) -> Path:
+    """Checks the records; where splits are missing or leak, deals anew. Returns the records to go on with."""
+
+    def wanted(report: Any, rows: Sequence[records.Record]) -> bool:
+        if config.resplit == "if-needed":
+            return any(r.split is None for r in rows) or any(i.name.endswith("_across_splits") for i in report.issues)
+        return config.resplit == "always"
+
+    screen.say("[check]")
+    _resplit(config.out).unlink(missing_ok=True)
+    found = config.out / "check.json"
+    asked = CheckConfig(
+        config.out / "data" / "records.jsonl", _resplit(config.out), config.shares, config.seed, json=found
+    )
+    check(asked, wanted)
+    return _records(config.out)
+
+
+def _resplit(out: Path) -> Path:
+    return out / "resplit.jsonl"
+
+
+def _records(out: Path) -> Path:
+    """The records that a run works on: those of the new split if there is one."""
+    return _resplit(out) if _resplit(out).is_file() else out / "data" / "records.jsonl"
+
+
+def _predict(config: RunConfig, name: str, model: str) -> None:
+    from unveil.evaluate import predict
+
+    asked = predict.PredictConfig(
+        dialogues=config.out / "dialogues.jsonl",
+        out=config.out / name / "predictions.jsonl",
+        model=model,
+        name=name,
+        revision=config.revision if name == "base" else None,
+        box_syntax=config.box_syntax,
+        batch_size=config.answer_batch,
+        max_new_tokens=config.max_new_tokens,
+    )
+    inputs = [asked.dialogues]
+    trained = config.out / name / "run.json"
+    if trained.is_file():  # a model trained anew answers anew
+        inputs.append(trained)
+    _stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
+
+
+def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The main figures for scripts: for each model the four headline metrics, the paired differences, and the time."""
+    main_metrics = ("accuracy", "iou", "iou50", "detection")
+
+    def figures(metrics: dict[str, Any]) -> dict[str, Any]:
+        return {m: metrics[m] for m in main_metrics if m in metrics}
+
+    return {
+        **{name: figures(about["metrics"]) for name, about in scores["models"].items()},
+        "differences": {pair: figures(metrics) for pair, metrics in scores["differences"].items()},
+        "seconds": round(seconds, 1),
+        "peak_mb": runs.peak_mb(),
+        "note": "research software, not a medical device",
+    }
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Write the report of a folder that `unveil run` has filled, again."""
+
+    run: Path
+    """The folder that was --out of `unveil run`."""
+    seed: int = 0
+    """Seed of the random examples."""
+
+
+def report(config: ReportConfig) -> Path:
+    from unveil.evaluate.report import Inputs, write_report
+
+    out = config.run
+    about = json.loads((out / "run.json").read_text()) if (out / "run.json").is_file() else {"config": {}}
+    source = about["config"].get("data") or "drawn images"
+    inputs = Inputs(
+        title=f"{about['config'].get('model', 'model')} on {source}",
+        records=_records(out),
+        scores=out / "scores.json",
+        outcomes=out / "outcomes.jsonl",
+        predictions={name: out / name / "predictions.jsonl" for name in ("base", "sft")},
+        dialogues=out / "dialogues.jsonl",
+        training={"sft": out / "sft" / "metrics.jsonl"},
+        rejected=out / "data" / "rejected.jsonl",
+        check=out / "check.json",
+        runs=sorted(out.rglob("*run.json")),
+    )
+    path = write_report(inputs, out / "report.html", seed=config.seed)
+    screen.say(f"report: {path}")
+    return path

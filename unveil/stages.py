@@ -1,0 +1,211 @@
+"""The commands that are one stage each: a flat frozen dataclass, and what is done with it.
+
+A stage reads files and writes files and never calls another stage; ``job`` chains them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import records, runs, screen
+from unveil.curate.mau import Rules
+from unveil.ingest.reading import Options
+
+Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig(Options):
+    """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
+
+    data: Path | None = None
+    """Folder of the annotated images; none for phantom."""
+    format: Format
+    """How they are annotated; phantom draws images instead."""
+    out: Path
+    """Folder for records.jsonl and rejected.jsonl."""
+    patients: int = 320
+    """phantom: how many patients are drawn, some three images each."""
+    seed: int = 0
+    """phantom: seed of every pixel and word."""
+    size: int = 256
+    """phantom: width and height of an image."""
+
+
+def ingest(config: IngestConfig) -> None:
+    from unveil.ingest import ingest as read_folder
+    from unveil.ingest.phantom import phantoms
+
+    started = time.monotonic()
+    file = config.out / "records.jsonl"
+    if config.format == "phantom":
+        drawn: list[records.Record] = []
+        with screen.progress("draw", config.patients) as advance:
+            patients: set[str | None] = set()
+            for record in phantoms(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
+                drawn.append(record)
+                if record.patient not in patients:
+                    patients.add(record.patient)
+                    advance()
+        records.write_jsonl(file, records.assign_splits(drawn, seed=config.seed))
+        records.write_jsonl(config.out / "rejected.jsonl", [])
+        screen.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
+    else:
+        if config.data is None:
+            raise records.RecordError(f"--data is needed: the folder with the {config.format} annotations")
+        summary = read_folder(config.data, config.format, config.out, config)
+        screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
+        for reason, count in summary.reasons.items():
+            screen.say(f"  rejected {count} x {reason}")
+    runs.write(config.out, "ingest", config, [], time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """Look for what is wrong with records: bad boxes and images, and the same or a mirrored image in two splits."""
+
+    records: Path
+    """records.jsonl."""
+    resplit: Path | None = None
+    """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test."""
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    """Shares of train, val and test in a new split."""
+    seed: int = 0
+    """Seed of the new split."""
+    copies: bool = True
+    """Search for near-identical and mirrored images too, not for equal files only."""
+    json: Path | None = None
+    """Write what was found here too."""
+    workers: int | None = None
+    """Processes that read images; by default one per core."""
+
+
+def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], bool] = lambda *_: True) -> bool:
+    """Whether the records are fit for training and scoring, or were dealt anew so that they are.
+
+    ``deal`` decides, from what was found, whether the new split that the configuration names is wanted.
+    """
+    from unveil.ingest.check import check as look_through
+    from unveil.ingest.check import regroup
+
+    rows = list(records.read_jsonl(config.records, records.Record))
+    report = look_through(rows, config.records, config.workers, config.copies)
+    screen.say(report.text())
+    if config.json:
+        config.json.parent.mkdir(parents=True, exist_ok=True)
+        config.json.write_text(report.json(), encoding="utf-8")
+    leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
+    if config.resplit and deal(report, rows):
+        dealt = records.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
+        records.write_jsonl(config.resplit, _moved(dealt, config.records, config.resplit))
+        sizes = Counter(r.split for r in dealt)
+        screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
+        return all(issue in leaks for issue in report.issues if issue.severity == "error")
+    if leaks:
+        screen.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
+    return report.ok
+
+
+def _moved(rows: Sequence[records.Record], old: Path, new: Path) -> list[records.Record]:
+    """The records with image paths that hold from the folder of another file."""
+    return [replace(r, image=os.path.relpath(records.image_path(r, old), new.parent)) for r in rows]
+
+
+@dataclass(frozen=True)
+class MauConfig(Rules):
+    """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
+
+    records: Path = field(kw_only=True)
+    """records.jsonl."""
+    out: Path = field(kw_only=True)
+    """dialogues.jsonl."""
+    expert: Literal["rules"] = "rules"
+    """Who writes: rules compose the answer from category, box, body part and side."""
+    seed: int = 0
+    """Seed of wordings, absent names and empty regions."""
+
+
+def curate_mau(config: MauConfig) -> None:
+    from unveil.curate.mau import mau
+
+    started = time.monotonic()
+    skipped: Counter[str] = Counter()
+    rows = list(records.read_jsonl(config.records, records.Record))
+    made = list(mau(_moved(rows, config.records, config.out), config, config.seed, skipped))
+    if not made:
+        raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
+    records.write_jsonl(config.out, made)
+    kinds = Counter(d.kind for d in made)
+    screen.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
+    for reason, count in skipped.items():
+        screen.say(f"  left out {count} x {reason}")
+    runs.write(config.out, "curate mau", config, [config.records], time.monotonic() - started, left_out=dict(skipped))
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Score predictions against records; needs neither the models nor a GPU."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl, whose questions were answered."""
+    predictions: dict[str, Path]
+    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
+    out: Path
+    """Folder for scores.json and outcomes.jsonl."""
+    resamples: int = 2000
+    """Bootstrap resamples, over patients where they are known."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+
+
+def score(config: ScoreConfig) -> dict[str, Any]:
+    from unveil.evaluate.score import score as compute
+
+    started = time.monotonic()
+    scores = compute(
+        config.records, config.dialogues, config.predictions, config.out, seed=config.seed, resamples=config.resamples
+    )
+    show_scores(scores)
+    inputs = [config.records, config.dialogues, *config.predictions.values()]
+    runs.write(config.out / "scores.json", "score", config, inputs, time.monotonic() - started)
+    return scores
+
+
+SHOWN = {
+    "accuracy": "category accuracy",
+    "iou": "mean IoU",
+    "iou50": "IoU >= 0.5",
+    "detection": "detection (balanced)",
+    "question_accuracy": "questions answered right",
+    "parse_failures": "unparsable answers",
+}
+
+
+def show_scores(scores: dict[str, Any]) -> None:
+    """The short table at the end: figures with 95 % intervals, and the difference of the last two models."""
+    names = list(scores["models"])
+    pair = f"{names[-1]}-{names[0]}"
+    difference = scores["differences"].get(pair, {})
+    rows = []
+    for metric, title in SHOWN.items():
+        cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
+        rows.append([title, *cells, *([_figure(difference.get(metric), signed=True)] if difference else [])])
+    columns = ["test split, 95 % interval", *names, *([pair] if difference else [])]
+    screen.table("Scores", columns, rows)
+
+
+def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
+    if not estimate or estimate["value"] is None:
+        return "-"
+    sign = "+" if signed else ""
+    if estimate["low"] is None:
+        return f"{estimate['value']:{sign}.3f} (n {estimate['n']})"
+    return f"{estimate['value']:{sign}.3f} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
