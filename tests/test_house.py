@@ -1,4 +1,4 @@
-"""The repository keeps its own promises: who may import whom, what documents may claim, what never stands in the code."""
+"""The repository keeps its own promises: who imports whom, what documents claim, what never stands in the code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from unveil.cli import COMMANDS
+from unveil.ingest.reading import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
@@ -112,7 +113,10 @@ def test_documents_name_only_commands_and_options_that_exist() -> None:
         words = line.replace("\\", " ").split()
         name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
         assert name, f"unveil {line}"
-        known = {f.name.replace("_", "-") for f in fields(COMMANDS[name].config())} | {"config", "help"}
+        known = {f.name.replace("_", "-") for f in [*fields(COMMANDS[name].config()), *fields(Options)]} | {
+            "config",
+            "help",
+        }
         used = {w[2:].split("=")[0] for w in words if w.startswith("--")}
         assert used <= known, f"unveil {line}: {sorted(used - known)}"
 

@@ -9,17 +9,28 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from unveil import records, runs, screen
 from unveil.ingest.reading import Options
-from unveil.stages import CheckConfig, Format, IngestConfig, MauConfig, ScoreConfig, check, curate_mau, ingest, score
+from unveil.stages import (
+    CheckConfig,
+    Format,
+    IngestConfig,
+    MauConfig,
+    Reading,
+    ScoreConfig,
+    check,
+    curate_mau,
+    ingest,
+    score,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(Options):
+class RunConfig:
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     data: Path | None = None
@@ -66,6 +77,8 @@ class RunConfig(Options):
     """Longest answer in tokens."""
     resamples: int = 2000
     """Bootstrap resamples."""
+    reading: Reading = field(default_factory=Options)
+    """What the files themselves do not say."""
 
 
 def run(config: RunConfig) -> Path:
@@ -74,9 +87,13 @@ def run(config: RunConfig) -> Path:
 
     started = time.monotonic()
     out = config.out
-    options = {k: v for k, v in asdict(config).items() if k in {f.name for f in fields(Options)}}
     reading = IngestConfig(
-        **options, data=config.data, format=config.format, out=out / "data", patients=config.patients, seed=config.seed
+        reading=config.reading,
+        data=config.data,
+        format=config.format,
+        out=out / "data",
+        patients=config.patients,
+        seed=config.seed,
     )
     _stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
     file = _checked(config)

@@ -46,7 +46,7 @@ class Profile:
     hint: bool = True
 
 
-#: By ``model_type`` of the configuration. Families without a convention of their own get floats 0-1 and are taught them.
+#: By ``model_type`` of the configuration. Families without a convention of their own get floats 0-1 and are taught it.
 PROFILES: dict[str, Profile] = {
     "llava": Profile("unit-square"),
     "llava_next": Profile("unit-square"),
@@ -71,7 +71,7 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
     elif syntax is None:
         known = ", ".join(SYNTAXES)
         raise ModelError(
-            f"how {config.model_type!r} models write boxes is not known here: name it with --box-syntax (one of {known})"
+            f"how {config.model_type!r} models write boxes is not known: name it with --box-syntax (one of {known})"
         )
     else:
         profile = Profile(syntax)
@@ -209,7 +209,7 @@ def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """An image as one model sees it: its tensors, the text and the tokens that stand for it, the frame of coordinates."""
+    """An image as one model sees it: its tensors, the text and the ids that stand for it, the frame of coordinates."""
 
     tensors: dict[str, Tensor]
     text: str
@@ -235,10 +235,10 @@ class Encoded:
 class Chat:
     """Turns an image and a question into a model's inputs and its output into text.
 
-    An image is decoded and processed once and kept (``cache_mb`` of tensors at the most); each question on it then costs
-    only the tokenising of its text. What the processor writes in the place of the image is found by comparing one
-    processed prompt with the same prompt unprocessed, and put into every other prompt on that image: nothing about a
-    family's image tokens is assumed, and a prompt for which this does not come out as the processor's own is refused.
+    An image is decoded and processed once and kept (``cache_mb`` of tensors at the most); each question on it then
+    costs only the tokenising of its text. What the processor writes in the place of the image is found by comparing one
+    processed prompt with the same prompt unprocessed, and put into every other prompt on that image. So nothing about a
+    family's image tokens is assumed, and a processor for which this does not come out as its own ids is refused.
     """
 
     def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512):
@@ -265,7 +265,7 @@ class Chat:
 
     @cached_property
     def end(self) -> list[int]:
-        """The ids that end an answer, as the chat template writes them; the tokenizer's end of text where it does not."""
+        """The ids that end an answer, as the chat template writes them; the tokenizer's end where it writes none."""
         ids = self._ids(self._around[1])
         return ids if ids and ids[0] in self.tokenizer.added_tokens_decoder else [self.tokenizer.eos_token_id]
 
@@ -364,7 +364,7 @@ class Chat:
         return self.processor.apply_chat_template(self._turns(question), tokenize=False, add_generation_prompt=True)
 
     def question(self, text: str, kind: Kind, view: View) -> str:
-        """A question in the model's own words: boxes in its syntax, and the form of the answer where it needs a hint."""
+        """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""
         if self.profile.hint:
             width, height = view.size
             example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
@@ -383,9 +383,7 @@ class Chat:
         ids = self._ids(prompt.replace(self._placeholder, seen.text), self._wants_special(prompt))
         at = _find(seen.block, ids)
         if at is None:
-            raise ModelError(
-                f"{dialogue.id}: the question's start merges with the image's tokens; write it differently"
-            )
+            raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
         answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
         return Encoded(dialogue.id, seen, ids, answer, at)
 

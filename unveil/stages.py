@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
+
 from unveil import records, runs, screen
 from unveil.curate.mau import Rules
 from unveil.ingest.reading import Options
@@ -20,8 +22,12 @@ from unveil.ingest.reading import Options
 Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
 
 
+#: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
+Reading = tyro.conf.OmitArgPrefixes[Options]
+
+
 @dataclass(frozen=True, kw_only=True)
-class IngestConfig(Options):
+class IngestConfig:
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
     data: Path | None = None
@@ -36,6 +42,8 @@ class IngestConfig(Options):
     """phantom: seed of every pixel and word."""
     size: int = 256
     """phantom: width and height of an image."""
+    reading: Reading = field(default_factory=Options)
+    """What the files themselves do not say."""
 
 
 def ingest(config: IngestConfig) -> None:
@@ -59,7 +67,7 @@ def ingest(config: IngestConfig) -> None:
     else:
         if config.data is None:
             raise records.RecordError(f"--data is needed: the folder with the {config.format} annotations")
-        summary = read_folder(config.data, config.format, config.out, config)
+        summary = read_folder(config.data, config.format, config.out, config.reading)
         screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
         for reason, count in summary.reasons.items():
             screen.say(f"  rejected {count} x {reason}")

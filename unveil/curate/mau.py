@@ -2,9 +2,9 @@
 
 UMed-LVLM (arXiv 2501.01377) lets an expert model write a diagnosis from image, category and region, and reorganise it
 into detection, localisation and recognition. Here the rules are the writer: they compose the same three steps from
-category, box, body part and side, and every dialogue says so (``writer="rules"``). Negatives are part of the data: images
-without findings, names that are absent, regions where nothing is. They are drawn only from records whose annotation is
-exhaustive, since an unlabelled place elsewhere proves nothing.
+category, box, body part and side, and every dialogue says so (``writer="rules"``). Negatives are part of the data:
+images without findings, names that are absent, regions where nothing is. They are drawn only from records whose
+annotation is exhaustive, since an unlabelled place elsewhere proves nothing.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def mau(
 ) -> Iterator[Dialogue]:
     """Dialogues of all records, in order. What is left out is counted by reason in ``skipped``.
 
-    The wording of a question varies in the training split and is the first one elsewhere. Which names are absent is known
-    from the training split's vocabulary of the same data set and modality; each record has a generator of its own, so a
-    record's dialogues do not depend on which other records there are, except through that vocabulary.
+    The wording of a question varies in the training split and is the first one elsewhere. Which names are absent is
+    known from the training split's vocabulary of the same data set and modality; each record has a generator of its
+    own, so a record's dialogues do not depend on which other records there are, except through that vocabulary.
     """
     skipped = Counter() if skipped is None else skipped
     names = vocabulary(records)
@@ -138,15 +138,18 @@ class _Writer:
 
     def _own(self) -> Iterator[Dialogue]:
         for i, q in enumerate(self.record.questions):
-            name = q.id or f"q{i}"
+            name, question, answer = q.id or f"q{i}", clean(q.text), clean(q.answer)
+            if not (question and answer):
+                self.skipped["own question: empty"] += 1
+                continue
             yield Dialogue(
                 f"{self.record.id}/{name}",
                 self.record.id,
                 self.record.image,
                 self.record.split,
                 q.kind,
-                clean(q.text),
-                clean(q.answer),
+                question,
+                answer,
                 writer=self.record.source.dataset,
             )
 

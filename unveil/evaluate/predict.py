@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class PredictConfig:
 
 
 def main(config: PredictConfig) -> Path:
-    """Writes ``config.out``; an earlier run that was stopped is gone on with, if it had the same model and questions."""
+    """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
     started = time.monotonic()
     dialogues = questions(config)
     loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
@@ -89,7 +90,7 @@ def questions(config: PredictConfig) -> list[Dialogue]:
 
 
 def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]:
-    """Questions of one kind together, since their answers are of like length; a batch ends when its longest answer does."""
+    """Questions of one kind together: their answers are of like length, and a batch ends when its longest answer does."""
     ordered = sorted(rows, key=lambda d: (KINDS.index(d.kind), len(d.question), d.id))
     for kind in KINDS:
         same = [d for d in ordered if d.kind == kind]
@@ -128,15 +129,18 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
 
 
 def _resume(partial: Path, identity: dict, restart: bool) -> dict[str, Prediction]:
-    """The predictions of an unfinished run with the same identity; a new file with the identity as its first line if none."""
+    """The predictions of an unfinished run with the same identity; if there is none, a file with the identity alone."""
     partial.parent.mkdir(parents=True, exist_ok=True)
-    lines = partial.read_text(encoding="utf-8").splitlines(keepends=True) if partial.is_file() and not restart else []
-    whole = [line for line in lines if line.endswith("\n")]  # the last line of a killed run may be half-written
-    if whole and json.loads(whole[0]) != identity:
+    kept = partial.read_bytes() if partial.is_file() and not restart else b""
+    kept = kept[: kept.rfind(b"\n") + 1]  # the last line of a killed run may be half-written
+    whole = [json.loads(line) for line in kept.split(b"\n")[:-1]]
+    if not whole:
+        partial.write_text(json.dumps(identity) + "\n", encoding="utf-8")
+        return {}
+    if whole[0] != identity:
         raise RecordError(
-            f"{partial}: an unfinished run with another model, other questions or other settings; finish it as it was or "
-            "start again with --restart"
+            f"{partial}: an unfinished run with another model, other questions or other settings; finish it as it was "
+            "or start again with --restart"
         )
-    whole = whole or [json.dumps(identity) + "\n"]
-    partial.write_text("".join(whole), encoding="utf-8")
-    return {p.id: p for p in (from_json(Prediction, json.loads(line)) for line in whole[1:])}
+    os.truncate(partial, len(kept))
+    return {p.id: p for p in (from_json(Prediction, value) for value in whole[1:])}

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import load
+from safetensors import SafetensorError
 from torch import nn
 
 from unveil import runs
@@ -106,7 +108,7 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
             for old in checkpoints(folder)[:-keep]:
                 shutil.rmtree(old)
         accelerator.wait_for_everyone()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         if accelerator.is_main_process:
             shutil.rmtree(partial, ignore_errors=True)
         kept = [p.name for p in checkpoints(folder)]
@@ -133,8 +135,14 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
     found = checkpoints(folder)
     if not found:
         return 0
-    accelerator.load_state(str(found[-1]))
-    return int(json.loads((found[-1] / "step.json").read_text())["step"])
+    newest = found[-1]
+    accelerator.load_state(str(newest))
+    generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
+    if not torch.equal(
+        generators["torch_manual_seed"], torch.get_rng_state()
+    ):  # accelerate says nothing where it fails
+        raise TrainingError(f"{newest}: the random generators' state could not be restored")
+    return int(json.loads((newest / "step.json").read_text())["step"])
 
 
 # ------------------------------------------------------------------------------------------------------------ metrics
@@ -169,9 +177,9 @@ class MetricsLog:
         self.accelerator.log(values, step=step)
 
 
-def finite(value: torch.Tensor, ids: Sequence[str]) -> float:
-    """The value of a loss; one that is not finite stops the run and names the rows."""
+def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float:
+    """The value of a loss or a norm; one that is not finite stops the run and names the rows."""
     number = float(value.detach())
     if not math.isfinite(number):
-        raise TrainingError(f"the loss is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
+        raise TrainingError(f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
     return number

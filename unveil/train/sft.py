@@ -42,8 +42,8 @@ class SftConfig:
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
     method: Literal["auto", "lora", "full"] = "auto"
-    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of models
-    under 50 million and adapters of larger ones."""
+    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
+    models under 50 million and adapters of larger ones."""
     lora_rank: int = 64
     """Rank of the adapters."""
     lora_alpha: float = 128.0
@@ -61,8 +61,8 @@ class SftConfig:
     accumulate: int = 1
     """Forward passes per update."""
     learning_rate: float | None = None
-    """Peak learning rate, cosine to 0; by default 2e-4 for adapters, 1e-5 for all weights, 1e-3 for those of a model under
-    50 million."""
+    """Peak learning rate, cosine to 0; by default 2e-4 for adapters, 1e-5 for all weights, 1e-3 for those of a model
+    under 50 million."""
     warmup: float = 0.03
     """Share of all updates over which the learning rate rises."""
     weight_decay: float = 0.0
@@ -70,7 +70,7 @@ class SftConfig:
     clip_norm: float = 1.0
     """Largest gradient norm."""
     max_length: int | None = None
-    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default what the tokenizer declares."""
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the tokenizer's limit."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass to save memory."""
     validate_every: int = 100
@@ -122,7 +122,10 @@ def main(config: SftConfig) -> Path:
         mixed_precision="bf16" if half else "no", log_with=list(config.trackers) or None, project_dir=str(config.out)
     )
     checkpoints = config.out / "checkpoints"
-    loop.claim(checkpoints, runs.plain(config), config.resume, config.restart)
+    if accelerator.is_main_process:
+        settings = {**runs.plain(config), "processes": accelerator.num_processes}
+        loop.claim(checkpoints, settings, config.resume, config.restart)
+    accelerator.wait_for_everyone()
     set_seed(config.seed)
     loaded = models.load(
         config.model, revision=config.revision, syntax=config.box_syntax, device=accelerator.device, dtype=torch.float32
@@ -207,6 +210,7 @@ def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
+        revision=config.revision,
         target_modules=models.linear_layers(model, sorted(parts)),
     )
     if config.gradient_checkpointing:
@@ -248,7 +252,11 @@ def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: list[
         return {"ids": [row.id for row in encoded], "inputs": chat.batch(encoded)}
 
     return DataLoader(
-        Rows(rows, config.dialogues, chat), batch_sampler=order, collate_fn=collate, num_workers=config.workers
+        Rows(rows, config.dialogues, chat),
+        batch_sampler=order,
+        collate_fn=collate,
+        num_workers=config.workers,
+        generator=torch.Generator().manual_seed(config.seed),  # else it draws from the one that dropout uses
     )
 
 
@@ -272,7 +280,7 @@ def update(
     accelerator: Accelerator,
     config: SftConfig,
 ) -> tuple[float, int]:
-    """One optimiser update; returns the mean loss per answer token over all processes and their number of answer tokens."""
+    """One optimiser update; returns over all processes the mean loss per answer token and the number of these."""
     inputs = [{k: v.to(accelerator.device) for k, v in b["inputs"].items()} for b in batches]
     mine = sum((i["labels"][:, 1:] != IGNORED).sum() for i in inputs)
     tokens = accelerator.reduce(mine, "sum")
@@ -285,7 +293,9 @@ def update(
             # DDP averages gradients over processes; the loss is a sum over all of them
             accelerator.backward(loss * (accelerator.num_processes / tokens))
         summed += loss.detach()
-    accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip_norm)
+    norm = accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip_norm)
+    if norm is not None:  # DeepSpeed clips by itself
+        loop.finite(torch.as_tensor(norm), [name for batch in batches for name in batch["ids"]], "gradient's norm")
     optimizer.step()
     optimizer.zero_grad()
     return float(accelerator.reduce(summed, "sum") / tokens), int(tokens)
@@ -317,6 +327,9 @@ def save(model: Any, chat: Chat, config: SftConfig) -> None:
     about = {"syntax": chat.syntax.name, "hint": False}
     if config.method == "full":
         model.config.unveil = about
+    else:  # what the adapter was put on, which may be an adapter itself
+        base = Path(config.model)
+        model.active_peft_config.base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
     model.save_pretrained(config.out, safe_serialization=True)
     chat.processor.save_pretrained(config.out)
     runs.write_json(config.out / "unveil.json", about)
