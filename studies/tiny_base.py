@@ -16,13 +16,13 @@ The card with its scores is written by ``studies.tiny_card``.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ from transformers import (
 )
 
 from unveil.curate.mau import Rules, mau
-from unveil.geometry import BoxError, box_of_mask
+from unveil.geometry import Box, BoxError, box_of_mask
 from unveil.ingest.drawing import Picture
 from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, write_patient
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
@@ -73,7 +73,7 @@ class Config:
     """Seed of everything; the demo and the studies draw from other seeds."""
     tower_epochs: int = 20
     """Passes of the tower over all images."""
-    language_epochs: float = 2.0
+    language_epochs: float = 1.0
     """Passes of projector and language model over all dialogues."""
     hidden: int = 128
     """Width of tower and language model."""
@@ -86,7 +86,7 @@ class Config:
 # ---------------------------------------------------------------------------------------------------------- drawings
 
 
-def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Any]], np.ndarray]:
+def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Box]], np.ndarray]:
     """One patient: records with PNG files, the structures' boxes, and the cells' classes (images, class, row, column)."""
     pictures = list(draw_patient(patient))
     records = write_patient(patient, pictures, folder)
@@ -94,7 +94,7 @@ def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, A
     return records, [structure_boxes(picture) for picture, _ in pictures], cells
 
 
-def structure_boxes(picture: Picture) -> dict[str, list[float]]:
+def structure_boxes(picture: Picture) -> dict[str, Box]:
     """Boxes of the normal structures that are large enough to be asked about."""
     boxes = {}
     for name, mask in picture.structures.items():
@@ -103,7 +103,7 @@ def structure_boxes(picture: Picture) -> dict[str, list[float]]:
         except BoxError:
             continue  # out of this image's frame
         if min(box[2] - box[0], box[3] - box[1]) >= 12:
-            boxes[name] = list(box)
+            boxes[name] = box
     return boxes
 
 
@@ -158,13 +158,11 @@ def veil(record: Record) -> Record:
     return replace(record, findings=findings, questions=questions, split="val" if number % 50 == 0 else "train")
 
 
-def anatomy(
-    record: Record, boxes: dict[str, list[float]], rng: np.random.Generator, asked: int = 3
-) -> Iterator[Dialogue]:
+def anatomy(record: Record, boxes: dict[str, Box], rng: np.random.Generator, asked: int = 3) -> Iterator[Dialogue]:
     """Where a structure is, and what is in its region."""
     names = list(boxes)
     for name in (names[i] for i in rng.permutation(len(names))[:asked]):
-        place = mark(tuple(boxes[name]))
+        place = mark(boxes[name])
         common = (record.id, record.image, record.split)
         yield Dialogue(f"{record.id}/where/{name}", *common, "localisation", f"Where is the {name}?", f"{place}.", name)
         question = f"What is in this region: {place}?"
@@ -178,6 +176,13 @@ TEMPLATE = (
     "<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% else %}<assistant>{% for c in m['content'] %}"
     "{{ c['text'] }}{% endfor %}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 )
+
+
+def reading_matter(rows: Sequence[Dialogue]) -> list[str]:
+    """What the tokenizer is trained on: the lessons without their boxes, and the names that they withhold."""
+    names = " ".join(f"{label} There is no {label}. Where is the {label}?" for label in ABNORMALITIES)
+    lessons = [re.sub(r" ?<box [^>]*>", "", f"{d.question} {d.answer}") for d in rows[::2]]
+    return [*lessons, *[names] * 200, *HINTS.values()]
 
 
 def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -314,8 +319,7 @@ def main(config: Config) -> None:
     records = list(read_jsonl(records_file, Record))
     rows = list(lessons(config, records))
     write_jsonl(config.work / "dialogues.jsonl", rows)
-    names = " ".join(f"{label} There is no {label}. Where is the {label}?" for label in ABNORMALITIES)
-    words = tokenizer([f"{d.question} {d.answer}" for d in rows[:40000]] + [names] * 200 + [" ".join(HINTS.values())])
+    words = tokenizer(reading_matter(rows))
     model, processor = build(config, words)
     print(
         f"{sum(p.numel() for p in model.parameters()):,} weights, {len(records)} images, {len(rows)} dialogues",

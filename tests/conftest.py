@@ -8,7 +8,7 @@ also take videos need torchvision for that; here they are built without that par
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,8 +113,9 @@ def llava_siglip() -> tuple[Any, Any]:
     model = tf.LlavaForConditionalGeneration(config)
     model.config.unveil = {"syntax": "bins-64", "hint": False}
     template = (
-        "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}{% if c['type'] == 'image' %}"
-        "<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% else %}<assistant>{% for c in m['content'] %}"
+        "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+        "{% else %}<assistant>{% for c in m['content'] %}"
         "{{ c['text'] }}{% endfor %}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
     )
     eyes = tf.SiglipImageProcessorPil(**SIGLIP)
@@ -135,8 +136,8 @@ def llava_clip() -> tuple[Any, Any]:
     )
     template = (
         "{% for m in messages %}{{ m['role'].upper() + ': ' }}{% for c in m['content'] if c['type'] == 'image' %}"
-        "{{ '<image>\n' }}{% endfor %}{% for c in m['content'] if c['type'] == 'text' %}{{ c['text'] + ' ' }}{% endfor %}"
-        "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+        "{{ '<image>\n' }}{% endfor %}{% for c in m['content'] if c['type'] == 'text' %}{{ c['text'] + ' ' }}"
+        "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
     )
     eyes = tf.CLIPImageProcessorPil(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
     processor = tf.LlavaProcessor(
@@ -151,9 +152,9 @@ def llava_clip() -> tuple[Any, Any]:
 
 
 IM_TEMPLATE = (
-    "{{% for m in messages %}}<|im_start|>{{{{ m['role'] }}}}\n{{% for c in m['content'] %}}{{% if c['type'] == 'image' %}}"
-    "{image}{{% else %}}{{{{ c['text'] }}}}{{% endif %}}{{% endfor %}}<|im_end|>\n{{% endfor %}}"
-    "{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}"
+    "{{% for m in messages %}}<|im_start|>{{{{ m['role'] }}}}\n{{% for c in m['content'] %}}"
+    "{{% if c['type'] == 'image' %}}{image}{{% else %}}{{{{ c['text'] }}}}{{% endif %}}{{% endfor %}}"
+    "<|im_end|>\n{{% endfor %}}{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}"
 )
 QWEN_TOKENS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 QWEN_TEMPLATE = IM_TEMPLATE.format(image="<|vision_start|><|image_pad|><|vision_end|>")
@@ -235,8 +236,9 @@ def internvl() -> tuple[Any, Any]:
 IDEFICS_TOKENS = ["<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>"]
 IDEFICS_TOKENS += [f"<row_{i}_col_{j}>" for i in range(1, 4) for j in range(1, 4)]
 IDEFICS_TEMPLATE = (
-    "<|im_start|>{% for m in messages %}{{ m['role'] | capitalize }}{% if m['content'][0]['type'] == 'image' %}{{ ':' }}"
-    "{% else %}{{ ': ' }}{% endif %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}"
+    "<|im_start|>{% for m in messages %}{{ m['role'] | capitalize }}"
+    "{% if m['content'][0]['type'] == 'image' %}{{ ':' }}{% else %}{{ ': ' }}{% endif %}"
+    "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}"
     "{{ c['text'] }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
@@ -285,16 +287,17 @@ def gemma3() -> tuple[Any, Any]:
     )
     config = tf.Gemma3Config(
         text_config={**TEXT, **ids_of(words), "head_dim": 16, "sliding_window": 64},
-        vision_config=TOWER,
+        vision_config={**TOWER, "vision_use_head": False},
         mm_tokens_per_image=4,
         image_token_index=words.convert_tokens_to_ids("<image_soft_token>"),
         boi_token_index=words.convert_tokens_to_ids("<start_of_image>"),
         eoi_token_index=words.convert_tokens_to_ids("<end_of_image>"),
     )
     template = (
-        "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
-        "{% for c in m['content'] %}{% if c['type'] == 'image' %}<start_of_image>{% else %}{{ c['text'] | trim }}{% endif %}"
-        "{% endfor %}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+        "{{ bos_token }}{% for m in messages %}<start_of_turn>"
+        "{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}<start_of_image>{% else %}{{ c['text'] | trim }}{% endif %}{% endfor %}"
+        "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
     )
     eyes = tf.Gemma3ImageProcessorPil(**SIGLIP)
     return tf.Gemma3ForConditionalGeneration(config), tf.Gemma3Processor(
@@ -401,4 +404,8 @@ def dialogues_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dialogue(name: str, image: str, question: str, answer: str = "Yes.", **more: Any) -> Dialogue:
     """A dialogue with little to write."""
-    return Dialogue(**{"id": name, "record": name, "image": image, "split": "train", "kind": "detection"} | more, question=question, answer=answer)
+    return Dialogue(
+        **{"id": name, "record": name, "image": image, "split": "train", "kind": "detection"} | more,
+        question=question,
+        answer=answer,
+    )

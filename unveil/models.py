@@ -247,6 +247,9 @@ class Chat:
         self.profile = profile
         if processor.chat_template is None:
             raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
+        if getattr(processor, "image_token", None) is None:
+            raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
+        self._placeholder = str(processor.image_token)
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
 
@@ -328,13 +331,6 @@ class Chat:
         block = full[head : len(full) - tail]
         before, _, after = self._decode(plain[head : len(plain) - tail]).partition(self._placeholder)
         return self._decode(block).removeprefix(before).removesuffix(after), block
-
-    @cached_property
-    def _placeholder(self) -> str:
-        token = getattr(self.processor, "image_token", None)
-        if token is None:
-            raise ModelError(f"{type(self.processor).__name__}: it has no token for images, so it cannot be shown one")
-        return str(token)
 
     def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the picture after resizing, which absolute pixel syntaxes refer to."""

@@ -252,7 +252,8 @@ HINTS: dict[Kind, str] = {
     "open": "Answer briefly.",
 }
 
-REASONS = ("shape", "edge", "density", "texture")
+#: Attributes that answers give as the reason for a name; a record may know more.
+REASONS = ("shape", "edge")
 NOTHING = "Nothing abnormal."
 
 

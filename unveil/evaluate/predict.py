@@ -90,7 +90,7 @@ def questions(config: PredictConfig) -> list[Dialogue]:
 
 
 def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]:
-    """Questions of one kind together: their answers are of like length, and a batch ends when its longest answer does."""
+    """Questions of one kind together: their answers are of like length, and a batch lasts as long as its longest."""
     ordered = sorted(rows, key=lambda d: (KINDS.index(d.kind), len(d.question), d.id))
     for kind in KINDS:
         same = [d for d in ordered if d.kind == kind]

@@ -77,13 +77,13 @@ def _key(annotation: Path) -> Key:
 def _parse(path: Path) -> Element:
     """The root of an XML file; entities, which can grow without end or name other files, are refused."""
     try:
-        root: Element = defusedxml.ElementTree.parse(path).getroot()
+        root: Element | None = defusedxml.ElementTree.parse(path).getroot()
     except DefusedXmlException as error:
         raise AnnotationError(f"XML entities are not allowed: {error}") from error
     except (ParseError, UnicodeError, ValueError, LookupError) as error:
         raise AnnotationError(f"not readable as XML: {error}") from error
-    if root.tag != "annotation":
-        raise AnnotationError(f"not a VOC annotation: the root is <{root.tag}>")
+    if root is None or root.tag != "annotation":
+        raise AnnotationError(f"not a VOC annotation: the root is {'nothing' if root is None else f'<{root.tag}>'}")
     return root
 
 

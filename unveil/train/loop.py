@@ -138,9 +138,7 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
     newest = found[-1]
     accelerator.load_state(str(newest))
     generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
-    if not torch.equal(
-        generators["torch_manual_seed"], torch.get_rng_state()
-    ):  # accelerate says nothing where it fails
+    if not torch.equal(generators["torch_manual_seed"], torch.get_rng_state()):  # where accelerate fails silently
         raise TrainingError(f"{newest}: the random generators' state could not be restored")
     return int(json.loads((newest / "step.json").read_text())["step"])
 

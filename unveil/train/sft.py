@@ -328,8 +328,9 @@ def save(model: Any, chat: Chat, config: SftConfig) -> None:
     if config.method == "full":
         model.config.unveil = about
     else:  # what the adapter was put on, which may be an adapter itself
-        base = Path(config.model)
-        model.active_peft_config.base_model_name_or_path = str(base.resolve()) if base.is_dir() else config.model
+        local = config.model != models.TINY and Path(config.model).is_dir()
+        base = str(Path(config.model).resolve()) if local else config.model
+        model.active_peft_config.base_model_name_or_path = base
     model.save_pretrained(config.out, safe_serialization=True)
     chat.processor.save_pretrained(config.out)
     runs.write_json(config.out / "unveil.json", about)

@@ -1,0 +1,532 @@
+"""Supervised fine-tuning: its loss is the plain one, it trains what it should, and a killed run ends as any other."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from conftest import FAMILIES, SIZES, dialogue, draw, loaded, parts, saved
+from safetensors.torch import load_file
+from torch import nn
+
+from unveil import models, pixels
+from unveil.models import IGNORED, Loaded
+from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.train import loop, sft
+from unveil.train.loop import TrainingError
+from unveil.train.sft import SftConfig
+
+
+@pytest.fixture
+def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> SftConfig:
+    """A short run: all weights, three updates of two rows."""
+    return SftConfig(
+        dialogues=dialogues_file,
+        out=tmp_path / "out",
+        model=str(tiny_folder),
+        method="full",
+        batch_size=2,
+        epochs=0.3,
+        learning_rate=1e-2,
+        lora_rank=4,
+        lora_alpha=8.0,
+        validate_every=2,
+        checkpoint_every=2,
+        log_every=1,
+    )
+
+
+def rows_of(chat: models.Chat, folder: Path, count: int = 6) -> list[models.Encoded]:
+    """Rows with images, questions and answers of unlike length."""
+    out = []
+    for i in range(count):
+        image = draw(folder / f"{i}.png", SIZES[i], i)
+        row = dialogue(f"d{i}", image.name, "Where is it? " * (1 + i % 3), "nodule. " * (1 + 2 * (i % 4)))
+        out.append(chat.encode(row, image, with_answer=True))
+    return out
+
+
+def batch_of(chat: models.Chat, rows: list[models.Encoded]) -> dict[str, Any]:
+    return {"ids": [row.id for row in rows], "inputs": chat.batch(rows)}
+
+
+@cache
+def pristine(name: str) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in parts(name)[0].state_dict().items()}
+
+
+def fresh(name: str) -> Loaded:
+    """A model of its own, which may be trained."""
+    model, _ = FAMILIES[name]()
+    model.load_state_dict(pristine(name))
+    return replace(loaded(name), model=model)
+
+
+def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    (file,) = folder.glob("*model.safetensors")
+    return load_file(file)
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl without what depends on the clock."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.endswith("_per_s")} for line in lines]
+
+
+# ------------------------------------------------------------------------------------------------------------- the loss
+
+
+def test_the_loss_is_the_plain_one(family: Loaded, tmp_path: Path) -> None:
+    """Padded batch with few logits against one row at a time with all logits: -log softmax at each answer token."""
+    rows = rows_of(family.chat, tmp_path)
+    expected, count = 0.0, 0
+    with torch.no_grad():
+        for row in rows:
+            inputs = family.chat.batch([row])
+            del inputs["labels"]
+            logits = family.model(**inputs).logits[0].double()
+            for place, token in enumerate(row.answer, len(row.prompt)):
+                before = logits[place - 1]
+                expected += float(torch.logsumexp(before, 0) - before[token])
+                count += 1
+        loss, tokens = sft.nll(family.model, family.chat.batch(rows))
+    assert int(tokens) == count == sum(len(row.answer) for row in rows)
+    assert float(loss / tokens) == pytest.approx(expected / count, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftConfig) -> None:
+    """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
+    copy = fresh(name)
+    config = replace(base, method="lora", learning_rate=5e-3, clip_norm=1e9)
+    model = sft.prepare(copy, config)
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
+    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path))]
+    seen = {}
+    for parameter_name, p in model.named_parameters():
+        if p.requires_grad:
+            p.register_post_accumulate_grad_hook(
+                lambda q, n=parameter_name: seen.update({n: float(q.grad.abs().sum())})
+            )
+    accelerator = Accelerator(cpu=True)
+    first, tokens = sft.update(model, optimizer, batches, accelerator, config)
+    assert tokens == sum(len(r.answer) for r in rows_of(copy.chat, tmp_path))
+    trained = [n for n, p in model.named_parameters() if p.requires_grad]
+    assert seen.keys() == set(trained)
+    assert all(seen[n] > 0 for n in trained if "lora_B" in n), "A is zero times B at the start"
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
+    for _ in range(3):
+        last, _ = sft.update(model, optimizer, batches, accelerator, config)
+    assert last < first
+
+
+@pytest.mark.parametrize("split", [[6], [1, 5], [2, 2, 2], [3, 1, 2]])
+def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: SftConfig) -> None:
+    """Passes of some rows each, with answers of 4 to 22 tokens: the gradient of the mean over all answer tokens.
+
+    A mean of the passes' means would weigh the tokens of short answers more.
+    """
+    copy = fresh("llava_siglip")
+    model = sft.prepare(copy, base)
+    rows = rows_of(copy.chat, tmp_path)
+    assert len({len(r.answer) for r in rows}) == 4
+    (loss, tokens) = sft.nll(model, copy.chat.batch(rows))
+    (loss / tokens).backward()
+    expected = gradients(model)
+    model.zero_grad()
+    got: dict[str, torch.Tensor] = {}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
+    starts = [sum(split[:i]) for i in range(len(split))]
+    batches = [batch_of(copy.chat, rows[s : s + n]) for s, n in zip(starts, split, strict=True)]
+    mean, count = sft.update(model, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=1e9))
+    assert (mean, count) == (pytest.approx(float(loss / tokens), abs=1e-5), int(tokens))
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: SftConfig) -> None:
+    copy = fresh("llava_siglip")
+    model = sft.prepare(copy, base)
+    got: dict[str, torch.Tensor] = {}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
+    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path))]
+    sft.update(model, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=0.25))
+    norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in got.values()]))
+    assert float(norm) == pytest.approx(0.25, rel=1e-4)
+
+
+def test_checkpointed_activations_give_the_same_gradients(tmp_path: Path, base: SftConfig) -> None:
+    found = []
+    for checkpointing in (False, True):
+        copy = fresh("llava_siglip")
+        torch.manual_seed(0)
+        model = sft.prepare(copy, replace(base, method="lora", gradient_checkpointing=checkpointing)).train()
+        sft.nll(model, copy.chat.batch(rows_of(copy.chat, tmp_path)))[0].backward()
+        found.append(gradients(model))
+    assert found[0].keys() == found[1].keys() and found[0]
+    for name, value in found[0].items():
+        torch.testing.assert_close(found[1][name], value)
+
+
+# ------------------------------------------------------------------------------------------------------ what is trained
+
+
+def adapted(model: nn.Module) -> set[str]:
+    """The parts of the model that carry adapters."""
+    return {models.part_of(n) for n, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
+    """On every linear layer of the language model: 2 layers x 7, and A and B each; head and tower are left out.
+
+    Gemma's projector is a bare matrix and not a linear layer, so it gets none.
+    """
+    lora = replace(base, method="lora")
+    model = sft.prepare(fresh(name), replace(lora, train_projector=False))
+    names = [n for n, p in model.named_parameters() if p.requires_grad]
+    assert adapted(model) == {"language"} and len(names) == 2 * 7 * 2
+    assert all("lora_" in n and "lm_head" not in n for n in names)
+    projector = set() if name == "gemma3" else {"projector"}
+    assert adapted(sft.prepare(fresh(name), lora)) == {"language"} | projector
+    assert adapted(sft.prepare(fresh(name), replace(lora, train_tower=True))) == {"language", "tower"} | projector
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"language", "projector"}),
+        ({"train_projector": False}, {"language"}),
+        ({"train_tower": True}, {"language", "projector", "tower"}),
+    ],
+)
+def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[str], base: SftConfig) -> None:
+    """All weights, three updates; what the tower's last feature does not pass through stays as well."""
+    before = pristine("llava_siglip")
+    after = weights(sft.main(replace(base, **options)))
+    changed = {models.part_of(n) for n, value in after.items() if not torch.equal(value, before[n])}
+    assert changed == expected
+    stuck = [n for n, v in after.items() if models.part_of(n) in expected and torch.equal(v, before[n])]
+    assert all("vision_tower" in n and ("k_proj.bias" in n or "post_layernorm" in n) for n in stuck), stuck
+
+
+def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_ = replace(base, method="auto", learning_rate=None)
+    small = sft.resolved(open_, loaded("llava_siglip"))
+    assert (small.method, small.learning_rate) == ("full", 1e-3)
+    monkeypatch.setattr(sft, "SMALL", 10)
+    large = sft.resolved(open_, loaded("llava_siglip"))
+    assert (large.method, large.learning_rate) == ("lora", 2e-4)
+    assert sft.resolved(replace(open_, method="full"), loaded("llava_siglip")).learning_rate == 1e-5
+    assert sft.resolved(replace(open_, learning_rate=3.0), loaded("llava_siglip")).learning_rate == 3.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "accumulate", "epochs", "processes", "expected"),
+    [
+        (10, 4, 1, 2.0, 1, 6),
+        (10, 4, 2, 1.0, 1, 2),
+        (10, 4, 1, 1.0, 2, 2),
+        (1, 8, 4, 0.1, 1, 1),
+        (100, 10, 3, 1.5, 2, 3),
+    ],
+)
+def test_number_of_updates(
+    rows: int, batch: int, accumulate: int, epochs: float, processes: int, expected: int, base: SftConfig
+) -> None:
+    """ceil(ceil(rows / batch) x epochs / (accumulate x processes)): 3 batches x 2 = 6; 3 / 2 = 2; ...; 15 / 6 = 3."""
+    config = replace(base, batch_size=batch, accumulate=accumulate, epochs=epochs)
+    assert sft.updates(rows, config, processes) == expected
+
+
+# ----------------------------------------------------------------------------------------------------- saved and loaded
+
+
+def answers(trained: Loaded, file: Path) -> list[tuple[str, bool]]:
+    dialogues = select(read_jsonl(file, Dialogue), "test")
+    rows = [trained.chat.encode(d, image_path(d, file), with_answer=False) for d in dialogues]
+    return models.answer(trained, rows, 6)
+
+
+def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    """Runs ``config`` and returns the model as it was when it was saved."""
+    kept = []
+    monkeypatch.setattr(sft, "save", lambda model, *rest, save=sft.save: kept.append(model) or save(model, *rest))
+    sft.main(config)
+    profile = models.Profile("bins-64", hint=False)
+    chat = models.Chat(loaded("llava_siglip").chat.processor, profile)
+    return Loaded("trained", kept[0].eval(), chat, "")
+
+
+def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = trained_in_memory(base, monkeypatch)
+    again = models.load(base.out, device="cpu")
+    assert again.chat.profile == models.Profile("bins-64", hint=False)
+    assert again.fingerprint == models.fingerprint(trained.model)
+    assert answers(again, base.dialogues) == answers(trained, base.dialogues)
+    assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
+
+
+def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_path: Path) -> None:
+    """A LLaVA that was taught floats without padding does not go back to its family's square, nor need hints."""
+    folder = saved("llava_clip", tmp_path / "clip")
+    for method in ("full", "lora"):
+        out = sft.main(replace(base, model=str(folder), method=method, box_syntax="unit", out=tmp_path / method))
+        assert models.load(out, device="cpu").chat.profile == models.Profile("unit", hint=False)
+
+
+def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading merges the adapter, so weights agree to rounding only."""
+    trained = trained_in_memory(replace(base, method="lora", epochs=1), monkeypatch)
+    again = models.load(base.out, device="cpu")
+    assert again.chat.profile == models.Profile("bins-64", hint=False)
+    merged = dict(trained.model.merge_and_unload().state_dict())
+    for name, value in again.model.state_dict().items():
+        torch.testing.assert_close(value, merged[name], rtol=1e-5, atol=1e-6)
+    assert answers(again, base.dialogues) == answers(replace(trained, model=again.model), base.dialogues)
+    assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
+    assert not list(base.out.glob("model*.safetensors")), "the base's weights are not saved again"
+
+
+def test_an_adapter_on_an_adapter_is_loaded_with_both(base: SftConfig, tmp_path: Path) -> None:
+    """The second adapter was trained on the first one merged: without it the answers would be another model's."""
+    first = sft.main(replace(base, method="lora", out=tmp_path / "first"))
+    second = sft.main(
+        replace(base, method="lora", out=tmp_path / "second", model=str(first), seed=1, learning_rate=1e-9)
+    )
+    after_one, after_two = (models.load(f, device="cpu").model.state_dict() for f in (first, second))
+    for name, value in after_one.items():  # the second one has hardly moved
+        torch.testing.assert_close(after_two[name], value, rtol=1e-4, atol=1e-5)
+    assert any(not torch.allclose(v, pristine("llava_siglip")[n], atol=1e-4) for n, v in after_two.items())
+
+
+def test_the_run_is_described(base: SftConfig) -> None:
+    about = json.loads((sft.main(base) / "run.json").read_text())
+    assert about["command"] == "train sft" and about["config"]["epochs"] == 0.3
+    assert about["chosen"]["method"] == "full" and about["chosen"]["updates"] == metrics(base.out)[-1]["step"]
+    assert list(about["inputs"]) == [str(base.dialogues)]
+
+
+# ------------------------------------------------------------------------------------------------------ kill and resume
+
+SCRIPT = """
+import sys, time, pickle
+from pathlib import Path
+from unveil.train import sft, loop
+config = pickle.loads(Path(sys.argv[1]).read_bytes())
+if __name__ == "__main__":
+    write = loop.MetricsLog.write
+    def slow(self, step, **values):
+        write(self, step, **values)
+        time.sleep(0.1)
+    loop.MetricsLog.write = slow
+    sft.main(config)
+"""
+
+
+def run_and_kill(config: SftConfig, folder: Path, after: int) -> None:
+    """Runs ``config`` in a process of its own and kills it once ``after`` updates are in metrics.jsonl."""
+    (folder / "config.pkl").write_bytes(pickle.dumps(config))
+    (folder / "run.py").write_text(SCRIPT)
+    command = [sys.executable, str(folder / "run.py"), str(folder / "config.pkl")]
+    log = config.out / "metrics.jsonl"
+    with (folder / "stderr").open("w") as err:
+        process = subprocess.Popen(command, stderr=err, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        limit = time.monotonic() + 100
+        while not (log.is_file() and f'"step": {after},' in log.read_text()):
+            assert process.poll() is None and time.monotonic() < limit, (folder / "stderr").read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not list(config.out.glob("*.safetensors")), "it was killed before it was done"
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig, tmp_path: Path) -> None:
+    """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
+
+    Killed after update 5 of 8, the last checkpoint being that of update 4: 5 is done again, and logged once.
+    """
+    count = len(select(read_jsonl(base.dialogues, Dialogue), "train"))
+    config = replace(
+        base,
+        method=method,
+        lora_dropout=0.3,
+        batch_size=3,
+        accumulate=2,
+        epochs=8 * 6 / count,
+        validate_every=3,
+        weight_decay=0.1,
+    )
+    assert count < 8 * 6, "more than one epoch"
+    (tmp_path / "job").mkdir()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        straight = sft.main(replace(config, out=tmp_path / "straight"))
+        run_and_kill(config, tmp_path / "job", after=5)
+        assert [p.name for p in loop.checkpoints(config.out / "checkpoints")][-1] == "step-0000004"
+        sft.main(replace(config, resume=True))
+    finally:
+        torch.set_num_threads(threads)
+    assert metrics(config.out) == metrics(straight)
+    assert [m["step"] for m in metrics(straight) if "loss" in m] == list(range(1, 9))
+    one, other = weights(config.out), weights(straight)
+    assert one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
+
+
+def test_dropout_is_drawn_anew_in_each_update(base: SftConfig, tmp_path: Path) -> None:
+    """Otherwise the test above would not see a generator that is not restored."""
+    config = replace(base, method="lora", lora_dropout=0.3, checkpoint_every=0)
+    dry = metrics(sft.main(replace(config, lora_dropout=0.0, out=tmp_path / "dry")))
+    assert metrics(sft.main(config)) != dry
+
+
+def test_resume_needs_the_same_settings(base: SftConfig) -> None:
+    """What changes the outcome is refused by name; what does not is taken."""
+    config = replace(base, epochs=0.4)
+    sft.main(config)
+    with pytest.raises(TrainingError, match=r"checkpoints is of a run with another batch_size, seed: use --restart"):
+        sft.main(replace(config, resume=True, seed=5, batch_size=1))
+    before = metrics(config.out)
+    sft.main(replace(config, resume=True, cache_mb=1))
+    assert metrics(config.out) == before
+
+
+def test_a_folder_with_checkpoints_is_not_overwritten(base: SftConfig) -> None:
+    config = replace(base, epochs=0.4)
+    sft.main(config)
+    kept = loop.checkpoints(config.out / "checkpoints")
+    with pytest.raises(
+        TrainingError, match="holds checkpoints: go on with --resume, or throw them away with --restart"
+    ):
+        sft.main(config)
+    assert loop.checkpoints(config.out / "checkpoints") == kept
+    sft.main(replace(config, restart=True, checkpoint_every=0))
+    assert not loop.checkpoints(config.out / "checkpoints")
+
+
+def test_resume_without_a_checkpoint_begins(base: SftConfig) -> None:
+    assert metrics(sft.main(replace(base, resume=True)))[0]["step"] == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- failures
+
+
+def rewritten(file: Path, folder: Path, change: Any) -> Path:
+    """The dialogues with each row changed, and the images they show."""
+    rows = list(read_jsonl(file, Dialogue))
+    for image in file.parent.glob("*.png"):
+        (folder / image.name).write_bytes(image.read_bytes())
+    write_jsonl(folder / "dialogues.jsonl", (new for row in rows if (new := change(row)) is not None))
+    return folder / "dialogues.jsonl"
+
+
+@pytest.mark.parametrize("what", ["no train split", "empty"])
+def test_nothing_to_train_on(what: str, base: SftConfig, tmp_path: Path) -> None:
+    drop = {"no train split": lambda d: replace(d, split="test"), "empty": lambda d: None}[what]
+    file = rewritten(base.dialogues, tmp_path, drop)
+    with pytest.raises(TrainingError, match=rf"{re.escape(str(file))}: no dialogue has the split 'train'"):
+        sft.main(replace(base, dialogues=file))
+
+
+def test_no_file(base: SftConfig, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no such file"):
+        sft.main(replace(base, dialogues=tmp_path / "none.jsonl"))
+
+
+def test_a_row_that_is_too_long_is_named(base: SftConfig) -> None:
+    """The tiny model's prompt holds 16 image tokens, so every row is longer than 18."""
+    with pytest.raises(TrainingError, match=r"^r\d/.*: \d+ tokens are more than --max-length 18"):
+        sft.main(replace(base, max_length=18))
+
+
+def test_a_missing_image_is_named_with_its_dialogue(base: SftConfig, tmp_path: Path) -> None:
+    file = rewritten(base.dialogues, tmp_path, lambda d: replace(d, image="gone.png"))
+    with pytest.raises(pixels.ImageError, match=r"^r\d/.*gone\.png: no such file"):
+        sft.main(replace(base, dialogues=file))
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the third update: its rows are named, and what was saved after the second stays as it was."""
+    calls = []
+
+    def broken(logits: torch.Tensor, targets: torch.Tensor, real: Any = sft.answer_nll) -> torch.Tensor:
+        calls.append(1)
+        return real(logits, targets) * (float("nan") if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(sft, "answer_nll", broken)
+    with pytest.raises(TrainingError, match=r"the loss is nan on r\d/\w+.*, r\d/\w+.*: lower --learning-rate"):
+        sft.main(replace(base, validate_every=0, epochs=1))
+    (kept,) = loop.checkpoints(base.out / "checkpoints")
+    assert kept.name == "step-0000002"
+    assert all(torch.isfinite(v).all() for v in load_file(kept / "model.safetensors").values())
+
+
+def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_path: Path) -> None:
+    copy = fresh("llava_siglip")
+    model = sft.prepare(copy, base)
+    before = {n: p.clone() for n, p in model.named_parameters()}
+    model.lm_head.weight.register_hook(lambda grad: grad * float("inf"))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path, 2))]
+    with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) on d0, d1"):
+        sft.update(model, optimizer, batches, Accelerator(cpu=True), base)
+    assert all(torch.equal(p, before[n]) for n, p in model.named_parameters())
+
+
+def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: SftConfig) -> None:
+    accelerator = Accelerator(cpu=True)
+    train, val = sft.data(base, accelerator)
+    few = sft.data(replace(base, validation_rows=2), accelerator)[1]
+    assert len(few) == 2 < len(val) and few == sft.data(replace(base, validation_rows=2), accelerator)[1]
+    copy = fresh("llava_siglip")
+    model = copy.model.train()
+    loss = sft.validate(model, val, copy.chat, replace(base, batch_size=3), accelerator)
+    assert model.training
+    rows = [copy.chat.encode(d, image_path(d, base.dialogues), with_answer=True) for d in val]
+    with torch.no_grad():
+        summed, tokens = sft.nll(model.eval(), copy.chat.batch(rows))
+    assert loss == pytest.approx(float(summed / tokens), abs=1e-5)
+    assert {d.split for d in train} == {"train"} and {d.split for d in val} == {"val"}
+
+
+def test_ignored_is_the_same_everywhere() -> None:
+    assert models.IGNORED == IGNORED == sft.IGNORED
+
+
+def test_processes_share_the_rows(base: SftConfig) -> None:
+    """Two processes see every row once between them, in as many batches each (the first is repeated if need be)."""
+    train = sft.data(base, Accelerator(cpu=True))[0]
+    chat = loaded("llava_siglip").chat
+    seen: list[list[str]] = []
+    per_process = math.ceil(math.ceil(len(train) / 2) / 2)
+    for rank in (0, 1):
+        fake: Any = type("A", (), {"process_index": rank, "num_processes": 2})
+        stream = sft.batch_stream(train, chat, base, fake, skip=0)
+        seen.append([name for _ in range(per_process) for name in next(stream)["ids"]])
+    assert set(seen[0]) | set(seen[1]) == {d.id for d in train}
+    again = sft.batch_stream(train, chat, base, type("A", (), {"process_index": 1, "num_processes": 2}), skip=2)  # type: ignore[arg-type]
+    assert next(again)["ids"] == seen[1][4:6]
