@@ -87,7 +87,7 @@ class Config:
 
 
 def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Box]], np.ndarray]:
-    """One patient: records with PNG files, the structures' boxes, and the cells' classes (images, class, row, column)."""
+    """One patient: records with PNG files, the structures' boxes, the cells' classes (images, class, row, column)."""
     pictures = list(draw_patient(patient))
     records = write_patient(patient, pictures, folder)
     cells = np.stack([cell_classes(picture, modality) for picture, modality in pictures])
@@ -142,7 +142,7 @@ def drawings(config: Config) -> tuple[Path, np.ndarray]:
 
 
 def lessons(config: Config, records: Sequence[Record]) -> Iterator[Dialogue]:
-    """What the language model learns from: MAU dialogues with most names withheld, and questions on normal structures."""
+    """What the language model learns from: MAU dialogues with most names withheld, questions on normal structures."""
     veiled = [veil(r) for r in records]
     yield from mau(veiled, Rules(absent=1, empty_regions=1, own_questions=True), seed=config.seed)
     lines = (config.work / "structures.jsonl").read_text().splitlines()
