@@ -669,3 +669,18 @@ def test_real_yolo(name: str, images: int, findings: int, negatives: int, masks:
     assert sum(not r.findings and r.completeness == "exhaustive" for r in records) == negatives
     assert sum(f.mask is not None for r in records for f in r.findings) == masks
     assert all(r.split for r in records)
+
+
+def test_csv_image_in_two_splits_is_a_record_in_each(tmp_path: Path) -> None:
+    """As VQA-RAD is published: questions were split, not images. The leak is left for the check to find."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(data / "a.png")
+    (data / "rows.csv").write_text("image,split\na.png,train\na.png,test\na.png,train\n")
+    ingest(data, "csv", out)
+    records = list(read_jsonl(out / "records.jsonl", Record))
+    assert [(r.id, r.split) for r in records] == [("data/a.png@train", "train"), ("data/a.png@test", "test")]
+    assert {r.completeness for r in records} == {"unknown"}, "a table without findings says nothing about them"
+    assert [len(list(read_jsonl(out / "records.jsonl", Record))), (out / "rejected.jsonl").read_text()] == [2, ""]
+    ingest(data, "csv", out, Options(splits="none"))
+    assert [(r.id, r.split) for r in read_jsonl(out / "records.jsonl", Record)] == [("data/a.png", None)]

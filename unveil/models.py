@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -145,7 +146,8 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
 
 
 def quiet() -> None:
-    """Keeps transformers' own progress bars and notes off the screen."""
+    """Keeps the libraries' own progress bars and notes off the screen."""
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
 

@@ -52,7 +52,7 @@ def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterat
 
 def say(message: str) -> None:
     """A line for the person at the screen."""
-    console.print(message, markup=False)
+    console.print(message, markup=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

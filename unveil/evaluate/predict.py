@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +82,15 @@ def main(config: PredictConfig) -> Path:
 
 def questions(config: PredictConfig) -> list[Dialogue]:
     """The dialogues whose questions are asked."""
-    rows = [d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds]
+    chosen = (d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds)
+    rows = list(chosen)[: config.limit]
     if not rows:
         raise RecordError(
             f"{config.dialogues}: no question of the kinds {', '.join(config.kinds)} in split {config.split}"
         )
-    return rows[: config.limit]
+    if twice := [name for name, count in Counter(d.id for d in rows).items() if count > 1]:
+        raise RecordError(f"{config.dialogues}: several dialogues have the id {twice[0]}")
+    return rows
 
 
 def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]:

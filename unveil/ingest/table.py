@@ -1,7 +1,9 @@
 """CSV: a row per finding, with columns that the options name; the rows of one image are joined.
 
 A row with neither label nor box (or with a label such as "no finding") says that its image was looked at and has no
-finding. Patient, study, modality, split and report belong to the image: rows that disagree about them reject it.
+finding, if the table has a column for either. Patient, study, modality and report belong to the image: rows that
+disagree about them reject it. An image whose rows stand in several splits becomes one record in each, so that ``check``
+finds the leak instead of nobody.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from unveil.records import Finding, Record
 LOOKED_FOR = "a csv file with a column for the image"
 
 #: What belongs to the image, by the name of its field in a record; the option is called <name>_column.
-OF_IMAGE = ("patient", "study", "modality", "split", "report")
+OF_IMAGE = ("patient", "study", "modality", "report")
 
 Row = dict[str, str]
 
@@ -83,7 +85,7 @@ class _Table:
 
     def items(self) -> Iterator[Record | Rejected]:
         self._check_columns()
-        images: dict[Path, list[tuple[int, Row]]] = {}
+        images: dict[Path, dict[str, list[tuple[int, Row]]]] = {}
         broken: set[Path] = set()
         for line, row in self._rows():
             try:
@@ -91,14 +93,17 @@ class _Table:
                 if None in row or None in row.values():  # what csv makes of fields too many and too few
                     broken.add(path)
                     raise AnnotationError(f"the row does not have the header's {len(self.header)} fields")
-                images.setdefault(path, []).append((line, {k: v.strip() for k, v in row.items()}))
+                cells = {k: v.strip() for k, v in row.items()}
+                split = cells.get(self.options.split_column, "")
+                images.setdefault(path, {}).setdefault(split, []).append((line, cells))
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(self.file, line, str(error))
-        for path, rows in images.items():
-            try:
-                yield from self._record(path, rows, path in broken)
-            except (AnnotationError, pixels.ImageError) as error:
-                yield Rejected(self.file, rows[0][0], f"image {self.folder.relative(path)!r}: {error}")
+        for path, by_split in images.items():
+            for split, rows in by_split.items() if self.options.splits == "published" else _joined(by_split):
+                try:
+                    yield from self._record(path, rows, path in broken, split, len(by_split) > 1)
+                except (AnnotationError, pixels.ImageError) as error:
+                    yield Rejected(self.file, rows[0][0], f"image {self.folder.relative(path)!r}: {error}")
 
     def _rows(self) -> Iterator[tuple[int, dict[Any, Any]]]:
         try:
@@ -121,9 +126,11 @@ class _Table:
         if 0 < len(self.columns & set(self.options.box_columns)) < len(self.options.box_columns):
             raise IngestError(f"{self.file} has only some of the box columns {', '.join(self.options.box_columns)}")
 
-    def _record(self, path: Path, rows: list[tuple[int, Row]], broken: bool) -> Iterator[Record | Rejected]:
+    def _record(
+        self, path: Path, rows: list[tuple[int, Row]], broken: bool, split: str, several: bool
+    ) -> Iterator[Record | Rejected]:
         known = {name: self._agreed(name, rows) for name in OF_IMAGE}
-        known["split"] = self._split(known["split"])
+        known["split"] = self._split(split)
         image = self.folder.open(path)
         stated = [(line, row) for line, row in rows if not self._negative(row)]
         findings, bad = parse_all(stated, lambda row: self._finding(row, image), self.file)
@@ -133,8 +140,10 @@ class _Table:
         yield from bad
         lost = bool(bad) or broken
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
-        known["completeness"] = None if stated or lost else "exhaustive"
-        yield self.folder.record(image, findings, "unknown", lost, **known)
+        asked = {self.options.label_column, *self.options.box_columns} & self.columns
+        known["completeness"] = None if stated or lost or not asked else "exhaustive"
+        record = self.folder.record(image, findings, "unknown", lost, **known)
+        yield dataclasses.replace(record, id=f"{record.id}@{split}") if several and split else record
 
     def _agreed(self, name: str, rows: list[tuple[int, Row]]) -> str | None:
         column = getattr(self.options, f"{name}_column")
@@ -143,8 +152,8 @@ class _Table:
             raise AnnotationError(f"rows disagree on its {name}: {', '.join(values)}")
         return values[0] if values else None
 
-    def _split(self, text: str | None) -> str | None:
-        if text is None or self.options.splits == "none":
+    def _split(self, text: str) -> str | None:
+        if not text:
             return None
         if text.lower() not in SPLIT_NAMES:
             raise AnnotationError(f"split {text!r} is none of {', '.join(SPLIT_NAMES)}")
@@ -173,6 +182,11 @@ class _Table:
         if len(texts) != 4:
             raise AnnotationError(f"a box needs four numbers, not {len(texts)}")
         return boxed(label, in_pixels([number(t, "the box") for t in texts], image, self.options), image, **words)
+
+
+def _joined(by_split: dict[str, list[tuple[int, Row]]]) -> list[tuple[str, list[tuple[int, Row]]]]:
+    """All rows of an image together, without a split."""
+    return [("", sorted((line for rows in by_split.values() for line in rows), key=lambda row: row[0]))]
 
 
 def in_pixels(numbers: list[float], image: Image, options: Options) -> Box:

@@ -28,11 +28,12 @@ class TrainingError(ValueError):
     """Training that cannot start or go on; the message says what was kept and what to do."""
 
 
-def batches(lengths: Sequence[int], size: int, seed: int, epoch: int, window: int = 32) -> list[list[int]]:
+def batches(lengths: Sequence[int], size: int, seed: int, epoch: int, window: int = 4) -> list[list[int]]:
     """The batches of one epoch as lists of indices: random, but rows of like length together.
 
     Rows are shuffled, sorted by length within windows of ``window`` batches to save padding, cut into batches, and the
-    batches shuffled. Every row occurs once; the last batch may be smaller.
+    batches shuffled. Wider windows save more padding, but then a batch holds one kind of question only. Every row
+    occurs once; the last batch may be smaller.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))

@@ -199,7 +199,7 @@ def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
     if config.method == "lora":  # frozen weights need no more precision than the device computes in
         model.to(models.default_dtype(loaded.device))
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
     if config.method == "full":
         loop.trainable(model, parts)
@@ -327,10 +327,11 @@ def save(model: Any, chat: Chat, config: SftConfig) -> None:
     about = {"syntax": chat.syntax.name, "hint": False}
     if config.method == "full":
         model.config.unveil = about
+        model.save_pretrained(config.out)
     else:  # what the adapter was put on, which may be an adapter itself
         local = config.model != models.TINY and Path(config.model).is_dir()
         base = str(Path(config.model).resolve()) if local else config.model
         model.active_peft_config.base_model_name_or_path = base
-    model.save_pretrained(config.out, safe_serialization=True)
+        model.save_pretrained(config.out, save_embedding_layers=False)
     chat.processor.save_pretrained(config.out)
     runs.write_json(config.out / "unveil.json", about)

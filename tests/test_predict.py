@@ -1,0 +1,235 @@
+"""Predictions: a run that was killed ends as any other, and answers of two models never come into one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import dialogue, loaded, write_dialogues
+
+from unveil import models
+from unveil.evaluate import predict
+from unveil.evaluate.predict import PredictConfig
+from unveil.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
+
+
+@pytest.fixture
+def config(dialogues_file: Path, tiny_folder: Path, tmp_path: Path) -> PredictConfig:
+    """The test split's questions, a few at a time."""
+    return PredictConfig(
+        dialogues_file, tmp_path / "predictions.jsonl", model=str(tiny_folder), batch_size=3, max_new_tokens=6
+    )
+
+
+def asked(config: PredictConfig) -> list[Dialogue]:
+    return select(read_jsonl(config.dialogues, Dialogue), config.split)
+
+
+def test_each_question_gets_its_answer(config: PredictConfig) -> None:
+    """In the order of the questions, with all that is needed to read it again; equal to asking one by one."""
+    predictions = list(read_jsonl(predict.main(config), Prediction))
+    questions = asked(config)
+    assert [(p.id, p.record, p.kind) for p in predictions] == [(d.id, d.record, d.kind) for d in questions]
+    tiny = loaded("llava_siglip")
+    for p, d in zip(predictions, questions, strict=True):
+        row = tiny.chat.encode(d, config.dialogues.parent / d.image, with_answer=False)
+        ((text, cut),) = models.answer(tiny, [row], 6)
+        assert (p.answer, p.cut) == (text, cut)
+        assert (p.syntax, p.frame, p.model) == ("bins-64", row.seen.view.frame, config.model)
+    assert not list(config.out.parent.glob("*.unfinished"))
+    about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())
+    assert about["command"] == "predict" and about["model"] == tiny.fingerprint
+
+
+def test_the_size_of_batches_changes_nothing(config: PredictConfig, tmp_path: Path) -> None:
+    one = predict.main(replace(config, batch_size=1, out=tmp_path / "one.jsonl"))
+    assert one.read_bytes() == predict.main(replace(config, batch_size=64)).read_bytes()
+
+
+def test_a_name_goes_into_the_predictions(config: PredictConfig) -> None:
+    assert {p.model for p in read_jsonl(predict.main(replace(config, name="base")), Prediction)} == {"base"}
+
+
+def test_kinds_and_limit_choose_questions(config: PredictConfig) -> None:
+    """The limit counts what is left after split and kinds."""
+    detection = [d.id for d in asked(config) if d.kind == "detection"]
+    assert len(detection) == 2
+    got = list(read_jsonl(predict.main(replace(config, kinds=("detection",))), Prediction))
+    assert [p.id for p in got] == detection
+    got = list(read_jsonl(predict.main(replace(config, kinds=("detection",), limit=1)), Prediction))
+    assert [p.id for p in got] == detection[:1]
+
+
+@pytest.mark.parametrize("change", [{"split": "test", "kinds": ("open",)}, {"limit": 0}])
+def test_nothing_to_ask_is_an_error(change: dict[str, Any], config: PredictConfig) -> None:
+    with pytest.raises(RecordError, match=r"dialogues\.jsonl: no question"):
+        predict.main(replace(config, **change))
+
+
+def test_no_question_in_the_split(config: PredictConfig, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "d.jsonl", [dialogue("a", "0.png", "X")])
+    with pytest.raises(RecordError, match=r"d\.jsonl: no question of the kinds detection.* in split test"):
+        predict.main(replace(config, dialogues=tmp_path / "d.jsonl"))
+
+
+def test_two_questions_with_one_id_are_refused(config: PredictConfig, tmp_path: Path) -> None:
+    """One answer would go to both."""
+    write_jsonl(tmp_path / "d.jsonl", [dialogue("a", "0.png", q, split="test") for q in ("X", "Y")])
+    with pytest.raises(RecordError, match=r"d\.jsonl: several dialogues have the id a"):
+        predict.main(replace(config, dialogues=tmp_path / "d.jsonl"))
+
+
+def test_the_cut_mark_tells_that_the_limit_was_met(config: PredictConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer "Yes." ends by itself; one that is allowed fewer tokens than it takes does not."""
+    tiny = loaded("llava_siglip")
+    word, end = tiny.chat._ids("Yes."), tiny.chat.end
+
+    def generate(self: Any, input_ids: Any, max_new_tokens: int, **options: Any) -> Any:
+        told = [*word, *end][:max_new_tokens]
+        return input_ids.new_tensor([[*row, *told] for row in input_ids.tolist()])
+
+    monkeypatch.setattr(type(tiny.model), "generate", generate)
+    for most, cut in ((len(word) + 1, False), (len(word), True)):
+        got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most)), Prediction))
+        assert {(p.answer, p.cut) for p in got} == {("Yes.", cut)}
+
+
+# ---------------------------------------------------------------------------------------------------------- interrupted
+
+
+def stop_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a run break off after so many batches."""
+    real, count = predict.answer_batch, iter(range(batches))
+
+    def answer_batch(*args: Any) -> list[Prediction]:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(predict, "answer_batch", answer_batch)
+
+
+def interrupted(config: PredictConfig, batches: int = 2) -> Path:
+    """The file of a run that was broken off."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(batches, patch)
+        with pytest.raises(KeyboardInterrupt):
+            predict.main(config)
+    assert not config.out.exists()
+    return config.out.with_name(config.out.name + ".unfinished")
+
+
+def test_a_run_goes_on_where_it_was(config: PredictConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches were written, of two detections and of three localisations; the others are asked, and only they."""
+    whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
+    partial = interrupted(config)
+    assert partial.read_bytes().count(b"\n") == 1 + 2 + 3
+    calls = []
+    real = predict.answer_batch
+    monkeypatch.setattr(predict, "answer_batch", lambda *args: calls.extend(args[1]) or real(*args))
+    assert predict.main(config).read_bytes() == whole
+    assert len(calls) == len(asked(config)) - 5
+    assert not partial.exists()
+
+
+def test_a_half_written_line_is_dropped(config: PredictConfig, tmp_path: Path) -> None:
+    """Cut off within the last line, within the first one, and to nothing."""
+    whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
+    partial = interrupted(config)
+    kept = partial.read_bytes()
+    for length in (len(kept) - 9, len(kept) - 1, 11, 0):
+        partial.write_bytes(kept[:length])
+        assert predict.main(config).read_bytes() == whole
+
+
+def test_answers_with_line_separators_survive(config: PredictConfig, tmp_path: Path) -> None:
+    """U+2028, U+0085 and the like end lines for Python's splitlines, but not for JSON."""
+    partial = interrupted(config)
+    lines = [json.loads(line) for line in partial.read_text(encoding="utf-8").split("\n")[:-1]]
+    lines[1]["answer"] = "a\u2028b\x85c\x1cd\re"
+    partial.write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in lines), encoding="utf-8")
+    got = {p.id: p.answer for p in read_jsonl(predict.main(config), Prediction)}
+    assert got[lines[1]["id"]] == "a\u2028b\x85c\x1cd\re"
+
+
+@pytest.mark.parametrize("what", ["model", "questions", "tokens", "syntax", "name"])
+def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: PredictConfig, tmp_path: Path) -> None:
+    """Refused, and the file stays; ``restart`` throws it away."""
+    partial = interrupted(config)
+    kept = partial.read_bytes()
+    if what == "model":
+        model, processor = loaded("llava_siglip").model, loaded("llava_siglip").chat.processor
+        bias = next(p for n, p in model.named_parameters() if n.endswith("multi_modal_projector.linear_2.bias"))
+        bias.data[0] += 1
+        model.save_pretrained(tmp_path / "model")
+        bias.data[0] -= 1
+        processor.save_pretrained(tmp_path / "model")
+        other = replace(config, model=str(tmp_path / "model"), name=config.model)
+    elif what == "questions":
+        (tmp_path / "data").mkdir()
+        other = replace(config, dialogues=write_dialogues(tmp_path / "data", 7))
+    else:
+        changes: dict[str, Any] = {
+            "tokens": {"max_new_tokens": 5},
+            "syntax": {"box_syntax": "unit"},
+            "name": {"name": "x"},
+        }
+        other = replace(config, **changes[what])
+    with pytest.raises(RecordError, match=r"another model, other questions or other settings; finish it .*--restart"):
+        predict.main(other)
+    assert partial.read_bytes() == kept
+    fresh = predict.main(replace(other, out=tmp_path / "fresh.jsonl")).read_bytes()
+    assert predict.main(replace(other, restart=True)).read_bytes() == fresh
+
+
+SCRIPT = """
+import pickle, sys, time
+from pathlib import Path
+from unveil.evaluate import predict
+config = pickle.loads(Path(sys.argv[1]).read_bytes())
+real = predict.answer_batch
+def slow(*args):
+    out = real(*args)
+    time.sleep(0.2)
+    return out
+predict.answer_batch = slow
+predict.main(config)
+"""
+
+
+def test_a_killed_run_ends_as_an_uninterrupted_one(config: PredictConfig, tmp_path: Path) -> None:
+    """Killed for good, in a process of its own, after its second batch."""
+    whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
+    partial = config.out.with_name(config.out.name + ".unfinished")
+    (tmp_path / "config.pkl").write_bytes(pickle.dumps(config))
+    with (tmp_path / "stderr").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "config.pkl")],
+            stderr=err,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        limit = time.monotonic() + 100
+        while not (partial.is_file() and partial.read_bytes().count(b"\n") >= 6):
+            assert process.poll() is None and time.monotonic() < limit, (tmp_path / "stderr").read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert partial.exists() and not config.out.exists()
+    assert predict.main(config).read_bytes() == whole
+
+
+def test_batches_hold_one_kind_each(config: PredictConfig) -> None:
+    rows = list(read_jsonl(config.dialogues, Dialogue))
+    made = list(predict.batches(rows, 4))
+    assert sorted(d.id for b in made for d in b) == sorted(d.id for d in rows)
+    assert all(len({d.kind for d in b}) == 1 and len(b) <= 4 for b in made)
+    assert made == list(predict.batches(rows[::-1], 4)), "whatever the order of the questions"

@@ -1,0 +1,275 @@
+"""Records go to JSON and back unchanged, errors say where, files are whole, splits keep clusters together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unveil.records import (
+    SPLITS,
+    Dialogue,
+    Finding,
+    Prediction,
+    Question,
+    Record,
+    RecordError,
+    Source,
+    assign_splits,
+    connected,
+    from_json,
+    image_path,
+    read_jsonl,
+    select,
+    to_json,
+    write_jsonl,
+)
+
+text = st.text(max_size=12)
+maybe = st.none() | text
+number = st.floats(allow_nan=False, allow_infinity=False)
+boxes = st.tuples(number, number, number, number)
+masks = st.fixed_dictionaries({"size": st.lists(st.integers(1, 9), min_size=2, max_size=2), "counts": text})
+split = st.sampled_from([None, *SPLITS])
+finding = st.builds(Finding, text, st.none() | boxes, st.none() | masks, st.dictionaries(text, text, max_size=2))
+question = st.builds(Question, text, text, st.sampled_from(["closed", "open"]), maybe)
+source = st.builds(Source, text, maybe, maybe, st.sampled_from(["open", "dua", "credentialed"]), maybe, maybe)
+records = st.builds(
+    Record,
+    id=text,
+    image=text,
+    width=st.integers(1, 10**6),
+    height=st.integers(1, 10**6),
+    modality=maybe,
+    patient=maybe,
+    study=maybe,
+    split=split,
+    findings=st.lists(finding, max_size=3).map(tuple),
+    completeness=st.sampled_from(["exhaustive", "partial", "unknown"]),
+    report=maybe,
+    questions=st.lists(question, max_size=2).map(tuple),
+    source=source,
+    group=maybe,
+)
+dialogues = st.builds(
+    Dialogue, text, text, text, split, st.sampled_from(["detection", "open"]), text, text, maybe, text
+)
+predictions = st.builds(
+    Prediction, text, text, st.just("closed"), text, text, st.tuples(st.integers(), st.integers()), text, st.booleans()
+)
+
+
+# ------------------------------------------------------------------------------------------------------- there and back
+
+
+@given(records | dialogues | predictions)
+def test_json_and_back(row: Any) -> None:
+    """Through the text of JSON, with every field that is left out coming back as its default."""
+    assert from_json(type(row), json.loads(json.dumps(to_json(row), ensure_ascii=False))) == row
+
+
+@given(st.lists(dialogues, max_size=4))
+def test_a_file_and_back(rows: list[Dialogue]) -> None:
+    """Also texts with line separators that are none for JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sub" / "rows.jsonl"
+        assert write_jsonl(path, rows) == len(rows)
+        assert list(read_jsonl(path, Dialogue)) == rows
+        assert path.read_bytes().count(b"\n") == len(rows)
+
+
+def test_defaults_are_left_out() -> None:
+    row = Record("a", "a.png", 3, 4, findings=(Finding("x", (0, 1, 2, 3)),))
+    assert to_json(row) == {
+        "id": "a",
+        "image": "a.png",
+        "width": 3,
+        "height": 4,
+        "findings": [{"label": "x", "box": [0, 1, 2, 3]}],
+    }
+
+
+def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    write_jsonl(path, [Record("a", "a.png", 1, 1), Record("b", "b.png", 1, 1)])
+    path.write_text("\n" + path.read_text().replace("\n", "\n\n"))
+    assert [r.id for r in read_jsonl(path, Record)] == ["a", "b"]
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
+
+#: Faults of ``records`` that wait for their repair; a test that then passes fails here and asks for the mark to go.
+LATER = pytest.mark.xfail(strict=True, reason="records.build and read_jsonl let this pass")
+
+GOOD = {"id": "a", "image": "a.png", "width": 3, "height": 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": "3"}, "Record.width: int is needed, not '3'"),
+        ({"width": None}, "Record.width: int is needed, not None"),
+        ({"colour": 1, "size": 2}, "Record: unknown field colour, size"),
+        ({"split": "training"}, "Record.split: one of 'train', 'val', 'test' is needed, not 'training'"),
+        ({"findings": {}}, "Record.findings: a list is needed, not {}"),
+        ({"findings": [{"label": "x", "box": [1, 2, 3]}]}, "Record.findings[0].box: 4 values are needed, not 3"),
+        ({"findings": [{"label": "x"}, {"box": [1, 2, 3, "4"]}]}, "Record.findings[1]: field label is missing"),
+        ({"findings": [{"label": "x", "box": [1, 2, 3, "4"]}]}, "Record.findings[0].box[3]: float is needed, not '4'"),
+        ({"source": "somewhere"}, "Record.source: an object is needed, not 'somewhere'"),
+        ({"findings": [{"label": "x", "attributes": []}]}, "Record.findings[0].attributes: dict is needed, not []"),
+        pytest.param({"width": True}, "Record.width: int is needed, not True", marks=LATER),
+        pytest.param(
+            {"findings": [{"label": "x", "attributes": {"side": 3}}]},
+            "Record.findings[0].attributes.side: str is needed, not 3",
+            marks=LATER,
+        ),
+    ],
+)
+def test_errors_name_file_line_and_field(change: dict, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (GOOD, GOOD, {**GOOD, **change})))
+    rows = read_jsonl(path, Record)
+    assert [next(rows).id, next(rows).id] == ["a", "a"], "what comes before is read"
+    with pytest.raises(RecordError, match=re.escape(f"{path}:3: {message}")):
+        next(rows)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "null", '"text"', '{"id": "a"}', "{} {}"])
+def test_lines_that_are_no_record(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(RecordError, match=re.escape(f"{path}:1: ")):
+        list(read_jsonl(path, Record))
+
+
+@LATER
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(json.dumps({**GOOD, "report": "Größe"}, ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(RecordError, match=re.escape(f"{path}:1: ") + ".*UTF-8"):
+        list(read_jsonl(path, Record))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"none\.jsonl: no such file"):
+        list(read_jsonl(tmp_path / "none.jsonl", Record))
+
+
+@pytest.mark.parametrize("before", [None, "old\n"])
+def test_a_failed_write_leaves_the_old_file(before: str | None, tmp_path: Path) -> None:
+    """Rows come from a generator that breaks off after the first: no new file, no half, no leftover."""
+    path = tmp_path / "rows.jsonl"
+    if before is not None:
+        path.write_text(before)
+
+    def rows() -> Any:
+        yield GOOD
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_jsonl(path, rows())
+    assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["rows.jsonl"])
+    assert before is None or path.read_text() == before
+
+
+def test_images_lie_beside_the_file() -> None:
+    assert image_path(Record("a", "images/a.png", 1, 1), "data/records.jsonl") == Path("data/images/a.png")
+    assert image_path(Record("a", "/abs/a.png", 1, 1), "data/records.jsonl") == Path("/abs/a.png")
+
+
+# -------------------------------------------------------------------------------------------------- clusters and splits
+
+
+def test_the_cluster_is_the_largest_known_unit() -> None:
+    """Group before patient before study before image; patients of two data sets with one name are two."""
+    row = Record("i", "i.png", 1, 1, patient="p", study="s", source=Source("d"), group="g")
+    assert row.cluster == "group:g"
+    row = dataclasses.replace(row, group=None)
+    assert row.cluster == "patient:d:p" != dataclasses.replace(row, source=Source("e")).cluster
+    row = dataclasses.replace(row, patient=None)
+    assert row.cluster == "study:d:s"
+    assert dataclasses.replace(row, study=None).cluster == "image:i"
+    assert dataclasses.replace(row, study="").cluster == "study:d:", "an empty name is a name"
+
+
+def test_boxed_findings_come_from_left_to_right() -> None:
+    places = [(5, 1, 9, 9), (0, 7, 1, 8), (0, 2, 9, 9)]
+    row = Record("a", "a", 9, 9, findings=(*(Finding("x", b) for b in places), Finding("y")))
+    assert [f.box for f in row.boxed] == [places[2], places[1], places[0]]
+    assert row.size == (9, 9)
+
+
+def test_connected_components_by_hand() -> None:
+    """a-b, c-d and b-e: {a, b, e}, {c, d} and {f} alone, numbered as they appear."""
+    assert connected([("a", "b"), ("c", "d"), ("e", "b")], "fabcde") == {"f": 0, "a": 1, "b": 1, "c": 2, "d": 2, "e": 1}
+    assert connected([], "ab") == {"a": 0, "b": 1}
+    assert connected([("a", "a"), ("a", "b"), ("b", "a")], "ba") == {"b": 0, "a": 0}
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
+def test_connected_is_an_equivalence(pairs: list[tuple[int, int]]) -> None:
+    """Against growing sets until nothing changes."""
+    items = [str(i) for i in range(20)]
+    groups = {i: {i} for i in items}
+    for a, b in ((str(a), str(b)) for a, b in pairs):
+        merged = groups[a] | groups[b]
+        groups.update(dict.fromkeys(merged, merged))
+    numbers = connected([(str(a), str(b)) for a, b in pairs], items)
+    assert all((numbers[a] == numbers[b]) == (b in groups[a]) for a in items for b in items)
+    assert sorted(set(numbers.values())) == list(range(len({id(g) for g in groups.values()})))
+
+
+def of_patients(sizes: list[int], labels: str = "x") -> list[Record]:
+    """Patients with so many images each; label sets taken in turn."""
+    return [
+        Record(f"{p}-{i}", "i.png", 1, 1, patient=str(p), findings=(Finding(labels[p % len(labels)]),))
+        for p, size in enumerate(sizes)
+        for i in range(size)
+    ]
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=60),
+    st.sampled_from([(0.7, 0.1, 0.2), (0.5, 0.25, 0.25), (8, 1, 1), (1, 0, 0), (0.5, 0, 0.5)]),
+    st.integers(0, 5),
+)
+def test_splits_keep_patients_together_and_meet_the_shares(sizes: list[int], shares: tuple, seed: int) -> None:
+    """With one label set each split ends within the largest patient's size of its share; a share of 0 gets nothing."""
+    rows = assign_splits(of_patients(sizes), shares, seed)
+    assert [r.id for r in rows] == [r.id for r in of_patients(sizes)]
+    assert all(len({r.split for r in rows if r.patient == p}) == 1 for p in {r.patient for r in rows})
+    counts = Counter(r.split for r in rows)
+    for name, share in zip(SPLITS, shares, strict=True):
+        wanted = share / sum(shares) * len(rows)
+        assert abs(counts[name] - wanted) <= max(sizes)
+        assert share > 0 or counts[name] == 0
+    assert rows == assign_splits(of_patients(sizes), shares, seed)
+
+
+def test_splits_depend_on_the_seed() -> None:
+    rows = of_patients([1] * 40)
+    assert assign_splits(rows, seed=0) != assign_splits(rows, seed=1)
+
+
+def test_every_split_sees_every_kind() -> None:
+    """60 patients of one image with three label sets: 20 each, of which 14, 2 and 4 are 0.7, 0.1 and 0.2."""
+    rows = assign_splits(of_patients([1] * 60, "abc"))
+    for label in "abc":
+        counts = Counter(r.split for r in rows if r.findings[0].label == label)
+        assert all(abs(counts[s] - n) <= 1 for s, n in zip(SPLITS, (14, 2, 4), strict=True)), counts
+
+
+def test_select_takes_a_split() -> None:
+    rows = [Record(str(i), "i", 1, 1, split=s) for i, s in enumerate((*SPLITS, None, "val"))]
+    assert [r.id for r in select(rows, "val")] == ["1", "4"]
+    assert select(rows, None) == rows
+    prediction = Prediction("p", "r", "open", "", "unit", (1, 1), "m")
+    assert select([prediction], "test") == [prediction]
