@@ -1,4 +1,4 @@
-"""Makes the tiny base model in ``assets/tiny``: a LLaVA of some two million weights, pre-trained on drawn images only.
+"""Makes the tiny base model in ``assets/tiny``: a LLaVA of some three million weights, pre-trained on drawn images only.
 
     python -m studies.tiny_base --out assets/tiny
 
@@ -6,9 +6,10 @@ Like a real base model it has seen many images and reads and writes well, but it
 abnormalities are only "lesion" to it, and it points at them weakly. Three stages, all from one seed:
 
 1. a byte-level BPE tokenizer on the project's own wording, with one token per coordinate bin;
-2. the vision tower learns to say what is where: for each of 4 x 4 cells in a patch, which structures and which kinds of
-   abnormality cover it (numbers, not names);
-3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form.
+2. the vision tower learns to say what is where: for each cell of a patch, which structures and which kinds of
+   abnormality cover it (numbers, not names), and for each patch on an object, that object's box;
+3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form: about
+   normal structures of all patients, about abnormalities of one patient in five.
 
 The card with its scores is written by ``studies.tiny_card``.
 """
@@ -41,7 +42,7 @@ from transformers import (
 )
 
 from unveil.curate.mau import Rules, mau
-from unveil.geometry import Box, BoxError, box_of_mask
+from unveil.geometry import Box, BoxError, area, box_of_mask, coverage, scale
 from unveil.ingest.drawing import Picture
 from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, write_patient
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
@@ -50,7 +51,9 @@ from unveil.wording import HINTS, mark
 
 SIDE = 128  # pixels of the picture that the tower sees
 PATCH = 16
-CELLS = 4  # cells per patch and axis in the tower's lessons
+CELLS = 2  # cells per patch and axis in the tower's lessons
+BINS = 64  # of a box's coordinates, as in its syntax
+LESIONS_FROM = 5  # one patient in so many is asked about abnormalities
 GRID = SIDE // PATCH * CELLS
 NAMED = ("nodule", "cyst", "polyp", "gallstone")  # what the base has heard of; the rest is "lesion" to it
 UNNAMED = "lesion"
@@ -71,14 +74,18 @@ class Config:
     """Patients drawn, some three images each."""
     seed: int = 1000
     """Seed of everything; the demo and the studies draw from other seeds."""
-    tower_epochs: int = 20
+    tower_epochs: int = 30
     """Passes of the tower over all images."""
-    language_epochs: float = 1.0
+    language_epochs: float = 2.0
     """Passes of projector and language model over all dialogues."""
-    hidden: int = 128
-    """Width of tower and language model."""
+    tower_width: int = 192
+    """Width of the tower."""
+    tower_layers: int = 5
+    """Layers of the tower."""
+    width: int = 128
+    """Width of the language model."""
     layers: int = 4
-    """Layers of each."""
+    """Layers of the language model."""
     threads: int = 2
     """Threads of torch and drawing processes."""
 
@@ -144,7 +151,7 @@ def drawings(config: Config) -> tuple[Path, np.ndarray]:
 def lessons(config: Config, records: Sequence[Record]) -> Iterator[Dialogue]:
     """What the language model learns from: MAU dialogues with most names withheld, questions on normal structures."""
     veiled = [veil(r) for r in records]
-    yield from mau(veiled, Rules(absent=1, empty_regions=1, own_questions=True), seed=config.seed)
+    yield from mau([r for r in veiled if number(r) % LESIONS_FROM == 0], Rules(), seed=config.seed)
     lines = (config.work / "structures.jsonl").read_text().splitlines()
     for record, line in zip(veiled, lines, strict=True):
         yield from anatomy(record, json.loads(line), np.random.default_rng([config.seed, len(line)]))
@@ -153,9 +160,13 @@ def lessons(config: Config, records: Sequence[Record]) -> Iterator[Dialogue]:
 def veil(record: Record) -> Record:
     """The record with all but the named kinds called a lesion, and validation patients set apart."""
     findings = tuple(replace(f, label=f.label if f.label in NAMED else UNNAMED) for f in record.findings)
-    number = int(record.id.split("-")[1])
     questions = tuple(q for q in record.questions if not q.text.startswith("Is there") or q.text[11:-1] in NAMED)
-    return replace(record, findings=findings, questions=questions, split="val" if number % 50 == 0 else "train")
+    return replace(record, findings=findings, questions=questions, split="val" if number(record) % 50 == 0 else "train")
+
+
+def number(record: Record) -> int:
+    """The number of the record's patient."""
+    return int(record.id.split("-")[1])
 
 
 def anatomy(record: Record, boxes: dict[str, Box], rng: np.random.Generator, asked: int = 3) -> Iterator[Dialogue]:
@@ -211,23 +222,22 @@ def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
 def build(config: Config, words: PreTrainedTokenizerFast) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
     """The untrained model with its processor."""
     torch.manual_seed(config.seed)
-    heads = config.hidden // 32
     tower = SiglipVisionConfig(
-        hidden_size=config.hidden,
-        intermediate_size=4 * config.hidden,
-        num_hidden_layers=config.layers,
-        num_attention_heads=heads,
+        hidden_size=config.tower_width,
+        intermediate_size=4 * config.tower_width,
+        num_hidden_layers=config.tower_layers,
+        num_attention_heads=config.tower_width // 32,
         image_size=SIDE,
         patch_size=PATCH,
         vision_use_head=False,
     )
     language = LlamaConfig(
         vocab_size=len(words),
-        hidden_size=config.hidden,
-        intermediate_size=3 * config.hidden,
+        hidden_size=config.width,
+        intermediate_size=3 * config.width,
         num_hidden_layers=config.layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
+        num_attention_heads=config.width // 32,
+        num_key_value_heads=config.width // 32,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -271,35 +281,62 @@ def pictures(records_file: Path, records: Sequence[Record]) -> Tensor:
     return out
 
 
-def teach_tower(config: Config, model: LlavaForConditionalGeneration, images: Tensor, cells: np.ndarray) -> None:
-    """Trains the tower to tell for every cell which classes cover it; the head for this is thrown away."""
-    tower, classes = model.model.vision_tower, len(CLASSES)
-    head = nn.Sequential(nn.LayerNorm(config.hidden), nn.Linear(config.hidden, CELLS * CELLS * classes))
-    chosen = [*tower.parameters(), *head.parameters()]
+def owners(records: Sequence[Record], structures: Sequence[dict[str, Box]]) -> tuple[Tensor, Tensor]:
+    """For each patch the box, in bins, of the object that it lies on, and how much that counts: (N, P, 4), (N, P).
+
+    An abnormality goes before a structure, a small structure before a large one; a patch on nothing counts 0.
+    """
+    across = SIDE // PATCH
+    boxes, weights = torch.zeros(len(records), across**2, 4, dtype=torch.long), torch.zeros(len(records), across**2)
+    for i, (record, normal) in enumerate(zip(records, structures, strict=True)):
+        large_first = sorted(normal.values(), key=area, reverse=True)
+        objects = [*((b, 0.3) for b in large_first), *((f.box, 1.0) for f in record.boxed if f.box)]
+        for box, weight in objects:
+            share = torch.from_numpy(coverage(tuple(box), across, across, *record.size)).flatten()
+            mine = share >= min(0.25, float(share.max()))
+            bins = [min(int(v), BINS - 1) for v in scale(tuple(box), record.size, (BINS, BINS))]
+            boxes[i, mine], weights[i, mine] = torch.tensor(bins), weight
+    return boxes, weights
+
+
+def tower_loss(lesson: nn.Linear, seen: Tensor, shares: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
+    """What covers each cell (cross-entropy per class, abnormalities weighing more) and whose box it is (per coordinate).
+
+    Shapes: seen (B, P, D), shares (B, C, GRID, GRID), boxes (B, P, 4), weights (B, P).
+    """
+    out = lesson(seen)
+    covered, edges = out[..., : CELLS * CELLS * len(CLASSES)], out[..., CELLS * CELLS * len(CLASSES) :]
+    size, classes, across = len(seen), len(CLASSES), SIDE // PATCH
+    target = shares.view(size, classes, across, CELLS, across, CELLS).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+    importance = torch.tensor([3.0] * len(KINDS) + [0.5] * len(STRUCTURES)).repeat(CELLS * CELLS)
+    what = nn.functional.binary_cross_entropy_with_logits(covered, target, importance, reduction="sum")
+    where = nn.functional.cross_entropy(edges.unflatten(-1, (4, BINS)).permute(0, 3, 1, 2), boxes, reduction="none")
+    return what / target[..., 0].numel() / CELLS**2 + (where.mean(-1) * weights).sum() / weights.sum()
+
+
+def teach_tower(
+    config: Config,
+    model: LlavaForConditionalGeneration,
+    images: Tensor,
+    cells: np.ndarray,
+    owned: tuple[Tensor, Tensor],
+) -> None:
+    """Trains the tower on its lessons; the head for them is thrown away."""
+    tower = model.model.vision_tower
+    lesson = nn.Linear(config.tower_width, CELLS * CELLS * len(CLASSES) + 4 * BINS)
+    chosen = [*tower.parameters(), *lesson.parameters()]
     optimizer = torch.optim.AdamW(chosen, lr=1e-3, weight_decay=0.02)
-    size, across = 64, SIDE // PATCH
+    size, step, began = 64, 0, time.monotonic()
     total = config.tower_epochs * (len(images) // size)
-    step, began = 0, time.monotonic()
     for epoch in range(config.tower_epochs):
         order = np.random.default_rng([config.seed, epoch]).permutation(len(images))
         for start in range(0, len(order) - size + 1, size):
             rows = np.sort(order[start : start + size])
-            x = images[rows].float() / 127.5 - 1
-            shares = torch.from_numpy(cells[rows]).float() / 255
-            target = (
-                shares.view(size, classes, across, CELLS, across, CELLS)
-                .permute(0, 2, 4, 3, 5, 1)
-                .flatten(3)
-                .flatten(1, 2)
-            )
-            lr = 1e-3 * sft.loop.cosine(step, total, 0.05)
             for group in optimizer.param_groups:
-                group["lr"] = lr
-            seen = tower(x, output_hidden_states=True).hidden_states[-1]
-            logits = head(seen)
-            loss = (
-                nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / target[..., 0].numel()
-            )
+                group["lr"] = 1e-3 * sft.loop.cosine(step, total, 0.05)
+            seen = tower(images[rows].float() / 127.5 - 1, output_hidden_states=True).hidden_states[-1]
+            shares = torch.from_numpy(cells[rows]).float() / 255
+            loss = tower_loss(lesson, seen, shares, owned[0][rows], owned[1][rows])
             loss.backward()
             nn.utils.clip_grad_norm_(chosen, 1.0)
             optimizer.step()
@@ -327,7 +364,8 @@ def main(config: Config) -> None:
     )
     seeing = config.work / "seeing"
     if not (seeing / "config.json").is_file():
-        teach_tower(config, model, pictures(records_file, records), cells)
+        structures = [json.loads(s) for s in (config.work / "structures.jsonl").read_text().splitlines()]
+        teach_tower(config, model, pictures(records_file, records), cells, owners(records, structures))
         model.save_pretrained(seeing)
         processor.save_pretrained(seeing)
     sft.main(

@@ -106,9 +106,6 @@ def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
 
 # --------------------------------------------------------------------------------------------------------------- errors
 
-#: Faults of ``records`` that wait for their repair; a test that then passes fails here and asks for the mark to go.
-LATER = pytest.mark.xfail(strict=True, reason="records.build and read_jsonl let this pass")
-
 GOOD = {"id": "a", "image": "a.png", "width": 3, "height": 4}
 
 
@@ -125,11 +122,10 @@ GOOD = {"id": "a", "image": "a.png", "width": 3, "height": 4}
         ({"findings": [{"label": "x", "box": [1, 2, 3, "4"]}]}, "Record.findings[0].box[3]: float is needed, not '4'"),
         ({"source": "somewhere"}, "Record.source: an object is needed, not 'somewhere'"),
         ({"findings": [{"label": "x", "attributes": []}]}, "Record.findings[0].attributes: dict is needed, not []"),
-        pytest.param({"width": True}, "Record.width: int is needed, not True", marks=LATER),
-        pytest.param(
+        ({"width": True}, "Record.width: int is needed, not True"),
+        (
             {"findings": [{"label": "x", "attributes": {"side": 3}}]},
             "Record.findings[0].attributes.side: str is needed, not 3",
-            marks=LATER,
         ),
     ],
 )
@@ -150,7 +146,6 @@ def test_lines_that_are_no_record(line: str, tmp_path: Path) -> None:
         list(read_jsonl(path, Record))
 
 
-@LATER
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     path.write_bytes(json.dumps({**GOOD, "report": "Größe"}, ensure_ascii=False).encode("latin-1"))

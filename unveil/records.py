@@ -203,7 +203,9 @@ def build(hint: Any, value: Any, where: str) -> Any:
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if hint is not Any and not isinstance(value, origin or hint):
+    if origin is dict and isinstance(value, dict):
+        return {key: build(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is not Any and (not isinstance(value, origin or hint) or (hint is int and isinstance(value, bool))):
         raise RecordError(f"{where}: {getattr(hint, '__name__', hint)} is needed, not {value!r}")
     return value
 
@@ -245,14 +247,17 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
     path = Path(path)
     if not path.is_file():
         raise RecordError(f"{path}: no such file")
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                yield from_json(kind, json.loads(line))
+                row = from_json(kind, json.loads(line.decode("utf-8")))
+            except UnicodeDecodeError as error:
+                raise RecordError(f"{path}:{number}: not UTF-8 ({error}); save the file as UTF-8") from error
             except (json.JSONDecodeError, RecordError) as error:
                 raise RecordError(f"{path}:{number}: {error}") from error
+            yield row
 
 
 def image_path(record_or_dialogue: Record | Dialogue, file: str | Path) -> Path:

@@ -78,15 +78,16 @@ def report(modality: str, findings: Sequence[Finding]) -> str:
 
 
 def questions(modality: str, findings: Sequence[Finding], rng: np.random.Generator) -> tuple[Question, ...]:
-    """Questions of the kind that come with an image, with their true answers."""
+    """Two questions of the kind that come with an image, with their true answers."""
     present = {f.label for f in findings}
     absent = [k for k in MODALITIES[modality].ABNORMALITIES if k not in present]
     asked = [str(rng.choice(absent)), *([str(rng.choice(sorted(present)))] if present else [])]
-    return (
+    known = [
         Question("What kind of image is this?", modality, "open"),
         Question("How many abnormalities are there?", str(len(findings)), "closed"),
         *(Question(f"Is there a {k}?", "Yes" if k in present else "No", "closed") for k in asked),
-    )
+    ]
+    return tuple(known[i] for i in sorted(rng.choice(len(known), 2, replace=False)))
 
 
 def patient_records(patient: Patient, folder: Path) -> list[Record]:
