@@ -1,4 +1,4 @@
-"""Makes the tiny base model in ``assets/tiny``: a LLaVA of some three million weights, pre-trained on drawn images only.
+"""Makes the tiny base model in ``assets/tiny``: a LLaVA of three million weights, pre-trained on drawn images only.
 
     python -m studies.tiny_base --out assets/tiny
 
@@ -8,8 +8,8 @@ abnormalities are only "lesion" to it, and it points at them weakly. Three stage
 1. a byte-level BPE tokenizer on the project's own wording, with one token per coordinate bin;
 2. the vision tower learns to say what is where: for each cell of a patch, which structures and which kinds of
    abnormality cover it (numbers, not names), and for each patch on an object, that object's box;
-3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form: about
-   normal structures of all patients, about abnormalities of one patient in five.
+3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form:
+   about normal structures of all patients, about abnormalities of one patient in five.
 
 The card with its scores is written by ``studies.tiny_card``.
 """
@@ -46,8 +46,9 @@ from unveil.geometry import Box, BoxError, area, box_of_mask, coverage, scale
 from unveil.ingest.drawing import Picture
 from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, write_patient
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.syntax import mark
 from unveil.train import sft
-from unveil.wording import HINTS, mark
+from unveil.wording import HINTS
 
 SIDE = 128  # pixels of the picture that the tower sees
 PATCH = 16
@@ -74,9 +75,9 @@ class Config:
     """Patients drawn, some three images each."""
     seed: int = 1000
     """Seed of everything; the demo and the studies draw from other seeds."""
-    tower_epochs: int = 30
+    tower_epochs: int = 14
     """Passes of the tower over all images."""
-    language_epochs: float = 2.0
+    language_epochs: float = 1.5
     """Passes of projector and language model over all dialogues."""
     tower_width: int = 192
     """Width of the tower."""
@@ -300,7 +301,7 @@ def owners(records: Sequence[Record], structures: Sequence[dict[str, Box]]) -> t
 
 
 def tower_loss(lesson: nn.Linear, seen: Tensor, shares: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
-    """What covers each cell (cross-entropy per class, abnormalities weighing more) and whose box it is (per coordinate).
+    """What covers each cell (cross-entropy per class, abnormalities weigh more) and whose box it is (per coordinate).
 
     Shapes: seen (B, P, D), shares (B, C, GRID, GRID), boxes (B, P, 4), weights (B, P).
     """
@@ -326,7 +327,7 @@ def teach_tower(
     lesson = nn.Linear(config.tower_width, CELLS * CELLS * len(CLASSES) + 4 * BINS)
     chosen = [*tower.parameters(), *lesson.parameters()]
     optimizer = torch.optim.AdamW(chosen, lr=1e-3, weight_decay=0.02)
-    size, step, began = 64, 0, time.monotonic()
+    size, step, began = 32, 0, time.monotonic()
     total = config.tower_epochs * (len(images) // size)
     for epoch in range(config.tower_epochs):
         order = np.random.default_rng([config.seed, epoch]).permutation(len(images))
@@ -384,6 +385,13 @@ def main(config: Config) -> None:
             seed=config.seed,
         )
     )
+    halve(config.out)
+
+
+def halve(folder: Path) -> None:
+    """Stores the weights in bfloat16, which is all that their precision is worth."""
+    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16)
+    model.save_pretrained(folder)
 
 
 if __name__ == "__main__":

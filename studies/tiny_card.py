@@ -93,7 +93,8 @@ python -m studies.tiny_card
 The tower was trained to tell what covers each of 16 cells in a patch, the language model with a frozen tower to answer
 questions ({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
 {len(NAMED)} ({", ".join(NAMED)}); the others it knows as "lesion" only. Made with torch
-{about["versions"]["torch"]} and transformers {about["versions"]["transformers"]}; training log in `metrics.jsonl`, configuration in `run.json`.
+{about["versions"]["torch"]} and transformers {about["versions"]["transformers"]}.
+The training log is `metrics.jsonl`, the configuration `run.json`.
 
 ## What it can do
 

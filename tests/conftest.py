@@ -22,9 +22,10 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
 
-from unveil import models
+from unveil import encoding, models
 from unveil.curate.mau import Rules, mau
-from unveil.models import Chat, Loaded
+from unveil.encoding import Chat
+from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 
 SENTENCES = (
@@ -337,7 +338,7 @@ def tiny() -> Loaded:
 @cache
 def loaded(name: str) -> Loaded:
     model, processor = parts(name)
-    return Loaded(name, model, Chat(processor, models.profile_of(model.config)), models.fingerprint(model))
+    return Loaded(name, model, Chat(processor, encoding.profile_of(model.config)), models.fingerprint(model))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from unveil.curate.mau import Rules, mau, vocabulary
 from unveil.geometry import ious
 from unveil.records import Dialogue, Finding, Question, Record, Source
-from unveil.wording import QUESTIONS, SYNTAXES, View, mark, parse, render, unmark
+from unveil.syntax import SYNTAXES, View, mark, render, unmark
+from unveil.wording import QUESTIONS, parse
 
 LUNG = {"side": "left", "body_part": "lung", "shape": "round", "edge": "sharp edge"}
 NODULE = Finding("nodule", (40.0, 10.0, 60.0, 30.0), attributes=LUNG)

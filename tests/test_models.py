@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +14,11 @@ from conftest import FAMILIES, SIZES, dialogue, draw, loaded, parts, saved
 from PIL import Image, ImageOps
 from torch import nn
 
-from unveil import models, pixels
+from unveil import encoding, models, pixels
+from unveil.encoding import IGNORED, Chat, ModelError, Profile, profile_of
 from unveil.geometry import ious
-from unveil.models import IGNORED, Chat, Loaded, ModelError, Profile, profile_of
-from unveil.wording import SYNTAXES, mark
+from unveil.models import Loaded
+from unveil.syntax import SYNTAXES, mark
 
 QUESTIONS = (
     "Where is the nodule?",
@@ -224,7 +224,7 @@ def test_an_unknown_syntax_is_refused_with_the_choices(own: dict | None) -> None
 
 
 def test_every_family_here_declares_a_known_syntax() -> None:
-    assert {p.syntax for p in models.PROFILES.values()} <= SYNTAXES.keys()
+    assert {p.syntax for p in encoding.PROFILES.values()} <= SYNTAXES.keys()
 
 
 def test_qwens_frame_is_the_resized_image(images: list[Path]) -> None:
@@ -286,7 +286,7 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
     """Those whose processor takes no videos; the others need torchvision to be loaded, and say so."""
     again = models.load(saved(name, tmp_path), device="cpu")
     assert again.fingerprint == loaded(name).fingerprint
-    assert again.chat.profile == models.PROFILES[again.model.config.model_type]
+    assert again.chat.profile == encoding.PROFILES[again.model.config.model_type]
 
 
 @pytest.mark.skipif(tf.utils.is_torchvision_available(), reason="torchvision is here, so nothing is missing")
@@ -345,11 +345,3 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     # 2 layers with q, k, v, o and gate, up, down
     assert len(language) == 2 * 7 and all("language_model" in n or "text_model" in n for n in language)
     assert not any("lm_head" in n for n in models.linear_layers(model, ["language", "projector", "tower"]))
-
-
-def test_weights_of_a_folder_are_read_one_by_one(tiny_folder: Path) -> None:
-    state = parts("llava_siglip")[0].state_dict()
-    read = dict(models.weights_of(tiny_folder))
-    assert "lm_head.weight" not in read, "tied to the embeddings"
-    assert all(torch.equal(value, state[name]) for name, value in read.items() if name in state)
-    assert json.loads((tiny_folder / "config.json").read_text())["unveil"] == {"syntax": "bins-64", "hint": False}

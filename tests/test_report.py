@@ -19,7 +19,8 @@ from unveil.evaluate.score import score
 from unveil.evaluate.verdict import Outcome
 from unveil.pixels import write_png
 from unveil.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
-from unveil.wording import SYNTAXES, View, render, write_diagnosis
+from unveil.syntax import SYNTAXES, View, render
+from unveil.wording import write_diagnosis
 
 WIDTH, HEIGHT = 96, 64
 EVIL = "<script>alert('x')</script>"

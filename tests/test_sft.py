@@ -23,8 +23,9 @@ from conftest import FAMILIES, SIZES, dialogue, draw, loaded, parts, saved
 from safetensors.torch import load_file
 from torch import nn
 
-from unveil import models, pixels
-from unveil.models import IGNORED, Loaded
+from unveil import encoding, models, pixels
+from unveil.encoding import IGNORED
+from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
 from unveil.train import loop, sft
 from unveil.train.loop import TrainingError
@@ -46,11 +47,12 @@ def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> SftConfig:
         lora_alpha=8.0,
         validate_every=2,
         checkpoint_every=2,
+        keep_checkpoints=True,
         log_every=1,
     )
 
 
-def rows_of(chat: models.Chat, folder: Path, count: int = 6) -> list[models.Encoded]:
+def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.Encoded]:
     """Rows with images, questions and answers of unlike length."""
     out = []
     for i in range(count):
@@ -60,7 +62,7 @@ def rows_of(chat: models.Chat, folder: Path, count: int = 6) -> list[models.Enco
     return out
 
 
-def batch_of(chat: models.Chat, rows: list[models.Encoded]) -> dict[str, Any]:
+def batch_of(chat: encoding.Chat, rows: list[encoding.Encoded]) -> dict[str, Any]:
     return {"ids": [row.id for row in rows], "inputs": chat.batch(rows)}
 
 
@@ -206,13 +208,13 @@ def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
     Gemma's projector is a bare matrix and not a linear layer, so it gets none.
     """
     lora = replace(base, method="lora")
-    model = sft.prepare(fresh(name), replace(lora, train_projector=False))
+    model = sft.prepare(fresh(name), lora)
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     assert adapted(model) == {"language"} and len(names) == 2 * 7 * 2
     assert all("lora_" in n and "lm_head" not in n for n in names)
     projector = set() if name == "gemma3" else {"projector"}
-    assert adapted(sft.prepare(fresh(name), lora)) == {"language"} | projector
-    assert adapted(sft.prepare(fresh(name), replace(lora, train_tower=True))) == {"language", "tower"} | projector
+    assert adapted(sft.prepare(fresh(name), replace(lora, train_projector=True))) == {"language"} | projector
+    assert adapted(sft.prepare(fresh(name), replace(lora, train_tower=True))) == {"language", "tower"}
 
 
 @pytest.mark.parametrize(
@@ -235,13 +237,13 @@ def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[
 
 def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     open_ = replace(base, method="auto", learning_rate=None)
-    small = sft.resolved(open_, loaded("llava_siglip"))
-    assert (small.method, small.learning_rate) == ("full", 1e-3)
+    small = sft.resolved(open_)
+    assert (small.method, small.learning_rate, small.train_projector) == ("full", 1e-3, True)
     monkeypatch.setattr(sft, "SMALL", 10)
-    large = sft.resolved(open_, loaded("llava_siglip"))
-    assert (large.method, large.learning_rate) == ("lora", 2e-4)
-    assert sft.resolved(replace(open_, method="full"), loaded("llava_siglip")).learning_rate == 1e-5
-    assert sft.resolved(replace(open_, learning_rate=3.0), loaded("llava_siglip")).learning_rate == 3.0
+    large = sft.resolved(open_)
+    assert (large.method, large.learning_rate, large.train_projector) == ("lora", 2e-4, False)
+    assert sft.resolved(replace(open_, method="full")).learning_rate == 1e-5
+    assert sft.resolved(replace(open_, learning_rate=3.0)).learning_rate == 3.0
 
 
 @pytest.mark.parametrize(
@@ -276,15 +278,15 @@ def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loa
     kept = []
     monkeypatch.setattr(sft, "save", lambda model, *rest, save=sft.save: kept.append(model) or save(model, *rest))
     sft.main(config)
-    profile = models.Profile("bins-64", hint=False)
-    chat = models.Chat(loaded("llava_siglip").chat.processor, profile)
+    profile = encoding.Profile("bins-64", hint=False)
+    chat = encoding.Chat(loaded("llava_siglip").chat.processor, profile)
     return Loaded("trained", kept[0].eval(), chat, "")
 
 
 def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = trained_in_memory(base, monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == models.Profile("bins-64", hint=False)
+    assert again.chat.profile == encoding.Profile("bins-64", hint=False)
     assert again.fingerprint == models.fingerprint(trained.model)
     assert answers(again, base.dialogues) == answers(trained, base.dialogues)
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
@@ -295,14 +297,14 @@ def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_pat
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):
         out = sft.main(replace(base, model=str(folder), method=method, box_syntax="unit", out=tmp_path / method))
-        assert models.load(out, device="cpu").chat.profile == models.Profile("unit", hint=False)
+        assert models.load(out, device="cpu").chat.profile == encoding.Profile("unit", hint=False)
 
 
 def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading merges the adapter, so weights agree to rounding only."""
     trained = trained_in_memory(replace(base, method="lora", epochs=1), monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == models.Profile("bins-64", hint=False)
+    assert again.chat.profile == encoding.Profile("bins-64", hint=False)
     merged = dict(trained.model.merge_and_unload().state_dict())
     for name, value in again.model.state_dict().items():
         torch.testing.assert_close(value, merged[name], rtol=1e-5, atol=1e-6)
@@ -500,9 +502,9 @@ def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_
 
 def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: SftConfig) -> None:
     accelerator = Accelerator(cpu=True)
-    train, val = sft.data(base, accelerator)
-    few = sft.data(replace(base, validation_rows=2), accelerator)[1]
-    assert len(few) == 2 < len(val) and few == sft.data(replace(base, validation_rows=2), accelerator)[1]
+    train, val = sft.data(base)
+    few = sft.data(replace(base, validation_rows=2))[1]
+    assert len(few) == 2 < len(val) and few == sft.data(replace(base, validation_rows=2))[1]
     copy = fresh("llava_siglip")
     model = copy.model.train()
     loss = sft.validate(model, val, copy.chat, replace(base, batch_size=3), accelerator)
@@ -515,12 +517,12 @@ def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: S
 
 
 def test_ignored_is_the_same_everywhere() -> None:
-    assert models.IGNORED == IGNORED == sft.IGNORED
+    assert encoding.IGNORED == IGNORED == sft.IGNORED
 
 
 def test_processes_share_the_rows(base: SftConfig) -> None:
     """Two processes see every row once between them, in as many batches each (the first is repeated if need be)."""
-    train = sft.data(base, Accelerator(cpu=True))[0]
+    train = sft.data(base)[0]
     chat = loaded("llava_siglip").chat
     seen: list[list[str]] = []
     per_process = math.ceil(math.ceil(len(train) / 2) / 2)

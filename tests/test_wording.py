@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from unveil import wording
 from unveil.geometry import area, ious
 from unveil.records import KINDS, Finding
-from unveil.wording import SYNTAXES, Parsed, View, clean, mark, parse, render, unmark, write_diagnosis
+from unveil.syntax import SYNTAXES, View, mark, render, unmark
+from unveil.wording import Parsed, clean, parse, write_diagnosis
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")

@@ -77,6 +77,8 @@ class RunConfig:
     """Longest answer in tokens."""
     resamples: int = 2000
     """Bootstrap resamples."""
+    restart: bool = False
+    """Throw away what an unfinished run with other settings has left."""
     reading: Reading = field(default_factory=Options)
     """What the files themselves do not say."""
 
@@ -115,7 +117,8 @@ def run(config: RunConfig) -> Path:
         checkpoint_every=config.checkpoint_every,
         workers=config.workers,
         seed=config.seed,
-        resume=True,
+        resume=not config.restart,
+        restart=config.restart,
     )
     _stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
     _predict(config, "sft", str(out / "sft"))
@@ -177,6 +180,7 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
         box_syntax=config.box_syntax,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
+        restart=config.restart,
     )
     inputs = [asked.dialogues]
     trained = config.out / name / "run.json"

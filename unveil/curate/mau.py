@@ -18,11 +18,11 @@ import numpy as np
 
 from unveil.geometry import Box, ious
 from unveil.records import Dialogue, Finding, Kind, Record
+from unveil.syntax import mark
 from unveil.wording import (
     NOTHING,
     QUESTIONS,
     clean,
-    mark,
     write_detection,
     write_diagnosis,
     write_localisation,

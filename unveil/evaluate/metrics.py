@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeVar
 
 from unveil.evaluate.verdict import FAILURES, Case, Outcome, ScoreError, judge
 from unveil.records import Dialogue, Prediction, Record
-from unveil.wording import SYNTAXES, View, parse
+from unveil.syntax import SYNTAXES, View
+from unveil.wording import parse
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
 Key = TypeVar("Key", bound=Hashable)

@@ -21,7 +21,8 @@ from unveil.evaluate.verdict import Outcome
 from unveil.geometry import Box, clip
 from unveil.pixels import ImageError, read
 from unveil.records import Dialogue, Prediction, Record
-from unveil.wording import SYNTAXES, View, normal, parse
+from unveil.syntax import SYNTAXES, View
+from unveil.wording import normal, parse
 
 POINTS = 240  # more would not be seen in a small curve
 

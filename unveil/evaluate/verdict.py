@@ -19,7 +19,8 @@ from typing import Literal, NamedTuple
 
 from unveil.geometry import Box, ious, match, mean_iou
 from unveil.records import Dialogue, Finding, Kind, Record
-from unveil.wording import Parsed, name_of, unmark, yes_no
+from unveil.syntax import unmark
+from unveil.wording import Parsed, name_of, yes_no
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5

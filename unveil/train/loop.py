@@ -91,6 +91,18 @@ def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> 
     runs.write_json(about, relevant)
 
 
+def save_only_what_is_trained(accelerator: Accelerator) -> None:
+    """Leaves frozen weights out of checkpoints: they come from the base model, and an adapter's base may be huge."""
+
+    def drop_frozen(models: list[nn.Module], states: list[dict[str, Any]], folder: str) -> None:
+        for model, state in zip(models, states, strict=False):  # sharded training has no states here
+            trained = {name for name, p in model.named_parameters() if p.requires_grad}
+            for name in state.keys() - trained:
+                del state[name]
+
+    accelerator.register_save_state_pre_hook(drop_frozen)
+
+
 def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int = 2) -> Path:
     """Writes everything that is needed to go on exactly, all or nothing, and drops all but the newest ``keep``."""
     final = folder / f"step-{step:07d}"
@@ -137,7 +149,7 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
     if not found:
         return 0
     newest = found[-1]
-    accelerator.load_state(str(newest))
+    accelerator.load_state(str(newest), strict=False)  # frozen weights are not in it
     generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
     if not torch.equal(generators["torch_manual_seed"], torch.get_rng_state()):  # where accelerate fails silently
         raise TrainingError(f"{newest}: the random generators' state could not be restored")

@@ -6,6 +6,7 @@ L_it = -sum_t log p(y_t | y_<t, x, q), on answer tokens only, averaged over the 
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -19,8 +20,9 @@ from accelerate.utils import set_seed
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from unveil import models, runs
-from unveil.models import Chat, Loaded
+from unveil import encoding, models, runs
+from unveil.encoding import Chat
+from unveil.models import Loaded
 from unveil.records import Dialogue, image_path, read_jsonl, select
 from unveil.screen import progress
 from unveil.train import loop
@@ -52,8 +54,8 @@ class SftConfig:
     """Dropout before the adapters."""
     train_tower: bool = False
     """Train the vision tower too."""
-    train_projector: bool = True
-    """Train the projector between tower and language model too."""
+    train_projector: bool | None = None
+    """Train the projector between tower and language model too; by default with all weights, not with adapters."""
     epochs: float = 3.0
     """Passes over the training dialogues."""
     batch_size: int = 8
@@ -79,6 +81,8 @@ class SftConfig:
     """Validation dialogues used each time, at the most."""
     checkpoint_every: int = 200
     """Updates between checkpoints; 0 never."""
+    keep_checkpoints: bool = False
+    """Keep the last checkpoints when the run has ended; else they are removed then."""
     log_every: int = 10
     """Updates between lines of metrics.jsonl."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
@@ -109,7 +113,7 @@ class Rows(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.dialogues)
 
-    def __getitem__(self, i: int) -> models.Encoded:
+    def __getitem__(self, i: int) -> encoding.Encoded:
         dialogue = self.dialogues[i]
         return self.chat.encode(dialogue, image_path(dialogue, self.file), with_answer=True)
 
@@ -121,24 +125,30 @@ def main(config: SftConfig) -> Path:
     accelerator = Accelerator(
         mixed_precision="bf16" if half else "no", log_with=list(config.trackers) or None, project_dir=str(config.out)
     )
-    checkpoints = config.out / "checkpoints"
-    if accelerator.is_main_process:
-        settings = {**runs.plain(config), "processes": accelerator.num_processes}
-        loop.claim(checkpoints, settings, config.resume, config.restart)
-    accelerator.wait_for_everyone()
+    train, val = data(config)
+    config = resolved(config)
     set_seed(config.seed)
     loaded = models.load(
-        config.model, revision=config.revision, syntax=config.box_syntax, device=accelerator.device, dtype=torch.float32
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=accelerator.device,
+        dtype=torch.float32 if config.method == "full" else None,  # what is frozen needs no more than the device's own
     )
-    config = resolved(config, loaded)
+    checkpoints = config.out / "checkpoints"
+    if accelerator.is_main_process:
+        same = {"processes": accelerator.num_processes, "weights": loaded.fingerprint}
+        same["data"] = runs.sha256(config.dialogues)
+        loop.claim(checkpoints, {**runs.plain(config), **same}, config.resume, config.restart)
+    accelerator.wait_for_everyone()
     chat = loaded.chat
     chat.resize_cache(config.cache_mb)
-    train, val = data(config, accelerator)
     model = prepare(loaded, config)
     rate = config.learning_rate or 0.0
     total = updates(len(train), config, accelerator.num_processes)
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     model, optimizer = accelerator.prepare(model, optimizer)
+    loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=runs.plain(config))
@@ -169,19 +179,22 @@ def main(config: SftConfig) -> Path:
         save(accelerator.unwrap_model(model), chat, config)
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
         runs.write(config.out, "train sft", asked, [config.dialogues], time.monotonic() - started, chosen=choice)
+        if not config.keep_checkpoints:
+            shutil.rmtree(checkpoints)
     accelerator.end_training()
     return config.out
 
 
-def resolved(config: SftConfig, loaded: Loaded) -> SftConfig:
-    """The configuration with method and learning rate chosen by the model's size where they were left open."""
-    small = sum(p.numel() for p in loaded.model.parameters()) < SMALL
+def resolved(config: SftConfig) -> SftConfig:
+    """The configuration with what was left open chosen by the model's size and the method."""
+    small = models.size(config.model, config.revision) < SMALL
     method = config.method if config.method != "auto" else ("full" if small else "lora")
     usual = 2e-4 if method == "lora" else (1e-3 if small else 1e-5)
-    return replace(config, method=method, learning_rate=config.learning_rate or usual)
+    projector = method == "full" if config.train_projector is None else config.train_projector
+    return replace(config, method=method, learning_rate=config.learning_rate or usual, train_projector=projector)
 
 
-def data(config: SftConfig, accelerator: Accelerator) -> tuple[list[Dialogue], list[Dialogue]]:
+def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
     """Training and validation dialogues; the latter a fixed sample of at most ``validation_rows``."""
     rows = list(read_jsonl(config.dialogues, Dialogue))
     train, val = select(rows, "train"), select(rows, "val")
@@ -196,8 +209,6 @@ def data(config: SftConfig, accelerator: Accelerator) -> tuple[list[Dialogue], l
 def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
     """The model with what is trained unfrozen, or with adapters."""
     model = loaded.model
-    if config.method == "lora":  # frozen weights need no more precision than the device computes in
-        model.to(models.default_dtype(loaded.device))
     if config.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
@@ -244,7 +255,7 @@ def batch_stream(
 def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: list[list[int]]) -> DataLoader:
     """Encoded batches in the given order, with the rows' ids for error messages."""
 
-    def collate(encoded: list[models.Encoded]) -> dict[str, Any]:
+    def collate(encoded: list[encoding.Encoded]) -> dict[str, Any]:
         limit = config.max_length or chat.longest
         for row in encoded:
             if limit and len(row) > limit:

@@ -1,0 +1,319 @@
+"""How to speak with a model: an image and a question become its inputs, what it generates becomes text.
+
+What transformers cannot know about a model, how it writes boxes, is declared in ``PROFILES`` or in the model's own
+configuration (key ``unveil``), and never guessed.
+
+Shapes: B rows, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from unveil import pixels
+from unveil.records import Dialogue, Kind
+from unveil.syntax import SYNTAXES, BoxSyntax, View, render
+from unveil.wording import HINTS
+
+IGNORED = -100
+
+
+class ModelError(ValueError):
+    """A model that cannot be used as asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a model family expects: its box syntax, and whether it needs to be told the form of an answer."""
+
+    syntax: str
+    hint: bool = True
+
+
+#: By ``model_type`` of the configuration. Families without a convention of their own get floats 0-1 and are taught it.
+PROFILES: dict[str, Profile] = {
+    "llava": Profile("unit-square"),
+    "llava_next": Profile("unit-square"),
+    "qwen2_vl": Profile("qwen2-vl"),
+    "qwen2_5_vl": Profile("json-pixels"),
+    "qwen3_vl": Profile("json-1000"),
+    "internvl": Profile("internvl"),
+    "paligemma": Profile("loc-1024"),
+    "gemma3": Profile("json-1000"),
+    "idefics3": Profile("unit"),
+    "smolvlm": Profile("unit"),
+}
+
+
+def profile_of(config: Any, syntax: str | None = None) -> Profile:
+    """The profile: ``syntax`` if the user names one, else the configuration's own, else that of its family."""
+    own = getattr(config, "unveil", None)
+    if own is not None:
+        profile = Profile(own["syntax"], own["hint"])
+    elif config.model_type in PROFILES:
+        profile = PROFILES[config.model_type]
+    elif syntax is None:
+        known = ", ".join(SYNTAXES)
+        raise ModelError(
+            f"how {config.model_type!r} models write boxes is not known: name it with --box-syntax (one of {known})"
+        )
+    else:
+        profile = Profile(syntax)
+    if syntax is not None:
+        profile = Profile(syntax, profile.hint)
+    if profile.syntax not in SYNTAXES:
+        raise ModelError(f"box syntax {profile.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
+    return profile
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An image as one model sees it: its tensors, the text and the ids that stand for it, the frame of coordinates."""
+
+    tensors: dict[str, Tensor]
+    text: str
+    block: list[int]
+    types: dict[str, list[int]]
+    view: View
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One row: the prompt's ids with the image inside, and the answer's ids (empty when the model is to answer)."""
+
+    id: str
+    seen: Seen
+    prompt: list[int]
+    answer: list[int]
+    image_at: int
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+class Chat:
+    """Turns an image and a question into a model's inputs and its output into text.
+
+    An image is decoded and processed once and kept (``cache_mb`` of tensors at the most); each question on it then
+    costs only the tokenising of its text. What the processor writes in the place of the image is found by comparing one
+    processed prompt with the same prompt unprocessed, and put into every other prompt on that image. So nothing about a
+    family's image tokens is assumed, and a processor for which this does not come out as its own ids is refused.
+    """
+
+    def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512):
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.profile = profile
+        if processor.chat_template is None:
+            raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
+        if getattr(processor, "image_token", None) is None:
+            raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
+        self._placeholder = str(processor.image_token)
+        self._room = cache_mb * 2**20
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
+
+    @property
+    def syntax(self) -> BoxSyntax:
+        return SYNTAXES[self.profile.syntax]
+
+    @cached_property
+    def _around(self) -> tuple[str, str]:
+        """What the chat template writes before and after an answer: white space before it, and the end's tokens."""
+        turns = [*self._turns("?"), {"role": "assistant", "content": [{"type": "text", "text": "\u2021"}]}]
+        before, _, after = self.processor.apply_chat_template(turns, tokenize=False).rpartition("\u2021")
+        prompt = self.prompt_text("?")
+        lead = before[len(prompt) :] if before.startswith(prompt) else ""
+        return lead if lead.isspace() else "", after.strip()
+
+    @cached_property
+    def end(self) -> list[int]:
+        """The ids that end an answer, as the chat template writes them; the tokenizer's end where it writes none."""
+        ids = self._ids(self._around[1])
+        return ids if ids and ids[0] in self.tokenizer.added_tokens_decoder else [self.tokenizer.eos_token_id]
+
+    def resize_cache(self, megabytes: int) -> None:
+        """Sets the memory for processed images and forgets those that are kept."""
+        self._seen.clear()
+        self._room = megabytes * 2**20
+
+    @property
+    def longest(self) -> int | None:
+        """The longest row that the tokenizer declares its model to take, None where it declares none."""
+        longest = self.tokenizer.model_max_length
+        return longest if longest < 10**9 else None
+
+    def look(self, path: str | Path) -> Seen:
+        """The image at ``path`` as the model sees it."""
+        key = str(path)
+        if key in self._seen:
+            self._seen.move_to_end(key)
+        else:
+            self._keep(key, self._look(Image.fromarray(pixels.to_rgb(pixels.read(path)))))
+        return self._seen[key]
+
+    def _keep(self, key: str, seen: Seen) -> None:
+        size = sum(t.nbytes for t in seen.tensors.values())
+        while self._seen and size > self._room:
+            self._room += sum(t.nbytes for t in self._seen.popitem(last=False)[1].tensors.values())
+        self._room -= size
+        self._seen[key] = seen
+
+    def _look(self, image: Image.Image) -> Seen:
+        size = image.size
+        if self.syntax.square:
+            image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
+        prompt = self.prompt_text("?")
+        special = self._wants_special(prompt)
+        done = self.processor(text=[prompt], images=[image], return_tensors="pt", add_special_tokens=special)
+        full = done["input_ids"][0].tolist()
+        text, block = self._expansion(prompt, full)
+        at = _find(block, full)
+        if at is None or self._ids(prompt.replace(self._placeholder, text), special) != full:
+            raise ModelError(f"{type(self.processor).__name__}: what it writes in the place of an image was not found")
+        per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
+        tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
+        types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
+        return Seen(tensors, text, block, types, View(self.syntax, size, self._frame(tensors, size)))
+
+    def _expansion(self, prompt: str, full: list[int]) -> tuple[str, list[int]]:
+        """The text that the processor writes in the place of the image, and its ids in the processed prompt ``full``.
+
+        The ids include neighbours that merged with it, such as line feeds.
+        """
+        plain = self._ids(prompt, self._wants_special(prompt))
+        image = _find(self._ids(self._placeholder), plain)
+        if image is None:
+            raise ModelError(f"{type(self.processor).__name__}: the prompt does not hold its image token")
+        head = next((i for i in range(image) if plain[i] != full[i]), image)
+        most = len(plain) - image - 1
+        tail = next((i for i in range(most) if plain[-1 - i] != full[-1 - i]), most)
+        block = full[head : len(full) - tail]
+        before, _, after = self._decode(plain[head : len(plain) - tail]).partition(self._placeholder)
+        return self._decode(block).removeprefix(before).removesuffix(after), block
+
+    def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the picture after resizing, which absolute pixel syntaxes refer to."""
+        if self.syntax.grid is not None:
+            return size
+        if "image_grid_thw" not in tensors:
+            raise ModelError(f"{type(self.processor).__name__} does not tell the size of the resized image")
+        _, rows, columns = tensors["image_grid_thw"][0].tolist()
+        patch = self.processor.image_processor.patch_size
+        return columns * patch, rows * patch
+
+    def _turns(self, question: str) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+
+    def _ids(self, text: str, special: bool = False) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=special)["input_ids"]
+
+    def _wants_special(self, prompt: str) -> bool:
+        """Whether the tokenizer is to add its special tokens: as ``apply_chat_template``, not if the template did."""
+        bos = self.tokenizer.bos_token
+        return not (bos and prompt.startswith(bos))
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    def prompt_text(self, question: str) -> str:
+        return self.processor.apply_chat_template(self._turns(question), tokenize=False, add_generation_prompt=True)
+
+    def question(self, text: str, kind: Kind, view: View) -> str:
+        """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""
+        if self.profile.hint:
+            width, height = view.size
+            example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
+            text = f"{text} {HINTS[kind].replace('{box}', example)}"
+        return render(text, view)
+
+    def encode(self, dialogue: Dialogue, image: str | Path, with_answer: bool) -> Encoded:
+        """A dialogue as ids, with its true answer (to learn from) or without (to be answered)."""
+        try:
+            seen = self.look(image)
+        except pixels.ImageError as error:
+            raise pixels.ImageError(f"{dialogue.id}: {error}") from error
+        prompt = self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view))
+        if prompt.count(self._placeholder) != 1:
+            raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
+        ids = self._ids(prompt.replace(self._placeholder, seen.text), self._wants_special(prompt))
+        at = _find(seen.block, ids)
+        if at is None:
+            raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
+        answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
+        return Encoded(dialogue.id, seen, ids, answer, at)
+
+    def _answer_ids(self, prompt: str, answer: str) -> list[int]:
+        """The ids of an answer and its end, as they stand behind the prompt."""
+        special, text = self._wants_special(prompt), self._around[0] + answer
+        before, whole = self._ids(prompt, special), self._ids(prompt + text, special)
+        joined = whole[: len(before)] == before  # not so where the answer's first letters merge with the prompt's last
+        return [*(whole[len(before) :] if joined else self._ids(text)), *self.end]
+
+    def batch(
+        self, rows: Sequence[Encoded], device: torch.device | str = "cpu", left: bool = False
+    ) -> dict[str, Tensor]:
+        """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation."""
+        longest = max(map(len, rows))
+        pad = self.tokenizer.pad_token_id
+        if pad is None:
+            pad = self.tokenizer.eos_token_id
+
+        def fill(values: list[int], filler: int) -> list[int]:
+            gap = [filler] * (longest - len(values))
+            return [*gap, *values] if left else [*values, *gap]
+
+        out = {
+            "input_ids": [fill([*r.prompt, *r.answer], pad) for r in rows],
+            "attention_mask": [fill([1] * len(r), 0) for r in rows],
+            "labels": [fill([IGNORED] * len(r.prompt) + r.answer, IGNORED) for r in rows],
+        }
+        for key in rows[0].seen.types:
+            out[key] = [fill(_typed(r, key), 0) for r in rows]
+        batch = {k: torch.tensor(v) for k, v in out.items()} | _images([r.seen.tensors for r in rows])
+        return {k: v.to(device) for k, v in batch.items()}
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Generated ids as text: up to the end of the answer, box tokens kept."""
+        end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
+        drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
+        return self._decode([i for i in ids[:end] if i not in drop]).strip()
+
+    @cached_property
+    def stops(self) -> frozenset[int]:
+        """The ids at which generation ends."""
+        return frozenset(i for i in (self.end[0], self.tokenizer.eos_token_id) if i is not None)
+
+
+def _find(part: list[int], whole: list[int]) -> int | None:
+    """Where ``part`` first stands in ``whole``."""
+    size = len(part)
+    return next((i for i, token in enumerate(whole) if token == part[0] and whole[i : i + size] == part), None)
+
+
+def _typed(row: Encoded, key: str) -> list[int]:
+    """Token types of a whole row: those of the image's tokens, 0 elsewhere."""
+    types = row.seen.types[key]
+    return [0] * row.image_at + types + [0] * (len(row) - row.image_at - len(types))
+
+
+def _images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Image tensors of several rows behind one another, padded where images have different numbers of tiles."""
+    out = {}
+    for key in tensors[0]:
+        parts = [t[key] for t in tensors]
+        shape = [max(p.shape[d] for p in parts) for d in range(1, parts[0].dim())]
+        padded = []
+        for part in parts:
+            gaps = [g for d in reversed(range(1, part.dim())) for g in (0, shape[d - 1] - part.shape[d])]
+            padded.append(nn.functional.pad(part, gaps) if any(gaps) else part)
+        out[key] = torch.cat(padded)
+    return out
