@@ -153,9 +153,14 @@ def lessons(config: Config, records: Sequence[Record]) -> Iterator[Dialogue]:
     """What the language model learns from: MAU dialogues with most names withheld, questions on normal structures."""
     veiled = [veil(r) for r in records]
     yield from mau([r for r in veiled if number(r) % LESIONS_FROM == 0], Rules(), seed=config.seed)
+    for i, (record, boxes) in enumerate(zip(veiled, structures(config), strict=True)):
+        yield from anatomy(record, boxes, np.random.default_rng([config.seed, i]))
+
+
+def structures(config: Config) -> list[dict[str, Box]]:
+    """The boxes of the normal structures of each image."""
     lines = (config.work / "structures.jsonl").read_text().splitlines()
-    for record, line in zip(veiled, lines, strict=True):
-        yield from anatomy(record, json.loads(line), np.random.default_rng([config.seed, len(line)]))
+    return [{name: (x1, y1, x2, y2) for name, (x1, y1, x2, y2) in json.loads(line).items()} for line in lines]
 
 
 def veil(record: Record) -> Record:
@@ -293,9 +298,9 @@ def owners(records: Sequence[Record], structures: Sequence[dict[str, Box]]) -> t
         large_first = sorted(normal.values(), key=area, reverse=True)
         objects = [*((b, 0.3) for b in large_first), *((f.box, 1.0) for f in record.boxed if f.box)]
         for box, weight in objects:
-            share = torch.from_numpy(coverage(tuple(box), across, across, *record.size)).flatten()
+            share = torch.from_numpy(coverage(box, across, across, *record.size)).flatten()
             mine = share >= min(0.25, float(share.max()))
-            bins = [min(int(v), BINS - 1) for v in scale(tuple(box), record.size, (BINS, BINS))]
+            bins = [min(int(v), BINS - 1) for v in scale(box, record.size, (BINS, BINS))]
             boxes[i, mine], weights[i, mine] = torch.tensor(bins), weight
     return boxes, weights
 
@@ -365,8 +370,7 @@ def main(config: Config) -> None:
     )
     seeing = config.work / "seeing"
     if not (seeing / "config.json").is_file():
-        structures = [json.loads(s) for s in (config.work / "structures.jsonl").read_text().splitlines()]
-        teach_tower(config, model, pictures(records_file, records), cells, owners(records, structures))
+        teach_tower(config, model, pictures(records_file, records), cells, owners(records, structures(config)))
         model.save_pretrained(seeing)
         processor.save_pretrained(seeing)
     sft.main(

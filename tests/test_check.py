@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil import geometry, pixels
+from unveil import geometry, runs
 from unveil.ingest import check as module
 from unveil.ingest import ingest
 from unveil.ingest.check import check, look_at, regroup, resplit
@@ -31,7 +31,7 @@ def picture(seed: int) -> np.ndarray:
 def record(folder: Path, name: str, array: np.ndarray, **known: Any) -> Record:
     Image.fromarray(array).save(folder / name)
     known.setdefault("findings", (Finding("nodule", (1.0, 1.0, 9.0, 9.0)),))
-    source = Source("drawn", sha256=pixels.sha256(folder / name))
+    source = Source("drawn", sha256=runs.sha256(folder / name))
     return Record(id=name, image=name, width=64, height=64, source=source, **known)
 
 

@@ -28,7 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unveil import pixels
+from unveil import pixels, runs
 from unveil.pixels import ImageError, Limits, probe, read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -648,7 +648,7 @@ def test_png_carries_pixels_and_nothing_else(tmp_path: Path) -> None:
 
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert pixels.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
+    assert runs.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
 
 
 def test_paths_stay_inside_the_root(tmp_path: Path) -> None:

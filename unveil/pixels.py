@@ -8,7 +8,6 @@ it, because annotation tools write their boxes in the stored frame; `Header.exif
 """
 
 import gzip
-import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -325,12 +324,6 @@ def write_png(array: np.ndarray, path: PathLike) -> None:
 
 
 # Files
-
-
-def sha256(path: PathLike) -> str:
-    """Of the file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def inside(path: PathLike, root: PathLike) -> Path:

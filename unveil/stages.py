@@ -191,9 +191,9 @@ SHOWN = {
     "accuracy": "category accuracy",
     "iou": "mean IoU",
     "iou50": "IoU >= 0.5",
-    "detection": "detection (balanced)",
-    "question_accuracy": "questions answered right",
-    "parse_failures": "unparsable answers",
+    "detection": "detection",
+    "question_accuracy": "all questions",
+    "parse_failures": "unparsable",
 }
 
 
@@ -206,8 +206,8 @@ def show_scores(scores: dict[str, Any]) -> None:
     for metric, title in SHOWN.items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
         rows.append([title, *cells, *([_figure(difference.get(metric), signed=True)] if difference else [])])
-    columns = ["test split, 95 % interval", *names, *([pair] if difference else [])]
-    screen.table("Scores", columns, rows)
+    columns = ["", *names, *([pair.replace("-", " - ")] if difference else [])]
+    screen.table("Test split: value and 95 % interval", columns, rows)
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
@@ -215,5 +215,5 @@ def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
         return "-"
     sign = "+" if signed else ""
     if estimate["low"] is None:
-        return f"{estimate['value']:{sign}.3f} (n {estimate['n']})"
-    return f"{estimate['value']:{sign}.3f} [{estimate['low']:{sign}.3f}, {estimate['high']:{sign}.3f}]"
+        return f"{estimate['value']:{sign}.2f} (n {estimate['n']})"
+    return f"{estimate['value']:{sign}.2f} [{estimate['low']:{sign}.2f}, {estimate['high']:{sign}.2f}]"

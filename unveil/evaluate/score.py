@@ -7,7 +7,6 @@ with what was most frequent in the training split (verdict, name, answer) and po
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
 from unveil.evaluate.verdict import Case, Outcome, ScoreError, judge
 from unveil.geometry import Box, scale
 from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
+from unveil.runs import sha256
 from unveil.wording import Parsed, name_of
 
 #: The name of the constant among the baselines.
@@ -55,7 +55,7 @@ def score(
         "baselines": _baselines(records, dialogues, found, sure),
         "splits": splits,
         "bootstrap": _bootstrap(next(iter(found.values())), sure),
-        "files": {str(p): _sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
+        "files": {str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
     }
     _write(Path(out), result, found)
     return result
@@ -223,11 +223,6 @@ def _baselines(
 
 
 # -------------------------------------------------------------------------------------------------------------- files
-
-
-def _sha256(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Outcome]]) -> None:

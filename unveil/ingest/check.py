@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from unveil import duplicates, geometry, pixels
+from unveil import duplicates, geometry, pixels, runs
 from unveil.ingest.reading import AnnotationError, checked_mask
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
 
@@ -180,7 +180,7 @@ def _look(path: Path) -> Look:
         array = pixels.read(path).array
         size = array.shape[1], array.shape[0]
         hashes, small = duplicates.mirrored_fingerprints(array), duplicates.thumbnail(array)
-        return Look(None, pixels.sha256(path), size, np.packbits(hashes).tobytes(), small.tobytes())
+        return Look(None, runs.sha256(path), size, np.packbits(hashes).tobytes(), small.tobytes())
     except pixels.ImageError as error:
         return Look(problem=str(error))
 

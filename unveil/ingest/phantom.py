@@ -15,7 +15,7 @@ from types import ModuleType
 
 import numpy as np
 
-from unveil import pixels
+from unveil import pixels, runs
 from unveil.geometry import box_of_mask, encode_mask
 from unveil.ingest import phantom_ct, phantom_endoscopy, phantom_ultrasound, phantom_xray
 from unveil.ingest.drawing import Drawn, Picture
@@ -117,7 +117,7 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
                 completeness="exhaustive",
                 report=report(modality, findings),
                 questions=questions(modality, findings, words),
-                source=Source("phantom", VERSION, "Apache-2.0", file=path.name, sha256=pixels.sha256(path)),
+                source=Source("phantom", VERSION, "Apache-2.0", file=path.name, sha256=runs.sha256(path)),
             )
         )
     return records

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import geometry, pixels
+from unveil import geometry, pixels, runs
 from unveil.records import Access, Completeness, Finding, Record, Source, Split
 
 #: File endings of images; readers look at no others, so masks in .npy or notes in .txt are never taken for images.
@@ -199,7 +199,7 @@ class Folder:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
         if self.options.decode:
             pixels.read(path)
-        return Image(path, self.relative(path), header.width, header.height, pixels.sha256(path), header.modality)
+        return Image(path, self.relative(path), header.width, header.height, runs.sha256(path), header.modality)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
