@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as tf
+from hypothesis import settings
 from PIL import Image
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
@@ -27,6 +28,9 @@ from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
+
+settings.register_profile("unveil", deadline=None)  # no test depends on time
+settings.load_profile("unveil")
 
 SENTENCES = (
     "Is anything abnormal in this image?",
@@ -339,6 +343,18 @@ def tiny() -> Loaded:
 def loaded(name: str) -> Loaded:
     model, processor = parts(name)
     return Loaded(name, model, Chat(processor, encoding.profile_of(model.config)), models.fingerprint(model))
+
+
+@cache
+def pristine(name: str) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in parts(name)[0].state_dict().items()}
+
+
+def fresh(name: str) -> Loaded:
+    """A model of its own, which may be trained."""
+    model, _ = FAMILIES[name]()
+    model.load_state_dict(pristine(name))
+    return replace(loaded(name), model=model)
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import FAMILIES, SIZES, dialogue, draw, loaded, parts, saved
+from conftest import FAMILIES, SIZES, dialogue, draw, fresh, loaded, pristine, saved
 from safetensors.torch import load_file
 from torch import nn
 
@@ -64,18 +63,6 @@ def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.
 
 def batch_of(chat: encoding.Chat, rows: list[encoding.Encoded]) -> dict[str, Any]:
     return {"ids": [row.id for row in rows], "inputs": chat.batch(rows)}
-
-
-@cache
-def pristine(name: str) -> dict[str, torch.Tensor]:
-    return {k: v.clone() for k, v in parts(name)[0].state_dict().items()}
-
-
-def fresh(name: str) -> Loaded:
-    """A model of its own, which may be trained."""
-    model, _ = FAMILIES[name]()
-    model.load_state_dict(pristine(name))
-    return replace(loaded(name), model=model)
 
 
 def gradients(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -25,7 +25,7 @@ from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, image_path, read_jsonl, select
 from unveil.screen import progress
-from unveil.train import loop
+from unveil.train import features, loop
 from unveil.train.losses import IGNORED, answer_nll
 
 
@@ -90,7 +90,7 @@ class SftConfig:
     workers: int = 0
     """Processes that decode images and encode rows."""
     cache_mb: int = 2048
-    """Memory for processed images, per process."""
+    """Memory for processed images, and as much for the features of a frozen tower, per process."""
     seed: int = 0
     """Seed of data order, adapters and dropout."""
     resume: bool = False
@@ -153,6 +153,7 @@ def main(config: SftConfig) -> Path:
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=runs.plain(config))
 
+    features.remember(loaded.model, config.cache_mb)
     model.train()
     stream = batch_stream(train, chat, config, accelerator, skip=step * config.accumulate)
     with progress("train sft", total, step, accelerator.is_main_process) as advance:
