@@ -7,7 +7,8 @@ abnormalities are only "lesion" to it, and it points at them weakly. Three stage
 
 1. a byte-level BPE tokenizer on the project's own wording, with one token per coordinate bin;
 2. the vision tower learns to say what is where: for each cell of a patch, which structures and which kinds of
-   abnormality cover it (numbers, not names), and for each patch on an object, that object's box;
+   abnormality cover it (numbers, not names), for each patch on an object, that object's box, and then for all patches
+   together, which abnormalities the image has and where;
 3. tower frozen, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form:
    about normal structures of all patients, about abnormalities of one patient in five.
 
@@ -76,8 +77,10 @@ class Config:
     seed: int = 1000
     """Seed of everything; the demo and the studies draw from other seeds."""
     tower_epochs: int = 14
-    """Passes of the tower over all images."""
-    language_epochs: float = 1.5
+    """Passes of the tower over all images with the lessons of single patches."""
+    whole_epochs: int = 5
+    """Further passes with the lesson of the whole image besides."""
+    language_epochs: float = 2.0
     """Passes of projector and language model over all dialogues."""
     tower_width: int = 192
     """Width of the tower."""
@@ -175,7 +178,7 @@ def number(record: Record) -> int:
     return int(record.id.split("-")[1])
 
 
-def anatomy(record: Record, boxes: dict[str, Box], rng: np.random.Generator, asked: int = 3) -> Iterator[Dialogue]:
+def anatomy(record: Record, boxes: dict[str, Box], rng: np.random.Generator, asked: int = 1) -> Iterator[Dialogue]:
     """Where a structure is, and what is in its region."""
     names = list(boxes)
     for name in (names[i] for i in rng.permutation(len(names))[:asked]):
@@ -300,12 +303,36 @@ def owners(records: Sequence[Record], structures: Sequence[dict[str, Box]]) -> t
         for box, weight in objects:
             share = torch.from_numpy(coverage(box, across, across, *record.size)).flatten()
             mine = share >= min(0.25, float(share.max()))
-            bins = [min(int(v), BINS - 1) for v in scale(box, record.size, (BINS, BINS))]
-            boxes[i, mine], weights[i, mine] = torch.tensor(bins), weight
+            boxes[i, mine], weights[i, mine] = torch.tensor(in_bins(box, record.size)), weight
     return boxes, weights
 
 
-def tower_loss(lesson: nn.Linear, seen: Tensor, shares: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
+def slots(records: Sequence[Record]) -> tuple[Tensor, Tensor]:
+    """The first two abnormalities from left to right: their kinds (N, 2), 0 for none, and boxes in bins (N, 2, 4)."""
+    kinds, boxes = torch.zeros(len(records), 2, dtype=torch.long), torch.zeros(len(records), 2, 4, dtype=torch.long)
+    for i, record in enumerate(records):
+        for j, f in enumerate(record.boxed[:2]):
+            assert f.box is not None and record.modality is not None
+            kinds[i, j] = 1 + KINDS.index((record.modality, f.label))
+            boxes[i, j] = torch.tensor(in_bins(f.box, record.size))
+    return kinds, boxes
+
+
+def in_bins(box: Box, size: tuple[int, int]) -> list[int]:
+    return [min(int(v), BINS - 1) for v in scale(box, size, (BINS, BINS))]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the tower is taught about all images; see ``owners`` and ``slots``."""
+
+    images: Tensor
+    cells: np.ndarray
+    owned: tuple[Tensor, Tensor]
+    slots: tuple[Tensor, Tensor]
+
+
+def patch_loss(lesson: nn.Linear, seen: Tensor, shares: Tensor, boxes: Tensor, weights: Tensor) -> Tensor:
     """What covers each cell (cross-entropy per class, abnormalities weigh more) and whose box it is (per coordinate).
 
     Shapes: seen (B, P, D), shares (B, C, GRID, GRID), boxes (B, P, 4), weights (B, P).
@@ -320,36 +347,66 @@ def tower_loss(lesson: nn.Linear, seen: Tensor, shares: Tensor, boxes: Tensor, w
     return what / target[..., 0].numel() / CELLS**2 + (where.mean(-1) * weights).sum() / weights.sum()
 
 
-def teach_tower(
-    config: Config,
-    model: LlavaForConditionalGeneration,
-    images: Tensor,
-    cells: np.ndarray,
-    owned: tuple[Tensor, Tensor],
-) -> None:
-    """Trains the tower on its lessons; the head for them is thrown away."""
+def whole_loss(lesson: nn.Linear, seen: Tensor, kinds: Tensor, boxes: Tensor) -> Tensor:
+    """Which abnormalities the image has and where, from the mean over patches: seen (B, P, D), kinds (B, 2), boxes."""
+    out = lesson(seen.mean(1)).unflatten(-1, (2, 1 + len(KINDS) + 4 * BINS))
+    named = nn.functional.cross_entropy(out[..., : 1 + len(KINDS)].flatten(0, 1), kinds.flatten())
+    edges = out[..., 1 + len(KINDS) :].unflatten(-1, (4, BINS))
+    there = kinds > 0
+    return named + nn.functional.cross_entropy(edges[there].flatten(0, 1), boxes[there].flatten())
+
+
+def teach_tower(config: Config, model: LlavaForConditionalGeneration, about: Lessons, whole: bool, rate: float) -> None:
+    """Trains the tower on the lessons of patches, with ``whole`` on that of the image too; the heads are thrown away."""
     tower = model.model.vision_tower
-    lesson = nn.Linear(config.tower_width, CELLS * CELLS * len(CLASSES) + 4 * BINS)
-    chosen = [*tower.parameters(), *lesson.parameters()]
-    optimizer = torch.optim.AdamW(chosen, lr=1e-3, weight_decay=0.02)
+    torch.manual_seed(config.seed)
+    patches = nn.Linear(config.tower_width, CELLS * CELLS * len(CLASSES) + 4 * BINS)
+    image = nn.Linear(config.tower_width, 2 * (1 + len(KINDS) + 4 * BINS))
+    chosen = [*tower.parameters(), *patches.parameters(), *image.parameters()]
+    optimizer = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.02)
     size, step, began = 32, 0, time.monotonic()
-    total = config.tower_epochs * (len(images) // size)
-    for epoch in range(config.tower_epochs):
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(images))
+    epochs = config.whole_epochs if whole else config.tower_epochs
+    total = epochs * (len(about.images) // size)
+    for epoch in range(epochs):
+        order = np.random.default_rng([config.seed, epoch, whole]).permutation(len(about.images))
         for start in range(0, len(order) - size + 1, size):
             rows = np.sort(order[start : start + size])
             for group in optimizer.param_groups:
-                group["lr"] = 1e-3 * sft.loop.cosine(step, total, 0.05)
-            seen = tower(images[rows].float() / 127.5 - 1, output_hidden_states=True).hidden_states[-1]
-            shares = torch.from_numpy(cells[rows]).float() / 255
-            loss = tower_loss(lesson, seen, shares, owned[0][rows], owned[1][rows])
+                group["lr"] = rate * sft.loop.cosine(step, total, 0.05)
+            seen = tower(about.images[rows].float() / 127.5 - 1, output_hidden_states=True).hidden_states[-1]
+            shares = torch.from_numpy(about.cells[rows]).float() / 255
+            loss = patch_loss(patches, seen, shares, about.owned[0][rows], about.owned[1][rows])
+            if whole:
+                loss = 0.3 * loss + whole_loss(image, seen, about.slots[0][rows], about.slots[1][rows])
             loss.backward()
             nn.utils.clip_grad_norm_(chosen, 1.0)
             optimizer.step()
             optimizer.zero_grad()
             step += 1
-            if step % 100 == 0:
+            if step % 50 == 0:
                 print(f"tower {step}/{total} loss {loss.item():.4f} {time.monotonic() - began:.0f} s", flush=True)
+
+
+def see(
+    config: Config, records_file: Path, records: Sequence[Record], cells: np.ndarray, rows: Sequence[Dialogue]
+) -> Path:
+    """The model whose tower has learnt; the folders of both halves of its lessons are kept and used again."""
+    half, whole = config.work / "half-seeing", config.work / "seeing"
+    if (whole / "config.json").is_file():
+        return whole
+    model, processor = build(config, tokenizer(reading_matter(rows)))
+    about = Lessons(pictures(records_file, records), cells, owners(records, structures(config)), slots(records))
+    if (half / "config.json").is_file():
+        model.model.vision_tower.load_state_dict(
+            LlavaForConditionalGeneration.from_pretrained(half).model.vision_tower.state_dict()
+        )
+    else:
+        teach_tower(config, model, about, whole=False, rate=1e-3)
+        model.save_pretrained(half)
+    teach_tower(config, model, about, whole=True, rate=7e-4)
+    model.save_pretrained(whole)
+    processor.save_pretrained(whole)
+    return whole
 
 
 # --------------------------------------------------------------------------------------------------------------- main
@@ -362,17 +419,8 @@ def main(config: Config) -> None:
     records = list(read_jsonl(records_file, Record))
     rows = list(lessons(config, records))
     write_jsonl(config.work / "dialogues.jsonl", rows)
-    words = tokenizer(reading_matter(rows))
-    model, processor = build(config, words)
-    print(
-        f"{sum(p.numel() for p in model.parameters()):,} weights, {len(records)} images, {len(rows)} dialogues",
-        flush=True,
-    )
-    seeing = config.work / "seeing"
-    if not (seeing / "config.json").is_file():
-        teach_tower(config, model, pictures(records_file, records), cells, owners(records, structures(config)))
-        model.save_pretrained(seeing)
-        processor.save_pretrained(seeing)
+    print(f"{len(records)} images, {len(rows)} dialogues", flush=True)
+    seeing = see(config, records_file, records, cells, rows)
     sft.main(
         sft.SftConfig(
             dialogues=config.work / "dialogues.jsonl",
