@@ -357,7 +357,7 @@ def whole_loss(lesson: nn.Linear, seen: Tensor, kinds: Tensor, boxes: Tensor) ->
 
 
 def teach_tower(config: Config, model: LlavaForConditionalGeneration, about: Lessons, whole: bool, rate: float) -> None:
-    """Trains the tower on the lessons of patches, with ``whole`` on that of the image too; the heads are thrown away."""
+    """Trains the tower on the lessons of patches, with ``whole`` on that of the image too; their heads are dropped."""
     tower = model.model.vision_tower
     torch.manual_seed(config.seed)
     patches = nn.Linear(config.tower_width, CELLS * CELLS * len(CLASSES) + 4 * BINS)

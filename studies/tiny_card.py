@@ -75,9 +75,10 @@ tags: [medical, synthetic-data, tiny]
 
 # The tiny base model of unveil
 
-A LLaVA ({weights:,} weights, float32) for tests and demonstrations: a SigLIP tower of 64 patches on 128 × 128 pixels
-and a Llama language model, four layers of width 128 each. It reads questions about an image and answers in form; boxes
-are four tokens `<bX><bY><bX><bY>` on a grid of 64.
+A LLaVA ({weights:,} weights, stored in bfloat16) for tests and demonstrations: a SigLIP tower of 64 patches on
+128 × 128 pixels ({recipe.tower_layers} layers, width {recipe.tower_width}) and a Llama language model
+({recipe.layers} layers, width {recipe.width}). It reads questions about an image and answers in form; boxes are four
+tokens `<bX><bY><bX><bY>` on a grid of 64.
 
 **Not a medical device, and not a medical model.** It has seen nothing but drawings made by this project; nothing that
 it says about a real image means anything.
@@ -90,8 +91,8 @@ python -m studies.tiny_card
 ```
 
 {recipe.patients} drawn patients (seed {recipe.seed}), some three images each; no image, text or weight of anybody else.
-The tower was trained to tell what covers each of 16 cells in a patch, the language model with a frozen tower to answer
-questions ({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
+The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which abnormalities the whole
+image has and where; the language model, with a frozen tower, to answer questions ({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
 {len(NAMED)} ({", ".join(NAMED)}); the others it knows as "lesion" only. Made with torch
 {about["versions"]["torch"]} and transformers {about["versions"]["transformers"]}.
 The training log is `metrics.jsonl`, the configuration `run.json`.
