@@ -45,7 +45,7 @@ class _Remembering:
 
     def _features(self, image: Tensor, options: dict[str, Any]) -> tuple[Tensor, int]:
         """The chosen hidden state of one image (1, P, D), and how many hidden states there are."""
-        bits = image.detach().cpu().contiguous().view(torch.uint8).numpy()
+        bits = image.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
         key = hashlib.blake2b(bits, digest_size=16).digest()
         if key in self.known:
             return self.known[key]
