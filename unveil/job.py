@@ -59,7 +59,7 @@ class RunConfig:
     """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
     train_tower: bool = False
     """Train the vision tower too."""
-    epochs: float = 6.0
+    epochs: float = 4.0
     """Passes over the training dialogues."""
     batch_size: int = 32
     """Dialogues per forward pass."""
