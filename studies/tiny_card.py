@@ -13,7 +13,6 @@ import tyro
 from safetensors import safe_open
 
 from studies.tiny_base import NAMED
-from studies.tiny_base import Config as Recipe
 from unveil.curate.mau import mau
 from unveil.evaluate.measures import MEASURES, figure, interval
 from unveil.evaluate.predict import PredictConfig
@@ -65,7 +64,7 @@ def card(config: Config, scores: dict, folder: Path) -> str:
         for m in SHOWN
         if (e := metrics.get(m)) and e["value"] is not None
     )
-    recipe = Recipe()
+    recipe = about["recipe"]
     return f"""---
 license: apache-2.0
 library_name: transformers
@@ -76,9 +75,9 @@ tags: [medical, synthetic-data, tiny]
 # The tiny base model of unveil
 
 A LLaVA ({weights:,} weights, stored in bfloat16) for tests and demonstrations: a SigLIP tower of 64 patches on
-128 × 128 pixels ({recipe.tower_layers} layers, width {recipe.tower_width}) and a Llama language model
-({recipe.layers} layers, width {recipe.width}). It reads questions about an image and answers in form; boxes are four
-tokens `<bX><bY><bX><bY>` on a grid of 64.
+128 × 128 pixels ({recipe["tower_layers"]} layers, width {recipe["tower_width"]}) and a Llama language model
+({recipe["layers"]} layers, width {recipe["width"]}). It reads questions about an image and answers in form; boxes are
+four tokens `<bX><bY><bX><bY>` on a grid of 64.
 
 **Not a medical device, and not a medical model.** It has seen nothing but drawings made by this project; nothing that
 it says about a real image means anything.
@@ -90,8 +89,8 @@ python -m studies.tiny_base --out assets/tiny
 python -m studies.tiny_card
 ```
 
-{recipe.patients} drawn patients (seed {recipe.seed}), some three images each; no image, text or weight of anybody else.
-The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which abnormalities the whole
+{recipe["patients"]} drawn patients (seed {recipe["seed"]}), some three images each; no image, text or weight of
+anybody else. The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which abnormalities the whole
 image has and where; the language model, with a frozen tower, to answer questions
 ({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
 {len(NAMED)} ({", ".join(NAMED)}); the others it knows as "lesion" only. Made with torch

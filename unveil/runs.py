@@ -25,7 +25,7 @@ def plain(config: Any) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
-    out = {"python": sys.version.split()[0], "platform": platform.platform()}
+    out = {"python": sys.version.split()[0], "platform": f"{platform.system()} {platform.machine()}"}
     for name in PACKAGES:
         try:
             out[name] = metadata.version(name)
