@@ -90,8 +90,8 @@ python -m studies.tiny_card
 ```
 
 {recipe["patients"]} drawn patients (seed {recipe["seed"]}), some three images each; no image, text or weight of
-anybody else. The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which abnormalities the whole
-image has and where; the language model, with a frozen tower, to answer questions
+anybody else. The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which
+abnormalities the whole image has and where; the language model, with a frozen tower, to answer questions
 ({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
 {len(NAMED)} ({", ".join(NAMED)}); the others it knows as "lesion" only. Made with torch
 {about["versions"]["torch"]} and transformers {about["versions"]["transformers"]}.

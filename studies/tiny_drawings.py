@@ -18,7 +18,7 @@ import numpy as np
 from unveil.geometry import Box, BoxError, box_of_mask
 from unveil.ingest.drawing import Picture
 from unveil.ingest.phantom import MODALITIES, Patient, draw_patient, write_patient
-from unveil.records import Record, read_jsonl, write_jsonl
+from unveil.records import Record, Split, read_jsonl, write_jsonl
 
 GRID = 16  # cells per axis of an image
 KINDS = [(m.MODALITY, label) for m in MODALITIES.values() for label in m.ABNORMALITIES]
@@ -64,7 +64,7 @@ def drawings(folder: Path, patients: int, seed: int, processes: int) -> Drawings
 def draw(patient: Patient, folder: Path) -> tuple[list[Record], list[dict[str, Box]], np.ndarray]:
     """One patient: records with PNG files, the structures' boxes, the cells (images, class, GRID, GRID)."""
     pictures = list(draw_patient(patient))
-    split = "val" if patient.number % 50 == 0 else "train"
+    split: Split = "val" if patient.number % 50 == 0 else "train"
     records = [replace(r, split=split) for r in write_patient(patient, pictures, folder)]
     cells = np.stack([cell_classes(picture, modality) for picture, modality in pictures])
     return records, [structure_boxes(picture) for picture, _ in pictures], cells
