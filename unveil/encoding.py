@@ -8,6 +8,7 @@ Shapes: B rows, T tokens.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ class Seen:
     block: list[int]
     types: dict[str, list[int]]
     view: View
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A hash of the processed image: of its pixels and of all that the processor did to them."""
+        found = hashlib.blake2b(digest_size=16)
+        for name, value in sorted(self.tensors.items()):
+            found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return found.digest()
 
 
 @dataclass(frozen=True)
@@ -278,7 +288,7 @@ class Chat:
         }
         for key in rows[0].seen.types:
             out[key] = [fill(_typed(r, key), 0) for r in rows]
-        batch = {k: torch.tensor(v) for k, v in out.items()} | _images([r.seen.tensors for r in rows])
+        batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
         return {k: v.to(device) for k, v in batch.items()}
 
     def text(self, ids: Sequence[int]) -> str:
@@ -305,7 +315,7 @@ def _typed(row: Encoded, key: str) -> list[int]:
     return [0] * row.image_at + types + [0] * (len(row) - row.image_at - len(types))
 
 
-def _images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+def stack_images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Image tensors of several rows behind one another, padded where images have different numbers of tiles."""
     out = {}
     for key in tensors[0]:

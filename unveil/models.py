@@ -139,7 +139,7 @@ def fingerprint(model: nn.Module) -> str:
 # --------------------------------------------------------------------------------------------- parts of a model
 
 _TOWERS = ("vision_tower", "visual", "vision_model")
-_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list")
+_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "image_newline")
 
 
 def part_of(parameter: str) -> str:

@@ -11,6 +11,11 @@ from torch import Tensor
 IGNORED = -100
 
 
+def token_logps(logits_SV: Tensor, targets_S: Tensor) -> Tensor:
+    """log p(y_t | y_<t, x, q) of each target token, (S,), in float32 whatever the logits' type."""
+    return -torch.nn.functional.cross_entropy(logits_SV.float(), targets_S, reduction="none")
+
+
 def answer_nll(logits_BKV: Tensor, targets_BK: Tensor) -> Tensor:
     """Summed negative log-likelihood of the answer tokens, a scalar; targets of ``IGNORED`` do not count.
 
