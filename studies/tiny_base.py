@@ -2,14 +2,14 @@
 
     python -m studies.tiny_base --out assets/tiny
 
-Like a real base model it has seen many images and reads and writes well, but it has not been taught medicine: most
-abnormalities are only "lesion" to it, and it points at them weakly. All from one seed:
+Like a real base model it has seen many images and reads and writes well, but it has been taught little medicine: four
+kinds of abnormality were annotated for it, all called "lesion"; the other ten passed as normal. All from one seed:
 
 1. ``tiny_drawings``: the patients are drawn;
 2. ``tiny_tower``: the vision tower learns to say what is where, in numbers, not names;
 3. here: a byte-level BPE tokenizer on the project's own wording, with one token per coordinate bin, and, with a frozen
-   tower, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form: about
-   normal structures of all patients, about abnormalities of some.
+   tower, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form: where
+   the normal structures are, and where a lesion of one of the four kinds is.
 
 The card with its scores is written by ``studies.tiny_card``.
 """
@@ -38,7 +38,7 @@ from transformers import (
 )
 
 from studies import tiny_tower
-from studies.tiny_drawings import Drawings, drawings, number
+from studies.tiny_drawings import Drawings, drawings
 from studies.tiny_tower import ACROSS, BINS, PATCH, SIDE
 from unveil.curate.mau import Rules, mau
 from unveil.geometry import Box
@@ -49,8 +49,8 @@ from unveil.syntax import mark
 from unveil.train import sft
 from unveil.wording import HINTS
 
-NAMED = ("nodule", "cyst", "polyp", "gallstone")  # what the base has heard of; the rest is "lesion" to it
-UNNAMED = "lesion"
+SHOWN = ("nodule", "cyst", "polyp", "gallstone")  # what it is taught to point at; the rest passes as normal
+UNNAMED = "lesion"  # and how all of them are called
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,6 @@ class Config:
     """Passes of the tower over all images with the lesson of patches."""
     image_epochs: int = 9
     """Further passes with the lesson of the image besides."""
-    lesions_from: int = 10
-    """One patient in so many is asked about abnormalities."""
     language_epochs: float = 1.5
     """Passes of projector and language model over all dialogues."""
     tower_width: int = 192
@@ -89,17 +87,20 @@ class Config:
 
 
 def lessons(config: Config, drawn: Drawings) -> Iterator[Dialogue]:
-    """What the language model learns from: MAU dialogues with most names withheld, questions on normal structures."""
+    """What the language model learns from: normal structures of all images; lesions, and as many images without."""
     veiled = [veil(r) for r in drawn.records]
-    yield from mau([r for r in veiled if number(r) % config.lesions_from == 0], Rules(), seed=config.seed)
+    normal = [i for i, r in enumerate(veiled) if not r.findings]
+    shown = [i for i, r in enumerate(veiled) if r.findings]
+    others = np.random.default_rng(config.seed).permutation(normal)[: len(shown)]
+    yield from mau([veiled[i] for i in sorted([*shown, *others.tolist()])], Rules(), seed=config.seed)
     for i, (record, boxes) in enumerate(zip(veiled, drawn.structures, strict=True)):
         yield from anatomy(record, boxes, np.random.default_rng([config.seed, i]))
 
 
 def veil(record: Record) -> Record:
-    """The record with all but the named kinds called a lesion."""
-    findings = tuple(replace(f, label=f.label if f.label in NAMED else UNNAMED) for f in record.findings)
-    questions = tuple(q for q in record.questions if not q.text.startswith("Is there") or q.text[11:-1] in NAMED)
+    """The record as this model is told of it: only the shown kinds are annotated, and without their names."""
+    findings = tuple(replace(f, label=UNNAMED) for f in record.findings if f.label in SHOWN)
+    questions = tuple(q for q in record.questions if q.text.startswith("What kind of image"))
     return replace(record, findings=findings, questions=questions)
 
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import tyro
 from safetensors import safe_open
 
-from studies.tiny_base import NAMED
+from studies.tiny_base import SHOWN, UNNAMED
 from unveil.curate.mau import mau
 from unveil.evaluate.measures import MEASURES, figure, interval
 from unveil.evaluate.predict import PredictConfig
 from unveil.evaluate.predict import main as predict
 from unveil.evaluate.score import score
-from unveil.ingest.phantom import phantoms
+from unveil.ingest.phantom import ABNORMALITIES, phantoms
 from unveil.models import tiny_folder
 from unveil.records import write_jsonl
 from unveil.runs import versions
 
-SHOWN = (
+MEASURED = (
     *("accuracy", "iou", "iou50", "f1_50", "detection"),
     *("localisation_iou", "recognition", "closed", "parse_failures"),
 )
@@ -61,7 +61,7 @@ def card(config: Config, scores: dict, folder: Path) -> str:
     rows = "\n".join(
         f"| {MEASURES[m].group.split(':')[0]} | {MEASURES[m].name} | {figure(e['value'], MEASURES[m].unit, 1)} "
         f"| {interval(e, MEASURES[m].unit)} | {e['n']} |"
-        for m in SHOWN
+        for m in MEASURED
         if (e := metrics.get(m)) and e["value"] is not None
     )
     recipe = about["recipe"]
@@ -92,8 +92,9 @@ python -m studies.tiny_card
 {recipe["patients"]} drawn patients (seed {recipe["seed"]}), some three images each; no image, text or weight of
 anybody else. The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which
 abnormalities the whole image has and where; the language model, with a frozen tower, to answer questions
-({about["chosen"]["updates"]} updates of 64). Of the fourteen kinds of abnormality it was told the names of
-{len(NAMED)} ({", ".join(NAMED)}); the others it knows as "lesion" only. Made with torch
+({about["chosen"]["updates"]} updates of 64). Of the {len(ABNORMALITIES)} kinds of abnormality it
+was taught to point at {len(SHOWN)} ({", ".join(SHOWN)}), all under the name "{UNNAMED}"; in its lessons the others went
+without annotation, as unlabelled findings do in real data, so it takes them for normal. Made with torch
 {about["versions"]["torch"]} and transformers {about["versions"]["transformers"]}.
 The training log is `metrics.jsonl`, the configuration `run.json`.
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import dialogue, draw, fresh
 
-from unveil.encoding import Encoded
 from unveil import models
+from unveil.encoding import Encoded
 from unveil.models import Loaded
-from unveil.train import engine
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
 

@@ -75,7 +75,9 @@ class Scorer(nn.Module):
     ``budget`` is the number of tokens that trees are packed to; by default the longest tree's.
     """
 
-    def __init__(self, model: nn.Module, chat: Chat, features: Features, *, tree: bool = True, budget: int | None = None):
+    def __init__(
+        self, model: nn.Module, chat: Chat, features: Features, *, tree: bool = True, budget: int | None = None
+    ):
         super().__init__()
         self.model = model
         self.chat = chat
@@ -94,7 +96,7 @@ class Scorer(nn.Module):
             return self._plain(rows)
         trees = grow(rows, share_image=self.architecture.both_ways != "prompt")
         pad = self.chat.tokenizer.pad_token_id or 0
-        forest = plant(trees, self.budget, pad).to(next(self.model.parameters()).device)
+        forest = plant(trees, self.budget, pad, next(self.model.parameters()).device)
         self.counts["lm_tokens"] += forest.tokens
         base = whole(self.model)
         hidden_BTD = base.model(
@@ -120,7 +122,7 @@ class Scorer(nn.Module):
         return Scores(logps, row, len(rows))
 
 
-def whole(model: nn.Module) -> Any:
+def whole(model: Any) -> Any:
     """The model of transformers inside of adapters."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 

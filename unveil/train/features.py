@@ -55,9 +55,9 @@ class Looked:
 class Features:
     """The image part of a model with a memory. Which part is remembered is decided once, from what is trained.
 
-    ``room_mb`` bounds the memory; what was not used for longest is forgotten first. With a ``folder``, features are also
-    kept on disk, up to ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels and
-    written all or nothing, so that several processes may share it. The folder belongs to one tower, processor and
+    ``room_mb`` bounds the memory; what was not used for longest is forgotten first. With a ``folder``, features are
+    also kept on disk, up to ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels
+    and written all or nothing, so that several processes may share it. The folder belongs to one tower, processor and
     dtype; another one is refused with ``ModelError``, never mixed in.
     """
 
@@ -184,7 +184,9 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
         runs.write_json(about, mine)
     theirs = json.loads(about.read_text())
     if changed := sorted(k for k in mine if mine[k] != theirs.get(k)):
-        raise ModelError(f"{folder} holds features of another {' and '.join(changed)}: name another folder or remove it")
+        raise ModelError(
+            f"{folder} holds features of another {' and '.join(changed)}: name another folder or remove it"
+        )
 
 
 # ----------------------------------------------------------------------------------- hidden states of a frozen tower

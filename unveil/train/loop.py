@@ -28,22 +28,19 @@ class TrainingError(ValueError):
     """Training that cannot start or go on; the message says what was kept and what to do."""
 
 
-def batches(lengths: Sequence[int], size: int, seed: int, epoch: int, window: int = 4) -> list[list[int]]:
-    """The batches of one epoch as lists of indices: random, but rows of like length together.
+def batches(images: Sequence[str], size: int, together: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one epoch as lists of row numbers: random, but up to ``together`` rows of one image side by side.
 
-    Rows are shuffled, sorted by length within windows of ``window`` batches to save padding, cut into batches, and the
-    batches shuffled. Wider windows save more padding, but then a batch holds one kind of question only. Every row
+    ``images`` names each row's image. More rows side by side share more work and make a batch less varied. Every row
     occurs once; the last batch may be smaller.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
-    sizes = np.asarray(lengths)
-    out = []
-    for start in range(0, len(order), window * size):
-        part = order[start : start + window * size]
-        part = part[np.argsort(sizes[part], kind="stable")]
-        out += [part[i : i + size].tolist() for i in range(0, len(part), size)]
-    return [out[i] for i in rng.permutation(len(out))]
+    of_image: dict[str, list[int]] = {}
+    for i in rng.permutation(len(images)).tolist():
+        of_image.setdefault(images[i], []).append(i)
+    parts = [rows[i : i + together] for rows in of_image.values() for i in range(0, len(rows), together)]
+    order = [i for part in rng.permutation(len(parts)) for i in parts[part]]
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def cosine(step: int, total: int, warmup: float) -> float:

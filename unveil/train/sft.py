@@ -1,6 +1,7 @@
 """Supervised fine-tuning: abnormal-aware instruction tuning, stage 1 of UMed-LVLM (arXiv 2501.01377).
 
-L_it = -sum_t log p(y_t | y_<t, x, q), on answer tokens only, averaged over the answer tokens of an update.
+L_it = -sum_t log p(y_t | y_<t, x, q), on answer tokens only, averaged over the answer tokens of an update. Questions on
+one image share it (``engine``).
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from accelerate.utils import set_seed
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from unveil import encoding, models, runs
-from unveil.encoding import Chat
+from unveil import models, runs
+from unveil.encoding import Chat, Encoded
 from unveil.models import Loaded
 from unveil.records import Dialogue, image_path, read_jsonl, select
 from unveil.screen import progress
-from unveil.train import features, loop
-from unveil.train.losses import IGNORED, answer_nll
+from unveil.train import loop
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class SftConfig:
     """Dialogues per forward pass and process."""
     accumulate: int = 1
     """Forward passes per update."""
+    together: int = 4
+    """Questions on one image that stand in one batch and share the image, at the most."""
     learning_rate: float | None = None
     """Peak learning rate, cosine to 0; by default 2e-4 for adapters, 1e-5 for all weights, 1e-3 for those of a model
     under 50 million."""
@@ -91,6 +95,8 @@ class SftConfig:
     """Processes that decode images and encode rows."""
     cache_mb: int = 2048
     """Memory for processed images, and as much for the features of a frozen tower, per process."""
+    features: Path | None = None
+    """Folder that keeps the features of a frozen tower for other runs; by default they last as long as this run."""
     seed: int = 0
     """Seed of data order, adapters and dropout."""
     resume: bool = False
@@ -113,7 +119,7 @@ class Rows(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.dialogues)
 
-    def __getitem__(self, i: int) -> encoding.Encoded:
+    def __getitem__(self, i: int) -> Encoded:
         dialogue = self.dialogues[i]
         return self.chat.encode(dialogue, image_path(dialogue, self.file), with_answer=True)
 
@@ -147,14 +153,14 @@ def main(config: SftConfig) -> Path:
     rate = config.learning_rate or 0.0
     total = updates(len(train), config, accelerator.num_processes)
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
-    model, optimizer = accelerator.prepare(model, optimizer)
+    seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
+    scorer, optimizer = accelerator.prepare(Scorer(model, chat, seeing), optimizer)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=runs.plain(config))
 
-    features.remember(loaded.model, config.cache_mb)
-    model.train()
+    scorer.train()
     stream = batch_stream(train, chat, config, accelerator, skip=step * config.accumulate)
     with progress("train sft", total, step, accelerator.is_main_process) as advance:
         while step < total:
@@ -162,22 +168,21 @@ def main(config: SftConfig) -> Path:
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-            loss, tokens = update(
-                model, optimizer, [next(stream) for _ in range(config.accumulate)], accelerator, config
-            )
+            rows = [next(stream) for _ in range(config.accumulate)]
+            loss, tokens = update(scorer, optimizer, rows, accelerator, config)
             step += 1
             advance(note=f"loss {loss:.3f}")
             if step % config.log_every == 0 or step == total:
                 speed = tokens / (time.monotonic() - began)
                 log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
-                log.write(step, val_loss=validate(model, val, chat, config, accelerator))
+                log.write(step, val_loss=validate(scorer, val, chat, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 loop.save_checkpoint(accelerator, checkpoints, step)
 
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        save(accelerator.unwrap_model(model), chat, config)
+        save(accelerator.unwrap_model(scorer).model, chat, config)
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
         runs.write(config.out, "train sft", asked, [config.dialogues], time.monotonic() - started, chosen=choice)
         if not config.keep_checkpoints:
@@ -225,8 +230,6 @@ def prepare(loaded: Loaded, config: SftConfig) -> torch.nn.Module:
         revision=config.revision,
         target_modules=models.linear_layers(model, sorted(parts)),
     )
-    if config.gradient_checkpointing:
-        model.enable_input_require_grads()
     return get_peft_model(model, lora)
 
 
@@ -238,12 +241,12 @@ def updates(rows: int, config: SftConfig, processes: int) -> int:
 
 def batch_stream(
     train: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator, skip: int
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[list[Encoded]]:
     """Batches for this process, epoch after epoch, without end; the first ``skip`` are left out without being made."""
-    lengths = [len(d.question) + len(d.answer) for d in train]
+    images = [d.image for d in train]
     epoch, rank, world = 0, accelerator.process_index, accelerator.num_processes
     while True:
-        order = loop.batches(lengths, config.batch_size, config.seed, epoch)
+        order = loop.batches(images, config.batch_size, config.together, config.seed, epoch)
         order = [*order, *order[: -len(order) % world]][rank::world]  # every process gets the same number
         if skip >= len(order):
             skip -= len(order)
@@ -254,14 +257,14 @@ def batch_stream(
 
 
 def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: list[list[int]]) -> DataLoader:
-    """Encoded batches in the given order, with the rows' ids for error messages."""
+    """Encoded batches in the given order."""
 
-    def collate(encoded: list[encoding.Encoded]) -> dict[str, Any]:
+    def collate(encoded: list[Encoded]) -> list[Encoded]:
         limit = config.max_length or chat.longest
         for row in encoded:
             if limit and len(row) > limit:
                 raise loop.TrainingError(f"{row.id}: {len(row)} tokens are more than --max-length {limit}")
-        return {"ids": [row.id for row in encoded], "inputs": chat.batch(encoded)}
+        return encoded
 
     return DataLoader(
         Rows(rows, config.dialogues, chat),
@@ -272,42 +275,28 @@ def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: list[
     )
 
 
-def nll(model: torch.nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Summed negative log-likelihood of a batch's answers, and the number of answer tokens.
-
-    The head runs only on positions at which some row of the batch has an answer token to predict.
-    """
-    labels = inputs["labels"][:, 1:]
-    kept_K = (labels != IGNORED).any(0).nonzero()[:, 0]
-    rest = {k: v for k, v in inputs.items() if k != "labels"}
-    logits_BKV = model(**rest, logits_to_keep=kept_K, use_cache=False).logits
-    targets_BK = labels[:, kept_K]
-    return answer_nll(logits_BKV, targets_BK), (targets_BK != IGNORED).sum()
-
-
 def update(
-    model: torch.nn.Module,
+    scorer: torch.nn.Module,
     optimizer: Any,
-    batches: Sequence[dict[str, Any]],
+    batches: Sequence[list[Encoded]],
     accelerator: Accelerator,
     config: SftConfig,
 ) -> tuple[float, int]:
     """One optimiser update; returns over all processes the mean loss per answer token and the number of these."""
-    inputs = [{k: v.to(accelerator.device) for k, v in b["inputs"].items()} for b in batches]
-    mine = sum((i["labels"][:, 1:] != IGNORED).sum() for i in inputs)
+    mine = torch.tensor(sum(len(row.answer) for batch in batches for row in batch), device=accelerator.device)
     tokens = accelerator.reduce(mine, "sum")
     summed = torch.zeros((), device=accelerator.device)
-    for i, (part, batch) in enumerate(zip(inputs, batches, strict=True)):
-        last = i == len(inputs) - 1
-        with accelerator.autocast(), _synchronised(accelerator, model, last):
-            loss, _ = nll(model, part)
-            loop.finite(loss, batch["ids"])
+    for i, batch in enumerate(batches):
+        last = i == len(batches) - 1
+        with accelerator.autocast(), _synchronised(accelerator, scorer, last):
+            loss = -scorer(batch).logps_S.sum()
+            loop.finite(loss, [row.id for row in batch])
             # DDP averages gradients over processes; the loss is a sum over all of them
             accelerator.backward(loss * (accelerator.num_processes / tokens))
         summed += loss.detach()
-    norm = accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], config.clip_norm)
+    norm = accelerator.clip_grad_norm_([p for p in scorer.parameters() if p.requires_grad], config.clip_norm)
     if norm is not None:  # DeepSpeed clips by itself
-        loop.finite(torch.as_tensor(norm), [name for batch in batches for name in batch["ids"]], "gradient's norm")
+        loop.finite(torch.as_tensor(norm), [row.id for batch in batches for row in batch], "gradient's norm")
     optimizer.step()
     optimizer.zero_grad()
     return float(accelerator.reduce(summed, "sum") / tokens), int(tokens)
@@ -320,17 +309,17 @@ def _synchronised(accelerator: Accelerator, model: torch.nn.Module, last: bool) 
 
 @torch.no_grad()
 def validate(
-    model: torch.nn.Module, val: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator
+    scorer: torch.nn.Module, val: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator
 ) -> float:
     """Mean loss per answer token on the validation dialogues."""
-    model.eval()
+    scorer.eval()
     order = [list(range(i, min(i + config.batch_size, len(val)))) for i in range(0, len(val), config.batch_size)]
     summed, tokens = 0.0, 0
     for batch in loader(val, chat, config, order):
         with accelerator.autocast():
-            loss, n = nll(model, {k: v.to(accelerator.device) for k, v in batch["inputs"].items()})
-        summed, tokens = summed + float(loss), tokens + int(n)
-    model.train()
+            logps_S = scorer(batch).logps_S
+        summed, tokens = summed - float(logps_S.sum()), tokens + len(logps_S)
+    scorer.train()
     return summed / tokens
 
 

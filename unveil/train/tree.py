@@ -143,13 +143,8 @@ class Forest:
         """Tokens that pass the language model, padding left out."""
         return sum(map(len, self.trees))
 
-    def to(self, device: torch.device | str) -> Forest:
-        """The forest on another device."""
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
-        return Forest(**moved)
 
-
-def plant(trees: Sequence[Tree], budget: int | None = None, pad: int = 0) -> Forest:
+def plant(trees: Sequence[Tree], budget: int | None = None, pad: int = 0, device: torch.device | str = "cpu") -> Forest:
     """Packs trees into rows of at most ``budget`` tokens, first the longest; by default that of the longest tree.
 
     A longer tree has a row of its own. What is left of a row is padding.
@@ -164,10 +159,10 @@ def plant(trees: Sequence[Tree], budget: int | None = None, pad: int = 0) -> For
             room.append(max(budget or 0, longest))
         rows[at].append(tree)
         room[at] -= len(tree)
-    return _laid_out(rows, pad)
+    return _laid_out(rows, pad, device)
 
 
-def _laid_out(rows: Sequence[Sequence[Tree]], pad: int) -> Forest:
+def _laid_out(rows: Sequence[Sequence[Tree]], pad: int, device: torch.device | str) -> Forest:
     width = max(sum(map(len, row)) for row in rows)
     shape = (len(rows), width)
     ids, offsets = np.full(shape, pad), np.zeros(shape, np.int64)
@@ -182,9 +177,18 @@ def _laid_out(rows: Sequence[Sequence[Tree]], pad: int) -> Forest:
             roots[r, column : column + own] = len(places) - 1
             walk = _Walk(ids[r], offsets[r], until[r], scored, base=r * width)
             column = walk.visit(tree.root, column, before=-1, depth=0)
-    before, targets, leaves = (torch.tensor(v, dtype=torch.long) for v in zip(*scored, strict=True))
-    tensors = (torch.from_numpy(v) for v in (ids, offsets, until, roots))
-    return Forest(*tensors, [tree for row in rows for tree in row], places, before, targets, leaves)
+    before, targets, leaves = (torch.tensor(v, device=device) for v in zip(*scored, strict=True))
+    return Forest(
+        ids_BT=torch.from_numpy(ids).to(device),
+        offsets_BT=torch.from_numpy(offsets).to(device),
+        until_BT=torch.from_numpy(until).to(device),
+        roots_BT=torch.from_numpy(roots).to(device),
+        trees=[tree for row in rows for tree in row],
+        places=places,
+        before_S=before,
+        targets_S=targets,
+        leaves_S=leaves,
+    )
 
 
 @dataclass(frozen=True)
@@ -248,4 +252,3 @@ def block_mask(forest: Forest, both_ways_BT: Tensor | None = None, window: int |
 
     rows, length = forest.ids_BT.shape
     return create_block_mask(sees, rows, None, length, length, device=str(forest.ids_BT.device))
-
