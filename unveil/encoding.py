@@ -9,6 +9,7 @@ Shapes: B rows, T tokens.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,6 +131,14 @@ class Chat:
         self._placeholder = str(processor.image_token)
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that turns text and image into inputs: vocabulary, template, image settings, box syntax."""
+        vocabulary = sorted(self.tokenizer.get_vocab().items())
+        images = self.processor.image_processor.to_dict()
+        about = [vocabulary, self.processor.chat_template, images, self.profile.syntax, self.profile.hint]
+        return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
     def syntax(self) -> BoxSyntax:

@@ -60,6 +60,10 @@ class Scores:
     rows_S: Tensor
     count: int
 
+    def in_order(self) -> Tensor:
+        """The log-probabilities row after row, in the caller's order of rows."""
+        return self.logps_S[torch.argsort(self.rows_S, stable=True)]
+
     def summed(self) -> Tensor:
         """Of each row's answer, (L,)."""
         return self.logps_S.new_zeros(self.count).index_add(0, self.rows_S, self.logps_S)
