@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,14 +120,16 @@ def default_dtype(device: torch.device) -> torch.dtype:
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def fingerprint(model: nn.Module) -> str:
-    """A hash that changes with any weight: of each parameter's name, shape and bits.
+def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "projector", "tower")) -> str:
+    """A hash that changes with any weight (of the named parts): of each parameter's name, shape and bits.
 
     The bits are summed as integers, which unlike floating point comes to the same on any machine.
     """
     digest = hashlib.sha256()
     with torch.no_grad():
         for name, value in sorted(model.state_dict().items()):
+            if part_of(name) not in parts:
+                continue
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             for part in value.detach().flatten().view(_BITS[value.element_size()]).split(2**24):
                 wide = part.long()

@@ -290,7 +290,7 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
             yield row
 
 
-def image_path(record_or_dialogue: Record | Dialogue, file: str | Path) -> Path:
+def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -> Path:
     """The image's path: ``image`` is relative to the folder of the JSONL ``file`` unless it is absolute."""
     return Path(file).parent / record_or_dialogue.image
 

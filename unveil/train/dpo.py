@@ -9,6 +9,7 @@ pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -133,7 +134,7 @@ def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
     train, val = [*select(rows, "train"), *(p for p in rows if p.split is None)], select(rows, "val")
     if not train:
         raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
-    lacking = [p.id for p in rows if p.rejected_image is None]
+    lacking = [p.id for p in [*train, *val] if p.rejected_image is None]
     if "visual" in config.terms and lacking:
         raise loop.TrainingError(f"{lacking[0]}: the visual term needs a rejected_image ({len(lacking)} lack one)")
     return train, loop.sample(val, config.validation_rows, config.seed)
@@ -171,6 +172,7 @@ def before_training(
 ) -> Reference:
     """The reference's log-probabilities of all rows; new adapters change nothing yet, so the model is the reference."""
     in_order, size = sorted(pairs, key=lambda pair: pair.image), config.batch_size
+    which = hashlib.sha256("\n".join(pair.id for pair in in_order).encode()).hexdigest()[:16]  # validation is a sample
 
     def all_rows() -> Iterator[list[Encoded]]:
         with progress("reference", math.ceil(len(pairs) / size), 0, accelerator.is_main_process) as advance:
@@ -183,7 +185,7 @@ def before_training(
         with torch.no_grad(), accelerator.autocast():
             return scorer(rows).in_order()
 
-    return reference(config.pairs, made_of, all_rows, score)
+    return reference(config.pairs, {**made_of, "rows": which}, all_rows, score)
 
 
 # ------------------------------------------------------------------------------------------------------------- loss
@@ -208,7 +210,7 @@ def pair_loss(
         loss = loss - config.sft_weight * (logps_PR[:, 0] / lengths_PR[:, 0]).mean()
     with torch.no_grad():
         figures = {
-            "loss": loss,
+            "loss": loss.detach(),
             "accuracy": torch.stack([(better > other).float().mean() for other in others]).mean(),
             "margin": torch.stack([(better - other).mean() for other in others]).mean(),
             "logps_chosen": logps_PR[:, 0].mean(),

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
@@ -65,7 +66,8 @@ class Features:
         self, base: Any, image_processor: Any, room_mb: int, folder: Path | None = None, disk_mb: int = 20_000
     ):
         self.base = base
-        self.room, self.disk = room_mb * 2**20, disk_mb * 2**20
+        self.size = self.room = room_mb * 2**20
+        self.disk = disk_mb * 2**20
         self.known: OrderedDict[bytes, Looked] = OrderedDict()
         self.encodings = 0
         """Images that passed the tower so far."""
@@ -76,6 +78,8 @@ class Features:
         elif "tower" not in trained and remember(base, room_mb, self._count):
             self.keeps = "hidden states"
         self.folder = folder if self.keeps == "features" else None
+        if folder and not self.folder:
+            LOG.warning("%s is not used: it keeps what enters the language model, and the projector is trained", folder)
         if self.folder:
             _claim(self.folder, base, image_processor)
             self.disk -= sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
@@ -125,14 +129,15 @@ class Features:
         return looked
 
     def _keep(self, key: bytes, looked: Looked) -> None:
-        while self.known and looked.nbytes > self.room:
+        if looked.nbytes > self.size:
+            return
+        while looked.nbytes > self.room:
             self.room += self.known.popitem(last=False)[1].nbytes
-        if looked.nbytes <= self.room:
-            self.room -= looked.nbytes
-            self.known[key] = looked
+        self.room -= looked.nbytes
+        self.known[key] = looked
 
     def _write(self, path: Path, looked: Looked) -> None:
-        """Onto the disk, unless that is full by our own measure."""
+        """Onto the disk, as long as there is room. What does not fit is computed anew in each run, and said so once."""
         if looked.nbytes > self.disk:
             if self.disk >= 0:
                 LOG.warning("%s is full; further features are computed anew in each run", path.parent)
@@ -142,16 +147,21 @@ class Features:
         tensors = {f"pooled.{i}": t for i, t in enumerate(looked.pooled)}
         tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(looked.deep) for j, t in enumerate(layer)}
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        save_file({k: t.contiguous() for k, t in tensors.items()}, partial, {"stacked": str(int(looked.stacked))})
-        partial.replace(path)
+        try:
+            save_file({k: t.contiguous() for k, t in tensors.items()}, partial, {"stacked": str(int(looked.stacked))})
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            self.disk = -1
+            LOG.warning("%s cannot be written (%s); further features are computed anew in each run", path, error)
 
 
 def _frozen(base: Any, look: Any) -> Any:
-    """Runs without a graph and without dropout."""
+    """Runs without a graph, without dropout, and in the weights' own precision, so that every run gets the same."""
     training = base.training
     base.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
             return look()
     finally:
         base.train(training)
@@ -171,10 +181,9 @@ def _read(path: Path, device: torch.device) -> Looked:
 
 def _claim(folder: Path, base: Any, image_processor: Any) -> None:
     """Makes the folder that of this tower, processor and dtype, or refuses it."""
-    parts = nn.ModuleDict({n: m for n, m in base.model.named_children() if part_of(n) != "language"})
     settings = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
     mine = {
-        "tower": fingerprint(parts),
+        "tower": fingerprint(base, ("tower", "projector")),
         "processor": hashlib.sha256(settings.encode()).hexdigest()[:16],
         "dtype": str(next(base.parameters()).dtype),
     }

@@ -55,7 +55,8 @@ def endless(
     rank, world = accelerator.process_index, accelerator.num_processes
     for epoch in itertools.count():
         order = batches(images, size, together, seed, epoch)
-        yield from [*order, *order[: -len(order) % world]][rank::world]  # every process gets the same number
+        even = len(order) + -len(order) % world  # every process gets the same number
+        yield from itertools.islice(itertools.cycle(order), rank, even, world)
 
 
 def after(order: Iterator[list[int]], skip: int) -> Iterator[list[int]]:

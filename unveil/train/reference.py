@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -48,10 +48,13 @@ def reference(
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:16]
     path = file.with_name(f"{file.name}.reference-{digest}.safetensors")
     if path.is_file():
-        with safe_open(path, "pt") as kept:
-            if kept.metadata() != made_with:
-                raise TrainingError(f"{path} is of another model or other pairs than its name says: remove it")
-            return Reference({key: kept.get_tensor(key) for key in kept.keys()})  # noqa: SIM118
+        try:
+            with safe_open(path, "pt") as kept:
+                if kept.metadata() != made_with:
+                    raise TrainingError(f"{path} is of another model or other pairs than its name says: remove it")
+                return Reference({key: kept.get_tensor(key) for key in kept.keys()})  # noqa: SIM118
+        except SafetensorError as error:
+            raise TrainingError(f"{path} is damaged ({error}): remove it") from error
     known: dict[str, Tensor] = {}
     for rows in batches():
         parts = score(rows).float().cpu().split([len(row.answer) for row in rows])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: Any) 
     batches = DataLoader(
         Rows(rows, config.dialogues, chat),
         batch_sampler=order,
-        collate_fn=lambda encoded: loop.fitting(encoded, config.max_length or chat.longest),
+        collate_fn=partial(loop.fitting, limit=config.max_length or chat.longest),
         num_workers=config.workers,
         generator=torch.Generator().manual_seed(config.seed),  # else it draws from the one that dropout uses
     )

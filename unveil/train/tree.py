@@ -223,16 +223,16 @@ def allowed(forest: Forest, both_ways_BT: Tensor | None = None, window: int | No
     """Which token may attend to which, (B, 1, T, T), true where it may: row i attends to column j.
 
     Tokens with the same number >= 0 in ``both_ways_BT`` see one another, whichever comes first (the image tokens of
-    Gemma 3, the prompt of PaliGemma). With a ``window``, ancestors that stand ``window`` tokens or more before a token
-    on its own path are out of its sight, as in sliding attention.
+    Gemma 3, the prompt of PaliGemma). With a ``window``, what stands ``window`` tokens or more before a token on its
+    own path is out of its sight, as in sliding attention, and so is the start of a longer image.
     """
     at = torch.arange(forest.ids_BT.shape[1], device=forest.ids_BT.device)
     i, j = at[:, None], at[None, :]
     seen = (j <= i) & (i < forest.until_BT[:, None, :])
-    if window is not None:
-        seen &= forest.offsets_BT[:, :, None] - forest.offsets_BT[:, None, :] < window
     if both_ways_BT is not None:
         seen |= (both_ways_BT[:, :, None] == both_ways_BT[:, None, :]) & (both_ways_BT[:, :, None] >= 0)
+    if window is not None:
+        seen &= forest.offsets_BT[:, :, None] - forest.offsets_BT[:, None, :] < window
     return seen[:, None]
 
 
@@ -244,10 +244,10 @@ def block_mask(forest: Forest, both_ways_BT: Tensor | None = None, window: int |
 
     def sees(b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         seen = (j <= i) & (i < until[b, j])
-        if window is not None:
-            seen = seen & (offsets[b, i] - offsets[b, j] < window)
         if both_ways_BT is not None:
             seen = seen | ((both_ways_BT[b, i] == both_ways_BT[b, j]) & (both_ways_BT[b, i] >= 0))
+        if window is not None:
+            seen = seen & (offsets[b, i] - offsets[b, j] < window)
         return seen
 
     rows, length = forest.ids_BT.shape
