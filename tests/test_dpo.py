@@ -82,7 +82,7 @@ def scorer_of(copy: Loaded) -> Scorer:
     return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100)).eval()
 
 
-# -------------------------------------------------------------------------------------------------------------- the loss
+# ------------------------------------------------------------------------------------------------------------- the loss
 
 
 def plain_logps(model: Any, row: Encoded) -> list[float]:
@@ -232,7 +232,7 @@ def test_validation_pairs_are_validated_and_not_trained_on(base: DpoConfig) -> N
     assert lines[1]["val_loss"] != lines[3]["val_loss"]
 
 
-# --------------------------------------------------------------------------------------------------------- the reference
+# -------------------------------------------------------------------------------------------------------- the reference
 
 
 @pytest.fixture
@@ -272,9 +272,7 @@ def test_the_reference_holds_plain_log_probabilities(base: DpoConfig) -> None:
         assert kept[side.id].tolist() == pytest.approx(expected, abs=1e-4)
 
 
-def test_another_model_or_term_or_pair_has_another_reference(
-    base: DpoConfig, looks: list[int], tmp_path: Path
-) -> None:
+def test_another_model_or_term_or_pair_has_another_reference(base: DpoConfig, looks: list[int], tmp_path: Path) -> None:
     """The model that came out; the visual term, with three rows per pair; a pair whose answer was mended."""
     dpo.main(base)
     dpo.main(replace(base, model=str(base.out), out=tmp_path / "second"))
@@ -378,7 +376,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert mine.keys() == theirs.keys() and all(torch.equal(mine[n], theirs[n]) for n in mine)
 
 
-# -------------------------------------------------------------------------------------------------------------- failures
+# ------------------------------------------------------------------------------------------------------------- failures
 
 
 @pytest.mark.parametrize(

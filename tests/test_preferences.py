@@ -12,6 +12,7 @@ import pytest
 
 from unveil.preferences import from_trl, read_pairs, to_trl, write_trl
 from unveil.records import Pair, RecordError, to_json, write_jsonl
+from unveil.syntax import SYNTAXES, View
 
 PAIR = Pair("p1", "r1", "a.png", "train", "open", "Where is the nodule?", "At <box 1.0 2.0 3.0 4.0>.", "There is none.")
 TRL: dict[str, Any] = {
@@ -34,13 +35,15 @@ def without(key: str, row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k != key}
 
 
-# ---------------------------------------------------------------------------------------------------------- there and back
+# ------------------------------------------------------------------------------------------------------- there and back
 
 
 def test_a_pair_as_trl_writes_it() -> None:
     """Weight 1 and no other image are left out; boxes stay in our markup unless someone writes them."""
     assert to_trl(PAIR) == TRL
-    assert to_trl(PAIR, str.upper)["chosen"][0]["content"] == [{"type": "text", "text": "AT <BOX 1.0 2.0 3.0 4.0>."}]
+    view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
+    (part,) = to_trl(PAIR, view)["chosen"][0]["content"]
+    assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
     full = replace(PAIR, weight=0.25, rejected_image="b.png")
     assert to_trl(full) == {**TRL, "weight": 0.25, "rejected_images": ["b.png"]}
 
@@ -49,7 +52,7 @@ def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
     """All that training needs: id, image, texts with their boxes, the other image, the weight. TRL has no place for
     record, split, kind and writer."""
     pairs = [PAIR, replace(PAIR, id="p2", weight=0.25, rejected_image="b.png", question="Ödem?\n\nWo?", chosen="Ja.")]
-    assert write_trl(tmp_path / "trl.jsonl", pairs) == 2
+    assert write_trl(tmp_path / "trl.jsonl", pairs, {}) == 2
     back = read_pairs(tmp_path / "trl.jsonl")
     assert back == [replace(p, record=p.id, split=None, writer="trl") for p in pairs]
 
@@ -67,18 +70,20 @@ def test_both_forms_may_stand_in_one_file(tmp_path: Path) -> None:
     assert read_pairs(file)[1] == replace(PAIR, id="mixed-3", record="mixed-3", split=None, writer="trl")
 
 
-def test_splits(tmp_path: Path) -> None:
-    """Those of the split asked for, and those that say none."""
+def test_pairs_of_all_splits_are_read(tmp_path: Path) -> None:
     pairs = [replace(PAIR, id=str(split), split=split) for split in ("train", "val", "test", None)]
     write_jsonl(tmp_path / "pairs.jsonl", pairs)
-    names = {s: [p.id for p in read_pairs(tmp_path / "pairs.jsonl", s)] for s in ("train", "val", None)}
-    assert names == {"train": ["train", "None"], "val": ["val", "None"], None: ["train", "val", "test", "None"]}
+    assert read_pairs(tmp_path / "pairs.jsonl") == pairs
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"prompt": "<image>Where is the nodule?", "chosen": "At <box 1.0 2.0 3.0 4.0>.", "rejected": " There is none. "},
+        {
+            "prompt": "<image>Where is the nodule?",
+            "chosen": "At <box 1.0 2.0 3.0 4.0>.",
+            "rejected": " There is none. ",
+        },
         {"prompt": "Where is the nodule?\n<image>"},
         {"prompt": [{"role": "user", "content": "<image>\nWhere is the nodule?"}]},
         {"prompt": [{"role": "user", "content": [{"type": "text", "text": "<image>Where is the nodule?"}]}]},
@@ -90,7 +95,9 @@ def test_splits(tmp_path: Path) -> None:
 )
 def test_forms_that_are_one_and_the_same(change: dict[str, Any]) -> None:
     """Texts as strings with the image's place marked or not, messages with one text or parts, paths in dictionaries."""
-    assert from_trl({**TRL, **change}, "x") == from_trl(TRL, "x") == replace(PAIR, record="p1", split=None, writer="trl")
+    assert (
+        from_trl({**TRL, **change}, "x") == from_trl(TRL, "x") == replace(PAIR, record="p1", split=None, writer="trl")
+    )
 
 
 def test_further_columns_of_a_pair() -> None:
@@ -99,7 +106,7 @@ def test_further_columns_of_a_pair() -> None:
     assert from_trl({**TRL, **more}, "x") == expected
 
 
-# ---------------------------------------------------------------------------------------------------------------- refused
+# -------------------------------------------------------------------------------------------------------------- refused
 
 OURS = to_json(PAIR)
 ONE_TURN = {"role": "user", "content": "Where?"}

@@ -41,7 +41,7 @@ def picture(mask: Tensor) -> list[str]:
     return ["".join("■" if cell else " " for cell in line).rstrip() for line in mask.tolist()]
 
 
-# ----------------------------------------------------------------------------------------------------- the drawn example
+# ---------------------------------------------------------------------------------------------------- the drawn example
 
 
 def test_the_drawn_example() -> None:
@@ -106,7 +106,7 @@ def test_tokens_that_see_one_another() -> None:
     assert torch.equal(allowed(forest, other), allowed(forest))
 
 
-# ------------------------------------------------------------------------------------------------------------------ grow
+# ----------------------------------------------------------------------------------------------------------------- grow
 
 
 def test_answers_to_one_prompt_share_it() -> None:
@@ -117,7 +117,7 @@ def test_answers_to_one_prompt_share_it() -> None:
 
 
 def test_prompts_share_their_common_run() -> None:
-    """8 I I 7 in common, though 7 stands behind the image; then W and H W. Rows of one prompt need not be neighbours."""
+    """8 I I 7 in common, though 7 stands behind the image; then W and H W. A prompt's rows need not be neighbours."""
     seen = image()
     rows = [row(seen, (8, I, I, 7, W), (y,), 1), row(seen, (8, I, I, 7, H, W), (c,), 1)]
     rows.append(row(seen, (8, I, I, 7, W), (n,), 1))
@@ -172,7 +172,7 @@ def test_a_row_without_an_answer_is_named() -> None:
         grow([*drawn(), row(image(), (I, I, W), (), name="d7")])
 
 
-# --------------------------------------------------------------------------------------------------------------- packing
+# -------------------------------------------------------------------------------------------------------------- packing
 
 
 def test_trees_are_packed_into_the_budget() -> None:
@@ -213,7 +213,7 @@ def test_every_tree_is_packed_once_and_no_row_is_too_long(lengths: list[int], bu
         assert forest.ids_BT[r, column : column + len(tree)].tolist() == [*tree.root.ids, y]
 
 
-# ------------------------------------------------------------------------------------------------------------ properties
+# ----------------------------------------------------------------------------------------------------------- properties
 
 RUN = st.lists(st.integers(2, 9), min_size=1, max_size=3)
 NODES: st.SearchStrategy[Node] = st.recursive(

@@ -152,6 +152,15 @@ def part_of(parameter: str) -> str:
     return "tower" if any(t in words for t in _TOWERS) else "language"
 
 
+def language_model(model: nn.Module) -> PreTrainedModel:
+    """The language model inside of a vision-language model, without its head."""
+    found = (m for name, m in model.named_modules() if name.split(".")[-1] in ("language_model", "text_model"))
+    inner = next((m for m in found if isinstance(m, PreTrainedModel)), None)
+    if inner is None:
+        raise ModelError(f"{type(model).__name__}: its language model was not found")
+    return inner
+
+
 def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
     """The names of all linear layers of the given parts, the head left out: what LoRA is put on by default."""
     head = re.compile(r"(^|\.)(lm_head|score)$")

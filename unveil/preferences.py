@@ -130,6 +130,8 @@ def to_trl(pair: Pair, view: View | None = None) -> dict[str, Any]:
         row["rejected_images"] = [pair.rejected_image]
     if pair.weight != 1.0:
         row["weight"] = pair.weight
+    if pair.split is not None:
+        row["split"] = pair.split
     return row
 
 

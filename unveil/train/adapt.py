@@ -114,8 +114,9 @@ def load(config: Options, device: torch.device) -> Loaded:
 
 def prepare(model: Any, config: Options) -> Any:
     """The model with what is trained unfrozen, or with adapters."""
-    if config.gradient_checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
+    if config.gradient_checkpointing:  # a frozen tower keeps no activations, so there is nothing to recompute
+        recomputed = model if config.train_tower else models.language_model(model)
+        recomputed.activation_checkpointing_enable({"use_reentrant": False})
     parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
     if config.method == "full":
         loop.trainable(model, parts)

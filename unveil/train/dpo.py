@@ -134,6 +134,8 @@ def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
     train, val = [*select(rows, "train"), *(p for p in rows if p.split is None)], select(rows, "val")
     if not train:
         raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
+    if not {"text", "visual"} & set(config.terms):
+        raise loop.TrainingError("--terms needs text or visual: an anchor alone compares nothing")
     lacking = [p.id for p in [*train, *val] if p.rejected_image is None]
     if "visual" in config.terms and lacking:
         raise loop.TrainingError(f"{lacking[0]}: the visual term needs a rejected_image ({len(lacking)} lack one)")
@@ -172,7 +174,9 @@ def before_training(
 ) -> Reference:
     """The reference's log-probabilities of all rows; new adapters change nothing yet, so the model is the reference."""
     in_order, size = sorted(pairs, key=lambda pair: pair.image), config.batch_size
-    which = hashlib.sha256("\n".join(pair.id for pair in in_order).encode()).hexdigest()[:16]  # validation is a sample
+    about = hashlib.sha256("\n".join(pair.id for pair in in_order).encode())  # validation is a sample
+    for path in sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()}):
+        about.update(runs.sha256(path).encode() if path.is_file() else b"gone")  # encoding says whose it is
 
     def all_rows() -> Iterator[list[Encoded]]:
         with progress("reference", math.ceil(len(pairs) / size), 0, accelerator.is_main_process) as advance:
@@ -185,7 +189,7 @@ def before_training(
         with torch.no_grad(), accelerator.autocast():
             return scorer(rows).in_order()
 
-    return reference(config.pairs, {**made_of, "rows": which}, all_rows, score)
+    return reference(config.pairs, {**made_of, "rows": about.hexdigest()[:16]}, all_rows, score)
 
 
 # ------------------------------------------------------------------------------------------------------------- loss

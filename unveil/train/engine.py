@@ -136,6 +136,8 @@ def refusal(base: Any) -> str | None:
     kind, text = base.config.model_type, base.config.get_text_config()
     if kind not in ARCHITECTURES:
         return f"{kind} models are not known to take a token tree"
+    if text._attn_implementation not in ("sdpa", "eager", "flex_attention"):
+        return f"{text._attn_implementation} takes no mask of ours (sdpa, eager and flex_attention do)"
     if kind == "paligemma" and getattr(text, "sliding_window", None):
         return "PaliGemma 2 builds its sliding masks itself"
     return None

@@ -77,7 +77,7 @@ def grow(rows: Sequence[Encoded], *, share_image: bool = True) -> list[Tree]:
     for i, row in enumerate(rows):
         if not row.answer:
             raise ModelError(f"{row.id}: there is no answer to score")
-        key = (id(row.seen), row.image_at) if share_image else (id(row.seen), *row.prompt)
+        key = (row.seen.digest, row.image_at) if share_image else (row.seen.digest, *row.prompt)
         together.setdefault(key, []).append(i)
     return [tree for group in together.values() for tree in _plant(rows, group)]
 
