@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format clean bench bench-install
 
 demo: $(VENV)/.installed
 	$(BIN)/unveil demo
@@ -19,6 +19,14 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# speed and memory against TRL; figures go to bench/results
+bench: bench-install
+	$(BIN)/python -m bench.dpo --preset small --method lora --json bench/results/dpo-small-lora.json
+	$(BIN)/python -m bench.dpo --preset small --method full --json bench/results/dpo-small-full.json
+	$(BIN)/python -m bench.sft --preset small --method lora --json bench/results/sft-small-lora.json
+
+bench-install: $(VENV)/.installed-bench
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info
@@ -36,4 +44,8 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	touch $@

@@ -69,7 +69,7 @@ class Config:
     """Passes of the tower over all images with the lesson of patches."""
     image_epochs: int = 9
     """Further passes with the lesson of the image besides."""
-    language_epochs: float = 1.5
+    language_epochs: float = 2.0
     """Passes of projector and language model over all dialogues."""
     tower_width: int = 192
     """Width of the tower."""

@@ -310,8 +310,78 @@ def gemma3() -> tuple[Any, Any]:
     )
 
 
+def llava_mistral() -> tuple[Any, Any]:
+    """LLaVA-Med 1.5: as LLaVA-1.5 with a Mistral, whose window is shorter than a row here."""
+    model, processor = llava_clip()
+    words = processor.tokenizer
+    text = tf.MistralConfig(**{**TEXT, **ids_of(words), "bos_token_id": words.bos_token_id}, sliding_window=24)
+    config = tf.LlavaConfig(**{**model.config.to_dict(), "text_config": text.to_dict()})
+    return tf.LlavaForConditionalGeneration(config), processor
+
+
+def llava_next() -> tuple[Any, Any]:
+    """Tiles of the image in a grid, cut to its shape, with a learnt token at the end of each row, and an overview."""
+    words = train_tokenizer(["<image>"], bos="<s>", eos="</s>", extra_special_tokens={"image_token": "<image>"})
+    grids = [[56, 112], [112, 56], [112, 112]]
+    config = tf.LlavaNextConfig(
+        vision_config=tf.CLIPVisionConfig(**TOWER),
+        text_config=tf.LlamaConfig(**{**TEXT, **ids_of(words), "bos_token_id": words.bos_token_id}),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=grids,
+        tie_word_embeddings=False,
+    )
+    eyes = tf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}, image_grid_pinpoints=grids
+    )
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' }}{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}{{ '<image>\n' }}{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ ' [/INST]' }}"
+        "{% else %}{% for c in m['content'] %}{{ ' ' + c['text'] }}{% endfor %}{{ '</s>' }}{% endif %}{% endfor %}"
+    )
+    processor = tf.LlavaNextProcessor(
+        eyes,
+        words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template,
+    )
+    return tf.LlavaNextForConditionalGeneration(config), processor
+
+
+def qwen2_vl() -> tuple[Any, Any]:
+    """The first with three-dimensional positions."""
+    words = train_tokenizer(QWEN_TOKENS, eos="<|im_end|>")
+    tower = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "mlp_ratio": 2, "num_heads": 2}
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
+    config = tf.Qwen2VLConfig(
+        vision_config=tower, text_config={**TEXT, **ids_of(words), "rope_parameters": rope}, **qwen_ids(words)
+    )
+    eyes = tf.Qwen2VLImageProcessorPil(size=QWEN_SIZE)
+    return tf.Qwen2VLForConditionalGeneration(config), stills(tf.Qwen2VLProcessor)(
+        eyes, words, chat_template=QWEN_TEMPLATE
+    )
+
+
+def paligemma() -> tuple[Any, Any]:
+    """No chat template; the whole prompt sees itself both ways, positions begin at 1, location tokens for boxes."""
+    words = train_tokenizer(["<image>", *(f"<loc{i:04d}>" for i in range(1024))], bos="<bos>", eos="<eos>")
+    config = tf.PaliGemmaConfig(
+        text_config=tf.GemmaConfig(**{**TEXT, **ids_of(words)}, head_dim=16).to_dict(),
+        vision_config={**TOWER, "vision_use_head": False, "model_type": "siglip_vision_model"},
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        projection_dim=32,
+        hidden_size=32,
+    )
+    eyes = tf.SiglipImageProcessorPil(**SIGLIP)
+    eyes.image_seq_length = 16
+    return tf.PaliGemmaForConditionalGeneration(config), tf.PaliGemmaProcessor(eyes, words)
+
+
+LLAVAS = (llava_siglip, llava_clip, llava_mistral, llava_next)
+QWENS = (qwen2_vl, qwen2_5_vl, qwen3_vl)
 FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
-    f.__name__: f for f in (llava_siglip, llava_clip, qwen2_5_vl, qwen3_vl, internvl, idefics3, smolvlm, gemma3)
+    f.__name__: f for f in (*LLAVAS, *QWENS, internvl, idefics3, smolvlm, gemma3, paligemma)
 }
 
 

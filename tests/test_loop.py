@@ -9,7 +9,11 @@ import random
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from unveil.encoding import Encoded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, claim, cosine, finite
 
@@ -28,33 +33,144 @@ from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, c
 
 
 @given(
-    st.lists(st.integers(1, 500), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 9), st.integers(0, 9)
+    st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120),
+    st.integers(1, 40),
+    st.integers(1, 6),
+    st.integers(0, 9),
+    st.integers(0, 9),
 )
-def test_every_row_comes_once_per_epoch(lengths: list[int], size: int, seed: int, epoch: int) -> None:
-    made = batches(lengths, size, seed, epoch)
-    assert sorted(i for batch in made for i in batch) == list(range(len(lengths)))
+def test_every_row_comes_once_per_epoch(images: list[str], size: int, together: int, seed: int, epoch: int) -> None:
+    made = batches(images, size, together, seed, epoch)
+    assert sorted(i for batch in made for i in batch) == list(range(len(images)))
     assert all(0 < len(batch) <= size for batch in made)
-    assert len(made) == -(len(lengths) // -size)
-    assert made == batches(lengths, size, seed, epoch)
+    assert len(made) == -(len(images) // -size)
+    assert made == batches(images, size, together, seed, epoch)
+
+
+def runs_of(images: list[str], made: list[list[int]]) -> list[tuple[str, int]]:
+    """Images in the order of their rows, and how many rows of one stand side by side."""
+    order = [images[i] for batch in made for i in batch]
+    return [(image, len(list(group))) for image, group in groupby(order)]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120), st.integers(1, 6), st.integers(0, 9))
+def test_rows_of_one_image_stand_side_by_side(images: list[str], together: int, seed: int) -> None:
+    """In parts of ``together`` rows and one of what is left; two parts of one image may meet by chance.
+
+    So the rows side by side are a multiple of ``together``, with what is left over added in one place at the most.
+    """
+    found = runs_of(images, batches(images, 8, together, seed, 0))
+    for image in set(images):
+        count = images.count(image)
+        mine = [length for name, length in found if name == image]
+        assert sorted(length % together for length in mine if length % together) == [count % together] * bool(
+            count % together
+        )
+        if count <= together:
+            assert mine == [count]
+
+
+@pytest.mark.parametrize(("together", "longest"), [(1, 3), (2, 4), (4, 8), (8, 8), (9, 8)])
+def test_at_most_so_many_rows_of_an_image_side_by_side(together: int, longest: int) -> None:
+    """50 images of 8 rows, 400 in all: parts of an image meet now and then, and never in threes but for single rows."""
+    images = [f"{i % 50}" for i in range(400)]
+    lengths = [length for _, length in runs_of(images, batches(images, 8, together, 0, 0))]
+    assert max(lengths) <= longest
+    assert np.mean(lengths) == pytest.approx(min(together, 8), rel=0.1)
+
+
+def test_rows_of_an_image_are_shuffled_too() -> None:
+    """Which questions on an image come together differs between epochs."""
+    images = ["a"] * 8 + ["b"] * 8
+    pairs = [{frozenset(batch) for batch in batches(images, 2, 2, seed=0, epoch=epoch)} for epoch in range(2)]
+    assert pairs[0] != pairs[1]
 
 
 def test_each_epoch_and_seed_has_its_own_order() -> None:
-    lengths = list(range(200))
-    orders = [batches(lengths, 8, seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
+    images = [f"{i // 3}" for i in range(200)]
+    orders = [batches(images, 8, 4, seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
     assert len({str(o) for o in orders}) == 4
 
 
-def test_rows_of_like_length_come_together() -> None:
-    """Lengths 0 ... 255 in one window of 32 batches of eight: sorted and cut, a batch is eight successive lengths.
+def process(rank: int, world: int, **more: Any) -> Any:
+    """What functions here ask of one accelerator among several."""
+    return SimpleNamespace(process_index=rank, num_processes=world, is_main_process=rank == 0, **more)
 
-    In windows of four batches a batch holds a quarter of a random window, and lengths from 0 to 255 lie about 64 apart
-    from its shortest to its longest; a batch of eight at random has 7/9 x 256 = 199.
+
+def test_batches_go_on_without_end() -> None:
+    """7 rows in batches of 3 are 3 batches an epoch; each epoch has its own order."""
+    images = list("abcdefg")
+    first = list(islice(loop.endless(images, 3, 4, 5, process(0, 1)), 7))
+    assert first == [*batches(images, 3, 4, 5, 0), *batches(images, 3, 4, 5, 1), batches(images, 3, 4, 5, 2)[0]]
+
+
+@pytest.mark.parametrize("world", [2, 3, 8])
+def test_processes_share_the_batches(world: int) -> None:
+    """9 rows in batches of 2 are 5 batches: two processes take 3 each, three take 2, eight take 1.
+
+    Every row comes in each epoch, the first batches twice where they do not come out even.
     """
-    whole = batches(list(range(256)), 8, seed=3, epoch=0, window=32)
-    assert all(max(b) - min(b) == 7 for b in whole)
-    assert whole != sorted(whole), "but in random order"
-    spread = [max(b) - min(b) for b in batches(list(range(256)), 8, seed=3, epoch=0, window=4)]
-    assert np.mean(spread) < 80
+    images = list("abcabcabc")
+    each = {2: 3, 3: 2, 8: 1}[world]
+    taken = [list(islice(loop.endless(images, 2, 4, 0, process(rank, world)), 2 * each)) for rank in range(world)]
+    for epoch in (0, 1):
+        whole = batches(images, 2, 4, 0, epoch)
+        dealt = [taken[i % world][epoch * each + i // world] for i in range(each * world)]
+        assert dealt == [*whole, *whole][: each * world]
+
+
+def test_more_processes_than_batches_all_get_one() -> None:
+    """One batch for four processes: each gets it, rather than wait for ever for one of its own."""
+    taken = [next(loop.endless(["a", "b"], 4, 4, 0, process(rank, 4))) for rank in range(4)]
+    assert taken == [batches(["a", "b"], 4, 4, 0, 0)[0]] * 4
+
+
+def test_after_leaves_out_what_was_done() -> None:
+    images, one = list("abcdefg"), process(0, 1)
+    straight = list(islice(loop.endless(images, 3, 4, 0, one), 9))
+    for skip in (0, 2, 5):
+        assert list(islice(loop.after(loop.endless(images, 3, 4, 0, one), skip), 9 - skip)) == straight[skip:]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "accumulate", "epochs", "processes", "expected"),
+    [
+        (10, 4, 1, 2.0, 1, 6),
+        (10, 4, 2, 1.0, 1, 2),
+        (10, 4, 1, 1.0, 2, 2),
+        (1, 8, 4, 0.1, 1, 1),
+        (100, 10, 3, 1.5, 2, 3),
+    ],
+)
+def test_number_of_updates(
+    rows: int, batch: int, accumulate: int, epochs: float, processes: int, expected: int
+) -> None:
+    """ceil(ceil(rows / batch) x epochs / (accumulate x processes)): 3 batches x 2 = 6; 3 / 2 = 2; ...; 15 / 6 = 3."""
+    assert loop.updates(rows, batch, epochs, accumulate, process(0, processes)) == expected
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
+def test_a_sample_is_fixed_and_in_order(count: int, most: int, seed: int) -> None:
+    rows = [f"r{i:02}" for i in range(count)]
+    picked = loop.sample(rows, most, seed)
+    assert len(picked) == min(count, most) and set(picked) <= set(rows)
+    assert picked == sorted(picked) == loop.sample(rows, most, seed)
+
+
+def test_a_sample_is_drawn_from_all_rows() -> None:
+    """Ten of a hundred by ten seeds: not the first ten, and not always the same."""
+    samples = [tuple(loop.sample(range(100), 10, seed)) for seed in range(10)]
+    assert len(set(samples)) == 10 and max(max(s) for s in samples) > 90 and min(min(s) for s in samples) < 10
+
+
+def test_rows_that_do_not_fit_are_named() -> None:
+    """Prompts of 5 tokens, answers of 1 and 3: 6 and 8 tokens."""
+    seen: Any = None
+    rows = [Encoded("r1/a", seen, [1] * 5, [2], 0), Encoded("r2/b", seen, [1] * 5, [2] * 3, 0)]
+    for limit in (None, 8):
+        assert loop.fitting(rows, limit) == rows
+    with pytest.raises(TrainingError, match=r"^r2/b: 8 tokens are more than --max-length 7$"):
+        loop.fitting(rows, 7)
 
 
 # ------------------------------------------------------------------------------------------------------------- schedule
@@ -296,19 +412,91 @@ def test_claim_keeps_runs_apart(tmp_path: Path) -> None:
     """A new folder is taken; one with checkpoints only by the same run; ``resume`` and the like make no difference."""
     accelerator, *_ = prepared()
     settings = {"seed": 0, "rate": 0.1, "resume": False}
-    claim(tmp_path, settings, resume=False, restart=False)
-    claim(tmp_path, {**settings, "seed": 1}, resume=False, restart=False)
-    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1, "rate": 0.1}
-    claim(tmp_path, settings, resume=False, restart=False)
+    claim(tmp_path, settings, False, False, accelerator)
+    claim(tmp_path, {**settings, "seed": 1}, False, False, accelerator)
+    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1, "rate": 0.1, "processes": 1}
+    claim(tmp_path, settings, False, False, accelerator)
     loop.save_checkpoint(accelerator, tmp_path, 1)
     with pytest.raises(TrainingError, match="--resume, or throw them away with --restart"):
-        claim(tmp_path, settings, resume=False, restart=False)
+        claim(tmp_path, settings, False, False, accelerator)
     with pytest.raises(TrainingError, match="another rate, size: use --restart"):
-        claim(tmp_path, {"seed": 0, "rate": 0.2, "size": 3}, resume=True, restart=False)
-    claim(tmp_path, {**settings, "resume": True}, resume=True, restart=False)
+        claim(tmp_path, {"seed": 0, "rate": 0.2, "size": 3}, True, False, accelerator)
+    claim(tmp_path, {**settings, "resume": True}, True, False, accelerator)
     assert checkpoints(tmp_path)
-    claim(tmp_path, {"seed": 9}, resume=False, restart=True)
+    claim(tmp_path, {"seed": 9}, False, True, accelerator)
     assert not checkpoints(tmp_path)
+
+
+def test_claim_is_for_the_same_number_of_processes(tmp_path: Path) -> None:
+    """The batches are dealt out otherwise; only the main process writes, and all wait for it."""
+    accelerator, *_ = prepared()
+    waited: list[int] = []
+    one, two = (process(rank, 2, wait_for_everyone=lambda rank=rank: waited.append(rank)) for rank in (0, 1))
+    claim(tmp_path / "of two", {"seed": 0}, False, False, two)
+    assert not (tmp_path / "of two").exists() and waited == [1]
+    claim(tmp_path, {"seed": 0}, False, False, accelerator)
+    loop.save_checkpoint(accelerator, tmp_path, 1)
+    with pytest.raises(TrainingError, match="another processes: use --restart"):
+        claim(tmp_path, {"seed": 0}, True, False, one)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_checkpoints_go_when_the_run_has_ended(keep: bool, tmp_path: Path) -> None:
+    accelerator, *_ = prepared()
+    loop.save_checkpoint(accelerator, tmp_path / "checkpoints", 1)
+    loop.drop(tmp_path / "checkpoints", keep)
+    assert (tmp_path / "checkpoints").exists() == keep
+    loop.drop(tmp_path / "none", False)
+
+
+# ----------------------------------------------------------------------------------------------------------- an update
+
+
+def test_a_step_by_hand() -> None:
+    """A gradient of (3, 4) has norm 5; clipped to 1 it is (0.6, 0.8), which SGD at rate 1 takes off the weights."""
+    model = nn.Linear(2, 1, bias=False)
+    model.weight.data = torch.tensor([[1.0, 1.0]])
+    for clip, expected in ((1.0, [0.4, 0.2]), (5.0, [-2.6, -3.8])):
+        model(torch.tensor([[3.0, 4.0]])).sum().backward()
+        loop.step(Accelerator(cpu=True), model, torch.optim.SGD(model.parameters(), lr=1.0), clip, [])
+        assert model.weight[0].tolist() == pytest.approx(expected)
+        assert model.weight.grad is None or not model.weight.grad.any()
+
+
+def test_a_norm_that_is_not_finite_stops_before_the_step() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    before = model.weight.tolist()
+    (model(torch.ones(1, 2)).sum() * float("inf")).backward()
+    with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) on r1/a: lower --learning-rate"):
+        loop.step(Accelerator(cpu=True), model, torch.optim.SGD(model.parameters(), lr=1.0), 1.0, ["r1/a"])
+    assert model.weight.tolist() == before
+
+
+def test_gradients_are_exchanged_with_the_last_pass_only() -> None:
+    entered: list[Any] = []
+
+    @contextmanager
+    def no_sync(model: Any) -> Iterator[None]:
+        entered.append(model)
+        yield
+
+    for i in range(3):
+        with loop.synchronised(process(0, 2, no_sync=no_sync), f"pass {i}", i == 2):  # type: ignore[arg-type]
+            pass
+    assert entered == ["pass 0", "pass 1"]
+
+
+def test_figures_are_averaged_over_passes_and_processes() -> None:
+    """Loss 1 and 3, accuracy 0 and 1: 2 and 0.5. With another process that has 4 and 0: 3 and 0.25."""
+    parts = [{"loss": 1.0, "accuracy": 0.0}, {"loss": 3.0, "accuracy": 1.0}]
+    assert loop.averaged(parts, process(0, 1)) == {"loss": 2.0, "accuracy": 0.5}
+
+    def reduce(values: torch.Tensor, how: str) -> torch.Tensor:
+        assert how == "mean"
+        return (values + torch.tensor([4.0, 0.0])) / 2
+
+    two = process(0, 2, device="cpu", reduce=reduce)
+    assert loop.averaged(parts, two) == {"loss": 3.0, "accuracy": 0.25}
 
 
 # ---------------------------------------------------------------------------------------------------------- the metrics

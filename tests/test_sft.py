@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,10 +24,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unveil import encoding, models, pixels
-from unveil.encoding import IGNORED
 from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
-from unveil.train import loop, sft
+from unveil.train import adapt, engine, loop, sft
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
 
@@ -61,8 +63,14 @@ def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.
     return out
 
 
-def batch_of(chat: encoding.Chat, rows: list[encoding.Encoded]) -> dict[str, Any]:
-    return {"ids": [row.id for row in rows], "inputs": chat.batch(rows)}
+def scorer_of(model: nn.Module, chat: encoding.Chat, **options: Any) -> Scorer:
+    return Scorer(model, chat, Features(whole(model), chat.processor.image_processor, 10), **options)
+
+
+def total(scorer: Scorer, rows: list[encoding.Encoded]) -> tuple[torch.Tensor, int]:
+    """Summed negative log-likelihood of the rows' answers, and the number of their tokens."""
+    logps_S = scorer(rows).logps_S
+    return -logps_S.sum(), len(logps_S)
 
 
 def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -83,8 +91,9 @@ def metrics(folder: Path) -> list[dict[str, float]]:
 # ------------------------------------------------------------------------------------------------------------- the loss
 
 
-def test_the_loss_is_the_plain_one(family: Loaded, tmp_path: Path) -> None:
-    """Padded batch with few logits against one row at a time with all logits: -log softmax at each answer token."""
+@pytest.mark.parametrize("tree", [True, False])
+def test_the_loss_is_the_plain_one(tree: bool, family: Loaded, tmp_path: Path) -> None:
+    """A batch with few logits against one row at a time with all logits: -log softmax at each answer token."""
     rows = rows_of(family.chat, tmp_path)
     expected, count = 0.0, 0
     with torch.no_grad():
@@ -96,8 +105,8 @@ def test_the_loss_is_the_plain_one(family: Loaded, tmp_path: Path) -> None:
                 before = logits[place - 1]
                 expected += float(torch.logsumexp(before, 0) - before[token])
                 count += 1
-        loss, tokens = sft.nll(family.model, family.chat.batch(rows))
-    assert int(tokens) == count == sum(len(row.answer) for row in rows)
+        loss, tokens = total(scorer_of(family.model, family.chat, tree=tree), rows)
+    assert tokens == count == sum(len(row.answer) for row in rows)
     assert float(loss / tokens) == pytest.approx(expected / count, abs=1e-5)
 
 
@@ -105,11 +114,11 @@ def test_the_loss_is_the_plain_one(family: Loaded, tmp_path: Path) -> None:
 def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftConfig) -> None:
     """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
     copy = fresh(name)
-    config = replace(base, method="lora", learning_rate=5e-3, clip_norm=1e9)
-    model = sft.prepare(copy, config)
-    model.train()
+    config = replace(base, method="lora", learning_rate=5e-3, clip_norm=1e9, train_projector=True)
+    model = adapt.prepare(copy.model, config)
+    scorer = scorer_of(model, copy.chat).train()
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
-    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path))]
+    batches = [rows_of(copy.chat, tmp_path)]
     seen = {}
     for parameter_name, p in model.named_parameters():
         if p.requires_grad:
@@ -117,14 +126,14 @@ def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftCon
                 lambda q, n=parameter_name: seen.update({n: float(q.grad.abs().sum())})
             )
     accelerator = Accelerator(cpu=True)
-    first, tokens = sft.update(model, optimizer, batches, accelerator, config)
+    first, tokens = sft.update(scorer, optimizer, batches, accelerator, config)
     assert tokens == sum(len(r.answer) for r in rows_of(copy.chat, tmp_path))
     trained = [n for n, p in model.named_parameters() if p.requires_grad]
     assert seen.keys() == set(trained)
     assert all(seen[n] > 0 for n in trained if "lora_B" in n), "A is zero times B at the start"
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
     for _ in range(3):
-        last, _ = sft.update(model, optimizer, batches, accelerator, config)
+        last, _ = sft.update(scorer, optimizer, batches, accelerator, config)
     assert last < first
 
 
@@ -135,10 +144,11 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
     A mean of the passes' means would weigh the tokens of short answers more.
     """
     copy = fresh("llava_siglip")
-    model = sft.prepare(copy, base)
+    model = adapt.prepare(copy.model, base)
+    scorer = scorer_of(model, copy.chat)
     rows = rows_of(copy.chat, tmp_path)
     assert len({len(r.answer) for r in rows}) == 4
-    loss, tokens = sft.nll(model, copy.chat.batch(rows))
+    loss, tokens = total(scorer, rows)
     (loss / tokens).backward()
     loss = loss.detach()
     expected = gradients(model)
@@ -147,9 +157,9 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
     starts = [sum(split[:i]) for i in range(len(split))]
-    batches = [batch_of(copy.chat, rows[s : s + n]) for s, n in zip(starts, split, strict=True)]
-    mean, count = sft.update(model, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=1e9))
-    assert (mean, count) == (pytest.approx(float(loss / tokens), abs=1e-5), int(tokens))
+    batches = [rows[s : s + n] for s, n in zip(starts, split, strict=True)]
+    mean, count = sft.update(scorer, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=1e9))
+    assert (mean, count) == (pytest.approx(float(loss / tokens), abs=1e-5), tokens)
     assert got.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-6)
@@ -157,24 +167,32 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
 
 def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: SftConfig) -> None:
     copy = fresh("llava_siglip")
-    model = sft.prepare(copy, base)
+    model = adapt.prepare(copy.model, base)
     got: dict[str, torch.Tensor] = {}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
-    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path))]
-    sft.update(model, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=0.25))
+    batches, config = [rows_of(copy.chat, tmp_path)], replace(base, clip_norm=0.25)
+    sft.update(scorer_of(model, copy.chat), optimizer, batches, Accelerator(cpu=True), config)
     norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in got.values()]))
     assert float(norm) == pytest.approx(0.25, rel=1e-4)
 
 
-def test_checkpointed_activations_give_the_same_gradients(tmp_path: Path, base: SftConfig) -> None:
-    found = []
+def test_checkpointed_activations_give_the_same_gradients(
+    tmp_path: Path, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each of the two layers runs a second time in the backward pass."""
+    found, runs = [], []
     for checkpointing in (False, True):
         copy = fresh("llava_siglip")
         torch.manual_seed(0)
-        model = sft.prepare(copy, replace(base, method="lora", gradient_checkpointing=checkpointing)).train()
-        sft.nll(model, copy.chat.batch(rows_of(copy.chat, tmp_path)))[0].backward()
+        model = adapt.prepare(copy.model, replace(base, method="lora", gradient_checkpointing=checkpointing))
+        calls = []
+        for layer in copy.model.model.language_model.layers:
+            layer.mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        total(scorer_of(model, copy.chat).train(), rows_of(copy.chat, tmp_path))[0].backward()
         found.append(gradients(model))
+        runs.append(len(calls))
+    assert runs == [2, 4]
     assert found[0].keys() == found[1].keys() and found[0]
     for name, value in found[0].items():
         torch.testing.assert_close(found[1][name], value)
@@ -195,13 +213,13 @@ def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
     Gemma's projector is a bare matrix and not a linear layer, so it gets none.
     """
     lora = replace(base, method="lora")
-    model = sft.prepare(fresh(name), lora)
+    model = adapt.prepare(fresh(name).model, lora)
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     assert adapted(model) == {"language"} and len(names) == 2 * 7 * 2
     assert all("lora_" in n and "lm_head" not in n for n in names)
     projector = set() if name == "gemma3" else {"projector"}
-    assert adapted(sft.prepare(fresh(name), replace(lora, train_projector=True))) == {"language"} | projector
-    assert adapted(sft.prepare(fresh(name), replace(lora, train_tower=True))) == {"language", "tower"}
+    assert adapted(adapt.prepare(fresh(name).model, replace(lora, train_projector=True))) == {"language"} | projector
+    assert adapted(adapt.prepare(fresh(name).model, replace(lora, train_tower=True))) == {"language", "tower"}
 
 
 @pytest.mark.parametrize(
@@ -223,32 +241,30 @@ def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[
 
 
 def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"lora": 0.2, "full": 0.1, "small": 0.3}
     open_ = replace(base, method="auto", learning_rate=None)
-    small = sft.resolved(open_)
-    assert (small.method, small.learning_rate, small.train_projector) == ("full", 1e-3, True)
-    monkeypatch.setattr(sft, "SMALL", 10)
-    large = sft.resolved(open_)
-    assert (large.method, large.learning_rate, large.train_projector) == ("lora", 2e-4, False)
-    assert sft.resolved(replace(open_, method="full")).learning_rate == 1e-5
-    assert sft.resolved(replace(open_, learning_rate=3.0)).learning_rate == 3.0
+    small = adapt.resolved(open_, **rates)
+    assert (small.method, small.learning_rate, small.train_projector) == ("full", 0.3, True)
+    assert adapt.resolved(replace(open_, method="lora"), **rates).learning_rate == 0.2
+    monkeypatch.setattr(adapt, "SMALL", 10)
+    large = adapt.resolved(open_, **rates)
+    assert (large.method, large.learning_rate, large.train_projector) == ("lora", 0.2, False)
+    assert adapt.resolved(replace(open_, method="full"), **rates).learning_rate == 0.1
+    assert adapt.resolved(replace(open_, learning_rate=3.0), **rates).learning_rate == 3.0
+    assert adapt.resolved(replace(open_, train_projector=True), **rates).train_projector is True
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch", "accumulate", "epochs", "processes", "expected"),
-    [
-        (10, 4, 1, 2.0, 1, 6),
-        (10, 4, 2, 1.0, 1, 2),
-        (10, 4, 1, 1.0, 2, 2),
-        (1, 8, 4, 0.1, 1, 1),
-        (100, 10, 3, 1.5, 2, 3),
-    ],
+    ("smallest", "method", "expected"),
+    [(50_000_000, "auto", ("full", 1e-3)), (10, "auto", ("lora", 2e-4)), (10, "full", ("full", 1e-5))],
 )
-def test_number_of_updates(
-    rows: int, batch: int, accumulate: int, epochs: float, processes: int, expected: int, base: SftConfig
+def test_a_run_chooses_method_and_rate(
+    smallest: int, method: Any, expected: tuple[str, float], base: SftConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ceil(ceil(rows / batch) x epochs / (accumulate x processes)): 3 batches x 2 = 6; 3 / 2 = 2; ...; 15 / 6 = 3."""
-    config = replace(base, batch_size=batch, accumulate=accumulate, epochs=epochs)
-    assert sft.updates(rows, config, processes) == expected
+    monkeypatch.setattr(adapt, "SMALL", smallest)
+    out = sft.main(replace(base, method=method, learning_rate=None, validate_every=0, checkpoint_every=0))
+    chosen = json.loads((out / "run.json").read_text())["chosen"]
+    assert (chosen["method"], chosen["learning_rate"]) == expected
 
 
 # ----------------------------------------------------------------------------------------------------- saved and loaded
@@ -263,7 +279,7 @@ def answers(trained: Loaded, file: Path) -> list[tuple[str, bool]]:
 def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     """Runs ``config`` and returns the model as it was when it was saved."""
     kept = []
-    monkeypatch.setattr(sft, "save", lambda model, *rest, save=sft.save: kept.append(model) or save(model, *rest))
+    monkeypatch.setattr(adapt, "save", lambda model, *rest, save=adapt.save: kept.append(model) or save(model, *rest))
     sft.main(config)
     profile = encoding.Profile("bins-64", hint=False)
     chat = encoding.Chat(loaded("llava_siglip").chat.processor, profile)
@@ -463,11 +479,11 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
     """In the third update: its rows are named, and what was saved after the second stays as it was."""
     calls = []
 
-    def broken(logits: torch.Tensor, targets: torch.Tensor, real: Any = sft.answer_nll) -> torch.Tensor:
+    def broken(logits: torch.Tensor, targets: torch.Tensor, real: Any = engine.token_logps) -> torch.Tensor:
         calls.append(1)
         return real(logits, targets) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(sft, "answer_nll", broken)
+    monkeypatch.setattr(engine, "token_logps", broken)
     with pytest.raises(TrainingError, match=r"the loss is nan on r\d/\w+.*, r\d/\w+.*: lower --learning-rate"):
         sft.main(replace(base, validate_every=0, epochs=1))
     (kept,) = loop.checkpoints(base.out / "checkpoints")
@@ -477,13 +493,13 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
 
 def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_path: Path) -> None:
     copy = fresh("llava_siglip")
-    model = sft.prepare(copy, base)
+    model = adapt.prepare(copy.model, base)
     before = {n: p.clone() for n, p in model.named_parameters()}
     model.lm_head.weight.register_hook(lambda grad: grad * float("inf"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    batches = [batch_of(copy.chat, rows_of(copy.chat, tmp_path, 2))]
+    batches = [rows_of(copy.chat, tmp_path, 2)]
     with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) on d0, d1"):
-        sft.update(model, optimizer, batches, Accelerator(cpu=True), base)
+        sft.update(scorer_of(model, copy.chat), optimizer, batches, Accelerator(cpu=True), base)
     assert all(torch.equal(p, before[n]) for n, p in model.named_parameters())
 
 
@@ -493,18 +509,14 @@ def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: S
     few = sft.data(replace(base, validation_rows=2))[1]
     assert len(few) == 2 < len(val) and few == sft.data(replace(base, validation_rows=2))[1]
     copy = fresh("llava_siglip")
-    model = copy.model.train()
-    loss = sft.validate(model, val, copy.chat, replace(base, batch_size=3), accelerator)
-    assert model.training
+    scorer = scorer_of(copy.model, copy.chat).train()
+    loss = sft.validate(scorer, val, copy.chat, replace(base, batch_size=3), accelerator)
+    assert scorer.training and copy.model.training
     rows = [copy.chat.encode(d, image_path(d, base.dialogues), with_answer=True) for d in val]
     with torch.no_grad():
-        summed, tokens = sft.nll(model.eval(), copy.chat.batch(rows))
+        summed, tokens = total(scorer.eval(), rows)
     assert loss == pytest.approx(float(summed / tokens), abs=1e-5)
     assert {d.split for d in train} == {"train"} and {d.split for d in val} == {"val"}
-
-
-def test_ignored_is_the_same_everywhere() -> None:
-    assert encoding.IGNORED == IGNORED == sft.IGNORED
 
 
 def test_processes_share_the_rows(base: SftConfig) -> None:
@@ -513,10 +525,28 @@ def test_processes_share_the_rows(base: SftConfig) -> None:
     chat = loaded("llava_siglip").chat
     seen: list[list[str]] = []
     per_process = math.ceil(math.ceil(len(train) / 2) / 2)
+
+    def stream(rank: int, skip: int) -> Any:
+        fake: Any = SimpleNamespace(process_index=rank, num_processes=2)
+        order = loop.endless([d.image for d in train], base.batch_size, base.together, base.seed, fake)
+        return sft.loader(train, chat, base, loop.after(order, skip))
+
     for rank in (0, 1):
-        fake: Any = type("A", (), {"process_index": rank, "num_processes": 2})
-        stream = sft.batch_stream(train, chat, base, fake, skip=0)
-        seen.append([name for _ in range(per_process) for name in next(stream)["ids"]])
+        batches = stream(rank, 0)
+        seen.append([row.id for _ in range(per_process) for row in next(batches)])
     assert set(seen[0]) | set(seen[1]) == {d.id for d in train}
-    again = sft.batch_stream(train, chat, base, type("A", (), {"process_index": 1, "num_processes": 2}), skip=2)  # type: ignore[arg-type]
-    assert next(again)["ids"] == seen[1][4:6]
+    assert [row.id for row in next(stream(1, 2))] == seen[1][4:6]
+
+
+def test_worker_processes_make_the_same_batches(base: SftConfig) -> None:
+    """And rows on one image still share it, so that the tree does."""
+    train = sft.data(base)[0]
+    chat = loaded("llava_siglip").chat
+    order = loop.batches([d.image for d in train], 4, 4, 0, 0)[:3]
+    own = list(sft.loader(train, chat, base, iter(order)))
+    theirs = list(sft.loader(train, chat, replace(base, workers=1), iter(order)))
+    assert [[(r.id, r.prompt, r.answer) for r in b] for b in own] == [
+        [(r.id, r.prompt, r.answer) for r in b] for b in theirs
+    ]
+    assert [len({id(r.seen) for r in b}) for b in own] == [len({id(r.seen) for r in b}) for b in theirs]
+    assert [[r.seen.digest for r in b] for b in own] == [[r.seen.digest for r in b] for b in theirs]

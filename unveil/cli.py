@@ -21,6 +21,12 @@ def train_sft(config: Any) -> None:
     screen.say(f"trained model: {sft.main(config)}")
 
 
+def train_dpo(config: Any) -> None:
+    from unveil.train import dpo
+
+    screen.say(f"trained model: {dpo.main(config)}")
+
+
 def predict_command(config: Any) -> None:
     from unveil.evaluate import predict
 
@@ -31,6 +37,12 @@ def _sft_config() -> type:
     from unveil.train.sft import SftConfig
 
     return SftConfig
+
+
+def _dpo_config() -> type:
+    from unveil.train.dpo import DpoConfig
+
+    return DpoConfig
 
 
 def _predict_config() -> type:
@@ -65,9 +77,13 @@ COMMANDS: dict[str, Command] = {
         lambda: stages.MauConfig, stages.curate_mau, "records to questions with true answers in three steps"
     ),
     "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),
+    "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones"),
     "predict": Command(_predict_config, predict_command, "let a model answer the test questions"),
     "score": Command(
         lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"
+    ),
+    "convert pairs": Command(
+        lambda: stages.PairsConfig, stages.convert_pairs, "preference pairs to or from the form that TRL reads"
     ),
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }

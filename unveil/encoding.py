@@ -8,9 +8,11 @@ Shapes: B rows, T tokens.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,16 @@ class Profile:
 
     syntax: str
     hint: bool = True
+    template: str | None = None
+    """Chat template for a family that is published without one; its processor's own text is then not used."""
+    prefix: bool = False
+    """Whether a prompt's tokens see one another both ways, and the model must be told where the answer begins."""
 
+
+PALIGEMMA = (
+    "{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}{{ '<image>' + bos_token }}"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ '\\n' if m['role'] == 'user' else eos_token }}{% endfor %}"
+)
 
 #: By ``model_type`` of the configuration. Families without a convention of their own get floats 0-1 and are taught it.
 PROFILES: dict[str, Profile] = {
@@ -47,7 +58,7 @@ PROFILES: dict[str, Profile] = {
     "qwen2_5_vl": Profile("json-pixels"),
     "qwen3_vl": Profile("json-1000"),
     "internvl": Profile("internvl"),
-    "paligemma": Profile("loc-1024"),
+    "paligemma": Profile("loc-1024", template=PALIGEMMA, prefix=True),
     "gemma3": Profile("json-1000"),
     "idefics3": Profile("unit"),
     "smolvlm": Profile("unit"),
@@ -58,7 +69,7 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
     """The profile: ``syntax`` if the user names one, else the configuration's own, else that of its family."""
     own = getattr(config, "unveil", None)
     if own is not None:
-        profile = Profile(own["syntax"], own["hint"])
+        profile = replace(PROFILES.get(config.model_type, Profile("")), syntax=own["syntax"], hint=own["hint"])
     elif config.model_type in PROFILES:
         profile = PROFILES[config.model_type]
     elif syntax is None:
@@ -69,7 +80,7 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
     else:
         profile = Profile(syntax)
     if syntax is not None:
-        profile = Profile(syntax, profile.hint)
+        profile = replace(profile, syntax=syntax)
     if profile.syntax not in SYNTAXES:
         raise ModelError(f"box syntax {profile.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
     return profile
@@ -84,6 +95,15 @@ class Seen:
     block: list[int]
     types: dict[str, list[int]]
     view: View
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A hash of the processed image: of its pixels and of all that the processor did to them."""
+        found = hashlib.blake2b(digest_size=16)
+        for name, value in sorted(self.tensors.items()):
+            found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return found.digest()
 
 
 @dataclass(frozen=True)
@@ -113,13 +133,22 @@ class Chat:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.profile = profile
-        if processor.chat_template is None:
+        self._template = None if processor.chat_template is not None else profile.template
+        if processor.chat_template is None and self._template is None:
             raise ModelError(f"{type(processor).__name__}: there is no chat template, so it cannot be asked a question")
         if getattr(processor, "image_token", None) is None:
             raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
         self._placeholder = str(processor.image_token)
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that turns text and image into inputs: vocabulary, template, image settings, box syntax."""
+        vocabulary = sorted(self.tokenizer.get_vocab().items())
+        images = self.processor.image_processor.to_dict()
+        about = [vocabulary, self.processor.chat_template, images, vars(self.profile)]
+        return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
     def syntax(self) -> BoxSyntax:
@@ -129,7 +158,7 @@ class Chat:
     def _around(self) -> tuple[str, str]:
         """What the chat template writes before and after an answer: white space before it, and the end's tokens."""
         turns = [*self._turns("?"), {"role": "assistant", "content": [{"type": "text", "text": "\u2021"}]}]
-        before, _, after = self.processor.apply_chat_template(turns, tokenize=False).rpartition("\u2021")
+        before, _, after = self._rendered(turns).rpartition("\u2021")
         prompt = self.prompt_text("?")
         lead = before[len(prompt) :] if before.startswith(prompt) else ""
         return lead if lead.isspace() else "", after.strip()
@@ -171,6 +200,8 @@ class Chat:
         size = image.size
         if self.syntax.square:
             image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
+        if self._template is not None:
+            return self._look_alone(image, size)
         prompt = self.prompt_text("?")
         special = self._wants_special(prompt)
         done = self.processor(text=[prompt], images=[image], return_tensors="pt", add_special_tokens=special)
@@ -183,6 +214,12 @@ class Chat:
         tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
         types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
         return Seen(tensors, text, block, types, View(self.syntax, size, self._frame(tensors, size)))
+
+    def _look_alone(self, image: Image.Image, size: tuple[int, int]) -> Seen:
+        """For a processor whose own text is not used: its image part, and as many image tokens as it declares."""
+        tensors = dict(self.processor.image_processor(images=[image], return_tensors="pt"))
+        text = self._placeholder * self.processor.image_seq_length
+        return Seen(tensors, text, self._ids(text), {}, View(self.syntax, size, self._frame(tensors, size)))
 
     def _expansion(self, prompt: str, full: list[int]) -> tuple[str, list[int]]:
         """The text that the processor writes in the place of the image, and its ids in the processed prompt ``full``.
@@ -219,13 +256,18 @@ class Chat:
     def _wants_special(self, prompt: str) -> bool:
         """Whether the tokenizer is to add its special tokens: as ``apply_chat_template``, not if the template did."""
         bos = self.tokenizer.bos_token
-        return not (bos and prompt.startswith(bos))
+        return self._template is None and not (bos and prompt.startswith(bos))
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
     def prompt_text(self, question: str) -> str:
-        return self.processor.apply_chat_template(self._turns(question), tokenize=False, add_generation_prompt=True)
+        return self._rendered(self._turns(question), add_generation_prompt=True)
+
+    def _rendered(self, turns: list[dict[str, Any]], **options: Any) -> str:
+        if self._template is None:
+            return self.processor.apply_chat_template(turns, tokenize=False, **options)
+        return self.tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options)
 
     def question(self, text: str, kind: Kind, view: View) -> str:
         """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""
@@ -278,7 +320,9 @@ class Chat:
         }
         for key in rows[0].seen.types:
             out[key] = [fill(_typed(r, key), 0) for r in rows]
-        batch = {k: torch.tensor(v) for k, v in out.items()} | _images([r.seen.tensors for r in rows])
+        if self.profile.prefix:
+            out["token_type_ids"] = [fill([0] * len(r.prompt) + [1] * len(r.answer), 1) for r in rows]
+        batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
         return {k: v.to(device) for k, v in batch.items()}
 
     def text(self, ids: Sequence[int]) -> str:
@@ -305,7 +349,7 @@ def _typed(row: Encoded, key: str) -> list[int]:
     return [0] * row.image_at + types + [0] * (len(row) - row.image_at - len(types))
 
 
-def _images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+def stack_images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Image tensors of several rows behind one another, padded where images have different numbers of tiles."""
     out = {}
     for key in tensors[0]:

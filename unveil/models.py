@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,14 +120,16 @@ def default_dtype(device: torch.device) -> torch.dtype:
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def fingerprint(model: nn.Module) -> str:
-    """A hash that changes with any weight: of each parameter's name, shape and bits.
+def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "projector", "tower")) -> str:
+    """A hash that changes with any weight (of the named parts): of each parameter's name, shape and bits.
 
     The bits are summed as integers, which unlike floating point comes to the same on any machine.
     """
     digest = hashlib.sha256()
     with torch.no_grad():
         for name, value in sorted(model.state_dict().items()):
+            if part_of(name) not in parts:
+                continue
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             for part in value.detach().flatten().view(_BITS[value.element_size()]).split(2**24):
                 wide = part.long()
@@ -139,7 +141,7 @@ def fingerprint(model: nn.Module) -> str:
 # --------------------------------------------------------------------------------------------- parts of a model
 
 _TOWERS = ("vision_tower", "visual", "vision_model")
-_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list")
+_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "image_newline")
 
 
 def part_of(parameter: str) -> str:
@@ -148,6 +150,15 @@ def part_of(parameter: str) -> str:
     if any(p in words for p in _PROJECTORS):
         return "projector"
     return "tower" if any(t in words for t in _TOWERS) else "language"
+
+
+def language_model(model: nn.Module) -> PreTrainedModel:
+    """The language model inside of a vision-language model, without its head."""
+    found = (m for name, m in model.named_modules() if name.split(".")[-1] in ("language_model", "text_model"))
+    inner = next((m for m in found if isinstance(m, PreTrainedModel)), None)
+    if inner is None:
+        raise ModelError(f"{type(model).__name__}: its language model was not found")
+    return inner
 
 
 def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:

@@ -152,7 +152,37 @@ class Prediction:
     cut: bool = False
 
 
-Row = TypeVar("Row", Record, Dialogue, Prediction)
+@dataclass(frozen=True)
+class Pair:
+    """One question on one image with a better and a worse answer, in neutral markup.
+
+    The worse answer may stand under another image (``rejected_image``): then it is what should not be said there, even
+    where both answers are the same. ``weight`` multiplies the pair's loss. ``writer`` says who made the pair.
+    """
+
+    id: str
+    record: str
+    image: str
+    split: Split | None
+    kind: Kind
+    question: str
+    chosen: str
+    rejected: str
+    rejected_image: str | None = None
+    weight: float = 1.0
+    writer: str = "rules"
+
+    def sides(self) -> tuple[Dialogue, Dialogue]:
+        """Both answers as dialogues: the better one, and the worse one under its own image."""
+        common = (self.split, self.kind, self.question)
+        worse = self.rejected_image or self.image
+        return (
+            Dialogue(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen),
+            Dialogue(f"{self.id} (rejected)", self.record, worse, *common, self.rejected),
+        )
+
+
+Row = TypeVar("Row", Record, Dialogue, Prediction, Pair)
 
 
 def to_json(value: Any) -> Any:
@@ -260,7 +290,7 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
             yield row
 
 
-def image_path(record_or_dialogue: Record | Dialogue, file: str | Path) -> Path:
+def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -> Path:
     """The image's path: ``image`` is relative to the folder of the JSONL ``file`` unless it is absolute."""
     return Path(file).parent / record_or_dialogue.image
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 #: Fields of a configuration that change how a run goes on but not what comes out.
-PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb"})
+PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints"})
 PACKAGES = ("unveil", "torch", "transformers", "accelerate", "peft", "numpy", "scipy", "pillow", "safetensors")
 
 
@@ -43,7 +44,7 @@ def sha256(path: str | Path) -> str:
 def write_json(path: Path, value: Any) -> Path:
     """Writes JSON for people to read, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # processes may write the same file at once
     partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(path)
     return path

@@ -157,6 +157,53 @@ def curate_mau(config: MauConfig) -> None:
 
 
 @dataclass(frozen=True)
+class PairsConfig:
+    """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
+
+    pairs: Path
+    """File of pairs, ours or TRL's."""
+    out: Path
+    """File to write; images stay where they are."""
+    to: Literal["trl", "unveil"] = "trl"
+    """Which form to write."""
+    box_syntax: str | None = None
+    """trl: write boxes in this syntax of a model (their images are then opened for their size); else as markup."""
+
+
+def convert_pairs(config: PairsConfig) -> None:
+    from unveil import pixels, preferences, syntax
+
+    rows = preferences.read_pairs(config.pairs)
+    moved = [
+        replace(
+            pair,
+            image=_beside(pair.image, config.pairs, config.out),
+            rejected_image=pair.rejected_image and _beside(pair.rejected_image, config.pairs, config.out),
+        )
+        for pair in rows
+    ]
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    if config.to == "unveil":
+        records.write_jsonl(config.out, moved)
+    else:
+        views = {}
+        if config.box_syntax is not None:
+            if config.box_syntax not in syntax.SYNTAXES:
+                raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(syntax.SYNTAXES)}")
+            chosen = syntax.SYNTAXES[config.box_syntax]
+            for pair in rows:
+                height, width = pixels.to_rgb(pixels.read(records.image_path(pair, config.pairs))).shape[:2]
+                views[pair.id] = syntax.View(chosen, (width, height), (width, height))
+        preferences.write_trl(config.out, moved, views)
+    screen.say(f"{len(moved)} pairs in {config.out}")
+
+
+def _beside(image: str, old: Path, new: Path) -> str:
+    """An image's path as seen from the folder of another file."""
+    return str(Path(os.path.relpath((old.parent / image).resolve(), new.parent.resolve())))
+
+
+@dataclass(frozen=True)
 class ScoreConfig:
     """Score predictions against records; needs neither the models nor a GPU."""
 

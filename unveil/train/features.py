@@ -1,40 +1,226 @@
-"""Vision features of a frozen tower, computed once per image and used in every epoch and for every question.
+"""What a frozen vision tower makes of an image, computed once and used for every epoch, question, answer and recipe.
 
-For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W) and gives hidden states (the
-LLaVA family). Others run as they are.
+What can be kept depends on what is trained: with tower and projector frozen, the features that enter the language
+model; with only the tower frozen, its hidden states (LLaVA family); with the tower trained, nothing. Each image is
+looked at alone, so that its features do not depend on which others were new in the same batch, and a resumed run
+computes the same bits.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import inspect
+import json
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
+from unveil import runs
+from unveil.encoding import ModelError, Seen, stack_images
+from unveil.models import fingerprint, part_of
 
-def remember(model: nn.Module, room_mb: int) -> bool:
-    """Lets the model's frozen tower remember what it saw, up to ``room_mb`` of features; False where it cannot.
+LOG = logging.getLogger(__name__)
+Kept = Literal["features", "hidden states", "nothing"]
 
-    An image is known by the bytes of its pixels. Each is run alone, so that its features do not depend on which others
-    were new in the same batch, and a resumed run computes the same bits.
+
+@dataclass(frozen=True)
+class Looked:
+    """Features of one or more images as the language model takes them, and those of deeper layers (Qwen3-VL)."""
+
+    pooled: list[Tensor]
+    deep: list[list[Tensor]]
+    stacked: bool
+    """Whether the family hands its features over as one tensor, else as a list with one for each image."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(t.nbytes for t in [*self.pooled, *(t for layer in self.deep for t in layer)])
+
+    def output(self) -> Any:
+        """As ``mm_encoder_outputs["image"]`` of transformers."""
+        pooled = torch.cat(self.pooled) if self.stacked else self.pooled
+        return SimpleNamespace(pooler_output=pooled, deepstack_features=self.deep)
+
+
+class Features:
+    """The image part of a model with a memory. Which part is remembered is decided once, from what is trained.
+
+    ``room_mb`` bounds the memory; what was not used for longest is forgotten first. With a ``folder``, features are
+    also kept on disk, up to ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels
+    and written all or nothing, so that several processes may share it. The folder belongs to one tower, processor and
+    dtype; another one is refused with ``ModelError``, never mixed in.
     """
-    tower = next((m for name, m in model.named_modules() if name.split(".")[-1] == "vision_tower"), None)
-    layer = getattr(getattr(model, "config", None), "vision_feature_layer", None)
+
+    def __init__(
+        self, base: Any, image_processor: Any, room_mb: int, folder: Path | None = None, disk_mb: int = 20_000
+    ):
+        self.base = base
+        self.size = self.room = room_mb * 2**20
+        self.disk = disk_mb * 2**20
+        self.known: OrderedDict[bytes, Looked] = OrderedDict()
+        self.encodings = 0
+        """Images that passed the tower so far."""
+        self.keeps: Kept = "nothing"
+        trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
+        if not trained & {"tower", "projector"}:
+            self.keeps = "features"
+        elif "tower" not in trained and remember(base, room_mb, self._count):
+            self.keeps = "hidden states"
+        self.folder = folder if self.keeps == "features" else None
+        if folder and not self.folder:
+            LOG.warning("%s is not used: it keeps what enters the language model, and the projector is trained", folder)
+        if self.folder:
+            _claim(self.folder, base, image_processor)
+            self.disk -= sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
+
+    def __call__(self, images: Sequence[Seen]) -> Any:
+        """The features of images in order, as ``mm_encoder_outputs["image"]`` of transformers."""
+        if self.keeps != "features":
+            if self.keeps == "nothing":
+                self.encodings += len(images)
+            return self._look(stack_images([s.tensors for s in images])).output()
+        looked = [self._remembered(seen) for seen in images]
+        pooled = [t for one in looked for t in one.pooled]
+        deep = [[t for one in looked for t in one.deep[i]] for i in range(len(looked[0].deep))]
+        return Looked(pooled, deep, looked[0].stacked).output()
+
+    def _count(self) -> None:
+        self.encodings += 1
+
+    def _look(self, tensors: dict[str, Tensor]) -> Looked:
+        """One run of tower and projector."""
+        weight = next(self.base.parameters())
+        takes = inspect.signature(self.base.get_image_features).parameters
+        inputs = {k: v.to(weight.device) for k, v in tensors.items() if k in takes}
+        inputs = {k: v.to(weight.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+        found = self.base.model.get_image_features(**inputs, return_dict=True)
+        pooled, deep = found.pooler_output, getattr(found, "deepstack_features", None) or []
+        stacked = isinstance(pooled, Tensor)
+        return Looked(
+            [pooled] if stacked else list(pooled),
+            [[layer] if isinstance(layer, Tensor) else list(layer) for layer in deep],
+            stacked,
+        )
+
+    def _remembered(self, seen: Seen) -> Looked:
+        key = seen.digest
+        if key in self.known:
+            self.known.move_to_end(key)
+            return self.known[key]
+        path = self.folder / f"{key.hex()}.safetensors" if self.folder else None
+        looked = _read(path, next(self.base.parameters()).device) if path and path.is_file() else None
+        if looked is None:
+            self.encodings += 1
+            looked = _frozen(self.base, lambda: self._look(seen.tensors))
+            if path:
+                self._write(path, looked)
+        self._keep(key, looked)
+        return looked
+
+    def _keep(self, key: bytes, looked: Looked) -> None:
+        if looked.nbytes > self.size:
+            return
+        while looked.nbytes > self.room:
+            self.room += self.known.popitem(last=False)[1].nbytes
+        self.room -= looked.nbytes
+        self.known[key] = looked
+
+    def _write(self, path: Path, looked: Looked) -> None:
+        """Onto the disk, as long as there is room. What does not fit is computed anew in each run, and said so once."""
+        if looked.nbytes > self.disk:
+            if self.disk >= 0:
+                LOG.warning("%s is full; further features are computed anew in each run", path.parent)
+            self.disk = -1
+            return
+        self.disk -= looked.nbytes
+        tensors = {f"pooled.{i}": t for i, t in enumerate(looked.pooled)}
+        tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(looked.deep) for j, t in enumerate(layer)}
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            save_file({k: t.contiguous() for k, t in tensors.items()}, partial, {"stacked": str(int(looked.stacked))})
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            self.disk = -1
+            LOG.warning("%s cannot be written (%s); further features are computed anew in each run", path, error)
+
+
+def _frozen(base: Any, look: Any) -> Any:
+    """Runs without a graph, without dropout, and in the weights' own precision, so that every run gets the same."""
+    training = base.training
+    base.eval()
+    try:
+        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
+            return look()
+    finally:
+        base.train(training)
+
+
+def _read(path: Path, device: torch.device) -> Looked:
+    from safetensors import safe_open
+
+    tensors = load_file(path, device=str(device))
+    with safe_open(path, "pt") as file:
+        stacked = file.metadata()["stacked"] == "1"
+    layers = 1 + max((int(k.split(".")[1]) for k in tensors if k.startswith("deep.")), default=-1)
+    pooled = [tensors[f"pooled.{i}"] for i in range(sum(k.startswith("pooled.") for k in tensors))]
+    deep = [[tensors[f"deep.{i}.{j}"] for j in range(len(pooled))] for i in range(layers)]
+    return Looked(pooled, deep, stacked)
+
+
+def _claim(folder: Path, base: Any, image_processor: Any) -> None:
+    """Makes the folder that of this tower, processor and dtype, or refuses it."""
+    settings = json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
+    mine = {
+        "tower": fingerprint(base, ("tower", "projector")),
+        "processor": hashlib.sha256(settings.encode()).hexdigest()[:16],
+        "dtype": str(next(base.parameters()).dtype),
+    }
+    about = folder / "features.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not about.is_file():
+        runs.write_json(about, mine)
+    theirs = json.loads(about.read_text())
+    if changed := sorted(k for k in mine if mine[k] != theirs.get(k)):
+        raise ModelError(
+            f"{folder} holds features of another {' and '.join(changed)}: name another folder or remove it"
+        )
+
+
+# ----------------------------------------------------------------------------------- hidden states of a frozen tower
+
+
+def remember(base: nn.Module, room_mb: int, count: Any = lambda: None) -> bool:
+    """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; False where it cannot.
+
+    For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
+    bytes of its pixels. ``count`` is called for each image that the tower looks at.
+    """
+    tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
+    layer = getattr(getattr(base, "config", None), "vision_feature_layer", None)
     if tower is None or not isinstance(layer, int) or any(p.requires_grad for p in tower.parameters()):
         return False
-    tower.forward = _Remembering(tower, tower.forward, layer, room_mb * 2**20)
+    tower.forward = _Remembering(tower, tower.forward, layer, room_mb * 2**20, count)
     return True
 
 
 class _Remembering:
     """The forward pass of a frozen tower with a memory. Shapes: B images, P patches, D features."""
 
-    def __init__(self, tower: nn.Module, forward: Any, layer: int, room: int):
-        self.tower, self.forward, self.layer, self.room = tower, forward, layer, room
+    def __init__(self, tower: nn.Module, forward: Any, layer: int, room: int, count: Any):
+        self.tower, self.forward, self.layer, self.room, self.count = tower, forward, layer, room, count
         self.known: dict[bytes, tuple[Tensor, int]] = {}
-        self.computed = 0
 
     def __call__(self, pixel_values: Tensor, **options: Any) -> BaseModelOutput:
         seen = [self._features(image[None], options) for image in pixel_values]
@@ -49,7 +235,7 @@ class _Remembering:
         key = hashlib.blake2b(bits, digest_size=16).digest()
         if key in self.known:
             return self.known[key]
-        self.computed += 1
+        self.count()
         self.tower.eval()
         with torch.no_grad():
             states = self.forward(image, **{**options, "output_hidden_states": True}).hidden_states

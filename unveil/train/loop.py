@@ -5,13 +5,15 @@ Functions only; each recipe writes its own loop.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,29 +23,66 @@ from safetensors import SafetensorError
 from torch import nn
 
 from unveil import runs
-from unveil.models import part_of
+from unveil.encoding import Encoded
+from unveil.models import default_device, default_dtype, part_of
+
+Row = TypeVar("Row")
 
 
 class TrainingError(ValueError):
     """Training that cannot start or go on; the message says what was kept and what to do."""
 
 
-def batches(lengths: Sequence[int], size: int, seed: int, epoch: int, window: int = 4) -> list[list[int]]:
-    """The batches of one epoch as lists of indices: random, but rows of like length together.
+def batches(images: Sequence[str], size: int, together: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one epoch as lists of row numbers: random, but up to ``together`` rows of one image side by side.
 
-    Rows are shuffled, sorted by length within windows of ``window`` batches to save padding, cut into batches, and the
-    batches shuffled. Wider windows save more padding, but then a batch holds one kind of question only. Every row
+    ``images`` names each row's image. More rows side by side share more work and make a batch less varied. Every row
     occurs once; the last batch may be smaller.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
-    sizes = np.asarray(lengths)
-    out = []
-    for start in range(0, len(order), window * size):
-        part = order[start : start + window * size]
-        part = part[np.argsort(sizes[part], kind="stable")]
-        out += [part[i : i + size].tolist() for i in range(0, len(part), size)]
-    return [out[i] for i in rng.permutation(len(out))]
+    of_image: dict[str, list[int]] = {}
+    for i in rng.permutation(len(images)).tolist():
+        of_image.setdefault(images[i], []).append(i)
+    parts = [rows[i : i + together] for rows in of_image.values() for i in range(0, len(rows), together)]
+    order = [i for part in rng.permutation(len(parts)) for i in parts[part]]
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def endless(
+    images: Sequence[str], size: int, together: int, seed: int, accelerator: Accelerator
+) -> Iterator[list[int]]:
+    """The batches of this process, epoch after epoch, without end."""
+    rank, world = accelerator.process_index, accelerator.num_processes
+    for epoch in itertools.count():
+        order = batches(images, size, together, seed, epoch)
+        even = len(order) + -len(order) % world  # every process gets the same number
+        yield from itertools.islice(itertools.cycle(order), rank, even, world)
+
+
+def after(order: Iterator[list[int]], skip: int) -> Iterator[list[int]]:
+    """Batches without the first ``skip``."""
+    return itertools.islice(order, skip, None)
+
+
+def updates(rows: int, size: int, epochs: float, accumulate: int, accelerator: Accelerator) -> int:
+    """How many updates the epochs make."""
+    return max(1, math.ceil(math.ceil(rows / size) * epochs / (accumulate * accelerator.num_processes)))
+
+
+def sample(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
+    """At most so many rows, always the same ones, in order."""
+    if len(rows) <= most:
+        return list(rows)
+    picks = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return [rows[i] for i in sorted(picks[:most].tolist())]
+
+
+def fitting(rows: list[Encoded], limit: int | None) -> list[Encoded]:
+    """The rows, if none is longer than ``limit`` tokens."""
+    for row in rows:
+        if limit and len(row) > limit:
+            raise TrainingError(f"{row.id}: {len(row)} tokens are more than --max-length {limit}")
+    return rows
 
 
 def cosine(step: int, total: int, warmup: float) -> float:
@@ -76,8 +115,20 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 # -------------------------------------------------------------------------------------------------------- checkpoints
 
 
-def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
+def accelerator(out: Path, trackers: Sequence[str]) -> Accelerator:
+    """Devices, processes, precision and trackers of a run."""
+    half = default_dtype(default_device()) == torch.bfloat16
+    return Accelerator(mixed_precision="bf16" if half else "no", log_with=list(trackers) or None, project_dir=str(out))
+
+
+def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, accelerator: Accelerator) -> None:
     """Makes the checkpoint folder this run's own: refuses to mix with, or to overwrite, what another run has left."""
+    if accelerator.is_main_process:
+        _claim(folder, {**config, "processes": accelerator.num_processes}, resume, restart)
+    accelerator.wait_for_everyone()
+
+
+def _claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
     about = folder / "config.json"
     relevant = {k: v for k, v in config.items() if k not in runs.PASSING}
     if restart:
@@ -138,6 +189,12 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
+def drop(folder: Path, keep: bool) -> None:
+    """Removes the checkpoints of a run that has ended, unless they are to be kept."""
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Whole checkpoints, oldest first."""
     return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != ".partial")
@@ -194,3 +251,26 @@ def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float
     if not math.isfinite(number):
         raise TrainingError(f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
     return number
+
+
+def synchronised(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
+    """Gradients are exchanged between processes with the last pass of an update only."""
+    return nullcontext() if last else accelerator.no_sync(model)
+
+
+def step(accelerator: Accelerator, model: nn.Module, optimizer: Any, clip_norm: float, ids: Sequence[str]) -> None:
+    """One step of the optimiser with clipped gradients; a norm that is not finite stops the run first."""
+    norm = accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], clip_norm)
+    if norm is not None:  # DeepSpeed clips by itself
+        finite(torch.as_tensor(norm), ids, "gradient's norm")
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def averaged(parts: Sequence[dict[str, float]], accelerator: Accelerator) -> dict[str, float]:
+    """Mean of each figure over the passes of an update and over processes."""
+    own = {k: sum(p[k] for p in parts) / len(parts) for k in parts[0]}
+    if accelerator.num_processes == 1:
+        return own
+    values = torch.tensor(list(own.values()), device=accelerator.device)
+    return dict(zip(own, accelerator.reduce(values, "mean").tolist(), strict=True))

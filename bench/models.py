@@ -1,0 +1,185 @@
+"""Models of realistic shape with random weights, and pictures and pairs to train them on. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers as tf
+from PIL import Image
+from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers.models import BPE
+
+WORDS = ("the", "in", "with", "round", "sharp", "soft", "edge", "left", "right", "lung", "liver", "cyst", "nodule")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model shape, the size of its pictures, and how many pairs a step has."""
+
+    build: Callable[[], tuple[Any, Any]]
+    picture: int
+    pairs: int = 2
+    answer: tuple[int, int] = (16, 64)
+    """Fewest and most tokens of an answer."""
+    dtype: torch.dtype = torch.float32
+
+
+def words(special: list[str], **options: Any) -> Any:
+    """A byte-level tokenizer of some 300 tokens; the model's vocabulary may be larger."""
+    special = ["<pad>", "<end>", *special]
+    bpe = Tokenizer(BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator([" ".join(WORDS)] * 8, trainer)
+    return tf.PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token="<pad>", eos_token="<end>", model_max_length=4096, **options
+    )
+
+
+TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}IMAGE{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+    "{% else %}<assistant>{% for c in m['content'] %}{{ c['text'] }}{% endfor %}<end>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def llava(tower: dict[str, int], text: dict[str, int], picture: int, vocabulary: int) -> tuple[Any, Any]:
+    """The shape of LLaVA-1.5: a CLIP tower with patches of 14 pixels, a two-layer projector, a Llama."""
+    tokens = words(["<user>", "<assistant>", "<image>"], extra_special_tokens={"image_token": "<image>"})
+    ids = {"eos_token_id": tokens.eos_token_id, "pad_token_id": tokens.pad_token_id, "bos_token_id": None}
+    config = tf.LlavaConfig(
+        vision_config=tf.CLIPVisionConfig(image_size=picture, patch_size=14, **tower),
+        text_config=tf.LlamaConfig(**text, vocab_size=vocabulary, max_position_embeddings=4096, **ids),
+        image_token_index=tokens.convert_tokens_to_ids("<image>"),
+        image_seq_length=(picture // 14) ** 2,
+    )
+    torch.manual_seed(0)
+    model = tf.LlavaForConditionalGeneration(config)
+    eyes = tf.CLIPImageProcessorPil(size={"shortest_edge": picture}, crop_size={"height": picture, "width": picture})
+    processor = tf.LlavaProcessor(
+        eyes,
+        tokens,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE.replace("IMAGE", "<image>"),
+    )
+    return model, processor
+
+
+def small() -> tuple[Any, Any]:
+    """Some 60 million weights, 576 image tokens."""
+    return llava(
+        {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 12, "num_attention_heads": 6},
+        {
+            "hidden_size": 512,
+            "intermediate_size": 1408,
+            "num_hidden_layers": 8,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 8,
+        },
+        picture=336,
+        vocabulary=8192,
+    )
+
+
+def tiny() -> tuple[Any, Any]:
+    """For tests of the counts and equalities."""
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return llava(shape, {**shape, "num_key_value_heads": 2}, picture=56, vocabulary=512)
+
+
+def qwen(scale: int) -> tuple[Any, Any]:
+    """The shape of Qwen2.5-VL-3B, its widths and depths divided by ``scale`` roots, random weights."""
+    names = ["<user>", "<assistant>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+    tokens = words(names)
+    at = {n: tokens.convert_tokens_to_ids(n) for n in names}
+    small = scale > 1
+    text = tf.models.qwen2_5_vl.configuration_qwen2_5_vl.Qwen2_5_VLTextConfig(
+        hidden_size=768 if small else 2048,
+        intermediate_size=4096 if small else 11008,
+        num_hidden_layers=12 if small else 36,
+        num_attention_heads=6 if small else 16,
+        num_key_value_heads=2,
+        vocab_size=151936 if not small else 32000,
+        max_position_embeddings=32768,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+        eos_token_id=tokens.eos_token_id,
+        pad_token_id=tokens.pad_token_id,
+        bos_token_id=None,
+    )
+    vision = {
+        "depth": 12 if small else 32,
+        "hidden_size": 512 if small else 1280,
+        "intermediate_size": 1344 if small else 3420,
+        "num_heads": 8 if small else 16,
+        "out_hidden_size": 768 if small else 2048,
+        "fullatt_block_indexes": [3, 7, 11] if small else [7, 15, 23, 31],
+        "window_size": 112,
+    }
+    config = tf.Qwen2_5_VLConfig(
+        vision_config=vision,
+        text_config=text.to_dict(),
+        tie_word_embeddings=True,
+        image_token_id=at["<|image_pad|>"],
+        video_token_id=at["<|video_pad|>"],
+        vision_start_token_id=at["<|vision_start|>"],
+        vision_end_token_id=at["<|vision_end|>"],
+    )
+    torch.manual_seed(0)
+    with torch.device("cuda" if torch.cuda.is_available() and not small else "cpu"):
+        model = tf.Qwen2_5_VLForConditionalGeneration(config)
+    eyes = tf.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28 * 4, "longest_edge": 28 * 28 * 1024})
+    template = TEMPLATE.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
+    return model, tf.Qwen2_5_VLProcessor(eyes, tokens, chat_template=template)
+
+
+PRESETS: dict[str, Preset] = {
+    "tiny": Preset(tiny, picture=56, answer=(4, 12)),
+    "small": Preset(small, picture=336),
+    "3b": Preset(lambda: qwen(1), picture=896, pairs=4, dtype=torch.bfloat16),
+    "3b-tenth": Preset(lambda: qwen(10), picture=896, dtype=torch.float32),
+}
+
+
+def texts(rng: np.random.Generator, size: tuple[int, int]) -> str:
+    """Words of some ``size`` tokens, fewest and most: each word is one, and so is the end."""
+    return " ".join(rng.choice(WORDS, int(rng.integers(size[0], size[1] + 1)) - 1))
+
+
+def make(folder: Path, preset: Preset, images: int, questions: int = 1) -> Path:
+    """Saves model, processor, pictures and data into ``folder``; returns it.
+
+    ``pairs.jsonl`` holds one pair per image, ``dialogues.jsonl`` some questions per image.
+    """
+    model, processor = preset.build()
+    model.config.unveil = {"syntax": "unit", "hint": False}  # questions as they are, as TRL asks them
+    model.to(preset.dtype).save_pretrained(folder / "model")
+    processor.save_pretrained(folder / "model")
+    rng = np.random.default_rng(0)
+    pairs, dialogues = [], []
+    for i in range(images):
+        pixels = rng.integers(0, 255, (preset.picture, preset.picture, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        common = {"record": f"r{i}", "image": f"{i}.png", "split": "train", "kind": "open"}
+        asked = [texts(rng, (16, 16)) for _ in range(questions)]
+        answers = [texts(rng, preset.answer) for _ in range(questions + 1)]
+        pairs.append({"id": f"p{i}", **common, "question": asked[0], "chosen": answers[0], "rejected": answers[-1]})
+        dialogues += [
+            {"id": f"d{i}-{q}", **common, "question": asked[q], "answer": answers[q]} for q in range(questions)
+        ]
+    for name, rows in (("pairs", pairs), ("dialogues", dialogues)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return folder

@@ -1,0 +1,194 @@
+"""Two ways to do the same step, run alternately in one process, and what each costs.
+
+Counts come from hooks on the same modules of both sides, so they do not depend on what a side says of itself.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Side(ABC):
+    """One way to do the step. ``model`` is the model of transformers, adapters and all."""
+
+    name: str
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @abstractmethod
+    def loss(self, step: int) -> torch.Tensor:
+        """From the files to the loss of step ``step``, data and reference included."""
+
+    def count(self) -> None:
+        """Begins to count images that pass the tower and tokens that pass the language model."""
+        self.tower_encodings = self.lm_tokens = 0
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        self._hook(base)
+
+    def _hook(self, base: Any) -> None:
+        def images(module: nn.Module, args: tuple, options: dict) -> None:
+            grid = options.get("grid_thw")
+            given = args[0] if args else options.get("pixel_values")
+            self.tower_encodings += len(grid) if grid is not None else len(given)
+
+        def tokens(module: nn.Module, args: tuple, options: dict) -> None:
+            given = options.get("inputs_embeds")
+            self.lm_tokens += given.shape[0] * given.shape[1]
+
+        tower = base.model.vision_tower if hasattr(base.model, "vision_tower") else base.model.visual
+        tower.register_forward_pre_hook(images, with_kwargs=True)
+        base.model.language_model.register_forward_pre_hook(tokens, with_kwargs=True)
+
+    def step(self, step: int) -> float:
+        """One whole step; returns its seconds."""
+        began = clock()
+        self.loss(step).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return clock() - began
+
+
+def clock() -> float:
+    """Now, when the device has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def race(sides: Sequence[Side], steps: int, warmup: int) -> dict[str, Any]:
+    """Runs the sides alternately, step by step, and compares medians after the warm-up.
+
+    ``first_s`` is the mean over the warm-up steps, in which caches are filled; ``step_s`` the median afterwards.
+    """
+    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for side in sides:
+        side.count()
+    for step in range(warmup + steps):
+        if step == warmup:
+            before = {s.name: (s.tower_encodings, s.lm_tokens) for s in sides}
+        for side in sides if step % 2 else reversed(sides):
+            seconds[side.name].append(side.step(step))
+    out: dict[str, Any] = {}
+    for side in sides:
+        timed = seconds[side.name][warmup:]
+        images, tokens = before[side.name]
+        out[side.name] = {
+            "step_s": statistics.median(timed),
+            "first_s": statistics.mean(seconds[side.name][:warmup]),
+            "steps_s": [round(s, 4) for s in timed],
+            "tower_encodings": (side.tower_encodings - images) / steps,
+            "tower_encodings_first": images / warmup,
+            "lm_tokens": (side.lm_tokens - tokens) / steps,
+        }
+    return out
+
+
+def alike(ours: Side, theirs: Side) -> None:
+    """Gives both sides the same trained weights."""
+    source = dict(ours.model.named_parameters())
+    with torch.no_grad():
+        for name, p in theirs.model.named_parameters():
+            if p.requires_grad:
+                p.copy_(source[name])
+
+
+def difference(ours: Side, theirs: Side) -> dict[str, float]:
+    """Loss and gradients of the same step on the same weights: absolute and relative to the largest gradient."""
+    losses, grads = [], []
+    for side in (ours, theirs):
+        loss = side.loss(0)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        grads.append({_bare(n): p.grad.float().clone() for n, p in side.model.named_parameters() if p.grad is not None})
+        side.optimizer.zero_grad()
+    assert grads[0].keys() == grads[1].keys(), "both sides train the same weights"
+    largest = max(float(g.abs().max()) for g in grads[1].values())
+    apart = max(float((grads[0][n] - grads[1][n]).abs().max()) for n in grads[0])
+    return {"loss": losses[0], "loss_diff": abs(losses[0] - losses[1]), "grad_diff": apart / largest}
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("module.")
+
+
+def peak_mb(module: str, arguments: Sequence[str]) -> float:
+    """Memory of a side alone in a process of its own, above that of the imported libraries, in MB."""
+    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr}")
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+class Memory:
+    """What a process has needed at the most since this was made, in MB: of the GPU where there is one."""
+
+    def __init__(self) -> None:
+        self.before = self._now()
+
+    def _now(self) -> float:
+        if torch.cuda.is_available():
+            return 0.0
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() / 2**20
+
+    def peak(self) -> float:
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_allocated() / 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - self.before
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    names = ("torch", "transformers", "accelerate", "peft", "trl")
+    cpu = next((ln.split(":")[1].strip() for ln in _cpuinfo() if ln.startswith("model name")), platform.machine())
+    return {
+        "versions": {n: metadata.version(n) for n in names},
+        "cpu": cpu,
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def show(title: str, found: dict[str, Any]) -> None:
+    """A short table."""
+    ours, theirs = found["ours"], found["trl"]
+    print(f"\n{title}")
+    print(f"{'':24}{'ours':>12}{'TRL':>12}{'TRL / ours':>14}")
+    for name, unit in (
+        ("step_s", "s"),
+        ("first_s", "s"),
+        ("peak_mb", "MB"),
+        ("tower_encodings", ""),
+        ("lm_tokens", ""),
+    ):
+        if ours.get(name) is None:
+            continue
+        ratio = f"{theirs[name] / ours[name]:.2f}" if ours[name] else "–"
+        print(f"{name + (f' ({unit})' if unit else ''):24}{ours[name]:>12.3f}{theirs[name]:>12.3f}{ratio:>14}")
+    print(f"loss {found['loss']:.4f}, apart by {found['loss_diff']:.1e}; gradients apart by {found['grad_diff']:.1e}")
+
+
+def write(path: Path | None, found: dict[str, Any]) -> None:
+    """The figures as JSON, if asked for."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=2) + "\n")

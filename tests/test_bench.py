@@ -1,0 +1,41 @@
+"""The benchmarks compute the same thing on both sides, and count what each side passes through the model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(module: str, method: str, folder: Path) -> dict:
+    """The figures of a short race of the tiny preset, in a process of its own."""
+    out = folder / "found.json"
+    options = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--no-memory", "--device", "cpu"]
+    command = [sys.executable, "-m", module, *options, "--method", method, "--json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    assert done.returncode == 0, done.stderr
+    assert "loss" in done.stdout
+    return json.loads(out.read_text())
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_dpo_is_the_same_and_passes_less(method: str, tmp_path: Path) -> None:
+    """TRL: two pairs are four rows, each with its image, policy and reference: 8 encodings, every row twice.
+
+    Ours: no encoding, since reference and features were computed before; image and question once for both answers.
+    """
+    found = run("bench.dpo", method, tmp_path)
+    assert found["loss_diff"] <= 1e-5 and found["grad_diff"] <= 1e-4
+    assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 8
+    assert found["trl"]["lm_tokens"] >= 3 * found["ours"]["lm_tokens"]
+
+
+def test_sft_is_the_same_and_passes_less(tmp_path: Path) -> None:
+    """TRL: four questions are four rows, each with its image. Ours: the image once; here 16 of some 45 tokens a row."""
+    found = run("bench.sft", "lora", tmp_path)
+    assert found["loss_diff"] <= 1e-5 and found["grad_diff"] <= 1e-4
+    assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 4
+    assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"] + 3 * 16

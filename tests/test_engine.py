@@ -1,0 +1,319 @@
+"""The token tree gives the log-probabilities and gradients of plain rows, on every architecture."""
+
+from __future__ import annotations
+
+import copy as copying
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers as tf
+from conftest import FAMILIES, dialogue, draw, fresh, pristine
+from torch import Tensor, nn
+
+from unveil import models
+from unveil.encoding import Encoded
+from unveil.models import Loaded
+from unveil.train import adapt, engine
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
+from unveil.train.tree import Forest
+
+QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Name the finding. What is in this region?")
+ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
+
+
+def rows_of(copy: Loaded, folder: Path) -> list[Encoded]:
+    """Three images of different sizes; on the first three questions with one to four answers, on the others one."""
+    asked = [(0, 0, 1), (0, 1, 4), (0, 2, 2), (1, 0, 2), (2, 1, 1)]
+    sizes = ((96, 64), (50, 120), (64, 64))
+    images = [draw(folder / f"{i}.png", size, i) for i, size in enumerate(sizes)]
+    return [
+        copy.chat.encode(dialogue(f"d{i}{q}{a}", images[i].name, QUESTIONS[q], ANSWERS[a]), images[i], True)
+        for i, q, answers in asked
+        for a in range(answers)
+    ]
+
+
+def scorer(copy: Loaded, **options) -> Scorer:
+    return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100), **options)
+
+
+def graded(copy: Loaded, rows: Sequence[Encoded], **options) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Summed log-probabilities of rows, and the gradients of their weighted sum."""
+    summed = scorer(copy, **options)(rows).summed()
+    (summed * torch.linspace(-1, 1, len(rows))).sum().backward()
+    return summed.detach(), {n: p.grad for n, p in copy.model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("trained", ["all", "language"])
+@pytest.mark.parametrize("budget", [None, 4000])
+def test_tree_equals_plain_rows(family: Loaded, tmp_path: Path, trained: str, budget: int | None) -> None:
+    """Log-probabilities to 1e-5, gradients to 1e-4 of the largest, image part trained or remembered, packed or not."""
+    found = []
+    for tree in (False, True):
+        copy = fresh(family.name)
+        if trained == "language":
+            for name, parameter in copy.model.named_parameters():
+                parameter.requires_grad_(models.part_of(name) == "language")
+        found.append(graded(copy, rows_of(copy, tmp_path), tree=tree, budget=budget))
+    (plain, gradients), (treed, others) = found
+    assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5), (plain - treed).abs().max()
+    assert gradients.keys() == others.keys()
+    largest = max(float(g.abs().max()) for g in gradients.values())
+    for name, gradient in gradients.items():
+        assert float((gradient - others[name]).abs().max()) <= 1e-4 * largest, name
+
+
+def frozen(name: str) -> Loaded:
+    """A model of which only the language part is trained."""
+    copy = fresh(name)
+    for parameter_name, parameter in copy.model.named_parameters():
+        parameter.requires_grad_(models.part_of(parameter_name) == "language")
+    return copy
+
+
+def values(copy: Loaded, rows: Sequence[Encoded], **options) -> Tensor:
+    with torch.no_grad():
+        return scorer(copy, **options)(rows).summed()
+
+
+# ---------------------------------------------------------------------------------------------------- what must be seen
+
+
+def test_a_leaked_branch_is_seen(family: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: d010's answer is shown to its three siblings (d011 to d013), whose values then change.
+
+    Nobody else's do: not those before it, nor its own, nor those on other images.
+    """
+    real, rows = engine.masks, rows_of(family, tmp_path)
+    expected = values(family, rows, tree=False)
+
+    def leaky(base: Any, forest: Forest, architecture: engine.Architecture) -> Any:
+        own = forest.before_S[forest.leaves_S == 1][1:]  # its tokens but the last, each of which predicts the next
+        siblings = forest.before_S[forest.leaves_S == 4][-1] + 1
+        until = forest.until_BT.clone().flatten()
+        until[own] = siblings % forest.ids_BT.shape[1] + 1
+        return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), architecture)
+
+    monkeypatch.setattr(engine, "masks", leaky)
+    difference = (values(family, rows) - expected).abs()
+    assert float(difference[2:5].min()) > 1e-3
+    assert float(difference[[0, 1, 5, 6, 7, 8, 9]].max()) < 1e-4
+
+
+def test_a_wrong_position_is_seen(family: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: positions that count through the row instead of along the path.
+
+    The first path of each tree has the right ones all the same: d000, d100 and d210, the rows 0, 7 and 9. Where only
+    answers share, each of the five prompts is a tree of its own: the rows 1 and 5 as well.
+    """
+    real, rows = engine.positions, rows_of(family, tmp_path)
+    expected = values(family, rows, tree=False)
+
+    def counting(base: Any, forest: Forest, architecture: engine.Architecture) -> Tensor:
+        through = torch.arange(forest.ids_BT.shape[1]).expand_as(forest.offsets_BT)
+        return real(base, forest, architecture) + through - forest.offsets_BT
+
+    monkeypatch.setattr(engine, "positions", counting)
+    difference = (values(family, rows) - expected).abs()
+    alone = engine.ARCHITECTURES[family.model.config.model_type].both_ways == "prompt"
+    right = [0, 1, 5, 7, 9] if alone else [0, 7, 9]
+    assert float(difference[[i for i in range(10) if i not in right]].min()) > 1e-3
+    assert float(difference[right].max()) < 1e-4
+
+
+# -------------------------------------------------------------------------------------------------------- architectures
+
+
+@pytest.mark.parametrize("window", [3, 8])
+@pytest.mark.parametrize("layers", ["sliding, sliding", "sliding, full"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_a_window_that_is_shorter_than_the_row(tmp_path: Path, window: int, layers: str, attention: str) -> None:
+    """Gemma 3 with layers that see 8 tokens back, or 3, which is less than the image's 4; rows have more than 30."""
+    old = fresh("gemma3")
+    config = copying.deepcopy(old.model.config)
+    config.text_config.sliding_window = window
+    config.text_config.layer_types = [f"{kind}_attention" for kind in layers.split(", ")]
+    model = tf.Gemma3ForConditionalGeneration._from_config(config, attn_implementation=attention)
+    model.load_state_dict(pristine("gemma3"))
+    copy = replace(old, model=model.eval())
+    rows = rows_of(copy, tmp_path)
+    assert min(map(len, rows)) > 30
+    plain = values(copy, rows, tree=False)
+    assert torch.allclose(values(copy, rows), plain, atol=1e-5, rtol=1e-5)
+    assert float((values(old, rows) - plain).abs().min()) > 1e-3, "the window makes a difference"
+
+
+@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl", "gemma3"])
+def test_eager_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
+    copy = fresh(name)
+    rows = rows_of(copy, tmp_path)
+    expected = values(copy, rows, tree=False)
+    copy.model.set_attn_implementation("eager")
+    assert copy.model.config.get_text_config()._attn_implementation == "eager"
+    assert torch.allclose(values(copy, rows), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_an_unknown_architecture_runs_on_plain_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The values of the plain rows, as many tokens as these have, and one warning however often it is called."""
+    copy = fresh("llava_siglip")
+    rows = rows_of(copy, tmp_path)
+    expected = values(copy, rows)
+    monkeypatch.delitem(engine.ARCHITECTURES, "llava")
+    with caplog.at_level(logging.WARNING):
+        model = scorer(copy)
+        found = [model(rows).summed().detach() for _ in range(2)]
+    assert all(torch.allclose(f, expected, atol=1e-5, rtol=1e-5) for f in found)
+    assert model.counts["lm_tokens"] == 2 * sum(map(len, rows))
+    (line,) = caplog.records
+    assert line.getMessage().startswith("llava models are not known to take a token tree; each answer runs as a row")
+
+
+# ------------------------------------------------------------------------------------------------------ head and scores
+
+
+def test_a_head_in_chunks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three tokens at a time: log-probabilities and all gradients as with the whole at once."""
+    found = []
+    for chunk in (engine.CHUNK, 3 * len(fresh("llava_siglip").chat.tokenizer)):
+        monkeypatch.setattr(engine, "CHUNK", chunk)
+        copy = fresh("llava_siglip")
+        calls = []
+        copy.model.lm_head.register_forward_hook(lambda _, args, out, calls=calls: calls.append(len(args[0])))
+        rows = rows_of(copy, tmp_path)
+        found.append((graded(copy, rows), calls))
+    ((one, gradients), once), ((other, others), often) = found
+    scored = sum(len(row.answer) for row in rows)
+    assert once == [scored], "at once"
+    assert max(often) == 3 and sum(often) == 2 * scored, "in threes, and again in the backward pass"
+    assert torch.allclose(one, other, atol=1e-6)
+    assert gradients.keys() == others.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(others[name], gradient, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_scores_are_those_of_the_rows_whatever_their_order(tmp_path: Path) -> None:
+    """The rows reversed, so that trees hold them in another order and the longest tree, packed first, is the last."""
+    copy = fresh("llava_siglip")
+    rows = rows_of(copy, tmp_path)
+    with torch.no_grad():
+        there, back = scorer(copy)(rows), scorer(copy)(rows[::-1])
+    assert there.lengths().tolist() == [len(row.answer) for row in rows]
+    assert back.lengths().tolist() == [len(row.answer) for row in rows[::-1]]
+    assert torch.allclose(there.summed(), back.summed().flip(0), atol=1e-5)
+    parts = there.in_order().split([len(row.answer) for row in rows])
+    assert torch.allclose(torch.stack([part.sum() for part in parts]), there.summed(), atol=1e-5)
+    others = back.in_order().split([len(row.answer) for row in rows[::-1]])
+    for part, other in zip(parts, others[::-1], strict=True):
+        assert torch.allclose(part, other, atol=1e-5)
+
+
+# -------------------------------------------------------------------------------------------------------- what it costs
+
+
+def test_a_tree_costs_less(family: Loaded, tmp_path: Path) -> None:
+    """Ten rows on three images, called twice: fewer tokens than in plain rows, three images through a frozen tower.
+
+    At least the image's tokens are left out of all rows but the first of each image: seven of ten. Where only answers
+    share, of all but the first of each prompt: five of ten.
+    """
+    copy = frozen(family.name)
+    rows = rows_of(copy, tmp_path)
+    treed, plain = scorer(copy), scorer(copy, tree=False)
+    with torch.no_grad():
+        for _ in range(2):
+            treed(rows), plain(rows)
+    assert plain.counts["lm_tokens"] == 2 * sum(map(len, rows))
+    alone = treed.architecture.both_ways == "prompt"
+    left_out = [i for i in range(10) if i not in ([0, 1, 5, 7, 9] if alone else [0, 7, 9])]
+    blocks = sum(len(rows[i].seen.block) for i in left_out)
+    assert treed.counts["lm_tokens"] <= plain.counts["lm_tokens"] - 2 * blocks
+    assert treed.features.keeps == "features" and treed.features.encodings == 3
+
+
+# ------------------------------------------------------------------------------------------- adapters and checkpointing
+
+
+def lora(copy: Loaded, folder: Path, **options) -> nn.Module:
+    """The model with adapters on its language part whose B is not zero, so that they change what it says."""
+    torch.manual_seed(0)
+    model = adapt.prepare(copy.model, adapt.Options(out=folder, method="lora", lora_rank=4, **options))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.1)
+    return model
+
+
+def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -> None:
+    """The tree of an adapted model is its plain rows, and every adapter, but no other weight, gets a gradient."""
+    found = []
+    for tree in (False, True):
+        copy = fresh(family.name)
+        model = lora(copy, tmp_path)
+        seeing = Features(whole(model), copy.chat.processor.image_processor, 100)
+        rows = rows_of(copy, tmp_path)
+        summed = Scorer(model, copy.chat, seeing, tree=tree)(rows).summed()
+        summed.sum().backward()
+        found.append((summed.detach(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}))
+    (plain, gradients), (treed, others) = found
+    assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5)
+    assert float((values(family, rows) - plain).abs().max()) > 1e-3, "the adapters make a difference"
+    assert gradients.keys() == others.keys() and len(others) == 2 * 7 * 2
+    assert all("lora_" in name and models.part_of(name) == "language" for name in others)
+    largest = max(float(g.abs().max()) for g in gradients.values())
+    for name, gradient in gradients.items():
+        assert float((gradient - others[name]).abs().max()) <= 1e-4 * largest, name
+
+
+def calls_of(model: nn.Module, part: str) -> list[str]:
+    """A list that grows with each forward call of any module in a part of the model."""
+    calls: list[str] = []
+    for name, module in model.named_modules():
+        if models.part_of(name) == part and not list(module.children()):
+            module.register_forward_hook(lambda *_, name=name: calls.append(name))
+    return calls
+
+
+REMEMBERING = ("llava_siglip", "llava_clip", "internvl")  # whose frozen tower stays out of a trained projector's graph
+
+
+@pytest.mark.parametrize(
+    ("name", "trained"), [*((name, "adapters") for name in FAMILIES), *((n, "and projector") for n in REMEMBERING)]
+)
+def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tmp_path: Path) -> None:
+    """The backward pass computes layers of the language model again, as it should, and nothing of the tower.
+
+    Gradients are those without checkpointing.
+    """
+    found = []
+    for checkpointing in (False, True):
+        copy = fresh(name)
+        if trained == "adapters":
+            model = lora(copy, tmp_path, gradient_checkpointing=checkpointing)
+        else:
+            options = adapt.Options(
+                out=tmp_path, method="full", train_projector=True, gradient_checkpointing=checkpointing
+            )
+            model = adapt.prepare(copy.model, options)
+        seeing = Features(whole(model), copy.chat.processor.image_processor, 100)
+        both = Scorer(model, copy.chat, seeing).train()
+        tower, language = calls_of(whole(model), "tower"), calls_of(whole(model), "language")
+        loss = both(rows_of(copy, tmp_path)).summed().sum()
+        before = len(tower), len(language)
+        assert min(before) > 0
+        loss.backward()
+        assert len(tower) == before[0]
+        assert (len(language) > before[1]) == checkpointing
+        found.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys() and found[0]
+    assert not any(models.part_of(key) == "tower" for key in found[1])
+    for key, gradient in found[0].items():
+        torch.testing.assert_close(found[1][key], gradient, rtol=1e-4, atol=1e-4, msg=key)

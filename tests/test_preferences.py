@@ -1,0 +1,174 @@
+"""Preference pairs: read from our form and TRL's, written to TRL's, and refused by file, line and id."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unveil.preferences import from_trl, read_pairs, to_trl, write_trl
+from unveil.records import Pair, RecordError, to_json, write_jsonl
+from unveil.syntax import SYNTAXES, View
+
+PAIR = Pair("p1", "r1", "a.png", "train", "open", "Where is the nodule?", "At <box 1.0 2.0 3.0 4.0>.", "There is none.")
+TRL: dict[str, Any] = {
+    "id": "p1",
+    "prompt": [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Where is the nodule?"}]},
+    ],
+    "chosen": [{"role": "assistant", "content": [{"type": "text", "text": "At <box 1.0 2.0 3.0 4.0>."}]}],
+    "rejected": [{"role": "assistant", "content": [{"type": "text", "text": "There is none."}]}],
+    "images": ["a.png"],
+}
+
+
+def lines(path: Path, *rows: Any) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def without(key: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k != key}
+
+
+# ------------------------------------------------------------------------------------------------------- there and back
+
+
+def test_a_pair_as_trl_writes_it() -> None:
+    """Weight 1 and no other image are left out; boxes stay in our markup unless someone writes them."""
+    assert to_trl(PAIR) == TRL
+    view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
+    (part,) = to_trl(PAIR, view)["chosen"][0]["content"]
+    assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
+    full = replace(PAIR, weight=0.25, rejected_image="b.png")
+    assert to_trl(full) == {**TRL, "weight": 0.25, "rejected_images": ["b.png"]}
+
+
+def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
+    """All that training needs: id, image, texts with their boxes, the other image, the weight. TRL has no place for
+    record, split, kind and writer."""
+    pairs = [PAIR, replace(PAIR, id="p2", weight=0.25, rejected_image="b.png", question="Ödem?\n\nWo?", chosen="Ja.")]
+    assert write_trl(tmp_path / "trl.jsonl", pairs, {}) == 2
+    back = read_pairs(tmp_path / "trl.jsonl")
+    assert back == [replace(p, record=p.id, split=None, writer="trl") for p in pairs]
+
+
+def test_our_own_pairs_are_read_as_written(tmp_path: Path) -> None:
+    pairs = [PAIR, replace(PAIR, id="p2", weight=3.0, rejected_image="b.png", rejected=PAIR.chosen)]
+    write_jsonl(tmp_path / "pairs.jsonl", pairs)
+    assert read_pairs(tmp_path / "pairs.jsonl") == pairs
+
+
+def test_both_forms_may_stand_in_one_file(tmp_path: Path) -> None:
+    """A row of TRL's without an id is called by file and line; empty lines count but are no pairs."""
+    file = lines(tmp_path / "mixed.jsonl", to_json(PAIR), "", without("id", TRL))
+    assert [p.id for p in read_pairs(file)] == ["p1", "mixed-3"]
+    assert read_pairs(file)[1] == replace(PAIR, id="mixed-3", record="mixed-3", split=None, writer="trl")
+
+
+def test_pairs_of_all_splits_are_read(tmp_path: Path) -> None:
+    pairs = [replace(PAIR, id=str(split), split=split) for split in ("train", "val", "test", None)]
+    write_jsonl(tmp_path / "pairs.jsonl", pairs)
+    assert read_pairs(tmp_path / "pairs.jsonl") == pairs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {
+            "prompt": "<image>Where is the nodule?",
+            "chosen": "At <box 1.0 2.0 3.0 4.0>.",
+            "rejected": " There is none. ",
+        },
+        {"prompt": "Where is the nodule?\n<image>"},
+        {"prompt": [{"role": "user", "content": "<image>\nWhere is the nodule?"}]},
+        {"prompt": [{"role": "user", "content": [{"type": "text", "text": "<image>Where is the nodule?"}]}]},
+        {"chosen": [{"role": "assistant", "content": "At <box 1.0 2.0 3.0 4.0>."}]},
+        {"images": [{"path": "a.png", "bytes": None}]},
+        {"weight": 1, "rejected_images": None},
+        {"split": None, "kind": "open", "tool": "some column of others"},
+    ],
+)
+def test_forms_that_are_one_and_the_same(change: dict[str, Any]) -> None:
+    """Texts as strings with the image's place marked or not, messages with one text or parts, paths in dictionaries."""
+    assert (
+        from_trl({**TRL, **change}, "x") == from_trl(TRL, "x") == replace(PAIR, record="p1", split=None, writer="trl")
+    )
+
+
+def test_further_columns_of_a_pair() -> None:
+    more = {"rejected_images": [{"path": "b.png"}], "weight": 2, "split": "val", "kind": "closed", "record": "r9"}
+    expected = replace(PAIR, record="r9", split="val", kind="closed", weight=2.0, rejected_image="b.png", writer="trl")
+    assert from_trl({**TRL, **more}, "x") == expected
+
+
+# -------------------------------------------------------------------------------------------------------------- refused
+
+OURS = to_json(PAIR)
+ONE_TURN = {"role": "user", "content": "Where?"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (without("rejected", OURS), "Pair: field rejected is missing"),
+        ({**OURS, "rejected": "  "}, "the rejected answer is empty"),
+        ({**OURS, "chosen": ""}, "the chosen answer is empty"),
+        ({**OURS, "rejected": OURS["chosen"]}, "chosen and rejected are equal, and so are their images"),
+        ({**OURS, "rejected": OURS["chosen"], "rejected_image": "a.png"}, "chosen and rejected are equal, and so are"),
+        ({**OURS, "weight": float("nan")}, "the weight nan is not a finite number of at least 0"),
+        ({**OURS, "weight": float("inf")}, "the weight inf is not"),
+        ({**OURS, "weight": -0.5}, "the weight -0.5 is not"),
+        ({**OURS, "split": "validation"}, "Pair.split: one of 'train', 'val', 'test' is needed, not 'validation'"),
+        (without("rejected", TRL), "no rejected"),
+        ({**without("images", TRL), "chosen": []}, "no chosen and no images"),
+        ({**TRL, "rejected": TRL["chosen"]}, "chosen and rejected are equal, and so are their images"),
+        ({**TRL, "rejected": [{"role": "assistant", "content": " "}]}, "the rejected answer is empty"),
+        ({**TRL, "weight": float("nan")}, "the weight nan is not"),
+        ({**TRL, "weight": -1}, "the weight -1.0 is not"),
+        ({**TRL, "weight": "much"}, "could not convert string to float"),
+        ({**TRL, "images": ["a.png", "b.png"]}, "one image on each side is supported, not 2"),
+        ({**TRL, "rejected_images": ["a.png", "b.png"]}, "one image on each side is supported"),
+        ({**TRL, "images": [{"bytes": "..."}]}, "an image must be given by its path"),
+        ({**TRL, "prompt": [ONE_TURN, ONE_TURN]}, "one user turn is supported, not ['user', 'user']"),
+        ({**TRL, "chosen": [ONE_TURN]}, "one assistant turn is supported, not ['user']"),
+        ({**TRL, "split": "validation"}, "Pair.split: one of 'train', 'val', 'test' is needed"),
+        ({**TRL, "chosen": [{"role": "assistant", "content": [{"text": "Yes."}]}]}, "neither our form nor TRL's"),
+        ({**TRL, "prompt": ["Where?"]}, "neither our form nor TRL's"),
+    ],
+)
+def test_a_bad_pair_is_named_with_file_line_and_id(bad: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """In the second line; the line before it is sound."""
+    file = lines(tmp_path / "pairs.jsonl", {**OURS, "id": "p0"}, bad)
+    with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:2: p1: .*{re.escape(message)}"):
+        read_pairs(file)
+
+
+@pytest.mark.parametrize(("line", "message"), [('{"id": "p1", ', "Expecting"), ("7", "an object is needed, not 7")])
+def test_a_line_that_is_no_pair(line: str, message: str, tmp_path: Path) -> None:
+    file = lines(tmp_path / "pairs.jsonl", OURS, line)
+    with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:2: {message}"):
+        read_pairs(file)
+
+
+def test_a_line_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_bytes(json.dumps(OURS).encode() + b"\n" + '{"id": "ö"}'.encode("latin-1"))
+    with pytest.raises(RecordError, match=r"pairs\.jsonl:2: .*utf-8"):
+        read_pairs(tmp_path / "pairs.jsonl")
+
+
+def test_an_id_that_occurs_twice(tmp_path: Path) -> None:
+    file = lines(tmp_path / "pairs.jsonl", OURS, {**OURS, "id": "p2"}, TRL)
+    with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:3: p1 occurs more than once; ids must be unique"):
+        read_pairs(file)
+
+
+def test_no_file_and_no_pairs(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"none\.jsonl: no such file"):
+        read_pairs(tmp_path / "none.jsonl")
+    with pytest.raises(RecordError, match=r"empty\.jsonl: there are no pairs"):
+        read_pairs(lines(tmp_path / "empty.jsonl", ""))

@@ -1,0 +1,142 @@
+"""Preference pairs in the form that TRL reads and writes: ``prompt``, ``chosen``, ``rejected``, ``images``.
+
+The two further columns of a pair, ``weight`` and ``rejected_images`` (the name that ms-swift gives it), are written
+only where they say something, since trainers that do not know them drop them without a word.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from unveil.records import Pair, RecordError, from_json
+from unveil.syntax import View, render
+
+IMAGE = "<image>"
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Pairs of one JSONL file, ours or TRL's (a line with ``prompt``), checked.
+
+    Raises ``RecordError`` with file, line and id for a pair without one of its sides, with sides that are equal under
+    one image, with a weight that is not a finite number >= 0, and for an id that occurs twice.
+    """
+    pairs: dict[str, Pair] = {}
+    for number, pair in _pairs(path):
+        if pair.id in pairs:
+            raise RecordError(f"{path}:{number}: {pair.id} occurs more than once; ids must be unique")
+        pairs[pair.id] = pair
+    if not pairs:
+        raise RecordError(f"{path}: there are no pairs")
+    return list(pairs.values())
+
+
+def _pairs(path: Path) -> Iterator[tuple[int, Pair]]:
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file")
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield number, _pair(json.loads(line.decode("utf-8")), f"{path.stem}-{number}")
+            except ValueError as error:
+                raise RecordError(f"{path}:{number}: {error}") from error
+
+
+def _pair(row: Any, name: str) -> Pair:
+    """The pair of one line; what is wrong with it is told with its id."""
+    if not isinstance(row, dict):
+        raise RecordError(f"an object is needed, not {row!r}")
+    try:
+        return checked(from_trl(row, name) if "prompt" in row else from_json(Pair, row))
+    except ValueError as error:
+        raise RecordError(f"{row.get('id', name)}: {error}") from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{row.get('id', name)}: neither our form nor TRL's ({error!r})") from error
+
+
+def checked(pair: Pair) -> Pair:
+    """The pair, if something can be learnt from it."""
+    if not pair.chosen.strip() or not pair.rejected.strip():
+        raise RecordError(f"the {'rejected' if pair.chosen.strip() else 'chosen'} answer is empty")
+    if pair.chosen == pair.rejected and pair.rejected_image in (None, pair.image):
+        raise RecordError("chosen and rejected are equal, and so are their images")
+    if not (math.isfinite(pair.weight) and pair.weight >= 0):
+        raise RecordError(f"the weight {pair.weight} is not a finite number of at least 0")
+    return pair
+
+
+def from_trl(row: dict[str, Any], name: str) -> Pair:
+    """A pair from a row of TRL's; texts are taken as they are. One turn and one image only."""
+    if missing := [k for k in ("prompt", "chosen", "rejected", "images") if not row.get(k)]:
+        raise RecordError(f"no {' and no '.join(missing)}")
+    images, others = row["images"], row.get("rejected_images")
+    if len(images) != 1 or (others is not None and len(others) != 1):
+        raise RecordError(f"one image on each side is supported, not {len(images)}")
+    fields = {
+        "id": str(row.get("id", name)),
+        "record": str(row.get("record", row.get("id", name))),
+        "image": _file(images[0]),
+        "split": row.get("split"),
+        "kind": row.get("kind", "open"),
+        "question": _text(row["prompt"], "user"),
+        "chosen": _text(row["chosen"], "assistant"),
+        "rejected": _text(row["rejected"], "assistant"),
+        "rejected_image": _file(others[0]) if others else None,
+        "weight": float(row.get("weight", 1.0)),
+        "writer": str(row.get("writer", "trl")),
+    }
+    return from_json(Pair, fields)
+
+
+def _file(image: Any) -> str:
+    """An image's path: a string, or the dictionary with a ``path`` that ``datasets`` writes."""
+    path = image.get("path") if isinstance(image, dict) else image
+    if not isinstance(path, str) or not path:
+        raise RecordError("an image must be given by its path")
+    return path
+
+
+def _text(turns: Any, role: str) -> str:
+    """The text of one turn, given as a string or as a list of messages."""
+    if isinstance(turns, str):
+        return turns.replace(IMAGE, "").strip()
+    if len(turns) != 1 or turns[0].get("role") != role:
+        raise RecordError(f"one {role} turn is supported, not {[t.get('role') for t in turns]}")
+    content = turns[0]["content"]
+    parts = [content] if isinstance(content, str) else [c["text"] for c in content if c["type"] == "text"]
+    return "".join(parts).replace(IMAGE, "").strip()
+
+
+def to_trl(pair: Pair, view: View | None = None) -> dict[str, Any]:
+    """A row of TRL's conversational form; with a ``view`` of the image boxes stand in a model's own words."""
+
+    def turn(role: str, text: str, *before: dict[str, str]) -> list[dict[str, Any]]:
+        text = render(text, view) if view else text
+        return [{"role": role, "content": [*before, {"type": "text", "text": text}]}]
+
+    row: dict[str, Any] = {
+        "id": pair.id,
+        "prompt": turn("user", pair.question, {"type": "image"}),
+        "chosen": turn("assistant", pair.chosen),
+        "rejected": turn("assistant", pair.rejected),
+        "images": [pair.image],
+    }
+    if pair.rejected_image is not None:
+        row["rejected_images"] = [pair.rejected_image]
+    if pair.weight != 1.0:
+        row["weight"] = pair.weight
+    if pair.split is not None:
+        row["split"] = pair.split
+    return row
+
+
+def write_trl(path: Path, pairs: Sequence[Pair], views: Mapping[str, View]) -> int:
+    """Writes pairs for TRL, one JSON object per line, with the views of images by pair id; returns their number."""
+    lines = [json.dumps(to_trl(pair, views.get(pair.id)), ensure_ascii=False) + "\n" for pair in pairs]
+    path.write_text("".join(lines), encoding="utf-8")
+    return len(lines)

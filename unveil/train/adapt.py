@@ -1,0 +1,148 @@
+"""What of a model is trained, and the options that all training commands have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+
+from unveil import models, runs
+from unveil.encoding import Chat
+from unveil.models import Loaded
+from unveil.train import loop
+
+SMALL = 50_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every training command can be told."""
+
+    out: Path
+    """Folder for the trained model, its checkpoints and metrics.jsonl."""
+    model: str = models.TINY
+    """Hub id or local folder of the model to start from; "tiny" is the base model that comes along."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    method: Literal["auto", "lora", "full"] = "auto"
+    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
+    models under 50 million and adapters of larger ones."""
+    lora_rank: int = 64
+    """Rank of the adapters."""
+    lora_alpha: float = 128.0
+    """Scale of the adapters."""
+    lora_dropout: float = 0.0
+    """Dropout before the adapters."""
+    train_tower: bool = False
+    """Train the vision tower too."""
+    train_projector: bool | None = None
+    """Train the projector between tower and language model too; by default with all weights, not with adapters."""
+    epochs: float = 3.0
+    """Passes over the training rows."""
+    batch_size: int = 8
+    """Rows per forward pass and process."""
+    accumulate: int = 1
+    """Forward passes per update."""
+    together: int = 4
+    """Rows on one image that stand in one batch and share the image, at the most."""
+    learning_rate: float | None = None
+    """Peak learning rate, cosine to 0; by default one that fits the method and the size of the model."""
+    warmup: float = 0.03
+    """Share of all updates over which the learning rate rises."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
+    clip_norm: float = 1.0
+    """Largest gradient norm."""
+    max_length: int | None = None
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the tokenizer's limit."""
+    gradient_checkpointing: bool = False
+    """Recompute activations of the language model in the backward pass to save memory."""
+    validate_every: int = 100
+    """Updates between validations; 0 never."""
+    validation_rows: int = 256
+    """Validation rows used each time, at the most."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints; 0 never."""
+    keep_checkpoints: bool = False
+    """Keep the last checkpoints when the run has ended; else they are removed then."""
+    log_every: int = 10
+    """Updates between lines of metrics.jsonl."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where else to log. Only figures are sent, never an image or a text."""
+    workers: int = 0
+    """Processes that decode images and encode rows."""
+    cache_mb: int = 2048
+    """Memory for processed images, and as much for the features of a frozen tower, per process."""
+    features: Path | None = None
+    """Folder that keeps the features of a frozen tower for other runs; by default they last as long as this run."""
+    seed: int = 0
+    """Seed of data order, adapters and dropout."""
+    resume: bool = False
+    """Go on from the newest checkpoint in `out`, if there is one."""
+    restart: bool = False
+    """Throw away checkpoints that are in `out` and begin anew."""
+
+
+Some = TypeVar("Some", bound=Options)
+
+
+def resolved(config: Some, lora: float, full: float, small: float) -> Some:
+    """The configuration with what was left open chosen; the rates are for adapters, all weights, a small model's."""
+    is_small = models.size(config.model, config.revision) < SMALL
+    method = config.method if config.method != "auto" else ("full" if is_small else "lora")
+    usual = lora if method == "lora" else (small if is_small else full)
+    projector = method == "full" if config.train_projector is None else config.train_projector
+    return replace(config, method=method, learning_rate=config.learning_rate or usual, train_projector=projector)
+
+
+def load(config: Options, device: torch.device) -> Loaded:
+    """The model to start from. What is frozen needs no more than the device's own precision."""
+    loaded = models.load(
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=device,
+        dtype=torch.float32 if config.method == "full" else None,
+    )
+    loaded.chat.resize_cache(config.cache_mb)
+    return loaded
+
+
+def prepare(model: Any, config: Options) -> Any:
+    """The model with what is trained unfrozen, or with adapters."""
+    if config.gradient_checkpointing:  # a frozen tower keeps no activations, so there is nothing to recompute
+        recomputed = model if config.train_tower else models.language_model(model)
+        recomputed.activation_checkpointing_enable({"use_reentrant": False})
+    parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
+    if config.method == "full":
+        loop.trainable(model, parts)
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        revision=config.revision,
+        target_modules=models.linear_layers(model, sorted(parts)),
+    )
+    return get_peft_model(model, lora)
+
+
+def save(model: Any, chat: Chat, config: Options) -> None:
+    """The trained model (or its adapter) with its processor, declared as one that knows the answers' form."""
+    about = {"syntax": chat.syntax.name, "hint": False}
+    if config.method == "full":
+        model.config.unveil = about
+        model.save_pretrained(config.out)
+    else:  # what the adapter was put on, which may be an adapter itself
+        local = config.model != models.TINY and Path(config.model).is_dir()
+        base = str(Path(config.model).resolve()) if local else config.model
+        model.active_peft_config.base_model_name_or_path = base
+        model.save_pretrained(config.out, save_embedding_layers=False)
+    chat.processor.save_pretrained(config.out)
+    runs.write_json(config.out / "unveil.json", about)

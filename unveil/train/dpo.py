@@ -1,0 +1,254 @@
+"""Preference optimisation: DPO and what MMedPO and mDPO make of it, on the token tree.
+
+    L = mean_P w * f(beta * [a(y_w | x) - a(y_l | x*)]),   a(y | x) = log pi(y | x) - log ref(y | x)
+
+DPO (arXiv 2305.18290) with f = -log sigmoid and x* = x; MMedPO (arXiv 2412.06141, eq. 3) with a clinical weight w per
+pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised. mDPO (arXiv 2406.11839) adds the terms
+``visual``, f(beta * [a(y_w | x) - a(y_w | x*)]), and ``anchor``, -log sigmoid(beta * a(y_w | x)).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+
+from unveil import runs
+from unveil.encoding import Chat, Encoded
+from unveil.preferences import read_pairs
+from unveil.records import Dialogue, Pair, image_path, select
+from unveil.screen import progress
+from unveil.train import adapt, loop, losses
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
+from unveil.train.reference import Reference, reference
+
+Term = Literal["text", "visual", "anchor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DpoConfig(adapt.Options):
+    """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
+
+    pairs: Path
+    """Pairs, ours or TRL's; those of the training split, and those without a split."""
+    batch_size: int = 4
+    """Pairs per forward pass and process."""
+    beta: float = 0.1
+    """How strongly the policy is held to the reference."""
+    loss: Literal["sigmoid", "hinge", "ipo"] = "sigmoid"
+    """Form of the preference loss."""
+    smoothing: float = 0.0
+    """Share of pairs taken to be the wrong way round (sigmoid only)."""
+    terms: tuple[Term, ...] = ("text",)
+    """text: the better against the worse answer; visual: the better answer under the image against the same under the
+    pair's other image; anchor: the better answer is not to become less likely. All three are mDPO."""
+    sft_weight: float = 0.0
+    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
+    per_token: bool = False
+    """Divide log-probabilities by the answer's length."""
+    weighted: bool = True
+    """Multiply each pair's loss by its weight."""
+
+
+def main(config: DpoConfig) -> Path:
+    """Trains and returns the folder of the trained model."""
+    asked, started = config, time.monotonic()
+    accelerator = loop.accelerator(config.out, config.trackers)
+    pairs, val = data(config)
+    config = adapt.resolved(config, lora=5e-6, full=5e-7, small=1e-4)
+    set_seed(config.seed)
+    loaded = adapt.load(config, accelerator.device)
+    chat, checkpoints = loaded.chat, config.out / "checkpoints"
+    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.pairs)}
+    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    model = adapt.prepare(loaded.model, config)
+    rate = config.learning_rate or 0.0
+    total = loop.updates(len(pairs), config.batch_size, config.epochs, config.accumulate, accelerator)
+    optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
+    scorer = Scorer(
+        model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
+    )
+    made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms)}
+    with accelerator.main_process_first():
+        held = before_training(config, accelerator, scorer, [*pairs, *val], chat, made_of)
+    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    loop.save_only_what_is_trained(accelerator)
+    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
+    accelerator.init_trackers("unveil-dpo", config=runs.plain(config))
+
+    scorer.train()
+    images = [pair.image for pair in pairs]
+    order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
+    stream = loop.after(order, step * config.accumulate)
+    with progress("train dpo", total, step, accelerator.is_main_process) as advance:
+        while step < total:
+            factor = loop.cosine(step, total, config.warmup)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+            parts, ids = [], []
+            for i in range(config.accumulate):
+                batch = [pairs[n] for n in next(stream)]
+                ids += [pair.id for pair in batch]
+                with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == config.accumulate - 1):
+                    loss, figures = pair_loss(scorer, batch, encode(batch, chat, config), held, config)
+                    loop.finite(loss, [pair.id for pair in batch])
+                    accelerator.backward(loss / config.accumulate)
+                parts.append(figures)
+            loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
+            step += 1
+            advance(note=f"loss {parts[-1]['loss']:.3f}")
+            if step % config.log_every == 0 or step == total:
+                log.write(step, lr=rate * factor, **loop.averaged(parts, accelerator))
+            if val and config.validate_every and (step % config.validate_every == 0 or step == total):
+                log.write(step, **validate(scorer, val, chat, held, config, accelerator))
+            if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
+                loop.save_checkpoint(accelerator, checkpoints, step)
+
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
+        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
+        runs.write(config.out, "train dpo", asked, [config.pairs], time.monotonic() - started, chosen=choice)
+        loop.drop(checkpoints, config.keep_checkpoints)
+    accelerator.end_training()
+    return config.out
+
+
+# ------------------------------------------------------------------------------------------------------------- rows
+
+
+def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs; the latter a fixed sample. Pairs that say no split are for training."""
+    rows = read_pairs(config.pairs)
+    train, val = [*select(rows, "train"), *(p for p in rows if p.split is None)], select(rows, "val")
+    if not train:
+        raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
+    if not {"text", "visual"} & set(config.terms):
+        raise loop.TrainingError("--terms needs text or visual: an anchor alone compares nothing")
+    lacking = [p.id for p in [*train, *val] if p.rejected_image is None]
+    if "visual" in config.terms and lacking:
+        raise loop.TrainingError(f"{lacking[0]}: the visual term needs a rejected_image ({len(lacking)} lack one)")
+    return train, loop.sample(val, config.validation_rows, config.seed)
+
+
+def dialogues(pair: Pair, terms: Sequence[Term]) -> list[Dialogue]:
+    """The rows that a pair's terms need: the better answer, the worse one, the better one under the other image.
+
+    With a visual term the other image belongs to that, and the worse answer stands under the pair's own.
+    """
+    better, worse = pair.sides()
+    visual = "visual" in terms
+    rows = [better]
+    if "text" in terms:
+        rows.append(replace(worse, image=pair.image) if visual else worse)
+    if visual:
+        rows.append(replace(better, id=f"{pair.id} (chosen, other image)", image=worse.image))
+    return rows
+
+
+def encode(batch: Sequence[Pair], chat: Chat, config: DpoConfig) -> list[Encoded]:
+    """The rows of all pairs of a batch, pair after pair."""
+    asked = [d for pair in batch for d in dialogues(pair, config.terms)]
+    rows = [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
+    return loop.fitting(rows, config.max_length or chat.longest)
+
+
+def before_training(
+    config: DpoConfig,
+    accelerator: Accelerator,
+    scorer: Scorer,
+    pairs: Sequence[Pair],
+    chat: Chat,
+    made_of: dict[str, str],
+) -> Reference:
+    """The reference's log-probabilities of all rows; new adapters change nothing yet, so the model is the reference."""
+    in_order, size = sorted(pairs, key=lambda pair: pair.image), config.batch_size
+    about = hashlib.sha256("\n".join(pair.id for pair in in_order).encode())  # validation is a sample
+    for path in sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()}):
+        about.update(runs.sha256(path).encode() if path.is_file() else b"gone")  # encoding says whose it is
+
+    def all_rows() -> Iterator[list[Encoded]]:
+        with progress("reference", math.ceil(len(pairs) / size), 0, accelerator.is_main_process) as advance:
+            for start in range(0, len(in_order), size):
+                yield encode(in_order[start : start + size], chat, config)
+                advance()
+
+    def score(rows: Sequence[Encoded]) -> Tensor:
+        scorer.eval()
+        with torch.no_grad(), accelerator.autocast():
+            return scorer(rows).in_order()
+
+    return reference(config.pairs, {**made_of, "rows": about.hexdigest()[:16]}, all_rows, score)
+
+
+# ------------------------------------------------------------------------------------------------------------- loss
+
+
+def pair_loss(
+    scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: DpoConfig
+) -> tuple[Tensor, dict[str, float]]:
+    """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them."""
+    policy_S = scorer(rows).in_order()
+    reference_S = held.of(rows).to(policy_S.device)
+    lengths_PR = torch.tensor([len(row.answer) for row in rows], device=policy_S.device).view(len(batch), -1)
+    logps_PR, gains_PR = (_sums(v, lengths_PR) for v in (policy_S, policy_S - reference_S))
+    gains_PR = config.beta * (gains_PR / lengths_PR if config.per_token else gains_PR)
+    better, others = gains_PR[:, 0], gains_PR[:, 1:].unbind(1)
+    losses_P = sum(losses.preference(better - other, config.loss, config.smoothing) for other in others)
+    if "anchor" in config.terms:
+        losses_P = losses_P + losses.anchor(better)
+    weights_P = torch.tensor([pair.weight if config.weighted else 1.0 for pair in batch], device=policy_S.device)
+    loss = (weights_P * losses_P).mean()
+    if config.sft_weight:
+        loss = loss - config.sft_weight * (logps_PR[:, 0] / lengths_PR[:, 0]).mean()
+    with torch.no_grad():
+        figures = {
+            "loss": loss.detach(),
+            "accuracy": torch.stack([(better > other).float().mean() for other in others]).mean(),
+            "margin": torch.stack([(better - other).mean() for other in others]).mean(),
+            "logps_chosen": logps_PR[:, 0].mean(),
+            "logps_rejected": logps_PR[:, 1].mean(),
+            "length_chosen": lengths_PR[:, 0].float().mean(),
+            "length_rejected": lengths_PR[:, 1].float().mean(),
+            "kl": losses.kl_estimate(policy_S, reference_S),
+        }
+    return loss, {name: float(value) for name, value in figures.items()}
+
+
+def _sums(values_S: Tensor, lengths_PR: Tensor) -> Tensor:
+    """Sums over each row's tokens, (P, R)."""
+    parts = values_S.split(lengths_PR.flatten().tolist())
+    return torch.stack([part.sum() for part in parts]).view(lengths_PR.shape)
+
+
+@torch.no_grad()
+def validate(
+    scorer: torch.nn.Module,
+    val: Sequence[Pair],
+    chat: Chat,
+    held: Reference,
+    config: DpoConfig,
+    accelerator: Accelerator,
+) -> dict[str, float]:
+    """Mean figures of the validation pairs, named ``val_...``."""
+    scorer.eval()
+    total: dict[str, float] = {}
+    for start in range(0, len(val), config.batch_size):
+        batch = val[start : start + config.batch_size]
+        with accelerator.autocast():
+            _, figures = pair_loss(scorer, batch, encode(batch, chat, config), held, config)
+        for name, value in figures.items():
+            total[f"val_{name}"] = total.get(f"val_{name}", 0.0) + value * len(batch) / len(val)
+    scorer.train()
+    return total
