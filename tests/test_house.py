@@ -15,7 +15,7 @@ from unveil.ingest.reading import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
-CORE = {"records", "geometry", "pixels", "volumes", "duplicates", "syntax", "wording", "runs", "screen"}
+CORE = {"records", "geometry", "pixels", "volumes", "duplicates", "syntax", "wording", "preferences", "runs", "screen"}
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "ingest": set(),
@@ -75,11 +75,11 @@ def test_losses_import_nothing_of_ours() -> None:
     assert not any(name.startswith("unveil") for name in imports(PACKAGE / "train" / "losses.py"))
 
 
-def test_parts_of_training_do_not_import_recipes() -> None:
-    recipes = {"sft"}
+def test_recipes_are_imported_by_no_other_part_of_training() -> None:
+    recipes = {"sft", "dpo"}
     for path in (PACKAGE / "train").glob("*.py"):
-        if path.stem not in recipes:
-            assert not {f"unveil.train.{r}" for r in recipes} & imports(path), path.name
+        others = recipes - {path.stem}
+        assert not {f"unveil.train.{r}" for r in others} & imports(path), path.name
 
 
 @pytest.mark.parametrize(
