@@ -31,6 +31,7 @@ from unveil.records import Dialogue, Finding, Question, Record, Source, write_js
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
+torch.set_num_threads(1)  # the models are tiny, and the suite runs in several processes
 
 SENTENCES = (
     "Is anything abnormal in this image?",
