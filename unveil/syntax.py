@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from unveil.geometry import Box, area, clip, scale, shift
 
@@ -35,6 +36,14 @@ class BoxSyntax:
     def step(self) -> float:
         """The smallest difference between two numbers that it can write."""
         return 0.001 if self.grid == 1 else 1.0
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """Travels between processes by its name."""
+        return _named, (self.name,)
+
+
+def _named(name: str) -> BoxSyntax:
+    return SYNTAXES[name]
 
 
 @dataclass(frozen=True)
