@@ -152,7 +152,7 @@ class Theirs(race.Side):
             train_dataset=data,
             peft_config=lora,
         )
-        self.model = self.trainer.model
+        self.model, self.reference = self.trainer.model, self.trainer.ref_model
         self.model.train()
         self.optimizer = torch.optim.AdamW(loop.parameter_groups(self.model, 0.0), lr=1e-5)
         self.data, self.size = data, preset.pairs

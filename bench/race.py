@@ -27,6 +27,8 @@ class Side(ABC):
 
     name: str
     model: nn.Module
+    reference: nn.Module | None = None
+    """A second model that runs in each step, counted too."""
     optimizer: torch.optim.Optimizer
 
     @abstractmethod
@@ -36,8 +38,8 @@ class Side(ABC):
     def count(self) -> None:
         """Begins to count images that pass the tower and tokens that pass the language model."""
         self.tower_encodings = self.lm_tokens = 0
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        self._hook(base)
+        for model in filter(None, (self.model, self.reference)):
+            self._hook(model.get_base_model() if hasattr(model, "get_base_model") else model)
 
     def _hook(self, base: Any) -> None:
         def images(module: nn.Module, args: tuple, options: dict) -> None:

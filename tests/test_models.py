@@ -41,6 +41,10 @@ def own_inputs(chat: Chat, image: Path, question: str) -> dict[str, torch.Tensor
     if chat.syntax.square:
         picture = ImageOps.pad(picture, (max(picture.size),) * 2, color=(127, 127, 127))
     text = chat.question(question, "detection", view)
+    if chat.processor.chat_template is None:  # PaliGemma puts image, <bos> and line feed around a text by itself
+        own = dict(chat.processor(text=[text], images=[picture], return_tensors="pt"))
+        del own["labels"]
+        return own
     content = [{"type": "image", "image": picture}, {"type": "text", "text": text}]
     turns = [{"role": "user", "content": content}]
     options = {"tokenize": True, "return_dict": True, "return_tensors": "pt", "add_generation_prompt": True}
@@ -146,8 +150,8 @@ def test_an_answer_stands_as_the_chat_template_writes_it(family: Loaded, images:
         "content": [{"type": "image"}, {"type": "text", "text": chat.question("X", "detection", row.seen.view)}],
     }
     told = {"role": "assistant", "content": [{"type": "text", "text": "Yes. No."}]}
-    whole = chat.processor.apply_chat_template([asked, told], tokenize=False).rstrip()
-    if family.name == "llava_clip":
+    whole = chat._rendered([asked, told]).rstrip()
+    if family.name in ("llava_clip", "llava_mistral"):
         whole += "</s>"
     expected = chat._ids(whole.replace(chat.processor.image_token, row.seen.text), chat._wants_special(whole))
     assert [*row.prompt, *row.answer] == expected
@@ -183,7 +187,9 @@ def test_answers_do_not_depend_on_the_batch(family: Loaded, images: list[Path]) 
     assert len({len(row) for row in rows}) > 2
     together = models.answer(family, rows, 6)
     assert together == [models.answer(family, [row], 6)[0] for row in rows]
-    assert len({text for text, _ in together}) > 1 or family.name == "gemma3", "a model that always says the same"
+    assert len({text for text, _ in together}) > 1 or family.name in ("gemma3", "paligemma"), (
+        "a model that always says the same"
+    )
 
 
 def test_an_answer_that_meets_the_limit_is_marked(
@@ -337,6 +343,7 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     projector = getattr(inner, "multi_modal_projector", None) or getattr(inner, "connector", None)
     projecting = [projector] if projector else [m for n, m in tower.named_children() if "merger" in n]
     in_projector = {id(p) for m in projecting for p in m.parameters()}
+    in_projector |= {id(p) for n, p in inner.named_parameters() if n == "image_newline"}
     in_tower = {id(p) for p in tower.parameters()} - in_projector
     for parameter_name, p in model.named_parameters():
         expected = "projector" if id(p) in in_projector else "tower" if id(p) in in_tower else "language"

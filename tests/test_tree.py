@@ -18,8 +18,8 @@ from unveil.train.tree import Forest, Node, Tree, allowed, block_mask, grow, pla
 I, W, y, n, H, c = 1, 2, 3, 4, 5, 6  # noqa: E741, the letters of tree.py's drawing
 
 
-def image(block: Sequence[int] = (I, I)) -> Seen:
-    return Seen({}, "", list(block), {}, cast(Any, None))
+def image(block: Sequence[int] = (I, I), grey: float = 0.0) -> Seen:
+    return Seen({"pixel_values": torch.full((1, 1), grey)}, "", list(block), {}, cast(Any, None))
 
 
 def row(seen: Seen, prompt: Sequence[int], answer: Sequence[int], image_at: int = 0, name: str = "r") -> Encoded:
@@ -152,7 +152,7 @@ def test_what_differs_before_the_image_keeps_rows_apart() -> None:
 
 def test_images_have_trees_of_their_own() -> None:
     """Also those with equal ids, and one image in two places."""
-    one, other = image(), image()
+    one, other = image(), image(grey=1.0)
     rows = [row(one, (I, I, W), (y,)), row(other, (I, I, W), (y,)), row(one, (8, I, I, W), (y,), 1)]
     assert [t.seen is one for t in grow(rows)] == [True, False, True]
 
