@@ -150,7 +150,8 @@ class Memory:
     def peak(self) -> float:
         if torch.cuda.is_available():
             return torch.cuda.max_memory_allocated() / 2**20
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - self.before
+        status = Path("/proc/self/status").read_text()  # getrusage would tell the parent's peak from before the exec
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024 - self.before
 
 
 def machine() -> dict[str, Any]:
