@@ -42,7 +42,7 @@ def test_a_pair_as_trl_writes_it() -> None:
     """Weight 1 and no other image are left out; boxes stay in our markup unless someone writes them."""
     assert to_trl(PAIR) == {**TRL, "split": "train"}
     view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
-    (part,) = to_trl(PAIR, view)["chosen"][0]["content"]
+    (part,) = to_trl(PAIR, (view, view))["chosen"][0]["content"]
     assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
     full = replace(PAIR, weight=0.25, rejected_image="b.png")
     assert to_trl(full) == {**TRL, "split": "train", "weight": 0.25, "rejected_images": ["b.png"]}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unveil.records import Pair, RecordError, from_json
+from unveil.records import Pair, RecordError, each_line, from_json, write_jsonl
 from unveil.syntax import View, render
 
 IMAGE = "<image>"
@@ -25,26 +25,13 @@ def read_pairs(path: Path) -> list[Pair]:
     one image, with a weight that is not a finite number >= 0, and for an id that occurs twice.
     """
     pairs: dict[str, Pair] = {}
-    for number, pair in _pairs(path):
+    for number, pair in each_line(path, lambda row, number: _pair(row, f"{path.stem}-{number}")):
         if pair.id in pairs:
             raise RecordError(f"{path}:{number}: {pair.id} occurs more than once; ids must be unique")
         pairs[pair.id] = pair
     if not pairs:
         raise RecordError(f"{path}: there are no pairs")
     return list(pairs.values())
-
-
-def _pairs(path: Path) -> Iterator[tuple[int, Pair]]:
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield number, _pair(json.loads(line.decode("utf-8")), f"{path.stem}-{number}")
-            except ValueError as error:
-                raise RecordError(f"{path}:{number}: {error}") from error
 
 
 def _pair(row: Any, name: str) -> Pair:
@@ -112,18 +99,21 @@ def _text(turns: Any, role: str) -> str:
     return "".join(parts).replace(IMAGE, "").strip()
 
 
-def to_trl(pair: Pair, view: View | None = None) -> dict[str, Any]:
-    """A row of TRL's conversational form; with a ``view`` of the image boxes stand in a model's own words."""
+def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]:
+    """A row of TRL's conversational form. With ``views`` of the two sides' images boxes stand in a model's own words.
 
-    def turn(role: str, text: str, *before: dict[str, str]) -> list[dict[str, Any]]:
-        text = render(text, view) if view else text
+    TRL asks both sides the same question; its boxes are those of the better side's image.
+    """
+
+    def turn(role: str, text: str, side: int, *before: dict[str, str]) -> list[dict[str, Any]]:
+        text = render(text, views[side]) if views else text
         return [{"role": role, "content": [*before, {"type": "text", "text": text}]}]
 
     row: dict[str, Any] = {
         "id": pair.id,
-        "prompt": turn("user", pair.question, {"type": "image"}),
-        "chosen": turn("assistant", pair.chosen),
-        "rejected": turn("assistant", pair.rejected),
+        "prompt": turn("user", pair.question, 0, {"type": "image"}),
+        "chosen": turn("assistant", pair.chosen, 0),
+        "rejected": turn("assistant", pair.rejected, 1),
         "images": [pair.image],
     }
     if pair.rejected_image is not None:
@@ -135,8 +125,9 @@ def to_trl(pair: Pair, view: View | None = None) -> dict[str, Any]:
     return row
 
 
-def write_trl(path: Path, pairs: Sequence[Pair], views: Mapping[str, View]) -> int:
-    """Writes pairs for TRL, one JSON object per line, with the views of images by pair id; returns their number."""
-    lines = [json.dumps(to_trl(pair, views.get(pair.id)), ensure_ascii=False) + "\n" for pair in pairs]
-    path.write_text("".join(lines), encoding="utf-8")
-    return len(lines)
+def write_trl(path: Path, pairs: Sequence[Pair], views: Mapping[str, tuple[View, View]]) -> int:
+    """Writes pairs for TRL, one JSON object per line, with the views of their images by pair id; returns their number.
+
+    A pair without views keeps its boxes in neutral markup.
+    """
+    return write_jsonl(path, (to_trl(pair, views.get(pair.id)) for pair in pairs))

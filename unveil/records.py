@@ -16,7 +16,7 @@ import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -183,6 +183,7 @@ class Pair:
 
 
 Row = TypeVar("Row", Record, Dialogue, Prediction, Pair)
+Made = TypeVar("Made")
 
 
 def to_json(value: Any) -> Any:
@@ -274,6 +275,15 @@ def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
 
 def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
     """Rows of a JSONL file; a line that is not a ``kind`` raises ``RecordError`` with the file and the line."""
+    for _, row in each_line(path, lambda value, number: from_json(kind, value)):
+        yield row
+
+
+def each_line(path: str | Path, make: Callable[[Any, int], Made]) -> Iterator[tuple[int, Made]]:
+    """Line numbers from 1 on, and what ``make`` makes of each line's JSON value and its number; empty lines are none.
+
+    A line that is no JSON, or for which ``make`` raises a ``ValueError``, raises ``RecordError`` with file and line.
+    """
     path = Path(path)
     if not path.is_file():
         raise RecordError(f"{path}: no such file")
@@ -282,12 +292,12 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                row = from_json(kind, json.loads(line.decode("utf-8")))
+                made = make(json.loads(line.decode("utf-8")), number)
             except UnicodeDecodeError as error:
                 raise RecordError(f"{path}:{number}: not UTF-8 ({error}); save the file as UTF-8") from error
-            except (json.JSONDecodeError, RecordError) as error:
+            except ValueError as error:
                 raise RecordError(f"{path}:{number}: {error}") from error
-            yield row
+            yield number, made
 
 
 def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -> Path:

@@ -122,7 +122,7 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
 
 def _moved(rows: Sequence[records.Record], old: Path, new: Path) -> list[records.Record]:
     """The records with image paths that hold from the folder of another file."""
-    return [replace(r, image=os.path.relpath(records.image_path(r, old), new.parent)) for r in rows]
+    return [replace(r, image=_beside(r.image, old, new)) for r in rows]
 
 
 @dataclass(frozen=True)
@@ -167,40 +167,63 @@ class PairsConfig:
     to: Literal["trl", "unveil"] = "trl"
     """Which form to write."""
     box_syntax: str | None = None
-    """trl: write boxes in this syntax of a model (their images are then opened for their size); else as markup."""
+    """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
 
 
 def convert_pairs(config: PairsConfig) -> None:
-    from unveil import pixels, preferences, syntax
+    from unveil import preferences
 
+    started = time.monotonic()
     rows = preferences.read_pairs(config.pairs)
-    moved = [
-        replace(
-            pair,
-            image=_beside(pair.image, config.pairs, config.out),
-            rejected_image=pair.rejected_image and _beside(pair.rejected_image, config.pairs, config.out),
-        )
-        for pair in rows
-    ]
-    config.out.parent.mkdir(parents=True, exist_ok=True)
+    if config.out.exists() and config.out.samefile(config.pairs):
+        raise records.RecordError(f"{config.out} is the file that is read: name another --out")
+    moved = [replace(pair, **_moved_images(pair, config.pairs, config.out)) for pair in rows]
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:
-        views = {}
-        if config.box_syntax is not None:
-            if config.box_syntax not in syntax.SYNTAXES:
-                raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(syntax.SYNTAXES)}")
-            chosen = syntax.SYNTAXES[config.box_syntax]
-            for pair in rows:
-                height, width = pixels.to_rgb(pixels.read(records.image_path(pair, config.pairs))).shape[:2]
-                views[pair.id] = syntax.View(chosen, (width, height), (width, height))
-        preferences.write_trl(config.out, moved, views)
+        preferences.write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
     screen.say(f"{len(moved)} pairs in {config.out}")
+    runs.write(config.out, "convert pairs", config, [config.pairs], time.monotonic() - started)
+
+
+def _views(pairs: Sequence[records.Pair], config: PairsConfig) -> dict[str, Any]:
+    """What the numbers of a box refer to on both sides of each pair, by pair id."""
+    from unveil import pixels, syntax
+
+    chosen = syntax.SYNTAXES.get(config.box_syntax or "")
+    fitting = [name for name, s in syntax.SYNTAXES.items() if s.grid is not None]
+    if chosen is None:
+        raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
+    if chosen.grid is None:
+        raise records.RecordError(
+            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is not known here: "
+            f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
+        )
+    views: dict[Path, syntax.View] = {}
+
+    def view(side: records.Dialogue) -> syntax.View:
+        path = records.image_path(side, config.pairs)
+        if path not in views:
+            try:
+                height, width = pixels.to_rgb(pixels.read(path)).shape[:2]
+            except pixels.ImageError as error:
+                raise pixels.ImageError(f"{side.id}: {error}") from error
+            views[path] = syntax.View(chosen, (width, height), (width, height))
+        return views[path]
+
+    return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}
+
+
+def _moved_images(pair: records.Pair, old: Path, new: Path) -> dict[str, Any]:
+    """A pair's image paths as they hold from the folder of another file."""
+    other = pair.rejected_image and _beside(pair.rejected_image, old, new)
+    return {"image": _beside(pair.image, old, new), "rejected_image": other}
 
 
 def _beside(image: str, old: Path, new: Path) -> str:
-    """An image's path as seen from the folder of another file."""
-    return str(Path(os.path.relpath((old.parent / image).resolve(), new.parent.resolve())))
+    """An image's path as seen from the folder of another file. A link stays the link that it is, its folder does not."""
+    path = old.parent / image
+    return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 
 
 @dataclass(frozen=True)
