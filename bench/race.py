@@ -9,8 +9,6 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -117,7 +115,8 @@ def difference(ours: Side, theirs: Side) -> dict[str, float]:
         losses.append(float(loss.detach()))
         grads.append({_bare(n): p.grad.float().clone() for n, p in side.model.named_parameters() if p.grad is not None})
         side.optimizer.zero_grad()
-    assert grads[0].keys() == grads[1].keys(), "both sides train the same weights"
+    if grads[0].keys() != grads[1].keys():
+        raise RuntimeError(f"the sides train different weights: {sorted(grads[0].keys() ^ grads[1].keys())[:5]}")
     largest = max(float(g.abs().max()) for g in grads[1].values())
     apart = max(float((grads[0][n] - grads[1][n]).abs().max()) for n in grads[0])
     return {"loss": losses[0], "loss_diff": abs(losses[0] - losses[1]), "grad_diff": apart / largest}
@@ -125,14 +124,6 @@ def difference(ours: Side, theirs: Side) -> dict[str, float]:
 
 def _bare(name: str) -> str:
     return name.removeprefix("module.")
-
-
-def peak_mb(module: str, arguments: Sequence[str]) -> float:
-    """Memory of a side alone in a process of its own, above that of the imported libraries, in MB."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr}")
-    return float(done.stdout.strip().splitlines()[-1])
 
 
 class Memory:

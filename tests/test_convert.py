@@ -72,7 +72,10 @@ def test_a_linked_image_stays_the_link(pairs: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--box-syntax", "json-pixels"), "pixels of the picture that a model's processor has resized"),
+        (
+            ("--box-syntax", "json-pixels"),
+            "pixels of the picture that a model's processor has resized, which is unknown",
+        ),
         (("--box-syntax", "pascal"), "no box syntax 'pascal': one of json-1000,"),
         (("--pairs", "none.jsonl"), "none.jsonl: no such file"),
     ],

@@ -6,7 +6,6 @@ only where they say something, since trainers that do not know them drop them wi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

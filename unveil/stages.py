@@ -196,7 +196,7 @@ def _views(pairs: Sequence[records.Pair], config: PairsConfig) -> dict[str, Any]
         raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
     if chosen.grid is None:
         raise records.RecordError(
-            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is not known here: "
+            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
             f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
         )
     views: dict[Path, syntax.View] = {}
@@ -221,7 +221,7 @@ def _moved_images(pair: records.Pair, old: Path, new: Path) -> dict[str, Any]:
 
 
 def _beside(image: str, old: Path, new: Path) -> str:
-    """An image's path as seen from the folder of another file. A link stays the link that it is, its folder does not."""
+    """An image's path as seen from the folder of another file. An image that is a link stays that link."""
     path = old.parent / image
     return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 

@@ -1,0 +1,200 @@
+"""What the races against TRL have in common: their options, both sides' models, the order of events."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from bench import race
+from bench.models import PRESETS, make
+from unveil.models import linear_layers, part_of
+from unveil.train import adapt, loop
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
+
+RATE = 1e-5
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of every race."""
+
+    preset: Literal["tiny", "small", "3b", "3b-tenth"] = "small"
+    """Shape of the model."""
+    method: Literal["lora", "full"] = "lora"
+    """Adapters on, or all weights of, the language model; tower and projector are frozen."""
+    steps: int = 7
+    """Steps that count."""
+    warmup: int = 2
+    """Steps before."""
+    checkpointing: bool = False
+    """Gradient checkpointing on both sides."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    """Where."""
+    threads: int = 2
+    """Threads of torch."""
+    memory: bool = True
+    """Measure each side's memory in a process of its own."""
+    alone: Literal["ours", "trl"] | None = None
+    """Run one side only and print its memory."""
+    data: Path | None = None
+    """Folder made before; by default made anew."""
+    json: Path | None = None
+    """File for the figures."""
+
+    @property
+    def images(self) -> int:
+        """Pictures of the race: as many as the warm-up sees, so that caches are full when time counts."""
+        raise NotImplementedError
+
+    def words(self) -> list[str]:
+        """The options that make a process of its own run the same model."""
+        given = {"preset": self.preset, "method": self.method, "device": self.device, "threads": self.threads}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        return [*words, "--checkpointing"] if self.checkpointing else words
+
+    def options(self, folder: Path, **more: Any) -> dict[str, Any]:
+        """The configuration of our recipe that does the same."""
+        return {
+            "out": folder / "out",
+            "model": str(folder / "model"),
+            "method": self.method,
+            "train_projector": False,
+            "gradient_checkpointing": self.checkpointing,
+            "learning_rate": RATE,
+            **more,
+        }
+
+
+class Ours(race.Side):
+    """A model on our engine. What precedes the first step, such as the reference, costs ``setup_s``."""
+
+    name = "ours"
+    setup_s = 0.0
+
+    def load(self, config: Config, options: adapt.Options) -> None:
+        torch.manual_seed(0)
+        loaded = adapt.load(options, torch.device(config.device))
+        self.model = adapt.prepare(loaded.model.to(PRESETS[config.preset].dtype), options)
+        self.chat = loaded.chat
+        seeing = Features(whole(self.model), self.chat.processor.image_processor, 4096)
+        self.scorer = Scorer(self.model, self.chat, seeing)
+        self.optimizer = torch.optim.AdamW(loop.parameter_groups(self.model, 0.0), lr=RATE)
+        self.model.train()
+
+
+class Theirs(race.Side):
+    """A trainer of TRL: its own collator, data loader and loss."""
+
+    name = "trl"
+    trainer: Any
+    data: Any
+    size: int
+
+    def load(self, config: Config, folder: Path) -> tuple[Any, Any, Any]:
+        """The model, its processor, and the configuration of adapters (None when all weights are trained)."""
+        from peft import LoraConfig
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        usual = adapt.Options(out=folder)
+        dtype = PRESETS[config.preset].dtype
+        model = AutoModelForImageTextToText.from_pretrained(folder / "model", dtype=dtype).to(config.device)
+        lora = None
+        if config.method == "lora":
+            targets = linear_layers(model, ["language"])
+            lora = LoraConfig(r=usual.lora_rank, lora_alpha=usual.lora_alpha, target_modules=targets)
+        else:
+            for name, p in model.named_parameters():
+                p.requires_grad_(part_of(name) == "language")
+        torch.manual_seed(0)
+        return model, AutoProcessor.from_pretrained(folder / "model"), lora
+
+    def arguments(self, config: Config, folder: Path) -> dict[str, Any]:
+        """What all its trainers are told."""
+        return {
+            "output_dir": str(folder / "trl"),
+            "per_device_train_batch_size": self.size,
+            "max_length": None,
+            "gradient_checkpointing": config.checkpointing,
+            "learning_rate": RATE,
+            "bf16": False,
+            "use_cpu": config.device == "cpu",
+            "report_to": [],
+            "disable_tqdm": True,
+        }
+
+    def begin(self) -> None:
+        """Takes over the trainer's model."""
+        self.model = self.trainer.model
+        self.model.train()
+        self.optimizer = torch.optim.AdamW(loop.parameter_groups(self.model, 0.0), lr=RATE)
+        self.rewind()
+
+    def rewind(self) -> None:
+        """From the first batch on again."""
+        self.batches = self._batches()
+
+    def _batches(self) -> Iterator[Any]:
+        loader = torch.utils.data.DataLoader(self.data, batch_size=self.size, collate_fn=self.trainer.data_collator)
+        while True:
+            yield from loader
+
+    def loss(self, step: int) -> torch.Tensor:
+        inputs = self.trainer._prepare_inputs(next(self.batches))
+        return self.trainer.compute_loss(self.model, inputs)
+
+
+def pictures(rows: list[dict[str, Any]], folder: Path) -> Any:
+    """Rows as a data set of TRL's, with the pictures decoded when they are asked for."""
+    from datasets import Dataset, Image
+
+    for row in rows:
+        row["images"] = [str(folder / name) for name in row["images"]]
+    return Dataset.from_list(rows).cast_column("images", [Image()])
+
+
+def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, **about: Any) -> dict[str, Any]:
+    """Runs a race between two classes of sides, prints it, and returns its figures."""
+    torch.set_num_threads(config.threads)
+    preset = PRESETS[config.preset]
+    with tempfile.TemporaryDirectory() as made:
+        folder = config.data or make(Path(made), preset, config.images, questions)
+        if config.alone:
+            memory = race.Memory()
+            side = (ours if config.alone == "ours" else theirs)(config, folder)
+            for step in range(3):
+                side.step(step)
+            print(memory.peak())
+            return {}
+        sides = ours(config, folder), theirs(config, folder)
+        race.alike(*sides)
+        apart = race.difference(*sides)
+        sides[1].rewind()
+        found = race.race(sides, config.steps, config.warmup)
+        found["ours"]["setup_s"] = sides[0].setup_s
+        if config.memory:
+            for side in sides:
+                found[side.name]["peak_mb"] = _peak_mb(config, folder, side.name)
+            found["memory_ratio"] = found["ours"]["peak_mb"] / found["trl"]["peak_mb"]
+    found["ratio"] = found["trl"]["step_s"] / found["ours"]["step_s"]
+    found |= {**apart, "preset": config.preset, "method": config.method, **about, **race.machine()}
+    race.show(f"{title}, {config.preset}, {config.method}", found)
+    race.write(config.json, found)
+    return found
+
+
+def _peak_mb(config: Config, folder: Path, side: str) -> float:
+    """Memory of a side alone in a process of its own, above that of the imported libraries, in MB."""
+    module = f"bench.{Path(sys.modules[type(config).__module__].__file__ or '').stem}"
+    words = ["-m", module, *config.words(), "--data", str(folder), "--alone", side]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)} failed:\n{done.stderr}")
+    return float(done.stdout.strip().splitlines()[-1])
