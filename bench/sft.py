@@ -82,7 +82,7 @@ class Theirs(sides.Theirs):
 def main(config: Config) -> dict[str, Any]:
     """Runs the race, prints it, and returns its figures."""
     title = f"SFT, {config.questions} questions on one picture"
-    return sides.run(config, Ours, Theirs, title, config.questions, questions=config.questions)
+    return sides.run(config, Ours, Theirs, title, config.questions)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,8 @@ def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, 
                 found[side.name]["peak_mb"] = _peak_mb(config, folder, side.name)
             found["memory_ratio"] = found["ours"]["peak_mb"] / found["trl"]["peak_mb"]
     found["ratio"] = found["trl"]["step_s"] / found["ours"]["step_s"]
-    found |= {**apart, "preset": config.preset, "method": config.method, **about, **race.machine()}
+    found |= {**apart, "preset": config.preset, "method": config.method, "questions": questions, **about}
+    found |= race.machine()
     race.show(f"{title}, {config.preset}, {config.method}", found)
     race.write(config.json, found)
     return found

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import SIZES, draw, fresh, loaded, parts, pristine
+from conftest import SIZES, draw
+from families import fresh, loaded, parts, pristine
 from safetensors.torch import load_file, save_file
 
 from unveil import models, pixels

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from conftest import FAMILIES, dialogue, draw, fresh, pristine
+from conftest import dialogue, draw
+from families import FAMILIES, fresh, pristine
 from torch import Tensor, nn
 
 from unveil import models
@@ -205,8 +206,8 @@ def test_scores_are_those_of_the_rows_whatever_their_order(tmp_path: Path) -> No
     rows = rows_of(copy, tmp_path)
     with torch.no_grad():
         there, back = scorer(copy)(rows), scorer(copy)(rows[::-1])
-    assert there.lengths().tolist() == [len(row.answer) for row in rows]
-    assert back.lengths().tolist() == [len(row.answer) for row in rows[::-1]]
+    assert torch.bincount(there.rows_S).tolist() == [len(row.answer) for row in rows]
+    assert torch.bincount(back.rows_S).tolist() == [len(row.answer) for row in rows[::-1]]
     assert torch.allclose(there.summed(), back.summed().flip(0), atol=1e-5)
     parts = there.in_order().split([len(row.answer) for row in rows])
     assert torch.allclose(torch.stack([part.sum() for part in parts]), there.summed(), atol=1e-5)

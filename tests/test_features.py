@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from conftest import TEXT, TOWER, dialogue, draw, fresh
+from conftest import dialogue, draw
+from families import TEXT, TOWER, fresh
 from torch import Tensor
 
 from unveil.encoding import Encoded, ModelError, Seen, stack_images

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import FAMILIES, loaded
+from families import FAMILIES, loaded
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from conftest import FAMILIES, SIZES, dialogue, draw, loaded, parts, saved
+from conftest import SIZES, dialogue, draw
+from families import FAMILIES, loaded, parts, saved
 from PIL import Image, ImageOps
 from torch import nn
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import dialogue, loaded, write_dialogues
+from conftest import dialogue, write_dialogues
+from families import loaded
 
 from unveil import models
 from unveil.evaluate import predict

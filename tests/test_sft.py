@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import FAMILIES, SIZES, dialogue, draw, fresh, loaded, pristine, saved
+from conftest import SIZES, dialogue, draw
+from families import FAMILIES, fresh, loaded, pristine, saved
 from safetensors.torch import load_file
 from torch import nn
 

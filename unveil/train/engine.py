@@ -68,10 +68,6 @@ class Scores:
         """Of each row's answer, (L,)."""
         return self.logps_S.new_zeros(self.count).index_add(0, self.rows_S, self.logps_S)
 
-    def lengths(self) -> Tensor:
-        """Scored tokens of each row, (L,)."""
-        return torch.bincount(self.rows_S, minlength=self.count)
-
 
 class Scorer(nn.Module):
     """A model that gives the log-probabilities of answers. Its parameters are those of the model.

@@ -158,10 +158,10 @@ class Features:
 
 def _frozen(base: Any, look: Any) -> Any:
     """Runs without a graph, without dropout, and in the weights' own precision, so that every run gets the same."""
-    training = base.training
+    training, device = base.training, next(base.parameters()).device
     base.eval()
     try:
-        with torch.no_grad(), torch.autocast(base.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
             return look()
     finally:
         base.train(training)
@@ -236,9 +236,8 @@ class _Remembering:
         if key in self.known:
             return self.known[key]
         self.count()
-        self.tower.eval()
-        with torch.no_grad():
-            states = self.forward(image, **{**options, "output_hidden_states": True}).hidden_states
+        asked = {**options, "output_hidden_states": True}
+        states = _frozen(self.tower, lambda: self.forward(image, **asked)).hidden_states
         found = states[self.layer].detach(), len(states)
         if found[0].nbytes <= self.room:
             self.room -= found[0].nbytes
