@@ -8,7 +8,9 @@ Ours computes reference and features of the frozen tower beforehand (``setup_s``
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from bench import race, sides
 from bench.models import PRESETS
 from unveil.preferences import to_trl
 from unveil.records import Pair, read_jsonl
-from unveil.train import dpo
+from unveil.train import dpo, loop
+from unveil.train.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,19 @@ class Ours(sides.Ours):
         pairs = list(read_jsonl(self.config.pairs, Pair))
         accelerator = Accelerator(cpu=config.device == "cpu")
         began = race.clock()
-        self.held = dpo.before_training(self.config, accelerator, self.scorer, pairs, self.chat, {"made": "here"})
+        self.stream = Stream(self.scorer, self.config.pairs, self.config)
+        self.held = dpo.before_training(self.config, accelerator, self.scorer, self.stream, pairs, {"made": "here"})
         self.setup_s = race.clock() - began
         self.model.train()
         stir(self.model)
-        self.order = [pairs[i : i + size] for i in range(0, len(pairs), size)]
+        self.order = loop.parts(pairs, size)
+        self.rewind()
+
+    def rows(self, batches: Iterator[Any]) -> Iterator[Any]:
+        return self.stream(batches, partial(dpo.asked_of, terms=self.config.terms))
 
     def loss(self, step: int) -> torch.Tensor:
-        batch = self.order[step % len(self.order)]
-        rows = dpo.encode(batch, self.chat, self.config)
+        batch, rows = next(self.batches)
         return dpo.pair_loss(self.scorer, batch, rows, self.held, self.config)[0]
 
 

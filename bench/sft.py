@@ -7,6 +7,7 @@ Each picture has several questions; ours shares the picture among those of one b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import torch
 import tyro
 
 from bench import sides
-from unveil.records import Dialogue, image_path, read_jsonl
+from unveil.records import Dialogue, read_jsonl
+from unveil.train import loop
 from unveil.train.sft import SftConfig
+from unveil.train.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,17 @@ class Ours(sides.Ours):
     """Our recipe's own parts in its own order."""
 
     def __init__(self, config: Config, folder: Path):
-        self.file = folder / "dialogues.jsonl"
-        self.load(config, SftConfig(dialogues=self.file, **config.options(folder)))
-        rows = list(read_jsonl(self.file, Dialogue))
-        self.order = [rows[i : i + config.questions] for i in range(0, len(rows), config.questions)]
+        recipe = SftConfig(dialogues=folder / "dialogues.jsonl", **config.options(folder))
+        self.load(config, recipe)
+        self.stream = Stream(self.scorer, recipe.dialogues, recipe)
+        self.order = loop.parts(list(read_jsonl(recipe.dialogues, Dialogue)), config.questions)
+        self.rewind()
+
+    def rows(self, batches: Iterator[Any]) -> Iterator[Any]:
+        return self.stream(batches)
 
     def loss(self, step: int) -> torch.Tensor:
-        asked = self.order[step % len(self.order)]
-        rows = [self.chat.encode(d, image_path(d, self.file), with_answer=True) for d in asked]
+        _, rows = next(self.batches)
         return -self.scorer(rows).logps_S.mean()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import tempfile
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +80,26 @@ class Ours(race.Side):
 
     name = "ours"
     setup_s = 0.0
+    order: list[Any]
+    """Batches, as the recipe's ``Stream`` takes them."""
 
     def load(self, config: Config, options: adapt.Options) -> None:
         torch.manual_seed(0)
         loaded = adapt.load(options, torch.device(config.device))
         self.model = adapt.prepare(loaded.model.to(PRESETS[config.preset].dtype), options)
         self.chat = loaded.chat
-        seeing = Features(whole(self.model), self.chat.processor.image_processor, 4096)
+        seeing = Features(whole(self.model), self.chat.processor.image_processor, options.cache_mb)
         self.scorer = Scorer(self.model, self.chat, seeing)
         self.optimizer = torch.optim.AdamW(loop.parameter_groups(self.model, 0.0), lr=RATE)
         self.model.train()
+
+    def rewind(self) -> None:
+        """From the first batch on again."""
+        self.batches = self.rows(itertools.cycle(self.order))
+
+    @abstractmethod
+    def rows(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Each batch with its encoded rows."""
 
 
 class Theirs(race.Side):
@@ -176,7 +188,8 @@ def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, 
         sides = ours(config, folder), theirs(config, folder)
         race.alike(*sides)
         apart = race.difference(*sides)
-        sides[1].rewind()
+        for side in sides:
+            side.rewind()
         found = race.race(sides, config.steps, config.warmup)
         found["ours"]["setup_s"] = sides[0].setup_s
         if config.memory:

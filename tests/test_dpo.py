@@ -19,13 +19,14 @@ from safetensors.torch import load_file, save_file
 from unveil import models, pixels
 from unveil.encoding import Encoded
 from unveil.models import Loaded
-from unveil.records import Pair, RecordError, write_jsonl
+from unveil.records import Pair, RecordError, image_path, write_jsonl
 from unveil.train import dpo, loop, losses
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
 from unveil.train.loop import MetricsLog, TrainingError
 from unveil.train.reference import Reference
+from unveil.train.stream import Stream
 
 QUESTION = "Where is the nodule?"
 
@@ -81,6 +82,12 @@ def references(config: DpoConfig) -> list[Path]:
 
 def scorer_of(copy: Loaded) -> Scorer:
     return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100)).eval()
+
+
+def encoded(batch: Any, config: DpoConfig) -> list[Encoded]:
+    """The rows of a batch of pairs."""
+    chat, asked = loaded("llava_siglip").chat, dpo.asked_of(batch, config.terms)
+    return [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
 
 
 # ------------------------------------------------------------------------------------------------------------- the loss
@@ -182,7 +189,7 @@ def test_the_loss_is_the_papers(options: dict[str, Any], base: DpoConfig) -> Non
         expected += by_hand(pair, config, mine, before) / len(batch)
         names = {"w": "(chosen)", "l": "(rejected)", "o": "(chosen, other image)"}
         known |= {f"{pair.id} {names[side]}": torch.tensor(values) for side, values in before.items()}
-    loss, figures = dpo.pair_loss(scorer_of(policy), batch, dpo.encode(batch, chat, config), Reference(known), config)
+    loss, figures = dpo.pair_loss(scorer_of(policy), batch, encoded(batch, config), Reference(known), config)
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-4)
     assert figures["loss"] == float(loss.detach())
     at_rest = {"sigmoid": math.log(2), "hinge": 1.0, "ipo": 0.25}[config.loss]
@@ -194,9 +201,10 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: DpoConfig)
     """Policy and reference are one: each term log 2, no margin, no pair won, no distance. Bit for bit in one batch."""
     config, copy = replace(base, terms=terms, weighted=False), fresh("llava_siglip")
     batch, scorer = dpo.data(config)[0][:2], scorer_of(copy)
-    held = dpo.before_training(config, Accelerator(cpu=True), scorer, batch, copy.chat, {"weights": "x"})
+    stream = Stream(scorer, config.pairs, config)
+    held = dpo.before_training(config, Accelerator(cpu=True), scorer, stream, batch, {"weights": "x"})
     in_order = sorted(batch, key=lambda pair: pair.image)
-    loss, figures = dpo.pair_loss(scorer, in_order, dpo.encode(in_order, copy.chat, config), held, config)
+    loss, figures = dpo.pair_loss(scorer, in_order, encoded(in_order, config), held, config)
     assert float(loss.detach()) == pytest.approx(len(terms) * math.log(2), abs=1e-6)
     assert figures["margin"] == figures["accuracy"] == figures["kl"] == 0.0
 
@@ -312,8 +320,7 @@ def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig
 
 
 def test_a_reference_that_does_not_fit_the_rows_names_one(base: DpoConfig) -> None:
-    chat = loaded("llava_siglip").chat
-    rows = dpo.encode(dpo.data(base)[0][:2], chat, base)
+    rows = encoded(dpo.data(base)[0][:2], base)
     known = {row.id: torch.zeros(len(row.answer)) for row in rows}
     assert Reference(known).of(rows).shape == (sum(len(row.answer) for row in rows),)
     had, name = len(rows[2].answer), rows[2].id

@@ -72,7 +72,7 @@ def test_ids_and_tensors_are_the_processors_own(family: Loaded, images: list[Pat
 def test_an_image_is_processed_once(tiny: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     chat = Chat(tiny.chat.processor, tiny.chat.profile)
     calls = []
-    monkeypatch.setattr(chat, "_look", lambda image, look=chat._look: calls.append(image.size) or look(image))
+    monkeypatch.setattr(chat, "see", lambda image, see=chat.see: calls.append(image) or see(image))
     for question in QUESTIONS:
         chat.encode(dialogue("d", "0.png", question), images[0], with_answer=True)
     assert calls == [SIZES[0]]

@@ -32,6 +32,7 @@ from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
+from unveil.train.stream import Stream
 
 
 @pytest.fixture
@@ -66,6 +67,10 @@ def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.
 
 def scorer_of(model: nn.Module, chat: encoding.Chat, **options: Any) -> Scorer:
     return Scorer(model, chat, Features(whole(model), chat.processor.image_processor, 10), **options)
+
+
+def stream_of(scorer: Scorer, config: SftConfig) -> Stream:
+    return Stream(scorer, config.dialogues, config)
 
 
 def total(scorer: Scorer, rows: list[encoding.Encoded]) -> tuple[torch.Tensor, int]:
@@ -511,7 +516,7 @@ def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: S
     assert len(few) == 2 < len(val) and few == sft.data(replace(base, validation_rows=2))[1]
     copy = fresh("llava_siglip")
     scorer = scorer_of(copy.model, copy.chat).train()
-    loss = sft.validate(scorer, val, copy.chat, replace(base, batch_size=3), accelerator)
+    loss = sft.validate(scorer, val, stream_of(scorer, base), replace(base, batch_size=3), accelerator)
     assert scorer.training and copy.model.training
     rows = [copy.chat.encode(d, image_path(d, base.dialogues), with_answer=True) for d in val]
     with torch.no_grad():
@@ -523,31 +528,18 @@ def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: S
 def test_processes_share_the_rows(base: SftConfig) -> None:
     """Two processes see every row once between them, in as many batches each (the first is repeated if need be)."""
     train = sft.data(base)[0]
-    chat = loaded("llava_siglip").chat
+    copy = fresh("llava_siglip")
+    rows = stream_of(scorer_of(copy.model, copy.chat), base)
     seen: list[list[str]] = []
     per_process = math.ceil(math.ceil(len(train) / 2) / 2)
 
     def stream(rank: int, skip: int) -> Any:
         fake: Any = SimpleNamespace(process_index=rank, num_processes=2)
         order = loop.endless([d.image for d in train], base.batch_size, base.together, base.seed, fake)
-        return sft.loader(train, chat, base, loop.after(order, skip))
+        return (encoded for _, encoded in rows([train[i] for i in batch] for batch in loop.after(order, skip)))
 
     for rank in (0, 1):
         batches = stream(rank, 0)
         seen.append([row.id for _ in range(per_process) for row in next(batches)])
     assert set(seen[0]) | set(seen[1]) == {d.id for d in train}
     assert [row.id for row in next(stream(1, 2))] == seen[1][4:6]
-
-
-def test_worker_processes_make_the_same_batches(base: SftConfig) -> None:
-    """And rows on one image still share it, so that the tree does."""
-    train = sft.data(base)[0]
-    chat = loaded("llava_siglip").chat
-    order = loop.batches([d.image for d in train], 4, 4, 0, 0)[:3]
-    own = list(sft.loader(train, chat, base, iter(order)))
-    theirs = list(sft.loader(train, chat, replace(base, workers=1), iter(order)))
-    assert [[(r.id, r.prompt, r.answer) for r in b] for b in own] == [
-        [(r.id, r.prompt, r.answer) for r in b] for b in theirs
-    ]
-    assert [len({id(r.seen) for r in b}) for b in own] == [len({id(r.seen) for r in b}) for b in theirs]
-    assert [[r.seen.digest for r in b] for b in own] == [[r.seen.digest for r in b] for b in theirs]

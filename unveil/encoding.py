@@ -95,15 +95,34 @@ class Seen:
     block: list[int]
     types: dict[str, list[int]]
     view: View
+    was: bytes | None = None
+    """The digest of the whole image, where its pixels were let go."""
 
     @cached_property
     def digest(self) -> bytes:
         """A hash of the processed image: of its pixels and of all that the processor did to them."""
+        if self.was is not None:
+            return self.was
         found = hashlib.blake2b(digest_size=16)
         for name, value in sorted(self.tensors.items()):
             found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return found.digest()
+
+    @property
+    def whole(self) -> bool:
+        """Whether a tower can look at it."""
+        return self.was is None
+
+    @property
+    def nbytes(self) -> int:
+        """What its tensors hold."""
+        return sum(t.nbytes for t in self.tensors.values())
+
+    def light(self) -> Seen:
+        """The same without pixels: sizes and grids only. Enough where the tower's features are known."""
+        small = {k: v for k, v in self.tensors.items() if not v.is_floating_point() and v.dim() <= 2}
+        return replace(self, tensors=small, was=self.digest)
 
 
 @dataclass(frozen=True)
@@ -169,11 +188,6 @@ class Chat:
         ids = self._ids(self._around[1])
         return ids if ids and ids[0] in self.tokenizer.added_tokens_decoder else [self.tokenizer.eos_token_id]
 
-    def resize_cache(self, megabytes: int) -> None:
-        """Sets the memory for processed images and forgets those that are kept."""
-        self._seen.clear()
-        self._room = megabytes * 2**20
-
     @property
     def longest(self) -> int | None:
         """The longest row that the tokenizer declares its model to take, None where it declares none."""
@@ -181,22 +195,23 @@ class Chat:
         return longest if longest < 10**9 else None
 
     def look(self, path: str | Path) -> Seen:
-        """The image at ``path`` as the model sees it."""
+        """The image at ``path`` as the model sees it, from memory if it was looked at before."""
         key = str(path)
         if key in self._seen:
             self._seen.move_to_end(key)
         else:
-            self._keep(key, self._look(Image.fromarray(pixels.to_rgb(pixels.read(path)))))
+            self._keep(key, self.see(path))
         return self._seen[key]
 
     def _keep(self, key: str, seen: Seen) -> None:
-        size = sum(t.nbytes for t in seen.tensors.values())
-        while self._seen and size > self._room:
-            self._room += sum(t.nbytes for t in self._seen.popitem(last=False)[1].tensors.values())
-        self._room -= size
+        while self._seen and seen.nbytes > self._room:
+            self._room += self._seen.popitem(last=False)[1].nbytes
+        self._room -= seen.nbytes
         self._seen[key] = seen
 
-    def _look(self, image: Image.Image) -> Seen:
+    def see(self, path: str | Path) -> Seen:
+        """The image at ``path`` as the model sees it, decoded and processed."""
+        image = Image.fromarray(pixels.to_rgb(pixels.read(path)))
         size = image.size
         if self.syntax.square:
             image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
@@ -277,10 +292,10 @@ class Chat:
             text = f"{text} {HINTS[kind].replace('{box}', example)}"
         return render(text, view)
 
-    def encode(self, dialogue: Dialogue, image: str | Path, with_answer: bool) -> Encoded:
+    def encode(self, dialogue: Dialogue, image: str | Path | Seen, with_answer: bool) -> Encoded:
         """A dialogue as ids, with its true answer (to learn from) or without (to be answered)."""
         try:
-            seen = self.look(image)
+            seen = image if isinstance(image, Seen) else self.look(image)
         except pixels.ImageError as error:
             raise pixels.ImageError(f"{dialogue.id}: {error}") from error
         prompt = self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view))

@@ -74,7 +74,7 @@ class Options:
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Where else to log. Only figures are sent, never an image or a text."""
     workers: int = 0
-    """Processes that decode images and encode rows."""
+    """Processes that decode and process images ahead of need; 0: the one that trains does it."""
     cache_mb: int = 2048
     """Memory for processed images, and as much for the features of a frozen tower, per process."""
     features: Path | None = None
@@ -101,15 +101,13 @@ def resolved(config: Some, lora: float, full: float, small: float) -> Some:
 
 def load(config: Options, device: torch.device) -> Loaded:
     """The model to start from. What is frozen needs no more than the device's own precision."""
-    loaded = models.load(
+    return models.load(
         config.model,
         revision=config.revision,
         syntax=config.box_syntax,
         device=device,
         dtype=torch.float32 if config.method == "full" else None,
     )
-    loaded.chat.resize_cache(config.cache_mb)
-    return loaded
 
 
 def prepare(model: Any, config: Options) -> Any:

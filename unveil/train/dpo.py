@@ -10,10 +10,10 @@ pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from unveil import runs
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Encoded
 from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.screen import progress
@@ -31,6 +31,7 @@ from unveil.train import adapt, loop, losses
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.reference import Reference, reference
+from unveil.train.stream import Stream
 
 Term = Literal["text", "visual", "anchor"]
 
@@ -78,9 +79,10 @@ def main(config: DpoConfig) -> Path:
     scorer = Scorer(
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )
+    stream = Stream(scorer, config.pairs, config)
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms)}
     with accelerator.main_process_first():
-        held = before_training(config, accelerator, scorer, [*pairs, *val], chat, made_of)
+        held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
@@ -90,7 +92,8 @@ def main(config: DpoConfig) -> Path:
     scorer.train()
     images = [pair.image for pair in pairs]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
-    stream = loop.after(order, step * config.accumulate)
+    todo = ([pairs[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
+    batches = stream(todo, partial(asked_of, terms=config.terms))
     with progress("train dpo", total, step, accelerator.is_main_process) as advance:
         while step < total:
             factor = loop.cosine(step, total, config.warmup)
@@ -98,10 +101,10 @@ def main(config: DpoConfig) -> Path:
                 group["lr"] = rate * factor
             parts, ids = [], []
             for i in range(config.accumulate):
-                batch = [pairs[n] for n in next(stream)]
+                batch, rows = next(batches)
                 ids += [pair.id for pair in batch]
                 with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == config.accumulate - 1):
-                    loss, figures = pair_loss(scorer, batch, encode(batch, chat, config), held, config)
+                    loss, figures = pair_loss(scorer, batch, rows, held, config)
                     loop.finite(loss, [pair.id for pair in batch])
                     accelerator.backward(loss / config.accumulate)
                 parts.append(figures)
@@ -111,7 +114,7 @@ def main(config: DpoConfig) -> Path:
             if step % config.log_every == 0 or step == total:
                 log.write(step, lr=rate * factor, **loop.averaged(parts, accelerator))
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
-                log.write(step, **validate(scorer, val, chat, held, config, accelerator))
+                log.write(step, **validate(scorer, val, stream, held, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 loop.save_checkpoint(accelerator, checkpoints, step)
 
@@ -157,31 +160,30 @@ def dialogues(pair: Pair, terms: Sequence[Term]) -> list[Dialogue]:
     return rows
 
 
-def encode(batch: Sequence[Pair], chat: Chat, config: DpoConfig) -> list[Encoded]:
+def asked_of(batch: Sequence[Pair], terms: Sequence[Term]) -> list[Dialogue]:
     """The rows of all pairs of a batch, pair after pair."""
-    asked = [d for pair in batch for d in dialogues(pair, config.terms)]
-    rows = [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
-    return loop.fitting(rows, config.max_length or chat.longest)
+    return [d for pair in batch for d in dialogues(pair, terms)]
 
 
 def before_training(
     config: DpoConfig,
     accelerator: Accelerator,
     scorer: Scorer,
+    stream: Stream,
     pairs: Sequence[Pair],
-    chat: Chat,
     made_of: dict[str, str],
 ) -> Reference:
     """The reference's log-probabilities of all rows; new adapters change nothing yet, so the model is the reference."""
-    in_order, size = sorted(pairs, key=lambda pair: pair.image), config.batch_size
+    in_order = sorted(pairs, key=lambda pair: pair.image)
+    parts = loop.parts(in_order, config.batch_size)
     about = hashlib.sha256("\n".join(pair.id for pair in in_order).encode())  # validation is a sample
     for path in sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()}):
         about.update(runs.sha256(path).encode() if path.is_file() else b"gone")  # encoding says whose it is
 
     def all_rows() -> Iterator[list[Encoded]]:
-        with progress("reference", math.ceil(len(pairs) / size), 0, accelerator.is_main_process) as advance:
-            for start in range(0, len(in_order), size):
-                yield encode(in_order[start : start + size], chat, config)
+        with progress("reference", len(parts), 0, accelerator.is_main_process) as advance:
+            for _, rows in stream(parts, partial(asked_of, terms=config.terms)):
+                yield rows
                 advance()
 
     def score(rows: Sequence[Encoded]) -> Tensor:
@@ -236,7 +238,7 @@ def _sums(values_S: Tensor, lengths_PR: Tensor) -> Tensor:
 def validate(
     scorer: torch.nn.Module,
     val: Sequence[Pair],
-    chat: Chat,
+    stream: Stream,
     held: Reference,
     config: DpoConfig,
     accelerator: Accelerator,
@@ -244,10 +246,9 @@ def validate(
     """Mean figures of the validation pairs, named ``val_...``."""
     scorer.eval()
     total: dict[str, float] = {}
-    for start in range(0, len(val), config.batch_size):
-        batch = val[start : start + config.batch_size]
+    for batch, rows in stream(loop.parts(val, config.batch_size), partial(asked_of, terms=config.terms)):
         with accelerator.autocast():
-            _, figures = pair_loss(scorer, batch, encode(batch, chat, config), held, config)
+            _, figures = pair_loss(scorer, batch, rows, held, config)
         for name, value in figures.items():
             total[f"val_{name}"] = total.get(f"val_{name}", 0.0) + value * len(batch) / len(val)
     scorer.train()

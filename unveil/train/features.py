@@ -13,7 +13,6 @@ import inspect
 import json
 import logging
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,19 +55,22 @@ class Looked:
 class Features:
     """The image part of a model with a memory. Which part is remembered is decided once, from what is trained.
 
-    ``room_mb`` bounds the memory; what was not used for longest is forgotten first. With a ``folder``, features are
-    also kept on disk, up to ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels
-    and written all or nothing, so that several processes may share it. The folder belongs to one tower, processor and
-    dtype; another one is refused with ``ModelError``, never mixed in.
+    ``room_mb`` bounds the memory: what comes first stays, since every epoch needs everything again and whatever was
+    forgotten to make room would be missed as soon. With a ``folder``, features are also kept on disk, up to
+    ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels and written all or nothing,
+    so that several processes may share it. The folder belongs to one tower, processor and dtype; another one is refused
+    with ``ModelError``, never mixed in.
     """
 
     def __init__(
         self, base: Any, image_processor: Any, room_mb: int, folder: Path | None = None, disk_mb: int = 20_000
     ):
         self.base = base
-        self.size = self.room = room_mb * 2**20
+        self.room = room_mb * 2**20
         self.disk = disk_mb * 2**20
-        self.known: OrderedDict[bytes, Looked] = OrderedDict()
+        self.known: dict[bytes, Looked] = {}
+        self.stored: set[bytes] = set()
+        """What this process has found or written in the folder."""
         self.encodings = 0
         """Images that passed the tower so far."""
         self.keeps: Kept = "nothing"
@@ -113,36 +115,35 @@ class Features:
             stacked,
         )
 
+    def holds(self, seen: Seen) -> bool:
+        """Whether the features of an image are known, so that its pixels are not needed any more."""
+        return seen.digest in self.known or seen.digest in self.stored
+
     def _remembered(self, seen: Seen) -> Looked:
         key = seen.digest
         if key in self.known:
-            self.known.move_to_end(key)
             return self.known[key]
         path = self.folder / f"{key.hex()}.safetensors" if self.folder else None
         looked = _read(path, next(self.base.parameters()).device) if path and path.is_file() else None
         if looked is None:
+            if not seen.whole:
+                raise ModelError(f"{path} was there and is gone: leave the folder alone while a run uses it")
             self.encodings += 1
             looked = _frozen(self.base, lambda: self._look(seen.tensors))
-            if path:
-                self._write(path, looked)
-        self._keep(key, looked)
+        if path and (path.is_file() or self._write(path, looked)):
+            self.stored.add(key)
+        if looked.nbytes <= self.room:
+            self.room -= looked.nbytes
+            self.known[key] = looked
         return looked
 
-    def _keep(self, key: bytes, looked: Looked) -> None:
-        if looked.nbytes > self.size:
-            return
-        while looked.nbytes > self.room:
-            self.room += self.known.popitem(last=False)[1].nbytes
-        self.room -= looked.nbytes
-        self.known[key] = looked
-
-    def _write(self, path: Path, looked: Looked) -> None:
+    def _write(self, path: Path, looked: Looked) -> bool:
         """Onto the disk, as long as there is room. What does not fit is computed anew in each run, and said so once."""
         if looked.nbytes > self.disk:
             if self.disk >= 0:
                 LOG.warning("%s is full; further features are computed anew in each run", path.parent)
             self.disk = -1
-            return
+            return False
         self.disk -= looked.nbytes
         tensors = {f"pooled.{i}": t for i, t in enumerate(looked.pooled)}
         tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(looked.deep) for j, t in enumerate(layer)}
@@ -154,6 +155,8 @@ class Features:
             partial.unlink(missing_ok=True)
             self.disk = -1
             LOG.warning("%s cannot be written (%s); further features are computed anew in each run", path, error)
+            return False
+        return True
 
 
 def _frozen(base: Any, look: Any) -> Any:

@@ -64,6 +64,11 @@ def after(order: Iterator[list[int]], skip: int) -> Iterator[list[int]]:
     return itertools.islice(order, skip, None)
 
 
+def parts(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
+    """The rows in order, ``size`` at a time; the last part may be smaller."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
 def updates(rows: int, size: int, epochs: float, accumulate: int, accelerator: Accelerator) -> int:
     """How many updates the epochs make."""
     return max(1, math.ceil(math.ceil(rows / size) * epochs / (accumulate * accelerator.num_processes)))

@@ -9,22 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch.utils.data import DataLoader
 
 from unveil import runs
-from unveil.encoding import Chat, Encoded
-from unveil.records import Dialogue, image_path, read_jsonl, select
+from unveil.encoding import Encoded
+from unveil.records import Dialogue, read_jsonl, select
 from unveil.screen import progress
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
+from unveil.train.stream import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +32,6 @@ class SftConfig(adapt.Options):
 
     dialogues: Path
     """Dialogues, as `unveil curate mau` writes them."""
-
-
-@dataclass(frozen=True)
-class Rows(torch.utils.data.Dataset):
-    """Dialogues as encoded rows, encoded when asked for."""
-
-    dialogues: Sequence[Dialogue]
-    file: Path
-    chat: Chat
-
-    def __len__(self) -> int:
-        return len(self.dialogues)
-
-    def __getitem__(self, i: int) -> Encoded:
-        dialogue = self.dialogues[i]
-        return self.chat.encode(dialogue, image_path(dialogue, self.file), with_answer=True)
 
 
 def main(config: SftConfig) -> Path:
@@ -67,7 +50,9 @@ def main(config: SftConfig) -> Path:
     total = loop.updates(len(train), config.batch_size, config.epochs, config.accumulate, accelerator)
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
-    scorer, optimizer = accelerator.prepare(Scorer(model, chat, seeing), optimizer)
+    scorer = Scorer(model, chat, seeing)
+    stream = Stream(scorer, config.dialogues, config)
+    scorer, optimizer = accelerator.prepare(scorer, optimizer)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
@@ -76,14 +61,15 @@ def main(config: SftConfig) -> Path:
     scorer.train()
     images = [d.image for d in train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
-    stream = loader(train, chat, config, loop.after(order, step * config.accumulate))
+    todo = ([train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
+    batches = stream(todo)
     with progress("train sft", total, step, accelerator.is_main_process) as advance:
         while step < total:
             began = time.monotonic()
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-            rows = [next(stream) for _ in range(config.accumulate)]
+            rows = [next(batches)[1] for _ in range(config.accumulate)]
             loss, tokens = update(scorer, optimizer, rows, accelerator, config)
             step += 1
             advance(note=f"loss {loss:.3f}")
@@ -91,7 +77,7 @@ def main(config: SftConfig) -> Path:
                 speed = tokens / (time.monotonic() - began)
                 log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
-                log.write(step, val_loss=validate(scorer, val, chat, config, accelerator))
+                log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 loop.save_checkpoint(accelerator, checkpoints, step)
 
@@ -112,18 +98,6 @@ def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
     if not train:
         raise loop.TrainingError(f"{config.dialogues}: no dialogue has the split 'train'")
     return train, loop.sample(val, config.validation_rows, config.seed)
-
-
-def loader(rows: Sequence[Dialogue], chat: Chat, config: SftConfig, order: Any) -> Any:
-    """Encoded batches in the given order."""
-    batches = DataLoader(
-        Rows(rows, config.dialogues, chat),
-        batch_sampler=order,
-        collate_fn=partial(loop.fitting, limit=config.max_length or chat.longest),
-        num_workers=config.workers,
-        generator=torch.Generator().manual_seed(config.seed),  # else it draws from the one that dropout uses
-    )
-    return iter(batches)
 
 
 def update(
@@ -151,15 +125,14 @@ def update(
 
 @torch.no_grad()
 def validate(
-    scorer: torch.nn.Module, val: Sequence[Dialogue], chat: Chat, config: SftConfig, accelerator: Accelerator
+    scorer: torch.nn.Module, val: Sequence[Dialogue], stream: Stream, config: SftConfig, accelerator: Accelerator
 ) -> float:
     """Mean loss per answer token on the validation dialogues."""
     scorer.eval()
-    order = [list(range(i, min(i + config.batch_size, len(val)))) for i in range(0, len(val), config.batch_size)]
     summed, tokens = 0.0, 0
-    for batch in loader(val, chat, config, order):
+    for _, rows in stream(loop.parts(val, config.batch_size)):
         with accelerator.autocast():
-            logps_S = scorer(batch).logps_S
+            logps_S = scorer(rows).logps_S
         summed, tokens = summed - float(logps_S.sum()), tokens + len(logps_S)
     scorer.train()
     return summed / tokens

@@ -1,0 +1,160 @@
+"""Rows for the loop: in order, each image decoded once, its pixels let go when nobody needs them any more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import dialogue, draw
+from families import fresh
+
+from unveil.encoding import Chat, Seen
+from unveil.pixels import ImageError
+from unveil.records import Dialogue
+from unveil.train import adapt, loop
+from unveil.train.engine import Scorer
+from unveil.train.features import Features
+from unveil.train.loop import TrainingError
+from unveil.train.stream import Stream
+
+Rows = list[tuple[str, list[int], list[int], bytes]]
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> list[Dialogue]:
+    """Three questions on each of four images of one size, image after image."""
+    for i in range(4):
+        draw(tmp_path / f"{i}.png", (64, 64), i)
+    return [dialogue(f"d{i}-{q}", f"{i}.png", f"Question {q}?", "nodule.") for i in range(4) for q in range(3)]
+
+
+def stream_of(folder: Path, name: str = "llava_siglip", frozen: bool = True, **options: Any) -> Stream:
+    copy = fresh(name)
+    loop.trainable(copy.model, {"language"} if frozen else {"language", "tower"})
+    config = adapt.Options(out=folder, **options)
+    features = Features(copy.model, copy.chat.processor.image_processor, config.cache_mb, config.features)
+    return Stream(Scorer(copy.model, copy.chat, features), folder / "dialogues.jsonl", config)
+
+
+def used(stream: Stream, batches: Sequence[Sequence[Dialogue]]) -> Rows:
+    """What comes out, each batch used by the features before the next one is asked for, as in training."""
+    out = []
+    for batch, rows in stream(batches):
+        assert [row.id for row in rows] == [d.id for d in batch]
+        stream.features([row.seen for row in rows])
+        out += [(row.id, row.prompt, row.answer, row.seen.digest) for row in rows]
+    return out
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A file with the name of each image that any process has decoded, one per line."""
+    see, file = Chat.see, tmp_path / "decoded.txt"
+    file.touch()
+
+    def counting(self: Chat, path: Any) -> Seen:
+        with file.open("a") as out:
+            out.write(f"{Path(path).name} {os.getpid()}\n")
+        return see(self, path)
+
+    monkeypatch.setattr(Chat, "see", counting)
+    return file
+
+
+def names(file: Path) -> list[str]:
+    return [line.split()[0] for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_image_is_decoded_once(workers: int, asked: list[Dialogue], decoded: Path, tmp_path: Path) -> None:
+    """Three epochs in different orders, by worker processes or by none: four images, four times decoded."""
+    stream, images = stream_of(tmp_path, workers=workers), [d.image for d in asked]
+    epochs = [[asked[i] for i in b] for epoch in range(3) for b in loop.batches(images, 4, 2, 0, epoch)]
+    used(stream, epochs)
+    assert sorted(names(decoded)) == ["0.png", "1.png", "2.png", "3.png"]
+    assert stream.features.encodings == 4
+    processes = {line.split()[1] for line in decoded.read_text().splitlines()}
+    assert (str(os.getpid()) in processes) == (workers == 0)
+
+
+@pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 2}, {"cache_mb": 0}, {"workers": 2, "cache_mb": 0}])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_workers_and_memory_change_nothing(
+    frozen: bool, options: dict[str, Any], asked: list[Dialogue], tmp_path: Path
+) -> None:
+    batches = loop.parts([*asked, *asked[::-1]], 5)
+    plain = used(stream_of(tmp_path, frozen=frozen), batches)
+    assert used(stream_of(tmp_path, frozen=frozen, **options), batches) == plain
+
+
+@pytest.mark.parametrize("name", ["llava_siglip", "qwen2_5_vl", "idefics3"])
+def test_pixels_are_let_go_once_the_features_are_known(name: str, asked: list[Dialogue], tmp_path: Path) -> None:
+    """The same log-probabilities come from images without pixels, positions included."""
+    stream, batches = stream_of(tmp_path, name), loop.parts(asked, 6)
+    copy = stream_of(tmp_path, name)
+    scorer = Scorer(fresh(name).model.eval(), stream.chat, stream.features)
+    with torch.no_grad():
+        first = [scorer(rows).in_order() for _, rows in stream(batches)]
+        assert all(not seen.whole for seen in stream.kept.values())
+        assert all(t.numel() < 100 for seen in stream.kept.values() for t in seen.tensors.values())
+        again = [scorer(rows).in_order() for _, rows in stream(batches)]
+    assert torch.equal(torch.cat(first), torch.cat(again))
+    whole = [row.seen.digest for _, rows in copy(batches) for row in rows]
+    assert whole == [row.seen.digest for _, rows in stream(batches) for row in rows]
+
+
+def test_a_trained_tower_needs_the_pixels(asked: list[Dialogue], decoded: Path, tmp_path: Path) -> None:
+    """They stay as long as there is room; what finds none is decoded for each batch that needs it.
+
+    An image of 56 x 56 pixels in float32 has 3 * 56 * 56 * 4 = 37,632 bytes.
+    """
+    stream = stream_of(tmp_path, frozen=False)
+    stream.room = 2 * 37_632
+    batches = loop.parts(asked, 3) * 2
+    used(stream, batches)
+    assert names(decoded) == ["0.png", "1.png", "2.png", "3.png", "2.png", "3.png"]
+    assert stream.room == 0 and all(seen.whole for seen in stream.kept.values())
+
+
+def test_an_image_that_two_batches_ahead_need_is_decoded_once(
+    asked: list[Dialogue], decoded: Path, tmp_path: Path
+) -> None:
+    """Although there is no room to keep it, and both batches were planned before the first arrived."""
+    stream = stream_of(tmp_path, frozen=False, workers=1, cache_mb=0)
+    used(stream, [asked[:1], asked[1:2], asked[2:3]])
+    assert names(decoded) == ["0.png"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_is_gone_is_named_with_its_row(workers: int, asked: list[Dialogue], tmp_path: Path) -> None:
+    """Where its row comes up, not before, so that what was trained until then is not lost."""
+    (tmp_path / "2.png").unlink()
+    stream = stream_of(tmp_path, workers=workers)
+    batches = stream(loop.parts(asked, 3))
+    assert [batch[0].id for batch, _ in (next(batches), next(batches))] == ["d0-0", "d1-0"]
+    with pytest.raises(ImageError, match=r"^d2-0: .*2\.png"):
+        next(batches)
+
+
+def test_a_row_that_is_too_long_is_named(asked: list[Dialogue], tmp_path: Path) -> None:
+    long = replace(asked[1], question="Where is it? " * 50)
+    with pytest.raises(TrainingError, match=r"^d0-1: \d+ tokens are more than"):
+        used(stream_of(tmp_path, max_length=100), [[asked[0], long]])
+
+
+def test_features_that_vanish_while_a_run_uses_them_are_named(asked: list[Dialogue], tmp_path: Path) -> None:
+    """Without memory all are read from the folder, and nobody has the pixels any more."""
+    folder = tmp_path / "features"
+    stream = stream_of(tmp_path, cache_mb=0, features=folder)
+    used(stream, [asked[:3]])
+    assert not stream.kept[tmp_path / "0.png"].whole
+    used(stream, [asked[:3]])
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(ValueError, match="was there and is gone"):
+        used(stream, [asked[:3]])
