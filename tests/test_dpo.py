@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from conftest import SIZES, draw
 from families import fresh, loaded, parts, pristine
+from killing import run_and_kill
 from safetensors.torch import load_file, save_file
 
 from unveil import models, pixels
@@ -24,7 +25,7 @@ from unveil.train import dpo, loop, losses
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
-from unveil.train.loop import MetricsLog, TrainingError
+from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
 from unveil.train.stream import Stream
 
@@ -335,17 +336,11 @@ def test_a_reference_that_does_not_fit_the_rows_names_one(base: DpoConfig) -> No
 # ------------------------------------------------------------------------------------------------------------- going on
 
 
-class Interrupted(Exception):
-    """What stops a run in a test."""
-
-
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(
-    method: str, base: DpoConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: DpoConfig, tmp_path: Path) -> None:
     """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
 
-    Stopped after update 3 of 4, the last checkpoint being that of update 2: 3 is done again, and logged once.
+    Killed after update 3 of 4, the last checkpoint being that of update 2: 3 is done again, and logged once.
     """
     config = replace(
         base,
@@ -362,18 +357,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     torch.set_num_threads(1)
     try:
         straight = dpo.main(replace(config, out=tmp_path / "straight"))
-        real = MetricsLog.write
-
-        def breaking(self: MetricsLog, step: int, **values: float) -> None:
-            real(self, step, **values)
-            if step == 3:
-                raise Interrupted
-
-        with monkeypatch.context() as patch, pytest.raises(Interrupted):
-            patch.setattr(MetricsLog, "write", breaking)
-            dpo.main(config)
+        run_and_kill(config, tmp_path / "job", after=3)
         assert [p.name for p in loop.checkpoints(config.out / "checkpoints")] == ["step-0000002"]
-        torch.manual_seed(99)  # a new process would not go on with this one's generator either
         dpo.main(replace(config, resume=True))
     finally:
         torch.set_num_threads(threads)

@@ -75,7 +75,7 @@ def test_an_image_is_processed_once(tiny: Loaded, images: list[Path], monkeypatc
     monkeypatch.setattr(chat, "see", lambda image, see=chat.see: calls.append(image) or see(image))
     for question in QUESTIONS:
         chat.encode(dialogue("d", "0.png", question), images[0], with_answer=True)
-    assert calls == [SIZES[0]]
+    assert calls == [images[0]]
 
 
 def test_images_are_forgotten_when_the_room_is_full(tiny: Loaded, images: list[Path]) -> None:

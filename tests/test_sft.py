@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pickle
 import re
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from conftest import SIZES, dialogue, draw
 from families import FAMILIES, fresh, loaded, pristine, saved
+from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
@@ -343,37 +338,6 @@ def test_the_run_is_described(base: SftConfig) -> None:
 
 # ------------------------------------------------------------------------------------------------------ kill and resume
 
-SCRIPT = """
-import sys, time, pickle
-from pathlib import Path
-from unveil.train import sft, loop
-config = pickle.loads(Path(sys.argv[1]).read_bytes())
-if __name__ == "__main__":
-    write = loop.MetricsLog.write
-    def slow(self, step, **values):
-        write(self, step, **values)
-        time.sleep(0.1)
-    loop.MetricsLog.write = slow
-    sft.main(config)
-"""
-
-
-def run_and_kill(config: SftConfig, folder: Path, after: int) -> None:
-    """Runs ``config`` in a process of its own and kills it once ``after`` updates are in metrics.jsonl."""
-    (folder / "config.pkl").write_bytes(pickle.dumps(config))
-    (folder / "run.py").write_text(SCRIPT)
-    command = [sys.executable, str(folder / "run.py"), str(folder / "config.pkl")]
-    log = config.out / "metrics.jsonl"
-    with (folder / "stderr").open("w") as err:
-        process = subprocess.Popen(command, stderr=err, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        limit = time.monotonic() + 100
-        while not (log.is_file() and f'"step": {after},' in log.read_text()):
-            assert process.poll() is None and time.monotonic() < limit, (folder / "stderr").read_text()
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert not list(config.out.glob("*.safetensors")), "it was killed before it was done"
-
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig, tmp_path: Path) -> None:
@@ -393,7 +357,6 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig,
         weight_decay=0.1,
     )
     assert count < 8 * 6, "more than one epoch"
-    (tmp_path / "job").mkdir()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -69,8 +69,8 @@ class RunConfig:
     """Peak learning rate; by default one that fits the method and the size of the model."""
     checkpoint_every: int = 200
     """Updates between checkpoints."""
-    workers: int = 0
-    """Processes that decode images while training."""
+    workers: int | None = None
+    """Processes that decode images while training; by default 4 where a GPU trains, else none."""
     answer_batch: int = 64
     """Questions answered at a time."""
     max_new_tokens: int = 384

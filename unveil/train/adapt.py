@@ -73,8 +73,9 @@ class Options:
     """Updates between lines of metrics.jsonl."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Where else to log. Only figures are sent, never an image or a text."""
-    workers: int = 0
-    """Processes that decode and process images ahead of need; 0: the one that trains does it."""
+    workers: int | None = None
+    """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
+    training itself has all cores."""
     cache_mb: int = 2048
     """Memory for processed images, and as much for the features of a frozen tower, per process."""
     features: Path | None = None

@@ -200,7 +200,11 @@ def before_training(
 def pair_loss(
     scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: DpoConfig
 ) -> tuple[Tensor, dict[str, float]]:
-    """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them."""
+    """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them.
+
+    ``kl`` is on the better answers: the worse ones' probability falls by orders of magnitude, and the estimate on them
+    would tell nothing else.
+    """
     policy_S = scorer(rows).in_order()
     reference_S = held.of(rows).to(policy_S.device)
     lengths_PR = torch.tensor([len(row.answer) for row in rows], device=policy_S.device).view(len(batch), -1)
@@ -215,6 +219,8 @@ def pair_loss(
     if config.sft_weight:
         loss = loss - config.sft_weight * (logps_PR[:, 0] / lengths_PR[:, 0]).mean()
     with torch.no_grad():
+        chosen_S = torch.zeros_like(lengths_PR).index_fill(1, lengths_PR.new_zeros(1), 1).bool().flatten()
+        chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
             "loss": loss.detach(),
             "accuracy": torch.stack([(better > other).float().mean() for other in others]).mean(),
@@ -223,7 +229,7 @@ def pair_loss(
             "logps_rejected": logps_PR[:, 1].mean(),
             "length_chosen": lengths_PR[:, 0].float().mean(),
             "length_rejected": lengths_PR[:, 1].float().mean(),
-            "kl": losses.kl_estimate(policy_S, reference_S),
+            "kl": losses.kl_estimate(policy_S[chosen_S], reference_S[chosen_S]),
         }
     return loss, {name: float(value) for name, value in figures.items()}
 

@@ -32,7 +32,9 @@ class Stream:
 
     def __init__(self, scorer: Scorer, file: Path, config: Options):
         self.chat, self.features, self.file = scorer.chat, scorer.features, file
-        self.workers, self.room = config.workers, config.cache_mb * 2**20
+        on_cpu = next(scorer.parameters()).device.type == "cpu"
+        self.workers = config.workers if config.workers is not None else 0 if on_cpu else 4
+        self.room = config.cache_mb * 2**20
         self.limit = config.max_length or self.chat.longest
         self.kept: dict[Path, Seen] = {}
 
