@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import transformers as tf
 from PIL import Image
-from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
-from tokenizers.models import BPE
+
+from bench.vocabulary import byte_level
 
 WORDS = ("the", "in", "with", "round", "sharp", "soft", "edge", "left", "right", "lung", "liver", "cyst", "nodule")
 
@@ -31,19 +31,8 @@ class Preset:
 
 
 def words(special: list[str], **options: Any) -> Any:
-    """A byte-level tokenizer of some 300 tokens; the model's vocabulary may be larger."""
-    special = ["<pad>", "<end>", *special]
-    bpe = Tokenizer(BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    bpe.train_from_iterator([" ".join(WORDS)] * 8, trainer)
-    return tf.PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token="<end>", model_max_length=4096, **options
-    )
+    """A tokenizer in which each of the words above is one token; the model's vocabulary may be larger."""
+    return byte_level([" ".join(WORDS)] * 8, special, 4096, size=400, **options)
 
 
 TEMPLATE = (

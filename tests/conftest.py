@@ -1,4 +1,4 @@
-"""What tests share: drawn images, a few records, and fixtures of the tiny models in ``families``."""
+"""What tests share: drawn images, a few records, and fixtures of the tiny models in ``bench.families``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, loaded, saved
 from hypothesis import settings
 from PIL import Image
 
+from bench.families import FAMILIES, loaded, saved
 from unveil.curate.mau import Rules, mau
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl

@@ -13,10 +13,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import SIZES, draw
-from families import fresh, loaded, parts, pristine
 from killing import run_and_kill
 from safetensors.torch import load_file, save_file
 
+from bench.families import fresh, loaded, parts, pristine
 from unveil import models, pixels
 from unveil.encoding import Encoded
 from unveil.models import Loaded

@@ -13,9 +13,9 @@ import pytest
 import torch
 import transformers as tf
 from conftest import dialogue, draw
-from families import FAMILIES, fresh, pristine
 from torch import Tensor, nn
 
+from bench.families import FAMILIES, fresh, pristine
 from unveil import models
 from unveil.encoding import Encoded
 from unveil.models import Loaded
@@ -318,3 +318,21 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
     assert not any(models.part_of(key) == "tower" for key in found[1])
     for key, gradient in found[0].items():
         torch.testing.assert_close(found[1][key], gradient, rtol=1e-4, atol=1e-4, msg=key)
+
+
+def test_paligemma_2_runs_on_plain_rows_and_is_right(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each answer as the model itself scores it alone, without padding and without this engine; said once."""
+    copy = fresh("paligemma2")
+    rows, apart = rows_of(copy, tmp_path), []
+    with caplog.at_level(logging.WARNING):
+        together = values(copy, rows)
+    assert [r.getMessage() for r in caplog.records if "each answer runs as a row of its own" in r.getMessage()]
+    assert len(caplog.records) == 1
+    for row in rows:
+        batch = copy.chat.batch([row])
+        labels = batch.pop("labels")[0, 1:]
+        with torch.no_grad():
+            logps_TV = copy.model(**batch).logits[0, :-1].log_softmax(-1)
+        scored = (labels != -100).nonzero().flatten()
+        apart.append(logps_TV[scored, labels[scored]].sum())
+    assert torch.allclose(together, torch.stack(apart), atol=1e-5, rtol=1e-5)

@@ -13,9 +13,9 @@ import pytest
 import torch
 import transformers as tf
 from conftest import dialogue, draw
-from families import TEXT, TOWER, fresh
 from torch import Tensor
 
+from bench.families import TINY, fresh
 from unveil.encoding import Encoded, ModelError, Seen, stack_images
 from unveil.models import Loaded, part_of
 from unveil.train import features, loop
@@ -160,7 +160,7 @@ def next_llava() -> Any:
     """LLaVA-NeXT, whose projector has a feature for line ends that is a parameter of no module."""
     torch.manual_seed(0)
     config = tf.LlavaNextConfig(
-        vision_config=tf.CLIPVisionConfig(**TOWER), text_config=tf.LlamaConfig(**TEXT, vocab_size=100)
+        vision_config=tf.CLIPVisionConfig(**TINY.tower), text_config=tf.LlamaConfig(**TINY.text, vocab_size=100)
     )
     return tf.LlavaNextForConditionalGeneration(config)
 

@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from families import FAMILIES, loaded
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from bench.families import FAMILIES, loaded
 from unveil.encoding import Encoded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, claim, cosine, finite

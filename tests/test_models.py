@@ -11,10 +11,10 @@ import pytest
 import torch
 import transformers as tf
 from conftest import SIZES, dialogue, draw
-from families import FAMILIES, loaded, parts, saved
 from PIL import Image, ImageOps
 from torch import nn
 
+from bench.families import FAMILIES, loaded, parts, saved
 from unveil import encoding, models, pixels
 from unveil.encoding import IGNORED, Chat, ModelError, Profile, profile_of
 from unveil.geometry import ious

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from conftest import dialogue, write_dialogues
-from families import loaded
 
+from bench.families import loaded
 from unveil import models
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig

@@ -14,11 +14,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import SIZES, dialogue, draw
-from families import FAMILIES, fresh, loaded, pristine, saved
 from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
+from bench.families import FAMILIES, fresh, loaded, pristine, saved
 from unveil import encoding, models, pixels
 from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import dialogue, draw
-from families import fresh
 
+from bench.families import fresh
 from unveil.encoding import Chat, Seen
 from unveil.pixels import ImageError
 from unveil.records import Dialogue
