@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ def llava(tower: dict[str, int], text: dict[str, int], picture: int, vocabulary:
     return model, processor
 
 
-def small() -> tuple[Any, Any]:
-    """Some 60 million weights, 576 image tokens."""
+def small(picture: int = 336) -> tuple[Any, Any]:
+    """Some 60 million weights, 576 image tokens if the picture's width is the default one."""
     return llava(
         {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 12, "num_attention_heads": 6},
         {
@@ -78,7 +79,7 @@ def small() -> tuple[Any, Any]:
             "num_attention_heads": 8,
             "num_key_value_heads": 8,
         },
-        picture=336,
+        picture=picture,
         vocabulary=8192,
     )
 
@@ -89,19 +90,19 @@ def tiny() -> tuple[Any, Any]:
     return llava(shape, {**shape, "num_key_value_heads": 2}, picture=56, vocabulary=512)
 
 
-def qwen(scale: int) -> tuple[Any, Any]:
-    """The shape of Qwen2.5-VL-3B, its widths and depths divided by ``scale`` roots, random weights."""
+def qwen(tenth: bool = False) -> tuple[Any, Any]:
+    """The shape of Qwen2.5-VL-3B, or of something like it with a tenth of the weights."""
+    images_only(tf.Qwen2_5_VLProcessor)
     names = ["<user>", "<assistant>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
     tokens = words(names)
     at = {n: tokens.convert_tokens_to_ids(n) for n in names}
-    small = scale > 1
     text = tf.models.qwen2_5_vl.configuration_qwen2_5_vl.Qwen2_5_VLTextConfig(
-        hidden_size=768 if small else 2048,
-        intermediate_size=4096 if small else 11008,
-        num_hidden_layers=12 if small else 36,
-        num_attention_heads=6 if small else 16,
+        hidden_size=1024 if tenth else 2048,
+        intermediate_size=4096 if tenth else 11008,
+        num_hidden_layers=16 if tenth else 36,
+        num_attention_heads=8 if tenth else 16,
         num_key_value_heads=2,
-        vocab_size=151936 if not small else 32000,
+        vocab_size=32000 if tenth else 151936,
         max_position_embeddings=32768,
         tie_word_embeddings=True,
         rope_parameters={"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
@@ -110,12 +111,12 @@ def qwen(scale: int) -> tuple[Any, Any]:
         bos_token_id=None,
     )
     vision = {
-        "depth": 12 if small else 32,
-        "hidden_size": 512 if small else 1280,
-        "intermediate_size": 1344 if small else 3420,
-        "num_heads": 8 if small else 16,
-        "out_hidden_size": 768 if small else 2048,
-        "fullatt_block_indexes": [3, 7, 11] if small else [7, 15, 23, 31],
+        "depth": 12 if tenth else 32,
+        "hidden_size": 640 if tenth else 1280,
+        "intermediate_size": 1728 if tenth else 3420,
+        "num_heads": 8 if tenth else 16,
+        "out_hidden_size": text.hidden_size,
+        "fullatt_block_indexes": [3, 7, 11] if tenth else [7, 15, 23, 31],
         "window_size": 112,
     }
     config = tf.Qwen2_5_VLConfig(
@@ -128,24 +129,38 @@ def qwen(scale: int) -> tuple[Any, Any]:
         vision_end_token_id=at["<|vision_end|>"],
     )
     torch.manual_seed(0)
-    with torch.device("cuda" if torch.cuda.is_available() and not small else "cpu"):
+    with torch.device("cuda" if torch.cuda.is_available() and not tenth else "cpu"):
         model = tf.Qwen2_5_VLForConditionalGeneration(config)
     eyes = tf.Qwen2VLImageProcessorPil(size={"shortest_edge": 28 * 28 * 4, "longest_edge": 28 * 28 * 1024})
     template = TEMPLATE.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
     return model, tf.Qwen2_5_VLProcessor(eyes, tokens, chat_template=template)
 
 
+def images_only(kind: type) -> None:
+    """Takes the part for videos from a processor class where torchvision, which that part needs, is not installed."""
+    if importlib.util.find_spec("torchvision") is None:
+        kind.get_attributes = classmethod(lambda cls: ["image_processor", "tokenizer"])  # type: ignore[attr-defined]
+        kind.video_processor = None  # type: ignore[attr-defined]
+
+
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(tiny, picture=56, answer=(4, 12)),
     "small": Preset(small, picture=336),
-    "3b": Preset(lambda: qwen(1), picture=896, pairs=4, dtype=torch.bfloat16),
-    "3b-tenth": Preset(lambda: qwen(10), picture=896, dtype=torch.float32),
+    "3b": Preset(qwen, picture=896, pairs=4, dtype=torch.bfloat16),
+    "3b-tenth": Preset(lambda: qwen(tenth=True), picture=896, pairs=1),
 }
 
 
 def texts(rng: np.random.Generator, size: tuple[int, int]) -> str:
     """Words of some ``size`` tokens, fewest and most: each word is one, and so is the end."""
     return " ".join(rng.choice(WORDS, int(rng.integers(size[0], size[1] + 1)) - 1))
+
+
+def make_picture(path: Path, width: int, seed: int) -> Path:
+    """A square picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (width, width, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
 
 
 def make(folder: Path, preset: Preset, images: int, questions: int = 1) -> Path:
@@ -160,8 +175,7 @@ def make(folder: Path, preset: Preset, images: int, questions: int = 1) -> Path:
     rng = np.random.default_rng(0)
     pairs, dialogues = [], []
     for i in range(images):
-        pixels = rng.integers(0, 255, (preset.picture, preset.picture, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
+        make_picture(folder / f"{i}.png", preset.picture, seed=i)
         common = {"record": f"r{i}", "image": f"{i}.png", "split": "train", "kind": "open"}
         asked = [texts(rng, (16, 16)) for _ in range(questions)]
         answers = [texts(rng, preset.answer) for _ in range(questions + 1)]

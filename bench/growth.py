@@ -1,0 +1,155 @@
+"""What a step costs on the token tree and on plain rows, as answers and image tokens grow.
+
+python -m bench.growth --json bench/results/growth.json --plot docs/figures/growth.svg
+
+Forward and backward pass of the language model's weights, tower and projector frozen, all answers to one question on
+one picture; plain rows are the same engine without its tree, each answer with its own prompt and image.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from bench import race
+from bench.models import make_picture, small, texts
+from unveil.encoding import Chat, Encoded, profile_of
+from unveil.records import Dialogue
+from unveil.screen import progress
+from unveil.train import loop
+from unveil.train.engine import Scorer
+from unveil.train.features import Features
+
+ANSWERS = (1, 2, 4, 8, 16)
+PICTURES = {112: 64, 224: 256, 336: 576, 448: 1024, 630: 2025}
+"""Width in pixels, image tokens."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Measure how cost grows, ours and plain."""
+
+    repeats: int = 3
+    """Times each is run; the median counts."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    """Where."""
+    threads: int = 2
+    """Threads of torch."""
+    json: Path | None = None
+    """File for the figures."""
+    plot: Path | None = None
+    """File for the plot (svg or png)."""
+    source: Path | None = None
+    """Show and plot figures that were measured before, of this file, instead."""
+
+
+def compare(model: Any, chat: Chat, rows: Sequence[Encoded], repeats: int) -> dict[str, float]:
+    """Seconds and tokens of one forward and backward pass, tree and plain alternately, medians; the tower is frozen."""
+    loop.trainable(model, {"language"})
+    model.train()
+    seconds: dict[str, list[float]] = {"tree": [], "plain": []}
+    tokens = {}
+    scorers = {
+        name: Scorer(model, chat, Features(model, chat.processor.image_processor, 2048), tree=name == "tree")
+        for name in seconds
+    }
+    for turn in range(repeats + 1):
+        for name, scorer in scorers.items():
+            scorer.counts["lm_tokens"] = 0
+            began = race.clock()
+            (-scorer(rows).logps_S.mean()).backward()
+            if turn:  # the first one warms up, and fills the cache of features
+                seconds[name].append(race.clock() - began)
+            model.zero_grad()
+            tokens[name] = scorer.counts["lm_tokens"]
+    out: dict[str, float] = {f"{name}_s": statistics.median(s) for name, s in seconds.items()}
+    out |= {f"{name}_tokens": n for name, n in tokens.items()}
+    return {**out, "ratio": out["plain_s"] / out["tree_s"]}
+
+
+def rows_on(chat: Chat, picture: Path, questions: int, answers: int, size: tuple[int, int] = (40, 40)) -> list[Encoded]:
+    """``answers`` to each of ``questions`` on one picture, of so many tokens each."""
+    rng = np.random.default_rng(0)
+    asked = [texts(rng, (16, 16)) for _ in range(questions)]
+    return [
+        chat.encode(Dialogue(f"{q}-{a}", "r", "x", "train", "open", question, texts(rng, size)), picture, True)
+        for q, question in enumerate(asked)
+        for a in range(answers)
+    ]
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Measures, prints, writes and plots."""
+    found = json.loads(config.source.read_text()) if config.source else measured(config)
+    for axis in ("answers", "image_tokens"):
+        print(f"\n{axis.replace('_', ' '):>14}{'tree, s':>10}{'plain, s':>10}{'ratio':>8}{'tokens':>9}{'plain':>9}")
+        for n, f in found[axis].items():
+            print(
+                f"{n:>14}{f['tree_s']:>10.3f}{f['plain_s']:>10.3f}{f['ratio']:>8.2f}"
+                f"{f['tree_tokens']:>9}{f['plain_tokens']:>9}"
+            )
+    race.write(config.json, found)
+    if config.plot:
+        plot(found, config.plot)
+    return found
+
+
+def measured(config: Config) -> dict[str, Any]:
+    """Cost by answers and by image tokens."""
+    torch.set_num_threads(config.threads)
+    found: dict[str, Any] = {"answers": {}, "image_tokens": {}}
+    with tempfile.TemporaryDirectory() as folder, progress("growth", len(ANSWERS) + len(PICTURES), 0) as advance:
+        for width, tokens in PICTURES.items():
+            model, processor = small(width)
+            model.config.unveil = {"syntax": "unit", "hint": False}
+            chat = Chat(processor, profile_of(model.config))
+            model.to(config.device)
+            picture = make_picture(Path(folder) / f"{width}.png", width, 0)
+            found["image_tokens"][tokens] = compare(model, chat, rows_on(chat, picture, 1, 4), config.repeats)
+            advance(note=f"{tokens} image tokens")
+            for answers in ANSWERS if tokens == 576 else ():
+                found["answers"][answers] = compare(model, chat, rows_on(chat, picture, 1, answers), config.repeats)
+                advance(note=f"{answers} answers")
+    return found | race.machine()
+
+
+def plot(found: dict[str, Any], path: Path) -> None:
+    """Seconds over answers, and over image tokens."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "unveil"  # the same figures give the same file
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    titles = {"answers": "answers to one question (576 image tokens)", "image_tokens": "image tokens (4 answers)"}
+    for axes, (axis, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        at = [int(n) for n in found[axis]]
+        for name, label, colour in (("plain", "plain rows", "#b5532a"), ("tree", "token tree", "#1f6f8b")):
+            axes.plot(at, [f[f"{name}_s"] for f in found[axis].values()], "o-", label=label, color=colour)
+        for n, f in zip(at, found[axis].values(), strict=True):
+            axes.annotate(f"{f['ratio']:.1f}×", (n, f["plain_s"]), (-4, 6), textcoords="offset points", ha="center")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(at, [str(n) for n in at])
+        axes.margins(x=0.12)
+        axes.set_yscale("log")
+        axes.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+        axes.minorticks_off()
+        axes.set_xlabel(title)
+        axes.set_ylabel("forward and backward pass, s")
+        axes.set_ylim(0.25, 1.6 * max(f["plain_s"] for f in found[axis].values()))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="upper left")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {})
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
