@@ -411,5 +411,5 @@ def test_nothing_to_train_on(base: DpoConfig) -> None:
 
 
 def test_a_row_that_is_too_long_is_named(base: DpoConfig) -> None:
-    with pytest.raises(TrainingError, match=r"^p\d \(chosen\): \d+ tokens are more than --max-length 18"):
+    with pytest.raises(TrainingError, match=r"^p\d \(chosen\): \d+ tokens are more than 18,"):
         dpo.main(replace(base, max_length=18))

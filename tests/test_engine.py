@@ -336,3 +336,24 @@ def test_paligemma_2_runs_on_plain_rows_and_is_right(tmp_path: Path, caplog: pyt
         scored = (labels != -100).nonzero().flatten()
         apart.append(logps_TV[scored, labels[scored]].sum())
     assert torch.allclose(together, torch.stack(apart), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("half", ["weights", "autocast"])
+def test_half_precision_is_near_and_scored_in_full(half: str, family: Loaded, tmp_path: Path) -> None:
+    """bfloat16 keeps 8 bits, some 0.4 % of a value, so that a token's log-probability may be off by a few hundredths.
+
+    Trees and plain rows alike; the values themselves are float32, gradients flow, and frozen features stay whole.
+    """
+    copy = frozen(family.name)
+    rows = rows_of(copy, tmp_path)
+    lengths = torch.tensor([len(row.answer) for row in rows])
+    exact = values(copy, rows)
+    if half == "weights":
+        copy.model.to(torch.bfloat16)
+    for tree in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half == "autocast"):
+            scores = scorer(copy, tree=tree)(rows)
+        assert scores.logps_S.dtype == torch.float32
+        scores.logps_S.sum().backward()
+        assert float(((scores.summed().detach() - exact) / lengths).abs().max()) < 0.15
+    assert all(torch.isfinite(p.grad).all() for p in copy.model.parameters() if p.grad is not None)

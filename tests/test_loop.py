@@ -169,7 +169,7 @@ def test_rows_that_do_not_fit_are_named() -> None:
     rows = [Encoded("r1/a", seen, [1] * 5, [2], 0), Encoded("r2/b", seen, [1] * 5, [2] * 3, 0)]
     for limit in (None, 8):
         assert loop.fitting(rows, limit) == rows
-    with pytest.raises(TrainingError, match=r"^r2/b: 8 tokens are more than --max-length 7$"):
+    with pytest.raises(TrainingError, match=r"^r2/b: 8 tokens are more than 7, the limit"):
         loop.fitting(rows, 7)
 
 

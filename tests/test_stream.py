@@ -147,6 +147,20 @@ def test_a_row_that_is_too_long_is_named(asked: list[Dialogue], tmp_path: Path) 
         used(stream_of(tmp_path, max_length=100), [[asked[0], long]])
 
 
+def test_a_row_that_is_longer_than_the_models_context_is_named(asked: list[Dialogue], tmp_path: Path) -> None:
+    """Whether the tokenizer or the model says how much that is; an own limit goes before both."""
+    stream = stream_of(tmp_path)
+    assert stream.limit == 1024
+    stream.chat.tokenizer.model_max_length, old = 10**30, stream.chat.tokenizer.model_max_length
+    try:
+        assert stream_of(tmp_path).limit == 1024
+        with pytest.raises(TrainingError, match=r"^d0-0: 1\d{3} tokens are more than 1024, .*nothing is cut"):
+            used(stream, [[replace(asked[0], question="?" * 1100)]])
+        assert stream_of(tmp_path, max_length=5000).limit == 5000
+    finally:
+        stream.chat.tokenizer.model_max_length = old
+
+
 def test_features_that_vanish_while_a_run_uses_them_are_named(asked: list[Dialogue], tmp_path: Path) -> None:
     """Without memory all are read from the folder, and nobody has the pixels any more."""
     folder = tmp_path / "features"

@@ -58,7 +58,7 @@ class Options:
     clip_norm: float = 1.0
     """Largest gradient norm."""
     max_length: int | None = None
-    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the tokenizer's limit."""
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
     gradient_checkpointing: bool = False
     """Recompute activations of the language model in the backward pass to save memory."""
     validate_every: int = 100

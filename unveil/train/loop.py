@@ -86,7 +86,10 @@ def fitting(rows: list[Encoded], limit: int | None) -> list[Encoded]:
     """The rows, if none is longer than ``limit`` tokens."""
     for row in rows:
         if limit and len(row) > limit:
-            raise TrainingError(f"{row.id}: {len(row)} tokens are more than --max-length {limit}")
+            raise TrainingError(
+                f"{row.id}: {len(row)} tokens are more than {limit}, the limit of --max-length or else of the model; "
+                "nothing is cut: leave the row out, or raise the limit"
+            )
     return rows
 
 

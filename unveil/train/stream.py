@@ -16,7 +16,7 @@ from unveil.pixels import ImageError
 from unveil.records import Dialogue, image_path
 from unveil.train import loop
 from unveil.train.adapt import Options
-from unveil.train.engine import Scorer
+from unveil.train.engine import Scorer, whole
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
 
@@ -35,7 +35,8 @@ class Stream:
         on_cpu = next(scorer.parameters()).device.type == "cpu"
         self.workers = config.workers if config.workers is not None else 0 if on_cpu else 4
         self.room = config.cache_mb * 2**20
-        self.limit = config.max_length or self.chat.longest
+        context = whole(scorer.model).config.get_text_config().max_position_embeddings
+        self.limit = config.max_length or min(self.chat.longest or context, context)
         self.kept: dict[Path, Seen] = {}
 
     def __call__(
