@@ -160,6 +160,19 @@ def test_eager_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
     assert torch.allclose(values(copy, rows), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("name", ["llava_siglip", "llava_mistral", "llava_next", "gemma3", "smolvlm"])
+def test_flex_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
+    """The mask of blocks through whole models, uncompiled; a backward pass exists on GPUs only."""
+    copy = fresh(name)
+    rows = rows_of(copy, tmp_path)
+    expected = values(copy, rows, tree=False)
+    copy.model.set_attn_implementation({"text_config": "flex_attention"})
+    assert copy.model.config.get_text_config()._attn_implementation == "flex_attention"
+    with torch.compiler.set_stance("force_eager"):
+        assert torch.allclose(values(copy, rows), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_an_unknown_architecture_runs_on_plain_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -506,3 +506,11 @@ def test_processes_share_the_rows(base: SftConfig) -> None:
         seen.append([row.id for _ in range(per_process) for row in next(batches)])
     assert set(seen[0]) | set(seen[1]) == {d.id for d in train}
     assert [row.id for row in next(stream(1, 2))] == seen[1][4:6]
+
+
+def test_attention_is_the_one_asked_for_or_refused(base: SftConfig) -> None:
+    eager = adapt.load(replace(base, attention="eager"), torch.device("cpu")).model
+    assert eager.config.get_text_config()._attn_implementation == "eager"
+    assert eager.config.vision_config._attn_implementation == "sdpa"
+    with pytest.raises(TrainingError, match="flex_attention has no backward pass on cpu: use sdpa"):
+        sft.main(replace(base, attention="flex_attention"))

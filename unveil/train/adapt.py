@@ -59,6 +59,9 @@ class Options:
     """Largest gradient norm."""
     max_length: int | None = None
     """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
+    attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
+    """How the language model computes attention; flex_attention skips what a token tree hides, on a GPU only and for
+    families that transformers has it for."""
     gradient_checkpointing: bool = False
     """Recompute activations of the language model in the backward pass to save memory."""
     validate_every: int = 100
@@ -102,13 +105,21 @@ def resolved(config: Some, lora: float, full: float, small: float) -> Some:
 
 def load(config: Options, device: torch.device) -> Loaded:
     """The model to start from. What is frozen needs no more than the device's own precision."""
-    return models.load(
+    if config.attention == "flex_attention" and device.type != "cuda":
+        raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
+    loaded = models.load(
         config.model,
         revision=config.revision,
         syntax=config.box_syntax,
         device=device,
         dtype=torch.float32 if config.method == "full" else None,
     )
+    if config.attention != "sdpa":
+        try:
+            loaded.model.set_attn_implementation({"text_config": config.attention})
+        except ValueError as error:
+            raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
+    return loaded
 
 
 def prepare(model: Any, config: Options) -> Any:
