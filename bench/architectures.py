@@ -1,4 +1,4 @@
-"""What the token tree saves on every architecture that is supported: the factors of docs/architectures.md.
+"""What token tree and remembered features save on every architecture: the factors of docs/architectures.md.
 
 python -m bench.architectures --json bench/results/architectures.json
 
@@ -17,7 +17,7 @@ import torch
 import tyro
 
 from bench import race
-from bench.families import FAMILIES, LARGER, loaded
+from bench.families import FAMILIES, LARGER, PLAIN, loaded
 from bench.growth import compare, rows_on
 from bench.models import make_picture
 
@@ -26,7 +26,7 @@ from bench.models import make_picture
 class Config:
     """Measure the factor of every architecture."""
 
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = tuple(FAMILIES | PLAIN)
     """Which."""
     repeats: int = 3
     """Times each is run; the median counts."""
@@ -40,8 +40,8 @@ def main(config: Config) -> dict[str, Any]:
     """Measures, prints and writes."""
     torch.set_num_threads(config.threads)
     found: dict[str, Any] = {}
-    print(f"{'':14}{'image':>7}{'two answers':>24}{'four questions':>24}")
-    print(f"{'':14}{'tokens':>7}" + f"{'time':>12}{'tokens':>12}" * 2)
+    print(f"{'':14}{'image':>7}{'two answers':>36}{'four questions':>36}")
+    print(f"{'':14}{'tokens':>7}" + f"{'plain / tree':>14}{'of the tree':>12}{'tokens':>10}" * 2)
     with tempfile.TemporaryDirectory() as folder:
         picture = make_picture(Path(folder) / "picture.png", 2 * LARGER.picture, 0)
         for name in config.families:
@@ -50,7 +50,10 @@ def main(config: Config) -> dict[str, Any]:
             dpo = compare(one.model, one.chat, rows_on(one.chat, picture, 1, 2), config.repeats)
             sft = compare(one.model, one.chat, rows_on(one.chat, picture, 4, 1), config.repeats)
             found[name] = {"image_tokens": image_tokens, "two_answers": dpo, "four_questions": sft}
-            cells = "".join(f"{f['ratio']:>12.2f}{f['plain_tokens'] / f['tree_tokens']:>12.2f}" for f in (dpo, sft))
+            cells = "".join(
+                f"{f['ratio']:>14.2f}{f['tree_ratio']:>12.2f}{f['plain_tokens'] / f['tree_tokens']:>10.2f}"
+                for f in (dpo, sft)
+            )
             print(f"{name:14}{image_tokens:>7}{cells}", flush=True)
             loaded.cache_clear()
     found |= {"machine": race.machine()}

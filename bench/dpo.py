@@ -53,6 +53,8 @@ class Ours(sides.Ours):
         self.load(config, self.config)
         pairs = list(read_jsonl(self.config.pairs, Pair))
         accelerator = Accelerator(cpu=config.device == "cpu")
+        for old in folder.glob("*.reference-*"):  # of another race in this folder
+            old.unlink()
         began = race.clock()
         self.stream = Stream(self.scorer, self.config.pairs, self.config)
         self.held = dpo.before_training(self.config, accelerator, self.scorer, self.stream, pairs, {"made": "here"})

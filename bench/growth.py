@@ -3,7 +3,8 @@
 python -m bench.growth --json bench/results/growth.json --plot docs/figures/growth.svg
 
 Forward and backward pass of the language model's weights, tower and projector frozen, all answers to one question on
-one picture; plain rows are the same engine without its tree, each answer with its own prompt and image.
+one picture. Plain rows are the same engine without its tree, each answer with its own prompt and image, whose features
+are computed each time (as trainers usually do) or remembered.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ from unveil.train.engine import Scorer
 from unveil.train.features import Features
 
 ANSWERS = (1, 2, 4, 8, 16)
+LINES = (
+    ("plain", "plain rows", "#b5532a"),
+    ("remembered", "plain rows, features remembered", "#d9a441"),
+    ("tree", "token tree, features remembered", "#1f6f8b"),
+)
 PICTURES = {112: 64, 224: 256, 336: 576, 448: 1024, 630: 2025}
 """Width in pixels, image tokens."""
 
@@ -53,27 +59,32 @@ class Config:
 
 
 def compare(model: Any, chat: Chat, rows: Sequence[Encoded], repeats: int) -> dict[str, float]:
-    """Seconds and tokens of one forward and backward pass, tree and plain alternately, medians; the tower is frozen."""
+    """Seconds and tokens of one forward and backward pass, the ways alternately, medians; the tower is frozen.
+
+    ``plain``: rows, the tower looks at each row's image; ``remembered``: rows, features known; ``tree``: the same, and
+    the tree. ``ratio`` is plain to tree, ``tree_ratio`` remembered to tree.
+    """
     loop.trainable(model, {"language"})
     model.train()
-    seconds: dict[str, list[float]] = {"tree": [], "plain": []}
-    tokens = {}
+    ways = {"plain": (False, 0), "remembered": (False, 2048), "tree": (True, 2048)}
     scorers = {
-        name: Scorer(model, chat, Features(model, chat.processor.image_processor, 2048), tree=name == "tree")
-        for name in seconds
+        name: Scorer(model, chat, Features(model, chat.processor.image_processor, room), tree=tree)
+        for name, (tree, room) in ways.items()
     }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    tokens = {}
     for turn in range(repeats + 1):
         for name, scorer in scorers.items():
             scorer.counts["lm_tokens"] = 0
             began = race.clock()
             (-scorer(rows).logps_S.mean()).backward()
-            if turn:  # the first one warms up, and fills the cache of features
+            if turn:  # the first one warms up, and fills the memory of features where there is one
                 seconds[name].append(race.clock() - began)
             model.zero_grad()
             tokens[name] = scorer.counts["lm_tokens"]
     out: dict[str, float] = {f"{name}_s": statistics.median(s) for name, s in seconds.items()}
-    out |= {f"{name}_tokens": n for name, n in tokens.items()}
-    return {**out, "ratio": out["plain_s"] / out["tree_s"]}
+    out |= {f"{name}_tokens": tokens[name] for name in ("plain", "tree")}
+    return out | {"ratio": out["plain_s"] / out["tree_s"], "tree_ratio": out["remembered_s"] / out["tree_s"]}
 
 
 def rows_on(chat: Chat, picture: Path, questions: int, answers: int, size: tuple[int, int] = (40, 40)) -> list[Encoded]:
@@ -91,12 +102,20 @@ def main(config: Config) -> dict[str, Any]:
     """Measures, prints, writes and plots."""
     found = json.loads(config.source.read_text()) if config.source else measured(config)
     for axis in ("answers", "image_tokens"):
-        print(f"\n{axis.replace('_', ' '):>14}{'tree, s':>10}{'plain, s':>10}{'ratio':>8}{'tokens':>9}{'plain':>9}")
+        heads = (
+            axis.replace("_", " "),
+            "tree, s",
+            "plain, s",
+            "remembered, s",
+            "ratio",
+            "of the tree",
+            "tokens",
+            "plain",
+        )
+        print("\n" + "".join(f"{head:>14}" for head in heads))
         for n, f in found[axis].items():
-            print(
-                f"{n:>14}{f['tree_s']:>10.3f}{f['plain_s']:>10.3f}{f['ratio']:>8.2f}"
-                f"{f['tree_tokens']:>9}{f['plain_tokens']:>9}"
-            )
+            times = (f["tree_s"], f["plain_s"], f["remembered_s"], f["ratio"], f["tree_ratio"])
+            print(f"{n:>14}" + "".join(f"{v:>14.3f}" for v in times) + f"{f['tree_tokens']:>14}{f['plain_tokens']:>14}")
     race.write(config.json, found)
     if config.plot:
         plot(found, config.plot)
@@ -132,7 +151,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
     titles = {"answers": "answers to one question (576 image tokens)", "image_tokens": "image tokens (4 answers)"}
     for axes, (axis, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
         at = [int(n) for n in found[axis]]
-        for name, label, colour in (("plain", "plain rows", "#b5532a"), ("tree", "token tree", "#1f6f8b")):
+        for name, label, colour in LINES:
             axes.plot(at, [f[f"{name}_s"] for f in found[axis].values()], "o-", label=label, color=colour)
         for n, f in zip(at, found[axis].values(), strict=True):
             axes.annotate(f"{f['ratio']:.1f}×", (n, f["plain_s"]), (-4, 6), textcoords="offset points", ha="center")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from transformers import Qwen2_5_VLProcessor
 
 from bench import race
-from bench.models import PRESETS, make
+from bench.models import PRESETS, images_only, make
 from unveil.models import linear_layers, part_of
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer, whole
@@ -71,6 +72,7 @@ class Config:
             "train_projector": False,
             "gradient_checkpointing": self.checkpointing,
             "learning_rate": RATE,
+            "workers": 0,  # as TRL's loader here: both sides decode in this process
             **more,
         }
 
@@ -175,10 +177,15 @@ def pictures(rows: list[dict[str, Any]], folder: Path) -> Any:
 def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, **about: Any) -> dict[str, Any]:
     """Runs a race between two classes of sides, prints it, and returns its figures."""
     torch.set_num_threads(config.threads)
+    images_only(Qwen2_5_VLProcessor)
     preset = PRESETS[config.preset]
     with tempfile.TemporaryDirectory() as made:
         folder = config.data or make(Path(made), preset, config.images, questions)
         if config.alone:
+            import datasets  # noqa: F401 - libraries count for neither side
+            import peft  # noqa: F401
+            import trl  # noqa: F401
+
             memory = race.Memory()
             side = (ours if config.alone == "ours" else theirs)(config, folder)
             for step in range(3):

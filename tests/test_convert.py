@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def pairs(tmp_path: Path) -> Path:
     """One pair whose sides stand under images of 10 x 20 and 40 x 20 pixels."""
     for name, (width, height) in {"a.png": (10, 20), "b.png": (40, 20)}.items():
         Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(tmp_path / name)
-    pair = Pair("p1", "r1", "a.png", "train", "open", f"What is it? {MARKED}", MARKED, MARKED, "b.png", 0.5)
+    pair = Pair("p1", "r1", "a.png", "train", "recognition", f"What is it? {MARKED}", MARKED, MARKED, "b.png", 0.5)
     write_jsonl(tmp_path / "pairs.jsonl", [pair])
     return tmp_path / "pairs.jsonl"
 
@@ -54,7 +55,8 @@ def test_there_and_back_into_another_folder(pairs: Path) -> None:
         (pair,) = read_pairs(file)
         assert (file.parent / pair.image).resolve() == pairs.parent / "a.png"
         assert (file.parent / (pair.rejected_image or "")).resolve() == pairs.parent / "b.png"
-    assert (pair.chosen, pair.weight, pair.split) == (MARKED, 0.5, "train")
+    (before,) = read_pairs(pairs)
+    assert replace(pair, image="a.png", rejected_image="b.png") == before
     about = json.loads(trl.with_name("trl.jsonl.run.json").read_text())
     assert about["command"] == "convert pairs" and list(about["inputs"]) == [str(pairs)]
 

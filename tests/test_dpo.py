@@ -312,6 +312,20 @@ def test_a_damaged_reference_is_refused(base: DpoConfig) -> None:
             dpo.main(base)
 
 
+def test_a_reference_that_cannot_be_written_lasts_for_the_run(
+    base: DpoConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hours of scoring are not lost because the folder of the pairs is read-only; it is said."""
+
+    def full(*args: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("unveil.train.reference.save_file", full)
+    dpo.main(base)
+    assert not references(base) and not list(base.pairs.parent.glob("*.partial"))
+    assert "cannot be written (no space left); the reference lasts as long as this run" in caplog.text
+
+
 def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig) -> None:
     dpo.main(base)
     (file,) = references(base)

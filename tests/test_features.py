@@ -311,3 +311,20 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 def test_a_trained_tower_and_other_families_remember_nothing() -> None:
     assert not features.remember(frozen("llava_siglip", "tower").model, 10)
     assert not features.remember(frozen("qwen2_5_vl").model, 10)
+
+
+def test_a_damaged_file_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With a word about it; the features are those that were computed."""
+    folder = tmp_path / "kept"
+    copy = frozen("llava_siglip")
+    (seen,) = images(copy, tmp_path, 1)
+    first = features_of(copy, folder=folder)
+    expected = flat(first([seen]))
+    (file,) = folder.glob("*.safetensors")
+    for damage in (file.read_bytes()[:-50], b"", b"x" * 100):
+        file.write_bytes(damage)
+        again = features_of(copy, folder=folder)
+        assert all(map(torch.equal, flat(again([seen])), expected)) and again.encodings == 1
+        assert "is damaged" in caplog.text
+        caplog.clear()
+        assert all(map(torch.equal, flat(features_of(copy, folder=folder)([seen])), expected))

@@ -40,21 +40,26 @@ def without(key: str, row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_pair_as_trl_writes_it() -> None:
     """Weight 1 and no other image are left out; boxes stay in our markup unless someone writes them."""
-    assert to_trl(PAIR) == {**TRL, "split": "train"}
+    ours = {"split": "train", "record": "r1", "writer": "rules"}
+    assert to_trl(PAIR) == TRL | ours
     view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
     (part,) = to_trl(PAIR, (view, view))["chosen"][0]["content"]
     assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
     full = replace(PAIR, weight=0.25, rejected_image="b.png")
-    assert to_trl(full) == {**TRL, "split": "train", "weight": 0.25, "rejected_images": ["b.png"]}
+    assert to_trl(full) == TRL | ours | {"weight": 0.25, "rejected_images": ["b.png"]}
 
 
 def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
-    """All that training needs: id, image, texts with their boxes, the other image, the weight, the split. TRL has no
-    place for record, kind and writer."""
-    pairs = [PAIR, replace(PAIR, id="p2", weight=0.25, rejected_image="b.png", question="Ödem?\n\nWo?", chosen="Ja.")]
+    """Nothing is lost: columns that TRL does not know are written where they say something."""
+    pairs = [
+        PAIR,
+        replace(
+            PAIR, id="p2", weight=0.25, rejected_image="b.png", question="Ödem?\n\nWo?", chosen="Ja.", kind="closed"
+        ),
+    ]
     assert write_trl(tmp_path / "trl.jsonl", pairs, {}) == 2
     back = read_pairs(tmp_path / "trl.jsonl")
-    assert back == [replace(p, record=p.id, writer="trl") for p in pairs]
+    assert back == pairs
 
 
 def test_our_own_pairs_are_read_as_written(tmp_path: Path) -> None:

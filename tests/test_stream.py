@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from conftest import dialogue, draw
 
 from bench.families import fresh
-from unveil.encoding import Chat, Seen
+from unveil.encoding import Chat, ModelError, Seen
 from unveil.pixels import ImageError
 from unveil.records import Dialogue
 from unveil.train import adapt, loop
@@ -121,6 +122,21 @@ def test_a_trained_tower_needs_the_pixels(asked: list[Dialogue], decoded: Path, 
     assert stream.room == 0 and all(seen.whole for seen in stream.kept.values())
 
 
+def test_an_update_of_several_batches_decodes_once_too(asked: list[Dialogue], decoded: Path, tmp_path: Path) -> None:
+    """All batches of an update are fetched before the first one is used; features are known only then.
+
+    Without room for pixels, an image whose turn ended at once would be decoded again in the next batch.
+    """
+    stream = stream_of(tmp_path, accumulate=3)
+    stream.room = 0
+    batches = stream([asked[i : i + 2] for i in (0, 2, 4, 6, 8, 10)] * 2)
+    for _ in range(4):
+        for _, rows in [next(batches) for _ in range(3)]:
+            stream.features([row.seen for row in rows])
+    assert sorted(names(decoded)) == ["0.png", "1.png", "2.png", "3.png"]
+    assert list(batches) == [] and all(not seen.whole for seen in stream.kept.values())
+
+
 def test_an_image_that_two_batches_ahead_need_is_decoded_once(
     asked: list[Dialogue], decoded: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +155,38 @@ def test_an_image_that_is_gone_is_named_with_its_row(workers: int, asked: list[D
     assert [batch[0].id for batch, _ in (next(batches), next(batches))] == ["d0-0", "d1-0"]
     with pytest.raises(ImageError, match=r"^d2-0: .*2\.png"):
         next(batches)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_a_processor_refuses_is_named(workers: int, asked: list[Dialogue], tmp_path: Path) -> None:
+    """Qwen's refuses what is 200 times as high as wide, and does not say of which file it speaks."""
+    draw(tmp_path / "1.png", (4, 3000), 1)
+    batches = stream_of(tmp_path, "qwen2_5_vl", workers=workers)(loop.parts(asked, 3))
+    next(batches)
+    with pytest.raises(ModelError, match=r"^d1-0: .*1\.png: absolute aspect ratio"):
+        next(batches)
+
+
+def test_workers_keep_no_file_open(asked: list[Dialogue], tmp_path: Path) -> None:
+    """More images than files may be open: Qwen's grids stay, and a tensor in shared memory would hold one each."""
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    stream = stream_of(tmp_path, "qwen2_5_vl", workers=1)
+    for i in range(40):
+        draw(tmp_path / f"{i}.png", (64, 64), i)
+    used(stream, [[dialogue(f"d{i}", f"{i}.png", "Where?")] for i in range(40)])
+    assert len(stream.kept) == 40 and len(list(Path("/proc/self/fd").iterdir())) < open_now + 20
+
+
+def test_what_cannot_be_sent_is_said(asked: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of waiting for ever for what was lost in a thread of the worker's."""
+    see = Chat.see
+
+    def odd(self: Chat, path: Any) -> Seen:
+        return replace(see(self, path), types={"x": lambda: None})  # type: ignore[dict-item]
+
+    monkeypatch.setattr(Chat, "see", odd)
+    with pytest.raises((pickle.PicklingError, AttributeError), match=r"(?i)pickle"):
+        used(stream_of(tmp_path, workers=1), [asked[:1]])
 
 
 def test_a_row_that_is_too_long_is_named(asked: list[Dialogue], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Preference pairs in the form that TRL reads and writes: ``prompt``, ``chosen``, ``rejected``, ``images``.
 
-The two further columns of a pair, ``weight`` and ``rejected_images`` (the name that ms-swift gives it), are written
+Further columns of a pair, such as ``weight`` and ``rejected_images`` (the name that ms-swift gives it), are written
 only where they say something, since trainers that do not know them drop them without a word.
 """
 
@@ -117,11 +117,8 @@ def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]
     }
     if pair.rejected_image is not None:
         row["rejected_images"] = [pair.rejected_image]
-    if pair.weight != 1.0:
-        row["weight"] = pair.weight
-    if pair.split is not None:
-        row["split"] = pair.split
-    return row
+    usual = {"weight": 1.0, "split": None, "kind": "open", "record": pair.id, "writer": "trl"}  # as ``from_trl`` has it
+    return row | {name: getattr(pair, name) for name, value in usual.items() if getattr(pair, name) != value}
 
 
 def write_trl(path: Path, pairs: Sequence[Pair], views: Mapping[str, tuple[View, View]]) -> int:

@@ -205,10 +205,11 @@ def _views(pairs: Sequence[records.Pair], config: PairsConfig) -> dict[str, Any]
         path = records.image_path(side, config.pairs)
         if path not in views:
             try:
-                height, width = pixels.to_rgb(pixels.read(path)).shape[:2]
+                header = pixels.probe(path)
             except pixels.ImageError as error:
                 raise pixels.ImageError(f"{side.id}: {error}") from error
-            views[path] = syntax.View(chosen, (width, height), (width, height))
+            size = (header.width, header.height)
+            views[path] = syntax.View(chosen, size, size)
         return views[path]
 
     return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -177,8 +178,10 @@ def before_training(
     in_order = sorted(pairs, key=lambda pair: pair.image)
     parts = loop.parts(in_order, config.batch_size)
     about = hashlib.sha256("\n".join(pair.id for pair in in_order).encode())  # validation is a sample
-    for path in sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()}):
-        about.update(runs.sha256(path).encode() if path.is_file() else b"gone")  # encoding says whose it is
+    paths = sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()})
+    with ThreadPoolExecutor() as threads:
+        for digest in threads.map(_bytes_of, paths):
+            about.update(digest.encode())
 
     def all_rows() -> Iterator[list[Encoded]]:
         with progress("reference", len(parts), 0, accelerator.is_main_process) as advance:
@@ -192,6 +195,11 @@ def before_training(
             return scorer(rows).in_order()
 
     return reference(config.pairs, {**made_of, "rows": about.hexdigest()[:16]}, all_rows, score)
+
+
+def _bytes_of(path: Path) -> str:
+    """A hash of the file; that it is gone is said when it is read, with the pair that needs it."""
+    return runs.sha256(path) if path.is_file() else "gone"
 
 
 # ------------------------------------------------------------------------------------------------------------- loss

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any, Literal
 
 import torch
@@ -112,10 +113,14 @@ class Scorer(nn.Module):
     def _plain(self, rows: Sequence[Encoded]) -> Scores:
         """Padded rows, each with its own image, as any model takes them."""
         device = next(self.model.parameters()).device
-        batch = self.chat.batch(rows, device)
+        base = whole(self.model)
+        known = self.features.keeps == "features" and "mm_encoder_outputs" in signature(base.model.forward).parameters
+        shown = [replace(row, seen=row.seen.light()) for row in rows] if known else rows
+        batch: dict[str, Any] = {**self.chat.batch(shown, device)}
+        if known:
+            batch["mm_encoder_outputs"] = {"image": self.features([row.seen for row in rows])}
         labels_BT = batch.pop("labels")
         self.counts["lm_tokens"] += sum(map(len, rows))
-        base = whole(self.model)
         hidden_BTD = base.model(**batch, use_cache=False).last_hidden_state
         row, column = (labels_BT != IGNORED).nonzero(as_tuple=True)
         logps = head(base, hidden_BTD[row, column - 1], labels_BT[row, column])

@@ -127,7 +127,7 @@ class Features:
         looked = _read(path, next(self.base.parameters()).device) if path and path.is_file() else None
         if looked is None:
             if not seen.whole:
-                raise ModelError(f"{path} was there and is gone: leave the folder alone while a run uses it")
+                raise ModelError(f"{path} was there and is gone or damaged: leave the folder alone while a run uses it")
             self.encodings += 1
             looked = _frozen(self.base, lambda: self._look(seen.tensors))
         if path and (path.is_file() or self._write(path, looked)):
@@ -170,12 +170,18 @@ def _frozen(base: Any, look: Any) -> Any:
         base.train(training)
 
 
-def _read(path: Path, device: torch.device) -> Looked:
+def _read(path: Path, device: torch.device) -> Looked | None:
+    """The features of a file; None, and the file is removed, if it is damaged."""
     from safetensors import safe_open
 
-    tensors = load_file(path, device=str(device))
-    with safe_open(path, "pt") as file:
-        stacked = file.metadata()["stacked"] == "1"
+    try:
+        tensors = load_file(path, device=str(device))
+        with safe_open(path, "pt") as file:
+            stacked = file.metadata()["stacked"] == "1"
+    except SafetensorError as error:
+        LOG.warning("%s is damaged (%s) and is made anew", path, error)
+        path.unlink(missing_ok=True)
+        return None
     layers = 1 + max((int(k.split(".")[1]) for k in tensors if k.startswith("deep.")), default=-1)
     pooled = [tensors[f"pooled.{i}"] for i in range(sum(k.startswith("pooled.") for k in tensors))]
     deep = [[tensors[f"deep.{i}.{j}"] for j in range(len(pooled))] for i in range(layers)]

@@ -12,13 +12,14 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import load
+from accelerate.utils import InitProcessGroupKwargs, load
 from safetensors import SafetensorError
 from torch import nn
 
@@ -126,7 +127,13 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 def accelerator(out: Path, trackers: Sequence[str]) -> Accelerator:
     """Devices, processes, precision and trackers of a run."""
     half = default_dtype(default_device()) == torch.bfloat16
-    return Accelerator(mixed_precision="bf16" if half else "no", log_with=list(trackers) or None, project_dir=str(out))
+    patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # others wait while one makes the reference
+    return Accelerator(
+        mixed_precision="bf16" if half else "no",
+        log_with=list(trackers) or None,
+        project_dir=str(out),
+        kwargs_handlers=[patient],
+    )
 
 
 def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, accelerator: Accelerator) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from torch import Tensor
 
 from unveil.encoding import Encoded
 from unveil.train.loop import TrainingError
+
+LOG = logging.getLogger(__name__)
 
 
 class Reference:
@@ -59,7 +63,11 @@ def reference(
     for rows in batches():
         parts = score(rows).float().cpu().split([len(row.answer) for row in rows])
         known.update({row.id: part.clone() for row, part in zip(rows, parts, strict=True)})
-    partial = path.with_name(path.name + ".partial")
-    save_file(known, partial, made_with)
-    partial.replace(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # several runs may use the same pairs
+    try:
+        save_file(known, partial, made_with)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        LOG.warning("%s cannot be written (%s); the reference lasts as long as this run", path, error)
     return Reference(known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,18 +27,21 @@ class Stream:
     """Turns batches into encoded rows, in order and without end if the batches have none.
 
     An image is decoded and processed by one of ``workers`` processes ahead of its first batch (by this process if there
-    are none) and kept. Once the features of a frozen tower stand for it (``features``), its pixels are let go. Pixels
-    that are needed again and again, as for a trained tower, stay up to ``cache_mb``; what finds no room then is decoded
-    anew for each batch. Raises ``ImageError`` and ``TrainingError`` with the id of the row that cannot be used.
+    are none) and kept. Where tower and projector are frozen, its pixels are let go once its features are known
+    (``features``). Pixels that are needed again and again stay up to ``cache_mb``; what finds no room then is decoded
+    anew for each batch. Raises ``ImageError``, ``ModelError`` and ``TrainingError`` with the id of the row that cannot
+    be used.
     """
 
     def __init__(self, scorer: Scorer, file: Path, config: Options):
         self.chat, self.features, self.file = scorer.chat, scorer.features, file
-        on_cpu = next(scorer.parameters()).device.type == "cpu"
-        self.workers = config.workers if config.workers is not None else 0 if on_cpu else 4
+        on_gpu = next(scorer.parameters()).device.type == "cuda"
+        usual = min(4, os.cpu_count() or 1) if on_gpu else 0
+        self.workers = usual if config.workers is None else config.workers
         self.room = config.cache_mb * 2**20
-        context = whole(scorer.model).config.get_text_config().max_position_embeddings
-        self.limit = config.max_length or min(self.chat.longest or context, context)
+        self.late = config.accumulate
+        context = getattr(whole(scorer.model).config.get_text_config(), "max_position_embeddings", None)
+        self.limit = config.max_length or min((n for n in (self.chat.longest, context) if n), default=None)
         self.kept: dict[Path, Seen] = {}
 
     def __call__(
@@ -44,8 +49,9 @@ class Stream:
     ) -> Iterator[tuple[Batch, list[Encoded]]]:
         """Each batch with the rows of its ``dialogues``."""
         planned: deque[tuple[Batch, list[Dialogue]]] = deque()
-        needed: Counter[Path] = Counter()  # by how many planned batches
+        needed: Counter[Path] = Counter()  # by how many batches that are planned or not settled
         arrived: dict[Path, Seen | ValueError] = {}
+        unsettled: deque[list[Path]] = deque()
 
         def wanted() -> Iterator[list[Path]]:
             for batch in batches:
@@ -56,15 +62,25 @@ class Stream:
                 planned.append((batch, asked))
                 yield new
 
-        for found in _loader(self.chat, wanted(), self.workers):
-            arrived.update(found)
-            batch, asked = planned.popleft()
-            yield batch, loop.fitting([self._row(d, arrived) for d in asked], self.limit)
-            for path in self._paths(asked):
+        def settle(paths: list[Path]) -> None:
+            for path in paths:
                 needed[path] -= 1
                 self._settle(path, arrived)
                 if path in self.kept or not needed[path]:
                     arrived.pop(path, None)
+
+        all_known = isinstance(batches, Sequence) and all(
+            path in self.kept for batch in batches for path in self._paths(dialogues(batch))
+        )
+        for found in _loader(self.chat, wanted(), 0 if all_known else self.workers):
+            arrived.update(found)
+            batch, asked = planned.popleft()
+            yield batch, loop.fitting([self._row(d, arrived) for d in asked], self.limit)
+            unsettled.append(self._paths(asked))
+            if len(unsettled) == self.late:  # an update fetches so many batches before it uses the first
+                settle(unsettled.popleft())
+        while unsettled:
+            settle(unsettled.popleft())
 
     def _paths(self, dialogues: Sequence[Dialogue]) -> list[Path]:
         return list(dict.fromkeys(image_path(d, self.file) for d in dialogues))
@@ -100,11 +116,24 @@ class _Images(Dataset):
             seen = self.chat.see(path)
         except (ImageError, ModelError) as error:
             return path, error
+        except ValueError as error:  # a processor's own, which does not know the file
+            return path, ModelError(f"{path}: {error}")
         seen.digest  # noqa: B018 - computed here, not by the process that trains
         return path, seen
 
 
-def _loader(chat: Chat, paths: Iterator[list[Path]], workers: int) -> Iterable[list[tuple[Path, Seen | ValueError]]]:
-    """The images of each list of paths, list after list; the lists are asked for some way ahead."""
-    own = torch.Generator().manual_seed(0)  # else it draws from the one that dropout uses
-    return DataLoader(_Images(chat), batch_sampler=paths, collate_fn=list, num_workers=workers, generator=own)  # type: ignore[arg-type]
+def _loader(chat: Chat, paths: Iterator[list[Path]], workers: int) -> Iterator[list[tuple[Path, Seen | ValueError]]]:
+    """The images of each list of paths, list after list; the lists are asked for some way ahead.
+
+    Worker processes send bytes. Tensors would be sent as shared memory, of which each keeps a file open for as long as
+    it lives; and what cannot be sent raises here instead of being lost in a thread of the worker's.
+    """
+    options: dict[str, Any] = {
+        "batch_sampler": paths,
+        "num_workers": workers,
+        "generator": torch.Generator().manual_seed(0),  # else it draws from the one that dropout uses
+    }
+    if workers:
+        yield from map(pickle.loads, DataLoader(_Images(chat), collate_fn=pickle.dumps, **options))
+    else:
+        yield from DataLoader(_Images(chat), collate_fn=list, **options)
