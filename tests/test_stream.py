@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -175,18 +174,6 @@ def test_workers_keep_no_file_open(asked: list[Dialogue], tmp_path: Path) -> Non
         draw(tmp_path / f"{i}.png", (64, 64), i)
     used(stream, [[dialogue(f"d{i}", f"{i}.png", "Where?")] for i in range(40)])
     assert len(stream.kept) == 40 and len(list(Path("/proc/self/fd").iterdir())) < open_now + 20
-
-
-def test_what_cannot_be_sent_is_said(asked: list[Dialogue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of waiting for ever for what was lost in a thread of the worker's."""
-    see = Chat.see
-
-    def odd(self: Chat, path: Any) -> Seen:
-        return replace(see(self, path), types={"x": lambda: None})  # type: ignore[dict-item]
-
-    monkeypatch.setattr(Chat, "see", odd)
-    with pytest.raises((pickle.PicklingError, AttributeError), match=r"(?i)pickle"):
-        used(stream_of(tmp_path, workers=1), [asked[:1]])
 
 
 def test_a_row_that_is_too_long_is_named(asked: list[Dialogue], tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ class Seen:
             found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return found.digest()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Travels between processes by value: each tensor in shared memory would hold a file open while it lives."""
+        return {**vars(self), "tensors": {k: v.numpy() for k, v in self.tensors.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, tensors={k: torch.from_numpy(v) for k, v in state["tensors"].items()})
+
     @property
     def whole(self) -> bool:
         """Whether a tower can look at it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -122,18 +121,7 @@ class _Images(Dataset):
         return path, seen
 
 
-def _loader(chat: Chat, paths: Iterator[list[Path]], workers: int) -> Iterator[list[tuple[Path, Seen | ValueError]]]:
-    """The images of each list of paths, list after list; the lists are asked for some way ahead.
-
-    Worker processes send bytes. Tensors would be sent as shared memory, of which each keeps a file open for as long as
-    it lives; and what cannot be sent raises here instead of being lost in a thread of the worker's.
-    """
-    options: dict[str, Any] = {
-        "batch_sampler": paths,
-        "num_workers": workers,
-        "generator": torch.Generator().manual_seed(0),  # else it draws from the one that dropout uses
-    }
-    if workers:
-        yield from map(pickle.loads, DataLoader(_Images(chat), collate_fn=pickle.dumps, **options))
-    else:
-        yield from DataLoader(_Images(chat), collate_fn=list, **options)
+def _loader(chat: Chat, paths: Iterator[list[Path]], workers: int) -> Iterable[list[tuple[Path, Seen | ValueError]]]:
+    """The images of each list of paths, list after list; the lists are asked for some way ahead."""
+    own = torch.Generator().manual_seed(0)  # else it draws from the one that dropout uses
+    return DataLoader(_Images(chat), batch_sampler=paths, collate_fn=list, num_workers=workers, generator=own)  # type: ignore[arg-type]
