@@ -14,10 +14,11 @@ import torch
 from accelerate import Accelerator
 from conftest import SIZES, draw
 from killing import run_and_kill
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from bench.families import fresh, loaded, parts, pristine
-from unveil import models, pixels
+from unveil import models, noise, pixels
 from unveil.encoding import Encoded
 from unveil.models import Loaded
 from unveil.records import Pair, RecordError, image_path, write_jsonl
@@ -412,7 +413,9 @@ def test_a_loss_that_is_not_a_number_names_its_pairs(base: DpoConfig, monkeypatc
 def test_a_visual_term_needs_other_images(base: DpoConfig) -> None:
     config = rewritten(base, rejected_image=None)
     dpo.data(config)
-    with pytest.raises(TrainingError, match=r"^p0: the visual term needs a rejected_image \(1 lack one\)"):
+    with pytest.raises(
+        TrainingError, match=r"^p0: the visual term needs a rejected_image or rejected_noise \(1 lack one\)"
+    ):
         dpo.main(replace(config, terms=MDPO))
 
 
@@ -427,3 +430,38 @@ def test_nothing_to_train_on(base: DpoConfig) -> None:
 def test_a_row_that_is_too_long_is_named(base: DpoConfig) -> None:
     with pytest.raises(TrainingError, match=r"^p\d \(chosen\): \d+ tokens are more than 18,"):
         dpo.main(replace(base, max_length=18))
+
+
+# ------------------------------------------------------------------------------------------------------ hidden lesions
+
+
+@pytest.mark.parametrize("terms", [("text",), MDPO])
+def test_a_hidden_lesion_is_another_image(terms: Any, base: DpoConfig, tmp_path: Path) -> None:
+    """Noise that stands in the pair gives the loss of a pair whose rejected image is that noised picture as a file."""
+    (pair, *_), folder = dpo.data(base)[0], base.pairs.parent
+    array = pixels.to_rgb(pixels.read(folder / pair.image))
+    hidden = noise.draw(array, noise.LesionMap(boxes=((2, 3, 20, 25),)), seed=1)
+    Image.fromarray(noise.apply(array, hidden)).save(folder / "hidden.png")
+    config, policy = replace(base, terms=terms), moved()
+    pairs = [
+        replace(pair, id="a", rejected_image="hidden.png"),
+        replace(pair, id="b", rejected_image=None, rejected_noise=hidden),
+    ]
+    losses_of = []
+    for one in pairs:
+        scorer = scorer_of(policy)
+        stream = Stream(scorer, config.pairs, config)
+        ((_, rows),) = stream([[one]], lambda batch: dpo.asked_of(batch, config.terms))
+        known = {row.id: torch.zeros(len(row.answer)) for row in rows}
+        losses_of.append(float(dpo.pair_loss(scorer, [one], rows, Reference(known), config)[0].detach()))
+        assert len({row.seen.digest for row in rows}) == 2
+    assert losses_of[0] == pytest.approx(losses_of[1], abs=1e-6)
+
+
+def test_an_image_that_changed_under_its_noise_is_named(base: DpoConfig) -> None:
+    pair, folder = dpo.data(base)[0][0], base.pairs.parent
+    array = pixels.to_rgb(pixels.read(folder / pair.image))
+    hidden = noise.draw(array + 1, noise.LesionMap(whole=True), seed=1)
+    write_jsonl(base.pairs, [replace(pair, rejected_image=None, rejected_noise=hidden)])
+    with pytest.raises(pixels.ImageError, match=rf"^{pair.id} \(rejected\): .*not the one that was drawn"):
+        dpo.main(base)

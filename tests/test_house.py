@@ -15,7 +15,19 @@ from unveil.ingest.reading import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
-CORE = {"records", "geometry", "pixels", "volumes", "duplicates", "syntax", "wording", "preferences", "runs", "screen"}
+CORE = {
+    "records",
+    "geometry",
+    "noise",
+    "pixels",
+    "volumes",
+    "duplicates",
+    "syntax",
+    "wording",
+    "preferences",
+    "runs",
+    "screen",
+}
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "ingest": set(),

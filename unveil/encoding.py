@@ -21,7 +21,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from unveil import pixels
+from unveil import noise, pixels
+from unveil.noise import Noise
 from unveil.records import Dialogue, Kind
 from unveil.syntax import SYNTAXES, BoxSyntax, View, render
 from unveil.wording import HINTS
@@ -216,9 +217,13 @@ class Chat:
         self._room -= seen.nbytes
         self._seen[key] = seen
 
-    def see(self, path: str | Path) -> Seen:
-        """The image at ``path`` as the model sees it, decoded and processed."""
-        image = Image.fromarray(pixels.to_rgb(pixels.read(path)))
+    def see(self, path: str | Path, hidden: Noise | None = None) -> Seen:
+        """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
+        array = pixels.to_rgb(pixels.read(path))
+        try:
+            image = Image.fromarray(noise.apply(array, hidden) if hidden else array)
+        except noise.NoiseError as error:
+            raise pixels.ImageError(f"{path}: {error}") from error
         size = image.size
         if self.syntax.square:
             image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
@@ -302,7 +307,10 @@ class Chat:
     def encode(self, dialogue: Dialogue, image: str | Path | Seen, with_answer: bool) -> Encoded:
         """A dialogue as ids, with its true answer (to learn from) or without (to be answered)."""
         try:
-            seen = image if isinstance(image, Seen) else self.look(image)
+            if isinstance(image, Seen):
+                seen = image
+            else:
+                seen = self.see(image, dialogue.noise) if dialogue.noise else self.look(image)
         except pixels.ImageError as error:
             raise pixels.ImageError(f"{dialogue.id}: {error}") from error
         prompt = self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view))

@@ -49,7 +49,7 @@ def checked(pair: Pair) -> Pair:
     """The pair, if something can be learnt from it."""
     if not pair.chosen.strip() or not pair.rejected.strip():
         raise RecordError(f"the {'rejected' if pair.chosen.strip() else 'chosen'} answer is empty")
-    if pair.chosen == pair.rejected and pair.rejected_image in (None, pair.image):
+    if pair.chosen == pair.rejected and not pair.other:
         raise RecordError("chosen and rejected are equal, and so are their images")
     if not (math.isfinite(pair.weight) and pair.weight >= 0):
         raise RecordError(f"the weight {pair.weight} is not a finite number of at least 0")
@@ -101,8 +101,11 @@ def _text(turns: Any, role: str) -> str:
 def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]:
     """A row of TRL's conversational form. With ``views`` of the two sides' images boxes stand in a model's own words.
 
-    TRL asks both sides the same question; its boxes are those of the better side's image.
+    TRL asks both sides the same question; its boxes are those of the better side's image. Raises ``RecordError`` for a
+    pair with noise, for which TRL has no place.
     """
+    if pair.rejected_noise:
+        raise RecordError(f"{pair.id}: the worse side's image is noised, and TRL has no place for that")
 
     def turn(role: str, text: str, side: int, *before: dict[str, str]) -> list[dict[str, Any]]:
         text = render(text, views[side]) if views else text

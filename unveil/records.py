@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from unveil.geometry import Box
+from unveil.noise import Noise
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -132,6 +133,8 @@ class Dialogue:
     answer: str
     target: str | None = None
     writer: str = "rules"
+    noise: Noise | None = None
+    """What hides the lesion when a model looks at the image."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,9 @@ class Prediction:
 class Pair:
     """One question on one image with a better and a worse answer, in neutral markup.
 
-    The worse answer may stand under another image (``rejected_image``): then it is what should not be said there, even
-    where both answers are the same. ``weight`` multiplies the pair's loss. ``writer`` says who made the pair.
+    The worse answer may stand under another image (``rejected_image``), or under its image with the lesion hidden
+    (``rejected_noise``): then it is what should not be said there, even where both answers are the same. ``weight``
+    multiplies the pair's loss. ``writer`` says who made the pair.
     """
 
     id: str
@@ -171,6 +175,12 @@ class Pair:
     rejected_image: str | None = None
     weight: float = 1.0
     writer: str = "rules"
+    rejected_noise: Noise | None = None
+
+    @property
+    def other(self) -> bool:
+        """Whether the worse answer stands under another picture than the better one."""
+        return self.rejected_image not in (None, self.image) or self.rejected_noise is not None
 
     def sides(self) -> tuple[Dialogue, Dialogue]:
         """Both answers as dialogues: the better one, and the worse one under its own image."""
@@ -178,7 +188,7 @@ class Pair:
         worse = self.rejected_image or self.image
         return (
             Dialogue(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen),
-            Dialogue(f"{self.id} (rejected)", self.record, worse, *common, self.rejected),
+            Dialogue(f"{self.id} (rejected)", self.record, worse, *common, self.rejected, noise=self.rejected_noise),
         )
 
 

@@ -140,9 +140,11 @@ def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
         raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
     if not {"text", "visual"} & set(config.terms):
         raise loop.TrainingError("--terms needs text or visual: an anchor alone compares nothing")
-    lacking = [p.id for p in [*train, *val] if p.rejected_image is None]
+    lacking = [p.id for p in [*train, *val] if not p.other]
     if "visual" in config.terms and lacking:
-        raise loop.TrainingError(f"{lacking[0]}: the visual term needs a rejected_image ({len(lacking)} lack one)")
+        raise loop.TrainingError(
+            f"{lacking[0]}: the visual term needs a rejected_image or rejected_noise ({len(lacking)} lack one)"
+        )
     return train, loop.sample(val, config.validation_rows, config.seed)
 
 
@@ -155,9 +157,9 @@ def dialogues(pair: Pair, terms: Sequence[Term]) -> list[Dialogue]:
     visual = "visual" in terms
     rows = [better]
     if "text" in terms:
-        rows.append(replace(worse, image=pair.image) if visual else worse)
+        rows.append(replace(worse, image=pair.image, noise=None) if visual else worse)
     if visual:
-        rows.append(replace(better, id=f"{pair.id} (chosen, other image)", image=worse.image))
+        rows.append(replace(better, id=f"{pair.id} (chosen, other image)", image=worse.image, noise=worse.noise))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from unveil.encoding import Chat, Encoded, ModelError, Seen
+from unveil.noise import Noise
 from unveil.pixels import ImageError
 from unveil.records import Dialogue, image_path
 from unveil.train import loop
@@ -20,6 +21,15 @@ from unveil.train.adapt import Options
 from unveil.train.engine import Scorer, whole
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
+
+
+@dataclass(frozen=True)
+class Key:
+    """A picture: a file, and what is hidden in it. Noise is known by the hash of what it makes."""
+
+    path: Path
+    noise: Noise | None = field(default=None, compare=False)
+    made: str = ""
 
 
 class Stream:
@@ -41,87 +51,91 @@ class Stream:
         self.late = config.accumulate
         context = getattr(whole(scorer.model).config.get_text_config(), "max_position_embeddings", None)
         self.limit = config.max_length or min((n for n in (self.chat.longest, context) if n), default=None)
-        self.kept: dict[Path, Seen] = {}
+        self.kept: dict[Key, Seen] = {}
 
     def __call__(
         self, batches: Iterable[Batch], dialogues: Callable[[Batch], Sequence[Dialogue]] = list
     ) -> Iterator[tuple[Batch, list[Encoded]]]:
         """Each batch with the rows of its ``dialogues``."""
         planned: deque[tuple[Batch, list[Dialogue]]] = deque()
-        needed: Counter[Path] = Counter()  # by how many batches that are planned or not settled
-        arrived: dict[Path, Seen | ValueError] = {}
-        unsettled: deque[list[Path]] = deque()
+        needed: Counter[Key] = Counter()  # by how many batches that are planned or not settled
+        arrived: dict[Key, Seen | ValueError] = {}
+        unsettled: deque[list[Key]] = deque()
 
-        def wanted() -> Iterator[list[Path]]:
+        def wanted() -> Iterator[list[Key]]:
             for batch in batches:
                 asked = list(dialogues(batch))
-                paths = self._paths(asked)
-                new = [path for path in paths if path not in self.kept and not needed[path]]
-                needed.update(paths)
+                keys = self._keys(asked)
+                new = [key for key in keys if key not in self.kept and not needed[key]]
+                needed.update(keys)
                 planned.append((batch, asked))
                 yield new
 
-        def settle(paths: list[Path]) -> None:
-            for path in paths:
-                needed[path] -= 1
-                self._settle(path, arrived)
-                if path in self.kept or not needed[path]:
-                    arrived.pop(path, None)
+        def settle(keys: list[Key]) -> None:
+            for key in keys:
+                needed[key] -= 1
+                self._settle(key, arrived)
+                if key in self.kept or not needed[key]:
+                    arrived.pop(key, None)
 
         all_known = isinstance(batches, Sequence) and all(
-            path in self.kept for batch in batches for path in self._paths(dialogues(batch))
+            key in self.kept for batch in batches for key in self._keys(dialogues(batch))
         )
         for found in _loader(self.chat, wanted(), 0 if all_known else self.workers):
             arrived.update(found)
             batch, asked = planned.popleft()
             yield batch, loop.fitting([self._row(d, arrived) for d in asked], self.limit)
-            unsettled.append(self._paths(asked))
+            unsettled.append(self._keys(asked))
             if len(unsettled) == self.late:  # an update fetches so many batches before it uses the first
                 settle(unsettled.popleft())
         while unsettled:
             settle(unsettled.popleft())
 
-    def _paths(self, dialogues: Sequence[Dialogue]) -> list[Path]:
-        return list(dict.fromkeys(image_path(d, self.file) for d in dialogues))
+    def _key(self, dialogue: Dialogue) -> Key:
+        noise = dialogue.noise
+        return Key(image_path(dialogue, self.file), noise, noise.sha256 if noise else "")
 
-    def _row(self, dialogue: Dialogue, arrived: dict[Path, Seen | ValueError]) -> Encoded:
-        path = image_path(dialogue, self.file)
-        seen = self.kept.get(path) or arrived[path]
+    def _keys(self, dialogues: Sequence[Dialogue]) -> list[Key]:
+        return list(dict.fromkeys(map(self._key, dialogues)))
+
+    def _row(self, dialogue: Dialogue, arrived: dict[Key, Seen | ValueError]) -> Encoded:
+        key = self._key(dialogue)
+        seen = self.kept.get(key) or arrived[key]
         if isinstance(seen, ValueError):
             raise type(seen)(f"{dialogue.id}: {seen}") from seen
         return self.chat.encode(dialogue, seen, with_answer=True)
 
-    def _settle(self, path: Path, arrived: dict[Path, Any]) -> None:
+    def _settle(self, key: Key, arrived: dict[Key, Any]) -> None:
         """Keeps an image after its batch: without pixels if its features are held, with them while there is room."""
-        seen = self.kept.get(path) or arrived[path]
+        seen = self.kept.get(key) or arrived[key]
         if not seen.whole:
             return
         if self.features.holds(seen):
-            self.room += seen.nbytes if path in self.kept else 0
-            self.kept[path] = seen.light()
-        elif path not in self.kept and seen.nbytes <= self.room:
+            self.room += seen.nbytes if key in self.kept else 0
+            self.kept[key] = seen.light()
+        elif key not in self.kept and seen.nbytes <= self.room:
             self.room -= seen.nbytes
-            self.kept[path] = seen
+            self.kept[key] = seen
 
 
 @dataclass(frozen=True)
 class _Images(Dataset):
-    """Images by their path, as the model sees them, or the error that they end in."""
+    """Pictures as the model sees them, or the errors that they end in."""
 
     chat: Chat
 
-    def __getitem__(self, path: Path) -> tuple[Path, Seen | ValueError]:
+    def __getitem__(self, key: Key) -> tuple[Key, Seen | ValueError]:
         try:
-            seen = self.chat.see(path)
+            seen = self.chat.see(key.path, key.noise)
         except (ImageError, ModelError) as error:
-            return path, error
+            return key, error
         except ValueError as error:  # a processor's own, which does not know the file
-            return path, ModelError(f"{path}: {error}")
+            return key, ModelError(f"{key.path}: {error}")
         seen.digest  # noqa: B018 - computed here, not by the process that trains
-        return path, seen
+        return key, seen
 
 
-def _loader(chat: Chat, paths: Iterator[list[Path]], workers: int) -> Iterable[list[tuple[Path, Seen | ValueError]]]:
-    """The images of each list of paths, list after list; the lists are asked for some way ahead."""
+def _loader(chat: Chat, keys: Iterator[list[Key]], workers: int) -> Iterable[list[tuple[Key, Seen | ValueError]]]:
+    """The pictures of each list, list after list; the lists are asked for some way ahead."""
     own = torch.Generator().manual_seed(0)  # else it draws from the one that dropout uses
-    return DataLoader(_Images(chat), batch_sampler=paths, collate_fn=list, num_workers=workers, generator=own)  # type: ignore[arg-type]
+    return DataLoader(_Images(chat), batch_sampler=keys, collate_fn=list, num_workers=workers, generator=own)  # type: ignore[arg-type]
