@@ -27,6 +27,7 @@ CORE = {
     "preferences",
     "runs",
     "screen",
+    "plugins",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {

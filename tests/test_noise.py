@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from unveil.geometry import encode_mask
-from unveil.noise import LesionMap, Noise, NoiseError, apply, draw, kept, where
+from unveil.noise import LesionMap, Noise, NoiseError, apply, draw, kept
 from unveil.records import Pair, from_json, to_json
 
 BOX = LesionMap(boxes=((2.0, 1.0, 6.0, 5.0),))
@@ -126,14 +125,6 @@ def test_another_image_is_refused() -> None:
 def test_a_map_that_does_not_fit(bad: LesionMap, message: str) -> None:
     with pytest.raises(NoiseError, match=message):
         draw(GREY, bad, seed=0)
-
-
-def test_masks_go_before_boxes() -> None:
-    """A finding's mask is closer to it than its box; one without a mask keeps its box."""
-    mask: dict[str, Any] = encode_mask(np.eye(8, 10, dtype=bool))
-    found = where([(0, 0, 2, 2), (4, 4, 6, 6)], [mask, None])
-    assert found == LesionMap(boxes=((4, 4, 6, 6),), masks=(mask,))
-    assert found.values(10, 8).sum() == 8 + 4 - 2, "the diagonal passes through two pixels of the box"
 
 
 def test_what_is_noise_is_hidden_from_nobody() -> None:

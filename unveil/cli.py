@@ -76,6 +76,9 @@ COMMANDS: dict[str, Command] = {
     "curate mau": Command(
         lambda: stages.MauConfig, stages.curate_mau, "records to questions with true answers in three steps"
     ),
+    "curate noise": Command(
+        lambda: stages.NoiseConfig, stages.curate_noise, "pairs in which noise hides the lesion from the worse side"
+    ),
     "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),
     "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones"),
     "predict": Command(_predict_config, predict_command, "let a model answer the test questions"),

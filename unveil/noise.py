@@ -15,7 +15,6 @@ Shapes: H, W pixels, 3 channels.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,11 +121,3 @@ def _noised(pixels_HW3: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
 
 def _hash(pixels_HW3: NDArray[np.uint8]) -> str:
     return hashlib.sha256(repr(pixels_HW3.shape).encode() + np.ascontiguousarray(pixels_HW3).tobytes()).hexdigest()
-
-
-def where(boxes: Sequence[Box], masks: Sequence[dict[str, Any] | None]) -> LesionMap:
-    """The map of annotated findings: the mask of each that has one, else its box."""
-    return LesionMap(
-        boxes=tuple(box for box, mask in zip(boxes, masks, strict=True) if mask is None),
-        masks=tuple(mask for mask in masks if mask is not None),
-    )

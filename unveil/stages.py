@@ -18,6 +18,7 @@ import tyro
 from unveil import records, runs, screen
 from unveil.curate.mau import Rules
 from unveil.ingest.reading import Options
+from unveil.records import Kind
 
 Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
 
@@ -154,6 +155,58 @@ def curate_mau(config: MauConfig) -> None:
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
     runs.write(config.out, "curate mau", config, [config.records], time.monotonic() - started, left_out=dict(skipped))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig:
+    """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training and validation dialogues are used."""
+    out: Path
+    """pairs.jsonl."""
+    map: str = "annotations"
+    """Where the lesion is: annotations (masks, else boxes), whole (the whole image, as global noise), or a function of
+    yours, FILE.py:FUNCTION, from a record and its image (height, width, 3) to a map with values from 0 to 1."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
+    """Kinds of dialogues."""
+    step: int = 500
+    """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""
+    most: float = 0.5
+    """Share of an image that a map may cover; a larger one is set aside."""
+    seed: int = 0
+    """Seed of the noise."""
+
+
+def curate_noise(config: NoiseConfig) -> None:
+    from unveil import plugins
+    from unveil.curate.noise import hidden
+
+    started = time.monotonic()
+    skipped: Counter[str] = Counter()
+    rows = list(records.read_jsonl(config.records, records.Record))
+    asked = [d for d in records.read_jsonl(config.dialogues, records.Dialogue) if d.kind in config.kinds]
+    source = None if config.map in ("annotations", "whole") else plugins.function(config.map)
+    options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
+    options["seed"] = config.seed
+    with screen.progress("noise", len(asked)) as advance:
+        told = (advance() or dialogue for dialogue in asked)
+        made = list(hidden(rows, told, config.dialogues, source=source, skipped=skipped, **options))
+    if not made:
+        why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
+        raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
+    moved = [replace(pair, **_moved_images(pair, config.dialogues, config.out)) for pair in made]
+    records.write_jsonl(config.out, moved)
+    shares = sorted(pair.rejected_noise.share for pair in made if pair.rejected_noise)
+    screen.say(
+        f"{len(made)} pairs in {config.out}; half of them hide {shares[len(shares) // 2]:.1%} of the image or more"
+    )
+    for reason, count in skipped.items():
+        screen.say(f"  left out {count} x {reason}")
+    inputs = [config.records, config.dialogues]
+    runs.write(config.out, "curate noise", config, inputs, time.monotonic() - started, left_out=dict(skipped))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""Lesion neglect (MMedPO's D_v, arXiv 2412.06141): the true answer is wrong where the lesion cannot be seen.
+
+Both sides of a pair have the same answer; the worse side looks at the image with the lesion hidden (``unveil.noise``).
+What is hidden is what the answer speaks of: all findings of a diagnosis, those of the asked name, or the one in the
+asked region. The paper asks a chest X-ray model for a map of "disease"; here annotated masks or boxes are the map, or
+whatever a user's own function gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from unveil import noise, pixels
+from unveil.noise import LesionMap
+from unveil.records import Dialogue, Finding, Pair, Record, image_path
+from unveil.syntax import unmark
+
+#: A user's source of maps: a record and its image (H, W, 3) uint8 to a map of any size, values 0 to 1.
+MapSource = Callable[[Record, NDArray[np.uint8]], NDArray[np.floating[Any]]]
+
+GRID = 32
+"""Rows or columns, at the most, of a map that a function gives: what is kept of it."""
+
+
+def hidden(
+    records: Sequence[Record],
+    dialogues: Iterable[Dialogue],
+    file: Path,
+    *,
+    source: MapSource | None = None,
+    whole: bool = False,
+    step: int = 500,
+    most: float = 0.5,
+    seed: int = 0,
+    skipped: Counter[str] | None = None,
+) -> Iterator[Pair]:
+    """Pairs of dialogues whose answer names something that can be hidden, in order; the rest is counted by reason.
+
+    ``file`` is the dialogues' file, to which image paths are relative. ``whole`` hides the whole image, as global noise
+    does; ``source`` gives maps instead of annotations. A map that covers more than ``most`` of an image is no local
+    noise any more and is set aside. Images of the test split are never used. Noise depends on ``seed`` and the
+    dialogue's id only. Raises ``RecordError`` and ``ImageError`` with the dialogue's id.
+    """
+    skipped = Counter() if skipped is None else skipped
+    by_id = {record.id: record for record in records}
+    images: dict[str, NDArray[np.uint8]] = {}
+    for dialogue in dialogues:
+        record = by_id.get(dialogue.record)
+        if record is None:
+            skipped["its record is not in the records' file"] += 1
+        elif "test" in (dialogue.split, record.split):
+            skipped["test split"] += 1
+        elif not (findings := spoken_of(dialogue, record)):
+            skipped["the answer names nothing that could be hidden"] += 1
+        else:
+            if dialogue.image not in images:
+                images = {dialogue.image: _read(dialogue, file)}  # dialogues on one image stand side by side
+            array = images[dialogue.image]
+            where = LesionMap(whole=True) if whole else _map(record, findings, array, source)
+            drawn = noise.draw(array, where, _seed(seed, dialogue.id), step)
+            if drawn.share == 0:
+                skipped["the map is empty"] += 1
+            elif drawn.share > most and not whole:
+                skipped[f"the map covers more than {most:.0%} of the image"] += 1
+            else:
+                yield Pair(
+                    id=f"{dialogue.id}/hidden",
+                    record=dialogue.record,
+                    image=dialogue.image,
+                    split=dialogue.split,
+                    kind=dialogue.kind,
+                    question=dialogue.question,
+                    chosen=dialogue.answer,
+                    rejected=dialogue.answer,
+                    writer=dialogue.writer,
+                    rejected_noise=drawn,
+                )
+
+
+def spoken_of(dialogue: Dialogue, record: Record) -> list[Finding]:
+    """The findings with a place that a true answer to this dialogue rests on; none where it says "nothing"."""
+    placed = [f for f in record.findings if f.box or f.mask]
+    if dialogue.kind in ("detection", "diagnosis"):
+        return placed if len(placed) == len(record.findings) else []
+    if dialogue.kind == "localisation":
+        return [f for f in placed if f.label == dialogue.target]
+    if dialogue.kind == "recognition" and dialogue.target:
+        asked = unmark(dialogue.target)
+        return [f for f in placed if f.box and any(_same(f.box, box) for box in asked)]
+    return []
+
+
+def _same(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Equal to the two decimals that the markup keeps."""
+    return all(abs(a - b) < 0.006 for a, b in zip(one, other, strict=True))
+
+
+def _read(dialogue: Dialogue, file: Path) -> NDArray[np.uint8]:
+    try:
+        return pixels.to_rgb(pixels.read(image_path(dialogue, file)))
+    except pixels.ImageError as error:
+        raise pixels.ImageError(f"{dialogue.id}: {error}") from error
+
+
+def _map(record: Record, findings: Sequence[Finding], array: NDArray[np.uint8], source: MapSource | None) -> LesionMap:
+    if source is None:
+        boxes = tuple(f.box for f in findings if f.box and not f.mask)
+        return LesionMap(boxes=boxes, masks=tuple(f.mask for f in findings if f.mask))
+    given = np.asarray(source(record, array), float)
+    if given.ndim != 2 or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
+        raise noise.NoiseError(f"{record.id}: a map must be (H, W) with values from 0 to 1, not {given.shape}")
+    height, width = (min(GRID, n) for n in given.shape)
+    levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
+    return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels)))
+
+
+def _seed(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:6])

@@ -1,0 +1,31 @@
+"""Functions of the user's own, named as FILE.py:FUNCTION. They run with all rights of this program."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class PluginError(ValueError):
+    """A function that cannot be had; the message says why."""
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function that ``FILE.py:FUNCTION`` names. The file is run, once per call."""
+    file, _, wanted = name.rpartition(":")
+    path = Path(file)
+    if not wanted.isidentifier() or path.suffix != ".py":
+        raise PluginError(f"{name!r}: a function is named FILE.py:FUNCTION")
+    if not path.is_file():
+        raise PluginError(f"{name!r}: there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{name!r}: {path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = getattr(module, wanted, None)
+    if not callable(found):
+        raise PluginError(f"{name!r}: {path} has no function {wanted}")
+    return found
