@@ -163,7 +163,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
         axes.minorticks_off()
         axes.set_xlabel(title)
         axes.set_ylabel("forward and backward pass, s")
-        axes.set_ylim(0.25, 1.6 * max(f["plain_s"] for f in found[axis].values()))
+        axes.set_ylim(0.25, 3 * max(f["plain_s"] for f in found[axis].values()))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left")
     path.parent.mkdir(parents=True, exist_ok=True)
