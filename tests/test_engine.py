@@ -19,7 +19,7 @@ from bench.families import FAMILIES, fresh, pristine
 from unveil import models
 from unveil.encoding import Encoded
 from unveil.models import Loaded
-from unveil.train import adapt, engine
+from unveil.train import adapt, attention, engine
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.tree import Forest
@@ -331,6 +331,26 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
     assert not any(models.part_of(key) == "tower" for key in found[1])
     for key, gradient in found[0].items():
         torch.testing.assert_close(found[1][key], gradient, rtol=1e-4, atol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("part", [7, 20, 50])
+def test_attention_in_parts_is_the_same(
+    family: Loaded, part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of some 100 tokens in parts of 7, 20 and 50, where no token sees a later one; elsewhere nothing is cut."""
+    rows, calls, real = rows_of(family, tmp_path), [], attention.sdpa_attention_forward
+    expected = values(fresh(family.name), rows, tree=False)
+
+    def counting(module: nn.Module, query: Tensor, *args: Any, **options: Any) -> Any:
+        calls.append(query.shape[2])
+        return real(module, query, *args, **options)
+
+    monkeypatch.setattr(attention, "PART", part)
+    monkeypatch.setattr(attention, "sdpa_attention_forward", counting)
+    found = values(fresh(family.name), rows)
+    assert torch.allclose(found, expected, atol=1e-5, rtol=1e-5)
+    cut = engine.ARCHITECTURES[family.model.config.model_type].both_ways == "none"
+    assert (len(calls) > 0 and max(calls) < 2 * part) == cut
 
 
 def test_paligemma_2_runs_on_plain_rows_and_is_right(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

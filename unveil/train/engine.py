@@ -20,12 +20,14 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from unveil.encoding import IGNORED, Chat, Encoded
+from unveil.train import attention
 from unveil.train.features import Features
 from unveil.train.losses import token_logps
 from unveil.train.tree import Forest, Tree, allowed, block_mask, grow, plant
 
 LOG = logging.getLogger(__name__)
 CHUNK = 2**22  # logits that are held at a time
+DENSE = ("sdpa", attention.NAME)  # take a mask of true and false
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Scorer(nn.Module):
         if tree and (why := refusal(base)):
             self.architecture = None
             LOG.warning("%s; each answer runs as a row of its own, which is right but slower", why)
+        if self.architecture and self.architecture.both_ways == "none" and attention_of(base) == "sdpa":
+            base.set_attn_implementation({"text_config": attention.NAME})
 
     def forward(self, rows: Sequence[Encoded]) -> Scores:
         """The log-probability of each token of each row's answer."""
@@ -132,13 +136,18 @@ def whole(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def attention_of(base: Any) -> str:
+    """How the language model computes attention, by transformers' name for it."""
+    return base.config.get_text_config()._attn_implementation
+
+
 def refusal(base: Any) -> str | None:
     """Why a model cannot take a tree, None if it can."""
     kind, text = base.config.model_type, base.config.get_text_config()
     if kind not in ARCHITECTURES:
         return f"{kind} models are not known to take a token tree"
-    if text._attn_implementation not in ("sdpa", "eager", "flex_attention"):
-        return f"{text._attn_implementation} takes no mask of ours (sdpa, eager and flex_attention do)"
+    if attention_of(base) not in (*DENSE, "eager", "flex_attention"):
+        return f"{attention_of(base)} takes no mask of ours (sdpa, eager and flex_attention do)"
     if kind == "paligemma" and getattr(text, "sliding_window", None):
         return "PaliGemma 2 builds its sliding masks itself"
     return None
@@ -155,10 +164,10 @@ def masks(base: Any, forest: Forest, architecture: Architecture) -> Any:
     both_ways = _both_ways(base, forest, architecture)
 
     def one(window: int | None) -> Any:
-        if text._attn_implementation == "flex_attention":
+        if attention_of(base) == "flex_attention":
             return block_mask(forest, both_ways, window)
         seen = allowed(forest, both_ways, window)
-        return seen if text._attn_implementation == "sdpa" else _additive(seen, base.dtype)
+        return seen if attention_of(base) in DENSE else _additive(seen, base.dtype)
 
     if "sliding_attention" in types and len(types) > 1:
         return {"full_attention": one(None), "sliding_attention": one(window)}
