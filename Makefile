@@ -25,6 +25,7 @@ bench: bench-install
 	$(BIN)/python -m bench.dpo --preset small --method lora --json bench/results/dpo-small-lora.json
 	$(BIN)/python -m bench.dpo --preset small --method full --json bench/results/dpo-small-full.json
 	$(BIN)/python -m bench.sft --preset small --method lora --json bench/results/sft-small-lora.json
+	$(BIN)/python -m bench.sft --preset small --method full --json bench/results/sft-small-full.json
 
 bench-install: $(VENV)/.installed-bench
 
