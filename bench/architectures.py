@@ -56,9 +56,9 @@ def main(config: Config) -> dict[str, Any]:
             )
             print(f"{name:14}{image_tokens:>7}{cells}", flush=True)
             loaded.cache_clear()
-    found |= {"machine": race.machine()}
-    race.write(config.json, found)
-    return found
+    about = {"families": found, **race.surroundings()}
+    race.write(config.json, about)
+    return about
 
 
 if __name__ == "__main__":

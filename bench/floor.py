@@ -117,7 +117,7 @@ def main(config: Config) -> dict[str, Any]:
         "time": shares(profiler, config.device),
         "preset": config.preset,
         "method": config.method,
-        **race.machine(),
+        **race.surroundings(),
     }
     print(f"\nDPO, {config.preset}, {config.method}: step {step_s:.3f} s, floor {floor_s:.3f} s")
     print(f"a large matrix product: {speed / 1e9:,.0f} GFLOP/s; this step reaches {floor_s / step_s:.0%} of that")

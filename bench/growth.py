@@ -138,7 +138,7 @@ def measured(config: Config) -> dict[str, Any]:
             for answers in ANSWERS if tokens == 576 else ():
                 found["answers"][answers] = compare(model, chat, rows_on(chat, picture, 1, answers), config.repeats)
                 advance(note=f"{answers} answers")
-    return found | race.machine()
+    return found | race.surroundings()
 
 
 def plot(found: dict[str, Any], path: Path) -> None:

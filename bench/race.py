@@ -140,15 +140,17 @@ class Memory:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024 - self.before
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+def surroundings() -> dict[str, Any]:
+    """What the figures were measured with and on: ``versions`` and ``machine``."""
     names = ("torch", "transformers", "accelerate", "peft", "trl")
     cpu = next((ln.split(":")[1].strip() for ln in _cpuinfo() if ln.startswith("model name")), platform.machine())
     return {
         "versions": {n: metadata.version(n) for n in names},
-        "cpu": cpu,
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "machine": {
+            "cpu": cpu,
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
     }
 
 

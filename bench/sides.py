@@ -205,7 +205,7 @@ def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, 
             found["memory_ratio"] = found["ours"]["peak_mb"] / found["trl"]["peak_mb"]
     found["ratio"] = found["trl"]["step_s"] / found["ours"]["step_s"]
     found |= {**apart, "preset": config.preset, "method": config.method, "questions": questions, **about}
-    found |= race.machine()
+    found |= race.surroundings()
     race.show(f"{title}, {config.preset}, {config.method}", found)
     race.write(config.json, found)
     return found

@@ -18,7 +18,11 @@ def run(module: str, method: str, folder: Path) -> dict:
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
     assert done.returncode == 0, done.stderr
     assert "loss" in done.stdout
-    return json.loads(out.read_text())
+    found = json.loads(out.read_text())
+    assert {"ratio", "loss_diff", "grad_diff", "versions", "machine"} <= found.keys()
+    assert all({"step_s", "tower_encodings", "lm_tokens"} <= found[side].keys() for side in ("ours", "trl"))
+    assert found["versions"]["trl"] and found["machine"]["threads"] == 1
+    return found
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
