@@ -141,7 +141,7 @@ def shares(profiler: Any, device: str) -> dict[str, float]:
 
 
 def _is(name: str, kind: str) -> bool:
-    """Whether an operator's name is of a kind: equal, in place, backward, or beginning so if the kind ends in _."""
+    """Whether an operator's name is of a kind: equal, in place or backward; kinds that begin with _ are beginnings."""
     bare = name.removesuffix("_").removesuffix("_backward")
     return bare == kind.removesuffix("_") or (kind.startswith("_") and name.startswith(kind))
 

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 import tempfile
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ RATE = 1e-5
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ABC):
     """Options of every race."""
 
     preset: Literal["tiny", "small", "3b", "3b-tenth"] = "small"
@@ -53,9 +53,9 @@ class Config:
     """File for the figures."""
 
     @property
+    @abstractmethod
     def images(self) -> int:
         """Pictures of the race: as many as the warm-up sees, so that caches are full when time counts."""
-        raise NotImplementedError
 
     def words(self) -> list[str]:
         """The options that make a process of its own run the same model."""
