@@ -15,7 +15,7 @@ from unveil import cli, pixels
 from unveil.curate.mau import Rules, mau
 from unveil.curate.noise import hidden
 from unveil.geometry import encode_mask
-from unveil.noise import LesionMap, apply
+from unveil.noise import LesionMap, NoiseError, apply
 from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Finding, Record, Source, write_jsonl
 
@@ -95,6 +95,14 @@ def test_a_mask_goes_before_its_box(folder: Path) -> None:
     assert pair.rejected_noise.map == LesionMap(masks=(mask,)) and pair.rejected_noise.share == round(50 / 3000, 6)
 
 
+def test_a_mask_of_another_size_is_named_with_its_dialogue(folder: Path) -> None:
+    mask = encode_mask(np.ones((60, 50), bool))
+    with pytest.raises(
+        NoiseError, match=r"^r/diagnosis: the map is of an image of \[50, 60\] pixels, not of \[60, 50\]"
+    ):
+        one(Finding("nodule", None, mask), folder)
+
+
 def test_a_map_over_most_of_the_image_is_set_aside(folder: Path) -> None:
     """As in the paper's released artefacts, whose \"local\" noise covered at least half of the image."""
     large = Finding("mass", (0, 0, 60, 26))
@@ -123,12 +131,12 @@ def test_a_function_of_the_users_own(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--map", "my_maps.py:bad"), "r0: a map must be (H, W) with values from 0 to 1"),
+        (("--map", "my_maps.py:bad"), "r0/diagnosis: a map must be (H, W) with values from 0 to 1"),
         (("--map", "my_maps.py:none"), "no pair could be made: 2 x the map is empty"),
         (("--map", "my_maps.py:gone"), "has no function gone"),
         (("--map", "boxes"), "a function is named FILE.py:FUNCTION"),
         (("--map", "other.py:f"), "there is no file other.py"),
-        (("--step", "1000"), "step 1000 is not one of 0 to 999"),
+        (("--step", "1000"), "r0/diagnosis: step 1000 is not one of 0 to 999"),
         (("--kinds", "open"), "there are no such dialogues"),
     ],
 )

@@ -92,14 +92,15 @@ def draw(pixels_HW3: NDArray[np.uint8], where: LesionMap, seed: int, step: int =
     """What the noise of this image is rebuilt from, its hash included; ``cell`` by default as the head says."""
     height, width = pixels_HW3.shape[:2]
     drawn = Noise(where, seed, step, cell or max(1, round(max(width, height) / GRAIN)))
-    h = where.values(width, height)
-    drawn = replace(drawn, share=round(float(h.mean()), 6))
-    return replace(drawn, sha256=_hash(_noised(pixels_HW3, drawn)))
+    h_HW = where.values(width, height)
+    made = _noised(pixels_HW3, drawn, h_HW)
+    return replace(drawn, share=round(float(h_HW.mean()), 6), sha256=_hash(made))
 
 
 def apply(pixels_HW3: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
     """The noised image, bit for bit as it was drawn; raises ``NoiseError`` if it comes out otherwise."""
-    out = _noised(pixels_HW3, noise)
+    height, width = pixels_HW3.shape[:2]
+    out = _noised(pixels_HW3, noise, noise.map.values(width, height))
     if _hash(out) != noise.sha256:
         raise NoiseError(
             "the noised image is not the one that was drawn: the image has changed, or numpy draws otherwise"
@@ -107,9 +108,9 @@ def apply(pixels_HW3: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
     return out
 
 
-def _noised(pixels_HW3: NDArray[np.uint8], noise: Noise) -> NDArray[np.uint8]:
+def _noised(pixels_HW3: NDArray[np.uint8], noise: Noise, h_HW: NDArray[np.float64]) -> NDArray[np.uint8]:
     height, width = pixels_HW3.shape[:2]
-    h = noise.map.values(width, height)[..., None]
+    h = h_HW[..., None]
     xi, cell = kept(noise.step), noise.cell
     cells = -(-height // cell), -(-width // cell), 3
     eps = np.random.Generator(np.random.PCG64(noise.seed)).standard_normal(cells)

@@ -47,7 +47,7 @@ def hidden(
     ``file`` is the dialogues' file, to which image paths are relative. ``whole`` hides the whole image, as global noise
     does; ``source`` gives maps instead of annotations. A map that covers more than ``most`` of an image is no local
     noise any more and is set aside. Images of the test split are never used. Noise depends on ``seed`` and the
-    dialogue's id only. Raises ``RecordError`` and ``ImageError`` with the dialogue's id.
+    dialogue's id only. Raises ``ImageError`` and ``NoiseError`` with the dialogue's id.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
@@ -64,8 +64,11 @@ def hidden(
             if dialogue.image not in images:
                 images = {dialogue.image: _read(dialogue, file)}  # dialogues on one image stand side by side
             array = images[dialogue.image]
-            where = LesionMap(whole=True) if whole else _map(record, findings, array, source)
-            drawn = noise.draw(array, where, _seed(seed, dialogue.id), step)
+            try:
+                where = LesionMap(whole=True) if whole else _map(record, findings, array, source)
+                drawn = noise.draw(array, where, _seed(seed, dialogue.id), step)
+            except noise.NoiseError as error:
+                raise noise.NoiseError(f"{dialogue.id}: {error}") from error
             if drawn.share == 0:
                 skipped["the map is empty"] += 1
             elif drawn.share > most and not whole:
@@ -116,7 +119,7 @@ def _map(record: Record, findings: Sequence[Finding], array: NDArray[np.uint8], 
         return LesionMap(boxes=boxes, masks=tuple(f.mask for f in findings if f.mask))
     given = np.asarray(source(record, array), float)
     if given.ndim != 2 or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
-        raise noise.NoiseError(f"{record.id}: a map must be (H, W) with values from 0 to 1, not {given.shape}")
+        raise noise.NoiseError(f"a map must be (H, W) with values from 0 to 1, not {given.shape}")
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
     return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels)))
