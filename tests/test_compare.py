@@ -10,7 +10,7 @@ import pytest
 
 from unveil.evaluate.compare import PairingError, cluster_kind, differences, estimates, sums
 from unveil.evaluate.metrics import METRICS, RATIOS, metric
-from unveil.evaluate.verdict import Outcome, ScoreError
+from unveil.verdict import Outcome, ScoreError
 
 
 def outcome(name: str, cluster: str, **of: tuple[float, float]) -> Outcome:

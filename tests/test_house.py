@@ -28,6 +28,8 @@ CORE = {
     "runs",
     "screen",
     "plugins",
+    "sampling",
+    "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
@@ -37,7 +39,8 @@ ALLOWED = {
     "evaluate": {"models"},
     "models": {"encoding"},
     "encoding": set(),
-    "stages": {"ingest", "curate", "evaluate"},
+    "experts": {"curate", "models", "encoding"},
+    "stages": {"ingest", "curate", "evaluate", "experts"},
     "job": {"stages", "ingest", "curate", "train", "evaluate"},
     "cli": {"stages", "job", "train", "evaluate"},
     "__main__": {"cli"},

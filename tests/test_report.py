@@ -16,10 +16,10 @@ import pytest
 from unveil.evaluate import measures, pictures
 from unveil.evaluate.report import Inputs, write_report
 from unveil.evaluate.score import score
-from unveil.evaluate.verdict import Outcome
 from unveil.pixels import write_png
 from unveil.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
 from unveil.syntax import SYNTAXES, View, render
+from unveil.verdict import Outcome
 from unveil.wording import write_diagnosis
 
 WIDTH, HEIGHT = 96, 64

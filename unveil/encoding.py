@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +18,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from unveil import noise, pixels
 from unveil.noise import Noise
 from unveil.records import Dialogue, Kind
-from unveil.syntax import SYNTAXES, BoxSyntax, View, render
+from unveil.syntax import MARKUP, SYNTAXES, BoxSyntax, View, render
 from unveil.wording import HINTS
 
 IGNORED = -100
+ASKER = "VUSER"
+BLANK = View(MARKUP, (1, 1), (1, 1))  # of a prompt without an image
+_SIGN = "\u2021"  # stands for a text whose surroundings are looked for
 
 
 class ModelError(ValueError):
@@ -184,8 +190,7 @@ class Chat:
     @cached_property
     def _around(self) -> tuple[str, str]:
         """What the chat template writes before and after an answer: white space before it, and the end's tokens."""
-        turns = [*self._turns("?"), {"role": "assistant", "content": [{"type": "text", "text": "\u2021"}]}]
-        before, _, after = self._rendered(turns).rpartition("\u2021")
+        before, _, after = self._rendered([*self._turns("?"), _turn("assistant", _SIGN)]).rpartition(_SIGN)
         prompt = self.prompt_text("?")
         lead = before[len(prompt) :] if before.startswith(prompt) else ""
         return lead if lead.isspace() else "", after.strip()
@@ -221,9 +226,13 @@ class Chat:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
         array = pixels.to_rgb(pixels.read(path))
         try:
-            image = Image.fromarray(noise.apply(array, hidden) if hidden else array)
+            return self.show(noise.apply(array, hidden) if hidden else array)
         except noise.NoiseError as error:
             raise pixels.ImageError(f"{path}: {error}") from error
+
+    def show(self, array: NDArray[np.uint8]) -> Seen:
+        """An image, (height, width, 3), as the model sees it."""
+        image = Image.fromarray(array)
         size = image.size
         if self.syntax.square:
             image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
@@ -296,16 +305,52 @@ class Chat:
             return self.processor.apply_chat_template(turns, tokenize=False, **options)
         return self.tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options)
 
-    def question(self, text: str, kind: Kind, view: View) -> str:
+    def question(self, text: str, kind: Kind, view: View, hint: bool = True) -> str:
         """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""
-        if self.profile.hint:
+        if hint and self.profile.hint:
             width, height = view.size
             example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
             text = f"{text} {HINTS[kind].replace('{box}', example)}"
         return render(text, view)
 
-    def encode(self, dialogue: Dialogue, image: str | Path | Seen, with_answer: bool) -> Encoded:
-        """A dialogue as ids, with its true answer (to learn from) or without (to be answered)."""
+    def _prompt(self, dialogue: Dialogue, view: View, hint: bool) -> str:
+        """All that stands before the answer: earlier turns, and the question or the sign that the model is to ask."""
+        questions = [render(q, view) for q, _ in dialogue.history]
+        if dialogue.kind != "self-question":
+            questions.append(self.question(dialogue.question, dialogue.kind, view, hint))
+        elif not questions:
+            raise ModelError(f"{dialogue.id}: a model's own question needs a turn before it")
+        turns = self._turns(questions[0])
+        for i, (_, answer) in enumerate(dialogue.history):
+            turns.append(_turn("assistant", render(answer, view)))
+            if i + 1 < len(questions):
+                turns.append(_turn("user", questions[i + 1]))
+        if dialogue.kind != "self-question":
+            return self._rendered(turns, add_generation_prompt=True)
+        return self._rendered(turns) + self.asker
+
+    @cached_property
+    def asker(self) -> str:
+        """What stands before a question that the model puts: the user's turn as it opens, the role renamed.
+
+        STLLaVA-Med (arXiv 2406.19973) calls the role VUSER. It is text, so no vocabulary is added.
+        """
+        turns = [*self._turns("?"), _turn("assistant", "?")]
+        before, opened = self._rendered(turns), self._rendered([*turns, _turn("user", _SIGN)]).partition(_SIGN)[0]
+        opened = opened.removeprefix(before)
+        renamed = re.sub("user", lambda m: ASKER if m[0].isupper() else ASKER.lower(), opened, flags=re.IGNORECASE)
+        return renamed if renamed != opened else f"{opened}{ASKER}: "
+
+    def encode_text(self, name: str, question: str) -> Encoded:
+        """A question without an image, to be answered."""
+        prompt = self._rendered([_turn("user", question)], add_generation_prompt=True)
+        return Encoded(name, Seen({}, "", [], {}, BLANK), self._ids(prompt, self._wants_special(prompt)), [], 0)
+
+    def encode(self, dialogue: Dialogue, image: str | Path | Seen, with_answer: bool, hint: bool = True) -> Encoded:
+        """A dialogue as ids, with its true answer (to learn from) or without (to be answered).
+
+        ``hint`` lets a model that needs it be told the form of an answer to a question of this kind.
+        """
         try:
             if isinstance(image, Seen):
                 seen = image
@@ -313,7 +358,7 @@ class Chat:
                 seen = self.see(image, dialogue.noise) if dialogue.noise else self.look(image)
         except pixels.ImageError as error:
             raise pixels.ImageError(f"{dialogue.id}: {error}") from error
-        prompt = self.prompt_text(self.question(dialogue.question, dialogue.kind, seen.view))
+        prompt = self._prompt(dialogue, seen.view, hint)
         if prompt.count(self._placeholder) != 1:
             raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
         ids = self._ids(prompt.replace(self._placeholder, seen.text), self._wants_special(prompt))
@@ -365,6 +410,10 @@ class Chat:
     def stops(self) -> frozenset[int]:
         """The ids at which generation ends."""
         return frozenset(i for i in (self.end[0], self.tokenizer.eos_token_id) if i is not None)
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
 
 
 def _find(part: list[int], whole: list[int]) -> int | None:

@@ -13,13 +13,25 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
-from unveil.encoding import Chat, Encoded, ModelError, profile_of
+from unveil.encoding import IGNORED, Chat, Encoded, ModelError, profile_of
+from unveil.sampling import Sampling
 
 TINY = "tiny"
 
@@ -175,8 +187,19 @@ def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
 
 
 @torch.inference_mode()
-def answer(loaded: Loaded, rows: Sequence[Encoded], max_new_tokens: int) -> list[tuple[str, bool]]:
-    """Greedy answers to a batch of rows: the text, and whether it was cut at the length limit."""
+def answer(
+    loaded: Loaded,
+    rows: Sequence[Encoded],
+    max_new_tokens: int,
+    sampling: Sampling = Sampling(),
+    seeds: Sequence[int] = (),
+) -> list[tuple[str, bool]]:
+    """Answers to a batch of rows: the text, and whether it was cut at the length limit.
+
+    Greedy, or drawn as ``sampling`` says with a seed for each row, so that what a row draws does not depend on the rows
+    beside it. A token is drawn as the largest of its log-probability plus Gumbel noise, which is a draw from the
+    distribution.
+    """
     chat = loaded.chat
     batch = chat.batch(rows, loaded.device, left=True)
     del batch["labels"]
@@ -184,9 +207,45 @@ def answer(loaded: Loaded, rows: Sequence[Encoded], max_new_tokens: int) -> list
         **batch,
         max_new_tokens=max_new_tokens,
         do_sample=False,
+        logits_processor=_drawn(sampling, seeds),
         num_beams=1,
         eos_token_id=sorted(chat.stops),
         pad_token_id=chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else chat.end[0],
     )
     new = out[:, batch["input_ids"].shape[1] :].tolist()
     return [(chat.text(ids), chat.stops.isdisjoint(ids)) for ids in new]
+
+
+def _drawn(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
+    """What makes the likeliest token one that is drawn."""
+    if not sampling.temperature:
+        return LogitsProcessorList()
+    parts: list[LogitsProcessor] = [TemperatureLogitsWarper(sampling.temperature)]
+    if sampling.top_k:
+        parts.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        parts.append(TopPLogitsWarper(sampling.top_p))
+    return LogitsProcessorList([*parts, _Gumbel(seeds)])
+
+
+class _Gumbel(LogitsProcessor):
+    """Adds Gumbel noise from a generator of each row's own."""
+
+    def __init__(self, seeds: Sequence[int]):
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        drawn = [torch.rand(scores.shape[1], generator=g, dtype=torch.float64) for g in self.generators]
+        uniform_BV = torch.stack(drawn).clamp_min(torch.finfo(torch.float64).tiny).to(scores.device)
+        return scores - torch.log(-torch.log(uniform_BV)).to(scores.dtype)
+
+
+@torch.inference_mode()
+def instead(loaded: Loaded, rows: Sequence[Encoded]) -> list[str]:
+    """What the model would have said at each token of the rows' answers, had it been led along them so far."""
+    batch = loaded.chat.batch(rows, loaded.device)
+    labels_BT = batch.pop("labels")
+    logits_BTV = loaded.model(**batch, use_cache=False).logits
+    best_BT = logits_BTV[:, :-1].argmax(-1)
+    inside_BT = labels_BT[:, 1:] != IGNORED
+    return [loaded.chat.text(ids[inside].tolist()) for ids, inside in zip(best_BT, inside_BT, strict=True)]

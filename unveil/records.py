@@ -30,8 +30,10 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Completeness = Literal["exhaustive", "partial", "unknown"]
 Access = Literal["open", "dua", "credentialed"]
 
-#: What a dialogue asks. The first four come from findings (``curate mau``), the last two from a record's own questions.
-Kind = Literal["detection", "localisation", "recognition", "diagnosis", "closed", "open"]
+#: What a dialogue asks. The first four come from findings (``curate mau``), then two from a record's own questions. In
+#: the last one nothing is asked: its answer is the question that the model itself is to put.
+Kind = Literal["detection", "localisation", "recognition", "diagnosis", "closed", "open", "self-question"]
+#: The kinds that have a true answer.
 KINDS: tuple[Kind, ...] = ("detection", "localisation", "recognition", "diagnosis", "closed", "open")
 
 
@@ -135,6 +137,8 @@ class Dialogue:
     writer: str = "rules"
     noise: Noise | None = None
     """What hides the lesion when a model looks at the image."""
+    history: tuple[tuple[str, str], ...] = ()
+    """Questions and answers before this one in the same conversation."""
 
 
 @dataclass(frozen=True)

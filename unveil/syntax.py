@@ -32,6 +32,9 @@ class BoxSyntax:
     square: bool = False
     token_bins: bool = False
 
+    whole: re.Pattern[str] | None = None
+    """What ``write`` writes, where that is more than ``pattern`` reads; groups as in ``pattern``."""
+
     @property
     def step(self) -> float:
         """The smallest difference between two numbers that it can write."""
@@ -127,24 +130,34 @@ def _ints(form: str, grid: int | None = None) -> Callable[[Sequence[float]], str
 
 
 _LIST = r"\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]"
+_CORNERS = r"\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*,\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"
+_JSON = '{{"bbox_2d": [{}, {}, {}, {}]}}'
+_JSON_WHOLE = re.compile(r'\{\s*"bbox_2d"\s*:\s*' + _LIST + r"\s*\}")
 _UNIT = r"\[\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*\]"
 
 SYNTAXES: dict[str, BoxSyntax] = {
     s.name: s
     for s in (
         # Qwen2.5-VL: JSON, absolute pixels of the resized image
-        BoxSyntax("json-pixels", _ints('{{"bbox_2d": [{}, {}, {}, {}]}}'), re.compile(_LIST), None),
+        BoxSyntax("json-pixels", _ints(_JSON), re.compile(_LIST), None, whole=_JSON_WHOLE),
         # Qwen3-VL: the same JSON, 0-1000 of the image
-        BoxSyntax("json-1000", _ints('{{"bbox_2d": [{}, {}, {}, {}]}}'), re.compile(_LIST), 1000.0),
+        BoxSyntax("json-1000", _ints(_JSON), re.compile(_LIST), 1000.0, whole=_JSON_WHOLE),
         # Qwen2-VL: box tokens, 0-1000; the tokens are special and may be gone after decoding
         BoxSyntax(
             "qwen2-vl",
             _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
-            re.compile(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*,\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"),
+            re.compile(_CORNERS),
             1000.0,
+            whole=re.compile(r"(?:<\|box_start\|>)?" + _CORNERS + r"(?:<\|box_end\|>)?"),
         ),
         # InternVL: 0-1000
-        BoxSyntax("internvl", _ints("<box>[[{}, {}, {}, {}]]</box>"), re.compile(r"\[" + _LIST + r"\]"), 1000.0),
+        BoxSyntax(
+            "internvl",
+            _ints("<box>[[{}, {}, {}, {}]]</box>"),
+            re.compile(r"\[" + _LIST + r"\]"),
+            1000.0,
+            whole=re.compile(r"(?:<box>)?\[" + _LIST + r"\](?:</box>)?"),
+        ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
         BoxSyntax(
             "unit-square",
@@ -175,7 +188,8 @@ SYNTAXES: dict[str, BoxSyntax] = {
     )
 }
 
-_MARKUP = re.compile(r"<box (-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (-?[\d.]+)>")
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_MARKUP = re.compile(f"<box {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER}>")
 
 
 def mark(box: Box) -> str:
@@ -191,3 +205,17 @@ def unmark(text: str) -> list[Box]:
 def render(text: str, view: View) -> str:
     """Neutral markup turned into the model's own syntax."""
     return _MARKUP.sub(lambda m: view.write(unmark(m[0])[0]), text)
+
+
+def neutral(text: str, view: View) -> str:
+    """A model's own boxes turned into neutral markup; a malformed one stays as the model wrote it."""
+
+    def marked(found: re.Match[str]) -> str:
+        boxes, _ = view.read(found[0])
+        return mark(boxes[0]) if boxes else found[0]
+
+    return (view.syntax.whole or view.syntax.pattern).sub(marked, text)
+
+
+#: How neutral markup is read as an answer. No model is declared to write it.
+MARKUP = BoxSyntax("markup", lambda v: "<box {:.2f} {:.2f} {:.2f} {:.2f}>".format(*v), _MARKUP, None)

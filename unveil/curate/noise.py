@@ -8,7 +8,6 @@ whatever a user's own function gives.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from PIL import Image
 from unveil import noise, pixels
 from unveil.noise import LesionMap
 from unveil.records import Dialogue, Finding, Pair, Record, image_path
+from unveil.sampling import seed_of
 from unveil.syntax import unmark
 
 #: A user's source of maps: a record and its image (H, W, 3) uint8 to a map of any size, values 0 to 1.
@@ -66,7 +66,7 @@ def hidden(
             array = images[dialogue.image]
             try:
                 where = LesionMap(whole=True) if whole else _map(record, findings, array, source)
-                drawn = noise.draw(array, where, _seed(seed, dialogue.id), step)
+                drawn = noise.draw(array, where, seed_of(seed, dialogue.id), step)
             except noise.NoiseError as error:
                 raise noise.NoiseError(f"{dialogue.id}: {error}") from error
             if drawn.share == 0:
@@ -123,7 +123,3 @@ def _map(record: Record, findings: Sequence[Finding], array: NDArray[np.uint8], 
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
     return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels)))
-
-
-def _seed(seed: int, name: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:6])

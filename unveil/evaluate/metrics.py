@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from unveil.evaluate.verdict import FAILURES, Case, Outcome, ScoreError, judge
 from unveil.records import Dialogue, Prediction, Record
 from unveil.syntax import SYNTAXES, View
+from unveil.verdict import FAILURES, Case, Outcome, ScoreError, judge
 from unveil.wording import parse
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from unveil.evaluate.verdict import Outcome
 from unveil.geometry import Box, clip
 from unveil.pixels import ImageError, read
 from unveil.records import Dialogue, Prediction, Record
 from unveil.syntax import SYNTAXES, View
+from unveil.verdict import Outcome
 from unveil.wording import normal, parse
 
 POINTS = 240  # more would not be seen in a small curve

@@ -23,9 +23,9 @@ from unveil import __version__
 from unveil.evaluate import measures, metrics, pictures
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
-from unveil.evaluate.verdict import FAILURES, Outcome
 from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
 from unveil.runs import sha256
+from unveil.verdict import FAILURES, Outcome
 
 EACH = 4  # pictures in each group of examples
 SHEET = 12  # pictures in the contact sheet

@@ -19,10 +19,10 @@ import numpy as np
 
 from unveil.evaluate.compare import LEVEL, RESAMPLES, Estimate, cluster_kind, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
-from unveil.evaluate.verdict import Case, Outcome, ScoreError, judge
 from unveil.geometry import Box, scale
 from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.runs import sha256
+from unveil.verdict import Case, Outcome, ScoreError, judge
 from unveil.wording import Parsed, name_of
 
 #: The name of the constant among the baselines.

@@ -1,0 +1,375 @@
+"""Asking an expert: one interface for an endpoint, a local checkpoint and the rules.
+
+``Expert.answer(requests)`` yields a ``Reply`` to each, in any order. Every reply is written to disk before anything is
+done with it, under a hash of the whole request, so a run that is killed goes on where it was and what was paid for is
+never asked again. A reply that breaks its schema is asked again with the reason, then set aside with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unveil import noise, pixels, runs
+from unveil.geometry import Box
+from unveil.noise import Noise
+from unveil.records import Kind, Record
+from unveil.sampling import Sampling
+
+Role = Literal["user", "assistant", "asker"]
+
+
+class ExpertError(ValueError):
+    """An expert that cannot be asked; the message names the item. Replies that came before it are kept."""
+
+
+class BudgetSpent(ExpertError):
+    """The budget is used up; what was paid for is kept."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side says, boxes in neutral markup. ``asker`` is a model that puts the user's next question."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file, its lesion hidden by ``noise`` where there is any, with ``boxes`` drawn over it."""
+
+    path: Path
+    boxes: tuple[Box, ...] = ()
+    noise: Noise | None = None
+
+    def array(self) -> NDArray[np.uint8]:
+        """What is looked at, (height, width, 3). Raises ``ImageError`` and ``NoiseError``."""
+        array = pixels.to_rgb(pixels.read(self.path))
+        image = Image.fromarray(noise.apply(array, self.noise) if self.noise else array)
+        pen, width = ImageDraw.Draw(image), max(1, round(max(image.size) / 200))
+        for box in self.boxes:
+            pen.rectangle(box, outline=(255, 210, 0), width=width)
+        return np.asarray(image)
+
+    def png(self) -> bytes:
+        """PNG made from the pixels, never from the file: no header, name or comment of the file is in it."""
+        out = io.BytesIO()
+        Image.fromarray(self.array()).save(out, "PNG")
+        return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to an expert. Only system, turns, picture, sampling and schema are ever seen by it."""
+
+    id: str
+    """The item's id, for messages; never sent."""
+    task: str
+    """What is asked for, in a word; never sent."""
+    turns: tuple[Turn, ...]
+    picture: Picture | None = None
+    system: str = ""
+    schema: type[BaseModel] | None = None
+    """What a reply must be, as JSON; none takes text as it is."""
+    check: Callable[[Any], None] | None = None
+    """Raises ``ValueError`` with the reason for a reply of the right form that cannot be used."""
+    rule: Callable[[], Any] | None = None
+    """What the rules reply: a text, or a value of the schema."""
+    kind: Kind | None = None
+    """The kind of a dialogue's question, so that a model that needs it is told the answer's form."""
+    forced: str | None = None
+    """An answer along which a local checkpoint tells, token by token, what it would have said instead."""
+    sampling: Sampling = field(default_factory=Sampling)
+    record: Record | None = None
+    """Where picture and words come from, by which it is decided what may leave."""
+
+    attempt: int = 1
+    first: Request | None = None
+    """The request that this one repeats after a reply that could not be used."""
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all that the reply depends on, but for who is asked."""
+        shown = self.picture
+        about = {
+            "system": self.system,
+            "turns": [[turn.role, turn.text] for turn in self.turns],
+            "picture": shown and [_file_hash(shown.path), shown.boxes, shown.noise.sha256 if shown.noise else ""],
+            "schema": self.schema and self.schema.model_json_schema(),
+            "kind": self.kind,
+            "forced": self.forced,
+            "sampling": vars(self.sampling),
+        }
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def again(self, text: str, why: str) -> Request:
+        """The request once more, with the reply that could not be used and the reason."""
+        first = self.first or self
+        turns = (*first.turns, Turn("assistant", text), Turn("user", AGAIN.format(why)))
+        return replace(first, turns=turns, attempt=self.attempt + 1, first=first)
+
+
+AGAIN = "That cannot be used: {}. Answer once more, in the form that was asked for and with nothing else."
+
+
+@lru_cache(maxsize=4096)
+def _file_hash(path: Path) -> str:
+    if not path.is_file():
+        raise pixels.ImageError(f"{path}: no such file")
+    return runs.sha256(path)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What came back: text and tokens, or the reason for which this one item got no reply."""
+
+    text: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The reply to a request: ``value`` (text, or a value of the schema), or the ``error`` it was set aside for."""
+
+    request: Request
+    value: Any
+    text: str
+    writer: str
+    error: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.request.id
+
+
+class Backend(ABC):
+    """Who is asked. ``name`` says so in provenance and is part of the store's key."""
+
+    name: str
+    repeats: bool = True
+    """Whether asking again may give another reply."""
+
+    @abstractmethod
+    def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
+        """Raw replies in any order, each given to ``keep`` (from any thread) as soon as it is there.
+
+        Takes requests only as it is ready for them. Raises ``ExpertError`` where nobody can be asked at all.
+        """
+
+
+class Rules(Backend):
+    """The rules: what a request itself says the answer is. They see annotations, not images."""
+
+    name, repeats = "rules", False
+
+    def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
+        for request in requests:
+            if request.rule is None:
+                raise ExpertError(f"{request.id}: rules cannot answer {request.task!r}: name a model with --expert")
+            value = request.rule()
+            yield request, Raw(value.model_dump_json() if isinstance(value, BaseModel) else str(value))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent on a job, replies of earlier runs included; prices are per million tokens."""
+
+    cost: float | None = None
+    tokens: int | None = None
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.cost is not None and not (self.price_in or self.price_out):
+            raise ExpertError("a budget needs to know what tokens cost: --price-in and --price-out per million")
+        if self.cost == 0 or self.tokens == 0:
+            raise ExpertError("a budget of 0 allows no question")
+
+
+@dataclass
+class Spent:
+    """What a job has cost so far."""
+
+    asked: int = 0
+    known: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+    again: int = 0
+    set_aside: Counter[str] = field(default_factory=Counter)
+
+    def add(self, raw: Raw, budget: Budget) -> None:
+        self.tokens_in += raw.tokens_in
+        self.tokens_out += raw.tokens_out
+        self.cost += (raw.tokens_in * budget.price_in + raw.tokens_out * budget.price_out) / 1e6
+
+    def over(self, budget: Budget) -> bool:
+        """Whether the budget is used up, so that nothing more may be asked."""
+        tokens = self.tokens_in + self.tokens_out
+        return (budget.cost is not None and self.cost >= budget.cost) or (
+            budget.tokens is not None and tokens >= budget.tokens
+        )
+
+    def text(self) -> str:
+        """One line for the person at the screen."""
+        cost = f", cost {self.cost:.4g}" if self.cost else ""
+        aside = f", {self.set_aside.total()} set aside" if self.set_aside else ""
+        return (
+            f"{self.asked} asked, {self.known} known from before, {self.again} asked again, "
+            f"{self.tokens_in + self.tokens_out:,} tokens{cost}{aside}"
+        )
+
+
+class Store:
+    """Replies on disk by key, in SQLite, written through before they are used. One file may serve several jobs."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        try:
+            self._file = sqlite3.connect(path, check_same_thread=False, timeout=60)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=FULL")
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, task TEXT, item TEXT, text TEXT,"
+                " tokens_in INTEGER, tokens_out INTEGER)"
+            )
+        except sqlite3.Error as error:
+            raise ExpertError(f"{path}: cannot keep replies here: {error}") from error
+
+    def get(self, key: str) -> Raw | None:
+        with self._lock:
+            row = self._file.execute("SELECT text, tokens_in, tokens_out FROM replies WHERE key = ?", [key]).fetchone()
+        return Raw(*row) if row else None
+
+    def put(self, key: str, request: Request, raw: Raw) -> None:
+        row = (key, request.task, request.id, raw.text, raw.tokens_in, raw.tokens_out)
+        try:
+            with self._lock, self._file:
+                self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.Error as error:  # a full disk, above all
+            raise ExpertError(f"{request.id}: its reply could not be kept in {self.path}: {error}") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Expert:
+    """Somebody who answers requests, with a store of replies, a budget, and up to ``tries`` replies per item."""
+
+    def __init__(self, backend: Backend, store: Store | None = None, budget: Budget = Budget(), tries: int = 3):
+        self.backend, self.store, self.budget, self.tries = backend, store, budget, tries
+        self.spent = Spent()
+
+    @property
+    def name(self) -> str:
+        return self.backend.name
+
+    def answer(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply to each request, in any order.
+
+        Raises ``BudgetSpent`` when the budget is used up, after all replies that were under way, and ``ExpertError``,
+        ``ImageError`` or ``NoiseError`` with the item's id where the expert or a picture is not to be had.
+        """
+        again = deque[Request]()
+        for request, raw in self._raws(iter(requests), again):
+            value, error = read(raw, request)
+            if error and raw.error is None and request.attempt < self.tries and self.backend.repeats:
+                self.spent.again += 1
+                again.append(request.again(raw.text, error))
+                continue
+            if error:
+                self.spent.set_aside[error] += 1
+            yield Reply(request.first or request, value, raw.text, self.name, error)
+
+    def _raws(self, source: Iterator[Request], again: deque[Request]) -> Iterator[tuple[Request, Raw]]:
+        """Raw replies from the store and from the backend; ``again`` may grow while they are used."""
+        known = deque[tuple[Request, Raw]]()
+        while True:
+            for request, raw in self.backend.ask(self._new(source, again, known), self._keep):
+                self.spent.add(raw, self.budget)
+                self.spent.asked += 1
+                yield request, raw
+                while known:
+                    yield known.popleft()
+            while known:
+                yield known.popleft()
+            if not again:
+                return
+            if self.spent.over(self.budget):
+                raise BudgetSpent(f"the budget is spent ({self.spent.text()}); the same with a larger one goes on")
+
+    def _new(
+        self, source: Iterator[Request], again: deque[Request], known: deque[tuple[Request, Raw]]
+    ) -> Iterator[Request]:
+        """The requests that nobody has answered yet; what is in the store goes to ``known``."""
+        while (request := again.popleft() if again else next(source, None)) is not None:
+            if kept := self.store.get(self._key(request)) if self.store else None:
+                self.spent.add(kept, self.budget)
+                self.spent.known += 1
+                known.append((request, kept))
+            elif self.spent.over(self.budget):
+                again.appendleft(request)
+                return
+            else:
+                yield request
+
+    def _key(self, request: Request) -> str:
+        try:
+            return f"{self.name} {request.key}"
+        except pixels.ImageError as error:
+            raise pixels.ImageError(f"{request.id}: {error}") from error
+
+    def _keep(self, request: Request, raw: Raw) -> None:
+        """Writes a reply through to the disk; one that is an error of the endpoint's is asked for again next time."""
+        if self.store and raw.error is None:
+            self.store.put(self._key(request), request, raw)
+
+
+def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
+    """The value of a raw reply, or None and why it cannot be used. Nothing is repaired but a fence around the JSON."""
+    if raw.error is not None:
+        return None, raw.error
+    try:
+        value: Any = raw.text
+        if request.schema:
+            fenced = FENCE.fullmatch(raw.text.strip())
+            value = request.schema.model_validate_json(fenced[1] if fenced else raw.text)
+        if request.check:
+            request.check(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, found["loc"]))
+        return None, f"not the form that was asked for: {where + ': ' if where else ''}{found['msg']}"
+    except ValueError as error:
+        return None, str(error)
+    return value, None
+
+
+FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n```", re.S)
+
+
+class Strict(BaseModel):
+    """What replies are made of: surplus fields and values of another type are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -1,0 +1,238 @@
+"""Whether something that is not medicine tells the better answer from the worse: its length, its words, its yes or no.
+
+Preference optimisation learns from the difference of two scores, so a shortcut is a score of one answer and the pair is
+told by the sign of the difference (Bradley and Terry): logistic regression without an intercept on differences of
+features, each pair seen from both sides. What counts is the accuracy on pairs of images that the regression has not
+seen. Chance is 0.5; a pair on whose sides the features agree counts one half.
+
+Bags of words are shares of an answer's words, not counts. If short and long answers draw their words from the same
+distribution, the expected difference of shares is zero, so zero weights minimise the (convex) loss and the words tell
+nothing: length does not come back through this door. And since words may tell by themselves how long an answer is
+(a bare "yes"), a broader shortcut is a finding only where it tells more than the narrower ones.
+
+Shapes: P pairs, F features.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import normalize
+
+from unveil.curate.checks import BOX, Check, Estimate, Material, Verdict, estimate, tokens, unboxed
+from unveil.records import Pair
+from unveil.wording import yes_no
+
+WARNING = 0.60
+"""A shortcut is a warning when the interval of its accuracy lies above: it settles one pair in five, and a coin the rest."""
+ERROR = 0.75
+"""And an error above this: it settles half of the pairs, more than most pairs leave to medicine."""
+FEWEST = 40
+"""With fewer pairs or half as many clusters nothing is said: an interval would be too narrow to be believed."""
+FOLDS = 5
+TELLING = 10  # words shown for either side
+
+Features = NDArray[np.float64] | sparse.csr_matrix
+
+
+@dataclass(frozen=True)
+class Told:
+    """How well one shortcut tells: for each pair 1 right, 0 wrong, 0.5 no difference; and what it says of each."""
+
+    right_P: NDArray[np.float64]
+    score_P: NDArray[np.float64]
+
+
+def shortcuts(material: Material) -> list[Check]:
+    """The checks of length, words, and yes or no, on pairs whose texts differ by more than where a box is."""
+    pairs = [pair for pair in material.pairs if tokens(pair.chosen) != tokens(pair.rejected)]
+    clusters = [material.cluster(pair) for pair in pairs]
+    answers = [pair.chosen for pair in pairs], [pair.rejected for pair in pairs]
+    lengths = {f"{side}_{unit}": measure(texts) for side, texts in zip(("chosen", "rejected"), answers, strict=True)
+               for unit, measure in (("words", words), ("characters", characters))}  # fmt: skip
+    left = {"pairs": len(pairs), "left_out": len(material.pairs) - len(pairs)}
+    if len(pairs) < FEWEST or len(set(clusters)) < FEWEST // 2:
+        why = f"{len(pairs)} pairs of {len(set(clusters))} images have two texts: too few to tell."
+        verdict: Verdict = "undecided" if pairs else "skipped"
+        told = why if pairs else "No pair has two texts that differ."
+        medians = {name: float(np.median(n)) for name, n in lengths.items() if len(n)}
+        return [Check(name, title, verdict, told, len(pairs), figures=left | medians) for name, title in TITLES.items()]
+    judge = _Judge(pairs, clusters, material.seed)
+    return [_length(judge, lengths, left), _words(judge, answers, left), _yes_no(judge, answers, left)]
+
+
+TITLES = {"length": "Length alone", "words": "Words alone", "yes_no": "Yes or no alone"}
+
+
+class _Judge:
+    """Tries shortcuts on the same pairs and folds, and remembers what they tell."""
+
+    def __init__(self, pairs: Sequence[Pair], clusters: Sequence[str], seed: int) -> None:
+        self.pairs, self.clusters, self.seed = pairs, clusters, seed
+        split = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(pairs)), groups=clusters)
+        self.folds = list(split)
+
+    def told(self, features_PF: Features) -> Told:
+        return told(features_PF, self.folds)
+
+    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None) -> Estimate:
+        rows = np.flatnonzero(np.ones(len(right_P), bool) if of is None else of)
+        return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed)
+
+    def beyond(self, one: Told, narrower: Sequence[Told]) -> Estimate:
+        """How much more one shortcut tells than the best of the narrower ones, on the same pairs."""
+        best = max(narrower, key=lambda other: other.right_P.mean())
+        return self.accuracy(one.right_P - best.right_P)
+
+    def clearest(self, one: Told, most: int = 50) -> tuple[str, ...]:
+        """Pairs that the shortcut tells rightly, the surest first."""
+        order = np.argsort(-one.score_P, kind="stable")
+        return tuple(self.pairs[i].id for i in order if one.right_P[i] == 1)[:most]
+
+
+# ---------------------------------------------------------------------------------------------------------- features
+
+
+def words(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Lengths in words; a box is one."""
+    return np.array([len(tokens(text)) for text in texts], float)
+
+
+def characters(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Lengths in characters; a box is one."""
+    return np.array([len(" ".join(unboxed(text)[0].split())) for text in texts], float)
+
+
+def length_features(chosen_P: NDArray[np.float64], rejected_P: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Differences of the logarithm of the length and of its square, (P, 2): long, short and middling can be preferred."""
+    logs = np.log1p(np.stack([chosen_P, rejected_P]))
+    logs = logs - logs.mean()
+    differences = np.stack([logs[0] - logs[1], logs[0] ** 2 - logs[1] ** 2], 1)
+    spread = differences.std(0) + np.abs(differences.mean(0))
+    return np.divide(differences, spread, out=np.zeros_like(differences), where=spread > 0)
+
+
+def word_features(chosen: Sequence[str], rejected: Sequence[str]) -> tuple[sparse.csr_matrix, NDArray[Any]]:
+    """Differences of the words' shares, (P, F), and the words. Numbers are one word, and so are boxes."""
+    counter = CountVectorizer(analyzer=lambda text: ["0" if t[0].isdigit() else t for t in tokens(text)])
+    counts = counter.fit_transform([*chosen, *rejected])
+    shares = normalize(counts.astype(float), norm="l1")
+    return (shares[: len(chosen)] - shares[len(chosen) :]).tocsr(), counter.get_feature_names_out()
+
+
+def yes_features(chosen: Sequence[str], rejected: Sequence[str]) -> NDArray[np.float64]:
+    """1 where yes stands against no, -1 where no stands against yes, else 0, (P, 1)."""
+    sides = zip(map(yes_no, chosen), map(yes_no, rejected), strict=True)
+    return np.array([[0.0 if None in (a, b) else float(bool(a)) - float(bool(b))] for a, b in sides])
+
+
+def told(features_PF: Features, folds: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> Told:
+    """What a regression on the other folds says of each pair."""
+    score_P = np.zeros(features_PF.shape[0])
+    for train, test in folds:
+        score_P[test] = features_PF[test] @ _weights(features_PF[train])
+    sure = np.abs(score_P) > 1e-9
+    return Told(np.where(sure, score_P > 0, 0.5).astype(float), score_P)
+
+
+def _weights(features_PF: Features) -> NDArray[np.float64]:
+    """Without an intercept, and from both sides, so that nothing depends on which answer stands first."""
+    both = sparse.vstack([sparse.csr_matrix(features_PF), sparse.csr_matrix(-features_PF)]).tocsr()
+    sides = np.repeat([1, 0], features_PF.shape[0])
+    return LogisticRegression(fit_intercept=False, max_iter=1000).fit(both, sides).coef_[0]
+
+
+# ------------------------------------------------------------------------------------------------------------ checks
+
+
+def verdict(accuracy: Estimate) -> Verdict:
+    """By the interval: what may be chance is no finding, and what may be a shortcut is not called fine."""
+    low = accuracy.value if accuracy.low is None else accuracy.low
+    high = accuracy.value if accuracy.high is None else accuracy.high
+    return "error" if low > ERROR else "warning" if low > WARNING else "undecided" if high > WARNING else "fine"
+
+
+def _worst(*verdicts: Verdict) -> Verdict:
+    order: tuple[Verdict, ...] = ("error", "warning", "undecided", "fine")
+    return min(verdicts, key=order.index)
+
+
+def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Mapping[str, int]) -> Check:
+    by = {u: judge.told(length_features(lengths[f"chosen_{u}"], lengths[f"rejected_{u}"])) for u in UNITS}
+    accuracies = {unit: judge.accuracy(one.right_P) for unit, one in by.items()}
+    yes = judge.told(yes_features([p.chosen for p in judge.pairs], [p.rejected for p in judge.pairs]))
+    # "no" has fewer characters than "yes": that is not length
+    beyond = judge.beyond(by["characters"], [yes])
+    found = _worst(verdict(accuracies["words"]), verdict(accuracies["characters"]) if _more(beyond) else "fine")
+    medians = {name: float(np.median(n)) for name, n in lengths.items()}
+    message = (
+        f"The length in words tells the better answer in {accuracies['words'].text()} of the pairs, in characters in "
+        f"{accuracies['characters'].text()}; half of the better answers have {medians['chosen_words']:g} words or "
+        f"fewer, of the worse ones {medians['rejected_words']:g}."
+    )
+    figures = {**left, **accuracies, **medians, "characters_beyond_yes_no": beyond}
+    clearest = judge.clearest(max(by.values(), key=lambda one: one.right_P.mean()))
+    return Check("length", TITLES["length"], found, message, len(judge.pairs), (), figures, clearest)
+
+
+UNITS = ("words", "characters")
+
+
+def _more(beyond: Estimate) -> bool:
+    return (beyond.value if beyond.low is None else beyond.low) > 0
+
+
+def _words(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[str, int]) -> Check:
+    features, names = word_features(*answers)
+    one = judge.told(features)
+    accuracy = judge.accuracy(one.right_P)
+    lengths = [length_features(*map(measure, answers)) for measure in (words, characters)]
+    beyond = judge.beyond(one, [judge.told(f) for f in [*lengths, yes_features(*answers)]])
+    found, told_by = verdict(accuracy), _telling(features, names)
+    message = f"Which words stand in it tells the better answer in {accuracy.text()} of the pairs."
+    if found in ("error", "warning") and not _more(beyond):
+        found, message = "fine", f"{message} That is no more than its length or its yes or no tells."
+    elif found in ("error", "warning"):
+        message += f" For the better: {', '.join(told_by['better'][:5])}; for the worse: {', '.join(told_by['worse'][:5])}."
+    figures = {**left, "accuracy": accuracy, "beyond_length_and_yes_no": beyond, "telling": told_by}
+    return Check("words", TITLES["words"], found, message, len(judge.pairs), (), figures, judge.clearest(one))
+
+
+def _telling(features_PF: sparse.csr_matrix, names: NDArray[Any]) -> dict[str, list[str]]:
+    """The words that speak most for either side."""
+    weights = _weights(features_PF)
+    shown = {BOX: "(a box)", "0": "(a number)"}
+    order = [(float(weights[i]), shown.get(names[i], str(names[i]))) for i in np.argsort(-weights, kind="stable")]
+    better = [name for weight, name in order[:TELLING] if weight > 0]
+    return {"better": better, "worse": [name for weight, name in order[::-1][:TELLING] if weight < 0]}
+
+
+def _yes_no(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[str, int]) -> Check:
+    features = yes_features(*answers)
+    apart = features[:, 0] != 0
+    told_sides = Counter("yes" if f > 0 else "no" for f in features[apart, 0])
+    counts = {**left, "pairs": int(apart.sum()), "chosen_yes": told_sides["yes"], "chosen_no": told_sides["no"]}
+    clusters = {judge.clusters[i] for i in np.flatnonzero(apart)}
+    title = TITLES["yes_no"]
+    if not apart.any():
+        return Check("yes_no", title, "skipped", "In no pair does a yes stand against a no.", 0, (), counts)
+    if apart.sum() < FEWEST or len(clusters) < FEWEST // 2:
+        message = f"In {apart.sum()} pairs of {len(clusters)} images a yes stands against a no: too few to tell."
+        return Check("yes_no", title, "undecided", message, int(apart.sum()), (), counts)
+    one = judge.told(features)
+    accuracy = judge.accuracy(one.right_P, apart)
+    message = (
+        f"Where a yes stands against a no, the one word tells the better answer in {accuracy.text()} of the pairs: "
+        f"{told_sides['yes']} x yes, {told_sides['no']} x no."
+    )
+    figures = {**counts, "accuracy": accuracy}
+    return Check("yes_no", title, verdict(accuracy), message, int(apart.sum()), (), figures, judge.clearest(one))
