@@ -41,8 +41,11 @@ ALLOWED = {
     "encoding": set(),
     "experts": {"curate", "models", "encoding"},
     "stages": {"ingest", "curate", "evaluate", "experts"},
+    "auditing": {"curate"},
+    "pairing": {"curate", "experts"},
+    "prefer": {"pairing", "experts", "train"},
     "job": {"stages", "ingest", "curate", "train", "evaluate"},
-    "cli": {"stages", "job", "train", "evaluate"},
+    "cli": {"stages", "auditing", "job", "train", "evaluate"},
     "__main__": {"cli"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, job, records, screen, stages
+from unveil import __version__, auditing, job, pairing, prefer, records, screen, stages
 
 
 def train_sft(config: Any) -> None:
@@ -77,7 +77,26 @@ COMMANDS: dict[str, Command] = {
         lambda: stages.MauConfig, stages.curate_mau, "records to questions with true answers in three steps"
     ),
     "curate noise": Command(
-        lambda: stages.NoiseConfig, stages.curate_noise, "pairs in which noise hides the lesion from the worse side"
+        lambda: pairing.NoiseConfig, pairing.curate_noise, "pairs in which noise hides the lesion from the worse side"
+    ),
+    "audit": Command(
+        lambda: auditing.AuditConfig,
+        auditing.audit,
+        "what a model could learn from preference pairs instead of medicine",
+    ),
+    "curate hallucinate": Command(
+        lambda: pairing.HallucinateConfig,
+        pairing.curate_hallucinate,
+        "pairs of a true answer and a plausible wrong one, drawn from the model or written",
+    ),
+    "curate rank": Command(
+        lambda: pairing.RankConfig, pairing.curate_rank, "pairs of the model's own answers, better and worse"
+    ),
+    "curate relevance": Command(
+        lambda: pairing.RelevanceConfig, pairing.curate_relevance, "weights of pairs by their clinical relevance"
+    ),
+    "prefer": Command(
+        lambda: prefer.PreferConfig, prefer.prefer, "pairs and training of a preference method by its name"
     ),
     "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),
     "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones"),
@@ -86,7 +105,7 @@ COMMANDS: dict[str, Command] = {
         lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"
     ),
     "convert pairs": Command(
-        lambda: stages.PairsConfig, stages.convert_pairs, "preference pairs to or from the form that TRL reads"
+        lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"
     ),
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }
@@ -151,6 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         screen.say("stopped; the same command goes on from here")
         return 130
+    except runs.DryRun as told:
+        screen.say(f"dry run: {told}")
+        return 0
     except USER_ERRORS as error:
         if os.environ.get("UNVEIL_DEBUG"):
             raise

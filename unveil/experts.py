@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, Store
+from unveil.curate import endpoint
+from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, Store, named
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
-from unveil.syntax import neutral
+from unveil.syntax import neutral, neutral_json
 
 
 def _alike(request: Request) -> tuple[Any, ...]:
@@ -32,8 +35,8 @@ class Local(Backend):
         self.batch_size = batch_size
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
-        while window := list(itertools.islice(requests, self.batch_size * 4)):
-            window.sort(key=_alike)
+        while window := list(itertools.islice(requests, self.batch_size * 16)):
+            window.sort(key=lambda r: (_alike(r), r.kind or "", len(r.turns[-1].text)))  # like lengths together
             for _, group in itertools.groupby(window, key=_alike):
                 alike = list(group)
                 for at in range(0, len(alike), self.batch_size):
@@ -51,9 +54,12 @@ class Local(Backend):
             seeds = [seed_of(request.sampling.seed, request.key) for request in batch]
             texts = self.models.answer(self.loaded, rows, sampling.max_tokens, sampling, seeds)
         return [
-            Raw(neutral(text, row.seen.view), len(row.prompt), len(self.loaded.chat.tokenizer(text)["input_ids"]))
-            for row, (text, _) in zip(rows, texts, strict=True)
+            self._raw(request, row, text, cut) for request, row, (text, cut) in zip(batch, rows, texts, strict=True)
         ]
+
+    def _raw(self, request: Request, row: Any, text: str, cut: bool) -> Raw:
+        said = (neutral_json if request.schema else neutral)(text, row.seen.view)
+        return Raw(said, len(row.prompt), len(self.loaded.chat.tokenizer(text)["input_ids"]), cut)
 
     def _row(self, request: Request) -> Any:
         asker = request.turns[-1].role == "asker"
@@ -76,7 +82,8 @@ class Local(Backend):
         forced = request.forced is not None
         shown = request.picture
         plain = not (shown.boxes or shown.noise)
-        looked = shown.path if plain else self.loaded.chat.show(shown.array())
+        with named(request):
+            looked = shown.path if plain else self.loaded.chat.show(shown.array())
         return self.loaded.chat.encode(dialogue, looked, with_answer=forced, hint=request.kind is not None)
 
 
@@ -119,13 +126,55 @@ class ExpertOptions:
     """local: requests answered at a time."""
 
 
+def checkpoint(
+    model: str, out: Path, revision: str | None = None, syntax: str | None = None, batch_size: int = 32
+) -> Expert:
+    """A checkpoint on this machine as one that is asked; replies are kept beside ``out``."""
+    return Expert(Local(model, revision, syntax, batch_size), _store(out), tries=1)
+
+
+def _store(out: Path) -> Store:
+    return Store(out.with_name(out.name + ".replies.sqlite"))
+
+
 def bind(options: ExpertOptions, out: Path) -> Expert:
     """The expert that the options name; replies are kept beside ``out``."""
+    kind, _, model = options.expert.partition(":")
+    here = kind in ("rules", "local")
+    if options.dry_run and here:
+        raise ExpertError(f"--dry-run: nothing leaves this machine with --expert {options.expert}")
     if options.expert == "rules":
         return Expert(Rules())
-    store = Store(out.with_name(out.name + ".replies.sqlite"))
     budget = Budget(options.budget, options.budget_tokens, options.price_in, options.price_out)
-    kind, _, model = options.expert.partition(":")
-    if kind == "local":
-        return Expert(Local(model, batch_size=options.expert_batch), store, budget, options.tries)
-    raise ExpertError(f"--expert {options.expert!r}: use rules, local:MODEL or the address of an endpoint")
+    asked = Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent)
+    return Expert(asked, _store(out), budget, options.tries)
+
+
+def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
+    if not options.expert.startswith(("http://", "https://")):
+        raise ExpertError("--expert: use rules, local:MODEL or the address of an endpoint (http:// or https://)")
+    if options.expert_model is None:
+        raise ExpertError("--expert-model: name the model as the endpoint calls it")
+    return endpoint.connect(
+        options.expert,
+        options.expert_model,
+        _key(options.key_variable),
+        folder,
+        allow_remote=options.allow_remote,
+        pixels_reviewed=options.pixels_reviewed,
+        dry_run=options.dry_run,
+        structured=options.structured,
+        concurrency=options.concurrency,
+        retries=options.retries,
+        timeout=options.timeout,
+    )
+
+
+def _key(variable: str) -> str:
+    """The key, empty where there is none. No message repeats what was given: it may be the key itself."""
+    if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.A):
+        raise ExpertError("--key-variable takes the name of an environment variable, never the key itself")
+    key = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise ExpertError(f"the environment variable {variable} holds characters that no key has")
+    return key

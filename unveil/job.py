@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -97,10 +97,10 @@ def run(config: RunConfig) -> Path:
         patients=config.patients,
         seed=config.seed,
     )
-    _stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
+    runs.stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
     file = _checked(config)
     asking = MauConfig(records=file, out=out / "dialogues.jsonl", max_findings=config.max_findings, seed=config.seed)
-    _stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
+    runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     _predict(config, "base", config.model)
     learning = sft.SftConfig(
         dialogues=asking.out,
@@ -120,7 +120,7 @@ def run(config: RunConfig) -> Path:
         resume=not config.restart,
         restart=config.restart,
     )
-    _stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
+    runs.stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
     _predict(config, "sft", str(out / "sft"))
     answers = {name: out / name / "predictions.jsonl" for name in ("base", "sft")}
     scores = score(ScoreConfig(file, asking.out, answers, out, config.resamples, config.seed))
@@ -130,15 +130,6 @@ def run(config: RunConfig) -> Path:
     path = report(ReportConfig(out, config.seed))
     screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
     return path
-
-
-def _stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
-    """Does the work of a stage unless its output was made with the same settings from the same inputs."""
-    if runs.is_current(out, command, config, inputs):
-        screen.say(f"{command}: {out} is there already")
-        return
-    screen.say(f"[{command}]")
-    work()
 
 
 def _checked(config: RunConfig) -> Path:
@@ -186,7 +177,7 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
     trained = config.out / name / "run.json"
     if trained.is_file():  # a model trained anew answers anew
         inputs.append(trained)
-    _stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
+    runs.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
 def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Noise:
     share: float = 0.0
     """Mean of the map: the share of the image that is noised."""
     sha256: str = ""
+    confidence: float = 1.0
+    """How sure the map's source is that this is the lesion: 1 for annotations."""
 
 
 STEPS = 1000

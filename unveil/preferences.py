@@ -24,7 +24,7 @@ def read_pairs(path: Path) -> list[Pair]:
     one image, with a weight that is not a finite number >= 0, and for an id that occurs twice.
     """
     pairs: dict[str, Pair] = {}
-    for number, pair in each_line(path, lambda row, number: _pair(row, f"{path.stem}-{number}")):
+    for number, pair in each_line(path, lambda row, number: _checked(row, f"{path.stem}-{number}")):
         if pair.id in pairs:
             raise RecordError(f"{path}:{number}: {pair.id} occurs more than once; ids must be unique")
         pairs[pair.id] = pair
@@ -33,12 +33,20 @@ def read_pairs(path: Path) -> list[Pair]:
     return list(pairs.values())
 
 
-def _pair(row: Any, name: str) -> Pair:
-    """The pair of one line; what is wrong with it is told with its id."""
+def _checked(row: Any, name: str) -> Pair:
+    pair = parsed(row, name)
+    try:
+        return checked(pair)
+    except RecordError as error:
+        raise RecordError(f"{pair.id}: {error}") from error
+
+
+def parsed(row: Any, name: str) -> Pair:
+    """The pair of one line in either form, whatever it says; what is wrong with the form is told with its id."""
     if not isinstance(row, dict):
         raise RecordError(f"an object is needed, not {row!r}")
     try:
-        return checked(from_trl(row, name) if "prompt" in row else from_json(Pair, row))
+        return from_trl(row, name) if "prompt" in row else from_json(Pair, row)
     except ValueError as error:
         raise RecordError(f"{row.get('id', name)}: {error}") from error
     except (TypeError, KeyError, AttributeError) as error:

@@ -180,6 +180,8 @@ class Pair:
     weight: float = 1.0
     writer: str = "rules"
     rejected_noise: Noise | None = None
+    target: str | None = None
+    """As the dialogue's: what the question is about."""
 
     @property
     def other(self) -> bool:
@@ -317,6 +319,12 @@ def each_line(path: str | Path, make: Callable[[Any, int], Made]) -> Iterator[tu
 def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -> Path:
     """The image's path: ``image`` is relative to the folder of the JSONL ``file`` unless it is absolute."""
     return Path(file).parent / record_or_dialogue.image
+
+
+def beside(image: str, old: Path, new: Path) -> str:
+    """An image's path as seen from the folder of another file. An image that is a link stays that link."""
+    path = old.parent / image
+    return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 
 
 def select(rows: Iterable[Row], split: Split | None) -> list[Row]:

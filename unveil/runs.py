@@ -8,11 +8,18 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from unveil import screen
+
+
+class DryRun(Exception):
+    """A run that was to do nothing but tell what it would do has done so; not an error."""
+
 
 #: Fields of a configuration that change how a run goes on but not what comes out.
 PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints"})
@@ -76,6 +83,15 @@ def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> 
         k: v for k, v in plain(config).items() if k not in PASSING
     }
     return about["command"] == command and same and about["inputs"] == {str(p): sha256(Path(p)) for p in inputs}
+
+
+def stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
+    """Does the work of a stage unless its output was made with the same settings from the same inputs."""
+    if is_current(out, command, config, inputs):
+        screen.say(f"{command}: {out} is there already")
+        return
+    screen.say(f"[{command}]")
+    work()
 
 
 def peak_mb() -> float:

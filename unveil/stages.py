@@ -18,7 +18,6 @@ import tyro
 from unveil import records, runs, screen
 from unveil.curate.mau import Rules
 from unveil.ingest.reading import Options
-from unveil.records import Kind
 
 Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
 
@@ -123,7 +122,7 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
 
 def _moved(rows: Sequence[records.Record], old: Path, new: Path) -> list[records.Record]:
     """The records with image paths that hold from the folder of another file."""
-    return [replace(r, image=_beside(r.image, old, new)) for r in rows]
+    return [replace(r, image=records.beside(r.image, old, new)) for r in rows]
 
 
 @dataclass(frozen=True)
@@ -155,129 +154,6 @@ def curate_mau(config: MauConfig) -> None:
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
     runs.write(config.out, "curate mau", config, [config.records], time.monotonic() - started, left_out=dict(skipped))
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseConfig:
-    """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
-
-    records: Path
-    """records.jsonl."""
-    dialogues: Path
-    """dialogues.jsonl; its training and validation dialogues are used."""
-    out: Path
-    """pairs.jsonl."""
-    map: str = "annotations"
-    """Where the lesion is: annotations (masks, else boxes), whole (the whole image, as global noise), or a function of
-    yours, FILE.py:FUNCTION, from a record and its image (height, width, 3) to a map with values from 0 to 1."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
-    """Kinds of dialogues."""
-    step: int = 500
-    """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""
-    most: float = 0.5
-    """Share of an image that a map may cover; a larger one is set aside."""
-    seed: int = 0
-    """Seed of the noise."""
-
-
-def curate_noise(config: NoiseConfig) -> None:
-    from unveil import plugins
-    from unveil.curate.noise import hidden
-
-    started = time.monotonic()
-    skipped: Counter[str] = Counter()
-    rows = list(records.read_jsonl(config.records, records.Record))
-    asked = [d for d in records.read_jsonl(config.dialogues, records.Dialogue) if d.kind in config.kinds]
-    source = None if config.map in ("annotations", "whole") else plugins.function(config.map)
-    options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
-    options["seed"] = config.seed
-    with screen.progress("noise", len(asked)) as advance:
-        told = (advance() or dialogue for dialogue in asked)
-        made = list(hidden(rows, told, config.dialogues, source=source, skipped=skipped, **options))
-    if not made:
-        why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
-        raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
-    moved = [replace(pair, **_moved_images(pair, config.dialogues, config.out)) for pair in made]
-    records.write_jsonl(config.out, moved)
-    shares = sorted(pair.rejected_noise.share for pair in made if pair.rejected_noise)
-    screen.say(
-        f"{len(made)} pairs in {config.out}; half of them hide {shares[len(shares) // 2]:.1%} of the image or more"
-    )
-    for reason, count in skipped.items():
-        screen.say(f"  left out {count} x {reason}")
-    inputs = [config.records, config.dialogues]
-    runs.write(config.out, "curate noise", config, inputs, time.monotonic() - started, left_out=dict(skipped))
-
-
-@dataclass(frozen=True)
-class PairsConfig:
-    """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
-
-    pairs: Path
-    """File of pairs, ours or TRL's."""
-    out: Path
-    """File to write; images stay where they are."""
-    to: Literal["trl", "unveil"] = "trl"
-    """Which form to write."""
-    box_syntax: str | None = None
-    """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
-
-
-def convert_pairs(config: PairsConfig) -> None:
-    from unveil import preferences
-
-    started = time.monotonic()
-    rows = preferences.read_pairs(config.pairs)
-    if config.out.exists() and config.out.samefile(config.pairs):
-        raise records.RecordError(f"{config.out} is the file that is read: name another --out")
-    moved = [replace(pair, **_moved_images(pair, config.pairs, config.out)) for pair in rows]
-    if config.to == "unveil":
-        records.write_jsonl(config.out, moved)
-    else:
-        preferences.write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
-    screen.say(f"{len(moved)} pairs in {config.out}")
-    runs.write(config.out, "convert pairs", config, [config.pairs], time.monotonic() - started)
-
-
-def _views(pairs: Sequence[records.Pair], config: PairsConfig) -> dict[str, Any]:
-    """What the numbers of a box refer to on both sides of each pair, by pair id."""
-    from unveil import pixels, syntax
-
-    chosen = syntax.SYNTAXES.get(config.box_syntax or "")
-    fitting = [name for name, s in syntax.SYNTAXES.items() if s.grid is not None]
-    if chosen is None:
-        raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
-    if chosen.grid is None:
-        raise records.RecordError(
-            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
-            f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
-        )
-    views: dict[Path, syntax.View] = {}
-
-    def view(side: records.Dialogue) -> syntax.View:
-        path = records.image_path(side, config.pairs)
-        if path not in views:
-            try:
-                header = pixels.probe(path)
-            except pixels.ImageError as error:
-                raise pixels.ImageError(f"{side.id}: {error}") from error
-            size = (header.width, header.height)
-            views[path] = syntax.View(chosen, size, size)
-        return views[path]
-
-    return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}
-
-
-def _moved_images(pair: records.Pair, old: Path, new: Path) -> dict[str, Any]:
-    """A pair's image paths as they hold from the folder of another file."""
-    other = pair.rejected_image and _beside(pair.rejected_image, old, new)
-    return {"image": _beside(pair.image, old, new), "rejected_image": other}
-
-
-def _beside(image: str, old: Path, new: Path) -> str:
-    """An image's path as seen from the folder of another file. An image that is a link stays that link."""
-    path = old.parent / image
-    return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,12 @@ def overlap(predicted: str, reference: str) -> Overlap:
     return Overlap(shared / p.total(), shared / r.total(), 2 * shared / (p.total() + r.total()))
 
 
+def holds(text: str, part: str) -> bool:
+    """Whether all words of ``part`` stand in ``text``, side by side and in order."""
+    words, wanted = tokens(text), tokens(part)
+    return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
+
+
 # ---------------------------------------------------------------------------------------------------------- outcomes
 
 
@@ -339,3 +345,10 @@ _JUDGES: dict[Kind, Callable[[Case], Outcome]] = {
 def judge(case: Case) -> Outcome:
     """The outcome of one answer."""
     return _JUDGES[case.dialogue.kind](case)
+
+
+def merit(outcome: Outcome) -> float | None:
+    """One number from 0 to 1 for an answer: the mean of all its ratios; None where there is no verdict."""
+    counted = {n: s for n, s in outcome.sums.items() if n not in ("parse_failures", "question_accuracy")}
+    shares = [part / whole for part, whole in counted.values() if whole]
+    return sum(shares) / len(shares) if shares else None

@@ -16,7 +16,7 @@ from typing import Literal
 
 from unveil.geometry import Box
 from unveil.records import Finding, Kind
-from unveil.syntax import View, mark
+from unveil.syntax import MARKUP, View, mark
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
@@ -41,6 +41,18 @@ def clean(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
+def clean_answer(text: str) -> str:
+    """As ``clean``, for an answer in neutral markup, whose boxes are kept."""
+    boxes: list[str] = []
+
+    def out(found: re.Match[str]) -> str:
+        boxes.append(found[0])
+        return f"\u27e6{len(boxes) - 1}\u27e7"
+
+    inside = clean(MARKUP.pattern.sub(out, text.replace("\u27e6", "").replace("\u27e7", "")))
+    return re.sub("\u27e6(\\d+)\u27e7", lambda found: boxes[int(found[1])], inside)
+
+
 def normal(text: str) -> str:
     """A name for comparison: lower case, single spaces, also for underscore and hyphen, no punctuation at the ends."""
     return re.sub(r"[\s_-]+", " ", text).strip(" .,;:()[]\"'").lower()
@@ -63,6 +75,22 @@ QUESTIONS: dict[Kind, tuple[str, ...]] = {
         "Detect, localise and name what is abnormal.",
     ),
 }
+
+
+def asked_about(kind: Kind, question: str) -> str | None:
+    """What a question of this kind, in one of the wordings above, is about ("" for a whole image); None if it is none.
+
+    The inverse of filling in a wording.
+    """
+    for form in QUESTIONS.get(kind, ()):
+        before, _, after = form.partition("{}")
+        text = question.strip()
+        if "{}" not in form and text == form:
+            return ""
+        if "{}" in form and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+            return text[len(before) : len(text) - len(after)]
+    return None
+
 
 #: Added to the question for models that have not been taught the answer's form yet (``models.Profile.hint``).
 HINTS: dict[Kind, str] = {

@@ -85,6 +85,7 @@ def hidden(
                     rejected=dialogue.answer,
                     writer=dialogue.writer,
                     rejected_noise=drawn,
+                    target=dialogue.target,
                 )
 
 

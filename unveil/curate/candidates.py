@@ -1,0 +1,89 @@
+"""What a model itself says to the questions of dialogues: the material of which preferences are made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unveil.curate.expert import Expert, Picture, Reply, Request, Turn
+from unveil.noise import Noise
+from unveil.records import Dialogue, Record, image_path
+from unveil.sampling import Sampling
+from unveil.wording import clean_answer
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Dialogues of the training and validation split with what is needed to ask about their images."""
+
+    dialogues: Sequence[Dialogue]
+    file: Path
+    records: dict[str, Record]
+    skipped: Counter[str]
+
+    @classmethod
+    def of(cls, dialogues: Iterable[Dialogue], file: Path, records: Iterable[Record], skipped: Counter[str]) -> Asking:
+        """Leaves out what must not be asked about, counted by reason: test images, images without a record."""
+        by_id = {record.id: record for record in records}
+        kept = []
+        for dialogue in dialogues:
+            record = by_id.get(dialogue.record)
+            if record is None:
+                skipped["its record is not in the records' file"] += 1
+            elif "test" in (dialogue.split, record.split):
+                skipped["test split"] += 1
+            else:
+                kept.append(dialogue)
+        return cls(kept, file, by_id, skipped)
+
+    def picture(self, dialogue: Dialogue, noise: Noise | None = None) -> Picture:
+        return Picture(image_path(dialogue, self.file), noise=noise)
+
+    def question(self, dialogue: Dialogue, sampling: Sampling, name: str) -> Request:
+        """A dialogue's question as the model is asked when it is measured."""
+        return Request(
+            id=f"{dialogue.id}/{name}",
+            task="answer",
+            turns=(Turn("user", dialogue.question),),
+            picture=self.picture(dialogue),
+            kind=dialogue.kind,
+            sampling=sampling,
+            record=self.records[dialogue.record],
+        )
+
+    def answers(
+        self, model: Expert, samplings: Sequence[Sampling], told: Callable[[], object] = lambda: None
+    ) -> dict[str, list[str]]:
+        """One answer per sampling to each dialogue by id, in that order; empty ones and failures are left out, counted.
+
+        ``told`` is called once per answer.
+        """
+        texts: dict[str, dict[int, str]] = {d.id: {} for d in self.dialogues}
+        for reply in model.answer(self._questions(samplings)):
+            name, _, number = reply.id.rpartition("/")
+            text = clean_answer(reply.value) if reply.error is None else ""
+            if text:
+                texts[name][int(number)] = text
+            else:
+                self.skipped[f"the model's answer: {reply.error or 'empty'}"] += 1
+            told()
+        return {name: [given[i] for i in sorted(given)] for name, given in texts.items()}
+
+    def _questions(self, samplings: Sequence[Sampling]) -> Iterator[Request]:
+        for dialogue in self.dialogues:
+            for i, sampling in enumerate(samplings):
+                yield self.question(dialogue, sampling, str(i))
+
+
+def seeds(sampling: Sampling, count: int, seed: int) -> list[Sampling]:
+    """The same sampling with ``count`` seeds."""
+    return [replace(sampling, seed=seed * 1000 + i) for i in range(count)]
+
+
+def used(reply: Reply, skipped: Counter[str]) -> bool:
+    """Whether a reply can be used; else its reason is counted."""
+    if reply.error is not None:
+        skipped[reply.error] += 1
+    return reply.error is None

@@ -1,0 +1,173 @@
+"""The model's own answers against one another: Self-Rewarding (arXiv 2401.10020) and SIMA (arXiv 2405.15973).
+
+Self-Rewarding draws several answers to each question and lets the same model score each of them, 0 to 5 by a rubric
+that adds points; the best is preferred to the worst. SIMA compares the greedy answer with one that is drawn, and the
+same model, which is told the truth, says which is nearer to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pydantic import Field
+
+from unveil.curate.candidates import Asking, seeds, used
+from unveil.curate.expert import Expert, Request, Strict, Turn
+from unveil.curate.hallucinate import SYSTEM, pair_of, quoted
+from unveil.curate.rules import Rules
+from unveil.records import Dialogue, Pair
+from unveil.sampling import Sampling
+from unveil.verdict import tokens
+
+By = Literal["rubric", "truth"]
+
+
+class Points(Strict):
+    """Points by the rubric."""
+
+    points: int = Field(ge=0, le=5)
+
+
+class Better(Strict):
+    """The number of the better answer, 0 where neither is."""
+
+    better: Literal[0, 1, 2]
+
+
+RUBRIC = """Question:
+{question}
+Answer:
+{answer}
+Look at the image and add up points for the answer: one if it is about what was asked; one if it answers the question, \
+be it in part; one if the image shows what it says; one if nothing that the question asks for is left out or invented; \
+one if places and names are exact. Reply with "points", from 0 to 5."""
+TRUTH = """Question:
+{question}
+True answer:
+{truth}
+Answer 1:
+{first}
+Answer 2:
+{second}
+Which answer is nearer to the true one in what it finds, where, and how it names it? Reply with "better": 1 or 2, or 0 \
+if neither is."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How the model's own answers are compared."""
+
+    by: By = "rubric"
+    """rubric: each of several answers is scored 0 to 5 without the truth, best against worst (Self-Rewarding); truth:
+    the greedy answer against one that is drawn, by one who is told the truth (SIMA)."""
+    samples: int = 4
+    """rubric: answers drawn per question."""
+    temperature: float = 0.8
+    """Temperature of the draws."""
+    top_p: float = 0.9
+    """Share of the likeliest tokens that are drawn from."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens."""
+
+
+def rank(
+    asking: Asking,
+    rules: Rules,
+    model: Expert,
+    judge: Expert,
+    how: Ranking = Ranking(),
+    seed: int = 0,
+    told: Callable[[], object] = lambda: None,
+) -> Iterator[Pair]:
+    """Pairs of the model's answers; ties, equal answers and failures are counted by reason in ``asking.skipped``."""
+    drawn = Sampling(how.temperature, 0, how.top_p, how.max_new_tokens)
+    if how.by == "rubric":
+        samplings = seeds(drawn, how.samples, seed)
+    else:
+        samplings = [replace(drawn, temperature=0.0), *seeds(drawn, 1, seed)]
+    given = asking.answers(model, samplings, told)
+    different = [d for d in asking.dialogues if len({tuple(tokens(t)) for t in given[d.id]}) > 1]
+    asking.skipped["all of the model's answers are the same"] += len(asking.dialogues) - len(different)
+    compare = _by_rubric if how.by == "rubric" else _by_truth
+    yield from compare(asking, rules, different, given, judge, f"{model.name}, judged by {judge.name}", told)
+
+
+def _by_rubric(
+    asking: Asking,
+    rules: Rules,
+    dialogues: Sequence[Dialogue],
+    given: Mapping[str, Sequence[str]],
+    judge: Expert,
+    writer: str,
+    told: Callable[[], object],
+) -> Iterator[Pair]:
+    def request(dialogue: Dialogue, number: int, text: str) -> Request:
+        asked = RUBRIC.format(question=quoted(dialogue.question), answer=quoted(text))
+        return Request(
+            id=f"{dialogue.id}/{number}",
+            task="score by rubric",
+            system=SYSTEM,
+            turns=(Turn("user", asked),),
+            picture=asking.picture(dialogue),
+            schema=Points,
+            rule=lambda: Points(points=round(5 * (1 - rules.conflict(dialogue, text)))),
+            record=asking.records[dialogue.record],
+        )
+
+    points: dict[str, dict[int, int]] = defaultdict(dict)
+    for reply in judge.answer(request(d, i, text) for d in dialogues for i, text in enumerate(given[d.id])):
+        told()
+        if used(reply, asking.skipped):
+            name, _, number = reply.id.rpartition("/")
+            points[name][int(number)] = reply.value.points
+    for dialogue in dialogues:
+        scores = points[dialogue.id]
+        if len(set(scores.values())) < 2:
+            asking.skipped["all answers have the same points"] += 1
+            continue
+        best, worst = max(scores, key=lambda i: scores[i]), min(scores, key=lambda i: scores[i])
+        texts = given[dialogue.id]
+        yield pair_of(dialogue, "ranked", texts[best], texts[worst], writer)
+
+
+def _by_truth(
+    asking: Asking,
+    rules: Rules,
+    dialogues: Sequence[Dialogue],
+    given: Mapping[str, Sequence[str]],
+    judge: Expert,
+    writer: str,
+    told: Callable[[], object],
+) -> Iterator[Pair]:
+    def request(dialogue: Dialogue) -> Request:
+        first, second = given[dialogue.id]
+        parts = {"question": dialogue.question, "truth": dialogue.answer, "first": first, "second": second}
+
+        def rule() -> Better:
+            one, other = rules.conflict(dialogue, first), rules.conflict(dialogue, second)
+            return Better(better=0 if one == other else 1 if one < other else 2)
+
+        return Request(
+            id=dialogue.id,
+            task="compare given the truth",
+            system=SYSTEM,
+            turns=(Turn("user", TRUTH.format(**{name: quoted(text) for name, text in parts.items()})),),
+            picture=asking.picture(dialogue),
+            schema=Better,
+            rule=rule,
+            record=asking.records[dialogue.record],
+        )
+
+    by_id = {d.id: d for d in dialogues if len(given[d.id]) == 2}
+    for reply in judge.answer(map(request, by_id.values())):
+        told()
+        if not used(reply, asking.skipped):
+            continue
+        if not (better := reply.value.better):
+            asking.skipped["neither answer is better"] += 1
+            continue
+        texts = given[reply.id]
+        yield pair_of(by_id[reply.id], "ranked", texts[better - 1], texts[2 - better], writer)

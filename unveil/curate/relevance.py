@@ -1,0 +1,143 @@
+"""Clinical relevance, the weights of pairs (MMedPO, arXiv 2412.06141).
+
+Of a hallucinated answer: several agents in turn score it without the image, each seeing the last score, until all of
+them agree, at most five rounds, else the mean of all scores [paper]. Of a hidden lesion: how sure the source of the map
+is of it. Scores of each of the two kinds become weights in [0.75, 1.25]; ``weights`` has the readings of how.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from unveil.curate.candidates import used
+from unveil.curate.expert import Expert, Request, Strict, Turn
+from unveil.curate.hallucinate import SYSTEM, quoted
+from unveil.curate.rules import Rules
+from unveil.records import Dialogue, Pair
+
+Reading = Literal["spread", "literal", "raw"]
+
+FLOOR, CEILING = 0.75, 1.25
+VARIANCE = 0.1
+
+
+class Score(Strict):
+    """A relevance from 0 to 1."""
+
+    score: float = Field(ge=0, le=1)
+
+
+ASK = """Question about a medical image, which you do not see:
+{question}
+Answer:
+{answer}
+{before}How relevant is this answer clinically, from 0 to 1? 1: it reads as a colleague's finding would, and acting \
+on it would change what is done for the patient. 0: it has nothing to do with medicine or with the question. Reply \
+with "score"."""
+BEFORE = "A colleague gave it {score:.2f}. Keep this score if you agree, else give another. "
+
+#: What the rules hold for a mistake's relevance: what is overlooked matters more than what is put in the wrong place.
+SEVERITY = {"missed": 1.0, "false alarm": 0.8, "wrong name": 0.7, "wrong place": 0.5, "unparsable": 0.1}
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """The scores that the agents gave in turn; ``final`` is the agreed one, or the mean where they did not agree."""
+
+    history: tuple[float, ...]
+    final: float
+    agreed: bool
+
+
+def agree(history: Sequence[float], agents: int) -> bool:
+    """Whether the last word of every agent is the same score."""
+    return len(history) >= agents and len(set(history[-agents:])) == 1
+
+
+def scored(
+    pairs: Sequence[Pair],
+    agents: Sequence[Expert],
+    rules: Rules | None,
+    rounds: int = 5,
+    skipped: Counter[str] | None = None,
+    told: Callable[[], object] = lambda: None,
+) -> dict[str, Consensus]:
+    """The relevance of each pair's worse answer by pair id; a pair without a usable score is left out and counted."""
+    skipped = Counter() if skipped is None else skipped
+    histories: dict[str, list[float]] = {pair.id: [] for pair in pairs}
+    for turn in range(rounds * len(agents)):
+        agent = agents[turn % len(agents)]
+        todo = [p for p in pairs if p.id in histories and not agree(histories[p.id], len(agents))]
+        if not todo:
+            break
+        for reply in agent.answer(_request(pair, histories[pair.id], rules) for pair in todo):
+            told()
+            if used(reply, skipped):
+                histories[reply.id].append(reply.value.score)
+            else:
+                del histories[reply.id]
+    done = {}
+    for name, history in histories.items():
+        agreed = agree(history, len(agents))
+        done[name] = Consensus(tuple(history), history[-1] if agreed else float(np.mean(history)), agreed)
+    return done
+
+
+def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Request:
+    before = BEFORE.format(score=history[-1]) if history else ""
+    text = ASK.format(question=quoted(pair.question), answer=quoted(pair.rejected), before=before)
+    return Request(
+        id=pair.id,
+        task="relevance",
+        system=SYSTEM,
+        turns=(Turn("user", text),),
+        schema=Score,
+        rule=(lambda: Score(score=severity(pair, rules))) if rules else None,
+        record=rules.records.get(pair.record) if rules else None,
+    )
+
+
+def severity(pair: Pair, rules: Rules) -> float:
+    """The mean severity of what is wrong with the worse answer, by the annotations."""
+    dialogue = Dialogue(
+        pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question, pair.chosen, target=pair.target
+    )
+    found = rules.outcome(dialogue, pair.rejected).failures
+    return float(np.mean([SEVERITY[name] for name in found])) if found else 0.5
+
+
+def weights(scores: Sequence[float], reading: Reading = "spread") -> NDArray[np.float64]:
+    """Weights of the pairs of one kind from their scores.
+
+    The paper writes clip((s - mu) / sigma, 0.75, 1.25) with mu = 1 and sigma^2 = 0.1. "literal" does just that, which
+    gives every score up to 1 the weight 0.75. "spread" reads it as the distribution that the weights are to have:
+    clip(1 + sqrt(0.1) (s - mean) / std, 0.75, 1.25) with mean and standard deviation of these scores, and 1 where they
+    are all equal. "raw" takes scores as weights, as the paper's released code does.
+    """
+    s = np.asarray(scores, float)
+    if reading == "raw":
+        return s
+    if reading == "literal":
+        return np.clip((s - 1) / np.sqrt(VARIANCE), FLOOR, CEILING)
+    if not len(s) or (spread := s.std()) < 1e-12:
+        return np.ones_like(s)
+    return np.clip(1 + np.sqrt(VARIANCE) * (s - s.mean()) / spread, FLOOR, CEILING)
+
+
+def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Reading = "spread") -> Iterator[Pair]:
+    """The pairs with their weights, normalised for each kind apart. A text pair without a score is left out."""
+    text = [p for p in pairs if p.rejected_noise is None and p.id in found]
+    visual = [p for p in pairs if p.rejected_noise is not None]
+    by_id = dict(zip((p.id for p in text), weights([found[p.id].final for p in text], reading), strict=True))
+    sure = [p.rejected_noise.confidence for p in visual if p.rejected_noise]
+    by_id |= dict(zip((p.id for p in visual), weights(sure, reading), strict=True))
+    for pair in pairs:
+        if pair.id in by_id:
+            yield replace(pair, weight=float(by_id[pair.id]))

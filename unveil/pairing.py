@@ -1,0 +1,300 @@
+"""The commands that make preference pairs: each a flat frozen dataclass, and what is done with it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from unveil import experts, records, runs, screen
+from unveil.curate.candidates import Asking
+from unveil.curate.expert import Expert
+from unveil.curate.hallucinate import Hallucinations, hallucinate, left_out
+from unveil.curate.rank import Ranking, rank
+from unveil.curate.relevance import Reading, scored, weighted
+from unveil.curate.rules import Rules
+from unveil.experts import ExpertOptions
+from unveil.records import KINDS, Dialogue, Kind, Pair, Record
+
+#: Who is asked: a group of options of its own in the help, without a prefix.
+Asked = tyro.conf.OmitArgPrefixes[ExpertOptions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig:
+    """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training and validation dialogues are used."""
+    out: Path
+    """pairs.jsonl."""
+    map: str = "annotations"
+    """Where the lesion is: annotations (masks, else boxes), whole (the whole image, as global noise), or a function of
+    yours, FILE.py:FUNCTION, from a record and its image (height, width, 3) to a map with values from 0 to 1."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
+    """Kinds of dialogues."""
+    step: int = 500
+    """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""
+    most: float = 0.5
+    """Share of an image that a map may cover; a larger one is set aside."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    onto: Path | None = None
+    """Pairs of `curate hallucinate` or `curate rank` on these dialogues: they are written out again with the noise on
+    their worse side, as mDPO wants them, instead of pairs of two equal answers."""
+    seed: int = 0
+    """Seed of the noise."""
+
+
+def curate_noise(config: NoiseConfig) -> None:
+    from unveil import plugins
+    from unveil.curate.noise import hidden
+
+    started = time.monotonic()
+    skipped: Counter[str] = Counter()
+    rows = list(records.read_jsonl(config.records, Record))
+    asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    if config.limit is not None:
+        asked = [d for d in asked if d.split != "test"][: config.limit]
+    source = None if config.map in ("annotations", "whole") else plugins.function(config.map)
+    options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
+    options["seed"] = config.seed
+    with screen.progress("noise", len(asked)) as advance:
+        told = (advance() or dialogue for dialogue in asked)
+        made = list(hidden(rows, told, config.dialogues, source=source, skipped=skipped, **options))
+    if config.onto:
+        made = _put_onto(made, config.onto, config.dialogues, skipped)
+    moved = _written(made, config, "curate noise", skipped, started)
+    shares = sorted(pair.rejected_noise.share for pair in moved if pair.rejected_noise)
+    screen.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
+
+
+def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:
+    """Pairs of a file with the noise of the pair on the same dialogue."""
+    from unveil import preferences
+
+    drawn = {pair.id.rpartition("/")[0]: pair.rejected_noise for pair in made}
+    pairs = preferences.read_pairs(onto)
+    fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]
+    skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
+    moved = [replace(p, **_moved_images(p, onto, dialogues)) for p in fitting]
+    return [replace(p, rejected_noise=drawn[p.id.rpartition("/")[0]]) for p in moved]
+
+
+def _written(
+    made: Sequence[Pair], config: Any, command: str, skipped: Counter[str], started: float, **more: Any
+) -> Sequence[Pair]:
+    """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
+    if not made:
+        why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
+        raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
+    records.write_jsonl(config.out, [replace(p, **_moved_images(p, config.dialogues, config.out)) for p in made])
+    screen.say(f"{len(made)} pairs in {config.out}")
+    for reason, count in skipped.items():
+        screen.say(f"  left out {count} x {reason}")
+    inputs = [config.records, config.dialogues]
+    runs.write(config.out, command, config, inputs, time.monotonic() - started, left_out=dict(skipped), **more)
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """What commands share that let a model answer the questions of dialogues."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training and validation dialogues are used."""
+    out: Path
+    """pairs.jsonl."""
+    model: str = "tiny"
+    """The model that is to be trained: hub id or local folder."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    answer_batch: int = 64
+    """Questions that the model answers at a time."""
+    kinds: tuple[Kind, ...] = KINDS
+    """Kinds of dialogues."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    seed: int = 0
+    """Seed of all draws."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who is asked."""
+
+
+def _asking(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
+    """The dialogues that may be asked, and the rules that know their records."""
+    rows = list(records.read_jsonl(config.records, Record))
+    dialogues = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    asking = Asking.of(dialogues, config.dialogues, rows, skipped)
+    return replace(asking, dialogues=asking.dialogues[: config.limit]), Rules(rows, dialogues)
+
+
+def _model(config: Sampled) -> Expert:
+    """The model that is to be trained, its answers kept beside the output."""
+    return experts.checkpoint(config.model, config.out, config.revision, config.box_syntax, config.answer_batch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HallucinateConfig(Sampled, Hallucinations):
+    """Make preference pairs of a true answer and a plausible wrong one (MMedPO's D_t, POVID, minimal edits)."""
+
+
+def curate_hallucinate(config: HallucinateConfig) -> None:
+    started, skipped = time.monotonic(), Counter[str]()
+    if config.edit == "minimal" and config.origin != "sampled":
+        raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")
+    asking, rules = _asking(config, skipped)
+    model = None if config.origin == "written" else _model(config)
+    expert = experts.bind(config.asked, config.out)
+    steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
+    with screen.progress("hallucinate", steps * len(asking.dialogues)) as advance:
+        made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
+    _written(made, config, "curate hallucinate", skipped, started, **_costs(expert, model))
+
+
+def _costs(*asked: Expert | None) -> dict[str, Any]:
+    """What each who was asked has cost, for the screen and for run.json."""
+    for one in filter(None, asked):
+        screen.say(f"  {one.name}: {one.spent.text()}")
+    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankConfig(Sampled, Ranking):
+    """Make preference pairs of the model's own answers (Self-Rewarding, SIMA); the papers' judge is the model itself,
+    --expert local:MODEL."""
+
+
+def curate_rank(config: RankConfig) -> None:
+    started, skipped = time.monotonic(), Counter[str]()
+    asking, rules = _asking(config, skipped)
+    model, judge = _model(config), experts.bind(config.asked, config.out)
+    steps = 2 * config.samples if config.by == "rubric" else 3
+    with screen.progress("rank", steps * len(asking.dialogues)) as advance:
+        made = list(rank(asking, rules, model, judge, config, config.seed, advance))
+    _written(made, config, "curate rank", skipped, started, **_costs(judge, model))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelevanceConfig:
+    """Give preference pairs their weights: clinical relevance by consensus of several agents (MMedPO)."""
+
+    pairs: Path
+    """pairs.jsonl."""
+    records: Path
+    """records.jsonl."""
+    out: Path
+    """pairs.jsonl with weights."""
+    agents: tuple[str, ...] = ()
+    """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
+    rounds: int = 5
+    """Rounds of all agents until they must agree, else the mean of their scores counts."""
+    reading: Reading = "spread"
+    """How scores become weights. spread: mean 1 and variance 0.1 over all pairs of a kind, in [0.75, 1.25]; literal: as
+    the paper prints it, by which all weights are 0.75; raw: the scores themselves, as the paper's code has it."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who is asked."""
+
+
+def curate_relevance(config: RelevanceConfig) -> None:
+    from unveil import preferences
+
+    started, skipped = time.monotonic(), Counter[str]()
+    pairs = preferences.read_pairs(config.pairs)
+    rules = Rules(list(records.read_jsonl(config.records, Record)))
+    names = config.agents or (config.asked.expert,)
+    agents = [experts.bind(replace(config.asked, expert=name), config.out) for name in names]
+    text = [pair for pair in pairs if pair.rejected_noise is None]
+    with screen.progress("relevance", len(text) * len(agents)) as advance:
+        found = scored(text, agents, rules, config.rounds, skipped, advance)
+    made = list(weighted(pairs, found, config.reading))
+    if not made:
+        raise records.RecordError(f"{config.pairs}: no pair could be scored: {left_out(skipped)}")
+    records.write_jsonl(config.out, [replace(p, **_moved_images(p, config.pairs, config.out)) for p in made])
+    weights = [pair.weight for pair in made]
+    agreed = sum(one.agreed for one in found.values())
+    screen.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")
+    if len(agents) > 1:
+        screen.say(f"  the agents agreed on {agreed} of {len(found)}")
+    for reason, count in skipped.items():
+        screen.say(f"  left out {count} x {reason}")
+    history = {name: one.history for name, one in found.items()}
+    more = {"left_out": dict(skipped), "scores": history, **_costs(*agents)}
+    inputs = [config.pairs, config.records]
+    runs.write(config.out, "curate relevance", config, inputs, time.monotonic() - started, **more)
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
+
+    pairs: Path
+    """File of pairs, ours or TRL's."""
+    out: Path
+    """File to write; images stay where they are."""
+    to: Literal["trl", "unveil"] = "trl"
+    """Which form to write."""
+    box_syntax: str | None = None
+    """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
+
+
+def convert_pairs(config: PairsConfig) -> None:
+    from unveil import preferences
+
+    started = time.monotonic()
+    rows = preferences.read_pairs(config.pairs)
+    if config.out.exists() and config.out.samefile(config.pairs):
+        raise records.RecordError(f"{config.out} is the file that is read: name another --out")
+    moved = [replace(pair, **_moved_images(pair, config.pairs, config.out)) for pair in rows]
+    if config.to == "unveil":
+        records.write_jsonl(config.out, moved)
+    else:
+        preferences.write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
+    screen.say(f"{len(moved)} pairs in {config.out}")
+    runs.write(config.out, "convert pairs", config, [config.pairs], time.monotonic() - started)
+
+
+def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
+    """What the numbers of a box refer to on both sides of each pair, by pair id."""
+    from unveil import pixels, syntax
+
+    chosen = syntax.SYNTAXES.get(config.box_syntax or "")
+    fitting = [name for name, s in syntax.SYNTAXES.items() if s.grid is not None]
+    if chosen is None:
+        raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
+    if chosen.grid is None:
+        raise records.RecordError(
+            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
+            f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
+        )
+    views: dict[Path, syntax.View] = {}
+
+    def view(side: Dialogue) -> syntax.View:
+        path = records.image_path(side, config.pairs)
+        if path not in views:
+            try:
+                header = pixels.probe(path)
+            except pixels.ImageError as error:
+                raise pixels.ImageError(f"{side.id}: {error}") from error
+            size = (header.width, header.height)
+            views[path] = syntax.View(chosen, size, size)
+        return views[path]
+
+    return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}
+
+
+def _moved_images(pair: Pair, old: Path, new: Path) -> dict[str, Any]:
+    """A pair's image paths as they hold from the folder of another file."""
+    other = pair.rejected_image and records.beside(pair.rejected_image, old, new)
+    return {"image": records.beside(pair.image, old, new), "rejected_image": other}

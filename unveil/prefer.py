@@ -1,0 +1,236 @@
+"""``unveil prefer``: a preference method by its name, from dialogues and a model to pairs and a better model.
+
+Each method is a short list of commands that can be run one by one as well; their files stand beside one another in the
+output's folder.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import pairing, records, runs, screen
+from unveil.experts import ExpertOptions
+from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
+from unveil.records import Kind
+
+Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferConfig:
+    """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
+
+    name: Method
+    """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
+    with clinical weights. mdpo: both on each pair, and an anchor. povid: wrong answers that the expert writes, then
+    what the model says without seeing. self-rewarding: the model's answers by a judge's rubric. sima: its greedy answer
+    against a drawn one."""
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
+    out: Path
+    """Folder for the pairs and the trained model."""
+    model: str = "tiny"
+    """Hub id or local folder of the model to start from: one that has been fine-tuned (train sft) knows the form of an
+    answer, and its mistakes are worth learning from."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
+    """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
+    weights: bool = True
+    """mmedpo: clinical weights."""
+    agents: tuple[str, ...] = ()
+    """mmedpo: who weighs, in turn, each as for --expert; by default the one of --expert alone."""
+    noise: Literal["local", "global"] = "local"
+    """mmedpo, mdpo: noise on the lesion, or on the whole image."""
+    edit: Literal["none", "minimal"] = "none"
+    """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
+    """Kinds of dialogues."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    samples: int | None = None
+    """Answers drawn per question; by default as the method has it."""
+    rounds: int = 1
+    """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
+    method: Literal["auto", "lora", "full"] = "auto"
+    """Train adapters, or all weights; auto takes all weights of models under 50 million."""
+    epochs: float = 1.0
+    """Passes over the pairs."""
+    batch_size: int = 16
+    """Pairs per forward pass."""
+    beta: float = 0.1
+    """How strongly the policy is held to the reference."""
+    sft_weight: float = 0.0
+    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
+    learning_rate: float | None = None
+    """Peak learning rate; by default one that fits the training method and the size of the model."""
+    answer_batch: int = 64
+    """Questions that the model answers at a time."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints."""
+    workers: int | None = None
+    """Processes that decode images while training."""
+    restart: bool = False
+    """Throw away what an unfinished run with other settings has left."""
+    seed: int = 0
+    """Seed of all draws."""
+    asked: pairing.Asked = field(default_factory=ExpertOptions)
+    """Who is asked."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Pairs that are made and learnt from in one go, with the loss's terms."""
+
+    pairs: Callable[[_Maker], Sequence[Path]]
+    terms: tuple[Literal["text", "visual", "anchor"], ...] = ("text",)
+
+
+def prefer(config: PreferConfig) -> Path:
+    """Makes the pairs and trains, round after round; returns the folder of the trained model."""
+    from unveil.train import dpo
+
+    started = time.monotonic()
+    rounds = METHODS[config.name]
+    if config.name == "self-rewarding":
+        rounds = rounds * config.rounds
+    model = config.model
+    for number, one in enumerate(rounds, 1):
+        last = number == len(rounds)
+        folder = config.out if last else config.out / f"round-{number}"
+        maker = _Maker(config, folder, model, number)
+        pairs = folder / "pairs.jsonl"
+        _join(one.pairs(maker), pairs)
+        learning = dpo.DpoConfig(
+            pairs=pairs,
+            out=folder,
+            model=model,
+            revision=config.revision if model == config.model else None,
+            box_syntax=config.box_syntax,
+            method=config.method,
+            terms=one.terms,
+            weighted=config.name == "mmedpo" and config.weights,
+            beta=config.beta,
+            sft_weight=config.sft_weight,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            checkpoint_every=config.checkpoint_every,
+            workers=config.workers,
+            seed=config.seed,
+            resume=not config.restart,
+            restart=config.restart,
+        )
+        runs.stage(folder, "train dpo", learning, [pairs], partial(dpo.main, learning))
+        model = str(folder)
+    screen.say(f"trained model: {config.out} ({time.monotonic() - started:.0f} s)")
+    return config.out
+
+
+def _join(parts: Sequence[Path], out: Path) -> None:
+    """Pairs of several files in one folder as one file, whose noise, ids and images are checked on the way."""
+    from unveil.preferences import read_pairs
+
+    records.write_jsonl(out, [pair for part in parts for pair in read_pairs(part)])
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the files of pairs that a round asks for, each unless it is there already."""
+
+    config: PreferConfig
+    folder: Path
+    model: str
+    number: int
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        c = self.config
+        return {
+            "records": c.records,
+            "dialogues": c.dialogues,
+            "model": self.model,
+            "revision": c.revision if self.model == c.model else None,
+            "box_syntax": c.box_syntax,
+            "answer_batch": c.answer_batch,
+            "kinds": c.kinds,
+            "limit": c.limit,
+            "seed": c.seed + 1000 * (self.number - 1),
+            "asked": c.asked,
+        }
+
+    def hallucinated(self, origin: Any = "sampled") -> Path:
+        """Wrong answers: sampled and picked, written, or said without seeing."""
+        c = self.config
+        drawn: dict[str, Any] = {} if c.samples is None else {"samples": c.samples}
+        edit = c.edit if origin == "sampled" else "none"
+        out = self.folder / f"{origin}.jsonl"
+        asked = HallucinateConfig(out=out, origin=origin, edit=edit, **drawn, **self._common)
+        return self._made("curate hallucinate", asked, pairing.curate_hallucinate)
+
+    def ranked(self, by: Any) -> Path:
+        """The model's own answers, better and worse."""
+        drawn: dict[str, Any] = {} if self.config.samples is None else {"samples": self.config.samples}
+        asked = RankConfig(out=self.folder / "ranked.jsonl", by=by, **drawn, **self._common)
+        return self._made("curate rank", asked, pairing.curate_rank)
+
+    def hidden(self, onto: Path | None = None) -> Path:
+        """The truth without sight of the lesion, or pairs with that noise on their worse side."""
+        c = self.config
+        asked = NoiseConfig(
+            records=c.records,
+            dialogues=c.dialogues,
+            out=self.folder / "noised.jsonl",
+            map="whole" if c.noise == "global" else "annotations",
+            kinds=tuple(kind for kind in c.kinds if kind in ("detection", "diagnosis", "localisation", "recognition")),
+            limit=c.limit,
+            onto=onto,
+            seed=c.seed,
+        )
+        return self._made("curate noise", asked, pairing.curate_noise, *([onto] if onto else []))
+
+    def weighed(self, parts: Sequence[Path]) -> Sequence[Path]:
+        """The same pairs with clinical weights, if these are asked for."""
+        c = self.config
+        if not c.weights:
+            return parts
+        plain = self.folder / "unweighed.jsonl"
+        _join(parts, plain)
+        asked = RelevanceConfig(
+            pairs=plain, records=c.records, out=self.folder / "weighed.jsonl", agents=c.agents, asked=c.asked
+        )
+        runs.stage(asked.out, "curate relevance", asked, [plain, c.records], lambda: pairing.curate_relevance(asked))
+        return [asked.out]
+
+    def _made(self, command: str, asked: Any, do: Callable[[Any], None], *more: Path) -> Path:
+        runs.stage(asked.out, command, asked, [asked.records, asked.dialogues, *more], lambda: do(asked))
+        return asked.out
+
+
+def _mmedpo(maker: _Maker) -> Sequence[Path]:
+    sides = maker.config.sides
+    parts = [maker.hallucinated()] if "text" in sides else []
+    return maker.weighed([*parts, *([maker.hidden()] if "visual" in sides else [])])
+
+
+#: What each method's rounds learn from.
+METHODS: dict[Method, tuple[Round, ...]] = {
+    "dpo": (Round(lambda maker: [maker.hallucinated()]),),
+    "self-rewarding": (Round(lambda maker: [maker.ranked("rubric")]),),
+    "povid": (
+        Round(lambda maker: [maker.hallucinated("written")]),
+        Round(lambda maker: [maker.hallucinated("written"), maker.hallucinated("noised")]),
+    ),
+    "sima": (Round(lambda maker: [maker.ranked("truth")]),),
+    "mdpo": (Round(lambda maker: [maker.hidden(maker.hallucinated())], ("text", "visual", "anchor")),),
+    "mmedpo": (Round(_mmedpo),),
+}
