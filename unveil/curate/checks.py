@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ _BLOCK = 4_000_000  # weights held at once: 32 MB
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over pairs, with its 95 % interval over clusters; no interval where nothing varies or there is one."""
+    """A mean over pairs, with its 95 % interval over clusters, if there can be one."""
 
     value: float
     low: float | None
@@ -59,10 +60,20 @@ class Check:
     ids: tuple[str, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """What a histogram of the page shows; not in audit.json."""
 
     @property
     def found(self) -> bool:
         return self.verdict in ("error", "warning")
+
+    @property
+    def summary(self) -> str:
+        """The figure for a table: an accuracy, or how many there are."""
+        accuracies = [f for name, f in self.figures.items() if name.startswith("accuracy")]
+        if accuracies:
+            return f"{max(accuracies, key=lambda a: a.value).text()} of {self.of}"
+        return "-" if self.verdict == "skipped" else f"{self.figures.get('count', len(self.ids))} of {self.of}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ class Material:
 
     file: Path
     pairs: tuple[Pair, ...]
+    lines: int
     refused: tuple[str, ...]
     records: Mapping[str, Record] | None
     looks: Mapping[Path, Look]
@@ -98,13 +110,9 @@ class Material:
         record = self.record(pair)
         return record.cluster if record else f"image:{pair.image}"
 
-    @property
-    def _by_hash(self) -> Mapping[str, Record]:
-        found: dict[str, Record] = self.__dict__.get("_hashes", {})
-        if not found and self.records:
-            found = {r.source.sha256: r for r in self.records.values() if r.source.sha256}
-            self.__dict__["_hashes"] = found  # made once; a frozen dataclass has no other place
-        return found
+    @cached_property
+    def _by_hash(self) -> dict[str, Record]:
+        return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
 def estimate(values_P: Sequence[float] | NDArray[np.float64], clusters: Sequence[str], seed: int) -> Estimate:
@@ -112,8 +120,10 @@ def estimate(values_P: Sequence[float] | NDArray[np.float64], clusters: Sequence
     names, member_P = np.unique(np.asarray(clusters), return_inverse=True)
     values = np.asarray(values_P, np.float64)
     sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
-    if len(names) < 2 or np.ptp(values) == 0:
-        return Estimate(float(values.mean()), None, None, len(values), len(names))
+    if np.ptp(values) == 0:
+        return Estimate(float(values[0]), *_never(float(values[0]), len(names)), len(values), len(names))
+    if len(names) < 2:
+        return Estimate(float(values.mean()), None, None, len(values), 1)
     rng = np.random.default_rng(seed)
     means: list[NDArray[np.float64]] = []
     for size in _blocks(len(names)):
@@ -121,6 +131,12 @@ def estimate(values_P: Sequence[float] | NDArray[np.float64], clusters: Sequence
         means.append(sums_C[drawn_BC].sum(1) / sizes_C[drawn_BC].sum(1))
     low, high = np.percentile(np.concatenate(means), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return Estimate(float(values.mean()), float(low), float(high), len(values), len(names))
+
+
+def _never(value: float, clusters: int) -> tuple[float | None, float | None]:
+    """The exact binomial interval over clusters of what never or always happened, of which a bootstrap has no doubt."""
+    reach = (0.5 * (1 - LEVEL)) ** (1 / clusters)
+    return {0.0: (0.0, 1 - reach), 1.0: (reach, 1.0)}.get(value, (None, None))
 
 
 def _blocks(clusters: int) -> list[int]:
@@ -136,9 +152,10 @@ def counted(
     looked_at: Sequence[Pair],
     material: Material,
     worst: Verdict | None = None,
-    **figures: Any,
+    series: Mapping[str, Sequence[float]] | None = None,
+    figures: Mapping[str, Any] | None = None,
 ) -> Check:
-    """A fault that single pairs have or have not; {} in the message is their number.
+    """A fault that single pairs have or have not.
 
     ``worst`` is the verdict where there is any; by default it goes by the share of the pairs that were looked at.
     """
@@ -148,9 +165,11 @@ def counted(
     hits = [float(pair.id in bad) for pair in looked_at]
     share = estimate(hits, [material.cluster(pair) for pair in looked_at], material.seed)
     verdict = worst or ("error" if share.value >= COMMON else "warning")
-    told = message.format(len(ids)) if ids else f"None of {len(looked_at)} pairs."
+    told = message if ids else "None."
     told_by = verdict if ids else "fine"
-    return Check(name, title, told_by, told, len(looked_at), tuple(ids), {"share": share, **figures})
+    return Check(
+        name, title, told_by, told, len(looked_at), tuple(ids), {"share": share, **(figures or {})}, series=series or {}
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- texts
@@ -187,4 +206,6 @@ def tokens(text: str) -> list[str]:
 
 def same_boxes(one: Sequence[Box], other: Sequence[Box]) -> bool:
     """As many boxes in the same order, each with an IoU above ``SAME_BOX`` or equal to its counterpart."""
-    return len(one) == len(other) and all(a == b or ious([a], [b])[0, 0] > SAME_BOX for a, b in zip(one, other, strict=True))
+    return len(one) == len(other) and all(
+        a == b or ious([a], [b])[0, 0] > SAME_BOX for a, b in zip(one, other, strict=True)
+    )

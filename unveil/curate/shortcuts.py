@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,16 @@ from unveil.records import Pair
 from unveil.wording import yes_no
 
 WARNING = 0.60
-"""A shortcut is a warning when the interval of its accuracy lies above: it settles one pair in five, and a coin the rest."""
+"""A shortcut is a warning when the interval of its accuracy lies above: it settles one pair in five, a coin others."""
 ERROR = 0.75
 """And an error above this: it settles half of the pairs, more than most pairs leave to medicine."""
-FEWEST = 40
-"""With fewer pairs or half as many clusters nothing is said: an interval would be too narrow to be believed."""
+FEWEST, FEWEST_CLUSTERS = 100, 20
+"""With fewer pairs, or fewer clusters of images, nothing is said: chance could lift an interval over a threshold."""
 FOLDS = 5
 TELLING = 10  # words shown for either side
 
 Features = NDArray[np.float64] | sparse.csr_matrix
+Folds = Sequence[tuple[NDArray[Any], NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,29 @@ def shortcuts(material: Material) -> list[Check]:
     pairs = [pair for pair in material.pairs if tokens(pair.chosen) != tokens(pair.rejected)]
     clusters = [material.cluster(pair) for pair in pairs]
     answers = [pair.chosen for pair in pairs], [pair.rejected for pair in pairs]
-    lengths = {f"{side}_{unit}": measure(texts) for side, texts in zip(("chosen", "rejected"), answers, strict=True)
-               for unit, measure in (("words", words), ("characters", characters))}  # fmt: skip
+    lengths = {
+        f"{side}_{unit}": measure(texts)
+        for side, texts in zip(("chosen", "rejected"), answers, strict=True)
+        for unit, measure in UNITS.items()
+    }
     left = {"pairs": len(pairs), "left_out": len(material.pairs) - len(pairs)}
-    if len(pairs) < FEWEST or len(set(clusters)) < FEWEST // 2:
-        why = f"{len(pairs)} pairs of {len(set(clusters))} images have two texts: too few to tell."
-        verdict: Verdict = "undecided" if pairs else "skipped"
-        told = why if pairs else "No pair has two texts that differ."
-        medians = {name: float(np.median(n)) for name, n in lengths.items() if len(n)}
-        return [Check(name, title, verdict, told, len(pairs), figures=left | medians) for name, title in TITLES.items()]
     judge = _Judge(pairs, clusters, material.seed)
-    return [_length(judge, lengths, left), _words(judge, answers, left), _yes_no(judge, answers, left)]
+    if few := _few(pairs, clusters, "have two texts that differ"):
+        figures = left | {name: float(np.median(n)) for name, n in lengths.items() if len(n)}
+        told = [Check(name, TITLES[name], *few, len(pairs), figures=figures) for name in ("length", "words")]
+    else:
+        told = [_length(judge, lengths, left), _words(judge, answers, left)]
+    return [*told, _yes_no(judge, answers, left)]
+
+
+def _few(pairs: Sequence[Pair], clusters: Sequence[str], what: str) -> tuple[Verdict, str] | None:
+    """The verdict where there are too few pairs to judge, and why."""
+    if not pairs:
+        return "skipped", f"No pairs {what}."
+    if len(pairs) >= FEWEST and len(set(clusters)) >= FEWEST_CLUSTERS:
+        return None
+    why = f"{len(pairs)} pairs of {len(set(clusters))} images or patients {what}: too few to tell."
+    return "undecided", f"{why} {FEWEST} pairs of {FEWEST_CLUSTERS} are needed."
 
 
 TITLES = {"length": "Length alone", "words": "Words alone", "yes_no": "Yes or no alone"}
@@ -78,14 +92,16 @@ class _Judge:
 
     def __init__(self, pairs: Sequence[Pair], clusters: Sequence[str], seed: int) -> None:
         self.pairs, self.clusters, self.seed = pairs, clusters, seed
-        split = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(pairs)), groups=clusters)
-        self.folds = list(split)
+
+    @cached_property
+    def folds(self) -> Folds:
+        return folds(self.clusters, self.seed)
 
     def told(self, features_PF: Features) -> Told:
         return told(features_PF, self.folds)
 
     def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None) -> Estimate:
-        rows = np.flatnonzero(np.ones(len(right_P), bool) if of is None else of)
+        rows = [i for i in range(len(right_P)) if of is None or of[i]]
         return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed)
 
     def beyond(self, one: Told, narrower: Sequence[Told]) -> Estimate:
@@ -112,8 +128,12 @@ def characters(texts: Sequence[str]) -> NDArray[np.float64]:
     return np.array([len(" ".join(unboxed(text)[0].split())) for text in texts], float)
 
 
+#: How lengths are measured.
+UNITS = {"words": words, "characters": characters}
+
+
 def length_features(chosen_P: NDArray[np.float64], rejected_P: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Differences of the logarithm of the length and of its square, (P, 2): long, short and middling can be preferred."""
+    """Differences of the length's logarithm and of its square, (P, 2): long, short or middling can be preferred."""
     logs = np.log1p(np.stack([chosen_P, rejected_P]))
     logs = logs - logs.mean()
     differences = np.stack([logs[0] - logs[1], logs[0] ** 2 - logs[1] ** 2], 1)
@@ -132,10 +152,16 @@ def word_features(chosen: Sequence[str], rejected: Sequence[str]) -> tuple[spars
 def yes_features(chosen: Sequence[str], rejected: Sequence[str]) -> NDArray[np.float64]:
     """1 where yes stands against no, -1 where no stands against yes, else 0, (P, 1)."""
     sides = zip(map(yes_no, chosen), map(yes_no, rejected), strict=True)
-    return np.array([[0.0 if None in (a, b) else float(bool(a)) - float(bool(b))] for a, b in sides])
+    return np.array([0.0 if None in (a, b) else float(bool(a)) - float(bool(b)) for a, b in sides]).reshape(-1, 1)
 
 
-def told(features_PF: Features, folds: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> Told:
+def folds(clusters: Sequence[str], seed: int) -> Folds:
+    """Rows to learn from and rows to tell; a cluster never stands in both."""
+    split = GroupKFold(FOLDS, shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(clusters)), groups=clusters))
+
+
+def told(features_PF: Features, folds: Folds) -> Told:
     """What a regression on the other folds says of each pair."""
     score_P = np.zeros(features_PF.shape[0])
     for train, test in folds:
@@ -179,12 +205,15 @@ def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Map
         f"{accuracies['characters'].text()}; half of the better answers have {medians['chosen_words']:g} words or "
         f"fewer, of the worse ones {medians['rejected_words']:g}."
     )
-    figures = {**left, **accuracies, **medians, "characters_beyond_yes_no": beyond}
+    figures = {
+        **left,
+        **{f"accuracy_{u}": a for u, a in accuracies.items()},
+        **medians,
+        "characters_beyond_yes_no": beyond,
+    }
+    series = {side: [float(n) for n in lengths[f"{side}_words"]] for side in ("chosen", "rejected")}
     clearest = judge.clearest(max(by.values(), key=lambda one: one.right_P.mean()))
-    return Check("length", TITLES["length"], found, message, len(judge.pairs), (), figures, clearest)
-
-
-UNITS = ("words", "characters")
+    return Check("length", TITLES["length"], found, message, len(judge.pairs), (), figures, clearest, series)
 
 
 def _more(beyond: Estimate) -> bool:
@@ -195,14 +224,16 @@ def _words(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[st
     features, names = word_features(*answers)
     one = judge.told(features)
     accuracy = judge.accuracy(one.right_P)
-    lengths = [length_features(*map(measure, answers)) for measure in (words, characters)]
+    lengths = [length_features(*map(measure, answers)) for measure in UNITS.values()]
     beyond = judge.beyond(one, [judge.told(f) for f in [*lengths, yes_features(*answers)]])
     found, told_by = verdict(accuracy), _telling(features, names)
     message = f"Which words stand in it tells the better answer in {accuracy.text()} of the pairs."
     if found in ("error", "warning") and not _more(beyond):
-        found, message = "fine", f"{message} That is no more than its length or its yes or no tells."
+        found, message = "note", f"{message} That is no more than its length or its yes or no tells."
     elif found in ("error", "warning"):
-        message += f" For the better: {', '.join(told_by['better'][:5])}; for the worse: {', '.join(told_by['worse'][:5])}."
+        message += (
+            f" For the better: {', '.join(told_by['better'][:5])}; for the worse: {', '.join(told_by['worse'][:5])}."
+        )
     figures = {**left, "accuracy": accuracy, "beyond_length_and_yes_no": beyond, "telling": told_by}
     return Check("words", TITLES["words"], found, message, len(judge.pairs), (), figures, judge.clearest(one))
 
@@ -221,13 +252,10 @@ def _yes_no(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[s
     apart = features[:, 0] != 0
     told_sides = Counter("yes" if f > 0 else "no" for f in features[apart, 0])
     counts = {**left, "pairs": int(apart.sum()), "chosen_yes": told_sides["yes"], "chosen_no": told_sides["no"]}
-    clusters = {judge.clusters[i] for i in np.flatnonzero(apart)}
-    title = TITLES["yes_no"]
-    if not apart.any():
-        return Check("yes_no", title, "skipped", "In no pair does a yes stand against a no.", 0, (), counts)
-    if apart.sum() < FEWEST or len(clusters) < FEWEST // 2:
-        message = f"In {apart.sum()} pairs of {len(clusters)} images a yes stands against a no: too few to tell."
-        return Check("yes_no", title, "undecided", message, int(apart.sum()), (), counts)
+    rows, title = np.flatnonzero(apart).tolist(), TITLES["yes_no"]
+    clusters = [judge.clusters[i] for i in rows]
+    if few := _few([judge.pairs[i] for i in rows], clusters, "have a yes against a no"):
+        return Check("yes_no", title, *few, len(rows), figures=counts)
     one = judge.told(features)
     accuracy = judge.accuracy(one.right_P, apart)
     message = (

@@ -1,0 +1,60 @@
+"""The command that looks at preference pairs before anything is learnt from them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unveil import runs, screen
+
+if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
+    from unveil.curate.audit import Audit
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """Look for what a model could learn from preference pairs instead of medicine, and for what is wrong in them."""
+
+    pairs: Path
+    """File of pairs, ours or TRL's."""
+    records: Path | None = None
+    """records.jsonl: then leaks by patient and image, maps beside the lesion and hostile reports are looked for too."""
+    out: Path | None = None
+    """Folder for audit.json and audit.html; by default one beside the pairs, PAIRS.audit."""
+    seed: int = 0
+    """Seed of folds, resamples and of the examples that are shown."""
+    limit_examples: int = 4
+    """Examples that the page shows of each finding."""
+
+
+def audit(config: AuditConfig) -> bool:
+    """Whether nothing forbids to train on the pairs."""
+    from unveil.curate import audit as checks
+    from unveil.curate.audit_page import write_page
+
+    started = time.monotonic()
+    out = config.out or config.pairs.with_name(f"{config.pairs.stem}.audit")
+    screen.say(f"reading {config.pairs} and its images")
+    material = checks.read(config.pairs, config.records, config.seed)
+    found = checks.audit(material)
+    runs.write_json(out / "audit.json", found.json())
+    page = write_page(found, material, out / "audit.html", config.limit_examples)
+    inputs = [config.pairs, *([config.records] if config.records else [])]
+    runs.write(out, "audit", config, inputs, time.monotonic() - started)
+    _show(found)
+    screen.say(f"page: {page}")
+    return found.ok
+
+
+def _show(found: Audit) -> None:
+    rows = [[check.title, check.verdict, check.summary] for check in found.checks]
+    screen.table(f"{found.pairs} pairs on {found.images} images", ["check", "verdict", "found"], rows)
+    for check in found.findings:
+        screen.say(f"{check.verdict}: {check.title}, {check.summary}. {check.message}")
+        if check.ids:
+            more = f" … {len(check.ids) - 5} more" if len(check.ids) > 5 else ""
+            screen.say(f"  {', '.join(check.ids[:5])}{more}")
+    if not found.findings:
+        screen.say("nothing was found")
