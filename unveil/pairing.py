@@ -18,6 +18,7 @@ from unveil.curate.hallucinate import Hallucinations, hallucinate, left_out
 from unveil.curate.rank import Ranking, rank
 from unveil.curate.relevance import Reading, scored, weighted
 from unveil.curate.rules import Rules
+from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import ExpertOptions
 from unveil.records import KINDS, Dialogue, Kind, Pair, Record
 
@@ -184,6 +185,58 @@ def curate_rank(config: RankConfig) -> None:
     with screen.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
     _written(made, config, "curate rank", skipped, started, **_costs(judge, model))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelftrainConfig(Sampled, SelfTraining):
+    """Make preference pairs from the model's own questions and answers, judged by an expert (STLLaVA-Med, stage 2)."""
+
+    images: int | None = None
+    """Only the first so many images."""
+
+
+def curate_selftrain(config: SelftrainConfig) -> None:
+    started, skipped = time.monotonic(), Counter[str]()
+    asking, rules = _asking(config, skipped)
+    asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
+    model, judge = _model(config), experts.bind(config.asked, config.out)
+    steps = 1 + config.questions * (3 + 1 + config.both_orders)
+    with screen.progress("selftrain", steps * len(asking.dialogues)) as advance:
+        made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
+    _written(made, config, "curate selftrain", skipped, started, **_costs(judge, model))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionsConfig:
+    """Add to dialogues the conversations from which a model learns to describe and to ask (STLLaVA-Med, stage 1)."""
+
+    records: Path
+    """records.jsonl; reports are the descriptions."""
+    dialogues: Path
+    """dialogues.jsonl."""
+    out: Path
+    """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
+    --self-questions`."""
+
+
+def curate_questions(config: QuestionsConfig) -> None:
+    from unveil.curate.questions import conversations
+
+    started, skipped = time.monotonic(), Counter[str]()
+    rows = list(records.read_jsonl(config.records, Record))
+    given = list(records.read_jsonl(config.dialogues, Dialogue))
+    made = list(conversations(rows, given, skipped))
+    if not made:
+        raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
+    moved = [replace(d, image=records.beside(d.image, config.dialogues, config.out)) for d in [*given, *made]]
+    records.write_jsonl(config.out, moved)
+    asked = sum(d.kind == "self-question" for d in made)
+    screen.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
+    for reason, count in skipped.items():
+        screen.say(f"  left out {count} x {reason}")
+    inputs = [config.records, config.dialogues]
+    more = {"left_out": dict(skipped)}
+    runs.write(config.out, "curate questions", config, inputs, time.monotonic() - started, **more)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,7 +156,7 @@ class Rules:
         label = self._other_label(record, name, rng)
         if normal(dialogue.answer) == normal(NOTHING):
             invented = self._invented(record, None, rng)
-            return invented and write_recognition(invented)
+            return write_recognition(invented) if invented else None
         return NOTHING if label is None else re.sub(r"^[^(.]*?(?=\s*[(.]|$)", label, dialogue.answer, count=1)
 
     def _misdiagnosed(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:

@@ -19,6 +19,7 @@ from accelerate.utils import set_seed
 from unveil import runs
 from unveil.encoding import Encoded
 from unveil.records import Dialogue, read_jsonl, select
+from unveil.sampling import seed_of
 from unveil.screen import progress
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer, whole
@@ -31,7 +32,9 @@ class SftConfig(adapt.Options):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
     dialogues: Path
-    """Dialogues, as `unveil curate mau` writes them."""
+    """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
+    self_questions: float = 0.5
+    """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
 
 
 def main(config: SftConfig) -> Path:
@@ -93,11 +96,18 @@ def main(config: SftConfig) -> Path:
 
 def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
     """Training and validation dialogues; the latter a fixed sample of at most ``validation_rows``."""
-    rows = list(read_jsonl(config.dialogues, Dialogue))
+    rows = [d for d in read_jsonl(config.dialogues, Dialogue) if _learnt(d, config)]
     train, val = select(rows, "train"), select(rows, "val")
     if not train:
         raise loop.TrainingError(f"{config.dialogues}: no dialogue has the split 'train'")
     return train, loop.sample(val, config.validation_rows, config.seed)
+
+
+def _learnt(dialogue: Dialogue, config: SftConfig) -> bool:
+    """Whether a dialogue is learnt from; of those in which the model asks, a share that depends on their ids only."""
+    if dialogue.kind != "self-question":
+        return True
+    return seed_of(config.seed, "self-question", dialogue.id) < config.self_questions * 2**48
 
 
 def update(

@@ -1,0 +1,55 @@
+"""Conversations from which a model learns to ask as well as to answer: stage 1 of STLLaVA-Med (arXiv 2406.19973).
+
+One conversation per image: its description first, then the image's questions and answers. Every human turn after the
+first may become a question that the model itself puts: a row whose answer is the question and whose history is the
+conversation so far. Answers are learnt as before, each in a turn of its own on the image [ours: the paper's see the
+conversation before them; so they see what they see when the model is asked].
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from unveil.records import Dialogue, Record
+from unveil.wording import clean
+
+DESCRIBE = "Can you describe the image in detail?"
+
+
+def conversations(
+    records: Sequence[Record], dialogues: Sequence[Dialogue], skipped: Counter[str] | None = None
+) -> Iterator[Dialogue]:
+    """For each image of training and validation its description, where it has one, and the questions to be put.
+
+    The description is the report, else the true diagnosis. Images without either are counted in ``skipped``.
+    """
+    skipped = Counter() if skipped is None else skipped
+    by_id = {record.id: record for record in records}
+    turns: dict[str, list[Dialogue]] = {}
+    for dialogue in dialogues:
+        if dialogue.split in ("train", "val") and dialogue.kind != "self-question":
+            turns.setdefault(dialogue.record, []).append(dialogue)
+    for name, asked in turns.items():
+        record = by_id.get(name)
+        if record is None or record.split == "test":
+            skipped["its record is not in the records' file" if record is None else "test split"] += 1
+        elif description := describe(record, asked):
+            yield from _conversation(asked, description)
+        else:
+            skipped["neither a report nor a diagnosis to describe the image with"] += 1
+
+
+def describe(record: Record, dialogues: Sequence[Dialogue]) -> str:
+    """An image's description: its report, else its diagnosis, else nothing."""
+    return clean(record.report or "") or next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+
+
+def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:
+    first = asked[0]
+    common = (first.record, first.image, first.split)
+    yield Dialogue(f"{first.record}/description", *common, "open", DESCRIBE, description)
+    history: tuple[tuple[str, str], ...] = ((DESCRIBE, description),)
+    for turn in asked:
+        yield Dialogue(f"{turn.id}/asked", *common, "self-question", "", turn.question, history=history)
+        history = (*history, (turn.question, turn.answer))

@@ -1,0 +1,200 @@
+"""Self-training: pairs from a model's own questions and answers, judged by an expert. STLLaVA-Med, stage 2
+(arXiv 2406.19973).
+
+The model describes an image, puts questions about it, and answers each of them twice; an expert that sees the image
+scores both answers. Departures [ours]: the expert judges each pair in both orders, and a pair whose verdict flips or
+ties is dropped and counted (the authors judge once and keep the second answer on a tie); a question that was put twice
+about an image is used once. The judge's wording is not published.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from unveil.curate.candidates import Asking, seeds, used
+from unveil.curate.expert import Expert, Request, Strict, Turn
+from unveil.curate.hallucinate import SYSTEM, pair_of, quoted
+from unveil.curate.questions import DESCRIBE
+from unveil.curate.rules import Rules
+from unveil.records import Dialogue, Kind, Pair
+from unveil.sampling import Sampling
+from unveil.verdict import tokens
+from unveil.wording import QUESTIONS, asked_about, clean_answer
+
+
+class Scores(Strict):
+    """What the two answers are worth, 0 to 10 each."""
+
+    first: float = Field(ge=0, le=10)
+    second: float = Field(ge=0, le=10)
+
+
+JUDGE = """Question about the image:
+{question}
+Answer 1:
+{first}
+Answer 2:
+{second}
+Score both answers from 0 to 10. First of all an answer must be right about what the image shows; then it must answer \
+all of the question; and it must claim nothing that the image does not support. Their order, length and style do not \
+matter. Reply with "first" and "second", the scores of answer 1 and answer 2."""
+
+
+@dataclass(frozen=True)
+class SelfTraining:
+    """Draws and lengths, by default the paper's."""
+
+    questions: int = 5
+    """Questions that the model puts about each image."""
+    describe_tokens: int = 1024
+    """Longest description in tokens."""
+    ask_temperature: float = 1.2
+    """Temperature of the questions."""
+    ask_top_k: int = 300
+    """Number of the likeliest tokens that a question is drawn from."""
+    ask_top_p: float = 0.95
+    """Share of the likeliest tokens that a question is drawn from."""
+    ask_tokens: int = 300
+    """Longest question in tokens."""
+    answer_temperature: float = 1.2
+    """Temperature of the answers."""
+    answer_top_k: int = 100
+    """Number of the likeliest tokens that an answer is drawn from."""
+    answer_top_p: float = 0.95
+    """Share of the likeliest tokens that an answer is drawn from."""
+    answer_tokens: int = 1024
+    """Longest answer in tokens."""
+    judge_temperature: float = 0.2
+    """Temperature of the judge."""
+    both_orders: bool = True
+    """Judge each pair in both orders and drop those whose verdict flips; off as the paper has it."""
+
+
+def selftrain(
+    asking: Asking,
+    rules: Rules,
+    model: Expert,
+    judge: Expert,
+    how: SelfTraining = SelfTraining(),
+    seed: int = 0,
+    told: Callable[[], object] = lambda: None,
+) -> Iterator[Pair]:
+    """Pairs from the images of ``asking``, one of whose dialogues stands for each; what comes to nothing is counted."""
+    put = list(_put(asking, model, how, seed, told))
+    own = replace(asking, dialogues=put)
+    drawn = Sampling(how.answer_temperature, how.answer_top_k, how.answer_top_p, how.answer_tokens)
+    given = own.answers(model, seeds(drawn, 2, seed), told)
+    apart = [d for d in put if len(given[d.id]) == 2 and tokens(given[d.id][0]) != tokens(given[d.id][1])]
+    asking.skipped["both answers are the same"] += len(put) - len(apart)
+    verdicts = _judged(own, rules, apart, given, judge, how, told)
+    writer = f"{model.name}, judged by {judge.name}"
+    for dialogue in apart:
+        better = _better(verdicts.get(dialogue.id, {}), 2 if how.both_orders else 1, asking.skipped)
+        if better is not None:
+            texts = given[dialogue.id]
+            yield pair_of(dialogue, "judged", texts[better], texts[1 - better], writer)
+
+
+def _put(asking: Asking, model: Expert, how: SelfTraining, seed: int, told: Callable[[], object]) -> Iterator[Dialogue]:
+    """The questions that the model puts about each image, as dialogues without a true answer."""
+    images = {d.record: d for d in asking.dialogues}
+
+    def description(dialogue: Dialogue) -> Request:
+        asked = replace(dialogue, question=DESCRIBE, kind="open")
+        return asking.question(asked, Sampling(max_tokens=how.describe_tokens), "description")
+
+    def questions() -> Iterator[Request]:
+        drawn = Sampling(how.ask_temperature, how.ask_top_k, how.ask_top_p, how.ask_tokens)
+        for name, text in described.items():
+            for i, sampling in enumerate(seeds(drawn, how.questions, seed)):
+                request = asking.question(images[name], sampling, f"question-{i}")
+                turns = (Turn("user", DESCRIBE), Turn("assistant", text), Turn("asker", ""))
+                yield replace(request, id=f"{name}/self-{i}", task="put a question", turns=turns, kind=None)
+
+    described = {}
+    for reply in model.answer(map(description, images.values())):
+        told()
+        if used(reply, asking.skipped):
+            described[reply.request.record.id] = clean_answer(reply.value)  # type: ignore[union-attr]
+    known: set[tuple[str, tuple[str, ...]]] = set()
+    for reply in sorted(model.answer(questions()), key=lambda reply: reply.id):
+        told()
+        if not used(reply, asking.skipped):
+            continue
+        name, text = reply.id.rpartition("/")[0], clean_answer(reply.value)
+        words = name, tuple(tokens(text))
+        if not words[1] or words in known:
+            asking.skipped["a question that the model put twice" if words[1] else "an empty question"] += 1
+            continue
+        known.add(words)
+        kind, target = _kind(text)
+        yield replace(images[name], id=reply.id, kind=kind, question=text, answer="", target=target)
+
+
+def _kind(question: str) -> tuple[Kind, str | None]:
+    """Kind and target of a question in one of the rules' own wordings; any other is open."""
+    for kind in QUESTIONS:
+        if (target := asked_about(kind, question)) is not None:
+            return kind, target or None
+    return "open", None
+
+
+def _judged(
+    asking: Asking,
+    rules: Rules,
+    dialogues: Sequence[Dialogue],
+    given: Mapping[str, Sequence[str]],
+    judge: Expert,
+    how: SelfTraining,
+    told: Callable[[], object],
+) -> dict[str, dict[int, float]]:
+    """By dialogue and order (0: as drawn, 1: swapped), by how much the first-drawn answer is better."""
+
+    def request(dialogue: Dialogue, order: int) -> Request:
+        texts = given[dialogue.id][:: -1 if order else 1]
+        parts = {"question": dialogue.question, "first": texts[0], "second": texts[1]}
+
+        def rule() -> Scores | None:
+            known = rules.understood(dialogue.question, dialogue)
+            worth = [10 * (1 - rules.conflict(known, text)) for text in texts] if known else None
+            return Scores(first=worth[0], second=worth[1]) if worth else None
+
+        return Request(
+            id=f"{dialogue.id}/{order}",
+            task="judge two answers",
+            system=SYSTEM,
+            turns=(Turn("user", JUDGE.format(**{name: quoted(text) for name, text in parts.items()})),),
+            picture=asking.picture(dialogue),
+            schema=Scores,
+            rule=rule,
+            sampling=Sampling(how.judge_temperature),
+            record=asking.records[dialogue.record],
+        )
+
+    verdicts: dict[str, dict[int, float]] = defaultdict(dict)
+    orders = (0, 1) if how.both_orders else (0,)
+    for reply in judge.answer(request(d, order) for d in dialogues for order in orders):
+        told()
+        if used(reply, asking.skipped):
+            name, _, order = reply.id.rpartition("/")
+            gap = reply.value.first - reply.value.second
+            verdicts[name][int(order)] = -gap if order == "1" else gap
+    return verdicts
+
+
+def _better(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> int | None:
+    """Which of the two answers is better, 0 or 1; None, counted, for a tie, a flip or a missing verdict."""
+    if len(gaps) < orders:
+        return None  # counted where the reply was set aside
+    signs = {gap > 0 for gap in gaps.values()}
+    if any(gap == 0 for gap in gaps.values()):
+        skipped["the judge sees a tie"] += 1
+    elif len(signs) > 1:
+        skipped["the judge's verdict flips with the order"] += 1
+    else:
+        return 0 if signs == {True} else 1
+    return None
