@@ -90,7 +90,8 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
 def figures(check: Check) -> list[tuple[str, str]]:
     """A check's estimates by name, with n and clusters."""
     held = [(name, f) for name, f in check.figures.items() if isinstance(f, Estimate)]
-    named = [(name.replace("_", " "), f"{f.text()}, n {f.n}, {f.clusters} clusters") for name, f in held]
+    units = {name: " times" if name.endswith("over_chance") else " %" for name, _ in held}
+    named = [(name.replace("_", " "), f"{f.text(units[name])}, n {f.n}, {f.clusters} clusters") for name, f in held]
     telling = check.figures.get("telling", {})
     return named + [(f"words for the {side}", ", ".join(words)) for side, words in telling.items()]
 
@@ -128,7 +129,7 @@ def pictures(pair: Pair, material: Material) -> Iterator[Picture]:
         return
     yield _shown("Better side", material.image(pair), record)
     worse = material.image(pair, worse=True)
-    yield _shown("Map of the noise", worse, record, pair.rejected_noise, lambda a, n: over(a, n.map))
+    yield _shown("Map", worse, record, pair.rejected_noise, lambda a, n: over(a, n.map))
     yield _shown("Worse side", worse, None, pair.rejected_noise, noise.apply)
 
 

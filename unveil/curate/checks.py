@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,9 +42,11 @@ class Estimate:
     n: int
     clusters: int
 
-    def text(self) -> str:
-        between = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]"
-        return f"{self.value:.2f}{between}"
+    def text(self, unit: str = " %") -> str:
+        """In percent, unless another unit is given."""
+        factor = 100 if unit == " %" else 1
+        held = [f"{factor * v:.1f}" for v in (self.value, self.low, self.high) if v is not None]
+        return f"{held[0]}{unit}" + (f" [{held[1]}, {held[2]}]" if len(held) == 3 else "")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Check:
         accuracies = [f for name, f in self.figures.items() if name.startswith("accuracy")]
         if accuracies:
             return f"{max(accuracies, key=lambda a: a.value).text()} of {self.of}"
+        if self.verdict == "undecided":
+            return f"{self.of} pairs"
         return "-" if self.verdict == "skipped" else f"{self.figures.get('count', len(self.ids))} of {self.of}"
 
 
@@ -185,7 +189,8 @@ _FORMS = [MARKUP.pattern, *(s.whole for s in SYNTAXES.values() if s.whole), *(s.
 _TOKEN = re.compile(rf"{BOX}|[^\W\d_]+|\d+(?:[.,]\d+)*|[<>=+±%]|(?<!\w)-(?=\d)")
 
 
-def unboxed(text: str) -> tuple[str, list[Box]]:
+@lru_cache(maxsize=1 << 16)
+def unboxed(text: str) -> tuple[str, tuple[Box, ...]]:
     """The text with ``BOX`` in the place of every box, and the boxes' numbers as they stand."""
     boxes: list[Box] = []
 
@@ -196,7 +201,7 @@ def unboxed(text: str) -> tuple[str, list[Box]]:
 
     for form in _FORMS:
         text = form.sub(take, text)
-    return text, boxes
+    return text, tuple(boxes)
 
 
 def tokens(text: str) -> list[str]:

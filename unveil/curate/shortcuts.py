@@ -202,8 +202,8 @@ def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Map
     medians = {name: float(np.median(n)) for name, n in lengths.items()}
     message = (
         f"The length in words tells the better answer in {accuracies['words'].text()} of the pairs, in characters in "
-        f"{accuracies['characters'].text()}; half of the better answers have {medians['chosen_words']:g} words or "
-        f"fewer, of the worse ones {medians['rejected_words']:g}."
+        f"{accuracies['characters'].text()}; median lengths are {medians['chosen_words']:g} and "
+        f"{medians['rejected_words']:g} words."
     )
     figures = {
         **left,
