@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, job, pairing, prefer, records, screen, stages
+from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages
 
 
 def train_sft(config: Any) -> None:
@@ -91,6 +91,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "curate rank": Command(
         lambda: pairing.RankConfig, pairing.curate_rank, "pairs of the model's own answers, better and worse"
+    ),
+    "curate questions": Command(
+        lambda: pairing.QuestionsConfig, pairing.curate_questions, "conversations that teach a model to ask as well"
+    ),
+    "curate selftrain": Command(
+        lambda: pairing.SelftrainConfig, pairing.curate_selftrain, "pairs from the model's own questions and answers"
     ),
     "curate relevance": Command(
         lambda: pairing.RelevanceConfig, pairing.curate_relevance, "weights of pairs by their clinical relevance"

@@ -124,17 +124,25 @@ class ExpertOptions:
     """Price of a million tokens that come back."""
     expert_batch: int = 32
     """local: requests answered at a time."""
+    replies: Path | None = None
+    """File that keeps all replies, of the model that is trained too; by default one beside the output. Several commands
+    may share one, and then ask nobody twice."""
 
 
 def checkpoint(
-    model: str, out: Path, revision: str | None = None, syntax: str | None = None, batch_size: int = 32
+    model: str,
+    out: Path,
+    revision: str | None = None,
+    syntax: str | None = None,
+    batch_size: int = 32,
+    replies: Path | None = None,
 ) -> Expert:
-    """A checkpoint on this machine as one that is asked; replies are kept beside ``out``."""
-    return Expert(Local(model, revision, syntax, batch_size), _store(out), tries=1)
+    """A checkpoint on this machine as one that is asked; replies are kept in ``replies``, else beside ``out``."""
+    return Expert(Local(model, revision, syntax, batch_size), _store(out, replies), tries=1)
 
 
-def _store(out: Path) -> Store:
-    return Store(out.with_name(out.name + ".replies.sqlite"))
+def _store(out: Path, replies: Path | None) -> Store:
+    return Store(replies or out.with_name(out.name + ".replies.sqlite"))
 
 
 def bind(options: ExpertOptions, out: Path) -> Expert:
@@ -147,7 +155,7 @@ def bind(options: ExpertOptions, out: Path) -> Expert:
         return Expert(Rules())
     budget = Budget(options.budget, options.budget_tokens, options.price_in, options.price_out)
     asked = Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent)
-    return Expert(asked, _store(out), budget, options.tries)
+    return Expert(asked, _store(out, options.replies), budget, options.tries)
 
 
 def _endpoint(options: ExpertOptions, folder: Path) -> Backend:

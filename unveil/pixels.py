@@ -68,6 +68,8 @@ class Header:
     spacing_source: str | None = None
     orientation: str | None = None
     modality: str | None = None
+    burned_in: str | None = None
+    """DICOM's own word on whether text is burned into the pixels: YES, NO or nothing."""
 
 
 @dataclass(frozen=True)

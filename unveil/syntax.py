@@ -217,5 +217,15 @@ def neutral(text: str, view: View) -> str:
     return (view.syntax.whole or view.syntax.pattern).sub(marked, text)
 
 
+def neutral_json(text: str, view: View) -> str:
+    """As ``neutral``, only in the strings of JSON: elsewhere in it, four numbers are a list."""
+    return _STRING.sub(lambda found: neutral(found[0], view), text)
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
 #: How neutral markup is read as an answer. No model is declared to write it.
 MARKUP = BoxSyntax("markup", lambda v: "<box {:.2f} {:.2f} {:.2f} {:.2f}>".format(*v), _MARKUP, None)
+
+#: How boxes are written to a model behind an address, of which nothing is known: pixels of the picture that is sent.
+PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), re.compile(_LIST), None)

@@ -123,6 +123,7 @@ def _dicom_header(path: PathLike, dataset: pydicom.Dataset, frame: int, limits: 
         spacing_source=source,
         orientation=_dicom_orientation(dataset, frame),
         modality=dataset.get("Modality") or None,
+        burned_in=str(dataset.get("BurnedInAnnotation") or "").strip().upper() or None,
     )
 
 

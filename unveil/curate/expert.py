@@ -16,6 +16,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -91,7 +92,7 @@ class Request:
     check: Callable[[Any], None] | None = None
     """Raises ``ValueError`` with the reason for a reply of the right form that cannot be used."""
     rule: Callable[[], Any] | None = None
-    """What the rules reply: a text, or a value of the schema."""
+    """What the rules reply: a text, or a value of the schema; None where they do not know."""
     kind: Kind | None = None
     """The kind of a dialogue's question, so that a model that needs it is told the answer's form."""
     forced: str | None = None
@@ -120,8 +121,14 @@ class Request:
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def again(self, text: str, why: str) -> Request:
-        """The request once more, with the reply that could not be used and the reason."""
+        """The request once more, with the reply that could not be used and the reason.
+
+        A model that puts a question itself cannot be told why: it draws another one.
+        """
         first = self.first or self
+        if first.turns[-1].role == "asker":
+            other = replace(first.sampling, seed=first.sampling.seed + 7919 * self.attempt)
+            return replace(first, sampling=other, attempt=self.attempt + 1, first=first)
         turns = (*first.turns, Turn("assistant", text), Turn("user", AGAIN.format(why)))
         return replace(first, turns=turns, attempt=self.attempt + 1, first=first)
 
@@ -138,11 +145,15 @@ def _file_hash(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Raw:
-    """What came back: text and tokens, or the reason for which this one item got no reply."""
+    """What came back: text and tokens, or the reason for which this one item got no reply.
+
+    ``cut`` tells that the text ends at the limit of tokens.
+    """
 
     text: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    cut: bool = False
     error: str | None = None
 
 
@@ -175,6 +186,9 @@ class Backend(ABC):
         Takes requests only as it is ready for them. Raises ``ExpertError`` where nobody can be asked at all.
         """
 
+    def finish(self) -> None:  # noqa: B027
+        """Called once all requests of a job have been dealt with."""
+
 
 class Rules(Backend):
     """The rules: what a request itself says the answer is. They see annotations, not images."""
@@ -186,7 +200,10 @@ class Rules(Backend):
             if request.rule is None:
                 raise ExpertError(f"{request.id}: rules cannot answer {request.task!r}: name a model with --expert")
             value = request.rule()
-            yield request, Raw(value.model_dump_json() if isinstance(value, BaseModel) else str(value))
+            if value is None:
+                yield request, Raw(error="the annotations do not tell")
+            else:
+                yield request, Raw(value.model_dump_json() if isinstance(value, BaseModel) else str(value))
 
 
 @dataclass(frozen=True)
@@ -252,21 +269,22 @@ class Store:
             self._file.execute("PRAGMA synchronous=FULL")
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, task TEXT, item TEXT, text TEXT,"
-                " tokens_in INTEGER, tokens_out INTEGER)"
+                " tokens_in INTEGER, tokens_out INTEGER, cut INTEGER)"
             )
         except sqlite3.Error as error:
             raise ExpertError(f"{path}: cannot keep replies here: {error}") from error
 
     def get(self, key: str) -> Raw | None:
         with self._lock:
-            row = self._file.execute("SELECT text, tokens_in, tokens_out FROM replies WHERE key = ?", [key]).fetchone()
-        return Raw(*row) if row else None
+            found = self._file.execute("SELECT text, tokens_in, tokens_out, cut FROM replies WHERE key = ?", [key])
+            row = found.fetchone()
+        return Raw(row[0], row[1], row[2], bool(row[3])) if row else None
 
     def put(self, key: str, request: Request, raw: Raw) -> None:
-        row = (key, request.task, request.id, raw.text, raw.tokens_in, raw.tokens_out)
+        row = (key, request.task, request.id, raw.text, raw.tokens_in, raw.tokens_out, raw.cut)
         try:
             with self._lock, self._file:
-                self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?)", row)
+                self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:  # a full disk, above all
             raise ExpertError(f"{request.id}: its reply could not be kept in {self.path}: {error}") from error
 
@@ -301,6 +319,7 @@ class Expert:
             if error:
                 self.spent.set_aside[error] += 1
             yield Reply(request.first or request, value, raw.text, self.name, error)
+        self.backend.finish()
 
     def _raws(self, source: Iterator[Request], again: deque[Request]) -> Iterator[tuple[Request, Raw]]:
         """Raw replies from the store and from the backend; ``again`` may grow while they are used."""
@@ -335,10 +354,8 @@ class Expert:
                 yield request
 
     def _key(self, request: Request) -> str:
-        try:
+        with named(request):
             return f"{self.name} {request.key}"
-        except pixels.ImageError as error:
-            raise pixels.ImageError(f"{request.id}: {error}") from error
 
     def _keep(self, request: Request, raw: Raw) -> None:
         """Writes a reply through to the disk; one that is an error of the endpoint's is asked for again next time."""
@@ -346,13 +363,26 @@ class Expert:
             self.store.put(self._key(request), request, raw)
 
 
+@contextmanager
+def named(request: Request) -> Iterator[None]:
+    """Puts the item's id before what is wrong with its picture."""
+    try:
+        yield
+    except (pixels.ImageError, noise.NoiseError) as error:
+        raise type(error)(f"{request.id}: {error}") from error
+
+
 def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
     """The value of a raw reply, or None and why it cannot be used. Nothing is repaired but a fence around the JSON."""
     if raw.error is not None:
         return None, raw.error
+    if not raw.text.strip():
+        return None, "an empty reply"
     try:
         value: Any = raw.text
         if request.schema:
+            if raw.cut:
+                raise ValueError(f"cut at {request.sampling.max_tokens} tokens")
             fenced = FENCE.fullmatch(raw.text.strip())
             value = request.schema.model_validate_json(fenced[1] if fenced else raw.text)
         if request.check:

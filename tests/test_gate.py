@@ -1,0 +1,360 @@
+"""What leaves and what does not: sources, texts, burned-in letters, the manifest. No server is needed here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from conftest import draw
+from PIL import Image, ImageDraw, ImageFont
+from test_pixels import dicom
+
+from unveil import cli, runs
+from unveil.curate import gate
+from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
+from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
+from unveil.curate.gate import Gate, Manifest, host_of, identifying, is_here, needs_reading
+from unveil.experts import ExpertOptions, bind
+from unveil.records import Record, Source
+
+OPEN = Source("drawn", licence="CC0-1.0")
+FAR = "https://api.example.org/v1"
+
+
+def record(**known: Any) -> Record:
+    return Record(
+        **{"id": "drawn/scan-0042", "image": "scan-0042.png", "width": 96, "height": 64, "source": OPEN} | known
+    )
+
+
+def request(text: str = "Is anything abnormal?", picture: Path | None = None, **known: Any) -> Request:
+    known = {"record": record()} | known
+    return Request("drawn/scan-0042/q", "test", (Turn("user", text),), picture and Picture(picture), **known)
+
+
+@pytest.fixture
+def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", opened)
+    monkeypatch.setattr(socket, "getaddrinfo", opened)
+
+
+# --------------------------------------------------------------------------------------------------------- addresses
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.8.9.1:80", True), ("localhost:8000", True), ("[::1]:8000", True),
+        ("LOCALHOST", True), ("10.0.0.5:8000", False), ("0.0.0.0", False), ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False), ("[::2]", False), ("127.1", False),
+    ],
+)  # fmt: skip
+def test_only_the_loopback_is_this_machine(host: str, here: bool) -> None:
+    assert is_here(host) is here
+
+
+def test_another_machine_needs_permission() -> None:
+    assert host_of("http://127.0.0.1:8000/v1", allow_remote=False) == "127.0.0.1:8000"
+    assert host_of(FAR, allow_remote=True) == "api.example.org"
+    with pytest.raises(ExpertError, match=r"api\.example\.org is another machine.*--allow-remote"):
+        host_of(FAR, allow_remote=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:s3cret@example.org/v1", "http://127.0.0.1\\@example.org/", "http://127.0.0.1@example.org/",
+     "https://example.org/v1?key=s3cret", "https://example.org/#s3cret", "file:///s3cret", "http://a b/s3cret"],
+)  # fmt: skip
+def test_an_address_that_may_hide_another_or_a_key_is_not_taken_and_not_repeated(address: str) -> None:
+    with pytest.raises(ExpertError, match="an address is") as caught:
+        host_of(address, allow_remote=True)
+    assert "s3cret" not in str(caught.value) and "example" not in str(caught.value)
+
+
+def test_defaults_refuse_another_machine_and_open_no_socket(tmp_path: Path, no_socket: None) -> None:
+    options = ExpertOptions(expert=FAR, expert_model="m")
+    with pytest.raises(ExpertError, match="is another machine"):
+        bind(options, tmp_path / "out.jsonl")
+    assert not list(tmp_path.iterdir()), "nothing was asked, so nothing is left behind"
+
+
+# ----------------------------------------------------------------------------------------------------------- sources
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"record": None}, "its record is not known"),
+        ({"record": record(source=Source("x", licence="DUA", access="credentialed"))}, "x is credentialed data"),
+        ({"record": record(source=Source("x", licence="DUA", access="dua"))}, "x is dua data"),
+        ({"record": record(source=Source("x"))}, "licence of x is not known.*--licence"),
+    ],
+)
+def test_only_open_data_with_a_licence_leaves(
+    known: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_socket: None
+) -> None:
+    """Each of these stops the run with the item's id, whatever is allowed, before anything is sent or written down."""
+    monkeypatch.setenv("SOME_KEY", "k")
+    options = ExpertOptions(
+        expert=FAR, expert_model="m", key_variable="SOME_KEY", allow_remote=True, pixels_reviewed=True
+    )
+    expert = bind(options, tmp_path / "out.jsonl")
+    with pytest.raises(ExpertError, match=f"drawn/scan-0042/q: .*{message}"):
+        list(expert.answer([request(**known)]))
+    assert not (tmp_path / "manifest.jsonl").exists()
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("DOB unknown", "date of birth"),
+        ("She was born on a Monday", "date of birth"),
+        ("Compared with 2019-03-12.", "date"),
+        ("seen 3/12/19", "date"),
+        ("on 12 March 2019", "date"),
+        ("March 12th, 2019", "date"),
+        ("a 93-year-old woman", "age over 89"),
+        ("call +44 20 7946 0958", "phone number"),
+        ("(555) 010-9999", "phone number"),
+        ("Tel. 5501", "phone number"),
+        ("jane.doe@example.org", "e-mail"),
+        ("MRN: A77", "record number"),
+        ("Accession No. 12", "record number"),
+        ("chart 00481516", "record number"),
+        ("078-05-1120", "record number"),
+        ("1.2.840.10008.1", "record number"),
+        ("Patient: Jane", "patient"),
+        ("the patient's name", "patient"),
+        ("reported by Dr. Weiss", "titled name"),
+        ("DR. WEISS", "titled name"),
+        ("Frau Weiss", "titled name"),
+        ("as in scan-0042 before", "identifier of the record"),
+        ("of PAT77", "identifier of the record"),
+    ],
+)
+def test_what_identifies_a_person_is_named(text: str, name: str) -> None:
+    assert identifying(text, record(patient="PAT77")) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is the nodule? [12, 128, 1024, 2048]",
+        "Detection: abnormal.\nLocalisation: [1, 2, 3, 4] in the right lung.\nRecognition: nodule (round, 3.5 cm).",
+        "A 45-year-old patient with a mass of 12.5 x 10.2 mm; score 0.333333 of 1.",
+        "The patient has no pneumothorax. L4-5 disc, T2-weighted, C3/4, 120 kV, MS lesions, DR image.",
+    ],
+)
+def test_what_is_medicine_passes(text: str) -> None:
+    assert identifying(text, record(patient="p1")) is None
+
+
+def test_an_item_whose_text_names_somebody_is_set_aside_without_repeating_the_text(tmp_path: Path) -> None:
+    why = Gate(pixels_reviewed=True).why_not(request(), ["Call Dr. Weiss."], None)
+    assert why == "not sent: its text holds what looks like a person's data (titled name)"
+
+
+# ------------------------------------------------------------------------------------------------------------ pixels
+
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="the program tesseract is not installed")
+
+
+def written(path: Path, text: str, size: int = 14) -> Path:
+    """A drawn picture with a white text over it."""
+    draw(path, (320, 240), 3)
+    image = Image.open(path).convert("L")
+    ImageDraw.Draw(image).text((150, 200), text, fill=255, font=ImageFont.load_default(size))
+    image.save(path)
+    return path
+
+
+@needs_tesseract
+def test_letters_burned_into_an_image_are_found_and_marks_are_not(tmp_path: Path) -> None:
+    """A name, a number; not the mark of a side, and not an image without letters."""
+    found = {
+        text: gate.read_pixels(Picture(written(tmp_path / "x.png", text)).png())
+        for text in ("DOE JANE", "ID 4815162", "L", "")
+    }
+    assert found == {"DOE JANE": True, "ID 4815162": True, "L": False, "": False}
+
+
+@needs_tesseract
+def test_an_image_with_burned_in_text_is_set_aside_unless_somebody_has_looked(tmp_path: Path) -> None:
+    asked = request(picture=written(tmp_path / "x.png", "DOE JANE"))
+    png = Picture(tmp_path / "x.png").png()
+    assert Gate().why_not(asked, [], png) == "not sent: OCR finds text burned into its image"
+    assert Gate(pixels_reviewed=True).why_not(asked, [], png) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "modality", "needed"),
+    [
+        ({"BurnedInAnnotation": "NO"}, "CT", False),
+        ({"BurnedInAnnotation": "YES"}, "CT", True),
+        ({}, "CT", True),
+        ({"BurnedInAnnotation": "NO", "Modality": "US"}, None, True),
+        ({"BurnedInAnnotation": "NO", "Modality": "OT"}, "ultrasound", True),
+        ({"BurnedInAnnotation": "NO", "Modality": "SC"}, "xray", True),
+    ],
+)
+def test_only_a_dicom_file_can_deny_that_letters_are_burned_in(
+    tags: Any, modality: str | None, needed: bool, tmp_path: Path
+) -> None:
+    path = dicom(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), **tags)
+    assert needs_reading(path, modality) is needed
+    assert needs_reading(draw(tmp_path / "x.png", (20, 20), 0), modality)
+
+
+def test_without_ocr_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is looked for in an empty folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    picture = draw(tmp_path / "x.png", (40, 40), 0)
+    with pytest.raises(ExpertError, match=r"OCR is not installed.*--pixels-reviewed"):
+        Gate().why_not(request(picture=picture), [], Picture(picture).png())
+
+
+# ---------------------------------------------------------------------------------------------------------- manifest
+
+
+def test_pseudonyms_depend_on_the_name_and_on_the_key_alone(tmp_path: Path) -> None:
+    """HMAC-SHA256 of the name under the key in ``unveil.key``, which only its owner may read."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, again = Manifest(tmp_path / "a", "h", "m"), Manifest(tmp_path / "a", "other", "n")
+    other = Manifest(tmp_path / "b", "h", "m")
+    assert one.pseudonym("p1") == again.pseudonym("p1") != one.pseudonym("p2")
+    assert one.pseudonym("p1") != other.pseudonym("p1")
+    key = tmp_path / "a" / "unveil.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.write_text("not a key")
+    with pytest.raises(ExpertError, match="not a key"):
+        Manifest(tmp_path / "a", "h", "m").pseudonym("p1")
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_the_manifest_holds_all_that_leaves_and_no_name(tmp_path: Path) -> None:
+    """All of the body but the image, of which it has the hash; put back, the body has the hash that is told."""
+    path = draw(tmp_path / "scan-0042.png", (96, 64), 0)
+    letter = Desk("m", Manifest(tmp_path, "host", "m")).letter(request(picture=path))
+    assert not isinstance(letter, str)
+    (line,), png = lines(tmp_path), Picture(path).png()
+    assert line["body_sha256"] == hashlib.sha256(letter.body).hexdigest()
+    assert line["image"] == {"sha256": hashlib.sha256(png).hexdigest(), "bytes": len(png)}
+    assert (line["host"], line["model"], line["licence"], line["access"]) == ("host", "m", "CC0-1.0", "open")
+    assert line["body"]["messages"][0]["content"][1]["text"] == "Is anything abnormal?"
+    url = json.loads(letter.body)["messages"][0]["content"][0]["image_url"]["url"]
+    line["body"]["messages"][0]["content"][0]["image_url"]["url"] = url
+    assert json.dumps(line["body"]).encode() == letter.body
+    text = (tmp_path / "manifest.jsonl").read_text()
+    assert "scan-0042" not in text and (tmp_path / "unveil.key").read_text() not in text
+
+
+def test_what_cannot_be_written_down_is_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").mkdir()
+    with pytest.raises(ExpertError, match=r"drawn/scan-0042/q: not sent, since .*manifest"):
+        Desk("m", Manifest(tmp_path, "host", "m")).letter(request())
+
+
+def test_no_header_of_a_dicom_file_survives_in_what_is_sent(tmp_path: Path) -> None:
+    """Canaries in the header, in a private element and in a nested sequence; the PNG has pixels only."""
+    path = dicom(tmp_path / "x.dcm", np.arange(64, dtype=np.uint8).reshape(8, 8), PatientName="CANARY^ANNA")
+    dataset = pydicom.dcmread(path)
+    dataset.private_block(0x0011, "CANARY MAKER", create=True).add_new(1, "LO", "CANARY-PRIVATE")
+    inner = pydicom.Dataset()
+    inner.PatientID = "CANARY-NESTED"
+    dataset.RequestAttributesSequence = [inner]
+    dataset.save_as(path)
+    assert path.read_bytes().count(b"CANARY") == 4
+    png = Picture(path).png()
+    assert b"CANARY" not in png
+    assert chunks(png) == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def chunks(png: bytes) -> set[bytes]:
+    """The kinds of chunks of a PNG: 8 bytes of signature, then length, kind, data and check sum of each."""
+    at, found = 8, set()
+    while at < len(png):
+        found.add(png[at + 4 : at + 8])
+        at += 12 + int.from_bytes(png[at : at + 4])
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------- dry run
+
+
+def test_a_dry_run_writes_down_all_that_would_leave_sends_nothing_and_ends_the_command(
+    tmp_path: Path, no_socket: None
+) -> None:
+    """Two of three may leave; the gate's reason is told for the third. Permission and key are not needed for it."""
+    options = ExpertOptions(expert=FAR, expert_model="m", dry_run=True, pixels_reviewed=True)
+    expert = bind(options, tmp_path / "out.jsonl")
+    asked = [replace(request(text), id=f"i{n}") for n, text in enumerate(("One?", "Two?", "Dr. Weiss?"))]
+    replies: list[Reply] = []
+    with pytest.raises(runs.DryRun, match=r"what 2 requests would send is in .*; 1 x not sent: .*titled name"):
+        replies.extend(expert.answer(asked))
+    assert [r.error == NOT_SENT for r in replies] == [True, True, False]
+    assert [line["body"]["messages"][0]["content"] for line in lines(tmp_path)] == ["One?", "Two?"]
+    assert all(line["dry_run"] for line in lines(tmp_path))
+
+
+def test_a_dry_run_is_no_error_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def work(config: Any) -> None:
+        raise runs.DryRun("nothing was sent")
+
+    monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=work))
+    assert cli.main(["report", "--run", "x"]) == 0
+    assert "dry run: nothing was sent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("expert", ["rules", "local:tiny"])
+def test_a_dry_run_of_what_never_leaves_is_refused(expert: str, tmp_path: Path) -> None:
+    with pytest.raises(ExpertError, match="nothing leaves this machine"):
+        bind(ExpertOptions(expert=expert, dry_run=True), tmp_path / "out.jsonl")
+
+
+def test_a_dry_run_in_which_nothing_is_left_to_ask_goes_on(tmp_path: Path) -> None:
+    assert not list(Expert(Rehearsal(Desk("m", Manifest(tmp_path, "h", "m")))).answer([]))
+
+
+# ---------------------------------------------------------------------------------------------------------- options
+
+
+def test_a_key_is_never_taken_for_the_name_of_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ExpertOptions(expert=FAR, expert_model="m", allow_remote=True, key_variable="sk-s3cret")
+    with pytest.raises(ExpertError, match="never the key itself") as caught:
+        bind(options, tmp_path / "out.jsonl")
+    assert "s3cret" not in str(caught.value)
+    monkeypatch.setenv("SOME_KEY", "s3cret\nX-Other: 1")
+    with pytest.raises(ExpertError, match="characters that no key has") as caught:
+        bind(replace(options, key_variable="SOME_KEY"), tmp_path / "out.jsonl")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_another_machine_needs_a_key_and_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ExpertError, match="--expert-model"):
+        bind(ExpertOptions(expert=FAR, allow_remote=True), tmp_path / "out.jsonl")
+    with pytest.raises(ExpertError, match="needs a key"):
+        bind(ExpertOptions(expert=FAR, expert_model="m", allow_remote=True), tmp_path / "out.jsonl")
+    with pytest.raises(ExpertError, match="use rules, local:MODEL or the address"):
+        bind(ExpertOptions(expert="gpt"), tmp_path / "out.jsonl")
+    assert isinstance(
+        bind(ExpertOptions(expert="http://[::1]:9/v1", expert_model="m"), tmp_path / "x").backend, Endpoint
+    )

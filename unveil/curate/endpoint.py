@@ -1,0 +1,311 @@
+"""An expert behind an address: any server that speaks OpenAI's chat completions.
+
+What is sent is written as bytes here (``Desk``), so that the manifest and a dry run hold exactly what leaves. Boxes are
+whole pixels of the picture that is sent. The ``openai`` client repeats what may pass (408, 409, 429, 5xx, time-outs,
+broken connections) with growing waits; a reply that is no chat completion is treated in the same way.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from unveil import runs, screen
+from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
+from unveil.curate.gate import Gate, Manifest, host_of, is_here
+from unveil.geometry import Box
+from unveil.records import Kind
+from unveil.sampling import seed_of
+from unveil.syntax import PIXELS, View, mark, neutral, neutral_json, render, unmark
+from unveil.wording import HINTS, clean
+
+#: What an endpoint is asked in the place of a model that would put the next question itself.
+QUESTION = "Put one question about this image that can be answered by looking at it. Reply with the question only."
+FRAME = "A box is [x1, y1, x2, y2] in pixels of the image, which is {} pixels wide and {} high."
+
+#: So many items in a row without a usable answer stop the run: the fault is then not theirs.
+IN_A_ROW = 5
+
+_ENDLESS = (2**20, 2**20)  # where there is no image, boxes are what they are
+
+
+# ----------------------------------------------------------------------------------------------------------- letters
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A request as it is sent, and the picture to which the numbers of its reply refer."""
+
+    body: bytes
+    view: View
+
+    def read(self, text: str, request: Request) -> str:
+        """A reply with its boxes in neutral markup."""
+        return (neutral_json if request.schema else neutral)(text, self.view)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where letters are written, pass the gate (None: nothing is checked) and are entered in the manifest."""
+
+    model: str
+    manifest: Manifest
+    gate: Gate | None = None
+    structured: bool = True
+
+    def letter(self, request: Request) -> Letter | str:
+        """What is to be sent, or the reason for which it must not be. Raises where nothing must be sent at all."""
+        if request.forced is not None:
+            raise ExpertError(
+                f"{request.id}: only a local checkpoint can be led along an answer: use --expert local:MODEL"
+            )
+        with named(request):
+            png = request.picture.png() if request.picture else None
+        size = Image.open(io.BytesIO(png)).size if png else request.record.size if request.record else _ENDLESS
+        view = View(PIXELS, size, size)
+        turns = _turns(request, view, png is not None)
+        if self.gate and (why := self.gate.why_not(request, [text for _, text in turns], png)):
+            return why
+        body = json.dumps(self._body(request, turns, png)).encode()
+        self.manifest.write(request, body, png)
+        return Letter(body, view)
+
+    def _body(self, request: Request, turns: list[tuple[str, str]], png: bytes | None) -> dict[str, Any]:
+        drawn, schema = request.sampling, request.schema
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": _messages(turns, png),
+            "max_completion_tokens": drawn.max_tokens,
+            "temperature": drawn.temperature,
+        }
+        if drawn.temperature:
+            body["seed"] = seed_of(drawn.seed, request.key) % 2**31
+            body |= {"top_p": drawn.top_p} if drawn.top_p < 1 else {}
+            body |= {"top_k": drawn.top_k} if drawn.top_k else {}  # not OpenAI's own, but vLLM's and SGLang's
+        if schema and self.structured:
+            form = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        return body
+
+
+def _turns(request: Request, view: View, seen: bool) -> list[tuple[str, str]]:
+    """Roles and texts as they are sent: boxes in pixels, no control tokens, the form of the answer told at the end."""
+    turns = [("user", QUESTION) if t.role == "asker" else (t.role, clean(render(t.text, view))) for t in request.turns]
+    hint = _hint(request.kind, view)
+    boxes = any(unmark(text) for text in (request.system, hint, *(t.text for t in request.turns)))
+    told = [turns[-1][1], render(hint, view), FRAME.format(*view.size) if seen and boxes else ""]
+    turns[-1] = (turns[-1][0], " ".join(filter(None, told)))
+    system = clean(render(request.system, view))
+    return [("system", system), *turns] if system else turns
+
+
+def _hint(kind: Kind | None, view: View) -> str:
+    """How a question of this kind is to be answered, with a box as an example in neutral markup."""
+    width, height = view.size
+    example: Box = (0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height)
+    return HINTS.get(kind, "").replace("{box}", mark(example)) if kind else ""
+
+
+def _messages(turns: list[tuple[str, str]], png: bytes | None) -> list[dict[str, Any]]:
+    """Chat messages; the first of the user's holds the image."""
+    messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in turns]
+    if png is not None:
+        first = next(m for m in messages if m["role"] == "user")
+        url = "data:image/png;base64," + base64.b64encode(png).decode()
+        first["content"] = [
+            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "text", "text": first["content"]},
+        ]
+    return messages
+
+
+# ----------------------------------------------------------------------------------------------------------- sending
+
+
+class Garbage(ValueError):
+    """A success that holds no chat completion."""
+
+
+class Endpoint(Backend):
+    """A model at an address. Up to ``concurrency`` requests are under way; each reply is kept as soon as it is there.
+
+    Only the calling thread takes requests, and only when one can be sent.
+    """
+
+    def __init__(self, address: str, key: str, desk: Desk, concurrency: int, retries: int, timeout: float):
+        import openai
+
+        if concurrency < 1 or retries < 0 or timeout <= 0:
+            raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
+        here = is_here(desk.manifest.host)
+        # No redirect and no proxy leads data elsewhere than to the address that was allowed.
+        http = openai.DefaultHttpxClient(
+            follow_redirects=False, trust_env=not here, event_hooks={"response": [_whole]}, timeout=timeout
+        )
+        self._client = openai.OpenAI(
+            base_url=address, api_key=key, max_retries=retries, timeout=timeout, http_client=http
+        )
+        self.name = f"{desk.model}@{desk.manifest.host}"
+        self._desk, self._key, self._concurrency = desk, key, concurrency
+        self._lock = threading.Lock()
+        self._failed_in_a_row, self._some_came, self._counted = 0, False, True
+
+    def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
+        under_way: set[Future[tuple[Request, Raw]]] = set()
+        with ThreadPoolExecutor(self._concurrency) as pool:  # on the way out it waits for what is under way
+            while True:
+                while len(under_way) < self._concurrency and (request := next(requests, None)):
+                    under_way.add(pool.submit(self._answer, request, keep))
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+
+    def _answer(self, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
+        letter = self._desk.letter(request)
+        raw = Raw(error=letter) if isinstance(letter, str) else self._sent(request, letter)
+        keep(request, raw)
+        return request, raw
+
+    def _sent(self, request: Request, letter: Letter) -> Raw:
+        import openai
+
+        try:
+            reply: Any = self._client.post("/chat/completions", cast_to=object, content=letter.body)
+        except openai.APIStatusError as error:
+            return self._refused(request, error.status_code, self._safe(error))
+        except openai.APIConnectionError as error:
+            cause = error.__cause__
+            if type(cause).__name__ == "ConnectError":
+                where = f"nobody answers at {self._desk.manifest.host} ({self._safe(cause)})"
+                raise ExpertError(
+                    f"{request.id}: {where}: start the server or correct the address, then go on"
+                ) from None
+            return self._set_aside(request, f"no reply after all repetitions: {self._safe(cause or error)}")
+        return self._received(request, letter, reply)
+
+    def _received(self, request: Request, letter: Letter, reply: dict[str, Any]) -> Raw:
+        with self._lock:
+            self._failed_in_a_row, self._some_came = 0, True
+            usage = reply.get("usage")
+            if not usage and self._counted:
+                self._counted = False
+                screen.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
+        choice = reply["choices"][0]
+        came, went = (int((usage or {}).get(name) or 0) for name in ("completion_tokens", "prompt_tokens"))
+        if refusal := choice["message"].get("refusal"):
+            return Raw("", went, came, error=f"the model refuses: {self._safe(refusal)}")
+        text = letter.read(choice["message"].get("content") or "", request)
+        return Raw(text, went, came, cut=choice.get("finish_reason") == "length")
+
+    def _refused(self, request: Request, status: int, why: str) -> Raw:
+        """What an error of the server's means: this one item's fault, one that may have passed, or the end."""
+        if status in (400, 413, 415, 422):
+            return self._set_aside(request, f"refused: {why}", only=self._some_came)
+        if status in (408, 409) or status >= 500:
+            return self._set_aside(request, f"no reply after all repetitions: {why}")
+        host = self._desk.manifest.host
+        raise ExpertError(
+            f"{request.id}: {STOPS.get(status, STOPS[0]).format(host=host, model=self._desk.model)}: {why}"
+        )
+
+    def _set_aside(self, request: Request, why: str, only: bool = False) -> Raw:
+        """Leaves out one item, up to so many in a row. ``only`` tells that others are known not to be concerned."""
+        with self._lock:
+            self._failed_in_a_row += not only
+            if self._failed_in_a_row >= IN_A_ROW:
+                raise ExpertError(f"{request.id} and {IN_A_ROW - 1} before it got no answer, the last one: {why}")
+        return Raw(error=why)
+
+    def _safe(self, error: object) -> str:
+        """A message without the key, in case the server repeats it, and not longer than can be read."""
+        return (str(error) or type(error).__name__).replace(self._key, "(key)")[:300]
+
+
+STOPS = {
+    0: "{host} cannot be asked; correct the address",
+    401: "{host} refuses the key; put a valid one into the variable that --key-variable names",
+    403: "{host} refuses the key; put a valid one into the variable that --key-variable names",
+    404: "{host} has no model {model!r} or no /chat/completions below the address; correct --expert-model or --expert",
+    429: "{host} takes no more questions; wait, or ask with less --concurrency or more --retries, then go on",
+}
+
+
+def _whole(response: Any) -> None:
+    """Raises ``Garbage`` inside of the client, which then repeats the request, where a success is no completion."""
+    if not response.is_success:
+        return
+    try:
+        reply = json.loads(response.read())
+        message = reply["choices"][0]["message"]
+        if not isinstance(message.get("content") or "", str):
+            raise TypeError("its content is no text")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Garbage(f"the reply is no chat completion ({type(error).__name__})") from error
+
+
+class Rehearsal(Backend):
+    """A dry run: all that would be sent passes the gate and goes into the manifest, and nothing is sent."""
+
+    def __init__(self, desk: Desk):
+        self.name = f"{desk.model}@{desk.manifest.host}"
+        self._desk, self._seen = desk, Counter[str]()
+
+    def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
+        for request in requests:
+            letter = self._desk.letter(request)
+            why = letter if isinstance(letter, str) else NOT_SENT
+            self._seen[why] += 1
+            yield request, Raw(error=why)
+
+    def finish(self) -> None:
+        """Ends the command, so that no output is made of what was never answered."""
+        if self._seen:
+            manifest = self._desk.manifest
+            held = "".join(f"; {count} x {why}" for why, count in self._seen.items() if why != NOT_SENT)
+            count = self._seen[NOT_SENT]
+            raise runs.DryRun(f"nothing was sent: what {count} requests would send is in {manifest.path}{held}")
+
+
+NOT_SENT = "dry run: not sent"
+
+
+def connect(
+    address: str,
+    model: str,
+    key: str,
+    folder: Path,
+    *,
+    allow_remote: bool = False,
+    pixels_reviewed: bool = False,
+    dry_run: bool = False,
+    structured: bool = True,
+    concurrency: int = 8,
+    retries: int = 5,
+    timeout: float = 120.0,
+) -> Backend:
+    """The model at an address behind its gate; ``folder`` is for the manifest. A dry run needs no permission."""
+    host = host_of(address, allow_remote or dry_run)
+    gate = None if is_here(host) else Gate(pixels_reviewed)
+    if gate and address.startswith("http:"):
+        screen.say(f"note: what goes to {host} is not encrypted; https:// would be")
+    desk = Desk(model, Manifest(folder, host, model, dry_run), gate, structured)
+    if dry_run:
+        return Rehearsal(desk)
+    if not key and gate:
+        raise ExpertError(
+            f"{host} needs a key: put it into the environment variable that --key-variable names (any word will do "
+            "for a server that asks for none)"
+        )
+    return Endpoint(address, key or "no-key", desk, concurrency, retries, timeout)
