@@ -318,20 +318,20 @@ def test_weights(folder: Path) -> None:
 
 
 def test_leaks_by_split_record_file_and_patient(folder: Path) -> None:
-    """p0 says so itself; p2's record is of the test split; p4 has no record of its own but a test image's file; p6's
-    patient has a test image; p8 is sound."""
+    """p0 says so itself; p2's record is of the test split; p4's record is of training, its file a test image's; p6's
+    patient has a test image; p8's record is known by its file only, and sound."""
     hashes = {n: sha256(folder / f"{n}.png") for n in range(5)}
     records = [record(n, source=Source("drawn", sha256=hashes[n])) for n in (0, 3, 4)]
-    records.append(record(1, split="test"))
+    records += [record(1, split="test"), record(2)]
     records.append(replace(record(99, split="test", patient="p3"), source=Source("drawn", sha256=hashes[2])))
     write_jsonl(folder / "leaky.jsonl", records)
     pairs = [replace(p, split="test") if p.id == "p0" else p for p in clean(10)[::2]]
-    pairs = [replace(p, record="unknown") if p.id == "p4" else p for p in pairs]
+    pairs = [replace(p, record="unknown") if p.id == "p8" else p for p in pairs]
     write_jsonl(folder / "leaking.jsonl", pairs)
     audit = auditing.audit(auditing.read(folder / "leaking.jsonl", folder / "leaky.jsonl"))
     leak = audit.check("test_leak")
     assert leak.verdict == "error" and leak.ids == ("p0", "p2", "p4", "p6")
-    assert list(leak.figures["reasons"].values()) == [1, 2, 1]
+    assert list(leak.figures["reasons"].values()) == [1, 1, 1, 1]
     assert audit.check("unknown_record").ids == ()
 
 

@@ -23,7 +23,18 @@ class DryRun(Exception):
 
 #: Fields of a configuration that change how a run goes on but not what comes out.
 PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints"})
-PACKAGES = ("unveil", "torch", "transformers", "accelerate", "peft", "numpy", "scipy", "pillow", "safetensors")
+PACKAGES = (
+    "unveil",
+    "torch",
+    "transformers",
+    "accelerate",
+    "peft",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "safetensors",
+)
 
 
 def plain(config: Any) -> dict[str, Any]:
