@@ -44,7 +44,8 @@ ALLOWED = {
     "auditing": {"curate"},
     "pairing": {"curate", "experts"},
     "prefer": {"pairing", "experts", "train"},
-    "job": {"stages", "ingest", "curate", "train", "evaluate"},
+    "contest": {"pairing", "prefer", "experts", "train"},
+    "job": {"contest", "stages", "ingest", "curate", "train", "evaluate"},
     "cli": {"stages", "auditing", "job", "train", "evaluate"},
     "__main__": {"cli"},
 }

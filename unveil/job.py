@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil import records, runs, screen
+from unveil.contest import FULL, USUAL, Contest, Entry
 from unveil.ingest.reading import Options
 from unveil.stages import (
     CheckConfig,
@@ -77,6 +78,13 @@ class RunConfig:
     """Longest answer in tokens."""
     resamples: int = 2000
     """Bootstrap resamples."""
+    compare: tuple[Entry, ...] | None = None
+    """Preference methods and ablations to train after fine-tuning and to measure beside it; by default dpo and mmedpo
+    on drawn images, none on yours."""
+    full: bool = False
+    """Compare all of them: MMedPO's four ablations too, and self-training from a tenth of the labels."""
+    expert: str = "rules"
+    """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
     restart: bool = False
     """Throw away what an unfinished run with other settings has left."""
     reading: Reading = field(default_factory=Options)
@@ -122,14 +130,25 @@ def run(config: RunConfig) -> Path:
     )
     runs.stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
     _predict(config, "sft", str(out / "sft"))
-    answers = {name: out / name / "predictions.jsonl" for name in ("base", "sft")}
-    scores = score(ScoreConfig(file, asking.out, answers, out, config.resamples, config.seed))
+    contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert)
+    for entry in _entries(config):
+        screen.say(f"[{entry}]")
+        _predict(config, entry, str(contest.enter(entry)))
+    answers = {name: out / name / "predictions.jsonl" for name in ("base", "sft", *_entries(config))}
+    against = ("base", "sft")
+    scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
     seconds = time.monotonic() - started
     runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
     runs.write_json(out / "summary.json", summary(scores, seconds))
     path = report(ReportConfig(out, config.seed))
     screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
     return path
+
+
+def _entries(config: RunConfig) -> tuple[Entry, ...]:
+    """What is compared with the fine-tuned model."""
+    usual = FULL if config.full else USUAL if config.data is None else ()
+    return usual if config.compare is None else config.compare
 
 
 def _checked(config: RunConfig) -> Path:
@@ -212,14 +231,15 @@ def report(config: ReportConfig) -> Path:
     out = config.run
     about = json.loads((out / "run.json").read_text()) if (out / "run.json").is_file() else {"config": {}}
     source = about["config"].get("data") or "drawn images"
+    names = list(json.loads((out / "scores.json").read_text())["models"])
     inputs = Inputs(
         title=f"{about['config'].get('model', 'model')} on {source}",
         records=_records(out),
         scores=out / "scores.json",
         outcomes=out / "outcomes.jsonl",
-        predictions={name: out / name / "predictions.jsonl" for name in ("base", "sft")},
+        predictions={name: out / name / "predictions.jsonl" for name in names},
         dialogues=out / "dialogues.jsonl",
-        training={"sft": out / "sft" / "metrics.jsonl"},
+        training={name: out / name / "metrics.jsonl" for name in names if name != "base"},
         rejected=out / "data" / "rejected.jsonl",
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),

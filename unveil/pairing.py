@@ -72,7 +72,7 @@ def curate_noise(config: NoiseConfig) -> None:
         made = list(hidden(rows, told, config.dialogues, source=source, skipped=skipped, **options))
     if config.onto:
         made = _put_onto(made, config.onto, config.dialogues, skipped)
-    moved = _written(made, config, "curate noise", skipped, started)
+    moved = _written(made, config, "curate noise", skipped, started, [config.onto] if config.onto else [])
     shares = sorted(pair.rejected_noise.share for pair in moved if pair.rejected_noise)
     screen.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
 
@@ -84,23 +84,30 @@ def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counte
     drawn = {pair.id.rpartition("/")[0]: pair.rejected_noise for pair in made}
     pairs = preferences.read_pairs(onto)
     fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]
-    skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
-    moved = [replace(p, **_moved_images(p, onto, dialogues)) for p in fitting]
+    if len(fitting) < len(pairs):
+        skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
+    moved = [replace(p, **moved_images(p, onto, dialogues)) for p in fitting]
     return [replace(p, rejected_noise=drawn[p.id.rpartition("/")[0]]) for p in moved]
 
 
 def _written(
-    made: Sequence[Pair], config: Any, command: str, skipped: Counter[str], started: float, **more: Any
+    made: Sequence[Pair],
+    config: Any,
+    command: str,
+    skipped: Counter[str],
+    started: float,
+    inputs: Sequence[Path] = (),
+    **more: Any,
 ) -> Sequence[Pair]:
     """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
     if not made:
         why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
         raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
-    records.write_jsonl(config.out, [replace(p, **_moved_images(p, config.dialogues, config.out)) for p in made])
+    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.dialogues, config.out)) for p in made])
     screen.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    inputs = [config.records, config.dialogues]
+    inputs = [config.records, config.dialogues, *inputs]
     runs.write(config.out, command, config, inputs, time.monotonic() - started, left_out=dict(skipped), **more)
     return made
 
@@ -136,14 +143,17 @@ class Sampled:
 def _asking(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
     """The dialogues that may be asked, and the rules that know their records."""
     rows = list(records.read_jsonl(config.records, Record))
-    dialogues = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    kinds = set(config.kinds) & set(KINDS)  # a question that the model is to put has no true answer
+    dialogues = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in kinds]
     asking = Asking.of(dialogues, config.dialogues, rows, skipped)
     return replace(asking, dialogues=asking.dialogues[: config.limit]), Rules(rows, dialogues)
 
 
 def _model(config: Sampled) -> Expert:
     """The model that is to be trained, its answers kept beside the output."""
-    return experts.checkpoint(config.model, config.out, config.revision, config.box_syntax, config.answer_batch)
+    return experts.checkpoint(
+        config.model, config.out, config.revision, config.box_syntax, config.answer_batch, config.asked.replies
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +235,8 @@ def curate_questions(config: QuestionsConfig) -> None:
     started, skipped = time.monotonic(), Counter[str]()
     rows = list(records.read_jsonl(config.records, Record))
     given = list(records.read_jsonl(config.dialogues, Dialogue))
+    if any(d.kind == "self-question" for d in given):
+        raise records.RecordError(f"{config.dialogues}: it holds questions to be put already: name the file before")
     made = list(conversations(rows, given, skipped))
     if not made:
         raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
@@ -274,7 +286,7 @@ def curate_relevance(config: RelevanceConfig) -> None:
     made = list(weighted(pairs, found, config.reading))
     if not made:
         raise records.RecordError(f"{config.pairs}: no pair could be scored: {left_out(skipped)}")
-    records.write_jsonl(config.out, [replace(p, **_moved_images(p, config.pairs, config.out)) for p in made])
+    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.pairs, config.out)) for p in made])
     weights = [pair.weight for pair in made]
     agreed = sum(one.agreed for one in found.values())
     screen.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")
@@ -309,7 +321,7 @@ def convert_pairs(config: PairsConfig) -> None:
     rows = preferences.read_pairs(config.pairs)
     if config.out.exists() and config.out.samefile(config.pairs):
         raise records.RecordError(f"{config.out} is the file that is read: name another --out")
-    moved = [replace(pair, **_moved_images(pair, config.pairs, config.out)) for pair in rows]
+    moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:
@@ -347,7 +359,7 @@ def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
     return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}
 
 
-def _moved_images(pair: Pair, old: Path, new: Path) -> dict[str, Any]:
+def moved_images(pair: Pair, old: Path, new: Path) -> dict[str, Any]:
     """A pair's image paths as they hold from the folder of another file."""
     other = pair.rejected_image and records.beside(pair.rejected_image, old, new)
     return {"image": records.beside(pair.image, old, new), "rejected_image": other}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -101,6 +101,8 @@ def prefer(config: PreferConfig) -> Path:
 
     started = time.monotonic()
     rounds = METHODS[config.name]
+    if config.rounds < 1:
+        raise records.RecordError("--rounds must be 1 at least")
     if config.name == "self-rewarding":
         rounds = rounds * config.rounds
     model = config.model
@@ -137,10 +139,11 @@ def prefer(config: PreferConfig) -> Path:
 
 
 def _join(parts: Sequence[Path], out: Path) -> None:
-    """Pairs of several files in one folder as one file, whose noise, ids and images are checked on the way."""
+    """Pairs of several files as one file, checked on the way."""
     from unveil.preferences import read_pairs
 
-    records.write_jsonl(out, [pair for part in parts for pair in read_pairs(part)])
+    read = ((pair, part) for part in parts for pair in read_pairs(part))
+    records.write_jsonl(out, [replace(pair, **pairing.moved_images(pair, part, out)) for pair, part in read])
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,11 @@ class _Maker:
         out = self.folder / f"{origin}.jsonl"
         asked = HallucinateConfig(out=out, origin=origin, edit=edit, **drawn, **self._common)
         return self._made("curate hallucinate", asked, pairing.curate_hallucinate)
+
+    def written(self) -> Path:
+        """Wrong answers that the expert writes: the same in all rounds, since they do not depend on the model."""
+        c = self.config
+        return replace(self, folder=c.out, model=c.model, number=1).hallucinated("written")
 
     def ranked(self, by: Any) -> Path:
         """The model's own answers, better and worse."""
@@ -227,8 +235,8 @@ METHODS: dict[Method, tuple[Round, ...]] = {
     "dpo": (Round(lambda maker: [maker.hallucinated()]),),
     "self-rewarding": (Round(lambda maker: [maker.ranked("rubric")]),),
     "povid": (
-        Round(lambda maker: [maker.hallucinated("written")]),
-        Round(lambda maker: [maker.hallucinated("written"), maker.hallucinated("noised")]),
+        Round(lambda maker: [maker.written()]),
+        Round(lambda maker: [maker.written(), maker.hallucinated("noised")]),
     ),
     "sima": (Round(lambda maker: [maker.ranked("truth")]),),
     "mdpo": (Round(lambda maker: [maker.hidden(maker.hallucinated())], ("text", "visual", "anchor")),),

@@ -168,6 +168,8 @@ class ScoreConfig:
     """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
     out: Path
     """Folder for scores.json and outcomes.jsonl."""
+    against: tuple[str, ...] = ()
+    """Names that the others are compared with; by default each is compared with each."""
     resamples: int = 2000
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
@@ -179,7 +181,13 @@ def score(config: ScoreConfig) -> dict[str, Any]:
 
     started = time.monotonic()
     scores = compute(
-        config.records, config.dialogues, config.predictions, config.out, seed=config.seed, resamples=config.resamples
+        config.records,
+        config.dialogues,
+        config.predictions,
+        config.out,
+        config.against,
+        seed=config.seed,
+        resamples=config.resamples,
     )
     show_scores(scores)
     inputs = [config.records, config.dialogues, *config.predictions.values()]
@@ -198,8 +206,12 @@ SHOWN = {
 
 
 def show_scores(scores: dict[str, Any]) -> None:
-    """The short table at the end: figures with 95 % intervals, and the difference of the last two models."""
+    """The short table at the end: figures with 95 % intervals; of two models their difference, of more the differences
+    from the second (the first being where all came from)."""
     names = list(scores["models"])
+    if len(names) > 2:
+        _show_many(scores, names)
+        return
     pair = f"{names[-1]}-{names[0]}"
     difference = scores["differences"].get(pair, {})
     rows = []
@@ -208,6 +220,17 @@ def show_scores(scores: dict[str, Any]) -> None:
         rows.append([title, *cells, *([_figure(difference.get(metric), signed=True)] if difference else [])])
     columns = ["", *names, *([pair.replace("-", " - ")] if difference else [])]
     screen.table("Test split: value and 95 % interval", columns, rows)
+
+
+def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
+    main = ("accuracy", "iou", "detection", "question_accuracy")
+    titles = ["", *(SHOWN[m] for m in main)]
+    models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
+    screen.table("Test split: value and 95 % interval", titles, models)
+    second = names[1]
+    apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
+    rows = [[f"{n} - {second}", *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
+    screen.table("Paired differences and 95 % interval", titles, rows)
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:

@@ -34,16 +34,21 @@ def score(
     dialogues_path: str | Path,
     predictions: Mapping[str, str | Path],
     out: str | Path,
+    against: Sequence[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
+
+    ``against`` names the only ones that later ones are compared with, where it names any.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
     """
     if not predictions:
         raise ScoreError("there are no predictions to score")
+    if strangers := set(against) - set(predictions):
+        raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
     records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
     answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
@@ -51,7 +56,11 @@ def score(
     sure = _Sure(resamples, seed)
     result = {
         "models": {name: sure.model(rows) for name, rows in found.items()},
-        "differences": {f"{b}-{a}": sure.differences(found[a], found[b]) for a, b in combinations(found, 2)},
+        "differences": {
+            f"{b}-{a}": sure.differences(found[a], found[b])
+            for a, b in combinations(found, 2)
+            if not against or a in against
+        },
         "baselines": _baselines(records, dialogues, found, sure),
         "splits": splits,
         "bootstrap": _bootstrap(next(iter(found.values())), sure),

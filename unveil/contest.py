@@ -1,0 +1,163 @@
+"""What comes after fine-tuning in the main job: preference methods, their ablations, and self-training, side by side.
+
+All start from the same fine-tuned model (self-training from one that knows a tenth of the labels), learn from the
+training split, and are measured on the same questions of the test split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import pairing, records, runs
+from unveil.experts import ExpertOptions
+from unveil.pairing import QuestionsConfig, SelftrainConfig
+from unveil.prefer import PreferConfig, prefer
+from unveil.records import Dialogue
+from unveil.sampling import seed_of
+
+Entry = Literal[
+    "dpo", "mmedpo", "mmedpo-text", "mmedpo-visual", "mmedpo-unweighted", "mmedpo-global", "sft-tenth", "selftrain"
+]
+
+USUAL: tuple[Entry, ...] = ("dpo", "mmedpo")
+FULL: tuple[Entry, ...] = (
+    *USUAL,
+    "mmedpo-text",
+    "mmedpo-visual",
+    "mmedpo-unweighted",
+    "mmedpo-global",
+    "sft-tenth",
+    "selftrain",
+)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What all entries have in common."""
+
+    records: Path
+    dialogues: Path
+    out: Path
+    """Folder in which each entry has a folder of its own name, and in which the fine-tuned model is ``sft``."""
+    sft: Any
+    """The configuration that fine-tuning had."""
+    answer_batch: int
+    expert: str = "rules"
+
+    def enter(self, entry: Entry) -> Path:
+        """Trains an entry unless it is there already; returns the folder of its model."""
+        return ENTRIES[entry](self)
+
+    @property
+    def asked(self) -> ExpertOptions:
+        return ExpertOptions(expert=self.expert, replies=self.out / "replies.sqlite")
+
+
+def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
+    def enter(contest: Contest) -> Path:
+        return prefer(
+            PreferConfig(
+                records=contest.records,
+                dialogues=contest.dialogues,
+                out=contest.out / entry,
+                model=str(contest.out / "sft"),
+                kinds=("diagnosis",),
+                method=contest.sft.method,
+                checkpoint_every=contest.sft.checkpoint_every,
+                workers=contest.sft.workers,
+                answer_batch=contest.answer_batch,
+                restart=contest.sft.restart,
+                seed=contest.sft.seed,
+                asked=contest.asked,
+                **options,
+            )
+        )
+
+    return enter
+
+
+def _tenth(contest: Contest) -> Path:
+    """Fine-tuning on a tenth of the training images, with the turns in which a model learns to ask; as many updates as
+    on all of them would take a tenth of the passes."""
+    from unveil.train import sft
+
+    folder = contest.out / "sft-tenth"
+    part = folder / "tenth.jsonl"
+    records.write_jsonl(part, _some(contest, part, 0.1))
+    talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl")
+    inputs = [talk.records, talk.dialogues]
+    runs.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
+    learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
+    runs.stage(folder, "train sft", learning, [talk.out], lambda: sft.main(learning))
+    return folder
+
+
+#: Times more passes over a tenth of the data: fewer than ten, since it is learnt by heart long before.
+TENTH_EPOCHS = 4
+
+
+def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
+    """The training dialogues of a share of the patients, and all of validation."""
+    clusters = {r.id: r.cluster for r in records.read_jsonl(contest.records, records.Record)}
+
+    def chosen(dialogue: Dialogue) -> bool:
+        drawn = seed_of(contest.sft.seed, "labels", clusters[dialogue.record]) < share * 2**48
+        return dialogue.split == "val" or (dialogue.split == "train" and drawn)
+
+    kept = [d for d in records.read_jsonl(contest.dialogues, Dialogue) if chosen(d)]
+    return [replace(d, image=records.beside(d.image, contest.dialogues, beside)) for d in kept]
+
+
+def _selftrained(contest: Contest) -> Path:
+    """Self-training of the model that knows a tenth of the labels, on images of the whole training split."""
+    from unveil.train import dpo
+
+    folder, model = contest.out / "selftrain", _tenth(contest)
+    making = SelftrainConfig(
+        records=contest.records,
+        dialogues=contest.dialogues,
+        out=folder / "pairs.jsonl",
+        model=str(model),
+        images=SELF_IMAGES,
+        answer_batch=contest.answer_batch,
+        describe_tokens=128,
+        ask_tokens=48,
+        answer_tokens=128,
+        seed=contest.sft.seed,
+        asked=contest.asked,
+    )
+    inputs = [making.records, making.dialogues, model / "run.json"]
+    runs.stage(making.out, "curate selftrain", making, inputs, lambda: pairing.curate_selftrain(making))
+    learning = dpo.DpoConfig(
+        pairs=making.out,
+        out=folder,
+        model=str(model),
+        method=contest.sft.method,
+        epochs=1.0,
+        batch_size=16,
+        checkpoint_every=contest.sft.checkpoint_every,
+        workers=contest.sft.workers,
+        seed=contest.sft.seed,
+        resume=contest.sft.resume,
+        restart=contest.sft.restart,
+    )
+    runs.stage(folder, "train dpo", learning, [making.out], lambda: dpo.main(learning))
+    return folder
+
+
+#: Images that the self-trained model puts questions about.
+SELF_IMAGES = 200
+
+ENTRIES: dict[Entry, Callable[[Contest], Path]] = {
+    "dpo": _preferred("dpo", name="dpo"),
+    "mmedpo": _preferred("mmedpo", name="mmedpo"),
+    "mmedpo-text": _preferred("mmedpo-text", name="mmedpo", sides=("text",)),
+    "mmedpo-visual": _preferred("mmedpo-visual", name="mmedpo", sides=("visual",)),
+    "mmedpo-unweighted": _preferred("mmedpo-unweighted", name="mmedpo", weights=False),
+    "mmedpo-global": _preferred("mmedpo-global", name="mmedpo", noise="global"),
+    "sft-tenth": _tenth,
+    "selftrain": _selftrained,
+}
