@@ -22,7 +22,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageFilter
+import numpy as np
+from PIL import Image
+from scipy import ndimage
 
 from unveil import pixels
 from unveil.curate.expert import ExpertError, Request
@@ -115,7 +117,6 @@ def _known(record: Record) -> list[str]:
 _WRITTEN_ON = {"us", "ivus", "xa", "rf", "sc", "es", "xc", "gm", "photo", "photograph", "ultrasound", "endoscopy"}
 _SURE = 70  # per cent, as tesseract says it: words read into noise stay below
 _SIDE = 1000  # pixels to which a smaller image is enlarged: burned-in letters are small
-_WHITE = 250  # overlays are drawn in white, whatever lies below
 
 
 def needs_reading(path: Path, modality: str | None) -> bool:
@@ -143,13 +144,15 @@ def read_pixels(png: bytes) -> bool:
 
 
 def _looks(grey: Image.Image) -> Iterator[Image.Image]:
-    """An image in which letters are looked for: as it is, without its grain, and its white alone."""
+    """An image in which letters are looked for: as it is, and only thin strokes that are lighter or darker than what
+    lies around them (top-hat transform), dark on white."""
     scale = max(1, round(_SIDE / max(grey.size)))
     size = (grey.width * scale, grey.height * scale)
-    large = grey.resize(size, Image.Resampling.BICUBIC)
-    yield large
-    yield large.filter(ImageFilter.GaussianBlur(0.7 * scale))
-    yield grey.point([255] * _WHITE + [0] * (256 - _WHITE)).resize(size, Image.Resampling.BICUBIC)
+    yield grey.resize(size, Image.Resampling.BICUBIC)
+    widest = max(9, max(grey.size) // 60)
+    for strokes in (ndimage.white_tophat, ndimage.black_tophat):
+        alone = 255 - pixels.stretch(strokes(np.asarray(grey), size=(widest, widest)))
+        yield Image.fromarray(alone).resize(size, Image.Resampling.BICUBIC)
 
 
 def _words(ocr: Any, image: Image.Image) -> bool:
