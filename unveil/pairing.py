@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
 from unveil import experts, records, runs, screen
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert
@@ -21,9 +19,7 @@ from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import ExpertOptions
 from unveil.records import KINDS, Dialogue, Kind, Pair, Record
-
-#: Who is asked: a group of options of its own in the help, without a prefix.
-Asked = tyro.conf.OmitArgPrefixes[ExpertOptions]
+from unveil.stages import Asked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -198,7 +198,7 @@ class Pair:
         )
 
 
-Row = TypeVar("Row", Record, Dialogue, Prediction, Pair)
+Row = TypeVar("Row")
 Made = TypeVar("Made")
 
 

@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 import tyro
 
-from unveil import records, runs, screen
-from unveil.curate.mau import Rules
+from unveil import experts, records, runs, screen
+from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
+from unveil.curate.mau import Rules, vocabulary
+from unveil.experts import ExpertOptions
 from unveil.ingest.reading import Options
 
 Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
@@ -24,6 +26,8 @@ Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
 
 #: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
 Reading = tyro.conf.OmitArgPrefixes[Options]
+#: Who is asked: another group.
+Asked = tyro.conf.OmitArgPrefixes[ExpertOptions]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +137,11 @@ class MauConfig(Rules):
     """records.jsonl."""
     out: Path = field(kw_only=True)
     """dialogues.jsonl."""
-    expert: Literal["rules"] = "rules"
-    """Who writes: rules compose the answer from category, box, body part and side."""
+    corrections: Path | None = None
+    """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who writes the diagnoses of abnormal training and validation images; rules compose them from category, box, body
+    part and side."""
     seed: int = 0
     """Seed of wordings, absent names and empty regions."""
 
@@ -145,15 +152,41 @@ def curate_mau(config: MauConfig) -> None:
     started = time.monotonic()
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
-    made = list(mau(_moved(rows, config.records, config.out), config, config.seed, skipped))
+    rows = _moved(rows, config.records, config.out)
+    made = list(mau(rows, config, config.seed, skipped))
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
+    more: dict[str, Any] = {}
+    if config.asked.expert != "rules":
+        made, more["asked"] = _written_by_expert(rows, made, config, skipped)
+    if config.corrections:
+        changes = read_corrections(config.corrections)
+        made = list(corrected(made, changes, config.corrections))
+        screen.say(f"{len(changes)} dialogues corrected or dropped as {config.corrections} says")
     records.write_jsonl(config.out, made)
     kinds = Counter(d.kind for d in made)
     screen.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    runs.write(config.out, "curate mau", config, [config.records], time.monotonic() - started, left_out=dict(skipped))
+    inputs = [config.records, *([config.corrections] if config.corrections else [])]
+    seconds = time.monotonic() - started
+    runs.write(config.out, "curate mau", config, inputs, seconds, left_out=dict(skipped), **more)
+
+
+def _written_by_expert(
+    rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: MauConfig, skipped: Counter[str]
+) -> tuple[list[records.Dialogue], dict[str, Any]]:
+    """The dialogues with the expert's diagnoses, and what they cost."""
+    expert, names = experts.bind(config.asked, config.out), vocabulary(rows)
+    by_id = {record.id: record for record in rows}
+    with screen.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
+
+        def known(record: records.Record) -> list[str]:
+            return names[record.source.dataset, record.modality]
+
+        done = diagnose(rows, made, config.out, expert, known, skipped, advance)
+    screen.say(f"  {expert.name}: {expert.spent.text()}")
+    return done, {expert.name: runs.plain(expert.spent)}
 
 
 @dataclass(frozen=True)
