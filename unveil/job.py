@@ -131,15 +131,21 @@ def run(config: RunConfig) -> Path:
     runs.stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
     _predict(config, "sft", str(out / "sft"))
     contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert)
+    entered, failed = ["base", "sft"], {}
     for entry in _entries(config):
         screen.say(f"[{entry}]")
-        _predict(config, entry, str(contest.enter(entry)))
-    answers = {name: out / name / "predictions.jsonl" for name in ("base", "sft", *_entries(config))}
+        try:
+            _predict(config, entry, str(contest.enter(entry)))
+            entered.append(entry)
+        except records.RecordError as error:  # no pair could be made: what else has been done is worth its report
+            failed[entry] = str(error)
+            screen.say(f"{entry} is left out: {error}")
+    answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
     scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
     seconds = time.monotonic() - started
     runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
-    runs.write_json(out / "summary.json", summary(scores, seconds))
+    runs.write_json(out / "summary.json", summary(scores, seconds) | ({"left_out": failed} if failed else {}))
     path = report(ReportConfig(out, config.seed))
     screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
     return path

@@ -14,7 +14,7 @@ import re
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -232,7 +232,7 @@ class Spent:
     tokens_out: int = 0
     cost: float = 0.0
     again: int = 0
-    set_aside: Counter[str] = field(default_factory=Counter)
+    set_aside: dict[str, int] = field(default_factory=dict)
 
     def add(self, raw: Raw, budget: Budget) -> None:
         self.tokens_in += raw.tokens_in
@@ -249,7 +249,7 @@ class Spent:
     def text(self) -> str:
         """One line for the person at the screen."""
         cost = f", cost {self.cost:.4g}" if self.cost else ""
-        aside = f", {self.set_aside.total()} set aside" if self.set_aside else ""
+        aside = f", {sum(self.set_aside.values())} set aside" if self.set_aside else ""
         return (
             f"{self.asked} asked, {self.known} known from before, {self.again} asked again, "
             f"{self.tokens_in + self.tokens_out:,} tokens{cost}{aside}"
@@ -317,7 +317,7 @@ class Expert:
                 again.append(request.again(raw.text, error))
                 continue
             if error:
-                self.spent.set_aside[error] += 1
+                self.spent.set_aside[error] = self.spent.set_aside.get(error, 0) + 1
             yield Reply(request.first or request, value, raw.text, self.name, error)
         self.backend.finish()
 
