@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from unveil import wording
 from unveil.geometry import area, ious
 from unveil.records import KINDS, Finding
-from unveil.syntax import SYNTAXES, View, mark, render, unmark
-from unveil.wording import Parsed, clean, parse, write_diagnosis
+from unveil.syntax import SYNTAXES, View, mark, neutral, neutral_json, render, unmark
+from unveil.wording import QUESTIONS, Parsed, asked_about, clean, clean_answer, parse, write_diagnosis
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -272,3 +274,94 @@ def test_markup_round_trip(data):
     """Neutral markup holds hundredths of a pixel."""
     box = data.draw(boxes_in((4000, 3000)))
     assert unmark(f"see {mark(box)}.")[0] == pytest.approx(box, abs=0.00501)
+
+
+# ------------------------------------------------------------------------------------------- a model's text and back
+
+
+@given(st.data())
+def test_a_models_own_boxes_come_back_as_it_wrote_them(data):
+    """Markup keeps hundredths of a pixel, which is finer than half a step from 24 pixels up (24 / 1000 / 2 = 0.012).
+
+    Only where a square is padded around the image, a box at the image's edge loses what lies in the padding.
+    """
+    name = data.draw(st.sampled_from(sorted(SYNTAXES)))
+    size = data.draw(st.tuples(st.integers(24, 4000), st.integers(24, 4000)))
+    frame = data.draw(st.tuples(st.integers(28, 1500), st.integers(28, 1500)))
+    view, box = View(SYNTAXES[name], size, frame), data.draw(boxes_in(size))
+    if view.syntax.square:
+        far = 2 * max(steps(view))
+        assume(min(*box[:2], size[0] - box[2], size[1] - box[3]) > far)
+    text = f"Localisation: {view.write(box)} in the left lung; {view.write(box)}.\nRecognition: nodule (3, 4)."
+    assert len(unmark(neutral(text, view))) == 2
+    assert render(neutral(text, view), view) == text
+
+
+@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
+def test_a_malformed_box_stays_as_it_was_written(syntax):
+    """From 60 down to 10."""
+    view = view_of(syntax, (64, 64))
+    inverted = view.syntax.write([60, 60, 10, 10] if view.syntax.grid != 1 else [0.9, 0.9, 0.1, 0.1])
+    assert neutral(f"at {inverted}.", view) == f"at {inverted}."
+
+
+def test_in_json_boxes_stand_in_strings_only():
+    """[0, 0, 1, 0.5] in a text is a box; as a value it is a list. What JSON escapes is a box like any other."""
+    view = view_of("unit", (100, 100))
+    values = {"answer": 'at [0, 0, 1, 0.5] "ü"\n', "numbers": [0, 0, 1, 0.5]}
+    assert json.loads(neutral_json(json.dumps(values), view)) == values | {
+        "answer": 'at <box 0.00 0.00 100.00 50.00> "ü"\n'
+    }
+    view = view_of("json-pixels", (100, 100))
+    said = json.dumps({"answer": 'at {"bbox_2d": [1, 2, 30, 40]}.'})
+    assert json.loads(neutral_json(said, view)) == {"answer": "at <box 1.00 2.00 30.00 40.00>."}
+    for text in ('{"a": "no end', '"\\q [1, 2, 30, 40]"', "", '{"a": "\\u00fc"}'):
+        assert neutral_json(text, view) == text
+
+
+# ------------------------------------------------------------------------------------------------ questions and back
+
+targets = st.one_of(st.sampled_from([*NAMES, "mass?", "?", " a ", "{}", "Where is the cyst?"]), st.text(min_size=1))
+
+
+@given(st.sampled_from([(k, i) for k in QUESTIONS for i in range(len(QUESTIONS[k]))]), targets)
+def test_what_a_question_is_about_is_what_was_filled_in(form, target):
+    """For a whole image "", else the name or box; no other kind understands it."""
+    kind, number = form
+    wording_ = QUESTIONS[kind][number]
+    question = wording_.format(target)
+    assert asked_about(kind, question) == (target if "{}" in wording_ else "")
+    assert asked_about(kind, f" {question}\n") == asked_about(kind, question)
+    assert [other for other in KINDS if asked_about(other, question) is not None] == [kind]
+
+
+@pytest.mark.parametrize(
+    "question", ["", "Where is the ?", "Where is the?", "where is the cyst?", "Is anything abnormal"]
+)
+def test_other_questions_are_about_nothing(question):
+    assert all(asked_about(kind, question) is None for kind in KINDS)
+
+
+# ------------------------------------------------------------------------------------------------- answers of a model
+
+
+@pytest.mark.parametrize("token", [t for t in TOKENS if not t.startswith("<box")])
+@pytest.mark.parametrize("invisible", ["", *"\u200b\ufeff\u00ad\x00\u034f"])
+def test_an_answer_keeps_its_boxes_and_loses_control_tokens(token, invisible):
+    """Also where a box stands in the middle of a token, or one that is no box of ours: it goes with the token."""
+    box, split = mark((1, 2, 30, 40)), invisible.join(token)
+    assert clean_answer(f"at {box} {split}; {split}{box}.") == f"at {box} ; {box}."
+    assert clean_answer("at <bo\u200bx 1 2 3 4> <box 1 2 3> and </box>") == "at and"
+    assert clean_answer(f"a <|im_{box}start|> b") == "a b"
+
+
+@given(st.data())
+def test_boxes_of_an_answer_stay_bit_for_bit(data):
+    """Whatever stands around them, the brackets included by which they are held meanwhile."""
+    around = st.text(st.sampled_from("ab \n0123456789\u27e6\u27e7\u200b."))
+    box = boxes_in((400, 300)).map(mark)
+    parts = data.draw(st.lists(st.tuples(around, box), max_size=3))
+    text = "".join(a + b for a, b in parts)
+    made = clean_answer(text)
+    assert unmark(made) == [unmark(b)[0] for _, b in parts]
+    assert clean_answer(made) == made and not set(made) & set("\u27e6\u27e7\u200b")

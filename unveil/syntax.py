@@ -7,6 +7,7 @@ guessed: a pixel box read as 0-1000 is a wrong box. ``View`` knows which picture
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -219,7 +220,16 @@ def neutral(text: str, view: View) -> str:
 
 def neutral_json(text: str, view: View) -> str:
     """As ``neutral``, only in the strings of JSON: elsewhere in it, four numbers are a list."""
-    return _STRING.sub(lambda found: neutral(found[0], view), text)
+
+    def marked(found: re.Match[str]) -> str:
+        try:
+            said = json.loads(found[0], strict=False)
+        except ValueError:  # no JSON after all
+            return found[0]
+        made = neutral(said, view)
+        return found[0] if made == said else json.dumps(made, ensure_ascii=False)
+
+    return _STRING.sub(marked, text)
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -71,6 +71,18 @@ class Asking:
             told()
         return {name: [given[i] for i in sorted(given)] for name, given in texts.items()}
 
+    def in_order(self, replies: Iterable[Reply], told: Callable[[], object] = lambda: None) -> list[Reply]:
+        """Replies in the order of the dialogues whose ids they have, in whatever order they came.
+
+        So what is made of them is the same after a break. ``told`` is called once per reply.
+        """
+        place = {dialogue.id: i for i, dialogue in enumerate(self.dialogues)}
+        came = []
+        for reply in replies:
+            told()
+            came.append(reply)
+        return sorted(came, key=lambda reply: place[reply.id])
+
     def _questions(self, samplings: Sequence[Sampling]) -> Iterator[Request]:
         for dialogue in self.dialogues:
             for i, sampling in enumerate(samplings):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from unveil import noise
 from unveil.curate.candidates import Asking, seeds, used
-from unveil.curate.expert import Expert, Request, Strict, Turn
+from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
 from unveil.noise import LesionMap
 from unveil.records import Dialogue, Pair
@@ -100,7 +100,7 @@ def hallucinate(
     seed: int = 0,
     told: Callable[[], object] = lambda: None,
 ) -> Iterator[Pair]:
-    """Pairs in the order of the replies; what comes to nothing is counted by reason in ``asking.skipped``.
+    """Pairs in the order of the dialogues; what comes to nothing is counted by reason in ``asking.skipped``.
 
     ``model`` is the one to be trained; origin "written" needs none. ``told`` is called once per answer that is asked.
     """
@@ -116,8 +116,7 @@ def hallucinate(
     picker = _Picker(asking, rules, given, how, seed)
     by_id = {d.id: d for d in asking.dialogues}
     wrong: dict[str, str] = {}
-    for reply in expert.answer(map(picker.request, asking.dialogues)):
-        told()
+    for reply in asking.in_order(expert.answer(map(picker.request, asking.dialogues)), told):
         if not used(reply, asking.skipped):
             continue
         dialogue, picked = by_id[reply.id], reply.value
@@ -129,7 +128,8 @@ def hallucinate(
             text = given[dialogue.id][picked.candidate - 1] if picked.candidate else clean_answer(picked.hallucination)
             source = f"{model.name}, picked by {expert.name}" if model and picked.candidate else expert.name
             yield pair_of(dialogue, "hallucinated", dialogue.answer, text, source)
-    for reply in expert.answer(_correction(asking, rules, by_id[name], text) for name, text in wrong.items()):
+    corrections = (_correction(asking, rules, by_id[name], text) for name, text in wrong.items())
+    for reply in asking.in_order(expert.answer(corrections)):
         if used(reply, asking.skipped):
             better = clean_answer(reply.value.answer)
             source = f"{model.name if model else ''}, corrected by {expert.name}"
@@ -169,13 +169,13 @@ class _Picker:
             if picked.candidate > len(candidates):
                 raise ValueError(f"there is no candidate {picked.candidate}")
             if picked.candidate:
-                if tokens(candidates[picked.candidate - 1]) == tokens(dialogue.answer):
-                    raise ValueError("the candidate is the true answer")
+                if holds(candidates[picked.candidate - 1], dialogue.answer):
+                    raise ValueError("the candidate holds the true answer")
             elif self.how.edit == "minimal":
                 return
-            elif not tokens(picked.hallucination):
+            elif not tokens(written := clean_answer(picked.hallucination)):
                 raise ValueError("no wrong answer was written")
-            elif holds(picked.hallucination, dialogue.answer):
+            elif holds(written, dialogue.answer):
                 raise ValueError("the hallucination holds the true answer")
 
         def rule() -> Picked:
@@ -199,7 +199,7 @@ class _Picker:
 
 def _picked(rules: Rules, dialogue: Dialogue, candidates: Sequence[str], seed: int) -> Picked:
     """The rules' choice: the candidate that is furthest from the annotations, else a mistake of their own making."""
-    far = [rules.conflict(dialogue, text) for text in candidates]
+    far = [0.0 if holds(text, dialogue.answer) else rules.conflict(dialogue, text) for text in candidates]
     if far and max(far) > 0:
         return Picked(candidate=far.index(max(far)) + 1, hallucination="")
     rng = np.random.default_rng(seed_of(seed, dialogue.id))
@@ -232,7 +232,7 @@ def _correction(asking: Asking, rules: Rules, dialogue: Dialogue, answer: str) -
 
 def quoted(text: str) -> str:
     """A text as data, between lines of dashes that it cannot close."""
-    inside = "\n".join(line for line in text.splitlines() if set(line.strip()) != {"-"})
+    inside = "\n".join(line for line in clean_answer(text).splitlines() if set(line.strip()) != {"-"})
     return f"-----\n{inside}\n-----"
 
 
@@ -243,20 +243,20 @@ def _noised(
 
     def requests() -> Iterator[Request]:
         for dialogue in asking.dialogues:
-            array = asking.picture(dialogue).array()
-            drawn = noise.draw(array, LesionMap(whole=True), seed_of(seed, dialogue.id), how.step)
-            yield Request(
+            seen = Request(
                 id=dialogue.id,
                 task="answer without seeing",
                 turns=(Turn("user", dialogue.question),),
-                picture=asking.picture(dialogue, drawn),
                 kind=dialogue.kind,
                 forced=dialogue.answer,
                 record=asking.records[dialogue.record],
             )
+            with named(seen):
+                array = asking.picture(dialogue).array()
+                drawn = noise.draw(array, LesionMap(whole=True), seed_of(seed, dialogue.id), how.step)
+            yield replace(seen, picture=asking.picture(dialogue, drawn))
 
-    for reply in model.answer(requests()):
-        told()
+    for reply in asking.in_order(model.answer(requests()), told):
         if not used(reply, asking.skipped):
             continue
         dialogue, text = by_id[reply.id], clean_answer(reply.value)

@@ -88,11 +88,17 @@ def rank(
         samplings = seeds(drawn, how.samples, seed)
     else:
         samplings = [replace(drawn, temperature=0.0), *seeds(drawn, 1, seed)]
-    given = asking.answers(model, samplings, told)
-    different = [d for d in asking.dialogues if len({tuple(tokens(t)) for t in given[d.id]}) > 1]
-    asking.skipped["all of the model's answers are the same"] += len(asking.dialogues) - len(different)
+    given = {name: _distinct(texts) for name, texts in asking.answers(model, samplings, told).items()}
+    different = [dialogue for dialogue in asking.dialogues if len(given[dialogue.id]) > 1]
+    if same := sum(len(texts) == 1 for texts in given.values()):
+        asking.skipped["all of the model's answers are the same"] += same
     compare = _by_rubric if how.by == "rubric" else _by_truth
     yield from compare(asking, rules, different, given, judge, f"{model.name}, judged by {judge.name}", told)
+
+
+def _distinct(texts: Sequence[str]) -> list[str]:
+    """Each text once, by its words."""
+    return list({tuple(tokens(text)): text for text in reversed(texts)}.values())[::-1]
 
 
 def _by_rubric(
@@ -126,7 +132,8 @@ def _by_rubric(
     for dialogue in dialogues:
         scores = points[dialogue.id]
         if len(set(scores.values())) < 2:
-            asking.skipped["all answers have the same points"] += 1
+            if len(scores) == len(given[dialogue.id]):  # else it is counted where a reply was set aside
+                asking.skipped["all answers have the same points"] += 1
             continue
         best, worst = max(scores, key=lambda i: scores[i]), min(scores, key=lambda i: scores[i])
         texts = given[dialogue.id]
@@ -161,9 +168,8 @@ def _by_truth(
             record=asking.records[dialogue.record],
         )
 
-    by_id = {d.id: d for d in dialogues if len(given[d.id]) == 2}
-    for reply in judge.answer(map(request, by_id.values())):
-        told()
+    by_id = {dialogue.id: dialogue for dialogue in dialogues}
+    for reply in asking.in_order(judge.answer(map(request, dialogues)), told):
         if not used(reply, asking.skipped):
             continue
         if not (better := reply.value.better):

@@ -80,7 +80,7 @@ def scored(
         for reply in agent.answer(_request(pair, histories[pair.id], rules) for pair in todo):
             told()
             if used(reply, skipped):
-                histories[reply.id].append(reply.value.score)
+                histories[reply.id].append(round(reply.value.score, 2))  # as the next agent sees it
             else:
                 del histories[reply.id]
     done = {}
@@ -106,9 +106,8 @@ def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Reque
 
 def severity(pair: Pair, rules: Rules) -> float:
     """The mean severity of what is wrong with the worse answer, by the annotations."""
-    dialogue = Dialogue(
-        pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question, pair.chosen, target=pair.target
-    )
+    truth = pair.chosen if pair.kind in ("closed", "open") else ""  # else the record's findings are the truth
+    dialogue = Dialogue(pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question, truth, pair.target)
     found = rules.outcome(dialogue, pair.rejected).failures
     return float(np.mean([SEVERITY[name] for name in found])) if found else 0.5
 

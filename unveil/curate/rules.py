@@ -6,7 +6,7 @@ nobody has annotated, and what they write says so (``writer="rules"``).
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from unveil.curate.mau import vocabulary
 from unveil.geometry import ious, match, scale
 from unveil.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.syntax import MARKUP, View, unmark
-from unveil.verdict import HIT, Case, Outcome, judge, merit, tokens
+from unveil.verdict import HIT, Case, Outcome, holds, judge, merit, tokens
 from unveil.wording import (
     NOTHING,
     QUESTIONS,
@@ -43,11 +43,12 @@ class Rules:
             if record.split in ("train", None):
                 known = self.examples.setdefault((record.source.dataset, record.modality), [])
                 known += [(f, record.size) for f in record.boxed]
-        self.pool: dict[Kind, list[str]] = {"closed": [], "open": []}
+        pool: dict[Kind, set[str]] = {"closed": set(), "open": set()}
         for dialogue in dialogues:
-            if dialogue.kind in self.pool and dialogue.split == "train":
-                self.pool[dialogue.kind].append(dialogue.answer)
-        self.pool = {kind: sorted(set(answers)) for kind, answers in self.pool.items()}
+            if dialogue.kind in pool and dialogue.split == "train" and yes_no(dialogue.answer) is None:
+                pool[dialogue.kind].add(dialogue.answer)
+        #: Answers with their numbers of words, the shortest first.
+        self.pool = {kind: sorted((len(tokens(a)), a) for a in answers) for kind, answers in pool.items()}
 
     def record(self, dialogue: Dialogue) -> Record:
         """The dialogue's record. Raises ``RecordError`` where it is missing."""
@@ -74,33 +75,34 @@ class Rules:
         """A question that somebody puts about the image of ``about``, with its true answer, where the rules know it."""
         record = self.record(about)
         for own in record.questions:
-            if tokens(own.text) == tokens(question):
-                return replace(about, kind=own.kind, question=question, answer=clean(own.answer), target=None)
+            if tokens(clean(own.text)) == tokens(question) and (answer := clean(own.answer)):
+                return replace(about, kind=own.kind, question=question, answer=answer, target=None)
         for kind in QUESTIONS:
             if (target := asked_about(kind, question)) is None:
                 continue
-            answer = self._true(kind, target, record)
-            if answer is not None:
-                return replace(about, kind=kind, question=question, answer=answer, target=target or None)
+            known = self._true(kind, target, record)
+            if known is not None:
+                return replace(about, kind=kind, question=question, answer=known, target=target or None)
         return None
 
     def _true(self, kind: Kind, target: str, record: Record) -> str | None:
         """The true answer to a question of the rules' own, None where the annotations do not give it."""
-        known = record.findings or record.completeness == "exhaustive"
+        complete, placed = record.completeness == "exhaustive", len(record.boxed) == len(record.findings)
+        known = complete or bool(record.findings)
         if kind == "detection":
             return write_detection(record.findings) if known else None
-        if len(record.boxed) < len(record.findings) or not known:
-            return None
         if kind == "diagnosis":
-            return write_diagnosis(record.boxed)
+            return write_diagnosis(record.boxed) if known and placed else None
         if kind == "localisation":
-            found = [f for f in record.boxed if normal(f.label) == normal(target)]
-            return write_localisation(found, target) if found or record.completeness == "exhaustive" else None
+            named = [f for f in record.findings if normal(f.label) == normal(target)]
+            if not named:
+                return write_localisation([], target) if complete else None
+            return write_localisation(_boxed(named), target) if all(f.box for f in named) else None
+        if (finding := _at(record, target)) is not None:
+            return write_recognition(finding)
         boxes = unmark(target)
-        values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0] if len(boxes) == 1 else np.zeros(0)
-        if values.max(initial=0) >= HIT:
-            return write_recognition(record.boxed[int(values.argmax())])
-        return NOTHING if len(boxes) == 1 and values.max(initial=0) == 0 else None
+        free = len(boxes) == 1 and not ious([f.box for f in record.boxed if f.box], boxes).any()
+        return NOTHING if free and complete and placed else None
 
     def conflict(self, dialogue: Dialogue, text: str) -> float:
         """How far an answer is from the truth, 0 to 1; 0 where it is right or nothing proves it wrong.
@@ -121,11 +123,15 @@ class Rules:
         Something is overlooked, invented, misnamed or misplaced, as it befits the question.
         """
         made = _FALSIFIED[dialogue.kind](self, dialogue, rng)
-        return None if made is None or tokens(made) == tokens(dialogue.answer) else made
+        return made if made is not None and self.contradicts(dialogue, made) else None
+
+    def contradicts(self, dialogue: Dialogue, text: str) -> bool:
+        """Whether the annotations prove an answer wrong, and it does not hold the true one either."""
+        return self.conflict(dialogue, text) > 0 and not holds(text, dialogue.answer)
 
     def _other_label(self, record: Record, label: str, rng: np.random.Generator) -> str | None:
-        present = {f.label for f in record.findings}
-        others = [name for name in self.labels(record) if name not in present and name != label]
+        present = {normal(name) for name in (label, *(f.label for f in record.findings))}
+        others = [name for name in self.labels(record) if normal(name) not in present]
         return str(rng.choice(others)) if others else None
 
     def _invented(self, record: Record, label: str | None, rng: np.random.Generator) -> Finding | None:
@@ -146,18 +152,19 @@ class Rules:
         record = self.record(dialogue)
         label = dialogue.target or ""
         found = [f for f in record.boxed if f.label == label]
-        invented = self._invented(record, label, rng)  # the truth may be that it is not there
-        wrong = _moved(found, record, rng) if found else invented and [invented]
-        return write_localisation(wrong, label) if wrong else None
+        if not found:  # the truth is that it is not there
+            invented = self._invented(record, label, rng)
+            return write_localisation([invented], label) if invented else None
+        return write_localisation(_moved(found, record, rng, len(found) // 2 + 1) or [], label)
 
     def _misnamed(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
         record = self.record(dialogue)
-        name = normal(dialogue.answer.split("(")[0])
-        label = self._other_label(record, name, rng)
-        if normal(dialogue.answer) == normal(NOTHING):
+        finding = _at(record, dialogue.target or "")
+        if finding is None:
             invented = self._invented(record, None, rng)
             return write_recognition(invented) if invented else None
-        return NOTHING if label is None else re.sub(r"^[^(.]*?(?=\s*[(.]|$)", label, dialogue.answer, count=1)
+        label = self._other_label(record, finding.label, rng)
+        return NOTHING if label is None else write_recognition(replace(finding, label=label))
 
     def _misdiagnosed(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
         record = self.record(dialogue)
@@ -165,7 +172,7 @@ class Rules:
         if not found:
             invented = self._invented(record, None, rng)
             return write_diagnosis([invented]) if invented else None
-        ways = [self._renamed, self._replaced, self._overlooked]
+        ways = [self._renamed, self._misplaced_one, self._overlooked]
         for way in rng.permutation(len(ways)):
             if (made := ways[way](found, record, rng)) is not None:
                 return write_diagnosis(made)
@@ -176,8 +183,8 @@ class Rules:
         label = self._other_label(record, found[i].label, rng)
         return None if label is None else [replace(f, label=label) if j == i else f for j, f in enumerate(found)]
 
-    def _replaced(self, found: list[Finding], record: Record, rng: np.random.Generator) -> list[Finding] | None:
-        return _moved(found, record, rng)
+    def _misplaced_one(self, found: list[Finding], record: Record, rng: np.random.Generator) -> list[Finding] | None:
+        return _moved(found, record, rng, 1)
 
     def _overlooked(self, found: list[Finding], record: Record, rng: np.random.Generator) -> list[Finding]:
         gone = int(rng.integers(len(found)))
@@ -187,11 +194,20 @@ class Rules:
         """For a question that came with the image: the other of yes and no, else the answer to another question."""
         if flipped := self._flipped(dialogue, rng):
             return flipped
-        own = len(tokens(dialogue.answer))
-        others = [a for a in self.pool[dialogue.kind] if tokens(a) != tokens(dialogue.answer) and yes_no(a) is None]
-        others.sort(key=lambda a: abs(len(tokens(a)) - own))
-        alike = others[: max(8, len(others) // 10)]  # of like length, so that length tells nothing
-        return str(rng.choice(alike)) if alike else None
+        for answer in rng.permutation(self._alike(dialogue)):
+            if self.contradicts(dialogue, str(answer)):
+                return str(answer)
+        return None
+
+    def _alike(self, dialogue: Dialogue, least: int = 8) -> list[str]:
+        """Answers to other questions with as many words, so that length tells nothing, and those next to them."""
+        pool, own = self.pool[dialogue.kind], len(tokens(dialogue.answer))
+        low, high = (where(pool, own, key=lambda one: one[0]) for where in (bisect_left, bisect_right))
+        while high - low < least and (low > 0 or high < len(pool)):
+            shorter = own - pool[low - 1][0] if low > 0 else np.inf
+            longer = pool[high][0] - own if high < len(pool) else np.inf
+            low, high = (low - 1, high) if shorter < longer else (low, high + 1)
+        return [answer for _, answer in pool[low:high]]
 
     # ------------------------------------------------------------------------------------------------- correcting
 
@@ -203,7 +219,7 @@ class Rules:
         true = [f for f in record.boxed if dialogue.kind == "diagnosis" or f.label == dialogue.target]
         said = unmark(text)
         right = {j: said[i] for i, j, v in match(said, [f.box for f in true if f.box]) if v >= HIT}
-        kept = [replace(f, box=right.get(j, f.box)) for j, f in enumerate(true)]
+        kept = _boxed(replace(f, box=right.get(j, f.box)) for j, f in enumerate(true))
         whole = dialogue.kind == "diagnosis"
         return write_diagnosis(kept) if whole else write_localisation(kept, dialogue.target or "")
 
@@ -214,20 +230,34 @@ def _like(answer: str, word: str) -> str:
     return f"{word}." if answer.strip().endswith(".") else word
 
 
-def _moved(found: Sequence[Finding], record: Record, rng: np.random.Generator, tries: int = 20) -> list[Finding] | None:
-    """The findings with one of their boxes, its extent kept, in another place."""
-    i = int(rng.integers(len(found)))
-    box = found[i].box
-    assert box is not None
-    w, h = box[2] - box[0], box[3] - box[1]
+def _boxed(findings: Iterable[Finding]) -> list[Finding]:
+    """In the order in which answers name them."""
+    return sorted(findings, key=lambda f: f.box or ())
+
+
+def _at(record: Record, target: str) -> Finding | None:
+    """The finding whose box is the one that a recognition question gives."""
+    boxes = unmark(target)
+    values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0] if len(boxes) == 1 else np.zeros(0)
+    return record.boxed[int(values.argmax())] if values.max(initial=0) >= HIT else None
+
+
+def _moved(
+    found: Sequence[Finding], record: Record, rng: np.random.Generator, count: int, tries: int = 20
+) -> list[Finding] | None:
+    """The findings with ``count`` of their boxes, their extents kept, in other places; None where there is no room."""
     taken = [f.box for f in record.boxed if f.box]
-    for _ in range(tries):
-        x, y = rng.uniform(0, record.width - w), rng.uniform(0, record.height - h)
-        there = (float(x), float(y), float(x + w), float(y + h))
-        if ious([there], taken).max() < 0.1:
-            moved = [replace(f, box=there) if j == i else f for j, f in enumerate(found)]
-            return sorted(moved, key=lambda f: f.box or ())
-    return None
+    moved = list(found)
+    for i in rng.permutation(len(found))[:count]:
+        box = found[i].box
+        assert box is not None
+        w, h = box[2] - box[0], box[3] - box[1]
+        corners = (rng.random((tries, 2)) * (max(0, record.width - w), max(0, record.height - h))).tolist()
+        free = ((x, y, x + w, y + h) for x, y in corners if ious([(x, y, x + w, y + h)], taken).max() < 0.1)
+        if (there := next(free, None)) is None:
+            return None
+        moved[i] = replace(found[i], box=there)
+    return _boxed(moved)
 
 
 _FALSIFIED: dict[Kind, Callable[[Rules, Dialogue, np.random.Generator], str | None]] = {

@@ -10,7 +10,7 @@ about an image is used once. The judge's wording is not published.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import Field
@@ -22,6 +22,7 @@ from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Kind, Pair
 from unveil.sampling import Sampling
+from unveil.syntax import unmark
 from unveil.verdict import tokens
 from unveil.wording import QUESTIONS, asked_about, clean_answer
 
@@ -88,8 +89,10 @@ def selftrain(
     own = replace(asking, dialogues=put)
     drawn = Sampling(how.answer_temperature, how.answer_top_k, how.answer_top_p, how.answer_tokens)
     given = own.answers(model, seeds(drawn, 2, seed), told)
-    apart = [d for d in put if len(given[d.id]) == 2 and tokens(given[d.id][0]) != tokens(given[d.id][1])]
-    asking.skipped["both answers are the same"] += len(put) - len(apart)
+    both = [d for d in put if len(given[d.id]) == 2]
+    apart = [d for d in both if tokens(given[d.id][0]) != tokens(given[d.id][1])]
+    if len(apart) < len(both):
+        asking.skipped["both answers are the same"] += len(both) - len(apart)
     verdicts = _judged(own, rules, apart, given, judge, how, told)
     writer = f"{model.name}, judged by {judge.name}"
     for dialogue in apart:
@@ -103,42 +106,49 @@ def _put(asking: Asking, model: Expert, how: SelfTraining, seed: int, told: Call
     """The questions that the model puts about each image, as dialogues without a true answer."""
     images = {d.record: d for d in asking.dialogues}
 
-    def description(dialogue: Dialogue) -> Request:
-        asked = replace(dialogue, question=DESCRIBE, kind="open")
-        return asking.question(asked, Sampling(max_tokens=how.describe_tokens), "description")
+    def description(name: str) -> Request:
+        asked = replace(images[name], question=DESCRIBE, kind="open")
+        return replace(asking.question(asked, Sampling(max_tokens=how.describe_tokens), "description"), id=name)
 
     def questions() -> Iterator[Request]:
         drawn = Sampling(how.ask_temperature, how.ask_top_k, how.ask_top_p, how.ask_tokens)
-        for name, text in described.items():
+        for name in filter(described.get, images):
+            turns = (Turn("user", DESCRIBE), Turn("assistant", described[name]), Turn("asker", ""))
             for i, sampling in enumerate(seeds(drawn, how.questions, seed)):
-                request = asking.question(images[name], sampling, f"question-{i}")
-                turns = (Turn("user", DESCRIBE), Turn("assistant", text), Turn("asker", ""))
+                request = asking.question(images[name], sampling, "")
                 yield replace(request, id=f"{name}/self-{i}", task="put a question", turns=turns, kind=None)
 
-    described = {}
-    for reply in model.answer(map(description, images.values())):
-        told()
-        if used(reply, asking.skipped):
-            described[reply.request.record.id] = clean_answer(reply.value)  # type: ignore[union-attr]
+    described = dict(_texts(model, map(description, images), asking, "an empty description", told))
     known: set[tuple[str, tuple[str, ...]]] = set()
-    for reply in sorted(model.answer(questions()), key=lambda reply: reply.id):
+    for name, text in sorted(_texts(model, questions(), asking, "an empty question", told)):
+        record, words = name.rpartition("/")[0], tuple(tokens(text))
+        if (record, words) in known:
+            asking.skipped["a question that the model put twice"] += 1
+            continue
+        known.add((record, words))
+        kind, target = _kind(text)
+        yield replace(images[record], id=name, kind=kind, question=text, answer="", target=target)
+
+
+def _texts(
+    model: Expert, requests: Iterable[Request], asking: Asking, empty: str, told: Callable[[], object]
+) -> Iterator[tuple[str, str]]:
+    """What the model says to each request by id; failures and texts without a word are counted."""
+    for reply in model.answer(requests):
         told()
         if not used(reply, asking.skipped):
             continue
-        name, text = reply.id.rpartition("/")[0], clean_answer(reply.value)
-        words = name, tuple(tokens(text))
-        if not words[1] or words in known:
-            asking.skipped["a question that the model put twice" if words[1] else "an empty question"] += 1
-            continue
-        known.add(words)
-        kind, target = _kind(text)
-        yield replace(images[name], id=reply.id, kind=kind, question=text, answer="", target=target)
+        if tokens(text := clean_answer(reply.value)):
+            yield reply.id, text
+        else:
+            asking.skipped[empty] += 1
 
 
 def _kind(question: str) -> tuple[Kind, str | None]:
     """Kind and target of a question in one of the rules' own wordings; any other is open."""
     for kind in QUESTIONS:
-        if (target := asked_about(kind, question)) is not None:
+        target = asked_about(kind, question)
+        if target is not None and (kind != "recognition" or len(unmark(target)) == 1):
             return kind, target or None
     return "open", None
 
