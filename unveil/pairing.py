@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import experts, records, runs, screen
+from unveil import experts, plugins, records, runs, screen
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert
 from unveil.curate.hallucinate import Hallucinations, hallucinate, left_out
+from unveil.curate.noise import MapSource, hidden, users
 from unveil.curate.rank import Ranking, rank
 from unveil.curate.relevance import Reading, scored, weighted
 from unveil.curate.rules import Rules
@@ -33,8 +34,11 @@ class NoiseConfig:
     out: Path
     """pairs.jsonl."""
     map: str = "annotations"
-    """Where the lesion is: annotations (masks, else boxes), whole (the whole image, as global noise), or a function of
-    yours, FILE.py:FUNCTION, from a record and its image (height, width, 3) to a map with values from 0 to 1."""
+    """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
+    --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
+    (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
+    model: str = "tiny"
+    """attention: hub id or local folder of the model."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
     """Kinds of dialogues."""
     step: int = 500
@@ -51,16 +55,13 @@ class NoiseConfig:
 
 
 def curate_noise(config: NoiseConfig) -> None:
-    from unveil import plugins
-    from unveil.curate.noise import hidden
-
     started = time.monotonic()
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, Record))
     asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
     if config.limit is not None:
         asked = [d for d in asked if d.split != "test"][: config.limit]
-    source = None if config.map in ("annotations", "whole") else plugins.function(config.map)
+    source = _map_source(config)
     options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
     options["seed"] = config.seed
     with screen.progress("noise", len(asked)) as advance:
@@ -71,6 +72,16 @@ def curate_noise(config: NoiseConfig) -> None:
     moved = _written(made, config, "curate noise", skipped, started, [config.onto] if config.onto else [])
     shares = sorted(pair.rejected_noise.share for pair in moved if pair.rejected_noise)
     screen.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
+
+
+def _map_source(config: NoiseConfig) -> MapSource | None:
+    if config.map in ("annotations", "whole"):
+        return None
+    if config.map == "attention":
+        from unveil import attention
+
+        return attention.source(config.model)
+    return users(plugins.function(config.map))
 
 
 def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:

@@ -53,6 +53,8 @@ class PreferConfig:
     """mmedpo, mdpo: noise on the lesion, or on the whole image."""
     edit: Literal["none", "minimal"] = "none"
     """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
+    edited_spans: bool = False
+    """edit minimal: only the tokens that were edited count in the loss."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
     """Kinds of dialogues."""
     limit: int | None = None
@@ -120,6 +122,7 @@ def prefer(config: PreferConfig) -> Path:
             box_syntax=config.box_syntax,
             method=config.method,
             terms=one.terms,
+            spans="edited" if config.edit == "minimal" and config.edited_spans else "all",
             weighted=config.name == "mmedpo" and config.weights,
             beta=config.beta,
             sft_weight=config.sft_weight,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,20 @@ from unveil.records import Dialogue, Finding, Pair, Record, image_path
 from unveil.sampling import seed_of
 from unveil.syntax import unmark
 
-#: A user's source of maps: a record and its image (H, W, 3) uint8 to a map of any size, values 0 to 1.
-MapSource = Callable[[Record, NDArray[np.uint8]], NDArray[np.floating[Any]]]
+#: A source of maps: a dialogue, its record and image (H, W, 3) uint8 to a map of any size, values 0 to 1, and how sure
+#: the source is of it, 0 to 1.
+MapSource = Callable[[Dialogue, Record, NDArray[np.uint8]], tuple[NDArray[np.floating[Any]], float]]
+
+
+def users(function: Callable[..., Any]) -> MapSource:
+    """A user's function, of a record and its image to a map, or to a map and how sure it is of it, as a source."""
+
+    def source(_: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.floating[Any]], float]:
+        given = function(record, array)
+        return given if isinstance(given, tuple) else (given, 1.0)
+
+    return source
+
 
 GRID = 32
 """Rows or columns, at the most, of a map that a function gives: what is kept of it."""
@@ -58,15 +71,15 @@ def hidden(
             skipped["its record is not in the records' file"] += 1
         elif "test" in (dialogue.split, record.split):
             skipped["test split"] += 1
-        elif not (findings := spoken_of(dialogue, record)):
+        elif not spoken_of(dialogue, record):
             skipped["the answer names nothing that could be hidden"] += 1
         else:
             if dialogue.image not in images:
                 images = {dialogue.image: _read(dialogue, file)}  # dialogues on one image stand side by side
             array = images[dialogue.image]
             try:
-                where = LesionMap(whole=True) if whole else _map(record, findings, array, source)
-                drawn = noise.draw(array, where, seed_of(seed, dialogue.id), step)
+                where, sure = (LesionMap(whole=True), 1.0) if whole else _map(dialogue, record, array, source)
+                drawn = replace(noise.draw(array, where, seed_of(seed, dialogue.id), step), confidence=sure)
             except noise.NoiseError as error:
                 raise noise.NoiseError(f"{dialogue.id}: {error}") from error
             if drawn.share == 0:
@@ -114,13 +127,20 @@ def _read(dialogue: Dialogue, file: Path) -> NDArray[np.uint8]:
         raise pixels.ImageError(f"{dialogue.id}: {error}") from error
 
 
-def _map(record: Record, findings: Sequence[Finding], array: NDArray[np.uint8], source: MapSource | None) -> LesionMap:
+def _map(
+    dialogue: Dialogue, record: Record, array: NDArray[np.uint8], source: MapSource | None
+) -> tuple[LesionMap, float]:
+    """Where what a dialogue speaks of is, and how sure the source is."""
     if source is None:
+        findings = spoken_of(dialogue, record)
         boxes = tuple(f.box for f in findings if f.box and not f.mask)
-        return LesionMap(boxes=boxes, masks=tuple(f.mask for f in findings if f.mask))
-    given = np.asarray(source(record, array), float)
+        return LesionMap(boxes=boxes, masks=tuple(f.mask for f in findings if f.mask)), 1.0
+    values, sure = source(dialogue, record, array)
+    given = np.asarray(values, float)
+    if not 0 <= sure <= 1:
+        raise noise.NoiseError(f"a map's confidence must be from 0 to 1, not {sure}")
     if given.ndim != 2 or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
         raise noise.NoiseError(f"a map must be (H, W) with values from 0 to 1, not {given.shape}")
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
-    return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels)))
+    return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels))), float(sure)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,8 @@ class DpoConfig(adapt.Options):
     """Weight of the better answers' negative log-likelihood per token, added to the loss."""
     per_token: bool = False
     """Divide log-probabilities by the answer's length."""
+    spans: Literal["all", "edited"] = "all"
+    """edited: of answers that differ only the tokens in which they do count (minimal edits, FiRe-MPO)."""
     weighted: bool = True
     """Multiply each pair's loss by its weight."""
 
@@ -140,6 +143,8 @@ def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
         raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
     if not {"text", "visual"} & set(config.terms):
         raise loop.TrainingError("--terms needs text or visual: an anchor alone compares nothing")
+    if config.spans == "edited" and config.terms != ("text",):
+        raise loop.TrainingError("--spans edited compares two answers: it goes with --terms text only")
     lacking = [p.id for p in [*train, *val] if not p.other]
     if "visual" in config.terms and lacking:
         raise loop.TrainingError(
@@ -218,8 +223,9 @@ def pair_loss(
     policy_S = scorer(rows).in_order()
     reference_S = held.of(rows).to(policy_S.device)
     lengths_PR = torch.tensor([len(row.answer) for row in rows], device=policy_S.device).view(len(batch), -1)
-    logps_PR, gains_PR = (_sums(v, lengths_PR) for v in (policy_S, policy_S - reference_S))
-    gains_PR = config.beta * (gains_PR / lengths_PR if config.per_token else gains_PR)
+    counted_S = counted(rows, len(batch), config.spans).to(policy_S.device)
+    logps_PR, gains_PR = (_sums(v, lengths_PR) for v in (policy_S, counted_S * (policy_S - reference_S)))
+    gains_PR = config.beta * (gains_PR / _sums(counted_S, lengths_PR).clamp(min=1) if config.per_token else gains_PR)
     better, others = gains_PR[:, 0], gains_PR[:, 1:].unbind(1)
     losses_P = sum(losses.preference(better - other, config.loss, config.smoothing) for other in others)
     if "anchor" in config.terms:
@@ -242,6 +248,23 @@ def pair_loss(
             "kl": losses.kl_estimate(policy_S[chosen_S], reference_S[chosen_S]),
         }
     return loss, {name: float(value) for name, value in figures.items()}
+
+
+def counted(rows: Sequence[Encoded], pairs: int, spans: Literal["all", "edited"]) -> Tensor:
+    """1 for each answer token that counts, 0 for the others, (S,): all, or those that a pair's answers do not share."""
+    out: list[float] = []
+    for at in range(0, len(rows), len(rows) // pairs):
+        better, *others = (row.answer for row in rows[at : at + len(rows) // pairs])
+        worse = others[0]
+        if spans == "all" or better == worse:
+            out += [1.0] * sum(map(len, (better, *others)))
+            continue
+        own, other = [1.0] * len(better), [1.0] * len(worse)
+        for block in SequenceMatcher(None, better, worse, autojunk=False).get_matching_blocks():
+            own[block.a : block.a + block.size] = [0.0] * block.size
+            other[block.b : block.b + block.size] = [0.0] * block.size
+        out += own + other
+    return torch.tensor(out)
 
 
 def _sums(values_S: Tensor, lengths_PR: Tensor) -> Tensor:
