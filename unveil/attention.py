@@ -60,7 +60,10 @@ def looked_at(loaded: Loaded, row: Encoded) -> NDArray[np.float64]:
     middle = layers[third : len(layers) - third] or layers
     words = slice(len(row.prompt), len(row) - len(loaded.chat.end))
     weights: Tensor = torch.stack([layer[0, :, words][..., image_T].double() for layer in middle])
-    shares = (weights / weights.sum(-1, keepdim=True)).mean((0, 1, 2)).cpu().numpy()
+    seen = weights[weights.sum(-1) > 0]  # a sliding window may end before the image
+    if not len(seen):
+        raise ModelError(f"{row.id}: the image is out of reach of the answer in the model's middle layers")
+    shares = (seen / seen.sum(-1, keepdim=True)).mean(0).cpu().numpy()
     return shares.reshape(_grid(loaded, row, len(shares)))
 
 
