@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import pkgutil
 import shutil
 import socket
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from conftest import draw
 from PIL import Image, ImageDraw, ImageFont
 from test_pixels import dicom
 
-from unveil import cli, runs
+from unveil import cli, curate, runs
 from unveil.curate import gate
 from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
 from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
@@ -138,6 +141,8 @@ def test_only_open_data_with_a_licence_leaves(
         ("078-05-1120", "record number"),
         ("1.2.840.10008.1", "record number"),
         ("Patient: Jane", "patient"),
+        ("CT of patient: Jane", "patient"),
+        ("CT chest\npatient = jane", "patient"),
         ("the patient's name", "patient"),
         ("reported by Dr. Weiss", "titled name"),
         ("DR. WEISS", "titled name"),
@@ -161,6 +166,23 @@ def test_what_identifies_a_person_is_named(text: str, name: str) -> None:
 )
 def test_what_is_medicine_passes(text: str) -> None:
     assert identifying(text, record(patient="p1")) is None
+
+
+def test_what_we_write_ourselves_passes() -> None:
+    """All texts that stand in the code of curate and in the wordings, which every request is made of."""
+    names = [f"unveil.curate.{found.name}" for found in pkgutil.iter_modules(curate.__path__)]
+    for module in map(importlib.import_module, ["unveil.wording", *names]):
+        for name, value in vars(module).items():
+            for text in strings(value) if name.isupper() else ():
+                assert identifying(text) is None, f"{module.__name__}.{name}"
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | tuple | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from strings(inner)
 
 
 def test_an_item_whose_text_names_somebody_is_set_aside_without_repeating_the_text(tmp_path: Path) -> None:

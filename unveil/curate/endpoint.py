@@ -143,48 +143,53 @@ class Endpoint(Backend):
     """
 
     def __init__(self, address: str, key: str, desk: Desk, concurrency: int, retries: int, timeout: float):
-        import openai
-
         if concurrency < 1 or retries < 0 or timeout <= 0:
             raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
-        here = is_here(desk.manifest.host)
-        # No redirect and no proxy leads data elsewhere than to the address that was allowed.
-        http = openai.DefaultHttpxClient(
-            follow_redirects=False, trust_env=not here, event_hooks={"response": [_whole]}, timeout=timeout
-        )
-        self._client = openai.OpenAI(
-            base_url=address, api_key=key, max_retries=retries, timeout=timeout, http_client=http
-        )
         self.name = f"{desk.model}@{desk.manifest.host}"
-        self._desk, self._key, self._concurrency = desk, key, concurrency
+        self._address, self._key, self._desk = address, key, desk
+        self._concurrency, self._retries, self._timeout = concurrency, retries, timeout
         self._lock = threading.Lock()
         self._failed_in_a_row, self._some_came, self._counted = 0, False, True
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         under_way: set[Future[tuple[Request, Raw]]] = set()
-        with ThreadPoolExecutor(self._concurrency) as pool:  # on the way out it waits for what is under way
+        # On the way out the pool waits for what is under way, and only then the connections are closed.
+        with self._connected() as client, ThreadPoolExecutor(self._concurrency) as pool:
             while True:
                 while len(under_way) < self._concurrency and (request := next(requests, None)):
-                    under_way.add(pool.submit(self._answer, request, keep))
+                    under_way.add(pool.submit(self._answer, client, request, keep))
                 if not under_way:
                     return
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
 
-    def _answer(self, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
+    def _connected(self) -> Any:
+        """A client that no redirect and no proxy of this machine leads elsewhere than to the address."""
+        import openai
+
+        http = openai.DefaultHttpxClient(
+            follow_redirects=False,
+            trust_env=not is_here(self._desk.manifest.host),
+            event_hooks={"response": [_whole]},
+            timeout=self._timeout,
+        )
+        settings: dict[str, Any] = {"max_retries": self._retries, "timeout": self._timeout}
+        return openai.OpenAI(base_url=self._address, api_key=self._key, http_client=http, **settings)
+
+    def _answer(self, client: Any, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
         letter = self._desk.letter(request)
-        raw = Raw(error=letter) if isinstance(letter, str) else self._sent(request, letter)
+        raw = Raw(error=letter) if isinstance(letter, str) else self._sent(client, request, letter)
         keep(request, raw)
         return request, raw
 
-    def _sent(self, request: Request, letter: Letter) -> Raw:
+    def _sent(self, client: Any, request: Request, letter: Letter) -> Raw:
         import openai
 
         try:
-            reply: Any = self._client.post("/chat/completions", cast_to=object, content=letter.body)
+            reply: Any = client.post("/chat/completions", cast_to=object, content=letter.body)
         except openai.APIStatusError as error:
-            return self._refused(request, error.status_code, self._safe(error))
+            return self._refused(request, error.status_code, f"{error.status_code}, {self._safe(error)}")
         except openai.APIConnectionError as error:
             cause = error.__cause__
             if type(cause).__name__ == "ConnectError":

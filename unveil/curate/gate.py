@@ -89,7 +89,11 @@ PATTERNS: dict[str, re.Pattern[str]] = {
         r"|\b[A-Z]{1,4}-?\d{5,}\b|\b\d+(?:\.\d+){4,}\b",
         re.I,
     ),
-    "patient": re.compile(r"\b(?:patient|pt)(?:['’]s)?(?: name)?\s*[:=]|\bpatient(?:['’]s)? name\b", re.I),
+    "patient": re.compile(
+        r"(?:^|[.;,])[^\S\n]*(?:patient|pt)(?: name)?\s*[:=]|\bpatient(?:['’]s)? name\b"
+        r"|\bpatient\s*[:=]\s*(?-i:[A-Z0-9])",
+        re.I | re.M,
+    ),
     "titled name": re.compile(rf"\b(?:{_TITLE})\s*[A-Z][\w'’-]+"),
 }
 
