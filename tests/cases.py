@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from conftest import draw
 
+from unveil import cli
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Backend, Expert, Raw, Request
 from unveil.curate.mau import Rules, mau
@@ -87,3 +89,15 @@ def saying(reply: Callable[[Request], str | Raw], **more) -> tuple[Expert, list[
 def text_of(request: Request) -> str:
     """What the last turn says."""
     return request.turns[-1].text
+
+
+def command(name: str, folder: Path, *words: object) -> int:
+    """A command on the records and dialogues of a folder; its pairs go to a folder of their own."""
+    files = ["--records", folder / "records.jsonl", "--dialogues", folder / "dialogues.jsonl"]
+    out = ["--out", folder / "out" / "pairs.jsonl"]
+    return cli.main([*name.split(), *map(str, [*files, *out, *words])])
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said on the screen, on one line."""
+    return " ".join(capsys.readouterr().err.split())
