@@ -53,7 +53,7 @@ class Given(nn.Module):
 
 
 def test_the_loss_is_that_of_the_edited_tokens(tmp_path: Path) -> None:
-    """Answers (1, 2, 9) and (1, 5, 9), of which the second token was edited. Policy less reference is (0.5, 0.3, -1) and
+    """Answers (1, 2, 9) and (1, 5, 9), of which the second token was edited. Policy less reference: (0.5, 0.3, -1) and
     (0.2, -0.4, 2). Edited: beta (0.3 - -0.4) = 0.07 at beta 0.1, loss log(1 + exp(-0.07)) = 0.6588. In full: beta
     (-0.2 - 1.8) = -0.2, loss log(1 + exp(0.2)) = 0.7981."""
     scorer = Given([0.5, 0.3, -1.0, 0.2, -0.4, 2.0])
