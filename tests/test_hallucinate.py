@@ -267,7 +267,7 @@ def test_a_broken_run_goes_on(
 
 
 def test_what_the_model_says_without_seeing(fresh: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is led along the true answer under noise over the whole image, a seed for each dialogue; no expert is asked."""
+    """It is led along the true answer under noise over the whole image, with a seed of each dialogue's own."""
     seen: list[Request] = []
     row = experts.Local._row
     monkeypatch.setattr(experts.Local, "_row", lambda self, request: seen.append(request) or row(self, request))
