@@ -117,6 +117,16 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+GUIDE = """
+Which way to a better model:
+  boxes or labels             unveil run (fine-tuning): the model once over each answer and epoch
+  boxes or masks, and more    unveil prefer --name mmedpo: 3 drawn answers per question, wrong ones, hidden lesions
+  answers without boxes       unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question
+  many images, few labels     unveil curate selftrain: an expert who sees, 10 requests per image
+  before training on pairs    unveil audit: what they would teach besides medicine
+More, with costs and figures: docs/preferences.md, docs/results.md"""
+
+
 def usage() -> str:
     """The overview that ``unveil`` and ``unveil --help`` print."""
     width = max(map(len, COMMANDS)) + 2
@@ -130,14 +140,7 @@ def usage() -> str:
             "       unveil COMMAND --config run.json  repeats a run; options given besides go before it",
             "",
             *lines,
-            "",
-            "Which way to a better model:",
-            "  boxes or labels          unveil run: fine-tuning; one pass of the model over each answer and epoch",
-            "  boxes or masks, and more unveil prefer --name mmedpo: wrong answers and hidden lesions; 3 drawn answers a question",
-            "  answers without boxes    unveil prefer --name dpo --expert ...: needs an expert who knows; 1 request a question",
-            "  many images, few labels  unveil curate selftrain: needs an expert who sees; 10 requests an image",
-            "  before any of these      unveil audit: what the pairs would teach besides medicine",
-            "More, with costs and figures: docs/preferences.md and docs/results.md",
+            GUIDE,
         ]
     )
 
