@@ -166,8 +166,7 @@ def test_the_judge_hears_both_orders() -> None:
 
 @pytest.mark.parametrize(
     ("scores", "reason"),
-    [((9, 3), "the judge's verdict flips with the order"), ((3, 9), "the judge's verdict flips with the order")]
-    + [((5, 5), "the judge sees a tie")],
+    [((9, 3), "the judge's verdict flips with the order"), ((3, 9), "the judge's verdict flips with the order")],
 )
 def test_a_judge_who_looks_at_the_place_yields_nothing(scores: tuple[float, float], reason: str) -> None:
     judge, heard = judging(*scores)
@@ -176,7 +175,8 @@ def test_a_judge_who_looks_at_the_place_yields_nothing(scores: tuple[float, floa
 
 
 def test_a_tie_in_one_order_is_a_tie() -> None:
-    """9 to 2 for red, then 5 to 5."""
+    """5 to 5 in both; or 9 to 2 for red, then 5 to 5."""
+    assert made(model()[0], judging(5, 5)[0]) == ([], {"the judge sees a tie": 5})
     replies = iter(['{"first": 9, "second": 2}', '{"first": 5, "second": 5}'])
     pairs, skipped = made(model()[0], saying(lambda request: next(replies))[0], questions=1)
     assert pairs == [] and skipped == {"the judge sees a tie": 1}

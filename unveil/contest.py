@@ -131,8 +131,9 @@ def _selftrained(contest: Contest) -> Path:
         seed=contest.sft.seed,
         asked=contest.asked,
     )
-    inputs = [making.records, making.dialogues, model / "run.json"]
-    runs.stage(making.out, "curate selftrain", making, inputs, lambda: pairing.curate_selftrain(making))
+    runs.stage(
+        making.out, "curate selftrain", making, pairing.read_by(making), lambda: pairing.curate_selftrain(making)
+    )
     learning = dpo.DpoConfig(
         pairs=making.out,
         out=folder,

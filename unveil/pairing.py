@@ -114,9 +114,22 @@ def _written(
     screen.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    inputs = [config.records, config.dialogues, *inputs]
-    runs.write(config.out, command, config, inputs, time.monotonic() - started, left_out=dict(skipped), **more)
+    runs.write(
+        config.out,
+        command,
+        config,
+        [*read_by(config), *inputs],
+        time.monotonic() - started,
+        left_out=dict(skipped),
+        **more,
+    )
     return made
+
+
+def read_by(config: Sampled | NoiseConfig) -> list[Path]:
+    """The files that a command's pairs depend on; of a model that was trained here, what its training has left."""
+    trained = Path(config.model) / "run.json"
+    return [config.records, config.dialogues, *([trained] if trained.is_file() else [])]
 
 
 @dataclass(frozen=True, kw_only=True)

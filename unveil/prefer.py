@@ -223,7 +223,7 @@ class _Maker:
         return [asked.out]
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], None], *more: Path) -> Path:
-        runs.stage(asked.out, command, asked, [asked.records, asked.dialogues, *more], lambda: do(asked))
+        runs.stage(asked.out, command, asked, [*pairing.read_by(asked), *more], lambda: do(asked))
         return asked.out
 
 
