@@ -46,8 +46,9 @@ ALLOWED = {
     "pairing": {"attention", "stages", "curate", "experts"},
     "prefer": {"pairing", "experts", "train"},
     "contest": {"pairing", "prefer", "experts", "train"},
+    "study": {"contest"},
     "job": {"contest", "stages", "ingest", "curate", "train", "evaluate"},
-    "cli": {"stages", "auditing", "pairing", "prefer", "job", "train", "evaluate"},
+    "cli": {"stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
     "__main__": {"cli"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

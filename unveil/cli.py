@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages
+from unveil import __version__, auditing, job, pairing, prefer, records, screen, stages, study
 
 
 def train_sft(config: Any) -> None:
@@ -112,6 +112,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "convert pairs": Command(
         lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"
+    ),
+    "study preferences": Command(
+        lambda: study.StudyConfig, study.study, "the full comparison of preference methods over several seeds"
     ),
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }
