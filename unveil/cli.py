@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, job, pairing, prefer, records, screen, stages, study
+from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages, study
 
 
 def train_sft(config: Any) -> None:
