@@ -1,8 +1,8 @@
 """``unveil study preferences``: the full comparison over several seeds, and what of it holds.
 
-Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds with
-the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: the settings are
-those of the main job, and the test split is looked at once per seed.
+Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
+with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
+are those of the main job, and the test split is looked at once per seed.
 """
 
 from __future__ import annotations
@@ -161,9 +161,9 @@ def text(about: Mapping[str, Any]) -> str:
     """The tables as Markdown."""
     seeds = ", ".join(map(str, about["seeds"]))
     lines = [
-        f"Seeds {seeds}; {about['patients']} drawn patients each, model {about['model']}. Mean over seeds and 95 % interval",
-        f"(Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and judge: this tells of",
-        "the methods at this scale and nothing of patients.",
+        f"Seeds {seeds}; {about['patients']} drawn patients each, model {about['model']}. Mean over seeds and",
+        f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and",
+        "judge: this tells of the methods at this scale and nothing of patients.",
         "",
         f"| model | {' | '.join(METRICS.values())} |",
         f"|---|{'---|' * len(METRICS)}",
