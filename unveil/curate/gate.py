@@ -153,7 +153,7 @@ def _looks(grey: Image.Image) -> Iterator[Image.Image]:
     scale = max(1, round(_SIDE / max(grey.size)))
     size = (grey.width * scale, grey.height * scale)
     yield grey.resize(size, Image.Resampling.BICUBIC)
-    widest = max(9, max(grey.size) // 60)
+    widest = max(15, max(grey.size) // 35)
     for strokes in (ndimage.white_tophat, ndimage.black_tophat):
         alone = 255 - pixels.stretch(strokes(np.asarray(grey), size=(widest, widest)))
         yield Image.fromarray(alone).resize(size, Image.Resampling.BICUBIC)
