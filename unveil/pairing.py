@@ -12,7 +12,7 @@ from typing import Any, Literal
 from unveil import experts, plugins, records, runs, screen
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert
-from unveil.curate.hallucinate import Hallucinations, hallucinate, left_out
+from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate, left_out
 from unveil.curate.noise import MapSource, hidden, users
 from unveil.curate.rank import Ranking, rank
 from unveil.curate.relevance import Reading, scored, weighted
@@ -191,6 +191,8 @@ def curate_hallucinate(config: HallucinateConfig) -> None:
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
     with screen.progress("hallucinate", steps * len(asking.dialogues)) as advance:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
+    if config.balance:
+        made = balanced(made, config.seed, skipped)
     _written(made, config, "curate hallucinate", skipped, started, **_costs(expert, model))
 
 

@@ -22,10 +22,11 @@ from unveil.curate.candidates import Asking, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
 from unveil.noise import LesionMap
-from unveil.records import Dialogue, Pair
+from unveil.records import Dialogue, Kind, Pair
 from unveil.sampling import Sampling, seed_of
+from unveil.syntax import MARKUP, View, unmark
 from unveil.verdict import holds, tokens
-from unveil.wording import clean_answer
+from unveil.wording import clean_answer, parse, yes_no
 
 Origin = Literal["sampled", "written", "noised"]
 
@@ -87,6 +88,9 @@ class Hallucinations:
     """Longest answer in tokens."""
     edit: Literal["none", "minimal"] = "none"
     """minimal: the better answer is the model's own, corrected with the fewest changes, not the annotated one."""
+    balance: bool = True
+    """Leave pairs out until as many turn something abnormal into nothing as the other way round; else a model learns to
+    say "nothing" (or "something") whatever it sees."""
     step: int = 500
     """noised: steps of diffusion out of 1000."""
 
@@ -269,3 +273,32 @@ def _noised(
 def left_out(skipped: Counter[str]) -> str:
     """What came to nothing, in one line."""
     return "; ".join(f"{count} x {reason}" for reason, count in skipped.items())
+
+
+def balanced(pairs: Sequence[Pair], seed: int, skipped: Counter[str]) -> list[Pair]:
+    """The pairs without the surplus of those that turn nothing into something, or something into nothing.
+
+    Mistakes are lopsided: a model that is asked about many normal regions invents more than it overlooks. Which pairs
+    of the surplus are left out depends on ``seed`` and their ids only.
+    """
+    turns = {pair.id: _turn(pair) for pair in pairs}
+    counts = Counter(turns.values())
+    most = -1 if counts[-1] > counts[1] else 1
+    drawn = sorted((p.id for p in pairs if turns[p.id] == most), key=lambda name: seed_of(seed, "balance", name))
+    surplus = set(drawn[counts[-most] :])
+    if surplus:
+        skipped["a surplus of findings invented" if most == 1 else "a surplus of findings overlooked"] += len(surplus)
+    return [pair for pair in pairs if pair.id not in surplus]
+
+
+def _turn(pair: Pair) -> int:
+    """1 where the worse answer invents something, -1 where it overlooks all, 0 where both see something or nothing."""
+    better, worse = (_asserts(pair.kind, text) for text in (pair.chosen, pair.rejected))
+    return 0 if None in (better, worse) else int(bool(worse)) - int(bool(better))
+
+
+def _asserts(kind: Kind, text: str) -> bool | None:
+    """Whether an answer says that there is something; None where it says neither."""
+    if kind in ("closed", "open"):
+        return yes_no(text)
+    return parse(kind, text, View(MARKUP, (1, 1), (1, 1))).abnormal if not unmark(text) else True
