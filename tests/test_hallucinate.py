@@ -218,7 +218,7 @@ def curate(folder: Path, tiny_folder: Path, *words: object) -> int:
 
 def test_the_command_writes_pairs(fresh: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A random model's answers are no true ones: they are picked, but where the rules cannot tell, they write."""
-    assert curate(fresh, tiny_folder) == 0
+    assert curate(fresh, tiny_folder, "--no-balance") == 0
     file = fresh / "out" / "pairs.jsonl"
     pairs, told = read_pairs(file), shown(capsys)
     wanted = [f"{d.id}/hallucinated" for d in DIALOGUES if d.record != "t"]

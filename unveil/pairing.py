@@ -191,7 +191,7 @@ def curate_hallucinate(config: HallucinateConfig) -> None:
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
     with screen.progress("hallucinate", steps * len(asking.dialogues)) as advance:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
-    if config.balance:
+    if config.balance and config.origin != "noised":
         made = balanced(made, config.seed, skipped)
     _written(made, config, "curate hallucinate", skipped, started, **_costs(expert, model))
 

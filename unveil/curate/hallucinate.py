@@ -89,8 +89,8 @@ class Hallucinations:
     edit: Literal["none", "minimal"] = "none"
     """minimal: the better answer is the model's own, corrected with the fewest changes, not the annotated one."""
     balance: bool = True
-    """Leave pairs out until as many turn something abnormal into nothing as the other way round; else a model learns to
-    say "nothing" (or "something") whatever it sees."""
+    """sampled, written: leave pairs out until as many turn something abnormal into nothing as the other way round; else
+    a model learns to say "nothing" (or "something") whatever it sees."""
     step: int = 500
     """noised: steps of diffusion out of 1000."""
 
