@@ -684,3 +684,30 @@ def test_csv_image_in_two_splits_is_a_record_in_each(tmp_path: Path) -> None:
     assert [len(list(read_jsonl(out / "records.jsonl", Record))), (out / "rejected.jsonl").read_text()] == [2, ""]
     ingest(data, "csv", out, Options(splits="none"))
     assert [(r.id, r.split) for r in read_jsonl(out / "records.jsonl", Record)] == [("data/a.png", None)]
+
+
+def test_questions_of_a_table_are_the_images(tmp_path: Path) -> None:
+    """Rows of one image are joined: two questions, closed by column or by its yes; a row that only asks says nothing of
+    findings, one with a label is a finding as well; a question without an answer is rejected and nothing else lost."""
+    for name in "ab":
+        Image.new("L", (40, 30), ord(name)).save(tmp_path / f"{name}.png")
+    rows = [
+        "image,label,question,answer,answer_type",
+        "a.png,,Is it normal?,no,",
+        "a.png,,Which plane?,axial,CLOSED",
+        "a.png,nodule,What is it?,a nodule,",
+        "a.png,,Where?,,",
+        "b.png,,Which organ?,lung,open",
+    ]
+    (tmp_path / "q.csv").write_text("\n".join(rows))
+    items = list(table.read(tmp_path, Options()))
+    a, b = (item for item in items if isinstance(item, Record))
+    assert [(q.text, q.answer, q.kind) for q in a.questions] == [
+        ("Is it normal?", "no", "closed"),
+        ("Which plane?", "axial", "closed"),
+        ("What is it?", "a nodule", "open"),
+    ]
+    assert [f.label for f in a.findings] == ["nodule"] and a.completeness == "unknown" == b.completeness
+    assert not b.findings and len(b.questions) == 1
+    (bad,) = (item for item in items if isinstance(item, reading.Rejected))
+    assert (bad.row, bad.reason) == (5, "a question without an answer")

@@ -125,6 +125,12 @@ class Options:
     """Column of the side of the finding."""
     report_column: str = "report"
     """Column of the image's report."""
+    question_column: str = "question"
+    """Column of a question about the image; such a row may name a finding or not."""
+    answer_column: str = "answer"
+    """Column of the question's true answer."""
+    answer_type_column: str = "answer_type"
+    """Column that says closed for a question with a few possible answers; without it, yes and no are closed."""
 
 
 Reader = Callable[[Path, Options], Iterator[Record | Rejected]]

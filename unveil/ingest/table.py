@@ -2,8 +2,9 @@
 
 A row with neither label nor box (or with a label such as "no finding") says that its image was looked at and has no
 finding, if the table has a column for either. Patient, study, modality and report belong to the image: rows that
-disagree about them reject it. An image whose rows stand in several splits becomes one record in each, so that ``check``
-finds the leak instead of nobody.
+disagree about them reject it. A row with a question and its answer adds them to the image, and says nothing about
+findings unless it has a label or a box. An image whose rows stand in several splits becomes one record in each, so that
+``check`` finds the leak instead of nobody.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from unveil.ingest.reading import (
     parse_all,
     text_of,
 )
-from unveil.records import Finding, Record
+from unveil.records import Finding, Question, Record
+from unveil.wording import yes_no
 
 LOOKED_FOR = "a csv file with a column for the image"
 
@@ -132,18 +134,36 @@ class _Table:
         known = {name: self._agreed(name, rows) for name in OF_IMAGE}
         known["split"] = self._split(split)
         image = self.folder.open(path)
-        stated = [(line, row) for line, row in rows if not self._negative(row)]
+        questions, unanswered = self._questions(rows)
+        known["questions"] = tuple(questions) or None
+        about = [(line, row) for line, row in rows if not self._only_asks(row)]
+        stated = [(line, row) for line, row in about if not self._negative(row)]
         findings, bad = parse_all(stated, lambda row: self._finding(row, image), self.file)
-        if stated and len(stated) < len(rows):
-            line = next(line for line, row in rows if self._negative(row))
+        if stated and len(stated) < len(about):
+            line = next(line for line, row in about if self._negative(row))
             bad.append(Rejected(self.file, line, "says that there is no finding, which other rows of the image deny"))
-        yield from bad
+        yield from (*bad, *unanswered)
         lost = bool(bad) or broken
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         asked = {self.options.label_column, *self.options.box_columns} & self.columns
-        known["completeness"] = None if stated or lost or not asked else "exhaustive"
+        known["completeness"] = None if stated or lost or not asked or not about else "exhaustive"
         record = self.folder.record(image, findings, "unknown", lost, **known)
         yield dataclasses.replace(record, id=f"{record.id}@{split}") if several and split else record
+
+    def _only_asks(self, row: Row) -> bool:
+        return bool(row.get(self.options.question_column)) and not self._label(row) and not self._numbers(row)
+
+    def _questions(self, rows: list[tuple[int, Row]]) -> tuple[list[Question], list[Rejected]]:
+        """The questions of an image's rows; one without an answer is rejected."""
+        good, bad = [], []
+        for line, row in rows:
+            question, answer = row.get(self.options.question_column), row.get(self.options.answer_column)
+            if question and answer:
+                said = row.get(self.options.answer_type_column) or ("closed" if yes_no(answer) is not None else "")
+                good.append(Question(question, answer, "closed" if said.lower() == "closed" else "open"))
+            elif question:
+                bad.append(Rejected(self.file, line, "a question without an answer"))
+        return good, bad
 
     def _agreed(self, name: str, rows: list[tuple[int, Row]]) -> str | None:
         column = getattr(self.options, f"{name}_column")
