@@ -15,11 +15,19 @@ from unveil import pairing, records, runs
 from unveil.experts import ExpertOptions
 from unveil.pairing import QuestionsConfig, SelftrainConfig
 from unveil.prefer import PreferConfig, prefer
-from unveil.records import Dialogue
+from unveil.records import Dialogue, Kind
 from unveil.sampling import seed_of
 
 Entry = Literal[
-    "dpo", "mmedpo", "mmedpo-text", "mmedpo-visual", "mmedpo-unweighted", "mmedpo-global", "sft-tenth", "selftrain"
+    "dpo",
+    "mmedpo",
+    "mmedpo-text",
+    "mmedpo-visual",
+    "mmedpo-unweighted",
+    "mmedpo-global",
+    "dpo-minimal",
+    "sft-tenth",
+    "selftrain",
 ]
 
 USUAL: tuple[Entry, ...] = ("dpo", "mmedpo")
@@ -29,6 +37,7 @@ FULL: tuple[Entry, ...] = (
     "mmedpo-visual",
     "mmedpo-unweighted",
     "mmedpo-global",
+    "dpo-minimal",
     "sft-tenth",
     "selftrain",
 )
@@ -64,7 +73,7 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 dialogues=contest.dialogues,
                 out=contest.out / entry,
                 model=str(contest.out / "sft"),
-                kinds=("diagnosis",),
+                kinds=_kinds(contest),
                 method=contest.sft.method,
                 checkpoint_every=contest.sft.checkpoint_every,
                 workers=contest.sft.workers,
@@ -77,6 +86,12 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
         )
 
     return enter
+
+
+def _kinds(contest: Contest) -> tuple[Kind, ...]:
+    """Diagnoses, where there are any; else the questions that came with the images."""
+    kinds = {d.kind for d in records.read_jsonl(contest.dialogues, Dialogue)}
+    return ("diagnosis",) if "diagnosis" in kinds else ("closed", "open")
 
 
 def _tenth(contest: Contest) -> Path:
@@ -161,6 +176,7 @@ ENTRIES: dict[Entry, Callable[[Contest], Path]] = {
     "mmedpo-visual": _preferred("mmedpo-visual", name="mmedpo", sides=("visual",)),
     "mmedpo-unweighted": _preferred("mmedpo-unweighted", name="mmedpo", weights=False),
     "mmedpo-global": _preferred("mmedpo-global", name="mmedpo", noise="global"),
+    "dpo-minimal": _preferred("dpo-minimal", name="dpo", edit="minimal", edited_spans=True),
     "sft-tenth": _tenth,
     "selftrain": _selftrained,
 }

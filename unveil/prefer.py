@@ -51,6 +51,8 @@ class PreferConfig:
     """mmedpo: who weighs, in turn, each as for --expert; by default the one of --expert alone."""
     noise: Literal["local", "global"] = "local"
     """mmedpo, mdpo: noise on the lesion, or on the whole image."""
+    map: str = "annotations"
+    """mmedpo, mdpo: where the lesion is, as for `curate noise`: annotations, attention, or FILE.py:FUNCTION."""
     edit: Literal["none", "minimal"] = "none"
     """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
     edited_spans: bool = False
@@ -201,8 +203,9 @@ class _Maker:
             records=c.records,
             dialogues=c.dialogues,
             out=self.folder / "noised.jsonl",
-            map="whole" if c.noise == "global" else "annotations",
-            kinds=tuple(kind for kind in c.kinds if kind in ("detection", "diagnosis", "localisation", "recognition")),
+            map="whole" if c.noise == "global" else c.map,
+            model=self.model,
+            kinds=c.kinds,
             limit=c.limit,
             onto=onto,
             seed=c.seed,

@@ -39,6 +39,8 @@ CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("mmedpo", "mmedpo-visual", "wrong answers add to hidden lesions"),
     ("mmedpo", "mmedpo-unweighted", "clinical weights help"),
     ("mmedpo", "mmedpo-global", "local noise is better than global"),
+    ("dpo-minimal", "sft", "minimal edits help after fine-tuning"),
+    ("dpo-minimal", "dpo", "minimal edits are better than the truth as annotated"),
     ("selftrain", "sft-tenth", "self-training helps where a tenth of the labels is known"),
     ("selftrain", "sft", "self-training from a tenth of the labels reaches fine-tuning on all"),
 )

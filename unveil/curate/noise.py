@@ -59,8 +59,8 @@ def hidden(
 
     ``file`` is the dialogues' file, to which image paths are relative. ``whole`` hides the whole image, as global noise
     does; ``source`` gives maps instead of annotations. A map that covers more than ``most`` of an image is no local
-    noise any more and is set aside. Images of the test split are never used. Noise depends on ``seed`` and the
-    dialogue's id only. Raises ``ImageError`` and ``NoiseError`` with the dialogue's id.
+    noise any more and is set aside. With a ``source``, questions that came with the
+    image are used too. Images of the test split are never used. Noise depends on ``seed`` and the dialogue's id only. Raises ``ImageError`` and ``NoiseError`` with the dialogue's id.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
@@ -71,7 +71,7 @@ def hidden(
             skipped["its record is not in the records' file"] += 1
         elif "test" in (dialogue.split, record.split):
             skipped["test split"] += 1
-        elif not spoken_of(dialogue, record):
+        elif not spoken_of(dialogue, record) and (source is None or is_negative(dialogue, record)):
             skipped["the answer names nothing that could be hidden"] += 1
         else:
             if dialogue.image not in images:
@@ -100,6 +100,13 @@ def hidden(
                     rejected_noise=drawn,
                     target=dialogue.target,
                 )
+
+
+def is_negative(dialogue: Dialogue, record: Record) -> bool:
+    """Whether a question about findings has the answer that there is nothing: then there is nothing to hide."""
+    if dialogue.kind in ("closed", "open"):
+        return False
+    return not record.findings or dialogue.kind in ("localisation", "recognition")
 
 
 def spoken_of(dialogue: Dialogue, record: Record) -> list[Finding]:

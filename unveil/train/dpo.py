@@ -70,7 +70,7 @@ def main(config: DpoConfig) -> Path:
     asked, started = config, time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
     pairs, val = data(config)
-    config = adapt.resolved(config, lora=5e-6, full=5e-7, small=1e-4)
+    config = adapt.resolved(config, lora=5e-6, full=5e-7, small=3e-5)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
