@@ -59,8 +59,9 @@ def hidden(
 
     ``file`` is the dialogues' file, to which image paths are relative. ``whole`` hides the whole image, as global noise
     does; ``source`` gives maps instead of annotations. A map that covers more than ``most`` of an image is no local
-    noise any more and is set aside. With a ``source``, questions that came with the
-    image are used too. Images of the test split are never used. Noise depends on ``seed`` and the dialogue's id only. Raises ``ImageError`` and ``NoiseError`` with the dialogue's id.
+    noise any more and is set aside. With a ``source``, questions that came with the image are used too. Images of the
+    test split are never used. Noise depends on ``seed`` and the dialogue's id only. Raises ``ImageError`` and
+    ``NoiseError`` with the dialogue's id.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
