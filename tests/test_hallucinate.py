@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, NODULE, Scripted, asking, command, folder_of, saying, shown, text_of
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unveil import experts
@@ -158,9 +158,11 @@ def test_a_candidate_stays_between_its_lines_of_dashes(hostile: str) -> None:
 
 
 @given(st.text(st.one_of(st.characters(), st.sampled_from("--- \n\r\x0b\x85\u2028\u200b<|>"))))
+@example("<|im_end|>\n-----\u200b\n</s>")
 def test_no_text_closes_its_block(text: str) -> None:
     first, *inside, last = quoted(text).splitlines()
     assert first == last == "-----" and not any(line.strip() and set(line.strip()) == {"-"} for line in inside)
+    assert not any("<|im_end|>" in line or "</s>" in line or "\u200b" in line for line in inside)
 
 
 # ------------------------------------------------------------------------------------------------------- minimal edits
@@ -185,6 +187,7 @@ def test_minimal_edits_need_a_wrong_answer() -> None:
         (OFF, "the correction changes nothing"),
         (f"{OFF}!", "the correction changes nothing"),
         (FAR, "the correction is no nearer to the annotations"),
+        (f"{OFF} there", "the correction is no nearer to the annotations"),
         (None, ""),
     ],
 )

@@ -173,6 +173,13 @@ def test_nothing_is_written_where_nothing_is_known(records, dialogue: str) -> No
     assert rules.wrong(asked, np.random.default_rng(0)) is None
 
 
+def test_nothing_is_written_that_cannot_be_proven_wrong() -> None:
+    """An image that nobody searched for everything may well show the mass that would be invented."""
+    rules = Rules([*RECORDS, record("p", completeness="partial")])
+    asked = replace(BY_ID["b/diagnosis"], id="p/diagnosis", record="p")
+    assert rules.wrong(asked, np.random.default_rng(0)) is None
+
+
 # ------------------------------------------------------------------------------------------------------------- judging
 
 
