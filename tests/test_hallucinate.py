@@ -361,3 +361,17 @@ def test_what_turns_nothing_into_something_is_balanced() -> None:
     assert {p.id for p in balanced(pairs[::-1], 0, Counter())} == {p.id for p in kept}
     assert balanced(kept, 0, skipped) == kept
     assert {tuple(p.id for p in balanced(pairs, seed, Counter())) for seed in range(20)} != {tuple(p.id for p in kept)}
+
+
+def test_a_plausible_mistake_goes_before_what_cannot_be_read() -> None:
+    """Rubbish is as far from the truth as can be, and teaches only form: it is picked where nothing else is wrong."""
+    (pair,), _ = made([WHERE], model_saying("gular gular", FAR + ".", TRUE), Expert(Backend()))
+    assert pair.rejected == FAR + "."
+    (pair,), _ = made([WHERE], model_saying("gular gular", TRUE, TRUE), Expert(Backend()))
+    assert pair.rejected == "gular gular"
+
+
+def test_data_without_normal_images_needs_no_balance() -> None:
+    """Where every true answer says that there is something, overlooking is the only direction, and all pairs stay."""
+    pairs = [Pair(str(i), "r", "r.png", "train", "recognition", "?", "cyst.", "Nothing abnormal.") for i in range(3)]
+    assert balanced(pairs, 0, Counter()) == pairs

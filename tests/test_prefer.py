@@ -55,7 +55,13 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def preferring(folder: Path, tiny_folder: Path, name: Any, **more: Any) -> PreferConfig:
     """A few updates of one pair each on the diagnoses of three images; the fourth is of validation."""
-    usual: dict[str, Any] = {"kinds": ("diagnosis",), "batch_size": 1, "samples": 2, "learning_rate": 1e-3}
+    usual: dict[str, Any] = {
+        "kinds": ("diagnosis",),
+        "batch_size": 1,
+        "samples": 2,
+        "learning_rate": 1e-3,
+        "balance": False,
+    }
     files = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl", "out": folder / "out"}
     return PreferConfig(name=name, **{"model": str(tiny_folder), "workers": 0, **files, **usual} | more)
 

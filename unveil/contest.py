@@ -106,7 +106,7 @@ def _tenth(contest: Contest) -> Path:
     inputs = [talk.records, talk.dialogues]
     runs.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
-    runs.stage(folder, "train sft", learning, [talk.out], lambda: sft.main(learning))
+    runs.stage(folder, "train sft", learning, [talk.out, *runs.of_model(learning.model)], lambda: sft.main(learning))
     return folder
 
 
@@ -162,7 +162,7 @@ def _selftrained(contest: Contest) -> Path:
         resume=contest.sft.resume,
         restart=contest.sft.restart,
     )
-    runs.stage(folder, "train dpo", learning, [making.out], lambda: dpo.main(learning))
+    runs.stage(folder, "train dpo", learning, [making.out, *runs.of_model(model)], lambda: dpo.main(learning))
     return folder
 
 

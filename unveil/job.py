@@ -128,7 +128,9 @@ def run(config: RunConfig) -> Path:
         resume=not config.restart,
         restart=config.restart,
     )
-    runs.stage(learning.out, "train sft", learning, [asking.out], lambda: sft.main(learning))
+    runs.stage(
+        learning.out, "train sft", learning, [asking.out, *runs.of_model(config.model)], lambda: sft.main(learning)
+    )
     _predict(config, "sft", str(out / "sft"))
     contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert)
     entered, failed = ["base", "sft"], {}
@@ -198,10 +200,7 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
         max_new_tokens=config.max_new_tokens,
         restart=config.restart,
     )
-    inputs = [asked.dialogues]
-    trained = config.out / name / "run.json"
-    if trained.is_file():  # a model trained anew answers anew
-        inputs.append(trained)
+    inputs = [asked.dialogues, *runs.of_model(model)]
     runs.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 

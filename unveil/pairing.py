@@ -128,8 +128,7 @@ def _written(
 
 def read_by(config: Sampled | NoiseConfig) -> list[Path]:
     """The files that a command's pairs depend on; of a model that was trained here, what its training has left."""
-    trained = Path(config.model) / "run.json"
-    return [config.records, config.dialogues, *([trained] if trained.is_file() else [])]
+    return [config.records, config.dialogues, *runs.of_model(config.model)]
 
 
 @dataclass(frozen=True, kw_only=True)

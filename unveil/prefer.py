@@ -55,6 +55,8 @@ class PreferConfig:
     """mmedpo, mdpo: where the lesion is, as for `curate noise`: annotations, attention, or FILE.py:FUNCTION."""
     edit: Literal["none", "minimal"] = "none"
     """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
+    balance: bool = True
+    """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
     edited_spans: bool = False
     """edit minimal: only the tokens that were edited count in the loss."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
@@ -137,7 +139,7 @@ def prefer(config: PreferConfig) -> Path:
             resume=not config.restart,
             restart=config.restart,
         )
-        runs.stage(folder, "train dpo", learning, [pairs], partial(dpo.main, learning))
+        runs.stage(folder, "train dpo", learning, [pairs, *runs.of_model(model)], partial(dpo.main, learning))
         model = str(folder)
     screen.say(f"trained model: {config.out} ({time.monotonic() - started:.0f} s)")
     return config.out
@@ -182,7 +184,7 @@ class _Maker:
         drawn: dict[str, Any] = {} if c.samples is None else {"samples": c.samples}
         edit = c.edit if origin == "sampled" else "none"
         out = self.folder / f"{origin}.jsonl"
-        asked = HallucinateConfig(out=out, origin=origin, edit=edit, **drawn, **self._common)
+        asked = HallucinateConfig(out=out, origin=origin, edit=edit, balance=c.balance, **drawn, **self._common)
         return self._made("curate hallucinate", asked, pairing.curate_hallucinate)
 
     def written(self) -> Path:

@@ -59,6 +59,12 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def of_model(model: str | Path) -> list[Path]:
+    """What the training of a local model has left, an input of whatever starts from it: trained anew, it is another."""
+    trained = Path(model) / "run.json"
+    return [trained] if trained.is_file() else []
+
+
 def write_json(path: Path, value: Any) -> Path:
     """Writes JSON for people to read, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -202,10 +202,13 @@ class _Picker:
 
 
 def _picked(rules: Rules, dialogue: Dialogue, candidates: Sequence[str], seed: int) -> Picked:
-    """The rules' choice: the candidate that is furthest from the annotations, else a mistake of their own making."""
+    """The rules' choice: of the candidates that can be read the one furthest from the annotations, else one that
+    cannot be read, else a mistake of their own making."""
     far = [0.0 if holds(text, dialogue.answer) else rules.conflict(dialogue, text) for text in candidates]
-    if far and max(far) > 0:
-        return Picked(candidate=far.index(max(far)) + 1, hallucination="")
+    plausible = [value * rules.readable(dialogue, text) for value, text in zip(far, candidates, strict=True)]
+    for values in (plausible, far):
+        if values and max(values) > 0:
+            return Picked(candidate=values.index(max(values)) + 1, hallucination="")
     rng = np.random.default_rng(seed_of(seed, dialogue.id))
     return Picked(candidate=0, hallucination=rules.wrong(dialogue, rng) or "")
 
@@ -279,8 +282,11 @@ def balanced(pairs: Sequence[Pair], seed: int, skipped: Counter[str]) -> list[Pa
     """The pairs without the surplus of those that turn nothing into something, or something into nothing.
 
     Mistakes are lopsided: a model that is asked about many normal regions invents more than it overlooks. Which pairs
-    of the surplus are left out depends on ``seed`` and their ids only.
+    of the surplus are left out depends on ``seed`` and their ids only. Where all true answers say that there is
+    something, or all that there is nothing, one direction only is possible, and all pairs stay.
     """
+    if {_asserts(pair.kind, pair.chosen) for pair in pairs} & {True, False} != {True, False}:
+        return list(pairs)  # where nothing is ever true, or something always is, there is nothing to balance
     turns = {pair.id: _turn(pair) for pair in pairs}
     counts = Counter(turns.values())
     most = -1 if counts[-1] > counts[1] else 1

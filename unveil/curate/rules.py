@@ -71,6 +71,10 @@ class Rules:
         """From 0 to 1, None where the annotations allow no verdict."""
         return merit(self.outcome(dialogue, text))
 
+    def readable(self, dialogue: Dialogue, text: str) -> bool:
+        """Whether an answer says anything of what was asked."""
+        return self.outcome(dialogue, text).status == "ok"
+
     def understood(self, question: str, about: Dialogue) -> Dialogue | None:
         """A question that somebody puts about the image of ``about``, with its true answer, where the rules know it."""
         record = self.record(about)

@@ -76,7 +76,8 @@ def main(config: PredictConfig) -> Path:
             advance(len(batch))
     write_jsonl(config.out, (done[d.id] for d in dialogues))
     partial.unlink()
-    runs.write(config.out, "predict", config, [config.dialogues], time.monotonic() - started, model=loaded.fingerprint)
+    inputs = [config.dialogues, *runs.of_model(config.model)]
+    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
     return config.out
 
 

@@ -131,11 +131,12 @@ class _Table:
     def _record(
         self, path: Path, rows: list[tuple[int, Row]], broken: bool, split: str, several: bool
     ) -> Iterator[Record | Rejected]:
-        known = {name: self._agreed(name, rows) for name in OF_IMAGE}
+        known: dict[str, Any] = {name: self._agreed(name, rows) for name in OF_IMAGE}
         known["split"] = self._split(split)
         image = self.folder.open(path)
         questions, unanswered = self._questions(rows)
-        known["questions"] = tuple(questions) or None
+        if questions:
+            known["questions"] = tuple(questions)
         about = [(line, row) for line, row in rows if not self._only_asks(row)]
         stated = [(line, row) for line, row in about if not self._negative(row)]
         findings, bad = parse_all(stated, lambda row: self._finding(row, image), self.file)

@@ -87,8 +87,9 @@ def main(config: SftConfig) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
+        inputs = [config.dialogues, *runs.of_model(config.model)]
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
-        runs.write(config.out, "train sft", asked, [config.dialogues], time.monotonic() - started, chosen=choice)
+        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
     accelerator.end_training()
     return config.out
