@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
+#: Where nobody looks (a log), tables need not fit a screen.
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
 class _Rate(ProgressColumn):

@@ -256,14 +256,14 @@ def show_scores(scores: dict[str, Any]) -> None:
 
 
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
-    main = ("accuracy", "iou", "detection", "question_accuracy")
+    main = ("accuracy", "iou", "question_accuracy")
     titles = ["", *(SHOWN[m] for m in main)]
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     screen.table("Test split: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
-    rows = [[f"{n} - {second}", *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
-    screen.table("Paired differences and 95 % interval", titles, rows)
+    rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
+    screen.table(f"Paired differences from {second} and 95 % interval", titles, rows)
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:

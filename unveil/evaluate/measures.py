@@ -50,6 +50,9 @@ MEASURES = {
     "question_accuracy": Measure(FORM, "All questions", "Right answers to questions of all kinds but the diagnosis."),
     "parse_failures": Measure(FORM, "Unreadable answers", "Nothing that was asked for can be read from them.", -1),
 }
+#: From so many models on they stand side by side, and only the first so many are shown in full.
+FEW = 4
+SIDE_BY_SIDE = ("accuracy", "iou", "f1_50_named", "question_accuracy", "closed")
 HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition", "sensitivity", "closed", "iou50")
 
 #: What can be wrong with a finding, as ``verdict`` counts it.
@@ -110,24 +113,51 @@ FILTERS = {"figure": figure, "interval": interval, "change": change, "count": co
 
 
 def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of measures: a row for each metric with a value, and the names of those without one."""
-    models = list(scores.get("models", {}))
+    """The table of measures: a row for each metric with a value, and the names of those without one.
+
+    Of ``FEW`` models and more the first ones are shown in full, with their differences from the second (the first being
+    where all came from); ``beside`` then has the main measures of all of them.
+    """
+    every = list(scores.get("models", {}))
+    models = every[:FEW]
     metrics = {m: scores["models"][m].get("metrics", {}) for m in models}
     present = dict.fromkeys(k for values in metrics.values() for k in values)
     order = [k for k in MEASURES if k in present] + [k for k in present if k not in MEASURES]
-    pairs = {key: _pair(key, models) for key in scores.get("differences", {})}
+    pairs = {key: _pair(key, every) for key in scores.get("differences", {})}
     apart = {pairs[key]: values for key, values in scores.get("differences", {}).items()}
+    beside = _beside(scores, every, apart) if len(every) >= FEW else None
+    if beside:
+        told = [f"{every[1]} − {every[0]}", *(f"{name} − {every[1]}" for name in models[2:])]
+        apart = {pair: values for pair, values in apart.items() if pair in told}
     constant = scores.get("baselines", {}).get("majority", {}).get("metrics", {})
     rows = [_row(key, metrics, apart, constant) for key in order]
     measured = [row for row in rows if row["measured"]]
     return {
         "models": models,
+        "beside": beside,
         "pairs": list(apart),
         "rows": measured,
         "groups": list(dict.fromkeys(row["measure"].group for row in measured)),
         "unmeasured": [row["measure"] for row in rows if not row["measured"]],
         "constant": bool(constant),
     }
+
+
+def _beside(scores: Mapping[str, Any], every: Sequence[str], apart: Mapping[str, Any]) -> dict[str, Any]:
+    """All models in rows, the main measures in columns, each with its difference from the second model."""
+    known = [key for key in SIDE_BY_SIDE if any(_value(scores, name, key) is not None for name in every)]
+    rows = []
+    for name in every:
+        differences = apart.get(f"{name} − {every[1]}", {})
+        given = {key: differences.get(key) for key in known}
+        judged = {key: d and {**d, "verdict": _verdict(d, MEASURES[key])} for key, d in given.items()}
+        cells = {key: scores["models"][name].get("metrics", {}).get(key) for key in known}
+        rows.append({"model": name, "cells": cells, "differences": judged})
+    return {"second": every[1], "measures": {key: MEASURES[key] for key in known}, "rows": rows}
+
+
+def _value(scores: Mapping[str, Any], name: str, key: str) -> float | None:
+    return (scores["models"][name].get("metrics", {}).get(key) or {}).get("value")
 
 
 def _pair(key: str, models: Sequence[str]) -> str:

@@ -104,9 +104,11 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
 
 
 def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
-    """What the first paragraph says: how much was asked, and what came out of the last model against the first."""
+    """What the first paragraph says: how much was asked, and what came out of the last model against the first (of the
+    second against the first, where others are compared with that)."""
     models, seen = changes["models"], [answered.records[answered.asked[i].record] for i in answered.ids]
-    pair = f"{models[-1]} − {models[0]}" if len(models) > 1 else None
+    last = models[1] if changes["beside"] else models[-1] if models else None
+    pair = f"{last} − {models[0]}" if len(models) > 1 else None
     found = (d["verdict"] for row in changes["rows"] if (d := row["differences"].get(pair)))
     verdicts = Counter(verdict for verdict in found if verdict not in (None, "no interval"))
     told = [row for key in HEADLINES for row in changes["rows"] if row["key"] == key and _has_value(row, models)]
@@ -117,6 +119,7 @@ def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
         "patients_known": all(r.patient is not None for r in seen),
         "splits": sorted({answered.asked[i].split or "no split" for i in answered.ids}),
         "pair": pair,
+        "last": last,
         "verdicts": verdicts,
         "headlines": told[:4],
     }
