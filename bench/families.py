@@ -19,7 +19,7 @@ import torch
 import transformers as tf
 
 from bench.vocabulary import byte_level
-from unveil import encoding, models
+from unveil import models, profiles
 from unveil.encoding import Chat
 from unveil.models import Loaded
 
@@ -429,7 +429,7 @@ def parts(name: str, size: Size = TINY) -> tuple[Any, Any]:
 @cache
 def loaded(name: str, size: Size = TINY) -> Loaded:
     model, processor = parts(name, size)
-    return Loaded(name, model, Chat(processor, encoding.profile_of(model.config)), models.fingerprint(model))
+    return Loaded(name, model, Chat(processor, profiles.profile_of(model.config)), models.fingerprint(model))
 
 
 @cache

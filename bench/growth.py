@@ -23,7 +23,8 @@ import tyro
 
 from bench import race
 from bench.models import make_picture, small, texts
-from unveil.encoding import Chat, Encoded, profile_of
+from unveil.encoding import Chat, Encoded
+from unveil.profiles import profile_of
 from unveil.records import Dialogue
 from unveil.screen import progress
 from unveil.train import loop

@@ -12,8 +12,8 @@ from conftest import dialogue, draw, records_in
 from bench.families import FAMILIES, fresh, loaded
 from unveil import attention, cli
 from unveil.curate.mau import Rules, mau
-from unveil.encoding import ModelError
 from unveil.preferences import read_pairs
+from unveil.profiles import ModelError
 from unveil.records import write_jsonl
 from unveil.syntax import SYNTAXES, View
 

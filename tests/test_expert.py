@@ -26,11 +26,11 @@ from unveil.curate.expert import (
     Request,
     Rules,
     Spent,
-    Store,
     Strict,
     Turn,
     read,
 )
+from unveil.curate.store import Store
 from unveil.experts import Local
 from unveil.geometry import encode_mask
 from unveil.noise import LesionMap, Noise, NoiseError

@@ -28,6 +28,7 @@ CORE = {
     "runs",
     "screen",
     "plugins",
+    "profiles",
     "sampling",
     "verdict",
 }

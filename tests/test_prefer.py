@@ -11,7 +11,8 @@ import pytest
 from cases import folder_of, saying, shown, text_of
 
 from unveil import cli, experts
-from unveil.curate.expert import Expert, Request, Store
+from unveil.curate.expert import Expert, Request
+from unveil.curate.store import Store
 from unveil.prefer import PreferConfig, prefer
 from unveil.preferences import read_pairs
 from unveil.records import RecordError, image_path

@@ -11,8 +11,8 @@ from conftest import dialogue, draw
 
 from bench.families import fresh
 from unveil import models
-from unveil.encoding import ModelError
 from unveil.models import Loaded
+from unveil.profiles import ModelError
 from unveil.sampling import Sampling, seed_of
 from unveil.train.engine import Scorer
 from unveil.train.features import Features

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bench.families import FAMILIES, fresh, loaded, pristine, saved
-from unveil import encoding, models, pixels
+from unveil import encoding, models, pixels, profiles
 from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
 from unveil.train import adapt, engine, loop, sft
@@ -282,7 +282,7 @@ def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loa
     kept = []
     monkeypatch.setattr(adapt, "save", lambda model, *rest, save=adapt.save: kept.append(model) or save(model, *rest))
     sft.main(config)
-    profile = encoding.Profile("bins-64", hint=False)
+    profile = profiles.Profile("bins-64", hint=False)
     chat = encoding.Chat(loaded("llava_siglip").chat.processor, profile)
     return Loaded("trained", kept[0].eval(), chat, "")
 
@@ -290,7 +290,7 @@ def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loa
 def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = trained_in_memory(base, monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == encoding.Profile("bins-64", hint=False)
+    assert again.chat.profile == profiles.Profile("bins-64", hint=False)
     assert again.fingerprint == models.fingerprint(trained.model)
     assert answers(again, base.dialogues) == answers(trained, base.dialogues)
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
@@ -301,14 +301,14 @@ def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_pat
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):
         out = sft.main(replace(base, model=str(folder), method=method, box_syntax="unit", out=tmp_path / method))
-        assert models.load(out, device="cpu").chat.profile == encoding.Profile("unit", hint=False)
+        assert models.load(out, device="cpu").chat.profile == profiles.Profile("unit", hint=False)
 
 
 def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading merges the adapter, so weights agree to rounding only."""
     trained = trained_in_memory(replace(base, method="lora", epochs=1), monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == encoding.Profile("bins-64", hint=False)
+    assert again.chat.profile == profiles.Profile("bins-64", hint=False)
     merged = dict(trained.model.merge_and_unload().state_dict())
     for name, value in again.model.state_dict().items():
         torch.testing.assert_close(value, merged[name], rtol=1e-5, atol=1e-6)

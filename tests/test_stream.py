@@ -13,8 +13,9 @@ import torch
 from conftest import dialogue, draw
 
 from bench.families import fresh
-from unveil.encoding import Chat, ModelError, Seen
+from unveil.encoding import Chat, Seen
 from unveil.pixels import ImageError
+from unveil.profiles import ModelError
 from unveil.records import Dialogue
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer

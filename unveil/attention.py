@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unveil.encoding import Encoded, ModelError
+from unveil.encoding import Encoded
 from unveil.models import Loaded, load
+from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record
 from unveil.syntax import View
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from unveil.curate import endpoint
-from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, Store, named
+from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, named
+from unveil.curate.store import Store
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
 from unveil.syntax import neutral, neutral_json

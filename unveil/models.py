@@ -30,7 +30,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from unveil.encoding import IGNORED, Chat, Encoded, ModelError, profile_of
+from unveil.encoding import IGNORED, Chat, Encoded
+from unveil.profiles import ModelError, profile_of
 from unveil.sampling import Sampling
 
 TINY = "tiny"

@@ -11,8 +11,6 @@ import hashlib
 import io
 import json
 import re
-import sqlite3
-import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +30,9 @@ from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.records import Kind, Record
 from unveil.sampling import Sampling
+
+if TYPE_CHECKING:
+    from unveil.curate.store import Store
 
 Role = Literal["user", "assistant", "asker"]
 
@@ -254,42 +255,6 @@ class Spent:
             f"{self.asked} asked, {self.known} known from before, {self.again} asked again, "
             f"{self.tokens_in + self.tokens_out:,} tokens{cost}{aside}"
         )
-
-
-class Store:
-    """Replies on disk by key, in SQLite, written through before they are used. One file may serve several jobs."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        try:
-            self._file = sqlite3.connect(path, check_same_thread=False, timeout=60)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, task TEXT, item TEXT, text TEXT,"
-                " tokens_in INTEGER, tokens_out INTEGER, cut INTEGER)"
-            )
-        except sqlite3.Error as error:
-            raise ExpertError(f"{path}: cannot keep replies here: {error}") from error
-
-    def get(self, key: str) -> Raw | None:
-        with self._lock:
-            found = self._file.execute("SELECT text, tokens_in, tokens_out, cut FROM replies WHERE key = ?", [key])
-            row = found.fetchone()
-        return Raw(row[0], row[1], row[2], bool(row[3])) if row else None
-
-    def put(self, key: str, request: Request, raw: Raw) -> None:
-        row = (key, request.task, request.id, raw.text, raw.tokens_in, raw.tokens_out, raw.cut)
-        try:
-            with self._lock, self._file:
-                self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.Error as error:  # a full disk, above all
-            raise ExpertError(f"{request.id}: its reply could not be kept in {self.path}: {error}") from error
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Expert:

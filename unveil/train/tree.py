@@ -37,7 +37,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.encoding import Encoded, ModelError, Seen
+from unveil.encoding import Encoded, Seen
+from unveil.profiles import ModelError
 
 
 @dataclass(frozen=True)
