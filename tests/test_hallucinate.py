@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import BY_ID, DIALOGUES, KNOWN, NODULE, Scripted, asking, command, folder_of, saying, shown, text_of
+from cases import BY_ID, DIALOGUES, KNOWN, NODULE, RECORDS, Scripted, asking, command, folder_of, saying, shown, text_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unveil import experts
-from unveil.curate.expert import Expert, Request
+from unveil.curate.candidates import Asking
+from unveil.curate.expert import Expert, Request, file_hash
 from unveil.curate.expert import Rules as Backend
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate, quoted
 from unveil.geometry import ious
+from unveil.pixels import ImageError
 from unveil.preferences import read_pairs
 from unveil.records import Finding, Pair, image_path
+from unveil.runs import sha256
 from unveil.syntax import mark, unmark
 from unveil.verdict import holds
 from unveil.wording import write_diagnosis
@@ -375,3 +378,20 @@ def test_data_without_normal_images_needs_no_balance() -> None:
     """Where every true answer says that there is something, overlooking is the only direction, and all pairs stay."""
     pairs = [Pair(str(i), "r", "r.png", "train", "recognition", "?", "cyst.", "Nothing abnormal.") for i in range(3)]
     assert balanced(pairs, 0, Counter()) == pairs
+
+
+def test_an_image_that_has_changed_is_not_asked_about(tmp_path: Path) -> None:
+    """Its file is no longer that of the record's hash: set aside and counted; a missing one is named."""
+    folder = folder_of(tmp_path / "data")
+    rows = [replace(r, source=replace(r.source, sha256=sha256(folder / r.image))) for r in RECORDS if r.id in "bc"]
+    dialogues = [d for d in DIALOGUES if d.record in "bc" and d.kind == "diagnosis"]
+    skipped = Counter[str]()
+    assert len(Asking.of(dialogues, folder / "dialogues.jsonl", rows, skipped).dialogues) == 2 and not skipped
+    moved = folder_of(tmp_path / "other")
+    draw(moved / "b.png", (100, 100), 99)
+    kept = Asking.of(dialogues, moved / "dialogues.jsonl", rows, skipped).dialogues
+    assert [d.record for d in kept] == ["c"] and skipped == {"its image has changed since it was annotated": 1}
+    (moved / "c.png").unlink()
+    file_hash.cache_clear()
+    with pytest.raises(ImageError, match=r"c/diagnosis: .*c\.png: no such file"):
+        Asking.of(dialogues, moved / "dialogues.jsonl", rows, skipped)

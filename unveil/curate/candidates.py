@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unveil.curate.expert import Expert, Picture, Reply, Request, Turn
+from unveil.curate.expert import Expert, Picture, Reply, Request, Turn, file_hash
 from unveil.noise import Noise
+from unveil.pixels import ImageError
 from unveil.records import Dialogue, Record, image_path
 from unveil.sampling import Sampling
 from unveil.wording import clean_answer
@@ -25,7 +26,8 @@ class Asking:
 
     @classmethod
     def of(cls, dialogues: Iterable[Dialogue], file: Path, records: Iterable[Record], skipped: Counter[str]) -> Asking:
-        """Leaves out what must not be asked about, counted by reason: test images, images without a record."""
+        """Leaves out what must not be asked about, counted by reason: test images, images without a record, images that
+        are no longer those that were annotated. Raises ``ImageError`` with the dialogue's id for a missing one."""
         by_id = {record.id: record for record in records}
         kept = []
         for dialogue in dialogues:
@@ -34,6 +36,8 @@ class Asking:
                 skipped["its record is not in the records' file"] += 1
             elif "test" in (dialogue.split, record.split):
                 skipped["test split"] += 1
+            elif _changed(dialogue, record, file):
+                skipped["its image has changed since it was annotated"] += 1
             else:
                 kept.append(dialogue)
         return cls(kept, file, by_id, skipped)
@@ -87,6 +91,16 @@ class Asking:
         for dialogue in self.dialogues:
             for i, sampling in enumerate(samplings):
                 yield self.question(dialogue, sampling, str(i))
+
+
+def _changed(dialogue: Dialogue, record: Record, file: Path) -> bool:
+    """Whether an image file is another than the one that was annotated, where it is known which that was."""
+    if record.source.sha256 is None:
+        return False
+    try:
+        return file_hash(image_path(dialogue, file)) != record.source.sha256
+    except ImageError as error:
+        raise ImageError(f"{dialogue.id}: {error}") from error
 
 
 def seeds(sampling: Sampling, count: int, seed: int) -> list[Sampling]:

@@ -113,7 +113,7 @@ class Request:
         about = {
             "system": self.system,
             "turns": [[turn.role, turn.text] for turn in self.turns],
-            "picture": shown and [_file_hash(shown.path), shown.boxes, shown.noise.sha256 if shown.noise else ""],
+            "picture": shown and [file_hash(shown.path), shown.boxes, shown.noise.sha256 if shown.noise else ""],
             "schema": self.schema and self.schema.model_json_schema(),
             "kind": self.kind,
             "forced": self.forced,
@@ -138,7 +138,8 @@ AGAIN = "That cannot be used: {}. Answer once more, in the form that was asked f
 
 
 @lru_cache(maxsize=4096)
-def _file_hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a picture's bytes; raises ``ImageError`` where it is missing."""
     if not path.is_file():
         raise pixels.ImageError(f"{path}: no such file")
     return runs.sha256(path)
