@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, NODULE, RECORDS, Scripted, asking, command, folder_of, saying, shown, text_of
+from conftest import draw
 from hypothesis import example, given
 from hypothesis import strategies as st
 
