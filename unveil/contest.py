@@ -55,6 +55,8 @@ class Contest:
     """The configuration that fine-tuning had."""
     answer_batch: int
     expert: str = "rules"
+    limit: int | None = None
+    """Dialogues that pairs are made of."""
 
     def enter(self, entry: Entry) -> Path:
         """Trains an entry unless it is there already; returns the folder of its model."""
@@ -74,6 +76,7 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 out=contest.out / entry,
                 model=str(contest.out / "sft"),
                 kinds=_kinds(contest),
+                limit=contest.limit,
                 method=contest.sft.method,
                 checkpoint_every=contest.sft.checkpoint_every,
                 workers=contest.sft.workers,
@@ -167,7 +170,7 @@ def _selftrained(contest: Contest) -> Path:
 
 
 #: Images that the self-trained model puts questions about.
-SELF_IMAGES = 200
+SELF_IMAGES = 150
 
 ENTRIES: dict[Entry, Callable[[Contest], Path]] = {
     "dpo": _preferred("dpo", name="dpo"),

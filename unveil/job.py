@@ -83,6 +83,9 @@ class RunConfig:
     on drawn images, none on yours."""
     full: bool = False
     """Compare all of them: MMedPO's four ablations too, and self-training from a tenth of the labels."""
+    compare_limit: int | None = None
+    """compare: dialogues of training and validation that pairs are made of; by default 480 on drawn images, so that the
+    demo stays short, and all on yours."""
     expert: str = "rules"
     """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
     restart: bool = False
@@ -132,7 +135,8 @@ def run(config: RunConfig) -> Path:
         learning.out, "train sft", learning, [asking.out, *runs.of_model(config.model)], lambda: sft.main(learning)
     )
     _predict(config, "sft", str(out / "sft"))
-    contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert)
+    limit = config.compare_limit or (480 if config.data is None else None)
+    contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert, limit)
     entered, failed = ["base", "sft"], {}
     for entry in _entries(config):
         screen.say(f"[{entry}]")
