@@ -21,15 +21,16 @@ ASKED = [d for d in DIALOGUES if d.split != "test"]
 
 
 def test_one_conversation_per_image_by_hand() -> None:
-    """Two of a's questions: the description first, then each question with all that was said before it."""
-    first, second = BY_ID["a/detection"], BY_ID["a/diagnosis"]
-    description = (DESCRIBE, second.answer)
-    made = list(conversations(RECORDS, [first, second]))
+    """Two of a's questions: the description first, then, in this image's order, which is the other way round, each
+    question with all that was said before it."""
+    second, first = BY_ID["a/detection"], BY_ID["a/diagnosis"]
+    description = (DESCRIBE, first.answer)
+    made = list(conversations(RECORDS, [second, first]))
     common = {"record": "a", "image": "a.png", "split": "train"}
     assert made == [
-        Dialogue("a/description", kind="open", question=DESCRIBE, answer=second.answer, **common),  # type: ignore[arg-type]
+        Dialogue("a/description", kind="open", question=DESCRIBE, answer=first.answer, **common),  # type: ignore[arg-type]
         Dialogue(
-            "a/detection/asked",
+            "a/diagnosis/asked",
             kind="self-question",
             question="",
             answer=first.question,
@@ -37,18 +38,19 @@ def test_one_conversation_per_image_by_hand() -> None:
             **common,  # type: ignore[arg-type]
         ),
         Dialogue(
-            "a/diagnosis/asked",
+            "a/detection/asked",
             kind="self-question",
             question="",
             answer=second.question,
-            history=(description, (first.question, "Yes.")),
+            history=(description, (first.question, first.answer)),
             **common,  # type: ignore[arg-type]
         ),
     ]
 
 
 def test_every_question_of_training_and_validation_is_put_once() -> None:
-    """Whatever the order of the dialogues in the file: images are put together, their questions keep their order."""
+    """Whatever the order of the dialogues in the file: images are put together, each question after those before. The
+    order differs between images, so that the first question is not the same for all."""
     mixed = sorted(DIALOGUES, key=lambda d: d.id.partition("/")[2])
     skipped: Counter[str] = Counter()
     made = list(conversations(RECORDS, mixed, skipped))
@@ -56,10 +58,11 @@ def test_every_question_of_training_and_validation_is_put_once() -> None:
     assert Counter(d.id for d in put) == Counter(f"{d.id}/asked" for d in ASKED)
     for name in ("a", "b", "c", "v"):
         mine = [d for d in put if d.record == name]
-        own = [d for d in mixed if d.record == name]
+        own = [BY_ID[d.id.removesuffix("/asked")] for d in mine]
         turns = [(DESCRIBE, BY_ID[f"{name}/diagnosis"].answer), *((d.question, d.answer) for d in own)]
         assert [d.answer for d in mine] == [d.question for d in own]
         assert [d.history for d in mine] == [tuple(turns[: i + 1]) for i in range(len(own))]
+    assert len({next(d.answer for d in put if d.record == name) for name in "abcv"}) > 1
     assert {d.split for d in made if d.record == "v"} == {"val"} and not any(d.record == "t" for d in made)
     assert skipped == {}
 

@@ -141,7 +141,7 @@ def _selftrained(contest: Contest) -> Path:
         model=str(model),
         images=SELF_IMAGES,
         answer_batch=contest.answer_batch,
-        ask_temperature=0.7,  # the paper's 1.2 leaves nothing of a model this small, whose vocabulary top-k 300 spans
+        ask_temperature=1.0,  # the paper's 1.2 leaves nothing of a model this small, whose vocabulary top-k 300 spans
         answer_temperature=1.0,
         describe_tokens=128,
         ask_tokens=48,

@@ -3,7 +3,8 @@
 One conversation per image: its description first, then the image's questions and answers. Every human turn after the
 first may become a question that the model itself puts: a row whose answer is the question and whose history is the
 conversation so far. Answers are learnt as before, each in a turn of its own on the image [ours: the paper's see the
-conversation before them; so they see what they see when the model is asked].
+conversation before them; so they see what they see when the model is asked]. Turns follow the description in an order
+of each image's own [ours]: with one order for all, a model that has described an image would always ask the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from unveil.records import Dialogue, Record
+from unveil.sampling import seed_of
 from unveil.wording import clean
 
 DESCRIBE = "Can you describe the image in detail?"
@@ -47,9 +51,10 @@ def describe(record: Record, dialogues: Sequence[Dialogue]) -> str:
 
 def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:
     first = asked[0]
+    order = np.random.default_rng(seed_of("conversation", first.record)).permutation(len(asked))
     common = (first.record, first.image, first.split)
     yield Dialogue(f"{first.record}/description", *common, "open", DESCRIBE, description)
     history: tuple[tuple[str, str], ...] = ((DESCRIBE, description),)
-    for turn in asked:
+    for turn in (asked[i] for i in order):
         yield Dialogue(f"{turn.id}/asked", *common, "self-question", "", turn.question, history=history)
         history = (*history, (turn.question, turn.answer))
