@@ -132,7 +132,7 @@ def test_a_function_of_the_users_own(folder: Path) -> None:
     ("options", "message"),
     [
         (("--map", "my_maps.py:bad"), "r0/diagnosis: a map must be (H, W) with values from 0 to 1"),
-        (("--map", "my_maps.py:none"), "no pair could be made: 2 x the map is empty"),
+        (("--map", "my_maps.py:none"), "no pair could be made: 1 x test split; 2 x the map is empty"),
         (("--map", "my_maps.py:gone"), "has no function gone"),
         (("--map", "boxes"), "a function is named FILE.py:FUNCTION"),
         (("--map", "other.py:f"), "there is no file other.py"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from unveil import pairing, records, runs
 from unveil.experts import ExpertOptions
@@ -31,16 +31,7 @@ Entry = Literal[
 ]
 
 USUAL: tuple[Entry, ...] = ("dpo", "mmedpo")
-FULL: tuple[Entry, ...] = (
-    *USUAL,
-    "mmedpo-text",
-    "mmedpo-visual",
-    "mmedpo-unweighted",
-    "mmedpo-global",
-    "dpo-minimal",
-    "sft-tenth",
-    "selftrain",
-)
+FULL: tuple[Entry, ...] = get_args(Entry)
 
 
 @dataclass(frozen=True)

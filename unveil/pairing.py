@@ -64,9 +64,8 @@ def curate_noise(config: NoiseConfig) -> None:
     source = _map_source(config)
     options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
     options["seed"] = config.seed
-    with screen.progress("noise", len(asked)) as advance:
-        told = (advance() or dialogue for dialogue in asked)
-        made = list(hidden(rows, told, config.dialogues, source=source, skipped=skipped, **options))
+    with screen.progress("noise", sum(d.split != "test" for d in asked)) as advance:
+        made = list(hidden(rows, asked, config.dialogues, source=source, skipped=skipped, told=advance, **options))
     if config.onto:
         made = _put_onto(made, config.onto, config.dialogues, skipped)
     moved = _written(made, config, "curate noise", skipped, started, [config.onto] if config.onto else [])

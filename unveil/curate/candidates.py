@@ -10,7 +10,7 @@ from pathlib import Path
 from unveil.curate.expert import Expert, Picture, Reply, Request, Turn, file_hash
 from unveil.noise import Noise
 from unveil.pixels import ImageError
-from unveil.records import Dialogue, Record, image_path
+from unveil.records import Dialogue, Pair, Record, image_path
 from unveil.sampling import Sampling
 from unveil.wording import clean_answer
 
@@ -91,6 +91,22 @@ class Asking:
         for dialogue in self.dialogues:
             for i, sampling in enumerate(samplings):
                 yield self.question(dialogue, sampling, str(i))
+
+
+def pair_of(dialogue: Dialogue, name: str, chosen: str, rejected: str, writer: str) -> Pair:
+    """A pair for a dialogue's question."""
+    return Pair(
+        id=f"{dialogue.id}/{name}",
+        record=dialogue.record,
+        image=dialogue.image,
+        split=dialogue.split,
+        kind=dialogue.kind,
+        question=dialogue.question,
+        chosen=chosen,
+        rejected=rejected,
+        writer=writer,
+        target=dialogue.target,
+    )
 
 
 def _changed(dialogue: Dialogue, record: Record, file: Path) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from unveil import noise
-from unveil.curate.candidates import Asking, seeds, used
+from unveil.curate.candidates import Asking, pair_of, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
 from unveil.noise import LesionMap
@@ -138,22 +138,6 @@ def hallucinate(
             better = clean_answer(reply.value.answer)
             source = f"{model.name if model else ''}, corrected by {expert.name}"
             yield pair_of(by_id[reply.id], "corrected", better, wrong[reply.id], source)
-
-
-def pair_of(dialogue: Dialogue, name: str, chosen: str, rejected: str, writer: str) -> Pair:
-    """A pair for a dialogue's question."""
-    return Pair(
-        id=f"{dialogue.id}/{name}",
-        record=dialogue.record,
-        image=dialogue.image,
-        split=dialogue.split,
-        kind=dialogue.kind,
-        question=dialogue.question,
-        chosen=chosen,
-        rejected=rejected,
-        writer=writer,
-        target=dialogue.target,
-    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unveil import noise, pixels
+from unveil.curate.candidates import Asking, pair_of
 from unveil.noise import LesionMap
 from unveil.records import Dialogue, Finding, Pair, Record, image_path
 from unveil.sampling import seed_of
@@ -54,6 +55,7 @@ def hidden(
     most: float = 0.5,
     seed: int = 0,
     skipped: Counter[str] | None = None,
+    told: Callable[[], object] = lambda: None,
 ) -> Iterator[Pair]:
     """Pairs of dialogues whose answer names something that can be hidden, in order; the rest is counted by reason.
 
@@ -64,43 +66,29 @@ def hidden(
     ``NoiseError`` with the dialogue's id.
     """
     skipped = Counter() if skipped is None else skipped
-    by_id = {record.id: record for record in records}
+    asking = Asking.of(dialogues, file, records, skipped)
     images: dict[str, NDArray[np.uint8]] = {}
-    for dialogue in dialogues:
-        record = by_id.get(dialogue.record)
-        if record is None:
-            skipped["its record is not in the records' file"] += 1
-        elif "test" in (dialogue.split, record.split):
-            skipped["test split"] += 1
-        elif not spoken_of(dialogue, record) and (source is None or is_negative(dialogue, record)):
+    for dialogue in asking.dialogues:
+        told()
+        record = asking.records[dialogue.record]
+        if not spoken_of(dialogue, record) and (source is None or is_negative(dialogue, record)):
             skipped["the answer names nothing that could be hidden"] += 1
+            continue
+        if dialogue.image not in images:
+            images = {dialogue.image: _read(dialogue, file)}  # dialogues on one image stand side by side
+        array = images[dialogue.image]
+        try:
+            where, sure = (LesionMap(whole=True), 1.0) if whole else _map(dialogue, record, array, source)
+            drawn = replace(noise.draw(array, where, seed_of(seed, dialogue.id), step), confidence=sure)
+        except noise.NoiseError as error:
+            raise noise.NoiseError(f"{dialogue.id}: {error}") from error
+        if drawn.share == 0:
+            skipped["the map is empty"] += 1
+        elif drawn.share > most and not whole:
+            skipped[f"the map covers more than {most:.0%} of the image"] += 1
         else:
-            if dialogue.image not in images:
-                images = {dialogue.image: _read(dialogue, file)}  # dialogues on one image stand side by side
-            array = images[dialogue.image]
-            try:
-                where, sure = (LesionMap(whole=True), 1.0) if whole else _map(dialogue, record, array, source)
-                drawn = replace(noise.draw(array, where, seed_of(seed, dialogue.id), step), confidence=sure)
-            except noise.NoiseError as error:
-                raise noise.NoiseError(f"{dialogue.id}: {error}") from error
-            if drawn.share == 0:
-                skipped["the map is empty"] += 1
-            elif drawn.share > most and not whole:
-                skipped[f"the map covers more than {most:.0%} of the image"] += 1
-            else:
-                yield Pair(
-                    id=f"{dialogue.id}/hidden",
-                    record=dialogue.record,
-                    image=dialogue.image,
-                    split=dialogue.split,
-                    kind=dialogue.kind,
-                    question=dialogue.question,
-                    chosen=dialogue.answer,
-                    rejected=dialogue.answer,
-                    writer=dialogue.writer,
-                    rejected_noise=drawn,
-                    target=dialogue.target,
-                )
+            pair = pair_of(dialogue, "hidden", dialogue.answer, dialogue.answer, dialogue.writer)
+            yield replace(pair, rejected_noise=drawn)
 
 
 def is_negative(dialogue: Dialogue, record: Record) -> bool:

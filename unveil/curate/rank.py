@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, seeds, used
+from unveil.curate.candidates import Asking, pair_of, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, pair_of, quoted
+from unveil.curate.hallucinate import SYSTEM, quoted
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, seeds, used
+from unveil.curate.candidates import Asking, pair_of, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, pair_of, quoted
+from unveil.curate.hallucinate import SYSTEM, quoted
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Kind, Pair
