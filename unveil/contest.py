@@ -6,6 +6,7 @@ training split, and are measured on the same questions of the test split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,14 +110,12 @@ TENTH_EPOCHS = 4
 
 
 def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
-    """The training dialogues of a share of the patients, and all of validation."""
-    clusters = {r.id: r.cluster for r in records.read_jsonl(contest.records, records.Record)}
-
-    def chosen(dialogue: Dialogue) -> bool:
-        drawn = seed_of(contest.sft.seed, "labels", clusters[dialogue.record]) < share * 2**48
-        return dialogue.split == "val" or (dialogue.split == "train" and drawn)
-
-    kept = [d for d in records.read_jsonl(contest.dialogues, Dialogue) if chosen(d)]
+    """The training dialogues of a share of the patients, rounded up, and all of validation."""
+    clusters = {r.id: r.cluster for r in records.read_jsonl(contest.records, records.Record) if r.split == "train"}
+    drawn = sorted(set(clusters.values()), key=lambda cluster: seed_of(contest.sft.seed, "labels", cluster))
+    chosen = set(drawn[: math.ceil(share * len(drawn))])
+    rows = records.read_jsonl(contest.dialogues, Dialogue)
+    kept = [d for d in rows if d.split == "val" or clusters.get(d.record) in chosen]
     return [replace(d, image=records.beside(d.image, contest.dialogues, beside)) for d in kept]
 
 

@@ -1,0 +1,37 @@
+"""What is compared in the main job: who gets which labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from cases import record
+
+from unveil.contest import ENTRIES, FULL, USUAL, Contest, _some
+from unveil.records import Dialogue, write_jsonl
+
+
+def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
+    """Of 21 training patients with two images each, three; all of validation; nothing of the test split; the same for
+    the same seed and others for another."""
+    splits = ("train",) * 21 + ("val", "test")
+    rows = [record(f"{p}-{i}", patient=str(p), split=split) for p, split in enumerate(splits) for i in range(2)]
+    asked = [Dialogue(f"{r.id}/q", r.id, r.image, r.split, "open", "Why?", "So.") for r in rows]
+    write_jsonl(tmp_path / "records.jsonl", rows)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+
+    def part(seed: int) -> list[str]:
+        sft: Any = SimpleNamespace(seed=seed)
+        contest = Contest(tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", tmp_path, sft, 8)
+        return [d.record for d in _some(contest, tmp_path / "part" / "tenth.jsonl", 0.1)]
+
+    chosen = part(0)
+    train = {name.partition("-")[0] for name in chosen} - {"21"}
+    assert len(train) == 3 and len(chosen) == 8 and {"21-0", "21-1"} <= set(chosen)
+    assert not any(name.startswith("22") for name in chosen)
+    assert part(0) == chosen and any(part(seed) != chosen for seed in range(1, 5))
+
+
+def test_every_entry_can_be_entered() -> None:
+    assert set(ENTRIES) == set(FULL) and set(USUAL) <= set(FULL)
