@@ -90,8 +90,7 @@ def _kinds(contest: Contest) -> tuple[Kind, ...]:
 
 
 def _tenth(contest: Contest) -> Path:
-    """Fine-tuning on a tenth of the training images, with the turns in which a model learns to ask; as many updates as
-    on all of them would take a tenth of the passes."""
+    """Fine-tuning on the images of a tenth of the training patients, with the turns in which a model learns to ask."""
     from unveil.train import sft
 
     folder = contest.out / "sft-tenth"
