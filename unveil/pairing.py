@@ -39,6 +39,10 @@ class NoiseConfig:
     (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
     model: str = "tiny"
     """attention: hub id or local folder of the model."""
+    revision: str | None = None
+    """attention: revision of a hub model."""
+    box_syntax: str | None = None
+    """attention: how the model writes boxes, for models that do not declare it."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
     """Kinds of dialogues."""
     step: int = 500
@@ -79,7 +83,7 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
     if config.map == "attention":
         from unveil import attention
 
-        return attention.source(config.model)
+        return attention.source(config.model, config.revision, config.box_syntax)
     return users(plugins.function(config.map))
 
 

@@ -207,6 +207,8 @@ class _Maker:
             out=self.folder / "noised.jsonl",
             map="whole" if c.noise == "global" else c.map,
             model=self.model,
+            revision=c.revision if self.model == c.model else None,
+            box_syntax=c.box_syntax,
             kinds=c.kinds,
             limit=c.limit,
             onto=onto,
