@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unveil import experts
-from unveil.curate.candidates import Asking
+from unveil.curate.candidates import Asking, quoted
 from unveil.curate.expert import Expert, Request, file_hash
 from unveil.curate.expert import Rules as Backend
-from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate, quoted
+from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.geometry import ious
 from unveil.pixels import ImageError
 from unveil.preferences import read_pairs

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil import cli, experts
+from unveil.curate.candidates import pair_of
 from unveil.curate.expert import Expert, Request
 from unveil.curate.expert import Rules as Backend
-from unveil.curate.hallucinate import pair_of
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights
 from unveil.curate.rules import Rules
 from unveil.experts import ExpertOptions

@@ -7,8 +7,10 @@ import html
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -212,6 +214,51 @@ def test_missing_parts_are_said(inputs: Inputs, tmp_path: Path) -> None:
     lost = dataclasses.replace(inputs, rejected=gone, check=gone, runs=[gone], training={"sft": gone})
     seen = words(page(lost, tmp_path))
     assert "run file is not there" in seen and "metrics file of this training is not there" in seen
+
+
+def test_leaks_that_were_cured_are_no_errors(inputs: Inputs, tmp_path: Path) -> None:
+    """What the check found in the splits as published is told, but not as an error of data that were dealt anew; other
+    errors stay."""
+    issues = [
+        {"name": "copies_across_splits", "severity": "error", "message": "3 copies"},
+        {"name": "box_outside", "severity": "error", "message": "2 boxes"},
+    ]
+    (tmp_path / "check.json").write_text(json.dumps({"results": issues}))
+    found = dataclasses.replace(inputs, check=tmp_path / "check.json")
+    seen = words(page(found, tmp_path))
+    assert "errors in the data: 3 copies; 2 boxes" in seen and "as published leak" not in seen
+    seen = words(page(dataclasses.replace(found, dealt=True), tmp_path))
+    assert "errors in the data: 2 boxes." in seen and "The splits as published leak: 3 copies." in seen
+
+
+def test_many_models_stand_side_by_side() -> None:
+    """From four models on: rows for all, differences from the second; the table of all measures shows the first four
+    with the differences from the second, and of the second from the first."""
+    names = ("base", "sft", "dpo", "mmedpo", "more")
+
+    def cell(value: float) -> dict[str, Any]:
+        return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 9, "clusters": 9, "excludes_zero": True}
+
+    def pairs(second: str, later: Sequence[str]) -> dict[str, Any]:
+        return {f"{name}-{second}": {"iou": cell(0.01 * names.index(name))} for name in later}
+
+    scores = {
+        "models": {name: {"metrics": {"iou": cell(0.1 * i)}} for i, name in enumerate(names)},
+        "differences": pairs("base", names[1:]) | pairs("sft", names[2:]),
+    }
+    found = measures.changes(scores)
+    assert found["models"] == [*names[:4]] and found["pairs"] == ["sft − base", "dpo − sft", "mmedpo − sft"]
+    beside = found["beside"]
+    assert [row["model"] for row in beside["rows"]] == [*names] and [*beside["measures"]] == ["iou"]
+    assert [row["differences"]["iou"] and row["differences"]["iou"]["value"] for row in beside["rows"]] == [
+        None,
+        None,
+        0.02,
+        0.03,
+        0.04,
+    ]
+    few = {**scores, "models": {name: scores["models"][name] for name in names[:3]}}
+    assert measures.changes(few)["beside"] is None
 
 
 def test_missing_scores_are_an_error(inputs: Inputs, tmp_path: Path) -> None:

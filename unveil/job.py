@@ -252,6 +252,7 @@ def report(config: ReportConfig) -> Path:
         rejected=out / "data" / "rejected.jsonl",
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),
+        dealt=_resplit(out).is_file(),
     )
     path = write_report(inputs, out / "report.html", seed=config.seed)
     screen.say(f"report: {path}")

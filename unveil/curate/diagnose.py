@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unveil.curate.candidates import used
+from unveil.curate.candidates import SYSTEM, quoted, used
 from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, quoted
 from unveil.geometry import match
 from unveil.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
 from unveil.syntax import MARKUP, View, mark

@@ -14,9 +14,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, seeds, used
-from unveil.curate.expert import Expert, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, quoted
+from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
+from unveil.curate.expert import Expert, Request, Strict
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling
@@ -92,8 +91,9 @@ def rank(
     different = [dialogue for dialogue in asking.dialogues if len(given[dialogue.id]) > 1]
     if same := sum(len(texts) == 1 for texts in given.values()):
         asking.skipped["all of the model's answers are the same"] += same
-    compare = _by_rubric if how.by == "rubric" else _by_truth
-    yield from compare(asking, rules, different, given, judge, f"{model.name}, judged by {judge.name}", told)
+    writer = f"{model.name}, judged by {judge.name}"
+    comparison = _Comparison(asking, rules, given, judge, writer, told)
+    yield from comparison.by_rubric(different) if how.by == "rubric" else comparison.by_truth(different)
 
 
 def _distinct(texts: Sequence[str]) -> list[str]:
@@ -101,79 +101,69 @@ def _distinct(texts: Sequence[str]) -> list[str]:
     return list({tuple(tokens(text)): text for text in reversed(texts)}.values())[::-1]
 
 
-def _by_rubric(
-    asking: Asking,
-    rules: Rules,
-    dialogues: Sequence[Dialogue],
-    given: Mapping[str, Sequence[str]],
-    judge: Expert,
-    writer: str,
-    told: Callable[[], object],
-) -> Iterator[Pair]:
-    def request(dialogue: Dialogue, number: int, text: str) -> Request:
-        asked = RUBRIC.format(question=quoted(dialogue.question), answer=quoted(text))
-        return Request(
-            id=f"{dialogue.id}/{number}",
-            task="score by rubric",
-            system=SYSTEM,
-            turns=(Turn("user", asked),),
-            picture=asking.picture(dialogue),
-            schema=Points,
-            rule=lambda: Points(points=round(5 * (1 - rules.conflict(dialogue, text)))),
-            record=asking.records[dialogue.record],
-        )
+@dataclass(frozen=True)
+class _Comparison:
+    """The model's answers before a judge."""
 
-    points: dict[str, dict[int, int]] = defaultdict(dict)
-    for reply in judge.answer(request(d, i, text) for d in dialogues for i, text in enumerate(given[d.id])):
-        told()
-        if used(reply, asking.skipped):
-            name, _, number = reply.id.rpartition("/")
-            points[name][int(number)] = reply.value.points
-    for dialogue in dialogues:
-        scores = points[dialogue.id]
-        if len(set(scores.values())) < 2:
-            if len(scores) == len(given[dialogue.id]):  # else it is counted where a reply was set aside
-                asking.skipped["all answers have the same points"] += 1
-            continue
-        best, worst = max(scores, key=lambda i: scores[i]), min(scores, key=lambda i: scores[i])
-        texts = given[dialogue.id]
-        yield pair_of(dialogue, "ranked", texts[best], texts[worst], writer)
+    asking: Asking
+    rules: Rules
+    given: Mapping[str, Sequence[str]]
+    judge: Expert
+    writer: str
+    told: Callable[[], object]
 
+    def by_rubric(self, dialogues: Sequence[Dialogue]) -> Iterator[Pair]:
+        """Best against worst by points."""
 
-def _by_truth(
-    asking: Asking,
-    rules: Rules,
-    dialogues: Sequence[Dialogue],
-    given: Mapping[str, Sequence[str]],
-    judge: Expert,
-    writer: str,
-    told: Callable[[], object],
-) -> Iterator[Pair]:
-    def request(dialogue: Dialogue) -> Request:
-        first, second = given[dialogue.id]
-        parts = {"question": dialogue.question, "truth": dialogue.answer, "first": first, "second": second}
+        def request(dialogue: Dialogue, number: int, text: str) -> Request:
+            asked = RUBRIC.format(question=quoted(dialogue.question), answer=quoted(text))
+            return self.asking.judgement(
+                dialogue,
+                "score by rubric",
+                asked,
+                str(number),
+                schema=Points,
+                rule=lambda: Points(points=round(5 * (1 - self.rules.conflict(dialogue, text)))),
+            )
 
-        def rule() -> Better:
-            one, other = rules.conflict(dialogue, first), rules.conflict(dialogue, second)
-            return Better(better=0 if one == other else 1 if one < other else 2)
+        points: dict[str, dict[int, int]] = defaultdict(dict)
+        for reply in self.judge.answer(
+            request(d, i, text) for d in dialogues for i, text in enumerate(self.given[d.id])
+        ):
+            self.told()
+            if used(reply, self.asking.skipped):
+                name, _, number = reply.id.rpartition("/")
+                points[name][int(number)] = reply.value.points
+        for dialogue in dialogues:
+            scores = points[dialogue.id]
+            if len(set(scores.values())) < 2:
+                if len(scores) == len(self.given[dialogue.id]):  # else it is counted where a reply was set aside
+                    self.asking.skipped["all answers have the same points"] += 1
+                continue
+            best, worst = max(scores, key=lambda i: scores[i]), min(scores, key=lambda i: scores[i])
+            texts = self.given[dialogue.id]
+            yield pair_of(dialogue, "ranked", texts[best], texts[worst], self.writer)
 
-        return Request(
-            id=dialogue.id,
-            task="compare given the truth",
-            system=SYSTEM,
-            turns=(Turn("user", TRUTH.format(**{name: quoted(text) for name, text in parts.items()})),),
-            picture=asking.picture(dialogue),
-            schema=Better,
-            rule=rule,
-            record=asking.records[dialogue.record],
-        )
+    def by_truth(self, dialogues: Sequence[Dialogue]) -> Iterator[Pair]:
+        """The one that is nearer to the truth against the other, of two answers."""
 
-    by_id = {dialogue.id: dialogue for dialogue in dialogues}
-    for reply in asking.in_order(judge.answer(map(request, dialogues)), told):
-        if not used(reply, asking.skipped):
-            continue
-        if not (better := reply.value.better):
-            asking.skipped["neither answer is better"] += 1
-            continue
-        texts = given[reply.id]
-        yield pair_of(by_id[reply.id], "ranked", texts[better - 1], texts[2 - better], writer)
+        def request(dialogue: Dialogue) -> Request:
+            first, second = self.given[dialogue.id]
+            parts = {"question": dialogue.question, "truth": dialogue.answer, "first": first, "second": second}
+
+            def rule() -> Better:
+                one, other = self.rules.conflict(dialogue, first), self.rules.conflict(dialogue, second)
+                return Better(better=0 if one == other else 1 if one < other else 2)
+
+            asked = TRUTH.format(**{name: quoted(text) for name, text in parts.items()})
+            return self.asking.judgement(dialogue, "compare given the truth", asked, schema=Better, rule=rule)
+
+        by_id = {dialogue.id: dialogue for dialogue in dialogues}
+        for reply in self.asking.in_order(self.judge.answer(map(request, dialogues)), self.told):
+            if not used(reply, self.asking.skipped):
+                continue
+            if not (better := reply.value.better):
+                self.asking.skipped["neither answer is better"] += 1
+                continue
+            texts = self.given[reply.id]
+            yield pair_of(by_id[reply.id], "ranked", texts[better - 1], texts[2 - better], self.writer)

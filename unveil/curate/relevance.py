@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from unveil.curate.candidates import used
+from unveil.curate.candidates import SYSTEM, quoted, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, quoted
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Pair
 

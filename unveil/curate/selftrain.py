@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, seeds, used
+from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
-from unveil.curate.hallucinate import SYSTEM, quoted
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Kind, Pair
@@ -173,16 +172,10 @@ def _judged(
             worth = [10 * (1 - rules.conflict(known, text)) for text in texts] if known else None
             return Scores(first=worth[0], second=worth[1]) if worth else None
 
-        return Request(
-            id=f"{dialogue.id}/{order}",
-            task="judge two answers",
-            system=SYSTEM,
-            turns=(Turn("user", JUDGE.format(**{name: quoted(text) for name, text in parts.items()})),),
-            picture=asking.picture(dialogue),
-            schema=Scores,
-            rule=rule,
-            sampling=Sampling(how.judge_temperature),
-            record=asking.records[dialogue.record],
+        asked = JUDGE.format(**{name: quoted(text) for name, text in parts.items()})
+        sampling = Sampling(how.judge_temperature)
+        return asking.judgement(
+            dialogue, "judge two answers", asked, str(order), schema=Scores, rule=rule, sampling=sampling
         )
 
     verdicts: dict[str, dict[int, float]] = defaultdict(dict)
