@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import SIZES, draw
 from killing import run_and_kill
+from pairs import encoded, pairs_in, plain_logps, references, rewritten, short_run
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from bench.families import fresh, loaded, parts, pristine
+from bench.families import fresh, parts, pristine
 from unveil import models, noise, pixels
-from unveil.encoding import Encoded
 from unveil.models import Loaded
-from unveil.records import Pair, RecordError, image_path, write_jsonl
+from unveil.records import Pair, RecordError, write_jsonl
 from unveil.train import dpo, loop, losses
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Scorer
@@ -30,78 +28,21 @@ from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
 from unveil.train.stream import Stream
 
-QUESTION = "Where is the nodule?"
-
-
-def pairs_in(folder: Path) -> list[Pair]:
-    """Six pairs for training on two images, two for validation, with answers of unlike length and other images."""
-    for i in range(4):
-        draw(folder / f"{i}.png", SIZES[i], i)
-    out = []
-    for i in range(8):
-        question, other = ("Name the finding.", QUESTION)[i % 2], f"{(i + 1) % 4}.png"
-        better, worse = "nodule; " * (1 + i % 3) + "cyst.", ("No.", "Detection: none. " * 2)[i // 2 % 2]
-        pair = Pair(f"p{i}", f"r{i}", f"{i % 2}.png", "train" if i < 6 else "val", "open", question, better, worse)
-        out.append(replace(pair, rejected_image=other, weight=(0.5, 1.0, 2.0)[i % 3]))
-    return out
-
 
 @pytest.fixture
 def base(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
-    """A short run: all weights, two updates of two pairs."""
-    (tmp_path / "data").mkdir()
-    write_jsonl(tmp_path / "data" / "pairs.jsonl", pairs_in(tmp_path / "data"))
-    return DpoConfig(
-        pairs=tmp_path / "data" / "pairs.jsonl",
-        out=tmp_path / "out",
-        model=str(tiny_folder),
-        method="full",
-        batch_size=2,
-        epochs=2 / 3,
-        learning_rate=1e-2,
-        lora_rank=4,
-        lora_alpha=8.0,
-        validate_every=0,
-        checkpoint_every=0,
-        log_every=1,
-    )
-
-
-def rewritten(config: DpoConfig, **changes: Any) -> DpoConfig:
-    """The run with a field of its first pair changed."""
-    first, *rest = pairs_in(config.pairs.parent)
-    write_jsonl(config.pairs, [replace(first, **changes), *rest])
-    return config
+    return short_run(tiny_folder, tmp_path)
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def references(config: DpoConfig) -> list[Path]:
-    return sorted(config.pairs.parent.glob("pairs.jsonl.reference-*.safetensors"))
-
-
 def scorer_of(copy: Loaded) -> Scorer:
     return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100)).eval()
 
 
-def encoded(batch: Any, config: DpoConfig) -> list[Encoded]:
-    """The rows of a batch of pairs."""
-    chat, asked = loaded("llava_siglip").chat, dpo.asked_of(batch, config.terms)
-    return [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
-
-
 # ------------------------------------------------------------------------------------------------------------- the loss
-
-
-def plain_logps(model: Any, row: Encoded) -> list[float]:
-    """log p of each answer token of one row alone, from all logits in double precision."""
-    inputs = loaded("llava_siglip").chat.batch([row])
-    del inputs["labels"]
-    with torch.no_grad():
-        logps = model(**inputs).logits[0].double().log_softmax(-1)
-    return [float(logps[place - 1, token]) for place, token in enumerate(row.answer, len(row.prompt))]
 
 
 def moved() -> Loaded:
@@ -241,111 +182,6 @@ def test_validation_pairs_are_validated_and_not_trained_on(base: DpoConfig) -> N
     lines = metrics(dpo.main(replace(base, validate_every=1)))
     assert [set(line) for line in lines if "val_loss" in line] and len(lines) == 4
     assert lines[1]["val_loss"] != lines[3]["val_loss"]
-
-
-# -------------------------------------------------------------------------------------------------------- the reference
-
-
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """A list that grows with each batch that is scored without being trained on."""
-    calls: list[int] = []
-    real = Scorer.forward
-
-    def forward(self: Scorer, rows: Any) -> Any:
-        if not self.training:
-            calls.append(len(rows))
-        return real(self, rows)
-
-    monkeypatch.setattr(Scorer, "forward", forward)
-    yield calls
-
-
-def test_the_reference_is_computed_once(base: DpoConfig, looks: list[int], tmp_path: Path) -> None:
-    """8 pairs of two rows in batches of two pairs: four batches; none again for another beta, rate, form or seed."""
-    dpo.main(base)
-    (file,) = references(base)
-    assert looks == [4] * 4
-    kept = load_file(file)
-    assert set(kept) == {f"p{i} ({side})" for i in range(8) for side in ("chosen", "rejected")}
-    again = replace(base, beta=0.5, learning_rate=1e-3, loss="ipo", seed=3, out=tmp_path / "again")
-    dpo.main(again)
-    assert looks == [4] * 4 and references(base) == [file]
-
-
-def test_the_reference_holds_plain_log_probabilities(base: DpoConfig) -> None:
-    dpo.main(base)
-    kept, pair = load_file(references(base)[0]), dpo.data(base)[0][2]
-    better, worse = pair.sides()
-    for side, image in ((better, pair.image), (worse, pair.rejected_image)):
-        row = loaded("llava_siglip").chat.encode(side, base.pairs.parent / str(image), True)
-        expected = plain_logps(parts("llava_siglip")[0], row)
-        assert kept[side.id].tolist() == pytest.approx(expected, abs=1e-4)
-
-
-def test_another_model_or_term_or_pair_has_another_reference(base: DpoConfig, looks: list[int], tmp_path: Path) -> None:
-    """The model that came out; the visual term, with three rows per pair; a pair whose answer was mended."""
-    dpo.main(base)
-    dpo.main(replace(base, model=str(base.out), out=tmp_path / "second"))
-    assert looks == [4] * 8 and len(references(base)) == 2
-    dpo.main(replace(base, terms=MDPO, out=tmp_path / "third"))
-    assert looks == [4] * 8 + [6] * 4 and len(references(base)) == 3
-    dpo.main(replace(rewritten(base, rejected="No, never."), out=tmp_path / "fourth"))
-    assert looks[12:] == [4] * 4 and len(references(base)) == 4
-
-
-def test_another_sample_for_validation_has_another_reference(base: DpoConfig, tmp_path: Path) -> None:
-    """One of two validation pairs, p6 or p7 as the seed will have it: both runs find what they need."""
-    seeds = {dpo.data(replace(base, validation_rows=1, seed=seed))[1][0].id: seed for seed in range(20)}
-    assert set(seeds) == {"p6", "p7"}
-    for name, seed in seeds.items():
-        dpo.main(replace(base, validation_rows=1, seed=seed, validate_every=1, out=tmp_path / name))
-    assert len(references(base)) == 2
-
-
-def test_a_damaged_reference_is_refused(base: DpoConfig) -> None:
-    dpo.main(base)
-    (file,) = references(base)
-    whole = file.read_bytes()
-    for damage in (whole[:-50], whole[:20], b"", b"x" * 100):
-        file.write_bytes(damage)
-        with pytest.raises(TrainingError, match=rf"{file.name} is damaged .*: remove it"):
-            dpo.main(base)
-
-
-def test_a_reference_that_cannot_be_written_lasts_for_the_run(
-    base: DpoConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Hours of scoring are not lost because the folder of the pairs is read-only; it is said."""
-
-    def full(*args: Any) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr("unveil.train.reference.save_file", full)
-    dpo.main(base)
-    assert not references(base) and not list(base.pairs.parent.glob("*.partial"))
-    assert "cannot be written (no space left); the reference lasts as long as this run" in caplog.text
-
-
-def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig) -> None:
-    dpo.main(base)
-    (file,) = references(base)
-    save_file(load_file(file), file, {"weights": "of another"})
-    with pytest.raises(TrainingError, match=rf"{file.name} is of another model or other pairs than its name says"):
-        dpo.main(base)
-
-
-def test_a_reference_that_does_not_fit_the_rows_names_one(base: DpoConfig) -> None:
-    rows = encoded(dpo.data(base)[0][:2], base)
-    known = {row.id: torch.zeros(len(row.answer)) for row in rows}
-    assert Reference(known).of(rows).shape == (sum(len(row.answer) for row in rows),)
-    had, name = len(rows[2].answer), rows[2].id
-    assert name == "p1 (chosen)"
-    with pytest.raises(TrainingError, match=rf"^p1 \(chosen\): {had} tokens, {had + 1} in the reference: another tok"):
-        Reference({**known, name: torch.zeros(had + 1)}).of(rows)
-    del known[name]
-    with pytest.raises(TrainingError, match=r"^p1 \(chosen\): the reference has no log-probabilities of it"):
-        Reference(known).of(rows)
 
 
 # ------------------------------------------------------------------------------------------------------------- going on
