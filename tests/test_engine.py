@@ -16,10 +16,10 @@ from conftest import dialogue, draw
 from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
-from unveil import models
+from unveil import attention, models
 from unveil.encoding import Encoded
 from unveil.models import Loaded
-from unveil.train import adapt, attention, engine
+from unveil.train import adapt, engine
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.tree import Forest
@@ -390,3 +390,55 @@ def test_half_precision_is_near_and_scored_in_full(half: str, family: Loaded, tm
         scores.logps_S.sum().backward()
         assert float(((scores.summed().detach() - exact) / lengths).abs().max()) < 0.15
     assert all(torch.isfinite(p.grad).all() for p in copy.model.parameters() if p.grad is not None)
+
+
+# -------------------------------------------------------------------------------------------------------- what is read
+
+
+def test_attention_is_that_of_the_eager_model(family: Loaded, tmp_path: Path) -> None:
+    """Chosen tokens of answers in the forest: the rows that ``output_attentions`` of plain eager rows has, to 1e-5.
+
+    Mean over heads and the middle third of the layers (of two layers both). What is not watched is not read, and the
+    log-probabilities are those of a pass that reads nothing.
+    """
+    copy = fresh(family.name)
+    rows = rows_of(copy, tmp_path)
+    watched = {1: [0, 2], 4: [0], 7: [1], 3: [len(rows[3].answer) - 1]}
+    scoring = scorer(copy)
+    before = attention.of(copy.model)
+    with torch.no_grad():
+        expected, found = scoring(rows).in_order(), scoring(rows, watched)
+    assert attention.of(copy.model) == before and all("unveil_hook" not in vars(m) for m in copy.model.modules())
+    torch.testing.assert_close(found.in_order(), expected, atol=1e-6, rtol=1e-6)
+    assert list(found.weights) == list(watched)
+    copy.model.set_attn_implementation("eager")
+    for number, tokens in watched.items():
+        batch = copy.chat.batch([rows[number]])
+        at = (batch["input_ids"][0] == copy.model.config.image_token_id).nonzero()[:, 0]
+        del batch["labels"]
+        with torch.no_grad():
+            layers = copy.model(**batch, output_attentions=True).attentions
+        words = [len(rows[number].prompt) + token for token in tokens]
+        mean = torch.stack([layer[0][:, words][..., at].mean(0) for layer in layers]).mean(0)
+        torch.testing.assert_close(found.weights[number], mean, atol=1e-5, rtol=0)
+
+
+def test_entropy_and_temperature_by_hand(tmp_path: Path) -> None:
+    """Logits 0 and log 9 of all but two ids banned: at T = 2 they are 0 and log 3, p = 1/4 and 3/4.
+
+    Entropy log 4 - 3/4 log 3 = 0.56234; a banned id has no share in it, and its gradient is 0, not NaN.
+    """
+    copy = fresh("llava_siglip")
+    base = copy.model
+    size = base.lm_head.weight.shape[0]
+    hidden = torch.zeros(1, base.lm_head.weight.shape[1], requires_grad=True)
+    drawn = engine.Distribution(2.0, tuple(range(2, size)))
+    bias = torch.zeros(size)
+    bias[1], bias[5] = 2.1972246, 50.0
+    base.lm_head.bias = torch.nn.Parameter(bias)
+    logps, entropies = engine.head(base, hidden, torch.tensor([1]), drawn, entropy=True)
+    assert logps.tolist() == pytest.approx([-0.2876821]) and entropies is not None
+    assert entropies.tolist() == pytest.approx([0.5623351])
+    entropies.sum().backward()
+    assert base.lm_head.bias.grad is not None and torch.isfinite(base.lm_head.bias.grad).all()
+    assert float(base.lm_head.bias.grad[5]) == 0.0

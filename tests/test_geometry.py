@@ -116,11 +116,12 @@ def test_mask_from_counts_polygon_and_back_to_a_box():
         geometry.box_of_mask(np.zeros((2, 2), bool))
 
 
-def test_mass_inside_a_box():
-    """Four equal cells on 4 x 4 pixels; (0,0,2,4) covers the left two: 1/2; (0,0,1,2) half of one: 1/8."""
-    flat = np.ones((2, 2))
-    assert geometry.mass_inside(flat, [(0, 0, 2, 4)], 4, 4) == 0.5
-    assert geometry.mass_inside(flat, [(0, 0, 1, 2)], 4, 4) == 0.125
-    assert geometry.mass_inside(flat, [(0, 0, 2, 4), (0, 0, 1, 2)], 4, 4) == 0.5
-    with pytest.raises(ValueError, match="no mass"):
-        geometry.mass_inside(np.zeros((2, 2)), [(0, 0, 2, 4)], 4, 4)
+def test_covered_shares():
+    """Four cells of 2 x 2 pixels. (0,0,2,4) covers the left two whole, (0,0,1,2) half of the first. Two boxes that
+    overlap count once: (0,0,1,2) and (0.5,0,1.5,1) cover 2 + 0.5 of the first cell's 4 pixels."""
+    cells = np.array([[0, 0, 2, 2], [2, 0, 4, 2], [0, 2, 2, 4], [2, 2, 4, 4]], float)
+    assert geometry.covered(cells, [(0, 0, 2, 4)]).tolist() == [1, 0, 1, 0]
+    assert geometry.covered(cells, [(0, 0, 1, 2)]).tolist() == [0.5, 0, 0, 0]
+    assert geometry.covered(cells, [(0, 0, 1, 2), (0.5, 0, 1.5, 1)]).tolist() == [0.625, 0, 0, 0]
+    assert geometry.covered(cells, [(0, 0, 2, 2), (2, 2, 4, 4)]).tolist() == [1, 0, 0, 1]
+    assert geometry.covered(cells, []).tolist() == [0, 0, 0, 0]

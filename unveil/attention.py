@@ -1,102 +1,267 @@
-"""Where a model looks while it speaks: attention from words of an answer to the patches of the image.
+"""The language model's attention as this project computes it, registered with transformers under two names.
 
-A patch's share is its attention weight divided by that of all patches, averaged over the words, the heads and the
-middle third of the layers (UMed-LVLM's vision relevance, arXiv 2501.01377, in the reading of docs/methods.md). It is
-read from the eager attention of a forward pass along the true answer.
+Three things that stock attention does not do, each switched on by what hangs on an attention module:
+
+- over a forest (``train/tree``) it works in parts (``FOREST``), none of which computes what stands behind it: a dense
+  mask makes SDPA's kernel compute all pairs of tokens, although no token of a forest sees one that stands after it. Cut
+  into rows of queries, each with the keys up to its own end, n parts leave (n + 1) / 2n of that work;
+- a ``Probe`` reads what chosen tokens look at, and only that;
+- ``Branches`` lets many answers to one prompt go on from keys and values that exist once.
+
+Shapes: B rows, H heads, K heads of keys and values, T tokens, D width of a head, N chosen tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
-from unveil.encoding import Encoded
-from unveil.models import Loaded, load
-from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record
-from unveil.syntax import View
-
-#: Families whose image tokens are one grid of patches over the whole picture, and how many patches a token merges.
-GRIDS = {"llava": 1, "qwen2_vl": 2, "qwen2_5_vl": 2, "qwen3_vl": 2, "gemma3": 1, "paligemma": 1}
+FOREST, WHOLE = "unveil_forest", "unveil_whole"
+PART = 320
+"""Fewest queries of a part: shorter ones cost more in calls than they save."""
+_HOOK = "unveil_hook"
 
 
-def source(model: str, revision: str | None = None, syntax: str | None = None) -> Callable[..., Any]:
-    """A source of maps for `curate noise`: the patches that a model looks at more than one deviation above the mean.
+class Hook:
+    """Something that hangs on an attention module while it runs."""
 
-    Its confidence is the share of the attention to the image that lies on them.
-    """
-    loaded = load(model, revision=revision, syntax=syntax)
-    patch_grid_refusal(loaded)
+    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        """Is shown what the module attends with: (B, H, T, D), (B, K, T, D), (B, K, T, D), (B or 1, 1, T, T)."""
 
-    def of(dialogue: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
-        row = loaded.chat.encode(dialogue, loaded.chat.show(array), with_answer=True)
-        shares = looked_at(loaded, row)
-        bright = shares > shares.mean() + shares.std()
-        return on_image(bright.astype(float), row.seen.view), float(shares[bright].sum())
-
-    return of
+    def instead(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
+        """The module's output (B, T, H, D) where it is computed in another way, else None."""
+        return None
 
 
-def patch_grid_refusal(loaded: Loaded) -> None:
-    """Raises ``ModelError`` for a family whose image tokens are no single grid."""
-    kind = loaded.model.config.model_type
-    if kind not in GRIDS:
-        raise ModelError(f"{loaded.name}: {kind} models cut an image into tiles, so its tokens are no single grid")
+def forest_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """``whole_attention`` in parts, for masks in which no token sees a later one: (B, H, T, D) to (B, T, H, D)."""
+    length = query.shape[2]
+    parts = length // PART
+    if attention_mask is None or parts < 2 or key.shape[2] != length or _HOOK in vars(module):
+        return whole_attention(module, query, key, value, attention_mask, **options)
+    ends = [length * i // parts for i in range(parts + 1)]
+    found = [
+        sdpa_attention_forward(
+            module, query[:, :, a:b], key[:, :, :b], value[:, :, :b], attention_mask[..., a:b, :b], **options
+        )[0]
+        for a, b in itertools.pairwise(ends)
+    ]
+    return torch.cat(found, 1), None
 
 
-def looked_at(loaded: Loaded, row: Encoded) -> NDArray[np.float64]:
-    """Shares of attention from the answer's words to the patches, (rows, columns); they sum to 1."""
-    batch = loaded.chat.batch([row], loaded.device)
-    del batch["labels"]
-    image_T = batch["input_ids"][0] == loaded.model.config.image_token_id
-    with _eager(loaded.model), torch.inference_mode():
-        layers = loaded.model(**batch, use_cache=False, output_attentions=True).attentions
-    third = len(layers) // 3
-    middle = layers[third : len(layers) - third] or layers
-    words = slice(len(row.prompt), len(row) - len(loaded.chat.end))
-    weights: Tensor = torch.stack([layer[0, :, words][..., image_T].double() for layer in middle])
-    seen = weights[weights.sum(-1) > 0]  # a sliding window may end before the image
-    if not len(seen):
-        raise ModelError(f"{row.id}: the image is out of reach of the answer in the model's middle layers")
-    shares = (seen / seen.sum(-1, keepdim=True)).mean(0).cpu().numpy()
-    return shares.reshape(_grid(loaded, row, len(shares)))
+def whole_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """SDPA as transformers calls it, shown to what hangs on the module: (B, H, T, D) to (B, T, H, D)."""
+    if hook := vars(module).get(_HOOK):
+        hook.look(module, query, key, value, attention_mask)
+        if (out := hook.instead(module, query, key, value)) is not None:
+            return out, None
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+for _name, _function in ((FOREST, forest_attention), (WHOLE, whole_attention)):
+    AttentionInterface.register(_name, _function)
+    AttentionMaskInterface.register(_name, sdpa_mask)
+
+
+def of(base: Any) -> str:
+    """How the language model computes attention, by transformers' name for it."""
+    return base.config.get_text_config()._attn_implementation
 
 
 @contextmanager
-def _eager(model: Any) -> Any:
-    """The language model's attention computed in the open."""
-    before = model.config.get_text_config()._attn_implementation
-    model.set_attn_implementation({"text_config": "eager"})
+def through(base: Any) -> Iterator[None]:
+    """Lets the language model attend by a function of this file for a while."""
+    before = of(base)
+    if before in (FOREST, WHOLE):
+        yield
+        return
+    base.set_attn_implementation({"text_config": WHOLE})
     try:
         yield
     finally:
-        model.set_attn_implementation({"text_config": before})
+        base.set_attn_implementation({"text_config": before})
 
 
-def _grid(loaded: Loaded, row: Encoded, tokens: int) -> tuple[int, int]:
-    """Rows and columns of the image's tokens."""
-    if "image_grid_thw" in row.seen.tensors:
-        merged = GRIDS[loaded.model.config.model_type]
-        _, rows, columns = row.seen.tensors["image_grid_thw"][0].tolist()
-        rows, columns = rows // merged, columns // merged
-    else:
-        rows = columns = round(tokens**0.5)
-    if rows * columns != tokens:
-        raise ModelError(f"{row.id}: {tokens} image tokens are no grid of {rows} by {columns}")
-    return rows, columns
+def modules(language_model: nn.Module) -> dict[int, nn.Module]:
+    """The attention modules of a language model by the number of their layer."""
+    found = {
+        int(m.layer_idx): m  # type: ignore[arg-type]
+        for name, m in language_model.named_modules()
+        if name.split(".")[-1] == "self_attn" and hasattr(m, "layer_idx")
+    }
+    if not found:
+        raise ValueError(f"{type(language_model).__name__}: its attention modules were not found")
+    return found
 
 
-def on_image(grid: NDArray[np.float64], view: View) -> NDArray[np.float64]:
-    """A grid over the picture as the model sees it, as one over the image: what was padded to a square is cut off."""
-    width, height = view.size
-    left, top = view.offset
-    side_x, side_y = view.canvas
-    x = ((np.arange(width) + left + 0.5) / side_x * grid.shape[1]).astype(int)
-    y = ((np.arange(height) + top + 0.5) / side_y * grid.shape[0]).astype(int)
-    return grid[np.ix_(y, x)]
+@contextmanager
+def hooked(hooks: Mapping[nn.Module, Hook]) -> Iterator[None]:
+    """Hangs hooks on modules for a while."""
+    for module, hook in hooks.items():
+        vars(module)[_HOOK] = hook
+    try:
+        yield
+    finally:
+        for module in hooks:
+            vars(module).pop(_HOOK, None)
+
+
+def middle_third(layers: int) -> range:
+    """The numbers of the layers in the middle third; of fewer than three layers all."""
+    third = layers // 3
+    return range(third, layers - third)
+
+
+def _scale(module: nn.Module, query: Tensor) -> float:
+    return float(getattr(module, "scaling", None) or query.shape[-1] ** -0.5)
+
+
+def _grouped(query: Tensor, key: Tensor) -> Tensor:
+    """Queries by the head of keys that serves them: (..., H, T, D) to (..., K, H / K, T, D)."""
+    heads = key.shape[-3]
+    return query.unflatten(-3, (heads, query.shape[-3] // heads))
+
+
+# ---------------------------------------------------------------------------------------------- what tokens look at
+
+
+@dataclass(frozen=True)
+class Look:
+    """Tokens of one answer whose attention is asked for: their row, their columns, and the columns of the image."""
+
+    row: int
+    tokens: Sequence[int]
+    image: Sequence[int]
+
+
+@dataclass
+class Probe(Hook):
+    """Reads attention from chosen tokens to the image, layer after layer, of these tokens' rows only.
+
+    ``weights[i]`` becomes the softmax attention of look i, averaged over heads and layers, (its tokens, its patches):
+    what ``output_attentions`` of eager attention gives in those rows and columns.
+    """
+
+    looks: Sequence[Look]
+    weights: list[Tensor] = field(default_factory=list)
+    layers: int = 0
+
+    @torch.no_grad()
+    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        self.layers += 1
+        found: list[Tensor] = [query.new_empty(0)] * len(self.looks)
+        for row, group in itertools.groupby(sorted(range(len(self.looks)), key=self._row), key=self._row):
+            numbers = list(group)
+            columns_N = torch.tensor([t for i in numbers for t in self.looks[i].tokens], device=query.device)
+            mean_NT = _attended(module, query[row][:, columns_N], key[row], _mask(mask, row, columns_N, key.shape[2]))
+            counts = [len(self.looks[i].tokens) for i in numbers]
+            for i, part in zip(numbers, mean_NT.split(counts), strict=True):
+                found[i] = part[:, torch.tensor(list(self.looks[i].image), device=part.device)]
+        before = self.weights or [torch.zeros_like(part) for part in found]
+        self.weights = [b + (f - b) / self.layers for b, f in zip(before, found, strict=True)]
+
+    def _row(self, look: int) -> int:
+        return self.looks[look].row
+
+
+def _attended(module: nn.Module, query_HND: Tensor, key_KTD: Tensor, seen_NT: Tensor) -> Tensor:
+    """Softmax attention of N tokens of one row, mean over heads, (N, T) in float32."""
+    logits = (
+        _grouped(query_HND, key_KTD).float() @ key_KTD.float()[:, None].transpose(-1, -2) * _scale(module, query_HND)
+    )
+    return logits.masked_fill(~seen_NT, float("-inf")).softmax(-1).mean((0, 1))
+
+
+def _mask(mask: Tensor | None, row: int, columns_N: Tensor, length: int) -> Tensor:
+    """Which columns the tokens see, (N, T); without a mask all up to their own."""
+    if mask is None:
+        return torch.arange(length, device=columns_N.device) <= columns_N[:, None]
+    own = mask[min(row, len(mask) - 1), 0, columns_N, :length]
+    return own if own.dtype == torch.bool else own >= 0
+
+
+# ------------------------------------------------------------------------------------------------ keys that are shared
+
+
+@dataclass
+class Branches(Hook):
+    """The state of one layer while G answers to each of Q prompts are written side by side, a token at a time.
+
+    Keys and values of a prompt, P columns, exist once; those of the answers, N columns of which ``length`` are filled,
+    once per answer. Each new token (B = Q * G rows) attends to its prompt, its own answer so far, and itself.
+    """
+
+    prompt_key_QKPD: Tensor
+    prompt_value_QKPD: Tensor
+    seen_QP: Tensor
+    """Which columns of the prompt there are; the others are padding."""
+    offsets_QP: Tensor
+    """How many tokens stand before each."""
+    ends_Q: Tensor
+    """How many tokens a prompt has."""
+    window: int | None
+    own_key_QGKND: Tensor
+    own_value_QGKND: Tensor
+    length: int = 0
+
+    def instead(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        questions, answers = self.own_key_QGKND.shape[:2]
+        at = self.length
+        self.own_key_QGKND[:, :, :, at] = key[:, :, 0].unflatten(0, (questions, answers))
+        self.own_value_QGKND[:, :, :, at] = value[:, :, 0].unflatten(0, (questions, answers))
+        self.length += 1
+        query_QGKhD = _grouped(query, key)[..., 0, :].unflatten(0, (questions, answers)) * _scale(module, query)
+        heads, shared, width = query_QGKhD.shape[2:]
+        # all answers' queries against the prompt's keys at once: (Q, K, G h, P)
+        flat = query_QGKhD.transpose(1, 2).reshape(questions, heads, answers * shared, width)
+        to_prompt = (flat @ self.prompt_key_QKPD.transpose(-1, -2)).float()
+        to_prompt = to_prompt.masked_fill(~self._near(self.offsets_QP)[:, None, None], float("-inf"))
+        own_key = self.own_key_QGKND[:, :, :, : at + 1]
+        to_own = (query_QGKhD @ own_key.transpose(-1, -2)).float()
+        if self.window is not None:
+            to_own = to_own[..., max(0, at + 1 - self.window) :]
+        first = at + 1 - to_own.shape[-1]
+        to_own = to_own.transpose(1, 2).reshape(questions, heads, answers * shared, -1)
+        weights = torch.cat([to_prompt, to_own], -1).softmax(-1).to(query.dtype)
+        on_prompt, on_own = weights.split([to_prompt.shape[-1], to_own.shape[-1]], -1)
+        out = (on_prompt @ self.prompt_value_QKPD).unflatten(2, (answers, shared)).transpose(1, 2)
+        on_own = on_own.unflatten(2, (answers, shared)).transpose(1, 2)
+        out = out + on_own @ self.own_value_QGKND[:, :, :, first : at + 1]
+        return out.reshape(questions * answers, 1, heads * shared, width)
+
+    def _near(self, offsets_QP: Tensor) -> Tensor:
+        """Columns of the prompt that the token now written sees, (Q, P)."""
+        if self.window is None:
+            return self.seen_QP
+        return self.seen_QP & ((self.ends_Q + self.length - 1)[:, None] - offsets_QP < self.window)
+
+    def keep(self, questions: Tensor, answers: Tensor) -> None:
+        """Leaves of the questions (Q',) those named, and of each of them the answers (Q', G') named."""
+        for name in ("prompt_key_QKPD", "prompt_value_QKPD", "seen_QP", "offsets_QP", "ends_Q"):
+            setattr(self, name, getattr(self, name)[questions])
+        for name in ("own_key_QGKND", "own_value_QGKND"):
+            setattr(self, name, getattr(self, name)[questions[:, None], answers])
+
+
+@dataclass
+class Recorder(Hook):
+    """Keeps the keys and values that pass."""
+
+    key_BKTD: Tensor | None = None
+    value_BKTD: Tensor | None = None
+
+    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        self.key_BKTD, self.value_BKTD = key.detach(), value.detach()

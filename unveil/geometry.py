@@ -160,13 +160,23 @@ def coverage(box: Box, rows: int, columns: int, width: float, height: float) -> 
     return np.outer(overlap(box[1], box[3], rows, height), overlap(box[0], box[2], columns, width))
 
 
-def mass_inside(map_HW: NDArray[np.float64], boxes: Sequence[Box], width: float, height: float) -> float:
-    """The share of a non-negative map's mass inside the union of boxes (cells count by their covered share)."""
-    rows, columns = map_HW.shape
-    inside = np.zeros((rows, columns))
-    for box in boxes:
-        inside = np.maximum(inside, coverage(box, rows, columns, width, height))
-    total = float(map_HW.sum())
-    if not total > 0:
-        raise ValueError("the map has no mass")
-    return float((map_HW * inside).sum()) / total
+def covered(places: NDArray[np.float64], boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """The share of each place (P, 4) that the union of the boxes covers, (P,), each in [0, 1]."""
+    b = np.asarray(boxes, np.float64).reshape(-1, 4)
+    x, y = np.unique(b[:, [0, 2]]), np.unique(b[:, [1, 3]])  # between these lines a cell is covered whole or not at all
+    if len(x) < 2 or len(y) < 2:
+        return np.zeros(len(places))
+    inside_XY = (
+        (b[:, 0, None, None] <= x[:-1, None])
+        & (b[:, 2, None, None] >= x[1:, None])
+        & (b[:, 1, None, None] <= y[:-1])
+        & (b[:, 3, None, None] >= y[1:])
+    ).any(0)
+
+    def overlap(low: NDArray[np.float64], high: NDArray[np.float64], lines: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.clip(np.minimum(high[:, None], lines[1:]) - np.maximum(low[:, None], lines[:-1]), 0, None)
+
+    inter = np.einsum(
+        "px,xy,py->p", overlap(places[:, 0], places[:, 2], x), inside_XY, overlap(places[:, 1], places[:, 3], y)
+    )
+    return inter / np.prod(places[:, 2:] - places[:, :2], axis=1)

@@ -81,9 +81,9 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
     if config.map in ("annotations", "whole"):
         return None
     if config.map == "attention":
-        from unveil import attention
+        from unveil import gaze
 
-        return attention.source(config.model, config.revision, config.box_syntax)
+        return gaze.source(config.model, config.revision, config.box_syntax)
     return users(plugins.function(config.map))
 
 

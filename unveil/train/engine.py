@@ -1,8 +1,8 @@
 """Log-probabilities of answers, on the token tree where the architecture can take it, else on plain rows.
 
 Everything that trains or scores goes through ``Scorer``: rows in, one log-probability per answer token out, with
-gradients where the model is trained. A frozen tower is run outside of the graph and once per image
-(``features``); the head runs on the scored tokens only, in chunks.
+gradients where the model is trained; beside it, where asked for, entropy, a value, and what tokens look at. A frozen
+tower is run outside of the graph and once per image (``features``); the head runs on the scored tokens only, in chunks.
 
 Shapes: B rows of a forest, T their length, S scored tokens, D width, V vocabulary, L leaves (rows of the caller).
 """
@@ -10,24 +10,30 @@ Shapes: B rows of a forest, T their length, S scored tokens, D width, V vocabula
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from inspect import signature
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from unveil import attention
 from unveil.encoding import IGNORED, Chat, Encoded
-from unveil.train import attention
+from unveil.models import language_model
+from unveil.profiles import ModelError
 from unveil.train.features import Features
 from unveil.train.losses import token_logps
 from unveil.train.tree import Forest, Tree, allowed, block_mask, grow, plant
 
 LOG = logging.getLogger(__name__)
 CHUNK = 2**22  # logits that are held at a time
-DENSE = ("sdpa", attention.NAME)  # take a mask of true and false
+NEVER = -1e9  # a logit; finite, so that its gradient and entropy are 0 and not NaN
+DENSE = ("sdpa", attention.FOREST, attention.WHOLE)  # take a mask of true and false
 
 
 @dataclass(frozen=True)
@@ -56,16 +62,45 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """From which tokens are drawn, and under which they are scored."""
+
+    temperature: float = 1.0
+    banned: tuple[int, ...] = ()
+    """Ids that are never drawn: those that stand for an image, padding."""
+
+    def __call__(self, logits_SV: Tensor) -> Tensor:
+        """The logits of this distribution, in float32."""
+        logits_SV = logits_SV.float()
+        if self.temperature != 1:
+            logits_SV = logits_SV / self.temperature
+        if not self.banned:
+            return logits_SV
+        return logits_SV.index_fill(1, torch.tensor(self.banned, device=logits_SV.device), NEVER)
+
+
+@dataclass(frozen=True)
 class Scores:
     """Log-probabilities of the scored tokens (S,), and which of the caller's rows each belongs to (S,)."""
 
     logps_S: Tensor
     rows_S: Tensor
     count: int
+    entropies_S: Tensor | None = None
+    """Of the distribution that each token was drawn from, in nats; where asked for."""
+    values_S: Tensor | None = None
+    """V(s_t) of the state before each token, where there is a critic."""
+    weights: dict[int, Tensor] = field(default_factory=dict)
+    """By row, the attention of its watched tokens to the patches of the image, (tokens, patches)."""
 
     def in_order(self) -> Tensor:
         """The log-probabilities row after row, in the caller's order of rows."""
-        return self.logps_S[torch.argsort(self.rows_S, stable=True)]
+        return self.logps_S[self.order_S]
+
+    @cached_property
+    def order_S(self) -> Tensor:
+        """Puts what is per scored token into the caller's order of rows."""
+        return torch.argsort(self.rows_S, stable=True)
 
     def summed(self) -> Tensor:
         """Of each row's answer, (L,)."""
@@ -73,49 +108,103 @@ class Scores:
 
 
 class Scorer(nn.Module):
-    """A model that gives the log-probabilities of answers. Its parameters are those of the model.
+    """A model that gives the log-probabilities of answers. Its parameters are those of the model, and the critic's.
 
-    ``budget`` is the number of tokens that trees are packed to; by default the longest tree's.
+    ``budget`` is the number of tokens that trees are packed to; by default the longest tree's. ``distribution`` is what
+    answers are scored under; ``entropy`` asks for its entropy too. ``critic`` gives a value for each hidden state.
     """
 
     def __init__(
-        self, model: nn.Module, chat: Chat, features: Features, *, tree: bool = True, budget: int | None = None
+        self,
+        model: nn.Module,
+        chat: Chat,
+        features: Features,
+        *,
+        tree: bool = True,
+        budget: int | None = None,
+        distribution: Distribution = Distribution(),
+        entropy: bool = False,
+        critic: nn.Module | None = None,
     ):
         super().__init__()
         self.model = model
         self.chat = chat
         self.features = features
         self.budget = budget
+        self.distribution = distribution
+        self.entropy = entropy
+        self.critic = critic
         self.counts = {"lm_tokens": 0}
         base = whole(model)
         self.architecture = ARCHITECTURES.get(base.config.model_type) if tree else None
         if tree and (why := refusal(base)):
             self.architecture = None
             LOG.warning("%s; each answer runs as a row of its own, which is right but slower", why)
-        if self.architecture and self.architecture.both_ways == "none" and attention_of(base) == "sdpa":
-            base.set_attn_implementation({"text_config": attention.NAME})
+        if self.architecture and self.architecture.both_ways == "none" and attention.of(base) == "sdpa":
+            base.set_attn_implementation({"text_config": attention.FOREST})
 
-    def forward(self, rows: Sequence[Encoded]) -> Scores:
-        """The log-probability of each token of each row's answer."""
+    def forward(self, rows: Sequence[Encoded], watched: Mapping[int, Sequence[int]] = MappingProxyType({})) -> Scores:
+        """The log-probability of each token of each row's answer.
+
+        ``watched`` names tokens of answers, by row, whose attention to the image is read on the way.
+        """
         if self.architecture is None:
-            return self._plain(rows)
-        trees = grow(rows, share_image=self.architecture.both_ways != "prompt")
-        pad = self.chat.tokenizer.pad_token_id or 0
-        forest = plant(trees, self.budget, pad, next(self.model.parameters()).device)
+            return self._plain(rows, watched)
+        forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
+        image = whole(self.model).config.image_token_id
+        probe = attention.Probe([forest.look(row, tokens, image) for row, tokens in watched.items()])
+        with self._probed(probe):
+            hidden_BTD = self.hidden(forest)
+        weights = dict(zip(watched, probe.weights, strict=True))
+        return self._scores(hidden_BTD.flatten(0, 1)[forest.before_S], forest.targets_S, forest.leaves_S, rows, weights)
+
+    def forest(self, rows: Sequence[Encoded]) -> Forest:
+        """The rows' token trees."""
+        share = self.architecture is not None and self.architecture.both_ways != "prompt"
+        pad = self.chat.tokenizer.pad_token_id or 0
+        return plant(grow(rows, share_image=share), self.budget, pad, next(self.model.parameters()).device)
+
+    def hidden(self, forest: Forest) -> Tensor:
+        """The language model's last hidden states of a forest, (B, T, D)."""
         base = whole(self.model)
-        hidden_BTD = base.model(
+        return base.model(
             input_ids=forest.ids_BT,
-            attention_mask=masks(base, forest, self.architecture),
-            position_ids=positions(base, forest, self.architecture),
+            attention_mask=masks(base, forest, self.known),
+            position_ids=positions(base, forest, self.known),
             mm_encoder_outputs={"image": self.features([t.seen for t in forest.trees])},
             use_cache=False,
         ).last_hidden_state
-        logps = head(base, hidden_BTD.flatten(0, 1)[forest.before_S], forest.targets_S)
-        return Scores(logps, forest.leaves_S, len(rows))
 
-    def _plain(self, rows: Sequence[Encoded]) -> Scores:
+    @property
+    def known(self) -> Architecture:
+        """The architecture of a model that takes trees."""
+        if self.architecture is None:
+            raise ModelError("this model runs on plain rows")
+        return self.architecture
+
+    def _probed(self, probe: attention.Probe) -> AbstractContextManager[object]:
+        """Lets the probe look at the middle third of the layers, if it looks for anything."""
+        if not probe.looks:
+            return nullcontext()
+        base, stack = whole(self.model), ExitStack()
+        layers = attention.modules(language_model(base))
+        stack.enter_context(attention.through(base))
+        stack.enter_context(attention.hooked({layers[i]: probe for i in attention.middle_third(len(layers))}))
+        return stack
+
+    def _scores(
+        self, hidden_SD: Tensor, targets_S: Tensor, rows_S: Tensor, rows: Sequence[Encoded], weights: dict[int, Tensor]
+    ) -> Scores:
+        """What is computed from the hidden state before each scored token."""
+        logps_S, entropies_S = head(whole(self.model), hidden_SD, targets_S, self.distribution, self.entropy)
+        values_S = self.critic(hidden_SD).squeeze(-1) if self.critic is not None else None
+        return Scores(logps_S, rows_S, len(rows), entropies_S, values_S, weights)
+
+    def _plain(self, rows: Sequence[Encoded], watched: Mapping[int, Sequence[int]]) -> Scores:
         """Padded rows, each with its own image, as any model takes them."""
+        if watched:
+            raise ModelError("attention is read on token trees only, and this model runs on plain rows")
         device = next(self.model.parameters()).device
         base = whole(self.model)
         known = self.features.keeps == "features" and "mm_encoder_outputs" in signature(base.model.forward).parameters
@@ -127,8 +216,7 @@ class Scorer(nn.Module):
         self.counts["lm_tokens"] += sum(map(len, rows))
         hidden_BTD = base.model(**batch, use_cache=False).last_hidden_state
         row, column = (labels_BT != IGNORED).nonzero(as_tuple=True)
-        logps = head(base, hidden_BTD[row, column - 1], labels_BT[row, column])
-        return Scores(logps, row, len(rows))
+        return self._scores(hidden_BTD[row, column - 1], labels_BT[row, column], row, rows, {})
 
 
 def whole(model: Any) -> Any:
@@ -136,18 +224,14 @@ def whole(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def attention_of(base: Any) -> str:
-    """How the language model computes attention, by transformers' name for it."""
-    return base.config.get_text_config()._attn_implementation
-
-
 def refusal(base: Any) -> str | None:
     """Why a model cannot take a tree, None if it can."""
     kind, text = base.config.model_type, base.config.get_text_config()
+    how = attention.of(base)
     if kind not in ARCHITECTURES:
         return f"{kind} models are not known to take a token tree"
-    if attention_of(base) not in (*DENSE, "eager", "flex_attention"):
-        return f"{attention_of(base)} takes no mask of ours (sdpa, eager and flex_attention do)"
+    if how not in (*DENSE, "eager", "flex_attention"):
+        return f"{how} takes no mask of ours (sdpa, eager and flex_attention do)"
     if kind == "paligemma" and getattr(text, "sliding_window", None):
         return "PaliGemma 2 builds its sliding masks itself"
     return None
@@ -158,20 +242,26 @@ def refusal(base: Any) -> str | None:
 
 def masks(base: Any, forest: Forest, architecture: Architecture) -> Any:
     """The forest's mask in the form that the model takes: one, or one for each type of layer."""
-    text = base.config.get_text_config()
-    window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
-    types = set(getattr(text, "layer_types", None) or ())
-    both_ways = _both_ways(base, forest, architecture)
+    both_ways, how = _both_ways(base, forest, architecture), attention.of(base)
 
     def one(window: int | None) -> Any:
-        if attention_of(base) == "flex_attention":
+        if how == "flex_attention":
             return block_mask(forest, both_ways, window)
         seen = allowed(forest, both_ways, window)
-        return seen if attention_of(base) in DENSE else _additive(seen, base.dtype)
+        return seen if how in DENSE else _additive(seen, base.dtype)
 
-    if "sliding_attention" in types and len(types) > 1:
-        return {"full_attention": one(None), "sliding_attention": one(window)}
-    return one(window if not types or "sliding_attention" in types else None)
+    found = windows(base)
+    if len(set(found)) > 1:
+        return {"full_attention": one(None), "sliding_attention": one(next(filter(None, found)))}
+    return one(found[0])
+
+
+def windows(base: Any) -> list[int | None]:
+    """The sliding window of each layer of the language model, None where it sees everything before."""
+    text = base.config.get_text_config()
+    window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
+    types = getattr(text, "layer_types", None) or ["sliding_attention"] * text.num_hidden_layers
+    return [window if kind == "sliding_attention" else None for kind in types]
 
 
 def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
@@ -216,16 +306,37 @@ def _rope_of_root(model: Any, tree: Tree) -> Tensor:
 # ------------------------------------------------------------------------------------------------------------- head
 
 
-def head(base: Any, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:
-    """Log-probabilities of the targets, (S,): the head in chunks whose logits are not kept for the backward pass."""
-    cap = getattr(base.config.get_text_config(), "final_logit_softcapping", None)
+def head(
+    base: Any,
+    hidden_SD: Tensor,
+    targets_S: Tensor,
+    distribution: Distribution = Distribution(),
+    entropy: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities of the targets, and entropies if asked for, (S,) each.
+
+    The head runs in chunks whose logits are not kept for the backward pass.
+    """
 
     def part(hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = base.lm_head(hidden)
-        return token_logps(cap * torch.tanh(logits / cap) if cap else logits, targets)
+        drawn = distribution(logits(base, hidden))
+        found = [token_logps(drawn, targets)]
+        if entropy:
+            logps = drawn.log_softmax(-1)
+            found.append(-(logps.exp() * logps).sum(-1))
+        return torch.stack(found)
 
     size = max(1, CHUNK // base.lm_head.weight.shape[0])
     if len(targets_S) <= size:
-        return part(hidden_SD, targets_S)
-    chunks = zip(hidden_SD.split(size), targets_S.split(size), strict=True)
-    return torch.cat([checkpoint(part, h, t, use_reentrant=False) for h, t in chunks])
+        found = part(hidden_SD, targets_S)
+    else:
+        chunks = zip(hidden_SD.split(size), targets_S.split(size), strict=True)
+        found = torch.cat([checkpoint(part, h, t, use_reentrant=False) for h, t in chunks], 1)
+    return found[0], found[1] if entropy else None
+
+
+def logits(base: Any, hidden_SD: Tensor) -> Tensor:
+    """The head's logits, (S, V)."""
+    found = base.lm_head(hidden_SD)
+    cap = getattr(base.config.get_text_config(), "final_logit_softcapping", None)
+    return cap * torch.tanh(found / cap) if cap else found

@@ -32,11 +32,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from unveil.attention import Look
 from unveil.encoding import Encoded, Seen
 from unveil.profiles import ModelError
 
@@ -64,6 +66,12 @@ class Tree:
 
 def _size(node: Node) -> int:
     return len(node.ids) + sum(map(_size, node.below))
+
+
+def _rows(node: Node) -> list[int]:
+    """The rows whose answers stand below a node."""
+    own = [] if node.row is None else [node.row]
+    return [*own, *(row for child in node.below for row in _rows(child))]
 
 
 def grow(rows: Sequence[Encoded], *, share_image: bool = True) -> list[Tree]:
@@ -136,6 +144,8 @@ class Forest:
     before_S: Tensor
     """Flat index (row * T + column) of the token that predicts each scored token."""
     targets_S: Tensor
+    own_S: Tensor
+    """Flat index of each scored token itself."""
     leaves_S: Tensor
     """The number of the row, among those that the trees were grown from, that a scored token belongs to."""
 
@@ -143,6 +153,22 @@ class Forest:
     def tokens(self) -> int:
         """Tokens that pass the language model, padding left out."""
         return sum(map(len, self.trees))
+
+    @cached_property
+    def _leaves(self) -> dict[int, tuple[int, int]]:
+        """Of each of the caller's rows the number of its tree and of its first scored token."""
+        first: dict[int, int] = {}
+        for s, leaf in enumerate(self.leaves_S.tolist()):
+            first.setdefault(leaf, s)
+        return {leaf: (number, first[leaf]) for number, tree in enumerate(self.trees) for leaf in _rows(tree.root)}
+
+    def look(self, row: int, tokens: Sequence[int], image_token: int) -> Look:
+        """Where some tokens of a row's answer stand, and the tokens of its image."""
+        number, first = self._leaves[row]
+        b, column = self.places[number]
+        own = (self.own_S[first + torch.tensor(list(tokens), device=self.own_S.device)] % self.ids_BT.shape[1]).tolist()
+        ids = self.trees[number].root.ids
+        return Look(b, own, [column + i for i, token in enumerate(ids) if token == image_token])
 
 
 def plant(trees: Sequence[Tree], budget: int | None = None, pad: int = 0, device: torch.device | str = "cpu") -> Forest:
@@ -169,16 +195,15 @@ def _laid_out(rows: Sequence[Sequence[Tree]], pad: int, device: torch.device | s
     ids, offsets = np.full(shape, pad), np.zeros(shape, np.int64)
     until, roots = np.tile(np.arange(1, width + 1), (len(rows), 1)), np.full(shape, -1)
     places: list[tuple[int, int]] = []
-    scored: list[tuple[int, int, int]] = []
+    scored: list[tuple[int, int, int, int]] = []
     for r, row in enumerate(rows):
         column = 0
         for tree in row:
             places.append((r, column))
-            own = len(tree.root.ids)
-            roots[r, column : column + own] = len(places) - 1
+            roots[r, column : column + len(tree.root.ids)] = len(places) - 1
             walk = _Walk(ids[r], offsets[r], until[r], scored, base=r * width)
             column = walk.visit(tree.root, column, before=-1, depth=0)
-    before, targets, leaves = (torch.tensor(v, device=device) for v in zip(*scored, strict=True))
+    before, own, targets, leaves = (torch.tensor(v, device=device) for v in zip(*scored, strict=True))
     return Forest(
         ids_BT=torch.from_numpy(ids).to(device),
         offsets_BT=torch.from_numpy(offsets).to(device),
@@ -187,6 +212,7 @@ def _laid_out(rows: Sequence[Sequence[Tree]], pad: int, device: torch.device | s
         trees=[tree for row in rows for tree in row],
         places=places,
         before_S=before,
+        own_S=own,
         targets_S=targets,
         leaves_S=leaves,
     )
@@ -199,7 +225,7 @@ class _Walk:
     ids: np.ndarray
     offsets: np.ndarray
     until: np.ndarray
-    scored: list[tuple[int, int, int]]
+    scored: list[tuple[int, int, int, int]]
     base: int
 
     def visit(self, node: Node, column: int, before: int, depth: int) -> int:
@@ -209,7 +235,8 @@ class _Walk:
         self.offsets[column:end] = np.arange(depth, depth + len(node.ids))
         if node.row is not None:
             predictors = [before, *range(column, end - 1)]
-            self.scored.extend((self.base + p, t, node.row) for p, t in zip(predictors, node.ids, strict=True))
+            places = zip(predictors, range(column, end), node.ids, strict=True)
+            self.scored.extend((self.base + p, self.base + o, t, node.row) for p, o, t in places)
         after = end
         for child in node.below:
             after = self.visit(child, after, end - 1, depth + len(node.ids))

@@ -1,0 +1,169 @@
+"""Maps from a model's attention: whose rows they are, that they lie on the right patches, and what refuses them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import dialogue, draw, records_in
+
+from bench.families import FAMILIES, fresh
+from unveil import attention, cli, gaze
+from unveil.curate.mau import Rules, mau
+from unveil.encoding import Chat, Encoded
+from unveil.geometry import covered
+from unveil.models import Loaded, part_of
+from unveil.preferences import read_pairs
+from unveil.profiles import ModelError
+from unveil.records import write_jsonl
+from unveil.train.features import Features
+
+SHORT = "llava_mistral"  # its window ends before the image here
+SIZES = ((96, 64), (64, 96), (64, 64), (200, 90))
+
+
+def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> Encoded:
+    image = draw(tmp_path / "a.png", size, 3)
+    return copy.chat.encode(dialogue("d", image.name, "Where is it?", "There, on the left."), image, True)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != SHORT])
+def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
+    """Rows of the answer's words, columns of the image's tokens; the mean over heads and the middle third of layers,
+    then each row divided by its sum, then the mean over words: computed here from the weights of the whole model."""
+    copy = fresh(name)
+    row = row_of(copy, tmp_path)
+    before = attention.of(copy.model)
+    shares, places = gaze.looked_at(copy, row)
+    assert attention.of(copy.model) == before
+    assert shares.sum() == pytest.approx(1) and (shares >= 0).all() and len(shares) == len(places)
+    copy.model.set_attn_implementation("eager")
+    batch = copy.chat.batch([row])
+    at = (batch["input_ids"][0] == copy.model.config.image_token_id).nonzero()[:, 0]
+    del batch["labels"]
+    with torch.no_grad():
+        layers = copy.model(**batch, output_attentions=True).attentions
+    middle = layers[len(layers) // 3 : len(layers) - len(layers) // 3] or layers
+    words = range(len(row.prompt), len(row) - len(copy.chat.end))
+    mean = np.zeros(len(at))
+    for word in words:
+        weights = np.mean([layer[0, :, word, at].double().mean(0).numpy() for layer in middle], 0)
+        weights[np.isnan(places[:, 0])] = 0
+        mean += weights / weights.sum() / len(words)
+    np.testing.assert_allclose(shares, mean, atol=1e-6)
+
+
+def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
+    copy = fresh(SHORT)
+    with pytest.raises(ModelError, match="d: the image is out of reach"):
+        gaze.looked_at(copy, row_of(copy, tmp_path))
+
+
+# ------------------------------------------------------------------------------------------------- places of patches
+
+
+def blind(copy: Loaded) -> Any:
+    """The model with a tower whose patches know nothing of one another: attention and position add nothing."""
+    for name, p in copy.model.named_parameters():
+        if part_of(name) == "tower" and any(w in name for w in ("out_proj", "attn.proj", "o_proj", "projection_layer")):
+            torch.nn.init.zeros_(p)
+    return copy.model
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    """A bright square on a dark image changes the features of just those tokens whose places it touches.
+
+    The tower's attention is switched off, so that a token knows nothing but its own pixels. Resizing blurs: tokens
+    whose place ends within some pixels of the square may change or not.
+    """
+    copy = fresh(name)
+    model = blind(copy)
+    width, height = size
+    dark = np.full((height, width, 3), 40, np.uint8)
+    lit = dark.copy()
+    square = (width * 0.55, height * 0.2, width * 0.85, height * 0.6)
+    x1, y1, x2, y2 = map(round, square)
+    lit[y1:y2, x1:x2] = 250
+    features = []
+    for array in (dark, lit):
+        seen = copy.chat.show(array)
+        found = Features(model, copy.chat.processor.image_processor, 0)([seen]).pooler_output
+        features.append(torch.cat(list(found)) if not isinstance(found, torch.Tensor) else found.flatten(0, -2))
+    places = gaze.patches(copy.chat, model.config, seen)
+    changed = ((features[0] - features[1]).abs().max(-1).values > 1e-6).numpy()
+    assert len(changed) == len(places)
+    real = ~np.isnan(places[:, 0])
+    assert not changed[~real].any()
+    near = 0.06 * max(size)
+    inner, outer = (x1 + near, y1 + near, x2 - near, y2 - near), (x1 - near, y1 - near, x2 + near, y2 + near)
+    must, may = (covered(places[real], [box]) > 0 for box in (inner, outer))
+    assert must.any() and (changed[real] >= must).all(), "a token in the square did not change"
+    assert (changed[real] <= may).all(), "a token far from the square changed"
+
+
+def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:
+    """40 x 20 pixels padded to 40 x 40 begin at row 10: a grid of 4 x 4 has its rows at -10, 0, 10, 20 to 30.
+
+    A processor that resizes the shorter edge and crops the centre shows the middle 20 x 20 of it unpadded: its
+    columns from 10 to 30.
+    """
+    copy = fresh("llava_clip")
+    padded = copy.chat.show(np.zeros((20, 40, 3), np.uint8))
+    places = gaze.patches(copy.chat, copy.model.config, padded)
+    assert places[0].tolist() == [0, -10, 10, 0] and places[-1].tolist() == [30, 20, 40, 30]
+    chat = Chat(copy.chat.processor, replace(copy.chat.profile, syntax="unit"))
+    places = gaze.patches(chat, copy.model.config, chat.show(np.zeros((20, 40, 3), np.uint8)))
+    assert places[0].tolist() == [10, 0, 15, 5] and places[-1].tolist() == [25, 15, 30, 20]
+
+
+def test_unknown_families_are_refused() -> None:
+    copy = fresh("llava_clip")
+    copy.model.config.model_type = "unheard"
+    with pytest.raises(ModelError, match="unheard models have no patch grid"):
+        gaze.patches(copy.chat, copy.model.config, copy.chat.show(np.zeros((20, 40, 3), np.uint8)))
+
+
+def test_attention_inside_boxes_by_hand() -> None:
+    """Four patches of 1 x 1 with shares 0.4, 0.3, 0.2, 0.1. The box covers the first and half of the second: 0.4 + 0.15
+    of the attention, on 1.5 / 4 of the area. A token of no place takes no part in either."""
+    places = np.array([[0, 0, 1, 1], [1, 0, 2, 1], [0, 1, 1, 2], [1, 1, 2, 2]], float)
+    shares = np.array([0.4, 0.3, 0.2, 0.1])
+    assert gaze.inside(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+    more = np.concatenate([places, np.full((1, 4), np.nan)])
+    assert gaze.inside(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+
+
+def test_shares_by_hand() -> None:
+    """Two words: (0.1, 0.3) and (0.2, 0.2) on two patches are (1/4, 3/4) and (1/2, 1/2) of the image: mean 3/8, 5/8.
+    A word that does not see the image is left out; where none does there are no shares."""
+    places = np.array([[0, 0, 1, 1], [1, 0, 2, 1]], float)
+    found = gaze.shares(torch.tensor([[0.1, 0.3], [0.2, 0.2], [0.0, 0.0]]), places)
+    assert found is not None and found.tolist() == pytest.approx([3 / 8, 5 / 8])
+    assert gaze.shares(torch.zeros(2, 2), places) is None
+
+
+def test_patches_on_the_image() -> None:
+    """Two patches side by side on 4 x 2 pixels, the left one reaching out of the picture; tiles lie on an overview."""
+    places = np.array([[-2, 0, 2, 2], [2, 0, 4, 2], [0, 0, 4, 2]], float)
+    picture = gaze.on_image(np.array([1.0, 2.0, 10.0]), places, (4, 2))
+    np.testing.assert_array_equal(picture, [[11, 11, 12, 12]] * 2)
+    np.testing.assert_allclose(gaze.density(np.array([0.4, 0.2, 0.4]), places), [0.05, 0.05, 0.05])
+
+
+def test_the_command_hides_what_the_model_looks_at(tiny_folder: Path, tmp_path: Path) -> None:
+    """Pairs whose maps are grids of whole patches, with the attention's share as confidence."""
+    records = records_in(tmp_path)
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    words = ["--records", tmp_path / "records.jsonl", "--dialogues", tmp_path / "dialogues.jsonl", "--map", "attention"]
+    out = tmp_path / "pairs.jsonl"
+    assert cli.main(["curate", "noise", *map(str, words), "--model", str(tiny_folder), "--out", str(out)]) == 0
+    for pair in read_pairs(out):
+        noise = pair.rejected_noise
+        assert noise and noise.map.grid and 0 < noise.share <= 0.5 and 0 < noise.confidence < 1

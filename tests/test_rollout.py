@@ -1,0 +1,151 @@
+"""Answers of the policy: the same tokens as transformers' own generation, their log-probabilities, and who leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import dialogue, draw
+
+from bench.families import FAMILIES, fresh, loaded
+from unveil import attention, models
+from unveil.encoding import Encoded
+from unveil.models import Loaded
+from unveil.train.engine import Distribution, Scorer, whole
+from unveil.train.features import Features
+from unveil.train.rollout import banned, rollout
+
+GREEDY = Distribution(temperature=0.0)
+
+
+def scorer_of(copy: Loaded, tree: bool = True, **options: object) -> Scorer:
+    for p in copy.model.parameters():
+        p.requires_grad_(False)
+    seeing = Features(whole(copy.model), copy.chat.processor.image_processor, 100)
+    return Scorer(copy.model, copy.chat, seeing, tree=tree, **options)  # type: ignore[arg-type]
+
+
+def questions(copy: Loaded, folder: Path) -> list[Encoded]:
+    """Three questions on two images of different sizes, none of one length."""
+    first, second = draw(folder / "a.png", (96, 64), 3), draw(folder / "b.png", (50, 120), 4)
+    asked = (
+        (first, "Where is it?"),
+        (second, "Is anything abnormal in this image?"),
+        (first, "What is in this region?"),
+    )
+    return [copy.chat.encode(dialogue(f"d{i}", p.name, q), p, with_answer=False) for i, (p, q) in enumerate(asked)]
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_greedy_answers_are_those_of_generate(name: str, tmp_path: Path) -> None:
+    """Side by side on shared keys, windows, positions of three axes and all: the tokens that generate() writes."""
+    copy = fresh(name)
+    asked = questions(copy, tmp_path)
+    theirs = [text for text, _ in models.answer(copy, asked, 24)]
+    drawn = rollout(scorer_of(copy), asked, 2, 24, GREEDY, seed=0)
+    assert [d.question for d in drawn] == [0, 0, 1, 1, 2, 2]
+    assert [copy.chat.text(d.ids) for d in drawn] == [theirs[d.question] for d in drawn]
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_kept_probabilities_are_those_of_the_scorer(name: str, tmp_path: Path) -> None:
+    """What was drawn at temperature 0.7 scores the same, under that distribution, token by token."""
+    copy = fresh(name)
+    scorer, asked = scorer_of(copy), questions(copy, tmp_path)
+    scorer.distribution = Distribution(0.7, banned(copy.chat, copy.model.config))
+    drawn = rollout(scorer, asked, 3, 12, scorer.distribution, seed=5)
+    rows = [replace(asked[d.question], id=str(i), answer=d.ids) for i, d in enumerate(drawn)]
+    with torch.no_grad():
+        scored = scorer(rows).in_order()
+    torch.testing.assert_close(scored, torch.tensor([p for d in drawn for p in d.logps]), atol=2e-5, rtol=1e-5)
+    assert len({tuple(d.ids) for d in drawn}) > 3, "answers do not differ"
+
+
+def test_plain_rows_write_the_same(tmp_path: Path) -> None:
+    """A model that cannot take a tree writes what one that can does, and keeps the same probabilities."""
+    copy = fresh("llava_clip")
+    asked = questions(copy, tmp_path)
+    ours = rollout(scorer_of(copy), asked, 2, 12, GREEDY, seed=0)
+    plain = rollout(scorer_of(fresh("llava_clip"), tree=False), asked, 2, 12, GREEDY, seed=0)
+    assert [d.ids for d in ours] == [d.ids for d in plain] and [d.cut for d in ours] == [d.cut for d in plain]
+    torch.testing.assert_close([d.logps for d in ours], [d.logps for d in plain], atol=1e-5, rtol=1e-5)
+
+
+def test_the_seed_decides(tiny: Loaded, tmp_path: Path) -> None:
+    scorer, asked = scorer_of(fresh("llava_siglip")), questions(tiny, tmp_path)
+
+    def ids(seed: int) -> list[list[int]]:
+        return [d.ids for d in rollout(scorer, asked, 2, 8, Distribution(), seed)]
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = ids(3)
+    assert torch.equal(before, torch.get_rng_state()), "a global generator was touched"
+    assert first == ids(3) and first != ids(4)
+
+
+def test_answers_that_end_leave(tmp_path: Path) -> None:
+    """A model whose end is drawn half of the time: an answer of n tokens costs n - 1 passes of a token at the most.
+
+    Places are cleared once a quarter has ended, so fewer tokens pass than if all had gone on to the longest answer.
+    """
+    copy = fresh("llava_siglip")
+    scorer, asked = scorer_of(copy), questions(copy, tmp_path)
+    whole(copy.model).lm_head.weight.data.zero_()
+    some = [i for i in range(len(copy.chat.tokenizer)) if i not in copy.chat.stops][1:]
+    only = Distribution(1.0, tuple(some))  # the end or token 0
+    before = scorer.counts["lm_tokens"]
+    scorer.budget = None
+    prompts = sum(len(row) for row in asked[:2]) + len(asked[2]) - len(asked[0].seen.block)
+    drawn = rollout(scorer, asked, 32, 64, only, seed=1)
+    longest = max(len(d.ids) for d in drawn)
+    assert not any(d.cut for d in drawn) and 1 < longest < 32
+    assert all(copy.chat.stops.isdisjoint(d.ids[:-1]) and d.ids[-1] in copy.chat.stops for d in drawn)
+    passed = scorer.counts["lm_tokens"] - before - prompts
+    assert sum(len(d.ids) - 1 for d in drawn) <= passed + 10 < len(drawn) * (longest - 1) * 0.6
+    mean = sum(len(d.ids) for d in drawn) / len(drawn)
+    assert 1.5 < mean < 2.6, "of a fair coin, two"
+
+
+def test_an_answer_at_the_limit_is_cut(tmp_path: Path) -> None:
+    copy = fresh("llava_siglip")
+    asked = questions(copy, tmp_path)
+    never = Distribution(1.0, tuple(copy.chat.stops))
+    drawn = rollout(scorer_of(copy), asked, 2, 5, never, seed=1)
+    assert all(d.cut and len(d.ids) == len(d.logps) == 5 for d in drawn)
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_tokens_of_images_are_never_drawn(name: str) -> None:
+    """Whatever stands in an image's place may not be said, padding neither; the end may."""
+    copy = loaded(name)
+    out = banned(copy.chat, copy.model.config)
+    assert copy.model.config.image_token_id in out
+    assert copy.chat.stops.isdisjoint(out)
+    words = copy.chat.tokenizer.convert_ids_to_tokens(list(out))
+    assert not any(word.isalpha() for word in words)
+
+
+def test_the_prompt_and_its_image_pass_once(tmp_path: Path) -> None:
+    """Three questions on two images: two pictures through the tower, whatever the number of answers; none again."""
+    copy = fresh("llava_siglip")
+    scorer, asked = scorer_of(copy), questions(copy, tmp_path)
+    rollout(scorer, asked, 8, 2, Distribution(), seed=0)
+    assert scorer.features.encodings == 2
+    rollout(scorer, asked, 8, 2, Distribution(), seed=1)
+    assert scorer.features.encodings == 2
+
+
+def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
+    """Training mode and attention are what they were, also after an error."""
+    copy = fresh("gemma3")
+    scorer = scorer_of(copy)
+    scorer.train()
+    before = attention.of(copy.model)
+    rollout(scorer, questions(copy, tmp_path), 2, 3, Distribution(), seed=0)
+    with pytest.raises(ValueError):
+        rollout(scorer, [], 2, 3, Distribution(), seed=0)
+    assert scorer.training and attention.of(copy.model) == before
+    assert all("unveil_hook" not in vars(m) for m in copy.model.modules())
