@@ -9,6 +9,7 @@ Shapes: B rows, T tokens.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections import OrderedDict
@@ -349,6 +350,15 @@ class Chat:
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
         return self._decode([i for i in ids[:end] if i not in drop]).strip()
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The part of the text that each generated id adds."""
+        words = self.tokenizer.convert_ids_to_tokens(list(ids))
+        plain = [word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n") for word in words]
+        if "".join(plain).strip() == self._decode(ids).strip():
+            return plain
+        whole = [self._decode(ids[: i + 1]) for i in range(len(ids))]  # letters of which an id is a part only
+        return [now[len(before) :] for before, now in itertools.pairwise(["", *whole])]
 
     @cached_property
     def stops(self) -> frozenset[int]:

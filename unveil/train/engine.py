@@ -18,12 +18,14 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from unveil import attention
-from unveil.encoding import IGNORED, Chat, Encoded
+from unveil import attention, gaze
+from unveil.encoding import IGNORED, Chat, Encoded, Seen
 from unveil.models import language_model
 from unveil.profiles import ModelError
 from unveil.train.features import Features
@@ -134,6 +136,7 @@ class Scorer(nn.Module):
         self.distribution = distribution
         self.entropy = entropy
         self.critic = critic
+        self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
         self.architecture = ARCHITECTURES.get(base.config.model_type) if tree else None
@@ -182,6 +185,12 @@ class Scorer(nn.Module):
         if self.architecture is None:
             raise ModelError("this model runs on plain rows")
         return self.architecture
+
+    def places(self, seen: Seen) -> NDArray[np.float64]:
+        """Where the patches of an image lie (``gaze.patches``), worked out once for each image."""
+        if seen.digest not in self._places:
+            self._places[seen.digest] = gaze.patches(self.chat, whole(self.model).config, seen)
+        return self._places[seen.digest]
 
     def _probed(self, probe: attention.Probe) -> AbstractContextManager[object]:
         """Lets the probe look at the middle third of the layers, if it looks for anything."""

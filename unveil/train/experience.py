@@ -1,0 +1,353 @@
+"""From questions to rewarded answers: what GRPO and PPO learn from.
+
+Shapes: Q questions, G answers to each, R = Q * G rows, S answer tokens of all rows, row after row.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unveil import gaze
+from unveil.attention import of as attention_of
+from unveil.encoding import Chat, Encoded
+from unveil.records import Dialogue, Kind, Record, read_jsonl, select
+from unveil.train import adapt, loop
+from unveil.train.engine import Distribution, Scorer, Scores, whole
+from unveil.train.rewards import (
+    Answered,
+    Attention,
+    Combination,
+    Reward,
+    hits,
+    named,
+    tightened,
+    totals,
+    watched,
+)
+from unveil.train.rollout import Drawn, banned, rollout
+from unveil.verdict import Case
+from unveil.wording import parse
+
+LOG = logging.getLogger(__name__)
+LOOKING = ("vision", "vision-lift")
+
+Judge = Callable[[Sequence[Case]], Sequence[float | None]]
+"""Scores answers from 0 to 1, None where it cannot tell; raises where it cannot be asked at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(adapt.Options):
+    """What both ways to learn from rewards can be told."""
+
+    records: Path
+    """Records, which hold the truth."""
+    dialogues: Path
+    """Questions on them; those of the training split are answered, those of validation watched."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
+    """Kinds of questions to learn from."""
+    limit: int | None = None
+    """Questions of the training split that are used, a fixed sample; by default all."""
+    rewards: tuple[str, ...] = ("relevance", "localisation", "vision")
+    """Rewards that are added up: localisation, vision, relevance, category, detection, form, similarity, hits@0.5, or
+    your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
+    combination: Combination = "max"
+    """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
+    tighten: bool = False
+    """Let the localisation reward count hits only, above a threshold that rises with the running mean (MedLoc-R1)."""
+    batch_size: int = 16
+    """Questions per forward pass and process."""
+    answers: int = 8
+    """Answers drawn to each question."""
+    temperature: float = 1.0
+    """Temperature at which they are drawn."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens; one that is cut there counts as unusable."""
+    updates: int = 1
+    """Updates made from the same answers."""
+    epochs: float = 1.0
+    """Passes over the questions."""
+    together: int = 1
+    """Questions on one image that stand in one pass, at the most."""
+    clip_low: float = 0.2
+    """How far the ratio of probabilities may fall below 1 before its gradient is cut."""
+    clip_high: float = 0.2
+    """How far it may rise above 1."""
+    kl: float = 0.0
+    """Coefficient of the KL term to the model before training; KL is logged in any case."""
+    kl_target: float | None = None
+    """Let the coefficient of the KL term adapt so that KL per token comes to this."""
+    entropy: float = 0.0
+    """Coefficient of the entropy bonus."""
+    mean_over: Literal["token", "sequence"] = "token"
+    """Average the loss over tokens (DAPO), or first over each answer's tokens (GRPO as first published)."""
+    keep_best: bool = True
+    """Keep the weights with the best greedy answers on validation, else the last ones."""
+    samples_every: int = 50
+    """Updates between samples: answers with their rewards, and their boxes on the picture; 0 never."""
+    least_entropy: float = 0.1
+    """Stop when entropy falls below this share of what it was at first."""
+    most_growth: float = 3.0
+    """Stop when answers grow longer than this many times what they were at first."""
+    most_unusable: float = 0.5
+    """Stop when more than this share of the answers is empty, unreadable or cut."""
+    validate_every: int = 25
+    """Updates between greedy validations; 0 never."""
+    validation_rows: int = 128
+    """Validation questions answered each time, at the most."""
+    checkpoint_every: int = 50
+    """Updates between checkpoints; 0 never."""
+    log_every: int = 1
+    """Updates between lines of metrics.jsonl."""
+
+
+def parts(config: Options) -> list[Reward]:
+    """The rewards that the options name; raises ``RewardError`` for one that is not known."""
+    out = []
+    for text in config.rewards:
+        found = re.fullmatch(r"(.+?)=(-?[\d.]+)", text)
+        out.append(named(found[1], float(found[2])) if found else named(text, 1.0))
+    if not any(reward.weight for reward in out):
+        raise loop.TrainingError("--rewards: all weights are 0, so there is nothing to learn from")
+    return out
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked, and what is known about it."""
+
+    train: list[Dialogue]
+    val: list[Dialogue]
+    records: Mapping[str, Record]
+    names: list[str]
+    """All labels, the vocabulary of names."""
+
+    def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
+        """An answer beside the truth."""
+        parsed = parse(dialogue.kind, text, row.seen.view, self.names)
+        return Case(dialogue, self.records[dialogue.record], parsed, text, self.names, cut)
+
+
+def questions(config: Options) -> Questions:
+    """Reads the questions; raises ``TrainingError`` where there is none to learn from."""
+    records = {record.id: record for record in read_jsonl(config.records, Record)}
+    asked = [d for d in read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    if missing := [d.id for d in asked if d.record not in records]:
+        raise loop.TrainingError(f"{missing[0]}: its record is not in {config.records} ({len(missing)} are missing)")
+    train, val = select(asked, "train"), select(asked, "val")
+    if not train:
+        raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
+    train = loop.sample(train, config.limit or len(train), config.seed)
+    names = sorted({f.label for record in records.values() for f in record.findings})
+    return Questions(train, loop.sample(val, config.validation_rows, config.seed), records, names)
+
+
+def distribution(config: Options, scorer: Scorer) -> Distribution:
+    """What answers are drawn from, and scored under."""
+    if config.temperature <= 0:
+        raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
+    return Distribution(config.temperature, banned(scorer.chat, whole(scorer.model).config))
+
+
+def reads_attention(rewards: Sequence[Reward]) -> bool:
+    """Whether any of them needs to know where the model looked."""
+    return any(reward.name in LOOKING for reward in rewards)
+
+
+def without_attention(rewards: Sequence[Reward], scorer: Scorer) -> tuple[list[Reward], str | None]:
+    """The rewards that this model can have, and why others are left out, None if none is."""
+    base = whole(scorer.model)
+    why = None
+    if not reads_attention(rewards):
+        return list(rewards), None
+    if scorer.architecture is None:
+        why = "it runs on plain rows, on which attention is not read"
+    elif attention_of(base) in ("eager", "flex_attention"):
+        why = f"--attention {attention_of(base)} does not show it; sdpa does"
+    elif base.config.model_type not in gaze.LAYOUTS:
+        why = f"{base.config.model_type} models have no patch grid that is known here"
+    if why is None:
+        return list(rewards), None
+    kept = [reward for reward in rewards if reward.name not in LOOKING]
+    if not any(reward.weight for reward in kept):
+        raise loop.TrainingError(f"the vision reward cannot be had: {why}")
+    return kept, f"the vision reward is left out: {why}"
+
+
+# ------------------------------------------------------------------------------------------------------------ answers
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Answers of the policy to some questions, before they are rewarded."""
+
+    dialogues: list[Dialogue]
+    drawn: list[Drawn]
+    rows: list[Encoded]
+    """The questions with the answers drawn, R of them."""
+    cases: list[Case]
+    named: list[dict[str, list[int]]]
+    """Of each row, the categories that it names and the tokens that do so."""
+    relevance: list[float | None]
+    sampled_S: Tensor
+    """Log-probabilities that the tokens had when they were drawn."""
+
+    @property
+    def answers(self) -> int:
+        return len(self.rows) // len(self.dialogues)
+
+    @property
+    def watched(self) -> dict[int, list[int]]:
+        """The tokens whose attention is asked for, by row."""
+        found = {i: sorted({t for tokens in named.values() for t in tokens}) for i, named in enumerate(self.named)}
+        return {i: tokens for i, tokens in found.items() if tokens}
+
+
+def collect(
+    scorer: Scorer,
+    asked: Questions,
+    batch: Sequence[Dialogue],
+    rows: Sequence[Encoded],
+    config: Options,
+    seed: int,
+    judge: Judge | None = None,
+) -> Experience:
+    """Lets the policy answer each question ``config.answers`` times."""
+    prompts = [replace(row, answer=[]) for row in rows]
+    drawn = rollout(scorer, prompts, config.answers, config.max_new_tokens, scorer.distribution, seed)
+    chat = scorer.chat
+    answered = [
+        replace(prompts[d.question], id=f"{prompts[d.question].id} ({i % config.answers})", answer=d.ids)
+        for i, d in enumerate(drawn)
+    ]
+    cases = [asked.case(batch[d.question], prompts[d.question], chat.text(d.ids), d.cut) for d in drawn]
+    return Experience(
+        dialogues=list(batch),
+        drawn=drawn,
+        rows=answered,
+        cases=cases,
+        named=[_named(chat, case, d.ids) for case, d in zip(cases, drawn, strict=True)],
+        relevance=list(judge(cases)) if judge else [None] * len(cases),
+        sampled_S=torch.tensor([p for d in drawn for p in d.logps]),
+    )
+
+
+def _named(chat: Chat, case: Case, ids: Sequence[int]) -> dict[str, list[int]]:
+    """The true categories that a diagnosis names, and the tokens of the words that do so."""
+    if case.dialogue.kind != "diagnosis":
+        return {}
+    labels = sorted({case.name(f.label) for f in case.record.findings})
+    return {label: tokens for label in labels if (tokens := tokens_of(chat, ids, label))}
+
+
+def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
+    """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
+    text, ends = "", []
+    for piece in chat.pieces(ids):
+        text += piece
+        ends.append(len(text))
+    words = r"[\s_-]+".join(map(re.escape, label.split()))
+    spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
+    starts = [0, *ends[:-1]]
+    return [t for t, (a, b) in enumerate(zip(starts, ends, strict=True)) if any(a < y and x < b for x, y in spans)]
+
+
+# ------------------------------------------------------------------------------------------------------------ rewards
+
+
+@dataclass
+class Progress:
+    """What a run remembers of its rewards; kept in checkpoints."""
+
+    iou: float | None = None
+    """Running mean of the localisation reward."""
+    kl: float = 0.0
+    """Coefficient of the KL term."""
+    first: dict[str, float] = field(default_factory=dict)
+    """Entropy and length of the answers at the start."""
+    best: float | None = None
+    """The best validation."""
+    best_step: int = 0
+
+    def state_dict(self) -> dict[str, object]:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        vars(self).update(state)
+
+
+@dataclass(frozen=True)
+class Rewarded:
+    """What the answers are worth."""
+
+    answered: list[Answered]
+    parts_QG: dict[str, NDArray[np.float64]]
+    usable_QG: NDArray[np.bool_]
+    totals_QG: Tensor
+
+
+def rewarded(
+    experience: Experience,
+    scorer: Scorer,
+    scores: Scores,
+    rewards: Sequence[Reward],
+    config: Options,
+    state: Progress,
+) -> Rewarded:
+    """The rewards of all answers. ``scores`` hold where their words looked, if a reward asks for it."""
+    reads = reads_attention(rewards)
+    answered = []
+    for i, case in enumerate(experience.cases):
+        looked = _attention(experience, i, scores, scorer) if reads else None
+        answered.append(Answered(case, looked, experience.relevance[i]))
+    shape = len(experience.dialogues), experience.answers
+    used = [_tight(reward, state) if config.tighten else reward for reward in rewards]
+    parts_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
+    usable_QG = np.array([a.usable for a in answered]).reshape(shape)
+    total_QG = torch.from_numpy(totals(parts_QG, used, usable_QG, config.combination)).float()
+    return Rewarded(answered, parts_QG, usable_QG, total_QG)
+
+
+def _tight(reward: Reward, state: Progress) -> Reward:
+    """The localisation reward with the threshold that the run has come to."""
+    if reward.name != "localisation":
+        return reward
+    return replace(reward, function=hits(tightened(state.iou or 0.0)))
+
+
+def _attention(experience: Experience, row: int, scores: Scores, scorer: Scorer) -> dict[str, Attention]:
+    """Where the words of each category that a row names looked; without those whose words do not see the image."""
+    if not experience.named[row]:
+        return {}
+    places = scorer.places(experience.rows[row].seen)
+    tokens = experience.watched[row]
+    out = {}
+    for label, own in experience.named[row].items():
+        found = gaze.shares(scores.weights[row][[tokens.index(t) for t in own]], places)
+        if found is not None:
+            out[label] = Attention(found, places)
+    return out
+
+
+def figures(experience: Experience, worth: Rewarded) -> dict[str, float]:
+    """What is logged of answers and rewards."""
+    lengths = [len(d.ids) for d in experience.drawn]
+    alike = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < 1e-9
+    return {
+        "reward": float(worth.totals_QG.mean()),
+        "reward_spread": float(worth.totals_QG.std(1).mean()) if experience.answers > 1 else 0.0,
+        "groups_alike": float(alike.float().mean()),
+        "unusable": float(1 - worth.usable_QG.mean()),
+        "cut": float(np.mean([d.cut for d in experience.drawn])),
+        "length": float(np.mean(lengths)),
+        **watched(worth.parts_QG),
+    }

@@ -1,0 +1,65 @@
+"""Group relative policy optimisation (arXiv 2402.03300) on the token tree.
+
+G answers are drawn to each question; what an answer earns beyond the mean of its group is the advantage of each of its
+tokens:
+
+    L = -mean_t min(rho_t A, clip(rho_t, 1 - low, 1 + high) A) + beta KL(pi, ref) - c S[pi],   rho_t = pi / pi_old
+
+The first update of a rollout needs no pass of its own for pi_old, nor for where the model looked: both come with the
+pass that has the gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unveil.train import loop, reinforce
+from unveil.train.advantages import group_relative
+from unveil.train.engine import Scores
+from unveil.train.experience import Experience, Judge, Options
+from unveil.train.reinforce import Learnt, Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoConfig(Options):
+    """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
+
+    spread: bool = False
+    """Divide advantages by the spread of the group's rewards, as first published; without, groups whose answers hardly
+    differ count less."""
+
+
+def main(config: GrpoConfig, judge: Judge | None = None) -> Path:
+    """Trains and returns the folder of the trained model."""
+    run = reinforce.begin(config, "grpo", judge)
+    config = run.config
+    with run.progress() as advance:
+        while run.step < run.total:
+            run.set_rate()
+            drawn = [run.collect(part) for part in range(config.accumulate)]
+            ids = [d.id for part in drawn for d in part.dialogues]
+            held: list[Learnt] = []
+            for update in range(config.updates):
+                found = []
+                for i, part in enumerate(drawn):
+                    with run.passing(last=i + 1 == len(drawn)):
+                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
+                        if not update:
+                            held.append(learnt(run, part, scores))
+                        loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
+                        loop.finite(loss, ids)
+                        run.accelerator.backward(loss / len(drawn))
+                    found.append(figures)
+                run.update(ids)
+            found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
+            run.after(found, drawn[-1], held[-1].worth)
+            advance(note=f"reward {found[-1]['reward']:.3f}")
+    return run.end()
+
+
+def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
+    """What the first pass over the answers tells: their rewards, and the advantage of each token."""
+    worth = run.rewarded(drawn, scores)
+    relative_R = group_relative(worth.totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
+    return run.learnt(drawn, scores, worth, relative_R[scores.rows_S[scores.order_S]])

@@ -1,0 +1,317 @@
+"""What GRPO and PPO have in common around their loops: the start of a run, its watching, its end."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+
+from unveil import runs
+from unveil.encoding import Encoded
+from unveil.records import Dialogue
+from unveil.sampling import seed_of
+from unveil.screen import progress
+from unveil.train import adapt, experience, loop, losses, watching
+from unveil.train.engine import Scorer, Scores, whole
+from unveil.train.experience import Experience, Judge, Options, Progress, Questions, Rewarded
+from unveil.train.features import Features
+from unveil.train.rewards import Reward
+from unveil.train.stream import Stream
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of some answers after the first pass over them; S tokens, row after row."""
+
+    worth: Rewarded
+    old_S: Tensor
+    """Log-probabilities under the policy that the answers were drawn from."""
+    advantages_S: Tensor
+    weights_S: Tensor
+    """Importance of tokens that another engine drew; 1 to rounding where this one did."""
+    reference_S: Tensor | None
+    """Log-probabilities under the model before training, where they are needed."""
+    figures: dict[str, float]
+    values_S: Tensor | None = None
+    returns_S: Tensor | None = None
+
+
+def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
+    """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it."""
+    logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
+    clip = config.clip_low, config.clip_high
+
+    def mean(terms_S: Tensor) -> Tensor:
+        return losses.averaged(terms_S, rows_S, scores.count, config.mean_over)
+
+    assert scores.entropies_S is not None
+    entropy = mean(scores.entropies_S[scores.order_S])
+    loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
+    figures = {
+        "policy_loss": loss.detach(),
+        "entropy": entropy.detach(),
+        "clip_share": losses.clip_share(logps_S.detach(), held.old_S, held.advantages_S, *clip),
+    }
+    if held.reference_S is not None:
+        away = mean(losses.kl_terms(logps_S, held.reference_S))
+        figures["kl"] = away.detach()
+        loss = loss + kl * away if kl else loss
+    if config.entropy:
+        loss = loss - config.entropy * entropy
+    return loss, {name: float(value) for name, value in figures.items()}
+
+
+@dataclass
+class Run:
+    """A run under way. ``wrapped`` is the policy as accelerate trains it, ``scorer`` the same without its wrapping."""
+
+    name: str
+    asked_for: Options
+    config: Any
+    started: float
+    accelerator: Accelerator
+    wrapped: nn.Module
+    scorer: Scorer
+    reference: Scorer | None
+    optimizer: Any
+    asked: Questions
+    rewards: list[Reward]
+    judge: Judge | None
+    stream: Stream
+    batches: Iterator[tuple[Sequence[Dialogue], list[Encoded]]]
+    log: loop.MetricsLog
+    state: Progress
+    total: int
+    step: int
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.config.out / "checkpoints"
+
+    @property
+    def rate(self) -> float:
+        return (self.config.learning_rate or 0.0) * loop.cosine(self.step, self.total, self.config.warmup)
+
+    # ------------------------------------------------------------------------------------------------------ a rollout
+
+    def collect(self, part: int) -> Experience:
+        """Answers to the next questions. A judge that is down stops the run, at a checkpoint."""
+        batch, rows = next(self.batches)
+        seed = seed_of(self.config.seed, self.step, part, self.accelerator.process_index)
+        try:
+            return experience.collect(self.scorer, self.asked, batch, rows, self.config, seed, self.judge)
+        except JudgeError as error:
+            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            raise loop.TrainingError(f"{error}; go on with --resume from {kept.name}") from error
+
+    def rewarded(self, drawn: Experience, scores: Scores) -> Rewarded:
+        """What the answers are worth."""
+        return experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, self.state)
+
+    def reads(self, drawn: Experience) -> dict[int, list[int]]:
+        """The tokens whose attention a reward asks for."""
+        return drawn.watched if experience.reads_attention(self.rewards) else {}
+
+    @property
+    def needs_kl(self) -> bool:
+        """Whether this step needs the reference: for its loss, or for its line in the log."""
+        return self.config.kl > 0 or self.config.kl_target is not None or self._logs
+
+    @property
+    def _logs(self) -> bool:
+        return (self.step + 1) % self.config.log_every == 0 or self.step + 1 == self.total
+
+    @torch.no_grad()
+    def reference_S(self, drawn: Experience) -> Tensor:
+        """Log-probabilities of all answers' tokens under the model before training, row after row."""
+        if self.reference is not None:
+            return self.reference(drawn.rows).in_order()
+        with self.scorer.model.disable_adapter():  # type: ignore[operator]
+            return self.scorer(drawn.rows).in_order()
+
+    def learnt(
+        self, drawn: Experience, scores: Scores, worth: Rewarded, advantages_S: Tensor, **more: Tensor
+    ) -> Learnt:
+        """What the loss needs besides a pass, and what is logged of answers and rewards."""
+        old_S = scores.in_order().detach()
+        sampled_S = drawn.sampled_S.to(old_S.device)
+        about = experience.figures(drawn, worth)
+        about["mismatch"] = float((old_S - sampled_S).abs().mean())
+        held_S = self.reference_S(drawn) if self.needs_kl else None
+        return Learnt(worth, old_S, advantages_S, losses.importance(old_S, sampled_S), held_S, about, **more)
+
+    # ------------------------------------------------------------------------------------------------------ an update
+
+    def set_rate(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * group.get("factor", 1.0)
+
+    def passing(self, last: bool) -> AbstractContextManager[Any]:
+        """Around a pass with gradients, which are exchanged between processes with the last one of an update."""
+        return _both(self.accelerator.autocast(), loop.synchronised(self.accelerator, self.wrapped, last))
+
+    def update(self, ids: Sequence[str]) -> None:
+        loop.step(self.accelerator, self.wrapped, self.optimizer, self.config.clip_norm, ids)
+
+    def after(self, found: Sequence[dict[str, float]], drawn: Experience, worth: Rewarded) -> None:
+        """Logging, watching, validation and checkpoints after a step; stops a run that has collapsed."""
+        config, rate = self.config, self.rate
+        mean = loop.averaged(found, self.accelerator)
+        if (iou := mean.get("localisation")) is not None:
+            self.state.iou = iou if self.state.iou is None else 0.95 * self.state.iou + 0.05 * iou
+        if config.kl_target is not None:
+            self.state.kl = losses.adapted(self.state.kl, mean["kl"], config.kl_target)
+        logs = self._logs
+        self.step += 1
+        if logs:
+            self.log.write(self.step, lr=rate, **mean)
+        if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
+            watching.sample(drawn, worth, self.asked, config, self.step)
+        if why := watching.collapsed(mean, self.state, config):
+            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
+        due = config.validate_every and self.step % config.validate_every == 0
+        if self.asked.val and config.validate_every and (due or self.step == self.total):
+            self.validate()
+        if config.checkpoint_every and self.step % config.checkpoint_every == 0 and self.step < self.total:
+            loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+
+    def validate(self) -> None:
+        """Greedy answers on validation; keeps the weights that do best."""
+        found = watching.validate(self.scorer, self.asked, self.stream, self.config)
+        self.log.write(self.step, **found)
+        score = found.get("val_score")
+        if self.config.keep_best and score is not None and (self.state.best is None or score > self.state.best):
+            self.state.best, self.state.best_step = score, self.step
+            if self.accelerator.is_main_process:
+                watching.keep(self.scorer.model, self.checkpoints)
+
+    def progress(self) -> AbstractContextManager[Any]:
+        return progress(f"train {self.name}", self.total, self.step, self.accelerator.is_main_process)
+
+    def end(self) -> Path:
+        """Writes the trained model."""
+        config = self.config
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            if self.state.best is not None:
+                watching.bring_back(self.scorer.model, self.checkpoints)
+            adapt.save(self.scorer.model, self.scorer.chat, config)
+            inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+            choice = {
+                "method": config.method,
+                "learning_rate": config.learning_rate,
+                "updates": self.total * config.updates,
+                "kept": self.state.best_step if self.state.best is not None else self.total,
+            }
+            seconds = time.monotonic() - self.started
+            runs.write(config.out, f"train {self.name}", self.asked_for, inputs, seconds, chosen=choice)
+            loop.drop(self.checkpoints, config.keep_checkpoints)
+        self.accelerator.end_training()
+        return config.out
+
+
+class JudgeError(RuntimeError):
+    """A judge that cannot be asked, after all repetitions."""
+
+
+@contextmanager
+def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any]) -> Iterator[None]:
+    with first, second:
+        yield
+
+
+class Critic(nn.Module):
+    """A value for each state: a line through the language model's last hidden state, 0 at first.
+
+    ``through`` lets its error reach the language model too, as in PPO's shared networks.
+    """
+
+    def __init__(self, width: int, through: bool):
+        super().__init__()
+        self.line = nn.Linear(width, 1)
+        self.through = through
+        nn.init.zeros_(self.line.weight)
+        nn.init.zeros_(self.line.bias)
+
+    def forward(self, hidden_SD: Tensor) -> Tensor:
+        return self.line((hidden_SD if self.through else hidden_SD.detach()).float())
+
+
+def begin(
+    config: Options, name: str, judge: Judge | None, critic: bool | None = None, critic_factor: float = 1.0
+) -> Run:
+    """Loads everything and takes up the run where it was left.
+
+    ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
+    """
+    asked_for, started = config, time.monotonic()
+    accelerator = loop.accelerator(config.out, config.trackers)
+    rewards, asked = experience.parts(config), experience.questions(config)
+    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=3e-5)
+    set_seed(config.seed)
+    loaded = adapt.load(config, accelerator.device)
+    checkpoints = config.out / "checkpoints"
+    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + runs.sha256(config.records)}
+    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    reference = _reference(loaded.model, loaded.chat, config)
+    model = adapt.prepare(loaded.model, config)
+    eyes = loaded.chat.processor.image_processor
+    width = whole(model).config.get_text_config().hidden_size
+    scorer = Scorer(
+        model,
+        loaded.chat,
+        Features(whole(model), eyes, config.cache_mb, config.features),
+        entropy=True,
+        critic=None if critic is None else Critic(width, critic).to(loaded.device),
+    )
+    scorer.distribution = experience.distribution(config, scorer)
+    if reference is not None:
+        reference.distribution = scorer.distribution
+    rewards, why = experience.without_attention(rewards, scorer)
+    if why:
+        LOG.warning(why)
+    groups = loop.parameter_groups(model, config.weight_decay)
+    if scorer.critic is not None:
+        groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
+    stream = Stream(scorer, config.dialogues, config)
+    total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
+    wrapped, optimizer = accelerator.prepare(scorer, optimizer)
+    state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
+    accelerator.register_for_checkpointing(state)
+    loop.save_only_what_is_trained(accelerator)
+    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
+    accelerator.init_trackers(f"unveil-{name}", config=runs.plain(config))
+    wrapped.train()
+    images = [d.image for d in asked.train]
+    order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
+    todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
+    run = Run(
+        name, asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, rewards, judge,
+        stream, iter(stream(todo)), log, state, total, step,
+    )  # fmt: skip
+    if step == 0 and asked.val and config.validate_every:
+        run.validate()
+    return run
+
+
+def _reference(model: Any, chat: Any, config: Any) -> Scorer | None:
+    """The model before training: a copy where all weights are trained; adapters are simply switched off."""
+    if config.method == "lora":
+        return None
+    held = copy.deepcopy(model).requires_grad_(False).eval()
+    return Scorer(held, chat, Features(whole(held), chat.processor.image_processor, config.cache_mb))

@@ -1,0 +1,317 @@
+"""Rewards: what an answer is worth, as functions of the answer, the record, and where the model looked.
+
+The rewards of UMed-LVLM (arXiv 2501.01377) are ``localisation`` (its ALR), ``vision`` (VRR) and ``relevance``. A reward
+gives a number, mostly from 0 to 1, or None where there is nothing to judge, such as a place where no place is known:
+None is neither a success nor a failure, is counted, and moves nothing. Parsing and geometry are those of the metrics
+(``verdict``).
+
+Shapes: Q questions, G answers to each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unveil import gaze, plugins
+from unveil.geometry import Box, match, mean_iou
+from unveil.records import Dialogue, Finding, Record
+from unveil.verdict import Case, Outcome, judge, merit, overlap
+
+Combination = Literal["max", "z", "sum"]
+
+
+class RewardError(ValueError):
+    """A reward that cannot be used: it raised, or gave no number. The message names it and the item."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Where the words that name one category looked: shares of the patches (P,), and where these lie, (P, 4)."""
+
+    shares_P: NDArray[np.float64]
+    places_P4: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer beside the truth: what a reward may look at.
+
+    ``attention`` maps each category that the answer names to where its words looked, None where that was not read;
+    ``relevance`` is a judge's score from 0 to 1, None where nobody was asked.
+    """
+
+    case: Case
+    attention: Mapping[str, Attention] | None = None
+    relevance: float | None = None
+
+    @property
+    def text(self) -> str:
+        return self.case.text
+
+    @property
+    def dialogue(self) -> Dialogue:
+        return self.case.dialogue
+
+    @property
+    def record(self) -> Record:
+        return self.case.record
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What is right and wrong about it."""
+        return judge(self.case)
+
+    @property
+    def usable(self) -> bool:
+        """Whether something was said that can be read, to its end."""
+        return self.outcome.status == "ok" and not self.outcome.empty and not self.case.cut
+
+    @cached_property
+    def findings(self) -> list[Finding] | None:
+        """What the question is about: all findings, or those of its label; None where that is not known.
+
+        An image without findings proves their absence only where the annotation is exhaustive.
+        """
+        found = list(self.record.findings)
+        if self.dialogue.kind == "localisation":
+            found = [f for f in found if self.case.name(f.label) == self.case.name(self.dialogue.target or "")]
+        return found if found or self.case.exhaustive else None
+
+    @cached_property
+    def true_boxes(self) -> list[Box] | None:
+        """Where they are; None for a question about no place, and where a finding has no box."""
+        if self.dialogue.kind not in ("diagnosis", "localisation") or self.findings is None:
+            return None
+        boxes = [f.box for f in self.findings if f.box]
+        return boxes if len(boxes) == len(self.findings) else None
+
+
+Function = Callable[[Answered], float | None]
+
+
+# ------------------------------------------------------------------------------------------------------ the functions
+
+
+def localisation(answered: Answered) -> float | None:
+    """IoU, matched one to one and divided by the larger number of boxes; 1 where there is none and none was said."""
+    true = answered.true_boxes
+    return None if true is None else mean_iou(answered.case.parsed.boxes, true)
+
+
+def hits(threshold: float) -> Function:
+    """As ``localisation``, each matched pair counted 1 from an IoU of ``threshold`` on, else 0 (MedGround-R1)."""
+
+    def localisation(answered: Answered) -> float | None:
+        true, said = answered.true_boxes, answered.case.parsed.boxes
+        if true is None:
+            return None
+        most = max(len(true), len(said))
+        return sum(v >= threshold for _, _, v in match(said, true)) / most if most else 1.0
+
+    return localisation
+
+
+def vision(answered: Answered) -> float | None:
+    """The share of the attention to the image that words naming a category pay to its boxes, mean over categories.
+
+    A category that is there and not named counts 0. None where attention was not read, and where there is no true box.
+    """
+    true = answered.true_boxes
+    if answered.attention is None or not true or answered.dialogue.kind != "diagnosis":
+        return None
+    return float(np.mean([_looked(answered, label)[0] for label in _labels(answered)]))
+
+
+def vision_lift(answered: Answered) -> float | None:
+    """How many times more than by chance: attention to the boxes over their share of the image, 1 if spread evenly.
+
+    Of the categories that are named only. For watching and for reports; as a reward it favours small boxes.
+    """
+    true = answered.true_boxes
+    if not answered.attention or not true:
+        return None
+    found = [_looked(answered, label) for label in _labels(answered) if label in answered.attention]
+    lifts = [share / even for share, even in found if even > 0]
+    return float(np.mean(lifts)) if lifts else None
+
+
+def _labels(answered: Answered) -> list[str]:
+    return sorted({answered.case.name(f.label) for f in answered.findings or ()})
+
+
+def _looked(answered: Answered, label: str) -> tuple[float, float]:
+    """Attention of the words for ``label`` to its boxes, and what it would be if spread evenly."""
+    looked = (answered.attention or {}).get(label)
+    if looked is None:
+        return 0.0, 0.0
+    boxes = [f.box for f in answered.findings or () if f.box and answered.case.name(f.label) == label]
+    return gaze.inside(looked.shares_P, looked.places_P4, boxes)
+
+
+def relevance(answered: Answered) -> float | None:
+    """The judge's score; without a judge, how much of what was asked the answer gets right by the annotations."""
+    return merit(answered.outcome) if answered.relevance is None else answered.relevance
+
+
+def category(answered: Answered) -> float | None:
+    """Names: those that are right over the larger number of names; 1 where there is nothing and nothing was named."""
+    if answered.dialogue.kind == "recognition":
+        return None if answered.outcome.right is None else float(answered.outcome.right)
+    if answered.dialogue.kind != "diagnosis" or answered.findings is None:
+        return None
+    said, true = Counter(answered.case.parsed.labels), Counter(answered.case.name(f.label) for f in answered.findings)
+    most = max(said.total(), true.total())
+    return (said & true).total() / most if most else 1.0
+
+
+def detection(answered: Answered) -> float | None:
+    """Whether it was seen that something, or nothing, is abnormal."""
+    if answered.dialogue.kind not in ("detection", "diagnosis") or answered.findings is None:
+        return None
+    return float(answered.case.parsed.abnormal is bool(answered.findings))
+
+
+def form(answered: Answered) -> float | None:
+    """The form that was asked for: readable to the end, no broken box, and in a diagnosis a name for each box."""
+    parsed = answered.case.parsed
+    fits = answered.dialogue.kind != "diagnosis" or len(parsed.boxes) == len(parsed.labels)
+    return float(answered.usable and not parsed.malformed and fits)
+
+
+def similarity(answered: Answered) -> float | None:
+    """F1 of the words that the answer shares with the true one; for reports and open questions."""
+    return overlap(answered.text, answered.dialogue.answer).f1
+
+
+# ------------------------------------------------------------------------------------------------------- their weights
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A reward by name; weight 0 only watches it. ``scaled`` rewards are divided by the best of a group ("max")."""
+
+    name: str
+    function: Function
+    weight: float = 1.0
+    scaled: bool = True
+
+    def __call__(self, answered: Answered) -> float:
+        """Its value, NaN for none; raises ``RewardError`` where it fails."""
+        try:
+            value = self.function(answered)
+        except Exception as error:  # whatever a user's function raises is told with the item
+            raise RewardError(f"{answered.dialogue.id}: reward {self.name} raised {error!r}") from error
+        if value is None:
+            return math.nan
+        if not isinstance(value, (int, float, np.floating, np.integer)) or not math.isfinite(value):
+            raise RewardError(f"{answered.dialogue.id}: reward {self.name} gave {value!r}, not a finite number or None")
+        return float(value)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "localisation": localisation,
+    "vision": vision,
+    "vision-lift": vision_lift,
+    "relevance": relevance,
+    "category": category,
+    "detection": detection,
+    "form": form,
+    "similarity": similarity,
+}
+
+
+def named(name: str, weight: float) -> Reward:
+    """A reward of this file, ``hits@0.5``, or a user's FILE.py:FUNCTION, which takes an ``Answered``."""
+    if ":" in name:
+        function: Callable[..., Any] = plugins.function(name)
+        return Reward(name.rpartition(":")[2], function, weight)
+    base, _, threshold = name.partition("@")
+    if base == "hits" and threshold:
+        try:
+            return Reward(name, hits(float(threshold)), weight)
+        except ValueError as error:
+            raise RewardError(f"{name!r}: a threshold is a number, as in hits@0.5") from error
+    if name not in FUNCTIONS:
+        raise RewardError(f"no reward {name!r}: one of {', '.join(FUNCTIONS)}, hits@THRESHOLD, or FILE.py:FUNCTION")
+    return Reward(name, FUNCTIONS[name], weight, scaled=name != "relevance")
+
+
+def tightened(mean: float, low: float = 0.3, high: float = 0.75) -> float:
+    """The threshold for hits that a running mean of IoU asks for: the mean itself, within bounds.
+
+    As the model improves the threshold rises, so that there are always answers on either side of it (after MedLoc-R1,
+    arXiv 2603.28120).
+    """
+    return min(high, max(low, mean))
+
+
+# ------------------------------------------------------------------------------------------------------------ the sum
+
+
+def totals(
+    parts_QG: Mapping[str, NDArray[np.float64]],
+    rewards: Sequence[Reward],
+    usable_QG: NDArray[np.bool_],
+    how: Combination = "max",
+) -> NDArray[np.float64]:
+    """Each answer's reward, (Q, G).
+
+    - "max" (UMed-LVLM): each part over the largest of its group, but the relevance as it is; 0 where the largest is 0;
+    - "z": each part with mean 0 and standard deviation 1 in its group, 0 where all are alike;
+    - "sum": as they are.
+
+    A part that is None for an answer counts as the mean of its group there. An answer that cannot be used (nothing, not
+    readable, cut) never scores above one that can: it gets the least of its group, and at most 0.
+    """
+    total_QG = np.zeros(usable_QG.shape)
+    for reward in rewards:
+        if not reward.weight:
+            continue
+        values_QG = np.where(usable_QG | np.isnan(parts_QG[reward.name]), parts_QG[reward.name], 0.0)
+        known_QG = ~np.isnan(values_QG)
+        mean_Q1 = np.where(known_QG, values_QG, 0.0).sum(1, keepdims=True) / known_QG.sum(1, keepdims=True).clip(1)
+        values_QG = np.where(known_QG, values_QG, mean_Q1)
+        total_QG += reward.weight * _SCALES[how if reward.scaled or how != "max" else "sum"](values_QG)
+    least_Q1 = np.where(usable_QG, total_QG, np.inf).min(1, keepdims=True)
+    return np.where(usable_QG, total_QG, np.minimum(least_Q1, 0.0))
+
+
+def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
+    largest_Q1 = values_QG.max(1, keepdims=True)
+    return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > 0)
+
+
+def _standardised(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread_Q1 = values_QG.std(1, keepdims=True)
+    apart_QG = values_QG - values_QG.mean(1, keepdims=True)
+    return np.divide(apart_QG, spread_Q1, out=np.zeros_like(values_QG), where=spread_Q1 > 1e-9)
+
+
+_SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "max": _over_largest,
+    "z": _standardised,
+    "sum": lambda values_QG: values_QG,
+}
+
+
+def watched(parts_QG: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """What is logged of each part: mean, spread, share of zeros, and share without a verdict."""
+    out = {}
+    for name, values in parts_QG.items():
+        known = values[~np.isnan(values)]
+        out[f"{name}_none"] = float(np.isnan(values).mean())
+        if len(known):
+            out |= {
+                name: float(known.mean()),
+                f"{name}_spread": float(known.std()),
+                f"{name}_zero": float((known == 0).mean()),
+            }
+    return out
