@@ -48,9 +48,10 @@ ALLOWED = {
     "pairing": {"gaze", "stages", "curate", "experts"},
     "prefer": {"pairing", "experts", "train"},
     "contest": {"pairing", "prefer", "experts", "train"},
+    "rewarding": {"experts", "curate", "train"},
     "study": {"contest"},
     "job": {"contest", "stages", "ingest", "curate", "train", "evaluate"},
-    "cli": {"stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
+    "cli": {"rewarding", "stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
     "__main__": {"cli"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

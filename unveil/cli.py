@@ -27,6 +27,24 @@ def train_dpo(config: Any) -> None:
     screen.say(f"trained model: {dpo.main(config)}")
 
 
+def train_aar(config: Any) -> None:
+    from unveil import rewarding
+
+    rewarding.train_aar(config)
+
+
+def train_grpo(config: Any) -> None:
+    from unveil import rewarding
+
+    rewarding.train_grpo(config)
+
+
+def train_ppo(config: Any) -> None:
+    from unveil import rewarding
+
+    rewarding.train_ppo(config)
+
+
 def predict_command(config: Any) -> None:
     from unveil.evaluate import predict
 
@@ -43,6 +61,17 @@ def _dpo_config() -> type:
     from unveil.train.dpo import DpoConfig
 
     return DpoConfig
+
+
+def _rewarding(name: str) -> Callable[[], type]:
+    """A configuration of ``rewarding``, imported when it is asked for."""
+
+    def config() -> type:
+        from unveil import rewarding
+
+        return getattr(rewarding, name)
+
+    return config
 
 
 def _predict_config() -> type:
@@ -106,6 +135,13 @@ COMMANDS: dict[str, Command] = {
     ),
     "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),
     "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones"),
+    "train aar": Command(
+        _rewarding("Aar"), train_aar, "let a model earn rewards for pointing, looking and naming (UMed-LVLM's stage 2)"
+    ),
+    "train grpo": Command(
+        _rewarding("Grpo"), train_grpo, "rewards of your choice, against other answers to the same question"
+    ),
+    "train ppo": Command(_rewarding("Ppo"), train_ppo, "rewards of your choice, with a critic"),
     "predict": Command(_predict_config, predict_command, "let a model answer the test questions"),
     "score": Command(
         lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"

@@ -1,0 +1,51 @@
+"""A judge of answers while a model learns: how relevant is what it says (UMed-LVLM's r^LLM, arXiv 2501.01377)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unveil.curate.candidates import SYSTEM, quoted
+from unveil.curate.expert import Expert, Picture, Request, Turn
+from unveil.curate.relevance import Score
+from unveil.records import image_path
+from unveil.verdict import Case
+
+ASK = """Question about this medical image:
+{question}
+The reference, from the annotations of the image:
+{truth}
+An answer:
+{answer}
+How relevant is the answer, from 0 to 1? 1: it says all that the reference says about what was asked, and nothing that \
+contradicts it. 0: it has nothing to do with the question, or all of it is wrong. Judge what is named, not where boxes \
+lie. Reply with "score"."""
+
+
+def scores(expert: Expert, cases: Sequence[Case], dialogues: Path) -> list[float | None]:
+    """A relevance from 0 to 1 for each answer, None for one that the judge gave no usable reply to.
+
+    Equal answers to one question are asked about once.
+    """
+    asked: dict[str, Request] = {}
+    names = []
+    for case in cases:
+        name = f"{case.dialogue.id}/{case.text}"
+        names.append(name)
+        asked.setdefault(name, _request(case, name, dialogues))
+    found = {reply.id: reply.value.score for reply in expert.answer(asked.values()) if reply.error is None}
+    return [found.get(name) for name in names]
+
+
+def _request(case: Case, name: str, dialogues: Path) -> Request:
+    dialogue = case.dialogue
+    text = ASK.format(question=quoted(dialogue.question), truth=quoted(dialogue.answer), answer=quoted(case.text))
+    return Request(
+        id=name,
+        task="judge",
+        system=SYSTEM,
+        turns=(Turn("user", text),),
+        picture=Picture(image_path(dialogue, dialogues)),
+        schema=Score,
+        record=case.record,
+    )

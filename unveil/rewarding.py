@@ -1,0 +1,98 @@
+"""The commands that learn from rewards, with the judge that their options name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import experts, screen
+from unveil.curate import judging
+from unveil.curate.expert import ExpertError
+from unveil.experts import ExpertOptions
+from unveil.train import experience, grpo, ppo
+from unveil.train.experience import Judge
+from unveil.train.loop import TrainingError
+from unveil.train.reinforce import JudgeError
+from unveil.verdict import Case
+
+Part = Literal["vrr", "alr", "relevance"]
+
+#: The rewards of UMed-LVLM by the names of its ablations.
+PARTS: dict[Part, str] = {"relevance": "relevance", "alr": "localisation", "vrr": "vision"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grpo(grpo.GrpoConfig):
+    """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
+
+    judge: ExpertOptions = field(default_factory=ExpertOptions)
+    """Who scores relevance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ppo(ppo.PpoConfig):
+    """Train a model by rewards and a critic that learns what to expect (PPO)."""
+
+    judge: ExpertOptions = field(default_factory=ExpertOptions)
+    """Who scores relevance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aar(experience.Options):
+    """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for looking there."""
+
+    algorithm: Literal["grpo", "ppo"] = "grpo"
+    """How to learn from the rewards; `unveil train grpo` and `unveil train ppo` have all their options."""
+    without: tuple[Part, ...] = ()
+    """Leave out: vrr (looking at the lesion), alr (its place), relevance. What is left out is still watched."""
+    judge: ExpertOptions = field(default_factory=ExpertOptions)
+    """Who scores relevance."""
+
+
+def train_grpo(config: Grpo) -> None:
+    screen.say(f"trained model: {grpo.main(config, judge_of(config.judge, config))}")
+
+
+def train_ppo(config: Ppo) -> None:
+    screen.say(f"trained model: {ppo.main(config, judge_of(config.judge, config))}")
+
+
+def train_aar(config: Aar) -> None:
+    screen.say(f"trained model: {aar(config)}")
+
+
+def aar(config: Aar) -> Path:
+    """Stage 2 of UMed-LVLM; returns the folder of the trained model."""
+    kind: Any = {"grpo": Grpo, "ppo": Ppo}[config.algorithm]
+    own = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("algorithm", "without")}
+    own["rewards"] = rewards_of(config.rewards, config.without)
+    if config.algorithm == "ppo" and config.entropy == experience.Options.entropy:
+        del own["entropy"]  # PPO's own
+    chosen = kind(**own)
+    main: Any = {"grpo": grpo.main, "ppo": ppo.main}[config.algorithm]
+    return main(chosen, judge_of(config.judge, config))
+
+
+def rewards_of(rewards: Sequence[str], without: Sequence[Part]) -> tuple[str, ...]:
+    """The rewards with those that are left out only watched."""
+    out = {PARTS[part] for part in without}
+    if out >= {name.partition("=")[0] for name in rewards}:
+        raise TrainingError("--without leaves no reward to learn from")
+    return tuple(f"{name.partition('=')[0]}=0" if name.partition("=")[0] in out else name for name in rewards)
+
+
+def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None:
+    """The judge that the options name; the rules need none, since rewards know the annotations themselves."""
+    if options.expert == "rules":
+        return None
+    expert = experts.bind(options, config.out / "judge")
+
+    def judge(cases: Sequence[Case]) -> list[float | None]:
+        try:
+            return judging.scores(expert, cases, config.dialogues)
+        except ExpertError as error:
+            raise JudgeError(f"the judge cannot be asked: {error}") from error
+
+    return judge
