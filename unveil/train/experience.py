@@ -20,6 +20,7 @@ from torch import Tensor
 from unveil import gaze
 from unveil.attention import of as attention_of
 from unveil.encoding import Chat, Encoded
+from unveil.geometry import BoxError, checked
 from unveil.records import Dialogue, Kind, Record, read_jsonl, select
 from unveil.train import adapt, loop
 from unveil.train.engine import Distribution, Scorer, Scores, whole
@@ -116,6 +117,8 @@ def parts(config: Options) -> list[Reward]:
     for text in config.rewards:
         found = re.fullmatch(r"(.+?)=(-?[\d.]+)", text)
         out.append(named(found[1], float(found[2])) if found else named(text, 1.0))
+    if config.answers < 2:
+        raise loop.TrainingError(f"--answers {config.answers}: answers are compared with others to the same question")
     if not any(reward.weight for reward in out):
         raise loop.TrainingError("--rewards: all weights are 0, so there is nothing to learn from")
     return out
@@ -146,9 +149,21 @@ def questions(config: Options) -> Questions:
     train, val = select(asked, "train"), select(asked, "val")
     if not train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
+    for name in {d.record for d in train}:
+        _placed(records[name])
     train = loop.sample(train, config.limit or len(train), config.seed)
     names = sorted({f.label for record in records.values() for f in record.findings})
     return Questions(train, loop.sample(val, config.validation_rows, config.seed), records, names)
+
+
+def _placed(record: Record) -> None:
+    """Raises ``TrainingError`` for a box that leads outside of the image: no answer could ever meet it."""
+    for finding in record.findings:
+        try:
+            if finding.box:
+                checked(finding.box, record.width, record.height)
+        except BoxError as error:
+            raise loop.TrainingError(f"{record.id}: {error}; `unveil check` finds all such boxes") from error
 
 
 def distribution(config: Options, scorer: Scorer) -> Distribution:

@@ -1,0 +1,326 @@
+"""GRPO and PPO: a game whose best play is known, runs that stop, resume, collapse, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from conftest import records_in
+from torch import Tensor
+
+from unveil import cli, models
+from unveil.curate.mau import Rules, mau
+from unveil.records import Record, read_jsonl, write_jsonl
+from unveil.train import grpo, losses, ppo, reinforce, sft
+from unveil.train.advantages import generalised, group_relative
+from unveil.train.engine import Scores
+from unveil.train.experience import Progress
+from unveil.train.grpo import GrpoConfig
+from unveil.train.loop import TrainingError, checkpoints
+from unveil.train.ppo import PpoConfig
+from unveil.train.reinforce import JudgeError, Learnt
+from unveil.train.rewards import RewardError
+from unveil.train.watching import collapsed
+from unveil.verdict import Case
+
+# ------------------------------------------------------------------------------------------------- a game of two arms
+
+
+def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
+    """How often a policy of one logit pulls the better of two arms (1.0 against 0.2) after learning, by its own loss.
+
+    Sixteen pulls a step as two groups of eight, each an answer of one token. It starts at the worse arm with p = 0.88.
+    """
+    generator = torch.Generator().manual_seed(0)
+    logit = torch.tensor([0.0, -2.0], requires_grad=True)
+    value = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.Adam([logit, value], lr=0.05)
+    config = SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0, value_clip=None)
+    for _ in range(steps):
+        pulled = torch.multinomial(logit.detach().softmax(0), 16, True, generator=generator)
+        earned = torch.where(pulled == 1, 1.0, 0.2)
+        logps = logit.log_softmax(0)
+        scores = Scores(logps[pulled], torch.arange(16), 16, torch.zeros(16), value.expand(16))
+        old, before = logps[pulled].detach(), value.detach().expand(16)
+        if method == "grpo":
+            advantages = group_relative(earned.view(2, 8), spread=False).flatten()
+        else:
+            advantages = generalised(earned[:, None], before[:, None], torch.ones(16, dtype=torch.long))[0][:, 0]
+        held = Learnt(cast(Any, None), old, sign * advantages, torch.ones(16), None, {}, before, earned)
+        loss, _ = reinforce.policy_loss(scores, held, cast(Any, config), 0.0)
+        if method == "ppo":
+            loss = loss + 0.5 * ppo.value_loss(scores, held, cast(PpoConfig, config))[0]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if method == "ppo" and sign > 0:
+        assert float(value.detach()) == pytest.approx(1.0, abs=0.1), "the critic expects what the better arm gives"
+    return float(logit.detach().softmax(0)[1])
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_the_better_arm_is_found(method: str) -> None:
+    """Always the better arm is optimal; a wrong sign finds the worse one instead."""
+    assert play(method) > 0.95
+    assert play(method, sign=-1.0) < 0.05
+
+
+# ------------------------------------------------------------------------------------------------------------- on data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records and dialogues of drawn images."""
+    folder = tmp_path_factory.mktemp("data")
+    records = records_in(folder, 9)
+    write_jsonl(folder / "records.jsonl", records)
+    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taught(data: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has learnt the form of the answers, so that some of them earn something."""
+    out = tmp_path_factory.mktemp("taught")
+    given = {"learning_rate": 1e-2, "validate_every": 0, "checkpoint_every": 0, "workers": 0, "epochs": 30.0}
+    return sft.main(sft.SftConfig(dialogues=data / "dialogues.jsonl", out=out, model=str(tiny_folder), **given))
+
+
+def options(data: Path, model: Path, out: Path, **more: Any) -> dict[str, Any]:
+    usual = {
+        "records": data / "records.jsonl",
+        "dialogues": data / "dialogues.jsonl",
+        "out": out,
+        "model": str(model),
+        "batch_size": 2,
+        "answers": 3,
+        "max_new_tokens": 60,
+        "epochs": 1.0,
+        "validate_every": 2,
+        "checkpoint_every": 1,
+        "samples_every": 2,
+        "learning_rate": 1e-3,
+        "workers": 0,
+        "most_unusable": 1.0,
+        "rewards": ("relevance", "localisation", "vision", "form=0"),
+    }
+    return {**usual, **more}
+
+
+METHODS: dict[str, tuple[type, Callable[..., Path]]] = {
+    "grpo": (GrpoConfig, grpo.main),
+    "ppo": (PpoConfig, ppo.main),
+}
+
+
+def run(method: str, given: dict[str, Any], judge: Any = None) -> Path:
+    kind, main = METHODS[method]
+    return main(kind(**given), judge)
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return dict(models.load(folder).model.state_dict())
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("how", ["full", "lora"])
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_a_run_logs_what_is_to_be_watched(method: str, how: str, data: Path, taught: Path, tmp_path: Path) -> None:
+    """Every part of the reward, entropy, KL, clip share, length, failures; samples with pictures; a model to load."""
+    out = run(method, options(data, taught, tmp_path / "out", method=how, kl=0.1))
+    rows = [row for row in lines(out) if "reward" in row]
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1)) and len(rows) >= 3
+    wanted = {"reward", "entropy", "kl", "clip_share", "length", "unusable", "cut", "groups_alike", "mismatch"}
+    wanted |= {f"{name}{what}" for name in ("localisation", "form") for what in ("", "_spread", "_zero", "_none")}
+    assert wanted <= rows[0].keys()
+    assert rows[0]["mismatch"] < 1e-4 and rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert ("value_loss" in rows[0]) == (method == "ppo")
+    assert any("val_score" in row for row in lines(out))
+    samples = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+    assert samples and all((out / row["picture"]).is_file() and len(row["rewards"]) == 3 for row in samples)
+    assert not any("critic" in name for name in weights(out))
+    assert not checkpoints(out / "checkpoints")
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_a_stopped_run_goes_on_exactly(
+    method: str, data: Path, taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after its second update and resumed: the weights and the log of a run that was not, bit for bit."""
+    given = {"tighten": True, "kl_target": 0.01, "updates": 2}
+    whole = run(method, options(data, taught, tmp_path / "whole", **given))
+    broken = options(data, taught, tmp_path / "broken", **given)
+    real = reinforce.Run.collect
+
+    def stops(self: Any, part: int) -> Any:
+        if self.step == 2:
+            raise KeyboardInterrupt
+        return real(self, part)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(reinforce.Run, "collect", stops)
+        run(method, broken)
+    out = run(method, {**broken, "resume": True})
+    first, second = weights(whole), weights(out)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert lines(whole) == lines(out)
+
+
+def test_the_best_validation_is_kept(data: Path, taught: Path, tmp_path: Path) -> None:
+    """A rate that ruins the model: what is saved is the model before training, and run.json says so."""
+    ruin = {"learning_rate": 3.0, "least_entropy": 0.0, "most_growth": 1e9}
+    given = options(data, taught, tmp_path / "out", **ruin)
+    before = weights(taught)
+    out = run("grpo", given)
+    scores = {row["step"]: row["val_score"] for row in lines(out) if "val_score" in row}
+    assert scores[0] > scores[max(scores)]
+    assert json.loads((out / "run.json").read_text())["chosen"]["kept"] == max(scores, key=lambda s: (scores[s], -s))
+    after = weights(out)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    last = run("grpo", {**given, "out": tmp_path / "last", "keep_best": False})
+    assert not all(torch.equal(before[name], value) for name, value in weights(last).items())
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+def test_a_judge_that_is_down_stops_at_a_checkpoint(data: Path, taught: Path, tmp_path: Path) -> None:
+    """Down at the second step: what was learnt is kept, and the run goes on from there once it is up again."""
+    asked = 0
+
+    def judge(cases: list[Case]) -> list[float]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise JudgeError("the judge cannot be asked: down")
+        return [0.5] * len(cases)
+
+    given = options(data, taught, tmp_path / "out", checkpoint_every=0)
+    with pytest.raises(TrainingError, match="the judge cannot be asked: down; go on with --resume from step-0000001"):
+        run("grpo", given, judge)
+    out = run("grpo", {**given, "resume": True}, judge)
+    assert [row["step"] for row in lines(out) if "reward" in row][:2] == [1, 2]
+
+
+def test_a_reward_that_raises_names_itself_and_the_item(data: Path, taught: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def broken(answered):\n    raise KeyError('no such thing')\n")
+    given = options(data, taught, tmp_path / "out", rewards=(f"{tmp_path}/mine.py:broken", "form"))
+    with pytest.raises(
+        RewardError, match="r0/.*: reward broken raised KeyError|r1/.*: reward broken raised KeyError|r"
+    ):
+        run("grpo", given)
+
+
+def test_equal_rewards_teach_nothing(data: Path, taught: Path, tmp_path: Path) -> None:
+    """Every answer scores the same: no advantage, no gradient, the weights stay; the log says that groups are alike."""
+    (tmp_path / "mine.py").write_text("def same(answered):\n    return 1.0\n")
+    given = options(data, taught, tmp_path / "out", rewards=(f"{tmp_path}/mine.py:same",), combination="sum")
+    given |= {"keep_best": False, "kinds": ("recognition",), "temperature": 0.01}
+    out = run("grpo", given)
+    rows = [row for row in lines(out) if "reward" in row]
+    before, after = weights(taught), weights(out)
+    assert all(row["groups_alike"] == 1.0 and row["reward"] == 1.0 for row in rows)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_box_outside_the_image_is_named(data: Path, taught: Path, tmp_path: Path) -> None:
+    records = list(read_jsonl(data / "records.jsonl", Record))
+    assert records[0].findings
+    wrong = replace(records[0], findings=(replace(records[0].findings[0], box=(0.0, 0.0, 5000.0, 20.0)),))
+    write_jsonl(tmp_path / "records.jsonl", [wrong, *records[1:]])
+    given = options(data, taught, tmp_path / "out", records=tmp_path / "records.jsonl")
+    with pytest.raises(TrainingError, match=r"r0: box .* leads outside the image"):
+        run("grpo", given)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rewards": ("localisation=0",)}, "all weights are 0"),
+        ({"rewards": ("speed",)}, "no reward 'speed'"),
+        ({"temperature": 0.0}, "draws the same answer"),
+        ({"answers": 1}, "--answers 1"),
+        ({"kinds": ("open",)}, "no open question has the split 'train'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_learnt_from_is_refused(
+    wrong: dict[str, Any], message: str, data: Path, taught: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run("grpo", options(data, taught, tmp_path / "out", **wrong))
+
+
+def test_collapse_is_told_by_its_sign() -> None:
+    """Entropy, length and failures against what they were at first, each with the option that bounds it."""
+    config = cast(Any, SimpleNamespace(most_unusable=0.5, most_growth=3.0, least_entropy=0.1))
+    state, good = Progress(), {"entropy": 1.0, "length": 20.0, "unusable": 0.1}
+    assert collapsed(good, state, config) is None and state.first == {"entropy": 1.0, "length": 20.0}
+    assert collapsed({**good, "entropy": 0.11, "length": 59.0, "unusable": 0.5}, state, config) is None
+    for name, value, option in (
+        ("entropy", 0.09, "entropy"),
+        ("length", 61.0, "growth"),
+        ("unusable", 0.51, "unusable"),
+    ):
+        why = collapsed({**good, name: value}, state, config)
+        assert (why is not None and f"--least-{option}" in why) or (why is not None and f"--most-{option}" in why)
+
+
+def test_a_collapse_stops_the_run(data: Path, taught: Path, tmp_path: Path) -> None:
+    """Answers cut after three tokens are unusable: with the usual bound the run stops, at a checkpoint."""
+    given = options(data, taught, tmp_path / "out", most_unusable=0.5, max_new_tokens=3)
+    with pytest.raises(TrainingError, match=r"the policy collapses: \d+% of the answers .*step-0000001 holds it"):
+        run("grpo", given)
+    assert [p.name for p in checkpoints(tmp_path / "out" / "checkpoints")] == ["step-0000001"]
+
+
+# ------------------------------------------------------------------------------------------------------------- command
+
+
+def words(given: dict[str, Any]) -> list[str]:
+    out = []
+    for name, value in given.items():
+        out += [f"--{name.replace('_', '-')}", *([str(v) for v in value] if isinstance(value, tuple) else [str(value)])]
+    return out
+
+
+@pytest.mark.parametrize("without", [(), ("vrr",), ("alr", "vrr"), ("relevance",)], ids=str)
+def test_the_command_of_the_paper(without: tuple[str, ...], data: Path, taught: Path, tmp_path: Path) -> None:
+    """unveil train aar: what is left out is watched with weight 0, so its figures stay in the log."""
+    given = options(data, taught, tmp_path / "out", epochs=0.2, validate_every=0)
+    del given["rewards"]
+    extra = ["--without", *without] if without else []
+    assert cli.main(["train", "aar", *words(given), *extra]) == 0
+    row = next(row for row in lines(tmp_path / "out") if "reward" in row)
+    assert {"relevance", "localisation_none", "vision_none"} <= row.keys()
+
+
+def test_nothing_left_to_learn_from(data: Path, taught: Path, tmp_path: Path, capsys: Any) -> None:
+    given = options(data, taught, tmp_path / "out")
+    del given["rewards"]
+    assert cli.main(["train", "aar", *words(given), "--without", "vrr", "alr", "relevance"]) == 1
+    assert "--without leaves no reward" in capsys.readouterr().err
+
+
+def test_kl_term_pulls_back() -> None:
+    """At log pi - log ref = log 2 on every token, k3 is exp(-log 2) - 1 + log 2 = 0.19315 and enters times beta."""
+    logps = torch.log(torch.tensor([0.5, 0.5])).requires_grad_()
+    scores = Scores(logps, torch.tensor([0, 1]), 2, torch.zeros(2))
+    held = Learnt(
+        cast(Any, None), logps.detach(), torch.zeros(2), torch.ones(2), torch.log(torch.tensor([0.25] * 2)), {}
+    )
+    config = cast(Any, SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0))
+    loss, figures = reinforce.policy_loss(scores, held, config, 0.5)
+    assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472) and figures["kl"] == pytest.approx(0.1931472)
+    loss.backward()
+    assert logps.grad is not None and logps.grad.tolist() == pytest.approx([0.5 * 0.5 * (1 - 0.5)] * 2)
+    assert losses.adapted(0.1, 0.02, 0.01) == pytest.approx(0.1 * 1.02)
