@@ -28,6 +28,8 @@ class Side(ABC):
     reference: nn.Module | None = None
     """A second model that runs in each step, counted too."""
     optimizer: torch.optim.Optimizer
+    rollout_s: float | None = None
+    """Seconds of a step that were spent on drawing answers, where a step does so."""
 
     @abstractmethod
     def loss(self, step: int) -> torch.Tensor:
@@ -47,6 +49,7 @@ class Side(ABC):
 
         def tokens(module: nn.Module, args: tuple, options: dict) -> None:
             given = options.get("inputs_embeds")
+            given = options["input_ids"] if given is None else given
             self.lm_tokens += given.shape[0] * given.shape[1]
 
         tower = base.model.vision_tower if hasattr(base.model, "vision_tower") else base.model.visual
@@ -72,6 +75,7 @@ def clock() -> float:
 def race(sides: Sequence[Side], steps: int, warmup: int) -> dict[str, Any]:
     """Runs the sides alternately, step by step; ``step_s`` is the median after the warm-up, in which caches fill."""
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    drawing: dict[str, list[float]] = {side.name: [] for side in sides}
     for side in sides:
         side.count()
     for step in range(warmup + steps):
@@ -79,6 +83,7 @@ def race(sides: Sequence[Side], steps: int, warmup: int) -> dict[str, Any]:
             before = {s.name: (s.tower_encodings, s.lm_tokens) for s in sides}
         for side in sides if step % 2 else reversed(sides):
             seconds[side.name].append(side.step(step))
+            drawing[side.name].append(side.rollout_s or 0.0)
     out: dict[str, Any] = {}
     for side in sides:
         timed = seconds[side.name][warmup:]
@@ -89,6 +94,10 @@ def race(sides: Sequence[Side], steps: int, warmup: int) -> dict[str, Any]:
             "tower_encodings": (side.tower_encodings - images) / steps,
             "lm_tokens": (side.lm_tokens - tokens) / steps,
         }
+        if side.rollout_s is not None:
+            rest = [s - drawn for s, drawn in zip(seconds[side.name], drawing[side.name], strict=True)][warmup:]
+            out[side.name] |= {"rollout_s": statistics.median(drawing[side.name][warmup:])}
+            out[side.name] |= {"update_s": statistics.median(rest)}
     return out
 
 
@@ -166,6 +175,8 @@ def show(title: str, found: dict[str, Any]) -> None:
     print(f"{'':24}{'ours':>12}{'TRL':>12}{'TRL / ours':>14}")
     for name, unit in (
         ("step_s", "s"),
+        ("rollout_s", "s"),
+        ("update_s", "s"),
         ("peak_mb", "MB"),
         ("tower_encodings", ""),
         ("lm_tokens", ""),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -174,8 +174,19 @@ def pictures(rows: list[dict[str, Any]], folder: Path) -> Any:
     return Dataset.from_list(rows).cast_column("images", [Image()])
 
 
-def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, **about: Any) -> dict[str, Any]:
-    """Runs a race between two classes of sides, prints it, and returns its figures."""
+def run(
+    config: Config,
+    ours: Any,
+    theirs: Any,
+    title: str,
+    questions: int = 1,
+    before: Callable[[Any, Any, Any], None] = lambda *_: None,
+    **about: Any,
+) -> dict[str, Any]:
+    """Runs a race between two classes of sides, prints it, and returns its figures.
+
+    ``before`` is called with both sides before their first steps are compared.
+    """
     torch.set_num_threads(config.threads)
     images_only(Qwen2_5_VLProcessor)
     preset = PRESETS[config.preset]
@@ -194,6 +205,7 @@ def run(config: Config, ours: Any, theirs: Any, title: str, questions: int = 1, 
             return {}
         sides = ours(config, folder), theirs(config, folder)
         race.alike(*sides)
+        before(*sides, config)
         apart = race.difference(*sides)
         for side in sides:
             side.rewind()

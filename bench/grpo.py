@@ -1,0 +1,211 @@
+"""A GRPO step, ours against TRL's ``GRPOTrainer``: same weights, prompts, pictures, reward, adapters, KL, optimiser.
+
+python -m bench.grpo --preset small
+
+Eight answers are drawn to each question, one update is made from them. Rollout on the one hand, scoring and update on
+the other, are timed apart. The loss and gradients that are compared are those of one and the same set of answers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from bench import race, sides
+from bench.dpo import stir
+from bench.models import PRESETS
+from unveil.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
+from unveil.train import experience, loop, reinforce
+from unveil.train.advantages import group_relative
+from unveil.train.engine import Scores
+from unveil.train.experience import Experience, Progress
+from unveil.train.grpo import GrpoConfig
+from unveil.train.rewards import Reward
+from unveil.train.rollout import rollout
+from unveil.train.stream import Stream
+
+ANSWERS = 8
+KL = 0.04
+
+
+@dataclass(frozen=True)
+class Config(sides.Config):
+    """Race GRPO steps against TRL's."""
+
+    tokens: int = 48
+    """Tokens of an answer; a random model does not end one by itself."""
+
+    @property
+    def images(self) -> int:
+        return PRESETS[self.preset].pairs * self.warmup
+
+
+def worth(text: str) -> float:
+    """A reward that both sides can compute: the share of letters that are an e."""
+    return text.count("e") / max(1, len(text))
+
+
+class Ours(sides.Ours):
+    """Our recipe's own parts in its own order."""
+
+    def __init__(self, config: Config, folder: Path):
+        dialogues = list(read_jsonl(folder / "dialogues.jsonl", Dialogue))
+        size = PRESETS[config.preset].picture
+        write_jsonl(
+            folder / "records.jsonl",
+            [Record(d.record, d.image, size, size, split="train", findings=(Finding("cyst"),)) for d in dialogues],
+        )
+        self.config = GrpoConfig(
+            records=folder / "records.jsonl",
+            dialogues=folder / "dialogues.jsonl",
+            **config.options(
+                folder,
+                batch_size=PRESETS[config.preset].pairs,
+                kinds=("open",),
+                answers=ANSWERS,
+                max_new_tokens=config.tokens,
+                kl=KL,
+                mean_over="sequence",
+            ),
+        )
+        self.load(config, self.config)
+        self.scorer.entropy = True
+        self.scorer.distribution = experience.distribution(self.config, self.scorer)
+        self.asked = experience.questions(self.config)
+        self.rewards = [Reward("worth", lambda answered: worth(answered.text))]
+        self.stream = Stream(self.scorer, self.config.dialogues, self.config)
+        self.held = reinforce._reference(self.model, self.chat, self.config) if config.method == "full" else None
+        stir(self.model)
+        self.model.train()
+        self.order = loop.parts(self.asked.train, self.config.batch_size)
+        self.rewind()
+
+    def rows(self, batches: Iterator[Any]) -> Iterator[Any]:
+        return self.stream(batches)
+
+    def loss(self, step: int) -> torch.Tensor:
+        batch, rows = next(self.batches)
+        began = race.clock()
+        drawn = experience.collect(self.scorer, self.asked, batch, rows, self.config, seed=step)
+        self.rollout_s = race.clock() - began
+        return self.update(drawn)
+
+    def update(self, drawn: Experience) -> torch.Tensor:
+        """The loss of answers that have been drawn."""
+        scores: Scores = self.scorer(drawn.rows)
+        earned = experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, Progress())
+        relative_R = group_relative(earned.totals_QG, spread=False).flatten().to(scores.logps_S.device)
+        with torch.no_grad():
+            if self.held is not None:
+                reference_S = self.held(drawn.rows).in_order()
+            else:
+                with self.model.disable_adapter():
+                    reference_S = self.scorer(drawn.rows).in_order()
+        old_S = scores.in_order().detach()
+        advantages_S = relative_R[scores.rows_S[scores.order_S]]
+        held = reinforce.Learnt(earned, old_S, advantages_S, torch.ones_like(old_S), reference_S, {})
+        return reinforce.policy_loss(scores, held, self.config, KL)[0]
+
+
+class Theirs(sides.Theirs):
+    """TRL's trainer: its generation, its reference, its loss."""
+
+    def __init__(self, config: Config, folder: Path):
+        from trl import GRPOConfig, GRPOTrainer
+
+        rows = [
+            {"prompt": [{"role": "user", "content": d.question}], "images": [d.image]}
+            for d in read_jsonl(folder / "dialogues.jsonl", Dialogue)
+        ]
+        self.data = sides.pictures(rows, folder)
+        self.size = PRESETS[config.preset].pairs
+        model, processor, lora = self.load(config, folder)
+        options = self.arguments(config, folder)
+        del options["max_length"]
+        options["per_device_train_batch_size"] = self.size * ANSWERS
+
+        def reward(completions: list[Any], **_: Any) -> list[float]:
+            return [worth(said[0]["content"]) for said in completions]
+
+        self.trainer = GRPOTrainer(
+            model=model,
+            reward_funcs=reward,
+            args=GRPOConfig(
+                **options,
+                num_generations=ANSWERS,
+                max_completion_length=config.tokens,
+                beta=KL,
+                loss_type="grpo",
+                scale_rewards="none",
+                temperature=1.0,
+            ),
+            processing_class=processor,
+            train_dataset=self.data,
+            peft_config=lora,
+        )
+        self.trainer.current_gradient_accumulation_steps = 1  # its training loop would set this
+        self.reference = self.trainer.ref_model
+        self._timed()
+        self.begin()
+        stir(self.model)
+
+    def _timed(self) -> None:
+        """Takes the time of its generation."""
+        real = self.trainer._generate
+
+        def generate(*args: Any) -> Any:
+            began = race.clock()
+            found = real(*args)
+            self.rollout_s = race.clock() - began
+            return found
+
+        self.trainer._generate = generate
+
+    def _batches(self) -> Iterator[Any]:
+        for first in itertools.cycle(range(0, len(self.data), self.size)):
+            asked = [self.data[i] for i in range(first, min(first + self.size, len(self.data)))]
+            yield [row for row in asked for _ in range(ANSWERS)]
+
+    def loss(self, step: int) -> torch.Tensor:
+        inputs = self.trainer._generate_and_score_completions(next(self.batches))
+        return self.trainer.compute_loss(self.model, inputs)
+
+
+def same_answers(ours: Ours, theirs: Theirs, config: Config) -> None:
+    """Lets both sides' first step learn from one set of answers, so that loss and gradients can be compared."""
+    batch, rows = next(ours.batches)
+    drawn = rollout(ours.scorer, rows, ANSWERS, config.tokens, ours.scorer.distribution, 0)
+    real_ours, real_theirs = ours.loss, theirs.trainer._generate_single_turn
+
+    def again(step: int) -> torch.Tensor:
+        kept = experience.rollout
+        experience.rollout = lambda *_: drawn
+        try:
+            return ours.update(experience.collect(ours.scorer, ours.asked, batch, rows, ours.config, 0))
+        finally:
+            experience.rollout = kept
+            ours.loss = real_ours  # type: ignore[method-assign]
+
+    def given(*_: Any, **__: Any) -> Any:
+        theirs.trainer._generate_single_turn = real_theirs
+        return [d.ids for d in drawn], None
+
+    ours.loss = again  # type: ignore[method-assign]
+    theirs.trainer._generate_single_turn = given
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Runs the race, prints it, and returns its figures."""
+    size = PRESETS[config.preset].pairs
+    title = f"GRPO, {size} questions a step, {ANSWERS} answers of {config.tokens} tokens"
+    return sides.run(config, Ours, Theirs, title, before=same_answers, questions_a_step=size, answers=ANSWERS)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
