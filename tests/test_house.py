@@ -47,7 +47,7 @@ ALLOWED = {
     "auditing": {"curate"},
     "pairing": {"gaze", "stages", "curate", "experts"},
     "prefer": {"pairing", "experts", "train"},
-    "contest": {"pairing", "prefer", "experts", "train"},
+    "contest": {"pairing", "prefer", "rewarding", "experts", "train"},
     "rewarding": {"experts", "curate", "train"},
     "study": {"contest"},
     "job": {"contest", "stages", "ingest", "curate", "train", "evaluate"},

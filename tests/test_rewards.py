@@ -30,12 +30,14 @@ from unveil.train.rewards import (
     localisation,
     named,
     relevance,
+    scale,
     similarity,
     tightened,
     totals,
     vision,
     vision_lift,
     watched,
+    weighted,
 )
 from unveil.verdict import Case
 from unveil.wording import parse
@@ -161,7 +163,6 @@ def test_hits_where_there_is_none_or_where_it_is_not_known() -> None:
     assert hits(0.5)(answered("diagnosis", NORMAL, complete=False)) is None
 
 
-@pytest.mark.xfail(strict=True, reason="verdict forgives rounding (HIT - _EXACT), hits does not")
 def test_half_is_half_after_rounding_too() -> None:
     """7 of 14 columns, written as 0.070 to 0.140 of 100, which are 7.000000000000001 and 14.000000000000002."""
     true, said = Finding("nodule", (0.0, 10.0, 14.0, 30.0)), at((7.0, 10.0, 14.0, 30.0))
@@ -169,7 +170,7 @@ def test_half_is_half_after_rounding_too() -> None:
     assert one.outcome.right and hits(0.5)(one) == 1
 
 
-# ---------------------------------------------------------------------------------------------------------- looked where
+# --------------------------------------------------------------------------------------------------------- looked where
 
 #: Four patches, the quarters of the image, row after row. The nodule covers the first, the cyst half of the last.
 PATCHES = np.array([[0, 0, 50, 50], [50, 0, 100, 50], [0, 50, 50, 100], [50, 50, 100, 100]], float)
@@ -182,30 +183,53 @@ def looking(**shares: Sequence[float]) -> dict[str, Attention]:
 AT_BOTH = looking(nodule=(0.5, 0.2, 0.2, 0.1), cyst=(0.3, 0.2, 0.1, 0.4))
 
 
-def seen(*findings: Finding, attention: dict[str, Attention] | None, **more: Any) -> Answered:
-    return answered("diagnosis", diagnosis("nodule", AT_NODULE), *findings, attention=attention, **more)
+def seen(*findings: Finding, attention: dict[str, Attention] | None, names: str = "nodule", **more: Any) -> Answered:
+    return answered("diagnosis", diagnosis(names, AT_NODULE), *findings, attention=attention, **more)
 
 
 def test_vision_by_hand() -> None:
     """The word nodule pays 0.5 to the first patch, the word cyst 0.4 to the last, half of which is the cyst's: 0.2."""
     assert vision(seen(NODULE, attention=AT_BOTH)) == pytest.approx(0.5)
-    assert vision(seen(CYST, attention=AT_BOTH)) == pytest.approx(0.2)
-    assert vision(seen(NODULE, CYST, attention=AT_BOTH)) == pytest.approx(0.35)
+    assert vision(seen(CYST, attention=AT_BOTH, names="cyst")) == pytest.approx(0.2)
+    assert vision(seen(NODULE, CYST, attention=AT_BOTH, names="nodule; cyst")) == pytest.approx(0.35)
 
 
 def test_vision_of_what_is_not_named() -> None:
     """Nothing for a category that is there and not named: of two, half of the other's; none named, 0."""
     only = {"nodule": AT_BOTH["nodule"]}
     assert vision(seen(NODULE, CYST, attention=only)) == pytest.approx(0.25)
+    assert vision(seen(NODULE, attention={}, names="none")) == 0
+
+
+def test_vision_of_what_is_named_and_not_there() -> None:
+    """Nothing for it, and it counts: 0.5 of one, then of two and of three; a wrong name alone, 0.
+
+    So naming all three scores 0.7 / 3 where two are there, less than the 0.35 of these.
+    """
+    only = {"nodule": AT_BOTH["nodule"]}
+    assert vision(seen(NODULE, attention=only, names="nodule; mass")) == pytest.approx(0.5 / 2)
+    assert vision(seen(NODULE, attention=only, names="mass; nodule; cyst")) == pytest.approx(0.5 / 3)
+    assert vision(seen(NODULE, CYST, attention=AT_BOTH, names="nodule; cyst; mass")) == pytest.approx(0.7 / 3)
     assert vision(seen(CYST, attention=only)) == 0
-    assert vision(seen(NODULE, attention={})) == 0
+
+
+def test_vision_of_attention_to_what_is_not_there() -> None:
+    """The cyst's word looks at the nodule as well, to no avail."""
+    both = looking(nodule=(0.5, 0.2, 0.2, 0.1), cyst=(1.0, 0.0, 0.0, 0.0))
+    assert vision(seen(NODULE, attention=both, names="nodule; cyst")) == pytest.approx(0.5 / 2)
+
+
+def test_vision_of_a_name_that_is_said_twice() -> None:
+    """Right or wrong, it is one category: (0.5 + 0) / 2."""
+    assert vision(seen(NODULE, attention=AT_BOTH, names="nodule; nodule; mass; mass")) == pytest.approx(0.5 / 2)
 
 
 def test_vision_of_a_category_in_two_places() -> None:
     """One word for both: 0.5 for the first patch, 0.1 for the last, and their category counts once."""
     again = Finding("nodule", (50.0, 50.0, 100.0, 100.0))
     assert vision(seen(NODULE, again, attention=AT_BOTH)) == pytest.approx(0.6)
-    assert vision(seen(NODULE, again, CYST, attention=AT_BOTH)) == pytest.approx((0.6 + 0.2) / 2)
+    both = seen(NODULE, again, CYST, attention=AT_BOTH, names="nodule; cyst")
+    assert vision(both) == pytest.approx((0.6 + 0.2) / 2)
 
 
 def test_vision_knows_a_name_by_its_letters() -> None:
@@ -237,14 +261,18 @@ def test_vision_lift_without_a_verdict() -> None:
     assert vision_lift(seen(attention=AT_BOTH)) is None
 
 
-# ----------------------------------------------------------------------------------------------------------- said what
+# ------------------------------------------------------------------------------------------------------------ said what
 
 
 def test_relevance_is_the_judge_s() -> None:
-    """A judge's 0 is a score like another."""
-    right = answered("localisation", at(AT_NODULE), NODULE, target="nodule", relevance=0.25)
-    assert relevance(right) == 0.25
-    assert relevance(answered("localisation", at(AT_NODULE), NODULE, target="nodule", relevance=0.0)) == 0
+    """A judge's 0 is a score like another; where it cannot tell, the rules' 1 does not step in."""
+    for score in (0.25, 0.0, None):
+        right = answered("localisation", at(AT_NODULE), NODULE, target="nodule", relevance=score, judged=True)
+        assert relevance(right) == score
+
+
+def test_a_score_counts_where_a_judge_was_asked_only() -> None:
+    assert relevance(answered("localisation", at(AT_NODULE), NODULE, target="nodule", relevance=0.25)) == 1
 
 
 def test_relevance_without_a_judge_is_what_the_metrics_say() -> None:
@@ -252,6 +280,21 @@ def test_relevance_without_a_judge_is_what_the_metrics_say() -> None:
     assert relevance(answered("localisation", at(HALF), NODULE, target="nodule")) == pytest.approx(1 / 2)
     assert relevance(answered("open", "lung", answer="left lung")) == pytest.approx((1 / 2 + 2 / 3) / 3)
     assert relevance(answered("detection", "Yes.", complete=False)) is None
+
+
+def test_relevance_of_a_diagnosis_without_a_judge() -> None:
+    """Abnormal, yes, and one of two names: (1 + 1/2) / 2, wherever the boxes are.
+
+    Of a normal image nothing is proven where the annotation is not exhaustive. A judge comes first, in a diagnosis too.
+    """
+    for box in (AT_NODULE, HALF):
+        said = diagnosis("nodule; mass", box, AT_CYST)
+        assert relevance(answered("diagnosis", said, NODULE, CYST)) == pytest.approx(3 / 4)
+        assert relevance(answered("diagnosis", said, NODULE, CYST, relevance=0.5, judged=True)) == 0.5
+        assert relevance(answered("diagnosis", said, NODULE, CYST, judged=True)) is None
+    assert relevance(answered("diagnosis", NORMAL)) == 1
+    assert relevance(answered("diagnosis", NORMAL, NODULE)) == 0
+    assert relevance(answered("diagnosis", NORMAL, complete=False)) is None
 
 
 @pytest.mark.parametrize(
@@ -279,6 +322,15 @@ def test_category_where_there_is_nothing() -> None:
     assert category(answered("diagnosis", NORMAL)) == 1
     assert category(answered("diagnosis", diagnosis("nodule"))) == 0
     assert category(answered("diagnosis", NORMAL, complete=False)) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [at(AT_NODULE), diagnosis("nothing abnormal", AT_NODULE, verdict="normal"), diagnosis("none", AT_NODULE, HALF)],
+)
+def test_boxes_without_names_are_not_nothing(said: str) -> None:
+    """Who names nothing and points all the same has not said that there is nothing."""
+    assert category(answered("diagnosis", said)) == 0
 
 
 def test_category_of_a_region() -> None:
@@ -352,7 +404,7 @@ def test_similarity_by_hand(said: str, expected: float) -> None:
     assert similarity(answered("open", said, answer="left lung")) == pytest.approx(expected)
 
 
-# -------------------------------------------------------------------------------------------------------- one by its name
+# ------------------------------------------------------------------------------------------------------ one by its name
 
 
 def giving(value: Any) -> Reward:
@@ -398,10 +450,35 @@ def test_hits_by_name() -> None:
     assert named("hits@0.6", 2.0).name == "hits@0.6" and named("hits@0.6", 2.0).weight == 2
 
 
-@pytest.mark.parametrize("name", ["hits@x", "hits@0.5.1"])
-def test_a_threshold_is_a_number(name: str) -> None:
-    with pytest.raises(RewardError, match=rf"'{name}': a threshold is a number, as in hits@0.5"):
+@pytest.mark.parametrize("threshold", ["x", "0.5.1", "0", "-0.5", "1.001", "50", "nan", "inf"])
+def test_a_threshold_is_a_number(threshold: str) -> None:
+    """Above 0, from which on all would be hits, and up to 1, above which nothing would be."""
+    name = f"hits@{threshold}"
+    with pytest.raises(RewardError, match=rf"^'{name}': a threshold is a number above 0 and up to 1, as in hits@0.5$"):
         named(name, 1.0)
+
+
+def test_a_threshold_of_1_is_met_by_the_true_box() -> None:
+    said = [answered("localisation", at(box), NODULE, target="nodule") for box in (AT_NODULE, HALF)]
+    assert [named("hits@1", 1.0)(one) for one in said] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "weight"),
+    [
+        ("form", "form", 1), ("form=0.5", "form", 0.5), ("vision=-2", "vision", -2), ("relevance=0", "relevance", 0),
+        ("hits@0.6=1e-1", "hits@0.6", 0.1),
+    ],
+)  # fmt: skip
+def test_rewards_with_weights(text: str, name: str, weight: float) -> None:
+    found = weighted(text)
+    assert (found.name, found.weight, found.scaled) == (name, weight, name != "relevance")
+
+
+@pytest.mark.parametrize("weight", ["", "much", "1.2.3", ".", "-.", "nan", "inf", "-inf", "1/2"])
+def test_a_weight_is_a_finite_number(weight: str) -> None:
+    with pytest.raises(RewardError, match=rf"^'form={weight}': a weight is a number, as in form=0.5$"):
+        weighted(f"form={weight}")
 
 
 @pytest.mark.parametrize("name", ["luck", "hits", "hits@", "vision@0.5", ""])
@@ -414,7 +491,7 @@ def test_a_reward_of_one_s_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def brief(answered):\n    return 1 / len(answered.text.split())\n")
     reward = named(f"{file}:brief", 0.5)
-    assert (reward.name, reward.weight, reward.scaled) == ("brief", 0.5, True)
+    assert (reward.name, reward.weight, reward.scaled) == ("mine.brief", 0.5, True)
     assert reward(answered("open", "left upper lung lobe", answer="lung")) == 1 / 4
     with pytest.raises(PluginError, match="has no function long"):
         named(f"{file}:long", 1.0)
@@ -448,6 +525,12 @@ def test_over_the_largest_by_hand() -> None:
     assert added("max", a=(PLACE, rows)) == [[0.5, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 1.0, 1.0]]
 
 
+def test_the_largest_in_size_by_hand() -> None:
+    """-3 over -1 would be 3, and better than 1: over 3, -1 and -3 are -1/3 and -1. Of 2 and -4 it is 4 as well."""
+    rows = [[-1.0, -3.0], [2.0, -4.0]]
+    assert added("max", a=(PLACE, rows)) == [[-1 / 3, -1.0], [1 / 2, -1.0]]
+
+
 def test_the_relevance_is_not_scaled() -> None:
     """Twice (1/2, 1) and the relevance, (0.6, 0.3): 1.6 and 2.3."""
     twice = Reward("place", NOBODY.function, 2.0)
@@ -461,7 +544,7 @@ def test_over_the_spread_by_hand() -> None:
 
 
 def test_all_alike_has_no_spread_after_rounding() -> None:
-    """The mean of three 0.1 is 0.10000000000000002 (or 0.09999999999999999): no spread all the same."""
+    """The mean of three 0.1 is 0.10000000000000002: no spread all the same."""
     assert added("z", a=(PLACE, [[0.1] * 3])) == [[0.0] * 3]
 
 
@@ -501,7 +584,7 @@ def test_unusable_answers_by_hand() -> None:
 def groups(draw: st.DrawFn) -> tuple[dict[str, np.ndarray], list[Reward], np.ndarray]:
     """Values of some rewards with weights of either sign, none among them, and who can be used."""
     shape = draw(st.integers(1, 3)), draw(st.integers(1, 5))
-    one = st.one_of(st.sampled_from([0.0, 0.5, 1.0, math.nan]), st.floats(-2, 2))
+    one = st.one_of(st.sampled_from([0.0, 1.0, math.nan]), st.integers(-20, 20).map(lambda n: n / 10))
     count = shape[0] * shape[1]
 
     def table(of: st.SearchStrategy) -> np.ndarray:
@@ -544,6 +627,65 @@ def test_what_is_watched_by_hand() -> None:
     )
 
 
+# ---------------------------------------------------------------------------------------------- what one more of it is
+
+
+def one_more(
+    how: Combination, reward: Reward, rows: list[list[float]], usable: Sequence[Sequence[bool]] | None = None
+) -> list[list[float]]:
+    """The scale of a reward with these values; usable if not said otherwise."""
+    values = np.array(rows, float)
+    can = np.ones(values.shape, bool) if usable is None else np.array(usable)
+    return scale({reward.name: values}, reward, can, how).tolist()
+
+
+TWICE = Reward("place", NOBODY.function, 2.0)
+
+
+def test_one_more_in_a_plain_sum_is_the_weight() -> None:
+    """Whatever the others in the group have."""
+    assert one_more("sum", TWICE, [[0.2, 0.4], [0.0, 0.0]]) == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_one_more_over_the_largest_by_hand() -> None:
+    """2 over 0.4, 2 over 4, which is the largest in size, and nothing where all are 0."""
+    rows = [[0.2, 0.4], [1.0, -4.0], [0.0, 0.0]]
+    assert one_more("max", TWICE, rows) == [[5.0, 5.0], [0.5, 0.5], [0.0, 0.0]]
+
+
+def test_one_more_of_the_relevance_is_the_weight() -> None:
+    """As it is not scaled; over its spread it is: of 1 and 3 that is 1, of 0.25 and 0.75 a quarter."""
+    topic = Reward("topic", NOBODY.function, 0.5, scaled=False)
+    assert one_more("max", topic, [[0.2, 0.4]]) == [[0.5, 0.5]]
+    assert one_more("z", topic, [[1.0, 3.0], [0.25, 0.75]]) == [[0.5, 0.5], [2.0, 2.0]]
+
+
+def test_one_more_over_the_spread_by_hand() -> None:
+    """1 and 3 lie 1 from their mean, 0.25 and 0.75 a quarter; three of 0.1 lie apart by no more than rounding."""
+    assert one_more("z", TWICE, [[1.0, 3.0], [0.25, 0.75], [0.5, 0.5]]) == [[2.0, 2.0], [8.0, 8.0], [0.0, 0.0]]
+    assert one_more("z", TWICE, [[0.1] * 3]) == [[0.0] * 3]
+
+
+def test_one_more_for_what_cannot_be_used_is_nothing() -> None:
+    """Its 1 is no part of the group either: the largest is 0.5, and the spread that of 0.5 and 0, a quarter."""
+    rows, usable = [[0.5, 1.0]], [[True, False]]
+    assert one_more("max", TWICE, rows, usable) == [[4.0, 0.0]]
+    assert one_more("z", TWICE, rows, usable) == [[8.0, 0.0]]
+
+
+@pytest.mark.parametrize("how", ["max", "z"])
+def test_one_more_where_nobody_has_a_verdict_is_nothing(how: Combination) -> None:
+    assert one_more(how, TWICE, [[math.nan] * 2]) == [[0.0] * 2]
+
+
+def test_one_more_is_what_the_total_rises_by() -> None:
+    """Of 0.2, 0.4 and 0.8 the second rises by a tenth: under "max" by 1/8, in a sum by 1/10, times the weight."""
+    rows, more = [[0.2, 0.4, 0.8]], [[0.2, 0.5, 0.8]]
+    for how, rise in (("max", 2 / 8), ("sum", 2 / 10)):
+        rises = np.subtract(added(how, a=(TWICE, more)), added(how, a=(TWICE, rows)))[0]
+        assert rises == pytest.approx([0, rise, 0]) and 0.1 * one_more(how, TWICE, rows)[0][1] == pytest.approx(rise)
+
+
 # ------------------------------------------------------------------------------------------------------------- cheating
 
 USUAL = [named(name, 1.0) for name in ("relevance", "localisation", "vision")]
@@ -575,9 +717,7 @@ def compete(rewards: list[Reward], how: Combination, *group: Answered) -> list[f
 @pytest.mark.parametrize("how", COMBINATIONS)
 @pytest.mark.parametrize("rewards", [USUAL, ALL], ids=["usual", "all"])
 @pytest.mark.parametrize("cheat", CHEATS)
-@pytest.mark.parametrize(
-    "honest", [TRUTH, diagnosis("nodule; cyst", HALF, AT_CYST), diagnosis("nodule", AT_NODULE)]
-)
+@pytest.mark.parametrize("honest", [TRUTH, diagnosis("nodule; cyst", HALF, AT_CYST), diagnosis("nodule", AT_NODULE)])
 def test_cheating_does_not_pay(honest: str, cheat: str, rewards: list[Reward], how: Combination) -> None:
     """An honest answer, right, half right or half of it, is worth more than each cheat in its group."""
     said, cut, looked = CHEATS[cheat]
@@ -592,13 +732,24 @@ def test_cheating_does_not_pay(honest: str, cheat: str, rewards: list[Reward], h
 
 @pytest.mark.parametrize("how", COMBINATIONS)
 @pytest.mark.parametrize("cheat", CHEATS)
-@pytest.mark.parametrize("honest", [NORMAL, diagnosis("cyst", HALF)])
-def test_cheating_does_not_pay_where_there_is_nothing(honest: str, cheat: str, how: Combination) -> None:
-    """Saying nothing names no wrong place, and yet is not worth more than an answer that sees what is not there."""
+def test_cheating_does_not_pay_where_there_is_nothing(cheat: str, how: Combination) -> None:
     said, cut, _ = CHEATS[cheat]
-    group = [answered("diagnosis", honest, attention={}), answered("diagnosis", said, cut=cut, attention={})]
+    group = [answered("diagnosis", NORMAL, attention={}), answered("diagnosis", said, cut=cut, attention={})]
     truthful, cheating = compete(ALL, how, *group)
-    assert truthful >= cheating and (honest != NORMAL or truthful > cheating)
+    assert truthful > cheating
+
+
+@pytest.mark.parametrize("how", COMBINATIONS)
+@pytest.mark.parametrize("cheat", ["nothing", "white space", "no end", "names without end"])
+def test_silence_is_no_better_than_a_mistake(cheat: str, how: Combination) -> None:
+    """It names no wrong place, and yet is not worth more than an answer that sees what is not there."""
+    said, cut, _ = CHEATS[cheat]
+    group = [
+        answered("diagnosis", diagnosis("cyst", HALF), attention={}),
+        answered("diagnosis", said, cut=cut, attention={}),
+    ]
+    mistaken, silent = compete(ALL, how, *group)
+    assert mistaken >= silent
 
 
 def test_the_same_answer_cut_is_worth_nothing() -> None:

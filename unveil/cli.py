@@ -150,7 +150,10 @@ COMMANDS: dict[str, Command] = {
         lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"
     ),
     "study preferences": Command(
-        lambda: study.StudyConfig, study.study, "the full comparison of preference methods over several seeds"
+        lambda: study.StudyConfig, study.preferences, "the full comparison of preference methods over several seeds"
+    ),
+    "study rewards": Command(
+        lambda: study.StudyConfig, study.rewards, "abnormal-aware rewarding and its ablations over several seeds"
     ),
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }
@@ -160,6 +163,7 @@ GUIDE = """
 Which way to a better model:
   boxes or labels             unveil run (fine-tuning): the model once over each answer and epoch
   boxes or masks, and more    unveil prefer --name mmedpo: 3 drawn answers per question, wrong ones, hidden lesions
+  a fine-tuned model, boxes   unveil train aar: 8 drawn answers per question, rewarded for pointing and naming
   answers without boxes       unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question
   many images, few labels     unveil curate selftrain: an expert who sees, 10 requests per image
   before training on pairs    unveil audit: what they would teach besides medicine

@@ -1,4 +1,4 @@
-"""What comes after fine-tuning in the main job: preference methods, their ablations, and self-training, side by side.
+"""What comes after fine-tuning in the main job: rewards, preference methods, ablations, self-training, side by side.
 
 All start from the same fine-tuned model (self-training from one that knows a tenth of the labels), learn from the
 training split, and are measured on the same questions of the test split.
@@ -29,10 +29,25 @@ Entry = Literal[
     "dpo-minimal",
     "sft-tenth",
     "selftrain",
+    "aar",
+    "aar-without-vrr",
+    "aar-without-alr",
+    "aar-without-relevance",
+    "aar-ppo",
+    "ppo",
 ]
 
 USUAL: tuple[Entry, ...] = ("dpo", "mmedpo")
-FULL: tuple[Entry, ...] = get_args(Entry)
+REWARDED: tuple[Entry, ...] = (
+    "aar",
+    "aar-without-vrr",
+    "aar-without-alr",
+    "aar-without-relevance",
+    "aar-ppo",
+    "ppo",
+)
+FULL: tuple[Entry, ...] = tuple(entry for entry in get_args(Entry) if entry not in REWARDED)
+"""All but those that learn from rewards, which `unveil study rewards` compares."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,8 @@ class Contest:
     expert: str = "rules"
     limit: int | None = None
     """Dialogues that pairs are made of."""
+    rewarded: int | None = None
+    """Questions that rewards are earned with."""
 
     def enter(self, entry: Entry) -> Path:
         """Trains an entry unless it is there already; returns the folder of its model."""
@@ -158,6 +175,39 @@ def _selftrained(contest: Contest) -> Path:
     return folder
 
 
+def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
+    """Abnormal-aware rewarding of the fine-tuned model."""
+
+    def enter(contest: Contest) -> Path:
+        from unveil import rewarding
+
+        folder, model = contest.out / entry, str(contest.out / "sft")
+        learning = rewarding.Aar(
+            records=contest.records,
+            dialogues=contest.dialogues,
+            out=folder,
+            model=model,
+            kinds=_kinds(contest),
+            limit=contest.rewarded,
+            method=contest.sft.method,
+            workers=contest.sft.workers,
+            seed=contest.sft.seed,
+            resume=contest.sft.resume,
+            restart=contest.sft.restart,
+            judge=contest.asked,
+            **{**SMALL_RUN, **options},
+        )
+        inputs = [contest.records, contest.dialogues, *runs.of_model(model)]
+        runs.stage(folder, "train aar", learning, inputs, lambda: rewarding.aar(learning))
+        return folder
+
+    return enter
+
+
+#: Settings of the rewards beside a run, chosen on validation (docs/log.md).
+SMALL_RUN: dict[str, Any] = {"epochs": 3.0, "validate_every": 21, "samples_every": 42}
+
+
 #: Images that the self-trained model puts questions about.
 SELF_IMAGES = 150
 
@@ -171,4 +221,10 @@ ENTRIES: dict[Entry, Callable[[Contest], Path]] = {
     "dpo-minimal": _preferred("dpo-minimal", name="dpo", edit="minimal", edited_spans=True),
     "sft-tenth": _tenth,
     "selftrain": _selftrained,
+    "aar": _rewarded("aar"),
+    "aar-without-vrr": _rewarded("aar-without-vrr", without=("vrr",)),
+    "aar-without-alr": _rewarded("aar-without-alr", without=("alr",)),
+    "aar-without-relevance": _rewarded("aar-without-relevance", without=("relevance",)),
+    "aar-ppo": _rewarded("aar-ppo", algorithm="ppo"),
+    "ppo": _rewarded("ppo", algorithm="ppo", without=("vrr", "alr")),
 }

@@ -357,7 +357,8 @@ class Chat:
         plain = [word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n") for word in words]
         if "".join(plain).strip() == self._decode(ids).strip():
             return plain
-        whole = [self._decode(ids[: i + 1]) for i in range(len(ids))]  # letters of which an id is a part only
+        # a letter belongs to the id that completes it; what is not complete yet is decoded as the sign for that
+        whole = [self._decode(ids[: i + 1]).rstrip("\ufffd") for i in range(len(ids))]
         return [now[len(before) :] for before, now in itertools.pairwise(["", *whole])]
 
     @cached_property

@@ -14,7 +14,7 @@ from unveil.experts import ExpertOptions
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
 from unveil.train.loop import TrainingError
-from unveil.train.reinforce import JudgeError
+from unveil.train.reinforce import Asked, JudgeError
 from unveil.verdict import Case
 
 Part = Literal["vrr", "alr", "relevance"]
@@ -72,7 +72,7 @@ def aar(config: Aar) -> Path:
         del own["entropy"]  # PPO's own
     chosen = kind(**own)
     main: Any = {"grpo": grpo.main, "ppo": ppo.main}[config.algorithm]
-    return main(chosen, judge_of(config.judge, config))
+    return main(chosen, judge_of(config.judge, config), Asked("train aar", config))
 
 
 def rewards_of(rewards: Sequence[str], without: Sequence[Part]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""``unveil study preferences``: the full comparison over several seeds, and what of it holds.
+"""``unveil study preferences`` and ``study rewards``: a full comparison over several seeds, and what of it holds.
 
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import t
 
 from unveil import records, runs, screen
-from unveil.contest import FULL
+from unveil.contest import FULL, REWARDED, Entry
 
 METRICS = {
     "accuracy": "category accuracy",
@@ -29,8 +29,10 @@ METRICS = {
     "f1_50_named": "found and named (F1)",
     "question_accuracy": "all questions",
 }
-#: Differences that a reader of the papers asks for: a method, and what it is to be better than.
-CLAIMS: tuple[tuple[str, str, str], ...] = (
+Claims = tuple[tuple[str, str, str], ...]
+"""Differences that a reader of the papers asks for: a method, what it is to be better than, what that would say."""
+
+PREFERENCES: Claims = (
     ("sft", "base", "fine-tuning helps"),
     ("dpo", "sft", "preferring the truth to the model's own mistakes helps after fine-tuning"),
     ("mmedpo", "sft", "MMedPO helps after fine-tuning"),
@@ -44,17 +46,47 @@ CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("selftrain", "sft-tenth", "self-training helps where a tenth of the labels is known"),
     ("selftrain", "sft", "self-training from a tenth of the labels reaches fine-tuning on all"),
 )
-BEGIN, END = "<!-- study preferences: begin -->", "<!-- study preferences: end -->"
+REWARDS: Claims = (
+    ("sft", "base", "fine-tuning helps"),
+    ("aar", "sft", "rewards help after fine-tuning (UMed-LVLM's stage 2, GRPO)"),
+    ("aar-ppo", "sft", "the same with PPO helps"),
+    ("ppo", "sft", "PPO with a reward for relevance only helps"),
+    ("aar", "ppo", "abnormal-aware rewards add to a reward for relevance"),
+    ("aar", "aar-without-vrr", "the reward for looking at the lesion helps (VRR)"),
+    ("aar", "aar-without-alr", "the reward for the place helps (ALR)"),
+    ("aar", "aar-without-relevance", "the reward for relevance helps"),
+    ("aar", "aar-ppo", "GRPO is better than PPO"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study compares, by name."""
+
+    name: str
+    entries: tuple[Entry, ...]
+    claims: Claims
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """The lines in a document between which its tables stand."""
+        return f"<!-- study {self.name}: begin -->", f"<!-- study {self.name}: end -->"
+
+
+PLANS = {
+    "preferences": Plan("preferences", FULL, PREFERENCES),
+    "rewards": Plan("rewards", REWARDED, REWARDS),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """Run the full comparison (`unveil run --full` on drawn images) over several seeds and write down what holds."""
+    """Run a comparison on drawn images (`unveil run --compare`) over several seeds and write down what holds."""
 
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
-    out: Path = Path("runs/study-preferences")
-    """Folder with a run for each seed, and study.json."""
+    out: Path | None = None
+    """Folder with a run for each seed, and study.json; by default runs/study-NAME."""
     document: Path | None = None
     """Markdown file into which the tables are written, between two marks; for this project docs/results.md."""
     patients: int = 320
@@ -82,42 +114,53 @@ class Mean:
         return "yes" if self.low > 0 else "no, the contrary" if self.high < 0 else "not shown"
 
 
-def study(config: StudyConfig) -> Path:
+def preferences(config: StudyConfig) -> Path:
+    """Preference methods, their ablations and self-training."""
+    return study(config, PLANS["preferences"])
+
+
+def rewards(config: StudyConfig) -> Path:
+    """Abnormal-aware rewarding and its ablations."""
+    return study(config, PLANS["rewards"])
+
+
+def study(config: StudyConfig, plan: Plan) -> Path:
     """Runs what is not there yet, and writes ``study.json`` and the document's part; returns the former."""
+    out = config.out or Path(f"runs/study-{plan.name}")
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
     with ThreadPoolExecutor(config.jobs) as pool:
-        folders = list(pool.map(lambda seed: _run(config, seed), config.seeds))
+        folders = list(pool.map(lambda seed: _run(config, plan, out, seed), config.seeds))
     found = [_values(folder) for folder in folders]
     about = {
         "seeds": list(config.seeds),
         "patients": config.patients,
         "model": config.model,
-        "values": {name: {m: vars(mean([f[name][m] for f in found])) for m in METRICS} for name in _in_all(found)},
-        "claims": claims(found),
+        "values": {n: {m: vars(mean([f[n][m] for f in found])) for m in METRICS} for n in _in_all(found, plan)},
+        "claims": claims(found, plan),
         "per_seed": found,
         "versions": runs.versions(),
     }
-    path = runs.write_json(config.out / "study.json", about)
+    path = runs.write_json(out / "study.json", about)
     if config.document:
-        write_part(config.document, text(about))
+        write_part(config.document, text(about), plan)
     screen.say(text(about))
     return path
 
 
-def _run(config: StudyConfig, seed: int) -> Path:
+def _run(config: StudyConfig, plan: Plan, out: Path, seed: int) -> Path:
     """The main job for one seed, in a process of its own, with a log."""
-    folder = config.out / f"seed-{seed}"
-    log = config.out / f"seed-{seed}.log"
+    folder, log = out / f"seed-{seed}", out / f"seed-{seed}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.jobs)
-    words = ["run", "--full", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
+    words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
+    words += ["--compare", *plan.entries]
     screen.say(f"seed {seed}: {log}")
-    with log.open("a") as out:
+    with log.open("a") as told:
         done = subprocess.run(
             [sys.executable, "-m", "unveil", *map(str, words)],
-            stdout=out,
-            stderr=out,
+            stdout=told,
+            stderr=told,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
             check=False,
         )
@@ -135,9 +178,9 @@ def _values(folder: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def _in_all(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:
     """The models that every seed has."""
-    return [name for name in ("base", "sft", *FULL) if all(name in one for one in found)]
+    return [name for name in ("base", "sft", *plan.entries) if all(name in one for one in found)]
 
 
 def mean(values: Sequence[float]) -> Mean:
@@ -147,11 +190,11 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(middle, float(middle - half), float(middle + half), len(values))
 
 
-def claims(found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[dict[str, Any]]:
+def claims(found: Sequence[Mapping[str, Mapping[str, float]]], plan: Plan) -> list[dict[str, Any]]:
     """Each claim with the differences that speak for or against it; a claim about a missing model is left out."""
-    known = set(_in_all(found))
+    known = set(_in_all(found, plan))
     out = []
-    for better, than, says in CLAIMS:
+    for better, than, says in plan.claims:
         if {better, than} <= known:
             apart = {m: mean([f[better][m] - f[than][m] for f in found]) for m in METRICS}
             rows = {m: {**vars(d), "verdict": d.verdict} for m, d in apart.items()}
@@ -184,11 +227,12 @@ def _cell(figure: Mapping[str, float], signed: bool = False) -> str:
     return f"{figure['value']:{sign}.3f} [{figure['low']:{sign}.3f}, {figure['high']:{sign}.3f}]"
 
 
-def write_part(document: Path, part: str) -> None:
+def write_part(document: Path, part: str, plan: Plan) -> None:
     """Puts the tables between the two marks of a document; a document without them is refused."""
     whole = document.read_text(encoding="utf-8") if document.is_file() else ""
-    before, begin, rest = whole.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = plan.marks
+    before, begin, rest = whole.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise records.RecordError(f"{document}: the marks {BEGIN} and {END} are not in it")
-    document.write_text(f"{before}{BEGIN}\n{part}\n{END}{after}", encoding="utf-8")
+        raise records.RecordError(f"{document}: the marks {first} and {last} are not in it")
+    document.write_text(f"{before}{first}\n{part}\n{last}{after}", encoding="utf-8")

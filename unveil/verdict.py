@@ -24,7 +24,7 @@ from unveil.wording import Parsed, name_of, yes_no
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5
-_EXACT = 1e-9  # so that an IoU of one half is one half after rounding too
+EXACT = 1e-9  # so that an IoU of one half is one half after rounding too
 
 Failure = Literal["wrong place", "wrong name", "unparsable", "missed", "false alarm"]
 FAILURES: tuple[Failure, ...] = ("wrong place", "wrong name", "unparsable", "missed", "false alarm")
@@ -195,7 +195,7 @@ def _localisation(case: Case) -> Outcome:
     if len(true) < len(findings):
         return case.outcome(None, {}, labels=[label], left_out=("localisation_iou",))
     iou = mean_iou(case.parsed.boxes, true)
-    right = iou >= HIT - _EXACT
+    right = iou >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
     return case.outcome(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
 
@@ -255,7 +255,7 @@ def _diagnosis(case: Case) -> Outcome:
         sums |= _hits(said, truth, located)
     else:
         left_out += ["f1_50", "f1_50_named"]
-    failures = _failures(said, truth, [(i, j) for i, j, v in located if v >= HIT - _EXACT], case.exhaustive)
+    failures = _failures(said, truth, [(i, j) for i, j, v in located if v >= HIT - EXACT], case.exhaustive)
     if not truth and not said and case.exhaustive and case.parsed.abnormal:
         failures = ["false alarm"]  # called abnormal without a finding
     right = None if not truth and not case.exhaustive else case.parsed.abnormal is bool(truth) and not failures
@@ -282,14 +282,14 @@ def _names_and_verdict(case: Case, truth: Sequence[Named]) -> dict[str, tuple[fl
 def _places(said: Sequence[Named], truth: Sequence[Named], located: Pairs) -> dict[str, tuple[float, float]]:
     """The mean IoU, and the same with each matched pair counted as a hit or not."""
     boxes, true = [b for _, b in said if b], [b for _, b in truth if b]
-    hits = sum(v >= HIT - _EXACT for _, _, v in located)
+    hits = sum(v >= HIT - EXACT for _, _, v in located)
     return {"iou": (mean_iou(boxes, true), 1), "iou50": (hits / max(len(boxes), len(true)), 1)}
 
 
 def _hits(said: Sequence[Named], truth: Sequence[Named], located: Pairs) -> dict[str, tuple[float, float]]:
     """Twice the true positives, and all boxes: the F1 of the corpus is the ratio of their sums."""
     boxes = sum(b is not None for _, b in said) + len(truth)
-    hits = [(i, j) for i, j, v in located if v >= HIT - _EXACT]
+    hits = [(i, j) for i, j, v in located if v >= HIT - EXACT]
     named = sum(said[i][0] == truth[j][0] for i, j in hits)
     return {"f1_50": (2 * len(hits), boxes), "f1_50_named": (2 * named, boxes)}
 

@@ -17,10 +17,11 @@ def group_relative(rewards_QG: Tensor, spread: bool = True) -> Tensor:
     GRPO (arXiv 2402.03300, section 4.1.2), the deviation with G - 1. Without ``spread`` the difference only
     (arXiv 2503.20783), so that groups whose answers hardly differ do not weigh as much as others.
     """
-    apart_QG = rewards_QG - rewards_QG.mean(1, keepdim=True)
-    if not spread or rewards_QG.shape[1] < 2:
-        return apart_QG
-    return apart_QG / (rewards_QG.std(1, keepdim=True) + TINY)
+    exact_QG = rewards_QG.double()  # in float32 equal rewards differ from their mean by as much as TINY
+    apart_QG = exact_QG - exact_QG.mean(1, keepdim=True)
+    if spread and rewards_QG.shape[1] > 1:
+        apart_QG = apart_QG / (exact_QG.std(1, keepdim=True) + TINY)
+    return apart_QG.to(rewards_QG.dtype)
 
 
 def generalised(
@@ -46,4 +47,5 @@ def whitened(values_S: Tensor) -> Tensor:
     """Mean 0 and standard deviation 1 over all tokens, (S,); 0 where there is no spread."""
     if len(values_S) < 2:
         return torch.zeros_like(values_S)
-    return (values_S - values_S.mean()) / (values_S.std() + TINY)
+    exact_S = values_S.double()
+    return ((exact_S - exact_S.mean()) / (exact_S.std() + TINY)).to(values_S.dtype)

@@ -5,6 +5,7 @@ Shapes: Q questions, G answers to each, R = Q * G rows, S answer tokens of all r
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +30,13 @@ from unveil.train.rewards import (
     Attention,
     Combination,
     Reward,
+    RewardError,
     hits,
-    named,
+    localisation,
     tightened,
     totals,
     watched,
+    weighted,
 )
 from unveil.train.rollout import Drawn, banned, rollout
 from unveil.verdict import Case
@@ -63,6 +66,9 @@ class Options(adapt.Options):
     your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
     combination: Combination = "max"
     """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
+    credit: Literal["answer", "coordinate"] = "answer"
+    """answer: every token of an answer has the credit of the whole; coordinate: a coordinate of a box has that of all
+    values it could have had, for models that write one as one token (train/credit.py)."""
     tighten: bool = False
     """Let the localisation reward count hits only, above a threshold that rises with the running mean (MedLoc-R1)."""
     batch_size: int = 16
@@ -85,6 +91,8 @@ class Options(adapt.Options):
     """How far it may rise above 1."""
     kl: float = 0.0
     """Coefficient of the KL term to the model before training; KL is logged in any case."""
+    kl_every: int = 10
+    """Updates between looks at how far the policy has moved (KL), where no term needs it; a pass of the reference."""
     kl_target: float | None = None
     """Let the coefficient of the KL term adapt so that KL per token comes to this."""
     entropy: float = 0.0
@@ -113,10 +121,11 @@ class Options(adapt.Options):
 
 def parts(config: Options) -> list[Reward]:
     """The rewards that the options name; raises ``RewardError`` for one that is not known."""
-    out = []
-    for text in config.rewards:
-        found = re.fullmatch(r"(.+?)=(-?[\d.]+)", text)
-        out.append(named(found[1], float(found[2])) if found else named(text, 1.0))
+    out = [weighted(text) for text in config.rewards]
+    if len({reward.name for reward in out}) < len(out):
+        raise RewardError(f"--rewards: one of {', '.join(reward.name for reward in out)} stands there twice")
+    if config.kl_target is not None and config.kl_target <= 0:
+        raise loop.TrainingError("--kl-target must be above 0")
     if config.answers < 2:
         raise loop.TrainingError(f"--answers {config.answers}: answers are compared with others to the same question")
     if not any(reward.weight for reward in out):
@@ -213,6 +222,8 @@ class Experience:
     named: list[dict[str, list[int]]]
     """Of each row, the categories that it names and the tokens that do so."""
     relevance: list[float | None]
+    judged: bool
+    """Whether a judge was asked for it."""
     sampled_S: Tensor
     """Log-probabilities that the tokens had when they were drawn."""
 
@@ -252,6 +263,7 @@ def collect(
         cases=cases,
         named=[_named(chat, case, d.ids) for case, d in zip(cases, drawn, strict=True)],
         relevance=list(judge(cases)) if judge else [None] * len(cases),
+        judged=judge is not None,
         sampled_S=torch.tensor([p for d in drawn for p in d.logps]),
     )
 
@@ -260,20 +272,19 @@ def _named(chat: Chat, case: Case, ids: Sequence[int]) -> dict[str, list[int]]:
     """The true categories that a diagnosis names, and the tokens of the words that do so."""
     if case.dialogue.kind != "diagnosis":
         return {}
-    labels = sorted({case.name(f.label) for f in case.record.findings})
+    labels = sorted({case.name(f.label) for f in case.record.findings} & set(case.parsed.labels))
     return {label: tokens for label in labels if (tokens := tokens_of(chat, ids, label))}
 
 
 def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
     """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, ends = "", []
+    text, ends = "", [0]
     for piece in chat.pieces(ids):
         text += piece
         ends.append(len(text))
     words = r"[\s_-]+".join(map(re.escape, label.split()))
     spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
-    starts = [0, *ends[:-1]]
-    return [t for t, (a, b) in enumerate(zip(starts, ends, strict=True)) if any(a < y and x < b for x, y in spans)]
+    return [t for t, (a, b) in enumerate(itertools.pairwise(ends)) if any(a < y and x < b for x, y in spans)]
 
 
 # ------------------------------------------------------------------------------------------------------------ rewards
@@ -323,11 +334,12 @@ def rewarded(
     answered = []
     for i, case in enumerate(experience.cases):
         looked = _attention(experience, i, scores, scorer) if reads else None
-        answered.append(Answered(case, looked, experience.relevance[i]))
+        answered.append(Answered(case, looked, experience.relevance[i], experience.judged))
     shape = len(experience.dialogues), experience.answers
     used = [_tight(reward, state) if config.tighten else reward for reward in rewards]
-    parts_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
     usable_QG = np.array([a.usable for a in answered]).reshape(shape)
+    found_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
+    parts_QG = {name: np.where(usable_QG | np.isnan(found), found, 0.0) for name, found in found_QG.items()}
     total_QG = torch.from_numpy(totals(parts_QG, used, usable_QG, config.combination)).float()
     return Rewarded(answered, parts_QG, usable_QG, total_QG)
 
@@ -353,11 +365,18 @@ def _attention(experience: Experience, row: int, scores: Scores, scorer: Scorer)
     return out
 
 
+def _mean_iou(answered: Sequence[Answered]) -> float | None:
+    """Mean IoU of the answers that have one, whatever the reward makes of it."""
+    values = [iou if a.usable else 0.0 for a in answered if (iou := localisation(a)) is not None]
+    return float(np.mean(values)) if values else None
+
+
 def figures(experience: Experience, worth: Rewarded) -> dict[str, float]:
     """What is logged of answers and rewards."""
     lengths = [len(d.ids) for d in experience.drawn]
     alike = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < 1e-9
     return {
+        **({"iou": iou} if (iou := _mean_iou(worth.answered)) is not None else {}),
         "reward": float(worth.totals_QG.mean()),
         "reward_spread": float(worth.totals_QG.std(1).mean()) if experience.answers > 1 else 0.0,
         "groups_alike": float(alike.float().mean()),

@@ -14,11 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from unveil.train import loop, reinforce
 from unveil.train.advantages import group_relative
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
-from unveil.train.reinforce import Learnt, Run
+from unveil.train.reinforce import Asked, Learnt, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +32,10 @@ class GrpoConfig(Options):
     differ count less."""
 
 
-def main(config: GrpoConfig, judge: Judge | None = None) -> Path:
-    """Trains and returns the folder of the trained model."""
-    run = reinforce.begin(config, "grpo", judge)
+def main(config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = None) -> Path:
+    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for."""
+    asked = asked or Asked("train grpo", config)
+    run = reinforce.begin(config, asked, judge)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -44,7 +47,7 @@ def main(config: GrpoConfig, judge: Judge | None = None) -> Path:
                 found = []
                 for i, part in enumerate(drawn):
                     with run.passing(last=i + 1 == len(drawn)):
-                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
+                        scores = run.wrapped(part.rows, {} if update else run.reads(part), run.choices)
                         if not update:
                             held.append(learnt(run, part, scores))
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
@@ -61,5 +64,14 @@ def main(config: GrpoConfig, judge: Judge | None = None) -> Path:
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What the first pass over the answers tells: their rewards, and the advantage of each token."""
     worth = run.rewarded(drawn, scores)
-    relative_R = group_relative(worth.totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
-    return run.learnt(drawn, scores, worth, relative_R[scores.rows_S[scores.order_S]])
+
+    def of_tokens(totals_QG: Tensor) -> Tensor:
+        relative_R = group_relative(totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
+        return relative_R[scores.rows_S[scores.order_S]]
+
+    advantages_S = of_tokens(worth.totals_QG)
+    coordinates = run.coordinates(drawn, worth)
+    if coordinates is not None:  # the place is credited to them by itself
+        judged_N = coordinates.at_N[coordinates.judged_N]
+        advantages_S[judged_N] = of_tokens(run.totals_without_place(worth))[judged_N]
+    return run.learnt(drawn, scores, worth, advantages_S, coordinates=coordinates)

@@ -21,7 +21,7 @@ from unveil.train import loop, losses, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
-from unveil.train.reinforce import Learnt, Run
+from unveil.train.reinforce import Asked, Learnt, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,10 @@ class PpoConfig(Options):
     """Give the advantages of a pass mean 0 and spread 1."""
 
 
-def main(config: PpoConfig, judge: Judge | None = None) -> Path:
-    """Trains and returns the folder of the trained model."""
-    run = reinforce.begin(config, "ppo", judge, critic=config.value_through, critic_factor=config.value_rate)
+def main(config: PpoConfig, judge: Judge | None = None, asked: Asked | None = None) -> Path:
+    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for."""
+    asked = asked or Asked("train ppo", config)
+    run = reinforce.begin(config, asked, judge, critic=config.value_through, critic_factor=config.value_rate)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -60,7 +61,7 @@ def main(config: PpoConfig, judge: Judge | None = None) -> Path:
                 found = []
                 for i, part in enumerate(drawn):
                     with run.passing(last=i + 1 == len(drawn)):
-                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
+                        scores = run.wrapped(part.rows, {} if update else run.reads(part), run.choices)
                         if not update:
                             held.append(learnt(run, part, scores))
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)

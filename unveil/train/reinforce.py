@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from unveil.encoding import Encoded
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, loop, losses, watching
+from unveil.train import adapt, credit, experience, loop, losses, rewards, watching
 from unveil.train.engine import Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Questions, Rewarded
 from unveil.train.features import Features
@@ -29,6 +29,14 @@ from unveil.train.rewards import Reward
 from unveil.train.stream import Stream
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command and its options as they were given, which repeat the run."""
+
+    command: str
+    config: Any
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,14 @@ class Learnt:
     figures: dict[str, float]
     values_S: Tensor | None = None
     returns_S: Tensor | None = None
+    coordinates: Credited | None = None
+
+
+@dataclass(frozen=True)
+class Credited(credit.Coordinates):
+    """Coordinates, and what an IoU of 1 counts in each one's reward."""
+
+    scale_N: Tensor
 
 
 def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
@@ -70,6 +86,10 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
         loss = loss + kl * away if kl else loss
     if config.entropy:
         loss = loss - config.entropy * entropy
+    if held.coordinates is not None and scores.choices_NV is not None:
+        gained = credit.gain(scores.choices_NV, held.coordinates, held.coordinates.scale_N)
+        loss = loss - gained / len(logps_S)
+        figures["coordinates"] = gained.detach() / held.coordinates.judged_N.sum().clamp(min=1)
     return loss, {name: float(value) for name, value in figures.items()}
 
 
@@ -77,8 +97,7 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
 class Run:
     """A run under way. ``wrapped`` is the policy as accelerate trains it, ``scorer`` the same without its wrapping."""
 
-    name: str
-    asked_for: Options
+    asked_for: Asked
     config: Any
     started: float
     accelerator: Accelerator
@@ -95,6 +114,8 @@ class Run:
     state: Progress
     total: int
     step: int
+    choices: list[int]
+    """Ids of coordinates that have credit of their own."""
 
     @property
     def checkpoints(self) -> Path:
@@ -124,10 +145,31 @@ class Run:
         """The tokens whose attention a reward asks for."""
         return drawn.watched if experience.reads_attention(self.rewards) else {}
 
+    def coordinates(self, drawn: Experience, worth: Rewarded) -> Credited | None:
+        """What each value of each coordinate would earn, where coordinates have credit of their own."""
+        if not self.choices:
+            return None
+        place = next(reward for reward in self.rewards if reward.name == "localisation")
+        found = credit.coordinates(drawn, worth, self.choices)
+        scale_QG = rewards.scale(worth.parts_QG, place, worth.usable_QG, self.config.combination)
+        lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
+        row_S = torch.repeat_interleave(torch.arange(len(lengths_R)), lengths_R)
+        scale_N = torch.from_numpy(scale_QG).float().flatten()[row_S[found.at_N]]
+        device = self.accelerator.device
+        return Credited(found.worth_NV.to(device), found.judged_N.to(device), found.at_N.to(device), scale_N.to(device))
+
+    def totals_without_place(self, worth: Rewarded) -> Tensor:
+        """The rewards without that for the place."""
+        others = [replace(r, weight=0.0) if r.name == "localisation" else r for r in self.rewards]
+        return torch.from_numpy(
+            rewards.totals(worth.parts_QG, others, worth.usable_QG, self.config.combination)
+        ).float()
+
     @property
     def needs_kl(self) -> bool:
-        """Whether this step needs the reference: for its loss, or for its line in the log."""
-        return self.config.kl > 0 or self.config.kl_target is not None or self._logs
+        """Whether this step needs the reference: for its loss, or because it is time to look."""
+        used = self.config.kl > 0 or self.config.kl_target is not None
+        return used or (self.step + 1) % self.config.kl_every == 0 or self.step in (0, self.total - 1)
 
     @property
     def _logs(self) -> bool:
@@ -141,9 +183,7 @@ class Run:
         with self.scorer.model.disable_adapter():  # type: ignore[operator]
             return self.scorer(drawn.rows).in_order()
 
-    def learnt(
-        self, drawn: Experience, scores: Scores, worth: Rewarded, advantages_S: Tensor, **more: Tensor
-    ) -> Learnt:
+    def learnt(self, drawn: Experience, scores: Scores, worth: Rewarded, advantages_S: Tensor, **more: Any) -> Learnt:
         """What the loss needs besides a pass, and what is logged of answers and rewards."""
         old_S = scores.in_order().detach()
         sampled_S = drawn.sampled_S.to(old_S.device)
@@ -169,7 +209,7 @@ class Run:
         """Logging, watching, validation and checkpoints after a step; stops a run that has collapsed."""
         config, rate = self.config, self.rate
         mean = loop.averaged(found, self.accelerator)
-        if (iou := mean.get("localisation")) is not None:
+        if (iou := mean.get("iou")) is not None:
             self.state.iou = iou if self.state.iou is None else 0.95 * self.state.iou + 0.05 * iou
         if config.kl_target is not None:
             self.state.kl = losses.adapted(self.state.kl, mean["kl"], config.kl_target)
@@ -199,7 +239,7 @@ class Run:
                 watching.keep(self.scorer.model, self.checkpoints)
 
     def progress(self) -> AbstractContextManager[Any]:
-        return progress(f"train {self.name}", self.total, self.step, self.accelerator.is_main_process)
+        return progress(self.asked_for.command, self.total, self.step, self.accelerator.is_main_process)
 
     def end(self) -> Path:
         """Writes the trained model."""
@@ -217,7 +257,7 @@ class Run:
                 "kept": self.state.best_step if self.state.best is not None else self.total,
             }
             seconds = time.monotonic() - self.started
-            runs.write(config.out, f"train {self.name}", self.asked_for, inputs, seconds, chosen=choice)
+            runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, chosen=choice)
             loop.drop(self.checkpoints, config.keep_checkpoints)
         self.accelerator.end_training()
         return config.out
@@ -251,15 +291,15 @@ class Critic(nn.Module):
 
 
 def begin(
-    config: Options, name: str, judge: Judge | None, critic: bool | None = None, critic_factor: float = 1.0
+    config: Options, asked_for: Asked, judge: Judge | None, critic: bool | None = None, critic_factor: float = 1.0
 ) -> Run:
     """Loads everything and takes up the run where it was left.
 
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
-    asked_for, started = config, time.monotonic()
+    started = time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
-    rewards, asked = experience.parts(config), experience.questions(config)
+    named, asked = experience.parts(config), experience.questions(config)
     config = adapt.resolved(config, lora=1e-5, full=1e-6, small=3e-5)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
@@ -280,7 +320,7 @@ def begin(
     scorer.distribution = experience.distribution(config, scorer)
     if reference is not None:
         reference.distribution = scorer.distribution
-    rewards, why = experience.without_attention(rewards, scorer)
+    kept, why = experience.without_attention(named, scorer)
     if why:
         LOG.warning(why)
     groups = loop.parameter_groups(model, config.weight_decay)
@@ -295,18 +335,30 @@ def begin(
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
-    accelerator.init_trackers(f"unveil-{name}", config=runs.plain(config))
+    accelerator.init_trackers(asked_for.command.replace("train ", "unveil-"), config=runs.plain(config))
     wrapped.train()
     images = [d.image for d in asked.train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
-        name, asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, rewards, judge,
-        stream, iter(stream(todo)), log, state, total, step,
+        asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
+        stream, iter(stream(todo)), log, state, total, step, _choices(config, scorer, kept),
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()
     return run
+
+
+def _choices(config: Options, scorer: Scorer, rewards: Sequence[Reward]) -> list[int]:
+    """The ids of coordinates where these are to have credit of their own, else none."""
+    if config.credit == "answer" or not any(r.name == "localisation" and r.weight for r in rewards):
+        return []
+    if config.tighten:
+        raise loop.TrainingError("--credit coordinate learns from the IoU itself: it does not go with --tighten")
+    found = credit.values(scorer.chat)
+    if found is None:
+        LOG.warning("--credit answer is used: this model writes a coordinate as several tokens")
+    return found or []
 
 
 def _reference(model: Any, chat: Any, config: Any) -> Scorer | None:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,9 +24,11 @@ from numpy.typing import NDArray
 from unveil import gaze, plugins
 from unveil.geometry import Box, match, mean_iou
 from unveil.records import Dialogue, Finding, Record
-from unveil.verdict import Case, Outcome, judge, merit, overlap
+from unveil.verdict import EXACT, Case, Outcome, judge, merit, overlap
 
 Combination = Literal["max", "z", "sum"]
+FLAT = 1e-9
+"""A spread, or a largest value, that is none."""
 
 
 class RewardError(ValueError):
@@ -45,12 +48,13 @@ class Answered:
     """An answer beside the truth: what a reward may look at.
 
     ``attention`` maps each category that the answer names to where its words looked, None where that was not read;
-    ``relevance`` is a judge's score from 0 to 1, None where nobody was asked.
+    ``relevance`` is a judge's score from 0 to 1, None where it could not tell; ``judged`` is whether one was asked.
     """
 
     case: Case
     attention: Mapping[str, Attention] | None = None
     relevance: float | None = None
+    judged: bool = False
 
     @property
     def text(self) -> str:
@@ -114,7 +118,7 @@ def hits(threshold: float) -> Function:
         if true is None:
             return None
         most = max(len(true), len(said))
-        return sum(v >= threshold for _, _, v in match(said, true)) / most if most else 1.0
+        return sum(v >= threshold - EXACT for _, _, v in match(said, true)) / most if most else 1.0
 
     return localisation
 
@@ -122,12 +126,14 @@ def hits(threshold: float) -> Function:
 def vision(answered: Answered) -> float | None:
     """The share of the attention to the image that words naming a category pay to its boxes, mean over categories.
 
-    A category that is there and not named counts 0. None where attention was not read, and where there is no true box.
+    A category that is there and not named counts 0, and so does one that is named and not there: else it would pay to
+    name them all. None where attention was not read, and where there is no true box.
     """
     true = answered.true_boxes
     if answered.attention is None or not true or answered.dialogue.kind != "diagnosis":
         return None
-    return float(np.mean([_looked(answered, label)[0] for label in _labels(answered)]))
+    labels = sorted({*_labels(answered), *answered.case.parsed.labels})
+    return float(np.mean([_looked(answered, label)[0] for label in labels]))
 
 
 def vision_lift(answered: Answered) -> float | None:
@@ -150,26 +156,34 @@ def _labels(answered: Answered) -> list[str]:
 def _looked(answered: Answered, label: str) -> tuple[float, float]:
     """Attention of the words for ``label`` to its boxes, and what it would be if spread evenly."""
     looked = (answered.attention or {}).get(label)
-    if looked is None:
+    if looked is None or label not in _labels(answered):
         return 0.0, 0.0
     boxes = [f.box for f in answered.findings or () if f.box and answered.case.name(f.label) == label]
     return gaze.inside(looked.shares_P, looked.places_P4, boxes)
 
 
 def relevance(answered: Answered) -> float | None:
-    """The judge's score; without a judge, how much of what was asked the answer gets right by the annotations."""
-    return merit(answered.outcome) if answered.relevance is None else answered.relevance
+    """The judge's score; without a judge, how much of what was asked the answer names rightly, by the annotations.
+
+    Of a diagnosis that is the mean of ``detection`` and ``category``: the place has a reward of its own.
+    """
+    if answered.judged:
+        return answered.relevance
+    if answered.dialogue.kind != "diagnosis":
+        return merit(answered.outcome)
+    named, seen = category(answered), detection(answered)
+    return None if named is None or seen is None else (named + seen) / 2
 
 
 def category(answered: Answered) -> float | None:
-    """Names: those that are right over the larger number of names; 1 where there is nothing and nothing was named."""
+    """Names: those that are right over the larger number of names; 1 where there is nothing and nothing was said."""
     if answered.dialogue.kind == "recognition":
         return None if answered.outcome.right is None else float(answered.outcome.right)
     if answered.dialogue.kind != "diagnosis" or answered.findings is None:
         return None
     said, true = Counter(answered.case.parsed.labels), Counter(answered.case.name(f.label) for f in answered.findings)
     most = max(said.total(), true.total())
-    return (said & true).total() / most if most else 1.0
+    return (said & true).total() / most if most else float(not answered.case.parsed.findings)
 
 
 def detection(answered: Answered) -> float | None:
@@ -187,7 +201,7 @@ def form(answered: Answered) -> float | None:
 
 
 def similarity(answered: Answered) -> float | None:
-    """F1 of the words that the answer shares with the true one; for reports and open questions."""
+    """F1 of the words that the answer shares with the true one; for reports and open questions, without boxes."""
     return overlap(answered.text, answered.dialogue.answer).f1
 
 
@@ -232,16 +246,34 @@ def named(name: str, weight: float) -> Reward:
     """A reward of this file, ``hits@0.5``, or a user's FILE.py:FUNCTION, which takes an ``Answered``."""
     if ":" in name:
         function: Callable[..., Any] = plugins.function(name)
-        return Reward(name.rpartition(":")[2], function, weight)
+        return Reward(f"{Path(name.rpartition(':')[0]).stem}.{name.rpartition(':')[2]}", function, weight)
     base, _, threshold = name.partition("@")
     if base == "hits" and threshold:
-        try:
-            return Reward(name, hits(float(threshold)), weight)
-        except ValueError as error:
-            raise RewardError(f"{name!r}: a threshold is a number, as in hits@0.5") from error
+        least = _number(threshold)
+        if least is None or not 0 < least <= 1:
+            raise RewardError(f"{name!r}: a threshold is a number above 0 and up to 1, as in hits@0.5")
+        return Reward(name, hits(least), weight)
     if name not in FUNCTIONS:
         raise RewardError(f"no reward {name!r}: one of {', '.join(FUNCTIONS)}, hits@THRESHOLD, or FILE.py:FUNCTION")
     return Reward(name, FUNCTIONS[name], weight, scaled=name != "relevance")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def weighted(text: str) -> Reward:
+    """A reward as options name it: its name, or NAME=WEIGHT."""
+    name, sign, weight = text.rpartition("=")
+    if not sign:
+        return named(text, 1.0)
+    number = _number(weight)
+    if number is None or not math.isfinite(number):
+        raise RewardError(f"{text!r}: a weight is a number, as in form=0.5")
+    return named(name, number)
 
 
 def tightened(mean: float, low: float = 0.3, high: float = 0.75) -> float:
@@ -264,7 +296,8 @@ def totals(
 ) -> NDArray[np.float64]:
     """Each answer's reward, (Q, G).
 
-    - "max" (UMed-LVLM): each part over the largest of its group, but the relevance as it is; 0 where the largest is 0;
+    - "max" (UMed-LVLM): each part over the largest of its group (in size, where it is negative), but the relevance as
+      it is; 0 where all are 0;
     - "z": each part with mean 0 and standard deviation 1 in its group, 0 where all are alike;
     - "sum": as they are.
 
@@ -284,15 +317,26 @@ def totals(
     return np.where(usable_QG, total_QG, np.minimum(least_Q1, 0.0))
 
 
+def scale(
+    parts_QG: Mapping[str, NDArray[np.float64]], reward: Reward, usable_QG: NDArray[np.bool_], how: Combination
+) -> NDArray[np.float64]:
+    """What one more of a reward adds to an answer's total, the rest of its group held, (Q, G)."""
+    values_QG = np.where(usable_QG, np.nan_to_num(parts_QG[reward.name]), 0.0)
+    if how == "sum" or (how == "max" and not reward.scaled):
+        return np.full(values_QG.shape, reward.weight)
+    size_Q1 = np.abs(values_QG).max(1, keepdims=True) if how == "max" else values_QG.std(1, keepdims=True)
+    return reward.weight * np.divide(1.0, size_Q1, out=np.zeros_like(size_Q1), where=size_Q1 > FLAT) * usable_QG
+
+
 def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
-    largest_Q1 = values_QG.max(1, keepdims=True)
-    return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > 0)
+    largest_Q1 = np.abs(values_QG).max(1, keepdims=True)
+    return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > FLAT)
 
 
 def _standardised(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
     spread_Q1 = values_QG.std(1, keepdims=True)
     apart_QG = values_QG - values_QG.mean(1, keepdims=True)
-    return np.divide(apart_QG, spread_Q1, out=np.zeros_like(values_QG), where=spread_Q1 > 1e-9)
+    return np.divide(apart_QG, spread_Q1, out=np.zeros_like(values_QG), where=spread_Q1 > FLAT)
 
 
 _SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unveil import pixels
-from unveil.records import Dialogue, image_path
+from unveil.records import image_path
 from unveil.train import loop
 from unveil.train.engine import Distribution, Scorer
 from unveil.train.experience import Experience, Options, Progress, Questions, Rewarded
-from unveil.train.rewards import Answered, category, localisation
+from unveil.train.rewards import Answered
 from unveil.train.rollout import rollout
 from unveil.train.stream import Stream
+from unveil.verdict import merit
 
 
 def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> str | None:
@@ -77,29 +78,32 @@ def _draw(path: Path, said: Mapping[str, Answered], out: Path) -> None:
 
 
 @torch.no_grad()
-def validate(
-    scorer: Scorer, asked: Questions, stream: Stream, config: Options, val: Sequence[Dialogue] | None = None
-) -> dict[str, float]:
-    """Greedy answers to the validation questions, named ``val_...``: what decides, whatever the drawn ones earn.
+def validate(scorer: Scorer, asked: Questions, stream: Stream, config: Options) -> dict[str, float]:
+    """Greedy answers to the validation questions: what decides, whatever the drawn ones earn.
 
-    ``val_score`` is the mean of IoU and category share over all questions that have either.
+    ``val_score`` is the mean merit of all answers; the others are the metrics of `unveil score`, named ``val_...``.
     """
-    rows = asked.val if val is None else val
-    values: dict[str, list[float]] = {"iou": [], "category": [], "unusable": []}
+    sums: dict[str, list[float]] = {}
+    merits, unusable = [], 0
     greedy = Distribution(0.0, scorer.distribution.banned)
-    for batch, encoded in stream(loop.parts(rows, config.batch_size * 2)):
+    for batch, encoded in stream(loop.parts(asked.val, config.batch_size * 2)):
         drawn = rollout(scorer, encoded, 1, config.max_new_tokens, greedy, config.seed)
         for d, row, answer in zip(batch, encoded, drawn, strict=True):
             answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
-            for name, value in (("iou", localisation(answered)), ("category", category(answered))):
-                if value is not None:
-                    values[name].append(value if answered.usable else 0.0)
-            values["unusable"].append(float(not answered.usable))
-    out = {f"val_{name}": float(np.mean(found)) for name, found in values.items() if found}
-    scored = [out[name] for name in ("val_iou", "val_category") if name in out]
-    return out | ({"val_score": float(np.mean(scored))} if scored else {})
+            unusable += not answered.usable
+            if (worth := merit(answered.outcome)) is not None:
+                merits.append(worth)
+            for name in METRICS & answered.outcome.sums.keys():
+                part, of = answered.outcome.sums[name]
+                total = sums.setdefault(name, [0.0, 0.0])
+                total[0], total[1] = total[0] + part, total[1] + of
+    out = {f"val_{name}": part / of for name, (part, of) in sorted(sums.items()) if of}
+    out["val_unusable"] = unusable / len(asked.val)
+    return out | ({"val_score": float(np.mean(merits))} if merits else {})
 
 
+#: What is told of greedy answers.
+METRICS = {"accuracy", "iou", "diagnosis_specificity", "localisation_iou", "localisation_refusal", "recognition"}
 BEST = "best.safetensors"
 
 

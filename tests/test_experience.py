@@ -1,0 +1,520 @@
+"""From questions to what is rewarded: options, questions, the words of an answer and their tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from conftest import records_in, write_dialogues
+
+from bench.families import fresh
+from unveil.encoding import Chat, Encoded, Seen
+from unveil.models import Loaded
+from unveil.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
+from unveil.syntax import SYNTAXES, View
+from unveil.train.engine import Scorer
+from unveil.train.experience import (
+    Experience,
+    Options,
+    Progress,
+    Rewarded,
+    _named,
+    collect,
+    figures,
+    parts,
+    questions,
+    reads_attention,
+    rewarded,
+    tokens_of,
+    without_attention,
+)
+from unveil.train.features import Features
+from unveil.train.loop import TrainingError
+from unveil.train.rewards import Answered, Reward, RewardError, named
+from unveil.train.rollout import Drawn
+from unveil.verdict import Case
+from unveil.wording import parse
+
+
+def options(folder: Path, **more: Any) -> Options:
+    return Options(out=folder / "out", records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", **more)
+
+
+# ------------------------------------------------------------------------------------------------------ tokens of words
+
+
+def ids_of(chat: Chat, text: str) -> list[int]:
+    return chat.tokenizer(text)["input_ids"]
+
+
+def touching(chat: Chat, text: str, *spans: tuple[int, int]) -> list[int]:
+    """The tokens that the tokenizer itself says to have a letter of a span."""
+    offsets = chat.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    return [t for t, (a, b) in enumerate(offsets) if any(a < y and x < b for x, y in spans)]
+
+
+def test_tokens_of_a_word_by_hand(tiny: Loaded) -> None:
+    """This tokenizer writes no|du|le|;| |c|y|s|t and so on: the first three tokens, and the four after the space."""
+    ids = ids_of(tiny.chat, "nodule; cyst (round).")
+    assert tiny.chat.pieces(ids)[:9] == ["no", "du", "le", ";", " ", "c", "y", "s", "t"]
+    assert tokens_of(tiny.chat, ids, "nodule") == [0, 1, 2]
+    assert tokens_of(tiny.chat, ids, "cyst") == [5, 6, 7, 8]
+    assert tokens_of(tiny.chat, ids, "mass") == []
+
+
+def test_no_tokens_are_no_word(tiny: Loaded) -> None:
+    assert tokens_of(tiny.chat, [], "cyst") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "spans"),
+    [
+        ("Recognition: nodule.", "nodule", [(13, 19)]),
+        ("Recognition: nodule.", "Nodule", [(13, 19)]),  # the annotation's letters do not matter
+        ("NODULE, Nodule", "nodule", [(0, 6), (8, 14)]),
+        ("pleural effusion.", "pleural effusion", [(0, 16)]),
+        ("a pleural-effusion, Pleural_Effusion", "pleural effusion", [(2, 18), (20, 36)]),
+        ("pleural\n effusion", "pleural effusion", [(0, 17)]),
+        ("pleural, effusion", "pleural effusion", []),
+        ("a cystic mass", "cyst", []),  # a longer word
+        ("a microcyst", "cyst", []),
+        ("cystic; cyst; cysts", "cyst", [(8, 12)]),
+        ("cyst cyst (cyst)", "cyst", [(0, 4), (5, 9), (11, 15)]),
+        ("Localisation: <b1><b2><b3><b4>.\nRecognition: cyst.", "cyst", [(45, 49)]),
+        ("T2 (high)", "t2 (high)", [(0, 9)]),  # signs stand for themselves
+        ("T2 high", "t2 (high)", []),
+        ("a – “cyst” 结节 🙂; nodule", "nodule", [(17, 23)]),  # behind letters of several tokens
+    ],
+)
+def test_tokens_of_a_label(tiny: Loaded, text: str, label: str, spans: list[tuple[int, int]]) -> None:
+    """Those that the tokenizer's own offsets give for the places counted here."""
+    found = tokens_of(tiny.chat, ids_of(tiny.chat, text), label)
+    assert found == touching(tiny.chat, text, *spans)
+    assert bool(found) is bool(spans)
+
+
+def test_a_token_with_other_letters_beside(tiny: Loaded) -> None:
+    """The one token " nodule" begins before the word, and is its token all the same."""
+    ids = ids_of(tiny.chat, "the nodule; nodules")
+    pieces = tiny.chat.pieces(ids)
+    assert [pieces[t] for t in tokens_of(tiny.chat, ids, "nodule")] == [" nodule"]
+
+
+def test_the_end_of_an_answer_is_no_word(tiny: Loaded) -> None:
+    """What was drawn ends with the end's token, right behind the last word."""
+    chat = tiny.chat
+    ids = ids_of(chat, "Recognition: cyst")
+    assert (
+        tokens_of(chat, [*ids, *chat.end], "cyst")
+        == tokens_of(chat, ids, "cyst")
+        == touching(chat, "Recognition: cyst", (13, 17))
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Detection: abnormal.\nLocalisation: <b1><b2><b3><b4>.\nRecognition: nodule; cyst (round, sharp edge).",
+        " two  spaces,\ta tab\n\n\nand lines ",
+        "Knötchen",
+        "a – “cyst” 结节 🙂.",
+        "",
+    ],
+)
+def test_pieces_are_the_text(tiny: Loaded, text: str) -> None:
+    """One for each token, and together what they say."""
+    ids = ids_of(tiny.chat, text)
+    pieces = tiny.chat.pieces(ids)
+    assert len(pieces) == len(ids)
+    assert "".join(pieces) == tiny.chat.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_a_letter_of_several_tokens_by_hand(tiny: Loaded) -> None:
+    """Of two tokens for ö, of three for 结 and of four for 🙂 the last one completes the letter and has it."""
+    assert tiny.chat.pieces(ids_of(tiny.chat, "Knö")) == ["K", "n", "", "ö"]
+    assert tiny.chat.pieces(ids_of(tiny.chat, "结节a🙂")) == ["", "", "结", "", "", "节", "a", "", "", "", "🙂"]
+
+
+def test_a_letter_that_is_never_completed(tiny: Loaded) -> None:
+    """Of an answer that was cut within a letter the last tokens say nothing; what goes on has the sign for it."""
+    ids = ids_of(tiny.chat, "n🙂")
+    assert tiny.chat.pieces(ids[:-1]) == ["n", "", "", ""]
+    assert tiny.chat.pieces([*ids[:-1], ids[0]]) == ["n", "", "", "", "\ufffdn"]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "expected"),
+    [("ein Knötchen.", "knötchen", [3, 4, 6, 7, 8, 9, 10, 11]), ("结节", "结节", [2, 5])],
+)
+def test_tokens_of_a_label_with_such_letters(tiny: Loaded, text: str, label: str, expected: list[int]) -> None:
+    """e|in| |K|n| and two for ö, of which the second has it; three for either of the others, and the third has it."""
+    assert tokens_of(tiny.chat, ids_of(tiny.chat, text), label) == expected
+
+
+def test_a_word_does_not_begin_behind_such_a_letter(tiny: Loaded) -> None:
+    """The word "écyst" is another one."""
+    assert tokens_of(tiny.chat, ids_of(tiny.chat, "écyst"), "cyst") == []
+
+
+# ------------------------------------------------------------------------------------------------------------- rewards
+
+
+def test_rewards_and_their_weights(tmp_path: Path) -> None:
+    found = parts(options(tmp_path, rewards=("vision", "localisation=0.5", "form=0", "hits@0.6=-1.5", "relevance=2")))
+    assert [(r.name, r.weight) for r in found] == [
+        ("vision", 1), ("localisation", 0.5), ("form", 0), ("hits@0.6", -1.5), ("relevance", 2),
+    ]  # fmt: skip
+    assert [r.scaled for r in found] == [True, True, True, True, False]
+
+
+def test_the_usual_rewards_are_those_of_the_paper(tmp_path: Path) -> None:
+    assert parts(options(tmp_path)) == [named(name, 1.0) for name in ("relevance", "localisation", "vision")]
+
+
+def test_a_file_s_function_with_a_weight(tmp_path: Path) -> None:
+    """One name in two files is two rewards. A sign of equality in a file's name is no weight where one follows."""
+    (tmp_path / "mine.py").write_text("def same(answered):\n    return 0.25\n")
+    (tmp_path / "a=1.py").write_text("def same(answered):\n    return 0.5\n")
+    found = parts(options(tmp_path, rewards=(f"{tmp_path}/a=1.py:same=0.5", f"{tmp_path}/mine.py:same")))
+    assert [(r.name, r.weight) for r in found] == [("a=1.same", 0.5), ("mine.same", 1)]
+
+
+@pytest.mark.parametrize("again", ["vision", "vision=0.5", "vision=0"])
+def test_a_reward_that_stands_there_twice_is_refused(again: str, tmp_path: Path) -> None:
+    """By its name, whatever the weights: one of them would be lost."""
+    with pytest.raises(RewardError, match=r"^--rewards: one of vision, relevance, vision stands there twice$"):
+        parts(options(tmp_path, rewards=("vision", "relevance", again)))
+
+
+def test_functions_of_one_name_in_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """In two folders: both are mine.same. Thresholds that differ are two rewards."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text("def same(answered):\n    return 0.25\n")
+    with pytest.raises(RewardError, match=r"one of mine.same, mine.same stands there twice"):
+        parts(options(tmp_path, rewards=(f"{tmp_path}/a/mine.py:same", f"{tmp_path}/b/mine.py:same")))
+    assert len(parts(options(tmp_path, rewards=("hits@0.5", "hits@0.6")))) == 2
+
+
+@pytest.mark.parametrize("rewards", [(), ("vision=0",), ("vision=0", "relevance=0.0", "form=-0")])
+def test_weights_of_0_teach_nothing(rewards: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--rewards: all weights are 0, so there is nothing to learn from"):
+        parts(options(tmp_path, rewards=rewards))
+
+
+@pytest.mark.parametrize("target", [0.0, -0.1])
+def test_a_target_of_kl_is_above_0(target: float, tmp_path: Path) -> None:
+    """The coefficient follows kl / target."""
+    with pytest.raises(TrainingError, match="--kl-target must be above 0"):
+        parts(options(tmp_path, kl_target=target))
+    assert parts(options(tmp_path, kl_target=0.1)) == parts(options(tmp_path))
+
+
+@pytest.mark.parametrize("answers", [1, 0])
+def test_one_answer_has_nobody_to_be_compared_with(answers: int, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=f"--answers {answers}: answers are compared with others"):
+        parts(options(tmp_path, answers=answers))
+
+
+@pytest.mark.parametrize("name", ["luck", "luck=0.5", "=0.5"])
+def test_unknown_rewards_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RewardError, match="no reward"):
+        parts(options(tmp_path, rewards=("relevance", name)))
+
+
+@pytest.mark.parametrize("weight", ["1.2.3", ".", "-.", "", "much", "nan", "inf"])
+def test_a_weight_is_a_finite_number(weight: str, tmp_path: Path) -> None:
+    with pytest.raises(RewardError, match=rf"^'vision={weight}': a weight is a number, as in form=0.5$"):
+        parts(options(tmp_path, rewards=("relevance", f"vision={weight}")))
+
+
+# ----------------------------------------------------------------------------------------------------------- questions
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six records: r0 to r2 train, r3 validation, r4 and r5 test; a nodule and a cyst, a nodule, nothing, and again."""
+    write_dialogues(tmp_path)
+    write_jsonl(tmp_path / "records.jsonl", records_in(tmp_path))
+    return tmp_path
+
+
+def counted(asked: list[Dialogue]) -> dict[tuple[str, str], int]:
+    keys = [(d.record, d.kind) for d in asked]
+    return {key: keys.count(key) for key in keys}
+
+
+def test_questions_by_hand(folder: Path) -> None:
+    """A diagnosis of each image; where it is of each finding, and of one of the names that are not there.
+
+    Both are there in r0, so no absent one is asked for; test images are not asked about.
+    """
+    found = questions(options(folder))
+    assert counted(found.train) == {
+        ("r0", "diagnosis"): 1, ("r0", "localisation"): 2, ("r1", "diagnosis"): 1, ("r1", "localisation"): 2,
+        ("r2", "diagnosis"): 1, ("r2", "localisation"): 1,
+    }  # fmt: skip
+    assert counted(found.val) == {("r3", "diagnosis"): 1, ("r3", "localisation"): 2}
+    assert found.names == ["cyst", "nodule"] and set(found.records) == {f"r{i}" for i in range(6)}
+
+
+def test_other_kinds_of_questions(folder: Path) -> None:
+    assert counted(questions(options(folder, kinds=("detection",))).train) == {
+        (f"r{i}", "detection"): 1 for i in range(3)
+    }
+
+
+def test_a_limit_takes_the_same_questions_each_time(folder: Path) -> None:
+    """Of eight, three, in their order; validation has a limit of its own."""
+    everything = questions(options(folder))
+    few = questions(options(folder, limit=3, validation_rows=2))
+    assert len(few.train) == 3 and [d for d in everything.train if d in few.train] == few.train
+    assert len(few.val) == 2
+    assert questions(options(folder, limit=3)).train == few.train
+    assert any(questions(options(folder, limit=3, seed=seed)).train != few.train for seed in range(1, 4))
+
+
+def test_a_question_without_its_record_is_named(folder: Path) -> None:
+    """r0 has a diagnosis and two places."""
+    write_jsonl(folder / "records.jsonl", records_in(folder)[1:])
+    first = next(d for d in read_jsonl(folder / "dialogues.jsonl", Dialogue) if d.kind in ("diagnosis", "localisation"))
+    with pytest.raises(TrainingError, match=rf"^{first.id}: its record is not in .*records.jsonl \(3 are missing\)$"):
+        questions(options(folder))
+
+
+def test_nothing_to_learn_from(folder: Path) -> None:
+    rows = [d for d in read_jsonl(folder / "dialogues.jsonl", Dialogue) if d.split != "train"]
+    write_jsonl(folder / "dialogues.jsonl", rows)
+    with pytest.raises(TrainingError, match=r"dialogues.jsonl: no open or recognition question has the split 'train'"):
+        questions(options(folder, kinds=("open", "recognition")))
+
+
+# ----------------------------------------------------------------------------------------------------------- attention
+
+
+def scorer(copy: Loaded, tree: bool) -> Scorer:
+    return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 10), tree=tree)
+
+
+def rewards(**weights: float) -> list[Reward]:
+    return [named(name.replace("_", "-"), weight) for name, weight in weights.items()]
+
+
+def test_who_asks_where_the_model_looked() -> None:
+    """Watching asks too."""
+    assert reads_attention(rewards(relevance=1, vision=1))
+    assert reads_attention(rewards(relevance=1, vision_lift=0))
+    assert not reads_attention(rewards(relevance=1, localisation=1))
+
+
+def test_a_token_tree_shows_attention() -> None:
+    asked = rewards(relevance=1, vision=1)
+    assert without_attention(asked, scorer(fresh("llava_siglip"), tree=True)) == (asked, None)
+
+
+def test_plain_rows_leave_vision_out(tiny: Loaded) -> None:
+    """It is said why; the others keep their weights. Who does not ask for it is not told."""
+    plain = scorer(tiny, tree=False)
+    kept, why = without_attention(rewards(relevance=1, vision=1, localisation=0.5, vision_lift=0), plain)
+    assert kept == rewards(relevance=1, localisation=0.5)
+    assert why == "the vision reward is left out: it runs on plain rows, on which attention is not read"
+    assert without_attention(kept, plain) == (kept, None)
+
+
+def test_attention_that_does_not_show_it_leaves_vision_out() -> None:
+    copy = fresh("llava_siglip")
+    copy.model.set_attn_implementation("eager")
+    kept, why = without_attention(rewards(relevance=1, vision=1), scorer(copy, tree=True))
+    assert kept == rewards(relevance=1)
+    assert why == "the vision reward is left out: --attention eager does not show it; sdpa does"
+
+
+@pytest.mark.parametrize("others", [{}, {"localisation": 0.0}])
+def test_with_nothing_else_to_learn_from_it_is_refused(tiny: Loaded, others: dict[str, float]) -> None:
+    """A reward that is only watched is not enough."""
+    with pytest.raises(TrainingError, match="the vision reward cannot be had: it runs on plain rows"):
+        without_attention(rewards(vision=1, **others), scorer(tiny, tree=False))
+
+
+# ------------------------------------------------------------------------------------------------------------- answers
+
+#: Each pixel is a bin, which stands for its middle. The nodule is that of the bins 10, 10, 20, 20.
+VIEW = View(SYNTAXES["bins-64"], (64, 64), (64, 64))
+NODULE, CYST = Finding("nodule", (10.5, 10.5, 20.5, 20.5)), Finding("cyst", (40.0, 40.0, 60.0, 60.0))
+NAMES = ["cyst", "mass", "nodule"]
+HERE, HALF = "<b10><b10><b20><b20>", "<b10><b10><b15><b20>"
+
+
+def case(kind: Kind, text: str, *findings: Finding, cut: bool = False, complete: bool = True) -> Case:
+    """An answer to a question on an image with these findings, about the nodule if about one."""
+    record = Record("a", "a.png", 64, 64, findings=findings, completeness="exhaustive" if complete else "partial")
+    asked = Dialogue("a/q", "a", "a.png", "train", kind, "?", "", "nodule")
+    return Case(asked, record, parse(kind, text, VIEW, NAMES), text, NAMES, cut)
+
+
+def names_in(chat: Chat, kind: Kind, text: str, *findings: Finding) -> dict[str, str]:
+    """The categories that an answer is found to name, and what their tokens say."""
+    ids = ids_of(chat, text)
+    pieces = chat.pieces(ids)
+    found = _named(chat, case(kind, text, *findings), ids)
+    return {label: "".join(pieces[t] for t in tokens) for label, tokens in found.items()}
+
+
+def test_names_are_the_true_ones_that_were_given(tiny: Loaded) -> None:
+    """Nodule and cyst are there, mass and cyst are named: of the cyst it is asked where its word looked."""
+    said = f"Detection: abnormal.\nLocalisation: {HERE}; {HALF}.\nRecognition: mass; cyst."
+    assert names_in(tiny.chat, "diagnosis", said, NODULE, CYST) == {"cyst": "cyst"}
+    assert names_in(tiny.chat, "diagnosis", said) == {}
+    assert names_in(tiny.chat, "localisation", said, NODULE, CYST) == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"There is no nodule.\nDetection: abnormal.\nLocalisation: {HERE}.\nRecognition: cyst.",
+        f"Detection: abnormal.\nLocalisation: {HERE} (nodule).\nRecognition: cyst (as a nodule).\nnodule",
+        "A cyst without a nodule.",
+    ],
+)
+def test_a_word_that_gives_no_name_is_not_asked(tiny: Loaded, said: str) -> None:
+    """What stands there denied, or outside of the names, is not what the answer names, though the word stands there."""
+    assert tokens_of(tiny.chat, ids_of(tiny.chat, said), "nodule")
+    assert names_in(tiny.chat, "diagnosis", said, NODULE, CYST) == {"cyst": "cyst"}
+
+
+def test_a_name_s_tokens_are_all_that_say_it(tiny: Loaded) -> None:
+    """The annotation's Nodule is the parser's nodule. Its word counts wherever it stands."""
+    said = f"Detection: nodule.\nLocalisation: {HERE}.\nRecognition: nodule."
+    found = names_in(tiny.chat, "diagnosis", said, Finding("Nodule", NODULE.box))
+    assert {label: words.split() for label, words in found.items()} == {"nodule": ["nodule", "nodule"]}
+
+
+def test_answers_are_collected_with_what_a_judge_says(folder: Path) -> None:
+    """Two questions, two answers each; the judge is asked about all four, and where there is none it is said."""
+    copy = fresh("llava_siglip")
+    policy, given = scorer(copy, tree=True), options(folder, answers=2, max_new_tokens=4)
+    asked = questions(given)
+    batch = asked.train[:2]
+    rows = [copy.chat.encode(d, folder / d.image, with_answer=True) for d in batch]
+    scores = [0.25, None, 0.0, 1.0]
+
+    def judge(cases: Any) -> list[float | None]:
+        assert [c.dialogue.id for c in cases] == [batch[0].id, batch[0].id, batch[1].id, batch[1].id]
+        return scores
+
+    found, without = (collect(policy, asked, batch, rows, given, 0, who) for who in (judge, None))
+    assert found.judged and found.relevance == scores
+    assert not without.judged and without.relevance == [None] * 4
+    assert found.answers == 2 and [d.question for d in found.drawn] == [0, 0, 1, 1]
+    assert [c.text for c in found.cases] == [copy.chat.text(d.ids) for d in found.drawn]
+    assert [row.answer for row in found.rows] == [d.ids for d in found.drawn]
+    assert found.sampled_S.tolist() == pytest.approx([p for d in found.drawn for p in d.logps])
+
+
+# --------------------------------------------------------------------------------------------- what answers are worth
+
+
+def group(*cases: Case, relevance: list[float | None] | None = None, lengths: list[int] | None = None) -> Experience:
+    """The answers to one question; judged where the judge's scores are given."""
+    row = Encoded("a/q", Seen({}, "", [], {}, VIEW), [], [], 0)
+    drawn = [Drawn(0, [5] * n, [0.0] * n, c.cut) for n, c in zip(lengths or [1] * len(cases), cases, strict=True)]
+    return Experience(
+        dialogues=[cases[0].dialogue],
+        drawn=drawn,
+        rows=[row] * len(cases),
+        cases=list(cases),
+        named=[{}] * len(cases),
+        relevance=relevance or [None] * len(cases),
+        judged=relevance is not None,
+        sampled_S=torch.zeros(sum(len(d.ids) for d in drawn)),
+    )
+
+
+def worth(experience: Experience, *names: str, state: Progress | None = None, **more: Any) -> Rewarded:
+    """Their rewards; none of these asks where the model looked, so neither a model nor a pass is needed."""
+    given = options(Path(), **more)
+    used = [named(name, 1.0) for name in names]
+    return rewarded(experience, cast(Any, None), cast(Any, None), used, given, state or Progress())
+
+
+WHERE = [case("localisation", HERE, NODULE), case("localisation", HALF, NODULE), case("localisation", "", NODULE)]
+
+
+def test_rewards_of_a_group_by_hand() -> None:
+    """The place: 1, half of the columns, nothing. The relevance of such a question is the same: 2, 1 and 0."""
+    found = worth(group(*WHERE), "relevance", "localisation", combination="sum")
+    assert found.usable_QG.tolist() == [[True, True, False]]
+    assert {name: part.tolist() for name, part in found.parts_QG.items()} == {
+        "relevance": [[1.0, 0.5, 0.0]], "localisation": [[1.0, 0.5, 0.0]],
+    }  # fmt: skip
+    assert found.totals_QG.tolist() == [[2.0, 1.0, 0.0]]
+
+
+def test_parts_of_what_cannot_be_used_are_0() -> None:
+    """The right place, cut, and "similarity" of what was said: 0. It is 0 for the logs and the scale of others too."""
+    cut = replace(WHERE[0], cut=True)
+    found = worth(group(cut, WHERE[1]), "localisation", "form")
+    assert {name: part.tolist() for name, part in found.parts_QG.items()} == {
+        "localisation": [[0.0, 0.5]], "form": [[0.0, 1.0]],
+    }  # fmt: skip
+    assert found.totals_QG.tolist() == [[0.0, 2.0]]
+
+
+def test_what_has_no_verdict_stays_so_where_it_cannot_be_used() -> None:
+    """The place of what is not annotated; its form is 0, as of any answer that was cut."""
+    unknown = case("localisation", HERE, complete=False, cut=True)
+    found = worth(group(unknown, replace(unknown, cut=False)), "localisation", "form")
+    assert all(math.isnan(value) for value in found.parts_QG["localisation"][0])
+    assert found.parts_QG["form"].tolist() == [[0.0, 1.0]]
+
+
+def test_a_judge_that_cannot_tell_gives_no_verdict() -> None:
+    """Of 0.25 and none the rules' 1 and 1/2 are no part: none counts as the mean. Not judged, the scores are unused."""
+    asked = group(*WHERE[:2], relevance=[0.25, None])
+    found = worth(asked, "relevance")
+    assert found.parts_QG["relevance"][0, 0] == 0.25 and math.isnan(found.parts_QG["relevance"][0, 1])
+    assert found.totals_QG.tolist() == [[0.25, 0.25]]
+    assert worth(replace(asked, judged=False), "relevance").parts_QG["relevance"].tolist() == [[1.0, 0.5]]
+
+
+def test_a_tight_place_counts_hits_only() -> None:
+    """From a running mean of 0.6 on, half is none; at the start 0.3 is enough."""
+    asked = group(*WHERE[:2])
+    late, start = (worth(asked, "localisation", tighten=True, state=Progress(iou=iou)) for iou in (0.6, None))
+    assert late.parts_QG["localisation"].tolist() == [[1.0, 0.0]]
+    assert start.parts_QG["localisation"].tolist() == [[1.0, 1.0]]
+
+
+def test_figures_by_hand() -> None:
+    """IoU 1, 1/2 and 0 of three answers of 2, 3 and 4 tokens: mean 1/2, deviation with G - 1 also 1/2."""
+    asked = group(*WHERE, lengths=[2, 3, 4])
+    found = figures(asked, worth(asked, "localisation", "form=0".partition("=")[0], combination="sum"))
+    assert {name: found[name] for name in ("iou", "reward", "unusable", "cut", "length", "groups_alike")} == pytest.approx(
+        {"iou": 1 / 2, "reward": 3.5 / 3, "unusable": 1 / 3, "cut": 0, "length": 3, "groups_alike": 0}
+    )
+    assert found["localisation"] == pytest.approx(1 / 2) and found["form"] == pytest.approx(2 / 3)
+
+
+def test_the_iou_is_logged_whatever_is_rewarded() -> None:
+    """Of the right place, cut, which counts 0, and a half: 1/4, whether the place is a reward, a tight one, or none."""
+    asked = group(replace(WHERE[0], cut=True), WHERE[1])
+    for names, tighten in ((("localisation",), False), (("localisation",), True), (("form",), False)):
+        assert figures(asked, worth(asked, *names, tighten=tighten))["iou"] == 1 / 4
+
+
+def test_no_iou_is_logged_where_no_place_is_known() -> None:
+    asked = group(case("localisation", HERE, complete=False), case("localisation", HALF, complete=False))
+    assert "iou" not in figures(asked, worth(asked, "localisation", "form"))
+
+
+def test_iou_is_of_those_that_have_one() -> None:
+    """One question with a known place, one without: the mean of 1 and 1/2."""
+    unknown = [case("localisation", HERE, complete=False)] * 2
+    answered = [Answered(c) for c in (*WHERE[:2], *unknown)]
+    asked = group(*WHERE[:2], *unknown)
+    found = replace(worth(asked, "form"), answered=answered)
+    assert figures(asked, found)["iou"] == 3 / 4
