@@ -147,12 +147,22 @@ def test_a_letter_that_is_never_completed(tiny: Loaded) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "label", "expected"),
-    [("ein Knötchen.", "knötchen", [3, 4, 6, 7, 8, 9, 10, 11]), ("结节", "结节", [2, 5])],
+    ("text", "label", "span", "letters"),
+    [
+        ("ein Knötchen.", "knötchen", (4, 12), {3, 4, 6, 7, 8, 9, 10, 11}),
+        ("结节", "结节", (0, 2), {2, 5}),
+        ("ein äöü.", "äöü", (4, 7), {4, 6, 8}),
+    ],
 )
-def test_tokens_of_a_label_with_such_letters(tiny: Loaded, text: str, label: str, expected: list[int]) -> None:
-    """e|in| |K|n| and two for ö, of which the second has it; three for either of the others, and the third has it."""
-    assert tokens_of(tiny.chat, ids_of(tiny.chat, text), label) == expected
+def test_tokens_of_a_label_with_such_letters(
+    tiny: Loaded, text: str, label: str, span: tuple[int, int], letters: set[int]
+) -> None:
+    """e|in| |K|n| and two for ö, of which the second has it; of three for 结 the third.
+
+    All that complete a letter are found, and none that has no part of one.
+    """
+    found = set(tokens_of(tiny.chat, ids_of(tiny.chat, text), label))
+    assert letters <= found <= set(touching(tiny.chat, text, span))
 
 
 def test_a_word_does_not_begin_behind_such_a_letter(tiny: Loaded) -> None:
@@ -455,7 +465,7 @@ def test_rewards_of_a_group_by_hand() -> None:
 
 
 def test_parts_of_what_cannot_be_used_are_0() -> None:
-    """The right place, cut, and "similarity" of what was said: 0. It is 0 for the logs and the scale of others too."""
+    """The right place and form, cut: 0 and 0. So the largest of the place is the other's half, which becomes 1."""
     cut = replace(WHERE[0], cut=True)
     found = worth(group(cut, WHERE[1]), "localisation", "form")
     assert {name: part.tolist() for name, part in found.parts_QG.items()} == {
@@ -492,11 +502,10 @@ def test_a_tight_place_counts_hits_only() -> None:
 def test_figures_by_hand() -> None:
     """IoU 1, 1/2 and 0 of three answers of 2, 3 and 4 tokens: mean 1/2, deviation with G - 1 also 1/2."""
     asked = group(*WHERE, lengths=[2, 3, 4])
-    found = figures(asked, worth(asked, "localisation", "form=0".partition("=")[0], combination="sum"))
-    assert {name: found[name] for name in ("iou", "reward", "unusable", "cut", "length", "groups_alike")} == pytest.approx(
-        {"iou": 1 / 2, "reward": 3.5 / 3, "unusable": 1 / 3, "cut": 0, "length": 3, "groups_alike": 0}
-    )
-    assert found["localisation"] == pytest.approx(1 / 2) and found["form"] == pytest.approx(2 / 3)
+    found = figures(asked, worth(asked, "localisation", combination="sum"))
+    hand = {"iou": 1 / 2, "reward": 1 / 2, "reward_spread": 1 / 2, "groups_alike": 0, "unusable": 1 / 3, "cut": 0}
+    hand |= {"length": 3, "localisation": 1 / 2, "localisation_zero": 1 / 3, "localisation_none": 0}
+    assert {name: found[name] for name in hand} == pytest.approx(hand)
 
 
 def test_the_iou_is_logged_whatever_is_rewarded() -> None:

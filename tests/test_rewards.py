@@ -30,7 +30,6 @@ from unveil.train.rewards import (
     localisation,
     named,
     relevance,
-    scale,
     similarity,
     tightened,
     totals,
@@ -625,65 +624,6 @@ def test_what_is_watched_by_hand() -> None:
     assert found == pytest.approx(
         {"place": 0.5, "place_spread": 0.40825, "place_zero": 1 / 3, "place_none": 1 / 4, "look_none": 1.0}, abs=1e-5
     )
-
-
-# ---------------------------------------------------------------------------------------------- what one more of it is
-
-
-def one_more(
-    how: Combination, reward: Reward, rows: list[list[float]], usable: Sequence[Sequence[bool]] | None = None
-) -> list[list[float]]:
-    """The scale of a reward with these values; usable if not said otherwise."""
-    values = np.array(rows, float)
-    can = np.ones(values.shape, bool) if usable is None else np.array(usable)
-    return scale({reward.name: values}, reward, can, how).tolist()
-
-
-TWICE = Reward("place", NOBODY.function, 2.0)
-
-
-def test_one_more_in_a_plain_sum_is_the_weight() -> None:
-    """Whatever the others in the group have."""
-    assert one_more("sum", TWICE, [[0.2, 0.4], [0.0, 0.0]]) == [[2.0, 2.0], [2.0, 2.0]]
-
-
-def test_one_more_over_the_largest_by_hand() -> None:
-    """2 over 0.4, 2 over 4, which is the largest in size, and nothing where all are 0."""
-    rows = [[0.2, 0.4], [1.0, -4.0], [0.0, 0.0]]
-    assert one_more("max", TWICE, rows) == [[5.0, 5.0], [0.5, 0.5], [0.0, 0.0]]
-
-
-def test_one_more_of_the_relevance_is_the_weight() -> None:
-    """As it is not scaled; over its spread it is: of 1 and 3 that is 1, of 0.25 and 0.75 a quarter."""
-    topic = Reward("topic", NOBODY.function, 0.5, scaled=False)
-    assert one_more("max", topic, [[0.2, 0.4]]) == [[0.5, 0.5]]
-    assert one_more("z", topic, [[1.0, 3.0], [0.25, 0.75]]) == [[0.5, 0.5], [2.0, 2.0]]
-
-
-def test_one_more_over_the_spread_by_hand() -> None:
-    """1 and 3 lie 1 from their mean, 0.25 and 0.75 a quarter; three of 0.1 lie apart by no more than rounding."""
-    assert one_more("z", TWICE, [[1.0, 3.0], [0.25, 0.75], [0.5, 0.5]]) == [[2.0, 2.0], [8.0, 8.0], [0.0, 0.0]]
-    assert one_more("z", TWICE, [[0.1] * 3]) == [[0.0] * 3]
-
-
-def test_one_more_for_what_cannot_be_used_is_nothing() -> None:
-    """Its 1 is no part of the group either: the largest is 0.5, and the spread that of 0.5 and 0, a quarter."""
-    rows, usable = [[0.5, 1.0]], [[True, False]]
-    assert one_more("max", TWICE, rows, usable) == [[4.0, 0.0]]
-    assert one_more("z", TWICE, rows, usable) == [[8.0, 0.0]]
-
-
-@pytest.mark.parametrize("how", ["max", "z"])
-def test_one_more_where_nobody_has_a_verdict_is_nothing(how: Combination) -> None:
-    assert one_more(how, TWICE, [[math.nan] * 2]) == [[0.0] * 2]
-
-
-def test_one_more_is_what_the_total_rises_by() -> None:
-    """Of 0.2, 0.4 and 0.8 the second rises by a tenth: under "max" by 1/8, in a sum by 1/10, times the weight."""
-    rows, more = [[0.2, 0.4, 0.8]], [[0.2, 0.5, 0.8]]
-    for how, rise in (("max", 2 / 8), ("sum", 2 / 10)):
-        rises = np.subtract(added(how, a=(TWICE, more)), added(how, a=(TWICE, rows)))[0]
-        assert rises == pytest.approx([0, rise, 0]) and 0.1 * one_more(how, TWICE, rows)[0][1] == pytest.approx(rise)
 
 
 # ------------------------------------------------------------------------------------------------------------- cheating

@@ -96,8 +96,6 @@ class Scores:
     """Of the distribution that each token was drawn from, in nats; where asked for."""
     values_S: Tensor | None = None
     """V(s_t) of the state before each token, where there is a critic."""
-    choices_NV: Tensor | None = None
-    """Log-probabilities of certain ids (V) at the places asked for (N), row after row."""
     weights: dict[int, Tensor] = field(default_factory=dict)
     """By row, the attention of its watched tokens to the patches of the image, (tokens, patches)."""
 
@@ -152,14 +150,13 @@ class Scorer(nn.Module):
         if self.architecture and self.architecture.both_ways == "none" and attention.of(base) == "sdpa":
             base.set_attn_implementation({"text_config": attention.FOREST})
 
-    def forward(self, rows: Sequence[Encoded], watched: Watched = NOTHING, choices: Sequence[int] = ()) -> Scores:
+    def forward(self, rows: Sequence[Encoded], watched: Watched = NOTHING) -> Scores:
         """The log-probability of each token of each row's answer.
 
-        ``watched`` names tokens of answers, by row, whose attention to the image is read on the way. ``choices`` are
-        ids whose log-probabilities are wanted wherever one of them stands in an answer.
+        ``watched`` names tokens of answers, by row, whose attention to the image is read on the way.
         """
         if self.architecture is None:
-            return self._plain(rows, watched, choices)
+            return self._plain(rows, watched)
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
         image = whole(self.model).config.image_token_id
@@ -168,7 +165,7 @@ class Scorer(nn.Module):
             hidden_BTD = self.hidden(forest)
         weights = dict(zip(watched, probe.weights, strict=True))
         hidden_SD = hidden_BTD.flatten(0, 1)[forest.before_S]
-        return self._scores(hidden_SD, forest.targets_S, forest.leaves_S, rows, weights, choices)
+        return self._scores(hidden_SD, forest.targets_S, forest.leaves_S, rows, weights)
 
     def forest(self, rows: Sequence[Encoded]) -> Forest:
         """The rows' token trees."""
@@ -217,20 +214,13 @@ class Scorer(nn.Module):
         rows_S: Tensor,
         rows: Sequence[Encoded],
         weights: dict[int, Tensor],
-        choices: Sequence[int],
     ) -> Scores:
         """What is computed from the hidden state before each scored token."""
         logps_S, entropies_S = head(whole(self.model), hidden_SD, targets_S, self.distribution, self.entropy)
         values_S = self.critic(hidden_SD).squeeze(-1) if self.critic is not None else None
-        scores = Scores(logps_S, rows_S, len(rows), entropies_S, values_S, None, weights)
-        if not choices:
-            return scores
-        wanted_V = torch.tensor(list(choices), device=targets_S.device)
-        places_N = scores.order_S[torch.isin(targets_S[scores.order_S], wanted_V)]
-        logps_NV = self.distribution(logits(whole(self.model), hidden_SD[places_N])).log_softmax(-1)
-        return replace(scores, choices_NV=logps_NV[:, wanted_V])
+        return Scores(logps_S, rows_S, len(rows), entropies_S, values_S, weights)
 
-    def _plain(self, rows: Sequence[Encoded], watched: Watched, choices: Sequence[int]) -> Scores:
+    def _plain(self, rows: Sequence[Encoded], watched: Watched) -> Scores:
         """Padded rows, each with its own image, as any model takes them."""
         if watched:
             raise ModelError("attention is read on token trees only, and this model runs on plain rows")
@@ -245,7 +235,7 @@ class Scorer(nn.Module):
         self.counts["lm_tokens"] += sum(map(len, rows))
         hidden_BTD = base.model(**batch, use_cache=False).last_hidden_state
         row, column = (labels_BT != IGNORED).nonzero(as_tuple=True)
-        return self._scores(hidden_BTD[row, column - 1], labels_BT[row, column], row, rows, {}, choices)
+        return self._scores(hidden_BTD[row, column - 1], labels_BT[row, column], row, rows, {})
 
 
 def whole(model: Any) -> Any:

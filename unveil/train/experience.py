@@ -66,9 +66,6 @@ class Options(adapt.Options):
     your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
     combination: Combination = "max"
     """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
-    credit: Literal["answer", "coordinate"] = "answer"
-    """answer: every token of an answer has the credit of the whole; coordinate: a coordinate of a box has that of all
-    values it could have had, for models that write one as one token (train/credit.py)."""
     tighten: bool = False
     """Let the localisation reward count hits only, above a threshold that rises with the running mean (MedLoc-R1)."""
     batch_size: int = 16

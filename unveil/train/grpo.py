@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from unveil.train import loop, reinforce
 from unveil.train.advantages import group_relative
 from unveil.train.engine import Scores
@@ -47,7 +45,7 @@ def main(config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = N
                 found = []
                 for i, part in enumerate(drawn):
                     with run.passing(last=i + 1 == len(drawn)):
-                        scores = run.wrapped(part.rows, {} if update else run.reads(part), run.choices)
+                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
                         if not update:
                             held.append(learnt(run, part, scores))
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
@@ -64,14 +62,5 @@ def main(config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = N
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What the first pass over the answers tells: their rewards, and the advantage of each token."""
     worth = run.rewarded(drawn, scores)
-
-    def of_tokens(totals_QG: Tensor) -> Tensor:
-        relative_R = group_relative(totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
-        return relative_R[scores.rows_S[scores.order_S]]
-
-    advantages_S = of_tokens(worth.totals_QG)
-    coordinates = run.coordinates(drawn, worth)
-    if coordinates is not None:  # the place is credited to them by itself
-        judged_N = coordinates.at_N[coordinates.judged_N]
-        advantages_S[judged_N] = of_tokens(run.totals_without_place(worth))[judged_N]
-    return run.learnt(drawn, scores, worth, advantages_S, coordinates=coordinates)
+    relative_R = group_relative(worth.totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
+    return run.learnt(drawn, scores, worth, relative_R[scores.rows_S[scores.order_S]])

@@ -61,7 +61,7 @@ def main(config: PpoConfig, judge: Judge | None = None, asked: Asked | None = No
                 found = []
                 for i, part in enumerate(drawn):
                     with run.passing(last=i + 1 == len(drawn)):
-                        scores = run.wrapped(part.rows, {} if update else run.reads(part), run.choices)
+                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
                         if not update:
                             held.append(learnt(run, part, scores))
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from unveil.encoding import Encoded
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, credit, experience, loop, losses, rewards, watching
+from unveil.train import adapt, experience, loop, losses, watching
 from unveil.train.engine import Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Questions, Rewarded
 from unveil.train.features import Features
@@ -54,14 +54,6 @@ class Learnt:
     figures: dict[str, float]
     values_S: Tensor | None = None
     returns_S: Tensor | None = None
-    coordinates: Credited | None = None
-
-
-@dataclass(frozen=True)
-class Credited(credit.Coordinates):
-    """Coordinates, and what an IoU of 1 counts in each one's reward."""
-
-    scale_N: Tensor
 
 
 def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
@@ -86,10 +78,6 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
         loss = loss + kl * away if kl else loss
     if config.entropy:
         loss = loss - config.entropy * entropy
-    if held.coordinates is not None and scores.choices_NV is not None:
-        gained = credit.gain(scores.choices_NV, held.coordinates, held.coordinates.scale_N)
-        loss = loss - gained / len(logps_S)
-        figures["coordinates"] = gained.detach() / held.coordinates.judged_N.sum().clamp(min=1)
     return loss, {name: float(value) for name, value in figures.items()}
 
 
@@ -114,8 +102,6 @@ class Run:
     state: Progress
     total: int
     step: int
-    choices: list[int]
-    """Ids of coordinates that have credit of their own."""
 
     @property
     def checkpoints(self) -> Path:
@@ -144,26 +130,6 @@ class Run:
     def reads(self, drawn: Experience) -> dict[int, list[int]]:
         """The tokens whose attention a reward asks for."""
         return drawn.watched if experience.reads_attention(self.rewards) else {}
-
-    def coordinates(self, drawn: Experience, worth: Rewarded) -> Credited | None:
-        """What each value of each coordinate would earn, where coordinates have credit of their own."""
-        if not self.choices:
-            return None
-        place = next(reward for reward in self.rewards if reward.name == "localisation")
-        found = credit.coordinates(drawn, worth, self.choices)
-        scale_QG = rewards.scale(worth.parts_QG, place, worth.usable_QG, self.config.combination)
-        lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
-        row_S = torch.repeat_interleave(torch.arange(len(lengths_R)), lengths_R)
-        scale_N = torch.from_numpy(scale_QG).float().flatten()[row_S[found.at_N]]
-        device = self.accelerator.device
-        return Credited(found.worth_NV.to(device), found.judged_N.to(device), found.at_N.to(device), scale_N.to(device))
-
-    def totals_without_place(self, worth: Rewarded) -> Tensor:
-        """The rewards without that for the place."""
-        others = [replace(r, weight=0.0) if r.name == "localisation" else r for r in self.rewards]
-        return torch.from_numpy(
-            rewards.totals(worth.parts_QG, others, worth.usable_QG, self.config.combination)
-        ).float()
 
     @property
     def needs_kl(self) -> bool:
@@ -342,23 +308,11 @@ def begin(
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
         asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
-        stream, iter(stream(todo)), log, state, total, step, _choices(config, scorer, kept),
+        stream, iter(stream(todo)), log, state, total, step,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()
     return run
-
-
-def _choices(config: Options, scorer: Scorer, rewards: Sequence[Reward]) -> list[int]:
-    """The ids of coordinates where these are to have credit of their own, else none."""
-    if config.credit == "answer" or not any(r.name == "localisation" and r.weight for r in rewards):
-        return []
-    if config.tighten:
-        raise loop.TrainingError("--credit coordinate learns from the IoU itself: it does not go with --tighten")
-    found = credit.values(scorer.chat)
-    if found is None:
-        LOG.warning("--credit answer is used: this model writes a coordinate as several tokens")
-    return found or []
 
 
 def _reference(model: Any, chat: Any, config: Any) -> Scorer | None:

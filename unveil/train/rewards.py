@@ -317,17 +317,6 @@ def totals(
     return np.where(usable_QG, total_QG, np.minimum(least_Q1, 0.0))
 
 
-def scale(
-    parts_QG: Mapping[str, NDArray[np.float64]], reward: Reward, usable_QG: NDArray[np.bool_], how: Combination
-) -> NDArray[np.float64]:
-    """What one more of a reward adds to an answer's total, the rest of its group held, (Q, G)."""
-    values_QG = np.where(usable_QG, np.nan_to_num(parts_QG[reward.name]), 0.0)
-    if how == "sum" or (how == "max" and not reward.scaled):
-        return np.full(values_QG.shape, reward.weight)
-    size_Q1 = np.abs(values_QG).max(1, keepdims=True) if how == "max" else values_QG.std(1, keepdims=True)
-    return reward.weight * np.divide(1.0, size_Q1, out=np.zeros_like(size_Q1), where=size_Q1 > FLAT) * usable_QG
-
-
 def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
     largest_Q1 = np.abs(values_QG).max(1, keepdims=True)
     return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > FLAT)

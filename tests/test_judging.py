@@ -1,0 +1,76 @@
+"""The judge of relevance: what it is asked, once for equal answers, and what becomes of a judge that is down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import saying, text_of
+from conftest import records_in
+
+from unveil import experts, rewarding
+from unveil.curate import judging
+from unveil.curate.expert import ExpertError, Request
+from unveil.curate.mau import Rules, mau
+from unveil.experts import ExpertOptions
+from unveil.records import write_jsonl
+from unveil.rewarding import Grpo, rewards_of
+from unveil.syntax import SYNTAXES, View
+from unveil.train.loop import TrainingError
+from unveil.train.reinforce import JudgeError
+from unveil.verdict import Case
+from unveil.wording import parse
+
+
+def down(request: Request) -> str:
+    raise ExpertError("nobody answers")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    records = records_in(tmp_path)
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    return tmp_path
+
+
+def cases(data: Path, *texts: str) -> list[Case]:
+    """Answers to the first image's diagnosis."""
+    record = records_in(data)[0]
+    dialogue = next(d for d in mau([record], Rules()) if d.kind == "diagnosis")
+    view = View(SYNTAXES["unit"], record.size, record.size)
+    return [Case(dialogue, record, parse("diagnosis", t, view, ["nodule"]), t, ["nodule"]) for t in texts]
+
+
+def test_equal_answers_are_asked_about_once(data: Path) -> None:
+    expert, asked = saying(lambda request: '{"score": 0.7}')
+    found = judging.scores(expert, cases(data, "a nodule", "a cyst", "a nodule"), data / "dialogues.jsonl")
+    assert found == [0.7, 0.7, 0.7] and len(asked) == 2
+    assert "a nodule" in text_of(asked[0]) and "Recognition: nodule" in text_of(asked[0]), "answer and truth"
+    assert asked[0].picture is not None
+
+
+def test_a_judge_that_says_nothing_of_use_gives_no_verdict(data: Path) -> None:
+    """Asked three times, then None: neither 0 nor the rules' opinion."""
+    expert, asked = saying(lambda request: '{"score": 7}')
+    found = judging.scores(expert, cases(data, "a nodule"), data / "dialogues.jsonl")
+    assert found == [None] and len(asked) == 3
+
+
+def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experts, "bind", lambda options, out: saying(down)[0])
+    files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
+    judge = rewarding.judge_of(ExpertOptions(expert="local:x"), Grpo(out=data / "out", **files))
+    assert judge is not None
+    with pytest.raises(JudgeError, match="the judge cannot be asked: nobody answers"):
+        judge(cases(data, "a nodule"))
+    assert rewarding.judge_of(ExpertOptions(), Grpo(out=data / "out", **files)) is None
+
+
+def test_what_is_left_out_is_watched() -> None:
+    usual = ("relevance", "localisation=0.5", "vision")
+    assert rewards_of(usual, ("alr",)) == ("relevance", "localisation=0", "vision")
+    assert rewards_of(usual, ()) == usual
+    with pytest.raises(TrainingError, match="leaves no reward"):
+        rewards_of(usual, ("alr", "vrr", "relevance"))
