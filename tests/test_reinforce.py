@@ -214,7 +214,7 @@ def test_a_judge_that_is_down_stops_at_a_checkpoint(data: Path, taught: Path, tm
 def test_a_reward_that_raises_names_itself_and_the_item(data: Path, taught: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def broken(answered):\n    raise KeyError('no such thing')\n")
     given = options(data, taught, tmp_path / "out", rewards=(f"{tmp_path}/mine.py:broken", "form"))
-    with pytest.raises(RewardError, match=r"r\d/.*: reward broken raised KeyError"):
+    with pytest.raises(RewardError, match=r"r\d/.*: reward mine.broken raised KeyError"):
         run("grpo", given)
 
 
