@@ -9,6 +9,7 @@ the other, are timed apart. The loss and gradients that are compared are those o
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,9 @@ from unveil.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.train import experience, loop, reinforce
 from unveil.train.advantages import group_relative
 from unveil.train.engine import Scores
-from unveil.train.experience import Experience, Progress
+from unveil.train.experience import Experience, Progress, Rewarded
 from unveil.train.grpo import GrpoConfig
+from unveil.train.reinforce import Learnt
 from unveil.train.rewards import Reward
 from unveil.train.rollout import rollout
 from unveil.train.stream import Stream
@@ -47,8 +49,9 @@ class Config(sides.Config):
 
 
 def worth(text: str) -> float:
-    """A reward that both sides can compute: the share of letters that are an e."""
-    return text.count("e") / max(1, len(text))
+    """A reward that both sides can compute: the share of letters that are an e, those of special tokens left out."""
+    letters = [c for c in re.sub(r"<[^<>]*>", "", text) if c.isalpha()]
+    return letters.count("e") / max(1, len(letters))
 
 
 class Ours(sides.Ours):
@@ -96,11 +99,22 @@ class Ours(sides.Ours):
         self.rollout_s = race.clock() - began
         return self.update(drawn)
 
+    def watched(self, drawn: Experience) -> dict[int, list[int]]:
+        """The tokens whose attention is read."""
+        return {}
+
+    def earned(self, drawn: Experience, scores: Scores) -> Rewarded:
+        return experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, Progress())
+
     def update(self, drawn: Experience) -> torch.Tensor:
         """The loss of answers that have been drawn."""
-        scores: Scores = self.scorer(drawn.rows)
-        earned = experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, Progress())
-        relative_R = group_relative(earned.totals_QG, spread=False).flatten().to(scores.logps_S.device)
+        scores = self.scorer(drawn.rows, self.watched(drawn))
+        worth = self.earned(drawn, scores)
+        relative_R = group_relative(worth.totals_QG, spread=False).flatten().to(scores.logps_S.device)
+        return self.policy(drawn, scores, worth, advantages_S=relative_R[scores.rows_S[scores.order_S]])[0]
+
+    def policy(self, drawn: Experience, scores: Scores, worth: Rewarded, **more: Any) -> tuple[Any, Learnt]:
+        """The policy's loss with the KL term, and what it was made of."""
         with torch.no_grad():
             if self.held is not None:
                 reference_S = self.held(drawn.rows).in_order()
@@ -108,9 +122,9 @@ class Ours(sides.Ours):
                 with self.model.disable_adapter():
                     reference_S = self.scorer(drawn.rows).in_order()
         old_S = scores.in_order().detach()
-        advantages_S = relative_R[scores.rows_S[scores.order_S]]
-        held = reinforce.Learnt(earned, old_S, advantages_S, torch.ones_like(old_S), reference_S, {})
-        return reinforce.policy_loss(scores, held, self.config, KL)[0]
+        ones_S = torch.ones_like(old_S)
+        held = Learnt(worth, old_S=old_S, weights_S=ones_S, reference_S=reference_S, figures={}, **more)
+        return reinforce.policy_loss(scores, held, self.config, KL)[0], held
 
 
 class Theirs(sides.Theirs):

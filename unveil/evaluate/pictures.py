@@ -177,18 +177,36 @@ class Chart:
     skipped: int
 
 
-#: What is drawn together; every other column of a metrics file gets a chart of its own.
-TOGETHER = (("loss", "val_loss"),)
+#: What is drawn first, and what together; every other column of a metrics file gets a chart of its own.
+TOGETHER = (
+    ("loss", "val_loss"),
+    ("val_accuracy", "val_iou"),
+    ("reward",),
+    ("localisation",),
+    ("vision",),
+    ("relevance",),
+    ("entropy",),
+    ("kl",),
+)
 NAMES = {
     "loss": "Loss (training)",
     "val_loss": "Loss (validation)",
     "lr": "Learning rate",
     "tokens_per_s": "Tokens per second",
     "answer_tokens_per_s": "Answer tokens per second",
-    "reward": "Reward",
+    "reward": "Reward of drawn answers",
+    "localisation": "Reward for the place",
+    "vision": "Reward for looking there",
+    "relevance": "Reward for relevance",
+    "val_accuracy": "Right names (validation, greedy)",
+    "val_iou": "IoU (validation, greedy)",
+    "entropy": "Entropy per token",
     "kl": "Distance from the reference (KL)",
     "grad_norm": "Size of the gradient",
 }
+
+
+TITLES = {"loss": "Loss", "val_accuracy": "Validation, greedy answers"}
 
 
 def charts(rows: Sequence[dict[str, Any]], most: int = 8) -> list[Chart]:
@@ -218,7 +236,7 @@ def chart(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Chart | None:
     frame = min(xs), max(xs), low, high
     lines = tuple(_line(k, points, frame, dotted=i > 0) for i, (k, points) in enumerate(series.items()) if points)
     skipped = sum(map(len, raw.values())) - len(every)
-    title = "Loss" if len(lines) > 1 else lines[0].name
+    title = TITLES.get(keys[0], lines[0].name) if len(lines) > 1 else lines[0].name
     return Chart(title, lines, low, high, min(xs), max(xs), skipped)
 
 

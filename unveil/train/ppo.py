@@ -20,7 +20,7 @@ from torch import Tensor
 from unveil.train import loop, losses, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
-from unveil.train.experience import Experience, Judge, Options
+from unveil.train.experience import Experience, Judge, Options, Rewarded
 from unveil.train.reinforce import Asked, Learnt, Run
 
 
@@ -80,18 +80,22 @@ def main(config: PpoConfig, judge: Judge | None = None, asked: Asked | None = No
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What the first pass over the answers tells: their rewards, the critic's values, advantages and returns."""
     worth = run.rewarded(drawn, scores)
+    return run.learnt(drawn, scores, worth, **held_of(drawn, worth, scores, run.config))
+
+
+def held_of(drawn: Experience, worth: Rewarded, scores: Scores, config: PpoConfig) -> dict[str, Tensor]:
+    """Advantages, values and returns of all tokens, row after row, by their names in ``Learnt``."""
     assert scores.values_S is not None
     values_S = scores.values_S.detach()[scores.order_S]
     lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn], device=values_S.device)
     ends_R = lengths_R.cumsum(0) - 1
     rewards_S = torch.zeros_like(values_S).index_copy(0, ends_R, worth.totals_QG.flatten().to(values_S))
     inside_RT = torch.arange(int(lengths_R.max()), device=values_S.device) < lengths_R[:, None]
-    config = run.config
     advantages_RT, returns_RT = generalised(
         _padded(rewards_S, inside_RT), _padded(values_S, inside_RT), lengths_R, config.gamma, config.lam
     )
     advantages_S = whitened(advantages_RT[inside_RT]) if config.whiten else advantages_RT[inside_RT]
-    return run.learnt(drawn, scores, worth, advantages_S, values_S=values_S, returns_S=returns_RT[inside_RT])
+    return {"advantages_S": advantages_S, "values_S": values_S, "returns_S": returns_RT[inside_RT]}
 
 
 def _padded(values_S: Tensor, inside_RT: Tensor) -> Tensor:
