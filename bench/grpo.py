@@ -9,12 +9,12 @@ the other, are timed apart. The loss and gradients that are compared are those o
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import tyro
 
@@ -24,11 +24,10 @@ from bench.models import PRESETS
 from unveil.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.train import experience, loop, reinforce
 from unveil.train.advantages import group_relative
-from unveil.train.engine import Scores
-from unveil.train.experience import Experience, Progress, Rewarded
+from unveil.train.engine import Distribution, Scores
+from unveil.train.experience import Experience, Rewarded
 from unveil.train.grpo import GrpoConfig
 from unveil.train.reinforce import Learnt
-from unveil.train.rewards import Reward
 from unveil.train.rollout import rollout
 from unveil.train.stream import Stream
 
@@ -48,10 +47,9 @@ class Config(sides.Config):
         return PRESETS[self.preset].pairs * self.warmup
 
 
-def worth(text: str) -> float:
-    """A reward that both sides can compute: the share of letters that are an e, those of special tokens left out."""
-    letters = [c for c in re.sub(r"<[^<>]*>", "", text) if c.isalpha()]
-    return letters.count("e") / max(1, len(letters))
+def worth(ids: Sequence[int]) -> float:
+    """A reward that both sides can compute, whatever their texts leave out: the share of even ids."""
+    return sum(i % 2 == 0 for i in ids) / len(ids)
 
 
 class Ours(sides.Ours):
@@ -79,9 +77,9 @@ class Ours(sides.Ours):
         )
         self.load(config, self.config)
         self.scorer.entropy = True
-        self.scorer.distribution = experience.distribution(self.config, self.scorer)
+        self.drawing = experience.distribution(self.config, self.scorer)
+        self.scorer.distribution = Distribution()  # TRL scores as if every token could be drawn
         self.asked = experience.questions(self.config)
-        self.rewards = [Reward("worth", lambda answered: worth(answered.text))]
         self.stream = Stream(self.scorer, self.config.dialogues, self.config)
         self.held = reinforce._reference(self.model, self.chat, self.config) if config.method == "full" else None
         stir(self.model)
@@ -95,7 +93,9 @@ class Ours(sides.Ours):
     def loss(self, step: int) -> torch.Tensor:
         batch, rows = next(self.batches)
         began = race.clock()
+        self.scorer.distribution = self.drawing
         drawn = experience.collect(self.scorer, self.asked, batch, rows, self.config, seed=step)
+        self.scorer.distribution = Distribution()
         self.rollout_s = race.clock() - began
         return self.update(drawn)
 
@@ -104,7 +104,10 @@ class Ours(sides.Ours):
         return {}
 
     def earned(self, drawn: Experience, scores: Scores) -> Rewarded:
-        return experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, Progress())
+        """What the answers are worth by their ids; all are cut at the limit, which the recipe would not reward."""
+        shape = len(drawn.dialogues), drawn.answers
+        values_QG = np.array([worth(d.ids) for d in drawn.drawn]).reshape(shape)
+        return Rewarded([], {"worth": values_QG}, np.ones(shape, bool), torch.from_numpy(values_QG).float())
 
     def update(self, drawn: Experience) -> torch.Tensor:
         """The loss of answers that have been drawn."""
@@ -144,8 +147,8 @@ class Theirs(sides.Theirs):
         del options["max_length"]
         options["per_device_train_batch_size"] = self.size * ANSWERS
 
-        def reward(completions: list[Any], **_: Any) -> list[float]:
-            return [worth(said[0]["content"]) for said in completions]
+        def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
+            return [worth(ids) for ids in completion_ids]
 
         self.trainer = GRPOTrainer(
             model=model,
@@ -158,6 +161,7 @@ class Theirs(sides.Theirs):
                 loss_type="grpo",
                 scale_rewards="none",
                 temperature=1.0,
+                generation_kwargs={"suppress_tokens": [model.config.image_token_id]},  # one that is drawn stops it
             ),
             processing_class=processor,
             train_dataset=self.data,
@@ -194,7 +198,7 @@ class Theirs(sides.Theirs):
 def same_answers(ours: Ours, theirs: Theirs, config: Config) -> None:
     """Lets both sides' first step learn from one set of answers, so that loss and gradients can be compared."""
     batch, rows = next(ours.batches)
-    drawn = rollout(ours.scorer, rows, ANSWERS, config.tokens, ours.scorer.distribution, 0)
+    drawn = rollout(ours.scorer, rows, ANSWERS, config.tokens, ours.drawing, 0)
     real_ours, real_theirs = ours.loss, theirs.trainer._generate_single_turn
 
     def again(step: int) -> torch.Tensor:
