@@ -26,6 +26,8 @@ bench: bench-install
 	$(BIN)/python -m bench.dpo --preset small --method full --json bench/results/dpo-small-full.json
 	$(BIN)/python -m bench.sft --preset small --method lora --json bench/results/sft-small-lora.json
 	$(BIN)/python -m bench.sft --preset small --method full --json bench/results/sft-small-full.json
+	$(BIN)/python -m bench.grpo --preset small --method lora --json bench/results/grpo-small-lora.json
+	$(BIN)/python -m bench.rewards --preset small --method lora --json bench/results/rewards-small-lora.json
 
 bench-install: $(VENV)/.installed-bench
 

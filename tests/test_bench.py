@@ -43,3 +43,15 @@ def test_sft_is_the_same_and_passes_less(tmp_path: Path) -> None:
     assert found["loss_diff"] <= 1e-5 and found["grad_diff"] <= 1e-4
     assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 4
     assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"] + 3 * 16
+
+
+def test_grpo_is_the_same_and_passes_less(tmp_path: Path) -> None:
+    """TRL: two questions with eight answers are 16 rows, each with its image, in generation, policy and reference: 48.
+
+    Ours: no encoding, and each prompt once for its answers. Rollout and the rest are timed apart.
+    """
+    found = run("bench.grpo", "lora", tmp_path)
+    assert found["loss_diff"] <= 1e-5 and found["grad_diff"] <= 1e-4
+    assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 48
+    assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"]
+    assert all({"rollout_s", "update_s"} <= found[side].keys() for side in ("ours", "trl"))

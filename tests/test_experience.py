@@ -13,6 +13,7 @@ from conftest import records_in, write_dialogues
 
 from bench.families import fresh
 from unveil.encoding import Chat, Encoded, Seen
+from unveil.gaze import tokens_of
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
 from unveil.syntax import SYNTAXES, View
@@ -29,7 +30,6 @@ from unveil.train.experience import (
     questions,
     reads_attention,
     rewarded,
-    tokens_of,
     without_attention,
 )
 from unveil.train.features import Features

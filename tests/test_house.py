@@ -37,7 +37,7 @@ ALLOWED = {
     "ingest": set(),
     "curate": set(),
     "train": {"models", "encoding", "attention", "gaze"},
-    "evaluate": {"models"},
+    "evaluate": {"models", "gaze"},
     "models": {"encoding"},
     "attention": set(),
     "gaze": {"attention", "models", "encoding"},

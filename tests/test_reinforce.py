@@ -310,7 +310,10 @@ def test_nothing_left_to_learn_from(data: Path, taught: Path, tmp_path: Path, ca
 
 
 def test_kl_term_pulls_back() -> None:
-    """At log pi - log ref = log 2 on every token, k3 is exp(-log 2) - 1 + log 2 = 0.19315 and enters times beta."""
+    """At log pi - log ref = log 2 on every token, k3 is exp(-log 2) - 1 + log 2 = 0.19315 and enters times beta.
+
+    Under the ratio its gradient is log pi - log ref = log 2 per token: beta / 2 log 2 for each of two.
+    """
     logps = torch.log(torch.tensor([0.5, 0.5])).requires_grad_()
     scores = Scores(logps, torch.tensor([0, 1]), 2, torch.zeros(2))
     held = Learnt(
@@ -320,5 +323,5 @@ def test_kl_term_pulls_back() -> None:
     loss, figures = reinforce.policy_loss(scores, held, config, 0.5)
     assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472) and figures["kl"] == pytest.approx(0.1931472)
     loss.backward()
-    assert logps.grad is not None and logps.grad.tolist() == pytest.approx([0.5 * 0.5 * (1 - 0.5)] * 2)
+    assert logps.grad is not None and logps.grad.tolist() == pytest.approx([0.5 * 0.5 * 0.6931472] * 2)
     assert losses.adapted(0.1, 0.02, 0.01) == pytest.approx(0.1 * 1.02)

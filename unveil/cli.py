@@ -51,6 +51,18 @@ def predict_command(config: Any) -> None:
     screen.say(f"predictions: {predict.main(config)}")
 
 
+def looks_command(config: Any) -> None:
+    from unveil.evaluate import looks
+
+    screen.say(f"maps: {looks.main(config)}")
+
+
+def _looks_config() -> type:
+    from unveil.evaluate.looks import LooksConfig
+
+    return LooksConfig
+
+
 def _sft_config() -> type:
     from unveil.train.sft import SftConfig
 
@@ -143,6 +155,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "train ppo": Command(_rewarding("Ppo"), train_ppo, "rewards of your choice, with a critic"),
     "predict": Command(_predict_config, predict_command, "let a model answer the test questions"),
+    "looks": Command(_looks_config, looks_command, "read where a model looks when it names what is there"),
     "score": Command(
         lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"
     ),

@@ -10,6 +10,7 @@ Shapes: N words, P patches (image tokens, in the order of the prompt).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -191,13 +192,25 @@ def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]
     return float((shares_P[there] * parts).sum()), float(parts.mean())
 
 
-def looked_at(loaded: Loaded, row: Encoded) -> tuple[NDArray[np.float64], Boxes]:
-    """Shares of attention from the words of a row's answer to the patches, and where these lie."""
+def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
+    """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
+    text, ends = "", [0]
+    for piece in chat.pieces(ids):
+        text += piece
+        ends.append(len(text))
+    words = r"[\s_-]+".join(map(re.escape, label.split()))
+    spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
+    return [t for t, (a, b) in enumerate(itertools.pairwise(ends)) if any(a < y and x < b for x, y in spans)]
+
+
+def looked_at(loaded: Loaded, row: Encoded, words: Sequence[int] | None = None) -> tuple[NDArray[np.float64], Boxes]:
+    """Shares of attention from tokens of a row's answer (all of its words) to the patches, and where these lie."""
     places = patches(loaded.chat, loaded.model.config, row.seen)
     batch = loaded.chat.batch([row], loaded.device)
     del batch["labels"]
     image = (batch["input_ids"][0] == loaded.model.config.image_token_id).nonzero()[:, 0].tolist()
-    probe = attention.Probe([attention.Look(0, range(len(row.prompt), len(row) - len(loaded.chat.end)), image)])
+    said = range(len(row.answer) - len(loaded.chat.end)) if words is None else words
+    probe = attention.Probe([attention.Look(0, [len(row.prompt) + t for t in said], image)])
     layers = attention.modules(language_model(loaded.model))
     middle = {layers[i]: probe for i in attention.middle_third(len(layers))}
     with attention.through(loaded.model), attention.hooked(middle), torch.inference_mode():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil import records, runs, screen
-from unveil.contest import FULL, USUAL, Contest, Entry
+from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry
 from unveil.ingest.reading import Options
 from unveil.stages import (
     CheckConfig,
@@ -146,6 +146,9 @@ def run(config: RunConfig) -> Path:
         except records.RecordError as error:  # no pair could be made: what else has been done is worth its report
             failed[entry] = str(error)
             screen.say(f"{entry} is left out: {error}")
+    if set(entered) & set(REWARDED):
+        for name in ("sft", *(entry for entry in entered if entry in REWARDED)):
+            _look(config, name)
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
     scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
@@ -208,6 +211,26 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
     runs.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
+def _look(config: RunConfig, name: str) -> None:
+    """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
+    from unveil.evaluate import looks
+    from unveil.profiles import ModelError
+
+    asked = looks.LooksConfig(
+        records=_records(config.out),
+        dialogues=config.out / "dialogues.jsonl",
+        out=config.out / name / "looks.jsonl",
+        model=str(config.out / name),
+        name=name,
+        box_syntax=config.box_syntax,
+    )
+    inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]
+    try:
+        runs.stage(asked.out, "looks", asked, inputs, lambda: looks.main(asked))
+    except (ModelError, records.RecordError) as error:
+        screen.say(f"looks: {error}")
+
+
 def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The main figures for scripts: for each model the four headline metrics, the paired differences, and the time."""
     main_metrics = ("accuracy", "iou", "iou50", "detection")
@@ -249,6 +272,7 @@ def report(config: ReportConfig) -> Path:
         predictions={name: out / name / "predictions.jsonl" for name in names},
         dialogues=out / "dialogues.jsonl",
         training={name: out / name / "metrics.jsonl" for name in names if name != "base"},
+        looks={name: file for name in names if (file := out / name / "looks.jsonl").is_file()},
         rejected=out / "data" / "rejected.jsonl",
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),

@@ -9,7 +9,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +77,20 @@ def picture(
     return Picture(url, problem, record.width, record.height, _alt(record, marks), marks)
 
 
+def heated(
+    record: Record, path: Path, true: Iterable[tuple[str, Box]], map_HW: Sequence[Sequence[float]], longest: int = 384
+) -> Picture:
+    """A record's image in grey with a map of cells from 0 to 1 over it in red, and its true boxes."""
+    plain = picture(record, path, true, longest=longest)
+    if plain.url is None:
+        return plain
+    grey = Image.fromarray(read(path).array).convert("L")
+    grey.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    heat = Image.fromarray((255 * np.asarray(map_HW)).astype(np.uint8)).resize(grey.size, Image.Resampling.BILINEAR)
+    red = Image.new("RGB", grey.size, (235, 64, 32))
+    return replace(plain, url=_url(Image.composite(red, grey.convert("RGB"), heat.point(lambda v: int(0.75 * v)))))
+
+
 def _mark(kind: Any, label: str, box: Box, size: tuple[int, int]) -> Mark:
     (x1, y1, x2, y2), (width, height) = clip(box, *size), size
     return Mark(kind, (x1, y1, x2, y2), label, 100 * x1 / width, 100 * y1 / height, 100 * x2 / width, 100 * y2 / height)
@@ -108,6 +122,11 @@ def thumbnail(path: Path, longest: int) -> str:
     """The image, made smaller so that its longest side has at most ``longest`` pixels, as a WebP data URL."""
     image = Image.fromarray(read(path).array)
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _url(image)
+
+
+def _url(image: Image.Image) -> str:
+    """A picture as a WebP data URL."""
     out = io.BytesIO()
     image.save(out, "WEBP", quality=84, method=4)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode("ascii")

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from jinja2 import Environment, StrictUndefined
 
 from unveil import __version__
 from unveil.evaluate import measures, metrics, pictures
+from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
 from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
@@ -48,6 +49,8 @@ class Inputs:
     rejected: Path | None
     check: Path | None
     runs: list[Path]
+    looks: dict[str, Path] = field(default_factory=dict)
+    """Model name to looks.jsonl, where that was read."""
     dealt: bool = False
     """Whether whole groups were dealt to splits anew after the check, which cures the leaks that it found."""
 
@@ -95,6 +98,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "summary": _summary(changes, answered),
         "shown": _shown(inputs, answered, seed),
         "failures": _failures(answered.outcomes),
+        "looks": _looks(inputs, answered),
         "data": _data(inputs, list(answered.records.values()), seed),
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "runs": [_run(file) for file in inputs.runs],
@@ -193,6 +197,28 @@ def _shown(inputs: Inputs, answered: Answered, seed: int) -> dict[str, list[dict
     chosen = pictures.examples({i: o for i, o in last.items() if o.kind == kind}, EACH, seed)
     names = metrics.vocabulary(answered.records.values())
     return {group: [_card(inputs, i, answered, names) for i in ids] for group, ids in chosen.items() if ids}
+
+
+def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
+    """How much of the attention lies on the findings, and some maps of it side by side; None where it was not read."""
+    found = {model: list(read_jsonl(file, Look)) for model, file in inputs.looks.items()}
+    if not found:
+        return None
+    rows = []
+    for model, of in found.items():
+        times, low, high = lift(of)
+        share, even = np.mean([one.share for one in of]), np.mean([one.even for one in of])
+        rows.append((model, [f"{share:.1%}", f"{even:.1%}", f"{times:.2f} [{low:.2f}, {high:.2f}]", len(of)]))
+    first = next(iter(found.values()))
+    cards = []
+    for i in range(min(EACH, len(first))):
+        record = answered.records[first[i].record]
+        boxes = [(f.label, f.box) for f in record.boxed if f.box]
+        path = image_path(record, inputs.records)
+        maps = [(m, pictures.heated(record, path, boxes, of[i].map), of[i].share) for m, of in found.items()]
+        cards.append({"record": record, "maps": maps})
+    columns = ["attention in the boxes", "if spread evenly", "times more", "images"]
+    return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
 
 
 def _card(inputs: Inputs, asked: str, answered: Answered, names: Sequence[str]) -> dict[str, Any]:
@@ -369,7 +395,7 @@ def _run(file: Path) -> dict[str, Any]:
 
 def _hashes(inputs: Inputs) -> dict[str, str | None]:
     """SHA-256 of the files that the page was made from; None for a file that is not there."""
-    several = [*inputs.predictions.values(), *inputs.training.values(), *inputs.runs]
+    several = [*inputs.predictions.values(), *inputs.training.values(), *inputs.looks.values(), *inputs.runs]
     one = [inputs.records, inputs.dialogues, inputs.scores, inputs.outcomes, inputs.rejected, inputs.check]
     return {str(p): sha256(p) if p.is_file() else None for p in (*one, *several) if p}
 

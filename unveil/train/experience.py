@@ -5,9 +5,7 @@ Shapes: Q questions, G answers to each, R = Q * G rows, S answer tokens of all r
 
 from __future__ import annotations
 
-import itertools
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -270,18 +268,7 @@ def _named(chat: Chat, case: Case, ids: Sequence[int]) -> dict[str, list[int]]:
     if case.dialogue.kind != "diagnosis":
         return {}
     labels = sorted({case.name(f.label) for f in case.record.findings} & set(case.parsed.labels))
-    return {label: tokens for label in labels if (tokens := tokens_of(chat, ids, label))}
-
-
-def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
-    """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, ends = "", [0]
-    for piece in chat.pieces(ids):
-        text += piece
-        ends.append(len(text))
-    words = r"[\s_-]+".join(map(re.escape, label.split()))
-    spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
-    return [t for t, (a, b) in enumerate(itertools.pairwise(ends)) if any(a < y and x < b for x, y in spans)]
+    return {label: tokens for label in labels if (tokens := gaze.tokens_of(chat, ids, label))}
 
 
 # ------------------------------------------------------------------------------------------------------------ rewards

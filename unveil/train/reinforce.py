@@ -57,7 +57,11 @@ class Learnt:
 
 
 def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
-    """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it."""
+    """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it.
+
+    The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is that
+    of KL itself, log pi - log ref times d log pi, which that of the bare estimator is not (arXiv 2512.02556).
+    """
     logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
     clip = config.clip_low, config.clip_high
 
@@ -73,7 +77,7 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
         "clip_share": losses.clip_share(logps_S.detach(), held.old_S, held.advantages_S, *clip),
     }
     if held.reference_S is not None:
-        away = mean(losses.kl_terms(logps_S, held.reference_S))
+        away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
         figures["kl"] = away.detach()
         loss = loss + kl * away if kl else loss
     if config.entropy:
@@ -174,7 +178,7 @@ class Run:
     def after(self, found: Sequence[dict[str, float]], drawn: Experience, worth: Rewarded) -> None:
         """Logging, watching, validation and checkpoints after a step; stops a run that has collapsed."""
         config, rate = self.config, self.rate
-        mean = loop.averaged(found, self.accelerator)
+        mean = _averaged(found, self.rewards, self.accelerator)
         if (iou := mean.get("iou")) is not None:
             self.state.iou = iou if self.state.iou is None else 0.95 * self.state.iou + 0.05 * iou
         if config.kl_target is not None:
@@ -227,6 +231,17 @@ class Run:
             loop.drop(self.checkpoints, config.keep_checkpoints)
         self.accelerator.end_training()
         return config.out
+
+
+def _averaged(
+    parts: Sequence[dict[str, float]], rewards: Sequence[Reward], accelerator: Accelerator
+) -> dict[str, float]:
+    """Mean of each figure over passes and processes, of those that have it: a reward may have no verdict in one."""
+    told = {f"{reward.name}{what}" for reward in rewards for what in ("", "_spread", "_zero", "_none")}
+    names = sorted(told | {name for part in parts for name in part} | {"iou", "kl"})
+    table = torch.tensor([[part.get(name, float("nan")) for name in names] for part in parts], dtype=torch.float32)
+    values = accelerator.gather(table.to(accelerator.device)).nanmean(0).tolist()
+    return {name: value for name, value in zip(names, values, strict=True) if value == value}
 
 
 class JudgeError(RuntimeError):
@@ -286,6 +301,8 @@ def begin(
     scorer.distribution = experience.distribution(config, scorer)
     if reference is not None:
         reference.distribution = scorer.distribution
+        if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both
+            reference.features = scorer.features
     kept, why = experience.without_attention(named, scorer)
     if why:
         LOG.warning(why)

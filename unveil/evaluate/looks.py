@@ -1,0 +1,124 @@
+"""Where a model looks when it names what is there: attention along the true diagnoses of some test images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unveil import gaze, models, runs
+from unveil.profiles import ModelError
+from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.screen import progress
+
+GRID = 24
+"""Cells along the longer side of a map that is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LooksConfig:
+    """Read where a model looks while it is led along the true diagnoses of abnormal test images."""
+
+    records: Path
+    """Records, which hold the boxes."""
+    dialogues: Path
+    """Dialogues with diagnoses."""
+    out: Path
+    """Where the maps go: looks.jsonl."""
+    model: str = models.TINY
+    """Hub id or local folder of the model."""
+    name: str | None = None
+    """How the model is called in the report; by default what --model says."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    images: int = 100
+    """How many images, the first ones of the test split."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Attention from the words of a true diagnosis that name its findings, on one image.
+
+    ``share`` of it lies in the findings' boxes, ``even`` would if it were spread evenly. ``map`` is the attention on
+    the image as rows of cells, the largest 1.
+    """
+
+    id: str
+    record: str
+    cluster: str
+    model: str
+    share: float
+    even: float
+    map: tuple[tuple[float, ...], ...]
+
+
+def main(config: LooksConfig) -> Path:
+    """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
+    started = time.monotonic()
+    records = {r.id: r for r in read_jsonl(config.records, Record)}
+    asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
+    asked = [d for d in asked if records[d.record].boxed][: config.images]
+    if not asked:
+        raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    with progress("looks", len(asked), 0) as advance:
+        found = []
+        for dialogue in asked:
+            found.append(look(loaded, dialogue, records[dialogue.record], config))
+            advance()
+    write_jsonl(config.out, found)
+    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    runs.write(config.out, "looks", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
+    return config.out
+
+
+def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: LooksConfig) -> Look:
+    """Where the words that name the findings look on one image."""
+    row = loaded.chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
+    labels = {f.label for f in record.boxed}
+    words = sorted({t for label in labels for t in gaze.tokens_of(loaded.chat, row.answer, label)})
+    if not words:
+        raise ModelError(f"{dialogue.id}: its true answer names none of {', '.join(sorted(labels))}")
+    shares, places = gaze.looked_at(loaded, row, words)
+    share, even = gaze.inside(shares, places, [f.box for f in record.boxed if f.box])
+    return Look(
+        id=dialogue.id,
+        record=record.id,
+        cluster=record.cluster,
+        model=config.name or config.model,
+        share=round(share, 5),
+        even=round(even, 5),
+        map=_map(gaze.on_image(gaze.density(shares, places), places, record.size)),
+    )
+
+
+def lift(looks: Sequence[Look], resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
+
+    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``).
+    """
+    clusters = sorted({one.cluster for one in looks})
+    sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
+    picks_BC = np.random.default_rng(seed).integers(0, len(clusters), (resamples, len(clusters)))
+    drawn_B2 = sums_C2[picks_BC].sum(1)
+    low, high = np.percentile(drawn_B2[:, 0] / drawn_B2[:, 1], [2.5, 97.5])
+    share, even = sums_C2.sum(0)
+    return float(share / even), float(low), float(high)
+
+
+def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:
+    return [(one.share, one.even) for one in looks if one.cluster == cluster]
+
+
+def _map(dense: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """A picture of attention as at most ``GRID`` cells along its longer side, the largest 1."""
+    rows, columns = (max(1, round(GRID * side / max(dense.shape))) for side in dense.shape)
+    y, x = np.linspace(0, dense.shape[0], rows + 1).astype(int), np.linspace(0, dense.shape[1], columns + 1).astype(int)
+    cells = [[float(dense[y[r] : y[r + 1], x[c] : x[c + 1]].mean()) for c in range(columns)] for r in range(rows)]
+    most = max(map(max, cells)) or 1.0
+    return tuple(tuple(round(v / most, 3) for v in row) for row in cells)
