@@ -59,8 +59,8 @@ class Learnt:
 def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
     """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it.
 
-    The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is that
-    of KL itself, log pi - log ref times d log pi, which that of the bare estimator is not (arXiv 2512.02556).
+    The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is
+    that of KL itself, (log pi - log ref) d log pi, which that of the bare estimator is not (arXiv 2512.02556).
     """
     logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
     clip = config.clip_low, config.clip_high
