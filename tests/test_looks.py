@@ -1,0 +1,62 @@
+"""Where a model looks on test images: what is kept of it, and how much more than by chance lies on the findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import records_in
+
+from unveil import cli
+from unveil.curate.mau import Rules, mau
+from unveil.evaluate.looks import GRID, Look, _map, lift
+from unveil.records import RecordError, read_jsonl, write_jsonl
+
+
+def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
+    """One abnormal test image with boxes: its map has the image's proportions, its shares lie between 0 and 1."""
+    records = records_in(tmp_path)
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    files = ["--records", tmp_path / "records.jsonl", "--dialogues", tmp_path / "dialogues.jsonl"]
+    out = tmp_path / "looks.jsonl"
+    assert cli.main(["looks", *map(str, files), "--model", str(tiny_folder), "--out", str(out), "--name", "m"]) == 0
+    (found,) = read_jsonl(out, Look)
+    abnormal = next(r for r in records if r.split == "test" and r.boxed)
+    assert (found.record, found.model, found.cluster) == (abnormal.id, "m", abnormal.cluster)
+    assert 0 < found.share < 1 and 0 < found.even < 1 and max(map(max, found.map)) == 1.0
+    rows, columns = len(found.map), len(found.map[0])
+    assert max(rows, columns) == GRID and rows / columns == pytest.approx(abnormal.height / abnormal.width, abs=0.1)
+
+
+def test_lift_by_hand() -> None:
+    """Shares 0.4 and 0.2 where 0.1 and 0.2 would be even: 0.6 / 0.3 = 2 times. Both patients are drawn in a resample
+    or one of them twice: 2, 4 or 1 times."""
+    looks = [Look("a", "a", "p", "m", 0.4, 0.1, ((1.0,),)), Look("b", "b", "q", "m", 0.2, 0.2, ((1.0,),))]
+    assert lift(looks) == pytest.approx((2.0, 1.0, 4.0))
+
+
+def test_a_map_by_hand() -> None:
+    """Four by two pixels stay four cells wide at the most; the largest is 1."""
+    picture = np.array([[0.0, 1.0, 2.0, 4.0], [0.0, 1.0, 2.0, 4.0]])
+    cells = np.array(_map(np.repeat(np.repeat(picture, 12, 0), 12, 1)))
+    assert cells.shape == (12, 24) and cells.max() == 1.0 and cells[:, 0].max() == 0.0
+    assert cells[0, 6] == 0.25
+
+
+def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
+    records = [r for r in records_in(tmp_path) if not r.findings]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    from unveil.evaluate import looks
+
+    with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):
+        looks.main(
+            looks.LooksConfig(
+                records=tmp_path / "records.jsonl",
+                dialogues=tmp_path / "dialogues.jsonl",
+                out=tmp_path / "o.jsonl",
+                model=str(tiny_folder),
+            )
+        )
