@@ -46,10 +46,12 @@ def forest_attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     """``whole_attention`` in parts, for masks in which no token sees a later one: (B, H, T, D) to (B, T, H, D)."""
+    if (out := _hooked(module, query, key, value, attention_mask)) is not None:
+        return out, None
     length = query.shape[2]
     parts = length // PART
-    if attention_mask is None or parts < 2 or key.shape[2] != length or _HOOK in vars(module):
-        return whole_attention(module, query, key, value, attention_mask, **options)
+    if attention_mask is None or parts < 2 or key.shape[2] != length:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     ends = [length * i // parts for i in range(parts + 1)]
     found = [
         sdpa_attention_forward(
@@ -64,11 +66,18 @@ def whole_attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     """SDPA as transformers calls it, shown to what hangs on the module: (B, H, T, D) to (B, T, H, D)."""
-    if hook := vars(module).get(_HOOK):
-        hook.look(module, query, key, value, attention_mask)
-        if (out := hook.instead(module, query, key, value)) is not None:
-            return out, None
+    if (out := _hooked(module, query, key, value, attention_mask)) is not None:
+        return out, None
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def _hooked(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Shows the hook what passes, if there is one; the module's output where the hook computes it."""
+    hook = vars(module).get(_HOOK)
+    if hook is None:
+        return None
+    hook.look(module, query, key, value, mask)
+    return hook.instead(module, query, key, value)
 
 
 for _name, _function in ((FOREST, forest_attention), (WHOLE, whole_attention)):
