@@ -45,7 +45,7 @@ class Look:
     """Attention from the words of a true diagnosis that name its findings, on one image.
 
     ``share`` of it lies in the findings' boxes, ``even`` would if it were spread evenly. ``map`` is the attention on
-    the image as rows of cells, the largest 1.
+    the image as rows of cells, as far as it is more than the image's mean; the largest is 1.
     """
 
     id: str
@@ -116,9 +116,10 @@ def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:
 
 
 def _map(dense: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    """A picture of attention as at most ``GRID`` cells along its longer side, the largest 1."""
+    """A picture of attention as at most ``GRID`` cells along its longer side: the mean and below 0, the largest 1."""
     rows, columns = (max(1, round(GRID * side / max(dense.shape))) for side in dense.shape)
     y, x = np.linspace(0, dense.shape[0], rows + 1).astype(int), np.linspace(0, dense.shape[1], columns + 1).astype(int)
     cells = [[float(dense[y[r] : y[r + 1], x[c] : x[c + 1]].mean()) for c in range(columns)] for r in range(rows)]
-    most = max(map(max, cells)) or 1.0
-    return tuple(tuple(round(v / most, 3) for v in row) for row in cells)
+    even = float(np.mean(cells))
+    most = max(map(max, cells)) - even or 1.0
+    return tuple(tuple(round(max(0.0, v - even) / most, 3) for v in row) for row in cells)
