@@ -77,16 +77,16 @@ def test_a_model_asks_in_a_role_of_its_own(family: Loaded, image: Path) -> None:
     learnt is the question and its end."""
     chat = family.chat
     row = chat.encode(dialogue("d", image.name, "", **SELF), image, True)  # type: ignore[arg-type]
-    text = chat._decode(row.prompt)
+    text = chat.decode(row.prompt)
     assert text.endswith(chat.asker) and "vuser" in chat.asker.lower()
     assert [text.find(word) for pair in HISTORY for word in pair] == sorted(
         text.find(word) for pair in HISTORY for word in pair
     )
     assert all(text.count(word) == 1 for word in ("describe the image", "A round nodule."))
-    assert chat._decode(row.answer).startswith(("Where is the nodule?", " Where is the nodule?"))
+    assert chat.decode(row.answer).startswith(("Where is the nodule?", " Where is the nodule?"))
     assert row.answer[-len(chat.end) :] == chat.end
     answer = chat.encode(dialogue("e", image.name, "Where?", "There.", history=HISTORY), image, True)
-    assert "vuser" not in chat._decode(answer.prompt).lower()
+    assert "vuser" not in chat.decode(answer.prompt).lower()
 
 
 def test_a_question_of_ones_own_needs_a_turn_before_it(tiny: Loaded, image: Path) -> None:

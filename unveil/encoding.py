@@ -175,12 +175,16 @@ class Chat:
         except noise.NoiseError as error:
             raise pixels.ImageError(f"{path}: {error}") from error
 
+    def picture(self, array: NDArray[np.uint8]) -> Image.Image:
+        """An image, (height, width, 3), as it is given to the processor: made square where the model's boxes ask so."""
+        image = Image.fromarray(array)
+        if self.syntax.square:
+            return ImageOps.pad(image, (max(image.size),) * 2, color=(127, 127, 127))
+        return image
+
     def show(self, array: NDArray[np.uint8]) -> Seen:
         """An image, (height, width, 3), as the model sees it."""
-        image = Image.fromarray(array)
-        size = image.size
-        if self.syntax.square:
-            image = ImageOps.pad(image, (max(size),) * 2, color=(127, 127, 127))
+        image, size = self.picture(array), (array.shape[1], array.shape[0])
         if self._template is not None:
             return self._look_alone(image, size)
         prompt = self.prompt_text("?")
@@ -215,8 +219,8 @@ class Chat:
         most = len(plain) - image - 1
         tail = next((i for i in range(most) if plain[-1 - i] != full[-1 - i]), most)
         block = full[head : len(full) - tail]
-        before, _, after = self._decode(plain[head : len(plain) - tail]).partition(self._placeholder)
-        return self._decode(block).removeprefix(before).removesuffix(after), block
+        before, _, after = self.decode(plain[head : len(plain) - tail]).partition(self._placeholder)
+        return self.decode(block).removeprefix(before).removesuffix(after), block
 
     def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the picture after resizing, which absolute pixel syntaxes refer to."""
@@ -239,7 +243,8 @@ class Chat:
         bos = self.tokenizer.bos_token
         return self._template is None and not (bos and prompt.startswith(bos))
 
-    def _decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, special tokens and all."""
         return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
     def prompt_text(self, question: str) -> str:
@@ -258,8 +263,11 @@ class Chat:
             text = f"{text} {HINTS[kind].replace('{box}', example)}"
         return render(text, view)
 
-    def _prompt(self, dialogue: Dialogue, view: View, hint: bool) -> str:
-        """All that stands before the answer: earlier turns, and the question or the sign that the model is to ask."""
+    def turns(self, dialogue: Dialogue, view: View, hint: bool = True) -> list[dict[str, Any]]:
+        """All that is said before the answer, as chat templates take it, the image first; boxes in the model's syntax.
+
+        A self-question ends with the model's last answer, since its next question is what the model is to write.
+        """
         questions = [render(q, view) for q, _ in dialogue.history]
         if dialogue.kind != "self-question":
             questions.append(self.question(dialogue.question, dialogue.kind, view, hint))
@@ -270,6 +278,11 @@ class Chat:
             turns.append(_turn("assistant", render(answer, view)))
             if i + 1 < len(questions):
                 turns.append(_turn("user", questions[i + 1]))
+        return turns
+
+    def _prompt(self, dialogue: Dialogue, view: View, hint: bool) -> str:
+        """All that stands before the answer: earlier turns, and the question or the sign that the model is to ask."""
+        turns = self.turns(dialogue, view, hint)
         if dialogue.kind != "self-question":
             return self._rendered(turns, add_generation_prompt=True)
         return self._rendered(turns) + self.asker
@@ -349,16 +362,16 @@ class Chat:
         """Generated ids as text: up to the end of the answer, box tokens kept."""
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
-        return self._decode([i for i in ids[:end] if i not in drop]).strip()
+        return self.decode([i for i in ids[:end] if i not in drop]).strip()
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The part of the text that each generated id adds."""
         words = self.tokenizer.convert_ids_to_tokens(list(ids))
         plain = [word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n") for word in words]
-        if "".join(plain).strip() == self._decode(ids).strip():
+        if "".join(plain).strip() == self.decode(ids).strip():
             return plain
         # a letter belongs to the id that completes it; what is not complete yet is decoded as the sign for that
-        whole = [self._decode(ids[: i + 1]).rstrip("\ufffd") for i in range(len(ids))]
+        whole = [self.decode(ids[: i + 1]).rstrip("\ufffd") for i in range(len(ids))]
         return [now[len(before) :] for before, now in itertools.pairwise(["", *whole])]
 
     @cached_property

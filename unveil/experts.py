@@ -167,7 +167,7 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
     return endpoint.connect(
         options.expert,
         options.expert_model,
-        _key(options.key_variable),
+        key_in(options.key_variable),
         folder,
         allow_remote=options.allow_remote,
         pixels_reviewed=options.pixels_reviewed,
@@ -179,8 +179,8 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
     )
 
 
-def _key(variable: str) -> str:
-    """The key, empty where there is none. No message repeats what was given: it may be the key itself."""
+def key_in(variable: str) -> str:
+    """The key in an environment variable, empty where there is none. No message repeats what was given: it may be the key itself."""
     if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.A):
         raise ExpertError("--key-variable takes the name of an environment variable, never the key itself")
     key = os.environ.get(variable, "").strip()

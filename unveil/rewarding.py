@@ -1,16 +1,17 @@
-"""The commands that learn from rewards, with the judge that their options name."""
+"""The commands that learn from rewards, with the judge and the server that their options name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import experts, screen
+from unveil import experts, generating, screen
 from unveil.curate import judging
 from unveil.curate.expert import ExpertError
 from unveil.experts import ExpertOptions
+from unveil.generating import GenerateOptions
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
 from unveil.train.loop import TrainingError
@@ -29,6 +30,8 @@ class Grpo(grpo.GrpoConfig):
 
     judge: ExpertOptions = field(default_factory=ExpertOptions)
     """Who scores relevance."""
+    generate: GenerateOptions = field(default_factory=GenerateOptions)
+    """Who draws the answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class Ppo(ppo.PpoConfig):
 
     judge: ExpertOptions = field(default_factory=ExpertOptions)
     """Who scores relevance."""
+    generate: GenerateOptions = field(default_factory=GenerateOptions)
+    """Who draws the answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +54,22 @@ class Aar(experience.Options):
     """Leave out: vrr (looking at the lesion), alr (its place), relevance. What is left out is still watched."""
     judge: ExpertOptions = field(default_factory=ExpertOptions)
     """Who scores relevance."""
+    generate: GenerateOptions = field(default_factory=GenerateOptions)
+    """Who draws the answers."""
 
 
 def train_grpo(config: Grpo) -> None:
-    screen.say(f"trained model: {grpo.main(config, judge_of(config.judge, config))}")
+    screen.say(f"trained model: {_trained(grpo.main, config)}")
 
 
 def train_ppo(config: Ppo) -> None:
-    screen.say(f"trained model: {ppo.main(config, judge_of(config.judge, config))}")
+    screen.say(f"trained model: {_trained(ppo.main, config)}")
+
+
+def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None) -> Path:
+    """Runs a recipe with the judge and the server that its options name."""
+    with generating.bound(config.generate, config) as generator:
+        return main(config, judge_of(config.judge, config), asked, generator)
 
 
 def train_aar(config: Aar) -> None:
@@ -72,7 +85,7 @@ def aar(config: Aar) -> Path:
         del own["entropy"]  # PPO's own
     chosen = kind(**own)
     main: Any = {"grpo": grpo.main, "ppo": ppo.main}[config.algorithm]
-    return main(chosen, judge_of(config.judge, config), Asked("train aar", config))
+    return _trained(main, chosen, Asked("train aar", config))
 
 
 def rewards_of(rewards: Sequence[str], without: Sequence[Part]) -> tuple[str, ...]:

@@ -121,19 +121,46 @@ def _messages(turns: list[tuple[str, str]], png: bytes | None) -> list[dict[str,
     messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in turns]
     if png is not None:
         first = next(m for m in messages if m["role"] == "user")
-        url = "data:image/png;base64," + base64.b64encode(png).decode()
         first["content"] = [
-            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "image_url", "image_url": {"url": data_url(png)}},
             {"type": "text", "text": first["content"]},
         ]
     return messages
 
 
+def data_url(png: bytes) -> str:
+    """A picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
 # ----------------------------------------------------------------------------------------------------------- sending
+
+
+def safe(error: object, key: str) -> str:
+    """A message without the key, in case the server repeats it, and not longer than can be read."""
+    said = str(error) or type(error).__name__
+    return (said.replace(key, "(key)") if key else said)[:300]
 
 
 class Garbage(ValueError):
     """A success that holds no chat completion."""
+
+
+def client_of(address: str, key: str, host: str, retries: int, timeout: float) -> Any:
+    """A client that no redirect and no proxy of this machine leads elsewhere than to the address.
+
+    It repeats what may pass with growing waits. Use it in a ``with`` block, which closes its connections.
+    """
+    import openai
+
+    http = openai.DefaultHttpxClient(
+        follow_redirects=False,
+        trust_env=not is_here(host),
+        event_hooks={"response": [_whole]},
+        timeout=timeout,
+    )
+    settings: dict[str, Any] = {"max_retries": retries, "timeout": timeout}
+    return openai.OpenAI(base_url=address, api_key=key or "no-key", http_client=http, **settings)
 
 
 class Endpoint(Backend):
@@ -154,7 +181,9 @@ class Endpoint(Backend):
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         under_way: set[Future[tuple[Request, Raw]]] = set()
         # On the way out the pool waits for what is under way, and only then the connections are closed.
-        with self._connected() as client, ThreadPoolExecutor(self._concurrency) as pool:
+        key, host = self._key, self._desk.manifest.host
+        connected = client_of(self._address, key, host, self._retries, self._timeout)
+        with connected as client, ThreadPoolExecutor(self._concurrency) as pool:
             while True:
                 while len(under_way) < self._concurrency and (request := next(requests, None)):
                     under_way.add(pool.submit(self._answer, client, request, keep))
@@ -163,19 +192,6 @@ class Endpoint(Backend):
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
-
-    def _connected(self) -> Any:
-        """A client that no redirect and no proxy of this machine leads elsewhere than to the address."""
-        import openai
-
-        http = openai.DefaultHttpxClient(
-            follow_redirects=False,
-            trust_env=not is_here(self._desk.manifest.host),
-            event_hooks={"response": [_whole]},
-            timeout=self._timeout,
-        )
-        settings: dict[str, Any] = {"max_retries": self._retries, "timeout": self._timeout}
-        return openai.OpenAI(base_url=self._address, api_key=self._key, http_client=http, **settings)
 
     def _answer(self, client: Any, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
         letter = self._desk.letter(request)
@@ -234,8 +250,7 @@ class Endpoint(Backend):
         return Raw(error=why)
 
     def _safe(self, error: object) -> str:
-        """A message without the key, in case the server repeats it, and not longer than can be read."""
-        return (str(error) or type(error).__name__).replace(self._key, "(key)")[:300]
+        return safe(error, self._key)
 
 
 STOPS = {
@@ -249,7 +264,7 @@ STOPS = {
 
 def _whole(response: Any) -> None:
     """Raises ``Garbage`` inside of the client, which then repeats the request, where a success is no completion."""
-    if not response.is_success:
+    if not (response.is_success and response.request.url.path.endswith("/chat/completions")):
         return
     try:
         reply = json.loads(response.read())
@@ -313,4 +328,4 @@ def connect(
             f"{host} needs a key: put it into the environment variable that --key-variable names (any word will do "
             "for a server that asks for none)"
         )
-    return Endpoint(address, key or "no-key", desk, concurrency, retries, timeout)
+    return Endpoint(address, key, desk, concurrency, retries, timeout)

@@ -36,12 +36,15 @@ from unveil.records import Record
 _ADDRESS = re.compile(r"https?://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?P<port>:\d+)?(?:/[\w./~-]*)?", re.A)
 
 
-def host_of(address: str, allow_remote: bool) -> str:
-    """Host and port of an address that may be asked; raises for one on another machine unless that is allowed."""
+def host_of(address: str, allow_remote: bool, option: str = "--expert") -> str:
+    """Host and port of an address that may be asked; raises for one on another machine unless that is allowed.
+
+    ``option`` is where the address was given, for the message.
+    """
     found = _ADDRESS.fullmatch(address)
     if found is None:  # the address is not repeated: a key may stand in it
         raise ExpertError(
-            "--expert: an address is http(s)://HOST:PORT/PATH, such as http://127.0.0.1:8000/v1, without user, key or "
+            f"{option}: an address is http(s)://HOST:PORT/PATH, such as http://127.0.0.1:8000/v1, without user, key or "
             "query; a key is read from the environment variable that --key-variable names"
         )
     if not (is_here(found["host"]) or allow_remote):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from torch import Tensor
 
 from unveil import models, runs
 from unveil.encoding import Chat
@@ -156,3 +158,39 @@ def save(model: Any, chat: Chat, config: Options) -> None:
         model.save_pretrained(config.out, save_embedding_layers=False)
     chat.processor.save_pretrained(config.out)
     runs.write_json(config.out / "unveil.json", about)
+
+
+def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool) -> None:
+    """The policy as it is now in a folder for another program, all or nothing: a whole model, or its adapter alone.
+
+    The weights in training are only read: merging and parting them again would move them by rounding.
+    """
+    if config.method == "full" and not whole:
+        raise loop.TrainingError("all weights are trained, so there is no adapter to hand over: use --method lora")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    if config.method == "lora" and whole:
+        model.get_base_model().save_pretrained(partial, state_dict=merged(model))
+        chat.processor.save_pretrained(partial)
+    else:
+        save(model, chat, replace(config, out=partial))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+@torch.no_grad()
+def merged(model: Any) -> dict[str, Tensor]:
+    """The weights of a model with adapters by the names that they have without, what adapters add being added."""
+    from peft.tuners.lora import LoraLayer
+
+    base = model.get_base_model()
+    layers = {name: m for name, m in base.named_modules() if isinstance(m, LoraLayer)}
+    adapters = tuple(f"{name}.lora_" for name in layers)
+    out = {}
+    for name, value in base.state_dict().items():
+        layer, _, part = name.partition(".base_layer.")
+        if part == "weight":
+            value = value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)
+        if not name.startswith(adapters):
+            out[f"{layer}.{part}" if part else name] = value
+    return out

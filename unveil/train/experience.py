@@ -21,7 +21,7 @@ from unveil.attention import of as attention_of
 from unveil.encoding import Chat, Encoded
 from unveil.geometry import BoxError, checked
 from unveil.records import Dialogue, Kind, Record, read_jsonl, select
-from unveil.train import adapt, loop
+from unveil.train import adapt, loop, losses
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.rewards import (
     Answered,
@@ -36,7 +36,7 @@ from unveil.train.rewards import (
     watched,
     weighted,
 )
-from unveil.train.rollout import Drawn, banned, rollout
+from unveil.train.rollout import Drawn, Generator, banned, rollout
 from unveil.verdict import Case
 from unveil.wording import parse
 
@@ -220,7 +220,7 @@ class Experience:
     judged: bool
     """Whether a judge was asked for it."""
     sampled_S: Tensor
-    """Log-probabilities that the tokens had when they were drawn."""
+    """Log-probabilities that the tokens had when they were drawn, NaN where they are not known."""
 
     @property
     def answers(self) -> int:
@@ -241,11 +241,12 @@ def collect(
     config: Options,
     seed: int,
     judge: Judge | None = None,
+    generator: Generator | None = None,
 ) -> Experience:
-    """Lets the policy answer each question ``config.answers`` times."""
-    prompts = [replace(row, answer=[]) for row in rows]
-    drawn = rollout(scorer, prompts, config.answers, config.max_new_tokens, scorer.distribution, seed)
-    chat = scorer.chat
+    """Lets the policy, or the generator in its place, answer each question ``config.answers`` times."""
+    prompts, chat = [replace(row, answer=[]) for row in rows], scorer.chat
+    how = config.answers, config.max_new_tokens, scorer.distribution, seed
+    drawn = generator(chat, batch, prompts, *how) if generator else rollout(scorer, prompts, *how)
     answered = [
         replace(prompts[d.question], id=f"{prompts[d.question].id} ({i % config.answers})", answer=d.ids)
         for i, d in enumerate(drawn)
@@ -353,6 +354,16 @@ def _mean_iou(answered: Sequence[Answered]) -> float | None:
     """Mean IoU of the answers that have one, whatever the reward makes of it."""
     values = [iou if a.usable else 0.0 for a in answered if (iou := localisation(a)) is not None]
     return float(np.mean(values)) if values else None
+
+
+def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str, float]:
+    """What is logged of answers that a generator drew, besides their mismatch."""
+    refused = sum(d.refused for d in experience.drawn)
+    return {
+        "importance_cut": float(losses.importance_cut(old_S, sampled_S)),
+        "importance_none": float(sampled_S.isnan().float().mean()),
+        "refused": refused / (refused + len(experience.drawn)),
+    }
 
 
 def figures(experience: Experience, worth: Rewarded) -> dict[str, float]:

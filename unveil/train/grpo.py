@@ -19,6 +19,7 @@ from unveil.train.advantages import group_relative
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
 from unveil.train.reinforce import Asked, Learnt, Run
+from unveil.train.rollout import Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,15 @@ class GrpoConfig(Options):
     differ count less."""
 
 
-def main(config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = None) -> Path:
-    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for."""
+def main(
+    config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+) -> Path:
+    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
+
+    ``generator`` draws the answers that are learnt from in the place of the policy.
+    """
     asked = asked or Asked("train grpo", config)
-    run = reinforce.begin(config, asked, judge)
+    run = reinforce.begin(config, asked, judge, generator=generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:

@@ -106,9 +106,21 @@ def averaged(terms_S: Tensor, rows_S: Tensor, rows: int, over: str = "token") ->
 def importance(old_S: Tensor, sampled_S: Tensor, most: float = 2.0) -> Tensor:
     """min(pi_old / mu, most) of each token, (S,): weights for answers drawn by an engine whose probabilities are mu.
 
-    Truncated importance sampling (E. L. Ionides, "Truncated importance sampling", 2008). One where both agree.
+    Truncated importance sampling (E. L. Ionides, "Truncated importance sampling", 2008). One where both agree, and
+    where log mu is NaN, which stands for not known: such a token is taken as it is.
     """
-    return (old_S - sampled_S).exp().clamp(max=most)
+    return torch.where(sampled_S.isnan(), 1.0, (old_S - sampled_S).exp().clamp(max=most))
+
+
+def importance_cut(old_S: Tensor, sampled_S: Tensor, most: float = 2.0) -> Tensor:
+    """The share of tokens whose weight ``importance`` cuts to ``most``, of those whose mu is known; NaN without any."""
+    known_S = ~sampled_S.isnan()
+    return ((old_S - sampled_S)[known_S].exp() > most).float().mean()
+
+
+def mismatch(old_S: Tensor, sampled_S: Tensor) -> Tensor:
+    """Mean of abs(log pi_old - log mu) over the tokens whose mu is known, a scalar >= 0; NaN without any."""
+    return (old_S - sampled_S)[~sampled_S.isnan()].abs().mean()
 
 
 def adapted(coefficient: float, kl: float, target: float, gain: float = 0.1) -> float:

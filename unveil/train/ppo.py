@@ -22,6 +22,7 @@ from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options, Rewarded
 from unveil.train.reinforce import Asked, Learnt, Run
+from unveil.train.rollout import Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +47,15 @@ class PpoConfig(Options):
     """Give the advantages of a pass mean 0 and spread 1."""
 
 
-def main(config: PpoConfig, judge: Judge | None = None, asked: Asked | None = None) -> Path:
-    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for."""
+def main(
+    config: PpoConfig, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+) -> Path:
+    """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
+
+    ``generator`` draws the answers that are learnt from in the place of the policy.
+    """
     asked = asked or Asked("train ppo", config)
-    run = reinforce.begin(config, asked, judge, critic=config.value_through, critic_factor=config.value_rate)
+    run = reinforce.begin(config, asked, judge, config.value_through, config.value_rate, generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from unveil.train.engine import Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Questions, Rewarded
 from unveil.train.features import Features
 from unveil.train.rewards import Reward
+from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
 
 LOG = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ class Run:
     state: Progress
     total: int
     step: int
+    generator: Generator | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -118,14 +121,24 @@ class Run:
     # ------------------------------------------------------------------------------------------------------ a rollout
 
     def collect(self, part: int) -> Experience:
-        """Answers to the next questions. A judge that is down stops the run, at a checkpoint."""
+        """Answers to the next questions. A judge or a server that is down stops the run, at a checkpoint."""
         batch, rows = next(self.batches)
         seed = seed_of(self.config.seed, self.step, part, self.accelerator.process_index)
         try:
-            return experience.collect(self.scorer, self.asked, batch, rows, self.config, seed, self.judge)
-        except JudgeError as error:
+            if self.generator and part == 0:
+                self.renew(self.generator)
+            return experience.collect(
+                self.scorer, self.asked, batch, rows, self.config, seed, self.judge, self.generator
+            )
+        except (JudgeError, GenerationError) as error:
             kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
             raise loop.TrainingError(f"{error}; go on with --resume from {kept.name}") from error
+
+    def renew(self, generator: Generator) -> None:
+        """Offers the policy as it is now to the generator; other processes wait until the first has done so."""
+        save = partial(adapt.hand_over, self.scorer.model, self.scorer.chat, self.config)
+        with self.accelerator.main_process_first():
+            generator.renew(self.step, save if self.accelerator.is_main_process else None)
 
     def rewarded(self, drawn: Experience, scores: Scores) -> Rewarded:
         """What the answers are worth."""
@@ -158,7 +171,9 @@ class Run:
         old_S = scores.in_order().detach()
         sampled_S = drawn.sampled_S.to(old_S.device)
         about = experience.figures(drawn, worth)
-        about["mismatch"] = float((old_S - sampled_S).abs().mean())
+        about["mismatch"] = float(losses.mismatch(old_S, sampled_S))
+        if self.generator:
+            about |= experience.served(drawn, old_S, sampled_S)
         held_S = self.reference_S(drawn) if self.needs_kl else None
         return Learnt(worth, old_S, advantages_S, losses.importance(old_S, sampled_S), held_S, about, **more)
 
@@ -272,9 +287,14 @@ class Critic(nn.Module):
 
 
 def begin(
-    config: Options, asked_for: Asked, judge: Judge | None, critic: bool | None = None, critic_factor: float = 1.0
+    config: Options,
+    asked_for: Asked,
+    judge: Judge | None,
+    critic: bool | None = None,
+    critic_factor: float = 1.0,
+    generator: Generator | None = None,
 ) -> Run:
-    """Loads everything and takes up the run where it was left.
+    """Loads everything and takes up the run where it was left. ``generator`` draws the answers, by default the policy.
 
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
@@ -325,7 +345,7 @@ def begin(
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
         asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
-        stream, iter(stream(todo)), log, state, total, step,
+        stream, iter(stream(todo)), log, state, total, step, generator,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()

@@ -10,9 +10,10 @@ Shapes: Q questions, G answers to each, R = Q * G, P columns of a prompt, V voca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from unveil import attention
 from unveil.attention import Branches, Recorder
 from unveil.encoding import Chat, Encoded
 from unveil.models import language_model
+from unveil.records import Dialogue
 from unveil.train.engine import Distribution, Scorer, logits, positions, whole, windows
 from unveil.train.tree import Forest
 
@@ -31,12 +33,50 @@ COMPACT = 0.75
 
 @dataclass(frozen=True)
 class Drawn:
-    """One answer: its ids with the end (unless it was cut), their log-probabilities, and whether it was cut."""
+    """One answer: its ids with the end (unless it was cut), their log-probabilities, and whether it was cut.
+
+    A log-probability is that of the distribution which the token was drawn from; NaN where it is not known.
+    """
 
     question: int
     ids: list[int]
     logps: list[float]
     cut: bool
+    refused: int = 0
+    """Answers drawn in its place before it that could not be taken, since they held ids that are banned."""
+
+
+Save = Callable[[Path, bool], None]
+"""Writes the policy as it is now into a folder: a whole model (True), or its adapter alone."""
+
+
+class Generator(Protocol):
+    """Draws answers in the place of ``rollout``: a server that runs a large model faster than this process.
+
+    Raises ``GenerationError`` where it cannot be asked or its answers cannot be used.
+    """
+
+    def renew(self, step: int, save: Save | None) -> None:
+        """Called before answers for update ``step`` (from 0) are drawn: brings it new weights if it is time to.
+
+        Every process calls it, the first one before the others and it alone with ``save``.
+        """
+
+    def __call__(
+        self,
+        chat: Chat,
+        dialogues: Sequence[Dialogue],
+        questions: Sequence[Encoded],
+        answers: int,
+        max_new_tokens: int,
+        distribution: Distribution,
+        seed: int,
+    ) -> list[Drawn]:
+        """As ``rollout``: ``answers`` answers to each question, question after question."""
+
+
+class GenerationError(RuntimeError):
+    """Answers that cannot be had from where they are drawn, after all repetitions."""
 
 
 def banned(chat: Chat, config: object) -> tuple[int, ...]:

@@ -1,0 +1,459 @@
+"""Answers to learn from, drawn by a server that speaks OpenAI's chat completions: the way for large models.
+
+The server is shown what the model would be shown here: the picture that its processor takes, the turns of its own chat
+template, boxes in its own syntax. What comes back must tell which tokens were drawn and how likely each was, so that
+learning can correct for what differs between the server and this process (``losses.importance``). Whatever is sent
+passes the gate before other machines and stands in the manifest, as with experts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil import runs, screen
+from unveil.curate import endpoint
+from unveil.curate.endpoint import data_url
+from unveil.curate.expert import Picture, Request, Turn, named
+from unveil.curate.gate import Gate, Manifest, host_of, is_here
+from unveil.encoding import Chat, Encoded
+from unveil.experts import key_in
+from unveil.records import Dialogue, Record, image_path, read_jsonl
+from unveil.sampling import seed_of
+from unveil.train import experience
+from unveil.train.engine import Distribution
+from unveil.train.loop import TrainingError
+from unveil.train.rollout import Drawn, GenerationError, Save
+
+#: Further requests for a question's answers where some of them are missing or had to be refused.
+AGAIN = 4
+#: What vLLM writes where it has no log-probability; no token that was drawn has it.
+UNKNOWN = -9999.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions:
+    """Who draws the answers that are learnt from."""
+
+    server: str | None = None
+    """Address of an OpenAI-compatible server that draws them, http://127.0.0.1:8000/v1; by default this process does."""
+    kind: Literal["vllm", "transformers"] = "vllm"
+    """What the server is told beyond OpenAI's own fields: vllm's (log-probabilities and ids of what was drawn; others
+    that know them too), or those of `transformers serve`, which has no log-probabilities."""
+    weights: Literal["folder", "vllm-lora", "never"] | None = None
+    """How new weights reach it, needed with a server. folder: it is asked for OUT/served/step-N, a whole model, by its
+    path; vllm-lora: it loads the adapter from there; never: it keeps the weights that it has."""
+    every: int = 1
+    """Updates between renewals of its weights."""
+    model: str | None = None
+    """Name of the model there, with --generate.weights never; with vllm-lora what adapters' names begin with."""
+    logprobs: Literal["given", "none"] = "given"
+    """given: the server tells log-probabilities, by which learning is corrected. none: it does not, and learning takes
+    its answers as if this process had drawn them."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds its key; the key itself is never written anywhere."""
+    allow_remote: bool = False
+    """It may be another machine. Images and texts then leave this one; see --generate.dry-run."""
+    dry_run: bool = False
+    """Ask nobody; write down what would leave for the first questions (manifest.jsonl in `out`), and end."""
+    pixels_reviewed: bool = False
+    """Somebody has looked at all images and none has names or numbers burned in, so they are not searched."""
+    concurrency: int = 32
+    """Requests under way at a time."""
+    retries: int = 5
+    """Repetitions after a failure that may pass, with growing waits."""
+    timeout: float = 600.0
+    """Seconds for one reply, which holds all answers to a question."""
+
+
+@contextmanager
+def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Server | None]:
+    """The server that the options name, None for none; what was saved for it is removed in the end.
+
+    Raises ``TrainingError`` for options that contradict one another, and ``ExpertError`` for an address that must not
+    be asked.
+    """
+    if options.server is None:
+        yield None
+        return
+    _checked(options)
+    if options.logprobs == "none":
+        screen.say(
+            "warning: the server's log-probabilities are not asked for, so nothing corrects for what differs between "
+            "it and this process; importance_none is 1 in metrics.jsonl"
+        )
+    elif config.temperature != 1:
+        screen.say(
+            f"note: log-probabilities must be those at --temperature {config.temperature}, which vLLM tells only with "
+            "--logprobs-mode processed_logprobs"
+        )
+    server = Server(options, config)
+    try:
+        yield server
+    finally:
+        shutil.rmtree(server.served, ignore_errors=True)
+
+
+def _checked(options: GenerateOptions) -> None:
+    if options.weights is None:
+        raise TrainingError("--generate.weights: say how new weights reach the server: folder, vllm-lora or never")
+    if options.weights == "never" and options.model is None:
+        raise TrainingError("--generate.model: name the model as the server calls it")
+    if options.kind == "transformers" and options.weights == "vllm-lora":
+        raise TrainingError("--generate.weights vllm-lora: transformers serve loads no adapters; use folder")
+    if options.kind == "transformers" and options.logprobs == "given":
+        raise TrainingError(
+            "--generate.kind transformers: transformers serve tells no log-probabilities, by which learning is "
+            "corrected; --generate.logprobs none learns without"
+        )
+    if options.every < 1 or options.concurrency < 1 or options.retries < 0 or options.timeout <= 0:
+        raise TrainingError("--generate.every, concurrency and timeout must be above 0, and retries not below")
+
+
+# ------------------------------------------------------------------------------------------------------------ asking
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How answers are to be drawn."""
+
+    answers: int
+    max_new_tokens: int
+    distribution: Distribution
+    seed: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A question as it is sent: chat messages and their picture, and the request that gate and manifest know it by."""
+
+    request: Request
+    messages: list[dict[str, Any]]
+    png: bytes
+
+
+class Server:
+    """The ``Generator`` behind an address."""
+
+    def __init__(self, options: GenerateOptions, config: experience.Options):
+        assert options.server is not None
+        self.options, self.dialogues = options, config.dialogues
+        self.address, self.key = options.server, key_in(options.key_variable)
+        self.host = host_of(options.server, options.allow_remote or options.dry_run, "--generate.server")
+        self.gate = None if is_here(self.host) else Gate(options.pixels_reviewed)
+        if self.gate and options.server.startswith("http:"):
+            screen.say(f"note: what goes to {self.host} is not encrypted; https:// would be")
+        self.out, self.served = config.out, config.out / "served"
+        self.records = {record.id: record for record in read_jsonl(config.records, Record)}
+        self.model: str | None = None
+        """What the server is asked for, None before the first renewal."""
+        self._compared = False
+
+    # ------------------------------------------------------------------------------------------------------ weights
+
+    def renew(self, step: int, save: Save | None) -> None:
+        """Brings the server new weights at a run's start and every so many updates; see ``Generator``.
+
+        An adapter gets a new name each time: under its old one the server would go on with what it has cached of it.
+        """
+        how, before = self.options.weights, self.model
+        if before is not None and (step % self.options.every or how == "never"):
+            return
+        folder = self.served / f"step-{step:07d}"
+        names = {"folder": str(folder.resolve()), "vllm-lora": f"{self.options.model or 'unveil'}-{folder.name}"}
+        self.model = names.get(how or "", self.options.model)
+        if save is None or how == "never" or self.options.dry_run:
+            return
+        save(folder, how == "folder")
+        if how == "vllm-lora":
+            self._load(folder, before)
+        for old in self.served.glob("step-*"):
+            if old != folder:
+                shutil.rmtree(old)
+
+    def _load(self, folder: Path, before: str | None) -> None:
+        """Lets vLLM load an adapter, in place where a run before this one has left its name, and drop the last one."""
+        with self._connected() as client:
+            path = str(folder.resolve())
+            new = {"lora_name": self.model, "lora_path": path, "load_inplace": True}
+            self._sent(client, "/load_lora_adapter", new, f"the adapter {path}")
+            if before not in (None, self.model):
+                self._sent(client, "/unload_lora_adapter", {"lora_name": before}, f"the adapter {before}")
+
+    # ------------------------------------------------------------------------------------------------------ answers
+
+    def __call__(
+        self,
+        chat: Chat,
+        dialogues: Sequence[Dialogue],
+        questions: Sequence[Encoded],
+        answers: int,
+        max_new_tokens: int,
+        distribution: Distribution,
+        seed: int,
+    ) -> list[Drawn]:
+        """See ``Generator``. Raises ``GenerationError`` with the question's id, and ``TrainingError`` for a question
+        that must not leave this machine."""
+        letters = [self._letter(chat, d, row) for d, row in zip(dialogues, questions, strict=True)]
+        wanted = Wanted(answers, max_new_tokens, distribution, seed)
+        if self.options.dry_run:
+            raise self._rehearsed(letters, wanted)
+        reader = Reader(chat, self.options.logprobs == "given", frozenset(distribution.banned))
+        pool = ThreadPoolExecutor(self.options.concurrency)
+        try:
+            with self._connected() as client:
+                tasks = [
+                    pool.submit(self._answers, client, reader, i, letter, len(questions[i].prompt), wanted)
+                    for i, letter in enumerate(letters)
+                ]
+                return [drawn for task in tasks for drawn in task.result()]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _answers(
+        self, client: Any, reader: Reader, question: int, letter: Letter, prompt: int, wanted: Wanted
+    ) -> list[Drawn]:
+        """All answers to a question, of whose prompt this process makes ``prompt`` tokens."""
+        found: list[Drawn] = []
+        refused = 0
+        for attempt in range(self._most(wanted)):
+            if len(found) == wanted.answers:
+                break
+            body = self._body(letter, wanted, wanted.answers - len(found), attempt)
+            reply = self._written(client, letter, body)
+            self._compare(reply, prompt)
+            for choice in reply["choices"][: wanted.answers - len(found)]:
+                drawn = reader.read(choice, question, letter.request.id)
+                if drawn is not None:
+                    found.append(drawn)
+                refused += drawn is None
+        if len(found) < wanted.answers:
+            raise GenerationError(
+                f"{letter.request.id}: {self.host} gave {len(found)} of {wanted.answers} answers in "
+                f"{self._most(wanted)} requests; {refused} more held ids that stand for images or padding, which it "
+                "must honour logit_bias to leave out"
+            )
+        return [*found[:-1], Drawn(**{**vars(found[-1]), "refused": refused})]
+
+    def _most(self, wanted: Wanted) -> int:
+        """How many requests a question may take: `transformers serve` gives one answer to each."""
+        return AGAIN + (wanted.answers if self.options.kind == "transformers" else 1)
+
+    def _letter(self, chat: Chat, dialogue: Dialogue, row: Encoded) -> Letter:
+        """What is shown and said. Raises ``TrainingError`` where it must not leave this machine."""
+        if dialogue.kind == "self-question":
+            raise TrainingError(f"{dialogue.id}: a server cannot be made to put a question as its user")
+        turns = chat.turns(dialogue, row.seen.view)
+        texts = [(turn["role"], part["text"]) for turn in turns for part in turn["content"] if part["type"] == "text"]
+        picture = Picture(image_path(dialogue, self.dialogues), noise=dialogue.noise)
+        said = tuple(Turn(role, text) for role, text in texts)
+        request = Request(dialogue.id, "answer", said, picture, record=self.records.get(dialogue.record))
+        with named(request):
+            png = _png(chat, picture)
+        if self.gate and (why := self.gate.why_not(request, [text for _, text in texts], png)):
+            raise TrainingError(f"{dialogue.id}: {why}: leave its image out of the training split")
+        messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in texts]
+        image = {"type": "image_url", "image_url": {"url": data_url(png)}}
+        messages[0]["content"] = [image, {"type": "text", "text": texts[0][1]}]
+        return Letter(request, messages, png)
+
+    def _body(self, letter: Letter, wanted: Wanted, missing: int, attempt: int) -> dict[str, Any]:
+        """The request for answers that are missing, with all that would bend the distribution switched off."""
+        drawn = wanted.distribution
+        seed = seed_of(wanted.seed, letter.request.id, attempt) % 2**31
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": letter.messages,
+            "temperature": drawn.temperature,
+            "top_p": 1.0,
+            "max_tokens": wanted.max_new_tokens,
+            "seed": seed,
+            "logit_bias": {str(i): -100 for i in drawn.banned},
+        }
+        if self.options.kind == "transformers":
+            # without this, the model's own generation configuration decides, as a rule for the likeliest token
+            plain = {"do_sample": True, "temperature": drawn.temperature, "top_k": 0, "top_p": 1.0}
+            return body | {"generation_config": json.dumps(plain)}
+        given = self.options.logprobs == "given"
+        return body | {
+            "n": missing,
+            "logprobs": given,
+            "top_k": -1,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "skip_special_tokens": False,
+            "return_token_ids": True,
+            **({"return_tokens_as_token_ids": True} if given else {}),
+        }
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return Manifest(self.out, self.host, self.model or "", self.options.dry_run)
+
+    def _written(self, client: Any, letter: Letter, body: dict[str, Any]) -> dict[str, Any]:
+        """The reply to what is entered in the manifest first."""
+        self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
+        return self._sent(client, "/chat/completions", body, letter.request.id)
+
+    def _rehearsed(self, letters: Sequence[Letter], wanted: Wanted) -> runs.DryRun:
+        """Enters what would be sent in the manifest, and ends the command."""
+        for letter in letters:
+            body = self._body(letter, wanted, wanted.answers, 0)
+            self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
+        return runs.DryRun(
+            f"nothing was sent: what the first {len(letters)} questions would send is in {self._manifest.path}"
+        )
+
+    def _connected(self) -> Any:
+        options = self.options
+        return endpoint.client_of(self.address, self.key, self.host, options.retries, options.timeout)
+
+    def _sent(self, client: Any, path: str, body: dict[str, Any], what: str) -> Any:
+        """The reply to a request about ``what``, after all repetitions of what may pass."""
+        import openai
+
+        try:
+            return client.post(path, cast_to=object, content=json.dumps(body).encode())
+        except openai.APIStatusError as error:
+            why = f"{self.host} refuses with {error.status_code}: {endpoint.safe(error, self.key)}"
+        except openai.APIConnectionError as error:
+            why = f"no reply from {self.host}: {endpoint.safe(error.__cause__ or error, self.key)}"
+        raise GenerationError(f"{what}: {why}")
+
+    def _compare(self, reply: dict[str, Any], prompt: int) -> None:
+        """Says once where the server makes another number of tokens of a prompt: it is then asked something else."""
+        read = (reply.get("usage") or {}).get("prompt_tokens")
+        if not self._compared and read not in (None, prompt):
+            screen.say(
+                f"warning: the server reads {read} tokens where this process reads {prompt}: another chat template or "
+                "another size of the image; mismatch in metrics.jsonl shows what that does"
+            )
+        self._compared = True
+
+
+def _png(chat: Chat, picture: Picture) -> bytes:
+    """The picture as the model's processor takes it, as PNG made from its pixels alone."""
+    out = io.BytesIO()
+    chat.picture(picture.array()).save(out, "PNG")
+    return out.getvalue()
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+
+
+class Reader:
+    """Makes answers of what a server replies.
+
+    ``corrected``: log-probabilities are needed. ``banned``: ids that no answer may hold. Raises ``GenerationError``
+    for a reply from which the tokens that were drawn cannot be told.
+    """
+
+    def __init__(self, chat: Chat, corrected: bool, banned: Collection[int] = ()):
+        self.chat, self.corrected, self.banned = chat, corrected, banned
+        self.vocabulary = len(chat.tokenizer)
+
+    def read(self, choice: Mapping[str, Any], question: int, name: str) -> Drawn | None:
+        """An answer, ended as this process ends it; None for one that holds a banned id."""
+        try:
+            ids, logps = self._tokens(choice)
+            self._check(ids, choice["message"].get("content") or "")
+            return self._drawn(ids, logps, choice.get("finish_reason"), question)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise GenerationError(f"{name}: the server's reply cannot be learnt from: {error}") from error
+
+    def _tokens(self, choice: Mapping[str, Any]) -> tuple[list[int], list[float]]:
+        """Ids and log-probabilities as they came, of the same number."""
+        content = (choice.get("logprobs") or {}).get("content") or []
+        given = choice.get("token_ids")
+        text = choice["message"].get("content") or ""
+        if self.corrected and not content and (text or given):
+            raise ValueError(
+                "it has no log-probabilities; the server must give them (`logprobs` of chat completions), or "
+                "--generate.logprobs none learns without"
+            )
+        if given is None and content:
+            given = [self._id(entry["token"]) for entry in content]
+        if given is None:
+            given = self.chat.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = list(given)
+        if not self.corrected:
+            return ids, [math.nan] * len(ids)
+        logps = [_logp(entry["logprob"]) for entry in content]
+        if len(ids) == len(logps) + 1 and ids[-1] in self.chat.stops:
+            logps.append(math.nan)
+        if len(ids) != len(logps):
+            raise ValueError(f"{len(ids)} tokens have {len(logps)} log-probabilities; {NEEDED}")
+        return ids, logps
+
+    def _id(self, token: str) -> int:
+        """The id of a token as it is told: ``token_id:17``, or its text if that is the text of one id only."""
+        if found := re.fullmatch(r"token_id:(\d+)", token):
+            return int(found[1])
+        ids = self._by_text.get(token, [])
+        if len(ids) != 1:
+            raise ValueError(f"{len(ids)} ids of the vocabulary read {token!r}; {NEEDED}")
+        return ids[0]
+
+    @cached_property
+    def _by_text(self) -> dict[str, list[int]]:
+        """All ids by their text."""
+        found: dict[str, list[int]] = {}
+        for i in range(self.vocabulary):
+            found.setdefault(self.chat.decode([i]), []).append(i)
+        return found
+
+    def _check(self, ids: Sequence[int], text: str) -> None:
+        """Raises ``ValueError`` where the ids are not those of the text: another tokenizer's."""
+        if wrong := [i for i in ids if not (isinstance(i, int) and 0 <= i < self.vocabulary)]:
+            raise ValueError(f"id {wrong[0]} is beyond the {self.vocabulary} of the vocabulary: it is another model's")
+        kept = self.chat.tokenizer.decode(list(ids), skip_special_tokens=True)
+        until = next((n for n, i in enumerate(ids) if i in self.chat.stops), len(ids))
+        here = {_bare(self.chat.decode(ids)), _bare(self.chat.decode(ids[:until])), _bare(kept)}
+        if _bare(text) not in here:
+            raise ValueError(
+                f"its tokens read {self.chat.decode(ids)[:80]!r} here and {text[:80]!r} there: it has another "
+                "tokenizer, or takes the answer apart (a parser of reasoning or tools)"
+            )
+
+    def _drawn(self, ids: list[int], logps: list[float], finish: str | None, question: int) -> Drawn | None:
+        """The answer up to the first token that ends one here. An end that the server left out is not known."""
+        if finish not in ("stop", "length"):
+            raise ValueError(f"it ended by {finish!r}")
+        until = next((n + 1 for n, i in enumerate(ids) if i in self.chat.stops), len(ids))
+        ids, logps = ids[:until], logps[:until]
+        ended = bool(ids) and ids[-1] in self.chat.stops
+        if not ended and finish == "stop":
+            ids, logps, ended = [*ids, self.chat.end[0]], [*logps, math.nan], True
+        if not ids:
+            raise ValueError("it is cut before its first token")
+        return None if set(ids) & set(self.banned) else Drawn(question, ids, logps, cut=not ended)
+
+
+NEEDED = (
+    "the server must tell the ids that it drew (vLLM's `return_token_ids` or `return_tokens_as_token_ids`), with a "
+    "log-probability for each"
+)
+
+
+def _logp(value: Any) -> float:
+    """A log-probability, NaN where the server says that it has none."""
+    if not isinstance(value, int | float) or math.isnan(value) or value > 1e-3:
+        raise ValueError(f"{value!r} is no log-probability")
+    return math.nan if value <= UNKNOWN else float(value)
+
+
+def _bare(text: str) -> str:
+    """A text without spaces and incomplete letters, which servers put together in their own ways."""
+    return re.sub(r"[\s\ufffd]+", "", text)
