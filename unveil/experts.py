@@ -180,7 +180,10 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
 
 
 def key_in(variable: str) -> str:
-    """The key in an environment variable, empty where there is none. No message repeats what was given: it may be the key itself."""
+    """The key in an environment variable, empty where there is none.
+
+    No message repeats what was given: it may be the key itself.
+    """
     if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.A):
         raise ExpertError("--key-variable takes the name of an environment variable, never the key itself")
     key = os.environ.get(variable, "").strip()

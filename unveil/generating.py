@@ -46,7 +46,8 @@ class GenerateOptions:
     """Who draws the answers that are learnt from."""
 
     server: str | None = None
-    """Address of an OpenAI-compatible server that draws them, http://127.0.0.1:8000/v1; by default this process does."""
+    """Address of an OpenAI-compatible server that draws them, such as http://127.0.0.1:8000/v1; by default this process
+    draws them."""
     kind: Literal["vllm", "transformers"] = "vllm"
     """What the server is told beyond OpenAI's own fields: vllm's (log-probabilities and ids of what was drawn; others
     that know them too), or those of `transformers serve`, which has no log-probabilities."""
@@ -130,6 +131,8 @@ class Wanted:
     answers: int
     max_new_tokens: int
     distribution: Distribution
+    stops: list[int]
+    """Ids that end an answer."""
     seed: int
 
 
@@ -172,6 +175,7 @@ class Server:
         folder = self.served / f"step-{step:07d}"
         names = {"folder": str(folder.resolve()), "vllm-lora": f"{self.options.model or 'unveil'}-{folder.name}"}
         self.model = names.get(how or "", self.options.model)
+        self._manifest = Manifest(self.out, self.host, self.model or "", self.options.dry_run)
         if save is None or how == "never" or self.options.dry_run:
             return
         save(folder, how == "folder")
@@ -205,20 +209,19 @@ class Server:
         """See ``Generator``. Raises ``GenerationError`` with the question's id, and ``TrainingError`` for a question
         that must not leave this machine."""
         letters = [self._letter(chat, d, row) for d, row in zip(dialogues, questions, strict=True)]
-        wanted = Wanted(answers, max_new_tokens, distribution, seed)
+        wanted = Wanted(answers, max_new_tokens, distribution, sorted(chat.stops), seed)
         if self.options.dry_run:
             raise self._rehearsed(letters, wanted)
         reader = Reader(chat, self.options.logprobs == "given", frozenset(distribution.banned))
-        pool = ThreadPoolExecutor(self.options.concurrency)
-        try:
-            with self._connected() as client:
-                tasks = [
-                    pool.submit(self._answers, client, reader, i, letter, len(questions[i].prompt), wanted)
-                    for i, letter in enumerate(letters)
-                ]
+        with self._connected() as client, ThreadPoolExecutor(self.options.concurrency) as pool:
+            tasks = [
+                pool.submit(self._answers, client, reader, i, letter, len(questions[i].prompt), wanted)
+                for i, letter in enumerate(letters)
+            ]
+            try:
                 return [drawn for task in tasks for drawn in task.result()]
-        finally:
-            pool.shutdown(cancel_futures=True)
+            finally:  # after a failure nothing more is asked
+                pool.shutdown(cancel_futures=True)
 
     def _answers(
         self, client: Any, reader: Reader, question: int, letter: Letter, prompt: int, wanted: Wanted
@@ -283,10 +286,12 @@ class Server:
         if self.options.kind == "transformers":
             # without this, the model's own generation configuration decides, as a rule for the likeliest token
             plain = {"do_sample": True, "temperature": drawn.temperature, "top_k": 0, "top_p": 1.0}
+            plain |= {"eos_token_id": wanted.stops, "pad_token_id": wanted.stops[0]}
             return body | {"generation_config": json.dumps(plain)}
         given = self.options.logprobs == "given"
         return body | {
             "n": missing,
+            "stop_token_ids": wanted.stops,
             "logprobs": given,
             "top_k": -1,
             "min_p": 0.0,
@@ -297,10 +302,6 @@ class Server:
             "return_token_ids": True,
             **({"return_tokens_as_token_ids": True} if given else {}),
         }
-
-    @cached_property
-    def _manifest(self) -> Manifest:
-        return Manifest(self.out, self.host, self.model or "", self.options.dry_run)
 
     def _written(self, client: Any, letter: Letter, body: dict[str, Any]) -> dict[str, Any]:
         """The reply to what is entered in the manifest first."""
@@ -335,12 +336,12 @@ class Server:
     def _compare(self, reply: dict[str, Any], prompt: int) -> None:
         """Says once where the server makes another number of tokens of a prompt: it is then asked something else."""
         read = (reply.get("usage") or {}).get("prompt_tokens")
-        if not self._compared and read not in (None, prompt):
+        first, self._compared = not self._compared, True
+        if first and read not in (None, prompt):
             screen.say(
                 f"warning: the server reads {read} tokens where this process reads {prompt}: another chat template or "
                 "another size of the image; mismatch in metrics.jsonl shows what that does"
             )
-        self._compared = True
 
 
 def _png(chat: Chat, picture: Picture) -> bytes:
