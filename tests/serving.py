@@ -31,16 +31,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(model: Path, folder: Path) -> Iterator[int]:
-    """``transformers serve`` on a free port of the loopback, offline; the model goes by its folder's name."""
+def serve(model: Path | None, folder: Path) -> Iterator[int]:
+    """``transformers serve`` on a free port of the loopback, offline; the model goes by its folder's name.
+
+    Without a model it loads whichever folder it is asked for by its path.
+    """
     port, home = free_port(), folder / "hf"
     (home / "hub").mkdir(parents=True)  # its list of models wants to read it
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", model.name]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", *([model.name] if model else [])]
     where = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)],
-            cwd=model.parent, env={**os.environ, **where}, stdout=log, stderr=log,
+            cwd=model.parent if model else folder, env={**os.environ, **where}, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             limit = time.monotonic() + 120

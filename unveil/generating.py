@@ -281,7 +281,7 @@ class Server:
             "top_p": 1.0,
             "max_tokens": wanted.max_new_tokens,
             "seed": seed,
-            "logit_bias": {str(i): -100 for i in drawn.banned},
+            "logit_bias": {str(i): -100.0 for i in drawn.banned},
         }
         if self.options.kind == "transformers":
             # without this, the model's own generation configuration decides, as a rule for the likeliest token
