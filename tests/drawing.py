@@ -36,6 +36,8 @@ class Vllm:
     harm: Callable[[int, Reply], Reply | int] = lambda n, reply: reply
     biased: bool = True
     """Whether it honours logit_bias."""
+    fixed: bool = False
+    """Whether it refuses other weights than it has."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What was asked for beside answers."""
@@ -67,6 +69,8 @@ class Vllm:
     def _managed(self, path: str, body: dict[str, Any]) -> str | int:
         name = path.rsplit("/", 1)[-1]
         self.calls.append((name, body))
+        if self.fixed:
+            return 404
         if name == "load_lora_adapter":
             self.models[body["lora_name"]] = models.load(body["lora_path"], device="cpu")
         elif self.models.pop(body["lora_name"], None) is None:

@@ -19,18 +19,19 @@ from test_rollout import scorer_of
 from torch import Tensor
 
 from bench.families import fresh, loaded
-from unveil import generating, rewarding, runs
+from unveil import generating, models, rewarding, runs
 from unveil.curate.expert import ExpertError
 from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat, Encoded
 from unveil.generating import GenerateOptions, Reader, Server
 from unveil.models import Loaded
 from unveil.records import Dialogue, Record, write_jsonl
-from unveil.train import losses, reinforce
+from unveil.train import adapt, losses, reinforce
 from unveil.train.engine import Distribution
 from unveil.train.grpo import GrpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.rollout import Drawn, GenerationError, banned
+from unveil.train.sft import SftConfig
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +221,11 @@ def test_fewer_answers_than_asked_are_asked_for_again(vllm: Vllm, tiny: Loaded, 
     assert [b["n"] for b in vllm.bodies] == [3, 2, 1] * 2 and len({b["seed"] for b in vllm.bodies}) == 6
 
 
+def test_more_answers_than_asked_are_left(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
+    vllm.harm = lambda n, reply: reply | {"choices": reply["choices"] * 2}
+    assert [d.question for d in answers(vllm, tiny, tmp_path)] == [0, 0, 0, 1, 1, 1]
+
+
 def test_banned_ids_are_drawn_again_and_counted(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
     """The first reply's first answer begins with the image's token: one of four answers to that question is refused."""
     wrong = tiny.model.config.image_token_id
@@ -320,7 +326,7 @@ def test_options_that_contradict_are_refused(wrong: dict[str, Any], why: str, vl
 
 
 def grpo(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **more: Any) -> rewarding.Grpo:
-    """Two updates on four questions, two a pass. A random model earns nothing: the entropy's bonus moves its weights."""
+    """Two updates on four questions, two a pass. A random model earns nothing: entropy's bonus moves its weights."""
     own = {name: more.pop(name) for name in ("server", "kind", "every", "logprobs", "retries") if name in more}
     usual = {"server": vllm.address, "weights": weights, "model": "base", "retries": 1}
     served = GenerateOptions(**usual | own)
@@ -346,18 +352,40 @@ def figures(out: Path, name: str) -> list[float]:
 def test_a_run_renews_the_servers_weights(
     weights: str, method: str, data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm
 ) -> None:
-    """Two updates: the server draws with the weights of each, so mismatch stays at rounding; what was saved is gone."""
+    """Two updates: the server draws with the weights of each, so mismatch stays at rounding.
+
+    There is never more than one folder, and none when the run has ended.
+    """
+    kept: list[list[str]] = []
+    vllm.harm = lambda n, reply: kept.append(sorted(p.name for p in (tmp_path / "out" / "served").iterdir())) or reply
     rewarding.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, weights, method=method, learning_rate=1e-2))
     assert len(figures(tmp_path / "out", "mismatch")) == 2 and max(figures(tmp_path / "out", "mismatch")) < 1e-4
     assert figures(tmp_path / "out", "importance_cut") == figures(tmp_path / "out", "importance_none") == [0.0, 0.0]
     assert figures(tmp_path / "out", "refused") == [0.0, 0.0]
     names = ["step-0000000", "step-0000001"]
+    assert kept == [names[:1]] * 2 + [names[1:]] * 2
     assert vllm.asked == (names if weights == "folder" else [f"base-{name}" for name in names])
     loads = [(name, body["lora_name"]) for name, body in vllm.calls]
     first, second = (f"base-{name}" for name in names)
-    expected = [("load_lora_adapter", first), ("load_lora_adapter", second), ("unload_lora_adapter", first)]
+    expected = [("load_lora_adapter", first), ("unload_lora_adapter", first), ("load_lora_adapter", second)]
     assert loads == ([] if weights == "folder" else expected)
     assert not (tmp_path / "out" / "served").exists()
+
+
+def test_handing_over_only_reads(tiny_folder: Path, tmp_path: Path) -> None:
+    """An adapter that is not 0 any more: the weights in training stay, bit for bit; the folder has it added to them."""
+    copy = fresh("llava_siglip")
+    given = SftConfig(dialogues=tmp_path, out=tmp_path, model=str(tiny_folder), method="lora", train_projector=False)
+    policy = adapt.prepare(copy.model, given)
+    for name, value in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    adapt.hand_over(policy, copy.chat, given, tmp_path / "policy", True)
+    assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
+    handed, whole = models.load(tmp_path / "policy").model.state_dict(), policy.merge_and_unload().state_dict()
+    assert handed.keys() == whole.keys()
+    torch.testing.assert_close(handed, dict(whole), atol=1e-6, rtol=1e-6)
 
 
 def test_only_every_other_update_renews(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
@@ -403,6 +431,19 @@ def test_a_server_that_is_down_stops_at_a_checkpoint(data: Path, tiny_folder: Pa
     vllm.harm = lambda n, reply: reply
     rewarding.train_grpo(replace(given, resume=True))
     assert [row["step"] for row in lines(tmp_path / "out") if "reward" in row] == [1, 2]
+
+
+def test_an_adapter_that_the_server_cannot_load_stops_the_run(
+    data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is gone already is only noted; a server that loads none (404, where vLLM does not allow it) is not."""
+    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora", retries=0)
+    vllm.harm = lambda n, reply: vllm.models.clear() or reply if n == 1 else reply
+    rewarding.train_grpo(given)
+    assert "the server did not drop the adapter base-step-0000000" in " ".join(capsys.readouterr().err.split())
+    vllm.fixed = True
+    with pytest.raises(TrainingError, match=r"the adapter .*step-0000000: .* refuses with 404.*; go on with --resume"):
+        rewarding.train_grpo(replace(given, out=tmp_path / "again"))
 
 
 def test_an_adapter_needs_a_run_that_trains_one(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:

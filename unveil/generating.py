@@ -186,13 +186,16 @@ class Server:
                 shutil.rmtree(old)
 
     def _load(self, folder: Path, before: str | None) -> None:
-        """Lets vLLM load an adapter, in place where a run before this one has left its name, and drop the last one."""
+        """Lets vLLM drop the last adapter and load the new one, in place where a run before this one left its name."""
+        path = str(folder.resolve())
         with self._connected() as client:
-            path = str(folder.resolve())
+            if before is not None:
+                try:
+                    self._sent(client, "/unload_lora_adapter", {"lora_name": before}, f"the adapter {before}")
+                except GenerationError as error:  # its cache may have let it go by itself
+                    screen.say(f"note: the server did not drop {error}")
             new = {"lora_name": self.model, "lora_path": path, "load_inplace": True}
             self._sent(client, "/load_lora_adapter", new, f"the adapter {path}")
-            if before not in (None, self.model):
-                self._sent(client, "/unload_lora_adapter", {"lora_name": before}, f"the adapter {before}")
 
     # ------------------------------------------------------------------------------------------------------ answers
 
