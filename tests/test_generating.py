@@ -290,13 +290,18 @@ def test_another_prompt_is_told_once(
 # --------------------------------------------------------------------------------------------------------------- gate
 
 
-def test_another_machine_needs_permission_and_an_open_licence(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
+def test_another_machine_needs_permission_a_key_and_a_licence(
+    vllm: Vllm, tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused before a connection is opened; and where allowed, an image of unknown origin still does not leave."""
     with pytest.raises(ExpertError, match="is another machine"):
         server_of(vllm, tmp_path, server="https://gpu.example.org/v1")
     with pytest.raises(ExpertError, match=r"--generate\.server: an address is"):
         server_of(vllm, tmp_path, server="127.0.0.1:8000")
     far = {"server": "https://gpu.example.org/v1", "allow_remote": True}
+    with pytest.raises(TrainingError, match="needs a key"):
+        server_of(vllm, tmp_path, **far)
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
     with pytest.raises(ExpertError, match="d0: its record is not known"):
         answers(vllm, tiny, tmp_path, **far)
 

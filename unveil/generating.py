@@ -152,6 +152,11 @@ class Server:
         self.gate = None if is_here(self.host) else Gate(options.pixels_reviewed)
         if self.gate and options.server.startswith("http:"):
             screen.say(f"note: what goes to {self.host} is not encrypted; https:// would be")
+        if self.gate and not (self.key or options.dry_run):
+            raise TrainingError(
+                f"{self.host} needs a key: put it into the environment variable that --generate.key-variable names "
+                "(any word will do for a server that asks for none)"
+            )
         self.out, self.served = config.out, config.out / "served"
         self.records = {record.id: record for record in read_jsonl(config.records, Record)}
         self.model: str | None = None
