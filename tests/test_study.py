@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from unveil import runs, study
+from unveil import runs, study, study_tables
 from unveil.records import RecordError
 from unveil.study import METRICS, PLANS, StudyConfig
 
@@ -51,11 +52,11 @@ def test_differences_are_taken_within_each_seed(tmp_path: Path) -> None:
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:
     document = tmp_path / "results.md"
     document.write_text(f"# Before\n{BEGIN}\nold\n{END}\nafter\n")
-    study.write_part(document, "new", PLAN)
+    study_tables.write_part(document, "new", PLAN.marks)
     assert document.read_text() == f"# Before\n{BEGIN}\nnew\n{END}\nafter\n"
     document.write_text("nothing")
     with pytest.raises(RecordError, match="the marks"):
-        study.write_part(document, "new", PLAN)
+        study_tables.write_part(document, "new", PLAN.marks)
     assert document.read_text() == "nothing"
 
 
@@ -64,7 +65,7 @@ def test_runs_that_are_there_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     document = tmp_path / "results.md"
     document.write_text(f"{BEGIN}{END}")
     monkeypatch.setattr(
-        study, "_run", lambda config, plan, out, seed: scores(out / str(seed), sft=0.5 + seed / 10, base=0.1)
+        study, "_run", lambda config, plan, out, seed, _: scores(out / str(seed), sft=0.5 + seed / 10, base=0.1)
     )
     config = StudyConfig(seeds=(1, 2), out=tmp_path, document=document)
     about = json.loads(study.preferences(config).read_text())
@@ -80,6 +81,88 @@ def test_one_seed_is_no_study(seeds: tuple[int, ...], tmp_path: Path) -> None:
 
 def test_a_seed_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     config = StudyConfig(model=str(tmp_path / "nothing"), patients=4)
-    with pytest.raises(RecordError, match=r"seed 7 ended with 1; the end of .*seed-7\.log"):
+    with pytest.raises(RecordError, match=r"seed-7 ended with 1; the end of .*seed-7\.log"):
         study._run(config, PLAN, tmp_path, 7)
     assert "nothing" in (tmp_path / "seed-7.log").read_text()
+
+
+LACK = study.Setting("lack", "two kinds", ("--withhold", "a", "b"), "label", ("a", "b"))
+
+
+def grouped(folder: Path, groups: dict[str, dict[str, tuple[float, int]]], **whole: float) -> Path:
+    """Scores whose models have these values, with numbers of items, for groups of the test split."""
+    scores(folder, **whole)
+    about = json.loads((folder / "scores.json").read_text())
+    for name, model in about["models"].items():
+        model["by"] = {
+            "label": {
+                group: {"iou": {"value": values[name][0], "n": values[name][1]}} for group, values in groups.items()
+            }
+        }
+    runs.write_json(folder / "scores.json", about)
+    return folder
+
+
+def test_what_training_lacks_is_told_by_the_images_that_have_it(tmp_path: Path) -> None:
+    """Of 1 image with a (0.8) and 3 with b (0.4) the mean is 0.5, whatever the value over all is; c does not count."""
+    groups = {"a": {"sft": (0.8, 1)}, "b": {"sft": (0.4, 3)}, "c": {"sft": (0.0, 9)}}
+    folder = grouped(tmp_path, groups, sft=0.9)
+    assert study._values(folder, LACK) == {"sft": {"iou": pytest.approx(0.5)}}
+    assert study._values(folder)["sft"]["iou"] == 0.9
+    assert study._values(folder, study.Setting("share", "half", ("--share", "0.5")))["sft"]["iou"] == 0.9
+
+
+def test_with_and_without_what_lacks_side_by_side(tmp_path: Path) -> None:
+    """Over two seeds: taught 0.6 and 0.8; without 0.1 and 0.3, with rewards 0.2 and 0.4, which is 0.1 more in each."""
+    main = [grouped(tmp_path / f"m{i}", {"a": {"sft": (v, 2)}}, sft=0.0) for i, v in enumerate((0.6, 0.8))]
+    own = [
+        grouped(tmp_path / f"o{i}", {"a": {"sft": (v, 2), "aar": (v + 0.1, 2)}}, sft=0.0, aar=0.0)
+        for i, v in enumerate((0.1, 0.3))
+    ]
+    found = study._varied(LACK, PLANS["rewards"], main, own)
+    row = found["metrics"]["iou"]
+    assert set(found["metrics"]) == {"iou"}  # the others have no value in these groups
+    assert [row[name]["value"] for name in ("taught", "sft", "aar", "difference")] == pytest.approx(
+        [0.7, 0.2, 0.3, 0.1]
+    )
+    about = {"settings": [found], "metrics": METRICS}
+    assert "| two kinds (a, b) | mean IoU |" in "\n".join(study_tables._settings(about))
+
+
+def test_right_names_by_place(tmp_path: Path) -> None:
+    """Images at IoU 0, 0.2, 0.2 and 0.8, named wrong, wrong, half right and right, of sft in each of two seeds."""
+    rows = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.8, 1.0)]
+    base: dict[str, Any] = {"record": "r", "cluster": "r", "kind": "diagnosis", "modality": None, "labels": []}
+    base |= {"status": "ok", "right": None, "iou": None, "failures": []}
+    lines = [
+        {"model": model, "id": str(i), **base, "sums": {"iou": [iou, 1.0], "accuracy": [right, 1.0]}}
+        for model in ("sft", "aar")
+        for i, (iou, right) in enumerate(rows)
+    ]
+    for seed in "12":
+        (tmp_path / seed).mkdir()
+        (tmp_path / seed / "outcomes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = study._by_place([tmp_path / "1", tmp_path / "2"], PLANS["rewards"])
+    told = {row["place"]: (row["sft"]["images"], row["sft"]["share"] and row["sft"]["share"]["value"]) for row in found}
+    assert told == {
+        "not met": (2, 0.0), "up to 0.25": (4, 0.25), "0.25 to 0.5": (0, None), "0.5 to 0.75": (0, None),
+        "0.75 and more": (2, 1.0),
+    }  # fmt: skip
+    assert "| 0.25 to 0.5 | –, n 0 | –, n 0 |" in "\n".join(study_tables._by_place({"by_place": found}))
+
+
+def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="no moon; there are unseen-categories"):
+        study.rewards(StudyConfig(settings=("moon",), out=tmp_path))
+
+
+def test_settings_are_options_of_the_main_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each variation parses as a command, and names groups that the drawn images have."""
+    from unveil import job
+    from unveil.cli import parse
+    from unveil.ingest.phantom import ABNORMALITIES, MODALITIES
+
+    for setting in PLANS["rewards"].settings:
+        _, config = parse(["run", "--compare", "aar", *setting.words])
+        assert isinstance(config, job.RunConfig) and (config.withhold or config.share < 1)
+        assert set(setting.of) <= {*ABNORMALITIES, *MODALITIES} and config.withhold == setting.of

@@ -6,18 +6,17 @@ training split, and are measured on the same questions of the test split.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from unveil import pairing, records, runs
+from unveil.curate.withhold import of_share
 from unveil.experts import ExpertOptions
 from unveil.pairing import QuestionsConfig, SelftrainConfig
 from unveil.prefer import PreferConfig, prefer
 from unveil.records import Dialogue, Kind
-from unveil.sampling import seed_of
 
 Entry = Literal[
     "dpo",
@@ -127,11 +126,8 @@ TENTH_EPOCHS = 4
 
 def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
     """The training dialogues of a share of the patients, rounded up, and all of validation."""
-    clusters = {r.id: r.cluster for r in records.read_jsonl(contest.records, records.Record) if r.split == "train"}
-    drawn = sorted(set(clusters.values()), key=lambda cluster: seed_of(contest.sft.seed, "labels", cluster))
-    chosen = set(drawn[: math.ceil(share * len(drawn))])
-    rows = records.read_jsonl(contest.dialogues, Dialogue)
-    kept = [d for d in rows if d.split == "val" or clusters.get(d.record) in chosen]
+    asked = [d for d in records.read_jsonl(contest.dialogues, Dialogue) if d.split in ("train", "val")]
+    kept = of_share(asked, list(records.read_jsonl(contest.records, records.Record)), share, contest.sft.seed)
     return [replace(d, image=records.beside(d.image, contest.dialogues, beside)) for d in kept]
 
 

@@ -56,6 +56,10 @@ class RunConfig:
     """Shares of train, val and test in a new split."""
     max_findings: int = 24
     """Images with more findings get no question whose answer would list them all."""
+    withhold: tuple[str, ...] = ()
+    """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
+    share: float = 1.0
+    """Share of the training patients who are learnt from."""
     method: Literal["auto", "lora", "full"] = "auto"
     """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
     train_tower: bool = False
@@ -110,7 +114,14 @@ def run(config: RunConfig) -> Path:
     )
     runs.stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
     file = _checked(config)
-    asking = MauConfig(records=file, out=out / "dialogues.jsonl", max_findings=config.max_findings, seed=config.seed)
+    asking = MauConfig(
+        records=file,
+        out=out / "dialogues.jsonl",
+        max_findings=config.max_findings,
+        withhold=config.withhold,
+        share=config.share,
+        seed=config.seed,
+    )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     _predict(config, "base", config.model)
     learning = sft.SftConfig(

@@ -18,6 +18,7 @@ import tyro
 from unveil import experts, records, runs, screen
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.mau import Rules, vocabulary
+from unveil.curate.withhold import of_share, withheld
 from unveil.experts import ExpertOptions
 from unveil.ingest.reading import Options
 
@@ -139,6 +140,11 @@ class MauConfig(Rules):
     """dialogues.jsonl."""
     corrections: Path | None = None
     """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
+    withhold: tuple[str, ...] = ()
+    """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or
+    answer that names them. The test split keeps them."""
+    share: float = 1.0
+    """Share of the training patients who are asked about."""
     asked: Asked = field(default_factory=ExpertOptions)
     """Who writes the diagnoses of abnormal training and validation images; rules compose them from category, box, body
     part and side."""
@@ -156,6 +162,9 @@ def curate_mau(config: MauConfig) -> None:
     made = list(mau(rows, config, config.seed, skipped))
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
+    asked = of_share(withheld(made, rows, config.withhold), rows, config.share, config.seed)
+    if kept_back := len(made) - len(asked):
+        made, skipped["withheld from training and validation"] = asked, kept_back
     more: dict[str, Any] = {}
     if config.asked.expert != "rules":
         made, more["asked"] = _written_by_expert(rows, made, config, skipped)

@@ -2,7 +2,7 @@
 
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
-are those of the main job, and the test split is looked at once per seed.
+are those of the main job, and the test split is looked at once per seed. ``study_tables`` writes what was found.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import t
 
-from unveil import records, runs, screen
+from unveil import records, runs, screen, study_tables
 from unveil.contest import FULL, REWARDED, Entry
+from unveil.evaluate.metrics import named_by_place
+from unveil.verdict import Outcome
 
 METRICS = {
     "accuracy": "category accuracy",
@@ -60,12 +62,39 @@ REWARDS: Claims = (
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A variation of the main job beside it: what training lacks, and which test images tell what became of that."""
+
+    name: str
+    says: str
+    words: tuple[str, ...]
+    """Options of `unveil run`."""
+    by: Literal["label", "modality"] | None = None
+    """What the images that count are grouped by; None where all of them count."""
+    of: tuple[str, ...] = ()
+    """The groups."""
+
+
+#: One category of each drawn modality.
+UNSEEN = ("abscess", "consolidation", "haemangioma", "ulcer")
+SETTINGS = (
+    Setting("unseen-categories", "categories never taught", ("--withhold", *UNSEEN), "label", UNSEEN),
+    Setting("unseen-modality", "a modality never taught", ("--withhold", "ultrasound"), "modality", ("ultrasound",)),
+    Setting("share-20", "20 % of the training patients", ("--share", "0.2")),
+    Setting("share-50", "50 % of the training patients", ("--share", "0.5")),
+)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a study compares, by name."""
 
     name: str
     entries: tuple[Entry, ...]
     claims: Claims
+    settings: tuple[Setting, ...] = ()
+    """Variations of the main job in which ``varied`` is compared with fine-tuning."""
+    varied: Entry | None = None
 
     @property
     def marks(self) -> tuple[str, str]:
@@ -75,7 +104,7 @@ class Plan:
 
 PLANS = {
     "preferences": Plan("preferences", FULL, PREFERENCES),
-    "rewards": Plan("rewards", REWARDED, REWARDS),
+    "rewards": Plan("rewards", REWARDED, REWARDS, SETTINGS, "aar"),
 }
 
 
@@ -97,6 +126,8 @@ class StudyConfig:
     """Seeds that run at a time."""
     threads: int | None = None
     """Threads of each; by default all cores shared among jobs."""
+    settings: tuple[str, ...] | None = None
+    """Variations of the main job that are run beside it, by name; by default all that the study has."""
 
 
 @dataclass(frozen=True)
@@ -129,33 +160,52 @@ def study(config: StudyConfig, plan: Plan) -> Path:
     out = config.out or Path(f"runs/study-{plan.name}")
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
+    settings = _settings(config, plan)
+    tasks = [(seed, setting) for setting in (None, *settings) for seed in config.seeds]
     with ThreadPoolExecutor(config.jobs) as pool:
-        folders = list(pool.map(lambda seed: _run(config, plan, out, seed), config.seeds))
-    found = [_values(folder) for folder in folders]
-    about = {
+        folders = dict(zip(tasks, pool.map(lambda task: _run(config, plan, out, *task), tasks), strict=True))
+    main = [folders[seed, None] for seed in config.seeds]
+    found = [_values(folder) for folder in main]
+    about: dict[str, Any] = {
+        "study": plan.name,
         "seeds": list(config.seeds),
         "patients": config.patients,
         "model": config.model,
+        "metrics": METRICS,
         "values": {n: {m: vars(mean([f[n][m] for f in found])) for m in METRICS} for n in _in_all(found, plan)},
         "claims": claims(found, plan),
+        "settings": [
+            _varied(setting, plan, main, [folders[seed, setting] for seed in config.seeds]) for setting in settings
+        ],
+        "by_place": _by_place(main, plan) if plan.varied else [],
         "per_seed": found,
         "versions": runs.versions(),
     }
     path = runs.write_json(out / "study.json", about)
+    text = study_tables.text(about)
     if config.document:
-        write_part(config.document, text(about), plan)
-    screen.say(text(about))
+        study_tables.write_part(config.document, text, plan.marks)
+    screen.say(text)
     return path
 
 
-def _run(config: StudyConfig, plan: Plan, out: Path, seed: int) -> Path:
-    """The main job for one seed, in a process of its own, with a log."""
-    folder, log = out / f"seed-{seed}", out / f"seed-{seed}.log"
+def _settings(config: StudyConfig, plan: Plan) -> list[Setting]:
+    known = {setting.name: setting for setting in plan.settings}
+    names = list(known) if config.settings is None else list(config.settings)
+    if strange := [name for name in names if name not in known]:
+        raise records.RecordError(f"--settings: no {', '.join(strange)}; there are {', '.join(known) or 'none'}")
+    return [known[name] for name in names]
+
+
+def _run(config: StudyConfig, plan: Plan, out: Path, seed: int, setting: Setting | None = None) -> Path:
+    """The main job, or a variation of it, for one seed, in a process of its own, with a log."""
+    name = f"seed-{seed}" if setting is None else f"seed-{seed}-{setting.name}"
+    folder, log = out / name, out / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.jobs)
     words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
-    words += ["--compare", *plan.entries]
-    screen.say(f"seed {seed}: {log}")
+    words += ["--compare", *plan.entries] if setting is None else ["--compare", plan.varied, *setting.words]
+    screen.say(f"{name}: {log}")
     with log.open("a") as told:
         done = subprocess.run(
             [sys.executable, "-m", "unveil", *map(str, words)],
@@ -165,17 +215,74 @@ def _run(config: StudyConfig, plan: Plan, out: Path, seed: int) -> Path:
             check=False,
         )
     if done.returncode:
-        raise records.RecordError(f"seed {seed} ended with {done.returncode}; the end of {log} says why")
+        raise records.RecordError(f"{name} ended with {done.returncode}; the end of {log} says why")
     return folder
 
 
-def _values(folder: Path) -> dict[str, dict[str, float]]:
-    """Each model's metrics on the test split."""
+# ------------------------------------------------------------------------------------------------------ what was found
+
+
+def _values(folder: Path, setting: Setting | None = None) -> dict[str, dict[str, float]]:
+    """Each model's metrics on the test split, or on the part of it that a setting is about."""
     scores = json.loads((folder / "scores.json").read_text())
     return {
-        name: {m: about["metrics"][m]["value"] for m in METRICS if about["metrics"][m]["value"] is not None}
+        name: {m: value for m in METRICS if (value := _value(about, m, setting)) is not None}
         for name, about in scores["models"].items()
     }
+
+
+def _value(about: Mapping[str, Any], metric: str, setting: Setting | None) -> float | None:
+    """A metric over all items, or over those of the setting's groups: their mean, weighted by their items."""
+    if setting is None or setting.by is None:
+        return about["metrics"][metric]["value"]
+    cells = [about["by"][setting.by].get(group, {}).get(metric) for group in setting.of]
+    known = [(cell["value"], cell["n"]) for cell in cells if cell and cell["value"] is not None]
+    total = sum(n for _, n in known)
+    return sum(value * n for value, n in known) / total if total else None
+
+
+def _varied(setting: Setting, plan: Plan, main: Sequence[Path], own: Sequence[Path]) -> dict[str, Any]:
+    """Fine-tuning and what is compared with it where training lacks something, and fine-tuning that lacks nothing."""
+    taught, found = [_values(f, setting) for f in main], [_values(f, setting) for f in own]
+    rows = {}
+    for m in METRICS:
+        if not all(m in one[name] for one in found for name in ("sft", str(plan.varied))):
+            continue
+        columns = {
+            "taught": [one["sft"][m] for one in taught],
+            "sft": [one["sft"][m] for one in found],
+            str(plan.varied): [one[str(plan.varied)][m] for one in found],
+        }
+        apart = mean([a - b for a, b in zip(columns[str(plan.varied)], columns["sft"], strict=True)])
+        rows[m] = {name: vars(mean(values)) for name, values in columns.items()}
+        rows[m]["difference"] = {**vars(apart), "verdict": apart.verdict}
+    return {"name": setting.name, "says": setting.says, "of": list(setting.of), "varied": plan.varied, "metrics": rows}
+
+
+def _by_place(folders: Sequence[Path], plan: Plan) -> list[dict[str, Any]]:
+    """How often the right name is given, by the IoU of the place: mean over seeds, and images of all seeds."""
+    names = [name for name in ("sft", plan.varied) if name]
+    tables = [{name: named_by_place(_outcomes(folder, name)) for name in names} for folder in folders]
+    rows = []
+    for i, (place, _) in enumerate(tables[0][names[0]]):
+        row: dict[str, Any] = {"place": place}
+        for name in names:
+            found = [table[name][i][1] for table in tables]
+            shares = [float(np.mean(right)) for right in found if right]
+            row[name] = {
+                "images": sum(map(len, found)),
+                "share": vars(mean(shares)) if len(shares) > 1 else None,
+            }
+        rows.append(row)
+    return rows
+
+
+def _outcomes(folder: Path, model: str) -> list[Outcome]:
+    """What became of a model's answers on the test split."""
+    rows = map(json.loads, (folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())
+    return [
+        Outcome(**{key: value for key, value in row.items() if key != "model"}) for row in rows if row["model"] == model
+    ]
 
 
 def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:
@@ -200,39 +307,3 @@ def claims(found: Sequence[Mapping[str, Mapping[str, float]]], plan: Plan) -> li
             rows = {m: {**vars(d), "verdict": d.verdict} for m, d in apart.items()}
             out.append({"claim": says, "better": better, "than": than, "differences": rows})
     return out
-
-
-def text(about: Mapping[str, Any]) -> str:
-    """The tables as Markdown."""
-    seeds = ", ".join(map(str, about["seeds"]))
-    lines = [
-        f"Seeds {seeds}; {about['patients']} drawn patients each, model {about['model']}. Mean over seeds and",
-        f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and",
-        "judge: this tells of the methods at this scale and nothing of patients.",
-        "",
-        f"| model | {' | '.join(METRICS.values())} |",
-        f"|---|{'---|' * len(METRICS)}",
-    ]
-    for name, figures in about["values"].items():
-        lines.append(f"| {name} | {' | '.join(_cell(figures[m]) for m in METRICS)} |")
-    lines += ["", f"| claim | difference | {' | '.join(METRICS.values())} |", f"|---|---|{'---|' * len(METRICS)}"]
-    for row in about["claims"]:
-        cells = [f"{_cell(row['differences'][m], True)} {row['differences'][m]['verdict']}" for m in METRICS]
-        lines.append(f"| {row['claim']} | {row['better']} − {row['than']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(figure: Mapping[str, float], signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{figure['value']:{sign}.3f} [{figure['low']:{sign}.3f}, {figure['high']:{sign}.3f}]"
-
-
-def write_part(document: Path, part: str, plan: Plan) -> None:
-    """Puts the tables between the two marks of a document; a document without them is refused."""
-    whole = document.read_text(encoding="utf-8") if document.is_file() else ""
-    first, last = plan.marks
-    before, begin, rest = whole.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise records.RecordError(f"{document}: the marks {first} and {last} are not in it")
-    document.write_text(f"{before}{first}\n{part}\n{last}{after}", encoding="utf-8")

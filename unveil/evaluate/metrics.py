@@ -108,6 +108,26 @@ def counts(rows: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def named_by_place(rows: Iterable[Outcome]) -> list[tuple[str, list[float]]]:
+    """The shares of findings that diagnoses of abnormal images name rightly, by ranges of the IoU of their places.
+
+    One share for each image, under the range that its IoU falls into (``PLACES``), as UMed-LVLM (arXiv 2501.01377)
+    tells diagnosis accuracy over IoU.
+    """
+    met = [(o.sums["iou"][0], o.sums["accuracy"][0]) for o in rows if {"iou", "accuracy"} <= o.sums.keys()]
+    return [(name, [right for iou, right in met if low <= iou < high]) for name, low, high in PLACES]
+
+
+#: Ranges of the IoU: name, from, up to.
+PLACES = (
+    ("not met", 0.0, 1e-9),
+    ("up to 0.25", 1e-9, 0.25),
+    ("0.25 to 0.5", 0.25, 0.5),
+    ("0.5 to 0.75", 0.5, 0.75),
+    ("0.75 and more", 0.75, 2.0),
+)
+
+
 def _tally(keys: Iterable[Key]) -> dict[Key, int]:
     return dict(Counter(keys))
 

@@ -250,30 +250,14 @@ def _failures(outcomes: Mapping[str, Mapping[str, Outcome]]) -> dict[str, Any]:
 
 def _by_iou(outcomes: Mapping[str, Mapping[str, Outcome]]) -> Table | None:
     """How often the right name is given, by how well the place was met; diagnoses of abnormal images."""
-    met = [
-        (model, o.sums["iou"][0], o.sums["accuracy"][0])
-        for model, of in outcomes.items()
-        for o in of.values()
-        if "iou" in o.sums and "accuracy" in o.sums
-    ]
+    found = {model: metrics.named_by_place(of.values()) for model, of in outcomes.items()}
+    tables = list(found.values())
     rows = []
-    for name, low, high in PLACES:
-        cells = []
-        for model in outcomes:
-            named = [right for m, iou, right in met if m == model and low <= iou < high]
-            cells.append(f"{np.mean(named):.2f} of {len(named)}" if named else "–")
-        rows.append((name, cells))
+    for i, (place, _) in enumerate(tables[0] if tables else []):
+        named = [table[i][1] for table in tables]
+        rows.append((place, [f"{np.mean(right):.2f} of {len(right)}" if right else "–" for right in named]))
+    met = any(right for table in tables for _, right in table)
     return Table("Right names by the place's IoU, and of how many images", list(outcomes), rows) if met else None
-
-
-#: Ranges of the IoU in that table: name, from, up to.
-PLACES = (
-    ("not met", 0.0, 1e-9),
-    ("up to 0.25", 1e-9, 0.25),
-    ("0.25 to 0.5", 0.25, 0.5),
-    ("0.5 to 0.75", 0.5, 0.75),
-    ("0.75 and more", 0.75, 2.0),
-)
 
 
 def _tally_failures(outcomes: Iterable[Outcome]) -> Counter[str]:

@@ -1,0 +1,97 @@
+"""A study's findings as tables of Markdown, and the part of a document that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unveil import records
+
+
+def text(about: Mapping[str, Any]) -> str:
+    """All tables of a study, as ``study.json`` has it."""
+    return "\n".join([*_models(about), *_claims(about), *_settings(about), *_by_place(about)])
+
+
+def _models(about: Mapping[str, Any]) -> list[str]:
+    metrics, seeds = about["metrics"], ", ".join(map(str, about["seeds"]))
+    lines = [
+        f"Seeds {seeds}; {about['patients']} drawn patients each, model {about['model']}. Mean over seeds and",
+        f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and",
+        "judge: this tells of the methods at this scale and nothing of patients.",
+        "",
+        f"| model | {' | '.join(metrics.values())} |",
+        f"|---|{'---|' * len(metrics)}",
+    ]
+    for name, figures in about["values"].items():
+        lines.append(f"| {name} | {' | '.join(_cell(figures[m]) for m in metrics)} |")
+    return lines
+
+
+def _claims(about: Mapping[str, Any]) -> list[str]:
+    metrics = about["metrics"]
+    lines = ["", f"| claim | difference | {' | '.join(metrics.values())} |", f"|---|---|{'---|' * len(metrics)}"]
+    for row in about["claims"]:
+        cells = [_judged(row["differences"][m]) for m in metrics]
+        lines.append(f"| {row['claim']} | {row['better']} − {row['than']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _settings(about: Mapping[str, Any]) -> list[str]:
+    """Where training lacks something: fine-tuning with and without the lack, and what is compared with it."""
+    if not about["settings"]:
+        return []
+    varied = about["settings"][0]["varied"]
+    lines = [
+        "",
+        f"What training lacks, on the test images that this is about; `sft` and `{varied}` lack it, `sft, all` has it:",
+        "",
+        f"| training lacks | measure | sft, all | sft | {varied} | {varied} − sft |",
+        "|---|---|---|---|---|---|",
+    ]
+    for setting in about["settings"]:
+        what = f"{setting['says']} ({', '.join(setting['of'])})" if setting["of"] else f"all but {setting['says']}"
+        for metric, row in setting["metrics"].items():
+            cells = [_cell(row[name]) for name in ("taught", "sft", varied)]
+            lines.append(
+                f"| {what} | {about['metrics'][metric]} | {' | '.join(cells)} | {_judged(row['difference'])} |"
+            )
+    return lines
+
+
+def _by_place(about: Mapping[str, Any]) -> list[str]:
+    if not about["by_place"]:
+        return []
+    names = [name for name in about["by_place"][0] if name != "place"]
+    lines = [
+        "",
+        "Right names by the IoU of the place, and images of all seeds:",
+        "",
+        f"| IoU | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    for row in about["by_place"]:
+        cells = [f"{_cell(row[n]['share']) if row[n]['share'] else '–'}, n {row[n]['images']}" for n in names]
+        lines.append(f"| {row['place']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(figure: Mapping[str, float], signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{figure['value']:{sign}.3f} [{figure['low']:{sign}.3f}, {figure['high']:{sign}.3f}]"
+
+
+def _judged(difference: Mapping[str, Any]) -> str:
+    return f"{_cell(difference, True)} {difference['verdict']}"
+
+
+def write_part(document: Path, part: str, marks: tuple[str, str]) -> None:
+    """Puts the tables between the two marks of a document; a document without them is refused."""
+    whole = document.read_text(encoding="utf-8") if document.is_file() else ""
+    first, last = marks
+    before, begin, rest = whole.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        raise records.RecordError(f"{document}: the marks {first} and {last} are not in it")
+    document.write_text(f"{before}{first}\n{part}\n{last}{after}", encoding="utf-8")
