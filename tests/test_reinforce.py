@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 import torch
 from conftest import records_in
+from killing import run_and_kill
 from torch import Tensor
 
 from unveil import cli, models
@@ -173,6 +174,20 @@ def test_a_stopped_run_goes_on_exactly(
     first, second = weights(whole), weights(out)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert lines(whole) == lines(out)
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_a_killed_run_goes_on_exactly(method: str, data: Path, taught: Path, tmp_path: Path) -> None:
+    """Killed after its second update, its last lines perhaps written and its last checkpoint not: as if it had not."""
+    given = {"samples_every": 1, "checkpoint_every": 2, "log_every": 1}
+    whole = run(method, options(data, taught, tmp_path / "whole", **given))
+    broken = options(data, taught, tmp_path / "broken", **given)
+    run_and_kill(METHODS[method][0](**broken), tmp_path / "killed", after=3)
+    out = run(method, {**broken, "resume": True})
+    first, second = weights(whole), weights(out)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert lines(whole) == lines(out)
+    assert (whole / "samples.jsonl").read_text() == (out / "samples.jsonl").read_text()
 
 
 def test_the_best_validation_is_kept(data: Path, taught: Path, tmp_path: Path) -> None:

@@ -231,27 +231,28 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
 # ------------------------------------------------------------------------------------------------------------ metrics
 
 
+def rewind(path: Path, step: int) -> None:
+    """Drops the lines of a log that were written after ``step``: a run that is resumed there writes them again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() and step else []
+    kept = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:  # the last line of a killed run may be half-written
+            break
+        if row["step"] <= step:
+            kept.append(line)
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
 class MetricsLog:
     """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked."""
 
     def __init__(self, path: Path, accelerator: Accelerator, step: int):
         self.path, self.accelerator = path, accelerator
         if accelerator.is_main_process:
-            self._rewind(step)
-
-    def _rewind(self, step: int) -> None:
-        """Drops lines after ``step``: a resumed run writes them again."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.path.read_text().splitlines() if self.path.is_file() and step else []
-        kept = []
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:  # the last line of a killed run may be half-written
-                break
-            if row["step"] <= step:
-                kept.append(line)
-        self.path.write_text("".join(f"{line}\n" for line in kept))
+            rewind(path, step)
 
     def write(self, step: int, **values: float) -> None:
         if self.accelerator.is_main_process:

@@ -338,6 +338,8 @@ def begin(
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
+    if accelerator.is_main_process:
+        loop.rewind(config.out / watching.SAMPLES, step)
     accelerator.init_trackers(asked_for.command.replace("train ", "unveil-"), config=runs.plain(config))
     wrapped.train()
     images = [d.image for d in asked.train]

@@ -23,6 +23,9 @@ from unveil.train.stream import Stream
 from unveil.verdict import merit
 
 
+SAMPLES = "samples.jsonl"
+
+
 def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> str | None:
     """Why a run is to be stopped, None if it may go on. Measured against what it began with."""
     if not state.first:
@@ -43,7 +46,7 @@ def sample(
     """Writes the best and the worst answer to some questions: samples.jsonl, and a picture of their boxes for each."""
     folder = config.out / "samples"
     folder.mkdir(parents=True, exist_ok=True)
-    with (config.out / "samples.jsonl").open("a", encoding="utf-8") as out:
+    with (config.out / SAMPLES).open("a", encoding="utf-8") as out:
         for q, dialogue in enumerate(experience.dialogues[:count]):
             total_G = worth.totals_QG[q]
             first = q * experience.answers
