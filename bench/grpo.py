@@ -107,7 +107,8 @@ class Ours(sides.Ours):
         """What the answers are worth by their ids; all are cut at the limit, which the recipe would not reward."""
         shape = len(drawn.dialogues), drawn.answers
         values_QG = np.array([worth(d.ids) for d in drawn.drawn]).reshape(shape)
-        return Rewarded([], {"worth": values_QG}, np.ones(shape, bool), torch.from_numpy(values_QG).float())
+        earned = {"worth": torch.from_numpy(values_QG).float()}
+        return Rewarded([], {"worth": values_QG}, np.ones(shape, bool), earned)
 
     def update(self, drawn: Experience) -> torch.Tensor:
         """The loss of answers that have been drawn."""

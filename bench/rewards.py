@@ -25,7 +25,7 @@ from transformers import Qwen2_5_VLProcessor
 from bench import grpo, race
 from bench.models import PRESETS, images_only, make
 from unveil import attention
-from unveil.train import ppo
+from unveil.train import credit, ppo
 from unveil.train.experience import Experience
 from unveil.train.reinforce import Critic
 
@@ -86,7 +86,8 @@ class Ppo(grpo.Ours):
     def update(self, drawn: Experience) -> torch.Tensor:
         scores = self.scorer(drawn.rows)
         worth = self.earned(drawn, scores)
-        loss, held = self.policy(drawn, scores, worth, **ppo.held_of(drawn, worth, scores, self.given))
+        earned_S = credit.placed(worth, drawn, self.chat, parts=False)
+        loss, held = self.policy(drawn, scores, worth, **ppo.held_of(drawn, earned_S, scores, self.given))
         return loss + self.given.value_weight * ppo.value_loss(scores, held, self.given)[0]
 
 

@@ -374,6 +374,12 @@ class Chat:
         whole = [self.decode(ids[: i + 1]).rstrip("\ufffd") for i in range(len(ids))]
         return [now[len(before) :] for before, now in itertools.pairwise(["", *whole])]
 
+    def spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
+        """The text of generated ids, and from where to where in it each id reaches."""
+        pieces = self.pieces(ids)
+        ends = list(itertools.accumulate(map(len, pieces), initial=0))
+        return "".join(pieces), list(itertools.pairwise(ends))
+
     @cached_property
     def stops(self) -> frozenset[int]:
         """The ids at which generation ends."""

@@ -10,7 +10,6 @@ Shapes: N words, P patches (image tokens, in the order of the prompt).
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -194,13 +193,10 @@ def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]
 
 def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
     """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, ends = "", [0]
-    for piece in chat.pieces(ids):
-        text += piece
-        ends.append(len(text))
+    text, places = chat.spans(ids)
     words = r"[\s_-]+".join(map(re.escape, label.split()))
     spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
-    return [t for t, (a, b) in enumerate(itertools.pairwise(ends)) if any(a < y and x < b for x, y in spans)]
+    return [t for t, (a, b) in enumerate(places) if any(a < y and x < b for x, y in spans)]
 
 
 def looked_at(loaded: Loaded, row: Encoded, words: Sequence[int] | None = None) -> tuple[NDArray[np.float64], Boxes]:

@@ -233,6 +233,15 @@ def _parse_diagnosis(text: str, view: View, vocabulary: Sequence[str]) -> Parsed
     return Parsed("ok", bool(pairs) if verdict is None else verdict, pairs, malformed)
 
 
+def places_end(text: str) -> int | None:
+    """From where in a diagnosis on no box counts any more: the heading behind its places; None if all of it counts."""
+    headings = list(_SECTION.finditer(text))
+    of_places = [i for i, heading in enumerate(headings) if heading[1].lower().startswith("local")]
+    if not of_places or of_places[-1] + 1 == len(headings):
+        return None
+    return headings[of_places[-1] + 1].start()
+
+
 def _verdict(text: str) -> bool | None:
     words = set(re.findall(r"[a-z]+", text.lower()))
     positive, negative = bool(words & {"abnormal", "yes"}), bool(words & {"normal", "no"})

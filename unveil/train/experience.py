@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -31,8 +32,8 @@ from unveil.train.rewards import (
     RewardError,
     hits,
     localisation,
+    shares,
     tightened,
-    totals,
     watched,
     weighted,
 )
@@ -62,6 +63,9 @@ class Options(adapt.Options):
     rewards: tuple[str, ...] = ("relevance", "localisation", "vision")
     """Rewards that are added up: localisation, vision, relevance, category, detection, form, similarity, hits@0.5, or
     your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
+    credit: Literal["parts", "answer"] = "parts"
+    """parts: what a place earns is credited to the tokens that it can depend on, and so is what names earn; answer: all
+    tokens of an answer are credited with all that it earned, as first published; noisier, with the same mean."""
     combination: Combination = "max"
     """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
     tighten: bool = False
@@ -303,7 +307,13 @@ class Rewarded:
     answered: list[Answered]
     parts_QG: dict[str, NDArray[np.float64]]
     usable_QG: NDArray[np.bool_]
-    totals_QG: Tensor
+    shares_QG: dict[str, Tensor]
+    """What each reward adds to the total (``rewards.shares``)."""
+
+    @cached_property
+    def totals_QG(self) -> Tensor:
+        """Each answer's reward."""
+        return torch.stack(list(self.shares_QG.values())).sum(0)
 
 
 def rewarded(
@@ -325,8 +335,8 @@ def rewarded(
     usable_QG = np.array([a.usable for a in answered]).reshape(shape)
     found_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
     parts_QG = {name: np.where(usable_QG | np.isnan(found), found, 0.0) for name, found in found_QG.items()}
-    total_QG = torch.from_numpy(totals(parts_QG, used, usable_QG, config.combination)).float()
-    return Rewarded(answered, parts_QG, usable_QG, total_QG)
+    found_QG = shares(parts_QG, used, usable_QG, config.combination)
+    return Rewarded(answered, parts_QG, usable_QG, {n: torch.from_numpy(v).float() for n, v in found_QG.items()})
 
 
 def _tight(reward: Reward, state: Progress) -> Reward:

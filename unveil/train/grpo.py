@@ -1,7 +1,7 @@
 """Group relative policy optimisation (arXiv 2402.03300) on the token tree.
 
-G answers are drawn to each question; what an answer earns beyond the mean of its group is the advantage of each of its
-tokens:
+G answers are drawn to each question; what an answer earns beyond the mean of its group is the advantage of its tokens,
+of each reward that of the tokens which it can depend on (``credit``):
 
     L = -mean_t min(rho_t A, clip(rho_t, 1 - low, 1 + high) A) + beta KL(pi, ref) - c S[pi],   rho_t = pi / pi_old
 
@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.train import loop, reinforce
-from unveil.train.advantages import group_relative
+from unveil.train import credit, loop, reinforce
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
 from unveil.train.reinforce import Asked, Learnt, Run
@@ -68,5 +67,6 @@ def main(
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What the first pass over the answers tells: their rewards, and the advantage of each token."""
     worth = run.rewarded(drawn, scores)
-    relative_R = group_relative(worth.totals_QG, run.config.spread).flatten().to(scores.logps_S.device)
-    return run.learnt(drawn, scores, worth, relative_R[scores.rows_S[scores.order_S]])
+    parts = run.config.credit == "parts"
+    relative_S = credit.relative(worth, drawn, run.scorer.chat, run.config.spread, parts)
+    return run.learnt(drawn, scores, worth, relative_S.to(scores.logps_S.device))

@@ -1,7 +1,7 @@
 """Proximal policy optimisation (arXiv 1707.06347) on the token tree, with a value head on the language model.
 
-An answer's reward comes with its last token. The critic's values spread it over the tokens by generalised advantage
-estimation (arXiv 1506.02438):
+A reward comes with the last token that it can depend on (``credit``). The critic's values spread it over the tokens by
+generalised advantage estimation (arXiv 1506.02438):
 
     L = -mean_t min(rho_t A_t, clip(rho_t) A_t) + c_2 L_VF - c_3 S[pi] + beta KL(pi, ref)
 
@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unveil.train import loop, losses, reinforce
+from unveil.train import credit, loop, losses, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
-from unveil.train.experience import Experience, Judge, Options, Rewarded
+from unveil.train.experience import Experience, Judge, Options
 from unveil.train.reinforce import Asked, Learnt, Run
 from unveil.train.rollout import Generator
 
@@ -86,19 +86,21 @@ def main(
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What the first pass over the answers tells: their rewards, the critic's values, advantages and returns."""
     worth = run.rewarded(drawn, scores)
-    return run.learnt(drawn, scores, worth, **held_of(drawn, worth, scores, run.config))
+    earned_S = credit.placed(worth, drawn, run.scorer.chat, run.config.credit == "parts")
+    return run.learnt(drawn, scores, worth, **held_of(drawn, earned_S, scores, run.config))
 
 
-def held_of(drawn: Experience, worth: Rewarded, scores: Scores, config: PpoConfig) -> dict[str, Tensor]:
-    """Advantages, values and returns of all tokens, row after row, by their names in ``Learnt``."""
+def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: PpoConfig) -> dict[str, Tensor]:
+    """Advantages, values and returns of all tokens, row after row, by their names in ``Learnt``.
+
+    ``earned_S`` are the rewards at the tokens with which they come.
+    """
     assert scores.values_S is not None
     values_S = scores.values_S.detach()[scores.order_S]
     lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn], device=values_S.device)
-    ends_R = lengths_R.cumsum(0) - 1
-    rewards_S = torch.zeros_like(values_S).index_copy(0, ends_R, worth.totals_QG.flatten().to(values_S))
     inside_RT = torch.arange(int(lengths_R.max()), device=values_S.device) < lengths_R[:, None]
     advantages_RT, returns_RT = generalised(
-        _padded(rewards_S, inside_RT), _padded(values_S, inside_RT), lengths_R, config.gamma, config.lam
+        _padded(earned_S.to(values_S), inside_RT), _padded(values_S, inside_RT), lengths_R, config.gamma, config.lam
     )
     advantages_S = whitened(advantages_RT[inside_RT]) if config.whiten else advantages_RT[inside_RT]
     return {"advantages_S": advantages_S, "values_S": values_S, "returns_S": returns_RT[inside_RT]}

@@ -27,6 +27,8 @@ from unveil.records import Dialogue, Finding, Record
 from unveil.verdict import EXACT, Case, Outcome, judge, merit, overlap
 
 Combination = Literal["max", "z", "sum"]
+UNUSABLE = "unusable"
+"""What stands for an answer that cannot be used, among the shares of rewards."""
 FLAT = 1e-9
 """A spread, or a largest value, that is none."""
 
@@ -288,13 +290,13 @@ def tightened(mean: float, low: float = 0.3, high: float = 0.75) -> float:
 # ------------------------------------------------------------------------------------------------------------ the sum
 
 
-def totals(
+def shares(
     parts_QG: Mapping[str, NDArray[np.float64]],
     rewards: Sequence[Reward],
     usable_QG: NDArray[np.bool_],
     how: Combination = "max",
-) -> NDArray[np.float64]:
-    """Each answer's reward, (Q, G).
+) -> dict[str, NDArray[np.float64]]:
+    """What each reward adds to each answer's total, (Q, G), by its name; their sum is the total.
 
     - "max" (UMed-LVLM): each part over the largest of its group (in size, where it is negative), but the relevance as
       it is; 0 where all are 0;
@@ -302,9 +304,10 @@ def totals(
     - "sum": as they are.
 
     A part that is None for an answer counts as the mean of its group there. An answer that cannot be used (nothing, not
-    readable, cut) never scores above one that can: it gets the least of its group, and at most 0.
+    readable, cut) never scores above one that can: it gets the least of its group, and at most 0. That stands under
+    ``UNUSABLE``, and no reward adds to it.
     """
-    total_QG = np.zeros(usable_QG.shape)
+    out: dict[str, NDArray[np.float64]] = {}
     for reward in rewards:
         if not reward.weight:
             continue
@@ -312,9 +315,21 @@ def totals(
         known_QG = ~np.isnan(values_QG)
         mean_Q1 = np.where(known_QG, values_QG, 0.0).sum(1, keepdims=True) / known_QG.sum(1, keepdims=True).clip(1)
         values_QG = np.where(known_QG, values_QG, mean_Q1)
-        total_QG += reward.weight * _SCALES[how if reward.scaled or how != "max" else "sum"](values_QG)
+        scaled_QG = _SCALES[how if reward.scaled or how != "max" else "sum"](values_QG)
+        out[reward.name] = np.where(usable_QG, reward.weight * scaled_QG, 0.0)
+    total_QG = sum(out.values(), np.zeros(usable_QG.shape))
     least_Q1 = np.where(usable_QG, total_QG, np.inf).min(1, keepdims=True)
-    return np.where(usable_QG, total_QG, np.minimum(least_Q1, 0.0))
+    return {**out, UNUSABLE: np.where(usable_QG, 0.0, np.minimum(least_Q1, 0.0))}
+
+
+def totals(
+    parts_QG: Mapping[str, NDArray[np.float64]],
+    rewards: Sequence[Reward],
+    usable_QG: NDArray[np.bool_],
+    how: Combination = "max",
+) -> NDArray[np.float64]:
+    """Each answer's reward, (Q, G): the sum of its ``shares``."""
+    return sum(shares(parts_QG, rewards, usable_QG, how).values(), np.zeros(usable_QG.shape))
 
 
 def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,7 +22,6 @@ from unveil.train.rollout import rollout
 from unveil.train.stream import Stream
 from unveil.verdict import merit
 
-
 SAMPLES = "samples.jsonl"
 
 
