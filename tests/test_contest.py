@@ -8,7 +8,7 @@ from typing import Any
 
 from cases import record
 
-from unveil.contest import ENTRIES, FULL, REWARDED, USUAL, Contest, _some
+from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.records import Dialogue, write_jsonl
 
 
@@ -34,4 +34,4 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
 
 
 def test_every_entry_can_be_entered() -> None:
-    assert set(ENTRIES) == {*FULL, *REWARDED} and set(USUAL) <= set(FULL)
+    assert set(ENTRIES) == {*PREFERRED, *REWARDED} and set(USUAL) <= set(FULL) <= set(ENTRIES)

@@ -36,7 +36,7 @@ Entry = Literal[
     "ppo",
 ]
 
-USUAL: tuple[Entry, ...] = ("dpo", "mmedpo")
+USUAL: tuple[Entry, ...] = ("aar", "dpo", "mmedpo")
 REWARDED: tuple[Entry, ...] = (
     "aar",
     "aar-without-vrr",
@@ -45,8 +45,10 @@ REWARDED: tuple[Entry, ...] = (
     "aar-ppo",
     "ppo",
 )
-FULL: tuple[Entry, ...] = tuple(entry for entry in get_args(Entry) if entry not in REWARDED)
-"""All but those that learn from rewards, which `unveil study rewards` compares."""
+"""Learning from rewards and its ablations; `unveil study rewards` compares them."""
+PREFERRED: tuple[Entry, ...] = tuple(entry for entry in get_args(Entry) if entry not in REWARDED)
+"""Preference methods, their ablations, and self-training; `unveil study preferences` compares them."""
+FULL: tuple[Entry, ...] = ("aar", *PREFERRED)
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,13 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
 
 
 #: Settings of the rewards beside a run, chosen on validation (docs/log.md).
-SMALL_RUN: dict[str, Any] = {"epochs": 3.0, "validate_every": 21, "samples_every": 42}
+SMALL_RUN: dict[str, Any] = {
+    "epochs": 2.0,
+    "combination": "sum",
+    "keep_best": False,  # validation of so few images chooses by chance
+    "validate_every": 42,
+    "samples_every": 42,
+}
 
 
 #: Images that the self-trained model puts questions about.

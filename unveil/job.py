@@ -83,10 +83,10 @@ class RunConfig:
     resamples: int = 2000
     """Bootstrap resamples."""
     compare: tuple[Entry, ...] | None = None
-    """Preference methods and ablations to train after fine-tuning and to measure beside it; by default dpo and mmedpo
-    on drawn images, none on yours."""
+    """What is trained after fine-tuning and measured beside it: rewards, preference methods, ablations; by default aar,
+    dpo and mmedpo on drawn images, none on yours."""
     full: bool = False
-    """Compare all of them: MMedPO's four ablations too, and self-training from a tenth of the labels."""
+    """Compare these, MMedPO's four ablations too, and self-training from a tenth of the labels."""
     compare_limit: int | None = None
     """compare: dialogues of training and validation that pairs are made of; by default 480 on drawn images, so that the
     demo stays short, and all on yours."""

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.stats import t
 
 from unveil import records, runs, screen, study_tables
-from unveil.contest import FULL, REWARDED, Entry
+from unveil.contest import PREFERRED, REWARDED, Entry
 from unveil.evaluate.metrics import named_by_place
 from unveil.verdict import Outcome
 
@@ -103,7 +103,7 @@ class Plan:
 
 
 PLANS = {
-    "preferences": Plan("preferences", FULL, PREFERENCES),
+    "preferences": Plan("preferences", PREFERRED, PREFERENCES),
     "rewards": Plan("rewards", REWARDED, REWARDS, SETTINGS, "aar"),
 }
 

@@ -301,7 +301,7 @@ def begin(
     started = time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
     named, asked = experience.parts(config), experience.questions(config)
-    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=3e-5)
+    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=1e-4)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     checkpoints = config.out / "checkpoints"
