@@ -55,3 +55,28 @@ def test_grpo_is_the_same_and_passes_less(tmp_path: Path) -> None:
     assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 48
     assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"]
     assert all({"rollout_s", "update_s"} <= found[side].keys() for side in ("ours", "trl"))
+
+
+def test_the_parts_of_rewards_are_told_beside_a_plain_step(tmp_path: Path) -> None:
+    """Two steps of each side: two ratios; the time inside of reading is a part of its step; all pass the same tokens."""
+    out = tmp_path / "found.json"
+    options = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--device", "cpu", "--json", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.rewards", *options],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found["ours"]["over_grpo"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 2}
+    assert 0 < found["attention"]["share_of_step"]["value"] < 1 and found["ppo"]["over_grpo"]["n"] == 2
+    assert len({found[side]["lm_tokens"] for side in ("ours", "attention", "ppo")}) == 1
+
+
+def test_the_ratio_is_the_median_of_ratios() -> None:
+    """1 / 2, 3 / 3 and 8 / 4: the median is 1.0, whatever the machine did between the pairs."""
+    from bench.rewards import ratio
+
+    found = ratio([1.0, 3.0, 8.0], [2.0, 3.0, 4.0])
+    assert (found["value"], found["n"]) == (1.0, 3) and found["low"] >= 0.5 and found["high"] <= 2.0
