@@ -58,7 +58,7 @@ def test_grpo_is_the_same_and_passes_less(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_rewards_are_told_beside_a_plain_step(tmp_path: Path) -> None:
-    """Two steps of each side: two ratios; the time inside of reading is a part of its step; all pass the same tokens."""
+    """Two steps of each side: two ratios; reading takes a part of its step; all pass as many tokens."""
     out = tmp_path / "found.json"
     options = ["--preset", "tiny", "--steps", "2", "--threads", "1", "--device", "cpu", "--json", str(out)]
     done = subprocess.run(
