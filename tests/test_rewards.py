@@ -30,9 +30,9 @@ from unveil.train.rewards import (
     localisation,
     named,
     relevance,
+    shares,
     similarity,
     tightened,
-    totals,
     vision,
     vision_lift,
     watched,
@@ -48,6 +48,11 @@ COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 #: The left upper quarter of the image, the upper half of the right lower one, and the right half of the first.
 AT_NODULE, AT_CYST, HALF = (0.0, 0.0, 50.0, 50.0), (50.0, 50.0, 100.0, 75.0), (25.0, 0.0, 50.0, 50.0)
 NODULE, CYST, UNPLACED = Finding("nodule", AT_NODULE), Finding("cyst", AT_CYST), Finding("nodule")
+
+
+def totals(parts: Any, rewards: Any, usable: Any, how: Combination = "max") -> Any:
+    """Each answer's reward: what all of them add."""
+    return sum(shares(parts, rewards, usable, how).values(), np.zeros(usable.shape))
 
 
 def answered(

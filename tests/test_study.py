@@ -89,36 +89,39 @@ def test_a_seed_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
 LACK = study.Setting("lack", "two kinds", ("--withhold", "a", "b"), "label", ("a", "b"))
 
 
-def grouped(folder: Path, groups: dict[str, dict[str, tuple[float, int]]], **whole: float) -> Path:
-    """Scores whose models have these values, with numbers of items, for groups of the test split."""
-    scores(folder, **whole)
-    about = json.loads((folder / "scores.json").read_text())
-    for name, model in about["models"].items():
-        model["by"] = {
-            "label": {
-                group: {"iou": {"value": values[name][0], "n": values[name][1]}} for group, values in groups.items()
-            }
-        }
-    runs.write_json(folder / "scores.json", about)
+def outcomes(folder: Path, groups: dict[str, list[tuple[str, float]]]) -> Path:
+    """By model, the labels of test images, one or several with "+", and the IoU of each one's diagnosis."""
+    rows = [
+        {**EMPTY, "model": model, "id": str(i), "labels": labels.split("+"), "sums": {"iou": [iou, 1.0]}}
+        for model, found in groups.items()
+        for i, (labels, iou) in enumerate(found)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "outcomes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 
+EMPTY: dict[str, Any] = {
+    "record": "r", "cluster": "r", "kind": "diagnosis", "modality": "CT", "status": "ok", "right": None, "iou": None,
+    "failures": [],
+}  # fmt: skip
+
+
 def test_what_training_lacks_is_told_by_the_images_that_have_it(tmp_path: Path) -> None:
-    """Of 1 image with a (0.8) and 3 with b (0.4) the mean is 0.5, whatever the value over all is; c does not count."""
-    groups = {"a": {"sft": (0.8, 1)}, "b": {"sft": (0.4, 3)}, "c": {"sft": (0.0, 9)}}
-    folder = grouped(tmp_path, groups, sft=0.9)
+    """Images with a (0.8), with a and b (0.4, counted once) and with b (0.3): their mean is 0.5; c does not count."""
+    folder = outcomes(tmp_path, {"sft": [("a", 0.8), ("a+b", 0.4), ("b+c", 0.3), ("c", 0.0)]})
+    scores(folder, sft=0.9)
     assert study._values(folder, LACK) == {"sft": {"iou": pytest.approx(0.5)}}
+    modality = study.Setting("m", "a modality", ("--withhold", "CT"), "modality", ("CT",))
+    assert study._values(folder, modality) == {"sft": {"iou": pytest.approx(0.375)}}
     assert study._values(folder)["sft"]["iou"] == 0.9
-    assert study._values(folder, study.Setting("share", "half", ("--share", "0.5")))["sft"]["iou"] == 0.9
+    assert study._values(folder, study.Setting("half", "half", ("--train-share", "0.5")))["sft"]["iou"] == 0.9
 
 
 def test_with_and_without_what_lacks_side_by_side(tmp_path: Path) -> None:
     """Over two seeds: taught 0.6 and 0.8; without 0.1 and 0.3, with rewards 0.2 and 0.4, which is 0.1 more in each."""
-    main = [grouped(tmp_path / f"m{i}", {"a": {"sft": (v, 2)}}, sft=0.0) for i, v in enumerate((0.6, 0.8))]
-    own = [
-        grouped(tmp_path / f"o{i}", {"a": {"sft": (v, 2), "aar": (v + 0.1, 2)}}, sft=0.0, aar=0.0)
-        for i, v in enumerate((0.1, 0.3))
-    ]
+    main = [outcomes(tmp_path / f"m{v}", {"sft": [("a", v)], "aar": [("a", v)]}) for v in (0.6, 0.8)]
+    own = [outcomes(tmp_path / f"o{v}", {"sft": [("a", v)], "aar": [("a", v + 0.1)]}) for v in (0.1, 0.3)]
     found = study._varied(LACK, PLANS["rewards"], main, own)
     row = found["metrics"]["iou"]
     assert set(found["metrics"]) == {"iou"}  # the others have no value in these groups
@@ -132,10 +135,8 @@ def test_with_and_without_what_lacks_side_by_side(tmp_path: Path) -> None:
 def test_right_names_by_place(tmp_path: Path) -> None:
     """Images at IoU 0, 0.2, 0.2 and 0.8, named wrong, wrong, half right and right, of sft in each of two seeds."""
     rows = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.8, 1.0)]
-    base: dict[str, Any] = {"record": "r", "cluster": "r", "kind": "diagnosis", "modality": None, "labels": []}
-    base |= {"status": "ok", "right": None, "iou": None, "failures": []}
     lines = [
-        {"model": model, "id": str(i), **base, "sums": {"iou": [iou, 1.0], "accuracy": [right, 1.0]}}
+        {"model": model, "id": str(i), **EMPTY, "labels": [], "sums": {"iou": [iou, 1.0], "accuracy": [right, 1.0]}}
         for model in ("sft", "aar")
         for i, (iou, right) in enumerate(rows)
     ]
@@ -156,7 +157,7 @@ def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         study.rewards(StudyConfig(settings=("moon",), out=tmp_path))
 
 
-def test_settings_are_options_of_the_main_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_options_of_the_main_job() -> None:
     """Each variation parses as a command, and names groups that the drawn images have."""
     from unveil import job
     from unveil.cli import parse
@@ -164,5 +165,5 @@ def test_settings_are_options_of_the_main_job(tmp_path: Path, monkeypatch: pytes
 
     for setting in PLANS["rewards"].settings:
         _, config = parse(["run", "--compare", "aar", *setting.words])
-        assert isinstance(config, job.RunConfig) and (config.withhold or config.share < 1)
+        assert isinstance(config, job.RunConfig) and (config.withhold or config.train_share < 1)
         assert set(setting.of) <= {*ABNORMALITIES, *MODALITIES} and config.withhold == setting.of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_what_only_mentions_a_name_goes_too() -> None:
     assert kept(["pleural effusion"], ROWS, said) == ["b/part of the name", "b/part of a word"]
 
 
+def test_earlier_turns_count_plurals_too_and_a_modality_is_spelt_as_it_is() -> None:
+    """ "opacities" are opacities; what was said before is said; CT is a modality and "ct" no word of ours."""
+    e = record("e", finding("opacity"), split="test", modality="US")
+    b, rows = ROWS[1], [*ROWS, e]
+    said = [
+        asked(b, answer="Two opacities.", name="plural"),
+        replace(asked(b, answer="Yes.", name="before"), history=(("Is it there?", "There is no opacity."),)),
+        asked(b, question="Does it tell us more?", name="us"),
+        asked(b, question="Is this US?", name="US"),
+    ]
+    assert kept(["opacity"], rows, said) == ["b/us", "b/US"]
+    assert kept(["US"], rows, said) == ["b/plural", "b/before", "b/us"]
+
+
 @pytest.mark.parametrize("name", ["cysts", "MR", ""])
 def test_a_name_that_nobody_has_is_refused(name: str) -> None:
     with pytest.raises(RecordError, match=r"no record has '.*'; there are CT, X-ray, cyst, pleural effusion"):
@@ -84,6 +99,7 @@ def test_the_command_withholds_and_says_how_much(tmp_path: Path, capsys: pytest.
     config = MauConfig(records=tmp_path / "records.jsonl", out=tmp_path / "part.jsonl", withhold=("pleural effusion",))
     curate_mau(config)
     whole, part = ([*read_jsonl(tmp_path / f"{name}.jsonl", Dialogue)] for name in ("all", "part"))
-    assert {d.record for d in part} == {"b", "d"} and "withheld from training and validation" in capsys.readouterr().err
+    assert {d.record for d in part} == {"b", "d"}
+    assert "left out 13 x withheld from training and validation" in capsys.readouterr().err
     assert [d for d in part if d.split == "test"] == [d for d in whole if d.split == "test"]
     assert not any("effusion" in f"{d.question} {d.answer}".lower() for d in part if d.split != "test")

@@ -58,7 +58,7 @@ class RunConfig:
     """Images with more findings get no question whose answer would list them all."""
     withhold: tuple[str, ...] = ()
     """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
-    share: float = 1.0
+    train_share: float = 1.0
     """Share of the training patients who are learnt from."""
     method: Literal["auto", "lora", "full"] = "auto"
     """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
@@ -101,9 +101,10 @@ class RunConfig:
 def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
     from unveil.train import sft
+    from unveil.train.loop import TrainingError
 
     started = time.monotonic()
-    out = config.out
+    out, entries = config.out, _entries(config)
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -119,7 +120,7 @@ def run(config: RunConfig) -> Path:
         out=out / "dialogues.jsonl",
         max_findings=config.max_findings,
         withhold=config.withhold,
-        share=config.share,
+        train_share=config.train_share,
         seed=config.seed,
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
@@ -149,12 +150,13 @@ def run(config: RunConfig) -> Path:
     limit = config.compare_limit or (480 if config.data is None else None)
     contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert, limit)
     entered, failed = ["base", "sft"], {}
-    for entry in _entries(config):
+    for entry in entries:
         screen.say(f"[{entry}]")
         try:
             _predict(config, entry, str(contest.enter(entry)))
             entered.append(entry)
-        except records.RecordError as error:  # no pair could be made: what else has been done is worth its report
+        except (records.RecordError, TrainingError) as error:  # no pair could be made, or the policy has collapsed:
+            # what else has been done is worth its report
             failed[entry] = str(error)
             screen.say(f"{entry} is left out: {error}")
     if set(entered) & set(REWARDED):
@@ -172,9 +174,16 @@ def run(config: RunConfig) -> Path:
 
 
 def _entries(config: RunConfig) -> tuple[Entry, ...]:
-    """What is compared with the fine-tuned model."""
+    """What is compared with the fine-tuned model.
+
+    Raises ``RecordError`` for what would learn what is to be withheld: rules write wrong answers from all records.
+    """
+    lacking = bool(config.withhold) or config.train_share < 1
     usual = FULL if config.full else USUAL if config.data is None else ()
-    return usual if config.compare is None else config.compare
+    chosen = config.compare if config.compare is not None else tuple(e for e in usual if e in REWARDED or not lacking)
+    if knowing := [entry for entry in chosen if entry not in REWARDED] if lacking else []:
+        raise records.RecordError(f"--withhold and --train-share: {', '.join(knowing)} would learn of all records")
+    return chosen
 
 
 def _checked(config: RunConfig) -> Path:

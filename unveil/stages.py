@@ -143,7 +143,7 @@ class MauConfig(Rules):
     withhold: tuple[str, ...] = ()
     """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or
     answer that names them. The test split keeps them."""
-    share: float = 1.0
+    train_share: float = 1.0
     """Share of the training patients who are asked about."""
     asked: Asked = field(default_factory=ExpertOptions)
     """Who writes the diagnoses of abnormal training and validation images; rules compose them from category, box, body
@@ -162,9 +162,6 @@ def curate_mau(config: MauConfig) -> None:
     made = list(mau(rows, config, config.seed, skipped))
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
-    asked = of_share(withheld(made, rows, config.withhold), rows, config.share, config.seed)
-    if kept_back := len(made) - len(asked):
-        made, skipped["withheld from training and validation"] = asked, kept_back
     more: dict[str, Any] = {}
     if config.asked.expert != "rules":
         made, more["asked"] = _written_by_expert(rows, made, config, skipped)
@@ -172,6 +169,11 @@ def curate_mau(config: MauConfig) -> None:
         changes = read_corrections(config.corrections)
         made = list(corrected(made, changes, config.corrections))
         screen.say(f"{len(changes)} dialogues corrected or dropped as {config.corrections} says")
+    told = withheld(made, rows, config.withhold)
+    kept = of_share(told, rows, config.train_share, config.seed)
+    skipped["withheld from training and validation"] += len(made) - len(told)
+    skipped[f"not of the {config.train_share:.0%} of the training patients"] += len(told) - len(kept)
+    skipped, made = +skipped, kept
     records.write_jsonl(config.out, made)
     kinds = Counter(d.kind for d in made)
     screen.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))

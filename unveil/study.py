@@ -22,7 +22,7 @@ from scipy.stats import t
 
 from unveil import records, runs, screen, study_tables
 from unveil.contest import PREFERRED, REWARDED, Entry
-from unveil.evaluate.metrics import named_by_place
+from unveil.evaluate.metrics import metric, named_by_place
 from unveil.verdict import Outcome
 
 METRICS = {
@@ -80,8 +80,8 @@ UNSEEN = ("abscess", "consolidation", "haemangioma", "ulcer")
 SETTINGS = (
     Setting("unseen-categories", "categories never taught", ("--withhold", *UNSEEN), "label", UNSEEN),
     Setting("unseen-modality", "a modality never taught", ("--withhold", "ultrasound"), "modality", ("ultrasound",)),
-    Setting("share-20", "20 % of the training patients", ("--share", "0.2")),
-    Setting("share-50", "50 % of the training patients", ("--share", "0.5")),
+    Setting("share-20", "20 % of the training patients", ("--train-share", "0.2")),
+    Setting("share-50", "50 % of the training patients", ("--train-share", "0.5")),
 )
 
 
@@ -224,21 +224,22 @@ def _run(config: StudyConfig, plan: Plan, out: Path, seed: int, setting: Setting
 
 def _values(folder: Path, setting: Setting | None = None) -> dict[str, dict[str, float]]:
     """Each model's metrics on the test split, or on the part of it that a setting is about."""
+    if setting is not None and setting.by is not None:
+        return _of_groups(folder, setting)
     scores = json.loads((folder / "scores.json").read_text())
     return {
-        name: {m: value for m in METRICS if (value := _value(about, m, setting)) is not None}
+        name: {m: about["metrics"][m]["value"] for m in METRICS if about["metrics"][m]["value"] is not None}
         for name, about in scores["models"].items()
     }
 
 
-def _value(about: Mapping[str, Any], metric: str, setting: Setting | None) -> float | None:
-    """A metric over all items, or over those of the setting's groups: their mean, weighted by their items."""
-    if setting is None or setting.by is None:
-        return about["metrics"][metric]["value"]
-    cells = [about["by"][setting.by].get(group, {}).get(metric) for group in setting.of]
-    known = [(cell["value"], cell["n"]) for cell in cells if cell and cell["value"] is not None]
-    total = sum(n for _, n in known)
-    return sum(value * n for value, n in known) / total if total else None
+def _of_groups(folder: Path, setting: Setting) -> dict[str, dict[str, float]]:
+    """The metrics over the items of the setting's groups, each item once."""
+    out = {}
+    for name, rows in _outcomes(folder).items():
+        own = [o for o in rows if set(setting.of) & set(o.labels if setting.by == "label" else (o.modality,))]
+        out[name] = {m: value for m in METRICS if (value := metric(m, own)[0]) is not None}
+    return out
 
 
 def _varied(setting: Setting, plan: Plan, main: Sequence[Path], own: Sequence[Path]) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def _varied(setting: Setting, plan: Plan, main: Sequence[Path], own: Sequence[Pa
     taught, found = [_values(f, setting) for f in main], [_values(f, setting) for f in own]
     rows = {}
     for m in METRICS:
-        if not all(m in one[name] for one in found for name in ("sft", str(plan.varied))):
+        if not all(m in one[name] for one in (*found, *taught) for name in ("sft", str(plan.varied))):
             continue
         columns = {
             "taught": [one["sft"][m] for one in taught],
@@ -262,7 +263,8 @@ def _varied(setting: Setting, plan: Plan, main: Sequence[Path], own: Sequence[Pa
 def _by_place(folders: Sequence[Path], plan: Plan) -> list[dict[str, Any]]:
     """How often the right name is given, by the IoU of the place: mean over seeds, and images of all seeds."""
     names = [name for name in ("sft", plan.varied) if name]
-    tables = [{name: named_by_place(_outcomes(folder, name)) for name in names} for folder in folders]
+    outcomes = [_outcomes(folder) for folder in folders]
+    tables = [{name: named_by_place(of[name]) for name in names} for of in outcomes]
     rows = []
     for i, (place, _) in enumerate(tables[0][names[0]]):
         row: dict[str, Any] = {"place": place}
@@ -277,12 +279,13 @@ def _by_place(folders: Sequence[Path], plan: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def _outcomes(folder: Path, model: str) -> list[Outcome]:
-    """What became of a model's answers on the test split."""
-    rows = map(json.loads, (folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())
-    return [
-        Outcome(**{key: value for key, value in row.items() if key != "model"}) for row in rows if row["model"] == model
-    ]
+def _outcomes(folder: Path) -> dict[str, list[Outcome]]:
+    """What became of each model's answers on the test split."""
+    out: dict[str, list[Outcome]] = {}
+    with (folder / "outcomes.jsonl").open(encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            out.setdefault(row.pop("model"), []).append(Outcome(**row))
+    return out
 
 
 def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:

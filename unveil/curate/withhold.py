@@ -17,22 +17,36 @@ from unveil.wording import normal
 def withheld(dialogues: Sequence[Dialogue], records: Sequence[Record], names: Sequence[str]) -> list[Dialogue]:
     """Without the images that have one of ``names``, which are labels or modalities, and without what names one.
 
-    "There is no nodule." would teach that there never is one, so questions and answers that only mention a name go too.
-    Raises ``RecordError`` for a name that no record has.
+    "There is no nodule." would teach that there never is one, so dialogues that only mention a name go too: a label in
+    any case and in the plural, a modality as the records spell it ("US" is not "us"). Raises ``RecordError`` for a name
+    that no record has.
     """
-    known = {normal(name): name for r in records for name in ("", r.modality or "", *(f.label for f in r.findings))}
-    del known[""]
-    if strange := [name for name in names if normal(name) not in known]:
-        there = ", ".join(sorted(known.values()))
+    labels = {normal(f.label): f.label for r in records for f in r.findings}
+    modalities = {normal(r.modality): r.modality for r in records if r.modality}
+    if strange := [name for name in names if normal(name) not in labels | modalities]:
+        there = ", ".join(sorted({*labels.values(), *modalities.values()}))
         raise RecordError(f"--withhold: no record has {', '.join(map(repr, strange))}; there are {there}")
     wanted = {normal(name) for name in names}
     has = {r.id for r in records if wanted & {normal(r.modality or ""), *(normal(f.label) for f in r.findings)}}
-    return [d for d in dialogues if d.split == "test" or not (d.record in has or _mentions(d, wanted))]
+    words = [_word(name, re.I) for name in wanted & labels.keys()]
+    words += [_word(modalities[name]) for name in wanted & modalities.keys()]
+    return [d for d in dialogues if d.split == "test" or not (d.record in has or _mentions(d, words))]
 
 
-def _mentions(dialogue: Dialogue, names: set[str]) -> bool:
-    said = normal(f"{dialogue.question} {dialogue.answer} {dialogue.target or ''}")
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?:s|es)?(?!\w)", said) for name in names)
+_BETWEEN = r"[\s_-]+"
+
+
+def _word(name: str, flags: int = 0) -> re.Pattern[str]:
+    """A name as words, whatever stands between them, in the plural too."""
+    *first, last = map(re.escape, re.split(_BETWEEN, name.strip()))
+    plural = f"(?:{last}(?:s|es)?|{last[:-1]}ies)" if last.endswith("y") else f"{last}(?:s|es)?"
+    return re.compile(rf"(?<!\w){_BETWEEN.join([*first, plural])}(?!\w)", flags)
+
+
+def _mentions(dialogue: Dialogue, words: Sequence[re.Pattern[str]]) -> bool:
+    before = [text for turn in dialogue.history for text in turn]
+    said = [*before, dialogue.question, dialogue.answer, dialogue.target or ""]
+    return any(word.search(text) for word in words for text in said)
 
 
 def of_share(dialogues: Sequence[Dialogue], records: Sequence[Record], share: float, seed: int) -> list[Dialogue]:

@@ -11,18 +11,16 @@ from torch import Tensor
 TINY = 1e-6
 
 
-def group_relative(rewards_QG: Tensor, spread: bool = True, of: Tensor | None = None) -> Tensor:
+def group_relative(rewards_QG: Tensor, spread: bool = True) -> Tensor:
     """(r - mean of the group) / standard deviation of the group, (Q, G); 0 where all answers of a group score alike.
 
     GRPO (arXiv 2402.03300, section 4.1.2), the deviation with G - 1. Without ``spread`` the difference only
-    (arXiv 2503.20783), so that groups whose answers hardly differ do not weigh as much as others. Where the rewards are
-    a share of others, ``of`` are these: it is their deviation that is divided by, (Q, G).
+    (arXiv 2503.20783), so that groups whose answers hardly differ do not weigh as much as others.
     """
     exact_QG = rewards_QG.double()  # in float32 equal rewards differ from their mean by as much as TINY
     apart_QG = exact_QG - exact_QG.mean(1, keepdim=True)
     if spread and rewards_QG.shape[1] > 1:
-        whole_QG = exact_QG if of is None else of.double()
-        apart_QG = apart_QG / (whole_QG.std(1, keepdim=True) + TINY)
+        apart_QG = apart_QG / (exact_QG.std(1, keepdim=True) + TINY)
     return apart_QG.to(rewards_QG.dtype)
 
 

@@ -1,12 +1,12 @@
 """Which tokens of an answer are credited with which part of its reward.
 
-A policy gradient weighs log pi of every token with what the answer earned. What a token cannot have brought about adds
-noise only: the words behind the last place of a diagnosis do not move the places, so what these earn need not be
-credited to them (reward to go; the mean of the gradient stays what it is). Nor does a name depend on the numbers of a
-box but through what is written behind it, which is next to nothing (docs/log.md has the measurement), so the tokens of
-boxes are not credited with names.
+A policy gradient weighs log pi of every token with what the answer earned. What a token can hardly have brought about
+adds noise only. The words behind the heading that follows the places of a diagnosis do not move these places, so what
+places earn is not credited to them (reward to go). A name depends on a box only through what is written behind it, so
+the numbers of a box, but for the token that begins it, are not credited with names. Both leave the mean of the gradient
+nearly as it is (``bench.credit`` measures how nearly) and take much of its noise.
 
-Shapes: Q questions, G answers to each, S tokens of all answers, row after row.
+Shapes: Q questions, G answers to each, R answers, S tokens of all answers, row after row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from unveil.encoding import Chat
 from unveil.records import Kind
 from unveil.syntax import BoxSyntax
-from unveil.train.advantages import group_relative
+from unveil.train.advantages import TINY, group_relative
 from unveil.train.experience import Experience, Rewarded
 from unveil.wording import places_end
 
@@ -31,17 +31,21 @@ OF_NAMES = ("relevance", "category", "detection")
 def relative(worth: Rewarded, drawn: Experience, chat: Chat, spread: bool, parts: bool) -> Tensor:
     """GRPO's advantage of each token, (S,): what its answer earned beyond the mean of its group.
 
-    With ``parts`` of each reward only what the token is credited with. ``spread`` divides by that of the whole reward.
+    With ``parts`` of each reward only what the token is credited with. ``spread`` then divides by the root of the
+    rewards' summed variances, which is 0 only where each reward gives all answers the same.
     """
-    lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
+    lengths_R = _lengths(drawn)
     if not parts:
-        return group_relative(worth.totals_QG, spread).flatten().repeat_interleave(lengths_R)
-    scopes = masks(drawn, chat, list(worth.shares_QG))
-    out_S = torch.zeros(int(lengths_R.sum()))
+        return group_relative(worth.totals_QG, spread).flatten().repeat_interleave(lengths_R).float()
+    scopes = masks(worth, drawn, chat)
+    variances_Q1 = torch.stack([share_QG.var(1, keepdim=True) for share_QG in worth.shares_QG.values()]).sum(0)
+    out_S = torch.zeros(int(lengths_R.sum()), dtype=torch.float64)
     for name, share_QG in worth.shares_QG.items():
-        apart_QG = group_relative(share_QG, spread, of=worth.totals_QG)
+        apart_QG = group_relative(share_QG, spread=False)
+        if spread:
+            apart_QG = apart_QG / (variances_Q1.sqrt() + TINY)
         out_S += apart_QG.flatten().repeat_interleave(lengths_R) * scopes[name]
-    return out_S
+    return out_S.float()
 
 
 def placed(worth: Rewarded, drawn: Experience, chat: Chat, parts: bool) -> Tensor:
@@ -49,29 +53,38 @@ def placed(worth: Rewarded, drawn: Experience, chat: Chat, parts: bool) -> Tenso
 
     With ``parts`` each reward comes with the last token that is credited with it, else all of it with the last one.
     """
-    lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
+    lengths_R = _lengths(drawn)
     starts_R = lengths_R.cumsum(0) - lengths_R
-    out_S = torch.zeros(int(lengths_R.sum()))
-    scopes = masks(drawn, chat, list(worth.shares_QG)) if parts else {}
+    out_S = torch.zeros(int(lengths_R.sum()), dtype=torch.float64)
+    scopes = masks(worth, drawn, chat) if parts else {}
     for name, share_QG in worth.shares_QG.items():
         last_R = lengths_R - 1
-        if name in scopes:
+        if parts:
             inside = scopes[name].split(lengths_R.tolist())
             last_R = torch.tensor([int(mask.nonzero()[-1]) for mask in inside])
         out_S.index_add_(0, starts_R + last_R, share_QG.flatten())
-    return out_S
+    return out_S.float()
 
 
-def masks(drawn: Experience, chat: Chat, rewards: Sequence[str]) -> dict[str, Tensor]:
-    """By reward, which tokens of all answers are credited with it, (S,), true or false; at least one of each answer."""
-    found: dict[str, list[bool]] = {name: [] for name in rewards}
-    for case, answer, row in zip(drawn.cases, drawn.drawn, drawn.rows, strict=True):
-        places, names = _scopes(case.dialogue.kind, chat, answer.ids, row.seen.view.syntax)
-        for name in rewards:
+def _lengths(drawn: Experience) -> Tensor:
+    return torch.tensor([len(d.ids) for d in drawn.drawn])
+
+
+def masks(worth: Rewarded, drawn: Experience, chat: Chat) -> dict[str, Tensor]:
+    """By reward, which tokens of all answers are credited with it, (S,), true or false; at least one of each answer.
+
+    All tokens of an answer that cannot be used are credited with all of its rewards: what is wrong about it is none of
+    its parts.
+    """
+    found: dict[str, list[bool]] = {name: [] for name in worth.shares_QG}
+    usable_R = worth.usable_QG.flatten().tolist()
+    for case, answer, row, usable in zip(drawn.cases, drawn.drawn, drawn.rows, usable_R, strict=True):
+        places, names = _scopes(case.dialogue.kind, chat, answer.ids, row.seen.view.syntax) if usable else ([], [])
+        for name, mask in found.items():
             base = name.partition("@")[0]
             judged = base == "relevance" and drawn.judged  # a judge reads the boxes too
             own = places if base in OF_PLACES else names if base in OF_NAMES and not judged else []
-            found[name] += own if any(own) else [True] * len(answer.ids)
+            mask += own if any(own) else [True] * len(answer.ids)
     return {name: torch.tensor(mask) for name, mask in found.items()}
 
 
@@ -79,11 +92,13 @@ def _scopes(kind: Kind, chat: Chat, ids: Sequence[int], syntax: BoxSyntax) -> tu
     """The tokens of an answer that its places can depend on, and its names; nothing where that is not known.
 
     The token with which the next heading begins belongs to the places: in its stead one more could have been written.
+    The token with which a box begins belongs to the names too: it says that something is there.
     """
     if kind != "diagnosis":
         return [], []
     text, spans = chat.spans(ids)
     end = places_end(text)
-    boxes = [m.span() for m in (syntax.whole or syntax.pattern).finditer(text, 0, len(text) if end is None else end)]
-    names = [not any(a < y and x < b for x, y in boxes) for a, b in spans]
+    patterns = [pattern for pattern in (syntax.whole, syntax.pattern) if pattern]
+    boxes = [m.span() for pattern in patterns for m in pattern.finditer(text, 0, len(text) if end is None else end)]
+    names = [not any(x < a < y for x, y in boxes) for a, _ in spans]
     return [] if end is None else [a <= end for a, _ in spans], names

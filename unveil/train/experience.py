@@ -64,8 +64,8 @@ class Options(adapt.Options):
     """Rewards that are added up: localisation, vision, relevance, category, detection, form, similarity, hits@0.5, or
     your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
     credit: Literal["parts", "answer"] = "parts"
-    """parts: what a place earns is credited to the tokens that it can depend on, and so is what names earn; answer: all
-    tokens of an answer are credited with all that it earned, as first published; noisier, with the same mean."""
+    """parts: what the places of a diagnosis earn is credited to the tokens that they can depend on, and what names earn
+    likewise; answer: all tokens of an answer are credited with all that it earned, as first published; noisier."""
     combination: Combination = "max"
     """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
     tighten: bool = False
@@ -308,7 +308,7 @@ class Rewarded:
     parts_QG: dict[str, NDArray[np.float64]]
     usable_QG: NDArray[np.bool_]
     shares_QG: dict[str, Tensor]
-    """What each reward adds to the total (``rewards.shares``)."""
+    """What each reward adds to the total (``rewards.shares``), in float64: equal totals stay equal."""
 
     @cached_property
     def totals_QG(self) -> Tensor:
@@ -335,8 +335,8 @@ def rewarded(
     usable_QG = np.array([a.usable for a in answered]).reshape(shape)
     found_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
     parts_QG = {name: np.where(usable_QG | np.isnan(found), found, 0.0) for name, found in found_QG.items()}
-    found_QG = shares(parts_QG, used, usable_QG, config.combination)
-    return Rewarded(answered, parts_QG, usable_QG, {n: torch.from_numpy(v).float() for n, v in found_QG.items()})
+    shares_QG = shares(parts_QG, used, usable_QG, config.combination)
+    return Rewarded(answered, parts_QG, usable_QG, {n: torch.from_numpy(v) for n, v in shares_QG.items()})
 
 
 def _tight(reward: Reward, state: Progress) -> Reward:

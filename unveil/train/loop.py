@@ -232,18 +232,16 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
 
 
 def rewind(path: Path, step: int) -> None:
-    """Drops the lines of a log that were written after ``step``: a run that is resumed there writes them again."""
+    """Drops the lines of a log that were written after ``step``: a run that is resumed there writes them again.
+
+    A last line without its end is that of a killed run, and goes too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() and step else []
-    kept = []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # the last line of a killed run may be half-written
-            break
-        if row["step"] <= step:
-            kept.append(line)
-    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    whole = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() and step else []
+    kept = [line for line in whole if json.loads(line)["step"] <= step]
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    partial.replace(path)
 
 
 class MetricsLog:

@@ -322,16 +322,6 @@ def shares(
     return {**out, UNUSABLE: np.where(usable_QG, 0.0, np.minimum(least_Q1, 0.0))}
 
 
-def totals(
-    parts_QG: Mapping[str, NDArray[np.float64]],
-    rewards: Sequence[Reward],
-    usable_QG: NDArray[np.bool_],
-    how: Combination = "max",
-) -> NDArray[np.float64]:
-    """Each answer's reward, (Q, G): the sum of its ``shares``."""
-    return sum(shares(parts_QG, rewards, usable_QG, how).values(), np.zeros(usable_QG.shape))
-
-
 def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
     largest_Q1 = np.abs(values_QG).max(1, keepdims=True)
     return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > FLAT)
