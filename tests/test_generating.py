@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -333,7 +334,9 @@ def test_options_that_contradict_are_refused(wrong: dict[str, Any], why: str, vl
 
 def grpo(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **more: Any) -> rewarding.Grpo:
     """Two updates on four questions, two a pass. A random model earns nothing: entropy's bonus moves its weights."""
-    own = {name: more.pop(name) for name in ("server", "kind", "every", "logprobs", "retries") if name in more}
+    own = {
+        name: more.pop(name) for name in ("server", "kind", "every", "logprobs", "retries", "dry_run") if name in more
+    }
     usual = {"server": vllm.address, "weights": weights, "model": "base", "retries": 1}
     served = GenerateOptions(**usual | own)
     usual = {
@@ -363,16 +366,22 @@ def test_a_run_renews_the_servers_weights(
     There is never more than one folder, and none when the run has ended.
     """
     kept: list[list[str]] = []
-    vllm.harm = lambda n, reply: kept.append(sorted(p.name for p in (tmp_path / "out" / "served").iterdir())) or reply
+    vllm.harm = lambda n, reply: (
+        kept.append(sorted(p.name for p in (tmp_path / "out" / "served").glob("step-*"))) or reply
+    )
     rewarding.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, weights, method=method, learning_rate=1e-2))
     assert len(figures(tmp_path / "out", "mismatch")) == 2 and max(figures(tmp_path / "out", "mismatch")) < 1e-4
     assert figures(tmp_path / "out", "importance_cut") == figures(tmp_path / "out", "importance_none") == [0.0, 0.0]
     assert figures(tmp_path / "out", "refused") == [0.0, 0.0]
     names = ["step-0000000", "step-0000001"]
     assert kept == [names[:1]] * 2 + [names[1:]] * 2
-    assert vllm.asked == (names if weights == "folder" else [f"base-{name}" for name in names])
+    first, second = vllm.asked
+    if weights == "folder":
+        assert [first, second] == names
+    else:
+        start = first.split("-")[1]
+        assert [first, second] == [f"base-{start}-{name}" for name in names] and re.fullmatch("[0-9a-f]{8}", start)
     loads = [(name, body["lora_name"]) for name, body in vllm.calls]
-    first, second = (f"base-{name}" for name in names)
     expected = [("load_lora_adapter", first), ("unload_lora_adapter", first), ("load_lora_adapter", second)]
     assert loads == ([] if weights == "folder" else expected)
     assert not (tmp_path / "out" / "served").exists()
@@ -435,7 +444,8 @@ def test_a_server_that_is_down_stops_at_a_checkpoint(data: Path, tiny_folder: Pa
     with pytest.raises(TrainingError, match=r"refuses with 503.*; go on with --resume from step-0000001"):
         rewarding.train_grpo(given)
     vllm.harm = lambda n, reply: reply
-    rewarding.train_grpo(replace(given, resume=True))
+    elsewhere = replace(given.generate, server=vllm.address.replace("127.0.0.1", "localhost"), retries=3)
+    rewarding.train_grpo(replace(given, resume=True, generate=elsewhere))
     assert [row["step"] for row in lines(tmp_path / "out") if "reward" in row] == [1, 2]
 
 
@@ -446,14 +456,33 @@ def test_an_adapter_that_the_server_cannot_load_stops_the_run(
     given = grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora", retries=0)
     vllm.harm = lambda n, reply: vllm.models.clear() or reply if n == 1 else reply
     rewarding.train_grpo(given)
-    assert "the server did not drop the adapter base-step-0000000" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"the server did not drop the adapter base-\w{8}-step-0000000", said)
     vllm.fixed = True
     with pytest.raises(TrainingError, match=r"the adapter .*step-0000000: .* refuses with 404.*; go on with --resume"):
         rewarding.train_grpo(replace(given, out=tmp_path / "again"))
 
 
+def test_two_runs_never_name_an_adapter_alike(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
+    """Neither another run of the same steps nor one that goes on: the server caches what it computed by that name."""
+    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora")
+    rewarding.train_grpo(given)
+    rewarding.train_grpo(replace(given, out=tmp_path / "again"))
+    loaded = [body["lora_name"] for name, body in vllm.calls if name == "load_lora_adapter"]
+    assert len(loaded) == len(set(loaded)) == 4
+
+
+def test_a_dry_run_keeps_out_of_a_run_that_is_there(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
+    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", dry_run=True)
+    given.out.mkdir(exist_ok=True)
+    (given.out / "metrics.jsonl").write_text("{}\n")
+    with pytest.raises(TrainingError, match="holds a run already"):
+        rewarding.train_grpo(given)
+    assert (given.out / "metrics.jsonl").read_text() == "{}\n"
+
+
 def test_an_adapter_needs_a_run_that_trains_one(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
-    with pytest.raises(TrainingError, match="use --method lora"):
+    with pytest.raises(TrainingError, match="take --method lora"):
         rewarding.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="full"))
 
 

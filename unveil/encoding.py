@@ -367,7 +367,10 @@ class Chat:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The part of the text that each generated id adds."""
         words = self.tokenizer.convert_ids_to_tokens(list(ids))
-        plain = [word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n") for word in words]
+        plain = [
+            _ASCII.sub(_letter, word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n"))
+            for word in words
+        ]
         if "".join(plain).strip() == self.decode(ids).strip():
             return plain
         # a letter belongs to the id that completes it; what is not complete yet is decoded as the sign for that
@@ -384,6 +387,14 @@ class Chat:
     def stops(self) -> frozenset[int]:
         """The ids at which generation ends."""
         return frozenset(i for i in (self.end[0], self.tokenizer.eos_token_id) if i is not None)
+
+
+_ASCII = re.compile(r"<0x([0-7][0-9A-F])>")
+
+
+def _letter(byte: re.Match[str]) -> str:
+    """The letter that a token for a byte of ASCII stands for."""
+    return chr(int(byte[1], 16))
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:

@@ -2,26 +2,29 @@
 
 The server is shown what the model would be shown here: the picture that its processor takes, the turns of its own chat
 template, boxes in its own syntax. What comes back must tell which tokens were drawn and how likely each was, so that
-learning can correct for what differs between the server and this process (``losses.importance``). Whatever is sent
-passes the gate before other machines and stands in the manifest, as with experts.
+learning can correct for what differs between the server and this process (``losses.importance``). Questions and images
+pass the gate before other machines and stand in the manifest, as with experts; of weights the server is told the path.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import secrets
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from unveil import runs, screen
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
-from unveil.curate.expert import Picture, Request, Turn, named
+from unveil.curate.expert import ExpertError, Picture, Request, Turn, named
 from unveil.curate.gate import Gate, Manifest, host_of, is_here
 from unveil.encoding import Chat, Encoded
 from unveil.experts import key_in
@@ -83,7 +86,7 @@ def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Serv
     if options.server is None:
         yield None
         return
-    _checked(options)
+    _checked(options, config)
     if options.logprobs == "none":
         screen.say(
             "warning: the server's log-probabilities are not asked for, so nothing corrects for what differs between "
@@ -98,14 +101,22 @@ def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Serv
     try:
         yield server
     finally:
-        shutil.rmtree(server.served, ignore_errors=True)
+        if os.environ.get("RANK", "0") == "0":  # of several processes the first, as it writes them
+            shutil.rmtree(server.served, ignore_errors=True)
 
 
-def _checked(options: GenerateOptions) -> None:
+def _checked(options: GenerateOptions, config: experience.Options) -> None:
     if options.weights is None:
         raise TrainingError("--generate.weights: say how new weights reach the server: folder, vllm-lora or never")
     if options.weights == "never" and options.model is None:
         raise TrainingError("--generate.model: name the model as the server calls it")
+    if options.weights == "vllm-lora" and (config.method == "full" or config.train_tower or config.train_projector):
+        raise TrainingError(
+            "--generate.weights vllm-lora: it loads adapters of the language model only, so take --method lora without "
+            "--train-tower and --train-projector"
+        )
+    if options.dry_run and (config.out / "metrics.jsonl").exists():
+        raise TrainingError(f"--generate.dry-run: {config.out} holds a run already; give it an --out of its own")
     if options.kind == "transformers" and options.weights == "vllm-lora":
         raise TrainingError("--generate.weights vllm-lora: transformers serve loads no adapters; use folder")
     if options.kind == "transformers" and options.logprobs == "given":
@@ -130,6 +141,8 @@ class Wanted:
     stops: list[int]
     """Ids that end an answer."""
     seed: int
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when no more of them are."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +161,7 @@ class Server:
         assert options.server is not None
         self.options, self.dialogues = options, config.dialogues
         self.address, self.key = options.server, key_in(options.key_variable)
-        self.host = host_of(options.server, options.allow_remote or options.dry_run, "--generate.server")
+        self.host = host_of(options.server, options.allow_remote or options.dry_run, "--generate.server", "--generate.")
         self.gate = None if is_here(self.host) else Gate(options.pixels_reviewed)
         if self.gate and options.server.startswith("http:"):
             screen.say(f"note: what goes to {self.host} is not encrypted; https:// would be")
@@ -168,13 +181,16 @@ class Server:
     def renew(self, step: int, save: Save | None) -> None:
         """Brings the server new weights at a run's start and every so many updates; see ``Generator``.
 
-        An adapter gets a new name each time: under its old one the server would go on with what it has cached of it.
+        An adapter gets a name that no run has had before: under an old one the server would go on with what it has
+        cached of that.
         """
         how, before = self.options.weights, self.model
         if before is not None and (step % self.options.every or how == "never"):
             return
         folder = self.served / f"step-{step:07d}"
-        names = {"folder": str(folder.resolve()), "vllm-lora": f"{self.options.model or 'unveil'}-{folder.name}"}
+        names = {"folder": str(folder.resolve())}
+        if how == "vllm-lora" and not self.options.dry_run:
+            names[how] = f"{self.options.model or 'unveil'}-{self._start(save is not None)}-{folder.name}"
         self.model = names.get(how or "", self.options.model)
         self._manifest = Manifest(self.out, self.host, self.model or "", self.options.dry_run)
         if save is None or how == "never" or self.options.dry_run:
@@ -186,8 +202,16 @@ class Server:
             if old != folder:
                 shutil.rmtree(old)
 
+    def _start(self, first: bool) -> str:
+        """A word that no other start of a run has had, the same in all its processes: the first one writes it down."""
+        file = self.served / "start"
+        if first and self.model is None:
+            self.served.mkdir(parents=True, exist_ok=True)
+            file.write_text(secrets.token_hex(4))
+        return file.read_text()
+
     def _load(self, folder: Path, before: str | None) -> None:
-        """Lets vLLM drop the last adapter and load the new one, in place where a run before this one left its name."""
+        """Lets vLLM drop the last adapter and load the new one."""
         path = str(folder.resolve())
         with self._connected() as client:
             if before is not None:
@@ -195,7 +219,7 @@ class Server:
                     self._sent(client, "/unload_lora_adapter", {"lora_name": before}, f"the adapter {before}")
                 except GenerationError as error:  # its cache may have let it go by itself
                     screen.say(f"note: the server did not drop {error}")
-            new = {"lora_name": self.model, "lora_path": path, "load_inplace": True}
+            new = {"lora_name": self.model, "lora_path": path}
             self._sent(client, "/load_lora_adapter", new, f"the adapter {path}")
 
     # ------------------------------------------------------------------------------------------------------ answers
@@ -225,6 +249,7 @@ class Server:
             try:
                 return [drawn for task in tasks for drawn in task.result()]
             finally:  # after a failure nothing more is asked
+                wanted.over.set()
                 pool.shutdown(cancel_futures=True)
 
     def _answers(
@@ -234,7 +259,7 @@ class Server:
         found: list[Drawn] = []
         refused = 0
         for attempt in range(self._most(wanted)):
-            if len(found) == wanted.answers:
+            if len(found) == wanted.answers or wanted.over.is_set():
                 break
             body = self._body(letter, wanted, wanted.answers - len(found), attempt)
             reply = self._written(client, letter, body)
@@ -250,7 +275,7 @@ class Server:
                 f"{self._most(wanted)} requests; {refused} more held ids that stand for images or padding, which it "
                 "must honour logit_bias to leave out"
             )
-        return [*found[:-1], Drawn(**{**vars(found[-1]), "refused": refused})]
+        return [*found[:-1], replace(found[-1], refused=refused)]
 
     def _most(self, wanted: Wanted) -> int:
         """How many requests a question may take: `transformers serve` gives one answer to each."""
@@ -309,7 +334,10 @@ class Server:
 
     def _written(self, client: Any, letter: Letter, body: dict[str, Any]) -> dict[str, Any]:
         """The reply to what is entered in the manifest first."""
-        self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
+        try:
+            self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
+        except ExpertError as error:
+            raise GenerationError(str(error)) from error
         return self._sent(client, "/chat/completions", body, letter.request.id)
 
     def _rehearsed(self, letters: Sequence[Letter], wanted: Wanted) -> runs.DryRun:

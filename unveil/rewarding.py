@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +68,8 @@ def train_ppo(config: Ppo) -> None:
 
 def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None) -> Path:
     """Runs a recipe with the judge and the server that its options name."""
+    if config.generate.dry_run:  # it ends with the first questions
+        config = replace(config, validate_every=0)
     with generating.bound(config.generate, config) as generator:
         return main(config, judge_of(config.judge, config), asked, generator)
 

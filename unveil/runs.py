@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -21,8 +21,13 @@ class DryRun(Exception):
     """A run that was to do nothing but tell what it would do has done so; not an error."""
 
 
-#: Fields of a configuration that change how a run goes on but not what comes out.
+#: Fields of a configuration that change how a run goes on but not what comes out, also of options within it.
 PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints"})
+PASSING_WITHIN = {
+    "generate": frozenset(
+        {"server", "key_variable", "allow_remote", "dry_run", "pixels_reviewed", "concurrency", "retries", "timeout"}
+    )
+}
 PACKAGES = (
     "unveil",
     "torch",
@@ -40,6 +45,15 @@ PACKAGES = (
 def plain(config: Any) -> dict[str, Any]:
     """A configuration as JSON values."""
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+
+
+def lasting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration (as JSON values) makes it another run if it changes."""
+    out = {name: value for name, value in config.items() if name not in PASSING}
+    for name, passing in PASSING_WITHIN.items():
+        if isinstance(inner := out.get(name), dict):
+            out[name] = {key: value for key, value in inner.items() if key not in passing}
+    return out
 
 
 def versions() -> dict[str, str]:
@@ -96,9 +110,7 @@ def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> 
     if not (out.exists() and path.is_file()):
         return False
     about = json.loads(path.read_text())
-    same = {k: v for k, v in about["config"].items() if k not in PASSING} == {
-        k: v for k, v in plain(config).items() if k not in PASSING
-    }
+    same = lasting(about["config"]) == lasting(plain(config))
     return about["command"] == command and same and about["inputs"] == {str(p): sha256(Path(p)) for p in inputs}
 
 

@@ -36,21 +36,21 @@ from unveil.records import Record
 _ADDRESS = re.compile(r"https?://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?P<port>:\d+)?(?:/[\w./~-]*)?", re.A)
 
 
-def host_of(address: str, allow_remote: bool, option: str = "--expert") -> str:
+def host_of(address: str, allow_remote: bool, option: str = "--expert", prefix: str = "--") -> str:
     """Host and port of an address that may be asked; raises for one on another machine unless that is allowed.
 
-    ``option`` is where the address was given, for the message.
+    ``option`` is where the address was given, and ``prefix`` what options beside it begin with, for the message.
     """
     found = _ADDRESS.fullmatch(address)
     if found is None:  # the address is not repeated: a key may stand in it
         raise ExpertError(
             f"{option}: an address is http(s)://HOST:PORT/PATH, such as http://127.0.0.1:8000/v1, without user, key or "
-            "query; a key is read from the environment variable that --key-variable names"
+            f"query; a key is read from the environment variable that {prefix}key-variable names"
         )
     if not (is_here(found["host"]) or allow_remote):
         raise ExpertError(
-            f"{found['host']} is another machine: images and texts would leave this one. See what with --dry-run, and "
-            "allow it with --allow-remote"
+            f"{found['host']} is another machine: images and texts would leave this one. See what with "
+            f"{prefix}dry-run, and allow it with {prefix}allow-remote"
         )
     return found["host"] + (found["port"] or "")
 

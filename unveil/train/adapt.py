@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from unveil import models, runs
@@ -168,19 +169,25 @@ def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool
     if config.method == "full" and not whole:
         raise loop.TrainingError("all weights are trained, so there is no adapter to hand over: use --method lora")
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    if config.method == "lora" and whole:
-        model.get_base_model().save_pretrained(partial, state_dict=merged(model))
-        chat.processor.save_pretrained(partial)
-    else:
-        save(model, chat, replace(config, out=partial))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        if config.method == "lora" and whole:
+            model.get_base_model().save_pretrained(partial, state_dict=merged(model))
+            chat.processor.save_pretrained(partial)
+        else:
+            save(model, chat, replace(config, out=partial))
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    except (OSError, SafetensorError) as error:
+        raise loop.TrainingError(f"the policy could not be written to {folder}: {error}") from error
 
 
 @torch.no_grad()
 def merged(model: Any) -> dict[str, Tensor]:
-    """The weights of a model with adapters by the names that they have without, what adapters add being added."""
+    """The weights of a model with adapters by the names that they have without, what adapters add being added.
+
+    What is changed is put together on the CPU, a matrix at a time: a second model would not fit beside the first.
+    """
     from peft.tuners.lora import LoraLayer
 
     base = model.get_base_model()
@@ -190,7 +197,7 @@ def merged(model: Any) -> dict[str, Tensor]:
     for name, value in base.state_dict().items():
         layer, _, part = name.partition(".base_layer.")
         if part == "weight":
-            value = value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)
+            value = (value + layers[layer].get_delta_weight(layers[layer].active_adapters[0]).to(value)).cpu()
         if not name.startswith(adapters):
             out[f"{layer}.{part}" if part else name] = value
     return out

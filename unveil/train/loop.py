@@ -145,7 +145,7 @@ def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, acc
 
 def _claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
     about = folder / "config.json"
-    relevant = {k: v for k, v in config.items() if k not in runs.PASSING}
+    relevant = runs.lasting(config)
     if restart:
         shutil.rmtree(folder, ignore_errors=True)
     if checkpoints(folder):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
@@ -31,6 +31,7 @@ from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
 
 LOG = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -124,21 +125,31 @@ class Run:
         """Answers to the next questions. A judge or a server that is down stops the run, at a checkpoint."""
         batch, rows = next(self.batches)
         seed = seed_of(self.config.seed, self.step, part, self.accelerator.process_index)
-        try:
-            if self.generator and part == 0:
-                self.renew(self.generator)
-            return experience.collect(
-                self.scorer, self.asked, batch, rows, self.config, seed, self.judge, self.generator
-            )
-        except (JudgeError, GenerationError) as error:
-            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
-            raise loop.TrainingError(f"{error}; go on with --resume from {kept.name}") from error
+        if self.generator and part == 0:
+            self.renew(self.generator)
+        asked = self.scorer, self.asked, batch, rows, self.config, seed, self.judge, self.generator
+        return self.together(lambda: experience.collect(*asked))
 
     def renew(self, generator: Generator) -> None:
         """Offers the policy as it is now to the generator; other processes wait until the first has done so."""
         save = partial(adapt.hand_over, self.scorer.model, self.scorer.chat, self.config)
-        with self.accelerator.main_process_first():
-            generator.renew(self.step, save if self.accelerator.is_main_process else None)
+        first = self.accelerator.is_main_process
+        self.together(lambda: generator.renew(self.step, save) if first else None)
+        self.together(lambda: None if first else generator.renew(self.step, None))
+
+    def together(self, work: Callable[[], Found]) -> Found:
+        """Does what may fail in one process alone, such as a request; then all of them stop, at a checkpoint."""
+        found, failure = None, None
+        try:
+            found = work()
+        except (JudgeError, GenerationError, loop.TrainingError) as error:
+            failure = error
+        failures = torch.tensor(int(failure is not None), device=self.accelerator.device)
+        if int(self.accelerator.reduce(failures, "sum")):
+            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            why = failure or "another process failed, and says why"
+            raise loop.TrainingError(f"{why}; go on with --resume from {kept.name}") from failure
+        return cast(Found, found)
 
     def rewarded(self, drawn: Experience, scores: Scores) -> Rewarded:
         """What the answers are worth."""
