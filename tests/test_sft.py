@@ -127,14 +127,14 @@ def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftCon
                 lambda q, n=parameter_name: seen.update({n: float(q.grad.abs().sum())})
             )
     accelerator = Accelerator(cpu=True)
-    first, tokens = sft.update(scorer, optimizer, batches, accelerator, config)
+    first, tokens, _ = sft.update(scorer, optimizer, batches, accelerator, config)
     assert tokens == sum(len(r.answer) for r in rows_of(copy.chat, tmp_path))
     trained = [n for n, p in model.named_parameters() if p.requires_grad]
     assert seen.keys() == set(trained)
     assert all(seen[n] > 0 for n in trained if "lora_B" in n), "A is zero times B at the start"
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
     for _ in range(3):
-        last, _ = sft.update(scorer, optimizer, batches, accelerator, config)
+        last, _, _ = sft.update(scorer, optimizer, batches, accelerator, config)
     assert last < first
 
 
@@ -159,7 +159,7 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
     optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
     starts = [sum(split[:i]) for i in range(len(split))]
     batches = [rows[s : s + n] for s, n in zip(starts, split, strict=True)]
-    mean, count = sft.update(scorer, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=1e9))
+    mean, count, _ = sft.update(scorer, optimizer, batches, Accelerator(cpu=True), replace(base, clip_norm=1e9))
     assert (mean, count) == (pytest.approx(float(loss / tokens), abs=1e-5), tokens)
     assert got.keys() == expected.keys()
     for name, value in expected.items():

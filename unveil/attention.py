@@ -165,11 +165,16 @@ class Probe(Hook):
     """
 
     looks: Sequence[Look]
+    graph: bool = False
+    """Whether gradients go through what is read."""
     weights: list[Tensor] = field(default_factory=list)
     layers: int = 0
 
-    @torch.no_grad()
     def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()):
+            self._look(module, query, key, mask)
+
+    def _look(self, module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None) -> None:
         self.layers += 1
         found: list[Tensor] = [query.new_empty(0)] * len(self.looks)
         for row, group in itertools.groupby(sorted(range(len(self.looks)), key=self._row), key=self._row):

@@ -208,6 +208,12 @@ def render(text: str, view: View) -> str:
     return _MARKUP.sub(lambda m: view.write(unmark(m[0])[0]), text)
 
 
+def boxes_in(text: str, syntax: BoxSyntax, end: int | None = None) -> list[tuple[int, int]]:
+    """From where to where boxes stand in a text of a model, as they are read and as they are written."""
+    patterns = [pattern for pattern in (syntax.whole, syntax.pattern) if pattern]
+    return [m.span() for pattern in patterns for m in pattern.finditer(text, 0, len(text) if end is None else end)]
+
+
 def neutral(text: str, view: View) -> str:
     """A model's own boxes turned into neutral markup; a malformed one stays as the model wrote it."""
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from unveil.encoding import Chat
 from unveil.records import Kind
-from unveil.syntax import BoxSyntax
+from unveil.syntax import BoxSyntax, boxes_in
 from unveil.train.advantages import TINY, group_relative
 from unveil.train.experience import Experience, Rewarded
 from unveil.wording import places_end
@@ -62,7 +62,7 @@ def placed(worth: Rewarded, drawn: Experience, chat: Chat, parts: bool) -> Tenso
         if parts:
             inside = scopes[name].split(lengths_R.tolist())
             last_R = torch.tensor([int(mask.nonzero()[-1]) for mask in inside])
-        out_S.index_add_(0, starts_R + last_R, share_QG.flatten())
+        out_S.index_add_(0, starts_R + last_R, share_QG.flatten().double())
     return out_S.float()
 
 
@@ -98,7 +98,6 @@ def _scopes(kind: Kind, chat: Chat, ids: Sequence[int], syntax: BoxSyntax) -> tu
         return [], []
     text, spans = chat.spans(ids)
     end = places_end(text)
-    patterns = [pattern for pattern in (syntax.whole, syntax.pattern) if pattern]
-    boxes = [m.span() for pattern in patterns for m in pattern.finditer(text, 0, len(text) if end is None else end)]
+    boxes = boxes_in(text, syntax, end)
     names = [not any(x < a < y for x, y in boxes) for a, _ in spans]
     return [] if end is None else [a <= end for a, _ in spans], names

@@ -118,6 +118,7 @@ class Scorer(nn.Module):
 
     ``budget`` is the number of tokens that trees are packed to; by default the longest tree's. ``distribution`` is what
     answers are scored under; ``entropy`` asks for its entropy too. ``critic`` gives a value for each hidden state.
+    ``looking`` lets gradients go through the attention that is read.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Scorer(nn.Module):
         distribution: Distribution = Distribution(),
         entropy: bool = False,
         critic: nn.Module | None = None,
+        looking: bool = False,
     ):
         super().__init__()
         self.model = model
@@ -140,6 +142,7 @@ class Scorer(nn.Module):
         self.distribution = distribution
         self.entropy = entropy
         self.critic = critic
+        self.looking = looking
         self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
@@ -160,7 +163,8 @@ class Scorer(nn.Module):
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
         image = whole(self.model).config.image_token_id
-        probe = attention.Probe([forest.look(row, tokens, image) for row, tokens in watched.items()])
+        looks = [forest.look(row, tokens, image) for row, tokens in watched.items()]
+        probe = attention.Probe(looks, self.looking)
         with self._probed(probe):
             hidden_BTD = self.hidden(forest)
         weights = dict(zip(watched, probe.weights, strict=True))
@@ -190,6 +194,18 @@ class Scorer(nn.Module):
         if self.architecture is None:
             raise ModelError("this model runs on plain rows")
         return self.architecture
+
+    @property
+    def blind(self) -> str | None:
+        """Why it cannot be told where the model looks, None if it can."""
+        base = whole(self.model)
+        if self.architecture is None:
+            return "it runs on plain rows, on which attention is not read"
+        if attention.of(base) in ("eager", "flex_attention"):
+            return f"--attention {attention.of(base)} does not show it; sdpa does"
+        if base.config.model_type not in gaze.LAYOUTS:
+            return f"{base.config.model_type} models have no patch grid that is known here"
+        return None
 
     def places(self, seen: Seen) -> NDArray[np.float64]:
         """Where the patches of an image lie (``gaze.patches``), worked out once for each image."""

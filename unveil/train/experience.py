@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unveil import gaze
-from unveil.attention import of as attention_of
 from unveil.encoding import Chat, Encoded
 from unveil.geometry import BoxError, checked
 from unveil.records import Dialogue, Kind, Record, read_jsonl, select
@@ -188,16 +187,7 @@ def reads_attention(rewards: Sequence[Reward]) -> bool:
 
 def without_attention(rewards: Sequence[Reward], scorer: Scorer) -> tuple[list[Reward], str | None]:
     """The rewards that this model can have, and why others are left out, None if none is."""
-    base = whole(scorer.model)
-    why = None
-    if not reads_attention(rewards):
-        return list(rewards), None
-    if scorer.architecture is None:
-        why = "it runs on plain rows, on which attention is not read"
-    elif attention_of(base) in ("eager", "flex_attention"):
-        why = f"--attention {attention_of(base)} does not show it; sdpa does"
-    elif base.config.model_type not in gaze.LAYOUTS:
-        why = f"{base.config.model_type} models have no patch grid that is known here"
+    why = scorer.blind if reads_attention(rewards) else None
     if why is None:
         return list(rewards), None
     kept = [reward for reward in rewards if reward.name not in LOOKING]

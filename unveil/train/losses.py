@@ -89,6 +89,15 @@ def clip_share(logps_S: Tensor, old_S: Tensor, advantages_S: Tensor, low: float 
     return beyond_S.float().mean()
 
 
+def looking(shares_N: Tensor, floor: float = 0.01) -> Tensor:
+    """-log(floor + r) of each token, (N,): r is the share of its attention to the image that lies on the lesion.
+
+    The vision relevance of UMed-LVLM (arXiv 2501.01377) with its own gradient. ``floor`` bounds the pull on a token
+    that does not look there at all.
+    """
+    return -(shares_N + floor).log()
+
+
 def averaged(terms_S: Tensor, rows_S: Tensor, rows: int, over: str = "token") -> Tensor:
     """The mean of the tokens' terms, a scalar.
 

@@ -21,7 +21,7 @@ from unveil.encoding import Encoded
 from unveil.records import Dialogue, read_jsonl, select
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, loop
+from unveil.train import adapt, looking, loop, losses
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.stream import Stream
@@ -35,6 +35,9 @@ class SftConfig(adapt.Options):
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
     self_questions: float = 0.5
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
+    looking: float = 0.0
+    """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
+    vision relevance, with its own gradient); 0.1 is one to begin with. It takes time to be of use: train longer."""
 
 
 def main(config: SftConfig) -> Path:
@@ -53,7 +56,8 @@ def main(config: SftConfig) -> Path:
     total = loop.updates(len(train), config.batch_size, config.epochs, config.accumulate, accelerator)
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
-    scorer = Scorer(model, chat, seeing)
+    scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
+    looking.check(scorer, config)
     stream = Stream(scorer, config.dialogues, config)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
     loop.save_only_what_is_trained(accelerator)
@@ -73,12 +77,12 @@ def main(config: SftConfig) -> Path:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
             rows = [next(batches)[1] for _ in range(config.accumulate)]
-            loss, tokens = update(scorer, optimizer, rows, accelerator, config)
+            loss, tokens, looked = update(scorer, optimizer, rows, accelerator, config)
             step += 1
             advance(note=f"loss {loss:.3f}")
             if step % config.log_every == 0 or step == total:
                 speed = tokens / (time.monotonic() - began)
-                log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed)
+                log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed, **looked)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
@@ -117,21 +121,31 @@ def update(
     batches: Sequence[Sequence[Encoded]],
     accelerator: Accelerator,
     config: SftConfig,
-) -> tuple[float, int]:
-    """One optimiser update; returns over all processes the mean loss per answer token and the number of these."""
+) -> tuple[float, int, dict[str, float]]:
+    """One optimiser update; returns over all processes the mean loss per answer token and the number of these.
+
+    And, where it is taught, the share of the attention of tokens which write boxes that lies in the boxes.
+    """
     ids = [row.id for batch in batches for row in batch]
     mine = torch.tensor(sum(len(row.answer) for batch in batches for row in batch), device=accelerator.device)
     tokens = accelerator.reduce(mine, "sum")
-    summed = torch.zeros((), device=accelerator.device)
+    summed, looked = torch.zeros((), device=accelerator.device), []
     for i, batch in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
-            loss = -scorer(batch).logps_S.sum()
-            loop.finite(loss, [row.id for row in batch])
+            told = looking.told(accelerator.unwrap_model(scorer), batch) if config.looking else {}
+            scores = scorer(batch, looking.watched(told))
+            loss = -scores.logps_S.sum()
+            shares = looking.shares_N(scores, told)
             # DDP averages gradients over processes; the loss is a sum over all of them
-            accelerator.backward(loss * (accelerator.num_processes / tokens))
+            whole_loss = loss + config.looking * losses.looking(shares).sum()
+            loop.finite(whole_loss, [row.id for row in batch])
+            accelerator.backward(whole_loss * (accelerator.num_processes / tokens))
         summed += loss.detach()
+        looked.append(shares.detach())
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    return float(accelerator.reduce(summed, "sum") / tokens), int(tokens)
+    found = torch.cat(looked)
+    own = {"looked": float(found.mean())} if len(found) else {}
+    return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), own
 
 
 @torch.no_grad()

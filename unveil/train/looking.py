@@ -1,0 +1,83 @@
+"""Teaching a model to look at what it points at: the vision relevance of UMed-LVLM, with a gradient of its own.
+
+The paper (arXiv 2501.01377) rewards an answer by the share of its words' attention to the image that lies on the
+lesion. That share is a function of the weights, so where the true answer is known nothing has to be drawn to learn:
+
+    L = -sum_t log p(y_t) - c sum_{t in T} log(r_t + floor),   r_t = sum_{boxes} alpha_tj / sum_{image} alpha_tj
+
+with T the tokens with which the answer's boxes are written: a token is written by the one before it, so that one is to
+look. alpha is averaged over heads and the middle third of the layers, as in the reward (``gaze``).
+
+Shapes: N tokens of T, over all rows; P patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unveil.encoding import Encoded
+from unveil.geometry import covered
+from unveil.syntax import boxes_in
+from unveil.train import loop
+from unveil.train.engine import Scorer, Scores
+
+
+@dataclass(frozen=True)
+class Told:
+    """The tokens of an answer that are to look, and the part of each patch that its boxes cover, (P,)."""
+
+    tokens: list[int]
+    covered_P: Tensor
+    places_P: Tensor
+    """Which patches stand for a place of the image at all."""
+
+
+def check(scorer: Scorer, config: Any) -> None:
+    """Raises ``TrainingError`` where a model cannot be taught to look."""
+    if config.looking < 0:
+        raise loop.TrainingError("--looking is a weight, 0 or more")
+    if config.looking and scorer.blind:
+        raise loop.TrainingError(f"--looking: {scorer.blind}")
+    if config.looking and config.gradient_checkpointing:
+        raise loop.TrainingError("--looking reads attention once, which --gradient-checkpointing computes twice")
+
+
+def told(scorer: Scorer, rows: Sequence[Encoded]) -> dict[int, Told]:
+    """By row, what is to look where; rows whose answers hold no box are left out."""
+    out = {}
+    for i, row in enumerate(rows):
+        text, spans = scorer.chat.spans(row.answer)
+        boxes, _ = row.seen.view.read(text)
+        marks = boxes_in(text, row.seen.view.syntax)
+        tokens = [t - 1 for t, (a, b) in enumerate(spans) if t and any(a < y and x < b for x, y in marks)]
+        if not boxes or not tokens:
+            continue
+        places = scorer.places(row.seen)
+        there = ~np.isnan(places[:, 0])
+        inside = np.zeros(len(places))
+        inside[there] = covered(places[there], boxes)
+        out[i] = Told(tokens, torch.from_numpy(inside).float(), torch.from_numpy(there).float())
+    return out
+
+
+def watched(told: Mapping[int, Told]) -> dict[int, list[int]]:
+    """The tokens whose attention is to be read, by row."""
+    return {row: one.tokens for row, one in told.items()}
+
+
+def shares_N(scores: Scores, told: Mapping[int, Told]) -> Tensor:
+    """The share of each token's attention to the image that lies on the boxes, (N,), of those that see it."""
+    found = [scores.logps_S.new_zeros(0)]
+    for row, one in told.items():
+        weights_NP = scores.weights[row].float() * one.places_P.to(scores.logps_S.device)
+        image_N = weights_NP.sum(1)
+        seen_N = image_N > 0  # a sliding window may end before the image
+        inside_N = weights_NP @ one.covered_P.to(scores.logps_S.device)
+        found.append(inside_N[seen_N] / image_N[seen_N])
+    return torch.cat(found)
