@@ -202,7 +202,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
     return enter
 
 
-#: Settings of the rewards beside a run, chosen on validation (docs/log.md).
+#: Settings of the rewards in the main job, chosen among the trials in docs/log.md (drawings of seed 99).
 SMALL_RUN: dict[str, Any] = {
     "epochs": 2.0,
     "combination": "sum",
