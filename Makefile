@@ -27,7 +27,7 @@ bench: bench-install
 	$(BIN)/python -m bench.sft --preset small --method lora --json bench/results/sft-small-lora.json
 	$(BIN)/python -m bench.sft --preset small --method full --json bench/results/sft-small-full.json
 	$(BIN)/python -m bench.grpo --preset small --method lora --json bench/results/grpo-small-lora.json
-	$(BIN)/python -m bench.rewards --preset small --method lora --json bench/results/rewards-small-lora.json
+	$(BIN)/python -m bench.rewards --preset small --method lora --threads 1 --json bench/results/rewards-small-lora.json
 
 bench-install: $(VENV)/.installed-bench
 
