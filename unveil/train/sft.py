@@ -37,7 +37,7 @@ class SftConfig(adapt.Options):
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
     looking: float = 0.0
     """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
-    vision relevance, with its own gradient); 0.1 is one to begin with. It takes time to be of use: train longer."""
+    vision relevance, with its own gradient); 0.1 is one to begin with. See docs/rewards.md for what it did."""
 
 
 def main(config: SftConfig) -> Path:
