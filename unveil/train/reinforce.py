@@ -312,7 +312,8 @@ def begin(
     started = time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
     named, asked = experience.parts(config), experience.questions(config)
-    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=1e-4 if critic is None else 2e-5)  # whitened: see log
+    small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
+    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     checkpoints = config.out / "checkpoints"
