@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -80,3 +81,18 @@ def test_the_ratio_is_the_median_of_ratios() -> None:
 
     found = ratio([1.0, 3.0, 8.0], [2.0, 3.0, 4.0])
     assert (found["value"], found["n"]) == (1.0, 3) and found["low"] >= 0.5 and found["high"] <= 2.0
+
+
+def test_moments_of_gradients_by_hand() -> None:
+    """Two questions with the gradients 3 and 1 by one way, 1 and 1 by the other. Products of different questions: 3, 1,
+    and (3 + 1) / 2 across; with itself a question has 9 and 1, on the mean 5, so the variance is 5 - 3 = 2, and 0. The
+    cosine 2 / sqrt(3) is above 1 by chance, as an estimate free of bias may be; there is none where a length is 0."""
+    from bench.credit import moments
+
+    answer, parts = np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]])
+    found = moments({"answer": answer @ answer.T, "parts": parts @ parts.T, "both": answer @ parts.T})
+    assert (found["mean_squared_answer"], found["mean_squared_parts"]) == (3.0, 1.0)
+    assert (found["variance_answer"], found["variance_parts"]) == (2.0, 0.0)
+    assert found["cosine"] == pytest.approx(2 / 3**0.5)
+    across = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert np.isnan(moments({"answer": across, "parts": across, "both": across})["cosine"])

@@ -167,3 +167,13 @@ def test_settings_are_options_of_the_main_job() -> None:
         _, config = parse(["run", "--compare", "aar", *setting.words])
         assert isinstance(config, job.RunConfig) and (config.withhold or config.train_share < 1)
         assert set(setting.of) <= {*ABNORMALITIES, *MODALITIES} and config.withhold == setting.of
+
+
+def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld() -> None:
+    """By default only rewards are left; asked for by name, a preference method is refused."""
+    from unveil.job import RunConfig, _entries
+
+    assert _entries(RunConfig()) == ("aar", "dpo", "mmedpo")
+    assert _entries(RunConfig(withhold=("cyst",))) == _entries(RunConfig(train_share=0.5)) == ("aar",)
+    with pytest.raises(RecordError, match="dpo would learn of all records"):
+        _entries(RunConfig(withhold=("cyst",), compare=("aar", "dpo")))

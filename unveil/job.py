@@ -176,14 +176,17 @@ def run(config: RunConfig) -> Path:
 def _entries(config: RunConfig) -> tuple[Entry, ...]:
     """What is compared with the fine-tuned model.
 
-    Raises ``RecordError`` for what would learn what is to be withheld: rules write wrong answers from all records.
+    What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it
+    was asked for, ``RecordError`` is raised.
     """
-    lacking = bool(config.withhold) or config.train_share < 1
     usual = FULL if config.full else USUAL if config.data is None else ()
-    chosen = config.compare if config.compare is not None else tuple(e for e in usual if e in REWARDED or not lacking)
-    if knowing := [entry for entry in chosen if entry not in REWARDED] if lacking else []:
+    chosen = usual if config.compare is None else config.compare
+    if not config.withhold and config.train_share == 1:
+        return chosen
+    knowing = [entry for entry in chosen if entry not in REWARDED]
+    if knowing and config.compare is not None:
         raise records.RecordError(f"--withhold and --train-share: {', '.join(knowing)} would learn of all records")
-    return chosen
+    return tuple(entry for entry in chosen if entry in REWARDED)
 
 
 def _checked(config: RunConfig) -> Path:
