@@ -50,8 +50,8 @@ MEASURES = {
     "question_accuracy": Measure(FORM, "All questions", "Right answers to questions of all kinds but the diagnosis."),
     "parse_failures": Measure(FORM, "Unreadable answers", "Nothing that was asked for can be read from them.", -1),
 }
-#: From so many models on they stand side by side, and only the first so many are shown in full.
-FEW = 4
+#: From so many models on they stand side by side, and only the first ones are shown in full, as many as a page is wide.
+FEW, IN_FULL = 4, 3
 SIDE_BY_SIDE = ("accuracy", "iou", "f1_50_named", "question_accuracy", "closed")
 HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition", "sensitivity", "closed", "iou50")
 
@@ -115,11 +115,11 @@ FILTERS = {"figure": figure, "interval": interval, "change": change, "count": co
 def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
     """The table of measures: a row for each metric with a value, and the names of those without one.
 
-    Of ``FEW`` models and more the first ones are shown in full, with their differences from the second (the first being
+    Of ``FEW`` models and more the first ``IN_FULL`` are shown in full, with their differences from the second (the first being
     where all came from); ``beside`` then has the main measures of all of them.
     """
     every = list(scores.get("models", {}))
-    models = every[:FEW]
+    models = every if len(every) < FEW else every[:IN_FULL]
     metrics = {m: scores["models"][m].get("metrics", {}) for m in models}
     present = dict.fromkeys(k for values in metrics.values() for k in values)
     order = [k for k in MEASURES if k in present] + [k for k in present if k not in MEASURES]
