@@ -115,8 +115,8 @@ FILTERS = {"figure": figure, "interval": interval, "change": change, "count": co
 def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
     """The table of measures: a row for each metric with a value, and the names of those without one.
 
-    Of ``FEW`` models and more the first ``IN_FULL`` are shown in full, with their differences from the second (the first being
-    where all came from); ``beside`` then has the main measures of all of them.
+    Of ``FEW`` models and more the first ``IN_FULL`` are shown in full, with their differences from the second (the
+    first being where all came from); ``beside`` then has the main measures of all of them.
     """
     every = list(scores.get("models", {}))
     models = every if len(every) < FEW else every[:IN_FULL]
