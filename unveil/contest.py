@@ -85,7 +85,7 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 dialogues=contest.dialogues,
                 out=contest.out / entry,
                 model=str(contest.out / "sft"),
-                kinds=_kinds(contest),
+                kinds=kinds(contest.dialogues),
                 limit=contest.limit,
                 method=contest.sft.method,
                 checkpoint_every=contest.sft.checkpoint_every,
@@ -101,10 +101,10 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
     return enter
 
 
-def _kinds(contest: Contest) -> tuple[Kind, ...]:
+def kinds(dialogues: Path) -> tuple[Kind, ...]:
     """Diagnoses, where there are any; else the questions that came with the images."""
-    kinds = {d.kind for d in records.read_jsonl(contest.dialogues, Dialogue)}
-    return ("diagnosis",) if "diagnosis" in kinds else ("closed", "open")
+    asked = {d.kind for d in records.read_jsonl(dialogues, Dialogue)}
+    return ("diagnosis",) if "diagnosis" in asked else ("closed", "open")
 
 
 def _tenth(contest: Contest) -> Path:
@@ -123,7 +123,7 @@ def _tenth(contest: Contest) -> Path:
 
 
 #: Times more passes over a tenth of the data: fewer than ten, since it is learnt by heart long before.
-TENTH_EPOCHS = 4
+TENTH_EPOCHS = 2
 
 
 def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
@@ -185,7 +185,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             dialogues=contest.dialogues,
             out=folder,
             model=model,
-            kinds=_kinds(contest),
+            kinds=kinds(contest.dialogues),
             limit=contest.rewarded,
             method=contest.sft.method,
             workers=contest.sft.workers,

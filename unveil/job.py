@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil import records, runs, screen
-from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry
+from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.ingest.reading import Options
 from unveil.stages import (
     CheckConfig,
@@ -64,8 +64,8 @@ class RunConfig:
     """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
     train_tower: bool = False
     """Train the vision tower too."""
-    epochs: float = 4.0
-    """Passes over the training dialogues."""
+    epochs: float = 8.0
+    """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
     batch_size: int = 32
     """Dialogues per forward pass."""
     accumulate: int = 1
@@ -126,7 +126,9 @@ def run(config: RunConfig) -> Path:
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     _predict(config, "base", config.model)
     learning = sft.SftConfig(
+        records=file,
         dialogues=asking.out,
+        kinds=kinds(asking.out),
         out=out / "sft",
         model=config.model,
         revision=config.revision,
@@ -144,7 +146,11 @@ def run(config: RunConfig) -> Path:
         restart=config.restart,
     )
     runs.stage(
-        learning.out, "train sft", learning, [asking.out, *runs.of_model(config.model)], lambda: sft.main(learning)
+        learning.out,
+        "train sft",
+        learning,
+        [file, asking.out, *runs.of_model(config.model)],
+        lambda: sft.main(learning),
     )
     _predict(config, "sft", str(out / "sft"))
     limit = config.compare_limit or (480 if config.data is None else None)

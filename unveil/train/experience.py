@@ -19,10 +19,10 @@ from torch import Tensor
 
 from unveil import gaze
 from unveil.encoding import Chat, Encoded
-from unveil.geometry import BoxError, checked
-from unveil.records import Dialogue, Kind, Record, read_jsonl, select
+from unveil.records import Dialogue, Kind
 from unveil.train import adapt, loop, losses
 from unveil.train.engine import Distribution, Scorer, Scores, whole
+from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
     Answered,
     Attention,
@@ -38,7 +38,6 @@ from unveil.train.rewards import (
 )
 from unveil.train.rollout import Drawn, Generator, banned, rollout
 from unveil.verdict import Case
-from unveil.wording import parse
 
 LOG = logging.getLogger(__name__)
 LOOKING = ("vision", "vision-lift")
@@ -131,46 +130,12 @@ def parts(config: Options) -> list[Reward]:
     return out
 
 
-@dataclass(frozen=True)
-class Questions:
-    """What is asked, and what is known about it."""
-
-    train: list[Dialogue]
-    val: list[Dialogue]
-    records: Mapping[str, Record]
-    names: list[str]
-    """All labels, the vocabulary of names."""
-
-    def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
-        """An answer beside the truth."""
-        parsed = parse(dialogue.kind, text, row.seen.view, self.names)
-        return Case(dialogue, self.records[dialogue.record], parsed, text, self.names, cut)
-
-
 def questions(config: Options) -> Questions:
-    """Reads the questions; raises ``TrainingError`` where there is none to learn from."""
-    records = {record.id: record for record in read_jsonl(config.records, Record)}
-    asked = [d for d in read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
-    if missing := [d.id for d in asked if d.record not in records]:
-        raise loop.TrainingError(f"{missing[0]}: its record is not in {config.records} ({len(missing)} are missing)")
-    train, val = select(asked, "train"), select(asked, "val")
-    if not train:
+    """What is asked; raises ``TrainingError`` where there is none to learn from."""
+    asked = read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    if not asked.train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
-    for name in {d.record for d in train}:
-        _placed(records[name])
-    train = loop.sample(train, config.limit or len(train), config.seed)
-    names = sorted({f.label for record in records.values() for f in record.findings})
-    return Questions(train, loop.sample(val, config.validation_rows, config.seed), records, names)
-
-
-def _placed(record: Record) -> None:
-    """Raises ``TrainingError`` for a box that leads outside of the image: no answer could ever meet it."""
-    for finding in record.findings:
-        try:
-            if finding.box:
-                checked(finding.box, record.width, record.height)
-        except BoxError as error:
-            raise loop.TrainingError(f"{record.id}: {error}; `unveil check` finds all such boxes") from error
+    return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
 
 
 def distribution(config: Options, scorer: Scorer) -> Distribution:
@@ -279,9 +244,6 @@ class Progress:
     """Coefficient of the KL term."""
     first: dict[str, float] = field(default_factory=dict)
     """Entropy and length of the answers at the start."""
-    best: float | None = None
-    """The best validation."""
-    best_step: int = 0
 
     def state_dict(self) -> dict[str, object]:
         return dict(vars(self))

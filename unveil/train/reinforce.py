@@ -22,10 +22,12 @@ from unveil.encoding import Encoded
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, loop, losses, watching
+from unveil.train import adapt, experience, greedy, loop, losses, watching
 from unveil.train.engine import Scorer, Scores, whole
-from unveil.train.experience import Experience, Judge, Options, Progress, Questions, Rewarded
+from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
+from unveil.train.greedy import Best
+from unveil.train.questions import Questions
 from unveil.train.rewards import Reward
 from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
@@ -107,6 +109,7 @@ class Run:
     batches: Iterator[tuple[Sequence[Dialogue], list[Encoded]]]
     log: loop.MetricsLog
     state: Progress
+    best: Best
     total: int
     step: int
     generator: Generator | None = None
@@ -214,7 +217,7 @@ class Run:
         if logs:
             self.log.write(self.step, lr=rate, **mean)
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
-            watching.sample(drawn, worth, self.asked, config, self.step)
+            watching.sample(drawn, worth, config, self.step)
         if why := watching.collapsed(mean, self.state, config):
             kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
             raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
@@ -226,13 +229,13 @@ class Run:
 
     def validate(self) -> None:
         """Greedy answers on validation; keeps the weights that do best."""
-        found = watching.validate(self.scorer, self.asked, self.stream, self.config)
+        config = self.config
+        answering = 2 * config.batch_size, config.max_new_tokens, config.seed
+        found = greedy.validate(self.scorer, self.asked, self.stream, *answering)
         self.log.write(self.step, **found)
-        score = found.get("val_score")
-        if self.config.keep_best and score is not None and (self.state.best is None or score > self.state.best):
-            self.state.best, self.state.best_step = score, self.step
-            if self.accelerator.is_main_process:
-                watching.keep(self.scorer.model, self.checkpoints)
+        if config.keep_best:
+            first = self.accelerator.is_main_process
+            self.best.offer(found.get("val_score"), self.step, self.scorer.model, first)
 
     def progress(self) -> AbstractContextManager[Any]:
         return progress(self.asked_for.command, self.total, self.step, self.accelerator.is_main_process)
@@ -242,15 +245,14 @@ class Run:
         config = self.config
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            if self.state.best is not None:
-                watching.bring_back(self.scorer.model, self.checkpoints)
+            self.best.bring_back(self.scorer.model)
             adapt.save(self.scorer.model, self.scorer.chat, config)
             inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
             choice = {
                 "method": config.method,
                 "learning_rate": config.learning_rate,
                 "updates": self.total * config.updates,
-                "kept": self.state.best_step if self.state.best is not None else self.total,
+                "kept": self.total if self.best.score is None else self.best.step,
             }
             seconds = time.monotonic() - self.started
             runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, chosen=choice)
@@ -346,7 +348,8 @@ def begin(
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
     wrapped, optimizer = accelerator.prepare(scorer, optimizer)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
-    accelerator.register_for_checkpointing(state)
+    best = Best(checkpoints)
+    accelerator.register_for_checkpointing(state, best)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
@@ -359,7 +362,7 @@ def begin(
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
         asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
-        stream, iter(stream(todo)), log, state, total, step, generator,
+        stream, iter(stream(todo)), log, state, best, total, step, generator,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()

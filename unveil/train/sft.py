@@ -6,6 +6,7 @@ one image share it (``engine``).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,17 @@ from accelerate.utils import set_seed
 
 from unveil import runs
 from unveil.encoding import Encoded
-from unveil.records import Dialogue, read_jsonl, select
+from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, looking, loop, losses
+from unveil.train import adapt, greedy, looking, loop, losses, questions
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
+from unveil.train.greedy import Best
+from unveil.train.questions import Questions
 from unveil.train.stream import Stream
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,13 @@ class SftConfig(adapt.Options):
 
     dialogues: Path
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
+    records: Path | None = None
+    """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
+    epoch, and the weights that answer best are kept, which the loss does not tell."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
+    """records: kinds of questions that are answered."""
+    max_new_tokens: int = 384
+    """records: longest answer in tokens."""
     self_questions: float = 0.5
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
     looking: float = 0.0
@@ -45,6 +57,7 @@ def main(config: SftConfig) -> Path:
     asked, started = config, time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
     train, val = data(config)
+    asked_val = answered(config)
     config = adapt.resolved(config, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
@@ -53,13 +66,16 @@ def main(config: SftConfig) -> Path:
     loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
-    total = loop.updates(len(train), config.batch_size, config.epochs, config.accumulate, accelerator)
+    ends = epochs(len(train), config, accelerator)
+    total = ends[-1]
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
     looking.check(scorer, config)
     stream = Stream(scorer, config.dialogues, config)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    best = Best(checkpoints)
+    accelerator.register_for_checkpointing(best)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
@@ -85,14 +101,22 @@ def main(config: SftConfig) -> Path:
                 log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed, **looked)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
+            if asked_val and step in ends:
+                policy, batch = accelerator.unwrap_model(scorer), config.batch_size
+                found = greedy.validate(policy, asked_val, stream, batch, config.max_new_tokens, config.seed)
+                log.write(step, **found)
+                best.offer(found.get("val_score"), step, policy.model, accelerator.is_main_process)
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 loop.save_checkpoint(accelerator, checkpoints, step)
 
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
-        inputs = [config.dialogues, *runs.of_model(config.model)]
-        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
+        policy = accelerator.unwrap_model(scorer)
+        best.bring_back(policy.model)
+        adapt.save(policy.model, chat, config)
+        inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
+        kept = total if best.score is None else best.step
+        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total, "kept": kept}
         runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
     accelerator.end_training()
@@ -106,6 +130,25 @@ def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
     if not train:
         raise loop.TrainingError(f"{config.dialogues}: no dialogue has the split 'train'")
     return train, loop.sample(val, config.validation_rows, config.seed)
+
+
+def answered(config: SftConfig) -> Questions | None:
+    """The validation questions that are answered; None where nothing is known of the truth, or there are none."""
+    if config.records is None:
+        return None
+    asked = questions.read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    if not asked.val:
+        kinds = " or ".join(config.kinds)
+        LOG.warning("%s: no %s question has the split 'val': the last weights are kept", config.dialogues, kinds)
+        return None
+    return asked
+
+
+def epochs(rows: int, config: SftConfig, accelerator: Accelerator) -> list[int]:
+    """The updates after which an epoch has ended, the last of them all included."""
+    whole_epochs = [e for e in range(1, int(config.epochs) + 1) if e < config.epochs]
+    size, passes = config.batch_size, config.accumulate
+    return sorted({loop.updates(rows, size, e, passes, accelerator) for e in (*whole_epochs, config.epochs)})
 
 
 def _learnt(dialogue: Dialogue, config: SftConfig) -> bool:

@@ -1,0 +1,89 @@
+"""Greedy answers on validation, and the weights that gave the best: neither the loss nor drawn answers tell which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from unveil.train import loop
+from unveil.train.engine import Distribution, Scorer, whole
+from unveil.train.questions import Questions
+from unveil.train.rewards import Answered
+from unveil.train.rollout import banned, rollout
+from unveil.train.stream import Stream
+from unveil.verdict import merit
+
+#: What is told of greedy answers.
+METRICS = {"accuracy", "iou", "diagnosis_specificity", "localisation_iou", "localisation_refusal", "recognition"}
+
+
+@torch.no_grad()
+def validate(
+    scorer: Scorer, asked: Questions, stream: Stream, batch_size: int, max_new_tokens: int, seed: int
+) -> dict[str, float]:
+    """Greedy answers to the validation questions, ``batch_size`` at a time.
+
+    ``val_score`` is the mean merit of all answers; the others are the metrics of `unveil score`, named ``val_...``.
+    """
+    sums: dict[str, list[float]] = {}
+    merits, unusable = [], 0
+    greedy = Distribution(0.0, banned(scorer.chat, whole(scorer.model).config))
+    for batch, encoded in stream(loop.parts(asked.val, batch_size)):
+        drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy, seed)
+        for d, row, answer in zip(batch, encoded, drawn, strict=True):
+            answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
+            unusable += not answered.usable
+            if (worth := merit(answered.outcome)) is not None:
+                merits.append(worth)
+            for name in METRICS & answered.outcome.sums.keys():
+                part, of = answered.outcome.sums[name]
+                total = sums.setdefault(name, [0.0, 0.0])
+                total[0], total[1] = total[0] + part, total[1] + of
+    out = {f"val_{name}": part / of for name, (part, of) in sorted(sums.items()) if of}
+    out["val_unusable"] = unusable / len(asked.val)
+    return out | ({"val_score": float(np.mean(merits))} if merits else {})
+
+
+class Best:
+    """The trained weights whose answers did best so far, in a file; which they are is kept in checkpoints."""
+
+    def __init__(self, folder: Path):
+        self.file = folder / "best.safetensors"
+        self.score: float | None = None
+        self.step = 0
+
+    def offer(self, score: float | None, step: int, model: nn.Module, first: bool) -> None:
+        """Keeps the weights if they did better than all before; only the ``first`` process writes.
+
+        The file is written all or nothing.
+        """
+        if score is None or (self.score is not None and score <= self.score):
+            return
+        self.score, self.step = score, step
+        if first:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            partial = self.file.with_name(f"{self.file.name}.partial")
+            trained = {n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if p.requires_grad}
+            save_file(trained, partial)
+            partial.replace(self.file)
+
+    @torch.no_grad()
+    def bring_back(self, model: nn.Module) -> None:
+        """Gives the model those weights, if any were kept."""
+        if self.score is None:
+            return
+        found = load_file(self.file)
+        for name, p in model.named_parameters():
+            if name in found:
+                p.copy_(found[name])
+
+    def state_dict(self) -> dict[str, object]:
+        return {"score": self.score, "step": self.step}
+
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        vars(self).update(state)

@@ -1,0 +1,56 @@
+"""Questions beside what is true: what rewards are earned with, and what greedy answers on validation are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unveil.encoding import Encoded
+from unveil.geometry import BoxError, checked
+from unveil.records import Dialogue, Kind, Record, read_jsonl, select
+from unveil.train import loop
+from unveil.verdict import Case
+from unveil.wording import parse
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked, and what is known about it."""
+
+    train: list[Dialogue]
+    val: list[Dialogue]
+    records: Mapping[str, Record]
+    names: list[str]
+    """All labels, the vocabulary of names."""
+
+    def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
+        """An answer beside the truth."""
+        parsed = parse(dialogue.kind, text, row.seen.view, self.names)
+        return Case(dialogue, self.records[dialogue.record], parsed, text, self.names, cut)
+
+
+def read(records: Path, dialogues: Path, kinds: Sequence[Kind], validation_rows: int, seed: int) -> Questions:
+    """The questions of some kinds, all of the training split and a fixed sample of validation.
+
+    Raises ``TrainingError`` where a question's record is missing, or the box of one leads outside of its image.
+    """
+    known = {record.id: record for record in read_jsonl(records, Record)}
+    asked = [d for d in read_jsonl(dialogues, Dialogue) if d.kind in kinds]
+    if missing := [d.id for d in asked if d.record not in known]:
+        raise loop.TrainingError(f"{missing[0]}: its record is not in {records} ({len(missing)} are missing)")
+    train, val = select(asked, "train"), loop.sample(select(asked, "val"), validation_rows, seed)
+    for name in {d.record for d in (*train, *val)}:
+        _placed(known[name])
+    names = sorted({f.label for record in known.values() for f in record.findings})
+    return Questions(train, val, known, names)
+
+
+def _placed(record: Record) -> None:
+    """Raises ``TrainingError`` for a box that leads outside of the image: no answer could ever meet it."""
+    for finding in record.findings:
+        try:
+            if finding.box:
+                checked(finding.box, record.width, record.height)
+        except BoxError as error:
+            raise loop.TrainingError(f"{record.id}: {error}; `unveil check` finds all such boxes") from error
