@@ -23,9 +23,10 @@ import tyro
 
 from bench import race
 from bench.models import make_picture, small, texts
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.profiles import profile_of
 from unveil.records import Dialogue
+from unveil.rows import Encoded
 from unveil.screen import progress
 from unveil.train import loop
 from unveil.train.engine import Scorer

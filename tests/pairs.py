@@ -10,8 +10,8 @@ import torch
 from conftest import SIZES, draw
 
 from bench.families import loaded
-from unveil.encoding import Encoded
 from unveil.records import Pair, image_path, write_jsonl
+from unveil.rows import Encoded
 from unveil.train import dpo
 from unveil.train.dpo import DpoConfig
 

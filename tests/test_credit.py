@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from unveil import spelling
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Kind
@@ -38,7 +39,9 @@ def drawn(chat: Chat, *answers: str, kind: Kind = "diagnosis", judged: bool = Fa
 
 def said(chat: Chat, ids: list[int], mask: Tensor) -> str:
     """What the tokens under a mask say."""
-    return "".join(piece for piece, inside in zip(chat.pieces(ids), mask.tolist(), strict=True) if inside)
+    return "".join(
+        piece for piece, inside in zip(spelling.pieces(chat.tokenizer, ids), mask.tolist(), strict=True) if inside
+    )
 
 
 def scopes(answers: Experience, chat: Chat, *rewards: str) -> dict[str, Tensor]:
@@ -165,7 +168,8 @@ def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: st
     """A letter a token: of the box as the parser reads it only the first letter belongs to the names."""
     said, box = SYNTAX_BOXES[name]
     text = f"Detection: abnormal.\nLocalisation: {said}.\nRecognition: cyst."
-    letters = SimpleNamespace(spans=lambda ids: (text, [(i, i + 1) for i in range(len(text))]))
+    words = SimpleNamespace(convert_ids_to_tokens=lambda ids: list(text), decode=lambda ids, **_: text)
+    letters = SimpleNamespace(tokenizer=words)
     _, names = _scopes("diagnosis", cast(Chat, letters), [0] * len(text), SYNTAXES[name])
     kept = "".join(letter for letter, inside in zip(text, names, strict=True) if inside)
     assert kept == text.replace(box, box[0])
@@ -173,7 +177,7 @@ def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: st
 
 def inner(chat: Chat, answers: Experience) -> int:
     """The place of a token inside of the first box, which does not begin it."""
-    return next(i for i, piece in enumerate(chat.pieces(answers.drawn[0].ids)) if "<b2>" in piece)
+    return next(i for i, piece in enumerate(spelling.pieces(chat.tokenizer, answers.drawn[0].ids)) if "<b2>" in piece)
 
 
 def test_rewards_come_with_the_last_token_that_they_can_depend_on(tiny: Loaded) -> None:

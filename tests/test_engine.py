@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
 from unveil import attention, models
-from unveil.encoding import Encoded
 from unveil.models import Loaded
+from unveil.rows import Encoded
 from unveil.train import adapt, engine
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features

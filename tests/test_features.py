@@ -16,9 +16,9 @@ from conftest import dialogue, draw
 from torch import Tensor
 
 from bench.families import TINY, fresh
-from unveil.encoding import Encoded, Seen, stack_images
 from unveil.models import Loaded, part_of
 from unveil.profiles import ModelError
+from unveil.rows import Encoded, Seen, stack_images
 from unveil.train import features, loop
 from unveil.train.features import Features
 

@@ -14,12 +14,13 @@ from conftest import dialogue, draw, records_in
 from bench.families import FAMILIES, fresh
 from unveil import attention, cli, gaze
 from unveil.curate.mau import Rules, mau
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.geometry import covered
 from unveil.models import Loaded, part_of
 from unveil.preferences import read_pairs
 from unveil.profiles import ModelError
 from unveil.records import write_jsonl
+from unveil.rows import Encoded
 from unveil.train.features import Features
 
 SHORT = "llava_mistral"  # its window ends before the image here

@@ -23,11 +23,12 @@ from bench.families import fresh, loaded
 from unveil import generating, models, rewarding, runs
 from unveil.curate.expert import ExpertError
 from unveil.curate.mau import Rules, mau
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.generating import GenerateOptions, Server
 from unveil.models import Loaded
 from unveil.records import Dialogue, Record, write_jsonl
 from unveil.replies import Reader
+from unveil.rows import Encoded
 from unveil.train import adapt, losses, reinforce
 from unveil.train.engine import Distribution
 from unveil.train.grpo import GrpoConfig

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bench.families import FAMILIES, loaded
-from unveil.encoding import Encoded
+from unveil.rows import Encoded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, claim, cosine, finite
 

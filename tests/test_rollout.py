@@ -11,8 +11,8 @@ from conftest import dialogue, draw
 
 from bench.families import FAMILIES, fresh, loaded
 from unveil import attention, models
-from unveil.encoding import Encoded
 from unveil.models import Loaded
+from unveil.rows import Encoded
 from unveil.train.engine import Distribution, Scorer, whole
 from unveil.train.features import Features
 from unveil.train.rollout import banned, rollout

@@ -13,10 +13,11 @@ import torch
 from conftest import dialogue, draw
 
 from bench.families import fresh
-from unveil.encoding import Chat, Seen
+from unveil.encoding import Chat
 from unveil.pixels import ImageError
 from unveil.profiles import ModelError
 from unveil.records import Dialogue
+from unveil.rows import Seen
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer
 from unveil.train.features import Features

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_mask
 
-from unveil.encoding import Encoded, Seen
 from unveil.profiles import ModelError
+from unveil.rows import Encoded, Seen
 from unveil.train.tree import Forest, Node, Tree, allowed, block_mask, grow, plant
 
 I, W, y, n, H, c = 1, 2, 3, 4, 5, 6  # noqa: E741, the letters of tree.py's drawing

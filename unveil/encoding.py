@@ -9,12 +9,10 @@ Shapes: B rows, T tokens.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,12 +21,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import Tensor
 
-from unveil import noise, pixels
+from unveil import noise, pixels, spelling
 from unveil.noise import Noise
 from unveil.profiles import ModelError, Profile
 from unveil.records import Dialogue, Kind
+from unveil.rows import Encoded, Seen, stack_images
 from unveil.syntax import MARKUP, SYNTAXES, BoxSyntax, View, render
 from unveil.wording import HINTS
 
@@ -36,66 +35,6 @@ IGNORED = -100
 ASKER = "VUSER"
 BLANK = View(MARKUP, (1, 1), (1, 1))  # of a prompt without an image
 _SIGN = "\u2021"  # stands for a text whose surroundings are looked for
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An image as one model sees it: its tensors, the text and the ids that stand for it, the frame of coordinates."""
-
-    tensors: dict[str, Tensor]
-    text: str
-    block: list[int]
-    types: dict[str, list[int]]
-    view: View
-    was: bytes | None = None
-    """The digest of the whole image, where its pixels were let go."""
-
-    @cached_property
-    def digest(self) -> bytes:
-        """A hash of the processed image: of its pixels and of all that the processor did to them."""
-        if self.was is not None:
-            return self.was
-        found = hashlib.blake2b(digest_size=16)
-        for name, value in sorted(self.tensors.items()):
-            found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-            found.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return found.digest()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Travels between processes by value: each tensor in shared memory would hold a file open while it lives."""
-        return {**vars(self), "tensors": {k: v.numpy() for k, v in self.tensors.items()}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, tensors={k: torch.from_numpy(v) for k, v in state["tensors"].items()})
-
-    @property
-    def whole(self) -> bool:
-        """Whether a tower can look at it."""
-        return self.was is None
-
-    @property
-    def nbytes(self) -> int:
-        """What its tensors hold."""
-        return sum(t.nbytes for t in self.tensors.values())
-
-    def light(self) -> Seen:
-        """The same without pixels: sizes and grids only. Enough where the tower's features are known."""
-        small = {k: v for k, v in self.tensors.items() if not v.is_floating_point() and v.dim() <= 2}
-        return replace(self, tensors=small, was=self.digest)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One row: the prompt's ids with the image inside, and the answer's ids (empty when the model is to answer)."""
-
-    id: str
-    seen: Seen
-    prompt: list[int]
-    answer: list[int]
-    image_at: int
-
-    def __len__(self) -> int:
-        return len(self.prompt) + len(self.answer)
 
 
 class Chat:
@@ -245,7 +184,7 @@ class Chat:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens and all."""
-        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return spelling.decoded(self.tokenizer, ids)
 
     def prompt_text(self, question: str) -> str:
         return self._rendered(self._turns(question), add_generation_prompt=True)
@@ -352,7 +291,7 @@ class Chat:
             "labels": [fill([IGNORED] * len(r.prompt) + r.answer, IGNORED) for r in rows],
         }
         for key in rows[0].seen.types:
-            out[key] = [fill(_typed(r, key), 0) for r in rows]
+            out[key] = [fill(r.types(key), 0) for r in rows]
         if self.profile.prefix:
             out["token_type_ids"] = [fill([0] * len(r.prompt) + [1] * len(r.answer), 1) for r in rows]
         batch = {k: torch.tensor(v) for k, v in out.items()} | stack_images([r.seen.tensors for r in rows])
@@ -364,37 +303,10 @@ class Chat:
         drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
         return self.decode([i for i in ids[:end] if i not in drop]).strip()
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The part of the text that each generated id adds."""
-        words = self.tokenizer.convert_ids_to_tokens(list(ids))
-        plain = [
-            _ASCII.sub(_letter, word.replace("\u0120", " ").replace("\u2581", " ").replace("\u010a", "\n"))
-            for word in words
-        ]
-        if "".join(plain).strip() == self.decode(ids).strip():
-            return plain
-        # a letter belongs to the id that completes it; what is not complete yet is decoded as the sign for that
-        whole = [self.decode(ids[: i + 1]).rstrip("\ufffd") for i in range(len(ids))]
-        return [now[len(before) :] for before, now in itertools.pairwise(["", *whole])]
-
-    def spans(self, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]]]:
-        """The text of generated ids, and from where to where in it each id reaches."""
-        pieces = self.pieces(ids)
-        ends = list(itertools.accumulate(map(len, pieces), initial=0))
-        return "".join(pieces), list(itertools.pairwise(ends))
-
     @cached_property
     def stops(self) -> frozenset[int]:
         """The ids at which generation ends."""
         return frozenset(i for i in (self.end[0], self.tokenizer.eos_token_id) if i is not None)
-
-
-_ASCII = re.compile(r"<0x([0-7][0-9A-F])>")
-
-
-def _letter(byte: re.Match[str]) -> str:
-    """The letter that a token for a byte of ASCII stands for."""
-    return chr(int(byte[1], 16))
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:
@@ -405,23 +317,3 @@ def _find(part: list[int], whole: list[int]) -> int | None:
     """Where ``part`` first stands in ``whole``."""
     size = len(part)
     return next((i for i, token in enumerate(whole) if token == part[0] and whole[i : i + size] == part), None)
-
-
-def _typed(row: Encoded, key: str) -> list[int]:
-    """Token types of a whole row: those of the image's tokens, 0 elsewhere."""
-    types = row.seen.types[key]
-    return [0] * row.image_at + types + [0] * (len(row) - row.image_at - len(types))
-
-
-def stack_images(tensors: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Image tensors of several rows behind one another, padded where images have different numbers of tiles."""
-    out = {}
-    for key in tensors[0]:
-        parts = [t[key] for t in tensors]
-        shape = [max(p.shape[d] for p in parts) for d in range(1, parts[0].dim())]
-        padded = []
-        for part in parts:
-            gaps = [g for d in reversed(range(1, part.dim())) for g in (0, shape[d - 1] - part.shape[d])]
-            padded.append(nn.functional.pad(part, gaps) if any(gaps) else part)
-        out[key] = torch.cat(padded)
-    return out

@@ -19,12 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unveil import attention
-from unveil.encoding import Chat, Encoded, Seen
+from unveil import attention, spelling
+from unveil.encoding import Chat
 from unveil.geometry import Box, area, covered
 from unveil.models import Loaded, language_model, load
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record
+from unveil.rows import Encoded, Seen
 
 Boxes = NDArray[np.float64]
 
@@ -193,7 +194,7 @@ def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]
 
 def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
     """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, places = chat.spans(ids)
+    text, places = spelling.spans(chat.tokenizer, ids)
     words = r"[\s_-]+".join(map(re.escape, label.split()))
     spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
     return [t for t, (a, b) in enumerate(places) if any(a < y and x < b for x, y in spans)]

@@ -26,10 +26,11 @@ from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
 from unveil.curate.expert import ExpertError, Picture, Request, Turn, named
 from unveil.curate.gate import Gate, Manifest, host_of, is_here
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.experts import key_in
 from unveil.records import Dialogue, Record, image_path, read_jsonl
 from unveil.replies import Reader
+from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.train import experience
 from unveil.train.engine import Distribution

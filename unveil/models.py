@@ -30,8 +30,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from unveil.encoding import IGNORED, Chat, Encoded
+from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
+from unveil.rows import Encoded
 from unveil.sampling import Sampling
 
 TINY = "tiny"

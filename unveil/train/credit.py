@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unveil import spelling
 from unveil.encoding import Chat
 from unveil.records import Kind
 from unveil.syntax import BoxSyntax, boxes_in
@@ -96,7 +97,7 @@ def _scopes(kind: Kind, chat: Chat, ids: Sequence[int], syntax: BoxSyntax) -> tu
     """
     if kind != "diagnosis":
         return [], []
-    text, spans = chat.spans(ids)
+    text, spans = spelling.spans(chat.tokenizer, ids)
     end = places_end(text)
     boxes = boxes_in(text, syntax, end)
     names = [not any(x < a < y for x, y in boxes) for a, _ in spans]

@@ -25,9 +25,9 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from unveil import runs
-from unveil.encoding import Encoded
 from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
+from unveil.rows import Encoded
 from unveil.screen import progress
 from unveil.train import adapt, loop, losses
 from unveil.train.engine import Scorer, whole

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from unveil import attention, gaze
-from unveil.encoding import IGNORED, Chat, Encoded, Seen
+from unveil.encoding import IGNORED, Chat
 from unveil.models import language_model
 from unveil.profiles import ModelError
+from unveil.rows import Encoded, Seen
 from unveil.train.features import Features
 from unveil.train.losses import token_logps
 from unveil.train.tree import Forest, Tree, allowed, block_mask, grow, plant

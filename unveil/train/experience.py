@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unveil import gaze
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.records import Dialogue, Kind
+from unveil.rows import Encoded
 from unveil.train import adapt, loop, losses
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.questions import Questions, read

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil import runs
-from unveil.encoding import Seen, stack_images
 from unveil.models import fingerprint, part_of
 from unveil.profiles import ModelError
+from unveil.rows import Seen, stack_images
 
 LOG = logging.getLogger(__name__)
 Kept = Literal["features", "hidden states", "nothing"]

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.encoding import Encoded
+from unveil import spelling
 from unveil.geometry import covered
+from unveil.rows import Encoded
 from unveil.syntax import boxes_in
 from unveil.train import loop
 from unveil.train.engine import Scorer, Scores
@@ -52,7 +53,7 @@ def told(scorer: Scorer, rows: Sequence[Encoded]) -> dict[int, Told]:
     """By row, what is to look where; rows whose answers hold no box are left out."""
     out = {}
     for i, row in enumerate(rows):
-        text, spans = scorer.chat.spans(row.answer)
+        text, spans = spelling.spans(scorer.chat.tokenizer, row.answer)
         boxes, _ = row.seen.view.read(text)
         marks = boxes_in(text, row.seen.view.syntax)
         tokens = [t - 1 for t, (a, b) in enumerate(spans) if t and any(a < y and x < b for x, y in marks)]

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from unveil import runs
-from unveil.encoding import Encoded
 from unveil.models import default_device, default_dtype, part_of
+from unveil.rows import Encoded
 
 Row = TypeVar("Row")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.encoding import Encoded
 from unveil.geometry import BoxError, checked
 from unveil.records import Dialogue, Kind, Record, read_jsonl, select
+from unveil.rows import Encoded
 from unveil.train import loop
 from unveil.verdict import Case
 from unveil.wording import parse

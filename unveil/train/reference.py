@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unveil.encoding import Encoded
+from unveil.rows import Encoded
 from unveil.train.loop import TrainingError
 
 LOG = logging.getLogger(__name__)

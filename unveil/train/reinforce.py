@@ -18,8 +18,8 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from unveil import runs
-from unveil.encoding import Encoded
 from unveil.records import Dialogue
+from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
 from unveil.train import adapt, experience, greedy, loop, losses, watching

@@ -21,9 +21,10 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from unveil import attention
 from unveil.attention import Branches, Recorder
-from unveil.encoding import Chat, Encoded
+from unveil.encoding import Chat
 from unveil.models import language_model
 from unveil.records import Dialogue
+from unveil.rows import Encoded
 from unveil.train.engine import Distribution, Scorer, logits, positions, whole, windows
 from unveil.train.tree import Forest
 

@@ -18,8 +18,8 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from unveil import runs
-from unveil.encoding import Encoded
 from unveil.records import Dialogue, Kind, read_jsonl, select
+from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
 from unveil.train import adapt, greedy, looking, loop, losses, questions

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unveil.encoding import Chat, Encoded, Seen
+from unveil.encoding import Chat
 from unveil.noise import Noise
 from unveil.pixels import ImageError
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, image_path
+from unveil.rows import Encoded, Seen
 from unveil.train import loop
 from unveil.train.adapt import Options
 from unveil.train.engine import Scorer, whole

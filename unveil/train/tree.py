@@ -39,8 +39,8 @@ import torch
 from torch import Tensor
 
 from unveil.attention import Look
-from unveil.encoding import Encoded, Seen
 from unveil.profiles import ModelError
+from unveil.rows import Encoded, Seen
 
 
 @dataclass(frozen=True)
