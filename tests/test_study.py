@@ -73,6 +73,19 @@ def test_runs_that_are_there_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "| fine-tuning helps | sft − base |" in document.read_text()
 
 
+def test_the_papers_figures_stand_beside() -> None:
+    """Where the paper has one; the table of a study without such figures has no such column."""
+    figures = {m: vars(study.Mean(0.5, 0.4, 0.6, 2)) for m in METRICS}
+    about = {"metrics": METRICS, "seeds": [1, 2], "patients": 4, "model": "tiny", "values": {"sft": figures}}
+    about["values"]["aar-without-relevance"] = figures
+    lines = study_tables._models({**about, "published": study.UMED_LVLM})
+    assert "| sft | 0.67 | 0.500 [0.400, 0.600] |" in "\n".join(lines)
+    assert "| aar-without-relevance | – | 0.500 [0.400, 0.600] |" in "\n".join(lines)
+    assert {line.count("|") for line in lines if line.startswith("|")} == {len(METRICS) + 3}
+    plain = study_tables._models({**about, "published": {}})
+    assert "| sft | 0.500 [0.400, 0.600] |" in "\n".join(plain) and "paper" not in "\n".join(plain)
+
+
 @pytest.mark.parametrize("seeds", [(1,), (1, 1), ()])
 def test_one_seed_is_no_study(seeds: tuple[int, ...], tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="at least two"):

@@ -21,11 +21,17 @@ def _models(about: Mapping[str, Any]) -> list[str]:
         f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and",
         "judge: this tells of the methods at this scale and nothing of patients.",
         "",
-        f"| model | {' | '.join(metrics.values())} |",
-        f"|---|{'---|' * len(metrics)}",
     ]
+    published, titles = about["published"], list(metrics.values())
+    if published:
+        lines[-1:] = ["The paper's column is category accuracy on real images, one run of a far larger model.", ""]
+        titles.insert(0, "the paper")
+    lines += [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(titles)}"]
     for name, figures in about["values"].items():
-        lines.append(f"| {name} | {' | '.join(_cell(figures[m]) for m in metrics)} |")
+        cells = [_cell(figures[m]) for m in metrics]
+        if published:
+            cells.insert(0, f"{published[name]:.2f}" if name in published else "–")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
