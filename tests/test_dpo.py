@@ -149,7 +149,7 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: DpoConfig)
     in_order = sorted(batch, key=lambda pair: pair.image)
     loss, figures = dpo.pair_loss(scorer, in_order, encoded(in_order, config), held, config)
     assert float(loss.detach()) == pytest.approx(len(terms) * math.log(2), abs=1e-6)
-    assert figures["margin"] == figures["accuracy"] == figures["kl"] == 0.0
+    assert figures["margin"] == figures["told_apart"] == figures["kl"] == 0.0
 
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
@@ -160,7 +160,7 @@ def test_a_run_learns_the_pairs(method: str, terms: Any, base: DpoConfig) -> Non
     assert [line["step"] for line in lines] == list(range(1, 13))
     assert lines[0]["loss"] == pytest.approx(len(terms) * math.log(2), abs=1e-4)
     assert abs(lines[0]["margin"]) < 1e-4 and abs(lines[0]["kl"]) < 1e-6
-    assert lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > 0 and lines[-1]["accuracy"] > 0.5
+    assert lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > 0 and lines[-1]["told_apart"] > 0.5
 
 
 @pytest.mark.parametrize("options", [{"loss": "hinge"}, {"loss": "ipo"}, {"smoothing": 0.1}, {"per_token": True}])

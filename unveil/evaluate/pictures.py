@@ -200,6 +200,7 @@ class Chart:
 TOGETHER = (
     ("loss", "val_loss"),
     ("val_accuracy", "val_iou"),
+    ("told_apart", "val_told_apart"),
     ("reward",),
     ("localisation",),
     ("vision",),
@@ -219,6 +220,8 @@ NAMES = {
     "relevance": "Reward for relevance",
     "val_accuracy": "Right names (validation, greedy)",
     "val_iou": "IoU (validation, greedy)",
+    "told_apart": "Pairs told apart (training)",
+    "val_told_apart": "Pairs told apart (validation)",
     "val_score": "Merit (validation, greedy)",
     "val_diagnosis_specificity": "Specificity (validation, greedy)",
     "val_unusable": "Unusable answers (validation, greedy)",
@@ -228,7 +231,7 @@ NAMES = {
 }
 
 
-TITLES = {"loss": "Loss", "val_accuracy": "Validation, greedy answers"}
+TITLES = {"loss": "Loss", "told_apart": "Pairs told apart", "val_accuracy": "Validation, greedy answers"}
 
 
 def charts(rows: Sequence[dict[str, Any]], most: int = 8) -> list[Chart]:

@@ -240,7 +240,7 @@ def pair_loss(
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
             "loss": loss.detach(),
-            "accuracy": torch.stack([(better > other).float().mean() for other in others]).mean(),
+            "told_apart": torch.stack([(better > other).float().mean() for other in others]).mean(),
             "margin": torch.stack([(better - other).mean() for other in others]).mean(),
             "logps_chosen": logps_PR[:, 0].mean(),
             "logps_rejected": logps_PR[:, 1].mean(),
