@@ -75,6 +75,14 @@ def records_in(folder: Path, count: int = 6) -> list[Record]:
     return out
 
 
+def write_both(folder: Path, count: int) -> Path:
+    """records.jsonl of drawn images, and the dialogues on them beside it; returns the folder."""
+    records = records_in(folder, count)
+    write_jsonl(folder / "records.jsonl", records)
+    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
+    return folder
+
+
 def write_dialogues(folder: Path, count: int = 6) -> Path:
     """Drawn images and the dialogues on them; returns dialogues.jsonl."""
     rules = Rules(regions=2)

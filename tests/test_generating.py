@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import dialogue, draw, records_in
+from conftest import dialogue, draw, write_both
 from drawing import Reply, Vllm, drawing
 from serving import free_port, serve
 from test_reinforce import lines
@@ -22,7 +22,6 @@ from torch import Tensor
 from bench.families import fresh, loaded
 from unveil import generating, models, rewarding, runs
 from unveil.curate.expert import ExpertError
-from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.generating import GenerateOptions, Server
 from unveil.models import Loaded
@@ -48,11 +47,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records and dialogues of drawn images, two of which are trained on."""
-    folder = tmp_path_factory.mktemp("data")
-    records = records_in(folder, 5)
-    write_jsonl(folder / "records.jsonl", records)
-    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
-    return folder
+    return write_both(tmp_path_factory.mktemp("data"), 5)
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import records_in
+from conftest import write_both
 from killing import run_and_kill
 from torch import nn
 
 from unveil import cli, models
-from unveil.curate.mau import Rules, mau
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import greedy, loop, sft
 from unveil.train.greedy import Best
@@ -26,11 +25,7 @@ from unveil.train.sft import SftConfig
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records and dialogues of drawn images."""
-    folder = tmp_path_factory.mktemp("data")
-    records = records_in(folder, 9)
-    write_jsonl(folder / "records.jsonl", records)
-    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
-    return folder
+    return write_both(tmp_path_factory.mktemp("data"), 9)
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import pytest
 import torch
-from conftest import records_in
+from conftest import write_both
 from killing import run_and_kill
 from torch import Tensor
 
 from unveil import cli, models
-from unveil.curate.mau import Rules, mau
 from unveil.records import Record, read_jsonl, write_jsonl
 from unveil.train import grpo, losses, ppo, reinforce, sft
 from unveil.train.advantages import generalised, group_relative
@@ -78,11 +77,7 @@ def test_the_better_arm_is_found(method: str) -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records and dialogues of drawn images."""
-    folder = tmp_path_factory.mktemp("data")
-    records = records_in(folder, 9)
-    write_jsonl(folder / "records.jsonl", records)
-    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
-    return folder
+    return write_both(tmp_path_factory.mktemp("data"), 9)
 
 
 @pytest.fixture(scope="module")
