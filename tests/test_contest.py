@@ -6,10 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from cases import record
+from conftest import write_both
 
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.records import Dialogue, write_jsonl
+from unveil.train import sft
 
 
 def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
@@ -35,3 +38,18 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
 
 def test_every_entry_can_be_entered() -> None:
     assert set(ENTRIES) == {*PREFERRED, *REWARDED} and set(USUAL) <= set(FULL) <= set(ENTRIES)
+
+
+def test_fine_tuning_on_a_tenth_is_done_once(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Self-training starts from it too, and a run that goes on finds it there."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    options: dict[str, Any] = {"model": str(tiny_folder), "epochs": 0.1, "validate_every": 0, "max_new_tokens": 8}
+    learning = sft.SftConfig(**common, out=tmp_path / "sft", workers=0, **options)
+    contest = Contest(**common, out=tmp_path, sft=learning, answer_batch=4)
+    trained, train = [], sft.main
+    monkeypatch.setattr(sft, "main", lambda config: trained.append(train(config)))
+    assert contest.enter("sft-tenth") == contest.enter("sft-tenth") == tmp_path / "sft-tenth"
+    assert len(trained) == 1

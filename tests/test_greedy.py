@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import torch
 from accelerate import Accelerator
 from conftest import write_both
 from killing import run_and_kill
+from safetensors.torch import load_file
 from torch import nn
 
 from unveil import cli, models
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import greedy, loop, sft
 from unveil.train.greedy import Best
+from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
 
 
@@ -57,11 +60,17 @@ def kept(folder: Path) -> int:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The trained weights that were saved, by the names that they have in training."""
+    if (adapter := folder / "adapter_model.safetensors").is_file():
+        return {name.replace(".weight", ".default.weight"): value for name, value in load_file(adapter).items()}
     return dict(models.load(str(folder)).model.named_parameters())
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("best", [0, 1, 2])
-def test_the_epoch_that_answers_best_is_saved(best: int, base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_epoch_that_answers_best_is_saved(
+    best: int, method: Any, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three epochs with given scores: what is saved are the weights as they were when the best one was given."""
     seen: list[dict[str, torch.Tensor]] = []
     scores = [0.5, 0.5, 0.5]
@@ -72,7 +81,7 @@ def test_the_epoch_that_answers_best_is_saved(best: int, base: SftConfig, monkey
         return {"val_score": scores[len(seen) - 1]}
 
     monkeypatch.setattr(greedy, "validate", scripted)
-    out = sft.main(base)
+    out = sft.main(replace(base, method=method))
     steps = list(validations(out))
     assert len(seen) == 3 and kept(out) == steps[best]
     saved = weights(out)
@@ -88,6 +97,39 @@ def test_equal_scores_keep_the_earlier(tmp_path: Path) -> None:
         best.offer(score, step, model, first=True)
     best.bring_back(model)
     assert (best.step, best.score, float(model.weight.detach())) == (1, 0.4, 1.0)
+
+
+def test_what_a_checkpoint_names_outlives_what_came_after(tmp_path: Path) -> None:
+    """Killed after a better step that no checkpoint knows, and that a run taken up may not find again."""
+    model, best = nn.Linear(1, 1, bias=False), Best(tmp_path)
+
+    def offer(to: Best, score: float, step: int) -> None:
+        nn.init.constant_(model.weight, float(step))
+        to.offer(score, step, model, first=True)
+
+    offer(best, 0.3, 1)
+    offer(best, 0.4, 2)
+    kept = best.state_dict()
+    offer(best, 0.5, 3)
+    offer(best, 0.6, 4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best-0000002.safetensors", "best-0000004.safetensors"]
+    again = Best(tmp_path)
+    again.load_state_dict(kept)
+    again.bring_back(model)
+    assert float(model.weight.detach()) == 2.0
+    offer(again, 0.45, 5)
+    again.bring_back(model)
+    assert float(model.weight.detach()) == 5.0
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(greedy, "save_file", full)
+    with pytest.raises(TrainingError, match=r"best weights so far .* No space left on device"):
+        Best(tmp_path).offer(0.5, 1, nn.Linear(1, 1), first=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_score_nothing_is_brought_back(tmp_path: Path) -> None:
@@ -157,6 +199,27 @@ def test_a_record_that_is_missing_is_named(base: SftConfig, data: Path, tmp_path
     words = ["--dialogues", base.dialogues, "--records", tmp_path / "records.jsonl", "--out", base.out]
     assert cli.main(["train", "sft", *map(str, words), "--model", base.model]) == 1
     assert "r0/" in capsys.readouterr().err
+
+
+def test_other_records_are_another_run(base: SftConfig, data: Path, tmp_path: Path) -> None:
+    """Scores against another truth cannot be compared."""
+    config = replace(base, checkpoint_every=1, keep_checkpoints=True, epochs=1.0)
+    sft.main(config)
+    rows = list(read_jsonl(data / "records.jsonl", Record))
+    shutil.copyfile(data / "records.jsonl", tmp_path / "kept.jsonl")
+    try:
+        write_jsonl(data / "records.jsonl", [*rows[:-1], replace(rows[-1], findings=())])
+        with pytest.raises(TrainingError, match=r"of a run with another data"):
+            sft.main(replace(config, resume=True))
+    finally:
+        shutil.copyfile(tmp_path / "kept.jsonl", data / "records.jsonl")
+    sft.main(replace(config, resume=True))
+
+
+def test_questions_without_a_true_answer(base: SftConfig, capsys: Any) -> None:
+    words = ["--dialogues", base.dialogues, "--records", base.records, "--out", base.out, "--kinds", "self-question"]
+    assert cli.main(["train", "sft", *map(str, words), "--model", base.model]) == 1
+    assert "--kinds self-question: such questions have no true answer" in capsys.readouterr().err
 
 
 def test_a_records_file_that_is_not_there(base: SftConfig, tmp_path: Path, capsys: Any) -> None:

@@ -27,6 +27,7 @@ from torch import nn
 from bench.families import FAMILIES, loaded
 from unveil.rows import Encoded
 from unveil.train import loop
+from unveil.train.greedy import Best
 from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, claim, cosine, finite
 
 # ---------------------------------------------------------------------------------------------------------------- order
@@ -382,6 +383,15 @@ def test_generators_that_cannot_be_restored_are_an_error(tmp_path: Path) -> None
     torch.save({**states, "random_state": "nonsense"}, file)
     torch.rand(1)
     with pytest.raises(TrainingError, match="random generators' state could not be restored"):
+        loop.load_checkpoint(accelerator, tmp_path)
+
+
+def test_a_checkpoint_that_lacks_what_is_kept_now_is_refused(tmp_path: Path) -> None:
+    """Such as one of another version."""
+    accelerator, *_ = prepared()
+    loop.save_checkpoint(accelerator, tmp_path, 1)
+    accelerator.register_for_checkpointing(Best(tmp_path))
+    with pytest.raises(TrainingError, match=r"(?s)step-0000001 cannot be taken up .*--restart"):
         loop.load_checkpoint(accelerator, tmp_path)
 
 

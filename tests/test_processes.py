@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import records_in
+from conftest import write_both
 from test_reinforce import lines
 
-from unveil.curate.mau import Rules, mau
-from unveil.records import write_jsonl
 from unveil.train.loop import checkpoints
 
 #: A judge that is down for the second process, in its second update.
@@ -32,9 +30,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp_path: Path) -> None:
     """Else the others would wait for its gradients. Eight questions, two a process: two updates, one until the stop."""
-    records = records_in(tmp_path, 9)
-    write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_both(tmp_path, 9)
     (tmp_path / "run.py").write_text(SCRIPT)
     out = tmp_path / "out"
     words = ["train", "grpo", "--records", tmp_path / "records.jsonl", "--dialogues", tmp_path / "dialogues.jsonl"]

@@ -118,7 +118,8 @@ def _tenth(contest: Contest) -> Path:
     inputs = [talk.records, talk.dialogues]
     runs.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
-    runs.stage(folder, "train sft", learning, [talk.out, *runs.of_model(learning.model)], lambda: sft.main(learning))
+    learnt_from = [contest.records, talk.out, *runs.of_model(learning.model)]
+    runs.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
     return folder
 
 
@@ -188,6 +189,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             kinds=kinds(contest.dialogues),
             limit=contest.rewarded,
             method=contest.sft.method,
+            max_new_tokens=contest.sft.max_new_tokens,
             workers=contest.sft.workers,
             seed=contest.sft.seed,
             resume=contest.sft.resume,
@@ -206,7 +208,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
 SMALL_RUN: dict[str, Any] = {
     "epochs": 2.0,
     "combination": "sum",
-    "keep_best": False,  # validation of so few images chooses by chance
+    "keep_best": False,  # they change little, so that validation of so few images would choose by chance
     "validate_every": 42,
     "samples_every": 42,
 }

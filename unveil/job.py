@@ -129,6 +129,7 @@ def run(config: RunConfig) -> Path:
         records=file,
         dialogues=asking.out,
         kinds=kinds(asking.out),
+        max_new_tokens=config.max_new_tokens,
         out=out / "sft",
         model=config.model,
         revision=config.revision,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -19,7 +22,16 @@ from unveil.train.stream import Stream
 from unveil.verdict import merit
 
 #: What is told of greedy answers.
-METRICS = {"accuracy", "iou", "diagnosis_specificity", "localisation_iou", "localisation_refusal", "recognition"}
+METRICS = {
+    "accuracy",
+    "iou",
+    "diagnosis_specificity",
+    "localisation_iou",
+    "localisation_refusal",
+    "recognition",
+    "closed",
+    "open_f1",
+}
 
 
 @torch.no_grad()
@@ -50,40 +62,63 @@ def validate(
 
 
 class Best:
-    """The trained weights whose answers did best so far, in a file; which they are is kept in checkpoints."""
+    """The trained weights whose answers did best so far, in a file; which they are is kept in checkpoints.
+
+    The file that the last checkpoint names stays until the next one, since a run may be taken up there.
+    """
 
     def __init__(self, folder: Path):
-        self.file = folder / "best.safetensors"
+        self.folder = folder
         self.score: float | None = None
         self.step = 0
+        self.named: int | None = None
+        """Which one the last checkpoint names."""
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"best-{step:07d}.safetensors"
 
     def offer(self, score: float | None, step: int, model: nn.Module, first: bool) -> None:
         """Keeps the weights if they did better than all before; only the ``first`` process writes.
 
-        The file is written all or nothing.
+        The file is written all or nothing; raises ``TrainingError`` where it cannot be.
         """
         if score is None or (self.score is not None and score <= self.score):
             return
         self.score, self.step = score, step
         if first:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.file.with_name(f"{self.file.name}.partial")
-            trained = {n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if p.requires_grad}
+            self._write(model)
+
+    def _write(self, model: nn.Module) -> None:
+        file = self._file(self.step)
+        partial = file.with_name(f"{file.name}.partial")
+        trained = {n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if p.requires_grad}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             save_file(trained, partial)
-            partial.replace(self.file)
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.replace(file)
+            for old in self.folder.glob("best-*.safetensors"):
+                if old not in (file, self._file(self.step if self.named is None else self.named)):
+                    old.unlink()
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise loop.TrainingError(f"the best weights so far could not be written to {file}: {error}") from error
 
     @torch.no_grad()
     def bring_back(self, model: nn.Module) -> None:
         """Gives the model those weights, if any were kept."""
         if self.score is None:
             return
-        found = load_file(self.file)
+        found = load_file(self._file(self.step))
         for name, p in model.named_parameters():
             if name in found:
                 p.copy_(found[name])
 
     def state_dict(self) -> dict[str, object]:
+        self.named = self.step
         return {"score": self.score, "step": self.step}
 
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        vars(self).update(state)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.score, self.step = state["score"], state["step"]
+        self.named = self.step

@@ -221,7 +221,10 @@ def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
     if not found:
         return 0
     newest = found[-1]
-    accelerator.load_state(str(newest), strict=False)  # frozen weights are not in it
+    try:
+        accelerator.load_state(str(newest), strict=False)  # frozen weights are not in it
+    except RuntimeError as error:  # such as of a run of another version, which kept other things
+        raise TrainingError(f"{newest} cannot be taken up ({error}): use --restart to begin anew") from error
     generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
     if not torch.equal(generators["torch_manual_seed"], torch.get_rng_state()):  # where accelerate fails silently
         raise TrainingError(f"{newest}: the random generators' state could not be restored")

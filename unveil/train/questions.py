@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.geometry import BoxError, checked
-from unveil.records import Dialogue, Kind, Record, read_jsonl, select
+from unveil.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.train import loop
 from unveil.verdict import Case
@@ -33,8 +33,11 @@ class Questions:
 def read(records: Path, dialogues: Path, kinds: Sequence[Kind], validation_rows: int, seed: int) -> Questions:
     """The questions of some kinds, all of the training split and a fixed sample of validation.
 
-    Raises ``TrainingError`` where a question's record is missing, or the box of one leads outside of its image.
+    Raises ``TrainingError`` for kinds without a true answer, where a question's record is missing, or where the box of
+    one leads outside of its image.
     """
+    if wrong := [kind for kind in kinds if kind not in KINDS]:
+        raise loop.TrainingError(f"--kinds {' '.join(wrong)}: such questions have no true answer to be judged by")
     known = {record.id: record for record in read_jsonl(records, Record)}
     asked = [d for d in read_jsonl(dialogues, Dialogue) if d.kind in kinds]
     if missing := [d.id for d in asked if d.record not in known]:

@@ -40,7 +40,7 @@ class SftConfig(adapt.Options):
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
     records: Path | None = None
     """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
-    epoch, and the weights that answer best are kept, which the loss does not tell."""
+    epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
     """records: kinds of questions that are answered."""
     max_new_tokens: int = 384
@@ -62,7 +62,8 @@ def main(config: SftConfig) -> Path:
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
-    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues)}
+    truth = runs.sha256(config.records) if config.records else ""
+    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + truth}
     loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
