@@ -86,6 +86,12 @@ def test_the_papers_figures_stand_beside() -> None:
     assert "| sft | 0.500 [0.400, 0.600] |" in "\n".join(plain) and "paper" not in "\n".join(plain)
 
 
+def test_a_share_stays_within_0_and_1() -> None:
+    """Of 0.8 and 1.0: 0.9, half width 12.706 * 0.1 = 1.27; of 0.4, 0.5, 0.6: half width 0.2484, as it is."""
+    assert study._share([0.8, 1.0]) == {"value": pytest.approx(0.9), "low": 0.0, "high": 1.0, "n": 2}
+    assert study._share([0.4, 0.5, 0.6])["low"] == pytest.approx(0.5 - 0.2484, abs=1e-4)
+
+
 @pytest.mark.parametrize("seeds", [(1,), (1, 1), ()])
 def test_one_seed_is_no_study(seeds: tuple[int, ...], tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="at least two"):

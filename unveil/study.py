@@ -288,10 +288,16 @@ def _by_place(folders: Sequence[Path], plan: Plan) -> list[dict[str, Any]]:
             shares = [float(np.mean(right)) for right in found if right]
             row[name] = {
                 "images": sum(map(len, found)),
-                "share": vars(mean(shares)) if len(shares) > 1 else None,
+                "share": _share(shares) if len(shares) > 1 else None,
             }
         rows.append(row)
     return rows
+
+
+def _share(values: Sequence[float]) -> dict[str, float]:
+    """A mean share, its interval within 0 and 1."""
+    found = mean(values)
+    return {**vars(found), "low": max(found.low, 0.0), "high": min(found.high, 1.0)}
 
 
 def _outcomes(folder: Path) -> dict[str, list[Outcome]]:
