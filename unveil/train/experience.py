@@ -245,6 +245,8 @@ class Progress:
     """Coefficient of the KL term."""
     first: dict[str, float] = field(default_factory=dict)
     """Entropy and length of the answers at the start."""
+    running: dict[str, float] = field(default_factory=dict)
+    """Running means by which a collapse is told: one batch may hold normal images only, of which all answers agree."""
 
     def state_dict(self) -> dict[str, object]:
         return dict(vars(self))

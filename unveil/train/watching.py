@@ -14,13 +14,17 @@ from unveil.train.experience import Experience, Options, Progress, Rewarded
 from unveil.train.rewards import Answered
 
 SAMPLES = "samples.jsonl"
+KEPT = 0.8
+"""Share of a running mean that an update leaves."""
 
 
 def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> str | None:
-    """Why a run is to be stopped, None if it may go on. Measured against what it began with."""
+    """Why a run is to be stopped, None if it may go on: running means over some updates against what it began with."""
     if not state.first:
         state.first = {name: found[name] for name in ("entropy", "length")}
-    first = state.first
+    for name in ("entropy", "length", "unusable"):
+        state.running[name] = KEPT * state.running.get(name, found[name]) + (1 - KEPT) * found[name]
+    first, found = state.first, state.running
     if found["unusable"] > config.most_unusable:
         return f"{found['unusable']:.0%} of the answers are empty, unreadable or cut (--most-unusable)"
     if found["length"] > config.most_growth * first["length"]:
