@@ -151,6 +151,13 @@ def test_with_and_without_what_lacks_side_by_side(tmp_path: Path) -> None:
     assert "| two kinds (a, b) | mean IoU |" in "\n".join(study_tables._settings(about))
 
 
+def test_a_setting_that_a_model_was_left_out_of_is_named(tmp_path: Path) -> None:
+    whole = outcomes(tmp_path / "whole", {"sft": [("a", 0.6)], "aar": [("a", 0.6)]})
+    lacking = outcomes(tmp_path / "lacking", {"sft": [("a", 0.6)]})
+    with pytest.raises(RecordError, match="lacking: aar was left out there"):
+        study._varied(LACK, PLANS["rewards"], [whole, whole], [whole, lacking])
+
+
 def test_right_names_by_place(tmp_path: Path) -> None:
     """Images at IoU 0, 0.2, 0.2 and 0.8, named wrong, wrong, half right and right, of sft in each of two seeds."""
     rows = [(0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.8, 1.0)]

@@ -260,6 +260,8 @@ def _of_groups(folder: Path, setting: Setting) -> dict[str, dict[str, float]]:
 def _varied(setting: Setting, plan: Plan, main: Sequence[Path], own: Sequence[Path]) -> dict[str, Any]:
     """Fine-tuning and what is compared with it where training lacks something, and fine-tuning that lacks nothing."""
     taught, found = [_values(f, setting) for f in main], [_values(f, setting) for f in own]
+    if lacking := [folder for folder, one in zip(own, found, strict=True) if str(plan.varied) not in one]:
+        raise records.RecordError(f"{lacking[0]}: {plan.varied} was left out there, and summary.json says why")
     rows = {}
     for m in METRICS:
         if not all(m in one[name] for one in (*found, *taught) for name in ("sft", str(plan.varied))):
