@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench.families import FAMILIES, loaded, saved
 from unveil.curate.mau import Rules, mau
+from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 
@@ -103,3 +104,8 @@ def dialogue(name: str, image: str, question: str, answer: str = "Yes.", **more:
         question=question,
         answer=answer,
     )
+
+
+def ids_of(chat: Chat, text: str) -> list[int]:
+    """The ids of a text as an answer holds them."""
+    return chat.tokenizer(text)["input_ids"]
