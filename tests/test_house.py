@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
 CORE = {
     "records",
+    "files",
     "geometry",
     "noise",
     "pixels",

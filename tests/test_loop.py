@@ -429,10 +429,14 @@ def test_claim_keeps_runs_apart(tmp_path: Path) -> None:
     loop.save_checkpoint(accelerator, tmp_path, 1)
     with pytest.raises(TrainingError, match="--resume, or throw them away with --restart"):
         claim(tmp_path, settings, False, False, accelerator)
-    with pytest.raises(TrainingError, match="another rate, size: use --restart"):
-        claim(tmp_path, {"seed": 0, "rate": 0.2, "size": 3}, True, False, accelerator)
-    claim(tmp_path, {**settings, "resume": True}, True, False, accelerator)
-    assert checkpoints(tmp_path)
+    with pytest.raises(TrainingError, match=r"\(rate 0.1 -> 0.2; size none -> 3; seed 0 -> none\): --restart"):
+        claim(tmp_path, {"rate": 0.2, "size": 3}, True, False, accelerator)
+    for restart in (False, True):  # that begins anew only where it is another run
+        claim(tmp_path, {**settings, "resume": True}, True, restart, accelerator)
+        assert checkpoints(tmp_path)
+    claim(tmp_path, {"seed": 9}, True, True, accelerator)
+    assert not checkpoints(tmp_path)
+    loop.save_checkpoint(accelerator, tmp_path, 1)
     claim(tmp_path, {"seed": 9}, False, True, accelerator)
     assert not checkpoints(tmp_path)
 
@@ -446,7 +450,7 @@ def test_claim_is_for_the_same_number_of_processes(tmp_path: Path) -> None:
     assert not (tmp_path / "of two").exists() and waited == [1]
     claim(tmp_path, {"seed": 0}, False, False, accelerator)
     loop.save_checkpoint(accelerator, tmp_path, 1)
-    with pytest.raises(TrainingError, match="another processes: use --restart"):
+    with pytest.raises(TrainingError, match=r"processes 1 -> 2\): --restart begins anew"):
         claim(tmp_path, {"seed": 0}, True, False, one)
 
 

@@ -22,6 +22,7 @@ from bench.families import FAMILIES, fresh, loaded, pristine, saved
 from unveil import encoding, models, pixels, profiles
 from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.runs import OutputError
 from unveil.train import adapt, engine, loop, sft
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
@@ -379,12 +380,22 @@ def test_dropout_is_drawn_anew_in_each_update(base: SftConfig, tmp_path: Path) -
     assert metrics(sft.main(config)) != dry
 
 
+def unfinished(folder: Path) -> None:
+    """Leaves the folder as a run that was killed before its end."""
+    (folder / "run.json").unlink()
+    (folder / "model.safetensors").unlink()
+
+
 def test_resume_needs_the_same_settings(base: SftConfig) -> None:
     """What changes the outcome is refused by name; what does not is taken."""
     config = replace(base, epochs=0.4)
     sft.main(config)
-    with pytest.raises(TrainingError, match=r"checkpoints is of a run with another batch_size, seed: use --restart"):
-        sft.main(replace(config, resume=True, seed=5, batch_size=1))
+    other = replace(config, resume=True, seed=5, batch_size=1)
+    with pytest.raises(OutputError, match=r"made with other settings \(batch_size . -> 1; seed 0 -> 5\): --restart"):
+        sft.main(other)
+    unfinished(config.out)
+    with pytest.raises(TrainingError, match=r"of a run with other settings \(batch_size . -> 1; seed 0 -> 5\)"):
+        sft.main(other)
     before = metrics(config.out)
     sft.main(replace(config, resume=True, cache_mb=1))
     assert metrics(config.out) == before
@@ -393,6 +404,7 @@ def test_resume_needs_the_same_settings(base: SftConfig) -> None:
 def test_a_folder_with_checkpoints_is_not_overwritten(base: SftConfig) -> None:
     config = replace(base, epochs=0.4)
     sft.main(config)
+    unfinished(config.out)
     kept = loop.checkpoints(config.out / "checkpoints")
     with pytest.raises(
         TrainingError, match="holds checkpoints: go on with --resume, or throw them away with --restart"

@@ -7,7 +7,6 @@ is not done again, so a run that was stopped goes on with the same command.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,17 +92,22 @@ class RunConfig:
     expert: str = "rules"
     """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
     restart: bool = False
-    """Throw away what an unfinished run with other settings has left."""
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     reading: Reading = field(default_factory=Options)
     """What the files themselves do not say."""
 
 
 def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
+    with runs.output(config.out, "run", config, [], ("report.html",), derived=True) as output:
+        assert output  # a report is derived, so that it is always made; its stages know what is there already
+        return _run(config, output)
+
+
+def _run(config: RunConfig, output: runs.Output) -> Path:
     from unveil.train import sft
     from unveil.train.loop import TrainingError
 
-    started = time.monotonic()
     out, entries = config.out, _entries(config)
     reading = IngestConfig(
         reading=config.reading,
@@ -112,8 +116,10 @@ def run(config: RunConfig) -> Path:
         out=out / "data",
         patients=config.patients,
         seed=config.seed,
+        restart=config.restart,
     )
-    runs.stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
+    read = [] if config.data is None else [config.data]
+    runs.stage(out / "data", "ingest", reading, read, lambda: ingest(reading))
     file = _checked(config)
     asking = MauConfig(
         records=file,
@@ -122,6 +128,7 @@ def run(config: RunConfig) -> Path:
         withhold=config.withhold,
         train_share=config.train_share,
         seed=config.seed,
+        restart=config.restart,
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     _predict(config, "base", config.model)
@@ -143,7 +150,7 @@ def run(config: RunConfig) -> Path:
         checkpoint_every=config.checkpoint_every,
         workers=config.workers,
         seed=config.seed,
-        resume=not config.restart,
+        resume=True,
         restart=config.restart,
     )
     runs.stage(
@@ -171,12 +178,12 @@ def run(config: RunConfig) -> Path:
             _look(config, name)
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
-    scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
-    seconds = time.monotonic() - started
-    runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
-    runs.write_json(out / "summary.json", summary(scores, seconds) | ({"left_out": failed} if failed else {}))
+    asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
+    scores = score(asked)
+    output.write(peak_mb=runs.peak_mb())
+    runs.write_json(out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {}))
     path = report(ReportConfig(out, config.seed))
-    screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
+    screen.say(f"done in {output.seconds:.0f} s; research software, not a medical device")
     return path
 
 
@@ -205,12 +212,10 @@ def _checked(config: RunConfig) -> Path:
         return config.resplit == "always"
 
     screen.say("[check]")
-    _resplit(config.out).unlink(missing_ok=True)
-    found = config.out / "check.json"
-    asked = CheckConfig(
-        config.out / "data" / "records.jsonl", _resplit(config.out), config.shares, config.seed, json=found
-    )
-    check(asked, wanted)
+    for before in config.out.glob("resplit.jsonl*"):
+        before.unlink()
+    data, found = config.out / "data" / "records.jsonl", config.out / "check.json"
+    check(CheckConfig(data, _resplit(config.out), config.shares, config.seed, json=found, restart=True), wanted)
     return _records(config.out)
 
 
@@ -253,6 +258,7 @@ def _look(config: RunConfig, name: str) -> None:
         model=str(config.out / name),
         name=name,
         box_syntax=config.box_syntax,
+        restart=config.restart,
     )
     inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]
     try:

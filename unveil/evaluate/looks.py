@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,8 @@ class LooksConfig:
     """How the model writes boxes, for models that do not declare it."""
     images: int = 100
     """How many images, the first ones of the test split."""
+    restart: bool = False
+    """Write over the maps of another run."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,15 @@ class Look:
 
 def main(config: LooksConfig) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
-    started = time.monotonic()
+    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    with runs.output(config.out, "looks", config, inputs) as output:
+        if output:
+            output.write(model=_look_all(config))
+    return config.out
+
+
+def _look_all(config: LooksConfig) -> str:
+    """Writes all maps; returns the fingerprint of the model."""
     records = {r.id: r for r in read_jsonl(config.records, Record)}
     asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
     asked = [d for d in asked if records[d.record].boxed][: config.images]
@@ -72,9 +81,7 @@ def main(config: LooksConfig) -> Path:
             found.append(look(loaded, dialogue, records[dialogue.record], config))
             advance()
     write_jsonl(config.out, found)
-    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
-    runs.write(config.out, "looks", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
-    return config.out
+    return loaded.fingerprint
 
 
 def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: LooksConfig) -> Look:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,12 +55,20 @@ class PredictConfig:
     max_new_tokens: int = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
     restart: bool = False
-    """Throw away what an earlier run has left unfinished."""
+    """Write over the answers of another run, finished or not."""
 
 
 def main(config: PredictConfig) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
-    started = time.monotonic()
+    inputs = [config.dialogues, *runs.of_model(config.model)]
+    with runs.output(config.out, "predict", config, inputs) as output:
+        if output:
+            output.write(model=_answer(config))
+    return config.out
+
+
+def _answer(config: PredictConfig) -> str:
+    """Writes all answers; returns the fingerprint of the model that gave them."""
     dialogues = questions(config)
     loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
     partial = config.out.with_name(config.out.name + ".unfinished")
@@ -76,9 +83,7 @@ def main(config: PredictConfig) -> Path:
             advance(len(batch))
     write_jsonl(config.out, (done[d.id] for d in dialogues))
     partial.unlink()
-    inputs = [config.dialogues, *runs.of_model(config.model)]
-    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
-    return config.out
+    return loaded.fingerprint
 
 
 def questions(config: PredictConfig) -> list[Dialogue]:

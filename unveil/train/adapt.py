@@ -17,6 +17,8 @@ from unveil.models import Loaded
 from unveil.train import loop
 
 SMALL = 50_000_000
+#: Files of a trained model, any of which makes a folder one.
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Options:
     resume: bool = False
     """Go on from the newest checkpoint in `out`, if there is one."""
     restart: bool = False
-    """Throw away checkpoints that are in `out` and begin anew."""
+    """Begin anew, over a model or checkpoints that are in `out`; with --resume only where they are of another run."""
 
 
 Some = TypeVar("Some", bound=Options)

@@ -10,7 +10,6 @@ pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -67,7 +66,15 @@ class DpoConfig(adapt.Options):
 
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    asked, started = config, time.monotonic()
+    inputs = [config.pairs, *runs.of_model(config.model)]
+    with runs.output(config.out, "train dpo", config, inputs, adapt.WEIGHTS) as output:
+        if output:
+            train_on(config, output)
+    return config.out
+
+
+def train_on(config: DpoConfig, output: runs.Output) -> None:
+    """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers)
     pairs, val = data(config)
     config = adapt.resolved(config, lora=5e-6, full=5e-7, small=3e-5)
@@ -125,12 +132,10 @@ def main(config: DpoConfig) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
-        inputs = [config.pairs, *runs.of_model(config.model)]
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
-        runs.write(config.out, "train dpo", asked, inputs, time.monotonic() - started, chosen=choice)
+        output.write(chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
     accelerator.end_training()
-    return config.out
 
 
 # ------------------------------------------------------------------------------------------------------------- rows

@@ -145,16 +145,19 @@ def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, acc
 
 def _claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
     about = folder / "config.json"
-    relevant = runs.lasting(config)
-    if restart:
+    now = runs.flat(runs.lasting(config))
+    before = runs.flat(json.loads(about.read_text())) if about.is_file() else {}
+    changed = [runs.changed(k, before.get(k), now.get(k)) for k in {**now, **before} if now.get(k) != before.get(k)]
+    if restart and (changed or not resume):
         shutil.rmtree(folder, ignore_errors=True)
     if checkpoints(folder):
         if not resume:
             raise TrainingError(f"{folder} holds checkpoints: go on with --resume, or throw them away with --restart")
-        before = json.loads(about.read_text()) if about.is_file() else {}
-        if changed := sorted(k for k in relevant.keys() | before.keys() if relevant.get(k) != before.get(k)):
-            raise TrainingError(f"{folder} is of a run with another {', '.join(changed)}: use --restart to begin anew")
-    runs.write_json(about, relevant)
+        if changed:
+            raise TrainingError(
+                f"{folder} is of a run with other settings ({'; '.join(changed)}): --restart begins anew"
+            )
+    runs.write_json(about, runs.lasting(config))
 
 
 def save_only_what_is_trained(accelerator: Accelerator) -> None:

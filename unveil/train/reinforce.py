@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -42,6 +41,12 @@ class Asked:
 
     command: str
     config: Any
+
+
+def output(config: Options, asked: Asked) -> AbstractContextManager[runs.Output | None]:
+    """The making of a run's model; see ``runs.output``."""
+    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    return runs.output(config.out, asked.command, asked.config, inputs, adapt.WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,8 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
 class Run:
     """A run under way. ``wrapped`` is the policy as accelerate trains it, ``scorer`` the same without its wrapping."""
 
-    asked_for: Asked
+    output: runs.Output
     config: Any
-    started: float
     accelerator: Accelerator
     wrapped: nn.Module
     scorer: Scorer
@@ -238,27 +242,24 @@ class Run:
             self.best.offer(found.get("val_score"), self.step, self.scorer.model, first)
 
     def progress(self) -> AbstractContextManager[Any]:
-        return progress(self.asked_for.command, self.total, self.step, self.accelerator.is_main_process)
+        return progress(self.output.command, self.total, self.step, self.accelerator.is_main_process)
 
-    def end(self) -> Path:
+    def end(self) -> None:
         """Writes the trained model."""
         config = self.config
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self.best.bring_back(self.scorer.model)
             adapt.save(self.scorer.model, self.scorer.chat, config)
-            inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
             choice = {
                 "method": config.method,
                 "learning_rate": config.learning_rate,
                 "updates": self.total * config.updates,
                 "kept": self.total if self.best.score is None else self.best.step,
             }
-            seconds = time.monotonic() - self.started
-            runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, chosen=choice)
+            self.output.write(chosen=choice)
             loop.drop(self.checkpoints, config.keep_checkpoints)
         self.accelerator.end_training()
-        return config.out
 
 
 def _averaged(
@@ -301,7 +302,7 @@ class Critic(nn.Module):
 
 def begin(
     config: Options,
-    asked_for: Asked,
+    output: runs.Output,
     judge: Judge | None,
     critic: bool | None = None,
     critic_factor: float = 1.0,
@@ -311,7 +312,6 @@ def begin(
 
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
-    started = time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers)
     named, asked = experience.parts(config), experience.questions(config)
     small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
@@ -355,13 +355,13 @@ def begin(
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)
-    accelerator.init_trackers(asked_for.command.replace("train ", "unveil-"), config=runs.plain(config))
+    accelerator.init_trackers(output.command.replace("train ", "unveil-"), config=runs.plain(config))
     wrapped.train()
     images = [d.image for d in asked.train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
-        asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
+        output, config, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
         stream, iter(stream(todo)), log, state, best, total, step, generator,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:

@@ -54,7 +54,15 @@ class SftConfig(adapt.Options):
 
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    asked, started = config, time.monotonic()
+    inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
+    with runs.output(config.out, "train sft", config, inputs, adapt.WEIGHTS) as output:
+        if output:
+            train_on(config, output)
+    return config.out
+
+
+def train_on(config: SftConfig, output: runs.Output) -> None:
+    """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers)
     train, val = data(config)
     asked_val = answered(config)
@@ -115,13 +123,11 @@ def main(config: SftConfig) -> Path:
         policy = accelerator.unwrap_model(scorer)
         best.bring_back(policy.model)
         adapt.save(policy.model, chat, config)
-        inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
         kept = total if best.score is None else best.step
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total, "kept": kept}
-        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
+        output.write(chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
     accelerator.end_training()
-    return config.out
 
 
 def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
