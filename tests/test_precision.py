@@ -208,11 +208,11 @@ def stepped(accelerator: Accelerator, scale: float) -> tuple[nn.Module, Any]:
 
 
 def test_a_scaled_step_is_the_step() -> None:
-    """The scaler's factor is gone before gradients are clipped."""
+    """By the rounding of fp16: the scaler's factor is gone before gradients are clipped."""
     plain = stepped(Accelerator(cpu=True), 0.2)[0]
     AcceleratorState._reset_state()
     half = stepped(half_accelerator(), 0.2)[0]
-    torch.testing.assert_close(half.state_dict(), plain.state_dict())
+    torch.testing.assert_close(half.state_dict(), plain.state_dict(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_step_beyond_fp16_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

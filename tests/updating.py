@@ -1,6 +1,6 @@
 """What the tests of updates share: questions, answers to them that do not depend on who asks, and gradients caught.
 
-Run as a program, the part of one process of several: ``updating.py FOLDER MODEL OUT``.
+Run as a program, the part of one process of several: ``updating.py RECIPE FOLDER MODEL OUT``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from unveil.train.ppo import PpoConfig
 from unveil.train.rollout import Drawn
 
 ROWS = 7
-RECIPES = ("grpo", "ppo", "dpo")
 REWARD = "def varied(answered):\n    return len(answered.text) % 7 / 6\n"
 
 
@@ -105,8 +104,8 @@ def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> t
 
 
 if __name__ == "__main__":
-    data, start, made = map(Path, sys.argv[1:])
-    for name in RECIPES:
-        found, _ = updated(name, data, start, made / name, batch_size=2, accumulate=2)
-        if os.environ["RANK"] == "0":
-            save_file({str(i): gradient for i, gradient in enumerate(found)}, made / f"{name}.safetensors")
+    recipe, *paths = sys.argv[1:]
+    data, start, made = map(Path, paths)
+    found, _ = updated(recipe, data, start, made / recipe, batch_size=2, accumulate=2)
+    if os.environ["RANK"] == "0":
+        save_file({str(i): gradient for i, gradient in enumerate(found)}, made / f"{recipe}.safetensors")

@@ -145,8 +145,6 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
     """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
-    if not torch.distributed.is_initialized():
-        PartialState._reset_state()  # the run before, in this process, has ended the group of its processes
     # patient, since others wait while one makes the reference
     state = PartialState(parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=timedelta(days=1))
     chosen, why = computing(precision, state.device)
