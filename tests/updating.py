@@ -99,7 +99,7 @@ def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> t
             asked |= {"rewards": (f"{folder}/mine.py:varied",), "answers": 3, "samples_every": 0, "combination": "sum"}
             learning: dict[str, Any] = {"least_entropy": 0.0, "most_unusable": 1.0, "entropy": 0.01, "kl": 0.1}
             run: Callable[..., Path] = main
-            run(kind(**asked, **learning, **usual, **more), generator=Answers())
+            run(kind(**{**asked, **learning, **usual, **more}), generator=Answers())
     return gradients, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 

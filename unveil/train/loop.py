@@ -311,8 +311,18 @@ def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float
     """The value of a loss or a norm; one that is not finite stops the run and names the rows."""
     number = float(value.detach())
     if not math.isfinite(number):
-        raise TrainingError(f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
+        also = beyond_fp16(value.device)
+        raise TrainingError(
+            f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows{also}"
+        )
     return number
+
+
+def beyond_fp16(device: torch.device) -> str:
+    """What else to do where a number is not finite: nothing, unless fp16 is computed in here."""
+    kind = device.type
+    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
+    return "; the model may leave the range of fp16, so try --precision float32" if half else ""
 
 
 def synchronised(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -24,7 +24,7 @@ from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
 from unveil.train import adapt, experience, greedy, loop, losses, watching
-from unveil.train.engine import Scorer, Scores, whole
+from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -209,7 +209,7 @@ class Run:
         if self.compared or own.temperature == 1:
             return
         self.compared, known_S = True, ~sampled_S.isnan()
-        self.scorer.distribution = replace(own, temperature=1.0)
+        self.scorer.distribution = Distribution()
         try:
             plain_S = self.scorer(drawn.rows).in_order()
         finally:

@@ -47,14 +47,15 @@ def alike(state: Progress, updates: int, ended: bool = False) -> list[str]:
     """What is to be said of rewards that in so many updates never told two answers to one question apart."""
     never = [name for name, times in state.differed.items() if not times]
     names = ", ".join(name for name in state.differed if name != "total")
+    long = "1 update" if updates == 1 else f"{updates} updates"
     if "total" in never:
         is_learnt = "was learnt" if ended else "is learnt so far"
         return [
-            f"warning: nothing {is_learnt}: in {updates} updates all answers to a question always earned the same "
+            f"warning: nothing {is_learnt}: in {long} all answers to a question always earned the same "
             f"({names}); see groups_alike in metrics.jsonl"
         ]
     return [
-        f"warning: the reward {name} teaches nothing: in {updates} updates it was always the same, or without a "
+        f"warning: the reward {name} teaches nothing: in {long} it was always the same, or without a "
         f"verdict, for all answers to a question; see {name}_alike in metrics.jsonl"
         for name in never
     ]
