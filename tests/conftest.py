@@ -19,8 +19,8 @@ from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
-from unveil.train import loop
-from unveil.train.loop import Ratio
+from unveil.train import means
+from unveil.train.means import Ratio
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
@@ -117,4 +117,4 @@ def ids_of(chat: Chat, text: str) -> list[int]:
 
 def logged(figures: Mapping[str, Ratio]) -> dict[str, float]:
     """Figures of one pass of one process as the log shows them."""
-    return loop.averaged([figures], cast(Any, SimpleNamespace(num_processes=1)))
+    return means.averaged([figures], cast(Any, SimpleNamespace(num_processes=1)))

@@ -522,39 +522,6 @@ def test_gradients_are_exchanged_with_the_last_pass_only() -> None:
     assert entered == ["pass 0", "pass 1"]
 
 
-def two(others: list[float]) -> Any:
-    """One process of two; what the other one adds to sums."""
-
-    def reduce(own: torch.Tensor, how: str) -> torch.Tensor:
-        assert how == "sum"
-        return own + torch.tensor(others, dtype=own.dtype).view(own.shape)
-
-    return process(0, 2, device="cpu", reduce=reduce)
-
-
-def test_figures_are_of_all_passes_and_processes() -> None:
-    """Losses 1 of one row and 3 of three: 10 / 4. With another process that has 2 of four: 18 / 8.
-
-    An accuracy that no pass has is left out; where the other process has 1 of two it is 1 / 2.
-    """
-    parts = [{"loss": (1.0, 1), "accuracy": (0.0, 0)}, {"loss": (9.0, 3), "accuracy": (0.0, 0)}]
-    assert loop.averaged(parts, process(0, 1)) == {"loss": 2.5}
-    assert loop.averaged(parts, two([8.0, 4.0, 1.0, 2.0])) == {"loss": 18 / 8, "accuracy": 0.5}
-
-
-def test_figures_by_their_sums() -> None:
-    assert loop.summed(torch.tensor([[1, 2], [3, 4]])) == (10.0, 4)
-    assert loop.times(torch.tensor(2.5), 4) == (10.0, 4)
-    assert loop.times(torch.tensor(float("nan")), 0) == (0.0, 0.0)
-
-
-def test_what_a_pass_weighs() -> None:
-    """8 and 90 tokens: 8/98 and 90/98. Beside a process with 2 more tokens of 100 all weigh twice, since DDP halves."""
-    assert loop.portions([8, 90], process(0, 1)) == [8 / 98, 90 / 98]
-    assert loop.portions([16], process(0, 1)) == [1.0]
-    assert loop.portions([8, 90], two([2.0])) == [2 * 8 / 100, 2 * 90 / 100]
-
-
 # ---------------------------------------------------------------------------------------------------------- the metrics
 
 

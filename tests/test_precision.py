@@ -68,7 +68,7 @@ def test_bf16_is_taken_where_it_is_computed(
     monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
     chosen, why = computing("auto", CUDA)
     assert chosen == expected and name in why and ("only emulates" in why) == (expected == "float32")
-    assert models.default_dtype(CUDA) == loop.DTYPES[expected]
+    assert models.default_dtype(CUDA) == models.DTYPES[expected]
     assert computing("fp16", CUDA)[0] == "fp16"
     assert ("only emulates" in computing("bf16", CUDA)[1]) == (expected == "float32")
 

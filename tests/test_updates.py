@@ -20,7 +20,7 @@ from torch import Tensor
 from updating import ROWS, updated, write_open
 
 from unveil.records import write_jsonl
-from unveil.train import advantages, loop, ppo, reinforce
+from unveil.train import advantages, means, ppo, reinforce
 from unveil.train.engine import Scores
 from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import Learnt
@@ -47,14 +47,47 @@ def apart(found: Tensor, wanted: Tensor) -> float:
 # -------------------------------------------------------------------------------------------------- losses and weights
 
 
+def two(others: list[float]) -> Any:
+    """One process of two; what the other one adds to sums."""
+
+    def reduce(own: torch.Tensor, how: str) -> torch.Tensor:
+        assert how == "sum"
+        return own + torch.tensor(others, dtype=own.dtype).view(own.shape)
+
+    return process(0, 2, device="cpu", reduce=reduce)
+
+
+def test_figures_are_of_all_passes_and_processes() -> None:
+    """Losses 1 of one row and 3 of three: 10 / 4. With another process that has 2 of four: 18 / 8.
+
+    An accuracy that no pass has is left out; where the other process has 1 of two it is 1 / 2.
+    """
+    parts = [{"loss": (1.0, 1), "accuracy": (0.0, 0)}, {"loss": (9.0, 3), "accuracy": (0.0, 0)}]
+    assert means.averaged(parts, process(0, 1)) == {"loss": 2.5}
+    assert means.averaged(parts, two([8.0, 4.0, 1.0, 2.0])) == {"loss": 18 / 8, "accuracy": 0.5}
+
+
+def test_figures_by_their_sums() -> None:
+    assert means.summed(torch.tensor([[1, 2], [3, 4]])) == (10.0, 4)
+    assert means.times(torch.tensor(2.5), 4) == (10.0, 4)
+    assert means.times(torch.tensor(float("nan")), 0) == (0.0, 0.0)
+
+
+def test_what_a_pass_weighs() -> None:
+    """8 and 90 tokens: 8/98 and 90/98. Beside a process with 2 more tokens of 100 all weigh twice, since DDP halves."""
+    assert means.portions([8, 90], process(0, 1)) == [8 / 98, 90 / 98]
+    assert means.portions([16], process(0, 1)) == [1.0]
+    assert means.portions([8, 90], two([2.0])) == [2 * 8 / 100, 2 * 90 / 100]
+
+
 def gradient(cuts: list[tuple[int, int]], config: Any) -> Tensor:
     """The gradient by log-probabilities, entropies and values of the losses of passes, each answers ``a`` to ``b``."""
     drawn = torch.Generator().manual_seed(0)
     total = sum(LENGTHS)
     leaf = torch.randn(3, total, generator=drawn).requires_grad_()
     old_S, reference_S, advantages_S, returns_S = torch.randn(4, total, generator=drawn).mul(0.1).unbind()
-    weights = loop.portions([b - a if config.mean_over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
-    of_tokens = loop.portions([sum(LENGTHS[a:b]) for a, b in cuts], one())
+    weights = means.portions([b - a if config.mean_over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
+    of_tokens = means.portions([sum(LENGTHS[a:b]) for a, b in cuts], one())
     for i, (a, b) in enumerate(cuts):
         own = slice(sum(LENGTHS[:a]), sum(LENGTHS[:b]))
         rows_S = torch.arange(b - a).repeat_interleave(torch.tensor(LENGTHS[a:b]))
@@ -98,13 +131,13 @@ def test_advantages_are_whitened_with_those_of_other_processes() -> None:
 def test_what_the_critic_explains_by_hand() -> None:
     """Returns 0 and 4 in one pass, 8 in another, errors 0, 3 and 0: of their variance 32 / 3 it leaves 2."""
 
-    def figures(returns: list[float], values: list[float]) -> dict[str, loop.Ratio]:
+    def figures(returns: list[float], values: list[float]) -> dict[str, means.Ratio]:
         scores = Scores(torch.zeros(len(values)), torch.zeros(len(values)), 1, None, torch.tensor(values))
         told = torch.tensor(returns)
         held = Learnt(cast(Any, None), told, told, told, None, {}, torch.tensor(values), told)
         return ppo.value_loss(scores, held, cast(PpoConfig, SimpleNamespace(value_clip=None)))[1]
 
-    found = ppo.explained(loop.averaged([figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])], one()))
+    found = ppo.explained(means.averaged([figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])], one()))
     assert found == pytest.approx({"value_loss": 9 / 2 / 3, "value_explained": 1 - 2 / (32 / 3)})
 
 

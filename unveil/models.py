@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -36,6 +36,9 @@ from unveil.rows import Encoded
 from unveil.sampling import Sampling
 
 TINY = "tiny"
+Precision = Literal["auto", "float32", "bf16", "fp16"]
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""By what --precision calls them; "auto" leaves it to the device."""
 
 
 @dataclass(frozen=True)

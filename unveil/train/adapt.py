@@ -61,7 +61,7 @@ class Options:
     """Decoupled weight decay of matrices."""
     clip_norm: float = 1.0
     """Largest gradient norm."""
-    precision: loop.Precision = "auto"
+    precision: models.Precision = "auto"
     """What is computed in, and what frozen weights are kept in; trained weights are float32 always. auto takes bf16
     where the device computes in it, else float32; fp16 is for GPUs that do not (V100, T4) and for models that never
     leave its range."""
@@ -122,7 +122,7 @@ def load(config: Options, device: torch.device) -> Loaded:
         revision=config.revision,
         syntax=config.box_syntax,
         device=device,
-        dtype=torch.float32 if config.method == "full" else loop.DTYPES.get(config.precision),
+        dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
     if config.attention != "sdpa":
         try:

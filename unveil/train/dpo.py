@@ -29,10 +29,10 @@ from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
 from unveil.screen import progress
-from unveil.train import adapt, loop, losses
+from unveil.train import adapt, loop, losses, means
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
-from unveil.train.loop import Ratio
+from unveil.train.means import Ratio
 from unveil.train.reference import Reference, reference
 from unveil.train.stream import Stream
 
@@ -123,7 +123,7 @@ def main(config: DpoConfig) -> Path:
         choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
         runs.write(config.out, "train dpo", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
-    accelerator.end_training()
+    loop.finish(accelerator)
     return config.out
 
 
@@ -217,7 +217,7 @@ def update(
 ) -> dict[str, float]:
     """One optimiser update; returns its figures over all pairs of all processes, each of which counts alike."""
     parts, ids = [], [pair.id for batch, _ in batches for pair in batch]
-    weights = loop.portions([len(batch) for batch, _ in batches], accelerator)
+    weights = means.portions([len(batch) for batch, _ in batches], accelerator)
     for i, (batch, rows) in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
             loss, figures = pair_loss(scorer, batch, rows, held, config)
@@ -225,7 +225,7 @@ def update(
             accelerator.backward(loss * weights[i])
         parts.append(figures)
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    return loop.averaged(parts, accelerator)
+    return means.averaged(parts, accelerator)
 
 
 def pair_loss(
@@ -254,14 +254,14 @@ def pair_loss(
         chosen_S = torch.zeros_like(lengths_PR).index_fill(1, lengths_PR.new_zeros(1), 1).bool().flatten()
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
-            "loss": loop.times(loss, len(batch)),
-            "told_apart": loop.summed(torch.stack([better > other for other in others])),
-            "margin": loop.summed(torch.stack([better - other for other in others])),
-            "logps_chosen": loop.summed(logps_PR[:, 0]),
-            "logps_rejected": loop.summed(logps_PR[:, 1]),
-            "length_chosen": loop.summed(lengths_PR[:, 0]),
-            "length_rejected": loop.summed(lengths_PR[:, 1]),
-            "kl": loop.summed(losses.kl_terms(policy_S[chosen_S], reference_S[chosen_S])),
+            "loss": means.times(loss, len(batch)),
+            "told_apart": means.summed(torch.stack([better > other for other in others])),
+            "margin": means.summed(torch.stack([better - other for other in others])),
+            "logps_chosen": means.summed(logps_PR[:, 0]),
+            "logps_rejected": means.summed(logps_PR[:, 1]),
+            "length_chosen": means.summed(lengths_PR[:, 0]),
+            "length_rejected": means.summed(lengths_PR[:, 1]),
+            "kl": means.summed(losses.kl_terms(policy_S[chosen_S], reference_S[chosen_S])),
         }
     return loss, figures
 
@@ -305,4 +305,4 @@ def validate(
         with accelerator.autocast():
             parts.append(pair_loss(scorer, batch, rows, held, config)[1])
     scorer.train()
-    return {f"val_{name}": value for name, value in loop.averaged(parts, accelerator).items()}
+    return {f"val_{name}": value for name, value in means.averaged(parts, accelerator).items()}

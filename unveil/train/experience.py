@@ -22,9 +22,9 @@ from unveil import gaze
 from unveil.encoding import Chat
 from unveil.records import Dialogue, Kind
 from unveil.rows import Encoded
-from unveil.train import adapt, loop, losses, trial
+from unveil.train import adapt, loop, losses, means, trial
 from unveil.train.engine import Distribution, Scorer, Scores, whole
-from unveil.train.loop import Ratio
+from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
     FLAT,
@@ -342,8 +342,8 @@ def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str
     """What is logged of answers that a generator drew, besides their mismatch."""
     refused, known = sum(d.refused for d in experience.drawn), int((~sampled_S.isnan()).sum())
     return {
-        "importance_cut": loop.times(losses.importance_cut(old_S, sampled_S), known),
-        "importance_none": loop.summed(sampled_S.isnan()),
+        "importance_cut": means.times(losses.importance_cut(old_S, sampled_S), known),
+        "importance_none": means.summed(sampled_S.isnan()),
         "refused": (refused, refused + len(experience.drawn)),
     }
 
@@ -355,9 +355,9 @@ def figures(experience: Experience, worth: Rewarded) -> dict[str, Ratio]:
     alike_Q = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < FLAT
     return {
         "iou": (sum(ious), len(ious)),
-        "reward": loop.summed(worth.totals_QG),
-        "reward_spread": loop.summed(worth.totals_QG.std(1)),
-        "groups_alike": loop.summed(alike_Q),
+        "reward": means.summed(worth.totals_QG),
+        "reward_spread": means.summed(worth.totals_QG.std(1)),
+        "groups_alike": means.summed(alike_Q),
         "unusable": (float((~worth.usable_QG).sum()), answers),
         "cut": (sum(d.cut for d in experience.drawn), answers),
         "length": (sum(len(d.ids) for d in experience.drawn), answers),

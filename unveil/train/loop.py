@@ -11,11 +11,12 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,13 +27,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from unveil import runs, screen
-from unveil.models import default_dtype, part_of
+from unveil.models import Precision, default_dtype, part_of
 from unveil.rows import Encoded
 
 LOG = logging.getLogger(__name__)
 Row = TypeVar("Row")
-Precision = Literal["auto", "float32", "bf16", "fp16"]
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingError(ValueError):
@@ -158,6 +157,15 @@ def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto
     if made.is_main_process:
         screen.say(f"computing in {chosen}: {why}")
     return made
+
+
+def finish(accelerator: Accelerator) -> None:
+    """Ends the trackers of a run, and the group of its processes."""
+    if accelerator.num_processes > 1:
+        # gloo's thread needs the interpreter to free what was exchanged last; torch holds it while it ends the group
+        # and waits for the thread: for ever, if that has not been let in before
+        time.sleep(0.1)
+    accelerator.end_training()
 
 
 def computing(precision: Precision, device: torch.device) -> tuple[str, str]:
@@ -345,42 +353,3 @@ def step(accelerator: Accelerator, model: nn.Module, optimizer: Any, clip_norm: 
             LOG.warning("an update is left out: its gradients, times %.0f, are beyond fp16 (%s)", scale, ", ".join(ids))
     optimizer.step()
     optimizer.zero_grad()
-
-
-# ------------------------------------------------------------------------------------ means over a whole update
-
-Ratio = tuple[float, float]
-"""A figure as a sum and the number of what was summed, so that passes and processes add up to that of their update."""
-
-
-def summed(terms: torch.Tensor) -> Ratio:
-    """The mean of terms as a ``Ratio``."""
-    return float(terms.detach().cpu().double().sum()), terms.numel()
-
-
-def times(mean: torch.Tensor, count: int) -> Ratio:
-    """A mean over ``count`` terms as a ``Ratio``; one over none of them is no figure."""
-    return (float(mean.detach()) * count, count) if count else (0.0, 0.0)
-
-
-def averaged(parts: Sequence[Mapping[str, Ratio]], accelerator: Accelerator) -> dict[str, float]:
-    """Each figure over all passes of an update and all processes; without those that none of them has."""
-    table = over_processes(torch.tensor([list(p.values()) for p in parts], dtype=torch.float64).sum(0), accelerator)
-    return {name: total / count for name, (total, count) in zip(parts[0], table.tolist(), strict=True) if count}
-
-
-def portions(sizes: Sequence[int], accelerator: Accelerator) -> list[float]:
-    """What the mean over each pass weighs, so that an update is one mean over all its passes and processes.
-
-    ``sizes`` say how much each pass holds of what is averaged: tokens, answers or pairs. DDP takes the mean of the
-    processes' gradients, hence times their number.
-    """
-    whole = int(over_processes(torch.tensor(sum(sizes)), accelerator))
-    return [size * accelerator.num_processes / whole for size in sizes]
-
-
-def over_processes(own: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
-    """The sum of what the processes have, on the CPU."""
-    if accelerator.num_processes == 1:
-        return own
-    return accelerator.reduce(own.to(accelerator.device), "sum").cpu()

@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unveil.train import credit, loop, losses, reinforce
+from unveil.train import credit, loop, losses, means, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
-from unveil.train.loop import Ratio
+from unveil.train.means import Ratio
 from unveil.train.reinforce import Asked, Learnt, Run
 from unveil.train.rollout import Generator
 
@@ -85,7 +85,7 @@ def main(
                     found.append({**figures, **error})
                 run.update(ids)
             found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
-            mean = explained(loop.averaged(found, run.accelerator))
+            mean = explained(means.averaged(found, run.accelerator))
             run.after(mean, drawn[-1], held[-1].worth)
             advance(note=f"reward {mean['reward']:.3f}")
     return run.end()
@@ -103,7 +103,7 @@ def evened(run: Run, parts: Sequence[Learnt]) -> list[Learnt]:
     if not run.config.whiten:
         return list(parts)
     whole_S = torch.cat([part.advantages_S for part in parts])
-    white_S = whitened(whole_S, partial(loop.over_processes, accelerator=run.accelerator))
+    white_S = whitened(whole_S, partial(means.over_processes, accelerator=run.accelerator))
     split = white_S.split([len(part.advantages_S) for part in parts])
     return [replace(part, advantages_S=own_S) for part, own_S in zip(parts, split, strict=True)]
 
@@ -143,8 +143,8 @@ def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor,
     error_S = returns_S - values_S.detach()
     moments = {"error": error_S, "error_squared": error_S**2, "return": returns_S, "return_squared": returns_S**2}
     return loss, {
-        "value_loss": loop.times(loss, len(values_S)),
-        **{f"critic_{name}": loop.summed(moment_S) for name, moment_S in moments.items()},
+        "value_loss": means.times(loss, len(values_S)),
+        **{f"critic_{name}": means.summed(moment_S) for name, moment_S in moments.items()},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,19 +15,19 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from unveil import runs, screen
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, greedy, loop, losses, watching
+from unveil.train import adapt, experience, greedy, loop, losses, means, policy, watching
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
 from unveil.train.greedy import Best
-from unveil.train.loop import Ratio
+from unveil.train.means import Ratio
+from unveil.train.policy import Critic
 from unveil.train.questions import Questions
 from unveil.train.rewards import Reward
 from unveil.train.rollout import GenerationError, Generator
@@ -82,13 +81,13 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
     entropy = mean(scores.entropies_S[scores.order_S])
     loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
     figures = {
-        "policy_loss": loop.times(loss, count),
-        "entropy": loop.times(entropy, count),
-        "clip_share": loop.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
+        "policy_loss": means.times(loss, count),
+        "entropy": means.times(entropy, count),
+        "clip_share": means.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
     }
     if held.reference_S is not None:
         away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
-        figures["kl"] = loop.times(away, count)
+        figures["kl"] = means.times(away, count)
         loss = loss + kl * away if kl else loss
     if config.entropy:
         loss = loss - config.entropy * entropy
@@ -192,7 +191,7 @@ class Run:
         old_S = scores.in_order().detach()
         sampled_S = drawn.sampled_S.to(old_S.device)
         about = experience.figures(drawn, worth)
-        about["mismatch"] = loop.times(losses.mismatch(old_S, sampled_S), int((~sampled_S.isnan()).sum()))
+        about["mismatch"] = means.times(losses.mismatch(old_S, sampled_S), int((~sampled_S.isnan()).sum()))
         if self.generator:
             about |= experience.served(drawn, old_S, sampled_S)
             self._check_temperature(drawn, old_S, sampled_S)
@@ -214,8 +213,8 @@ class Run:
             plain_S = self.scorer(drawn.rows).in_order()
         finally:
             self.scorer.distribution = own
-        apart = [loop.summed((logps_S - sampled_S)[known_S].abs()) for logps_S in (old_S, plain_S)]
-        found = loop.averaged([dict(zip(("drawn", "plain"), apart, strict=True))], self.accelerator)
+        apart = [means.summed((logps_S - sampled_S)[known_S].abs()) for logps_S in (old_S, plain_S)]
+        found = means.averaged([dict(zip(("drawn", "plain"), apart, strict=True))], self.accelerator)
         if found and found["drawn"] > max(ROUNDING, found["plain"]):
             raise loop.TrainingError(
                 f"the server's log-probabilities are not those at --temperature {own.temperature}: they differ from "
@@ -234,8 +233,8 @@ class Run:
         return _both(self.accelerator.autocast(), loop.synchronised(self.accelerator, self.wrapped, last))
 
     def portions(self, drawn: Sequence[Experience], over: str) -> list[float]:
-        """What the mean over each pass, of its tokens or its sequences, weighs in the update (``loop.portions``)."""
-        return loop.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
+        """What the mean over each pass, of its tokens or its sequences, weighs in the update (``means.portions``)."""
+        return means.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
 
     def update(self, ids: Sequence[str]) -> None:
         loop.step(self.accelerator, self.wrapped, self.optimizer, self.config.clip_norm, ids)
@@ -308,7 +307,7 @@ class Run:
             loop.drop(self.checkpoints, config.keep_checkpoints)
             for words in watching.alike(self.state, self.total, ended=True):
                 screen.say(words)
-        self.accelerator.end_training()
+        loop.finish(self.accelerator)
         return config.out
 
 
@@ -320,24 +319,6 @@ class JudgeError(RuntimeError):
 def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any]) -> Iterator[None]:
     with first, second:
         yield
-
-
-class Critic(nn.Module):
-    """A value for each state: a line through the language model's last hidden state, 0 at first.
-
-    ``through`` lets its error reach the language model too, as in PPO's shared networks.
-    """
-
-    def __init__(self, width: int, through: bool):
-        super().__init__()
-        self.line = nn.Linear(width, 1)
-        self.through = through
-        nn.init.zeros_(self.line.weight)
-        nn.init.zeros_(self.line.bias)
-
-    def forward(self, hidden_SD: Tensor) -> Tensor:
-        with torch.autocast(hidden_SD.device.type, enabled=False):  # rewards are learnt in float32
-            return self.line((hidden_SD if self.through else hidden_SD.detach()).float())
 
 
 def begin(
@@ -365,8 +346,8 @@ def begin(
     checkpoints = config.out / "checkpoints"
     made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + runs.sha256(config.records)}
     loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
-    reference = _reference(loaded.model, loaded.chat, config)
-    model = _recomputing(adapt.prepare(loaded.model, config))
+    reference = policy.reference(loaded.model, loaded.chat, config)
+    model = policy.recomputing(adapt.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
     width = whole(model).config.get_text_config().hidden_size
     scorer = Scorer(
@@ -411,30 +392,3 @@ def begin(
     if step == 0 and asked.val and config.validate_every:
         run.validate()
     return run
-
-
-def _recomputing(model: Any) -> Any:
-    """The model with layers that recompute their activations, where that was asked for, although it never trains.
-
-    transformers lets them do so in training mode only. A layer that is put into it has to drop nothing out by itself;
-    the modules within stay as they are.
-    """
-
-    def as_in_training(layer: nn.Module, given: Any) -> None:
-        layer.training = True
-
-    for layer in model.modules():
-        if isinstance(layer, GradientCheckpointingLayer) and layer.gradient_checkpointing:
-            layer.register_forward_pre_hook(as_in_training)
-            for name, value in vars(layer).items():
-                if isinstance(value, float) and "drop" in name:
-                    setattr(layer, name, 0.0)
-    return model
-
-
-def _reference(model: Any, chat: Any, config: Any) -> Scorer | None:
-    """The model before training: a copy where all weights are trained; adapters are simply switched off."""
-    if config.method == "lora":
-        return None
-    held = copy.deepcopy(model).requires_grad_(False).eval()
-    return Scorer(held, chat, Features(whole(held), chat.processor.image_processor, config.cache_mb))

@@ -22,7 +22,7 @@ from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, greedy, looking, loop, losses, questions
+from unveil.train import adapt, greedy, looking, loop, losses, means, questions
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -122,7 +122,7 @@ def main(config: SftConfig) -> Path:
         choice["precision"] = config.precision
         runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
-    accelerator.end_training()
+    loop.finish(accelerator)
     return config.out
 
 
@@ -189,7 +189,7 @@ def update(
         summed += loss.detach()
         looked.append(shares.detach())
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    found = loop.averaged([{"looked": loop.summed(torch.cat(looked))}], accelerator)
+    found = means.averaged([{"looked": means.summed(torch.cat(looked))}], accelerator)
     return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), found
 
 
