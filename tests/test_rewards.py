@@ -33,6 +33,7 @@ from unveil.train.rewards import (
     relevance,
     shares,
     similarity,
+    spread,
     tightened,
     vision,
     vision_lift,
@@ -632,13 +633,18 @@ def test_what_is_watched_by_hand() -> None:
     parts = {"place": np.array([[0.0, 0.5], [1.0, math.nan]]), "look": np.full((2, 2), math.nan)}
     hand = {"place": 0.5, "place_spread": 0.40825, "place_zero": 1 / 3, "place_none": 1 / 4, "place_alike": 1 / 2}
     hand |= {"look_none": 1.0, "look_alike": 1.0}
-    assert logged(watched(parts, np.ones((2, 2), bool))) == pytest.approx(hand, abs=1e-5)
+    assert spread(logged(watched(parts, np.ones((2, 2), bool)))) == pytest.approx(hand, abs=1e-5)
 
 
 def test_only_answers_that_can_be_used_are_told_apart() -> None:
     """0.5 against the 0 of an answer that was cut, and 0.5 against 0.5: the reward has told nothing apart."""
     found = watched({"own": np.array([[0.5, 0.0], [0.5, 0.5]])}, np.array([[True, False], [True, True]]))
     assert logged(found)["own_alike"] == 1.0
+
+
+def test_a_spread_of_none_is_0() -> None:
+    found = logged(watched({"own": np.full((3, 7), 0.1)}, np.ones((3, 7), bool)))
+    assert spread(found)["own_spread"] == 0.0
 
 
 # ------------------------------------------------------------------------------------------------------------- cheating

@@ -24,11 +24,12 @@ from unveil.train import advantages, means, ppo, reinforce
 from unveil.train.engine import Scores
 from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import Learnt
+from unveil.train.rewards import spread
 
 #: Two passes, of two answers and of four.
 LENGTHS, CUT = (2, 1, 3, 9, 14, 5), 2
-#: What a pass has of its own, and what is decided by rounding before the first step.
-OF_PASSES = {"mine.varied_spread", "told_apart"}
+#: What rounding decides before the first step.
+ROUNDING = {"told_apart"}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,8 @@ def test_what_the_critic_explains_by_hand() -> None:
         held = Learnt(cast(Any, None), told, told, told, None, {}, torch.tensor(values), told)
         return ppo.value_loss(scores, held, cast(PpoConfig, SimpleNamespace(value_clip=None)))[1]
 
-    found = ppo.explained(means.averaged([figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])], one()))
+    parts = [figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])]
+    found = ppo.explained(spread(means.averaged(parts, one())))
     assert found == pytest.approx({"value_loss": 9 / 2 / 3, "value_explained": 1 - 2 / (32 / 3)})
 
 
@@ -158,7 +160,7 @@ def test_accumulated_passes_are_one_pass(
     in_parts, parts = updated(recipe, folder, tiny_folder, tmp_path / "three", batch_size=3, accumulate=3, **more)
     assert len(at_once) == len(in_parts) == more.get("updates", 1) and len(whole) == len(parts) == 1
     assert apart(in_parts[0], at_once[0]) < 1e-5
-    for name in whole[0].keys() - OF_PASSES:
+    for name in whole[0].keys() - ROUNDING:
         assert parts[0][name] == pytest.approx(whole[0][name], rel=1e-3, abs=1e-5), name
 
 
@@ -176,5 +178,5 @@ def test_two_processes_make_one_update(recipe: str, folder: Path, tiny_folder: P
     assert len(together) == len(alone) == 1, "as many updates"
     assert apart(together["0"], alone[0]) < 1e-5
     (row,) = [json.loads(line) for line in (tmp_path / recipe / "metrics.jsonl").read_text().splitlines()]
-    for name in log[0].keys() - OF_PASSES:
+    for name in log[0].keys() - ROUNDING:
         assert row[name] == pytest.approx(log[0][name], rel=1e-3, abs=1e-5), name

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.train import credit, loop, means, reinforce
+from unveil.train import credit, loop, reinforce
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
 from unveil.train.reinforce import Asked, Learnt, Run
@@ -60,7 +60,7 @@ def main(
                     found.append(figures)
                 run.update(ids)
             found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
-            mean = means.averaged(found, run.accelerator)
+            mean = run.averaged(found)
             run.after(mean, drawn[-1], held[-1].worth)
             advance(note=f"reward {mean['reward']:.3f}")
     return run.end()

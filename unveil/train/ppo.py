@@ -85,7 +85,7 @@ def main(
                     found.append({**figures, **error})
                 run.update(ids)
             found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
-            mean = explained(means.averaged(found, run.accelerator))
+            mean = explained(run.averaged(found))
             run.after(mean, drawn[-1], held[-1].worth)
             advance(note=f"reward {mean['reward']:.3f}")
     return run.end()
@@ -136,7 +136,7 @@ def _padded(values_S: Tensor, inside_RT: Tensor) -> Tensor:
 
 
 def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor, dict[str, Ratio]]:
-    """The critic's loss, a mean over all tokens, and the moments that ``explained`` needs."""
+    """The critic's loss, a mean over all tokens, and the figures that ``explained`` needs."""
     assert scores.values_S is not None and held.values_S is not None and held.returns_S is not None
     values_S, returns_S = scores.values_S[scores.order_S], held.returns_S
     loss = losses.clipped_value(values_S, held.values_S, returns_S, config.value_clip).mean()
@@ -149,9 +149,7 @@ def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor,
 
 
 def explained(mean: dict[str, float]) -> dict[str, float]:
-    """The figures with the share of the returns' variance that the critic explains, in the place of its moments."""
-    error, error_squared, returns, returns_squared = (
-        mean.pop(f"critic_{name}") for name in ("error", "error_squared", "return", "return_squared")
-    )
-    left, spread = error_squared - error**2, returns_squared - returns**2
-    return {**mean, "value_explained": 1 - left / max(spread, 1e-8)}
+    """The figures with the share of the returns' variance that the critic explains, in the place of its own."""
+    names = ("critic_error", "critic_return", "critic_error_spread", "critic_return_spread")
+    _, _, left, spread = (mean.pop(name) for name in names)
+    return {**mean, "value_explained": 1 - left**2 / max(spread**2, 1e-8)}

@@ -29,7 +29,7 @@ from unveil.train.greedy import Best
 from unveil.train.means import Ratio
 from unveil.train.policy import Critic
 from unveil.train.questions import Questions
-from unveil.train.rewards import Reward
+from unveil.train.rewards import Reward, spread
 from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
 
@@ -239,11 +239,12 @@ class Run:
     def update(self, ids: Sequence[str]) -> None:
         loop.step(self.accelerator, self.wrapped, self.optimizer, self.config.clip_norm, ids)
 
-    def after(self, mean: dict[str, float], drawn: Experience, worth: Rewarded) -> None:
-        """Logging, watching, validation and checkpoints after a step; stops a run that has collapsed.
+    def averaged(self, found: Sequence[dict[str, Ratio]]) -> dict[str, float]:
+        """The figures of a step over all its passes and all processes."""
+        return spread(means.averaged(found, self.accelerator))
 
-        ``mean`` are the step's figures over all passes and processes.
-        """
+    def after(self, mean: dict[str, float], drawn: Experience, worth: Rewarded) -> None:
+        """Logging, watching, validation and checkpoints after a step of these figures; stops a run that collapses."""
         config, rate = self.config, self.rate
         if (iou := mean.get("iou")) is not None:
             self.state.iou = iou if self.state.iou is None else 0.95 * self.state.iou + 0.05 * iou

@@ -363,10 +363,8 @@ _SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 def watched(
     parts_QG: Mapping[str, NDArray[np.float64]], usable_QG: NDArray[np.bool_]
 ) -> dict[str, tuple[float, float]]:
-    """What is logged of each part, as sums and counts: mean, spread, shares of zeros and of those without a verdict.
-
-    And the share of groups of which it told no two usable answers apart.
-    """
+    """What is logged of each part, as sums and counts: mean and mean square, shares of zeros and of those without a
+    verdict, and the share of groups of which it told no two usable answers apart."""
     out: dict[str, tuple[float, float]] = {}
     for name, values_QG in parts_QG.items():
         known = values_QG[~np.isnan(values_QG)]
@@ -374,9 +372,19 @@ def watched(
         most_Q, least_Q = (np.where(judged_QG, sign * values_QG, -np.inf).max(1) for sign in (1, -1))
         out |= {
             name: (known.sum(), known.size),
-            f"{name}_spread": (known.std() * known.size if known.size else 0.0, known.size),
+            f"{name}_squared": ((known**2).sum(), known.size),
             f"{name}_zero": ((known == 0).sum(), known.size),
             f"{name}_none": (np.isnan(values_QG).sum(), values_QG.size),
             f"{name}_alike": ((most_Q + least_Q <= FLAT).sum(), len(values_QG)),
         }
     return {name: (float(total), float(count)) for name, (total, count) in out.items()}
+
+
+def spread(mean: Mapping[str, float]) -> dict[str, float]:
+    """The figures with standard deviations in the place of mean squares."""
+    out = dict(mean)
+    for name in [name for name in mean if name.endswith("_squared")]:
+        own = name.removesuffix("_squared")
+        variance = out.pop(name) - mean[own] ** 2
+        out[f"{own}_spread"] = variance**0.5 if variance > FLAT**1.5 else 0.0  # rounding makes none
+    return out
