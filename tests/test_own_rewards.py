@@ -15,6 +15,7 @@ from conftest import write_both
 from updating import updated, write_open
 
 from unveil import cli
+from unveil.plugins import PluginError
 from unveil.train import experience
 from unveil.train.grpo import GrpoConfig
 from unveil.train.own_rewards import FormError, read
@@ -58,13 +59,14 @@ def test_the_form_is_told_by_the_signature(function: Callable[..., Any], form: s
         (lambda answered, truth: 1.0, r"its signature is \(answered, truth\)"),
         (lambda *, answered: 1.0, "its signature is"),
         (lambda completions, solution, **kwargs: [], "solution.*; there are prompts, completions, answered, id,"),
+        (lambda completion_ids, **kwargs: [], "completion_ids.*; there are prompts, completions, answered, id,"),
         (late, "it is asynchronous"),
     ],
 )
 def test_what_cannot_be_called_shows_what_can(function: Callable[..., Any], why: str) -> None:
     with pytest.raises(FormError, match=why) as told:
         read(function)
-    assert "solution" in str(told.value) or "def reward(answered)" in str(told.value)
+    assert "there are" in str(told.value) or "def reward(answered)" in str(told.value)
 
 
 # ----------------------------------------------------------------------------------------------------------- the trial
@@ -102,6 +104,8 @@ def tried(config: GrpoConfig) -> tuple[Reward, list[str]]:
         ("def f(completions, **kwargs):\n    return ['x' for c in completions]\n", "gave 'x', not a finite number"),
         ("def f(completions, **kwargs):\n    return [1 / 0]\n", r"ZeroDivisionError.*\(mine.py, line 2\)"),
         ("def f(answered):\n    raise KeyError('x' * 9999)\n", "raised KeyError"),
+        ("def f(answered)\n    return 1.0\n", r"cannot be imported: SyntaxError: .*\(mine.py, line 1\)"),
+        ("import not_installed\n", "cannot be imported: ModuleNotFoundError: No module named 'not_installed'"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_model_is_looked_for(
@@ -109,13 +113,13 @@ def test_what_is_wrong_is_said_before_the_model_is_looked_for(
 ) -> None:
     """In a line: the reward, the question, what happened and where."""
     config = options(data, tmp_path, body)
-    with pytest.raises(RewardError, match=why) as told:
+    with pytest.raises((RewardError, PluginError), match=why) as told:
         tried(config)
-    assert "mine.f" in str(told.value) and len(str(told.value)) < 700
+    assert "mine" in str(told.value) and len(str(told.value)) < 700
     words = ["--records", config.records, "--dialogues", config.dialogues, "--out", config.out, "--model", config.model]
     assert cli.main(["train", "grpo", *map(str, words), "--rewards", config.rewards[0]]) == 1
     shown = capsys.readouterr().err
-    assert "error: " in shown and "mine.f" in shown and "Traceback" not in shown
+    assert "error: " in shown and "mine" in shown and "Traceback" not in shown
 
 
 def test_true_answers_are_tried(data: Path, tmp_path: Path) -> None:

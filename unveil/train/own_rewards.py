@@ -19,8 +19,10 @@ from unveil.records import Dialogue
 if TYPE_CHECKING:
     from unveil.train.rewards import Answered
 
-#: What a function in TRL's form may ask for besides ``prompts`` and ``completions``.
-COLUMNS = ("answered", *(f.name for f in fields(Dialogue)))
+#: What a function in TRL's form may ask for.
+COLUMNS = ("prompts", "completions", "answered", *(f.name for f in fields(Dialogue)))
+#: What only its functions name.
+TRLS = {"completions", "completion_ids", "prompts"}
 LONGEST = 200
 """Characters of a user's value or error that a message repeats."""
 
@@ -52,7 +54,7 @@ class Own:
         """The arguments, of what there is what it asks for."""
         chat = self.form == "messages"
         rows = [answered.dialogue for answered in group]
-        have: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS[1:]}
+        have: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Dialogue)}
         have["answered"] = list(group)
         for name, role, texts in (
             ("prompts", "user", [row.question for row in rows]),
@@ -70,16 +72,16 @@ def read(function: Callable[..., Any]) -> Own:
     if inspect.iscoroutinefunction(function):
         raise FormError(f"it is asynchronous; {ours}")
     signature = inspect.signature(function)
-    if "completions" not in signature.parameters:
+    if not TRLS & set(signature.parameters):
         try:
             signature.bind(None)
         except TypeError as error:
             raise FormError(f"its signature is {signature}; {ours}") from error
         return Own(function, "answered")
     try:
-        signature.bind(**{name: [] for name in signature.parameters if name in ("prompts", "completions", *COLUMNS)})
+        signature.bind(**{name: [] for name in signature.parameters if name in COLUMNS})
     except TypeError as error:
-        raise FormError(f"{error}; there are prompts, completions, {', '.join(COLUMNS)}") from error
+        raise FormError(f"{error}; there are {', '.join(COLUMNS)}") from error
     return Own(function, "texts")
 
 
