@@ -63,7 +63,8 @@ def _tried(reward: Reward, groups: Sequence[Sequence[Answered]], say: Say) -> Re
     try:
         values = [value for group in groups for value in reward.of(group)]
     except RewardError as error:
-        if not isinstance(reward.function, Own) or reward.function.form != "texts":
+        raised = error.__cause__ is not None
+        if not (raised and isinstance(reward.function, Own) and reward.function.form == "texts"):
             raise
         chats = replace(reward, function=replace(reward.function, form="messages"))
         try:
