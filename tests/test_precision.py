@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from updating import caught, updated, write_open
 
 from unveil import attention, cli, models
+from unveil.evaluate import predict
+from unveil.evaluate.predict import PredictConfig
 from unveil.records import write_jsonl
 from unveil.train import looking, loop, sft
 from unveil.train.engine import Scores
@@ -85,6 +87,18 @@ def test_a_process_may_train_in_one_precision_after_another(tmp_path: Path, caps
     found = [loop.accelerator(tmp_path, (), precision).mixed_precision for precision in ("bf16", "auto", "bf16")]
     assert found == ["bf16", "no", "bf16"]
     assert "computing in float32: the CPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("auto", "float32"), ("bf16", "bf16")])
+def test_questions_are_answered_in_it(
+    precision: Any, dtype: str, folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`unveil predict` keeps all weights in what it computes in."""
+    kept, load = [], models.load
+    monkeypatch.setattr(models, "load", lambda *given, **more: kept.append(load(*given, **more)) or kept[-1])
+    asked = {"dialogues": folder / "boxes" / "dialogues.jsonl", "out": tmp_path / "out.jsonl", "limit": 2}
+    predict.main(PredictConfig(**asked, model=str(tiny_folder), max_new_tokens=2, precision=precision))
+    assert {p.dtype for p in kept[0].model.parameters()} == {models.DTYPES[dtype]}
 
 
 # ---------------------------------------------------------------------------------------------- every recipe, two steps
