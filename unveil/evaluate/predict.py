@@ -54,6 +54,8 @@ class PredictConfig:
     """Questions answered at a time."""
     max_new_tokens: int = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
+    precision: models.Precision = "auto"
+    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     restart: bool = False
     """Write over the answers of another run, finished or not."""
 
@@ -70,7 +72,8 @@ def main(config: PredictConfig) -> Path:
 def _answer(config: PredictConfig) -> str:
     """Writes all answers; returns the fingerprint of the model that gave them."""
     dialogues = questions(config)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    dtype = models.DTYPES.get(config.precision)
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
     partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]
