@@ -153,7 +153,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from test_runs import Config, output
-config = Config(Path(sys.argv[1]), Path(sys.argv[2]))
+config = Config(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[4]), restart=sys.argv[5] == "True")
 with output(config.out, "curate", config, [config.read]) as made:
     if sys.argv[3] == "hold":
         print("held", flush=True)
@@ -164,7 +164,7 @@ with output(config.out, "curate", config, [config.read]) as made:
 
 
 def process(config: Config, how: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", KILLED, str(config.read), str(config.out), how]
+    command = [sys.executable, "-c", KILLED, str(config.read), str(config.out), how, str(config.epochs), str(config.restart)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
@@ -178,6 +178,18 @@ def test_a_killed_command_goes_on_and_another_is_refused(config: Config) -> None
         make(replace(config, epochs=2.0))
     assert make(config) and config.out.read_text() == "made"
     assert left(config) == {"out.jsonl", "out.jsonl.run.json", ".out.jsonl.lock"}
+
+
+def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None:
+    """Whose output lies there nobody knows: the one who made it before is not believed."""
+    make(config)
+    with process(replace(config, epochs=2.0, restart=True), "kill"):
+        pass
+    assert (config.out.parent / "out.jsonl.run.json").is_file() and config.out.read_text() == "half"
+    with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 2 -> 1\)"):
+        make(config)
+    assert not runs.is_current(config.out, "curate", config, [config.read])
+    assert make(replace(config, epochs=2.0))
 
 
 def test_two_processes_do_not_make_the_same(config: Config) -> None:

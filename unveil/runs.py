@@ -225,15 +225,14 @@ def output(
         raise OutputError(f"{out} is what is read: name another output")
     made = Output(_run_file(out, bool(makes)), command, config, digests(inputs), time.monotonic())
     with _locked(made, out):
-        there, known = _inodes(out, makes), [about for f in (made.file, made.begun) if (about := _about(f))]
+        there, before = _inodes(out, makes), _known(made)
         if there and not config.restart:
-            if not known:
+            if before is None:
                 raise OutputError(f"{out} is there already, and no {made.file.name} says what made it: {CHOICE}")
-            found = [_differences(about, made, derived) for about in known]
-            if all(found):
-                how = "made" if known[-1].get("finished") else "begun"
-                raise OutputError(f"{out} was {how} with other settings ({'; '.join(found[-1])}): {CHOICE}")
-            if known[0].get("finished") and not found[0] and not derived:
+            if found := _differences(before, made, derived):
+                how = "made" if "finished" in before else "begun"
+                raise OutputError(f"{out} was {how} with other settings ({'; '.join(found)}): {CHOICE}")
+            if "finished" in before and not derived:
                 if is_first():
                     screen.say(f"{command}: {out} is there already")
                 yield None
@@ -287,6 +286,11 @@ def _inodes(out: Path, makes: Sequence[str]) -> dict[Path, int]:
     return {path: path.stat().st_ino for path in ([out / name for name in makes] or [out]) if path.exists()}
 
 
+def _known(made: Output) -> dict[str, Any] | None:
+    """What is known of the last one who made this output, or has begun to; None where that is nothing."""
+    return _about(made.begun) or _about(made.file)
+
+
 def _about(file: Path) -> dict[str, Any] | None:
     """What a run.json says; None where there is none, or none of ours."""
     try:
@@ -324,10 +328,9 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
-    file = _run_file(out, out.is_dir())
-    if not out.exists() or (before := _about(file)) is None:
-        return False
-    return not _differences(before, Output(file, command, config, digests(inputs), 0.0))
+    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs), 0.0)
+    before = _known(made) if out.exists() else None
+    return before is not None and "finished" in before and not _differences(before, made)
 
 
 def stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
