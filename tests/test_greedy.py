@@ -19,6 +19,7 @@ from torch import nn
 
 from unveil import cli, models
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.runs import OutputError
 from unveil.train import greedy, loop, sft
 from unveil.train.greedy import Best
 from unveil.train.loop import TrainingError
@@ -209,7 +210,7 @@ def test_other_records_are_another_run(base: SftConfig, data: Path, tmp_path: Pa
     shutil.copyfile(data / "records.jsonl", tmp_path / "kept.jsonl")
     try:
         write_jsonl(data / "records.jsonl", [*rows[:-1], replace(rows[-1], findings=())])
-        with pytest.raises(TrainingError, match=r"of a run with another data"):
+        with pytest.raises(OutputError, match=r"made with other settings \(records changed since\)"):
             sft.main(replace(config, resume=True))
     finally:
         shutil.copyfile(tmp_path / "kept.jsonl", data / "records.jsonl")

@@ -62,7 +62,7 @@ def test_an_output_is_made_once(config: Config, capsys: pytest.CaptureFixture[st
     about = json.loads((config.out.parent / "out.jsonl.run.json").read_text())
     assert about["kept"] == 3 and about["config"]["epochs"] == 1.0 and about["finished"] and "seconds" in about
     assert about["inputs"] == {str(config.read): runs.sha256(config.read)}
-    assert left(config) == {"out.jsonl", "out.jsonl.run.json", ".out.jsonl.lock"}
+    assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
 
 
 def test_other_settings_are_refused_by_their_names(config: Config) -> None:
@@ -141,7 +141,7 @@ def test_an_output_that_is_also_read(config: Config) -> None:
 def test_a_failure_leaves_everything_as_it_was(config: Config) -> None:
     with pytest.raises(KeyError), output(config.out, "curate", config, [config.read]):
         raise KeyError
-    assert left(config) == {".out.jsonl.lock"}
+    assert not config.out.parent.exists()
     make(config)
     again = replace(config, epochs=2.0, restart=True)
     with pytest.raises(KeyError), output(config.out, "curate", again, [config.read]):
@@ -177,7 +177,7 @@ def test_a_killed_command_goes_on_and_another_is_refused(config: Config) -> None
     with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 1 -> 2\)"):
         make(replace(config, epochs=2.0))
     assert make(config) and config.out.read_text() == "made"
-    assert left(config) == {"out.jsonl", "out.jsonl.run.json", ".out.jsonl.lock"}
+    assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
 
 
 def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None:
@@ -226,7 +226,7 @@ def test_a_folder_is_known_by_what_is_made_in_it(config: Config, tmp_path: Path)
             if made:
                 (folder / "weights").write_text("w")
                 made.write()
-    assert {p.name for p in folder.iterdir()} == {"pairs.jsonl", "weights", "run.json", ".lock"}
+    assert {p.name for p in folder.iterdir()} == {"pairs.jsonl", "weights", "run.json"}
     (folder / "weights").unlink()
     with output(folder, "train", config, [config.read], ("weights",)) as made:
         assert made, "it is made again where it is gone"

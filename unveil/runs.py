@@ -258,15 +258,17 @@ CHOICE = "--restart writes over it, or name another output"
 def _locked(made: Output, out: Path) -> Iterator[None]:
     """Nobody else may make ``out`` meanwhile; processes that work together share it by their first one.
 
-    The system lets go of a lock when the process ends, however it ends.
+    The system lets go of a lock when the process ends, however it ends. A folder in which nothing was made is removed.
     """
     if not is_first():
         yield
         return
     from filelock import FileLock, Timeout
 
+    folder = made.lock.parent
+    new = not folder.is_dir()
     try:
-        made.lock.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(made.lock, timeout=0).acquire()
     except Timeout as busy:
         whom = (_about(made.begun) or {}).get("by", "another process")
@@ -274,7 +276,12 @@ def _locked(made: Output, out: Path) -> Iterator[None]:
     except OSError as error:
         raise WriteError(said(error, out)) from error
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            made.lock.unlink(missing_ok=True)
+            if new and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _run_file(out: Path, folder: bool) -> Path:
