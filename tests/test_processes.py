@@ -10,7 +10,7 @@ from pathlib import Path
 from conftest import write_both
 from test_reinforce import lines
 
-from unveil.train.loop import checkpoints
+from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.
 SCRIPT = """
@@ -48,7 +48,7 @@ def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp
     told = " ".join(failed.stderr.split())
     assert failed.returncode and "the judge cannot be asked; go on with --resume from step-0000001" in told
     assert "another process failed, and says why; go on with --resume from step-0000001" in told
-    assert [path.name for path in checkpoints(out / "checkpoints")] == ["step-0000001"]
+    assert [path.name for path in found(out / "checkpoints")] == ["step-0000001"]
     resumed = run("--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert [row["step"] for row in lines(out)] == [1, 2] and (out / "model.safetensors").is_file()

@@ -164,7 +164,16 @@ with output(config.out, "curate", config, [config.read]) as made:
 
 
 def process(config: Config, how: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", KILLED, str(config.read), str(config.out), how, str(config.epochs), str(config.restart)]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(config.read),
+        str(config.out),
+        how,
+        str(config.epochs),
+        str(config.restart),
+    ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 

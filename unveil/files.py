@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import glob
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,12 +37,21 @@ REFUSALS = {
 }
 
 
-def said(error: OSError, path: str | Path | None = None) -> str:
+def number(error: BaseException) -> int | None:
+    """The system's number of an error, which libraries that are written in Rust have in their words only."""
+    if isinstance(error, OSError):
+        return error.errno
+    in_words = re.search(r"\(os error (\d+)\)", str(error))
+    return int(in_words[1]) if in_words else None
+
+
+def said(error: BaseException, path: str | Path | None = None) -> str:
     """An error of the system in words: the file, what is wrong, what to do."""
-    if error.errno is None:  # it says so itself
+    code = number(error)
+    if code is None:  # it says so itself
         return str(error)
-    file = path if path is not None else error.filename
-    why = REFUSALS.get(error.errno, (error.strerror or "cannot be used").lower())
+    file = path if path is not None else getattr(error, "filename", None)
+    why = REFUSALS.get(code, os.strerror(code).lower())
     return f"{file}: {why}" if file is not None else why
 
 
@@ -57,16 +69,49 @@ def whole(path: str | Path, private: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise WriteError(said(error, path)) from error
     try:
-        yield partial
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(path)
-    except OSError as error:
-        if error.errno is None or str(error.filename) not in ("None", str(partial)):  # of another file
-            raise
-        raise WriteError(said(error, path)) from error
+        with refusals(path, partial):
+            yield partial
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same of a folder: one to write to, which takes the place of ``path`` in the end."""
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    try:
+        with refusals(path, partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            sync(partial)
+            shutil.rmtree(path, ignore_errors=True)
+            partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def refusals(path: Path, partial: Path) -> Iterator[None]:
+    """Turns what the system refuses while ``partial`` is written into ``WriteError`` of ``path``."""
+    try:
+        yield
+    except Exception as error:
+        about = getattr(error, "filename", None)  # None where it is not known to be of another file
+        if number(error) is None or not Path(about or partial).is_relative_to(partial):
+            raise
+        raise WriteError(said(error, path)) from error
+
+
+def sync(folder: Path) -> None:
+    """Waits until the files are on the disk, so that a rename never makes a half-written folder look whole."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def write_text(path: str | Path, text: str, private: bool = False) -> Path:
@@ -76,9 +121,48 @@ def write_text(path: str | Path, text: str, private: bool = False) -> Path:
     return Path(path)
 
 
+def append(path: Path, text: str, private: bool = False) -> None:
+    """Adds to a file, all of the text or nothing. Raises ``WriteError``."""
+    left = text.encode("utf-8")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600 if private else 0o666)
+        with os.fdopen(descriptor, "ab", 0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                file.truncate(end)
+                raise
+    except OSError as error:
+        raise WriteError(said(error, path)) from error
+
+
+def reserve(path: Path, size: int) -> None:
+    """Takes the room of ``size`` bytes on the disk, until the file is removed; where that cannot be done only looks.
+
+    Raises ``WriteError`` where there is not as much.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise WriteError(
+            f"{path.parent}: the disk has {free / 1e6:.0f} MB left, and what is to be written there takes "
+            f"{size / 1e6:.0f} MB: free some space, or name another place"
+        )
+    library = ctypes.CDLL(None, use_errno=True)
+    if hasattr(library, "fallocate"):  # Linux's own; posix_fallocate would write zeros on disks that cannot do this
+        with path.open("wb") as file:
+            refused = library.fallocate(file.fileno(), 0, ctypes.c_long(0), ctypes.c_long(size))
+        if refused and ctypes.get_errno() in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            path.unlink()
+            raise WriteError(said(OSError(ctypes.get_errno(), ""), path.parent))
+
+
 def tidy(out: Path, folder: bool) -> None:
     """Removes what a process that was killed has left half-written."""
     where, names = (out, f"*{PARTIAL}") if folder else (out.parent, f"{glob.escape(out.name)}.*{PARTIAL}")
     for left in where.glob(names):
-        if left.is_file():
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
             left.unlink(missing_ok=True)

@@ -9,8 +9,6 @@ import itertools
 import json
 import logging
 import math
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -22,11 +20,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import GradientAccumulationPlugin, load, parse_flag_from_env
-from safetensors import SafetensorError
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
-from unveil import runs, screen
+from unveil import files, screen
 from unveil.models import Precision, default_dtype, part_of
 from unveil.rows import Encoded
 
@@ -139,7 +136,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-# -------------------------------------------------------------------------------------------------------- checkpoints
+# ---------------------------------------------------------------------------------------------------------- processes
 
 
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
@@ -189,104 +186,6 @@ def computing(precision: Precision, device: torch.device) -> tuple[str, str]:
     )
 
 
-def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, accelerator: Accelerator) -> None:
-    """Makes the checkpoint folder this run's own: refuses to mix with, or to overwrite, what another run has left."""
-    if accelerator.is_main_process:
-        _claim(folder, {**config, "processes": accelerator.num_processes}, resume, restart)
-    accelerator.wait_for_everyone()
-
-
-def _claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
-    about = folder / "config.json"
-    now = runs.flat(runs.lasting(config))
-    before = runs.flat(json.loads(about.read_text())) if about.is_file() else {}
-    changed = [runs.changed(k, before.get(k), now.get(k)) for k in {**now, **before} if now.get(k) != before.get(k)]
-    if restart and (changed or not resume):
-        shutil.rmtree(folder, ignore_errors=True)
-    if checkpoints(folder):
-        if not resume:
-            raise TrainingError(f"{folder} holds checkpoints: go on with --resume, or throw them away with --restart")
-        if changed:
-            raise TrainingError(
-                f"{folder} is of a run with other settings ({'; '.join(changed)}): --restart begins anew"
-            )
-    runs.write_json(about, runs.lasting(config))
-
-
-def save_only_what_is_trained(accelerator: Accelerator) -> None:
-    """Leaves frozen weights out of checkpoints: they come from the base model, and an adapter's base may be huge."""
-
-    def drop_frozen(models: list[nn.Module], states: list[dict[str, Any]], folder: str) -> None:
-        for model, state in zip(models, states, strict=False):  # sharded training has no states here
-            trained = {name for name, p in model.named_parameters() if p.requires_grad}
-            for name in state.keys() - trained:
-                del state[name]
-
-    accelerator.register_save_state_pre_hook(drop_frozen)
-
-
-def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int = 2) -> Path:
-    """Writes everything that is needed to go on exactly, all or nothing, and drops all but the newest ``keep``."""
-    final = folder / f"step-{step:07d}"
-    partial = folder / f"{final.name}.partial"
-    try:
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(partial))
-        if accelerator.is_main_process:
-            (partial / "step.json").write_text(json.dumps({"step": step}))
-            _sync(partial)
-            shutil.rmtree(final, ignore_errors=True)
-            partial.replace(final)
-            for old in checkpoints(folder)[:-keep]:
-                shutil.rmtree(old)
-        accelerator.wait_for_everyone()
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-        kept = [p.name for p in checkpoints(folder)]
-        have = f"the last good one is {kept[-1]}" if kept else "there is none yet"
-        raise TrainingError(f"checkpoint {final.name} could not be written to {folder} ({error}); {have}") from error
-    return final
-
-
-def _sync(folder: Path) -> None:
-    """Waits until the files are on the disk, so that a rename never makes a half-written checkpoint look whole."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def drop(folder: Path, keep: bool) -> None:
-    """Removes the checkpoints of a run that has ended, unless they are to be kept."""
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != ".partial")
-
-
-def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
-    """Restores the newest checkpoint; returns the number of updates done, 0 if there is none."""
-    found = checkpoints(folder)
-    if not found:
-        return 0
-    newest = found[-1]
-    try:
-        accelerator.load_state(str(newest), strict=False)  # frozen weights are not in it
-    except RuntimeError as error:  # such as of a run of another version, which kept other things
-        raise TrainingError(f"{newest} cannot be taken up ({error}): use --restart to begin anew") from error
-    generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
-    if not torch.equal(generators["torch_manual_seed"], torch.get_rng_state()):  # where accelerate fails silently
-        raise TrainingError(f"{newest}: the random generators' state could not be restored")
-    return int(json.loads((newest / "step.json").read_text())["step"])
-
-
 # ------------------------------------------------------------------------------------------------------------ metrics
 
 
@@ -295,26 +194,33 @@ def rewind(path: Path, step: int) -> None:
 
     A last line without its end is that of a killed run, and goes too.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() and step else []
     kept = [line for line in whole if json.loads(line)["step"] <= step]
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    partial.replace(path)
+    files.write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 class MetricsLog:
-    """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked."""
+    """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked.
+
+    Lines that a full disk refuses wait for room, so that they do not end a run.
+    """
 
     def __init__(self, path: Path, accelerator: Accelerator, step: int):
         self.path, self.accelerator = path, accelerator
+        self.waiting = ""
         if accelerator.is_main_process:
             rewind(path, step)
 
     def write(self, step: int, **values: float) -> None:
         if self.accelerator.is_main_process:
-            with self.path.open("a") as out:
-                out.write(json.dumps({"step": step, **values}) + "\n")
+            told = bool(self.waiting)
+            self.waiting += json.dumps({"step": step, **values}) + "\n"
+            try:
+                files.append(self.path, self.waiting)
+                self.waiting = ""
+            except files.WriteError as error:
+                if not told:
+                    LOG.warning("%s; its lines wait until there is room", error)
         self.accelerator.log(values, step=step)
 
 

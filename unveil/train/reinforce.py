@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -20,7 +19,8 @@ from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapt, checkpoints, experience, greedy, loop, losses, means, policy, watching
+from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
@@ -49,7 +49,7 @@ class Asked:
 def output(config: Options, asked: Asked) -> AbstractContextManager[runs.Output | None]:
     """The making of a run's model; see ``runs.output``."""
     inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
-    return runs.output(config.out, asked.command, asked.config, inputs, adapt.WEIGHTS)
+    return runs.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
 
 
 @dataclass(frozen=True)
@@ -118,15 +118,12 @@ class Run:
     log: loop.MetricsLog
     state: Progress
     best: Best
+    kept: Checkpoints
     total: int
     step: int
     generator: Generator | None = None
     compared: bool = False
     """Whether the generator's log-probabilities were found to be those at the temperature of drawing."""
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.config.out / "checkpoints"
 
     @property
     def rate(self) -> float:
@@ -159,7 +156,7 @@ class Run:
             failure = error
         failures = torch.tensor(int(failure is not None), device=self.accelerator.device)
         if int(self.accelerator.reduce(failures, "sum")):
-            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            kept = self.kept.save(self.step)
             why = failure or "another process failed, and says why"
             raise loop.TrainingError(f"{why}; go on with --resume from {kept.name}") from failure
         return cast(Found, found)
@@ -262,13 +259,13 @@ class Run:
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
             watching.sample(drawn, worth, config, self.step)
         if why := watching.collapsed(mean, self.state, config):
-            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            kept = self.kept.save(self.step)
             raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
         due = config.validate_every and self.step % config.validate_every == 0
         if self.asked.val and config.validate_every and (due or self.step == self.total):
             self.validate()
         if config.checkpoint_every and self.step % config.checkpoint_every == 0 and self.step < self.total:
-            loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            self.kept.save(self.step)
 
     def _watch(self, mean: dict[str, float]) -> None:
         """Counts the updates in which rewards told answers apart, and says after some which never did."""
@@ -293,23 +290,25 @@ class Run:
 
     def end(self) -> None:
         """Writes the trained model."""
-        config = self.config
-        self.accelerator.wait_for_everyone()
+        self.kept.deliver(self.total, self._write)
+        self.kept.drop(self.config.keep_checkpoints)
         if self.accelerator.is_main_process:
-            self.best.bring_back(self.scorer.model)
-            adapt.save(self.scorer.model, self.scorer.chat, config)
-            choice = {
-                "method": config.method,
-                "learning_rate": config.learning_rate,
-                "updates": self.total * config.updates,
-                "kept": self.total if self.best.score is None else self.best.step,
-                "precision": config.precision,
-            }
-            self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed})
-            loop.drop(self.checkpoints, config.keep_checkpoints)
             for words in watching.alike(self.state, self.total, ended=True):
                 screen.say(words)
         loop.finish(self.accelerator)
+
+    def _write(self) -> None:
+        config = self.config
+        self.best.bring_back(self.scorer.model)
+        adapt.save(self.scorer.model, self.scorer.chat, config)
+        choice = {
+            "method": config.method,
+            "learning_rate": config.learning_rate,
+            "updates": self.total * config.updates,
+            "kept": self.total if self.best.score is None else self.best.step,
+            "precision": config.precision,
+        }
+        self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed})
 
 
 class JudgeError(RuntimeError):
@@ -343,9 +342,9 @@ def begin(
     config = adapt.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
-    checkpoints = config.out / "checkpoints"
-    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + runs.sha256(config.records)}
-    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    folder = config.out / "checkpoints"
+    hashes = {"dialogues": runs.sha256(config.dialogues), "records": runs.sha256(config.records)}
+    checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
     reference = policy.reference(loaded.model, loaded.chat, config)
     model = policy.recomputing(adapt.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
@@ -373,10 +372,11 @@ def begin(
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
     wrapped, optimizer = accelerator.prepare(scorer, optimizer)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
-    best = Best(checkpoints)
-    accelerator.register_for_checkpointing(state, best)
-    loop.save_only_what_is_trained(accelerator)
-    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    best = Best(folder)
+    held = Checkpoints(folder, accelerator, scorer, optimizer, (state, best))
+    step = held.load() if config.resume else 0
+    if accelerator.is_main_process:
+        adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)
@@ -387,7 +387,7 @@ def begin(
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
         output, config, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
-        stream, iter(stream(todo)), log, state, best, total, step, generator,
+        stream, iter(stream(todo)), log, state, best, held, total, step, generator,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()
