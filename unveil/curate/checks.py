@@ -5,6 +5,7 @@ Shapes: P pairs, C clusters (images that belong together), B resamples.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil import bootstrap
 from unveil.geometry import Box, ious
 from unveil.records import Pair, Record
 from unveil.syntax import MARKUP, SYNTAXES
@@ -27,9 +29,6 @@ VERDICTS: tuple[Verdict, ...] = ("error", "warning", "undecided", "note", "fine"
 COMMON = 0.05
 """From this share of the pairs on a fault is an error; below, a warning. One pair in twenty is what MMedPO's released
 pairs have of right answers inside wrong ones."""
-RESAMPLES = 2000
-LEVEL = 0.95
-_BLOCK = 4_000_000  # weights held at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -119,33 +118,30 @@ class Material:
         return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
-def estimate(values_P: Sequence[float] | NDArray[np.float64], clusters: Sequence[str], seed: int) -> Estimate:
-    """The mean, and the percentiles of the means of resampled clusters; every pair of a drawn cluster comes along."""
+def estimate(
+    values_P: Sequence[float] | NDArray[np.float64],
+    clusters: Sequence[str],
+    seed: int,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Estimate:
+    """The mean, and its interval over clusters; every pair of a drawn cluster comes along.
+
+    A value lies between ``low`` and ``high``. There is no interval where values differ within a single cluster, and
+    where all are the same but might be as large as one likes (``high`` infinite).
+    """
     names, member_P = np.unique(np.asarray(clusters), return_inverse=True)
     values = np.asarray(values_P, np.float64)
-    sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
+    mean = float(values.mean())
+    limits: tuple[float | None, float | None] = (None, None)
     if np.ptp(values) == 0:
-        return Estimate(float(values[0]), *_never(float(values[0]), len(names)), len(values), len(names))
-    if len(names) < 2:
-        return Estimate(float(values.mean()), None, None, len(values), 1)
-    rng = np.random.default_rng(seed)
-    means: list[NDArray[np.float64]] = []
-    for size in _blocks(len(names)):
-        drawn_BC = rng.integers(len(names), size=(size, len(names)))
-        means.append(sums_C[drawn_BC].sum(1) / sizes_C[drawn_BC].sum(1))
-    low, high = np.percentile(np.concatenate(means), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Estimate(float(values.mean()), float(low), float(high), len(values), len(names))
-
-
-def _never(value: float, clusters: int) -> tuple[float | None, float | None]:
-    """The exact binomial interval over clusters of what never or always happened, of which a bootstrap has no doubt."""
-    reach = (0.5 * (1 - LEVEL)) ** (1 / clusters)
-    return {0.0: (0.0, 1 - reach), 1.0: (reach, 1.0)}.get(value, (None, None))
-
-
-def _blocks(clusters: int) -> list[int]:
-    block = min(RESAMPLES, max(1, _BLOCK // clusters))
-    return [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
+        mean = float(values[0])
+        limits = bootstrap.exact(mean, len(names), low, high) if math.isfinite(high) else limits
+    elif len(names) > 1:
+        sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
+        drawn = bootstrap.weights(len(names), bootstrap.RESAMPLES, seed)
+        limits = bootstrap.percentiles(np.concatenate([w @ sums_C / (w @ sizes_C) for w in drawn]))
+    return Estimate(mean, *limits, len(values), len(names))
 
 
 def counted(

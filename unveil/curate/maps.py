@@ -5,6 +5,7 @@ Shapes: H, W pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def _missed(placed: Sequence[Cover], all_covers: Sequence[Cover], material: Mate
         return Check("map_missed", title, "skipped", why if all_covers else "There are no pairs of this kind.")
     ids = [c.pair.id for c in placed if c.touched is not None and c.touched < TOUCHED]
     aims = [c.aim for c in placed if c.aim is not None]
-    aim = estimate(aims, [material.cluster(c.pair) for c in placed], material.seed)
+    aim = estimate(aims, [material.cluster(c.pair) for c in placed], material.seed, high=math.inf)
     message = "The map touches no annotated lesion of its image: what made it may not know this kind of image."
     looked_at = [c.pair for c in placed]
     return counted("map_missed", title, message, ids, looked_at, material, figures={"mass_on_lesions_over_chance": aim})

@@ -100,14 +100,14 @@ class _Judge:
     def told(self, features_PF: Features) -> Told:
         return told(features_PF, self.folds)
 
-    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None) -> Estimate:
+    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None, low: float = 0.0) -> Estimate:
         rows = [i for i in range(len(right_P)) if of is None or of[i]]
-        return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed)
+        return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed, low)
 
     def beyond(self, one: Told, narrower: Sequence[Told]) -> Estimate:
         """How much more one shortcut tells than the best of the narrower ones, on the same pairs."""
         best = max(narrower, key=lambda other: other.right_P.mean())
-        return self.accuracy(one.right_P - best.right_P)
+        return self.accuracy(one.right_P - best.right_P, low=-1.0)
 
     def clearest(self, one: Told, most: int = 50) -> tuple[str, ...]:
         """Pairs that the shortcut tells rightly, the surest first."""
