@@ -6,9 +6,10 @@ Shapes: P pairs, C clusters (images that belong together), B resamples.
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import bootstrap
+from unveil import bootstrap, duplicates
 from unveil.geometry import Box, ious
-from unveil.records import Pair, Record
+from unveil.records import Pair, Record, connected
 from unveil.syntax import MARKUP, SYNTAXES
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
@@ -81,16 +82,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Look:
-    """One image file: its size and hash, or what is wrong with it."""
+    """One image file: its size, the hash of its bytes, that of its pixels and what near copies are told by; or what is
+    wrong with it."""
 
     size: tuple[int, int] = (0, 0)
     sha256: str = ""
+    pixels: str = ""
+    hashes: bytes = b""
+    thumbnail: bytes = b""
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """The pairs of one file, what was wrong with its other lines, and the records, if they are given, by id."""
+    """The pairs of one file, what was wrong with its other lines, and the records, if they are given, by id.
+
+    ``looks`` has the images of the pairs, and those of the records' test split.
+    """
 
     file: Path
     pairs: tuple[Pair, ...]
@@ -99,6 +107,7 @@ class Material:
     records: Mapping[str, Record] | None
     looks: Mapping[Path, Look]
     seed: int = 0
+    records_file: Path | None = None
 
     def image(self, pair: Pair, worse: bool = False) -> Path:
         return self.file.parent / ((pair.rejected_image if worse else None) or pair.image)
@@ -108,19 +117,68 @@ class Material:
         held = self.records or {}
         return held.get(pair.record) or self._by_hash.get(self.looks[self.image(pair)].sha256)
 
-    def cluster(self, pair: Pair) -> str:
-        """What a fold and a resample keep together: the record's cluster, else the image."""
-        record = self.record(pair)
-        return record.cluster if record else f"image:{pair.image}"
+    def content(self, pair: Pair, worse: bool = False) -> str:
+        """What stands for a side's picture under whatever name: its pixels, else the path of what cannot be read."""
+        path = self.image(pair, worse)
+        return self.looks[path].pixels or os.path.normpath(path)
+
+    def other(self, pair: Pair) -> bool:
+        """Whether the worse answer stands under another picture, not only under another name."""
+        return pair.rejected_noise is not None or self.content(pair) != self.content(pair, worse=True)
+
+    def cluster(self, pair: Pair) -> int:
+        """What a fold and a resample keep together: pairs with the same picture or a near copy of it, and with the same
+        patient, study or group of their records."""
+        return self._clusters[self.content(pair)]
+
+    @property
+    def clustered(self) -> str:
+        """By what pairs are kept together, for readers."""
+        records = [record for pair in self.pairs if (record := self.record(pair))]
+        known = sum(not record.cluster.startswith("image:") for record in records)
+        same = f"; so do pairs of one patient, study or group, known for {known} of them" if known else ""
+        count = len({self.cluster(pair) for pair in self.pairs})
+        return (
+            "Pairs on the same picture, whatever its file is called, or on near, mirrored or turned copies of it stay "
+            f"together in folds and intervals{same}. That makes {count} {'group' if count == 1 else 'groups'}."
+        )
+
+    @cached_property
+    def near(self) -> list[tuple[str, str]]:
+        """The contents of images that are near, mirrored or turned copies of one another, two by two."""
+        return near_copies(self.looks.values())
+
+    @cached_property
+    def _clusters(self) -> dict[str, int]:
+        ties = [*self.near]
+        for pair in self.pairs:
+            own, record = self.content(pair), self.record(pair)
+            # a worse answer that is another text tells of its own picture
+            ties.append((own, self.content(pair, worse=pair.chosen != pair.rejected)))
+            ties += [(own, f"record {record.cluster}")] if record else []
+        return connected(ties, list(dict.fromkeys(end for tie in ties for end in tie)))
 
     @cached_property
     def _by_hash(self) -> dict[str, Record]:
         return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
+def near_copies(looks: Iterable[Look]) -> list[tuple[str, str]]:
+    """The pixels' hashes of images that are near-identical, mirrored or turned, two by two."""
+    distinct = list({look.pixels: look for look in looks if look.pixels}.values())
+    if not distinct:
+        return []
+    bits = np.stack([np.frombuffer(look.hashes, np.uint8) for look in distinct])
+    hashes = np.unpackbits(bits, axis=1).reshape(len(distinct), 8, -1).astype(bool)
+    side = duplicates.THUMBNAIL_SIDE
+    small = np.stack([np.frombuffer(look.thumbnail, np.uint8) for look in distinct]).reshape(-1, side, side)
+    found = duplicates.near_duplicates(hashes, thumbnails=small)
+    return [(distinct[i].pixels, distinct[j].pixels) for i, j, _ in found]
+
+
 def estimate(
     values_P: Sequence[float] | NDArray[np.float64],
-    clusters: Sequence[str],
+    clusters: Sequence[int],
     seed: int,
     low: float = 0.0,
     high: float = 1.0,
@@ -165,11 +223,10 @@ def counted(
     hits = [float(pair.id in bad) for pair in looked_at]
     share = estimate(hits, [material.cluster(pair) for pair in looked_at], material.seed)
     verdict = worst or ("error" if share.value >= COMMON else "warning")
-    told = message if ids else "None."
-    told_by = verdict if ids else "fine"
-    return Check(
-        name, title, told_by, told, len(looked_at), tuple(ids), {"share": share, **(figures or {})}, series=series or {}
-    )
+    figures = {"share": share, **(figures or {})}
+    if not ids:
+        return Check(name, title, "fine", "", len(looked_at), (), figures, series=series or {})
+    return Check(name, title, verdict, message, len(looked_at), tuple(ids), figures, series=series or {})
 
 
 # ------------------------------------------------------------------------------------------------------------- texts

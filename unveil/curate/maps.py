@@ -5,6 +5,7 @@ Shapes: H, W pixels.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import pixels, runs
+from unveil import duplicates, pixels, runs
 from unveil.curate.checks import Check, Look, Material, counted, estimate
 from unveil.geometry import coverage, decode_mask
 from unveil.records import Finding, Pair, Record
@@ -34,8 +35,11 @@ def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
 
 def _look(path: Path) -> Look:
     try:
-        height, width = pixels.read(path).array.shape[:2]
-        return Look((width, height), runs.sha256(path))
+        array = pixels.to_rgb(pixels.read(path))
+        height, width = array.shape[:2]
+        seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
+        hashes, small = duplicates.mirrored_fingerprints(array), duplicates.thumbnail(array)
+        return Look((width, height), runs.sha256(path), seen, np.packbits(hashes).tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
         return Look(problem=str(error))
 
@@ -129,7 +133,7 @@ def cover(pair: Pair, material: Material) -> Cover:
     except (ValueError, KeyError, TypeError) as error:
         return Cover(pair, noise.share, problem=str(error) or repr(error))
     share, record = float(h_HW.mean()), material.record(pair)
-    own = record is not None and record.size == look.size and pair.rejected_image in (None, pair.image)
+    own = record is not None and record.size == look.size and material.content(pair) == material.content(pair, True)
     if not (own and record and (lesions := list(regions(record)))) or share == 0:
         return Cover(pair, share)
     anywhere_HW = np.maximum.reduce(lesions)

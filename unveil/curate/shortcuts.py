@@ -74,7 +74,7 @@ def shortcuts(material: Material) -> list[Check]:
     return [*told, _yes_no(judge, answers, left)]
 
 
-def _few(pairs: Sequence[Pair], clusters: Sequence[str], what: str) -> tuple[Verdict, str] | None:
+def _few(pairs: Sequence[Pair], clusters: Sequence[int], what: str) -> tuple[Verdict, str] | None:
     """The verdict where there are too few pairs to judge, and why."""
     if not pairs:
         return "skipped", f"No pairs {what}."
@@ -90,7 +90,7 @@ TITLES = {"length": "Length alone", "words": "Words alone", "yes_no": "Yes or no
 class _Judge:
     """Tries shortcuts on the same pairs and folds, and remembers what they tell."""
 
-    def __init__(self, pairs: Sequence[Pair], clusters: Sequence[str], seed: int) -> None:
+    def __init__(self, pairs: Sequence[Pair], clusters: Sequence[int], seed: int) -> None:
         self.pairs, self.clusters, self.seed = pairs, clusters, seed
 
     @cached_property
@@ -155,7 +155,7 @@ def yes_features(chosen: Sequence[str], rejected: Sequence[str]) -> NDArray[np.f
     return np.array([0.0 if None in (a, b) else float(bool(a)) - float(bool(b)) for a, b in sides]).reshape(-1, 1)
 
 
-def folds(clusters: Sequence[str], seed: int) -> Folds:
+def folds(clusters: Sequence[int], seed: int) -> Folds:
     """Rows to learn from and rows to tell; a cluster never stands in both."""
     split = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(split.split(np.zeros(len(clusters)), groups=clusters))
