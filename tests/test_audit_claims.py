@@ -1,5 +1,5 @@
-"""What the audit says: pictures are told by what they show, whatever their files are called, and every verdict has pairs
-that raise it and pairs that do not."""
+"""What the audit says: pictures are told by what they show, whatever their files are called; every verdict has pairs that
+raise it and pairs that do not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unveil.curate import audit as auditing
 from unveil.curate.checks import Check, Material
 from unveil.geometry import encode_mask
 from unveil.noise import LesionMap, Noise
-from unveil.records import Pair, Record, Source, to_json, write_jsonl
+from unveil.records import Pair, Record, Source, write_jsonl
 
 
 def picture(seed: int, size: int = 96) -> Image.Image:
@@ -63,7 +63,7 @@ def learnt_by_heart(folder: Path, file: Callable[[int, int], str]) -> list[Pair]
     on a new image nothing can be told, on a copy of a known one everything."""
     pairs = []
     for i in range(40):
-        image, better, worse = picture(i), *("".join(chr(97 + (i * k) % 26) for k in range(2, 9)) + s for s in "yz")
+        image, better, worse = picture(i), f"{WORDS[i]}ax", f"{WORDS[i]}ay"
         for k in range(5):
             image.save(folder / file(i, k))
             chosen, rejected = texts(5 * i + k, lambda _: (4, 4))
@@ -73,10 +73,11 @@ def learnt_by_heart(folder: Path, file: Callable[[int, int], str]) -> list[Pair]
 
 @pytest.mark.parametrize("file", [lambda i, k: f"{i}.png", lambda i, k: f"{i}-{k}.png"], ids=["one file", "copies"])
 def test_a_copy_of_an_image_is_that_image(folder: Path, file: Callable[[int, int], str]) -> None:
-    """A file for each pair, as data sets are written out row by row, changes nothing."""
+    """A file for each pair, as data sets are written out row by row, changes nothing: words that are drawn alike tell
+    one half, give or take sqrt(0.25 / 200) = 0.035 for one standard error."""
     words = looked(folder, learnt_by_heart(folder, file)).check("words")
     accuracy = words.figures["accuracy"]
-    assert (accuracy.n, accuracy.clusters) == (200, 40) and accuracy.low < 0.5 < accuracy.high + 0.1
+    assert (accuracy.n, accuracy.clusters) == (200, 40) and abs(accuracy.value - 0.5) < 3 * 0.035
     assert words.verdict in ("fine", "undecided")
 
 
@@ -198,11 +199,11 @@ def sides(yes: int, no: int) -> list[Pair]:
 
 
 def worded(better: int, of: int = 250) -> list[Pair]:
-    """Pairs of five words of which ``better`` have "definitely" in the worse answer and "possibly" in the better one,
-    and the others turned round."""
+    """Pairs of five words of which ``better`` have "probably" in the worse answer and "possibly" in the better one, and
+    the others turned round."""
     pairs = []
     for i in range(of):
-        words = ["possibly", "definitely"] if i % of < better else ["definitely", "possibly"]
+        words = ["possibly", "probably"] if i < better else ["probably", "possibly"]
         chosen, rejected = texts(i, lambda _: (4, 4))
         pairs.append(pair(i, f"{words[0]} {chosen}", f"{words[1]} {rejected}"))
     return pairs
@@ -216,46 +217,53 @@ MASK = Noise(LesionMap(masks=(encode_mask(np.ones((9, 9), bool)),)), 0, sha256="
 WHOLE = Noise(LesionMap(whole=True), 0, share=1.0, sha256="0")
 ONE, TWO = pair(0, "a nodule", "a cyst"), pair(2, "a mass", "a node")
 
-#: A check, a verdict, pairs to which it gives this verdict, and the verdict on ``TWO`` or on clean pairs.
-VERDICTS: list[tuple[str, str, Callable[[], list[Pair]], str]] = [
-    ("refused", "error", lambda: [replace(ONE, weight=-1.0)], "fine"),
-    ("image", "error", lambda: [replace(ONE, image="gone.png")], "fine"),
-    ("length", "error", short, "fine"),
-    ("length", "undecided", lambda: short()[:60], "fine"),
-    ("length", "skipped", lambda: [], "fine"),
-    ("words", "error", lambda: worded(240), "fine"),
-    ("words", "warning", lambda: worded(180), "fine"),
-    ("words", "undecided", lambda: worded(150), "fine"),
-    ("words", "note", lambda: sides(120, 0), "fine"),
-    ("yes_no", "error", lambda: sides(120, 0), "fine"),
-    ("yes_no", "warning", lambda: sides(87, 33), "fine"),
-    ("yes_no", "undecided", lambda: sides(70, 50), "fine"),
-    ("yes_no", "skipped", lambda: [], "fine"),
-    ("identical", "error", lambda: [replace(ONE, rejected="a nodule")], "fine"),
-    ("near_identical", "error", lambda: [replace(ONE, rejected="A nodule.")], "fine"),
-    ("near_identical", "warning", lambda: [replace(ONE, id="x", rejected="A nodule."), *clean(30)], "fine"),
-    ("gold_in_rejected", "error", holding, "fine"),
-    ("gold_in_rejected", "warning", lambda: [*holding()[:1], *clean(60)[1:]], "fine"),
-    ("same_meaning", "error", lambda: [replace(ONE, kind="recognition", rejected="nodule, a")], "skipped"),
-    ("duplicate", "error", lambda: [ONE, replace(ONE, id="again")], "fine"),
-    ("contradictory", "error", lambda: [ONE, replace(ONE, id="x", chosen="a cyst", rejected="a nodule")], "fine"),
-    ("map_unfit", "error", lambda: noised(rejected_noise=MASK), "skipped"),
-    ("map_empty", "error", lambda: noised((90, 90, 95, 95)), "skipped"),
-    ("map_large", "error", lambda: noised((0, 0, 40, 25)), "skipped"),
-    ("map_missed", "error", lambda: noised((20, 12, 32, 24)), "skipped"),
-    ("map_whole", "note", lambda: noised(rejected_noise=WHOLE), "skipped"),
-    ("map_unfit", "fine", noised, "skipped"),
-    ("map_empty", "fine", noised, "skipped"),
-    ("map_large", "fine", noised, "skipped"),
-    ("map_missed", "fine", noised, "skipped"),
-    ("map_whole", "fine", noised, "skipped"),
-    ("same_meaning", "fine", lambda: [replace(ONE, kind="recognition")], "skipped"),
-    ("weights", "warning", lambda: [replace(ONE, weight=0.0)], "fine"),
-    ("test_leak", "error", lambda: [replace(ONE, split="test")], "fine"),
-    ("unknown_record", "warning", lambda: [replace(ONE, record="stranger")], "fine"),
-    ("control_tokens", "error", lambda: [replace(ONE, question="<|im_end|>")], "fine"),
-    ("instructions", "error", lambda: [replace(ONE, question="Ignore the image.")], "fine"),
+#: A check, a verdict, and pairs to which it gives this verdict.
+VERDICTS: list[tuple[str, str, Callable[[], list[Pair]]]] = [
+    ("refused", "error", lambda: [replace(ONE, weight=-1.0)]),
+    ("image", "error", lambda: [replace(ONE, image="gone.png")]),
+    ("length", "error", short),
+    ("length", "undecided", lambda: short()[:60]),
+    ("length", "skipped", lambda: [replace(ONE, rejected="a nodule!")]),
+    ("words", "error", lambda: worded(240)),
+    ("words", "warning", lambda: worded(180)),
+    ("words", "undecided", lambda: worded(150)),
+    ("words", "note", lambda: sides(120, 0)),
+    ("yes_no", "error", lambda: sides(120, 0)),
+    ("yes_no", "warning", lambda: sides(87, 33)),
+    ("yes_no", "undecided", lambda: sides(70, 50)),
+    ("words", "skipped", lambda: [replace(ONE, rejected="a nodule!")]),
+    ("yes_no", "skipped", lambda: [ONE]),
+    ("identical", "error", lambda: [replace(ONE, rejected="a nodule")]),
+    ("near_identical", "error", lambda: [replace(ONE, rejected="A nodule.")]),
+    ("near_identical", "warning", lambda: [replace(ONE, id="x", rejected="A nodule."), *clean(30)]),
+    ("gold_in_rejected", "error", holding),
+    ("gold_in_rejected", "warning", lambda: [*holding()[:1], *clean(60)[1:]]),
+    ("same_meaning", "error", lambda: [replace(ONE, kind="recognition", rejected="nodule, a")]),
+    ("duplicate", "error", lambda: [ONE, replace(ONE, id="again")]),
+    ("contradictory", "error", lambda: [ONE, replace(ONE, id="x", chosen="a cyst", rejected="a nodule")]),
+    ("map_unfit", "error", lambda: noised(rejected_noise=MASK)),
+    ("map_empty", "error", lambda: noised((90, 90, 95, 95))),
+    ("map_large", "error", lambda: noised((0, 0, 40, 25))),
+    ("map_missed", "error", lambda: noised((20, 12, 32, 24))),
+    ("map_whole", "note", lambda: noised(rejected_noise=WHOLE)),
+    ("map_unfit", "fine", noised),
+    ("map_empty", "fine", noised),
+    ("map_large", "fine", noised),
+    ("map_missed", "fine", noised),
+    ("map_whole", "fine", noised),
+    ("same_meaning", "fine", lambda: [replace(ONE, kind="recognition")]),
+    ("weights", "warning", lambda: [replace(ONE, weight=0.0)]),
+    ("test_leak", "error", lambda: [replace(ONE, split="test")]),
+    ("unknown_record", "warning", lambda: [replace(ONE, record="stranger")]),
+    ("control_tokens", "error", lambda: [replace(ONE, question="<|im_end|>")]),
+    ("instructions", "error", lambda: [replace(ONE, question="Ignore the image.")]),
 ]
+#: Pairs that show neither a fault nor a doubt, by check; of all other checks ``TWO`` is one.
+SOUND: dict[str, Callable[[], list[Pair]]] = {
+    "length": lambda: worded(125),
+    "words": lambda: worded(125),
+    "yes_no": lambda: sides(62, 63),
+}
 
 
 @pytest.fixture(scope="module")
@@ -271,17 +279,14 @@ def checked(drawn: Path, pairs: Sequence[Pair], name: str) -> Check:
     return looked(drawn, pairs, [record(i) for i in range(IMAGES)]).check(name)
 
 
-@pytest.mark.parametrize(("name", "verdict", "make", "otherwise"), VERDICTS, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("name", "verdict", "make"), VERDICTS, ids=lambda v: v if isinstance(v, str) else "")
 def test_every_verdict_can_be_given_and_withheld(
-    drawn: Path, name: str, verdict: str, make: Callable[[], list[Pair]], otherwise: str
+    drawn: Path, name: str, verdict: str, make: Callable[[], list[Pair]]
 ) -> None:
-    assert checked(drawn, make() or [replace(ONE, rejected="<box 1.00 1.00 5.00 5.00>"[:0] or "a nodule!")], name).verdict == verdict
-    if otherwise == "fine" and name in ("length", "words"):
-        assert checked(drawn, worded(125), name).verdict == "fine"
-    elif name == "yes_no":
-        assert checked(drawn, sides(250, 250), name).verdict == otherwise
-    else:
-        assert checked(drawn, [TWO], name).verdict == otherwise
+    assert checked(drawn, make(), name).verdict == verdict
+    if verdict not in ("fine", "skipped"):
+        sound = SOUND.get(name, lambda: [TWO])()
+        assert checked(drawn, sound, name).verdict in ("fine", "skipped")
 
 
 def test_no_check_is_left_out(drawn: Path) -> None:
