@@ -1,5 +1,5 @@
-"""What the audit says: pictures are told by what they show, whatever their files are called; every verdict has pairs that
-raise it and pairs that do not."""
+"""What the audit says: pictures are told by what they show, not by their names; every verdict has pairs that raise it,
+and pairs that do not."""
 
 from __future__ import annotations
 
