@@ -202,7 +202,7 @@ def _costs(*asked: Expert | None) -> dict[str, Any]:
     """What each who was asked has cost, for the screen and for run.json."""
     for one in filter(None, asked):
         screen.say(f"  {one.name}: {one.spent.text()}")
-    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}}
+    return {"asked": {one.name: one.account for one in asked if one}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -198,7 +198,7 @@ def _written_by_expert(
 
         done = diagnose(rows, made, config.out, expert, known, skipped, advance)
     screen.say(f"  {expert.name}: {expert.spent.text()}")
-    return done, {expert.name: runs.plain(expert.spent)}
+    return done, {expert.name: expert.account}
 
 
 @dataclass(frozen=True)
