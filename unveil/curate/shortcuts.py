@@ -192,6 +192,10 @@ def _worst(*verdicts: Verdict) -> Verdict:
     return min(verdicts, key=order.index)
 
 
+def _unsure(found: Verdict) -> str:
+    return f" The interval reaches above {WARNING:.0%}: more pairs would tell." if found == "undecided" else ""
+
+
 def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Mapping[str, int]) -> Check:
     by = {u: judge.told(length_features(lengths[f"chosen_{u}"], lengths[f"rejected_{u}"])) for u in UNITS}
     accuracies = {unit: judge.accuracy(one.right_P) for unit, one in by.items()}
@@ -213,7 +217,9 @@ def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Map
     }
     series = {side: [float(n) for n in lengths[f"{side}_words"]] for side in ("chosen", "rejected")}
     clearest = judge.clearest(max(by.values(), key=lambda one: one.right_P.mean()))
-    return Check("length", TITLES["length"], found, message, len(judge.pairs), (), figures, clearest, series)
+    return Check(
+        "length", TITLES["length"], found, message + _unsure(found), len(judge.pairs), (), figures, clearest, series
+    )
 
 
 def _more(beyond: Estimate) -> bool:
@@ -235,7 +241,9 @@ def _words(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[st
             f" For the better: {', '.join(told_by['better'][:5])}; for the worse: {', '.join(told_by['worse'][:5])}."
         )
     figures = {**left, "accuracy": accuracy, "beyond_length_and_yes_no": beyond, "telling": told_by}
-    return Check("words", TITLES["words"], found, message, len(judge.pairs), (), figures, judge.clearest(one))
+    return Check(
+        "words", TITLES["words"], found, message + _unsure(found), len(judge.pairs), (), figures, judge.clearest(one)
+    )
 
 
 def _telling(features_PF: sparse.csr_matrix, names: NDArray[Any]) -> dict[str, list[str]]:
@@ -262,5 +270,5 @@ def _yes_no(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[s
         f"Where a yes stands against a no, the one word tells the better answer in {accuracy.text()} of the pairs: "
         f"{told_sides['yes']} x yes, {told_sides['no']} x no."
     )
-    figures = {**counts, "accuracy": accuracy}
-    return Check("yes_no", title, verdict(accuracy), message, int(apart.sum()), (), figures, judge.clearest(one))
+    found, figures = verdict(accuracy), {**counts, "accuracy": accuracy}
+    return Check("yes_no", title, found, message + _unsure(found), len(rows), (), figures, judge.clearest(one))
