@@ -236,7 +236,7 @@ def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: Material)
     """Ids of pairs of the test split, and why they are."""
     hashes, clusters = {r.source.sha256 for r in tests} - {None}, {r.cluster for r in tests}
     pictures = {material.looks[_image_of(r, material)].pixels for r in tests} - {""}
-    copies = {end for tie in material.near if pictures & set(tie) for end in tie}
+    copied = {material.copies[picture] for picture in pictures}
     for pair in pairs:
         record, sides = material.record(pair), {material.content(pair, worse) for worse in (False, True)}
         files = {material.looks[material.image(pair, worse)].sha256 for worse in (False, True)}
@@ -246,7 +246,7 @@ def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: Material)
             yield pair.id, "its record is in the test split"
         elif files & hashes or sides & pictures:
             yield pair.id, "its image is one of the test split"
-        elif sides & copies:
+        elif {material.copies.get(side) for side in sides} & copied:
             yield pair.id, "its image is a near copy of one of the test split"
         elif record and record.cluster in clusters:
             yield pair.id, "its patient or group is in the test split"

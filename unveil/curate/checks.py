@@ -144,13 +144,13 @@ class Material:
         )
 
     @cached_property
-    def near(self) -> list[tuple[str, str]]:
-        """The contents of images that are near, mirrored or turned copies of one another, two by two."""
+    def copies(self) -> Mapping[str, int]:
+        """The pixels' hashes of all images, numbered alike where one is a near, mirrored or turned copy of another."""
         return near_copies(self.looks.values())
 
     @cached_property
     def _clusters(self) -> dict[str, int]:
-        ties = [*self.near]
+        ties = [(content, f"copies {number}") for content, number in self.copies.items()]
         for pair in self.pairs:
             own, record = self.content(pair), self.record(pair)
             # a worse answer that is another text tells of its own picture
@@ -163,17 +163,18 @@ class Material:
         return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
-def near_copies(looks: Iterable[Look]) -> list[tuple[str, str]]:
-    """The pixels' hashes of images that are near-identical, mirrored or turned, two by two."""
+def near_copies(looks: Iterable[Look]) -> dict[str, int]:
+    """The pixels' hashes of what could be read, with a number for each image and its copies."""
     distinct = list({look.pixels: look for look in looks if look.pixels}.values())
+    names = [look.pixels for look in distinct]
     if not distinct:
-        return []
+        return {}
     bits = np.stack([np.frombuffer(look.hashes, np.uint8) for look in distinct])
     hashes = np.unpackbits(bits, axis=1).reshape(len(distinct), 8, -1).astype(bool)
     side = duplicates.THUMBNAIL_SIDE
     small = np.stack([np.frombuffer(look.thumbnail, np.uint8) for look in distinct]).reshape(-1, side, side)
     found = duplicates.near_duplicates(hashes, thumbnails=small)
-    return [(distinct[i].pixels, distinct[j].pixels) for i, j, _ in found]
+    return connected([(names[i], names[j]) for i, j, _ in found], names)
 
 
 def estimate(
