@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -200,6 +200,26 @@ def _written_by_expert(
     return done, {expert.name: runs.plain(expert.spent)}
 
 
+def _named_files(words: Sequence[str]) -> dict[str, Path]:
+    """NAME FILE NAME FILE ... as names with their files."""
+    if len(words) % 2 or not words:
+        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
+    return {name: Path(file) for name, file in zip(words[::2], words[1::2], strict=True)}
+
+
+#: Models by their names, as they are given on the command line.
+NamedFiles = Annotated[
+    dict[str, Path],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME FILE [NAME FILE ...]",
+        instance_from_str=_named_files,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ScoreConfig:
     """Score predictions against records; needs neither the models nor a GPU."""
@@ -208,7 +228,7 @@ class ScoreConfig:
     """records.jsonl."""
     dialogues: Path
     """dialogues.jsonl, whose questions were answered."""
-    predictions: dict[str, Path]
+    predictions: NamedFiles
     """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
     out: Path
     """Folder for scores.json and outcomes.jsonl."""
