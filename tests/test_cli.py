@@ -46,6 +46,16 @@ def test_the_main_job_leaves_what_it_promises(run: Path) -> None:
     assert about["inputs"] and about["versions"]["torch"] and about["config"]["seed"] == 0
 
 
+def test_the_main_job_ends_with_what_to_do_next(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that it names for one image can be typed as it stands."""
+    assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("fine-tuned model:") and line.endswith(str(run / "sft")) for line in lines)
+    asking = next(line.partition("unveil ")[2] for line in lines if line.startswith("ask it:"))
+    command, config = cli.parse(asking.split())
+    assert command is cli.COMMANDS["ask"] and config.image.is_file() and Path(config.model, "config.json").is_file()
+
+
 def test_the_main_job_splits_by_patient(run: Path) -> None:
     splits: dict[str | None, set[str | None]] = {}
     for record in read_jsonl(run / "data" / "records.jsonl", Record):
@@ -194,7 +204,7 @@ def test_a_model_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     records.write_text(json.dumps({"id": "a", "record": "r", "image": "x.png", "split": "test", "kind": "detection",
                                    "question": "?", "answer": "Yes."}) + "\n")  # fmt: skip
     assert unveil("predict", "--dialogues", records, "--model", tmp_path, "--out", tmp_path / "p.jsonl") == 1
-    assert "cannot be loaded" in said(capsys)
+    assert "holds no config.json" in said(capsys)
 
 
 def test_a_damaged_records_file_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,10 @@ def _look_on_hub(name: str, revision: str | None) -> None:
         return
     except (HfHubHTTPError, HFValidationError) as error:
         at = f" at revision {revision}" if revision else ""
-        said, hint = f"the hub has no such model for you{at}", "check the name; `hf auth login` where access was granted"
+        said, hint = (
+            f"the hub has no such model for you{at}",
+            "check the name; `hf auth login` where access was granted",
+        )
         cause: Exception = error
     except Exception as error:  # no network: the class is that of the hub's HTTP client, which changes with its version
         said, hint, cause = "the hub cannot be asked", "load it once where there is a network, or name a folder", error

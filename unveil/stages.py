@@ -281,20 +281,27 @@ def show_scores(scores: dict[str, Any]) -> None:
     rows = []
     for metric, title in SHOWN.items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
-        rows.append([title, *cells, *([_figure(difference.get(metric), signed=True)] if difference else [])])
-    columns = ["", *names, *([pair.replace("-", " - ")] if difference else [])]
+        apart = [_figure(difference.get(metric), signed=True)] if difference else []
+        rows.append([title, _count(scores, names, metric), *cells, *apart])
+    columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
     screen.table("Test split: value and 95 % interval", columns, rows)
 
 
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
-    main = ("accuracy", "iou", "question_accuracy")
-    titles = ["", *(SHOWN[m] for m in main)]
+    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
+    titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     screen.table("Test split: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
     rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
     screen.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+
+
+def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
+    """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
+    counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
+    return " to ".join(map(str, counted))
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
