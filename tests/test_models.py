@@ -304,7 +304,7 @@ def test_a_missing_torchvision_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no config.json"):
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
         models.load(tmp_path, device="cpu")
 
 

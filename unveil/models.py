@@ -147,10 +147,15 @@ def size(name: str | Path, revision: str | None = None) -> int:
     folder = Path(located(name, revision))
     if (folder / "adapter_config.json").is_file():
         return size(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
+    return blank(folder, revision).num_parameters()
+
+
+def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:
+    """A model without weights, from its configuration alone: its parts and their shapes."""
     try:
-        config = AutoConfig.from_pretrained(str(folder), revision=revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
         with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config).num_parameters()
+            return AutoModelForImageTextToText.from_config(config)
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
 
