@@ -93,6 +93,8 @@ def main(config: Config) -> bool:
         return True
     if config.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no GPU here; --device cpu --tenth tries the command without one")
+    if unknown := [name for name in config.parts if name not in PARTS]:
+        raise SystemExit(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
     end = time.monotonic() + 60 * config.minutes
     chosen, failed = config.parts or tuple(PARTS), []
     with tempfile.TemporaryDirectory() as made:
@@ -100,16 +102,16 @@ def main(config: Config) -> bool:
         config.folder.mkdir(parents=True, exist_ok=True)
         for name in chosen:
             left = end - time.monotonic()
-            found = _apart(config, name, left) if left > 1 else {"error": "not begun: the time was over"}
+            found = apart(config, name, left) if left > 1 else {"error": "not begun: the time was over"}
             runs.write_json(
                 config.out / f"gpu-{name}.json", {"about": PARTS[name].about, "device": config.device, **found}
             )
             failed += [name] if "error" in found else []
-            print(f"{name:10} {found.get('seconds', '-'):>6}  {_told(found)}", flush=True)
+            print(f"{name:10} {found.get('seconds', '-'):>6}  {_line(found)}", flush=True)
     return not failed
 
 
-def _apart(config: Config, name: str, left: float) -> dict[str, Any]:
+def apart(config: Config, name: str, left: float) -> dict[str, Any]:
     """The figures of a part that runs in a process of its own, or why there are none."""
     bound = min(left, PARTS[name].seconds if config.device == "cuda" else left)
     options = [f"--device={config.device}", f"--scratch={config.scratch}", "--tenth" if config.tenth else "--no-tenth"]
@@ -125,11 +127,11 @@ def _apart(config: Config, name: str, left: float) -> dict[str, Any]:
             return {"error": f"ended after {bound:.0f} s", "seconds": round(bound)}
     seconds = round(time.monotonic() - began)
     if run.returncode:
-        return {"error": "\n".join(errors.strip().splitlines()[-25:]), "seconds": seconds}
+        return {"error": "\n".join(errors.strip().splitlines()[-25:]) or f"exit {run.returncode}", "seconds": seconds}
     return {**json.loads(said.strip().splitlines()[-1]), "seconds": seconds}
 
 
-def _told(found: dict[str, Any]) -> str:
+def _line(found: dict[str, Any]) -> str:
     """One line of a part's figures."""
     if "error" in found:
         return "FAILED: " + found["error"].splitlines()[-1][:160]
@@ -142,7 +144,7 @@ def _told(found: dict[str, Any]) -> str:
 def machine(config: Config) -> dict[str, Any]:
     """Versions, and how fast matrices are multiplied and memory is copied."""
     dtype = torch.bfloat16
-    side, turns = (8192, 20) if config.device == "cuda" else (512, 3)
+    side, turns = (8192, 20) if config.device == "cuda" else (256, 3)
     a, b = (torch.randn(side, side, device=config.device, dtype=dtype) for _ in range(2))
     rate = 2 * side**3 / _seconds(lambda: a @ b, turns)
     copy = 2 * a.nbytes / _seconds(lambda: a.clone(), turns)
@@ -169,17 +171,20 @@ def _seconds(work: Callable[[], Any], turns: int) -> float:
 
 def recipes(config: Config) -> dict[str, Any]:
     """Two updates of each recipe in bfloat16 and in float32, on the tiny model and drawn images."""
-    folder, found = _drawn(config.folder / "drawn"), {}
+    folder = _drawn(config.folder / "drawn")
+    found: dict[str, dict[str, Any]] = {}
     for method in ("lora", "full"):
         for name, recipe in RECIPES.items():
             began = time.monotonic()
-            losses = {p: recipe(folder, folder / f"{name}-{method}-{p}", method, p) for p in ("bf16", "float32")}
-            if not all(math.isfinite(v) for v in losses.values()):
-                raise RuntimeError(f"{name}, {method}: {losses}")
-            found[f"{name}-{method}"] = {**losses, "seconds": round(time.monotonic() - began, 1)}
-            print(name, method, losses, file=sys.stderr, flush=True)
-    apart = max(abs(f["bf16"] - f["float32"]) / max(abs(f["float32"]), 0.1) for f in found.values())
-    return {"recipes": found, "ran": len(found), "largest_relative_difference": apart}
+            told = {p: recipe(folder, folder / f"{name}-{method}-{p}", method, p) for p in ("bf16", "float32")}
+            if not all(math.isfinite(value) for values in told.values() for value in values):
+                raise RuntimeError(f"{name}, {method}: {told}")
+            pairs = zip(told["bf16"], told["float32"], strict=True)
+            apart = [abs(half - full) / max(abs(full), 0.1) for half, full in pairs]
+            found[f"{name}-{method}"] = {**told, "apart": apart, "seconds": round(time.monotonic() - began, 1)}
+            print(name, method, told, file=sys.stderr, flush=True)
+    worst = max(f["apart"][0] for f in found.values())  # rewards' second updates learn from other answers
+    return {"recipes": found, "ran": len(found), "largest_relative_difference": worst}
 
 
 def _drawn(folder: Path) -> Path:
@@ -206,36 +211,36 @@ def _common(folder: Path, out: Path, method: str, precision: str) -> dict[str, A
     }
 
 
-def _first_loss(out: Path, name: str) -> float:
-    """The loss of the first of two updates; both have been made."""
+def _told(out: Path, name: str) -> list[float]:
+    """A figure before each of two updates, the second of which shows what the first one did."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     told = [line for line in lines if name in line]
     if [line["step"] for line in told] != [1, 2]:
         raise RuntimeError(f"{out}: updates {[line['step'] for line in told]} instead of 1 and 2")
-    return float(told[0][name])
+    return [float(line[name]) for line in told]
 
 
-def _sft(folder: Path, out: Path, method: str, precision: str, looking: float = 0.0) -> float:
+def _sft(folder: Path, out: Path, method: str, precision: str, looking: float = 0.0) -> list[float]:
     from unveil.train import sft
 
     file = folder / "dialogues.jsonl"
     rows = sum(d.split == "train" for d in records.read_jsonl(file, records.Dialogue))
     options = _common(folder, out, method, precision) | {"batch_size": 8, "epochs": 12 / rows, "looking": looking}
     sft.main(sft.SftConfig(dialogues=file, **options))
-    return _first_loss(out, "loss")
+    return _told(out, "loss")
 
 
-def _dpo(folder: Path, out: Path, method: str, precision: str) -> float:
+def _dpo(folder: Path, out: Path, method: str, precision: str) -> list[float]:
     from unveil.train import dpo as recipe
 
     file = folder / "pairs.jsonl"
     rows = sum(p.split == "train" for p in records.read_jsonl(file, records.Pair))
     options = _common(folder, out, method, precision) | {"batch_size": 4, "epochs": 6 / rows}
     recipe.main(recipe.DpoConfig(pairs=file, **options))
-    return _first_loss(out, "loss")
+    return _told(out, "loss")
 
 
-def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, **more: Any) -> float:
+def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, **more: Any) -> list[float]:
     from unveil import rewarding
 
     options = _common(folder, out, method, precision) | {
@@ -248,10 +253,10 @@ def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, *
     made: Any = {"grpo": rewarding.Grpo, "ppo": rewarding.Ppo, "aar": rewarding.Aar}[kind]
     train: Any = getattr(rewarding, f"train_{kind}")
     train(made(**files, **options, most_unusable=1.0, least_entropy=0.0, **more))
-    return _first_loss(out, "entropy")  # what the policy is before its first update; its loss is 0 there
+    return _told(out, "entropy")  # the loss is 0 before the first update
 
 
-RECIPES: dict[str, Callable[..., float]] = {
+RECIPES: dict[str, Callable[..., list[float]]] = {
     "sft": _sft,
     "dpo": _dpo,
     "grpo": partial(_rewarded, kind="grpo"),

@@ -45,7 +45,7 @@ USUAL = frozenset(
 
 def gather(folder: Path, have: Path | None = None) -> list[str]:
     """Downloads the wheels into ``folder``; returns their names. Raises ``SystemExit`` where one cannot be had."""
-    there = _listed(have) if have else USUAL
+    there = listed(have) if have else USUAL
     wanted = [f"{name}=={metadata.version(name)}" for name in sorted(closure(NEEDED) - there - {"unveil"})]
     words = [
         sys.executable,
@@ -70,10 +70,10 @@ def gather(folder: Path, have: Path | None = None) -> list[str]:
     return [w.name for w in wheels]
 
 
-def _listed(file: Path) -> set[str]:
+def listed(file: Path) -> frozenset[str]:
     """The packages of a list as pip prints it."""
-    lines = (re.match(r"[\w.-]+", line.strip()) for line in file.read_text(encoding="utf-8").splitlines())
-    return {canonicalize_name(found[0]) for found in lines if found}
+    lines = (re.match(r"[A-Za-z0-9][\w.-]*", line.strip()) for line in file.read_text(encoding="utf-8").splitlines())
+    return frozenset(canonicalize_name(found[0]) for found in lines if found)
 
 
 def closure(names: tuple[str, ...]) -> set[str]:
