@@ -51,7 +51,7 @@ def test_the_main_job_ends_with_what_to_do_next(run: Path, capsys: pytest.Captur
     assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50) == 0
     lines = capsys.readouterr().err.splitlines()
     assert any(line.startswith("fine-tuned model:") and line.endswith(str(run / "sft")) for line in lines)
-    asking = next(line.partition("unveil ")[2] for line in lines if line.startswith("ask it:"))
+    asking = [line.partition("unveil ")[2] for line in lines if line.startswith("ask it:")][-1]
     command, config = cli.parse(asking.split())
     assert command is cli.COMMANDS["ask"] and config.image.is_file() and Path(config.model, "config.json").is_file()
 

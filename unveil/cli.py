@@ -19,13 +19,13 @@ from unveil import __version__, auditing, job, pairing, prefer, records, runs, s
 def train_sft(config: Any) -> None:
     from unveil.train import sft
 
-    screen.say(f"trained model: {sft.main(config)}")
+    screen.trained(sft.main(config))
 
 
 def train_dpo(config: Any) -> None:
     from unveil.train import dpo
 
-    screen.say(f"trained model: {dpo.main(config)}")
+    screen.trained(dpo.main(config))
 
 
 def train_aar(config: Any) -> None:
