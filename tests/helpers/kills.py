@@ -5,8 +5,8 @@
 Kills are spread evenly over the stages; the moment is drawn from the time that the stage needs by itself, but for its
 first quarter, in which libraries are imported. Half of them hit the whole group of processes, half the parent alone,
 whose workers must then end by themselves. Then the stage's way to go on is taken, and all files that it leaves are
-compared: bytes, tensors, rows, or JSON without times. A kill that was done is in WORK/kills.jsonl and is not done again,
-so that the command goes on where it was stopped.
+compared: bytes, tensors, rows, or JSON without times. Kills that were done are in WORK/kills.jsonl and are not done
+again, so that the command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def stages() -> dict[str, Stage]:
         "curate relevance": Stage(("curate", "relevance", *pairs, *read, "--out", "out/weighted.jsonl")),
         "audit": Stage(("audit", *pairs, *read, *out)),
         "convert pairs": Stage(("convert", "pairs", *pairs, "--out", "out/trl.jsonl", "--to", "trl")),
-        **{f"train {name}": Stage(("train", name, *own, *TRAINED, *out), ("--resume",)) for name, own in training.items()},
+        **{f"train {n}": Stage(("train", n, *own, *TRAINED, *out), ("--resume",)) for n, own in training.items()},
         "predict": Stage(("predict", "--dialogues", "BASE/dialogues.jsonl", *tuned, "--batch-size", "8",
                           "--out", "out/predictions.jsonl")),
         "looks": Stage(("looks", *made, *tuned, "--out", "out/looks.jsonl")),
