@@ -143,12 +143,10 @@ def _line(found: dict[str, Any]) -> str:
 
 def machine(config: Config) -> dict[str, Any]:
     """Versions, and how fast matrices are multiplied and memory is copied."""
-    dtype = torch.bfloat16
-    side, turns = (8192, 20) if config.device == "cuda" else (256, 3)
-    a, b = (torch.randn(side, side, device=config.device, dtype=dtype) for _ in range(2))
-    rate = 2 * side**3 / _seconds(lambda: a @ b, turns)
-    copy = 2 * a.nbytes / _seconds(lambda: a.clone(), turns)
-    about: dict[str, Any] = {"matrix_tflops_bf16": rate / 1e12, "copy_gb_per_s": copy / 1e9, **race.surroundings()}
+    memory = torch.empty(2**30 if config.device == "cuda" else 2**26, dtype=torch.uint8, device=config.device)
+    copy = 2 * memory.nbytes / _seconds(memory.clone, 20)
+    rate = _matrix_tflops(config.device, torch.bfloat16)
+    about: dict[str, Any] = {"matrix_tflops_bf16": rate, "copy_gb_per_s": copy / 1e9, **race.surroundings()}
     if config.device == "cuda":
         kind = torch.cuda.get_device_properties(0)
         about |= {
@@ -157,6 +155,13 @@ def machine(config: Config) -> dict[str, Any]:
             "cuda": torch.version.cuda,
         }
     return about
+
+
+def _matrix_tflops(device: str, dtype: torch.dtype) -> float:
+    """Of square matrices with random values."""
+    side, turns = (8192, 20) if device == "cuda" else (512, 3)
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    return 2 * side**3 / _seconds(lambda: a @ b, turns) / 1e12
 
 
 def _seconds(work: Callable[[], Any], turns: int) -> float:
@@ -293,7 +298,7 @@ def _large(config: Config) -> Path:
 
 
 def _utilisation(config: Config, found: dict[str, Any]) -> dict[str, float]:
-    """Model FLOPs of a step per second, and their share of the matrix rate that was measured on this machine.
+    """Model FLOPs of a step per second, and their share of the matrix rate of this machine in the model's dtype.
 
     4 N per token for adapters (forward, and gradients of activations), 6 N with all weights, N those of the language
     model; the frozen tower's features are known, and so is the reference. (arXiv 2204.02311, appendix B)
@@ -302,8 +307,8 @@ def _utilisation(config: Config, found: dict[str, Any]) -> dict[str, float]:
         model = models.blank(config.folder / "large" / "model")
     weights = sum(p.numel() for p in models.language_model(model).parameters())
     ours = found["ours"]
-    rate = (4 if found["method"] == "lora" else 6) * weights * ours["lm_tokens"] / ours["step_s"]
-    return {"tflops": rate / 1e12, "mfu": rate / 1e12 / machine(config)["matrix_tflops_bf16"]}
+    tflops = (4 if found["method"] == "lora" else 6) * weights * ours["lm_tokens"] / ours["step_s"] / 1e12
+    return {"tflops": tflops, "mfu": tflops / _matrix_tflops(config.device, PRESETS[config.preset].dtype)}
 
 
 @contextmanager
