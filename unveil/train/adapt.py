@@ -106,8 +106,12 @@ def resolved(config: Some, lora: float, full: float, small: float) -> Some:
     return replace(config, method=method, learning_rate=config.learning_rate or usual, train_projector=projector)
 
 
-def load(config: Options, device: torch.device) -> Loaded:
-    """The model to start from. What is frozen needs no more than the device's own precision."""
+def load(config: Options, device: torch.device, teaches_form: bool = False) -> Loaded:
+    """The model to start from. What is frozen needs no more than the device's own precision.
+
+    A recipe that teaches the form of an answer asks without a hint at it; others ask as the model is asked. ``save``
+    declares the form in which was asked, so that the trained model is asked in the same.
+    """
     if config.attention == "flex_attention" and device.type != "cuda":
         raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
     loaded = models.load(
@@ -122,6 +126,8 @@ def load(config: Options, device: torch.device) -> Loaded:
             loaded.model.set_attn_implementation({"text_config": config.attention})
         except ValueError as error:
             raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
+    if teaches_form:
+        return replace(loaded, chat=Chat(loaded.chat.processor, replace(loaded.chat.profile, hint=False)))
     return loaded
 
 
@@ -146,9 +152,14 @@ def prepare(model: Any, config: Options) -> Any:
     return get_peft_model(model, lora)
 
 
+def declared(chat: Chat) -> dict[str, Any]:
+    """What a model's folder tells of how it was asked: the box syntax, and whether with a hint at the answer's form."""
+    return {"syntax": chat.syntax.name, "hint": chat.profile.hint}
+
+
 def save(model: Any, chat: Chat, config: Options) -> None:
-    """The trained model (or its adapter) with its processor, declared as one that knows the answers' form."""
-    about = {"syntax": chat.syntax.name, "hint": False}
+    """The trained model (or its adapter) with its processor, and how it was asked in training."""
+    about = declared(chat)
     if config.method == "full":
         model.config.unveil = about
         model.save_pretrained(config.out)
@@ -172,6 +183,7 @@ def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool
     try:
         shutil.rmtree(partial, ignore_errors=True)
         if config.method == "lora" and whole:
+            model.get_base_model().config.unveil = declared(chat)
             model.get_base_model().save_pretrained(partial, state_dict=merged(model))
             chat.processor.save_pretrained(partial)
         else:

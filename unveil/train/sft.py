@@ -60,7 +60,7 @@ def main(config: SftConfig) -> Path:
     asked_val = answered(config)
     config = adapt.resolved(config, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device)
+    loaded = adapt.load(config, accelerator.device, teaches_form=True)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
     truth = runs.sha256(config.records) if config.records else ""
     made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + truth}
