@@ -32,7 +32,9 @@ class Local(Backend):
 
         self.models = models
         self.loaded = models.load(model, revision=revision, syntax=syntax)
-        self.name = f"{model}@{self.loaded.fingerprint}"
+        chat = self.loaded.chat
+        self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
+        self.decoding = models.decoding(chat, self.loaded.model.config)
         self.batch_size = batch_size
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:

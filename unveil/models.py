@@ -17,14 +17,16 @@ from typing import Any
 
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -203,31 +205,69 @@ def answer(
     distribution.
     """
     chat = loaded.chat
-    batch = chat.batch(rows, loaded.device, left=True)
-    del batch["labels"]
-    out = loaded.model.generate(
-        **batch,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        logits_processor=_drawn(sampling, seeds),
-        num_beams=1,
-        eos_token_id=sorted(chat.stops),
-        pad_token_id=chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else chat.end[0],
-    )
-    new = out[:, batch["input_ids"].shape[1] :].tolist()
+    never = SuppressTokensLogitsProcessor(banned(chat, loaded.model.config))
+    new = generate(loaded.model, chat, rows, max_new_tokens, [never, *_drawn(sampling, seeds)]).tolist()
     return [(chat.text(ids), chat.stops.isdisjoint(ids)) for ids in new]
 
 
-def _drawn(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
+def generate(
+    model: Any, chat: Chat, rows: Sequence[Encoded], max_new_tokens: int, processors: Sequence[LogitsProcessor]
+) -> Tensor:
+    """The ids that the model writes behind each row's prompt, (B, T): the likeliest after ``processors``.
+
+    Nothing else decides: of the generation configuration that a checkpoint brings along (repetition penalties, banned
+    words, least lengths) only what its cache needs is kept, so that what is drawn is what is scored.
+    """
+    batch = chat.batch(rows, model.device, left=True)
+    del batch["labels"]
+    pad = chat.tokenizer.pad_token_id
+    rule = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=sorted(chat.stops),
+        pad_token_id=pad if pad is not None else chat.end[0],
+        cache_implementation=model.generation_config.cache_implementation,
+    )
+    own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
+    try:
+        out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
+    finally:
+        model.generation_config = own
+    return out[:, batch["input_ids"].shape[1] :]
+
+
+def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
+    """How answers are drawn, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
+    return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
+
+
+def banned(chat: Chat, config: object) -> list[int]:
+    """Ids that no answer may hold: those that stand for an image or a video, padding, a row's beginning."""
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "boi_token_index")
+    found = {getattr(config, name, None) for name in (*names, "eoi_token_index")}
+    tokens = chat.tokenizer
+    found |= {tokens.pad_token_id, tokens.bos_token_id} | set(tokens.convert_tokens_to_ids(_images_of(chat)))
+    return sorted(i for i in found - set(chat.stops) if isinstance(i, int))
+
+
+def _images_of(chat: Chat) -> list[str]:
+    """Words of the vocabulary by which processors mark an image's place."""
+    names = ("image_token", "boi_token", "eoi_token", "fake_image_token", "start_image_token", "end_image_token")
+    found = [getattr(chat.processor, name, None) for name in (*names, "video_token", "global_image_tag")]
+    return [str(word) for word in found if isinstance(word, str)]
+
+
+def _drawn(sampling: Sampling, seeds: Sequence[int]) -> Sequence[LogitsProcessor]:
     """What makes the likeliest token one that is drawn."""
     if not sampling.temperature:
-        return LogitsProcessorList()
+        return []
     parts: list[LogitsProcessor] = [TemperatureLogitsWarper(sampling.temperature)]
     if sampling.top_k:
         parts.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:
         parts.append(TopPLogitsWarper(sampling.top_p))
-    return LogitsProcessorList([*parts, _Gumbel(seeds)])
+    return [*parts, _Gumbel(seeds)]
 
 
 class _Gumbel(LogitsProcessor):

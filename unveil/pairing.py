@@ -199,10 +199,11 @@ def curate_hallucinate(config: HallucinateConfig) -> None:
 
 
 def _costs(*asked: Expert | None) -> dict[str, Any]:
-    """What each who was asked has cost, for the screen and for run.json."""
+    """What each who was asked has cost, for the screen and for run.json, and how models on this machine drew."""
     for one in filter(None, asked):
         screen.say(f"  {one.name}: {one.spent.text()}")
-    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}}
+    decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
+    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}, "decoding": decoding}
 
 
 @dataclass(frozen=True, kw_only=True)

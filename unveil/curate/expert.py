@@ -13,11 +13,12 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -180,6 +181,8 @@ class Backend(ABC):
     name: str
     repeats: bool = True
     """Whether asking again may give another reply."""
+    decoding: Mapping[str, Any] = MappingProxyType({})
+    """What decides how it draws besides what a request says, for run.json."""
 
     @abstractmethod
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:

@@ -77,7 +77,9 @@ def main(config: PredictConfig) -> Path:
     write_jsonl(config.out, (done[d.id] for d in dialogues))
     partial.unlink()
     inputs = [config.dialogues, *runs.of_model(config.model)]
-    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
+    how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+    more = {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
+    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, **more)
     return config.out
 
 
@@ -126,8 +128,8 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
     """What must be the same for answers of two runs to belong together."""
     return {
         "model": loaded.fingerprint,
+        "chat": loaded.chat.fingerprint,
         "dialogues": runs.sha256(config.dialogues),
-        "syntax": loaded.chat.syntax.name,
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }

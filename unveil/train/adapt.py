@@ -188,6 +188,7 @@ def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool
             chat.processor.save_pretrained(partial)
         else:
             save(model, chat, replace(config, out=partial))
+        (partial / "generation_config.json").unlink(missing_ok=True)  # who draws is told how with each question
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except (OSError, SafetensorError) as error:

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import runs
+from unveil import models, runs
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
@@ -255,7 +255,10 @@ class Run:
                 "kept": self.total if self.best.score is None else self.best.step,
             }
             seconds = time.monotonic() - self.started
-            runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, chosen=choice)
+            told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
+            how = models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
+            about = {"chosen": choice, "decoding": how}
+            runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, **about)
             loop.drop(self.checkpoints, config.keep_checkpoints)
         self.accelerator.end_training()
         return config.out

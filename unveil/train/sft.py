@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil import runs
+from unveil import models, runs
 from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
@@ -118,7 +118,11 @@ def main(config: SftConfig) -> Path:
         inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
         kept = total if best.score is None else best.step
         choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total, "kept": kept}
-        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
+        more: dict[str, Any] = {"chosen": choice}
+        if asked_val:
+            told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+            more["decoding"] = models.decoding(chat, whole(policy.model).config, **told)
+        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, **more)
         loop.drop(checkpoints, config.keep_checkpoints)
     accelerator.end_training()
     return config.out
