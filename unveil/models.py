@@ -10,10 +10,10 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import transformers
@@ -136,16 +136,17 @@ def default_dtype(device: torch.device) -> torch.dtype:
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "projector", "tower")) -> str:
+def fingerprint(model: nn.Module, parts: Collection[Part] | None = None) -> str:
     """A hash that changes with any weight (of the named parts): of each parameter's name, shape and bits.
 
     The bits are summed as integers, which unlike floating point comes to the same on any machine.
     """
-    digest = hashlib.sha256()
+    digest, values = hashlib.sha256(), model.state_dict()
+    if parts is not None:
+        part_of = parts_of(model)
+        values = {name: value for name, value in values.items() if part_of(name) in parts}
     with torch.no_grad():
-        for name, value in sorted(model.state_dict().items()):
-            if part_of(name) not in parts:
-                continue
+        for name, value in sorted(values.items()):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             for part in value.detach().flatten().view(_BITS[value.element_size()]).split(2**24):
                 wide = part.long()
@@ -156,20 +157,34 @@ def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "project
 
 # --------------------------------------------------------------------------------------------- parts of a model
 
-_TOWERS = ("vision_tower", "visual", "vision_model")
-_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "image_newline")
+Part = Literal["language", "projector", "tower"]
+_TOWER = re.compile(r"visual|vqmodel|(\w+_)?(vision|image|video|audio|speech)_(tower|model|encoder|tokenizer)")
+_MERGERS = ("merger", "deepstack_merger_list")  # projectors that stand inside of their towers
 
 
-def part_of(parameter: str) -> str:
-    """Which part of the model a parameter belongs to: "tower", "projector" or "language", by transformers' names."""
-    words = parameter.split(".")
-    if any(p in words for p in _PROJECTORS):
-        return "projector"
-    return "tower" if any(t in words for t in _TOWERS) else "language"
+def parts_of(model: nn.Module) -> Callable[[str], Part]:
+    """Tells by a parameter's or a module's name to which part of the model it belongs.
+
+    Language is what lies under the language model, and the head; the tower is what encodes images (or sounds), by
+    transformers' names; whatever else there is stands between the two and is the projector, whatever it is called.
+    """
+    inner = language_model(model)
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    language = {name for name, module in model.named_modules() if module is inner or (head and module is head)}
+
+    def part_of(name: str) -> Part:
+        words = name.split(".")
+        if any(".".join(words[:depth]) in language for depth in range(1, len(words) + 1)):
+            return "language"
+        if any(word in _MERGERS for word in words):
+            return "projector"
+        return "tower" if any(map(_TOWER.fullmatch, words)) else "projector"
+
+    return part_of
 
 
 def language_model(model: nn.Module) -> PreTrainedModel:
-    """The language model inside of a vision-language model, without its head."""
+    """The language model inside of a vision-language model, without its head where that stands apart."""
     found = (m for name, m in model.named_modules() if name.split(".")[-1] in ("language_model", "text_model"))
     inner = next((m for m in found if isinstance(m, PreTrainedModel)), None)
     if inner is None:
@@ -179,6 +194,7 @@ def language_model(model: nn.Module) -> PreTrainedModel:
 
 def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
     """The names of all linear layers of the given parts, the head left out: what LoRA is put on by default."""
+    part_of = parts_of(model)
     head = re.compile(r"(^|\.)(lm_head|score)$")
     return [
         name

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil import runs
-from unveil.models import fingerprint, part_of
+from unveil.models import fingerprint, parts_of
 from unveil.profiles import ModelError
 from unveil.rows import Seen, stack_images
 
@@ -75,6 +75,7 @@ class Features:
         self.encodings = 0
         """Images that passed the tower so far."""
         self.keeps: Kept = "nothing"
+        part_of = parts_of(base)
         trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
         if not trained & {"tower", "projector"}:
             self.keeps = "features"
