@@ -81,6 +81,8 @@ def load(
         processor = AutoProcessor.from_pretrained(folder, revision=revision, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
+    if model.config.is_encoder_decoder or model.config.get_text_config(decoder=True).is_encoder_decoder:
+        raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
     chat = Chat(processor, profile_of(model.config, syntax))
     return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
 
@@ -248,6 +250,11 @@ def generate(
     own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
     try:
         out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # another's code, of which nothing is known
+        about = f"{model.config.model_type} models cannot answer {rows[0].id}"
+        raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
     finally:
         model.generation_config = own
     return out[:, batch["input_ids"].shape[1] :]
@@ -258,20 +265,22 @@ def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
     return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
 
 
-def banned(chat: Chat, config: object) -> list[int]:
-    """Ids that no answer may hold: those that stand for an image or a video, padding, a row's beginning."""
-    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "boi_token_index")
-    found = {getattr(config, name, None) for name in (*names, "eoi_token_index")}
+_ID = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?token_(ids?|index)")
+_WORD = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?(token|tag)")
+
+
+def banned(chat: Chat, config: Any) -> list[int]:
+    """Ids that no answer may hold: those that stand for an image, a video or a sound, padding, a row's beginning.
+
+    Configurations and processors name them alike: ``image_token_id``, ``visual_indicator_token_ids``, ``eoi_token``.
+    """
     tokens = chat.tokenizer
-    found |= {tokens.pad_token_id, tokens.bos_token_id} | set(tokens.convert_tokens_to_ids(_images_of(chat)))
-    return sorted(i for i in found - set(chat.stops) if isinstance(i, int))
-
-
-def _images_of(chat: Chat) -> list[str]:
-    """Words of the vocabulary by which processors mark an image's place."""
-    names = ("image_token", "boi_token", "eoi_token", "fake_image_token", "start_image_token", "end_image_token")
-    found = [getattr(chat.processor, name, None) for name in (*names, "video_token", "global_image_tag")]
-    return [str(word) for word in found if isinstance(word, str)]
+    own = [value for name, value in vars(config).items() if _ID.fullmatch(name)]
+    words = [value for name, value in vars(chat.processor).items() if _WORD.fullmatch(name)]
+    ids = {i for value in own for i in (value if isinstance(value, list | tuple) else [value])}
+    ids |= set(tokens.convert_tokens_to_ids([str(word) for word in words if isinstance(word, str)]))
+    ids |= {tokens.pad_token_id, tokens.bos_token_id}
+    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int))
 
 
 def _drawn(sampling: Sampling, seeds: Sequence[int]) -> Sequence[LogitsProcessor]:

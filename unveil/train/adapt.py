@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from unveil import models, runs
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.train import loop
+from unveil.train.architectures import ARCHITECTURES
+from unveil.train.engine import Scorer, whole
 
 SMALL = 50_000_000
 
@@ -150,6 +153,18 @@ def prepare(model: Any, config: Options) -> Any:
         target_modules=models.linear_layers(model, sorted(parts)),
     )
     return get_peft_model(model, lora)
+
+
+def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: Options) -> tuple[Any, Any]:
+    """Scorer and optimiser as processes train them together.
+
+    A tower goes on behind the layer whose states are used, and of a family that is not known here it is not known what
+    of it has a part in the loss: there no process must wait for gradients that never come.
+    """
+    known = whole(scorer.model).config.model_type in ARCHITECTURES
+    if config.train_tower or not known:
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return accelerator.prepare(scorer, optimizer)
 
 
 def declared(chat: Chat) -> dict[str, Any]:

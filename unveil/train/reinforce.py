@@ -22,7 +22,7 @@ from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, greedy, loop, losses, watching
+from unveil.train import adapt, agreement, experience, greedy, loop, losses, watching
 from unveil.train.engine import Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
@@ -336,7 +336,10 @@ def begin(
         critic=None if critic is None else Critic(width, critic).to(loaded.device),
     )
     scorer.distribution = experience.distribution(config, scorer)
+    stream = Stream(scorer, config.dialogues, config)
+    agreement.settle(scorer, stream.first(asked.train), draws=True)
     if reference is not None:
+        agreement.settle(reference, stream.first(asked.train), draws=False)
         reference.distribution = scorer.distribution
         if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both
             reference.features = scorer.features
@@ -347,9 +350,8 @@ def begin(
     if scorer.critic is not None:
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
-    stream = Stream(scorer, config.dialogues, config)
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
-    wrapped, optimizer = accelerator.prepare(scorer, optimizer)
+    wrapped, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
     best = Best(checkpoints)
     accelerator.register_for_checkpointing(state, best)

@@ -25,7 +25,8 @@ from unveil.encoding import Chat
 from unveil.models import banned, generate, language_model
 from unveil.records import Dialogue
 from unveil.rows import Encoded
-from unveil.train.engine import Distribution, Scorer, logits, positions, whole, windows
+from unveil.train.architectures import positions, windows
+from unveil.train.engine import Distribution, Scorer, logits, whole
 from unveil.train.tree import Forest
 
 COMPACT = 0.75

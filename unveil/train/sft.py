@@ -22,7 +22,7 @@ from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, greedy, looking, loop, losses, questions
+from unveil.train import adapt, agreement, greedy, looking, loop, losses, questions
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -72,9 +72,10 @@ def main(config: SftConfig) -> Path:
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
-    looking.check(scorer, config)
     stream = Stream(scorer, config.dialogues, config)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
+    looking.check(scorer, config)
+    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     best = Best(checkpoints)
     accelerator.register_for_checkpointing(best)
     loop.save_only_what_is_trained(accelerator)
