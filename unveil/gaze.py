@@ -251,7 +251,8 @@ def source(model: str, revision: str | None = None, syntax: str | None = None) -
         )
 
     def of(dialogue: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
-        row = loaded.chat.encode(dialogue, loaded.chat.show(array), with_answer=True)
+        seen = loaded.chat.show(array, f"{dialogue.id}: {dialogue.image}")
+        row = loaded.chat.encode(dialogue, seen, with_answer=True)
         found, places = looked_at(loaded, row)
         dense = density(found, places)
         bright = dense > dense.mean() + dense.std()

@@ -83,6 +83,7 @@ def load(
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
     if model.config.is_encoder_decoder or model.config.get_text_config(decoder=True).is_encoder_decoder:
         raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
+    complete(processor, model.config)
     chat = Chat(processor, profile_of(model.config, syntax))
     return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
 
@@ -102,6 +103,28 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
     merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
     merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
     return merged
+
+
+#: By ``model_type`` of a tower: what it puts before the patches of an image.
+CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
+
+
+def complete(processor: Any, config: Any) -> None:
+    """Gives a processor what older conversions leave out of its files, from the model's configuration, which knows it.
+
+    LLaVA's processors count image tokens themselves and are right only if they know what the tower does.
+    """
+    tower = getattr(config, "vision_config", None)
+    known = {
+        "patch_size": getattr(tower, "patch_size", None),
+        "vision_feature_select_strategy": getattr(config, "vision_feature_select_strategy", None),
+        "num_query_tokens": getattr(config, "num_query_tokens", None),
+    }
+    for name, value in known.items():
+        if getattr(processor, name, value) is None:
+            setattr(processor, name, value)
+    if hasattr(processor, "num_additional_image_tokens") and getattr(tower, "model_type", None) in CLASS_TOKENS:
+        processor.num_additional_image_tokens = CLASS_TOKENS[tower.model_type]
 
 
 def size(name: str | Path, revision: str | None = None) -> int:
@@ -280,7 +303,8 @@ def banned(chat: Chat, config: Any) -> list[int]:
     ids = {i for value in own for i in (value if isinstance(value, list | tuple) else [value])}
     ids |= set(tokens.convert_tokens_to_ids([str(word) for word in words if isinstance(word, str)]))
     ids |= {tokens.pad_token_id, tokens.bos_token_id}
-    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int))
+    known = range(config.get_text_config().vocab_size)  # what a small model leaves out has its family's usual ids
+    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int) and i in known)
 
 
 def _drawn(sampling: Sampling, seeds: Sequence[int]) -> Sequence[LogitsProcessor]:

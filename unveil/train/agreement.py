@@ -42,7 +42,7 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
     rows = [row, other, *rows[1:]]
     try:
         with scorer.undivided():
-            own = [_scored(scorer, one, kind) for one in rows]
+            own = [_scored(scorer, one) for one in rows]
         if _apart(own[0][:1], own[1][:1]) > _tolerance(scorer):
             raise ModelError(f"{kind} models see what they are to write next, so they cannot be trained on answers")
         scorer.apart = True  # a model of an unknown family is tried too
@@ -55,14 +55,9 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
         scorer.train(training)
 
 
-def _scored(scorer: Scorer, row: Encoded, kind: str) -> Tensor:
+def _scored(scorer: Scorer, row: Encoded) -> Tensor:
     """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
-    try:
-        own_S = scorer([row]).in_order()
-    except (ModelError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # another's code, of which nothing is known
-        raise ModelError(f"{kind} models cannot be run on {row.id}: {type(error).__name__}: {error}") from error
+    own_S = scorer([row]).in_order()
     if not own_S.isfinite().all():
         raise ModelError(f"the model's own log-probabilities of {row.id} are not finite: its weights or precision fail")
     return own_S
@@ -77,6 +72,8 @@ def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool
             return f"answers are drawn with log-probabilities {apart:.1%} apart from those that they are scored with"
     except torch.OutOfMemoryError:
         raise
+    except ModelError as error:
+        return str(error)
     except Exception as error:  # another's code, of which nothing is known; what it says is shown
         return f"{type(error).__name__}: {error}"
     return None

@@ -140,7 +140,8 @@ class Scorer(nn.Module):
         if self.architecture is None:
             if watched:
                 raise ModelError("attention is read on token trees only, and this model runs on plain rows")
-            return self._plain(rows) if self.apart else self._whole(rows)
+            with self._reported(rows):
+                return self._plain(rows) if self.apart else self._whole(rows)
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
         image = whole(self.model).config.image_token_id
@@ -233,6 +234,17 @@ class Scorer(nn.Module):
         logps_S, entropies_S = head(whole(self.model), hidden_SD, targets_S, self.distribution, self.entropy)
         values_S = self.critic(hidden_SD).squeeze(-1) if self.critic is not None else None
         return Scores(logps_S, rows_S, len(rows), entropies_S, values_S, weights)
+
+    @contextmanager
+    def _reported(self, rows: Sequence[Encoded]) -> Iterator[None]:
+        """Names the rows that a model fails on: any model runs on plain rows, also such as nothing is known of."""
+        try:
+            yield
+        except (ModelError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            about = f"{whole(self.model).config.model_type} models cannot be run on {', '.join(row.id for row in rows)}"
+            raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
 
     def _plain(self, rows: Sequence[Encoded]) -> Scores:
         """Padded rows, each with its own image, through the language model and then its head."""

@@ -138,8 +138,6 @@ class _Images(Dataset):
             seen = self.chat.see(key.path, key.noise)
         except (ImageError, ModelError) as error:
             return key, error
-        except ValueError as error:  # a processor's own, which does not know the file
-            return key, ModelError(f"{key.path}: {error}")
         seen.digest  # noqa: B018 - computed here, not by the process that trains
         return key, seen
 
