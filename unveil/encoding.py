@@ -130,7 +130,7 @@ class Chat:
         """
         try:
             return self._show(array)
-        except ModelError:
+        except (ModelError, MemoryError):
             raise
         except Exception as error:  # the processor's own, of any kind
             kind, (height, width, _) = type(self.processor).__name__, array.shape

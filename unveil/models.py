@@ -10,7 +10,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,7 @@ from transformers import (
 
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
+from unveil.resolution import Limits, limit
 from unveil.rows import Encoded
 from unveil.sampling import Sampling
 
@@ -73,39 +75,91 @@ def load(
     syntax: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
+    limits: Limits = Limits(),
 ) -> Loaded:
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
     quiet()
-    folder = str(tiny_folder()) if str(name) == TINY else str(name)
     where = torch.device(device) if device else default_device()
-    dtype = dtype or default_dtype(where)
+    with _understood(name):
+        model = _load_model(_folder(name), revision, dtype or default_dtype(where))
+    spoken = _chat(name, revision, model.config, syntax, limits)
+    return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
+
+
+def chat_of(
+    name: str | Path, *, revision: str | None = None, syntax: str | None = None, limits: Limits = Limits()
+) -> Chat:
+    """How to speak with a model, and with ``resolution.cost`` what images cost, without loading its weights."""
+    quiet()
+    with _understood(name):
+        config = _config(_folder(name), revision)
+    return _chat(name, revision, config, syntax, limits)
+
+
+def _folder(name: str | Path) -> str:
+    return str(tiny_folder() if str(name) == TINY else name)
+
+
+@contextmanager
+def _understood(name: str | Path) -> Iterator[None]:
     try:
-        model = _load_model(folder, revision, dtype)
-        processor = AutoProcessor.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        yield
+    except ModelError:
+        raise
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
-    if model.config.is_encoder_decoder or model.config.get_text_config(decoder=True).is_encoder_decoder:
-        raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
-    complete(processor, model.config)
-    chat = Chat(processor, profile_of(model.config, syntax))
-    return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
 
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
     """A model, or a LoRA adapter on its base model (which may be an adapter itself), merged for speed."""
-    about = Path(folder) / "adapter_config.json"
-    if not about.is_file():
+    under = _under(folder)
+    if under is None:
         return AutoModelForImageTextToText.from_pretrained(
             folder, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
     from peft import PeftModel
 
-    adapter = json.loads(about.read_text())
-    name = adapter["base_model_name_or_path"]
-    base = _load_model(str(tiny_folder()) if name == TINY else name, adapter.get("revision"), dtype)
-    merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
-    merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
+    merged = PeftModel.from_pretrained(_load_model(*under, dtype), folder).merge_and_unload()
+    merged.config.unveil = _declared(folder)
     return merged
+
+
+def _config(folder: str, revision: str | None) -> Any:
+    """The configuration of a model, or of the one under an adapter with what that declares."""
+    under = _under(folder)
+    if under is None:
+        return AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+    config = _config(*under)
+    config.unveil = _declared(folder)
+    return config
+
+
+def _under(folder: str) -> tuple[str, str | None] | None:
+    """Folder or hub id, and revision, of the model that the adapter in a folder lies on; None where there is none."""
+    about = Path(folder) / "adapter_config.json"
+    if not about.is_file():
+        return None
+    adapter = json.loads(about.read_text())
+    return _folder(adapter["base_model_name_or_path"]), adapter.get("revision")
+
+
+def _declared(folder: str) -> Any:
+    return json.loads((Path(folder) / "unveil.json").read_text())
+
+
+def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Limits) -> Chat:
+    """How to speak with a model of this configuration, which is brought in line with its processor."""
+    if config.is_encoder_decoder or config.get_text_config(decoder=True).is_encoder_decoder:
+        raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
+    with _understood(name):
+        processor = AutoProcessor.from_pretrained(_folder(name), revision=revision, trust_remote_code=False)
+    complete(processor, config)
+    spoken = Chat(processor, profile_of(config, syntax))
+    limit(spoken, limits)
+    canvases = getattr(processor.image_processor, "image_grid_pinpoints", None)
+    if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list
+        config.image_grid_pinpoints = canvases
+    return spoken
 
 
 #: By ``model_type`` of a tower: what it puts before the patches of an image.
@@ -126,21 +180,15 @@ def complete(processor: Any, config: Any) -> None:
     for name, value in known.items():
         if getattr(processor, name, value) is None:
             setattr(processor, name, value)
-    if hasattr(processor, "num_additional_image_tokens") and getattr(tower, "model_type", None) in CLASS_TOKENS:
-        processor.num_additional_image_tokens = CLASS_TOKENS[tower.model_type]
+    before = CLASS_TOKENS.get(getattr(tower, "model_type", ""))
+    if before is not None and hasattr(processor, "num_additional_image_tokens"):
+        processor.num_additional_image_tokens = before
 
 
 def size(name: str | Path, revision: str | None = None) -> int:
     """The number of weights of a model, from its configuration alone."""
-    folder = Path(tiny_folder() if str(name) == TINY else name)
-    if (folder / "adapter_config.json").is_file():
-        return size(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
-    try:
-        config = AutoConfig.from_pretrained(str(folder), revision=revision, trust_remote_code=False)
-        with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config).num_parameters()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
+    with _understood(name), torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(_config(_folder(name), revision)).num_parameters()
 
 
 def quiet() -> None:

@@ -35,7 +35,7 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
 
     ``draws`` looks at answers that the policy draws too. Raises ``ModelError`` with what differs if no way is right.
     """
-    training, kind = scorer.training, whole(scorer.model).config.model_type
+    kind, modes = whole(scorer.model).config.model_type, [(m, m.training) for m in scorer.modules()]
     scorer.eval()
     row = rows[0]
     other = replace(row, answer=[row.answer[0], *reversed(row.answer[1:]), row.answer[0]])  # begins alike, is longer
@@ -52,7 +52,8 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
             if why := _differs(scorer, rows, torch.cat(own), draws):
                 raise ModelError(f"{kind} models cannot be trained: {why}")
     finally:
-        scorer.train(training)
+        for module, training in modes:  # each its own: a reference's model stays as it is in a scorer that is new
+            module.training = training
 
 
 def _scored(scorer: Scorer, row: Encoded) -> Tensor:

@@ -304,7 +304,7 @@ class Run:
             }
             seconds, asked_for = time.monotonic() - self.started, (self.asked_for.command, self.asked_for.config)
             told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
-            about = {
+            about: dict[str, Any] = {
                 "chosen": choice,
                 "told_apart": {"of": self.total, **self.state.differed},
                 "decoding": models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told),

@@ -94,7 +94,7 @@ class Stream:
             settle(unsettled.popleft())
 
     def first(self, dialogues: Sequence[Dialogue]) -> list[Encoded]:
-        """The row of the first dialogue, and that of the first one on another image, of which nothing is kept."""
+        """The row of the first dialogue, and that of the first one on another image, outside of the stream."""
         other = next((d for d in dialogues if d.image != dialogues[0].image), None)
         chosen = dialogues[:1] if other is None else [dialogues[0], other]
         rows = [self.chat.encode(d, image_path(d, self.file), with_answer=True) for d in chosen]
