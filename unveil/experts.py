@@ -27,11 +27,11 @@ def _alike(request: Request) -> tuple[Any, ...]:
 class Local(Backend):
     """A checkpoint on this machine. Requests that are drawn alike are answered in batches."""
 
-    def __init__(self, model: str, revision: str | None = None, syntax: str | None = None, batch_size: int = 32):
+    def __init__(self, model: str, batch_size: int = 32, **how: Any):
         from unveil import models
 
         self.models = models
-        self.loaded = models.load(model, revision=revision, syntax=syntax)
+        self.loaded = models.load(model, **how)
         chat = self.loaded.chat
         self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
         self.decoding = models.decoding(chat, self.loaded.model.config)
@@ -132,16 +132,9 @@ class ExpertOptions:
     may share one, and then ask nobody twice."""
 
 
-def checkpoint(
-    model: str,
-    out: Path,
-    revision: str | None = None,
-    syntax: str | None = None,
-    batch_size: int = 32,
-    replies: Path | None = None,
-) -> Expert:
+def checkpoint(model: str, out: Path, replies: Path | None = None, **how: Any) -> Expert:
     """A checkpoint on this machine as one that is asked; replies are kept in ``replies``, else beside ``out``."""
-    return Expert(Local(model, revision, syntax, batch_size), _store(out, replies), tries=1)
+    return Expert(Local(model, **how), _store(out, replies), tries=1)
 
 
 def _store(out: Path, replies: Path | None) -> Store:

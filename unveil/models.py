@@ -13,11 +13,14 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import transformers
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -35,7 +38,7 @@ from transformers import (
 
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
-from unveil.resolution import Limits, limit
+from unveil.resolution import Resolution, limit
 from unveil.rows import Encoded
 from unveil.sampling import Sampling
 
@@ -75,29 +78,25 @@ def load(
     syntax: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
-    limits: Limits = Limits(),
+    limits: Resolution = Resolution(),
 ) -> Loaded:
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
     quiet()
     where = torch.device(device) if device else default_device()
     with _understood(name):
-        model = _load_model(_folder(name), revision, dtype or default_dtype(where))
+        model = _load_model(located(name, revision), revision, dtype or default_dtype(where))
     spoken = _chat(name, revision, model.config, syntax, limits)
     return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
 
 
 def chat_of(
-    name: str | Path, *, revision: str | None = None, syntax: str | None = None, limits: Limits = Limits()
+    name: str | Path, *, revision: str | None = None, syntax: str | None = None, limits: Resolution = Resolution()
 ) -> Chat:
     """How to speak with a model, and with ``resolution.cost`` what images cost, without loading its weights."""
     quiet()
     with _understood(name):
-        config = _config(_folder(name), revision)
+        config = _config(located(name, revision), revision)
     return _chat(name, revision, config, syntax, limits)
-
-
-def _folder(name: str | Path) -> str:
-    return str(tiny_folder() if str(name) == TINY else name)
 
 
 @contextmanager
@@ -108,6 +107,45 @@ def _understood(name: str | Path) -> Iterator[None]:
         raise
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
+
+
+@lru_cache
+def located(name: str | Path, revision: str | None = None) -> str:
+    """The folder of a model, or its hub id; raises ``ModelError`` where there is none.
+
+    A name that begins with ``.``, ``/`` or ``~`` is a folder. The hub is asked once for an id that is not in its cache,
+    so that a wrong name or a missing network is said within seconds and not after many retries.
+    """
+    if str(name) == TINY:
+        return str(tiny_folder())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")
+        return str(path)
+    if str(name).startswith((".", "/", "~")) or path.is_absolute() or path.exists():
+        raise ModelError(f"{name}: no such folder")
+    _look_on_hub(str(name), revision)
+    return str(name)
+
+
+def _look_on_hub(name: str, revision: str | None) -> None:
+    """Raises ``ModelError`` where a model is not in the hub's cache, and the hub has none or cannot be asked."""
+    try:
+        if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+            get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=10)
+        return
+    except (HfHubHTTPError, HFValidationError) as error:
+        at = f" at revision {revision}" if revision else ""
+        said, hint = (
+            f"the hub has no such model for you{at}",
+            "check the name; `hf auth login` where access was granted",
+        )
+        cause: Exception = error
+    except Exception as error:  # no network: the class is that of the hub's HTTP client, which changes with its version
+        said, hint, cause = "the hub cannot be asked", "load it once where there is a network, or name a folder", error
+    why = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+    raise ModelError(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from cause
 
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
@@ -140,19 +178,20 @@ def _under(folder: str) -> tuple[str, str | None] | None:
     if not about.is_file():
         return None
     adapter = json.loads(about.read_text())
-    return _folder(adapter["base_model_name_or_path"]), adapter.get("revision")
+    base, revision = adapter["base_model_name_or_path"], adapter.get("revision")
+    return located(base, revision), revision
 
 
 def _declared(folder: str) -> Any:
     return json.loads((Path(folder) / "unveil.json").read_text())
 
 
-def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Limits) -> Chat:
+def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Resolution) -> Chat:
     """How to speak with a model of this configuration, which is brought in line with its processor."""
     if config.is_encoder_decoder or config.get_text_config(decoder=True).is_encoder_decoder:
         raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
     with _understood(name):
-        processor = AutoProcessor.from_pretrained(_folder(name), revision=revision, trust_remote_code=False)
+        processor = AutoProcessor.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
     complete(processor, config)
     spoken = Chat(processor, profile_of(config, syntax))
     limit(spoken, limits)
@@ -187,8 +226,13 @@ def complete(processor: Any, config: Any) -> None:
 
 def size(name: str | Path, revision: str | None = None) -> int:
     """The number of weights of a model, from its configuration alone."""
+    return blank(name, revision).num_parameters()
+
+
+def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:
+    """A model without weights, from its configuration alone: its parts and their shapes."""
     with _understood(name), torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(_config(_folder(name), revision)).num_parameters()
+        return AutoModelForImageTextToText.from_config(_config(located(name, revision), revision))
 
 
 def quiet() -> None:

@@ -14,17 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isqrt
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tyro
 
-from unveil.encoding import Chat
 from unveil.profiles import ModelError
+
+if TYPE_CHECKING:
+    from unveil.encoding import Chat
 
 
 @dataclass(frozen=True)
-class Limits:
+class Resolution:
     """What an image may cost. A processor's own setting stands where it stays below."""
 
     image_tokens: int | None = None
@@ -47,7 +49,7 @@ class Limits:
 
 
 #: Two options of a command, without a prefix.
-Limited = Annotated[Limits, tyro.conf.arg(name="")]
+Limited = tyro.conf.OmitArgPrefixes[Resolution]
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ def cost(chat: Chat, size: tuple[int, int]) -> Cost:
     return Cost(len(seen.block), shown.numel() // (3 * frames))  # a patch of Qwen's holds an image twice, as a video
 
 
-def limit(chat: Chat, limits: Limits) -> None:
+def limit(chat: Chat, limits: Resolution) -> None:
     """Sets the chat's processor to the finest resolution within the limits, before anything is shown to it.
 
     Raises ``ModelError`` if even its coarsest goes beyond them.
     """
-    if limits == Limits():
+    if limits == Resolution():
         return
     eyes = chat.processor.image_processor
     ladder = _ladder(chat.processor, limits) or Ladder(1, lambda step: Rung({}, [(512, 512)]))
@@ -123,10 +125,10 @@ class Ladder:
     """The step at which the limits are probably met."""
 
 
-def _ladder(processor: Any, limits: Limits) -> Ladder | None:
+def _ladder(processor: Any, limits: Resolution) -> Ladder | None:
     """The settings that a processor has, by the names that transformers gives them; None where it has one size."""
     eyes = processor.image_processor
-    size = getattr(eyes, "size", None) or {}
+    size: Any = getattr(eyes, "size", None) or {}
 
     def has(name: str) -> Any:  # what a processor gives along goes before what its image part says
         return getattr(processor, "images_kwargs", {}).get(name, getattr(eyes, name, None))
@@ -161,12 +163,12 @@ def _rectangle(cells: int) -> tuple[int, int]:
 
 def _side(eyes: Any) -> int:
     """The edge of what becomes one token where images are resized freely, in pixels."""
-    patch = getattr(eyes, "encoder_patch_size", None) or getattr(eyes, "patch_size", 14)
-    patch = patch if isinstance(patch, int) else patch["height"]
+    patch: Any = getattr(eyes, "encoder_patch_size", None) or getattr(eyes, "patch_size", 14)
+    patch = patch if isinstance(patch, int) else int(patch["height"])
     return patch * (getattr(eyes, "merge_size", None) or getattr(eyes, "downsample_factor", None) or 1)
 
 
-def _cells(limits: Limits, side: int) -> int:
+def _cells(limits: Resolution, side: int) -> int:
     """The most cells with an edge of so many pixels that the limits allow, one token each."""
     allowed = [limits.image_tokens, None if limits.max_pixels is None else limits.max_pixels // side**2]
     return max(1, min(cells for cells in allowed if cells is not None))
@@ -176,7 +178,7 @@ def _cells(limits: Limits, side: int) -> int:
 TWICE = ("Glm4v", "Glm46V", "Glmga")
 
 
-def _area(eyes: Any, limits: Limits) -> Ladder:
+def _area(eyes: Any, limits: Resolution) -> Ladder:
     """Qwen-VL and others: resized freely between two areas, which are called edges."""
     side, size = _side(eyes), eyes.size
     cell = side**2 * (2 if type(eyes).__name__.startswith(TWICE) else 1)
@@ -190,7 +192,7 @@ def _area(eyes: Any, limits: Limits) -> Ladder:
     return Ladder(count, rung, min(count, _cells(limits, side)) - 1)
 
 
-def _tokens(eyes: Any, splits: bool, limits: Limits) -> Ladder:
+def _tokens(eyes: Any, splits: bool, limits: Resolution) -> Ladder:
     """LFM2-VL and others: resized freely up to so many tokens; some cut what is larger into tiles."""
     side, whole = _side(eyes), eyes.max_image_tokens
     least = {name: getattr(eyes, name) for name in ("min_image_tokens",) if hasattr(eyes, name)}
@@ -210,7 +212,7 @@ def _tokens(eyes: Any, splits: bool, limits: Limits) -> Ladder:
     return Ladder(whole + (eyes.max_tiles - fewest + 1 if splits else 0), rung, min(whole, _cells(limits, side)) - 1)
 
 
-def _edge(processor: Any, limits: Limits) -> Ladder:
+def _edge(processor: Any, limits: Resolution) -> Ladder:
     """Pixtral, Idefics2 and others: made smaller until the longest edge fits."""
     eyes = processor.image_processor
     side, size = _side(eyes) * (getattr(processor, "spatial_merge_size", None) or 1), eyes.size
@@ -246,7 +248,7 @@ TILES = (
 
 def _tiles(eyes: Any, most: str, switch: str) -> Ladder:
     """InternVL and others: cut into the grid of tiles that is most like the image."""
-    size = getattr(eyes, "size", None) or {}
+    size: Any = getattr(eyes, "size", None) or {}
     tile = getattr(eyes, "tile_size", None) or size.get("height") or getattr(eyes, "scale_resolution", 448)
     fewest = {name: getattr(eyes, name) for name in ("min_patches",) if hasattr(eyes, name)}
 

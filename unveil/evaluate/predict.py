@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unveil import models, runs
@@ -26,6 +26,7 @@ from unveil.records import (
     to_json,
     write_jsonl,
 )
+from unveil.resolution import Limited, Resolution
 from unveil.screen import progress
 
 
@@ -45,6 +46,8 @@ class PredictConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     split: Split = "test"
     """Which split's questions are asked."""
     kinds: tuple[Kind, ...] = KINDS
@@ -66,7 +69,9 @@ def main(config: PredictConfig) -> Path:
     started = time.monotonic()
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
+    loaded = models.load(
+        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+    )
     partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]

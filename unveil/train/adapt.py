@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from unveil import models, runs
 from unveil.encoding import Chat
 from unveil.models import Loaded
+from unveil.resolution import Limited, Resolution
 from unveil.train import loop
 from unveil.train.architectures import ARCHITECTURES
 from unveil.train.engine import Scorer, whole
@@ -34,6 +35,8 @@ class Options:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
     models under 50 million and adapters of larger ones."""
@@ -127,6 +130,7 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
         config.model,
         revision=config.revision,
         syntax=config.box_syntax,
+        limits=config.limits,
         device=device,
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
