@@ -6,7 +6,6 @@ output's folder.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +16,7 @@ from unveil import pairing, records, runs, screen
 from unveil.experts import ExpertOptions
 from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
 from unveil.records import Kind
+from unveil.resolution import Limited, Resolution
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 
@@ -43,6 +43,8 @@ class PreferConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
     """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
     weights: bool = True
@@ -107,7 +109,6 @@ def prefer(config: PreferConfig) -> Path:
     """Makes the pairs and trains, round after round; returns the folder of the trained model."""
     from unveil.train import dpo
 
-    started = time.monotonic()
     rounds = METHODS[config.name]
     if config.rounds < 1:
         raise records.RecordError("--rounds must be 1 at least")
@@ -126,6 +127,7 @@ def prefer(config: PreferConfig) -> Path:
             model=model,
             revision=config.revision if model == config.model else None,
             box_syntax=config.box_syntax,
+            limits=config.limits,
             method=config.method,
             terms=one.terms,
             spans="edited" if config.edit == "minimal" and config.edited_spans else "all",
@@ -144,7 +146,7 @@ def prefer(config: PreferConfig) -> Path:
         )
         runs.stage(folder, "train dpo", learning, [pairs, *runs.of_model(model)], partial(dpo.main, learning))
         model = str(folder)
-    screen.say(f"trained model: {config.out} ({time.monotonic() - started:.0f} s)")
+    screen.trained(config.out)
     return config.out
 
 
@@ -177,6 +179,7 @@ class _Maker:
             "model": self.model,
             "revision": c.revision if self.model == c.model else None,
             "box_syntax": c.box_syntax,
+            "limits": c.limits,
             "answer_batch": c.answer_batch,
             "kinds": c.kinds,
             "limit": c.limit,
@@ -216,6 +219,7 @@ class _Maker:
             model=self.model,
             revision=c.revision if self.model == c.model else None,
             box_syntax=c.box_syntax,
+            limits=c.limits,
             kinds=c.kinds,
             limit=c.limit,
             onto=onto,

@@ -6,8 +6,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from unveil import models, runs
 from unveil.models import Loaded
@@ -25,6 +26,7 @@ from unveil.records import (
     to_json,
     write_jsonl,
 )
+from unveil.resolution import Limited, Resolution
 from unveil.screen import progress
 
 
@@ -44,6 +46,8 @@ class PredictConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     split: Split = "test"
     """Which split's questions are asked."""
     kinds: tuple[Kind, ...] = KINDS
@@ -65,15 +69,17 @@ def main(config: PredictConfig) -> Path:
     inputs = [config.dialogues, *runs.of_model(config.model)]
     with runs.output(config.out, "predict", config, inputs) as output:
         if output:
-            output.write(model=_answer(config))
+            output.write(**_answer(config))
     return config.out
 
 
-def _answer(config: PredictConfig) -> str:
-    """Writes all answers; returns the fingerprint of the model that gave them."""
+def _answer(config: PredictConfig) -> dict[str, Any]:
+    """Writes all answers; returns the fingerprint of the model that gave them, and how they were decoded."""
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
+    loaded = models.load(
+        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+    )
     partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]
@@ -86,7 +92,8 @@ def _answer(config: PredictConfig) -> str:
             advance(len(batch))
     write_jsonl(config.out, (done[d.id] for d in dialogues))
     partial.unlink()
-    return loaded.fingerprint
+    how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+    return {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
 
 
 def questions(config: PredictConfig) -> list[Dialogue]:
@@ -134,8 +141,8 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
     """What must be the same for answers of two runs to belong together."""
     return {
         "model": loaded.fingerprint,
+        "chat": loaded.chat.fingerprint,
         "dialogues": runs.sha256(config.dialogues),
-        "syntax": loaded.chat.syntax.name,
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }

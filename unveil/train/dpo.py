@@ -28,7 +28,7 @@ from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
 from unveil.screen import progress
-from unveil.train import adapt, checkpoints, loop, losses, means
+from unveil.train import adapt, agreement, checkpoints, loop, losses, means
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
@@ -93,10 +93,11 @@ def train_on(config: DpoConfig, output: runs.Output) -> None:
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )
     stream = Stream(scorer, config.pairs, config)
+    agreement.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     kept = Checkpoints(folder, accelerator, accelerator.unwrap_model(scorer), optimizer)
     step = kept.load() if config.resume else 0
     if accelerator.is_main_process:

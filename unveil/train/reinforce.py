@@ -14,12 +14,12 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import runs, screen
+from unveil import models, runs, screen
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, checkpoints, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapt, agreement, checkpoints, experience, greedy, loop, losses, means, policy, watching
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
@@ -308,7 +308,9 @@ class Run:
             "kept": self.total if self.best.score is None else self.best.step,
             "precision": config.precision,
         }
-        self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed})
+        told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
+        decoding = models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
+        self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed}, decoding=decoding)
 
 
 class JudgeError(RuntimeError):
@@ -357,7 +359,10 @@ def begin(
         critic=None if critic is None else Critic(width, critic).to(loaded.device),
     )
     scorer.distribution = experience.distribution(config, scorer)
+    stream = Stream(scorer, config.dialogues, config)
+    agreement.settle(scorer, stream.first(asked.train), draws=True)
     if reference is not None:
+        agreement.settle(reference, stream.first(asked.train), draws=False)
         reference.distribution = scorer.distribution
         if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both
             reference.features = scorer.features
@@ -368,9 +373,8 @@ def begin(
     if scorer.critic is not None:
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
-    stream = Stream(scorer, config.dialogues, config)
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
-    wrapped, optimizer = accelerator.prepare(scorer, optimizer)
+    wrapped, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
     best = Best(folder)
     held = Checkpoints(folder, accelerator, scorer, optimizer, (state, best))

@@ -17,12 +17,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil import runs
+from unveil import models, runs
 from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, checkpoints, greedy, looking, loop, losses, means, questions
+from unveil.train import adapt, agreement, checkpoints, greedy, looking, loop, losses, means, questions
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
@@ -69,7 +69,7 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
     asked_val = answered(config)
     config = adapt.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device)
+    loaded = adapt.load(config, accelerator.device, teaches_form=True)
     chat, folder = loaded.chat, config.out / "checkpoints"
     truth = runs.sha256(config.records) if config.records else ""
     made_of = {"model": loaded.fingerprint, "dialogues": runs.sha256(config.dialogues), "records": truth}
@@ -81,9 +81,10 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
-    looking.check(scorer, config)
     stream = Stream(scorer, config.dialogues, config)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
+    looking.check(scorer, config)
+    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
     step = kept.load() if config.resume else 0
@@ -126,7 +127,11 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
         adapt.save(policy.model, chat, config)
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
         choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
-        output.write(chosen=choice)
+        about: dict[str, Any] = {"chosen": choice}
+        if asked_val:
+            told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+            about["decoding"] = models.decoding(chat, whole(policy.model).config, **told)
+        output.write(**about)
 
     kept.deliver(total, write)
     kept.drop(config.keep_checkpoints)
