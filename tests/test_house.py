@@ -34,6 +34,7 @@ CORE = {
     "spelling",
     "bootstrap",
     "verdict",
+    "workers",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {

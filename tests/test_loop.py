@@ -317,3 +317,14 @@ def test_a_value_that_is_not_finite_names_the_rows(value: float) -> None:
     with pytest.raises(TrainingError, match=r"the loss is -?(nan|inf) on r1/a, r2/b: lower --learning-rate"):
         finite(torch.tensor(value), ["r1/a", "r2/b"])
     assert finite(torch.tensor(2.5, requires_grad=True), []) == 2.5
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_processes_that_share_out_the_weights_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start: without a library that accelerate would need, and although accelerate ignores FSDP on a CPU."""
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(TrainingError, match=f"{name} is not supported yet: let every process hold the whole model"):
+        loop.accelerator(tmp_path, ())
+    loop.refuse_sharding(["MULTI_GPU"])

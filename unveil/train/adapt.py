@@ -112,6 +112,7 @@ Some = TypeVar("Some", bound=Options)
 
 def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, small: float) -> Some:
     """The configuration with what was left open chosen; the rates are for adapters, all weights, a small model's."""
+    loop.refuse_sharding([accelerator.distributed_type.value])
     is_small = models.size(config.model, config.revision) < SMALL
     method = config.method if config.method != "auto" else ("full" if is_small else "lora")
     usual = lora if method == "lora" else (small if is_small else full)

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -140,8 +140,22 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 # ---------------------------------------------------------------------------------------------------------- processes
 
 
+SHARDING = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+"""Ways to share out a model's weights among processes, by accelerate's names."""
+
+
+def refuse_sharding(names: Iterable[str]) -> None:
+    """Raises ``TrainingError`` where processes are to share out the weights: each needs them whole, to save them too."""
+    if asked := [name for name in names if name in SHARDING]:
+        raise TrainingError(
+            f"{asked[0]} is not supported yet: let every process hold the whole model (`accelerate launch --multi_gpu`, "
+            "or torchrun), with --method lora and --gradient-checkpointing where memory is short"
+        )
+
+
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
     """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
+    refuse_sharding(name for name in SHARDING if parse_flag_from_env(f"ACCELERATE_USE_{name}"))
     # patient, since others wait while one makes the reference
     state = PartialState(parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=timedelta(days=1))
     chosen, why = computing(precision, state.device)
