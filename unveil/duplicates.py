@@ -144,7 +144,9 @@ def _near(words_WVN: np.ndarray, row: int, column: int, turn: int) -> tuple[NDAr
             near = _differing(rows_WN[:, left], columns_WN[:, right]) <= MOST_BITS
             left, right = left[near], right[near]
         else:
-            bits = np.minimum(bits, 127) + _differing(rows_WN[2:, :, None], columns_WN[2:, None])  # 256 is none of uint8
+            bits = np.minimum(bits, 127) + _differing(
+                rows_WN[2:, :, None], columns_WN[2:, None]
+            )  # 256 is none of uint8
             left, right = np.divmod(np.flatnonzero(bits <= MOST_BITS), bits.shape[1])
         left, right = left + start, right + column
         found.append((left[left < right], right[left < right]))
