@@ -45,8 +45,8 @@ class Issue:
 @dataclass(frozen=True)
 class Report:
     """What ``check`` found. ``balance`` counts images with each label by split (or "no split"), and under "" the images
-    without findings; ``pairs`` are the ids of each copy (same, near-identical, mirrored or turned) and of the first image
-    that shows the same."""
+    without findings; ``pairs`` are the ids of each copy (same, near-identical, mirrored or turned) and of the first
+    image that shows the same."""
 
     images: int
     findings: int
