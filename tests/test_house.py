@@ -23,6 +23,8 @@ CORE = {
     "volumes",
     "duplicates",
     "syntax",
+    "names",
+    "assertions",
     "wording",
     "preferences",
     "runs",

@@ -1,0 +1,299 @@
+"""What a text says is there and what it says is not: names, plain abnormality, and who denies which.
+
+A reader of English findings by trigger words, after NegEx (Chapman et al. 2001, J Biomed Inform 34:301) and ConText
+(Harkema et al. 2009, J Biomed Inform 42:839): a denial reaches forward ("no nodule or cyst") or back ("the nodule is not
+seen"), to the end of its clause, and some words only look like one ("no change in the nodule", "cannot be excluded").
+What is uncertain counts as said: "possible nodule" names a nodule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from unveil.names import Names
+
+# ------------------------------------------------------------------------------------------------------------ triggers
+
+_NAME, _REST = "\ue000", "\ue001"  # a known name in a text that is searched for triggers: its first letter, the others
+
+
+def _any(*phrases: str) -> str:
+    """Any of these as words, with any space between them."""
+    return rf"(?<![\w-])(?:{'|'.join(phrases)})(?![\w])".replace(" ", r"\s+")
+
+
+_NOT = r"(?:not|never|cannot|(?:is|are|was|were|do|does|did|has|have|had|ca|could|wo|would|should)n['\u2019]?t)"
+_BE = r"(?:(?:to|be|been|being|yet|\w{2,20}ly) ){0,3}"
+_SEEN = (
+    r"(?:seen|visible|visuali[sz]ed|identified|identifiable|detected|detectable|present|evident|found|appreciated"
+    r"|demonstrated|observed|noted|recogni[sz]ed|recogni[sz]able|shown|there|apparent|discernible|depicted|located"
+    r"|locali[sz]ed|likely|suspected|perceptible)"
+)
+_GONE = (
+    r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|missing|nonexistent"
+    r"|non-existent)"
+)
+_OBJECT = rf"(?! (?:an?|any|to|the) |\s*{_NAME})"  # what follows is not what these words deny
+_LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
+_MORE = r"(?:larger|bigger|smaller|wider|thicker|worse|better|different|greater|more|less|fewer)"
+STANDS_ALONE = r"(?=\s*(?:[.,;:!?)\]\n]|\Z|[\u2013\u2014]|-\s))"
+
+#: What stands in a clause, by what it does there; where several begin in one place the first one counts.
+_TRIGGERS: dict[str, str] = {
+    "skip": _any(r"(?:e\.g|i\.e|vs|approx|incl|resp|fig)\.", r"than normal", r"no(?=\.\s*\d)"),  # "no. 3" is a number
+    # looks like a denial and is none
+    "undo": _any(
+        rf"{_NOT} {_BE}(?:exclude|excluded|rule out|ruled out)",
+        r"(?:unable|impossible|difficult|hard|not possible) to (?:exclude|rule out)",
+        r"(?:to )?rule out",
+        rf"{_NOT} {_BE}(?:without|free (?:of|from)|negative for|devoid of|lacking|impossible|{_GONE})",
+        r"(?:partially|partly|incompletely|nearly|almost) (?:resolved|cleared|disappeared)",
+        rf"{_NOT} (?:true|correct|the case) that there (?:is|are) no",
+        rf"{_NOT} (?:say|claim|state|conclude) (?:that )?there (?:is|are) no",
+        rf"{_NOT} {_BE}(?:only|just|merely|simply|solely|necessarily|uncommon|unusual|know|known|tell|say|determine"
+        r"|judge|decide|assess|answer|comment|certain|sure|easy|possible|clear (?:if|whether|what|where|how)|changed?"
+        rf"|increased?|decreased?|grow|grown|enlarged?|progress(?:ed)?|{_MORE})",
+        rf"no {_LITTLE}(?:change|increase|decrease|growth|progression|difference)s?",
+        rf"no {_MORE}(?: than)?",
+        r"no (?:doubt|question|idea|comment|answer|way)",
+        rf"without (?:a |any )?{_LITTLE}(?:doubt|question|change|growth|progression)",
+        r"(?:nothing|none) (?:but|other than)",
+    ),
+    "other": _any(r"(?:no|without|nothing) (?:other|further|additional|else|more|second)"),
+    # reaches back
+    "back": _any(
+        rf"(?:(?:is|are|was|were) )?(?:{_NOT}|no longer|nowhere) {_BE}(?:(?:appear|seem) (?:to be )?)?{_SEEN}{_OBJECT}",
+        rf"{_GONE}{_OBJECT}",
+        r"(?:is|are|was|were) negative(?! for)",
+    )
+    + rf"|(?<=[{_NAME}{_REST}])[-\s]free\b|[:=(]\s*(?:no|none|absent|negative|nil|not {_SEEN}){STANDS_ALONE}",
+    # reaches forward
+    "bare": rf"(?<![\w-])(?:no|not|none|nil|nothing|negative){STANDS_ALONE}|" + _any(r"none(?! of)"),
+    "nothing": _any("nothing"),
+    "deny": _any(
+        r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)|(?:free|clear|devoid) (?:of|from)",
+        r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|(?:resolution|disappearance) of|rather than|instead of",
+        rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
+    ),
+    "not": _any(_NOT, r"fail(?:s|ed) to"),
+    # a clause or a sentence ends
+    "but": _any(
+        r"but|however|although|though|except(?:ing)?(?: for)?|other than|apart from|aside from|besides|save for"
+        r"|nevertheless|with the exception of"
+    ),
+    "stop": _any(r"whereas|while|because|since|due to|secondary to|which|who|where|instead"),
+    "end": r"[.!?](?!\d)|[;\n\u3002\uff1b]",
+    "comma": r",(?:\s*and(?!\w))?|(?<![\w-])and(?!\w)",
+    "bracket": r"\([^()]*+\)",
+    # what is said
+    "name": rf"{_NAME}{_REST}*+",
+    "yes": _any("yes"),
+    "abnormal": _any(
+        r"abnormal|abnormally|abnormality|abnormalities|patholog(?:y|ies|ic|ical)|anomal(?:y|ies|ous)|lesions?|diseased?"
+        r"|suspicious"
+    ),
+    "normal": _any(r"normal|normally|unremarkable|healthy|physiological|wnl|nad") + rf"|(?<!\w)clear{STANDS_ALONE}",
+    "thing": _any(r"findings?|anything|any|one|ones|it|them|such|evidence|signs?"),
+    "verb": _any(r"is|are|was|were|has|have|shows?|measures?|lies|appears?|remains?|contains?", _SEEN),
+    "unsure": _any(r"unsure|unclear|uncertain|unknown|sorry"),
+}
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _TRIGGERS.items()), re.I)
+_DENIALS = ("undo", "other", "back", "bare", "nothing", "deny", "not", "unsure")
+
+# what begins a clause of its own behind a comma or "and", where a bare name would go on with a list
+_NEW_CLAUSE = re.compile(
+    r"\s*"
+    + _any(
+        r"(?:also )?(?:an?|the|there|this|that|these|those|it|they|he|she|we|i|with|some|multiple|several|few|many"
+        r"|numerous|one|two|three|both|no|not|is|are|shows?|normal|unremarkable|healthy|clear|stable)"
+    ),
+    re.I,
+)
+_ITS_VERB = re.compile(r"(?!\s*(?:or|nor)\b)[^,.;()]{1,80}?\s(?:is|are|was|were|has|have)\b", re.I)
+_ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
+_DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
+_WORD = re.compile(r"[^\W\d_]+")
+#: Words that narrow nothing: what is said with no others is said of all of the image.
+_SWEEPING = frozenset(
+    "no not none nothing nil negative yes normal abnormal abnormality abnormalities lesion lesions finding findings "
+    "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
+    "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
+    "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
+    "healthy evidence sign signs shows show does do within limits location".split()
+)
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That something is there, or is not: a known name, or None for an abnormality in general.
+
+    ``sweeping`` is said of all of the image: "No abnormality." contradicts a finding, "The heart is normal." does not.
+    """
+
+    name: str | None
+    affirmed: bool
+    start: int
+    sweeping: bool = False
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A part of a text up to a stop, a semicolon or a line's end (``sign``), and what it claims.
+
+    ``denies``: a word of denial or doubt stands in it.
+    """
+
+    start: int
+    end: int
+    sign: str
+    claims: tuple[Claim, ...]
+    denies: bool
+
+    @property
+    def silent(self) -> bool:
+        """Whether it claims nothing though it denies or doubts, as in "It is not easy to say."."""
+        return self.denies and not self.claims
+
+
+def claims(sentences: Iterable[Sentence]) -> list[Claim]:
+    """All claims, in order."""
+    return [claim for sentence in sentences for claim in sentence.claims]
+
+
+def verdict(found: Sequence[Claim]) -> bool | None:
+    """Whether anything abnormal is claimed to be there; None where nothing is claimed, or both."""
+    if any(claim.affirmed for claim in found):
+        return None if any(claim.sweeping and not claim.affirmed for claim in found) else True
+    return False if found else None
+
+
+def content(text: str, names: Names) -> set[str]:
+    """The words of a question or an answer that narrow what is said in it, known names apart."""
+    for start, end, _ in names.find(text):
+        text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+    return {word.lower() for word in _WORD.findall(text)} - _SWEEPING
+
+
+def read(text: str, names: Names) -> list[Sentence]:
+    """All sentences of a text."""
+    text = text.replace(_NAME, " ").replace(_REST, " ")
+    mentions = {start: (end, name) for start, end, name in names.find(text)}
+    masked = list(text)
+    for start, (end, _) in mentions.items():
+        masked[start:end] = _NAME + _REST * (end - start - 1)
+    walk = _Walk("".join(masked), {start: name for start, (_, name) in mentions.items()})
+    for found in _TOKEN.finditer(walk.text):
+        walk.step(found.lastgroup or "", found)
+    walk.end_sentence(len(text), "")
+    return walk.sentences
+
+
+class _Walk:
+    """From trigger to trigger through a text whose known names are masked; ``named`` says which begins where."""
+
+    def __init__(self, text: str, named: dict[int, str]):
+        self.text, self.named = text, named
+        self.sentences: list[Sentence] = []
+        self._begin_sentence(0)
+
+    def _begin_sentence(self, at: int) -> None:
+        self.start, self.said, self.denies = at, [], False
+        self._begin_clause(at)
+
+    def _begin_clause(self, at: int) -> None:
+        self.clause_start = at
+        self.claims: list[Claim] = []
+        self._begin_scope("affirmed")
+
+    def _begin_scope(self, mode: str, waits: bool = False) -> None:
+        """From here on names are affirmed, denied or ignored; a denial that ``waits`` is one of whatever follows."""
+        self.mode, self.waits, self.verb, self.listed = mode, waits, False, False
+
+    def step(self, kind: str, found: re.Match[str]) -> None:
+        self.denies |= kind in _DENIALS
+        match kind:
+            case "undo":
+                self._begin_scope("affirmed")
+            case "other":
+                self._begin_scope("ignored")
+            case "deny" | "not" | "nothing":
+                if kind == "nothing":
+                    self._claim(None, False, found)
+                self._begin_scope("denied", waits=kind == "deny")
+            case "bare":
+                self._claim(None, False, found)
+            case "back":
+                self._deny_back(found)
+            case "but":
+                self._end_clause(found.start(), excepted=True)
+            case "stop":
+                self._end_clause(found.start())
+            case "comma":
+                self._comma(found)
+            case "end":
+                self.end_sentence(found.start(), found[0])
+            case "name" | "abnormal" | "normal":
+                if self.mode != "ignored":
+                    affirmed = (self.mode == "affirmed") is (kind != "normal")
+                    self._claim(self.named.get(found.start()) if kind == "name" else None, affirmed, found)
+            case "thing" if self.mode == "denied":
+                self._claim(None, False, found)
+            case "yes":
+                self._claim(None, True, found)
+            case "bracket":
+                self._bracket(found)
+            case "verb":
+                self.verb |= self.mode == "affirmed" or bool(self.claims)
+
+    def _claim(self, name: str | None, affirmed: bool, found: re.Match[str]) -> None:
+        self.claims.append(Claim(name, affirmed, found.start()))
+        self.waits = False
+
+    def _deny_back(self, found: re.Match[str]) -> None:
+        """Denies what the clause has affirmed; where that is nothing, what goes without saying."""
+        if not any(claim.affirmed for claim in self.claims):
+            self._claim(None, False, found)
+        self.claims = [replace(claim, affirmed=False) for claim in self.claims]
+        self._begin_scope("affirmed")
+
+    def _bracket(self, found: re.Match[str]) -> None:
+        """A bracket gives reasons, and names nothing but what is only called abnormal before it."""
+        claims = [*self.said, *self.claims]
+        if claims and verdict(claims) and not any(claim.name for claim in claims):
+            inside = [start for start in self.named if found.start() < start < found.end()]
+            self.claims += [Claim(self.named[start], True, start) for start in inside]
+
+    def _comma(self, found: re.Match[str]) -> None:
+        """Whether a clause begins here, or a list goes on ("no effusion, cyst or nodule")."""
+        comma, after = found[0] == ",", found.end()
+        begins = _NEW_CLAUSE.match(self.text, after) is not None
+        if self.mode == "affirmed":
+            ends = self.verb or (comma and begins) or not self.claims
+        else:
+            ends = begins or self.verb or (comma and not self.listed and bool(_ITS_VERB.match(self.text, after)))
+        if ends:
+            self._end_clause(after)
+        self.listed = not ends
+
+    def _end_clause(self, at: int, excepted: bool = False) -> None:
+        """``excepted``: what was said in general has an exception, which follows."""
+        if self.waits:  # a denial of something that has no known name
+            self.claims.append(Claim(None, False, self.clause_start))
+        words = {word.lower() for word in _WORD.findall(self.text, self.clause_start, at)}
+        self.said += [replace(claim, sweeping=claim.name is None and words <= _SWEEPING) for claim in self.claims]
+        if excepted:
+            self.said = [replace(claim, sweeping=False) for claim in self.said]
+        self._begin_clause(at)
+
+    def end_sentence(self, at: int, sign: str) -> None:
+        """A question claims nothing where its answer follows."""
+        self._end_clause(at)
+        asked = sign == "?" and (_ASKS.match(self.text, self.start) or _DENIED_NEXT.match(self.text, at + 1))
+        claims = () if asked and self.text[at + 1 :].strip() else tuple(self.said)
+        self.sentences.append(Sentence(self.start, at, sign, claims, self.denies))
+        self._begin_sentence(at + len(sign))
