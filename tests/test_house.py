@@ -25,6 +25,7 @@ CORE = {
     "syntax",
     "names",
     "assertions",
+    "grounding",
     "wording",
     "preferences",
     "runs",

@@ -25,17 +25,17 @@ def _any(*phrases: str) -> str:
 
 
 _NOT = r"(?:not|never|cannot|(?:is|are|was|were|do|does|did|has|have|had|ca|could|wo|would|should)n['\u2019]?t)"
-_BE = r"(?:(?:to|be|been|being|yet|\w{2,20}ly) ){0,3}"
+_BE = r"(?:(?:to|be|been|being|yet|(?!only)\w{2,20}ly) ){0,3}"
 _SEEN = (
     r"(?:seen|visible|visuali[sz]ed|identified|identifiable|detected|detectable|present|evident|found|appreciated"
     r"|demonstrated|observed|noted|recogni[sz]ed|recogni[sz]able|shown|there|apparent|discernible|depicted|located"
-    r"|locali[sz]ed|likely|suspected|perceptible)"
+    r"|locali[sz]ed|likely|suspected|perceptible|exist(?:s|ing|ent)?)"
 )
 _GONE = (
     r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|missing|nonexistent"
     r"|non-existent)"
 )
-_OBJECT = rf"(?! (?:an?|any|to|the) |\s*{_NAME})"  # what follows is not what these words deny
+_OBJECT = rf"(?! (?:an?|any|to|the|that) |\s*{_NAME})"  # what follows is not what these words deny
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
 _MORE = r"(?:larger|bigger|smaller|wider|thicker|worse|better|different|greater|more|less|fewer)"
 STANDS_ALONE = r"(?=\s*(?:[.,;:!?)\]\n]|\Z|[\u2013\u2014]|-\s))"
@@ -50,7 +50,7 @@ _TRIGGERS: dict[str, str] = {
         r"(?:to )?rule out",
         rf"{_NOT} {_BE}(?:without|free (?:of|from)|negative for|devoid of|lacking|impossible|{_GONE})",
         r"(?:partially|partly|incompletely|nearly|almost) (?:resolved|cleared|disappeared)",
-        rf"{_NOT} (?:true|correct|the case) that there (?:is|are) no",
+        rf"{_NOT} (?:(?:true|correct|the case) that there (?:is|are) )?no",
         rf"{_NOT} (?:say|claim|state|conclude) (?:that )?there (?:is|are) no",
         rf"{_NOT} {_BE}(?:only|just|merely|simply|solely|necessarily|uncommon|unusual|know|known|tell|say|determine"
         r"|judge|decide|assess|answer|comment|certain|sure|easy|possible|clear (?:if|whether|what|where|how)|changed?"
@@ -67,23 +67,28 @@ _TRIGGERS: dict[str, str] = {
         rf"(?:(?:is|are|was|were) )?(?:{_NOT}|no longer|nowhere) {_BE}(?:(?:appear|seem) (?:to be )?)?{_SEEN}{_OBJECT}",
         rf"{_GONE}{_OBJECT}",
         r"(?:is|are|was|were) negative(?! for)",
+        rf"{_NOT} (?:in|on|part of) (?:the|this|that) (?:image|picture|scan|slice|frame|photograph|radiograph)",
     )
     + rf"|(?<=[{_NAME}{_REST}])[-\s]free\b|[:=(]\s*(?:no|none|absent|negative|nil|not {_SEEN}){STANDS_ALONE}",
     # reaches forward
-    "bare": rf"(?<![\w-])(?:no|not|none|nil|nothing|negative){STANDS_ALONE}|" + _any(r"none(?! of)"),
+    "bare": rf"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable){STANDS_ALONE}|"
+    + _any(r"none(?! of)", rf"{_NOT} think so"),
     "nothing": _any("nothing"),
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)|(?:free|clear|devoid) (?:of|from)",
-        r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|(?:resolution|disappearance) of|rather than|instead of",
+        r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|(?:resolution|disappearance) of|rather than|instead of"
+        r"|inconsistent with|incompatible with|(?:argu|speak)(?:es|s|ing) against",
         rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
     ),
-    "not": _any(_NOT, r"fail(?:s|ed) to"),
+    "not": _any(_NOT, r"fail(?:s|ed) to|far from(?= (?:ab)?normal)"),
     # a clause or a sentence ends
+    "again": _any(r"but (?:there (?:is|are) )?(?:one|some|others?)(?= (?:on|in|at|of|is|are|was|were) )"),
+    "colon": r"[:\u2013\u2014]|(?<=\s)-(?=\s)",
     "but": _any(
         r"but|however|although|though|except(?:ing)?(?: for)?|other than|apart from|aside from|besides|save for"
-        r"|nevertheless|with the exception of"
+        r"|nevertheless|with the exception of|rather(?! than)|instead(?! of)"
     ),
-    "stop": _any(r"whereas|while|because|since|due to|secondary to|which|who|where|instead"),
+    "stop": _any(r"whereas|while|because|since|due to|secondary to|which|who|where"),
     "end": r"[.!?](?!\d)|[;\n\u3002\uff1b]",
     "comma": r",(?:\s*and(?!\w))?|(?<![\w-])and(?!\w)",
     "bracket": r"\([^()]*+\)",
@@ -94,7 +99,11 @@ _TRIGGERS: dict[str, str] = {
         r"abnormal|abnormally|abnormality|abnormalities|patholog(?:y|ies|ic|ical)|anomal(?:y|ies|ous)|lesions?|diseased?"
         r"|suspicious"
     ),
-    "normal": _any(r"normal|normally|unremarkable|healthy|physiological|wnl|nad") + rf"|(?<!\w)clear{STANDS_ALONE}",
+    "normal": _any(
+        r"normal|normally|unremarkable|healthy|physiological|wnl|nad",
+        r"(?:looks?|appears?|is|all) (?:fine|good|ok|okay)",
+    )
+    + rf"|(?<!\w)clear{STANDS_ALONE}",
     "thing": _any(r"findings?|anything|any|one|ones|it|them|such|evidence|signs?"),
     "verb": _any(r"is|are|was|were|has|have|shows?|measures?|lies|appears?|remains?|contains?", _SEEN),
     "unsure": _any(r"unsure|unclear|uncertain|unknown|sorry"),
@@ -121,7 +130,7 @@ _SWEEPING = frozenset(
     "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
     "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
     "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
-    "healthy evidence sign signs shows show does do within limits location".split()
+    "healthy evidence sign signs shows show does do did within limits location you patient look presence".split()
 )
 
 
@@ -231,6 +240,11 @@ class _Walk:
                 self._deny_back(found)
             case "but":
                 self._end_clause(found.start(), excepted=True)
+            case "again":  # "no nodule on the left, but one on the right"
+                self._end_clause(found.start(), excepted=True)
+                self._claim(next((claim.name for claim in reversed(self.said) if claim.name), None), True, found)
+            case "colon" if self.mode != "affirmed" and not self.waits:
+                self._end_clause(found.end())
             case "stop":
                 self._end_clause(found.start())
             case "comma":

@@ -97,8 +97,16 @@ def _forms(piece: str) -> list[str]:
     return sorted(forms, key=lambda form: (-len(form), form))
 
 
-def _first(name: str) -> str:
-    return next(piece[0] for piece in _PIECE.finditer(name) if piece.lastgroup not in ("space", "hyphen"))
+def _beginnings(name: str) -> set[str]:
+    """The pieces with which a name may begin: its first one, or several where no hyphen is written between them."""
+    pieces = list(_PIECE.finditer(bare(name)))
+    found, first = set(_forms(pieces[0][0])), pieces[0][0]
+    for hyphen, piece in zip(pieces[1::2], pieces[2::2], strict=False):
+        if hyphen.lastgroup != "hyphen" or piece.lastgroup != "word":
+            break
+        first += piece[0]
+        found |= {*_forms(first)}
+    return found
 
 
 class Names:
@@ -108,7 +116,7 @@ class Names:
         self.known = {normal(name): name for name in reversed(vocabulary) if normal(name)}
         self._by_first: dict[str, list[str]] = {}
         for name in sorted(self.known, key=lambda name: (-len(name), name)):
-            for form in _forms(_first(name)):
+            for form in _beginnings(self.known[name]):
                 self._by_first.setdefault(form, []).append(name)
 
     def find(self, text: str) -> list[tuple[int, int, str]]:

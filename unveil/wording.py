@@ -189,43 +189,46 @@ def name_of(label: str, vocabulary: Sequence[str]) -> str:
     return max(inside, key=len, default=normal(label))
 
 
-def denied(text: str, vocabulary: Sequence[str]) -> set[str]:
-    """The known names that an answer says are not there."""
-    return {claim.name for claim in claims(read(text, _names(tuple(vocabulary)))) if claim.name and not claim.affirmed}
+def refuses(text: str, label: str, vocabulary: Sequence[str]) -> bool:
+    """Whether an answer says that a label is nowhere in the image, by a name that holds it or in general."""
+    found = claims(read(text, _names((*vocabulary, label))))
+    words = set(normal(label).split())
+    return verdict([claim for claim in found if claim.name is None or set(claim.name.split()) <= words]) is False
 
 
-_ALONE = re.compile(rf"(?<![\w-])(yes|no)(?!\.\s*\d){STANDS_ALONE}", re.I)  # "no. 3" is a number
-_YES_NO = re.compile(r"(?<![\w-])(yes|no)(?!\w|-\w|\.\s*\d)", re.I)
+_WHOLE = r"(?![\w]|-\w|\.\s*\d)"  # "no. 3" is a number
+_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}{STANDS_ALONE})", re.I)
+_NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
 def yes_no(text: str) -> bool | None:
     """True for yes, False for no, None if neither is said, or both ("abnormal" is neither).
 
-    A yes or no that stands alone, as in "Yes, there is no effusion.", goes before one that does not.
+    A no that does not stand alone counts where there is no yes: "Yes, there is no effusion.".
     """
-    words = {word.lower() for word in _ALONE.findall(text) or _YES_NO.findall(text)}
+    words = {word.lower() for word in _ANSWER.findall(text) or _NO.findall(text)}
     return words == {"yes"} if len(words) == 1 else None
 
 
 def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool | None:
     """Whether an answer to a yes-or-no question says yes; None if it says neither, or both.
 
-    Without a yes or no that stands alone, an answer says yes where it claims what the question asks for ("Is the image
+    Without such a word an answer says yes where it claims what the question asks for ("Is the image
     normal?" "There is no abnormality."), and no where it denies that.
     """
-    names = _names(tuple(vocabulary))
-    asked, said = claims(read(question.replace("?", "."), names)), read(text, names)
-    wanted, about, here = verdict(asked), content(question, names), content(text, names)
-    if _ALONE.search(text) or wanted is None:
+    if _ANSWER.search(text):
         return yes_no(text)
-    if named := set(affirmed(asked)):
-        found = [claim for claim in claims(said) if claim.name in named]
-        plain = not about or not any(sentence.denies for sentence in said)
-        if found and about <= here and (plain or not affirmed(found)):
-            return bool(affirmed(found))
-    elif (about <= here or not here) and (given := verdict(claims(said))) is not None:
-        return given is wanted
-    return yes_no(text) if wanted else None
+    names = _names(tuple(vocabulary))
+    asked, words = claims(read(question.replace("?", "."), names)), content(question, names)
+    things = {normal(word) for word in (*affirmed(asked), *words)}
+    said = {claim.name: claim.affirmed for claim in claims(read(text, Names(sorted(things)))) if claim.name}
+    wanted, given = verdict(asked), verdict(claims(read(text, names)))
+    if any(claim.name is None for claim in asked):  # whether something is normal, or abnormal
+        if given is not None and (words <= said.keys() or not content(text, names)):
+            return (given and all(said.values())) is wanted
+    elif things and things <= said.keys():
+        return all(said.values())
+    return yes_no(text) if wanted is not False else None
 
 
 def _parse_detection(text: str, view: View, names: Names) -> Parsed:
