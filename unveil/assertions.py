@@ -29,7 +29,7 @@ _BE = r"(?:(?:to|be|been|being|yet|(?!only)\w{2,20}ly) ){0,3}"
 _SEEN = (
     r"(?:seen|visible|visuali[sz]ed|identified|identifiable|detected|detectable|present|evident|found|appreciated"
     r"|demonstrated|observed|noted|recogni[sz]ed|recogni[sz]able|shown|there|apparent|discernible|depicted|located"
-    r"|locali[sz]ed|likely|suspected|perceptible|exist(?:s|ing|ent)?)"
+    r"|locali[sz]ed|likely|suspected|expected|perceptible|exist(?:s|ing|ent)?)"
 )
 _GONE = (
     r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|missing|nonexistent"
@@ -59,7 +59,7 @@ _TRIGGERS: dict[str, str] = {
         rf"no {_MORE}(?: than)?",
         r"no (?:doubt|question|idea|comment|answer|way)",
         rf"without (?:a |any )?{_LITTLE}(?:doubt|question|change|growth|progression)",
-        r"(?:nothing|none) (?:but|other than)",
+        r"(?:nothing|none) (?:but|other than|else (?:but|than))",
     ),
     "other": _any(r"(?:no|without|nothing) (?:other|further|additional|else|more|second)"),
     # reaches back
@@ -69,9 +69,11 @@ _TRIGGERS: dict[str, str] = {
         r"(?:is|are|was|were) negative(?! for)",
         rf"{_NOT} (?:in|on|part of) (?:the|this|that) (?:image|picture|scan|slice|frame|photograph|radiograph)",
     )
-    + rf"|(?<=[{_NAME}{_REST}])[-\s]free\b|[:=(]\s*(?:no|none|absent|negative|nil|not {_SEEN}){STANDS_ALONE}",
+    + rf"|(?<=[{_NAME}{_REST}])[-\s]free\b|(?:[:=(\u2013\u2014\u2192]|(?<=\s)-+>?)\s*"
+    rf"(?:(?:no|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
     # reaches forward
-    "bare": rf"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable){STANDS_ALONE}|"
+    "bare": r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
+    rf"{STANDS_ALONE}|"
     + _any(r"none(?! of)", rf"{_NOT} think so"),
     "nothing": _any("nothing"),
     "deny": _any(
@@ -80,13 +82,18 @@ _TRIGGERS: dict[str, str] = {
         r"|inconsistent with|incompatible with|(?:argu|speak)(?:es|s|ing) against",
         rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
     ),
-    "not": _any(_NOT, r"fail(?:s|ed) to|far from(?= (?:ab)?normal)"),
+    "not": _any(
+        _NOT,
+        r"(?:fail(?:s|ed)|unable) to(?= (?:see|find|identify|detect|locate|visuali[sz]e|recogni[sz]e|show|demonstrate))",
+        r"far from(?= (?:ab)?normal)",
+    ),
     # a clause or a sentence ends
     "again": _any(r"but (?:there (?:is|are) )?(?:one|some|others?)(?= (?:on|in|at|of|is|are|was|were) )"),
     "colon": r"[:\u2013\u2014]|(?<=\s)-(?=\s)",
     "but": _any(
         r"but|however|although|though|except(?:ing)?(?: for)?|other than|apart from|aside from|besides|save for"
-        r"|nevertheless|with the exception of|rather(?! than)|instead(?! of)"
+        r"|nevertheless|with the exception of|rather(?! than)|instead(?! of)|beyond"
+        r"|(?:only|just|merely|(?<!not\s)yet)(?= (?:an?|the|some|one|two|several|multiple) )"
     ),
     "stop": _any(r"whereas|while|because|since|due to|secondary to|which|who|where"),
     "end": r"[.!?](?!\d)|[;\n\u3002\uff1b]",
@@ -121,6 +128,11 @@ _NEW_CLAUSE = re.compile(
     re.I,
 )
 _ITS_VERB = re.compile(r"(?!\s*(?:or|nor)\b)[^,.;()]{1,80}?\s(?:is|are|was|were|has|have)\b", re.I)
+_ARTICLE = re.compile(r"(?<!\w)an?\s", re.I)
+_WITH_ARTICLE = re.compile(r"\s*an?\s", re.I)
+_OR_LATER = re.compile(r"[^.;:!?]{1,80}?\s(?:or|nor)\s", re.I)
+_PASSED = re.compile(r"no longer|resolved|disappeared|vanished|gone|cleared", re.I)
+_NO_SUBJECT = frozenset("it they this these but which that has have now since then and currently completely fully meanwhile".split())
 _ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
 _DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
 _WORD = re.compile(r"[^\W\d_]+")
@@ -130,7 +142,8 @@ _SWEEPING = frozenset(
     "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
     "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
     "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
-    "healthy evidence sign signs shows show does do did within limits location you patient look presence".split()
+    "healthy evidence sign signs shows show does do did has have within limits location you patient look "
+    "presence".split()
 )
 
 
@@ -211,29 +224,29 @@ class _Walk:
         self._begin_sentence(0)
 
     def _begin_sentence(self, at: int) -> None:
-        self.start, self.said, self.denies = at, [], False
+        self.start, self.said, self.denies, self.last = at, [], False, 0
         self._begin_clause(at)
 
     def _begin_clause(self, at: int) -> None:
         self.clause_start = at
         self.claims: list[Claim] = []
-        self._begin_scope("affirmed")
+        self._begin_scope("affirmed", at)
 
-    def _begin_scope(self, mode: str, waits: bool = False) -> None:
+    def _begin_scope(self, mode: str, at: int, waits: bool = False) -> None:
         """From here on names are affirmed, denied or ignored; a denial that ``waits`` is one of whatever follows."""
-        self.mode, self.waits, self.verb, self.listed = mode, waits, False, False
+        self.mode, self.scope_start, self.waits, self.verb, self.listed = mode, at, waits, False, False
 
     def step(self, kind: str, found: re.Match[str]) -> None:
         self.denies |= kind in _DENIALS
         match kind:
             case "undo":
-                self._begin_scope("affirmed")
+                self._begin_scope("affirmed", found.end())
             case "other":
-                self._begin_scope("ignored")
+                self._begin_scope("ignored", found.end())
             case "deny" | "not" | "nothing":
                 if kind == "nothing":
                     self._claim(None, False, found)
-                self._begin_scope("denied", waits=kind == "deny")
+                self._begin_scope("denied", found.end(), waits=kind == "deny")
             case "bare":
                 self._claim(None, False, found)
             case "back":
@@ -270,10 +283,22 @@ class _Walk:
 
     def _deny_back(self, found: re.Match[str]) -> None:
         """Denies what the clause has affirmed; where that is nothing, what goes without saying."""
-        if not any(claim.affirmed for claim in self.claims):
+        if not any(claim.affirmed for claim in self.claims) and not self._passed(found):
             self._claim(None, False, found)
         self.claims = [replace(claim, affirmed=False) for claim in self.claims]
-        self._begin_scope("affirmed")
+        self._begin_scope("affirmed", found.end())
+
+    def _passed(self, found: re.Match[str]) -> bool:
+        """Whether the clause says of the one before it that it is no more ("There was a nodule. It has resolved.")."""
+        words = {word.lower() for word in _WORD.findall(self.text, self.clause_start, found.start())}
+        if self.claims or words - _NO_SUBJECT or not _PASSED.search(found[0]):
+            return False
+        if self.said:
+            self.said[self.last :] = [replace(claim, affirmed=False) for claim in self.said[self.last :]]
+        elif self.sentences:
+            gone = tuple(replace(claim, affirmed=False) for claim in self.sentences[-1].claims)
+            self.sentences[-1] = replace(self.sentences[-1], claims=gone, denies=True)
+        return bool(self.said or self.sentences)
 
     def _bracket(self, found: re.Match[str]) -> None:
         """A bracket gives reasons, and names nothing but what is only called abnormal before it."""
@@ -283,9 +308,14 @@ class _Walk:
             self.claims += [Claim(self.named[start], True, start) for start in inside]
 
     def _comma(self, found: re.Match[str]) -> None:
-        """Whether a clause begins here, or a list goes on ("no effusion, cyst or nodule")."""
+        """Whether a clause begins here, or a list goes on ("no cyst, nodule or mass", "not a cyst, a nodule or a mass")."""
         comma, after = found[0] == ",", found.end()
         begins = _NEW_CLAUSE.match(self.text, after) is not None
+        if begins and self.mode == "denied" and self.claims and _WITH_ARTICLE.match(self.text, after):
+            first = self.claims[0].start
+            articled = _ARTICLE.search(self.text, max(self.scope_start, first - 40), first)
+            listed = found[0].endswith("and") or _OR_LATER.match(self.text, after)
+            begins = not (articled and listed) or bool(_ITS_VERB.match(self.text, after))
         if self.mode == "affirmed":
             ends = self.verb or (comma and begins) or not self.claims
         else:
@@ -299,6 +329,7 @@ class _Walk:
         if self.waits:  # a denial of something that has no known name
             self.claims.append(Claim(None, False, self.clause_start))
         words = {word.lower() for word in _WORD.findall(self.text, self.clause_start, at)}
+        self.last = len(self.said) if self.claims else self.last
         self.said += [replace(claim, sweeping=claim.name is None and words <= _SWEEPING) for claim in self.claims]
         if excepted:
             self.said = [replace(claim, sweeping=False) for claim in self.said]

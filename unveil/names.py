@@ -50,6 +50,29 @@ _NUMBERS = (
 )
 
 
+# British and American
+_SPELLINGS = (
+    ("oedem", "edem"),
+    ("haem", "hem"),
+    ("aemi", "emi"),
+    ("oesoph", "esoph"),
+    ("naev", "nev"),
+    ("caec", "cec"),
+    ("tumour", "tumor"),
+    ("rrhoea", "rrhea"),
+    ("fibre", "fiber"),
+)
+
+
+def _respelled(word: str) -> set[str]:
+    """A word in British and American spelling: "haemorrhage", "hemorrhage"."""
+    forms = {word}
+    for british, american in _SPELLINGS:
+        forms |= {word.replace(british, american)}
+        forms |= {word.replace(american, british)} if british not in word else set()
+    return forms
+
+
 def _numbered(word: str) -> set[str]:
     """A word in singular and plural. Some of these are no words, which does no harm: no text has them."""
     forms = {word, f"{word}s", f"{word}es"}
@@ -93,7 +116,9 @@ def _forms(piece: str) -> list[str]:
     if piece in ("'", "\u2019"):
         return ["'", "\u2019"]
     word = piece.lower()
-    forms = _numbered(word) if word.isascii() and word.isalpha() and len(word) > 2 else {word}
+    forms = {word}
+    if word.isascii() and word.isalpha() and len(word) > 2:
+        forms = {form for spelling in _respelled(word) for form in _numbered(spelling)}
     return sorted(forms, key=lambda form: (-len(form), form))
 
 

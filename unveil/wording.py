@@ -179,7 +179,14 @@ def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = ()) -> 
 
 @lru_cache(maxsize=256)
 def _names(vocabulary: tuple[str, ...]) -> Names:
-    return Names(vocabulary)
+    """A label that in itself says that nothing is there ("Normal", "No finding") is no name of a finding."""
+    return Names([name for name in vocabulary if not says_nothing(name)])
+
+
+def says_nothing(label: str) -> bool:
+    """Whether a label denies all and names nothing."""
+    said = claims(read(label, Names(())))
+    return verdict(said) is False and all(claim.sweeping for claim in said)
 
 
 def name_of(label: str, vocabulary: Sequence[str]) -> str:
@@ -228,6 +235,8 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
             return (given and all(said.values())) is wanted
     elif things and things <= said.keys():
         return all(said.values())
+    elif wanted and given is False and not content(text, names) and not names.find(text):
+        return False  # "There is not.", "Normal."
     return yes_no(text) if wanted is not False else None
 
 
