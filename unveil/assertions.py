@@ -72,7 +72,8 @@ _TRIGGERS: dict[str, str] = {
     + rf"|(?<=[{_NAME}{_REST}])[-\s]free\b|(?:[:=(\u2013\u2014\u2192]|(?<=\s)-+>?)\s*"
     rf"(?:(?:no|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
     # reaches forward
-    "bare": r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
+    "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
+    r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
     rf"{STANDS_ALONE}|"
     + _any(r"none(?! of)", rf"{_NOT} think so"),
     "nothing": _any("nothing"),
@@ -115,7 +116,11 @@ _TRIGGERS: dict[str, str] = {
     "verb": _any(r"is|are|was|were|has|have|shows?|measures?|lies|appears?|remains?|contains?", _SEEN),
     "unsure": _any(r"unsure|unclear|uncertain|unknown|sorry"),
 }
-_TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _TRIGGERS.items()), re.I)
+# none begins within a word, which saves most of the search
+_BEGINS = rf"(?=(?<!\w)\w|[^\w\s]|\n|\A|(?<=[{_NAME}{_REST}])\s)"
+_TOKEN = re.compile(
+    f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I
+)
 _DENIALS = ("undo", "other", "back", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list
@@ -209,8 +214,7 @@ def read(text: str, names: Names) -> list[Sentence]:
     for start, (end, _) in mentions.items():
         masked[start:end] = _NAME + _REST * (end - start - 1)
     walk = _Walk("".join(masked), {start: name for start, (_, name) in mentions.items()})
-    for found in _TOKEN.finditer(walk.text):
-        walk.step(found.lastgroup or "", found)
+    walk.walk(0, len(text))
     walk.end_sentence(len(text), "")
     return walk.sentences
 
@@ -219,7 +223,7 @@ class _Walk:
     """From trigger to trigger through a text whose known names are masked; ``named`` says which begins where."""
 
     def __init__(self, text: str, named: dict[int, str]):
-        self.text, self.named = text, named
+        self.text, self.named, self.end_of_text = text, named, len(text.rstrip())
         self.sentences: list[Sentence] = []
         self._begin_sentence(0)
 
@@ -235,6 +239,10 @@ class _Walk:
     def _begin_scope(self, mode: str, at: int, waits: bool = False) -> None:
         """From here on names are affirmed, denied or ignored; a denial that ``waits`` is one of whatever follows."""
         self.mode, self.scope_start, self.waits, self.verb, self.listed = mode, at, waits, False, False
+
+    def walk(self, start: int, end: int) -> None:
+        for found in _TOKEN.finditer(self.text, start, end):
+            self.step(found.lastgroup or "", found)
 
     def step(self, kind: str, found: re.Match[str]) -> None:
         self.denies |= kind in _DENIALS
@@ -301,11 +309,10 @@ class _Walk:
         return bool(self.said or self.sentences)
 
     def _bracket(self, found: re.Match[str]) -> None:
-        """A bracket gives reasons, and names nothing but what is only called abnormal before it."""
+        """A bracket gives reasons; it is read where nothing was named before it ("abnormal (nodule)")."""
         claims = [*self.said, *self.claims]
-        if claims and verdict(claims) and not any(claim.name for claim in claims):
-            inside = [start for start in self.named if found.start() < start < found.end()]
-            self.claims += [Claim(self.named[start], True, start) for start in inside]
+        if not claims or (verdict(claims) and not any(claim.name for claim in claims)):
+            self.walk(found.start() + 1, found.end() - 1)
 
     def _comma(self, found: re.Match[str]) -> None:
         """Whether a clause begins here, or a list goes on ("no cyst, nodule or mass", "not a cyst, a nodule or a mass")."""
@@ -339,6 +346,6 @@ class _Walk:
         """A question claims nothing where its answer follows."""
         self._end_clause(at)
         asked = sign == "?" and (_ASKS.match(self.text, self.start) or _DENIED_NEXT.match(self.text, at + 1))
-        claims = () if asked and self.text[at + 1 :].strip() else tuple(self.said)
+        claims = () if asked and at + 1 < self.end_of_text else tuple(self.said)
         self.sentences.append(Sentence(self.start, at, sign, claims, self.denies))
         self._begin_sentence(at + len(sign))

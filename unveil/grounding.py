@@ -40,7 +40,7 @@ def listed(text: str, names: Names) -> list[str]:
     return found
 
 
-_BULLET = re.compile(r"\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
+_BULLET = re.compile(r"\A\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
 
 
 def first_lines(text: str) -> str:

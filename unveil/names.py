@@ -102,13 +102,13 @@ def spelled(name: str) -> re.Pattern[str]:
             gap = gap or (_APART if kind == "space" else _MAY_JOIN)
             continue
         if before:
-            made += r"\s*+" if "sign" in (kind, before) else gap or _MAY_JOIN
+            made += _MAY_JOIN if "sign" in (kind, before) else gap or _MAY_JOIN
         made += "|".join(map(re.escape, _forms(piece[0]))).join(("(?:", ")"))
         before, gap = kind, ""
     start = r"(?<!\d[.,])" if made.startswith(tuple(f"(?:{d}" for d in range(10))) else ""
     end = r"(?![.,]\d)" if before == "number" else ""
-    apart = rf"(?<!\w)(?<!\bnon[\s{_HYPHENS}])(?<!\bpseudo[\s{_HYPHENS}])"
-    return re.compile(rf"{apart}{start}{made}{end}(?!\w)", re.I)
+    apart = rf"(?<![^\W_])(?<!\bnon[\s{_HYPHENS}])(?<!\bpseudo[\s{_HYPHENS}])"
+    return re.compile(rf"{apart}{start}{made}{end}(?![^\W_])", re.I)
 
 
 def _forms(piece: str) -> list[str]:
@@ -116,7 +116,7 @@ def _forms(piece: str) -> list[str]:
     if piece in ("'", "\u2019"):
         return ["'", "\u2019"]
     word = piece.lower()
-    forms = {word}
+    forms = {word, piece}  # a few letters are not found by their own small form
     if word.isascii() and word.isalpha() and len(word) > 2:
         forms = {form for spelling in _respelled(word) for form in _numbered(spelling)}
     return sorted(forms, key=lambda form: (-len(form), form))

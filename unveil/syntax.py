@@ -81,13 +81,19 @@ def _in_place(text: str, place: tuple[int, int], syntax: BoxSyntax) -> list[Writ
 def _numbers(text: str, part: re.Match[str], syntax: BoxSyntax) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
     said = _NUMBER.findall(part[0])
-    key = _KEY.search(text, max(0, part.start() - 40), part.start())
     if len(said) != 4 or part[0].startswith("[") and not part[0].endswith("]"):
         return None
-    if key and syntax.foreign_key and key[1].lower() == syntax.foreign_key:
+    if syntax.foreign_key and _key(text, part.start()) == syntax.foreign_key:
         return None
     a, b, c, d = (_value(number, syntax.grid) for number in said)
     return a, b, c, d
+
+
+def _key(text: str, at: int) -> str | None:
+    """The JSON key under which a list stands, which may hold others before it; None if there is none."""
+    colon = text.rfind(":", max(0, at - 1000), at)
+    key = _KEY.search(text, max(0, colon - 40), colon + 1)
+    return key[1].lower() if key and _LISTS.fullmatch(text, colon + 1, at) else None
 
 
 def _value(number: str, grid: float | None) -> float:
@@ -186,12 +192,13 @@ def _unit(numbers: Sequence[float]) -> str:
 
 # Possessive quantifiers (++, ?+) keep the search linear in whatever a model writes.
 _NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?%?|nan|inf(?:inity)?)|null|none", re.I)
-_N = _NUMBER.pattern
+_N = rf"[\"']?+(?:{_NUMBER.pattern})[\"']?+"
 # Three numbers or more, since two are a point; a list that the end of the answer cuts is one that was to be.
-_LIST = rf"\[\s*+(?:{_N})(?:(?:\s*+,\s*+(?:{_N})){{2,}}+\s*+,?\s*+\]|(?:\s*+,\s*+(?:{_N}))*+\s*+,?\s*+-?\Z)"
-_POINT = rf"\(\s*+(?:{_N})\s*+,\s*+(?:{_N})\s*+\)"
+_LIST = rf"\[\s*+{_N}(?:(?:\s*+,\s*+{_N}){{2,}}+\s*+,?\s*+\]|(?=\s*+,)(?:\s*+,\s*+{_N})*+\s*+,?\s*+-?\Z)"
+_POINT = rf"\(\s*+{_N}\s*+,\s*+{_N}\s*+\)"
 _CORNERS = rf"{_POINT}\s*+,\s*+{_POINT}"
-_KEY = re.compile(r"[\"'](\w+)[\"']\s*+:[\s\[]*+\Z")  # the JSON key under which a list stands
+_KEY = re.compile(r"[\"'](\w+)[\"']\s*+:\Z")
+_LISTS = re.compile(r"[^{}:]*+")
 
 
 def _searched(pattern: str) -> re.Pattern[str]:
@@ -199,10 +206,14 @@ def _searched(pattern: str) -> re.Pattern[str]:
 
 
 def _json(key: str) -> dict[str, Any]:
-    """JSON of its own, or the list alone, wherever it stands: fenced, in a larger object, or in prose."""
+    """JSON of its own, or the list alone, wherever it stands: fenced, in a larger object, or in prose.
+
+    What stands under a box's key and is no list of numbers ("null", two points) is one that was to be.
+    """
+    other = rf"[\"'](?:bbox|bbox_2d|box_2d)[\"']\s*+:(?!\s*+[\"'\[]?\s*+{_LIST})[^\"'{{}}]{{0,200}}+"
     return {
         "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
-        "pattern": _searched(rf'\{{\s*+"{key}"\s*+:\s*+{_LIST}\s*+\}}|{_LIST}'),
+        "pattern": _searched(rf'\{{\s*+"{key}"\s*+:\s*+{_LIST}\s*+\}}|{_LIST}|{other}'),
         "part": _searched(_LIST),
     }
 

@@ -185,7 +185,7 @@ def _names(vocabulary: tuple[str, ...]) -> Names:
 
 def says_nothing(label: str) -> bool:
     """Whether a label denies all and names nothing."""
-    said = claims(read(label, Names(())))
+    said = claims(read(normal(label), Names(())))
     return verdict(said) is False and all(claim.sweeping for claim in said)
 
 
