@@ -219,6 +219,10 @@ def read(text: str, names: Names) -> list[Sentence]:
     return walk.sentences
 
 
+def _deny(found: list[Claim], start: int = 0) -> None:
+    found[start:] = [replace(claim, affirmed=False) for claim in found[start:]]
+
+
 class _Walk:
     """From trigger to trigger through a text whose known names are masked; ``named`` says which begins where."""
 
@@ -228,12 +232,17 @@ class _Walk:
         self._begin_sentence(0)
 
     def _begin_sentence(self, at: int) -> None:
-        self.start, self.said, self.denies, self.last = at, [], False, 0
+        self.start, self.denies = at, False
+        self.said: list[Claim] = []
+        self.last_clause = self.unexcepted = 0  # from where on in ``said``
+        self.last_name: str | None = None
+        self.unnamed: set[bool] = set()  # whether abnormality in general was affirmed, denied
         self._begin_clause(at)
 
     def _begin_clause(self, at: int) -> None:
         self.clause_start = at
         self.claims: list[Claim] = []
+        self.undenied = 0  # from where on in ``claims``
         self._begin_scope("affirmed", at)
 
     def _begin_scope(self, mode: str, at: int, waits: bool = False) -> None:
@@ -263,7 +272,7 @@ class _Walk:
                 self._end_clause(found.start(), excepted=True)
             case "again":  # "no nodule on the left, but one on the right"
                 self._end_clause(found.start(), excepted=True)
-                self._claim(next((claim.name for claim in reversed(self.said) if claim.name), None), True, found)
+                self._claim(self.last_name, True, found)
             case "colon" if self.mode != "affirmed" and not self.waits:
                 self._end_clause(found.end())
             case "stop":
@@ -288,30 +297,39 @@ class _Walk:
     def _claim(self, name: str | None, affirmed: bool, found: re.Match[str]) -> None:
         self.claims.append(Claim(name, affirmed, found.start()))
         self.waits = False
+        if name is None:
+            self.unnamed.add(affirmed)
+        else:
+            self.last_name = name
 
     def _deny_back(self, found: re.Match[str]) -> None:
         """Denies what the clause has affirmed; where that is nothing, what goes without saying."""
-        if not any(claim.affirmed for claim in self.claims) and not self._passed(found):
+        if any(claim.affirmed for claim in self.claims[self.undenied :]):
+            _deny(self.claims, self.undenied)
+            self.unnamed = {False} if self.unnamed else set()
+        elif not self._passed(found):
             self._claim(None, False, found)
-        self.claims = [replace(claim, affirmed=False) for claim in self.claims]
+        self.undenied = len(self.claims)
         self._begin_scope("affirmed", found.end())
 
     def _passed(self, found: re.Match[str]) -> bool:
         """Whether the clause says of the one before it that it is no more ("There was a nodule. It has resolved.")."""
+        if self.claims or found.start() - self.clause_start > 60 or not _PASSED.search(found[0]):
+            return False
         words = {word.lower() for word in _WORD.findall(self.text, self.clause_start, found.start())}
-        if self.claims or words - _NO_SUBJECT or not _PASSED.search(found[0]):
+        if words - _NO_SUBJECT or not (self.said or self.sentences):
             return False
         if self.said:
-            self.said[self.last :] = [replace(claim, affirmed=False) for claim in self.said[self.last :]]
-        elif self.sentences:
-            gone = tuple(replace(claim, affirmed=False) for claim in self.sentences[-1].claims)
-            self.sentences[-1] = replace(self.sentences[-1], claims=gone, denies=True)
-        return bool(self.said or self.sentences)
+            _deny(self.said, self.last_clause)
+        else:
+            gone = list(self.sentences[-1].claims)
+            _deny(gone)
+            self.sentences[-1] = replace(self.sentences[-1], claims=tuple(gone), denies=True)
+        return True
 
     def _bracket(self, found: re.Match[str]) -> None:
         """A bracket gives reasons; it is read where nothing was named before it ("abnormal (nodule)")."""
-        claims = [*self.said, *self.claims]
-        if not claims or (verdict(claims) and not any(claim.name for claim in claims)):
+        if self.last_name is None and self.unnamed != {False}:
             self.walk(found.start() + 1, found.end() - 1)
 
     def _comma(self, found: re.Match[str]) -> None:
@@ -336,10 +354,11 @@ class _Walk:
         if self.waits:  # a denial of something that has no known name
             self.claims.append(Claim(None, False, self.clause_start))
         words = {word.lower() for word in _WORD.findall(self.text, self.clause_start, at)}
-        self.last = len(self.said) if self.claims else self.last
+        self.last_clause = len(self.said) if self.claims else self.last_clause
         self.said += [replace(claim, sweeping=claim.name is None and words <= _SWEEPING) for claim in self.claims]
         if excepted:
-            self.said = [replace(claim, sweeping=False) for claim in self.said]
+            self.said[self.unexcepted :] = [replace(claim, sweeping=False) for claim in self.said[self.unexcepted :]]
+            self.unexcepted = len(self.said)
         self._begin_clause(at)
 
     def end_sentence(self, at: int, sign: str) -> None:

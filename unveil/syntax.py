@@ -327,7 +327,7 @@ def neutral_json(text: str, view: View) -> str:
     return _STRING.sub(marked, text)
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+')  # an open one is searched once, not from each of its quotes
 
 #: How neutral markup is read as an answer. No model is declared to write it.
 MARKUP = BoxSyntax("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
