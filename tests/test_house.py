@@ -34,6 +34,7 @@ CORE = {
     "profiles",
     "sampling",
     "spelling",
+    "bootstrap",
     "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.
