@@ -1,9 +1,9 @@
 """What a text says is there and what it says is not: names, plain abnormality, and who denies which.
 
 A reader of English findings by trigger words, after NegEx (Chapman et al. 2001, J Biomed Inform 34:301) and ConText
-(Harkema et al. 2009, J Biomed Inform 42:839): a denial reaches forward ("no nodule or cyst") or back ("the nodule is not
-seen"), to the end of its clause, and some words only look like one ("no change in the nodule", "cannot be excluded").
-What is uncertain counts as said: "possible nodule" names a nodule.
+(Harkema et al. 2009, J Biomed Inform 42:839): a denial reaches forward ("no nodule or cyst") or back ("the nodule is
+not seen"), to the end of its clause, and some words only look like one ("no change in the nodule", "cannot be
+excluded"). What is uncertain counts as said: "possible nodule" names a nodule.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ _NAME, _REST = "\ue000", "\ue001"  # a known name in a text that is searched for
 def _any(*phrases: str) -> str:
     """Any of these as words, with any space between them."""
     return rf"(?<![\w-])(?:{'|'.join(phrases)})(?![\w])".replace(" ", r"\s+")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 _NOT = r"(?:not|never|cannot|(?:is|are|was|were|do|does|did|has|have|had|ca|could|wo|would|should)n['\u2019]?t)"
@@ -74,18 +78,19 @@ _TRIGGERS: dict[str, str] = {
     # reaches forward
     "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
     r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
-    rf"{STANDS_ALONE}|"
-    + _any(r"none(?! of)", rf"{_NOT} think so"),
+    rf"{STANDS_ALONE}|" + _any(r"none(?! of)", rf"{_NOT} think so"),
     "nothing": _any("nothing"),
     "deny": _any(
-        r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)|(?:free|clear|devoid) (?:of|from)",
+        r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",
+        r"(?:free|clear|devoid) (?:of|from)",
         r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|(?:resolution|disappearance) of|rather than|instead of"
         r"|inconsistent with|incompatible with|(?:argu|speak)(?:es|s|ing) against",
         rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
     ),
     "not": _any(
         _NOT,
-        r"(?:fail(?:s|ed)|unable) to(?= (?:see|find|identify|detect|locate|visuali[sz]e|recogni[sz]e|show|demonstrate))",
+        r"(?:fail(?:s|ed)|unable) to"
+        r"(?= (?:see|find|identify|detect|locate|visuali[sz]e|recogni[sz]e|show|demonstrate))",
         r"far from(?= (?:ab)?normal)",
     ),
     # a clause or a sentence ends
@@ -118,9 +123,7 @@ _TRIGGERS: dict[str, str] = {
 }
 # none begins within a word, which saves most of the search
 _BEGINS = rf"(?=(?<!\w)\w|[^\w\s]|\n|\A|(?<=[{_NAME}{_REST}])\s)"
-_TOKEN = re.compile(
-    f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I
-)
+_TOKEN = re.compile(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
 _DENIALS = ("undo", "other", "back", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list
@@ -137,18 +140,20 @@ _ARTICLE = re.compile(r"(?<!\w)an?\s", re.I)
 _WITH_ARTICLE = re.compile(r"\s*an?\s", re.I)
 _OR_LATER = re.compile(r"[^.;:!?]{1,80}?\s(?:or|nor)\s", re.I)
 _PASSED = re.compile(r"no longer|resolved|disappeared|vanished|gone|cleared", re.I)
-_NO_SUBJECT = frozenset("it they this these but which that has have now since then and currently completely fully meanwhile".split())
+_NO_SUBJECT = _words(
+    "it they this these but which that has have now since then and currently completely fully meanwhile"
+)
 _ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
 _DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
 _WORD = re.compile(r"[^\W\d_]+")
 #: Words that narrow nothing: what is said with no others is said of all of the image.
-_SWEEPING = frozenset(
+_SWEEPING = _words(
     "no not none nothing nil negative yes normal abnormal abnormality abnormalities lesion lesions finding findings "
     "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
     "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
     "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
     "healthy evidence sign signs shows show does do did has have within limits location you patient look "
-    "presence".split()
+    "presence"
 )
 
 
@@ -333,7 +338,7 @@ class _Walk:
             self.walk(found.start() + 1, found.end() - 1)
 
     def _comma(self, found: re.Match[str]) -> None:
-        """Whether a clause begins here, or a list goes on ("no cyst, nodule or mass", "not a cyst, a nodule or a mass")."""
+        """Whether a clause begins here, or a list goes on: "no cyst, nodule or mass", "not a cyst, a mass or a bulla"."""
         comma, after = found[0] == ",", found.end()
         begins = _NEW_CLAUSE.match(self.text, after) is not None
         if begins and self.mode == "denied" and self.claims and _WITH_ARTICLE.match(self.text, after):

@@ -83,7 +83,9 @@ _LABEL = re.compile(
     re.I,
 )
 _OBJECT = re.compile(r"\{[^{}]*+(?:\}|\Z)")
-_TAGGED = re.compile(r"<ref>([^<]{0,200}+)</ref>|<\|(?:object_ref_start|ref)\|>([^<]{0,200}+)<\|(?:object_ref_end|/ref)\|>")
+_TAGGED = re.compile(
+    r"<ref>([^<]{0,200}+)</ref>|<\|(?:object_ref_start|ref)\|>([^<]{0,200}+)<\|(?:object_ref_end|/ref)\|>"
+)
 
 
 def labels(text: str) -> list[tuple[int, str]]:
@@ -106,9 +108,13 @@ def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
                 items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
         groups = [sorted([*items, *boxes], key=itemgetter(0))]
     pairs = [pair for group in groups for pair in _neighbours(group)]
-    placed = {name for name, box in pairs if box}
-    bare = dict.fromkeys(name for name, box in pairs if not box and name not in placed)
-    return tuple(pair for pair in pairs if pair[1] or bare.pop(pair[0], "gone") is None and pair[0])
+    kept: list[Pair] = []
+    known = {name for name, box in pairs if box}
+    for name, box in pairs:
+        if box or name not in known:  # without a place once, and only if it has none elsewhere
+            kept.append((name, box))
+            known.add(name)
+    return tuple(kept)
 
 
 _Item = tuple[int, Claim | Box | None]
@@ -128,9 +134,14 @@ def _by_object(text: str, items: list[_Item]) -> list[list[_Item]]:
     for item in items:
         at = bisect_right(starts, item[0]) - 1
         groups.setdefault(at if at >= 0 and item[0] < spans[at][1] else -1, []).append(item)
-    whole = {at: len({isinstance(said, Claim) for _, said in group}) == 2 for at, group in groups.items()}
-    rest = [item for at, group in groups.items() if at < 0 or not whole[at] for item in group]
-    return sorted([*(group for at, group in groups.items() if at >= 0 and whole[at]), *([rest] if rest else [])])
+    rest = groups.pop(-1, [])
+    whole: list[list[_Item]] = []
+    for group in groups.values():
+        if len({isinstance(said, Claim) for _, said in group}) == 2:
+            whole.append(group)
+        else:
+            rest += group
+    return sorted([*whole, sorted(rest, key=itemgetter(0))] if rest else whole, key=lambda group: group[0][0])
 
 
 def _neighbours(items: Sequence[_Item]) -> list[Pair]:
@@ -138,13 +149,15 @@ def _neighbours(items: Sequence[_Item]) -> list[Pair]:
     runs = [[said for _, said in run] for _, run in groupby(items, key=lambda item: isinstance(item[1], Claim))]
     first = bool(items) and not isinstance(items[0][1], Claim)
     pairs: list[Pair] = []
-    for named, boxes in zip_longest(runs[first::2], runs[not first :: 2], fillvalue=[]):
-        pairs += _side_by_side(named, boxes, first)
+    for one, next_one in zip_longest(runs[::2], runs[1::2], fillvalue=()):
+        both = [*one, *next_one]
+        named = [said for said in both if isinstance(said, Claim)]
+        pairs += _side_by_side(named, [said for said in both if not isinstance(said, Claim)], first)
     return pairs
 
 
 def _side_by_side(named: Sequence[Claim], boxes: Sequence[Box | None], first: bool) -> Sequence[Pair]:
-    """One name has all boxes of its run; of more names than boxes the nearest have them; what is denied has no place."""
+    """One name has all boxes of its run; of more names than boxes the nearest have them; what is denied has none."""
     said = affirmed(named)
     if named and not said:
         return ()

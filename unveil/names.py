@@ -84,7 +84,9 @@ def _numbered(word: str) -> set[str]:
     return {form for form in forms if len(form) > 2}
 
 
-_PIECE = re.compile(rf"(?P<space>[\s_]+)|(?P<hyphen>[{_HYPHENS}]+)|(?P<word>[^\W\d_]+)|(?P<number>\d+)|(?P<sign>[^\w\s])")
+_PIECE = re.compile(
+    rf"(?P<space>[\s_]+)|(?P<hyphen>[{_HYPHENS}]+)|(?P<word>[^\W\d_]+)|(?P<number>\d+)|(?P<sign>[^\w\s])"
+)
 _MAY_JOIN, _APART = rf"[\s_{_HYPHENS}]*+", rf"[\s_{_HYPHENS}]++"
 
 

@@ -23,8 +23,8 @@ class BoxSyntax:
 
     ``pattern`` finds where a model writes one box or several, ``part`` the numbers of each of them. Both also find what
     cannot be a box (three numbers, a cut answer), so that it is counted. ``grid`` is the number range of a coordinate,
-    or None for absolute pixels of the frame; ``order`` maps the written numbers to x1, y1, x2, y2; ``square`` tells that
-    the picture is padded to a square, centred, before it is seen.
+    or None for absolute pixels of the frame; ``order`` maps the written numbers to x1, y1, x2, y2; ``square`` tells
+    that the picture is padded to a square, centred, before it is seen.
     """
 
     name: str
@@ -72,16 +72,14 @@ def _in_place(text: str, place: tuple[int, int], syntax: BoxSyntax) -> list[Writ
     parts = list(syntax.part.finditer(text, *place))
     starts = [place[0], *(part.start() for part in parts[1:])]
     ends = [*(part.end() for part in parts[:-1]), place[1]]
-    return [
-        Written(start, end, _numbers(text, part, syntax) if part else None)
-        for start, end, part in zip(starts, ends, parts or [None], strict=True)
-    ]
+    numbers = [_numbers(text, part, syntax) for part in parts] or [None]
+    return [Written(*one) for one in zip(starts, ends, numbers, strict=True)]
 
 
 def _numbers(text: str, part: re.Match[str], syntax: BoxSyntax) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
     said = _NUMBER.findall(part[0])
-    if len(said) != 4 or part[0].startswith("[") and not part[0].endswith("]"):
+    if len(said) != 4 or (part[0].startswith("[") and not part[0].endswith("]")):
         return None
     if syntax.foreign_key and _key(text, part.start()) == syntax.foreign_key:
         return None
