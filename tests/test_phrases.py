@@ -18,14 +18,14 @@ from unveil.verdict import Case, judge
 from unveil.wording import parse, says_yes
 
 VOCABULARIES = {
-    "chest": "nodule, mass, pleural effusion, effusion, pneumothorax, calcification, cardiomegaly, consolidation, opacity, "
-    "atelectasis, cyst, fracture",
+    "chest": "nodule, mass, pleural effusion, effusion, pneumothorax, calcification, cardiomegaly, consolidation, "
+    "opacity, atelectasis, cyst, fracture",
     "endoscopy": "polyp, ulcer, diverticulum, bleeding, adenoma, erosion",
     "skin": "melanoma, naevus, psoriasis, basal cell carcinoma, actinic keratosis, bulla",
     "fundus": "microaneurysm, haemorrhage, hard exudate, drusen, cotton wool spot, macular oedema",
     "ultrasound": "gallstone, cyst, hydronephrosis, thyroid nodule, nodule, metastasis, mass",
-    "odd": "COVID-19, Nodule/Mass, mass (benign), mass (malignant), St. p. fracture, no. 3 tooth, T2 lesion, No plaque, "
-    "plaque, Abnormal ECG, displaced fracture, non-displaced fracture, fracture, hernia",
+    "odd": "COVID-19, Nodule/Mass, mass (benign), mass (malignant), St. p. fracture, no. 3 tooth, T2 lesion, "
+    "No plaque, plaque, Abnormal ECG, displaced fracture, non-displaced fracture, fracture, hernia",
 }
 VIEW = View(SYNTAXES["json-1000"], (100, 100), (100, 100))
 

@@ -338,7 +338,7 @@ class _Walk:
             self.walk(found.start() + 1, found.end() - 1)
 
     def _comma(self, found: re.Match[str]) -> None:
-        """Whether a clause begins here, or a list goes on: "no cyst, nodule or mass", "not a cyst, a mass or a bulla"."""
+        """Ends the clause, unless a list goes on: "no cyst, nodule or mass", "not a cyst, a mass or an ulcer"."""
         comma, after = found[0] == ",", found.end()
         begins = _NEW_CLAUSE.match(self.text, after) is not None
         if begins and self.mode == "denied" and self.claims and _WITH_ARTICLE.match(self.text, after):
