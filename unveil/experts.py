@@ -28,12 +28,14 @@ def _alike(request: Request) -> tuple[Any, ...]:
 class Local(Backend):
     """A checkpoint on this machine. Requests that are drawn alike are answered in batches."""
 
-    def __init__(self, model: str, revision: str | None = None, syntax: str | None = None, batch_size: int = 32):
+    def __init__(self, model: str, batch_size: int = 32, **how: Any):
         from unveil import models
 
         self.models = models
-        self.loaded = models.load(model, revision=revision, syntax=syntax)
-        self.name = f"{model}@{self.loaded.fingerprint}"
+        self.loaded = models.load(model, **how)
+        chat = self.loaded.chat
+        self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
+        self.decoding = models.decoding(chat, self.loaded.model.config)
         self.batch_size = batch_size
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
@@ -89,7 +91,7 @@ class Local(Backend):
         shown = request.picture
         plain = not (shown.boxes or shown.noise)
         with named(request):
-            looked = shown.path if plain else self.loaded.chat.show(shown.array())
+            looked = shown.path if plain else self.loaded.chat.show(shown.array(), shown.path)
         return self.loaded.chat.encode(dialogue, looked, with_answer=forced, hint=request.kind is not None)
 
 
@@ -140,16 +142,9 @@ class ExpertOptions:
     may share one, and then ask nobody twice."""
 
 
-def checkpoint(
-    model: str,
-    out: Path,
-    revision: str | None = None,
-    syntax: str | None = None,
-    batch_size: int = 32,
-    replies: Path | None = None,
-) -> Expert:
+def checkpoint(model: str, out: Path, replies: Path | None = None, **how: Any) -> Expert:
     """A checkpoint on this machine as one that is asked; replies are kept in ``replies``, else beside ``out``."""
-    return Expert(Local(model, revision, syntax, batch_size), _store(out, replies), tries=1)
+    return Expert(Local(model, **how), _store(out, replies), tries=1)
 
 
 def _store(out: Path, replies: Path | None) -> Store:

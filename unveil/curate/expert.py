@@ -12,11 +12,12 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -182,6 +183,8 @@ class Backend(ABC):
     """Whether asking again may give another reply."""
     left_out: frozenset[str] = frozenset()
     """What is not sent, since it is not taken."""
+    decoding: Mapping[str, Any] = MappingProxyType({})
+    """What decides how it draws besides what a request says, for run.json."""
 
     @abstractmethod
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:

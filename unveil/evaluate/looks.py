@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from unveil import bootstrap, gaze, models, runs
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.resolution import Limited, Resolution
 from unveil.screen import progress
 
 GRID = 24
@@ -36,6 +37,8 @@ class LooksConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     images: int = 100
     """How many images, the first ones of the test split."""
     precision: models.Precision = "auto"
@@ -68,7 +71,9 @@ def main(config: LooksConfig) -> Path:
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
+    loaded = models.load(
+        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+    )
     with progress("looks", len(asked), 0) as advance:
         found = []
         for dialogue in asked:
