@@ -24,6 +24,9 @@ CORE = {
     "volumes",
     "duplicates",
     "syntax",
+    "names",
+    "assertions",
+    "grounding",
     "wording",
     "preferences",
     "runs",
@@ -33,6 +36,7 @@ CORE = {
     "sampling",
     "spelling",
     "bootstrap",
+    "untrusted",
     "verdict",
     "workers",
 }

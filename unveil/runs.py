@@ -25,6 +25,7 @@ from typing import Any
 
 from unveil import files, screen
 from unveil.files import WriteError, said, tidy
+from unveil.untrusted import read_json
 
 
 class DryRun(Exception):
@@ -301,7 +302,7 @@ def _known(made: Output) -> dict[str, Any] | None:
 def _about(file: Path) -> dict[str, Any] | None:
     """What a run.json says; None where there is none, or none of ours."""
     try:
-        about = json.loads(file.read_text(encoding="utf-8"))
+        about = read_json(file)
     except (OSError, ValueError):
         return None
     known = isinstance(about, dict) and {"command", "config", "inputs"} <= about.keys()

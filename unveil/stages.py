@@ -5,7 +5,6 @@ A stage reads files and writes files and never calls another stage; ``job`` chai
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from unveil.evaluate.changes import changes, headline
 from unveil.experts import ExpertOptions
 from unveil.files import write_text
 from unveil.ingest.reading import Options
+from unveil.untrusted import read_json
 
 Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
 
@@ -287,7 +287,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
     file = config.out / "scores.json"
     with runs.output(file, "score", config, inputs) as output:
         if output is None:
-            scores = json.loads(file.read_text(encoding="utf-8"))
+            scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
             scores = compute(*read, seed=config.seed, resamples=config.resamples)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from unveil import files, runs
 from unveil.train.loop import TrainingError
+from unveil.untrusted import parse_json
 
 KEPT = 2
 """Checkpoints of a run that stay."""
@@ -212,7 +213,7 @@ class Checkpoints:
 def _read(file: Path) -> dict[str, Any]:
     """The numbers of a file; raises ``TrainingError`` where it holds something else."""
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = parse_json(file.read_bytes())
     except ValueError as error:
         raise TrainingError(f"{file} is damaged ({error})") from error
     if not isinstance(value, dict):

@@ -145,11 +145,11 @@ SHARDING = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
 
 
 def refuse_sharding(names: Iterable[str]) -> None:
-    """Raises ``TrainingError`` where processes are to share out the weights: each needs them whole, to save them too."""
+    """Raises ``TrainingError`` where processes are to share out the weights: each needs all, one of them to save."""
     if asked := [name for name in names if name in SHARDING]:
         raise TrainingError(
-            f"{asked[0]} is not supported yet: let every process hold the whole model (`accelerate launch --multi_gpu`, "
-            "or torchrun), with --method lora and --gradient-checkpointing where memory is short"
+            f"{asked[0]} is not supported yet: let every process hold the whole model (`torchrun`, or "
+            "`accelerate launch --multi_gpu`), with --method lora and --gradient-checkpointing where memory is short"
         )
 
 

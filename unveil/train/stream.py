@@ -44,8 +44,8 @@ class Stream:
     An image is decoded and processed by one of ``workers`` processes ahead of its first batch (by this process if there
     are none) and kept. Where tower and projector are frozen, its pixels are let go once its features are known
     (``features``); what is left of it is kept, and counted. Pixels that are needed again and again stay up to
-    ``cache_mb``; what finds no room then is decoded anew for each batch. Raises ``ImageError``, ``ModelError`` and ``TrainingError`` with the id of the row that cannot
-    be used.
+    ``cache_mb``; what finds no room then is decoded anew for each batch. Raises ``ImageError``, ``ModelError`` and
+    ``TrainingError`` with the id of the row that cannot be used.
     """
 
     def __init__(self, scorer: Scorer, file: Path, config: Options):
@@ -132,7 +132,6 @@ class Stream:
         elif key not in self.kept and seen.nbytes <= self.room:
             self.room -= seen.nbytes
             self.kept[key] = seen
-
 
     def _shared(self, light: Seen) -> Seen:
         """The same with the text, ids and view of the first image that has equal ones, as all of one size have."""
