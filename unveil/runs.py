@@ -189,7 +189,12 @@ class Output:
         return self.file.with_name(f".{self.file.name.removesuffix('run.json')}lock")
 
     def write(self, **more: Any) -> Path:
-        """Writes run.json, by which the output counts as made; ``more`` is what else is worth knowing."""
+        """Writes run.json, by which the output counts as made; ``more`` is what else is worth knowing.
+
+        Of processes that work together the first one writes it.
+        """
+        if not is_first():
+            return self.file
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(self.file, self._about() | {"finished": finished, "seconds": self.seconds, **more})
         self.begun.unlink(missing_ok=True)

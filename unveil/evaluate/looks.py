@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from unveil import bootstrap, gaze, models, runs
+from unveil.evaluate import unfinished
+from unveil.processes import device
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.resolution import Limited, Resolution
-from unveil.screen import progress
 
 GRID = 24
 """Cells along the longer side of a map that is kept."""
@@ -81,15 +82,35 @@ def _look_all(config: LooksConfig) -> str:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
     loaded = models.load(
-        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=device(),
+        dtype=dtype,
+        limits=config.limits,
     )
-    with progress("looks", len(asked), 0) as advance:
-        found = []
-        for dialogue in asked:
-            found.append(look(loaded, dialogue, records[dialogue.record], config))
-            advance()
-    write_jsonl(config.out, found)
+    unfinished.complete(
+        config.out,
+        Look,
+        _identity(config, loaded),
+        config.restart,
+        "looks",
+        asked,
+        lambda rest: [[dialogue] for dialogue in rest],
+        lambda one: [look(loaded, one[0], records[one[0].record], config)],
+    )
     return loaded.fingerprint
+
+
+def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
+    """What must be the same for maps of two runs to belong together."""
+    return {
+        "model": loaded.fingerprint,
+        "chat": loaded.chat.fingerprint,
+        "dialogues": runs.sha256(config.dialogues),
+        "records": runs.sha256(config.records),
+        "name": config.name or config.model,
+    }
 
 
 def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: LooksConfig) -> Look:

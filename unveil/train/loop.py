@@ -9,22 +9,21 @@ import itertools
 import json
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
 from unveil import files, screen
 from unveil.models import Precision, default_dtype, parts_of
+from unveil.processes import calm, processes
 from unveil.rows import Encoded
 
 LOG = logging.getLogger(__name__)
@@ -156,9 +155,7 @@ def refuse_sharding(names: Iterable[str]) -> None:
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
     """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
     refuse_sharding(name for name in SHARDING if parse_flag_from_env(f"ACCELERATE_USE_{name}"))
-    # patient, since others wait while one makes the reference
-    state = PartialState(parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=timedelta(days=1))
-    chosen, why = computing(precision, state.device)
+    chosen, why = computing(precision, processes().device)
     AcceleratorState._reset_state()  # else a process keeps the precision of its first run
     made = Accelerator(
         mixed_precision="no" if chosen == "float32" else chosen,
@@ -173,10 +170,7 @@ def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto
 
 def finish(accelerator: Accelerator) -> None:
     """Ends the trackers of a run, and the group of its processes."""
-    if accelerator.num_processes > 1:
-        # gloo's thread needs the interpreter to free what was exchanged last; torch holds it while it ends the group
-        # and waits for the thread: for ever, if that has not been let in before
-        time.sleep(0.1)
+    calm()
     accelerator.end_training()
 
 
