@@ -31,6 +31,8 @@ CORE = {
     "profiles",
     "sampling",
     "spelling",
+    "bootstrap",
+    "untrusted",
     "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.

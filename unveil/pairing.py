@@ -207,7 +207,7 @@ def _costs(*asked: Expert | None) -> dict[str, Any]:
     for one in filter(None, asked):
         screen.say(f"  {one.name}: {one.spent.text()}")
     decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
-    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}, "decoding": decoding}
+    return {"asked": {one.name: one.account for one in asked if one}, "decoding": decoding}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +220,7 @@ def curate_rank(config: RankConfig) -> None:
     started, skipped = time.monotonic(), Counter[str]()
     asking, rules = _asking(config, skipped)
     model, judge = _model(config), experts.bind(config.asked, config.out)
-    steps = 2 * config.samples if config.by == "rubric" else 3
+    steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
     with screen.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
     _written(made, config, "curate rank", skipped, started, **_costs(judge, model))
