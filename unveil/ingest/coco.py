@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
+from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.reading import (
     AnnotationError,
     Folder,
@@ -115,7 +116,7 @@ class _Reading:
         crowd = "yes" if item.get("iscrowd") else None  # kept: many tools set it on any mask in run lengths
         shape = _outline(self.names[category], item.get("segmentation"), image)
         if item.get("bbox"):
-            box = geometry.from_xywh(*_numbers(item["bbox"], 4))
+            box = in_pixels(_numbers(item["bbox"], 4), image, *declared("coco", self.folder.options))
         elif shape and shape.box:
             box = shape.box
         else:
