@@ -33,7 +33,7 @@ def negative(label: str, options: Options) -> bool:
     return key(label) in {key(name) for name in options.negative_labels}
 
 
-def delimiter(lines: Sequence[str], options: Options, file: str) -> str:
+def delimiter(lines: Sequence[str], options: Options) -> str:
     """What stands between the fields of a table's first lines: what the user says, else the sign that cuts most of them
     into as many fields as the header, and of several such the one that cuts it into most."""
     if options.delimiter is not None:

@@ -69,7 +69,7 @@ ONE_BOX: dict[str, Order | None] = {
     "bboxxminyminxmaxymax": "xyxy", "bboxx1y1x2y2": "xyxy",
 }  # fmt: skip
 #: A name that speaks of a place in the picture: a box as a whole, or one of its numbers.
-_WHOLE_BOX = re.compile(r".*(b?box(es)?|rect(angle)?|polygon|coord(inate)?s)")
+_WHOLE_BOX = re.compile(r".*(box(es)?|rect(angle)?|polygon|contour|coord(inate)?)s?(\d?d)?")
 _PART_OF_BOX = re.compile(
     r"(b|bb|bbox|box)?([xywh]|[xy](\d|min|max|start|end|cent(er|re)|left|right|top|bottom|tl|br)"
     r"|(min|max|start|end|cent(er|re)|left|right|top|bottom|topleft|bottomright)[xy]|top|bottom)"
