@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.ingest import coco, table, voc, yolo
-from unveil.ingest.reading import IngestError, Options, Reader, Rejected, relocated
-from unveil.records import Record, write_jsonl
+from unveil.ingest.folder import Folder, Note, Reader
+from unveil.ingest.joining import differ, joined
+from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
+from unveil.records import Record, read_jsonl, write_jsonl
 
-__all__ = ["READERS", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+__all__ = ["READERS", "Folder", "Incomplete", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run made. ``reasons`` counts the rejected by their reason, numbers in it left out."""
+    """What a run made. ``reasons`` counts the rejected by their reason, numbers in it left out; ``splits`` the records
+    by what was published; ``notes`` say how the folder was read."""
 
     records: int
     findings: int
     rejected: int
     reasons: dict[str, int]
+    splits: dict[str, int]
+    notes: tuple[Note, ...]
     records_file: Path
     rejected_file: Path
 
@@ -33,59 +39,94 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     Raises ``IngestError`` for a missing folder, for one that does not hold the format, and where no record came out;
     what was rejected is written even then.
     """
-    data, out, options = Path(data), Path(out).resolve(), options or Options()
-    read = _reader(data, format, options)
+    out = Path(out).resolve()
+    folder = Folder.of(Path(data), options or Options())
+    read = _reader(folder, format)
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     rejected: list[Rejected] = []
-    reasons: Counter[str] = Counter()
-    findings = 0
+    again: dict[str, list[Record]] = {}
+    incomplete: set[str] = set()
 
     def accepted() -> Iterator[Record]:
-        nonlocal findings
-        empty = True
-        for record in _unique(read(data, options), rejected):
-            empty = False
-            findings += len(record.findings)
-            yield relocated(record, out)
-        write_jsonl(rejected_file, rejected)
-        reasons.update(_kind(item.reason) for item in rejected)
-        if empty:  # raised in here, so that no empty records.jsonl is left behind
-            said = "; ".join(f"{n} x {reason}" for reason, n in reasons.most_common(3)) or "it holds no image"
+        seen: set[str] = set()
+        for item in read(folder):
+            if isinstance(item, Rejected):
+                rejected.append(item)
+            elif isinstance(item, Incomplete):
+                incomplete.add(item.file)
+            elif item.id in seen:
+                again.setdefault(item.id, []).append(relocated(item, out))
+            else:
+                seen.add(item.id)
+                yield relocated(item, out)
+        rejected.extend(folder.refused)
+        if not seen:  # raised in here, so that no empty records.jsonl is left behind
+            write_jsonl(rejected_file, rejected)
+            said = "; ".join(f"{n} x {reason}" for reason, n in _reasons(rejected)[:3]) or "it holds no image"
             raise IngestError(f"{data}: not one record: {said}. See {rejected_file}")
 
-    records = write_jsonl(records_file, accepted())
-    return Summary(records, findings, len(rejected), dict(reasons.most_common()), records_file, rejected_file)
+    counted = _Counted()
+    write_jsonl(records_file, counted.of(accepted()))
+    if again or incomplete:
+        counted = _Counted()
+        write_jsonl(records_file, counted.of(_mended(records_file, again, incomplete, folder, rejected)))
+    write_jsonl(rejected_file, rejected)
+    return Summary(
+        counted.splits.total(),
+        counted.findings,
+        len(rejected),
+        dict(_reasons(rejected)),
+        dict(counted.splits),
+        tuple(folder.notes.values()),
+        records_file,
+        rejected_file,
+    )
 
 
-def _reader(data: Path, format: str, options: Options) -> Reader:
+def _mended(
+    file: Path, again: dict[str, list[Record]], incomplete: set[str], folder: Folder, rejected: list[Rejected]
+) -> Iterator[Record]:
+    """The records of a file, each joined with what else was read of its image; none is complete that has lost some."""
+    for record in read_jsonl(file, Record):
+        others = again.get(record.id, [])
+        name = record.source.file or record.image
+        if others:
+            how = "they differ, so it is not complete" if differ([record, *others]) else "they are equal"
+            folder.note(f"image annotated in several places, which were joined: {how}", name)
+        try:
+            for whole in joined([record, *others]):
+                lost = whole.completeness == "exhaustive" and whole.source.file in incomplete
+                yield dataclasses.replace(whole, completeness="partial") if lost else whole
+        except AnnotationError as error:
+            rejected.append(Rejected(name, None, str(error)))
+
+
+class _Counted:
+    """Counts the records that go through it."""
+
+    def __init__(self) -> None:
+        self.splits: Counter[str] = Counter()
+        self.findings = 0
+
+    def of(self, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            self.splits[record.split or ""] += 1
+            self.findings += len(record.findings)
+            yield record
+
+
+def _reader(folder: Folder, format: str) -> Reader:
     if format not in READERS:
         raise IngestError(f"format {format!r} is none of {', '.join(READERS)}")
-    if not data.is_dir():
-        raise IngestError(f"{data}: no such folder")
-    if format in DETECTORS and not DETECTORS[format](data, options):
-        others = [name for name, fits in DETECTORS.items() if fits(data, options)]
+    if format in DETECTORS and not DETECTORS[format](folder):
+        others = [name for name, fits in DETECTORS.items() if fits(folder)]
         hint = f"; it looks like {' or '.join(others)}" if others else ""
-        raise IngestError(f"{data} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
+        raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
     return READERS[format]
 
 
-def _unique(items: Iterator[Record | Rejected], rejected: list[Rejected]) -> Iterator[Record]:
-    """The records; the rejected are put aside, and with them every record whose id came before."""
-    seen: set[str] = set()
-    for item in items:
-        if isinstance(item, Rejected):
-            rejected.append(item)
-        elif item.id in seen:
-            rejected.append(
-                Rejected(
-                    item.source.file or item.image,
-                    None,
-                    f"the id {item.id!r} stands twice: the image was already annotated elsewhere",
-                )
-            )
-        else:
-            seen.add(item.id)
-            yield item
+def _reasons(rejected: Sequence[Rejected]) -> list[tuple[str, int]]:
+    return Counter(_kind(item.reason) for item in rejected).most_common()
 
 
 def _kind(reason: str) -> str:
@@ -95,7 +136,7 @@ def _kind(reason: str) -> str:
 
 #: A third party adds a reader here; the two below only serve the message for a folder of another format.
 READERS: dict[str, Reader] = {"voc": voc.read, "coco": coco.read, "yolo": yolo.read, "csv": table.read}
-DETECTORS: dict[str, Callable[[Path, Options], bool]] = {
+DETECTORS: dict[str, Callable[[Folder], bool]] = {
     "voc": voc.fits,
     "coco": coco.fits,
     "yolo": yolo.fits,

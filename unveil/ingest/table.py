@@ -19,21 +19,9 @@ from typing import Any
 
 from unveil import geometry, pixels
 from unveil.geometry import Box
-from unveil.ingest.reading import (
-    SPLIT_NAMES,
-    AnnotationError,
-    Folder,
-    Image,
-    IngestError,
-    Options,
-    Rejected,
-    annotation_files,
-    boxed,
-    files,
-    number,
-    parse_all,
-    text_of,
-)
+from unveil.ingest.folder import Folder
+from unveil.ingest.published import SPLIT_NAMES
+from unveil.ingest.reading import AnnotationError, Image, IngestError, Options, Rejected, boxed, number, parse_all
 from unveil.records import Finding, Question, Record
 from unveil.wording import yes_no
 
@@ -45,22 +33,23 @@ OF_IMAGE = ("patient", "study", "modality", "report")
 Row = dict[str, str]
 
 
-def fits(data: Path, options: Options) -> bool:
+def fits(folder: Folder) -> bool:
     """Whether the folder holds such a file."""
-    for path in files(data, ".csv", ".tsv"):
+    options = folder.options
+    for path in folder.files(".csv", ".tsv"):
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             if options.image_column in next(csv.reader([lines.readline()], delimiter=options.delimiter), []):
                 return True
     return False
 
 
-def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
+def read(folder: Folder) -> Iterator[Record | Rejected]:
     """Every image that a row names."""
-    folder = Folder(data.resolve(), options)
+    options = folder.options
     if len(options.box_columns) not in (1, 4):
         raise IngestError(f"box_columns must name one column or four, not {len(options.box_columns)}")
     found = False
-    for path in annotation_files(folder.root, options, ".csv", ".tsv"):
+    for path in folder.annotations(".csv", ".tsv"):
         table = _Table(folder, path)
         # A folder may hold other tables; one that was asked for must have the column.
         if options.image_column in table.columns or options.annotations:
@@ -68,7 +57,7 @@ def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
             yield from table.items()
     if not found:
         hint = f"column {options.image_column!r}, delimiter {options.delimiter!r}: see these options"
-        raise IngestError(f"{data}: looked for {LOOKED_FOR} and found none ({hint})")
+        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none ({hint})")
 
 
 class _Table:
@@ -78,7 +67,7 @@ class _Table:
         self.folder, self.options, self.file = folder, folder.options, folder.relative(path)
         self.near = path.parent
         try:
-            lines = io.StringIO(text_of(path), newline="")
+            lines = io.StringIO(folder.text(path), newline="")
         except AnnotationError as error:
             raise IngestError(f"{path}: {error}") from error
         self.reader = csv.DictReader(lines, delimiter=self.options.delimiter)
@@ -132,7 +121,7 @@ class _Table:
         self, path: Path, rows: list[tuple[int, Row]], broken: bool, split: str, several: bool
     ) -> Iterator[Record | Rejected]:
         known: dict[str, Any] = {name: self._agreed(name, rows) for name in OF_IMAGE}
-        known["split"] = self._split(split)
+        known["split"] = self._split(split) or self.folder.split(path, self.near)
         image = self.folder.open(path)
         questions, unanswered = self._questions(rows)
         if questions:

@@ -15,35 +15,21 @@ from typing import Any
 import yaml
 
 from unveil import geometry, pixels
-from unveil.ingest.reading import (
-    SPLIT_NAMES,
-    AnnotationError,
-    Folder,
-    Image,
-    IngestError,
-    Options,
-    Rejected,
-    boxed,
-    files,
-    number,
-    outlined,
-    parse_all,
-    split_in,
-    text_of,
-)
+from unveil.ingest.folder import Folder
+from unveil.ingest.published import SPLIT_NAMES
+from unveil.ingest.reading import AnnotationError, Image, IngestError, Rejected, boxed, number, outlined, parse_all
 from unveil.records import Finding, Record, Split
 
 LOOKED_FOR = "a YAML file with names, such as data.yaml"
 
 
-def fits(data: Path, options: Options) -> bool:
+def fits(folder: Folder) -> bool:
     """Whether the folder holds such a file."""
-    return any("names" in path.read_text(encoding="utf-8", errors="replace") for path in files(data, ".yaml", ".yml"))
+    return any("names" in path.read_text(encoding="utf-8", errors="replace") for path in folder.files(".yaml", ".yml"))
 
 
-def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
+def read(folder: Folder) -> Iterator[Record | Rejected]:
     """Every image with its labels; label files without an image are rejected."""
-    folder = Folder(data.resolve(), options)
     described = _description(folder)
     names, splits = _names(described), _declared(described)
     labels_read = set()
@@ -54,7 +40,7 @@ def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
             yield from _record(folder, path, label_file, names, _split(folder, path, splits))
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error))
-    for path in files(folder.root, ".txt"):
+    for path in folder.files(".txt"):
         if "labels" in path.relative_to(folder.root).parts[:-1] and path not in labels_read:
             yield Rejected(folder.relative(path), None, "no image belongs to this label file")
 
@@ -62,9 +48,9 @@ def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
 def _description(folder: Folder) -> dict[str, Any]:
     """The content of the YAML file with names; of several, the one nearest to the top of the folder."""
     found = []
-    for path in files(folder.root, ".yaml", ".yml"):
+    for path in folder.files(".yaml", ".yml"):
         try:
-            content = yaml.safe_load(text_of(path))
+            content = yaml.safe_load(folder.text(path))
         except (yaml.YAMLError, AnnotationError) as error:
             raise IngestError(f"{path}: not usable as YAML: {error}") from error
         if isinstance(content, dict) and "names" in content:
@@ -108,7 +94,7 @@ def _split(folder: Folder, image: Path, declared: dict[tuple[str, ...], Split]) 
     for ending, split in declared.items():
         if any(parts[i : i + len(ending)] == ending for i in range(len(parts))):
             return split
-    return split_in("/".join(parts), folder.options)
+    return folder.split(image)
 
 
 def _label_file(image: Path, root: Path) -> Path:
@@ -127,7 +113,7 @@ def _record(
         expected = folder.relative(label_file)
         raise AnnotationError(f"no label file {expected!r}; if it is a negative image, use missing_labels=negative")
     image = folder.open(path)
-    lines = text_of(label_file).splitlines() if label_file.is_file() else []
+    lines = folder.text(label_file).splitlines() if label_file.is_file() else []
     rows = ((row, line.split()) for row, line in enumerate(lines, 1) if line.strip())
     findings, bad = parse_all(rows, lambda row: _finding(row, image, names), folder.relative(label_file))
     yield from bad
