@@ -73,6 +73,20 @@ def mirror(box: Box, width: float) -> Box:
     return width - box[2], box[1], width - box[0], box[3]
 
 
+def upright(box: Box, orientation: int, width: float, height: float) -> Box:
+    """A box of a stored picture of this size in the picture as it is shown, turned by its EXIF orientation (1 to 8).
+
+    A point (x, y) is shown at (width - x, y) for 2, (width - x, height - y) for 3, (x, height - y) for 4, (y, x) for 5,
+    (height - y, x) for 6, (height - y, width - x) for 7, (y, width - x) for 8.
+    """
+    x1, y1, x2, y2 = box
+    if orientation in (2, 3, 7, 8):
+        x1, x2 = width - x2, width - x1
+    if orientation in (3, 4, 6, 7):
+        y1, y2 = height - y2, height - y1
+    return (x1, y1, x2, y2) if orientation < 5 else (y1, x1, y2, x2)
+
+
 def shift(box: Box, dx: float, dy: float) -> Box:
     """The box moved by (dx, dy), as after padding on the left and on top."""
     return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil import screen
 from unveil.ingest import coco, rejections, table, voc, yolo
 from unveil.ingest.conventions import Spread
-from unveil.ingest.reading import IngestError, Options, Reader, Rejected, relocated
-from unveil.records import Record, write_jsonl
+from unveil.ingest.folder import Folder, Note, Reader
+from unveil.ingest.joining import differ, joined
+from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
+from unveil.records import Record, read_jsonl, write_jsonl
 
-__all__ = ["READERS", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+__all__ = ["READERS", "Folder", "Incomplete", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
 
 
 @dataclass(frozen=True)
 class Summary:
     """What a run made. ``rejected`` counts the entries of rejected.jsonl, ``reasons`` the annotation rows that are lost
-    for each reason (0 for images that nobody annotated), ``notes`` what was said about how the files were read."""
+    for each reason (0 for images that nobody annotated); ``splits`` the records by what was published; ``notes`` say
+    how the folder was read."""
 
     records: int
     findings: int
     rejected: int
     reasons: tuple[rejections.Reason, ...]
-    notes: tuple[str, ...]
+    splits: dict[str, int]
+    notes: tuple[Note, ...]
     records_file: Path
     rejected_file: Path
 
@@ -36,88 +41,124 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
     rejected is written even then.
     """
-    data, out, options = Path(data), Path(out).resolve(), options or Options()
-    read = _reader(data, format, options)
+    out, options = Path(out).resolve(), options or Options()
+    folder = Folder.of(Path(data), options)
+    read = _reader(folder, format)
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     rejected: list[Rejected] = []
-    notes: list[str] = []
+    again: dict[str, list[Record]] = {}
+    incomplete: set[str] = set()
     spread = Spread()
-    images = findings = rows = repeats = 0
-
-    def say(text: str) -> None:
-        notes.append(text)
-        screen.say(text)
+    rows = 0
 
     def accepted() -> Iterator[Record]:
         """The records. What forbids to go on is raised in here, so that no records.jsonl is left behind."""
-        nonlocal images, findings, rows, repeats
+        nonlocal rows
+        seen: set[str] = set()
         try:
-            for read_record in _unique(read(data, options), rejected):
-                record, repeated = rejections.without_repeats(read_record)
-                repeats += repeated
-                findings += len(record.findings)
-                images += 1
-                stated = len(read_record.findings) + len(record.questions)
-                rows += stated or record.completeness != "partial"  # that it has none is a statement too
-                spread.add(record)
-                yield relocated(record, out)
+            for item in read(folder):
+                if isinstance(item, Rejected):
+                    rejected.append(item)
+                    continue
+                if isinstance(item, Incomplete):
+                    incomplete.add(item.file)
+                    continue
+                stated = len(item.findings) + len(item.questions)
+                rows += stated or item.completeness != "partial"  # that there is nothing is a statement too
+                spread.add(item)
+                record = relocated(_without_repeats(item, folder), out)
+                if item.id in seen:
+                    again.setdefault(item.id, []).append(record)
+                else:
+                    seen.add(item.id)
+                    yield record
+            rejected.extend(folder.refused)
         finally:
             write_jsonl(rejected_file, rejected)
-        if not images:
+        if not seen:
             said = "; ".join(f"{r.entries} x {r}" for r in rejections.reasons(rejected)[:3]) or "it holds no image"
             raise IngestError(f"{data}: not one record: {said}. See {rejected_file}")
-        in_pixels = format != "yolo" and options.box_units is None
-        if refused := (in_pixels and spread.doubt()) or rejections.refusal(rows, rejected, options, again):
+        guessed = format != "yolo" and options.box_units is None
+        if refused := (guessed and spread.doubt()) or rejections.refusal(rows, rejected, options, read_by):
             raise IngestError(f"{data}: {refused}. See {rejected_file}")
-        for remark in ((in_pixels and spread.remark()), rejections.remark(rows, rejected, options, again)):
+        for remark in (guessed and spread.remark(), rejections.remark(rows, rejected, options, read_by)):
             if remark:
-                say(remark)
+                folder.note(remark, "")
 
-    def again(other: Options) -> Iterator[Record | Rejected]:
-        return read(data, other)
+    def read_by(other: Options) -> Iterable[Record | Rejected | Incomplete]:
+        return read(Folder.of(Path(data), other))
 
-    records = write_jsonl(records_file, accepted())
-    if repeats:
-        say(f"{repeats} findings repeat another of their image, with the same name in the same place: counted once")
-    why = tuple(rejections.reasons(rejected))
-    return Summary(records, findings, len(rejected), why, tuple(notes), records_file, rejected_file)
+    counted = _Counted()
+    write_jsonl(records_file, counted.of(accepted()))
+    if again or incomplete:
+        counted = _Counted()
+        write_jsonl(records_file, counted.of(_mended(records_file, again, incomplete, folder, rejected)))
+    write_jsonl(rejected_file, rejected)
+    return Summary(
+        counted.splits.total(),
+        counted.findings,
+        len(rejected),
+        tuple(rejections.reasons(rejected)),
+        dict(counted.splits),
+        tuple(folder.notes.values()),
+        records_file,
+        rejected_file,
+    )
 
 
-def _reader(data: Path, format: str, options: Options) -> Reader:
+def _without_repeats(record: Record, folder: Folder) -> Record:
+    """The record with each finding once."""
+    once = rejections.without_repeats(record.findings)
+    for _ in range(len(record.findings) - len(once)):
+        folder.note("finding that repeats another of its image, equal in name and place: counted once", record.id)
+    return dataclasses.replace(record, findings=once)
+
+
+def _mended(
+    file: Path, again: dict[str, list[Record]], incomplete: set[str], folder: Folder, rejected: list[Rejected]
+) -> Iterator[Record]:
+    """The records of a file, each joined with what else was read of its image; none is complete that has lost some."""
+    for record in read_jsonl(file, Record):
+        others = again.get(record.id, [])
+        name = record.source.file or record.image
+        if others:
+            how = "they differ, so it is not complete" if differ([record, *others]) else "they are equal"
+            folder.note(f"image annotated in several places, which were joined: {how}", name)
+        try:
+            for whole in joined([record, *others]):
+                lost = whole.completeness == "exhaustive" and whole.source.file in incomplete
+                yield dataclasses.replace(whole, completeness="partial") if lost else whole
+        except AnnotationError as error:
+            rejected.append(Rejected(name, None, str(error)))
+
+
+class _Counted:
+    """Counts the records that go through it."""
+
+    def __init__(self) -> None:
+        self.splits: Counter[str] = Counter()
+        self.findings = 0
+
+    def of(self, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            self.splits[record.split or ""] += 1
+            self.findings += len(record.findings)
+            yield record
+
+
+def _reader(folder: Folder, format: str) -> Reader:
     if format not in READERS:
         raise IngestError(f"format {format!r} is none of {', '.join(READERS)}")
-    if not data.is_dir():
-        raise IngestError(f"{data}: no such folder")
-    if format in DETECTORS and not DETECTORS[format](data, options):
-        others = [name for name, fits in DETECTORS.items() if fits(data, options)]
+    if format in DETECTORS and not DETECTORS[format](folder):
+        others = [name for name, fits in DETECTORS.items() if fits(folder)]
         hint = f"; it looks like {' or '.join(others)}" if others else ""
-        raise IngestError(f"{data} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
+        raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
     return READERS[format]
-
-
-def _unique(items: Iterator[Record | Rejected], rejected: list[Rejected]) -> Iterator[Record]:
-    """The records; the rejected are put aside, and with them every record whose id came before."""
-    seen: set[str] = set()
-    for item in items:
-        if isinstance(item, Rejected):
-            rejected.append(item)
-        elif item.id in seen:
-            rejected.append(
-                Rejected(
-                    item.source.file or item.image,
-                    None,
-                    f"the id {item.id!r} stands twice: the image was already annotated elsewhere",
-                    max(1, len(item.findings)),
-                )
-            )
-        else:
-            seen.add(item.id)
-            yield item
 
 
 #: A third party adds a reader here; the two below only serve the message for a folder of another format.
 READERS: dict[str, Reader] = {"voc": voc.read, "coco": coco.read, "yolo": yolo.read, "csv": table.read}
-DETECTORS: dict[str, Callable[[Path, Options], bool]] = {
+DETECTORS: dict[str, Callable[[Folder], bool]] = {
     "voc": voc.fits,
     "coco": coco.fits,
     "yolo": yolo.fits,
