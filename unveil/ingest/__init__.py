@@ -150,9 +150,10 @@ def _reader(folder: Folder, format: str) -> Reader:
     if format not in READERS:
         raise IngestError(f"format {format!r} is none of {', '.join(READERS)}")
     if format in DETECTORS and not DETECTORS[format](folder):
-        others = [name for name, fits in DETECTORS.items() if fits(folder)]
-        hint = f"; it looks like {' or '.join(others)}" if others else ""
-        raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
+        # where it looks like no other format either, the reader itself tells best what it misses
+        if others := [name for name, fits in DETECTORS.items() if fits(folder)]:
+            looks = f"it looks like {' or '.join(others)}"
+            raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none; {looks}")
     return READERS[format]
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,10 +68,10 @@ class Sheet:
         boxes, images = at.pop("box", ()), at.pop("image")
         lines = list(self._lines())
         image = self._image_column(folder, images, [row for _, row in lines[:LOOKED_AT]])
-        places = folder.index.find_all((_cell(row, image) for _, row in lines), self.path.parent)
+        places = self._places(folder, (_cell(row, image) for _, row in lines))
         for line, row in lines:
             name = _cell(row, image)
-            place = _place(places, name)
+            place = places[name]
             if isinstance(place, AnnotationError):
                 broken.update(_same_name(folder, name))  # it may be about any of them
                 yield Rejected(self.file, line, str(place))
@@ -82,6 +82,14 @@ class Sheet:
                 continue
             taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
             yield place, Row(self, line, taken, [row[i] for i in boxes])
+
+    def _places(self, folder: Folder, names: Iterable[str]) -> dict[str, Path | AnnotationError]:
+        """The images that are meant. Table programs take a name for a number and write 17 as 17.0."""
+        places = folder.index.find_all(names, self.path.parent)
+        for name, place in places.items():
+            if isinstance(place, AnnotationError) and (number := re.fullmatch(r"(\d+)\.0", name)):
+                [places[name]] = folder.index.find_all([number[1]], self.path.parent).values()
+        return places
 
     def _problem(self, row: list[str], used: list[int]) -> str | None:
         """What makes a row unusable as a whole."""
@@ -107,8 +115,8 @@ class Sheet:
             return columns[0]
         found = {}
         for i in columns:
-            places = folder.index.find_all((_cell(row, i) for row in rows), self.path.parent)
-            found[i] = [_place(places, _cell(row, i)) for row in rows]
+            places = self._places(folder, (_cell(row, i) for row in rows))
+            found[i] = [places[_cell(row, i)] for row in rows]
         hits = {i: sum(isinstance(place, Path) for place in places) for i, places in found.items()}
         best = [i for i in columns if hits[i] == max(hits.values())]
         if hits[best[0]] and all(found[i] == found[best[0]] for i in best):
@@ -121,10 +129,6 @@ class Sheet:
 
 def _cell(row: list[str], column: int) -> str:
     return row[column].strip() if column < len(row) else ""
-
-
-def _place(places: Mapping[str, Path | AnnotationError], name: str) -> Path | AnnotationError:
-    return places[name]
 
 
 def _same_name(folder: Folder, name: str) -> list[Path]:
@@ -160,8 +164,10 @@ def sheets(folder: Folder) -> list[Sheet]:
             found.append(sheet)
         else:
             others.append(f"{file} has {listed(sheet.header)}")
+    if not others and not found:
+        raise IngestError(f"{folder.root}: looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
-        raise IngestError(f"{folder.root}: no column names the images: {'; '.join(others)}. Say --columns image=COLUMN")
+        raise IngestError(f"{folder.root}: no column names the images: {listed(others)}. Say --columns image=COLUMN")
     _check_asked(found, options)
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:

@@ -141,7 +141,8 @@ def _record(
             nothing.append(row)
     denied = {mark.reader for _, mark in said}
     denial = "says that there is no finding, which other rows of the image deny"
-    yield from [*bad, *(row.rejected(denial) for row in nothing if row.get("reader") in denied)]
+    bad += [row.rejected(denial) for row in nothing if row.get("reader") in denied]
+    yield from bad
     readers = {row.get("reader") for row in about}
     if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
         folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))

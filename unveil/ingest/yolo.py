@@ -22,7 +22,7 @@ from unveil.ingest.conventions import declared, in_pixels, points_in_pixels
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
-from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all, quoted
+from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
 from unveil.records import Finding, Record, Split
 
 __all__ = ["LOOKED_FOR", "fits", "read"]
@@ -170,7 +170,7 @@ def _name(text: str, names: dict[int, str]) -> str:
     if text in names.values():
         return text
     if (chosen := number(text, "the class")) not in names:
-        raise AnnotationError(f"class {quoted(text)} is not among the names, which are {min(names)} to {max(names)}")
+        raise AnnotationError(f"class {chosen:g} is not among the names, which are {min(names)} to {max(names)}")
     return names[int(chosen)]
 
 
