@@ -53,7 +53,7 @@ def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Ag
     total = rows + sum(item.rows for item in rejected)
     for reason in reasons(rejected):
         share = reason.rows / total if total else 0.0
-        if share > options.allow_rejected and (reason.entries > 1 or not rows):
+        if share > options.allow_rejected and (reason.rows > 1 or not rows):
             allowed = math.ceil(100 * share) / 100
             hint = f". {fits}" if reason.first.misfit and (fits := fitting(options, again)) else ""
             return (

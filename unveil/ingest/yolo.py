@@ -166,10 +166,14 @@ def _finding(row: list[str], folder: Folder, image: Image, about: Described) -> 
 
 
 def _name(text: str, names: dict[int, str]) -> str:
-    """The name of a class, which is given by its number, or by the name itself."""
-    if text in names.values():
-        return text
-    if (chosen := number(text, "the class")) not in names:
+    """The name of a class, which is given by its number, or else by the name itself."""
+    try:
+        chosen = number(text, "the class")
+    except AnnotationError:
+        if text in names.values():
+            return text
+        raise
+    if chosen not in names:
         raise AnnotationError(f"class {chosen:g} is not among the names, which are {min(names)} to {max(names)}")
     return names[int(chosen)]
 
