@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,13 @@ from unveil.ingest import coco, table, voc, yolo
 from unveil.ingest.folder import Folder, Note, Reader
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
-from unveil.records import Record, read_jsonl, write_jsonl
+from unveil.records import Record, read_jsonl, to_json, write_jsonl
+from unveil.untrusted import printable, quoted, shortened
 
 __all__ = ["READERS", "Folder", "Incomplete", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+
+#: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
+LONGEST_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     def accepted() -> Iterator[Record]:
         seen: set[str] = set()
         for item in read(folder):
+            if isinstance(item, Record) and (reason := _half_a_character(item)):
+                item = Rejected(item.source.file or item.image, None, reason)
             if isinstance(item, Rejected):
-                rejected.append(item)
+                reason = shortened(printable(item.reason), LONGEST_REASON)
+                rejected.append(Rejected(printable(item.file), item.row, reason))
             elif isinstance(item, Incomplete):
                 incomplete.add(item.file)
             elif item.id in seen:
@@ -123,6 +131,16 @@ def _reader(folder: Folder, format: str) -> Reader:
         hint = f"; it looks like {' or '.join(others)}" if others else ""
         raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none{hint}")
     return READERS[format]
+
+
+def _half_a_character(record: Record) -> str | None:
+    """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    try:
+        json.dumps(to_json(record), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
+    return None
 
 
 def _reasons(rejected: Sequence[Rejected]) -> list[tuple[str, int]]:

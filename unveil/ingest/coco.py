@@ -7,14 +7,13 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
-from unveil.geometry import BoxError
+from unveil.geometry import BoxError, MaskError
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import (
@@ -24,13 +23,12 @@ from unveil.ingest.reading import (
     IngestError,
     Rejected,
     boxed,
-    checked_mask,
     number,
     outlined,
     parse_all,
-    quoted,
 )
 from unveil.records import Finding, Record
+from unveil.untrusted import JsonError, parse_json, quoted
 
 LOOKED_FOR = "a JSON file with images and annotations"
 
@@ -57,8 +55,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         text = ""
         try:
             text = folder.text(path, marked=True)
-            yield from _Reading(folder, path, seen, json.loads(text)).items()
-        except (AnnotationError, json.JSONDecodeError, RecursionError) as error:
+            yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
+        except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
             yield from _named(folder, path, text)
     yield from folder.unlisted(seen)
@@ -192,7 +190,7 @@ class _Reading:
         wrong: dict[str, Exception] = {}
         try:
             shape = _outline(label, item.get("segmentation"), image)
-        except (AnnotationError, BoxError) as error:
+        except (AnnotationError, BoxError, MaskError) as error:
             wrong["mask"] = error
         try:
             if item.get("bbox"):
@@ -261,7 +259,7 @@ def _outline(label: str, segmentation: Any, image: Image) -> Finding | None:
         return None
     if isinstance(segmentation, list):
         return outlined(label, [_numbers(polygon) for polygon in _polygons(segmentation)], image)
-    mask_HW, code = checked_mask(segmentation, image.width, image.height)
+    mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
     return Finding(label, geometry.box_of_mask(mask_HW), code)
 
 

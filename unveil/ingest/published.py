@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unveil.ingest.reading import Rejected, quoted
+from unveil.ingest.reading import Rejected
 from unveil.records import Split
+from unveil.untrusted import quoted
 
 #: What publishers call the three splits, in folder names, file names and columns.
 SPLIT_NAMES: dict[str, Split] = {

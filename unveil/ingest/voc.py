@@ -29,9 +29,9 @@ from unveil.ingest.reading import (
     boxed,
     number,
     parse_all,
-    quoted,
 )
 from unveil.records import Finding, Record
+from unveil.untrusted import quoted, shortened
 
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 
@@ -94,7 +94,7 @@ def _parse(folder: Folder, path: Path) -> list[Element]:
     found = [root] if root.tag == "annotation" else list(root.iter("annotation"))
     if not found:
         cvat = ": CVAT for images, export it as COCO 1.0" if root.tag == "annotations" else ""
-        raise AnnotationError(f"not a VOC annotation: the root is <{root.tag[:80]}>{cvat}")
+        raise AnnotationError(f"not a VOC annotation: the root is <{shortened(root.tag)}>{cvat}")
     return found
 
 
