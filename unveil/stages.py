@@ -74,8 +74,14 @@ def ingest(config: IngestConfig) -> None:
             raise records.RecordError(f"--data is needed: the folder with the {config.format} annotations")
         summary = read_folder(config.data, config.format, config.out, config.reading)
         screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
-        for reason, count in summary.reasons.items():
-            screen.say(f"  rejected {count} x {reason}")
+        for reason in summary.reasons:
+            what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} images"
+            screen.say(f"  {what}: {reason}")
+        for note in summary.notes:
+            screen.say(f"  note: {note}")
+        if summary.splits.keys() != {""}:
+            sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
+            screen.say(f"  published splits: {sizes}")
     runs.write(config.out, "ingest", config, [], time.monotonic() - started)
 
 

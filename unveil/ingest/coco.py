@@ -8,12 +8,13 @@ annotation whose image is not told may belong to any of its file: then none of t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
 from unveil.geometry import BoxError, MaskError
+from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import (
@@ -120,7 +121,7 @@ class _Reading:
             try:
                 yield from self._record(image, places[_file_name(image)], of_image[key])
             except (AnnotationError, pixels.ImageError) as error:
-                yield from self._reject(row, str(error), places[_file_name(image)])
+                yield from self._reject(row, str(error), places[_file_name(image)], of_image[key])
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
@@ -149,15 +150,18 @@ class _Reading:
         for name, entries in self.content.items():
             if name not in ("images", "annotations") and any(map(_is_annotation, _dicts(entries))):
                 self.orphans += len(entries)
-                yield Rejected(self.file, None, f"{len(entries)} annotations under {quoted(name)}, where COCO has none")
+                reason = f"annotations under {quoted(name)}, where COCO has none"
+                yield Rejected(self.file, None, reason, rows=len(entries))
         if self.orphans:
             self.folder.note("annotations of no image that is listed: no image of the file is a negative", self.file)
         elif self.images and not any(of_image.values()):
             self.folder.note("no annotation in the file: its images are read as negatives", self.file)
 
-    def _reject(self, row: int, reason: str, place: Path | AnnotationError) -> Iterator[Rejected | Incomplete]:
+    def _reject(
+        self, row: int, reason: str, place: Path | AnnotationError, annotations: Sequence[Any] = ()
+    ) -> Iterator[Rejected | Incomplete]:
         """An image that is not taken over from this file: what another file says of it is not all."""
-        yield Rejected(self.file, row, f"image: {reason}")
+        yield Rejected(self.file, row, f"image: {reason}", rows=max(1, len(annotations)))
         if isinstance(place, Path):
             self.seen.add(place)
             yield Incomplete(self.folder.relative(place))
@@ -194,13 +198,14 @@ class _Reading:
             wrong["mask"] = error
         try:
             if item.get("bbox"):
-                box = boxed(label, geometry.from_xywh(*_numbers(item["bbox"], 4)), image, crowd=crowd)
+                numbers = in_pixels(_numbers(item["bbox"], 4), image, *declared("coco", self.folder.options))
+                box = boxed(label, numbers, image, crowd=crowd)
         except (AnnotationError, BoxError) as error:
             wrong["box"] = error
         if box is None and shape is not None and shape.box is not None:
             box = boxed(label, shape.box, image, crowd=crowd)
         if box is None:
-            raise next(iter(wrong.values()), AnnotationError("neither bbox nor segmentation"))
+            raise wrong.get("box") or wrong.get("mask") or AnnotationError("neither bbox nor segmentation")
         for part, reason in wrong.items():  # of the two, the other is good
             self.folder.note(f"{part} of an annotation set aside", f"{self.file}, annotation {row}: {reason}")
         return Finding(label, box.box, shape.mask if shape else None, box.attributes)

@@ -103,7 +103,7 @@ class Folder:
             try:
                 found.enter(self.relative(path), self.text(path), split, meant, last=turn == 3)
             except AnnotationError as error:
-                found.problems.append(Rejected(self.relative(path), None, str(error)))
+                found.problems.append(Rejected(self.relative(path), None, str(error), rows=0))
         return found
 
     @property
@@ -229,7 +229,7 @@ class Folder:
         folders = {path.parent for path in seen}
         for path in self.images:
             if path.parent in folders and path not in seen:
-                yield Rejected(self.relative(path), None, "no annotation names this image")
+                yield Rejected(self.relative(path), None, "no annotation names this image", rows=0)
 
 
 def _is_image(path: Path) -> bool:

@@ -82,7 +82,7 @@ class Lists:
         for wrong in filter(None, (missing, doubled)):
             row, line, reason = wrong[0]
             reason = f"{quoted(line.strip())} is {reason}, as {len(wrong)} of the {len(found)} listed are"
-            self.problems.append(Rejected(file, row, reason))
+            self.problems.append(Rejected(file, row, reason, rows=0))
 
 
 def _cells(file: str) -> Callable[[str], list[str]]:

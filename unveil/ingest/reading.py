@@ -34,12 +34,15 @@ class Rejected:
     """Something that was not taken over, and why.
 
     ``file`` is relative to the data folder. ``row`` counts from 1: the line of a text file, the object of an XML file
-    or the entry of a JSON list; None where the whole file or image is meant.
+    or the entry of a JSON list; None where the whole file or image is meant. ``rows`` counts the annotation rows that
+    are lost with it; 0 for an image that nobody annotated. ``misfit`` tells that a box does not fit its image.
     """
 
     file: str
     row: int | None
     reason: str
+    rows: int = 1
+    misfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,34 @@ class Options:
     missing_labels: Literal["reject", "negative"] = "reject"
     """What a yolo image without a label file is: rejected, since nobody said that it was looked at, or a negative
     image, as ultralytics reads it. An empty label file is a negative image in any case."""
-    delimiter: str = ","
-    """What stands between the fields of a csv file."""
+    box_units: Literal["pixels", "normalised", "percent"] | None = None
+    """Units of a box's four numbers: pixels, or shares of the image's width and height, 0 to 1 or 0 to 100. Not given:
+    shares for yolo, else pixels; a set whose boxes then look like shares is asked about."""
+    box_convention: Literal["xyxy", "xywh", "centre", "yxyx"] | None = None
+    """Order of a box's four numbers: two corners, corner and extent, centre and extent, or corners with y first. Not
+    given: xywh for coco, centre for yolo, for csv what the columns are called, else xyxy."""
+    allow_rejected: float = 0.1
+    """Largest share of the annotation rows that may be rejected for one reason. More stops the run, for then the rows
+    are rarely to blame; a single rejected row does not."""
+    columns: tuple[str, ...] = ()
+    """csv: which column holds what, such as image=file_name label=finding box=x_min,y_min,x_max,y_max; box is four
+    columns with a number each, or one. What is not named is found by its usual name, in any case and with or without
+    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report, body_part,
+    side, question, answer, answer_type, reader, confidence, and width and height, the image's size."""
+    delimiter: str | None = None
+    """csv: what stands between the fields, a character or comma, semicolon, tab, pipe; not given: what the first lines
+    show."""
+    label_separator: str | None = None
+    """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
+    taken apart, and ; or , where all parts are also labels of other cells."""
+    readers: str | None = None
+    """csv: what becomes of an image that several readers marked: keep all their findings, the union of those at the
+    same place (IoU 0.5), the majority's, wbf (weighted boxes fusion), or the name of the one reader who counts."""
+    default_label: str | None = None
+    """csv: name of findings whose row has a box and no label."""
+    negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
+    """csv: labels that say that there is nothing to find, in any case and with or without spaces and underscores."""
+
     image_column: str = "image"
     """Column of the image's path or name, with or without its ending; several rows of one image are joined."""
     label_column: str = "label"
@@ -107,14 +136,6 @@ class Options:
     box_columns: tuple[str, ...] = ("x1", "y1", "x2", "y2")
     """Four columns with a number each, or one column with four numbers. A label without numbers is a finding without
     box, and a row without both says that its image has no finding."""
-    box_convention: Literal["xyxy", "xywh", "centre", "yxyx"] = "xyxy"
-    """Order of the four numbers: two corners, corner and extent, centre and extent, or corners with y first."""
-    box_units: Literal["pixels", "normalised", "percent"] = "pixels"
-    """Units of the four numbers: pixels, or shares of the image's width and height, 0 to 1 or 0 to 100."""
-    default_label: str | None = None
-    """Name of findings whose row has a box and no label."""
-    negative_labels: tuple[str, ...] = ("no finding", "no findings")
-    """Labels that say that there is nothing to find, in any case of letters."""
     patient_column: str = "patient"
     """Column of the patient; goes before the pattern."""
     study_column: str = "study"
@@ -169,7 +190,7 @@ def parse_all(
         try:
             good.append(parse(entry))
         except (AnnotationError, geometry.BoxError, geometry.MaskError) as error:
-            bad.append(Rejected(file, row, str(error)))
+            bad.append(Rejected(file, row, str(error), misfit=isinstance(error, geometry.BoxError)))
     return good, bad
 
 

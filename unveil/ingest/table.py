@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unveil import geometry, pixels
-from unveil.geometry import Box
+from unveil import pixels
+from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, IngestError, Options, Rejected, boxed, number, parse_all
@@ -38,7 +38,7 @@ def fits(folder: Folder) -> bool:
     options = folder.options
     for path in folder.files(".csv", ".tsv"):
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
-            if options.image_column in next(csv.reader([lines.readline()], delimiter=options.delimiter), []):
+            if options.image_column in next(csv.reader([lines.readline()], delimiter=options.delimiter or ","), []):
                 return True
     return False
 
@@ -70,7 +70,7 @@ class _Table:
             lines = io.StringIO(folder.text(path), newline="")
         except AnnotationError as error:
             raise IngestError(f"{path}: {error}") from error
-        self.reader = csv.DictReader(lines, delimiter=self.options.delimiter)
+        self.reader = csv.DictReader(lines, delimiter=self.options.delimiter or ",")
         self.header = list(self.reader.fieldnames or ())
         self.columns = set(self.header)
 
@@ -191,28 +191,14 @@ class _Table:
             return Finding(label, attributes={name: text for name, text in words.items() if text})
         if len(texts) != 4:
             raise AnnotationError(f"a box needs four numbers, not {len(texts)}")
-        return boxed(label, in_pixels([number(t, "the box") for t in texts], image, self.options), image, **words)
+        return boxed(
+            label,
+            in_pixels([number(t, "the box") for t in texts], image, *declared("csv", self.options)),
+            image,
+            **words,
+        )
 
 
 def _joined(by_split: dict[str, list[tuple[int, Row]]]) -> list[tuple[str, list[tuple[int, Row]]]]:
     """All rows of an image together, without a split."""
     return [("", sorted((line for rows in by_split.values() for line in rows), key=lambda row: row[0]))]
-
-
-def in_pixels(numbers: list[float], image: Image, options: Options) -> Box:
-    """Four numbers of a file as xyxy in pixels of the image, by the declared convention and units."""
-    box = CONVENTIONS[options.box_convention](*numbers)
-    whole = {"pixels": None, "normalised": (1.0, 1.0), "percent": (100.0, 100.0)}[options.box_units]
-    return box if whole is None else geometry.scale(box, whole, (image.width, image.height))
-
-
-def _yxyx(y1: float, x1: float, y2: float, x2: float) -> Box:
-    return x1, y1, x2, y2
-
-
-CONVENTIONS: dict[str, Any] = {
-    "xyxy": lambda *box: box,
-    "xywh": geometry.from_xywh,
-    "centre": geometry.from_centre,
-    "yxyx": _yxyx,
-}

@@ -1,0 +1,117 @@
+"""What stands in a cell of a table (nothing, one or several labels, one or several boxes), and between the cells.
+
+Exports write "nothing" in many words, and lists in brackets, as Python and JSON print them, or with a sign between.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from unveil.ingest.columns import key, listed
+from unveil.ingest.reading import AnnotationError, IngestError, Options
+
+#: Cells that hold no value, in any case of letters.
+BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
+
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_LIST_OF_TEXT = re.compile(rf"[\[(]\s*(?:(?:{_QUOTED})\s*(?:,\s*(?:{_QUOTED})\s*)*,?)?\s*[\])]")
+
+
+def value(text: str) -> str:
+    """The text of a cell, "" where it says in some word that there is none."""
+    text = text.strip()
+    return "" if text.lower() in BLANK else text
+
+
+def negative(label: str, options: Options) -> bool:
+    """Whether a label says that there is nothing to find."""
+    return key(label) in {key(name) for name in options.negative_labels}
+
+
+def delimiter(lines: Sequence[str], options: Options) -> str:
+    """What stands between the fields of a table's first lines: what the user says, else the sign that cuts most of them
+    into as many fields as the header, and of several such the one that cuts it into most."""
+    if options.delimiter is not None:
+        sign = DELIMITERS.get(options.delimiter.strip().lower(), options.delimiter)
+        if len(sign) != 1 or sign in '"\r\n':
+            raise IngestError(f"delimiter {options.delimiter!r} is neither one character nor {', '.join(DELIMITERS)}")
+        return sign
+
+    def evenness(sign: str) -> tuple[bool, float, int]:
+        widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
+        first = widths[0] if widths else 0
+        return first > 1, sum(width == first for width in widths) / max(1, len(widths)), first
+
+    return max([",", ";", "\t", "|"], key=evenness)
+
+
+def labels(text: str, separator: str) -> list[str]:
+    """The labels of a cell: the items of a list in brackets, else what stands between the separators (if any)."""
+    if _LIST_OF_TEXT.fullmatch(text.strip()):
+        parts = [re.sub(r"\\(.)", r"\1", part[1:-1]) for part in re.findall(_QUOTED, text)]
+    else:
+        parts = text.split(separator) if separator else [text]
+    return [part for part in map(value, parts) if part]
+
+
+def separator(cells: Collection[str], options: Options) -> tuple[str, str | None]:
+    """What stands between labels in the cells of a column, and a remark where that is not plain.
+
+    A | is taken for it, since no name holds one. A name may hold a semicolon or a comma, so these are taken only where
+    each part of each such cell is also a label by itself somewhere else in the column.
+    """
+    if options.label_separator is not None:
+        return options.label_separator, None
+    kinds = Counter(cell.strip() for cell in cells)
+    for sign in "|;,":
+        several = [[part.strip() for part in cell.split(sign)] for cell in kinds if sign in cell and "[" not in cell]
+        if not several:
+            continue
+        alone = {cell for cell in kinds if sign not in cell}
+        shown = listed(repr(sign.join(parts)) for parts in several[:2])
+        if sign == "|" or all(part in alone for parts in several for part in parts if part):
+            return sign, f"labels such as {shown} are taken as lists, with {sign} between"
+        return "", f"labels such as {shown} are taken as one label each; lists? --label-separator '{sign}'"
+    return "", None
+
+
+def boxes(cells: Sequence[str]) -> list[list[str]]:
+    """The numbers of each box as text: of four cells with a number each, or of one cell with one box or several, each
+    in brackets of its own or with ; or | between. Empty where there is no box."""
+    cells = [value(cell) for cell in cells]
+    if not any(cells):
+        return []
+    if len(cells) > 1:
+        return [list(cells)]
+    text = cells[0]
+    inner = re.findall(r"\[([^\[\]]*)\]|\(([^()]*)\)", text)
+    groups = ["".join(group) for group in inner] if len(inner) > 1 else re.split(r"[;|]", text)
+    found = [_numbers(group) for group in groups]
+    if sum(map(len, found)) < len(_numbers(text)):  # something stands between the brackets
+        return [_numbers(text)]
+    return [numbers for numbers in found if any(map(value, numbers))]
+
+
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"[^\s,;|\[\]()]+", text)
+
+
+def paired(labels: Sequence[str], boxes: Sequence[list[str]]) -> Iterable[tuple[str, list[str]]]:
+    """Each label with its box: as many of the one as of the other, or one that holds for all of the other."""
+    if not boxes:
+        return [(label, []) for label in labels]
+    if len(labels) == len(boxes):
+        return list(zip(labels, boxes, strict=True))
+    if len(labels) == 1 or len(boxes) == 1:
+        return [(label, box) for label in labels for box in boxes]
+    raise AnnotationError(f"{len(labels)} labels and {len(boxes)} boxes: which belong together?")
+
+
+def decimal(text: str) -> str:
+    """A number with a decimal comma, as tables with semicolons have it, with a full stop."""
+    return re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text.strip())
