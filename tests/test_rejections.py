@@ -175,4 +175,4 @@ def test_a_finding_that_stands_twice_counts_once(tmp_path: Path) -> None:
     (tmp_path / "data/a.json").write_text(json.dumps(about))
     summary, (record,) = read(tmp_path)
     assert len(record.findings) == summary.findings == 1
-    assert [n for n in summary.notes if n.startswith("2 findings repeat")]
+    assert [n for n in summary.notes if n.startswith("findings that repeat") and "2 times" in n]

@@ -70,7 +70,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
         len(work.rejected),
         tuple(rejections.reasons(work.rejected)),
         dict(work.splits),
-        tuple(work.notes()),
+        tuple(map(str, folder.notes.values())),
         records_file,
         rejected_file,
     )
@@ -86,9 +86,8 @@ class _Work:
         self.again: dict[str, list[Record]] = {}
         self.incomplete: set[str] = set()
         self.spread = Spread()
-        self.rows = self.repeats = self.findings = 0
+        self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()
-        self.remarks: list[str] = []
 
     def records(self) -> Iterator[Record]:
         """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
@@ -116,23 +115,26 @@ class _Work:
             raise IngestError(refused)
         remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
         remarks += [self.spread.remark()] if self.in_pixels else []
-        self.remarks = [remark for remark in remarks if remark]
+        for remark in filter(None, remarks):
+            self.folder.note(remark)
 
-    def _read_again(self, options: Options) -> Iterator[Record | Rejected]:
-        items = self.read(Folder(self.folder.root, options))
-        return (item for item in items if not isinstance(item, Incomplete))
+    def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
+        return self.read(Folder(self.folder.root, options))
 
     def _taken(self, record: Record) -> Record | None:
         """The record as it is kept, each finding once; None where it cannot be written."""
+        name = record.source.file or record.image
         if reason := _half_a_character(record):
-            self.rejected.append(Rejected(printable(record.source.file or record.image), None, reason))
+            self.rejected.append(Rejected(printable(name), None, reason))
             return None
         stated = len(record.findings) + len(record.questions)
         self.rows += stated or record.completeness != "partial"  # that it has none is a statement too
-        once, repeated = rejections.without_repeats(record)
-        self.repeats += repeated
-        self.spread.add(once)
-        return relocated(once, self.out)
+        once = rejections.without_repeats(record.findings)
+        for _ in range(len(record.findings) - len(once)):
+            self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
+        record = dataclasses.replace(record, findings=once)
+        self.spread.add(record)
+        return relocated(record, self.out)
 
     def mended(self, records: Iterator[Record]) -> Iterator[Record]:
         """Each record joined with what else was read of its image; none that has lost some is complete."""
@@ -140,8 +142,8 @@ class _Work:
             others = self.again.get(record.id, [])
             name = record.source.file or record.image
             if others:
-                how = "they differ, so it is not complete" if differ([record, *others]) else "they say the same"
-                self.folder.note(f"image annotated in several places, which were joined: {how}", name)
+                how = "differ, so it is not complete" if differ([record, *others]) else "say the same"
+                self.folder.note(f"images annotated in several places, which {how}: joined", name)
             try:
                 for whole in joined([record, *others]):
                     lost = whole.completeness == "exhaustive" and whole.source.file in self.incomplete
@@ -155,13 +157,6 @@ class _Work:
             self.findings += len(record.findings)
             self.splits[record.split or ""] += 1
             yield record
-
-    def notes(self) -> Iterator[str]:
-        yield from self.remarks
-        if self.repeats:
-            yield f"{self.repeats} findings repeat another of their image, with the same name and place: counted once"
-        for note in self.folder.notes.values():
-            yield f"{note.count} x {note.text}" + (f", such as {note.example}" if note.example else "")
 
 
 def _reader(folder: Folder, format: str) -> Reader:

@@ -8,13 +8,13 @@ annotation whose image is not told may belong to any of its file: then none of t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
 from unveil.geometry import BoxError, MaskError
-from unveil.ingest.conventions import declared, in_pixels
+from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import (
@@ -121,7 +121,7 @@ class _Reading:
             try:
                 yield from self._record(image, places[_file_name(image)], of_image[key])
             except (AnnotationError, pixels.ImageError) as error:
-                yield from self._reject(row, str(error), places[_file_name(image)], of_image[key])
+                yield from self._reject(row, str(error), places[_file_name(image)], len(of_image[key]))
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
@@ -153,15 +153,17 @@ class _Reading:
                 reason = f"annotations under {quoted(name)}, where COCO has none"
                 yield Rejected(self.file, None, reason, rows=len(entries))
         if self.orphans:
-            self.folder.note("annotations of no image that is listed: no image of the file is a negative", self.file)
+            self.folder.note(
+                "images without annotations are no negatives where some annotation has no image", self.file
+            )
         elif self.images and not any(of_image.values()):
-            self.folder.note("no annotation in the file: its images are read as negatives", self.file)
+            self.folder.note("files without any annotation: their images are read as negatives", self.file)
 
     def _reject(
-        self, row: int, reason: str, place: Path | AnnotationError, annotations: Sequence[Any] = ()
+        self, row: int, reason: str, place: Path | AnnotationError, rows: int = 1
     ) -> Iterator[Rejected | Incomplete]:
         """An image that is not taken over from this file: what another file says of it is not all."""
-        yield Rejected(self.file, row, f"image: {reason}", rows=max(1, len(annotations)))
+        yield Rejected(self.file, row, f"image: {reason}", max(1, rows))
         if isinstance(place, Path):
             self.seen.add(place)
             yield Incomplete(self.folder.relative(place))
@@ -190,16 +192,16 @@ class _Reading:
         if label.lower() in BACKGROUND:
             raise AnnotationError(f"the category {quoted(label)} is no finding")
         crowd = "yes" if item.get("iscrowd") else None  # kept: many tools set it on any mask in run lengths
+        order, units = declared("coco", self.folder.options)
         shape, box = None, None
         wrong: dict[str, Exception] = {}
         try:
-            shape = _outline(label, item.get("segmentation"), image)
+            shape = _outline(label, item.get("segmentation"), image, units)
         except (AnnotationError, BoxError, MaskError) as error:
             wrong["mask"] = error
         try:
             if item.get("bbox"):
-                numbers = in_pixels(_numbers(item["bbox"], 4), image, *declared("coco", self.folder.options))
-                box = boxed(label, numbers, image, crowd=crowd)
+                box = boxed(label, in_pixels(_numbers(item["bbox"], 4), image, order, units), image, crowd=crowd)
         except (AnnotationError, BoxError) as error:
             wrong["box"] = error
         if box is None and shape is not None and shape.box is not None:
@@ -207,7 +209,9 @@ class _Reading:
         if box is None:
             raise wrong.get("box") or wrong.get("mask") or AnnotationError("neither bbox nor segmentation")
         for part, reason in wrong.items():  # of the two, the other is good
-            self.folder.note(f"{part} of an annotation set aside", f"{self.file}, annotation {row}: {reason}")
+            self.folder.note(
+                f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
+            )
         return Finding(label, box.box, shape.mask if shape else None, box.attributes)
 
 
@@ -258,12 +262,13 @@ def _file_name(image: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _outline(label: str, segmentation: Any, image: Image) -> Finding | None:
+def _outline(label: str, segmentation: Any, image: Image, units: Units) -> Finding | None:
     """Mask and box of a segmentation: polygons, run lengths as text or as a list, or nothing."""
     if not segmentation:
         return None
     if isinstance(segmentation, list):
-        return outlined(label, [_numbers(polygon) for polygon in _polygons(segmentation)], image)
+        polygons = map(_numbers, _polygons(segmentation))
+        return outlined(label, [points_in_pixels(polygon, image, units) for polygon in polygons], image)
     mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
     return Finding(label, geometry.box_of_mask(mask_HW), code)
 

@@ -51,6 +51,14 @@ def in_pixels(numbers: Sequence[float], image: Image, order: Order, units: Units
     return box if whole is None else geometry.scale(box, (whole, whole), (image.width, image.height))
 
 
+def points_in_pixels(numbers: Sequence[float], image: Image, units: Units) -> list[float]:
+    """The x, y, x, y, … of a polygon in pixels of the image."""
+    whole = WHOLE[units]
+    if whole is None:
+        return list(numbers)
+    return [v * (image.height if i % 2 else image.width) / whole for i, v in enumerate(numbers)]
+
+
 class Spread:
     """Where the boxes of a set lie that was read as pixels, since nobody said otherwise.
 

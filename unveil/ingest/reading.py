@@ -129,34 +129,6 @@ class Options:
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
     """csv: labels that say that there is nothing to find, in any case and with or without spaces and underscores."""
 
-    image_column: str = "image"
-    """Column of the image's path or name, with or without its ending; several rows of one image are joined."""
-    label_column: str = "label"
-    """Column of the finding's name. A column that is named otherwise than by default must exist, others may."""
-    box_columns: tuple[str, ...] = ("x1", "y1", "x2", "y2")
-    """Four columns with a number each, or one column with four numbers. A label without numbers is a finding without
-    box, and a row without both says that its image has no finding."""
-    patient_column: str = "patient"
-    """Column of the patient; goes before the pattern."""
-    study_column: str = "study"
-    """Column of the study; goes before the pattern."""
-    modality_column: str = "modality"
-    """Column of the modality; goes before the option."""
-    split_column: str = "split"
-    """Column of the published split: train, val (valid, validation, dev) or test."""
-    body_part_column: str = "body_part"
-    """Column of the body part of the finding."""
-    side_column: str = "side"
-    """Column of the side of the finding."""
-    report_column: str = "report"
-    """Column of the image's report."""
-    question_column: str = "question"
-    """Column of a question about the image; such a row may name a finding or not."""
-    answer_column: str = "answer"
-    """Column of the question's true answer."""
-    answer_type_column: str = "answer_type"
-    """Column that says closed for a question with a few possible answers; without it, yes and no are closed."""
-
 
 @dataclass(frozen=True)
 class Image:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
-from unveil.ingest.reading import Options, Rejected
+from unveil.ingest.reading import Incomplete, Options, Rejected
 from unveil.records import Finding, Record
 
 #: Reads the same folder again by other options.
-Again = Callable[[Options], Iterable[Record | Rejected]]
+Again = Callable[[Options], Iterable[Record | Rejected | Incomplete]]
 
 MISFIT = "a box that does not fit its image"
 
@@ -85,7 +85,7 @@ def fitting(options: Options, again: Again) -> str:
     return ""
 
 
-def _all_fit(items: Iterable[Record | Rejected]) -> bool:
+def _all_fit(items: Iterable[Record | Rejected | Incomplete]) -> bool:
     """Whether there are boxes, all fit, and they do not lie suspiciously. Stops at the first that does not fit."""
     spread = Spread()
     for item in items:
@@ -96,12 +96,12 @@ def _all_fit(items: Iterable[Record | Rejected]) -> bool:
     return spread.boxes > 0 and spread.doubt() is None
 
 
-def without_repeats(record: Record) -> tuple[Record, int]:
-    """The record with each finding once, and how many were equal to another in name, place and words."""
-    if len({(finding.label, finding.box) for finding in record.findings}) == len(record.findings):
-        return record, 0
+def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Each finding once: what is equal to another in name, place and words was written twice."""
+    if len({(finding.label, finding.box) for finding in findings}) == len(findings):
+        return tuple(findings)
     once: dict[Any, Finding] = {}
-    for finding in record.findings:
+    for finding in findings:
         rest = json.dumps([finding.mask, finding.attributes], sort_keys=True)
         once.setdefault((finding.label, finding.box, rest), finding)
-    return dataclasses.replace(record, findings=tuple(once.values())), len(record.findings) - len(once)
+    return tuple(once.values())

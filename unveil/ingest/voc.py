@@ -129,7 +129,9 @@ def _images(folder: Folder, annotation: Element, path: Path | None, near: Path) 
     if len(stems) > 1:
         several = ", ".join(map(folder.relative, stems[:3]))
         raise AnnotationError(f"<filename> says {quoted(named)}, and several images have the file's stem: {several}")
-    folder.note("<filename> and the file's stem name two images: read as of the stem", folder.relative(path or near))
+    folder.note(
+        "<filename> and the file's own name mean two images: read as of the latter", folder.relative(path or near)
+    )
     return [*stems, image]
 
 
