@@ -174,8 +174,10 @@ def outlined(label: str, polygons: Sequence[Sequence[float]], image: Image) -> F
     xs, ys = [x for p in polygons for x in p[::2]], [y for p in polygons for y in p[1::2]]
     if not all(map(math.isfinite, xs + ys)):
         raise AnnotationError("a polygon needs finite numbers")
-    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates.
-    box = geometry.checked((min(xs), min(ys), max(xs), max(ys)), image.width, image.height)
+    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates. Outlines are
+    # drawn by hand, over the edge too, and are cut there.
+    slack = max(5.0, 0.01 * max(image.width, image.height))
+    box = geometry.checked((min(xs), min(ys), max(xs), max(ys)), image.width, image.height, slack)
     mask = geometry.mask_from_polygons(polygons, image.width, image.height)
     if not geometry.decode_mask(mask).any():
         raise AnnotationError("the polygon covers no pixel")
