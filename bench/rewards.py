@@ -26,6 +26,7 @@ from bench import grpo, race
 from bench.models import PRESETS, images_only, make
 from unveil import attention
 from unveil.train import credit, ppo
+from unveil.train.advantages import whitened
 from unveil.train.experience import Experience
 from unveil.train.reinforce import Critic
 
@@ -87,7 +88,9 @@ class Ppo(grpo.Ours):
         scores = self.scorer(drawn.rows)
         worth = self.earned(drawn, scores)
         earned_S = credit.placed(worth, drawn, self.chat, parts=False)
-        loss, held = self.policy(drawn, scores, worth, **ppo.held_of(drawn, earned_S, scores, self.given))
+        found = ppo.held_of(drawn, earned_S, scores, self.given)
+        found["advantages_S"] = whitened(found["advantages_S"])
+        loss, held = self.policy(drawn, scores, worth, **found)
         return loss + self.given.value_weight * ppo.value_loss(scores, held, self.given)[0]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
+from unveil.train import means
+from unveil.train.means import Ratio
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
@@ -109,3 +113,8 @@ def dialogue(name: str, image: str, question: str, answer: str = "Yes.", **more:
 def ids_of(chat: Chat, text: str) -> list[int]:
     """The ids of a text as an answer holds them."""
     return chat.tokenizer(text)["input_ids"]
+
+
+def logged(figures: Mapping[str, Ratio]) -> dict[str, float]:
+    """Figures of one pass of one process as the log shows them."""
+    return means.averaged([figures], cast(Any, SimpleNamespace(num_processes=1)))

@@ -36,6 +36,8 @@ class Vllm:
     harm: Callable[[int, Reply], Reply | int] = lambda n, reply: reply
     biased: bool = True
     """Whether it honours logit_bias."""
+    raw: bool = False
+    """Whether it tells log-probabilities before temperature and bans, as vLLM does unless it is told otherwise."""
     fixed: bool = False
     """Whether it refuses other weights than it has."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -87,9 +89,10 @@ class Vllm:
             **inputs, do_sample=True, temperature=body["temperature"], top_k=0, top_p=1.0, sequence_bias=bias,
             num_return_sequences=body["n"], max_new_tokens=body["max_tokens"], eos_token_id=body["stop_token_ids"],
             pad_token_id=words.pad_token_id, return_dict_in_generate=True, output_scores=True,
+            output_logits=True,
         )  # fmt: skip
         length = inputs["input_ids"].shape[1]
-        logps_NTV = torch.stack(out.scores, 1).float().log_softmax(-1)
+        logps_NTV = torch.stack(out.logits if self.raw else out.scores, 1).float().log_softmax(-1)
         choices = []
         for index, row in enumerate(out.sequences[:, length:].tolist()):
             end = next((t + 1 for t, i in enumerate(row) if i in body["stop_token_ids"]), len(row))

@@ -10,6 +10,7 @@ import pytest
 from cases import record
 from conftest import write_both
 
+from unveil import contest, rewarding
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.records import Dialogue, write_jsonl
 from unveil.train import sft
@@ -53,3 +54,17 @@ def test_fine_tuning_on_a_tenth_is_done_once(
     monkeypatch.setattr(sft, "main", lambda config: trained.append(train(config)))
     assert contest.enter("sft-tenth") == contest.enter("sft-tenth") == tmp_path / "sft-tenth"
     assert len(trained) == 1
+
+
+def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is trained after it, with or without rewards."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    learning = sft.SftConfig(**common, out=tmp_path / "sft", precision="bf16")
+    chosen: list[Any] = []
+    monkeypatch.setattr(rewarding, "aar", chosen.append)
+    monkeypatch.setattr(contest, "prefer", chosen.append)
+    entries = [entry for entry in ENTRIES if entry not in ("sft-tenth", "selftrain")]
+    for entry in entries:
+        Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
+    assert [config.precision for config in chosen] == ["bf16"] * len(entries)

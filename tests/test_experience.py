@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from conftest import ids_of, records_in, write_dialogues
+from conftest import ids_of, logged, records_in, write_dialogues
 
 from bench.families import fresh
 from unveil import spelling
@@ -378,7 +378,7 @@ def test_a_tight_place_counts_hits_only() -> None:
 def test_figures_by_hand() -> None:
     """IoU 1, 1/2 and 0 of three answers of 2, 3 and 4 tokens: mean 1/2, deviation with G - 1 also 1/2."""
     asked = group(*WHERE, lengths=[2, 3, 4])
-    found = figures(asked, worth(asked, "localisation", combination="sum"))
+    found = logged(figures(asked, worth(asked, "localisation", combination="sum")))
     hand = {"iou": 1 / 2, "reward": 1 / 2, "reward_spread": 1 / 2, "groups_alike": 0, "unusable": 1 / 3, "cut": 0}
     hand |= {"length": 3, "localisation": 1 / 2, "localisation_zero": 1 / 3, "localisation_none": 0}
     assert {name: found[name] for name in hand} == pytest.approx(hand)
@@ -388,12 +388,12 @@ def test_the_iou_is_logged_whatever_is_rewarded() -> None:
     """Of the right place, cut, which counts 0, and a half: 1/4, whether the place is a reward, a tight one, or none."""
     asked = group(replace(WHERE[0], cut=True), WHERE[1])
     for names, tighten in ((("localisation",), False), (("localisation",), True), (("form",), False)):
-        assert figures(asked, worth(asked, *names, tighten=tighten))["iou"] == 1 / 4
+        assert logged(figures(asked, worth(asked, *names, tighten=tighten)))["iou"] == 1 / 4
 
 
 def test_no_iou_is_logged_where_no_place_is_known() -> None:
     asked = group(case("localisation", HERE, complete=False), case("localisation", HALF, complete=False))
-    assert "iou" not in figures(asked, worth(asked, "localisation", "form"))
+    assert "iou" not in logged(figures(asked, worth(asked, "localisation", "form")))
 
 
 def test_iou_is_of_those_that_have_one() -> None:
@@ -402,4 +402,4 @@ def test_iou_is_of_those_that_have_one() -> None:
     answered = [Answered(c) for c in (*WHERE[:2], *unknown)]
     asked = group(*WHERE[:2], *unknown)
     found = replace(worth(asked, "form"), answered=answered)
-    assert figures(asked, found)["iou"] == 3 / 4
+    assert logged(figures(asked, found))["iou"] == 3 / 4

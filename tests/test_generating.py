@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -406,6 +407,21 @@ def test_only_every_other_update_renews(data: Path, tiny_folder: Path, tmp_path:
     assert vllm.asked == ["step-0000000", "step-0000002"]
     off = figures(tmp_path / "out", "mismatch")
     assert max(off[0], off[2]) < 1e-4 < 1e-3 < min(off[1], off[3])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.5])
+def test_log_probabilities_before_temperature_are_refused(
+    temperature: float, data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm
+) -> None:
+    """vLLM's usual ones: by the first answers they are those at temperature 1. Those at its own are taken."""
+    options = partial(grpo, data, vllm=vllm, folder=tiny_folder, weights="never", temperature=temperature)
+    rewarding.train_grpo(options(out=tmp_path / "out"))
+    assert max(figures(tmp_path / "out", "mismatch")[:1]) < 1e-4
+    vllm.raw = True
+    with pytest.raises(TrainingError, match=rf"not those at --temperature {temperature}: .*processed_logprobs"):
+        rewarding.train_grpo(options(out=tmp_path / "raw"))
+    assert not figures(tmp_path / "raw", "reward"), "nothing was learnt"
+    rewarding.train_grpo(replace(options(out=tmp_path / "one"), temperature=1.0))
 
 
 def test_stale_weights_show_and_are_corrected(

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -105,25 +105,51 @@ def test_batches_go_on_without_end() -> None:
     assert first == [*batches(images, 3, 4, 5, 0), *batches(images, 3, 4, 5, 1), batches(images, 3, 4, 5, 2)[0]]
 
 
-@pytest.mark.parametrize("world", [2, 3, 8])
-def test_processes_share_the_batches(world: int) -> None:
-    """9 rows in batches of 2 are 5 batches: two processes take 3 each, three take 2, eight take 1.
-
-    Every row comes in each epoch, the first batches twice where they do not come out even.
-    """
-    images = list("abcabcabc")
-    each = {2: 3, 3: 2, 8: 1}[world]
-    taken = [list(islice(loop.endless(images, 2, 4, 0, process(rank, world)), 2 * each)) for rank in range(world)]
-    for epoch in (0, 1):
-        whole = batches(images, 2, 4, 0, epoch)
-        dealt = [taken[i % world][epoch * each + i // world] for i in range(each * world)]
-        assert dealt == [*whole, *whole][: each * world]
+def taken(rows: int, size: int, world: int, epochs: int = 2) -> list[list[list[list[int]]]]:
+    """By epoch and round the batches of each process, of rows that are all of images of their own."""
+    images, each = [f"{i}" for i in range(rows)], loop.updates(rows, size, 1, 1, process(0, world))
+    own = [list(islice(loop.endless(images, size, 1, 0, process(r, world)), epochs * each)) for r in range(world)]
+    return [[[mine[epoch * each + n] for mine in own] for n in range(each)] for epoch in range(epochs)]
 
 
-def test_more_processes_than_batches_all_get_one() -> None:
-    """One batch for four processes: each gets it, rather than wait for ever for one of its own."""
-    taken = [next(loop.endless(["a", "b"], 4, 4, 0, process(rank, 4))) for rank in range(4)]
-    assert taken == [batches(["a", "b"], 4, 4, 0, 0)[0]] * 4
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 9))
+def test_every_row_comes_once_in_one_of_the_processes(rows: int, size: int, world: int) -> None:
+    """And none is without rows, nor has more than one beyond its share."""
+    assume(rows >= world)
+    for epoch in taken(rows, size, world):
+        assert sorted(i for share in epoch for batch in share for i in batch) == list(range(rows))
+        assert all(0 < len(batch) <= size + (world > 1) for share in epoch for batch in share)
+
+
+@pytest.mark.parametrize(
+    ("rows", "world", "sizes"),
+    [
+        (8, 2, [[2, 2], [2, 2]]),
+        (9, 2, [[2, 2], [3, 2]]),
+        (10, 2, [[2, 2], [2, 2], [1, 1]]),
+        (9, 3, [[2, 2, 2], [1, 1, 1]]),
+        (11, 3, [[2, 2, 2], [2, 2, 1]]),
+        (7, 1, [[2], [2], [2], [1]]),
+        (3, 2, [[2, 1]]),
+    ],
+)
+def test_what_is_left_is_shared_evenly(rows: int, world: int, sizes: list[list[int]]) -> None:
+    """In batches of 2. One row left for two processes goes to the first, two go to each."""
+    assert [[len(batch) for batch in share] for share in taken(rows, 2, world)[0]] == sizes
+
+
+def test_batches_are_dealt_in_turn() -> None:
+    whole = batches([f"{i}" for i in range(12)], 2, 1, 0, 0)
+    assert taken(12, 2, 3)[0] == [whole[:3], whole[3:]]
+
+
+def test_fewer_rows_than_processes_are_refused() -> None:
+    for ask in (
+        lambda: next(loop.endless(["a", "b"], 4, 4, 0, process(0, 4))),
+        lambda: loop.updates(2, 4, 1.0, 1, process(0, 4)),
+    ):
+        with pytest.raises(TrainingError, match="2 rows cannot be shared among 4 processes"):
+            ask()
 
 
 def test_after_leaves_out_what_was_done() -> None:
@@ -494,19 +520,6 @@ def test_gradients_are_exchanged_with_the_last_pass_only() -> None:
         with loop.synchronised(process(0, 2, no_sync=no_sync), f"pass {i}", i == 2):  # type: ignore[arg-type]
             pass
     assert entered == ["pass 0", "pass 1"]
-
-
-def test_figures_are_averaged_over_passes_and_processes() -> None:
-    """Loss 1 and 3, accuracy 0 and 1: 2 and 0.5. With another process that has 4 and 0: 3 and 0.25."""
-    parts = [{"loss": 1.0, "accuracy": 0.0}, {"loss": 3.0, "accuracy": 1.0}]
-    assert loop.averaged(parts, process(0, 1)) == {"loss": 2.0, "accuracy": 0.5}
-
-    def reduce(values: torch.Tensor, how: str) -> torch.Tensor:
-        assert how == "mean"
-        return (values + torch.tensor([4.0, 0.0])) / 2
-
-    two = process(0, 2, device="cpu", reduce=reduce)
-    assert loop.averaged(parts, two) == {"loss": 3.0, "accuracy": 0.25}
 
 
 # ---------------------------------------------------------------------------------------------------------- the metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any, cast
 
 import pytest
 import torch
-from conftest import write_both
+from conftest import logged, write_both
 from killing import run_and_kill
-from torch import Tensor
+from torch import Tensor, nn
+from updating import updated, write_open
 
 from unveil import cli, models
 from unveil.records import Record, read_jsonl, write_jsonl
@@ -200,6 +202,54 @@ def test_the_best_validation_is_kept(data: Path, taught: Path, tmp_path: Path) -
     assert not all(torch.equal(before[name], value) for name, value in weights(last).items())
 
 
+# ----------------------------------------------------------------------------------------------------- one policy
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("how", ["full", "lora"])
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_what_draws_is_what_is_scored(
+    method: str, how: str, checkpointing: bool, data: Path, tiny_folder: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """A model with dropout in its attention, and adapters that are to have some: neither drops anything out here.
+
+    Answers are scored with what they were drawn with, and a second update of weights that stay cuts no gradient.
+    """
+    model, about = tmp_path / "model", json.loads((tiny_folder / "config.json").read_text())
+    shutil.copytree(tiny_folder, model)
+    about["text_config"]["attention_dropout"] = 0.5
+    (model / "config.json").write_text(json.dumps(about))
+    given = options(data, model, tmp_path / "out", method=how, lora_dropout=0.3, gradient_checkpointing=checkpointing)
+    given |= {"updates": 2, "learning_rate": 1e-12, "max_new_tokens": 12, "rewards": ("similarity",), "limit": 4}
+    row = next(row for row in lines(run(method, {**given, "validate_every": 0})) if "reward" in row)
+    assert row["mismatch"] < 1e-5 and row["clip_share"] == 0
+    assert abs(row["kl"]) < 1e-7
+    assert "--lora-dropout does nothing here" in capsys.readouterr().err
+
+
+def test_activations_are_recomputed_where_asked(tmp_path: Path, tiny_folder: Path) -> None:
+    """Twice the calls of each layer in a pass with gradients, and the gradient to the last bit."""
+    write_open(tmp_path)
+    found, calls = [], []
+    for asked in (False, True):
+        counted = 0
+
+        def count(layer: nn.Module, *given: Any, **more: Any) -> None:
+            nonlocal counted
+            counted += torch.is_grad_enabled() and type(layer).__name__ == "LlamaAttention"
+
+        hook = nn.modules.module.register_module_forward_pre_hook(count)
+        try:
+            out = tmp_path / f"{asked}"
+            gradients, _ = updated("grpo", tmp_path, tiny_folder, out, batch_size=7, gradient_checkpointing=asked)
+        finally:
+            hook.remove()
+        found.append(gradients[0])
+        calls.append(counted)
+    assert calls[0] > 0 and calls[1] == 2 * calls[0]
+    assert torch.equal(*found)
+
+
 # ----------------------------------------------------------------------------------------------------------- bad input
 
 
@@ -344,7 +394,8 @@ def test_kl_term_pulls_back() -> None:
     )
     config = cast(Any, SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0))
     loss, figures = reinforce.policy_loss(scores, held, config, 0.5)
-    assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472) and figures["kl"] == pytest.approx(0.1931472)
+    assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472)
+    assert logged(figures)["kl"] == pytest.approx(0.1931472)
     loss.backward()
     assert logps.grad is not None and logps.grad.tolist() == pytest.approx([0.5 * 0.5 * 0.6931472] * 2)
     assert losses.adapted(0.1, 0.02, 0.01) == pytest.approx(0.1 * 1.02)

@@ -302,6 +302,24 @@ def test_questions_from_the_training_split_and_bound_data_are_said(inputs: Input
     assert "may not be passed on: closed set" in seen and "Drawn images" not in seen
 
 
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        ({"total": 0, "mine.zero": 0, "form": 0},
+         "Nothing was learnt from rewards: in none of the 40 updates of sft did mine.zero, form tell two answers"),
+        ({"total": 40, "mine.zero": 0, "form": 40},
+         "A reward taught nothing: in none of the 40 updates of sft did mine.zero tell two answers"),
+        ({"total": 40, "mine.zero": 1, "form": 39}, ""),
+    ],
+)  # fmt: skip
+def test_rewards_that_never_differed_are_said(apart: dict[str, int], said: str, inputs: Inputs, tmp_path: Path) -> None:
+    """By run.json beside metrics.jsonl. Once is enough."""
+    trained = inputs.training["sft"].with_name("run.json")
+    trained.write_text(json.dumps({"command": "train grpo", "told_apart": {"of": 40, **apart}}))
+    seen = words(page(inputs, tmp_path))
+    assert (said in seen) if said else ("taught nothing" not in seen and "Nothing was learnt" not in seen)
+
+
 def test_splits_that_share_a_patient_are_said(inputs: Inputs, tmp_path: Path) -> None:
     assert "No patient, study or group lies in more than one split" in words(page(inputs, tmp_path))
     lines = [json.loads(line) for line in inputs.records.read_text().splitlines()]

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from conftest import logged
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from unveil.train.rewards import (
     relevance,
     shares,
     similarity,
+    spread,
     tightened,
     vision,
     vision_lift,
@@ -624,11 +626,25 @@ def test_a_group_in_which_all_score_the_same(how: Combination, value: float) -> 
 
 
 def test_what_is_watched_by_hand() -> None:
-    """Of 0, 1/2, 1 and one without a verdict: mean 1/2, deviation sqrt(1/6), zero a third of the three."""
-    found = watched({"place": np.array([[0.0, 0.5], [1.0, math.nan]]), "look": np.full((2, 2), math.nan)})
-    assert found == pytest.approx(
-        {"place": 0.5, "place_spread": 0.40825, "place_zero": 1 / 3, "place_none": 1 / 4, "look_none": 1.0}, abs=1e-5
-    )
+    """Of 0, 1/2, 1 and one without a verdict: mean 1/2, deviation sqrt(1/6), zero a third of the three.
+
+    The first group is told apart, the second has one verdict only.
+    """
+    parts = {"place": np.array([[0.0, 0.5], [1.0, math.nan]]), "look": np.full((2, 2), math.nan)}
+    hand = {"place": 0.5, "place_spread": 0.40825, "place_zero": 1 / 3, "place_none": 1 / 4, "place_alike": 1 / 2}
+    hand |= {"look_none": 1.0, "look_alike": 1.0}
+    assert spread(logged(watched(parts, np.ones((2, 2), bool)))) == pytest.approx(hand, abs=1e-5)
+
+
+def test_only_answers_that_can_be_used_are_told_apart() -> None:
+    """0.5 against the 0 of an answer that was cut, and 0.5 against 0.5: the reward has told nothing apart."""
+    found = watched({"own": np.array([[0.5, 0.0], [0.5, 0.5]])}, np.array([[True, False], [True, True]]))
+    assert logged(found)["own_alike"] == 1.0
+
+
+def test_a_spread_of_none_is_0() -> None:
+    found = logged(watched({"own": np.full((3, 7), 0.1)}, np.ones((3, 7), bool)))
+    assert spread(found)["own_spread"] == 0.0
 
 
 # ------------------------------------------------------------------------------------------------------------- cheating

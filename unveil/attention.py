@@ -171,7 +171,8 @@ class Probe(Hook):
     layers: int = 0
 
     def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
-        with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()):
+        exact = torch.autocast(query.device.type, enabled=False)  # in float32, whatever the model computes in
+        with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()), exact:
             self._look(module, query, key, mask)
 
     def _look(self, module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None) -> None:

@@ -96,7 +96,7 @@ def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Serv
     elif config.temperature != 1:
         screen.say(
             f"note: log-probabilities must be those at --temperature {config.temperature}, which vLLM tells only with "
-            "--logprobs-mode processed_logprobs"
+            "--logprobs-mode processed_logprobs; the first answers tell whether they are"
         )
     server = Server(options, config)
     try:

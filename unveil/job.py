@@ -72,6 +72,8 @@ class RunConfig:
     """Forward passes per update."""
     learning_rate: float | None = None
     """Peak learning rate; by default one that fits the method and the size of the model."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """What models compute in; auto takes bf16 where the device computes in it, else float32."""
     checkpoint_every: int = 200
     """Updates between checkpoints."""
     workers: int | None = None
@@ -140,6 +142,7 @@ def run(config: RunConfig) -> Path:
         batch_size=config.batch_size,
         accumulate=config.accumulate,
         learning_rate=config.learning_rate,
+        precision=config.precision,
         checkpoint_every=config.checkpoint_every,
         workers=config.workers,
         seed=config.seed,
@@ -235,6 +238,7 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
         box_syntax=config.box_syntax,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
+        precision=config.precision,
         restart=config.restart,
     )
     inputs = [asked.dialogues, *runs.of_model(model)]
@@ -253,6 +257,7 @@ def _look(config: RunConfig, name: str) -> None:
         model=str(config.out / name),
         name=name,
         box_syntax=config.box_syntax,
+        precision=config.precision,
     )
     inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]
     try:

@@ -24,7 +24,10 @@ def function(name: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise PluginError(f"{name!r}: {path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises is told with its name
+        raise PluginError(f"{name!r}: {path} cannot be imported: {type(error).__name__}: {error}") from error
     found = getattr(module, wanted, None)
     if not callable(found):
         raise PluginError(f"{name!r}: {path} has no function {wanted}")

@@ -79,6 +79,8 @@ class PreferConfig:
     """Weight of the better answers' negative log-likelihood per token, added to the loss."""
     learning_rate: float | None = None
     """Peak learning rate; by default one that fits the training method and the size of the model."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """What training computes in; auto takes bf16 where the device computes in it, else float32."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     checkpoint_every: int = 200
@@ -133,6 +135,7 @@ def prefer(config: PreferConfig) -> Path:
             epochs=config.epochs,
             batch_size=config.batch_size,
             learning_rate=config.learning_rate,
+            precision=config.precision,
             checkpoint_every=config.checkpoint_every,
             workers=config.workers,
             seed=config.seed,

@@ -70,6 +70,8 @@ def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None)
     """Runs a recipe with the judge and the server that its options name."""
     if config.generate.dry_run:  # it ends with the first questions
         config = replace(config, validate_every=0)
+    if config.judge.expert.startswith("local:"):  # which is loaded before the recipe begins
+        experience.tried(config, judged=True)
     with generating.bound(config.generate, config) as generator:
         return main(config, judge_of(config.judge, config), asked, generator)
 

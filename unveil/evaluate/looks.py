@@ -38,6 +38,8 @@ class LooksConfig:
     """How the model writes boxes, for models that do not declare it."""
     images: int = 100
     """How many images, the first ones of the test split."""
+    precision: models.Precision = "auto"
+    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def main(config: LooksConfig) -> Path:
     asked = [d for d in asked if records[d.record].boxed][: config.images]
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    dtype = models.DTYPES.get(config.precision)
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
     with progress("looks", len(asked), 0) as advance:
         found = []
         for dialogue in asked:

@@ -55,6 +55,8 @@ class PredictConfig:
     """Questions answered at a time."""
     max_new_tokens: int = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
+    precision: models.Precision = "auto"
+    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     restart: bool = False
     """Throw away what an earlier run has left unfinished."""
 
@@ -63,7 +65,8 @@ def main(config: PredictConfig) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
     started = time.monotonic()
     dialogues = questions(config)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    dtype = models.DTYPES.get(config.precision)
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
     partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]

@@ -101,6 +101,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "looks": _looks(inputs, answered),
         "data": _data(inputs, list(answered.records.values()), seed),
         "training": {name: _curves(file) for name, file in inputs.training.items()},
+        "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
         "runs": [_run(file) for file in inputs.runs],
         "made_from": _hashes(inputs),
     }
@@ -364,6 +365,20 @@ def _rejected(file: Path | None) -> list[dict[str, Any]] | None:
 def _curves(file: Path) -> dict[str, Any] | None:
     rows = _rows(file)
     return None if rows is None else {"charts": pictures.charts(rows), "steps": len(rows)}
+
+
+def _idle(metrics_file: Path) -> dict[str, Any] | None:
+    """The rewards that told no two answers to one question apart in a whole training; None where all of them did.
+
+    All of them where their sum never did.
+    """
+    held = _json(metrics_file.with_name("run.json"))
+    if not isinstance(held, dict) or "told_apart" not in held:
+        return None
+    apart = dict(held["told_apart"])
+    updates, total = apart.pop("of"), apart.pop("total", 0)
+    rewards = [name for name, times in apart.items() if not (times and total)]
+    return {"updates": updates, "all": not total, "rewards": rewards} if rewards else None
 
 
 def _run(file: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from accelerate import Accelerator
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -60,6 +61,10 @@ class Options:
     """Decoupled weight decay of matrices."""
     clip_norm: float = 1.0
     """Largest gradient norm."""
+    precision: models.Precision = "auto"
+    """What is computed in, and what frozen weights are kept in; trained weights are float32 always. auto takes bf16
+    where the device computes in it, else float32; fp16 is for GPUs that do not (V100, T4) and for models that never
+    leave its range."""
     max_length: int | None = None
     """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
     attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
@@ -97,17 +102,19 @@ class Options:
 Some = TypeVar("Some", bound=Options)
 
 
-def resolved(config: Some, lora: float, full: float, small: float) -> Some:
+def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, small: float) -> Some:
     """The configuration with what was left open chosen; the rates are for adapters, all weights, a small model's."""
     is_small = models.size(config.model, config.revision) < SMALL
     method = config.method if config.method != "auto" else ("full" if is_small else "lora")
     usual = lora if method == "lora" else (small if is_small else full)
     projector = method == "full" if config.train_projector is None else config.train_projector
-    return replace(config, method=method, learning_rate=config.learning_rate or usual, train_projector=projector)
+    precision: Any = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+    rate = config.learning_rate or usual
+    return replace(config, method=method, learning_rate=rate, train_projector=projector, precision=precision)
 
 
 def load(config: Options, device: torch.device) -> Loaded:
-    """The model to start from. What is frozen needs no more than the device's own precision."""
+    """The model to start from. What is frozen needs no more than the precision that is computed in."""
     if config.attention == "flex_attention" and device.type != "cuda":
         raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
     loaded = models.load(
@@ -115,7 +122,7 @@ def load(config: Options, device: torch.device) -> Loaded:
         revision=config.revision,
         syntax=config.box_syntax,
         device=device,
-        dtype=torch.float32 if config.method == "full" else None,
+        dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
     if config.attention != "sdpa":
         try:

@@ -5,6 +5,8 @@ Shapes: Q questions, G answers to each, R answers, T tokens of the longest answe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -43,9 +45,13 @@ def generalised(
     return advantages_RT, torch.where(inside_RT, advantages_RT + values_RT, 0.0)
 
 
-def whitened(values_S: Tensor) -> Tensor:
-    """Mean 0 and standard deviation 1 over all tokens, (S,); 0 where there is no spread."""
-    if len(values_S) < 2:
-        return torch.zeros_like(values_S)
-    exact_S = values_S.double()
-    return ((exact_S - exact_S.mean()) / (exact_S.std() + TINY)).to(values_S.dtype)
+def whitened(values_S: Tensor, added: Callable[[Tensor], Tensor] = lambda own: own) -> Tensor:
+    """Mean 0 and standard deviation 1 over all tokens, (S,); 0 where there is no spread.
+
+    ``added`` adds to sums those of other processes, whose tokens then count as well.
+    """
+    exact_S = values_S.cpu().double()
+    count, total = added(torch.stack([torch.tensor(float(len(exact_S)), dtype=torch.float64), exact_S.sum()]))
+    apart_S = exact_S - total / count
+    variance = added((apart_S**2).sum()) / (count - 1)
+    return (apart_S / (variance.sqrt() + TINY) if count > 1 else torch.zeros_like(apart_S)).to(values_S)

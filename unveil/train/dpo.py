@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -29,9 +29,10 @@ from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
 from unveil.screen import progress
-from unveil.train import adapt, loop, losses
+from unveil.train import adapt, loop, losses, means
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
+from unveil.train.means import Ratio
 from unveil.train.reference import Reference, reference
 from unveil.train.stream import Stream
 
@@ -68,9 +69,9 @@ class DpoConfig(adapt.Options):
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
     asked, started = config, time.monotonic()
-    accelerator = loop.accelerator(config.out, config.trackers)
+    accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
-    config = adapt.resolved(config, lora=5e-6, full=5e-7, small=3e-5)
+    config = adapt.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
@@ -84,7 +85,7 @@ def main(config: DpoConfig) -> Path:
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )
     stream = Stream(scorer, config.pairs, config)
-    made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms)}
+    made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
     scorer, optimizer = accelerator.prepare(scorer, optimizer)
@@ -103,20 +104,13 @@ def main(config: DpoConfig) -> Path:
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
-            parts, ids = [], []
-            for i in range(config.accumulate):
-                batch, rows = next(batches)
-                ids += [pair.id for pair in batch]
-                with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == config.accumulate - 1):
-                    loss, figures = pair_loss(scorer, batch, rows, held, config)
-                    loop.finite(loss, [pair.id for pair in batch])
-                    accelerator.backward(loss / config.accumulate)
-                parts.append(figures)
-            loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
+            found = update(
+                scorer, optimizer, [next(batches) for _ in range(config.accumulate)], held, accelerator, config
+            )
             step += 1
-            advance(note=f"loss {parts[-1]['loss']:.3f}")
+            advance(note=f"loss {found['loss']:.3f}")
             if step % config.log_every == 0 or step == total:
-                log.write(step, lr=rate * factor, **loop.averaged(parts, accelerator))
+                log.write(step, lr=rate * factor, **found)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, **validate(scorer, val, stream, held, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
@@ -126,10 +120,10 @@ def main(config: DpoConfig) -> Path:
     if accelerator.is_main_process:
         adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
         inputs = [config.pairs, *runs.of_model(config.model)]
-        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total}
+        choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
         runs.write(config.out, "train dpo", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
-    accelerator.end_training()
+    loop.finish(accelerator)
     return config.out
 
 
@@ -213,9 +207,30 @@ def _bytes_of(path: Path) -> str:
 # ------------------------------------------------------------------------------------------------------------- loss
 
 
+def update(
+    scorer: torch.nn.Module,
+    optimizer: Any,
+    batches: Sequence[tuple[Sequence[Pair], Sequence[Encoded]]],
+    held: Reference,
+    accelerator: Accelerator,
+    config: DpoConfig,
+) -> dict[str, float]:
+    """One optimiser update; returns its figures over all pairs of all processes, each of which counts alike."""
+    parts, ids = [], [pair.id for batch, _ in batches for pair in batch]
+    weights = means.portions([len(batch) for batch, _ in batches], accelerator)
+    for i, (batch, rows) in enumerate(batches):
+        with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
+            loss, figures = pair_loss(scorer, batch, rows, held, config)
+            loop.finite(loss, [pair.id for pair in batch])
+            accelerator.backward(loss * weights[i])
+        parts.append(figures)
+    loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
+    return means.averaged(parts, accelerator)
+
+
 def pair_loss(
     scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: DpoConfig
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, dict[str, Ratio]]:
     """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them.
 
     ``kl`` is on the better answers: the worse ones' probability falls by orders of magnitude, and the estimate on them
@@ -239,16 +254,16 @@ def pair_loss(
         chosen_S = torch.zeros_like(lengths_PR).index_fill(1, lengths_PR.new_zeros(1), 1).bool().flatten()
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
-            "loss": loss.detach(),
-            "told_apart": torch.stack([(better > other).float().mean() for other in others]).mean(),
-            "margin": torch.stack([(better - other).mean() for other in others]).mean(),
-            "logps_chosen": logps_PR[:, 0].mean(),
-            "logps_rejected": logps_PR[:, 1].mean(),
-            "length_chosen": lengths_PR[:, 0].float().mean(),
-            "length_rejected": lengths_PR[:, 1].float().mean(),
-            "kl": losses.kl_estimate(policy_S[chosen_S], reference_S[chosen_S]),
+            "loss": means.times(loss, len(batch)),
+            "told_apart": means.summed(torch.stack([better > other for other in others])),
+            "margin": means.summed(torch.stack([better - other for other in others])),
+            "logps_chosen": means.summed(logps_PR[:, 0]),
+            "logps_rejected": means.summed(logps_PR[:, 1]),
+            "length_chosen": means.summed(lengths_PR[:, 0]),
+            "length_rejected": means.summed(lengths_PR[:, 1]),
+            "kl": means.summed(losses.kl_terms(policy_S[chosen_S], reference_S[chosen_S])),
         }
-    return loss, {name: float(value) for name, value in figures.items()}
+    return loss, figures
 
 
 def counted(rows: Sequence[Encoded], pairs: int, spans: Literal["all", "edited"]) -> Tensor:
@@ -283,13 +298,11 @@ def validate(
     config: DpoConfig,
     accelerator: Accelerator,
 ) -> dict[str, float]:
-    """Mean figures of the validation pairs, named ``val_...``."""
+    """Mean figures of the validation pairs, named ``val_...``; every process looks at all of them."""
     scorer.eval()
-    total: dict[str, float] = {}
+    parts = []
     for batch, rows in stream(loop.parts(val, config.batch_size), partial(asked_of, terms=config.terms)):
         with accelerator.autocast():
-            _, figures = pair_loss(scorer, batch, rows, held, config)
-        for name, value in figures.items():
-            total[f"val_{name}"] = total.get(f"val_{name}", 0.0) + value * len(batch) / len(val)
+            parts.append(pair_loss(scorer, batch, rows, held, config)[1])
     scorer.train()
-    return total
+    return {f"val_{name}": value for name, value in means.averaged(parts, accelerator).items()}

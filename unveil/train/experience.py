@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +22,12 @@ from unveil import gaze
 from unveil.encoding import Chat
 from unveil.records import Dialogue, Kind
 from unveil.rows import Encoded
-from unveil.train import adapt, loop, losses
+from unveil.train import adapt, loop, losses, means, trial
 from unveil.train.engine import Distribution, Scorer, Scores, whole
+from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
+    FLAT,
     Answered,
     Attention,
     Combination,
@@ -139,6 +142,12 @@ def questions(config: Options) -> Questions:
     return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
 
 
+def tried(config: Options, judged: bool, say: trial.Say = lambda words: None) -> tuple[list[Reward], Questions]:
+    """The rewards and what is asked; what is wrong with either is said here, before a model is loaded."""
+    rewards, asked = parts(config), questions(config)
+    return trial.tried(rewards, asked, judged, reads_attention(rewards), say), asked
+
+
 def distribution(config: Options, scorer: Scorer) -> Distribution:
     """What answers are drawn from, and scored under."""
     if config.temperature <= 0:
@@ -187,6 +196,10 @@ class Experience:
         return len(self.rows) // len(self.dialogues)
 
     @property
+    def tokens(self) -> int:
+        return len(self.sampled_S)
+
+    @property
     def watched(self) -> dict[int, list[int]]:
         """The tokens whose attention is asked for, by row."""
         found = {i: sorted({t for tokens in named.values() for t in tokens}) for i, named in enumerate(self.named)}
@@ -202,11 +215,19 @@ def collect(
     seed: int,
     judge: Judge | None = None,
     generator: Generator | None = None,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Experience:
-    """Lets the policy, or the generator in its place, answer each question ``config.answers`` times."""
+    """Lets the policy, or the generator in its place, answer each question ``config.answers`` times.
+
+    ``autocast`` is around the policy when it draws, so that it computes in what its answers are scored in.
+    """
     prompts, chat = [replace(row, answer=[]) for row in rows], scorer.chat
     how = config.answers, config.max_new_tokens, scorer.distribution, seed
-    drawn = generator(chat, batch, prompts, *how) if generator else rollout(scorer, prompts, *how)
+    if generator:
+        drawn = generator(chat, batch, prompts, *how)
+    else:
+        with autocast():
+            drawn = rollout(scorer, prompts, *how)
     answered = [
         replace(prompts[d.question], id=f"{prompts[d.question].id} ({i % config.answers})", answer=d.ids)
         for i, d in enumerate(drawn)
@@ -247,6 +268,8 @@ class Progress:
     """Entropy and length of the answers at the start."""
     running: dict[str, float] = field(default_factory=dict)
     """Running means by which a collapse is told: one batch may hold normal images only, of which all answers agree."""
+    differed: dict[str, int] = field(default_factory=dict)
+    """Updates in which a reward, or their "total", told two answers to one question apart."""
 
     def state_dict(self) -> dict[str, object]:
         return dict(vars(self))
@@ -285,10 +308,10 @@ def rewarded(
     for i, case in enumerate(experience.cases):
         looked = _attention(experience, i, scores, scorer) if reads else None
         answered.append(Answered(case, looked, experience.relevance[i], experience.judged))
-    shape = len(experience.dialogues), experience.answers
     used = [_tight(reward, state) if config.tighten else reward for reward in rewards]
-    usable_QG = np.array([a.usable for a in answered]).reshape(shape)
-    found_QG = {r.name: np.array([r(a) for a in answered], np.float64).reshape(shape) for r in used}
+    groups = loop.parts(answered, experience.answers)
+    usable_QG = np.array([[a.usable for a in group] for group in groups])
+    found_QG = {r.name: np.array([r.of(group) for group in groups], np.float64) for r in used}
     parts_QG = {name: np.where(usable_QG | np.isnan(found), found, 0.0) for name, found in found_QG.items()}
     shares_QG = shares(parts_QG, used, usable_QG, config.combination)
     return Rewarded(answered, parts_QG, usable_QG, {n: torch.from_numpy(v) for n, v in shares_QG.items()})
@@ -315,33 +338,28 @@ def _attention(experience: Experience, row: int, scores: Scores, scorer: Scorer)
     return out
 
 
-def _mean_iou(answered: Sequence[Answered]) -> float | None:
-    """Mean IoU of the answers that have one, whatever the reward makes of it."""
-    values = [iou if a.usable else 0.0 for a in answered if (iou := localisation(a)) is not None]
-    return float(np.mean(values)) if values else None
-
-
-def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str, float]:
+def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str, Ratio]:
     """What is logged of answers that a generator drew, besides their mismatch."""
-    refused = sum(d.refused for d in experience.drawn)
+    refused, known = sum(d.refused for d in experience.drawn), int((~sampled_S.isnan()).sum())
     return {
-        "importance_cut": float(losses.importance_cut(old_S, sampled_S)),
-        "importance_none": float(sampled_S.isnan().float().mean()),
-        "refused": refused / (refused + len(experience.drawn)),
+        "importance_cut": means.times(losses.importance_cut(old_S, sampled_S), known),
+        "importance_none": means.summed(sampled_S.isnan()),
+        "refused": (refused, refused + len(experience.drawn)),
     }
 
 
-def figures(experience: Experience, worth: Rewarded) -> dict[str, float]:
+def figures(experience: Experience, worth: Rewarded) -> dict[str, Ratio]:
     """What is logged of answers and rewards."""
-    lengths = [len(d.ids) for d in experience.drawn]
-    alike = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < 1e-9
+    ious = [iou if a.usable else 0.0 for a in worth.answered if (iou := localisation(a)) is not None]
+    answers = len(experience.drawn)
+    alike_Q = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < FLAT
     return {
-        **({"iou": iou} if (iou := _mean_iou(worth.answered)) is not None else {}),
-        "reward": float(worth.totals_QG.mean()),
-        "reward_spread": float(worth.totals_QG.std(1).mean()) if experience.answers > 1 else 0.0,
-        "groups_alike": float(alike.float().mean()),
-        "unusable": float(1 - worth.usable_QG.mean()),
-        "cut": float(np.mean([d.cut for d in experience.drawn])),
-        "length": float(np.mean(lengths)),
-        **watched(worth.parts_QG),
+        "iou": (sum(ious), len(ious)),
+        "reward": means.summed(worth.totals_QG),
+        "reward_spread": means.summed(worth.totals_QG.std(1)),
+        "groups_alike": means.summed(alike_Q),
+        "unusable": (float((~worth.usable_QG).sum()), answers),
+        "cut": (sum(d.cut for d in experience.drawn), answers),
+        "length": (sum(len(d.ids) for d in experience.drawn), answers),
+        **watched(worth.parts_QG, worth.usable_QG),
     }

@@ -5,8 +5,8 @@ of each reward that of the tokens which it can depend on (``credit``):
 
     L = -mean_t min(rho_t A, clip(rho_t, 1 - low, 1 + high) A) + beta KL(pi, ref) - c S[pi],   rho_t = pi / pi_old
 
-The first update of a rollout needs no pass of its own for pi_old, nor for where the model looked: both come with the
-pass that has the gradients.
+The mean is over all tokens of an update, those of all passes and processes. The first update of a rollout needs no pass
+of its own for pi_old, nor for where the model looked: both come with the pass that has the gradients.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main(
             run.set_rate()
             drawn = [run.collect(part) for part in range(config.accumulate)]
             ids = [d.id for part in drawn for d in part.dialogues]
+            weights = run.portions(drawn, config.mean_over)
             held: list[Learnt] = []
             for update in range(config.updates):
                 found = []
@@ -55,12 +56,13 @@ def main(
                             held.append(learnt(run, part, scores))
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
                         loop.finite(loss, ids)
-                        run.accelerator.backward(loss / len(drawn))
+                        run.accelerator.backward(loss * weights[i])
                     found.append(figures)
                 run.update(ids)
             found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
-            run.after(found, drawn[-1], held[-1].worth)
-            advance(note=f"reward {found[-1]['reward']:.3f}")
+            mean = run.averaged(found)
+            run.after(mean, drawn[-1], held[-1].worth)
+            advance(note=f"reward {mean['reward']:.3f}")
     return run.end()
 
 

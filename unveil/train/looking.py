@@ -79,6 +79,6 @@ def shares_N(scores: Scores, told: Mapping[int, Told]) -> Tensor:
         weights_NP = scores.weights[row].float() * one.places_P.to(scores.logps_S.device)
         image_N = weights_NP.sum(1)
         seen_N = image_N > 0  # a sliding window may end before the image
-        inside_N = weights_NP @ one.covered_P.to(scores.logps_S.device)
+        inside_N = (weights_NP * one.covered_P.to(scores.logps_S.device)).sum(1)  # autocast would round a product
         found.append(inside_N[seen_N] / image_N[seen_N])
     return torch.cat(found)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
@@ -18,15 +20,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, load
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import GradientAccumulationPlugin, load, parse_flag_from_env
 from safetensors import SafetensorError
 from torch import nn
 
-from unveil import runs
-from unveil.models import default_device, default_dtype, part_of
+from unveil import runs, screen
+from unveil.models import Precision, default_dtype, part_of
 from unveil.rows import Encoded
 
+LOG = logging.getLogger(__name__)
 Row = TypeVar("Row")
 
 
@@ -52,12 +56,26 @@ def batches(images: Sequence[str], size: int, together: int, seed: int, epoch: i
 def endless(
     images: Sequence[str], size: int, together: int, seed: int, accelerator: Accelerator
 ) -> Iterator[list[int]]:
-    """The batches of this process, epoch after epoch, without end."""
+    """The batches of this process, epoch after epoch, without end; every process gets the same number.
+
+    What is left for the last of them is shared evenly, so that every row comes once in an epoch in one of the
+    processes. Raises ``TrainingError`` where there are fewer rows than processes.
+    """
     rank, world = accelerator.process_index, accelerator.num_processes
+    rounds = _rounds(len(images), size, world)
     for epoch in itertools.count():
-        order = batches(images, size, together, seed, epoch)
-        even = len(order) + -len(order) % world  # every process gets the same number
-        yield from itertools.islice(itertools.cycle(order), rank, even, world)
+        order = [i for batch in batches(images, size, together, seed, epoch) for i in batch]
+        for n in range(rounds):
+            end = (n + 1) * size * world if n + 1 < rounds else len(order)
+            yield np.array_split(order[n * size * world : end], world)[rank].tolist()
+
+
+def _rounds(rows: int, size: int, world: int) -> int:
+    """How many batches each process gets in an epoch; fewer rows than processes do not make one more."""
+    if rows < world:
+        raise TrainingError(f"{rows} rows cannot be shared among {world} processes: start fewer")
+    full, rest = divmod(rows, size * world)
+    return full + (rest >= world)
 
 
 def after(order: Iterator[list[int]], skip: int) -> Iterator[list[int]]:
@@ -72,7 +90,7 @@ def parts(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
 
 def updates(rows: int, size: int, epochs: float, accumulate: int, accelerator: Accelerator) -> int:
     """How many updates the epochs make."""
-    return max(1, math.ceil(math.ceil(rows / size) * epochs / (accumulate * accelerator.num_processes)))
+    return max(1, math.ceil(_rounds(rows, size, accelerator.num_processes) * epochs / accumulate))
 
 
 def sample(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
@@ -124,15 +142,50 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 # -------------------------------------------------------------------------------------------------------- checkpoints
 
 
-def accelerator(out: Path, trackers: Sequence[str]) -> Accelerator:
-    """Devices, processes, precision and trackers of a run."""
-    half = default_dtype(default_device()) == torch.bfloat16
-    patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # others wait while one makes the reference
-    return Accelerator(
-        mixed_precision="bf16" if half else "no",
+def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
+    """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
+    # patient, since others wait while one makes the reference
+    state = PartialState(parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=timedelta(days=1))
+    chosen, why = computing(precision, state.device)
+    AcceleratorState._reset_state()  # else a process keeps the precision of its first run
+    made = Accelerator(
+        mixed_precision="no" if chosen == "float32" else chosen,
         log_with=list(trackers) or None,
         project_dir=str(out),
-        kwargs_handlers=[patient],
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # passes are weighed by the recipes
+    )
+    if made.is_main_process:
+        screen.say(f"computing in {chosen}: {why}")
+    return made
+
+
+def finish(accelerator: Accelerator) -> None:
+    """Ends the trackers of a run, and the group of its processes."""
+    if accelerator.num_processes > 1:
+        # gloo's thread needs the interpreter to free what was exchanged last; torch holds it while it ends the group
+        # and waits for the thread: for ever, if that has not been let in before
+        time.sleep(0.1)
+    accelerator.end_training()
+
+
+def computing(precision: Precision, device: torch.device) -> tuple[str, str]:
+    """What a run computes in on this device, and why; "auto" takes bf16 where that is computed and not emulated.
+
+    Not fp16: it is right only for models that never leave its range, which those trained in bf16 may.
+    """
+    usual = "bf16" if default_dtype(device) == torch.bfloat16 else "float32"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"the {device.type.upper()}"
+    emulates = device.type == "cuda" and usual == "float32"
+    if precision == "fp16" and device.type == "cpu":
+        raise TrainingError("--precision fp16 needs a GPU; a CPU computes in float32, or in bf16")
+    if precision != "auto":
+        slow = f", though {name} only emulates it" if emulates and precision == "bf16" else ""
+        return precision, f"--precision{slow}"
+    if not emulates:
+        return usual, name
+    return usual, (
+        f"{name} only emulates bf16; --precision fp16 is faster and needs half the memory, but models that were "
+        "trained in bf16 may leave its range"
     )
 
 
@@ -266,8 +319,18 @@ def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float
     """The value of a loss or a norm; one that is not finite stops the run and names the rows."""
     number = float(value.detach())
     if not math.isfinite(number):
-        raise TrainingError(f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows")
+        also = beyond_fp16(value.device)
+        raise TrainingError(
+            f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows{also}"
+        )
     return number
+
+
+def beyond_fp16(device: torch.device) -> str:
+    """What else to do where a number is not finite: nothing, unless fp16 is computed in here."""
+    kind = device.type
+    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
+    return "; the model may leave the range of fp16, so try --precision float32" if half else ""
 
 
 def synchronised(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
@@ -276,18 +339,17 @@ def synchronised(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
 
 
 def step(accelerator: Accelerator, model: nn.Module, optimizer: Any, clip_norm: float, ids: Sequence[str]) -> None:
-    """One step of the optimiser with clipped gradients; a norm that is not finite stops the run first."""
+    """One step of the optimiser with clipped gradients; a norm that is not finite stops the run first.
+
+    Not with fp16, whose range gradients leave now and then: the scaler leaves such a step out and halves its scale. The
+    run stops when the scale is used up, since then they are too large by themselves.
+    """
     norm = accelerator.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], clip_norm)
     if norm is not None:  # DeepSpeed clips by itself
-        finite(torch.as_tensor(norm), ids, "gradient's norm")
+        scale = accelerator.scaler.get_scale() if accelerator.scaler else 0.0
+        if scale < 1:
+            finite(torch.as_tensor(norm), ids, "gradient's norm")
+        elif not torch.isfinite(torch.as_tensor(norm)):
+            LOG.warning("an update is left out: its gradients, times %.0f, are beyond fp16 (%s)", scale, ", ".join(ids))
     optimizer.step()
     optimizer.zero_grad()
-
-
-def averaged(parts: Sequence[dict[str, float]], accelerator: Accelerator) -> dict[str, float]:
-    """Mean of each figure over the passes of an update and over processes."""
-    own = {k: sum(p[k] for p in parts) / len(parts) for k in parts[0]}
-    if accelerator.num_processes == 1:
-        return own
-    values = torch.tensor(list(own.values()), device=accelerator.device)
-    return dict(zip(own, accelerator.reduce(values, "mean").tolist(), strict=True))

@@ -52,11 +52,6 @@ def kl_terms(policy_S: Tensor, reference_S: Tensor) -> Tensor:
     return d.exp() - 1 - d
 
 
-def kl_estimate(policy_S: Tensor, reference_S: Tensor) -> Tensor:
-    """Mean of ``kl_terms``, a scalar >= 0: how far the policy has moved."""
-    return kl_terms(policy_S, reference_S).mean()
-
-
 # ------------------------------------------------------------------------------------------------- policy gradients
 
 

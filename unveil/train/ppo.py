@@ -5,22 +5,27 @@ generalised advantage estimation (arXiv 1506.02438):
 
     L = -mean_t min(rho_t A_t, clip(rho_t) A_t) + c_2 L_VF - c_3 S[pi] + beta KL(pi, ref)
 
+Means are over all tokens of an update, those of all passes and processes.
+
 UMed-LVLM's objective (arXiv 2501.01377) adds its rewards beside the ratio, where they have no gradient; here they enter
 the return (docs/methods.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from unveil.train import credit, loop, losses, reinforce
+from unveil.train import credit, loop, losses, means, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
+from unveil.train.means import Ratio
 from unveil.train.reinforce import Asked, Learnt, Run
 from unveil.train.rollout import Generator
 
@@ -44,7 +49,7 @@ class PpoConfig(Options):
     value_rate: float = 100.0
     """The critic's learning rate over the policy's."""
     whiten: bool = True
-    """Give the advantages of a pass mean 0 and spread 1."""
+    """Give the advantages of an update mean 0 and spread 1, over all its passes and processes."""
 
 
 def main(
@@ -62,29 +67,49 @@ def main(
             run.set_rate()
             drawn = [run.collect(part) for part in range(config.accumulate)]
             ids = [d.id for part in drawn for d in part.dialogues]
-            held: list[Learnt] = []
-            for update in range(config.updates):
+            weights, of_tokens = run.portions(drawn, config.mean_over), run.portions(drawn, "token")
+            held = beforehand(run, drawn) if config.whiten and len(drawn) > 1 else []
+            for _ in range(config.updates):
                 found = []
                 for i, part in enumerate(drawn):
+                    first = len(held) == i
                     with run.passing(last=i + 1 == len(drawn)):
-                        scores = run.wrapped(part.rows, {} if update else run.reads(part))
-                        if not update:
-                            held.append(learnt(run, part, scores))
+                        scores = run.wrapped(part.rows, run.reads(part) if first else {})
+                        if first:
+                            held += evened(run, [learnt(run, part, scores)])
                         loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
                         value, error = value_loss(scores, held[i], config)
-                        loss = loss + config.value_weight * value
+                        loss = weights[i] * loss + of_tokens[i] * config.value_weight * value
                         loop.finite(loss, ids)
-                        run.accelerator.backward(loss / len(drawn))
+                        run.accelerator.backward(loss)
                     found.append({**figures, **error})
                 run.update(ids)
             found = [{**figures, **part.figures} for figures, part in zip(found, held, strict=True)]
-            run.after(found, drawn[-1], held[-1].worth)
-            advance(note=f"reward {found[-1]['reward']:.3f}")
+            mean = explained(run.averaged(found))
+            run.after(mean, drawn[-1], held[-1].worth)
+            advance(note=f"reward {mean['reward']:.3f}")
     return run.end()
 
 
+@torch.no_grad()
+def beforehand(run: Run, drawn: Sequence[Experience]) -> list[Learnt]:
+    """What all passes of an update tell, from a look without gradients: whitening goes over all of them at once."""
+    with run.accelerator.autocast():
+        return evened(run, [learnt(run, part, run.scorer(part.rows, run.reads(part))) for part in drawn])
+
+
+def evened(run: Run, parts: Sequence[Learnt]) -> list[Learnt]:
+    """The passes with their advantages whitened over all of them, and over all processes, if that is asked for."""
+    if not run.config.whiten:
+        return list(parts)
+    whole_S = torch.cat([part.advantages_S for part in parts])
+    white_S = whitened(whole_S, partial(means.over_processes, accelerator=run.accelerator))
+    split = white_S.split([len(part.advantages_S) for part in parts])
+    return [replace(part, advantages_S=own_S) for part, own_S in zip(parts, split, strict=True)]
+
+
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
-    """What the first pass over the answers tells: their rewards, the critic's values, advantages and returns."""
+    """What a pass over the answers tells: their rewards, the critic's values, advantages and returns."""
     worth = run.rewarded(drawn, scores)
     earned_S = credit.placed(worth, drawn, run.scorer.chat, run.config.credit == "parts")
     return run.learnt(drawn, scores, worth, **held_of(drawn, earned_S, scores, run.config))
@@ -96,25 +121,35 @@ def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: PpoConf
     ``earned_S`` are the rewards at the tokens with which they come.
     """
     assert scores.values_S is not None
-    values_S = scores.values_S.detach()[scores.order_S]
-    lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn], device=values_S.device)
-    inside_RT = torch.arange(int(lengths_R.max()), device=values_S.device) < lengths_R[:, None]
-    advantages_RT, returns_RT = generalised(
-        _padded(earned_S.to(values_S), inside_RT), _padded(values_S, inside_RT), lengths_R, config.gamma, config.lam
-    )
-    advantages_S = whitened(advantages_RT[inside_RT]) if config.whiten else advantages_RT[inside_RT]
-    return {"advantages_S": advantages_S, "values_S": values_S, "returns_S": returns_RT[inside_RT]}
+    values_S = scores.values_S.detach()[scores.order_S].float().cpu()  # a step for each token: nothing for a GPU
+    lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
+    inside_RT = torch.arange(int(lengths_R.max())) < lengths_R[:, None]
+    padded = (_padded(earned_S.to(values_S), inside_RT), _padded(values_S, inside_RT))
+    advantages_RT, returns_RT = generalised(*padded, lengths_R, config.gamma, config.lam)
+    found = {"advantages_S": advantages_RT[inside_RT], "values_S": values_S, "returns_S": returns_RT[inside_RT]}
+    return {name: found_S.to(scores.logps_S.device) for name, found_S in found.items()}
 
 
 def _padded(values_S: Tensor, inside_RT: Tensor) -> Tensor:
     """Values of tokens, row after row, as one row for each answer, 0 behind its end."""
-    return torch.zeros(inside_RT.shape, device=values_S.device).masked_scatter(inside_RT, values_S)
+    return torch.zeros(inside_RT.shape).masked_scatter(inside_RT, values_S)
 
 
-def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor, dict[str, float]]:
-    """The critic's loss over all tokens, and the share of the returns' variance that it explains."""
+def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor, dict[str, Ratio]]:
+    """The critic's loss, a mean over all tokens, and the figures that ``explained`` needs."""
     assert scores.values_S is not None and held.values_S is not None and held.returns_S is not None
-    values_S = scores.values_S[scores.order_S]
-    loss = losses.clipped_value(values_S, held.values_S, held.returns_S, config.value_clip).mean()
-    left = (held.returns_S - values_S.detach()).var() / held.returns_S.var().clamp(min=1e-8)
-    return loss, {"value_loss": float(loss.detach()), "value_explained": float(1 - left)}
+    values_S, returns_S = scores.values_S[scores.order_S], held.returns_S
+    loss = losses.clipped_value(values_S, held.values_S, returns_S, config.value_clip).mean()
+    error_S = returns_S - values_S.detach()
+    moments = {"error": error_S, "error_squared": error_S**2, "return": returns_S, "return_squared": returns_S**2}
+    return loss, {
+        "value_loss": means.times(loss, len(values_S)),
+        **{f"critic_{name}": means.summed(moment_S) for name, moment_S in moments.items()},
+    }
+
+
+def explained(mean: dict[str, float]) -> dict[str, float]:
+    """The figures with the share of the returns' variance that the critic explains, in the place of its own."""
+    names = ("critic_error", "critic_return", "critic_error_spread", "critic_return_spread")
+    _, _, left, spread = (mean.pop(name) for name in names)
+    return {**mean, "value_explained": 1 - left**2 / max(spread**2, 1e-8)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,23 +16,27 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import runs
+from unveil import runs, screen
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, greedy, loop, losses, watching
-from unveil.train.engine import Scorer, Scores, whole
+from unveil.train import adapt, experience, greedy, loop, losses, means, policy, watching
+from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
 from unveil.train.greedy import Best
+from unveil.train.means import Ratio
+from unveil.train.policy import Critic
 from unveil.train.questions import Questions
-from unveil.train.rewards import Reward
+from unveil.train.rewards import Reward, spread
 from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
 
 LOG = logging.getLogger(__name__)
 Found = TypeVar("Found")
+ROUNDING = 0.01
+"""Mean difference of log-probabilities that arithmetic alone may make."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Learnt:
     """Importance of tokens that another engine drew; 1 to rounding where this one did."""
     reference_S: Tensor | None
     """Log-probabilities under the model before training, where they are needed."""
-    figures: dict[str, float]
+    figures: dict[str, Ratio]
     values_S: Tensor | None = None
     returns_S: Tensor | None = None
 
 
-def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, float]]:
+def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, Ratio]]:
     """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it.
 
     The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is
@@ -69,6 +72,7 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
     """
     logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
     clip = config.clip_low, config.clip_high
+    count = scores.count if config.mean_over == "sequence" else len(logps_S)
 
     def mean(terms_S: Tensor) -> Tensor:
         return losses.averaged(terms_S, rows_S, scores.count, config.mean_over)
@@ -77,17 +81,17 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
     entropy = mean(scores.entropies_S[scores.order_S])
     loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
     figures = {
-        "policy_loss": loss.detach(),
-        "entropy": entropy.detach(),
-        "clip_share": losses.clip_share(logps_S.detach(), held.old_S, held.advantages_S, *clip),
+        "policy_loss": means.times(loss, count),
+        "entropy": means.times(entropy, count),
+        "clip_share": means.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
     }
     if held.reference_S is not None:
         away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
-        figures["kl"] = away.detach()
+        figures["kl"] = means.times(away, count)
         loss = loss + kl * away if kl else loss
     if config.entropy:
         loss = loss - config.entropy * entropy
-    return loss, {name: float(value) for name, value in figures.items()}
+    return loss, figures
 
 
 @dataclass
@@ -113,6 +117,8 @@ class Run:
     total: int
     step: int
     generator: Generator | None = None
+    compared: bool = False
+    """Whether the generator's log-probabilities were found to be those at the temperature of drawing."""
 
     @property
     def checkpoints(self) -> Path:
@@ -131,7 +137,7 @@ class Run:
         if self.generator and part == 0:
             self.renew(self.generator)
         asked = self.scorer, self.asked, batch, rows, self.config, seed, self.judge, self.generator
-        return self.together(lambda: experience.collect(*asked))
+        return self.together(lambda: experience.collect(*asked, self.accelerator.autocast))
 
     def renew(self, generator: Generator) -> None:
         """Offers the policy as it is now to the generator; other processes wait until the first has done so."""
@@ -185,11 +191,36 @@ class Run:
         old_S = scores.in_order().detach()
         sampled_S = drawn.sampled_S.to(old_S.device)
         about = experience.figures(drawn, worth)
-        about["mismatch"] = float(losses.mismatch(old_S, sampled_S))
+        about["mismatch"] = means.times(losses.mismatch(old_S, sampled_S), int((~sampled_S.isnan()).sum()))
         if self.generator:
             about |= experience.served(drawn, old_S, sampled_S)
+            self._check_temperature(drawn, old_S, sampled_S)
         held_S = self.reference_S(drawn) if self.needs_kl else None
         return Learnt(worth, old_S, advantages_S, losses.importance(old_S, sampled_S), held_S, about, **more)
+
+    @torch.no_grad()
+    def _check_temperature(self, drawn: Experience, old_S: Tensor, sampled_S: Tensor) -> None:
+        """Raises ``TrainingError`` where a server's log-probabilities are not those at the temperature of drawing.
+
+        Told by the first answers of a start: they are then nearer to what this policy gives them at temperature 1.
+        """
+        own = self.scorer.distribution
+        if self.compared or own.temperature == 1:
+            return
+        self.compared, known_S = True, ~sampled_S.isnan()
+        self.scorer.distribution = Distribution()
+        try:
+            plain_S = self.scorer(drawn.rows).in_order()
+        finally:
+            self.scorer.distribution = own
+        apart = [means.summed((logps_S - sampled_S)[known_S].abs()) for logps_S in (old_S, plain_S)]
+        found = means.averaged([dict(zip(("drawn", "plain"), apart, strict=True))], self.accelerator)
+        if found and found["drawn"] > max(ROUNDING, found["plain"]):
+            raise loop.TrainingError(
+                f"the server's log-probabilities are not those at --temperature {own.temperature}: they differ from "
+                f"this policy's by {found['drawn']:.3f} there and by {found['plain']:.3f} at temperature 1; start vLLM "
+                "with --logprobs-mode processed_logprobs, or take --temperature 1"
+            )
 
     # ------------------------------------------------------------------------------------------------------ an update
 
@@ -201,13 +232,20 @@ class Run:
         """Around a pass with gradients, which are exchanged between processes with the last one of an update."""
         return _both(self.accelerator.autocast(), loop.synchronised(self.accelerator, self.wrapped, last))
 
+    def portions(self, drawn: Sequence[Experience], over: str) -> list[float]:
+        """What the mean over each pass, of its tokens or its sequences, weighs in the update (``means.portions``)."""
+        return means.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
+
     def update(self, ids: Sequence[str]) -> None:
         loop.step(self.accelerator, self.wrapped, self.optimizer, self.config.clip_norm, ids)
 
-    def after(self, found: Sequence[dict[str, float]], drawn: Experience, worth: Rewarded) -> None:
-        """Logging, watching, validation and checkpoints after a step; stops a run that has collapsed."""
+    def averaged(self, found: Sequence[dict[str, Ratio]]) -> dict[str, float]:
+        """The figures of a step over all its passes and all processes."""
+        return spread(means.averaged(found, self.accelerator))
+
+    def after(self, mean: dict[str, float], drawn: Experience, worth: Rewarded) -> None:
+        """Logging, watching, validation and checkpoints after a step of these figures; stops a run that collapses."""
         config, rate = self.config, self.rate
-        mean = _averaged(found, self.rewards, self.accelerator)
         if (iou := mean.get("iou")) is not None:
             self.state.iou = iou if self.state.iou is None else 0.95 * self.state.iou + 0.05 * iou
         if config.kl_target is not None:
@@ -216,6 +254,7 @@ class Run:
         self.step += 1
         if logs:
             self.log.write(self.step, lr=rate, **mean)
+        self._watch(mean)
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
             watching.sample(drawn, worth, config, self.step)
         if why := watching.collapsed(mean, self.state, config):
@@ -227,11 +266,19 @@ class Run:
         if config.checkpoint_every and self.step % config.checkpoint_every == 0 and self.step < self.total:
             loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
 
+    def _watch(self, mean: dict[str, float]) -> None:
+        """Counts the updates in which rewards told answers apart, and says after some which never did."""
+        watching.count(mean, [reward.name for reward in self.rewards if reward.weight], self.state)
+        if self.step == watching.SOON < self.total and self.accelerator.is_main_process:
+            for words in watching.alike(self.state, self.step):
+                screen.say(words)
+
     def validate(self) -> None:
         """Greedy answers on validation; keeps the weights that do best."""
         config = self.config
         answering = 2 * config.batch_size, config.max_new_tokens, config.seed
-        found = greedy.validate(self.scorer, self.asked, self.stream, *answering)
+        with self.accelerator.autocast():
+            found = greedy.validate(self.scorer, self.asked, self.stream, *answering)
         self.log.write(self.step, **found)
         if config.keep_best:
             first = self.accelerator.is_main_process
@@ -253,23 +300,16 @@ class Run:
                 "learning_rate": config.learning_rate,
                 "updates": self.total * config.updates,
                 "kept": self.total if self.best.score is None else self.best.step,
+                "precision": config.precision,
             }
-            seconds = time.monotonic() - self.started
-            runs.write(config.out, self.asked_for.command, self.asked_for.config, inputs, seconds, chosen=choice)
+            seconds, asked_for = time.monotonic() - self.started, (self.asked_for.command, self.asked_for.config)
+            apart = {"of": self.total, **self.state.differed}
+            runs.write(config.out, *asked_for, inputs, seconds, chosen=choice, told_apart=apart)
             loop.drop(self.checkpoints, config.keep_checkpoints)
-        self.accelerator.end_training()
+            for words in watching.alike(self.state, self.total, ended=True):
+                screen.say(words)
+        loop.finish(self.accelerator)
         return config.out
-
-
-def _averaged(
-    parts: Sequence[dict[str, float]], rewards: Sequence[Reward], accelerator: Accelerator
-) -> dict[str, float]:
-    """Mean of each figure over passes and processes, of those that have it: a reward may have no verdict in one."""
-    told = {f"{reward.name}{what}" for reward in rewards for what in ("", "_spread", "_zero", "_none")}
-    names = sorted(told | {name for part in parts for name in part} | {"iou", "kl"})
-    table = torch.tensor([[part.get(name, float("nan")) for name in names] for part in parts], dtype=torch.float32)
-    values = accelerator.gather(table.to(accelerator.device)).nanmean(0).tolist()
-    return {name: value for name, value in zip(names, values, strict=True) if value == value}
 
 
 class JudgeError(RuntimeError):
@@ -280,23 +320,6 @@ class JudgeError(RuntimeError):
 def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any]) -> Iterator[None]:
     with first, second:
         yield
-
-
-class Critic(nn.Module):
-    """A value for each state: a line through the language model's last hidden state, 0 at first.
-
-    ``through`` lets its error reach the language model too, as in PPO's shared networks.
-    """
-
-    def __init__(self, width: int, through: bool):
-        super().__init__()
-        self.line = nn.Linear(width, 1)
-        self.through = through
-        nn.init.zeros_(self.line.weight)
-        nn.init.zeros_(self.line.bias)
-
-    def forward(self, hidden_SD: Tensor) -> Tensor:
-        return self.line((hidden_SD if self.through else hidden_SD.detach()).float())
 
 
 def begin(
@@ -312,17 +335,20 @@ def begin(
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
     started = time.monotonic()
-    accelerator = loop.accelerator(config.out, config.trackers)
-    named, asked = experience.parts(config), experience.questions(config)
+    accelerator = loop.accelerator(config.out, config.trackers, config.precision)
+    say = screen.say if accelerator.is_main_process else lambda words: None
+    named, asked = experience.tried(config, judge is not None, say)
+    if config.lora_dropout:
+        say("note: --lora-dropout does nothing here: what draws answers and what is taught by them is one policy")
     small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
-    config = adapt.resolved(config, lora=1e-5, full=1e-6, small=small)
+    config = adapt.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     checkpoints = config.out / "checkpoints"
     made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + runs.sha256(config.records)}
     loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
-    reference = _reference(loaded.model, loaded.chat, config)
-    model = adapt.prepare(loaded.model, config)
+    reference = policy.reference(loaded.model, loaded.chat, config)
+    model = policy.recomputing(adapt.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
     width = whole(model).config.get_text_config().hidden_size
     scorer = Scorer(
@@ -356,7 +382,7 @@ def begin(
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)
     accelerator.init_trackers(asked_for.command.replace("train ", "unveil-"), config=runs.plain(config))
-    wrapped.train()
+    wrapped.eval()  # as when it draws: with dropout the policy that is taught would be another one
     images = [d.image for d in asked.train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
@@ -367,11 +393,3 @@ def begin(
     if step == 0 and asked.val and config.validate_every:
         run.validate()
     return run
-
-
-def _reference(model: Any, chat: Any, config: Any) -> Scorer | None:
-    """The model before training: a copy where all weights are trained; adapters are simply switched off."""
-    if config.method == "lora":
-        return None
-    held = copy.deepcopy(model).requires_grad_(False).eval()
-    return Scorer(held, chat, Features(whole(held), chat.processor.image_processor, config.cache_mb))

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from unveil import gaze, plugins
 from unveil.geometry import Box, match, mean_iou
 from unveil.records import Dialogue, Finding, Record
+from unveil.train.own_rewards import FormError, Own, read, short, told
 from unveil.verdict import EXACT, Case, Outcome, judge, merit, overlap
 
 Combination = Literal["max", "z", "sum"]
@@ -215,21 +216,37 @@ class Reward:
     """A reward by name; weight 0 only watches it. ``scaled`` rewards are divided by the best of a group ("max")."""
 
     name: str
-    function: Function
+    function: Function | Own
     weight: float = 1.0
     scaled: bool = True
 
-    def __call__(self, answered: Answered) -> float:
-        """Its value, NaN for none; raises ``RewardError`` where it fails."""
+    def of(self, group: Sequence[Answered]) -> list[float]:
+        """Its values for the answers to one question, NaN for none; raises ``RewardError`` where it fails."""
+        where = f"{group[0].dialogue.id}: reward {self.name}"
         try:
-            value = self.function(answered)
+            if isinstance(self.function, Own):
+                values = self.function(group)
+            else:
+                values = [self.function(answered) for answered in group]
         except Exception as error:  # whatever a user's function raises is told with the item
-            raise RewardError(f"{answered.dialogue.id}: reward {self.name} raised {error!r}") from error
-        if value is None:
-            return math.nan
-        if not isinstance(value, (int, float, np.floating, np.integer)) or not math.isfinite(value):
-            raise RewardError(f"{answered.dialogue.id}: reward {self.name} gave {value!r}, not a finite number or None")
-        return float(value)
+            raise RewardError(f"{where} raised {told(error)}") from error
+        if len(values) != len(group):
+            raise RewardError(f"{where} gave {len(values)} values for {len(group)} answers")
+        return [_value(value, where) for value in values]
+
+    def __call__(self, answered: Answered) -> float:
+        """Its value for one answer."""
+        return self.of([answered])[0]
+
+
+def _value(value: Any, where: str) -> float:
+    """A number, also numpy's or torch's; NaN for None."""
+    if value is None:
+        return math.nan
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value
+    if not isinstance(plain, int | float) or not math.isfinite(plain):
+        raise RewardError(f"{where} gave {short(value)}, not a finite number or None")
+    return float(plain)
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -245,10 +262,13 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def named(name: str, weight: float) -> Reward:
-    """A reward of this file, ``hits@0.5``, or a user's FILE.py:FUNCTION, which takes an ``Answered``."""
+    """A reward of this file, ``hits@0.5``, or a user's FILE.py:FUNCTION (``own_rewards``)."""
     if ":" in name:
-        function: Callable[..., Any] = plugins.function(name)
-        return Reward(f"{Path(name.rpartition(':')[0]).stem}.{name.rpartition(':')[2]}", function, weight)
+        label = f"{Path(name.rpartition(':')[0]).stem}.{name.rpartition(':')[2]}"
+        try:
+            return Reward(label, read(plugins.function(name)), weight)
+        except FormError as error:
+            raise RewardError(f"reward {label}: {error}") from error
     base, _, threshold = name.partition("@")
     if base == "hits" and threshold:
         least = _number(threshold)
@@ -340,16 +360,31 @@ _SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 }
 
 
-def watched(parts_QG: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """What is logged of each part: mean, spread, share of zeros, and share without a verdict."""
-    out = {}
-    for name, values in parts_QG.items():
-        known = values[~np.isnan(values)]
-        out[f"{name}_none"] = float(np.isnan(values).mean())
-        if len(known):
-            out |= {
-                name: float(known.mean()),
-                f"{name}_spread": float(known.std()),
-                f"{name}_zero": float((known == 0).mean()),
-            }
+def watched(
+    parts_QG: Mapping[str, NDArray[np.float64]], usable_QG: NDArray[np.bool_]
+) -> dict[str, tuple[float, float]]:
+    """What is logged of each part, as sums and counts: mean and mean square, shares of zeros and of those without a
+    verdict, and the share of groups of which it told no two usable answers apart."""
+    out: dict[str, tuple[float, float]] = {}
+    for name, values_QG in parts_QG.items():
+        known = values_QG[~np.isnan(values_QG)]
+        judged_QG = usable_QG & ~np.isnan(values_QG)
+        most_Q, least_Q = (np.where(judged_QG, sign * values_QG, -np.inf).max(1) for sign in (1, -1))
+        out |= {
+            name: (known.sum(), known.size),
+            f"{name}_squared": ((known**2).sum(), known.size),
+            f"{name}_zero": ((known == 0).sum(), known.size),
+            f"{name}_none": (np.isnan(values_QG).sum(), values_QG.size),
+            f"{name}_alike": ((most_Q + least_Q <= FLAT).sum(), len(values_QG)),
+        }
+    return {name: (float(total), float(count)) for name, (total, count) in out.items()}
+
+
+def spread(mean: Mapping[str, float]) -> dict[str, float]:
+    """The figures with standard deviations in the place of mean squares."""
+    out = dict(mean)
+    for name in [name for name in mean if name.endswith("_squared")]:
+        own = name.removesuffix("_squared")
+        variance = out.pop(name) - mean[own] ** 2
+        out[f"{own}_spread"] = variance**0.5 if variance > FLAT**1.5 else 0.0  # rounding makes none
     return out

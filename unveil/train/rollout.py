@@ -26,6 +26,7 @@ from unveil.models import language_model
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.train.engine import Distribution, Scorer, logits, positions, whole, windows
+from unveil.train.loop import TrainingError, beyond_fp16
 from unveil.train.tree import Forest
 
 COMPACT = 0.75
@@ -122,9 +123,11 @@ def rollout(
 
 
 def draw(logits_RV: Tensor, distribution: Distribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A token for each row and its log-probability, (R,) each."""
+    """A token for each row and its log-probability, (R,) each; ``TrainingError`` where a logit is not finite."""
     greedy = distribution.temperature == 0
     logps_RV = (replace(distribution, temperature=1.0) if greedy else distribution)(logits_RV).log_softmax(-1)
+    if logps_RV[:, 0].isnan().any():  # one such logit leaves no number in its row
+        raise TrainingError(f"the model's logits are not finite{beyond_fp16(logits_RV.device)}")
     drawn_R1 = logps_RV.argmax(-1, True) if greedy else torch.multinomial(logps_RV.exp(), 1, generator=generator)
     ids_R = drawn_R1[:, 0]
     return ids_R, logps_RV.gather(1, ids_R[:, None])[:, 0]

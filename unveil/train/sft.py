@@ -22,7 +22,7 @@ from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, greedy, looking, loop, losses, questions
+from unveil.train import adapt, greedy, looking, loop, losses, means, questions
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -55,10 +55,10 @@ class SftConfig(adapt.Options):
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
     asked, started = config, time.monotonic()
-    accelerator = loop.accelerator(config.out, config.trackers)
+    accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
     asked_val = answered(config)
-    config = adapt.resolved(config, lora=2e-4, full=1e-5, small=1e-3)
+    config = adapt.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
@@ -104,7 +104,8 @@ def main(config: SftConfig) -> Path:
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if asked_val and step in ends:
                 policy, batch = accelerator.unwrap_model(scorer), config.batch_size
-                found = greedy.validate(policy, asked_val, stream, batch, config.max_new_tokens, config.seed)
+                with accelerator.autocast():
+                    found = greedy.validate(policy, asked_val, stream, batch, config.max_new_tokens, config.seed)
                 log.write(step, **found)
                 best.offer(found.get("val_score"), step, policy.model, accelerator.is_main_process)
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
@@ -117,10 +118,11 @@ def main(config: SftConfig) -> Path:
         adapt.save(policy.model, chat, config)
         inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
         kept = total if best.score is None else best.step
-        choice = {"method": config.method, "learning_rate": config.learning_rate, "updates": total, "kept": kept}
+        choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total, "kept": kept}
+        choice["precision"] = config.precision
         runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
         loop.drop(checkpoints, config.keep_checkpoints)
-    accelerator.end_training()
+    loop.finish(accelerator)
     return config.out
 
 
@@ -187,9 +189,8 @@ def update(
         summed += loss.detach()
         looked.append(shares.detach())
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    found = torch.cat(looked)
-    own = {"looked": float(found.mean())} if len(found) else {}
-    return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), own
+    found = means.averaged([{"looked": means.summed(torch.cat(looked))}], accelerator)
+    return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), found
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -16,6 +16,8 @@ from unveil.train.rewards import Answered
 SAMPLES = "samples.jsonl"
 KEPT = 0.8
 """Share of a running mean that an update leaves."""
+SOON = 10
+"""Updates after which it is said of a reward that it has told no answers apart."""
 
 
 def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> str | None:
@@ -32,6 +34,31 @@ def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> s
     if found["entropy"] < config.least_entropy * first["entropy"]:
         return f"entropy is {found['entropy']:.4f} nats a token, at first {first['entropy']:.4f} (--least-entropy)"
     return None
+
+
+def count(found: Mapping[str, float], rewards: Sequence[str], state: Progress) -> None:
+    """Counts an update in which each of the rewards, and their total, told two answers to one question apart."""
+    alike = {"total": found["groups_alike"], **{name: found[f"{name}_alike"] for name in rewards}}
+    for name, share in alike.items():
+        state.differed[name] = state.differed.get(name, 0) + (share < 1)
+
+
+def alike(state: Progress, updates: int, ended: bool = False) -> list[str]:
+    """What is to be said of rewards that in so many updates never told two answers to one question apart."""
+    never = [name for name, times in state.differed.items() if not times]
+    names = ", ".join(name for name in state.differed if name != "total")
+    long = "1 update" if updates == 1 else f"{updates} updates"
+    if "total" in never:
+        is_learnt = "was learnt" if ended else "is learnt so far"
+        return [
+            f"warning: nothing {is_learnt}: in {long} all answers to a question always earned the same "
+            f"({names}); see groups_alike in metrics.jsonl"
+        ]
+    return [
+        f"warning: the reward {name} teaches nothing: in {long} it was always the same, or without a "
+        f"verdict, for all answers to a question; see {name}_alike in metrics.jsonl"
+        for name in never
+    ]
 
 
 def sample(experience: Experience, worth: Rewarded, config: Options, step: int, count: int = 2) -> None:

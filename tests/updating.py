@@ -1,0 +1,111 @@
+"""What the tests of updates share: questions, answers to them that do not depend on who asks, and gradients caught.
+
+Run as a program, the part of one process of several: ``updating.py RECIPE FOLDER MODEL OUT``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unveil.encoding import Chat
+from unveil.records import Dialogue, write_jsonl
+from unveil.rows import Encoded
+from unveil.sampling import seed_of
+from unveil.train import dpo, grpo, loop, ppo
+from unveil.train.dpo import DpoConfig
+from unveil.train.engine import Distribution
+from unveil.train.grpo import GrpoConfig
+from unveil.train.ppo import PpoConfig
+from unveil.train.rollout import Drawn
+
+ROWS = 7
+REWARD = "def varied(answered):\n    return len(answered.text) % 7 / 6\n"
+
+
+class Answers:
+    """A generator whose answers follow from a question's id alone; those to some questions are much longer."""
+
+    def renew(self, step: int, save: Any) -> None:
+        pass
+
+    def __call__(
+        self, chat: Chat, dialogues: Sequence[Dialogue], questions: Sequence[Encoded], answers: int, most: int,
+        distribution: Distribution, seed: int,
+    ) -> list[Drawn]:  # fmt: skip
+        out = []
+        for q, dialogue in enumerate(dialogues):
+            seed = seed_of("answers", dialogue.id)
+            rng = np.random.default_rng(seed)
+            letters = [i for word in "abcdefgh" for i in chat.tokenizer(word, add_special_tokens=False)["input_ids"]]
+            for _ in range(answers):
+                words = int(rng.integers(2, 4) if seed % 2 else rng.integers(10, 20))
+                ids = [*rng.choice(letters, words).tolist(), chat.end[0]]
+                out.append(Drawn(q, ids, [float("nan")] * len(ids), cut=False))
+        return out
+
+
+def write_open(folder: Path) -> None:
+    """Open questions of the training split, whose answers can all be read, and a reward that differs among these."""
+    from conftest import dialogue, records_in
+
+    records = [replace(record, split="train") for record in records_in(folder, ROWS)]
+    write_jsonl(folder / "records.jsonl", records)
+    asked = [dialogue(r.id, r.image, "What is seen?", "a b", kind="open") for r in records]
+    write_jsonl(folder / "dialogues.jsonl", asked)
+    (folder / "mine.py").write_text(REWARD)
+
+
+@contextmanager
+def caught(gradients: list[Tensor]) -> Iterator[None]:
+    """Keeps the gradient of each update as one vector."""
+    real = loop.step
+
+    def step(accelerator: Any, model: Any, *rest: Any) -> None:
+        scale = accelerator.scaler.get_scale() if accelerator.scaler else 1.0
+        own = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(own) / scale)
+        real(accelerator, model, *rest)
+
+    loop.step = step
+    try:
+        yield
+    finally:
+        loop.step = real
+
+
+def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> tuple[list[Tensor], list[dict]]:
+    """The gradients and the log of a run over the questions, or pairs, of a folder."""
+    usual = {"out": out, "model": str(model), "validate_every": 0, "checkpoint_every": 0, "log_every": 1, "workers": 0}
+    usual |= {"learning_rate": 1e-3, "epochs": 1.0, "together": 1}
+    gradients: list[Tensor] = []
+    with caught(gradients):
+        if recipe == "dpo":
+            dpo.main(DpoConfig(**{"pairs": folder / "pairs.jsonl", "sft_weight": 0.5, **usual, **more}))
+        else:
+            kind, main = {"grpo": (GrpoConfig, grpo.main), "ppo": (PpoConfig, ppo.main)}[recipe]
+            asked = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl", "kinds": ("open",)}
+            asked |= {"rewards": (f"{folder}/mine.py:varied",), "answers": 3, "samples_every": 0, "combination": "sum"}
+            learning: dict[str, Any] = {"least_entropy": 0.0, "most_unusable": 1.0, "entropy": 0.01, "kl": 0.1}
+            run: Callable[..., Path] = main
+            run(kind(**{**asked, **learning, **usual, **more}), generator=Answers())
+    return gradients, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    recipe, *paths = sys.argv[1:]
+    data, start, made = map(Path, paths)
+    found, _ = updated(recipe, data, start, made / recipe, batch_size=2, accumulate=2)
+    if os.environ["RANK"] == "0":
+        save_file({str(i): gradient for i, gradient in enumerate(found)}, made / f"{recipe}.safetensors")

@@ -1,0 +1,97 @@
+"""A user's own functions as rewards: in our form, or in the one that TRL's trainers call.
+
+Ours takes an answer beside the truth, ``def reward(answered)``. TRL's takes lists, an item for each answer,
+``def reward(completions, **kwargs)``: it is given the answers to one question at a time, and the columns of
+``dialogues.jsonl`` as far as it asks for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from unveil.records import Dialogue
+
+if TYPE_CHECKING:
+    from unveil.train.rewards import Answered
+
+#: What a function in TRL's form may ask for.
+COLUMNS = ("prompts", "completions", "answered", *(f.name for f in fields(Dialogue)))
+#: What only its functions name.
+TRLS = {"completions", "completion_ids", "prompts"}
+LONGEST = 200
+"""Characters of a user's value or error that a message repeats."""
+
+
+class FormError(ValueError):
+    """A function that cannot be called as a reward."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A user's function as a reward of all answers to one question.
+
+    ``form`` says what it takes: an answer beside the truth, or lists as TRL's do, in which an answer is a text, or a
+    chat of one message.
+    """
+
+    function: Callable[..., Any]
+    form: Literal["answered", "texts", "messages"]
+
+    def __call__(self, group: Sequence[Answered]) -> list[Any]:
+        if self.form == "answered":
+            return [self.function(answered) for answered in group]
+        found = self.function(**self._asked(group))
+        if not isinstance(found, Iterable):
+            raise TypeError(f"gave {short(found)}, not a list with a number for each completion")
+        return found.tolist() if hasattr(found, "tolist") else list(found)
+
+    def _asked(self, group: Sequence[Answered]) -> dict[str, list[Any]]:
+        """The arguments, of what there is what it asks for."""
+        chat = self.form == "messages"
+        rows = [answered.dialogue for answered in group]
+        have: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Dialogue)}
+        have["answered"] = list(group)
+        for name, role, texts in (
+            ("prompts", "user", [row.question for row in rows]),
+            ("completions", "assistant", [answered.text for answered in group]),
+        ):
+            have[name] = [[{"role": role, "content": text}] for text in texts] if chat else texts
+        takes = inspect.signature(self.function).parameters
+        anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        return {name: column for name, column in have.items() if anything or name in takes}
+
+
+def read(function: Callable[..., Any]) -> Own:
+    """The function in the form that its signature tells; raises ``FormError`` for one that cannot be called."""
+    ours = "a reward is `def reward(answered)`, or in TRL's form `def reward(completions, **kwargs)`"
+    if inspect.iscoroutinefunction(function):
+        raise FormError(f"it is asynchronous; {ours}")
+    signature = inspect.signature(function)
+    if not TRLS & set(signature.parameters):
+        try:
+            signature.bind(None)
+        except TypeError as error:
+            raise FormError(f"its signature is {signature}; {ours}") from error
+        return Own(function, "answered")
+    try:
+        signature.bind(**{name: [] for name in signature.parameters if name in COLUMNS})
+    except TypeError as error:
+        raise FormError(f"{error}; there are {', '.join(COLUMNS)}") from error
+    return Own(function, "texts")
+
+
+def told(error: BaseException) -> str:
+    """An exception in a line, with the place where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{short(error)} ({Path(place.filename).name}, line {place.lineno})"
+
+
+def short(value: object) -> str:
+    """A value as a message repeats it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
