@@ -31,6 +31,7 @@ CORE = {
     "profiles",
     "sampling",
     "spelling",
+    "untrusted",
     "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.

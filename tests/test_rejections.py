@@ -151,7 +151,7 @@ def test_few_boxes_that_do_not_fit_are_remarked_where_another_order_fits_all(tmp
     boxes = [[80 + n, 80, 20, 20] for n in range(38)] + [[185, 80, 20, 20], [186, 80, 20, 20]]
     coco(tmp_path / "data", boxes)
     summary, _ = read(tmp_path)
-    assert any("All boxes fit by --box-convention centre" in note.text for note in summary.notes)
+    assert any("All boxes fit by --box-convention centre" in note for note in summary.notes)
 
 
 def test_reasons_are_joined_where_they_differ_in_values_only_and_show_the_first() -> None:
@@ -175,4 +175,4 @@ def test_a_finding_that_stands_twice_counts_once(tmp_path: Path) -> None:
     (tmp_path / "data/a.json").write_text(json.dumps(about))
     summary, (record,) = read(tmp_path)
     assert len(record.findings) == summary.findings == 1
-    assert [note.count for note in summary.notes if "repeats another" in note.text] == [2]
+    assert [n for n in summary.notes if n.startswith("findings that repeat") and "2 times" in n]

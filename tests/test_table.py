@@ -53,7 +53,7 @@ def read(data: Path, **options: Any) -> Found:
     summary = ingest(data, "csv", out, Options(**{"allow_rejected": 1.0} | options))
     records = {record.id.partition("/")[2]: record for record in read_jsonl(summary.records_file, Record)}
     rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
-    return Found(records, rejected, [note.text for note in summary.notes])
+    return Found(records, rejected, list(summary.notes))
 
 
 # What columns hold

@@ -41,7 +41,7 @@ def read(data: Path, **options: Any) -> tuple[dict[str, Record], list[dict[str, 
     summary = ingest(data, "yolo", out, Options(**{"allow_rejected": 1.0} | options))
     rejected = [json.loads(line) for line in summary.rejected_file.read_text().splitlines()]
     records = {record.source.file or "": record for record in read_jsonl(summary.records_file, Record)}
-    return records, rejected, [note.text for note in summary.notes]
+    return records, rejected, list(summary.notes)
 
 
 @pytest.fixture

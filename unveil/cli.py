@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import tyro
 
 from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages, study
+from unveil.untrusted import JsonError, read_json, shortened
 
 
 def train_sft(config: Any) -> None:
@@ -225,9 +225,15 @@ def _saved(kind: type, path: Path, name: str) -> Any:
     """The configuration that an earlier run has left in its run.json."""
     if not path.is_file():
         raise records.RecordError(f"{path}: no such file")
-    about = json.loads(path.read_text())
-    if about.get("command") not in (name, "run" if name == "demo" else name):
-        raise records.RecordError(f"{path} is of `unveil {about.get('command')}`, not of `unveil {name}`")
+    wanted = "--config takes the run.json that a command has left beside its output"
+    try:
+        about = read_json(path)
+    except JsonError as error:
+        raise records.RecordError(f"{error}; {wanted}") from error
+    if not isinstance(about, dict) or not {"command", "config"} <= about.keys():
+        raise records.RecordError(f"{path} says of no command how it was run; {wanted}")
+    if about["command"] not in (name, "run" if name == "demo" else name):
+        raise records.RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
     return records.build(kind, about["config"], str(path))
 
 

@@ -6,7 +6,6 @@ is not done again, so a run that was stopped goes on with the same command.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from unveil.stages import (
     ingest,
     score,
 )
+from unveil.untrusted import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,9 +296,9 @@ def report(config: ReportConfig) -> Path:
     from unveil.evaluate.report import Inputs, write_report
 
     out = config.run
-    about = json.loads((out / "run.json").read_text()) if (out / "run.json").is_file() else {"config": {}}
+    about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
     source = about["config"].get("data") or "drawn images"
-    names = list(json.loads((out / "scores.json").read_text())["models"])
+    names = list(read_json(out / "scores.json", lenient=True)["models"])
     inputs = Inputs(
         title=f"{about['config'].get('model', 'model')} on {source}",
         records=_records(out),

@@ -77,6 +77,11 @@ def ingest(config: IngestConfig) -> None:
         for reason in summary.reasons:
             what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} images"
             screen.say(f"  {what}: {reason}")
+        for note in summary.notes:
+            screen.say(f"  note: {note}")
+        if summary.splits.keys() != {""}:
+            sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
+            screen.say(f"  published splits: {sizes}")
     runs.write(config.out, "ingest", config, [], time.monotonic() - started)
 
 

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.ingest import coco, rejections, table, voc, yolo
 from unveil.ingest.conventions import Spread
-from unveil.ingest.folder import Folder, Note, Reader
+from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
-from unveil.records import Record, read_jsonl, write_jsonl
+from unveil.records import Record, read_jsonl, to_json, write_jsonl
+from unveil.untrusted import printable, quoted, shortened
 
 __all__ = ["READERS", "Folder", "Incomplete", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+
+#: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
+LONGEST_REASON = 400
 
 
 @dataclass(frozen=True)
 class Summary:
     """What a run made. ``rejected`` counts the entries of rejected.jsonl, ``reasons`` the annotation rows that are lost
-    for each reason (0 for images that nobody annotated); ``splits`` the records by what was published; ``notes`` say
-    how the folder was read."""
+    for each reason (0 for images that nobody annotated), ``splits`` the records of each published split ("" for none),
+    ``notes`` what is to be said about how the files were read."""
 
+    format: str
     records: int
     findings: int
     rejected: int
     reasons: tuple[rejections.Reason, ...]
     splits: dict[str, int]
-    notes: tuple[Note, ...]
+    notes: tuple[str, ...]
     records_file: Path
     rejected_file: Path
 
@@ -41,108 +47,115 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
     rejected is written even then.
     """
-    out, options = Path(out).resolve(), options or Options()
-    folder = Folder.of(Path(data), options)
+    out = Path(out).resolve()
+    folder = Folder.of(Path(data), options or Options())
     read = _reader(folder, format)
+    work = _Work(folder, format, read, out)
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
-    rejected: list[Rejected] = []
-    again: dict[str, list[Record]] = {}
-    incomplete: set[str] = set()
-    spread = Spread()
-    rows = 0
-
-    def accepted() -> Iterator[Record]:
-        """The records. What forbids to go on is raised in here, so that no records.jsonl is left behind."""
-        nonlocal rows
-        seen: set[str] = set()
-        try:
-            for item in read(folder):
-                if isinstance(item, Rejected):
-                    rejected.append(item)
-                    continue
-                if isinstance(item, Incomplete):
-                    incomplete.add(item.file)
-                    continue
-                stated = len(item.findings) + len(item.questions)
-                rows += stated or item.completeness != "partial"  # that there is nothing is a statement too
-                spread.add(item)
-                record = relocated(_without_repeats(item, folder), out)
-                if item.id in seen:
-                    again.setdefault(item.id, []).append(record)
-                else:
-                    seen.add(item.id)
-                    yield record
-            rejected.extend(folder.refused)
-        finally:
-            write_jsonl(rejected_file, rejected)
-        if not seen:
-            said = "; ".join(f"{r.entries} x {r}" for r in rejections.reasons(rejected)[:3]) or "it holds no image"
-            raise IngestError(f"{data}: not one record: {said}. See {rejected_file}")
-        guessed = format != "yolo" and options.box_units is None
-        if refused := (guessed and spread.doubt()) or rejections.refusal(rows, rejected, options, read_by):
-            raise IngestError(f"{data}: {refused}. See {rejected_file}")
-        for remark in (guessed and spread.remark(), rejections.remark(rows, rejected, options, read_by)):
-            if remark:
-                folder.note(remark, "")
-
-    def read_by(other: Options) -> Iterable[Record | Rejected | Incomplete]:
-        return read(Folder.of(Path(data), other))
-
-    counted = _Counted()
-    write_jsonl(records_file, counted.of(accepted()))
-    if again or incomplete:
-        counted = _Counted()
-        write_jsonl(records_file, counted.of(_mended(records_file, again, incomplete, folder, rejected)))
-    write_jsonl(rejected_file, rejected)
+    partial = out / "records.jsonl.read"
+    try:
+        write_jsonl(partial, work.counted(work.records()))
+        if work.again or work.incomplete:
+            write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
+        partial.replace(records_file)
+    except IngestError as error:
+        raise IngestError(f"{data}: {error}. See {rejected_file}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+        write_jsonl(rejected_file, work.rejected)
     return Summary(
-        counted.splits.total(),
-        counted.findings,
-        len(rejected),
-        tuple(rejections.reasons(rejected)),
-        dict(counted.splits),
-        tuple(folder.notes.values()),
+        format,
+        work.splits.total(),
+        work.findings,
+        len(work.rejected),
+        tuple(rejections.reasons(work.rejected)),
+        dict(work.splits),
+        tuple(map(str, folder.notes.values())),
         records_file,
         rejected_file,
     )
 
 
-def _without_repeats(record: Record, folder: Folder) -> Record:
-    """The record with each finding once."""
-    once = rejections.without_repeats(record.findings)
-    for _ in range(len(record.findings) - len(once)):
-        folder.note("finding that repeats another of its image, equal in name and place: counted once", record.id)
-    return dataclasses.replace(record, findings=once)
+class _Work:
+    """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
-
-def _mended(
-    file: Path, again: dict[str, list[Record]], incomplete: set[str], folder: Folder, rejected: list[Rejected]
-) -> Iterator[Record]:
-    """The records of a file, each joined with what else was read of its image; none is complete that has lost some."""
-    for record in read_jsonl(file, Record):
-        others = again.get(record.id, [])
-        name = record.source.file or record.image
-        if others:
-            how = "they differ, so it is not complete" if differ([record, *others]) else "they are equal"
-            folder.note(f"image annotated in several places, which were joined: {how}", name)
-        try:
-            for whole in joined([record, *others]):
-                lost = whole.completeness == "exhaustive" and whole.source.file in incomplete
-                yield dataclasses.replace(whole, completeness="partial") if lost else whole
-        except AnnotationError as error:
-            rejected.append(Rejected(name, None, str(error)))
-
-
-class _Counted:
-    """Counts the records that go through it."""
-
-    def __init__(self) -> None:
+    def __init__(self, folder: Folder, format: str, read: Reader, out: Path) -> None:
+        self.folder, self.read, self.out = folder, read, out
+        self.in_pixels = format != "yolo" and folder.options.box_units is None
+        self.rejected: list[Rejected] = list(folder.refused)
+        self.again: dict[str, list[Record]] = {}
+        self.incomplete: set[str] = set()
+        self.spread = Spread()
+        self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()
-        self.findings = 0
 
-    def of(self, records: Iterator[Record]) -> Iterator[Record]:
+    def records(self) -> Iterator[Record]:
+        """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
+        seen: set[str] = set()
+        for item in self.read(self.folder):
+            if isinstance(item, Record):
+                record = self._taken(item)
+                if record is not None and record.id in seen:
+                    self.again.setdefault(record.id, []).append(record)
+                elif record is not None:
+                    seen.add(record.id)
+                    yield record
+            elif isinstance(item, Incomplete):
+                self.incomplete.add(item.file)
+            else:
+                reason = shortened(printable(item.reason), LONGEST_REASON)
+                self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
+        if not seen:
+            why = rejections.reasons(self.rejected)[:3]
+            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or "it holds no image"
+            raise IngestError(f"not one record: {said}")
+        options = self.folder.options
+        refused = rejections.refusal(self.rows, self.rejected, options, self._read_again)
+        if refused := (self.in_pixels and self.spread.doubt()) or refused:
+            raise IngestError(refused)
+        remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
+        remarks += [self.spread.remark()] if self.in_pixels else []
+        for remark in filter(None, remarks):
+            self.folder.note(remark)
+
+    def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
+        return self.read(Folder(self.folder.root, options))
+
+    def _taken(self, record: Record) -> Record | None:
+        """The record as it is kept, each finding once; None where it cannot be written."""
+        name = record.source.file or record.image
+        if reason := _half_a_character(record):
+            self.rejected.append(Rejected(printable(name), None, reason))
+            return None
+        stated = len(record.findings) + len(record.questions)
+        self.rows += stated or record.completeness != "partial"  # that it has none is a statement too
+        once = rejections.without_repeats(record.findings)
+        for _ in range(len(record.findings) - len(once)):
+            self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
+        record = dataclasses.replace(record, findings=once)
+        self.spread.add(record)
+        return relocated(record, self.out)
+
+    def mended(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Each record joined with what else was read of its image; none that has lost some is complete."""
         for record in records:
-            self.splits[record.split or ""] += 1
+            others = self.again.get(record.id, [])
+            name = record.source.file or record.image
+            if others:
+                how = "differ, so it is not complete" if differ([record, *others]) else "say the same"
+                self.folder.note(f"images annotated in several places, which {how}: joined", name)
+            try:
+                for whole in joined([record, *others]):
+                    lost = whole.completeness == "exhaustive" and whole.source.file in self.incomplete
+                    yield dataclasses.replace(whole, completeness="partial") if lost else whole
+            except AnnotationError as error:
+                self.rejected.append(Rejected(name, None, str(error)))
+
+    def counted(self, records: Iterator[Record]) -> Iterator[Record]:
+        self.findings, self.splits = 0, Counter()
+        for record in records:
             self.findings += len(record.findings)
+            self.splits[record.split or ""] += 1
             yield record
 
 
@@ -155,6 +168,16 @@ def _reader(folder: Folder, format: str) -> Reader:
             looks = f"it looks like {' or '.join(others)}"
             raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none; {looks}")
     return READERS[format]
+
+
+def _half_a_character(record: Record) -> str | None:
+    """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    try:
+        json.dumps(to_json(record), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
+    return None
 
 
 #: A third party adds a reader here; the two below only serve the message for a folder of another format.

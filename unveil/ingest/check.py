@@ -20,7 +20,6 @@ from typing import Literal
 import numpy as np
 
 from unveil import duplicates, geometry, pixels, runs
-from unveil.ingest.reading import AnnotationError, checked_mask
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
 
 Severity = Literal["error", "warning", "info"]
@@ -235,8 +234,8 @@ def _wrong(finding: Finding, record: Record) -> str | None:
         if finding.box is not None:
             geometry.checked(finding.box, record.width, record.height)
         if finding.mask is not None:
-            checked_mask(finding.mask, record.width, record.height)
-    except (AnnotationError, geometry.BoxError) as error:
+            geometry.checked_mask(finding.mask, record.width, record.height)
+    except (geometry.BoxError, geometry.MaskError) as error:
         return str(error)
     return None
 

@@ -7,14 +7,13 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
-from unveil.geometry import BoxError
+from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
@@ -25,13 +24,12 @@ from unveil.ingest.reading import (
     IngestError,
     Rejected,
     boxed,
-    checked_mask,
     number,
     outlined,
     parse_all,
-    quoted,
 )
 from unveil.records import Finding, Record
+from unveil.untrusted import JsonError, parse_json, quoted
 
 LOOKED_FOR = "a JSON file with images and annotations"
 
@@ -58,8 +56,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         text = ""
         try:
             text = folder.text(path, marked=True)
-            yield from _Reading(folder, path, seen, json.loads(text)).items()
-        except (AnnotationError, json.JSONDecodeError, RecursionError) as error:
+            yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
+        except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
             yield from _named(folder, path, text)
     yield from folder.unlisted(seen)
@@ -152,11 +150,14 @@ class _Reading:
         for name, entries in self.content.items():
             if name not in ("images", "annotations") and any(map(_is_annotation, _dicts(entries))):
                 self.orphans += len(entries)
-                yield Rejected(self.file, None, f"{len(entries)} annotations under {quoted(name)}, where COCO has none")
+                reason = f"annotations under {quoted(name)}, where COCO has none"
+                yield Rejected(self.file, None, reason, rows=len(entries))
         if self.orphans:
-            self.folder.note("annotations of no image that is listed: no image of the file is a negative", self.file)
+            self.folder.note(
+                "images without annotations are no negatives where some annotation has no image", self.file
+            )
         elif self.images and not any(of_image.values()):
-            self.folder.note("no annotation in the file: its images are read as negatives", self.file)
+            self.folder.note("files without any annotation: their images are read as negatives", self.file)
 
     def _reject(
         self, row: int, reason: str, place: Path | AnnotationError, rows: int = 1
@@ -196,7 +197,7 @@ class _Reading:
         wrong: dict[str, Exception] = {}
         try:
             shape = _outline(label, item.get("segmentation"), image, units)
-        except (AnnotationError, BoxError) as error:
+        except (AnnotationError, BoxError, MaskError) as error:
             wrong["mask"] = error
         try:
             if item.get("bbox"):
@@ -206,9 +207,11 @@ class _Reading:
         if box is None and shape is not None and shape.box is not None:
             box = boxed(label, shape.box, image, crowd=crowd)
         if box is None:
-            raise next(iter(wrong.values()), AnnotationError("neither bbox nor segmentation"))
+            raise wrong.get("box") or wrong.get("mask") or AnnotationError("neither bbox nor segmentation")
         for part, reason in wrong.items():  # of the two, the other is good
-            self.folder.note(f"{part} of an annotation set aside", f"{self.file}, annotation {row}: {reason}")
+            self.folder.note(
+                f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
+            )
         return Finding(label, box.box, shape.mask if shape else None, box.attributes)
 
 
@@ -266,7 +269,7 @@ def _outline(label: str, segmentation: Any, image: Image, units: Units) -> Findi
     if isinstance(segmentation, list):
         polygons = map(_numbers, _polygons(segmentation))
         return outlined(label, [points_in_pixels(polygon, image, units) for polygon in polygons], image)
-    mask_HW, code = checked_mask(segmentation, image.width, image.height)
+    mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
     return Finding(label, geometry.box_of_mask(mask_HW), code)
 
 

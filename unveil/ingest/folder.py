@@ -35,8 +35,12 @@ class Note:
     """What a user should know of how the folder was read: how often, and the first place."""
 
     text: str
-    example: str
+    example: str = ""
     count: int = 1
+
+    def __str__(self) -> str:
+        often = f"{self.count} times, such as " if self.count > 1 else ""
+        return f"{self.text} ({often}{self.example})" if self.example else self.text
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Folder:
     def _listed(self, root: Path) -> Listing:
         found = listing(root, self.options.links)
         for path, target in found.linked.items():
-            self.note("linked folder followed", f"{path.relative_to(root)} -> {target}")
+            self.note("linked folders are followed", f"{path.relative_to(root)} -> {target}")
         return found
 
     @cached_property
@@ -103,7 +107,7 @@ class Folder:
             try:
                 found.enter(self.relative(path), self.text(path), split, meant, last=turn == 3)
             except AnnotationError as error:
-                found.problems.append(Rejected(self.relative(path), None, str(error)))
+                found.problems.append(Rejected(self.relative(path), None, str(error), rows=0))
         return found
 
     @property
@@ -112,7 +116,7 @@ class Folder:
         apart = self._apart.refused if self.options.images else []
         return [*self.listing.refused, *apart, *self.lists.problems]
 
-    def note(self, text: str, example: str) -> None:
+    def note(self, text: str, example: str = "") -> None:
         """Something to be told at the end, with how often it was noted and the first example."""
         if text in self.notes:
             self.notes[text].count += 1
@@ -177,9 +181,9 @@ class Folder:
             told = stated is not None and shown != stored
             if told:
                 frame = "shown" if stated == shown else "stored"
-            why = "as the stated size tells" if told else "which no stated size tells: see --orientation"
-            picture = f"picture turned as viewers show it (EXIF orientation); its boxes were read on the {frame} one"
-            self.note(f"{picture}, {why}", self.relative(path))
+            why = "as their stated size tells" if told else "since no stated size tells (see --orientation)"
+            picture = "pictures are turned as viewers show them (EXIF orientation)"
+            self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
         if frame == "stored":
             width, height = stored
         sha256, file = runs.sha256(path), self.relative(path)

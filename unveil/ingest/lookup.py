@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from unveil.ingest.reading import AnnotationError, quoted
+from unveil.ingest.reading import AnnotationError
+from unveil.untrusted import quoted
 
 #: What Label Studio writes before the name of an uploaded file: the first digits of a UUID.
 _PREFIX = re.compile(r"[0-9a-f]{2,}-(?=.)")

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unveil.ingest.reading import Rejected, quoted
+from unveil.ingest.reading import Rejected
 from unveil.records import Split
+from unveil.untrusted import quoted
 
 #: What publishers call the three splits, in folder names, file names and columns.
 SPLIT_NAMES: dict[str, Split] = {
@@ -81,7 +82,7 @@ class Lists:
         for wrong in filter(None, (missing, doubled)):
             row, line, reason = wrong[0]
             reason = f"{quoted(line.strip())} is {reason}, as {len(wrong)} of the {len(found)} listed are"
-            self.problems.append(Rejected(file, row, reason))
+            self.problems.append(Rejected(file, row, reason, rows=0))
 
 
 def _cells(file: str) -> Callable[[str], list[str]]:

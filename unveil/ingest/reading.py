@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unveil import geometry
 from unveil.records import Access, Completeness, Finding, Record
+from unveil.untrusted import quoted
 
 
 class IngestError(ValueError):
@@ -163,7 +161,7 @@ def parse_all(
     for row, entry in entries:
         try:
             good.append(parse(entry))
-        except (AnnotationError, geometry.BoxError) as error:
+        except (AnnotationError, geometry.BoxError, geometry.MaskError) as error:
             bad.append(Rejected(file, row, str(error), misfit=isinstance(error, geometry.BoxError)))
     return good, bad
 
@@ -176,49 +174,14 @@ def outlined(label: str, polygons: Sequence[Sequence[float]], image: Image) -> F
     xs, ys = [x for p in polygons for x in p[::2]], [y for p in polygons for y in p[1::2]]
     if not all(map(math.isfinite, xs + ys)):
         raise AnnotationError("a polygon needs finite numbers")
-    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates.
-    box = geometry.checked((min(xs), min(ys), max(xs), max(ys)), image.width, image.height)
+    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates. Outlines are
+    # drawn by hand, over the edge too, and are cut there.
+    slack = max(5.0, 0.01 * max(image.width, image.height))
+    box = geometry.checked((min(xs), min(ys), max(xs), max(ys)), image.width, image.height, slack)
     mask = geometry.mask_from_polygons(polygons, image.width, image.height)
     if not geometry.decode_mask(mask).any():
         raise AnnotationError("the polygon covers no pixel")
     return Finding(label, box, mask)
-
-
-def checked_mask(code: Any, width: int, height: int) -> tuple[NDArray[np.bool_], dict[str, Any]]:
-    """A run-length code from a file as a mask (H, W) and as a compressed code; raises where it is not exactly that.
-
-    pycocotools takes run lengths that end too soon, and leaves the rest of the mask to whatever the memory held.
-    """
-    if not isinstance(code, dict) or code.get("size") != [height, width]:
-        raise AnnotationError(f"the mask needs size [{height}, {width}] and counts")
-    counts = code.get("counts")
-    lengths = run_lengths(counts) if isinstance(counts, str) else counts
-    if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths):
-        raise AnnotationError("the mask's run lengths are not whole numbers from 0")
-    if sum(lengths) != width * height:
-        raise AnnotationError(f"the mask's run lengths add up to {sum(lengths)}, not {width * height}")
-    compressed = geometry.compress_mask(code)
-    return geometry.decode_mask(compressed), compressed
-
-
-def run_lengths(text: str) -> list[int]:
-    """COCO's compressed counts as numbers: characters from "0" hold 5 bits each, low ones first, and a sixth that tells
-    that more follow; the highest bit is the sign. From the fourth on, a number is a difference to the last but one."""
-    numbers: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise AnnotationError(f"the mask's run lengths hold the character {character!r}")
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            value -= (1 << shift) if bits & 16 else 0
-            numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
-            value = shift = 0
-    if shift:
-        raise AnnotationError("the mask's run lengths end in the middle of a number")
-    return numbers
 
 
 def boxed(label: str, box: Sequence[float], image: Image, **attributes: str | None) -> Finding:
@@ -231,17 +194,11 @@ def number(text: Any, name: str = "value") -> float:
     """A finite number, from text or JSON."""
     try:
         value = float(text)
-    except (TypeError, ValueError) as error:
-        raise AnnotationError(f"{name} needs a number, not {text!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AnnotationError(f"{name} needs a number, not {quoted(text)}") from error
     if not math.isfinite(value):
-        raise AnnotationError(f"{name} needs a finite number, not {text!r}")
+        raise AnnotationError(f"{name} needs a finite number, not {quoted(text)}")
     return value
-
-
-def quoted(value: Any) -> str:
-    """A user's value as a message shows it: its beginning where it is long."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def compiled(pattern: str, name: str) -> re.Pattern[str]:

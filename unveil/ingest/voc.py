@@ -30,9 +30,9 @@ from unveil.ingest.reading import (
     boxed,
     number,
     parse_all,
-    quoted,
 )
 from unveil.records import Finding, Record
+from unveil.untrusted import quoted, shortened
 
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 
@@ -95,7 +95,7 @@ def _parse(folder: Folder, path: Path) -> list[Element]:
     found = [root] if root.tag == "annotation" else list(root.iter("annotation"))
     if not found:
         cvat = ": CVAT for images, export it as COCO 1.0" if root.tag == "annotations" else ""
-        raise AnnotationError(f"not a VOC annotation: the root is <{root.tag[:80]}>{cvat}")
+        raise AnnotationError(f"not a VOC annotation: the root is <{shortened(root.tag)}>{cvat}")
     return found
 
 
@@ -129,7 +129,9 @@ def _images(folder: Folder, annotation: Element, path: Path | None, near: Path) 
     if len(stems) > 1:
         several = ", ".join(map(folder.relative, stems[:3]))
         raise AnnotationError(f"<filename> says {quoted(named)}, and several images have the file's stem: {several}")
-    folder.note("<filename> and the file's stem name two images: read as of the stem", folder.relative(path or near))
+    folder.note(
+        "<filename> and the file's own name mean two images: read as of the latter", folder.relative(path or near)
+    )
     return [*stems, image]
 
 
