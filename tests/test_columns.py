@@ -97,10 +97,10 @@ def test_the_order_of_numbers_whose_columns_are_named_is_that_of_their_names() -
     [
         (
             "image,label,x1,y1",
-            r"only some of the columns of a box, or spells them unusually: x1, y1\. Say --columns box=…",
+            r"only some of the columns of a box, or spells them unusually: x1, y1\. Say --columns box=X1,Y1,X2,Y2",
         ),
         ("image,label,bx1,by1,bx2,by2", r"bx1, by1, bx2, by2\. Say --columns box=bx1,by1,bx2,by2, or box= if"),
-        ("image,label,Bounding Boxes 2D,polygon", r"Bounding Boxes 2D, polygon\. Say --columns box=…"),
+        ("image,label,Bounding Boxes 2D,polygon", r"Bounding Boxes 2D, polygon\. Say --columns box=X1,Y1,X2,Y2"),
         ("image,x1,y1,x2,y2,Befund", r"boxes and no column for their label.*Say --columns label=Befund, or --default"),
         (
             "image,label,class,x1,y1,x2,y2",

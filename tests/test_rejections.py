@@ -65,10 +65,11 @@ CORNERS = [(1.0, 2.0, 30.0, 40.0), (50.0, 60.0, 80.0, 90.0), (5.0, 5.0, 99.0, 20
         ([(0.1, 0.2, 0.5, 0.6)], (96, 64), "normalised"),
         ([(0.1, 0.2, 0.5, 0.6), (4, 4, 9, 9)], (96, 64), "normalised"),  # one of two
         ([(0.1, 0.2, 0.5, 0.6)] + [(4, 4, 9, 9)] * 9, (96, 64), None),  # one of ten is not more than a tenth
-        (CORNERS, (512, 512), "percent"),  # (100/512)^6 = 5.5e-5
-        (CORNERS[:2], (512, 512), None),  # (100/512)^4 = 1.5e-3 may be chance
-        (CORNERS * 9, (150, 150), None),  # too small an image to tell
-        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), None),  # as a mark in the corner, nothing reaches 75
+        (CORNERS[:2], (400, 180), None),  # (100/400)^2 = 0.0625 may be chance
+        (CORNERS, (400, 180), "percent"),  # (100/400)^3 = 0.0156
+        (CORNERS[1:2], (512, 512), "percent"),  # (100/512)^2 = 0.038
+        (CORNERS * 9, (199, 199), None),  # too small an image to tell
+        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), None),  # as a mark in the corner, nothing reaches 50
         ([*CORNERS, (200.0, 200.0, 300.0, 300.0)], (512, 512), None),
         ([], (512, 512), None),
     ],
@@ -79,7 +80,7 @@ def test_boxes_that_cannot_be_pixels(boxes: list[geometry.Box], size: tuple[int,
 
 
 def test_what_is_only_odd_is_remarked() -> None:
-    assert "--box-units percent" in (spread(CORNERS[:1], (512, 512)).remark() or "")
+    assert "--box-units percent" in (spread(CORNERS[:1], (300, 300)).remark() or "")
     assert "within 0 to 1" in (spread([(0.1, 0.2, 0.5, 0.6)] + [(4, 4, 9, 9)] * 9, (96, 64)).remark() or "")
     assert spread([(4, 4, 200, 9)], (512, 512)).remark() is None
 

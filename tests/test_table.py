@@ -207,7 +207,7 @@ def test_several_boxes_in_one_cell(data: Path) -> None:
     assert found.boxes("c.png") == [("x", one), ("y", one)], "the third is equal to the first"
     assert [(bad["row"], bad["reason"]) for bad in found.rejected] == [
         (5, "3 labels and 2 boxes: which belong together?"),
-        (6, "a box needs four numbers, not 3"),
+        (6, "a box needs four numbers, not 3: '5 6 7'"),
     ]
 
 

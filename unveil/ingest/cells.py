@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from unveil.ingest.columns import key, listed
+from unveil.ingest.columns import key
 from unveil.ingest.reading import AnnotationError, IngestError, Options
+from unveil.untrusted import listed
 
 #: Cells that hold no value, in any case of letters.
 BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})
@@ -33,6 +34,29 @@ def negative(label: str, options: Options) -> bool:
     return key(label) in {key(name) for name in options.negative_labels}
 
 
+def named(options: Options) -> dict[str, str]:
+    """What labels stand for, by the user's word."""
+    pairs = [text.partition("=") for text in options.label_names]
+    if wrong := [code + equals for code, equals, name in pairs if not (code.strip() and name.strip())]:
+        raise IngestError(f"label names: {wrong[0]!r} is no CODE=NAME, such as 1=pneumonia")
+    return {code.strip(): name.strip() for code, _, name in pairs}
+
+
+def remarks(labels: Collection[str], options: Options) -> str | None:
+    """What to say of a table's labels, if anything. Raises ``IngestError`` where those that have no name are numbers."""
+    findings = sorted(label for label in labels if label not in named(options) and not negative(label, options))
+    numbers = [label for label in findings if re.fullmatch(r"[+-]?\d+([.,]\d+)?", label)]
+    if numbers and len(numbers) == len(findings):
+        raise IngestError(
+            f"the labels are numbers ({listed(numbers)}), which name nothing: choose the column of their names "
+            f"(--columns label=COLUMN) or name them (--label-names {numbers[0]}=NAME)"
+        )
+    denials = [label for label in findings if re.match(r"(no|not|without|absence of)[\s_-]", label, re.IGNORECASE)]
+    if denials:
+        return f"labels such as {listed(denials)} are taken as findings; if they deny one, --negative-labels"
+    return None
+
+
 def delimiter(lines: Sequence[str], options: Options) -> str:
     """What stands between the fields of a table's first lines: what the user says, else the sign that cuts most of them
     into as many fields as the header, and of several such the one that cuts it into most."""
@@ -42,8 +66,10 @@ def delimiter(lines: Sequence[str], options: Options) -> str:
             raise IngestError(f"delimiter {options.delimiter!r} is neither one character nor {', '.join(DELIMITERS)}")
         return sign
 
+    plain = [re.sub(r"\[[^][]*\]", "", line[:2000]) for line in lines]  # what stands in brackets is one cell
+
     def evenness(sign: str) -> tuple[bool, float, int]:
-        widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
+        widths = [len(row) for row in csv.reader(plain, delimiter=sign, skipinitialspace=True) if any(row)]
         first = widths[0] if widths else 0
         return first > 1, sum(width == first for width in widths) / max(1, len(widths)), first
 

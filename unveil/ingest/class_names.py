@@ -17,8 +17,9 @@ import yaml
 
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
-from unveil.ingest.reading import AnnotationError, IngestError, quoted
+from unveil.ingest.reading import AnnotationError, IngestError
 from unveil.records import Split
+from unveil.untrusted import quoted
 
 LOOKED_FOR = "a YAML file with names, such as data.yaml, or a list of names such as obj.names or classes.txt"
 
@@ -56,19 +57,21 @@ def described(folder: Folder) -> Described:
     found = list(_of_yaml(folder, files))
     found = found or list(_of_lists(folder, files))
     if not found:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+        raise IngestError(f"looked for {LOOKED_FOR} and found none")
     first = min(found, key=lambda one: (len(one.file.parts), one.file))
     if others := [one for one in found if one.names != first.names]:
         several = ", ".join(folder.relative(one.file) for one in [first, *others][:4])
-        raise IngestError(f"{folder.root}: {several} name the classes differently: choose one by --annotations FILE")
+        raise IngestError(f"{several} name the classes differently: choose one by --annotations FILE")
     return first
 
 
 def names_classes(path: Path) -> bool:
     """Whether a YAML file has something called names: others may lie in a folder, and may be anything."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return False
     with path.open("rb") as file:
         head = file.read(MAX_BYTES + 1)
-    return path.suffix.lower() in (".yaml", ".yml") and bool(re.search(rb"\bnames\b['\"]?\s*:", head))
+    return bool(re.search(rb"\bnames\b['\"]?\s*:", head))
 
 
 def _of_yaml(folder: Folder, files: Iterable[Path]) -> Iterator[Described]:
@@ -77,9 +80,7 @@ def _of_yaml(folder: Folder, files: Iterable[Path]) -> Iterator[Described]:
         if not names_classes(path):
             continue
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise AnnotationError(f"larger than {MAX_BYTES} bytes")
-            content = parsed(folder.text(path))
+            content = parsed(_text(folder, path))
         except AnnotationError as error:
             raise IngestError(f"{file}: not usable as YAML: {error}") from error
         if isinstance(content, dict) and "names" in content:
@@ -95,24 +96,34 @@ def _of_lists(folder: Folder, files: list[Path]) -> Iterator[Described]:
     about: dict[Path, dict[str, str]] = {}
     for path in files:
         if path.suffix.lower() == ".data":
-            pairs = (line.partition("=") for line in folder.text(path).splitlines())
-            said = {key.strip().lower(): value.strip() for key, _, value in pairs}
+            try:
+                pairs = (line.partition("=") for line in _text(folder, path).splitlines())
+                said = {key.strip().lower(): value.strip() for key, _, value in pairs}
+            except AnnotationError:  # weights, tables and much else is called so too
+                continue
             if named := _below(folder, said.get("names", "")):
                 about[named] = said
     for path in files:
         if path in about or is_names(path):
             file = folder.relative(path)
             try:
-                lines = [line.strip() for line in folder.text(path).rstrip().splitlines()]
+                lines = [line.strip() for line in _text(folder, path).rstrip().splitlines()]
             except AnnotationError as error:
                 raise IngestError(f"{file}: {error}") from error
             yield Described(path, _names(lines, file), 0, *_splits(folder, about.get(path, {}).items(), file))
 
 
+def _text(folder: Folder, path: Path) -> str:
+    if path.stat().st_size > MAX_BYTES:
+        raise AnnotationError(f"larger than {MAX_BYTES} bytes")
+    return folder.text(path)
+
+
 def parsed(text: str) -> Any:
     """The first document of YAML with every plain word as the text that it is.
 
-    Raises ``AnnotationError`` for what is no YAML, for aliases and tags, and for nesting that no such file needs.
+    Raises ``AnnotationError`` for what is no YAML, for aliases and tags, for nesting that no such file needs, and for a
+    key that stands twice.
     """
     depth, problem = 0, ""
     try:
@@ -127,9 +138,20 @@ def parsed(text: str) -> Any:
             if problem:
                 line = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
                 raise AnnotationError(f"{line}{problem}")
-        return next(iter(yaml.load_all(text, Loader=yaml.BaseLoader)), None)
+        return _plain(next(iter(yaml.compose_all(text, Loader=yaml.SafeLoader)), None))
     except (yaml.YAMLError, RecursionError) as error:
         raise AnnotationError(" ".join(str(error).split())[:200]) from error
+
+
+def _plain(node: yaml.Node | None) -> Any:
+    """Text, lists and dictionaries of text."""
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(str(_plain(key)), _plain(value)) for key, value in node.value]
+        if len(found := dict(pairs)) < len(pairs):
+            twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+            raise AnnotationError(f"the key {quoted(twice)} stands twice, line {node.start_mark.line + 1} and on")
+        return found
+    return [_plain(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else node and node.value
 
 
 def _names(names: Any, file: str) -> dict[int, str]:

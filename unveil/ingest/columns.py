@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
+from unveil.untrusted import listed
 
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -34,8 +35,9 @@ ROLES: dict[str, tuple[str, ...]] = {
     "answer": ("answer",),
     "answer_type": ("answertype",),
     "reader": (
-        "reader", "readerid", "radid", "rater", "raterid", "radiologist", "radiologistid", "annotator", "annotatorid",
-        "annotatedby", "observer", "observerid",
+        "reader", "readerid", "readername", "radid", "rater", "raterid", "radiologist", "radiologistid", "annotator",
+        "annotatorid", "annotatorname", "annotatedby", "labeler", "labelerid", "labeller", "grader", "graderid",
+        "observer", "observerid", "physician", "physicianid", "doctor", "doctorid", "expert", "expertid",
     ),
     "confidence": ("confidence", "conf"),
     "width": ("width", "imagewidth", "imgwidth"),
@@ -44,7 +46,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 #: Names that are taken for it where no better one is there, such as RSNA's patientId, which names the image file.
 WEAK: dict[str, tuple[str, ...]] = {
     "image": ("id", "uid", "imageurl", "patientid"),
-    "label": ("diagnosis", "disease", "pathology"),
+    "label": ("diagnosis", "disease", "pathology", "dx"),
 }
 #: Names of four columns that hold a box, without "bbox" before them, and the order of their numbers. Corners go first:
 #: beside them, width and height are the image's size.
@@ -113,11 +115,6 @@ class Columns:
 def key(name: str) -> str:
     """A name without what tables write differently: case, spaces, underscores, brackets."""
     return "".join(c for c in name.casefold() if c.isalnum())
-
-
-def listed(names: Iterable[str], most: int = 160) -> str:
-    text = ", ".join(names)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def asked(options: Options) -> dict[str, str]:
@@ -230,7 +227,9 @@ def _box(
             return tuple(free[parts.index(name)] for name in four), order
     one = [i for i in free if keys[i] in ONE_BOX]
     if len(one) > 1:
-        raise ColumnsError(f"{file}: {' and '.join(names[i] for i in one)} may be the box: say --columns box=…")
+        raise ColumnsError(
+            f"{file}: {' and '.join(names[i] for i in one)} may be the box: say --columns box={names[one[0]]} or another"
+        )
     return (tuple(one), ONE_BOX[keys[one[0]]]) if one else ((), None)
 
 
@@ -243,7 +242,7 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
         and "box" not in given
         and (len(parts) > 1 or any(_WHOLE_BOX.fullmatch(key(n)) for n in parts))
     ):
-        guess = ",".join(parts) if len(parts) in (1, 4) else "…"
+        guess = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
         raise ColumnsError(
             f"{file} has only some of the columns of a box, or spells them unusually: {listed(parts)}. "
             f"Say --columns box={guess}, or box= if it holds none"
@@ -256,11 +255,11 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
 
 
 def closest(role: str, names: Sequence[str]) -> str:
-    """The column that is most likely meant, for a message; … if there is no telling."""
+    """The column that is most likely meant, for a message; COLUMN if there is no telling."""
     if len(names) == 1:
         return names[0]
     scored = [
         (max(difflib.SequenceMatcher(None, key(name), usual).ratio() for usual in ROLES[role]), name) for name in names
     ]
     best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= 0.6 else "…"
+    return best[1] if best[0] >= 0.6 else "COLUMN"

@@ -64,8 +64,9 @@ class Spread:
 
     Shares from 0 to 1 lie within the first pixel, where hardly any true box does: more than a tenth of such boxes is
     suspicious. Percent lie within the first 100 pixels. By itself that says little, so it is suspicious where the
-    boxes reach to 75 or further, and where boxes anywhere in their images would all lie there by a chance below one in
-    a thousand; an image of W x H pixels, both over 150, counts as one draw with a chance of 100/W x 100/H.
+    boxes reach to 50 or further, and where boxes anywhere in their images would all lie there by a chance below one in
+    twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a side below 200 counts as 1,
+    since a lesion in the middle of such a picture may end before 100.
     """
 
     def __init__(self) -> None:
@@ -86,8 +87,8 @@ class Spread:
         self.in_first_pixel += sum(max(box) <= 1.01 for box in boxes)
         self.boxes += len(boxes)
         self.reach = max(self.reach, *map(max, boxes))
-        if min(record.size) > 150:
-            self.chance *= (100 / record.width) * (100 / record.height)
+        for side in record.size:
+            self.chance *= 100 / side if side >= 200 else 1.0
 
     def doubt(self) -> str | None:
         """Why these can hardly be pixels, and what to say instead; None where they may be."""
@@ -97,7 +98,7 @@ class Spread:
                 f"{self.in_first_pixel} of {self.boxes} boxes lie within 0 to 1, such as {self.smallest}: "
                 f"if they are shares of width and height, say --box-units normalised{ask}"
             )
-        if self._within_percent() and self.reach >= 75 and self.chance < 1e-3:
+        if self._within_percent() and self.reach >= 50 and self.chance < 0.05:
             return f"{self._percent()}: if they are percent of width and height, say --box-units percent{ask}"
         return None
 
@@ -114,4 +115,4 @@ class Spread:
         return self.boxes > 0 and self.reach <= 101
 
     def _percent(self) -> str:
-        return f"all {self.boxes} boxes lie within 0 to 100 of larger images, such as {self.example}"
+        return f"all {self.boxes} boxes lie within 0 to 100, though the images are larger, such as {self.example}"

@@ -121,6 +121,8 @@ class Options:
     label_separator: str | None = None
     """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
     taken apart, and ; or , where all parts are also labels of other cells."""
+    label_names: tuple[str, ...] = ()
+    """csv: names of labels that are numbers or codes, such as 0=normal 1=pneumonia."""
     readers: str | None = None
     """csv: what becomes of an image that several readers marked: keep all their findings, the union of those at the
     same place (IoU 0.5), the majority's, wbf (weighted boxes fusion), or the name of the one reader who counts."""

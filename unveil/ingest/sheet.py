@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from unveil import geometry
 from unveil.ingest import cells
-from unveil.ingest.columns import ColumnsError, asked, closest, listed, recognise
+from unveil.ingest.columns import ColumnsError, asked, closest, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
+from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected
+from unveil.untrusted import listed
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50
@@ -51,34 +53,40 @@ class Sheet:
         self.skipped = 0
         if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
             lines.readline()
-            self.skipped, self.delimiter = 1, said[1]
-        else:
-            first = [line for line in itertools.islice(lines, LOOKED_AT) if line.strip()]
-            self.delimiter = cells.delimiter(first, options)
-            lines.seek(0)
-        self.reader = csv.reader(lines, delimiter=self.delimiter)
-        header = next((row for _, row in self._lines()), [])
+            self.skipped = 1
+        first = lines.tell()
+        told = said[1] if said and options.delimiter is None else None
+        self.delimiter = told or cells.delimiter([*itertools.islice(lines, LOOKED_AT)], options)
+        lines.seek(first)
+        self.last = ""
+        self.reader = csv.reader(self._noted(lines), delimiter=self.delimiter, skipinitialspace=True, strict=True)
+        header = next((row for _, row, _ in self._lines()), [])
         self.header = [name.encode(errors="replace").decode().strip() for name in header]
         self.columns = recognise(self.header, options, file)
         self.separator = ""
+
+    def _noted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self.last = line
+            yield line
 
     def rows(self, folder: Folder, broken: set[Path]) -> Iterator[tuple[Path, Row] | Rejected]:
         """The rows with their images. Images that may have lost a row are put among the ``broken``."""
         at = dict(self.columns.at)
         boxes, images = at.pop("box", ()), at.pop("image")
         lines = list(self._lines())
-        image = self._image_column(folder, images, [row for _, row in lines[:LOOKED_AT]])
-        places = self._places(folder, (_cell(row, image) for _, row in lines))
-        for line, row in lines:
+        image = self._image_column(folder, images, [row for _, row, _ in lines[:LOOKED_AT]])
+        places = self._places(folder, (_cell(row, image) for _, row, _ in lines))
+        for line, row, problem in lines:
             name = _cell(row, image)
             place = places[name]
             if isinstance(place, AnnotationError):
                 broken.update(_same_name(folder, name))  # it may be about any of them
                 yield Rejected(self.file, line, str(place))
                 continue
-            if problem := self._problem(row, [i for columns in self.columns.at.values() for i in columns]):
+            if problem := problem or self._problem(row):
                 broken.add(place)
-                yield Rejected(self.file, line, problem)
+                yield Rejected(self.file, line, problem, rows=1 + sum(cell.count("\n") for cell in row))
                 continue
             taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
             yield place, Row(self, line, taken, [row[i] for i in boxes])
@@ -91,23 +99,36 @@ class Sheet:
                 [places[name]] = folder.index.find_all([number[1]], self.path.parent).values()
         return places
 
-    def _problem(self, row: list[str], used: list[int]) -> str | None:
+    def _problem(self, row: list[str]) -> str | None:
         """What makes a row unusable as a whole."""
         if len(row) < len(self.header) or any(cell.strip() for cell in row[len(self.header) :]):
             return f"the row does not have the header's {len(self.header)} fields"
-        if self.damaged and any(damaged(row[i]) for i in used):
+        used = [(role, row[i].strip()) for role, columns in self.columns.at.items() for i in columns]
+        if self.damaged and any(damaged(cell) for _, cell in used):
             return "the row is not UTF-8 text; --encoding says what it is, such as latin-1"
+        if any("\n" in cell for role, cell in used if role not in TEXTS):
+            return "a cell holds several lines: is a quotation mark not closed?"
         return None
 
-    def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Line numbers and fields of the rows that are not empty."""
-        try:
-            for row in self.reader:
-                if any(cell.strip() for cell in row):
-                    yield self.reader.line_num + self.skipped, row
-        except csv.Error as error:
-            line = self.reader.line_num + self.skipped
-            raise IngestError(f"{self.file}, line {line}: not usable as csv: {error}") from error
+    def _lines(self) -> Iterator[tuple[int, list[str], str | None]]:
+        """Line numbers and fields of the rows that are not empty, and what is wrong with the quotation marks of a row.
+
+        Raises ``IngestError`` where these run several lines together, for nobody knows which rows are lost then.
+        """
+        while True:
+            before, problem = self.reader.line_num, None
+            try:
+                row = next(self.reader, None)
+            except csv.Error as error:
+                problem = f"not usable as csv: {error}"
+                row = [cell.strip(' "') for cell in self.last.split(self.delimiter)]
+                if self.reader.line_num != before + 1:
+                    lines = f"lines {before + self.skipped + 1} to {self.reader.line_num + self.skipped}"
+                    raise IngestError(f"{self.file}, {lines}: a quotation mark that is not closed: {error}") from error
+            if row is None:
+                return
+            if any(cell.strip() for cell in row):
+                yield self.reader.line_num + self.skipped, row, problem
 
     def _image_column(self, folder: Folder, columns: Sequence[int], rows: Sequence[list[str]]) -> int:
         """Which of the columns that may name the image does: the one whose names lead to images in most rows."""
@@ -151,6 +172,7 @@ def sheets(folder: Folder) -> list[Sheet]:
     options = folder.options
     found: list[Sheet] = []
     others: list[str] = []
+    names: list[str] = []
     for path in folder.annotations(".csv", ".tsv"):
         file = folder.relative(path)
         try:
@@ -163,11 +185,14 @@ def sheets(folder: Folder) -> list[Sheet]:
         if sheet.columns.has("image"):
             found.append(sheet)
         else:
-            others.append(f"{file} has {listed(sheet.header)}")
+            others.append(_described(sheet, folder))
+            names += sheet.header
     if not others and not found:
-        raise IngestError(f"{folder.root}: looked for a table, csv or tsv, and found none")
+        raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
-        raise IngestError(f"{folder.root}: no column names the images: {listed(others)}. Say --columns image=COLUMN")
+        raise IngestError(
+            f"no column names the images: {listed(others)}. Say --columns image={closest('image', names)}"
+        )
     _check_asked(found, options)
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
@@ -177,9 +202,18 @@ def sheets(folder: Folder) -> list[Sheet]:
                 f"Say --columns label={closest('label', rest)}, or label= if it holds none"
             )
     bare = [sheet for sheet in found if about and sheet.columns.at.keys() == {"image"}]
-    for text in [*others, *(f"{sheet.file} has {listed(sheet.header)}" for sheet in bare)]:
+    for text in [*others, *(_described(sheet, folder) for sheet in bare if not list_name(sheet.path))]:
         folder.note("table passed over, since it names no images or says nothing about them", text)
     return [sheet for sheet in found if sheet not in bare]
+
+
+def _described(sheet: Sheet, folder: Folder) -> str:
+    """A table that is not read, for a message."""
+    headless = ""
+    for name in sheet.header:
+        if isinstance(folder.index.find_all([name], sheet.path.parent)[name], Path):
+            headless = "; its first line is no header: write one above it, such as image,label,x1,y1,x2,y2"
+    return f"{sheet.file} has {listed(sheet.header, 120)}{headless}"
 
 
 def _check_asked(found: Sequence[Sheet], options: Options) -> None:
@@ -187,5 +221,5 @@ def _check_asked(found: Sequence[Sheet], options: Options) -> None:
     for role, name in found[0].columns.absent:
         if all((role, name) in sheet.columns.absent for sheet in found):
             guess = closest(role, found[0].columns.unused)
-            hint = "" if guess == "…" else f"; is it {guess!r}?"
+            hint = "" if guess == "COLUMN" else f"; is it {guess!r}?"
             raise ColumnsError(f"{found[0].file} has no column {name!r}; it has {listed(found[0].header)}{hint}")

@@ -10,6 +10,7 @@ only if none of them marked any.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,14 @@ from typing import Any
 from unveil import pixels
 from unveil.geometry import BoxError
 from unveil.ingest import cells, consensus
-from unveil.ingest.columns import listed
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, list_name
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, quoted
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
 from unveil.records import Finding, Question, Record, Split
+from unveil.untrusted import listed, quoted
 from unveil.wording import yes_no
 
 LOOKED_FOR = "a table with a column for the image (see --columns)"
@@ -64,7 +65,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 images.setdefault(item[0], []).append(item[1])
     for path in broken:
         yield Incomplete(folder.relative(path))
-    _find_separators(folder, found, images)
+    _look_at_labels(folder, found, images)
     chosen = _readers(folder, images)
     for path, rows in images.items():
         by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
@@ -75,16 +76,20 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 yield some[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(some))
 
 
-def _find_separators(folder: Folder, found: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
-    """Tells each table's labels in one cell apart, from all of its cells."""
-    labels: dict[Sheet, set[str]] = {sheet: set() for sheet in found}
+def _look_at_labels(folder: Folder, found: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
+    """Tells each table's labels in one cell apart, from all of its cells, and what is odd about them."""
+    column: dict[Sheet, set[str]] = {sheet: set() for sheet in found}
     for rows in images.values():
         for row in rows:
-            labels[row.sheet].add(row.get("label"))
-    for sheet, column in labels.items():
-        sheet.separator, remark = cells.separator(column, folder.options)
-        if remark:
-            folder.note(remark, sheet.file)
+            column[row.sheet].add(row.get("label"))
+    for sheet, texts in column.items():
+        sheet.separator, remark = cells.separator(texts, folder.options)
+        labels = {label for text in texts for label in cells.labels(text, sheet.separator)}
+        try:
+            for text in filter(None, (remark, cells.remarks(labels, folder.options))):
+                folder.note(text, sheet.file)
+        except IngestError as error:
+            raise IngestError(f"{sheet.file}: {error}") from error
 
 
 def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
@@ -95,20 +100,18 @@ def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
     rules, said = [KEEP, *consensus.RULES], folder.options.readers
     if said is None and several:
         raise IngestError(
-            f"{folder.root}: {several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
+            f"{several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
             f"so one lesion may stand there several times: say --readers {' or '.join(rules)}, or the name of one"
         )
     if said and not names:
-        raise IngestError(f"{folder.root}: --readers {said} needs a column for the reader: --columns reader=COLUMN")
+        raise IngestError(f"--readers {said} needs a column for the reader: --columns reader=COLUMN")
     if said and said not in (*rules, *names):
-        raise IngestError(
-            f"{folder.root}: --readers {said} is none of {', '.join(rules)}, nor a reader: {listed(names)}"
-        )
+        raise IngestError(f"--readers {said} is none of {', '.join(rules)}, nor a reader: {listed(names)}")
     return said or KEEP
 
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of an image by the split in their cells; those without one belong to every split that there is."""
+    """The rows of an image by the split of each; those without one belong to every split that there is."""
     splits: dict[str, list[Row]] = {split: [] for row in rows if (split := _split(row))} or {"": []}
     for row in rows:
         for split in [_split(row)] if _split(row) else splits:
@@ -117,8 +120,12 @@ def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _split(row: Row) -> str:
+    """The split in a row's cell, else the one that its table is called as."""
     text = row.get("split").lower()
-    return SPLIT_NAMES.get(text, text)
+    if text:
+        return SPLIT_NAMES.get(text, text)
+    turn, split = list_name(row.sheet.path) or (0, "")
+    return split if turn < 3 else ""  # train and val together: others tell which
 
 
 def _record(
@@ -158,7 +165,9 @@ def _record(
 def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:
     """What a row marks, and what of it cannot be used; neither, if it says that there is nothing."""
     options = folder.options
-    labels, boxes = cells.labels(row.get("label"), row.sheet.separator), cells.boxes(row.box)
+    names = cells.named(options)
+    labels = [names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
+    boxes = cells.boxes(row.box)
     none = [label for label in labels if cells.negative(label, options)]
     try:
         if none and len(none) < len(labels):
@@ -190,7 +199,7 @@ def _finding(
     if not numbers:
         return Finding(label, attributes={name: text for name, text in words.items() if text})
     if len(numbers) != 4:
-        raise AnnotationError(f"a box needs four numbers, not {len(numbers)}")
+        raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
     values = [number(cells.decimal(text), "the box") for text in numbers]
     order, units = declared("csv", folder.options, row.sheet.columns.order)
     return boxed(label, in_pixels(values, image, order, units), image, **words)
@@ -199,7 +208,7 @@ def _finding(
 def _is_no_box(numbers: Sequence[str]) -> bool:
     """Whether a box that stands beside "no finding" only fills the columns."""
     try:
-        return tuple(float(text) for text in numbers) in NO_BOX
+        return tuple(float(cells.decimal(text)) for text in numbers) in NO_BOX
     except ValueError:
         return False
 
@@ -250,7 +259,8 @@ def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
 
 def _agreed(name: str, rows: Sequence[Row]) -> str | None:
     """What the rows say of their image; they may leave it out."""
-    values = sorted({row.get(name) for row in rows} - {""})
+    # beside empty cells, table programs write 7 as 7.0
+    values = sorted({re.sub(r"^(\d+)\.0$", r"\1", row.get(name)) for row in rows} - {""})
     if len(values) > 1:
         raise AnnotationError(f"rows disagree on its {name}: {listed(values)}")
     return values[0] if values else None
@@ -264,7 +274,7 @@ def _stated_size(rows: Sequence[Row]) -> tuple[float, float] | None:
 
 
 def _published(folder: Folder, path: Path, row: Row, text: str) -> Split | None:
-    """The split in a row's cell, else by lists or the folders of table and image, else by the table's name."""
+    """The split of the rows, else by lists or the folders of table and image, else by the table's name."""
     if folder.options.splits == "none":
         return None
     if text:
