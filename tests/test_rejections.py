@@ -169,6 +169,17 @@ def test_reasons_are_joined_where_they_differ_in_values_only_and_show_the_first(
     assert str(found[2]) == "no annotation names this image (c.png)"
 
 
+def test_boxes_that_almost_repeat_another_are_remarked(tmp_path: Path) -> None:
+    """Both 50 x 50; moved by 5 they share 45 x 50 of 55 x 50, 0.818; by 6, 44 x 50 of 56 x 50, 0.786."""
+    coco(tmp_path / "data", [[10, 10, 50, 50]])
+    about = json.loads((tmp_path / "data/a.json").read_text())
+    for x, said in ((15, True), (16, False)):
+        again = {"id": 9, "image_id": 0, "category_id": 1, "bbox": [x, 10, 50, 50]}
+        (tmp_path / "data/a.json").write_text(json.dumps(about | {"annotations": [*about["annotations"], again]}))
+        summary, (record,) = read(tmp_path)
+        assert len(record.findings) == 2 and any("marked twice" in note for note in summary.notes) == said
+
+
 def test_a_finding_that_stands_twice_counts_once(tmp_path: Path) -> None:
     coco(tmp_path / "data", [[10, 10, 20, 20]])
     about = json.loads((tmp_path / "data/a.json").read_text())

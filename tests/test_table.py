@@ -97,6 +97,7 @@ def test_an_unnamed_index_column_as_pandas_writes_it(data: Path) -> None:
         ("image;label;x1;y1;x2;y2\na.png;x;1,0;2,0;30,5;40\n", "t.csv"),
         ("sep=;\nimage;label;x1;y1;x2;y2\na.png;x;1;2;30,5;40\n", "t.csv"),
         ("image|label|x1|y1|x2|y2\na.png|x|1|2|30.5|40\n", "t.csv"),
+        ("image\tlabel\tbbox [x1,y1,x2,y2]\na.png\tx\t[1,2,30.5,40]\n", "t.csv"),
     ],
 )
 def test_delimiters(text: str, name: str, data: Path) -> None:
@@ -121,12 +122,32 @@ def test_line_numbers_count_the_lines_of_the_file(data: Path) -> None:
         ("image,image,label", {}, "'image' and 'image' may be the image"),
         ("image,klasse", {}, r"no column is known to hold labels.*--columns label=klasse, or label= if"),
         ("image,label", {"annotations": "ghost.csv"}, "fits the pattern 'ghost.csv'"),
+        ("a.png,nodule,1", {}, "its first line is no header: write one above it"),
         ("bild,befund", {}, r"no column names the images: t.csv has bild, befund\. Say --columns image=COLUMN"),
     ],
 )
 def test_header_that_does_not_fit(header: str, options: dict[str, Any], message: str, data: Path) -> None:
     with pytest.raises(IngestError, match=message):
         read(write(data, header + "\nx,x\n"), **options)
+
+
+def test_a_quotation_mark_that_runs_rows_together_stops(data: Path) -> None:
+    """b.png's row would be lost, and with it what it says of b.png."""
+    rows = 'image,label,report\na.png,x,"Not closed.\nb.png,y,Fine.\n'
+    with pytest.raises(IngestError, match=r"t\.csv, lines 2 to 3: a quotation mark that is not closed"):
+        read(write(data, rows))
+    with pytest.raises(IngestError, match="lines 2 to 4"):
+        read(write(data, rows + 'c.png,y,"Closed."\n'))
+    found = read(write(data, 'image,label,report\na.png,"x,\nb.png,y,"\nc.png,y,"Two\nlines ""here""."\n'))
+    assert set(found.records) == {"c.png"} and found.records["c.png"].report == 'Two\nlines "here".'
+    assert [(bad["row"], bad["rows"]) for bad in found.rejected] == [(3, 2)]
+
+
+def test_a_quotation_mark_within_one_row_rejects_it(data: Path) -> None:
+    rows = 'image, label, bbox\na.png, x, "1, 2, 30, 40"\nb.png, "5" x, "1, 2, 30, 40"\nb.png, , \n'
+    found = read(write(data, rows))
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40))]
+    assert found.completeness()["b.png"] == "partial" and [bad["row"] for bad in found.rejected] == [3]
 
 
 def test_a_list_of_images_has_no_findings_and_says_nothing_about_them(data: Path) -> None:
@@ -149,7 +170,7 @@ def test_a_name_that_became_a_number(data: Path) -> None:
 def test_the_stated_size_is_that_of_the_image(data: Path) -> None:
     """Beside corners, width and height are the image's: another one was annotated on another version."""
     header = "image,width,height,label,xmin,ymin,xmax,ymax\n"
-    rows = "a.png,60,40,x,1,2,30,40\nb.png,120,80,x,1,2,30,40\nb.png,120,80,y,1,2,30,40\nc.png,,,x,1,2,30,40\n"
+    rows = "a.png,60,40,x,1,2,30,40\nb.png,120,80,x,1,2,30,40\nb.png,120,80.0,y,1,2,30,40\nc.png,,,x,1,2,30,40\n"
     found = read(write(data, header + rows))
     assert set(found.records) == {"a.png", "c.png"}
     (bad,) = found.rejected
@@ -172,6 +193,28 @@ def test_no_finding_with_a_box(box: str, negative: bool, data: Path) -> None:
     found = read(write(data, HEADER + f"a.png,No finding,{box}\nb.png,x,1,2,30,40\n"))
     assert found.completeness()["a.png"] == ("exhaustive" if negative else "partial")
     assert [bad["row"] for bad in found.rejected] == ([] if negative else [2])
+
+
+def test_labels_that_are_numbers_name_nothing(data: Path) -> None:
+    """As RSNA's Target: read as a name, 0 would be a finding of every normal image."""
+    write(data, "image,x,y,width,height,Target\na,1,2,29,38,1\nb,,,,,0\n")
+    with pytest.raises(IngestError, match=r"t\.csv: the labels are numbers \(0, 1\).*--label-names 0=NAME"):
+        read(data, columns=("label=target",))
+    for options in (
+        {"columns": ("label=target",), "label_names": ("0=normal", "1=opacity")},
+        {"default_label": "opacity"},
+    ):
+        found = read(data, **options)
+        assert found.boxes("a.png") == [("opacity", (1, 2, 30, 40))]
+        assert found.completeness()["b.png"] == "exhaustive" and not found.records["b.png"].findings
+    with pytest.raises(IngestError, match="'1=' is no CODE=NAME"):
+        read(data, columns=("label=target",), label_names=("1=",))
+
+
+def test_labels_that_may_deny_something_are_told(data: Path) -> None:
+    found = read(write(data, "image,label\na,no_tumor\nb,nodule\n"))
+    assert any("no_tumor are taken as findings" in note for note in found.notes)
+    assert read(data, negative_labels=("no tumor",)).completeness()["a.png"] == "exhaustive"
 
 
 def test_several_labels_in_one_cell(data: Path) -> None:
@@ -315,6 +358,15 @@ def test_a_table_that_is_called_as_a_split(header: str, data: Path) -> None:
     row = {"image": "a", "label": "x"}
     write(data, header + "\n" + ",".join(row[name] for name in header.split(",")) + "\n", "test.csv")
     assert read(data).records["a.png"].split == "test"
+
+
+@pytest.mark.parametrize("header", ["image,label", "label,image"])
+def test_an_image_in_the_tables_of_two_splits_is_a_record_in_each(header: str, data: Path) -> None:
+    for split, label in (("train", "x"), ("test", "y")):
+        row = {"image": "a", "label": label}
+        write(data, header + "\n" + ",".join(row[name] for name in header.split(",")) + "\n", f"{split}.csv")
+    found = read(data)
+    assert {r.split: [f.label for f in r.findings] for r in found.records.values()} == {"train": ["x"], "test": ["y"]}
 
 
 def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:

@@ -31,7 +31,7 @@ def write(root: Path, texts: dict[str, str], images: str = "images/a.png") -> Pa
         image(root / name, seed)
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        (root / name).write_bytes(text.encode(errors="surrogateescape"))
     return root
 
 
@@ -102,6 +102,37 @@ def test_label_files_that_belong_to_no_image_are_named_and_make_no_negatives(dat
         read(data, allow_rejected=0.1, missing_labels="negative")
 
 
+def test_a_text_that_is_not_read_as_labels_leaves_its_image_no_negative(data: Path) -> None:
+    texts = {"data.yaml": "names: [x]", "images/a.txt": "A nodule of 3 cm.", "labels/c.txt": ""}
+    records, _, notes = read(write(data, texts, "images/a.png images/b.png images/c.png"), missing_labels="negative")
+    assert {name: r.completeness for name, r in records.items()} == {
+        "images/a.png": "partial",
+        "images/b.png": "exhaustive",
+        "images/c.png": "exhaustive",
+    }
+    assert any("is no negative" in note for note in notes)
+
+
+def test_rows_that_name_their_class_are_labels_anywhere(data: Path) -> None:
+    records, _, _ = read(write(data, {"classes.txt": "x\ny", "images/a.txt": ROW.replace("0", "y", 1)}))
+    assert [f.label for f in records["images/a.png"].findings] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "completeness"),
+    [
+        ("1 0.5 0.5 1 1\n", [], "exhaustive"),
+        (ROW + "1 0.5 0.5 1 1\n", ["x"], "partial"),
+        ("2 0.5 0.5 1 1\n", [], "partial"),
+        (ROW + "2 0.5 0.5 1 1\n", ["x"], "exhaustive"),
+    ],
+)
+def test_classes_that_are_no_findings(rows: str, labels: list[str], completeness: str, data: Path) -> None:
+    """One says that there is none; one is the rest of the picture, of which alone nobody knows."""
+    record, _ = findings(data, rows, "names: [x, No finding, background]")
+    assert [f.label for f in record.findings] == labels and record.completeness == completeness
+
+
 def test_two_label_files_that_differ(data: Path) -> None:
     write(data, {"data.yaml": "names: [x]", "labels/a.txt": "", "images/a.txt": ROW}, "images/a.png images/b.png")
     (data / "labels/b.txt").write_text(ROW)
@@ -159,6 +190,13 @@ def test_key_points_behind_a_box_leave_the_box(tail: str, shape: str | None, dat
     record, rejected = findings(data, f"{ROW.strip()} {tail}\n", yaml)
     assert [f.box for f in record.findings] == [pytest.approx(BOX)] and not rejected
     assert record.findings[0].mask is None
+
+
+def test_rows_without_the_key_points_that_are_declared(data: Path) -> None:
+    """They are no polygons, though they have the numbers for it."""
+    record, rejected = findings(data, f"{ROW.strip()} 0.5 0.4\n{ROW}", "names: [x]\nkpt_shape: [2, 3]")
+    assert len(record.findings) == 1 and record.findings[0].mask is None
+    assert "kpt_shape says 6 numbers behind a box, not 2" in rejected[0]["reason"]
 
 
 def test_a_sixth_number_is_a_confidence(data: Path) -> None:
@@ -242,6 +280,7 @@ def test_names_stay_the_words_that_are_written(names: str, expected: list[str], 
         {"classes.txt": "x\ny"},
         {"labels/classes.txt": "x\ny\n\n"},
         {"train/_darknet.labels": "x\ny"},
+        {"classes.txt": "x\ny", "weights.data": "\udc80", "big.data": "#" * 2**19},
         {"obj.data": "classes = 2\nnames = data/things.txt\n", "things.txt": "x\ny\n"},
         {"one/data.yaml": "names: [x, y]", "two.yaml": "names: {0: x, 1: y}"},
         {"data.yaml": "names: [x, y]", "classes.txt": "a\nb"},
@@ -262,6 +301,7 @@ def test_where_names_stand(texts: dict[str, str], data: Path) -> None:
         ("names: {a: b}", "names must be"),
         ("names: []", "names must be"),
         ("names: [a, '']", "names must be"),
+        ("names: {0: a, 0: b}", "the key '0' stands twice, line 1"),
         ("names: [[a], b]", "names must be"),
         ("nc: 3\nnames: [a, b]", "nc says 3 classes, names has 2"),
         ("a: &a [x]\nnames: *a", r"line 2: the alias \*a"),

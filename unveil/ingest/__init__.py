@@ -132,6 +132,8 @@ class _Work:
         once = rejections.without_repeats(record.findings)
         for _ in range(len(record.findings) - len(once)):
             self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
+        if self.folder.options.readers is None and rejections.overlapping(once):
+            self.folder.note("images in which boxes of one name overlap almost wholly: one lesion, marked twice?", name)
         record = dataclasses.replace(record, findings=once)
         self.spread.add(record)
         return relocated(record, self.out)
@@ -162,11 +164,11 @@ class _Work:
 def _reader(folder: Folder, format: str) -> Reader:
     if format not in READERS:
         raise IngestError(f"format {format!r} is none of {', '.join(READERS)}")
-    if format in DETECTORS and not DETECTORS[format](folder):
-        # where it looks like no other format either, the reader itself tells best what it misses
-        if others := [name for name, fits in DETECTORS.items() if fits(folder)]:
-            looks = f"it looks like {' or '.join(others)}"
-            raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none; {looks}")
+    detected = format not in DETECTORS or DETECTORS[format](folder)
+    # where it looks like no other format either, the reader itself tells best what it misses
+    if not detected and (others := [name for name, fits in DETECTORS.items() if fits(folder)]):
+        looks = f"it looks like {' or '.join(others)}"
+        raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none; {looks}")
     return READERS[format]
 
 

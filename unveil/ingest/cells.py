@@ -43,7 +43,7 @@ def named(options: Options) -> dict[str, str]:
 
 
 def remarks(labels: Collection[str], options: Options) -> str | None:
-    """What to say of a table's labels, if anything. Raises ``IngestError`` where those that have no name are numbers."""
+    """What to say of a table's labels, if anything; raises ``IngestError`` where those without a name are numbers."""
     findings = sorted(label for label in labels if label not in named(options) and not negative(label, options))
     numbers = [label for label in findings if re.fullmatch(r"[+-]?\d+([.,]\d+)?", label)]
     if numbers and len(numbers) == len(findings):

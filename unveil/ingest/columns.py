@@ -227,9 +227,8 @@ def _box(
             return tuple(free[parts.index(name)] for name in four), order
     one = [i for i in free if keys[i] in ONE_BOX]
     if len(one) > 1:
-        raise ColumnsError(
-            f"{file}: {' and '.join(names[i] for i in one)} may be the box: say --columns box={names[one[0]]} or another"
-        )
+        several = " and ".join(repr(names[i]) for i in one)
+        raise ColumnsError(f"{file}: {several} may be the box: say --columns box={names[one[0]]} or another")
     return (tuple(one), ONE_BOX[keys[one[0]]]) if one else ((), None)
 
 

@@ -72,6 +72,8 @@ class Lists:
         table = file.lower().endswith((".csv", ".tsv"))
         cut = _cells(file) if table else str.split
         found = [(row, line, find(line.strip()) or find(cut(line)[0])) for row, line in rows]
+        if table and found and found[0][2] is None:  # the header
+            del found[0]
         missing = [(row, line, "no image here") for row, line, path in found if path is None]
         if len(missing) == len(found) and (table or all(len(line.split()) > 4 for _, line in rows)):
             return

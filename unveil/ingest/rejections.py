@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from unveil import geometry
+from unveil.geometry import Box
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
 from unveil.ingest.reading import Incomplete, Options, Rejected
 from unveil.records import Finding, Record
 
 #: Reads the same folder again by other options.
 Again = Callable[[Options], Iterable[Record | Rejected | Incomplete]]
+
+#: IoU of two boxes that is hardly ever that of two lesions; and boxes of one name in an image that are compared.
+ALMOST, MOST_COMPARED = 0.8, 500
 
 MISFIT = "a box that does not fit its image"
 
@@ -94,6 +101,16 @@ def _all_fit(items: Iterable[Record | Rejected | Incomplete]) -> bool:
         if isinstance(item, Record):
             spread.add(item)
     return spread.boxes > 0 and spread.doubt() is None
+
+
+def overlapping(findings: Sequence[Finding]) -> bool:
+    """Whether a finding lies almost where another of its name does: as a rule one lesion that was marked twice."""
+    places: dict[str, list[Box]] = {}
+    for finding in findings:
+        if finding.box:
+            places.setdefault(finding.label, []).append(finding.box)
+    several = [boxes for boxes in places.values() if 1 < len(boxes) <= MOST_COMPARED]
+    return any((np.triu(geometry.ious(boxes, boxes), 1) >= ALMOST).any() for boxes in several)
 
 
 def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -20,6 +20,7 @@ from unveil import pixels
 from unveil.ingest.class_names import LOOKED_FOR, Described, described, is_names, names_classes
 from unveil.ingest.conventions import declared, in_pixels, points_in_pixels
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import findings_among
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
@@ -43,12 +44,13 @@ def read(folder: Folder) -> Iterator[Record | Rejected]:
     """Every image with its labels; label files without an image are rejected."""
     about = described(folder)
     _enter_lists(folder, about)
-    labels = _label_files(folder)
-    of_image = {path: _labels_of(folder, path, labels) for path in folder.images}
+    labels, others = _texts(folder)
+    of_image = {path: _of(folder, path, labels) for path in folder.images}
     stray = sorted(set(chain(*labels.values())).difference(*of_image.values()))
     for path, found in of_image.items():
         try:
-            yield from _record(folder, about, path, found, bool(stray))
+            doubt = bool(stray or _of(folder, path, others))
+            yield from _record(folder, about, path, found, doubt)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error), sum(_count(folder, file) for file in found))
     for path in stray:
@@ -69,14 +71,18 @@ def _enter_lists(folder: Folder, about: Described) -> None:
             folder.lists.enter(folder.relative(path), folder.text(path), split, meant)
 
 
-def _label_files(folder: Folder) -> dict[Key, list[Path]]:
-    """The text files that hold labels: those below a folder called labels, elsewhere those that look like it."""
-    found: dict[Key, list[Path]] = defaultdict(list)
+def _texts(folder: Folder) -> tuple[dict[Key, list[Path]], dict[Key, list[Path]]]:
+    """The text files that hold labels (those below a folder called labels, elsewhere those that look like it), and the
+    others that lie beside images."""
+    labels: dict[Key, list[Path]] = defaultdict(list)
+    others: dict[Key, list[Path]] = defaultdict(list)
     for path in folder.files(".txt"):
+        if is_names(path):
+            continue
         usual = "labels" in _folders(folder, path) and not list_name(path)
-        if not is_names(path) and (usual or _looks_like_labels(path)):
-            found[_key(folder, path, path.stem)].append(path)
-    return found
+        kind = labels if usual or _looks_like_labels(path) else others
+        kind[_key(folder, path, path.stem)].append(path)
+    return labels, others
 
 
 def _folders(folder: Folder, path: Path) -> Key:
@@ -88,19 +94,25 @@ def _key(folder: Folder, path: Path, stem: str) -> Key:
 
 
 def _looks_like_labels(path: Path) -> bool:
-    """Whether a file is empty or its first line begins with two numbers, as no report and no list of images does."""
+    """Whether a file is empty or begins with two numbers, or a name and four, as no report and no list of images."""
     with path.open("rb") as file:
         lines = file.read(2**10).removeprefix(codecs.BOM_UTF8).split(b"\n")
     words = next((line.split() for line in lines if line.strip()), [b"0", b"0"])
+    numbers = [_is_number(word) for word in words[:5]]
+    return numbers[:2] == [True, True] or numbers[1:] == [True] * 4
+
+
+def _is_number(word: bytes) -> bool:
     try:
-        return len([float(word) for word in words[:2]]) == 2
+        float(word)
     except ValueError:
         return False
+    return True
 
 
-def _labels_of(folder: Folder, image: Path, labels: dict[Key, list[Path]]) -> list[Path]:
-    """The label files of an image, the one in the usual place first; a.png.txt is one as well."""
-    found = [*labels.get(_key(folder, image, image.stem), ()), *labels.get(_key(folder, image, image.name), ())]
+def _of(folder: Folder, image: Path, texts: dict[Key, list[Path]]) -> list[Path]:
+    """The text files of an image, the one in the usual place first; a.png.txt is one as well."""
+    found = [*texts.get(_key(folder, image, image.stem), ()), *texts.get(_key(folder, image, image.name), ())]
     return sorted(found, key=lambda path: "labels" not in _folders(folder, path))
 
 
@@ -117,8 +129,9 @@ def _count(folder: Folder, path: Path) -> int:
 
 
 def _record(
-    folder: Folder, about: Described, path: Path, found: Sequence[Path], stray: bool
+    folder: Folder, about: Described, path: Path, found: Sequence[Path], doubt: bool
 ) -> Iterator[Record | Rejected]:
+    """``doubt`` tells that labels of the image may lie in some file that is not understood as its own."""
     if not found and folder.options.missing_labels == "reject":
         reason = "no label file of this name; if such images have no finding, say --missing-labels negative"
         yield Rejected(folder.relative(path), None, reason, rows=0)
@@ -129,11 +142,13 @@ def _record(
         names = f"{folder.relative(found[0])} and {folder.relative(other)}"
         raise AnnotationError(f"two label files that differ: {names}: remove one")
     file = folder.relative(found[0]) if found else ""
+    rows, denied = findings_among(folder, file, rows, lambda row: _known(row[0], about.names))
     findings, bad = parse_all(rows, lambda row: _finding(row, folder, image, about), file)
-    yield from bad
-    if not found and stray:
-        folder.note("image without a label file, which is no negative since some label file has no image", file)
-    lost = bool(bad) or (not found and stray)
+    yield from [*denied, *bad]
+    if not found and doubt:
+        why = "some label file has no image, or a text beside it is not read as labels"
+        folder.note(f"image without a label file, which is no negative since {why}", folder.relative(path))
+    lost = bool(denied or bad) or (not found and doubt)
     yield folder.record(image, findings, "exhaustive", lost, split=_split(folder, path, about))
 
 
@@ -152,6 +167,8 @@ def _finding(row: list[str], folder: Folder, image: Image, about: Described) -> 
     numbers = [number(text) for text in row[1:]]
     order, units = declared("yolo", folder.options)
     confident = len(numbers) == 5 and 0 <= numbers[4] <= 1
+    if about.keypoints and len(numbers) not in (4, 4 + about.keypoints):
+        raise AnnotationError(f"kpt_shape says {about.keypoints} numbers behind a box, not {len(numbers) - 4}")
     keypoints = len(numbers) == 4 + about.keypoints > 4 or _has_keypoints(numbers)
     if len(numbers) == 4 or confident or keypoints:
         if confident:
@@ -176,6 +193,14 @@ def _name(text: str, names: dict[int, str]) -> str:
     if chosen not in names:
         raise AnnotationError(f"class {chosen:g} is not among the names, which are {min(names)} to {max(names)}")
     return names[int(chosen)]
+
+
+def _known(text: str, names: dict[int, str]) -> str:
+    """The name of a class, "" where that is none, which is told later."""
+    try:
+        return _name(text, names)
+    except AnnotationError:
+        return ""
 
 
 def _has_keypoints(numbers: Sequence[float]) -> bool:
