@@ -100,6 +100,8 @@ def test_the_order_of_numbers_whose_columns_are_named_is_that_of_their_names() -
             r"only some of the columns of a box, or spells them unusually: x1, y1\. Say --columns box=X1,Y1,X2,Y2",
         ),
         ("image,label,bx1,by1,bx2,by2", r"bx1, by1, bx2, by2\. Say --columns box=bx1,by1,bx2,by2, or box= if"),
+        ("image,label,lesion x,lesion y,age", r"lesion x, lesion y\. Say --columns box=X1,Y1,X2,Y2"),
+        ("image,label,x_mm,y_mm,pixel_spacing_x,pixel_spacing_y", r"unusually: x_mm, y_mm\. "),
         ("image,label,Bounding Boxes 2D,polygon", r"Bounding Boxes 2D, polygon\. Say --columns box=X1,Y1,X2,Y2"),
         ("image,x1,y1,x2,y2,Befund", r"boxes and no column for their label.*Say --columns label=Befund, or --default"),
         (
@@ -151,7 +153,11 @@ def test_labels_that_say_that_there_is_nothing(text: str) -> None:
         (r"['Crohn\'s']", "", ["Crohn's"]),
         ("('a',)", "", ["a"]),
         ("[]", "", []),
-        ("[a, b]", "", ["[a, b]"]),
+        ("[a, b c]", "", ["a", "b c"]),
+        ("['a' 'b']", "", ["a", "b"]),
+        ("{'a', 'b'}", "", ["a", "b"]),
+        ("(a, b)", "", ["(a, b)"]),
+        ("{'a': 1}", "", ["{'a': 1}"]),
     ],
 )
 def test_labels(text: str, separator: str, expected: list[str]) -> None:
@@ -237,4 +243,6 @@ def test_a_delimiter_that_is_none(said: str) -> None:
 
 
 def test_decimal_commas() -> None:
-    assert [cells.decimal(text) for text in ("12,5", "-0,25", "12.5", "1,2,3")] == ["12.5", "-0.25", "12.5", "1,2,3"]
+    texts = ("12,5", "-0,25", "12.5", "1,2,3")
+    assert [cells.decimal(text, ";") for text in texts] == ["12.5", "-0.25", "12.5", "1,2,3"]
+    assert cells.decimal("1,000", ",") == "1,000", "which may be a thousand"

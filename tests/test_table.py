@@ -167,6 +167,18 @@ def test_a_name_that_became_a_number(data: Path) -> None:
     assert read(write(data, "image,label\n17.0,x\n")).boxes("17.png") == [("x", None)]
 
 
+def test_columns_of_zero_and_one_are_named(data: Path) -> None:
+    with pytest.raises(IngestError, match="Columns of 0 and 1 such as nodule, mass are not read"):
+        read(write(data, "image,nodule,mass,age\na,1,0,30\nb,0.0,1.0,31\n"))
+
+
+def test_width_and_height_may_be_those_of_the_box(data: Path) -> None:
+    found = read(
+        write(data, "image,label,x1,y1,x2,y2,width,height\na.png,x,1,2,30,40,29,38\na.png,y,1,2,11,12,10,10\n")
+    )
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40)), ("y", (1, 2, 11, 12))]
+
+
 def test_the_stated_size_is_that_of_the_image(data: Path) -> None:
     """Beside corners, width and height are the image's: another one was annotated on another version."""
     header = "image,width,height,label,xmin,ymin,xmax,ymax\n"
@@ -271,6 +283,8 @@ def test_names_of_columns_tell_the_order_of_a_box(data: Path) -> None:
         ("a.png,x,1,1,5,5\na.png,x,1,1,1,5\n", 3, "zero-area"),
         ("a.png,x,1,1,5,5\na.png,x,1,1,,5\n", 3, "number"),
         ("a.png,x,1,1,5,5\na.png,,1,1,5,5\n", 3, "without a label"),
+        ("a.png,x,1,1,5,5\na.png,{'x': 1},1,1,5,5\n", 3, "a list of labels that is not understood"),
+        ('a.png,x,1,1,5,5\na.png,x,1,1,5,"1,000"\n', 3, "not '1,000'"),
         ("a.png,x,1,1,5,5\na.png,x,1,1,5\n", 3, "6 fields"),
         ("a.png,x,1,1,5,5\na.png,x,1,1,5,5,9\n", 3, "6 fields"),
         ("a.png,x,1,1,5,5\na.png,,,,,\n", 3, "deny"),

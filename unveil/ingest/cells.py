@@ -19,8 +19,13 @@ BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>"
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
+#: What a list may begin with.
+BRACKETS = ("[", "(", "{")
+
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_LIST_OF_TEXT = re.compile(rf"[\[(]\s*(?:(?:{_QUOTED})\s*(?:,\s*(?:{_QUOTED})\s*)*,?)?\s*[\])]")
+#: A list of text as Python, NumPy and JSON print it, or without quotation marks.
+_LIST_OF_TEXT = re.compile(rf"[\[({{]\s*(?:(?:{_QUOTED})(?:\s*,\s*|\s+|(?=\s*[\])}}])))*[\])}}]")
+_PLAIN_LIST = re.compile(r"\[([^\[\]{}'\"]*)\]")
 
 
 def value(text: str) -> str:
@@ -78,8 +83,11 @@ def delimiter(lines: Sequence[str], options: Options) -> str:
 
 def labels(text: str, separator: str) -> list[str]:
     """The labels of a cell: the items of a list in brackets, else what stands between the separators (if any)."""
-    if _LIST_OF_TEXT.fullmatch(text.strip()):
+    text = text.strip()
+    if _LIST_OF_TEXT.fullmatch(text):
         parts = [re.sub(r"\\(.)", r"\1", part[1:-1]) for part in re.findall(_QUOTED, text)]
+    elif plain := _PLAIN_LIST.fullmatch(text):
+        parts = plain[1].split(",")
     else:
         parts = text.split(separator) if separator else [text]
     return [part for part in map(value, parts) if part]
@@ -95,7 +103,11 @@ def separator(cells: Collection[str], options: Options) -> tuple[str, str | None
         return options.label_separator, None
     kinds = Counter(cell.strip() for cell in cells)
     for sign in "|;,":
-        several = [[part.strip() for part in cell.split(sign)] for cell in kinds if sign in cell and "[" not in cell]
+        several = [
+            [part.strip() for part in cell.split(sign)]
+            for cell in kinds
+            if sign in cell and not cell.startswith(BRACKETS)
+        ]
         if not several:
             continue
         alone = {cell for cell in kinds if sign not in cell}
@@ -138,6 +150,7 @@ def paired(labels: Sequence[str], boxes: Sequence[list[str]]) -> Iterable[tuple[
     raise AnnotationError(f"{len(labels)} labels and {len(boxes)} boxes: which belong together?")
 
 
-def decimal(text: str) -> str:
-    """A number with a decimal comma, as tables with semicolons have it, with a full stop."""
-    return re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text.strip())
+def decimal(text: str, delimiter: str) -> str:
+    """A number as Python writes it. A comma in it is decimal, unless commas stand between the fields: then it may as
+    well be one of thousands."""
+    return re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text.strip()) if delimiter != "," else text

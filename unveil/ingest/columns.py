@@ -14,9 +14,9 @@ from unveil.untrusted import listed
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {
     "image": (
-        "image", "imagefile", "imagefilename", "imagename", "imagepath", "imageindex", "imageid", "file", "filename",
-        "filepath", "path", "img", "imgname", "imgpath", "imgid", "imgfile", "dicom", "dicomid", "dicompath",
-        "dicomfile", "sopinstanceuid",
+        "image", "imagefile", "imagefilename", "imagefilepath", "imagename", "imagepath", "imageindex", "imageid",
+        "file", "filename", "filepath", "path", "img", "imgname", "imgpath", "imgid", "imgfile",
+        "dicom", "dicomid", "dicompath", "dicomfile", "sopinstanceuid",
     ),
     "label": (
         "label", "labels", "labelname", "class", "classes", "classname", "category", "categories", "categoryname",
@@ -24,7 +24,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "abnormality", "lesiontype", "lesion",
     ),
     "box": (),
-    "patient": ("patient", "patientid", "patientidentifier", "subject", "subjectid"),
+    "patient": (
+        "patient", "patientid", "patientidentifier", "patientindex", "patientnumber", "patientno", "pid", "subject",
+        "subjectid",
+    ),
     "study": ("study", "studyid", "studyuid", "studyinstanceuid"),
     "modality": ("modality",),
     "split": ("split", "subset"),
@@ -70,12 +73,13 @@ ONE_BOX: dict[str, Order | None] = {
     "boxxywh": "xywh", "bboxxywh": "xywh", "boxxyxy": "xyxy", "bboxxyxy": "xyxy", "bboxcxcywh": "centre",
     "bboxxminyminxmaxymax": "xyxy", "bboxx1y1x2y2": "xyxy",
 }  # fmt: skip
-#: A name that speaks of a place in the picture: a box as a whole, or one of its numbers.
+#: A name that speaks of a place in the picture: a box as a whole, one of its numbers, x of a pair of x and y.
 _WHOLE_BOX = re.compile(r".*(box(es)?|rect(angle)?|polygon|contour|coord(inate)?)s?(\d?d)?")
 _PART_OF_BOX = re.compile(
     r"(b|bb|bbox|box)?([xywh]|[xy](\d|min|max|start|end|cent(er|re)|left|right|top|bottom|tl|br)"
     r"|(min|max|start|end|cent(er|re)|left|right|top|bottom|topleft|bottomright)[xy]|top|bottom)"
 )
+_SPACING = re.compile(r"spacing|size|resolution|dim|dpi|res(?=[xy]$)")
 
 
 class ColumnsError(IngestError):
@@ -113,8 +117,8 @@ class Columns:
 
 
 def key(name: str) -> str:
-    """A name without what tables write differently: case, spaces, underscores, brackets."""
-    return "".join(c for c in name.casefold() if c.isalnum())
+    """A name without what tables write differently: case, spaces, underscores, brackets, and pixels as a unit."""
+    return "".join(c for c in re.sub(r"[(\[_ ](px|pixels?)[)\]]?$", "", name.strip().casefold()) if c.isalnum())
 
 
 def asked(options: Options) -> dict[str, str]:
@@ -167,6 +171,8 @@ def recognise(header: Sequence[str], options: Options, file: str = "the table") 
             )
         at[role] = tuple(found)
         free = [i for i in free if i not in found]
+    if not {"width", "height"} <= at.keys():  # half a size is none
+        at = {role: places for role, places in at.items() if role not in ("width", "height")}
     columns = Columns(names, {role: at[role] for role in ROLES if role in at}, order, tuple(absent))
     if columns.has("image"):
         _check(columns, options, given, file)
@@ -235,12 +241,7 @@ def _box(
 def _check(columns: Columns, options: Options, given: dict[str, str], file: str) -> None:
     """Refuses a table of which only a part would be read."""
     rest = columns.unused
-    parts = [name for name in rest if _WHOLE_BOX.fullmatch(key(name)) or _PART_OF_BOX.fullmatch(key(name))]
-    if (
-        not columns.has("box")
-        and "box" not in given
-        and (len(parts) > 1 or any(_WHOLE_BOX.fullmatch(key(n)) for n in parts))
-    ):
+    if not columns.has("box") and "box" not in given and (parts := _places_in(rest)):
         guess = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
         raise ColumnsError(
             f"{file} has only some of the columns of a box, or spells them unusually: {listed(parts)}. "
@@ -251,6 +252,18 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
             f"{file} has boxes and no column for their label; it has {listed(columns.header)}. "
             f"Say --columns label={closest('label', rest)}, or --default-label NAME"
         )
+
+
+def _places_in(names: Sequence[str]) -> list[str]:
+    """Those of some columns that seem to hold places in the picture: a box, two numbers of one, or an x with its y."""
+    keys = {name: key(name) for name in names}
+    whole = [name for name in names if _WHOLE_BOX.fullmatch(keys[name])]
+    parts = [name for name in names if _PART_OF_BOX.fullmatch(keys[name])]
+    twins = set()
+    for one in keys.values():
+        others = {one[:i] + "y" + one[i + 1 :] for i, c in enumerate(one) if c == "x"} & set(keys.values())
+        twins |= {one, *others} if others and not _SPACING.search(one) else set()
+    return [name for name in names if name in whole or keys[name] in twins or (len(parts) > 1 and name in parts)]
 
 
 def closest(role: str, names: Sequence[str]) -> str:

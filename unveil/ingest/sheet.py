@@ -18,7 +18,7 @@ from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected
-from unveil.untrusted import listed
+from unveil.untrusted import listed, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50
@@ -130,6 +130,14 @@ class Sheet:
             if any(cell.strip() for cell in row):
                 yield self.reader.line_num + self.skipped, row, problem
 
+    def columns_of_marks(self) -> list[str]:
+        """The unused columns of which each tells by 0 and 1 whether its name holds. To be asked instead of the rows."""
+        rows = [row for _, row, _ in self._lines()]
+        at = [i for i, name in enumerate(self.header) if name in self.columns.unused]
+        found = {i: {_cell(row, i) for row in rows} for i in at}
+        marks = {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}
+        return [self.header[i] for i, values in found.items() if values <= marks and values & {"1", "1.0"}]
+
     def _image_column(self, folder: Folder, columns: Sequence[int], rows: Sequence[list[str]]) -> int:
         """Which of the columns that may name the image does: the one whose names lead to images in most rows."""
         if len(columns) == 1:
@@ -190,16 +198,18 @@ def sheets(folder: Folder) -> list[Sheet]:
     if not others and not found:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
-        raise IngestError(
-            f"no column names the images: {listed(others)}. Say --columns image={closest('image', names)}"
-        )
+        said = shortened("; ".join(others), 400)
+        raise IngestError(f"no column names the images: {said}. Say --columns image={closest('image', names)}")
     _check_asked(found, options)
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
         if rest := sheet.columns.unused:
+            hint = f"Say --columns label={closest('label', rest)}, or label= if it holds none"
+            if len(marks := sheet.columns_of_marks()) > 1:
+                hint = f"Columns of 0 and 1 such as {listed(marks)} are not read: write their names into one, as A|B"
             raise ColumnsError(
                 f"{sheet.file}: no column is known to hold labels, boxes or questions; it has {listed(sheet.header)}. "
-                f"Say --columns label={closest('label', rest)}, or label= if it holds none"
+                f"{hint}"
             )
     bare = [sheet for sheet in found if about and sheet.columns.at.keys() == {"image"}]
     for text in [*others, *(_described(sheet, folder) for sheet in bare if not list_name(sheet.path))]:

@@ -170,9 +170,11 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     boxes = cells.boxes(row.box)
     none = [label for label in labels if cells.negative(label, options)]
     try:
+        if unread := next((label for label in labels if label[0] in "[{"), None):
+            raise AnnotationError(f"a list of labels that is not understood: {quoted(unread)}")
         if none and len(none) < len(labels):
             raise AnnotationError(f"says {quoted(none[0])} and names a finding")
-        if none and not all(map(_is_no_box, boxes)):
+        if none and not all(_is_no_box(row, numbers) for numbers in boxes):
             raise AnnotationError(f"says {quoted(none[0])} and has a box")
         if none or not (labels or boxes):
             return [], []
@@ -200,22 +202,26 @@ def _finding(
         return Finding(label, attributes={name: text for name, text in words.items() if text})
     if len(numbers) != 4:
         raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
-    values = [number(cells.decimal(text), "the box") for text in numbers]
+    values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]
     order, units = declared("csv", folder.options, row.sheet.columns.order)
     return boxed(label, in_pixels(values, image, order, units), image, **words)
 
 
-def _is_no_box(numbers: Sequence[str]) -> bool:
+def _is_no_box(row: Row, numbers: Sequence[str]) -> bool:
     """Whether a box that stands beside "no finding" only fills the columns."""
     try:
-        return tuple(float(cells.decimal(text)) for text in numbers) in NO_BOX
+        return tuple(float(cells.decimal(text, row.sheet.delimiter)) for text in numbers) in NO_BOX
     except ValueError:
         return False
 
 
 def _confidence(row: Row) -> float:
     """The weight of a mark; 1 where none is given."""
-    value = number(cells.decimal(row.get("confidence")), "the confidence") if row.get("confidence") else 1.0
+    value = (
+        number(cells.decimal(row.get("confidence"), row.sheet.delimiter), "the confidence")
+        if row.get("confidence")
+        else 1.0
+    )
     if value <= 0:
         raise AnnotationError(f"the confidence {value:g} is not above 0")
     return value
@@ -267,10 +273,22 @@ def _agreed(name: str, rows: Sequence[Row]) -> str | None:
 
 
 def _stated_size(rows: Sequence[Row]) -> tuple[float, float] | None:
-    """The image's width and height by the rows; None where they do not say, or 0."""
+    """The image's width and height by the rows; None where they do not say, or 0, or repeat what the corners say."""
+    if all(map(_says_extent, rows)):
+        return None
     width, height = (_agreed(name, rows) for name in ("width", "height"))
     size = number(width or 0, "the width"), number(height or 0, "the height")
     return size if all(size) else None
+
+
+def _says_extent(row: Row) -> bool:
+    """Whether width and height are those of the row's own box, as far as whole pixels tell."""
+    try:
+        said = [float(cells.decimal(t, row.sheet.delimiter)) for t in (*row.box, row.get("width"), row.get("height"))]
+        x1, y1, x2, y2, width, height = said
+    except ValueError:  # no box, no size, or no numbers, which is told elsewhere
+        return False
+    return row.sheet.columns.order == "xyxy" and abs(x2 - x1 - width) <= 1 and abs(y2 - y1 - height) <= 1
 
 
 def _published(folder: Folder, path: Path, row: Row, text: str) -> Split | None:
