@@ -9,6 +9,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 
 from unveil.ingest.columns import key
 from unveil.ingest.reading import AnnotationError, IngestError, Options
@@ -36,7 +37,12 @@ def value(text: str) -> str:
 
 def negative(label: str, options: Options) -> bool:
     """Whether a label says that there is nothing to find."""
-    return key(label) in {key(name) for name in options.negative_labels}
+    return key(label) in _keys(options.negative_labels)
+
+
+@cache
+def _keys(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(key, names))
 
 
 def named(options: Options) -> dict[str, str]:
@@ -153,4 +159,6 @@ def paired(labels: Sequence[str], boxes: Sequence[list[str]]) -> Iterable[tuple[
 def decimal(text: str, delimiter: str) -> str:
     """A number as Python writes it. A comma in it is decimal, unless commas stand between the fields: then it may as
     well be one of thousands."""
-    return re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text.strip()) if delimiter != "," else text
+    if "," not in text or delimiter == ",":
+        return text
+    return re.sub(r"^(-?\d*),(\d+)$", r"\1.\2", text.strip())

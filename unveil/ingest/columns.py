@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
@@ -116,6 +117,7 @@ class Columns:
         return [name for i, name in enumerate(self.header) if i not in used and name]
 
 
+@lru_cache(2**12)
 def key(name: str) -> str:
     """A name without what tables write differently: case, spaces, underscores, brackets, and pixels as a unit."""
     return "".join(c for c in re.sub(r"[(\[_ ](px|pixels?)[)\]]?$", "", name.strip().casefold()) if c.isalnum())

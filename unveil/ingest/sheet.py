@@ -44,11 +44,13 @@ class Row(NamedTuple):
 class Sheet:
     """A table and its columns, of its text or of the beginning of that. Raises as ``recognise`` does.
 
-    ``separator`` stands between several labels in a cell.
+    ``separator`` stands between several labels in a cell, ``names`` are what labels stand for by the user's word,
+    ``list_name`` the split that the file's own name tells, with its turn.
     """
 
     def __init__(self, file: str, path: Path, text: str, options: Options) -> None:
         self.file, self.path, self.damaged = file, path, damaged(text)
+        self.list_name, self.names = list_name(path), cells.named(options)
         lines = io.StringIO(text, newline="")
         self.skipped = 0
         if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
@@ -212,7 +214,7 @@ def sheets(folder: Folder) -> list[Sheet]:
                 f"{hint}"
             )
     bare = [sheet for sheet in found if about and sheet.columns.at.keys() == {"image"}]
-    for text in [*others, *(_described(sheet, folder) for sheet in bare if not list_name(sheet.path))]:
+    for text in [*others, *(_described(sheet, folder) for sheet in bare if not sheet.list_name)]:
         folder.note("table passed over, since it names no images or says nothing about them", text)
     return [sheet for sheet in found if sheet not in bare]
 

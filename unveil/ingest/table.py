@@ -22,7 +22,7 @@ from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
-from unveil.ingest.published import SPLIT_NAMES, list_name
+from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
 from unveil.records import Finding, Question, Record, Split
@@ -124,7 +124,7 @@ def _split(row: Row) -> str:
     text = row.get("split").lower()
     if text:
         return SPLIT_NAMES.get(text, text)
-    turn, split = list_name(row.sheet.path) or (0, "")
+    turn, split = row.sheet.list_name or (0, "")
     return split if turn < 3 else ""  # train and val together: others tell which
 
 
@@ -165,8 +165,7 @@ def _record(
 def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:
     """What a row marks, and what of it cannot be used; neither, if it says that there is nothing."""
     options = folder.options
-    names = cells.named(options)
-    labels = [names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
+    labels = [row.sheet.names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
     boxes = cells.boxes(row.box)
     none = [label for label in labels if cells.negative(label, options)]
     try:
@@ -265,8 +264,9 @@ def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
 
 def _agreed(name: str, rows: Sequence[Row]) -> str | None:
     """What the rows say of their image; they may leave it out."""
+    said = {row.get(name) for row in rows} - {""}
     # beside empty cells, table programs write 7 as 7.0
-    values = sorted({re.sub(r"^(\d+)\.0$", r"\1", row.get(name)) for row in rows} - {""})
+    values = sorted({re.sub(r"^(\d+)\.0$", r"\1", text) for text in said})
     if len(values) > 1:
         raise AnnotationError(f"rows disagree on its {name}: {listed(values)}")
     return values[0] if values else None
@@ -299,5 +299,5 @@ def _published(folder: Folder, path: Path, row: Row, text: str) -> Split | None:
         if text not in SPLIT_NAMES:
             raise AnnotationError(f"split {quoted(text)} is none of {', '.join(SPLIT_NAMES)}")
         return SPLIT_NAMES[text]
-    by_name = list_name(row.sheet.path)
+    by_name = row.sheet.list_name
     return folder.split(path, row.sheet.path.parent) or (by_name[1] if by_name else None)
