@@ -17,6 +17,7 @@ from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import findings_among
 from unveil.ingest.reading import (
     AnnotationError,
     Image,
@@ -36,9 +37,6 @@ LOOKED_FOR = "a JSON file with images and annotations"
 #: The value of an id, the same for 1, 1.0 and "1".
 Key = int | float | str
 Rows = list[tuple[int, Any]]
-
-#: What a category is called that is no finding: the rest of the picture.
-BACKGROUND = ("background", "__background__", "_background_")
 
 
 def fits(folder: Folder) -> bool:
@@ -176,21 +174,25 @@ class _Reading:
         self.seen.add(place)
         width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
         image = self.folder.open(place, (width, height) if width and height else None, "the file")
-        rows = ((row, (row, annotation)) for row, annotation in annotations)
-        findings, bad = parse_all(rows, lambda item: self._finding(*item, image), self.file)
+        named, bad = findings_among(self.folder, self.file, annotations, self._label)
+        rows = ((row, (row, annotation)) for row, annotation in named)
+        findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
+        bad += wrong
         yield from bad
         lost = bool(bad) or (self.orphans > 0 and not findings)
         yield self.folder.record(image, findings, "exhaustive", lost, split=self.folder.split(place, self.path))
 
-    def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
+    def _label(self, item: dict[str, Any]) -> str:
+        """The name of an annotation's category; "" where it has none."""
         key = self.category(item.get("category_id"))
-        label = self.names.get(key) if key is not None else None
-        if not self.names and self.folder.options.default_label:
-            label = self.folder.options.default_label
-        if label is None:
+        return self.names.get(key, "") if key is not None else ""
+
+    def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
+        label = self._label(item) or (not self.names and self.folder.options.default_label)
+        if not label and not self.names:
+            raise AnnotationError("the file names no categories; --default-label gives its findings a name")
+        if not label:
             raise AnnotationError(f"category_id {quoted(item.get('category_id'))} is not among the categories")
-        if label.lower() in BACKGROUND:
-            raise AnnotationError(f"the category {quoted(label)} is no finding")
         crowd = "yes" if item.get("iscrowd") else None  # kept: many tools set it on any mask in run lengths
         order, units = declared("coco", self.folder.options)
         shape, box = None, None

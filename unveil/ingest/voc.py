@@ -19,6 +19,7 @@ from unveil import pixels
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.files import text_of
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import findings_among
 from unveil.ingest.lookup import folded
 from unveil.ingest.reading import (
     AnnotationError,
@@ -60,6 +61,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 seen.add(images[0])
                 yield from _record(folder, annotation, images[0], path)
         except (AnnotationError, pixels.ImageError) as error:
+            seen.update(images)
             yield Rejected(folder.relative(path), None, str(error))
             yield from (Incomplete(folder.relative(image)) for image in images)
     yield from folder.unlisted(seen)
@@ -138,13 +140,16 @@ def _images(folder: Folder, annotation: Element, path: Path | None, near: Path) 
 def _record(folder: Folder, annotation: Element, place: Path, path: Path) -> Iterator[Record | Rejected]:
     image = folder.open(place, _size(annotation), "<size>")
     objects = list(annotation.iter("object"))
+    file = folder.relative(path)
     entries = [(n, (item, corners)) for n, item in enumerate(objects, 1) for corners in _places(item)]
-    findings, bad = parse_all(entries, lambda entry: _finding(*entry, image, folder.options), folder.relative(path))
+    named, bad = findings_among(folder, file, entries, lambda entry: _name(entry[0]))
+    findings, wrong = parse_all(named, lambda entry: _finding(*entry, image, folder.options), file)
+    bad += wrong
     understood = {id(element) for item in objects for element in item.iter()}
     strange = [e for e in annotation.iter() if e.tag in PLACES and id(e) not in understood]
     if strange:
         reason = f"{len(strange)} x <{strange[0].tag}> outside any <object>"
-        bad.append(Rejected(folder.relative(path), None, reason))
+        bad.append(Rejected(file, None, reason))
     yield from bad
     yield folder.record(image, findings, "exhaustive", bool(bad), split=folder.split(place, path))
 
@@ -164,9 +169,12 @@ def _places(item: Element) -> list[Element | None]:
     return [corners for corners in item.iter("bndbox") if id(corners) not in of_parts] or [None]
 
 
+def _name(item: Element) -> str:
+    return (item.findtext("name") or "").strip()
+
+
 def _finding(item: Element, corners: Element | None, image: Image, options: Options) -> Finding:
-    label = (item.findtext("name") or "").strip()
-    if not label:
+    if not (label := _name(item)):
         raise AnnotationError("the object has no <name>")
     if corners is None:
         raise AnnotationError("the object has no <bndbox>")
