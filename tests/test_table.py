@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unveil.ingest import IngestError, Options, ingest
+from unveil.ingest import Folder, IngestError, Options, ingest, table
 from unveil.records import Record, read_jsonl
 
 HEADER = "image,label,x1,y1,x2,y2\n"
@@ -466,3 +466,12 @@ def test_a_reader_who_denies_himself(data: Path) -> None:
 
 def test_one_reader_for_each_image_is_no_question(data: Path) -> None:
     assert len(read(write(data, "image,label,rad_id\na,x,R1\na,y,R1\nb,x,R2\n")).records) == 2
+
+
+def test_which_tables_say_something(data: Path) -> None:
+    write(data, "image,split\na.png,train\n", "split.csv")
+    write(data, "name,age\nx,3\n", "people.csv")
+    write(data, "image,x1,y1,x2,y2\na.png,1,1,9,9\n", "nameless.csv")
+    write(data, HEADER + "a.png,x,1,1,9,9\n")
+    folder = Folder.of(data, Options())
+    assert [folder.relative(path) for path in table.found(folder)] == ["nameless.csv", "t.csv"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from unveil import geometry
-from unveil.ingest import IngestError, Options, ingest
+from unveil.ingest import Folder, IngestError, Options, ingest, yolo
 from unveil.ingest.class_names import parsed
 from unveil.ingest.reading import AnnotationError
 from unveil.records import Record, read_jsonl
@@ -356,3 +356,13 @@ def test_splits(yaml: str, picture: str, split: str | None, data: Path) -> None:
     )
     assert records[picture].split == split
     assert read(data, splits="none")[0][picture].split is None
+
+
+def test_a_list_of_classes_without_label_files_is_no_yolo(data: Path) -> None:
+    """labelImg leaves such a list beside VOC."""
+    write(data, {"classes.txt": "x", "images/a.xml": "<annotation/>"})
+    assert yolo.found(Folder.of(data, Options())) == []
+    write(data, {"labels/a.txt": ROW})
+    folder = Folder.of(data, Options())
+    assert [folder.relative(path) for path in yolo.found(folder)] == ["classes.txt"]
+    assert [folder.relative(path) for path in yolo.labels(folder)] == ["labels/a.txt"]
