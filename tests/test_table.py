@@ -199,7 +199,9 @@ def test_words_for_nothing(nothing: str, box: str, data: Path) -> None:
     assert found.completeness() == {"a.png": "exhaustive", "b.png": "unknown"} and not found.rejected
 
 
-@pytest.mark.parametrize(("box", "negative"), [("0,0,1,1", True), ("0,0,0,0", True), ("5,5,9,9", False)])
+@pytest.mark.parametrize(
+    ("box", "negative"), [("0,0,1,1", True), ("0,0,0,0", True), ("-1,-1,-1,-1", True), ("5,5,9,9", False)]
+)
 def test_no_finding_with_a_box(box: str, negative: bool, data: Path) -> None:
     """A box that only fills the columns is none; any other one denies the label."""
     found = read(write(data, HEADER + f"a.png,No finding,{box}\nb.png,x,1,2,30,40\n"))
@@ -264,6 +266,17 @@ def test_several_boxes_in_one_cell(data: Path) -> None:
         (5, "3 labels and 2 boxes: which belong together?"),
         (6, "a box needs four numbers, not 3: '5 6 7'"),
     ]
+
+
+def test_boxes_with_names_for_their_numbers(data: Path) -> None:
+    """As in the labels of SIIM-FISABIO-RSNA, which repeat the boxes and are no names."""
+    boxes = "[{'x': 1, 'y': 2, 'width': 29, 'height': 38}, {'x': 5, 'y': 6, 'width': 2, 'height': 2}]"
+    write(data, f'image,boxes,label\na,"{boxes}",opacity 1 1 2 30 40 opacity 1 5 6 7 8\nb,,none 1 0 0 1 1\n')
+    with pytest.raises(IngestError, match="'none 1 0 0 1 1' hold the numbers of boxes: choose another column"):
+        read(data)
+    found = read(data, columns=("label=",), default_label="opacity")
+    assert found.boxes("a.png") == [("opacity", (1, 2, 30, 40)), ("opacity", (5, 6, 7, 8))]
+    assert found.completeness()["b.png"] == "exhaustive"
 
 
 def test_names_of_columns_tell_the_order_of_a_box(data: Path) -> None:

@@ -36,7 +36,7 @@ OF_IMAGE = ("patient", "study", "modality", "report")
 #: The option that takes all rows of several readers.
 KEEP = "keep"
 #: How exports write a box that is none, beside a label that says so.
-NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0))
+NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
 def fits(folder: Folder) -> bool:
@@ -215,7 +215,7 @@ def _finding(
     if len(numbers) != 4:
         raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
     values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]
-    order, units = declared("csv", folder.options, row.sheet.columns.order)
+    order, units = declared("csv", folder.options, row.sheet.columns.order or cells.order(row.box))
     return boxed(label, in_pixels(values, image, order, units), image, **words)
 
 
