@@ -188,6 +188,8 @@ def _finding(row: list[str], folder: Folder, image: Image, about: Described) -> 
             folder.note("row with key points, of which the box was kept", image.file)
         box = in_pixels(numbers[:4], image, order, units)
         return boxed(label, box, image, confidence=row[5] if confident else None)
+    if len(numbers) == 6 and 0 <= numbers[4] <= 1 and row[6].isdigit():
+        raise AnnotationError("six numbers, of which the last is whole: a triangle, or a confidence and a track's id?")
     if len(numbers) < 6 or len(numbers) % 2:
         raise AnnotationError(f"a row needs a class and 4 numbers or x, y pairs, not {len(numbers)} numbers")
     return outlined(label, [points_in_pixels(numbers, image, units)], image)
