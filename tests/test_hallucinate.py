@@ -320,7 +320,7 @@ def _broken(folder: Path) -> None:
         (("--kinds", "self-question"), None, "no pair could be made: there are no such dialogues"),
         (("--limit", "0"), None, "no pair could be made: 8 x test split"),
         (("--origin", "written", "--edit", "minimal"), None, "--edit minimal corrects the model's own answers"),
-        (("--model", "no/such/folder"), None, "no/such/folder: cannot be loaded as a vision-language model"),
+        (("--model", "no/such/folder"), None, "no/such/folder: no folder here, and the hub has no such model"),
         (("--expert", "gpt"), None, "--expert: use rules, local:MODEL or the address of an endpoint"),
     ],
 )

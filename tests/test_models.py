@@ -304,7 +304,7 @@ def test_a_missing_torchvision_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot be loaded as a vision-language model"):
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
         models.load(tmp_path, device="cpu")
 
 
@@ -354,3 +354,37 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     # 2 layers with q, k, v, o and gate, up, down
     assert len(language) == 2 * 7 and all("language_model" in n or "text_model" in n for n in language)
     assert not any("lm_head" in n for n in models.linear_layers(model, ["language", "projector", "tower"]))
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "~/nowhere", "/nowhere/at/all"])
+def test_a_name_that_looks_like_a_folder_is_one(name: str) -> None:
+    with pytest.raises(ModelError, match="no such folder"):
+        models.located(name)
+
+
+def test_a_file_and_an_empty_folder_are_no_models(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match="no such folder"):
+        models.located(tmp_path / "weights.bin")
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        models.located(tmp_path)
+
+
+def test_the_hub_is_asked_once_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network one request says so; a name that is not in the cache is not tried again and again."""
+    asked = []
+
+    def offline(url: str, **_: object) -> None:
+        asked.append(url)
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr(models, "get_hf_file_metadata", offline)
+    with pytest.raises(ModelError, match=r"some/model: no folder here, and the hub cannot be asked \(Name or service"):
+        models.located("some/model")
+    assert len(asked) == 1 and "some/model" in asked[0]
+
+
+def test_a_model_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "try_to_load_from_cache", lambda *_, **__: str(tmp_path / "config.json"))
+    monkeypatch.setattr(models, "get_hf_file_metadata", lambda *_, **__: pytest.fail("the network was used"))
+    assert models.located("some/cached-model") == "some/cached-model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,13 +19,13 @@ from unveil.untrusted import JsonError, read_json, shortened
 def train_sft(config: Any) -> None:
     from unveil.train import sft
 
-    screen.say(f"trained model: {sft.main(config)}")
+    screen.trained(sft.main(config))
 
 
 def train_dpo(config: Any) -> None:
     from unveil.train import dpo
 
-    screen.say(f"trained model: {dpo.main(config)}")
+    screen.trained(dpo.main(config))
 
 
 def train_aar(config: Any) -> None:
@@ -51,10 +52,30 @@ def predict_command(config: Any) -> None:
     screen.say(f"predictions: {predict.main(config)}")
 
 
+def ask_command(config: Any) -> None:
+    from unveil.evaluate import ask
+
+    answer = ask.ask(config)
+    print(answer.plain())
+    if answer.cut:
+        screen.say(f"cut at {config.max_new_tokens} tokens (--max-new-tokens)")
+    if answer.boxes:
+        screen.say(f"boxes: x1, y1, x2, y2 in pixels of the image, {answer.size[0]} x {answer.size[1]}")
+    if config.picture:
+        screen.say(f"picture: {config.picture}")
+    screen.say("research software, not a medical device")
+
+
 def looks_command(config: Any) -> None:
     from unveil.evaluate import looks
 
     screen.say(f"maps: {looks.main(config)}")
+
+
+def _ask_config() -> type:
+    from unveil.evaluate.ask import AskConfig
+
+    return AskConfig
 
 
 def _looks_config() -> type:
@@ -92,6 +113,11 @@ def _predict_config() -> type:
     return PredictConfig
 
 
+#: Of commands whose work so far is kept.
+GOES_ON = "the same command goes on from here"
+RESUMES = "the same command with --resume goes on from the last checkpoint"
+
+
 @dataclass(frozen=True)
 class Command:
     """A command: its configuration (imported only when it is called), what it does, a line of help."""
@@ -99,13 +125,18 @@ class Command:
     config: Callable[[], type]
     do: Callable[[Any], Any]
     help: str
+    stopped: str = "the same command begins anew"
+    """What a person is told who has stopped it."""
 
 
 COMMANDS: dict[str, Command] = {
     "demo": Command(
-        lambda: job.RunConfig, job.run, "the main job on drawn images with the tiny model: no data, no GPU, no network"
+        lambda: job.RunConfig,
+        job.run,
+        "the main job on drawn images with the tiny model: no data, no GPU, no network",
+        GOES_ON,
     ),
-    "run": Command(lambda: job.RunConfig, job.run, "the main job on your annotated images: ingest to report"),
+    "run": Command(lambda: job.RunConfig, job.run, "the main job on your annotated images: ingest to report", GOES_ON),
     "ingest": Command(
         lambda: stages.IngestConfig,
         stages.ingest,
@@ -129,32 +160,43 @@ COMMANDS: dict[str, Command] = {
         lambda: pairing.HallucinateConfig,
         pairing.curate_hallucinate,
         "pairs of a true answer and a plausible wrong one, drawn from the model or written",
+        GOES_ON,
     ),
     "curate rank": Command(
-        lambda: pairing.RankConfig, pairing.curate_rank, "pairs of the model's own answers, better and worse"
+        lambda: pairing.RankConfig, pairing.curate_rank, "pairs of the model's own answers, better and worse", GOES_ON
     ),
     "curate questions": Command(
         lambda: pairing.QuestionsConfig, pairing.curate_questions, "conversations that teach a model to ask as well"
     ),
     "curate selftrain": Command(
-        lambda: pairing.SelftrainConfig, pairing.curate_selftrain, "pairs from the model's own questions and answers"
+        lambda: pairing.SelftrainConfig,
+        pairing.curate_selftrain,
+        "pairs from the model's own questions and answers",
+        GOES_ON,
     ),
     "curate relevance": Command(
-        lambda: pairing.RelevanceConfig, pairing.curate_relevance, "weights of pairs by their clinical relevance"
+        lambda: pairing.RelevanceConfig,
+        pairing.curate_relevance,
+        "weights of pairs by their clinical relevance",
+        GOES_ON,
     ),
     "prefer": Command(
-        lambda: prefer.PreferConfig, prefer.prefer, "pairs and training of a preference method by its name"
+        lambda: prefer.PreferConfig, prefer.prefer, "pairs and training of a preference method by its name", GOES_ON
     ),
-    "train sft": Command(_sft_config, train_sft, "fine-tune a model on them"),
-    "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones"),
+    "train sft": Command(_sft_config, train_sft, "fine-tune a model on them", RESUMES),
+    "train dpo": Command(_dpo_config, train_dpo, "train a model to prefer better answers to worse ones", RESUMES),
     "train aar": Command(
-        _rewarding("Aar"), train_aar, "let a model earn rewards for pointing, looking and naming (UMed-LVLM's stage 2)"
+        _rewarding("Aar"),
+        train_aar,
+        "let a model earn rewards for pointing, looking and naming (UMed-LVLM's stage 2)",
+        RESUMES,
     ),
     "train grpo": Command(
-        _rewarding("Grpo"), train_grpo, "rewards of your choice, against other answers to the same question"
+        _rewarding("Grpo"), train_grpo, "rewards of your choice, against other answers to the same question", RESUMES
     ),
-    "train ppo": Command(_rewarding("Ppo"), train_ppo, "rewards of your choice, with a critic"),
-    "predict": Command(_predict_config, predict_command, "let a model answer the test questions"),
+    "train ppo": Command(_rewarding("Ppo"), train_ppo, "rewards of your choice, with a critic", RESUMES),
+    "predict": Command(_predict_config, predict_command, "let a model answer the test questions", GOES_ON),
+    "ask": Command(_ask_config, ask_command, "ask a model about one image"),
     "looks": Command(_looks_config, looks_command, "read where a model looks when it names what is there"),
     "score": Command(
         lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"
@@ -163,10 +205,16 @@ COMMANDS: dict[str, Command] = {
         lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"
     ),
     "study preferences": Command(
-        lambda: study.StudyConfig, study.preferences, "the full comparison of preference methods over several seeds"
+        lambda: study.StudyConfig,
+        study.preferences,
+        "the full comparison of preference methods over several seeds",
+        GOES_ON,
     ),
     "study rewards": Command(
-        lambda: study.StudyConfig, study.rewards, "abnormal-aware rewarding and its ablations over several seeds"
+        lambda: study.StudyConfig,
+        study.rewards,
+        "abnormal-aware rewarding and its ablations over several seeds",
+        GOES_ON,
     ),
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }
@@ -205,10 +253,17 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
     """The command and its configuration; exits with the usage where there is no such command."""
     words = list(arguments)
     name = next((n for n in (" ".join(words[:2]), *words[:1]) if n in COMMANDS), None)
+    if words[:1] == ["--version"]:
+        print(f"unveil {__version__}", flush=True)
+        raise SystemExit(0)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage(), flush=True)
+        raise SystemExit(0)
     if name is None:
-        asked = not words or words[0] in ("-h", "--help", "--version")
-        print(usage() if asked else f"unveil: no command {' '.join(words[:2])!r}\n\n{usage()}")
-        raise SystemExit(0 if asked else 2)
+        helped = words[1:2] in (["-h"], ["--help"]) and group(words[0])
+        said, where = (group(words[0]), sys.stdout) if helped else (f"unveil: {unknown(words)}", sys.stderr)
+        print(said, file=where, flush=True)
+        raise SystemExit(0 if helped else 2)
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.config()
     default = {}
@@ -221,17 +276,33 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
     return command, tyro.cli(kind, args=rest, prog=f"unveil {name}", **default)
 
 
+def group(name: str) -> str:
+    """The commands that begin with a word, such as ``train``, a line each; nothing if there is none."""
+    members = {n: command.help for n, command in COMMANDS.items() if n.split()[0] == name}
+    return "\n".join(f"  unveil {n:<{max(map(len, members))}}  {text}" for n, text in members.items())
+
+
+def unknown(words: Sequence[str]) -> str:
+    """What to say to words that name no command: the closest names, or the commands of the group that they name."""
+    members = group(words[0])
+    second = words[1:2] if members and words[1:2] and not words[1].startswith("-") else []
+    asked = " ".join([words[0], *second])
+    close = difflib.get_close_matches(asked, COMMANDS, n=2) if second or not members else []
+    hint = f"did you mean {' or '.join(f'`unveil {name}`' for name in close)}?" if close else members
+    return "\n".join(filter(None, [f"no command {asked!r}", hint, "`unveil --help` lists all commands"]))
+
+
 def _saved(kind: type, path: Path, name: str) -> Any:
     """The configuration that an earlier run has left in its run.json."""
     if not path.is_file():
         raise records.RecordError(f"{path}: no such file")
-    wanted = "--config takes the run.json that a command has left beside its output"
+    wanted = "--config takes the one that lies beside what a run has made"
     try:
         about = read_json(path)
     except JsonError as error:
-        raise records.RecordError(f"{error}; {wanted}") from error
+        raise records.RecordError(f"{error}: not a run.json; {wanted}") from error
     if not isinstance(about, dict) or not {"command", "config"} <= about.keys():
-        raise records.RecordError(f"{path} says of no command how it was run; {wanted}")
+        raise records.RecordError(f"{path}: not a run.json; {wanted}")
     if about["command"] not in (name, "run" if name == "demo" else name):
         raise records.RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
     return records.build(kind, about["config"], str(path))
@@ -243,12 +314,17 @@ USER_ERRORS = (ValueError, OSError)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The ``unveil`` command."""
+    command: Command | None = None
     try:
         command, config = parse(sys.argv[1:] if arguments is None else arguments)
         outcome = command.do(config)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        screen.say("stopped; the same command goes on from here")
+        screen.say(f"stopped; {command.stopped}" if command else "stopped")
         return 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except runs.DryRun as told:
         screen.say(f"dry run: {told}")
         return 0

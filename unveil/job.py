@@ -6,15 +6,18 @@ is not done again, so a run that was stopped goes on with the same command.
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from unveil import records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.ingest.reading import Options
+from unveil.records import Dialogue
 from unveil.stages import (
     CheckConfig,
     Format,
@@ -29,6 +32,8 @@ from unveil.stages import (
 )
 from unveil.untrusted import read_json
 
+DEMO = Path("runs/demo")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -40,8 +45,8 @@ class RunConfig:
     """How they are annotated."""
     model: str = "tiny"
     """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
-    out: Path = Path("runs/demo")
-    """Folder for everything that is made."""
+    out: Path | None = None
+    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours."""
     revision: str | None = None
     """Revision of a hub model."""
     box_syntax: str | None = None
@@ -106,7 +111,8 @@ def run(config: RunConfig) -> Path:
     from unveil.train.loop import TrainingError
 
     started = time.monotonic()
-    out, entries = config.out, _entries(config)
+    out, entries = folder_of(config), _entries(config)
+    config = replace(config, out=out)  # as run.json tells it
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -116,7 +122,7 @@ def run(config: RunConfig) -> Path:
         seed=config.seed,
     )
     runs.stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
-    file = _checked(config)
+    file = _checked(config, out)
     asking = MauConfig(
         records=file,
         out=out / "dialogues.jsonl",
@@ -126,7 +132,7 @@ def run(config: RunConfig) -> Path:
         seed=config.seed,
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
-    _predict(config, "base", config.model)
+    _predict(config, out, "base", config.model)
     learning = sft.SftConfig(
         records=file,
         dialogues=asking.out,
@@ -156,14 +162,14 @@ def run(config: RunConfig) -> Path:
         [file, asking.out, *runs.of_model(config.model)],
         lambda: sft.main(learning),
     )
-    _predict(config, "sft", str(out / "sft"))
+    _predict(config, out, "sft", str(out / "sft"))
     limit = config.compare_limit or (480 if config.data is None else None)
     contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert, limit)
     entered, failed = ["base", "sft"], {}
     for entry in entries:
         screen.say(f"[{entry}]")
         try:
-            _predict(config, entry, str(contest.enter(entry)))
+            _predict(config, out, entry, str(contest.enter(entry)))
             entered.append(entry)
         except (records.RecordError, TrainingError) as error:  # no pair could be made, or the policy has collapsed:
             # what else has been done is worth its report
@@ -171,7 +177,7 @@ def run(config: RunConfig) -> Path:
             screen.say(f"{entry} is left out: {error}")
     if set(entered) & set(REWARDED):
         for name in ("sft", *(entry for entry in entered if entry in REWARDED)):
-            _look(config, name)
+            _look(config, out, name)
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
     scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
@@ -179,8 +185,35 @@ def run(config: RunConfig) -> Path:
     runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
     runs.write_json(out / "summary.json", summary(scores, seconds) | ({"left_out": failed} if failed else {}))
     path = report(ReportConfig(out, config.seed))
-    screen.say(f"done in {time.monotonic() - started:.0f} s; research software, not a medical device")
+    screen.say(f"done in {time.monotonic() - started:.0f} s")
+    screen.say(ending(out, entered))
     return path
+
+
+def ending(out: Path, entered: Sequence[str]) -> str:
+    """The last words of a run: where its models are, how to ask one about an image, and what to do next."""
+    dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
+    image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
+    others = [str(out / name) for name in entered if name not in ("base", "sft")]
+    further = [] if others else [("and further", "the same command with --compare aar mmedpo: rewards, preferences")]
+    rows = [
+        ("fine-tuned model", str(out / "sft")),
+        *([("further models", ", ".join(others))] if others else []),
+        ("ask it", f"unveil ask --model {out / 'sft'} --image {image}"),
+        *further,
+        ("figures, pictures", str(out / "report.html")),
+    ]
+    return "\n".join([*(f"{title + ':':<19}{text}" for title, text in rows), "research software, not a medical device"])
+
+
+def folder_of(config: RunConfig) -> Path:
+    """Where a run goes: what was asked for, else a folder named after the data, the demo's for drawn images."""
+    if config.out is not None:
+        return config.out
+    if config.data is None:
+        return DEMO
+    name = config.data.resolve().name or "data"
+    return DEMO.with_name(name if name != DEMO.name else f"{name}-data")
 
 
 def _entries(config: RunConfig) -> tuple[Entry, ...]:
@@ -199,7 +232,7 @@ def _entries(config: RunConfig) -> tuple[Entry, ...]:
     return tuple(entry for entry in chosen if entry in REWARDED)
 
 
-def _checked(config: RunConfig) -> Path:
+def _checked(config: RunConfig, out: Path) -> Path:
     """Checks the records; where splits are missing or leak, deals anew. Returns the records to go on with."""
 
     def wanted(report: Any, rows: Sequence[records.Record]) -> bool:
@@ -208,13 +241,29 @@ def _checked(config: RunConfig) -> Path:
         return config.resplit == "always"
 
     screen.say("[check]")
-    _resplit(config.out).unlink(missing_ok=True)
-    found = config.out / "check.json"
-    asked = CheckConfig(
-        config.out / "data" / "records.jsonl", _resplit(config.out), config.shares, config.seed, json=found
-    )
+    _resplit(out).unlink(missing_ok=True)
+    found = out / "check.json"
+    asked = CheckConfig(out / "data" / "records.jsonl", _resplit(out), config.shares, config.seed, json=found)
     check(asked, wanted)
-    return _records(config.out)
+    issues = read_json(found)["issues"]
+    unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
+    if unfit:
+        raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
+    refuse_empty(_records(out), dealt=_resplit(out).is_file())
+    return _records(out)
+
+
+def refuse_empty(file: Path, dealt: bool) -> None:
+    """Raises ``RecordError`` where nothing could be learnt or measured, before an hour is spent; says what is amiss."""
+    sizes = Counter(record.split for record in records.read_jsonl(file, records.Record))
+    way_on = (
+        "more patients are needed" if dealt else "`--resplit always` deals all patients anew to train, val and test"
+    )
+    empty = [split for split in ("train", "test") if not sizes[split]]
+    if empty:
+        raise records.RecordError(f"no image in {' and '.join(empty)}: {way_on}")
+    if not sizes["val"]:
+        screen.say(f"no image in val, so the weights after the last epoch are kept, not the best ones: {way_on}")
 
 
 def _resplit(out: Path) -> Path:
@@ -226,12 +275,12 @@ def _records(out: Path) -> Path:
     return _resplit(out) if _resplit(out).is_file() else out / "data" / "records.jsonl"
 
 
-def _predict(config: RunConfig, name: str, model: str) -> None:
+def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
     from unveil.evaluate import predict
 
     asked = predict.PredictConfig(
-        dialogues=config.out / "dialogues.jsonl",
-        out=config.out / name / "predictions.jsonl",
+        dialogues=out / "dialogues.jsonl",
+        out=out / name / "predictions.jsonl",
         model=model,
         name=name,
         revision=config.revision if name == "base" else None,
@@ -245,16 +294,16 @@ def _predict(config: RunConfig, name: str, model: str) -> None:
     runs.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
-def _look(config: RunConfig, name: str) -> None:
+def _look(config: RunConfig, out: Path, name: str) -> None:
     """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
     from unveil.evaluate import looks
     from unveil.profiles import ModelError
 
     asked = looks.LooksConfig(
-        records=_records(config.out),
-        dialogues=config.out / "dialogues.jsonl",
-        out=config.out / name / "looks.jsonl",
-        model=str(config.out / name),
+        records=_records(out),
+        dialogues=out / "dialogues.jsonl",
+        out=out / name / "looks.jsonl",
+        model=str(out / name),
         name=name,
         box_syntax=config.box_syntax,
         precision=config.precision,

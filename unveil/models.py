@@ -12,11 +12,14 @@ import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import transformers
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -74,7 +77,7 @@ def load(
 ) -> Loaded:
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
     quiet()
-    folder = str(tiny_folder()) if str(name) == TINY else str(name)
+    folder = located(name, revision)
     where = torch.device(device) if device else default_device()
     dtype = dtype or default_dtype(where)
     try:
@@ -84,6 +87,45 @@ def load(
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
     chat = Chat(processor, profile_of(model.config, syntax))
     return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
+
+
+@lru_cache
+def located(name: str | Path, revision: str | None = None) -> str:
+    """The folder of a model, or its hub id; raises ``ModelError`` where there is none.
+
+    A name that begins with ``.``, ``/`` or ``~`` is a folder. The hub is asked once for an id that is not in its cache,
+    so that a wrong name or a missing network is said within seconds and not after many retries.
+    """
+    if str(name) == TINY:
+        return str(tiny_folder())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")
+        return str(path)
+    if str(name).startswith((".", "/", "~")) or path.is_absolute() or path.exists():
+        raise ModelError(f"{name}: no such folder")
+    _look_on_hub(str(name), revision)
+    return str(name)
+
+
+def _look_on_hub(name: str, revision: str | None) -> None:
+    """Raises ``ModelError`` where a model is not in the hub's cache, and the hub has none or cannot be asked."""
+    try:
+        if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+            get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=10)
+        return
+    except (HfHubHTTPError, HFValidationError) as error:
+        at = f" at revision {revision}" if revision else ""
+        said, hint = (
+            f"the hub has no such model for you{at}",
+            "check the name; `hf auth login` where access was granted",
+        )
+        cause: Exception = error
+    except Exception as error:  # no network: the class is that of the hub's HTTP client, which changes with its version
+        said, hint, cause = "the hub cannot be asked", "load it once where there is a network, or name a folder", error
+    why = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+    raise ModelError(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from cause
 
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
@@ -105,13 +147,18 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
 
 def size(name: str | Path, revision: str | None = None) -> int:
     """The number of weights of a model, from its configuration alone."""
-    folder = Path(tiny_folder() if str(name) == TINY else name)
+    folder = Path(located(name, revision))
     if (folder / "adapter_config.json").is_file():
         return size(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
+    return blank(folder, revision).num_parameters()
+
+
+def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:
+    """A model without weights, from its configuration alone: its parts and their shapes."""
     try:
-        config = AutoConfig.from_pretrained(str(folder), revision=revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
         with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config).num_parameters()
+            return AutoModelForImageTextToText.from_config(config)
     except (OSError, ValueError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
 

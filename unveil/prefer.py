@@ -6,7 +6,6 @@ output's folder.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -107,7 +106,6 @@ def prefer(config: PreferConfig) -> Path:
     """Makes the pairs and trains, round after round; returns the folder of the trained model."""
     from unveil.train import dpo
 
-    started = time.monotonic()
     rounds = METHODS[config.name]
     if config.rounds < 1:
         raise records.RecordError("--rounds must be 1 at least")
@@ -144,7 +142,7 @@ def prefer(config: PreferConfig) -> Path:
         )
         runs.stage(folder, "train dpo", learning, [pairs, *runs.of_model(model)], partial(dpo.main, learning))
         model = str(folder)
-    screen.say(f"trained model: {config.out} ({time.monotonic() - started:.0f} s)")
+    screen.trained(config.out)
     return config.out
 
 

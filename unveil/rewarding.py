@@ -59,11 +59,11 @@ class Aar(experience.Options):
 
 
 def train_grpo(config: Grpo) -> None:
-    screen.say(f"trained model: {_trained(grpo.main, config)}")
+    screen.trained(_trained(grpo.main, config))
 
 
 def train_ppo(config: Ppo) -> None:
-    screen.say(f"trained model: {_trained(ppo.main, config)}")
+    screen.trained(_trained(ppo.main, config))
 
 
 def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None) -> Path:
@@ -77,7 +77,7 @@ def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None)
 
 
 def train_aar(config: Aar) -> None:
-    screen.say(f"trained model: {aar(config)}")
+    screen.trained(aar(config))
 
 
 def aar(config: Aar) -> Path:

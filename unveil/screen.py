@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -56,6 +57,12 @@ def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterat
 def say(message: str) -> None:
     """A line for the person at the screen."""
     console.print(message, markup=False, soft_wrap=True)
+
+
+def trained(folder: Path) -> None:
+    """The last words of a training: where the model is, and how to ask it about one image."""
+    say(f"trained model: {folder}")
+    say(f"ask it:        unveil ask --model {folder} --image FILE")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -206,6 +206,26 @@ def _written_by_expert(
     return done, {expert.name: runs.plain(expert.spent)}
 
 
+def _named_files(words: Sequence[str]) -> dict[str, Path]:
+    """NAME FILE NAME FILE ... as names with their files."""
+    if len(words) % 2 or not words:
+        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
+    return {name: Path(file) for name, file in zip(words[::2], words[1::2], strict=True)}
+
+
+#: Models by their names, as they are given on the command line.
+NamedFiles = Annotated[
+    dict[str, Path],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME FILE [NAME FILE ...]",
+        instance_from_str=_named_files,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ScoreConfig:
     """Score predictions against records; needs neither the models nor a GPU."""
@@ -214,7 +234,7 @@ class ScoreConfig:
     """records.jsonl."""
     dialogues: Path
     """dialogues.jsonl, whose questions were answered."""
-    predictions: dict[str, Path]
+    predictions: NamedFiles
     """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
     out: Path
     """Folder for scores.json and outcomes.jsonl."""
@@ -267,20 +287,27 @@ def show_scores(scores: dict[str, Any]) -> None:
     rows = []
     for metric, title in SHOWN.items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
-        rows.append([title, *cells, *([_figure(difference.get(metric), signed=True)] if difference else [])])
-    columns = ["", *names, *([pair.replace("-", " - ")] if difference else [])]
+        apart = [_figure(difference.get(metric), signed=True)] if difference else []
+        rows.append([title, _count(scores, names, metric), *cells, *apart])
+    columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
     screen.table("Test split: value and 95 % interval", columns, rows)
 
 
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
-    main = ("accuracy", "iou", "question_accuracy")
-    titles = ["", *(SHOWN[m] for m in main)]
+    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
+    titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     screen.table("Test split: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
     rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
     screen.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+
+
+def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
+    """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
+    counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
+    return " to ".join(map(str, counted))
 
 
 def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:

@@ -1,0 +1,82 @@
+"""One question about one image: the quickest look at what a model has learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from unveil import models, pixels
+from unveil.geometry import Box
+from unveil.records import Dialogue, Kind, RecordError
+from unveil.syntax import MARKUP, neutral, unmark
+from unveil.wording import QUESTIONS, asked_about
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskConfig:
+    """Ask a model one question about one image. Boxes in the answer are x1, y1, x2, y2 in pixels of that image."""
+
+    image: Path
+    """Image file, also DICOM."""
+    model: str = models.TINY
+    """Hub id or local folder of the model, or of an adapter; "tiny" is the base model that comes along."""
+    question: str | None = None
+    """What is asked; by default for a diagnosis in three steps: is anything abnormal, where, and what is it."""
+    picture: Path | None = None
+    """Draw the answer's boxes on the image and write it here, as .png or .jpg."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said: ``text`` in neutral markup, whether it was cut at the length limit, and its readable boxes."""
+
+    text: str
+    cut: bool
+    boxes: tuple[Box, ...]
+    size: tuple[int, int]
+    """Width and height of the image, which boxes refer to."""
+
+    def plain(self) -> str:
+        """The text with boxes as [x1, y1, x2, y2] in whole pixels."""
+        return MARKUP.pattern.sub(lambda m: "[{:.0f}, {:.0f}, {:.0f}, {:.0f}]".format(*unmark(m[0])[0]), self.text)
+
+
+def ask(config: AskConfig) -> Answer:
+    """The model's greedy answer."""
+    if config.picture and config.picture.exists():
+        raise RecordError(f"{config.picture} is there already: name another file for the picture")
+    if config.picture and config.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise RecordError(f"--picture {config.picture}: a name that ends in .png or .jpg is needed")
+    question = config.question or QUESTIONS["diagnosis"][0]
+    asked = Dialogue("--image", "", str(config.image), None, kind_of(question), question, "")
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    row = loaded.chat.encode(asked, config.image, with_answer=False)
+    [(said, cut)] = models.answer(loaded, [row], config.max_new_tokens)
+    text = neutral(said, row.seen.view)
+    answer = Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
+    if config.picture:
+        config.picture.parent.mkdir(parents=True, exist_ok=True)
+        drawn(config.image, answer.boxes).save(config.picture)
+    return answer
+
+
+def kind_of(question: str) -> Kind:
+    """The kind that a question's wording shows; "open" where it is none of ours."""
+    return next((kind for kind in QUESTIONS if asked_about(kind, question) is not None), "open")
+
+
+def drawn(image: Path, boxes: tuple[Box, ...]) -> Image.Image:
+    """The image in colour with boxes as thin frames."""
+    picture = Image.fromarray(pixels.to_rgb(pixels.read(image)))
+    pen = ImageDraw.Draw(picture)
+    for box in boxes:
+        pen.rectangle(box, outline=(255, 64, 32), width=max(1, round(min(picture.size) / 150)))
+    return picture
