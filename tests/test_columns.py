@@ -197,11 +197,27 @@ def test_what_stands_between_labels(column: list[str], sign: str, remark: str) -
         (["[1,2,3,4] [5,6,7,8]"], ["1 2 3 4", "5 6 7 8"]),
         (["1 2 3 4 5 6 7 8"], ["1 2 3 4 5 6 7 8"]),
         (["[[1,2,3,4],[5,6,7,8],9]"], ["1 2 3 4 5 6 7 8 9"]),  # which is no box, and nothing of it is lost
+        (["{'xmin': 1.5, 'ymin': 2, 'width': 3, 'height': 4}"], ["1.5 2 3 4"]),
+        (['[{"y": 2, "x": 1, "w": 3, "h": 4}, {"x": 5, "y": 6, "w": 7, "h": 8}]'], ["1 2 3 4", "5 6 7 8"]),
+        (["x=1 y=2 w=3"], ["x=1 y=2 w=3"]),  # which is no box
         (["[]"], []),
     ],
 )
 def test_boxes(row: list[str], expected: list[str]) -> None:
     assert [" ".join(numbers) for numbers in cells.boxes(row)] == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "order"),
+    [
+        ("{'xmin': 1, 'ymin': 2, 'width': 3, 'height': 4}", "xywh"),
+        ("[{'x1': 1, 'y1': 2, 'x2': 3, 'y2': 4}, {'x1': 5, 'y1': 6, 'x2': 7, 'y2': 8}]", "xyxy"),
+        ("cx=1 cy=2 w=3 h=4", "centre"),
+        ("[1, 2, 3, 4]", None),
+    ],
+)
+def test_names_in_a_cell_tell_the_order(cell: str, order: str | None) -> None:
+    assert cells.order([cell]) == order
 
 
 def test_labels_and_boxes_of_a_cell_are_paired() -> None:

@@ -133,6 +133,15 @@ def test_shares_are_not_read_as_pixels(tmp_path: Path) -> None:
     assert read(tmp_path, box_units="pixels")[1][0].findings[0].box == pytest.approx((0.1, 0.2, 0.4, 0.6))
 
 
+def test_boxes_that_lie_within_100_are_no_percent_if_others_do_not_fit(tmp_path: Path) -> None:
+    """Corner and extent of which only the first can be corners: by the others these are pixels."""
+    boxes = [[10, 10, 90, 95], [400, 200, 100, 80], [300, 250, 60, 50]]
+    coco(tmp_path / "data", boxes, (600, 400))
+    with pytest.raises(IngestError, match=r"2 of 3 annotation rows .* All boxes fit by --box-convention xywh") as stop:
+        read(tmp_path, box_convention="xyxy")
+    assert "percent" not in str(stop.value)
+
+
 def test_pixels_read_as_percent(tmp_path: Path) -> None:
     coco(tmp_path / "data", [[120, 20, 60, 60], [110, 10, 20, 20], [30, 120, 50, 30]])
     with pytest.raises(IngestError, match="All boxes fit by --box-units pixels"):

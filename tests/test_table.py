@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unveil.ingest import IngestError, Options, ingest
+from unveil.ingest import Folder, IngestError, Options, ingest, table
 from unveil.records import Record, read_jsonl
 
 HEADER = "image,label,x1,y1,x2,y2\n"
@@ -199,7 +199,9 @@ def test_words_for_nothing(nothing: str, box: str, data: Path) -> None:
     assert found.completeness() == {"a.png": "exhaustive", "b.png": "unknown"} and not found.rejected
 
 
-@pytest.mark.parametrize(("box", "negative"), [("0,0,1,1", True), ("0,0,0,0", True), ("5,5,9,9", False)])
+@pytest.mark.parametrize(
+    ("box", "negative"), [("0,0,1,1", True), ("0,0,0,0", True), ("-1,-1,-1,-1", True), ("5,5,9,9", False)]
+)
 def test_no_finding_with_a_box(box: str, negative: bool, data: Path) -> None:
     """A box that only fills the columns is none; any other one denies the label."""
     found = read(write(data, HEADER + f"a.png,No finding,{box}\nb.png,x,1,2,30,40\n"))
@@ -264,6 +266,17 @@ def test_several_boxes_in_one_cell(data: Path) -> None:
         (5, "3 labels and 2 boxes: which belong together?"),
         (6, "a box needs four numbers, not 3: '5 6 7'"),
     ]
+
+
+def test_boxes_with_names_for_their_numbers(data: Path) -> None:
+    """As in the labels of SIIM-FISABIO-RSNA, which repeat the boxes and are no names."""
+    boxes = "[{'x': 1, 'y': 2, 'width': 29, 'height': 38}, {'x': 5, 'y': 6, 'width': 2, 'height': 2}]"
+    write(data, f'image,boxes,label\na,"{boxes}",opacity 1 1 2 30 40 opacity 1 5 6 7 8\nb,,none 1 0 0 1 1\n')
+    with pytest.raises(IngestError, match="'none 1 0 0 1 1' hold the numbers of boxes: choose another column"):
+        read(data)
+    found = read(data, columns=("label=",), default_label="opacity")
+    assert found.boxes("a.png") == [("opacity", (1, 2, 30, 40)), ("opacity", (5, 6, 7, 8))]
+    assert found.completeness()["b.png"] == "exhaustive"
 
 
 def test_names_of_columns_tell_the_order_of_a_box(data: Path) -> None:
@@ -466,3 +479,12 @@ def test_a_reader_who_denies_himself(data: Path) -> None:
 
 def test_one_reader_for_each_image_is_no_question(data: Path) -> None:
     assert len(read(write(data, "image,label,rad_id\na,x,R1\na,y,R1\nb,x,R2\n")).records) == 2
+
+
+def test_which_tables_say_something(data: Path) -> None:
+    write(data, "image,split\na.png,train\n", "split.csv")
+    write(data, "name,age\nx,3\n", "people.csv")
+    write(data, "image,x1,y1,x2,y2\na.png,1,1,9,9\n", "nameless.csv")
+    write(data, HEADER + "a.png,x,1,1,9,9\n")
+    folder = Folder.of(data, Options())
+    assert [folder.relative(path) for path in table.found(folder)] == ["nameless.csv", "t.csv"]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from unveil import geometry
-from unveil.ingest import IngestError, Options, ingest
+from unveil.ingest import Folder, IngestError, Options, ingest, yolo
 from unveil.ingest.class_names import parsed
 from unveil.ingest.reading import AnnotationError
 from unveil.records import Record, read_jsonl
@@ -133,6 +133,15 @@ def test_classes_that_are_no_findings(rows: str, labels: list[str], completeness
     assert [f.label for f in record.findings] == labels and record.completeness == completeness
 
 
+def test_normal_is_a_finding_unless_the_user_says_otherwise(data: Path) -> None:
+    write(data, {"data.yaml": "names: [Normal]", "labels/a.txt": ROW})
+    records, _, notes = read(data)
+    assert len(records["images/a.png"].findings) == 1 and any("called Normal" in note for note in notes)
+    records, _, notes = read(data, negative_labels=("normal",))
+    assert not records["images/a.png"].findings and records["images/a.png"].completeness == "exhaustive"
+    assert not notes
+
+
 def test_two_label_files_that_differ(data: Path) -> None:
     write(data, {"data.yaml": "names: [x]", "labels/a.txt": "", "images/a.txt": ROW}, "images/a.png images/b.png")
     (data / "labels/b.txt").write_text(ROW)
@@ -224,6 +233,7 @@ def test_a_class_is_a_number_or_a_name(chosen: str, data: Path) -> None:
         ("0 nan .5 .1 .1", "finite"),
         ("0 .5 .5 .5001 .5 .5 .5001", "no pixel"),
         ("0 .5 .5 .1 .1 .9 .9 3", "4 numbers"),
+        ("0 .5 .5 .2 .2 .9 1", "a track's id"),
     ],
 )
 def test_a_bad_row_leaves_the_image_partial(row: str, reason: str, data: Path) -> None:
@@ -356,3 +366,13 @@ def test_splits(yaml: str, picture: str, split: str | None, data: Path) -> None:
     )
     assert records[picture].split == split
     assert read(data, splits="none")[0][picture].split is None
+
+
+def test_a_list_of_classes_without_label_files_is_no_yolo(data: Path) -> None:
+    """labelImg leaves such a list beside VOC."""
+    write(data, {"classes.txt": "x", "images/a.xml": "<annotation/>"})
+    assert yolo.found(Folder.of(data, Options())) == []
+    write(data, {"labels/a.txt": ROW})
+    folder = Folder.of(data, Options())
+    assert [folder.relative(path) for path in yolo.found(folder)] == ["classes.txt"]
+    assert [folder.relative(path) for path in yolo.labels(folder)] == ["labels/a.txt"]

@@ -111,7 +111,7 @@ class _Work:
             raise IngestError(f"not one record: {said}")
         options = self.folder.options
         refused = rejections.refusal(self.rows, self.rejected, options, self._read_again)
-        if refused := (self.in_pixels and self.spread.doubt()) or refused:
+        if refused := refused or (self.spread.doubt() if self.in_pixels else None):
             raise IngestError(refused)
         remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
         remarks += [self.spread.remark()] if self.in_pixels else []

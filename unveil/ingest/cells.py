@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
-from unveil.ingest.columns import key
+from unveil.ingest.columns import key, named_box
+from unveil.ingest.conventions import Order
 from unveil.ingest.reading import AnnotationError, IngestError, Options
-from unveil.untrusted import listed
+from unveil.untrusted import listed, quoted
 
 #: Cells that hold no value, in any case of letters.
 BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})
@@ -26,6 +27,8 @@ BRACKETS = ("[", "(", "{")
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 #: A list of text as Python, NumPy and JSON print it, or without quotation marks.
 _LIST_OF_TEXT = re.compile(rf"[\[({{]\s*(?:(?:{_QUOTED})(?:\s*,\s*|\s+|(?=\s*[\])}}])))*[\])}}]")
+#: A number with its name, as in {'x': 10, 'y': 20, 'width': 30, 'height': 40}.
+_NAMED_NUMBER = re.compile(r"""['"]?(\w+)['"]?\s*[:=]\s*['"]?([^\s'",;{}\[\]]+)""")
 _PLAIN_LIST = re.compile(r"\[([^\[\]{}'\"]*)\]")
 
 
@@ -61,6 +64,11 @@ def remarks(labels: Collection[str], options: Options) -> str | None:
         raise IngestError(
             f"the labels are numbers ({listed(numbers)}), which name nothing: choose the column of their names "
             f"(--columns label=COLUMN) or name them (--label-names {numbers[0]}=NAME)"
+        )
+    if boxes := [label for label in sorted(labels) if re.search(r"(\s-?\d+(\.\d+)?){4}", label)]:
+        raise IngestError(
+            f"labels such as {quoted(boxes[0])} hold the numbers of boxes: choose another column "
+            "(--columns label=COLUMN), or none (--columns label= --default-label NAME)"
         )
     denials = [label for label in findings if re.match(r"(no|not|without|absence of)[\s_-]", label, re.IGNORECASE)]
     if denials:
@@ -126,14 +134,15 @@ def separator(cells: Collection[str], options: Options) -> tuple[str, str | None
 
 def boxes(cells: Sequence[str]) -> list[list[str]]:
     """The numbers of each box as text: of four cells with a number each, or of one cell with one box or several, each
-    in brackets of its own or with ; or | between. Empty where there is no box."""
+    in brackets of its own or with ; or | between. Empty where there is no box. Numbers with names stand in the
+    ``order`` of these."""
     cells = [value(cell) for cell in cells]
     if not any(cells):
         return []
     if len(cells) > 1:
         return [list(cells)]
     text = cells[0]
-    inner = re.findall(r"\[([^\[\]]*)\]|\(([^()]*)\)", text)
+    inner = re.findall(r"\[([^\[\]{}]*)\]|\(([^()]*)\)|\{([^{}]*)\}", text)
     groups = ["".join(group) for group in inner] if len(inner) > 1 else re.split(r"[;|]", text)
     found = [_numbers(group) for group in groups]
     if sum(map(len, found)) < len(_numbers(text)):  # something stands between the brackets
@@ -141,7 +150,15 @@ def boxes(cells: Sequence[str]) -> list[list[str]]:
     return [numbers for numbers in found if any(map(value, numbers))]
 
 
+def order(cells: Sequence[str]) -> Order | None:
+    """The order of the numbers of a box in one cell, where their names stand beside them."""
+    found = named_box(dict(_NAMED_NUMBER.findall(cells[0]))) if len(cells) == 1 else None
+    return found and found[1]
+
+
 def _numbers(text: str) -> list[str]:
+    if named := named_box(dict(_NAMED_NUMBER.findall(text))):
+        return named[0]
     return re.findall(r"[^\s,;|\[\]()]+", text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ from unveil.untrusted import listed
 ROLES: dict[str, tuple[str, ...]] = {
     "image": (
         "image", "imagefile", "imagefilename", "imagefilepath", "imagename", "imagepath", "imageindex", "imageid",
-        "file", "filename", "filepath", "path", "img", "imgname", "imgpath", "imgid", "imgfile",
+        "file", "filename", "fname", "filepath", "path", "img", "imgname", "imgpath", "imgid", "imgfile",
         "dicom", "dicomid", "dicompath", "dicomfile", "sopinstanceuid",
     ),
     "label": (
@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "study": ("study", "studyid", "studyuid", "studyinstanceuid"),
     "modality": ("modality",),
-    "split": ("split", "subset"),
+    "split": ("split", "subset", "partition", "datasplit", "trainvaltest", "traintest"),
     "report": ("report", "reporttext", "radiologyreport"),
     "body_part": ("bodypart", "bodypartexamined"),
     "side": ("side",),
@@ -212,6 +212,15 @@ def _place(name: str, names: Sequence[str], keys: Sequence[str], file: str) -> i
 def _part(key: str) -> str:
     """The name of one of a box's numbers, without "bbox" before it."""
     return re.sub(r"^(bnd|b)?box(?=.)", "", key)
+
+
+def named_box(numbers: Mapping[str, str]) -> tuple[list[str], Order] | None:
+    """The four numbers of a box, of more that have names, and their order; None where the names tell no box."""
+    known = {_part(key(name)): number for name, number in numbers.items()}
+    for four, order in BOXES:
+        if all(name in known for name in four):
+            return [known[name] for name in four], order
+    return None
 
 
 def _order(keys: Sequence[str]) -> Order | None:

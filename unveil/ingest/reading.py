@@ -129,7 +129,8 @@ class Options:
     default_label: str | None = None
     """csv: name of findings whose row has a box and no label."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
-    """csv: labels that say that there is nothing to find, in any case and with or without spaces and underscores."""
+    """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Not given:
+    these for csv; for voc, coco and yolo, where a cell in a box may be called normal, only no finding and its like."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ def outlined(label: str, polygons: Sequence[Sequence[float]], image: Image) -> F
     xs, ys = [x for p in polygons for x in p[::2]], [y for p in polygons for y in p[1::2]]
     if not all(map(math.isfinite, xs + ys)):
         raise AnnotationError("a polygon needs finite numbers")
-    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates. Outlines are
-    # drawn by hand, over the edge too, and are cut there.
+    # The bounds are checked before anything is drawn: drawing needs memory in proportion to the coordinates. Outlines
+    # are drawn by hand, over the edge too, and are cut there.
     slack = max(5.0, 0.01 * max(image.width, image.height))
     box = geometry.checked((min(xs), min(ys), max(xs), max(ys)), image.width, image.height, slack)
     mask = geometry.mask_from_polygons(polygons, image.width, image.height)

@@ -196,7 +196,7 @@ def sheets(folder: Folder) -> list[Sheet]:
             found.append(sheet)
         else:
             others.append(_described(sheet, folder))
-            names += sheet.header
+            names += sheet.columns.unused
     if not others and not found:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):

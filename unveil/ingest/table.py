@@ -36,12 +36,25 @@ OF_IMAGE = ("patient", "study", "modality", "report")
 #: The option that takes all rows of several readers.
 KEEP = "keep"
 #: How exports write a box that is none, beside a label that says so.
-NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0))
+NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
 def fits(folder: Folder) -> bool:
     """Whether the folder holds such a file."""
     return any(_names_images(folder, path) for path in folder.files(".csv", ".tsv"))
+
+
+def found(folder: Folder) -> list[Path]:
+    """The tables that say something of images; a list of them, as of a split, says nothing."""
+    return [path for path in folder.files(".csv", ".tsv") if _says_something(folder, path)]
+
+
+def _says_something(folder: Folder, path: Path) -> bool:
+    try:
+        columns = Sheet(folder.relative(path), path, head(path), folder.options).columns
+    except IngestError:
+        return True  # it has a column for the image, and reading it tells what is wrong with the others
+    return columns.has("image") and columns.about
 
 
 def _names_images(folder: Folder, path: Path) -> bool:
@@ -55,8 +68,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a row names."""
     images: dict[Path, list[Row]] = {}
     broken: set[Path] = set()
-    found = sheets(folder)
-    for sheet in found:
+    tables = sheets(folder)
+    for sheet in tables:
         folder.note(f"table was read as {sheet.columns}", sheet.file)
         for item in sheet.rows(folder, broken):
             if isinstance(item, Rejected):
@@ -65,7 +78,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 images.setdefault(item[0], []).append(item[1])
     for path in broken:
         yield Incomplete(folder.relative(path))
-    _look_at_labels(folder, found, images)
+    _look_at_labels(folder, tables, images)
     chosen = _readers(folder, images)
     for path, rows in images.items():
         by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
@@ -76,9 +89,9 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 yield some[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(some))
 
 
-def _look_at_labels(folder: Folder, found: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
+def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
     """Tells each table's labels in one cell apart, from all of its cells, and what is odd about them."""
-    column: dict[Sheet, set[str]] = {sheet: set() for sheet in found}
+    column: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
     for rows in images.values():
         for row in rows:
             column[row.sheet].add(row.get("label"))
@@ -202,7 +215,7 @@ def _finding(
     if len(numbers) != 4:
         raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
     values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]
-    order, units = declared("csv", folder.options, row.sheet.columns.order)
+    order, units = declared("csv", folder.options, row.sheet.columns.order or cells.order(row.box))
     return boxed(label, in_pixels(values, image, order, units), image, **words)
 
 

@@ -26,7 +26,7 @@ from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
 from unveil.records import Finding, Record, Split
 
-__all__ = ["LOOKED_FOR", "fits", "read"]
+__all__ = ["LOOKED_FOR", "fits", "found", "labels", "read"]
 
 #: Folders that tell images from labels, and nothing else.
 SIDES = frozenset({"images", "image", "imgs", "img", "jpegimages", "labels", "label", "annotations", "txt"})
@@ -40,19 +40,30 @@ def fits(folder: Folder) -> bool:
     return any(is_names(path) or names_classes(path) for path in folder.files())
 
 
+def found(folder: Folder) -> list[Path]:
+    """The files that name classes, where there are label files too: labelImg leaves such a list beside VOC as well."""
+    names = [path for path in folder.files() if is_names(path) or names_classes(path)]
+    return names if names and labels(folder) else []
+
+
+def labels(folder: Folder) -> list[Path]:
+    """The label files, of which some may belong to no image."""
+    return list(chain(*_texts(folder)[0].values()))
+
+
 def read(folder: Folder) -> Iterator[Record | Rejected]:
     """Every image with its labels; label files without an image are rejected."""
     about = described(folder)
     _enter_lists(folder, about)
-    labels, others = _texts(folder)
-    of_image = {path: _of(folder, path, labels) for path in folder.images}
-    stray = sorted(set(chain(*labels.values())).difference(*of_image.values()))
-    for path, found in of_image.items():
+    rows, others = _texts(folder)
+    of_image = {path: _of(folder, path, rows) for path in folder.images}
+    stray = sorted(set(chain(*rows.values())).difference(*of_image.values()))
+    for path, files in of_image.items():
         try:
             doubt = bool(stray or _of(folder, path, others))
-            yield from _record(folder, about, path, found, doubt)
+            yield from _record(folder, about, path, files, doubt)
         except (AnnotationError, pixels.ImageError) as error:
-            yield Rejected(folder.relative(path), None, str(error), sum(_count(folder, file) for file in found))
+            yield Rejected(folder.relative(path), None, str(error), sum(_count(folder, file) for file in files))
     for path in stray:
         yield Rejected(folder.relative(path), None, "no image belongs to this label file", _count(folder, path))
 
@@ -177,6 +188,8 @@ def _finding(row: list[str], folder: Folder, image: Image, about: Described) -> 
             folder.note("row with key points, of which the box was kept", image.file)
         box = in_pixels(numbers[:4], image, order, units)
         return boxed(label, box, image, confidence=row[5] if confident else None)
+    if len(numbers) == 6 and 0 <= numbers[4] <= 1 and row[6].isdigit():
+        raise AnnotationError("six numbers, of which the last is whole: a triangle, or a confidence and a track's id?")
     if len(numbers) < 6 or len(numbers) % 2:
         raise AnnotationError(f"a row needs a class and 4 numbers or x, y pairs, not {len(numbers)} numbers")
     return outlined(label, [points_in_pixels(numbers, image, units)], image)
