@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from unveil import geometry
 from unveil.ingest import cells
 from unveil.ingest.columns import ColumnsError, asked, closest, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
-from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected
+from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
 from unveil.untrusted import listed, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
@@ -38,7 +37,7 @@ class Row(NamedTuple):
         return self.cells.get(role, "")
 
     def rejected(self, error: Exception | str, rows: int = 1) -> Rejected:
-        return Rejected(self.sheet.file, self.line, str(error), rows, isinstance(error, geometry.BoxError))
+        return Rejected(self.sheet.file, self.line, str(error), rows, misfit(error))
 
 
 class Sheet:
