@@ -118,6 +118,7 @@ def test_line_numbers_count_the_lines_of_the_file(data: Path) -> None:
             {"columns": ("image=pic",)},
             r"no column names the images: t.csv has file_name, pat",
         ),
+        ("image,lab,x1,y1,x2,y2", {"columns": ("label=lap",)}, r"no column for their label \('lap'\).*label=lab,"),
         ("image,label,x1,y1", {}, "only some of the columns of a box"),
         ("image,image,label", {}, "'image' and 'image' may be the image"),
         ("image,klasse", {}, r"no column is known to hold labels.*--columns label=klasse, or label= if"),
