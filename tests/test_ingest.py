@@ -324,13 +324,13 @@ def test_empty_folder(format: str, data: Path) -> None:
 def test_wrong_format_names_the_right_one(format: str, data: Path) -> None:
     WRITERS[format](data)
     for other in set(WRITERS) - {format}:
-        with pytest.raises(IngestError, match=f"is not {other}.*it looks like {format}$"):
+        with pytest.raises(IngestError, match=f"it is not {other}.*. --format {format} reads"):
             run(data.parent, other)
 
 
 def test_unknown_format_and_pattern(data: Path) -> None:
     write_csv(data)
-    with pytest.raises(IngestError, match="'bmp' is none of voc, coco, yolo, csv"):
+    with pytest.raises(IngestError, match="'bmp' is none of auto, voc, coco, yolo, csv"):
         run(data.parent, "bmp")
     with pytest.raises(IngestError, match="not a regular expression"):
         run(data.parent, "csv", patient_pattern="(")

@@ -5,19 +5,31 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.ingest import coco, rejections, table, voc, yolo
+from unveil.ingest import rejections, unread
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
+from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
 from unveil.records import Record, read_jsonl, to_json, write_jsonl
 from unveil.untrusted import printable, quoted, shortened
 
-__all__ = ["READERS", "Folder", "Incomplete", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+__all__ = [
+    "FORMATS",
+    "Folder",
+    "Format",
+    "Incomplete",
+    "IngestError",
+    "Options",
+    "Reader",
+    "Rejected",
+    "Summary",
+    "ingest",
+]
 
 #: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
 LONGEST_REASON = 400
@@ -41,16 +53,22 @@ class Summary:
 
 
 def ingest(data: str | Path, format: str, out: str | Path, options: Options | None = None) -> Summary:
-    """Reads the folder ``data`` and writes ``records.jsonl`` and ``rejected.jsonl`` into ``out``.
+    """Reads the folder ``data`` and writes ``records.jsonl`` and ``rejected.jsonl`` into ``out``; the ``format`` auto
+    lets the files tell.
 
     Raises ``IngestError`` for a missing folder, for one that does not hold the format, where no record came out, where
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
     rejected is written even then.
     """
-    out = Path(out).resolve()
-    folder = Folder.of(Path(data), options or Options())
-    read = _reader(folder, format)
-    work = _Work(folder, format, read, out)
+    data, out = Path(data), Path(out).resolve()
+    if data.is_file():
+        raise IngestError(unread.of_file(data))
+    folder = Folder.of(data, options or Options())
+    try:
+        form = chosen(folder, format)
+    except IngestError as error:
+        raise IngestError(f"{data}: {error}") from error
+    work = _Work(folder, form, out)
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
     try:
@@ -64,7 +82,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
         partial.unlink(missing_ok=True)
         write_jsonl(rejected_file, work.rejected)
     return Summary(
-        format,
+        form.name,
         work.splits.total(),
         work.findings,
         len(work.rejected),
@@ -79,9 +97,9 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
 class _Work:
     """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
-    def __init__(self, folder: Folder, format: str, read: Reader, out: Path) -> None:
-        self.folder, self.read, self.out = folder, read, out
-        self.in_pixels = format != "yolo" and folder.options.box_units is None
+    def __init__(self, folder: Folder, form: Format, out: Path) -> None:
+        self.folder, self.read, self.out = folder, form.read, out
+        self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected: list[Rejected] = list(folder.refused)
         self.again: dict[str, list[Record]] = {}
         self.incomplete: set[str] = set()
@@ -162,17 +180,6 @@ class _Work:
             yield record
 
 
-def _reader(folder: Folder, format: str) -> Reader:
-    if format not in READERS:
-        raise IngestError(f"format {format!r} is none of {', '.join(READERS)}")
-    detected = format not in DETECTORS or DETECTORS[format](folder)
-    # where it looks like no other format either, the reader itself tells best what it misses
-    if not detected and (others := [name for name, fits in DETECTORS.items() if fits(folder)]):
-        looks = f"it looks like {' or '.join(others)}"
-        raise IngestError(f"{folder.root} is not {format}: looked for {LOOKED_FOR[format]} and found none; {looks}")
-    return READERS[format]
-
-
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
     try:
@@ -181,14 +188,3 @@ def _half_a_character(record: Record) -> str | None:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
     return None
-
-
-#: A third party adds a reader here; the two below only serve the message for a folder of another format.
-READERS: dict[str, Reader] = {"voc": voc.read, "coco": coco.read, "yolo": yolo.read, "csv": table.read}
-DETECTORS: dict[str, Callable[[Folder], bool]] = {
-    "voc": voc.fits,
-    "coco": coco.fits,
-    "yolo": yolo.fits,
-    "csv": table.fits,
-}
-LOOKED_FOR = {"voc": voc.LOOKED_FOR, "coco": coco.LOOKED_FOR, "yolo": yolo.LOOKED_FOR, "csv": table.LOOKED_FOR}

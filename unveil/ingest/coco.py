@@ -39,9 +39,9 @@ Key = int | float | str
 Rows = list[tuple[int, Any]]
 
 
-def fits(folder: Folder) -> bool:
-    """Whether the folder holds such a file."""
-    return any(map(_looks_like_coco, folder.files(".json")))
+def found(folder: Folder) -> list[Path]:
+    """Such files."""
+    return [path for path in folder.files(".json") if _looks_like_coco(path)]
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:

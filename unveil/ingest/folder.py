@@ -129,13 +129,15 @@ class Folder:
 
     def annotations(self, *suffixes: str) -> list[Path]:
         """The files that may hold annotations: those of the option's pattern, else all with one of the endings."""
-        found, pattern = self.files(*suffixes), self.options.annotations
-        if pattern is None:
-            return found
-        chosen = [path for path in found if path.relative_to(self.root).match(pattern)]
-        if not chosen:
-            raise IngestError(f"{self.root}: no {' or '.join(suffixes)} file fits the pattern {pattern!r}")
+        chosen = [path for path in self.files(*suffixes) if self.asked(path)]
+        if not chosen and self.options.annotations is not None:
+            raise IngestError(f"no {' or '.join(suffixes)} file fits the pattern {self.options.annotations!r}")
         return chosen
+
+    def asked(self, path: Path) -> bool:
+        """Whether an annotation file fits the option's pattern, as all do where there is none."""
+        pattern = self.options.annotations
+        return pattern is None or path.relative_to(self.root).match(pattern)
 
     def text(self, path: Path, *, marked: bool = False) -> str:
         """The text of a file, as ``files.text_of`` reads it."""

@@ -11,34 +11,36 @@ from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import IngestError
 from unveil.untrusted import quoted
 
-#: What lets the files tell.
+#: Lets the files tell.
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A form in which images are annotated: the reader, what it looks for in words, and those files of a folder that
-    show its form, without any of which the reader has nothing to read."""
+    """A form in which images are annotated: the reader, what it looks for in words, those files of a folder that show
+    this form, and the endings of all that the reader looks at."""
 
     name: str
     read: Reader
     looked_for: str
     found: Callable[[Folder], list[Path]]
+    endings: tuple[str, ...]
 
     def evidence(self, folder: Folder) -> str:
-        """Such as: 364 XML files with an <annotation>, such as Annotations/a.xml; "" where there is none."""
-        files = self.found(folder)
-        return f"{len(files)} x {self.looked_for}, such as {folder.relative(files[0])}" if files else ""
+        """Such as: XML files with an <annotation> (364, such as Annotations/a.xml); "" where there are none."""
+        files = [path for path in self.found(folder) if folder.asked(path)]
+        number = f"{len(files)}, such as " if len(files) > 1 else ""
+        return f"{self.looked_for} ({number}{folder.relative(files[0])})" if files else ""
 
 
 #: A third party adds a format here.
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
-        Format("voc", voc.read, voc.LOOKED_FOR, voc.found),
-        Format("coco", coco.read, coco.LOOKED_FOR, coco.found),
-        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found),
-        Format("csv", table.read, table.LOOKED_FOR, table.found),
+        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",)),
+        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
+        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
+        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
     )
 }
 
@@ -50,21 +52,20 @@ def chosen(folder: Folder, name: str) -> Format:
     """
     if name not in (AUTO, *FORMATS):
         raise IngestError(f"format {quoted(name)} is none of {', '.join((AUTO, *FORMATS))}")
-    if name != AUTO and FORMATS[name].found(folder):
+    if name != AUTO and FORMATS[name].evidence(folder):
         return FORMATS[name]
     shown = {format.name: said for format in FORMATS.values() if (said := format.evidence(folder))}
-    readings = "; ".join(f"--format {other}: {said}" for other, said in shown.items())
+    readings = "; ".join(f"--format {other} reads {said}" for other, said in shown.items())
     if name == AUTO and len(shown) == 1:
-        [only] = shown
-        folder.note(f"read as {only}, since there are {shown[only]}")
+        [(only, said)] = shown.items()
+        folder.note(f"read as {only}: {said}")
         return FORMATS[only]
     if name == AUTO and shown:
-        raise IngestError(f"it can be read in {len(shown)} ways, choose one: {readings}")
-    if shown:
-        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for} and found none; {readings}")
-    strangers = unread.described(folder)
+        raise IngestError(f"it can be read in {len(shown)} ways, say which: {readings}")
     if name == AUTO:
-        raise IngestError(f"nothing that tells what is in the images was recognised. {strangers or _held(folder)}")
-    if strangers:
-        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for} and found none. {strangers}")
-    return FORMATS[name]  # the reader itself tells best what it misses
+        raise IngestError(f"nothing tells what is in the images. {unread.described(folder) or unread.held(folder)}")
+    # of files that it looks at, a reader itself tells best what it misses
+    others = readings or ("" if folder.files(*FORMATS[name].endings) else unread.described(folder))
+    if others:
+        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for} and found none. {others}")
+    return FORMATS[name]

@@ -39,11 +39,6 @@ KEEP = "keep"
 NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
-def fits(folder: Folder) -> bool:
-    """Whether the folder holds such a file."""
-    return any(_names_images(folder, path) for path in folder.files(".csv", ".tsv"))
-
-
 def found(folder: Folder) -> list[Path]:
     """The tables that say something of images; a list of them, as of a split, says nothing."""
     return [path for path in folder.files(".csv", ".tsv") if _says_something(folder, path)]
@@ -55,13 +50,6 @@ def _says_something(folder: Folder, path: Path) -> bool:
     except IngestError:
         return True  # it has a column for the image, and reading it tells what is wrong with the others
     return columns.has("image") and columns.about
-
-
-def _names_images(folder: Folder, path: Path) -> bool:
-    try:
-        return Sheet(folder.relative(path), path, head(path), folder.options).columns.has("image")
-    except IngestError:
-        return True  # it has such a column, and reading it tells what is wrong with the others
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:

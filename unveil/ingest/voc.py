@@ -41,9 +41,9 @@ LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 PLACES = ("bndbox", "bbox", "box", "rectangle", "polygon", "robndbox")
 
 
-def fits(folder: Folder) -> bool:
-    """Whether the folder holds such files."""
-    return any(_opens_annotation(path) for path in folder.files(".xml"))
+def found(folder: Folder) -> list[Path]:
+    """Such files."""
+    return [path for path in folder.files(".xml") if _opens_annotation(path)]
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:

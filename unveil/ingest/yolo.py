@@ -26,18 +26,13 @@ from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
 from unveil.records import Finding, Record, Split
 
-__all__ = ["LOOKED_FOR", "fits", "found", "labels", "read"]
+__all__ = ["LOOKED_FOR", "found", "labels", "read"]
 
 #: Folders that tell images from labels, and nothing else.
 SIDES = frozenset({"images", "image", "imgs", "img", "jpegimages", "labels", "label", "annotations", "txt"})
 
 #: What an image and its label file have in common: the folders that count, and the stem.
 Key = tuple[str, ...]
-
-
-def fits(folder: Folder) -> bool:
-    """Whether the folder holds the names of classes."""
-    return any(is_names(path) or names_classes(path) for path in folder.files())
 
 
 def found(folder: Folder) -> list[Path]:
