@@ -79,6 +79,14 @@ def test_boxes_that_cannot_be_pixels(boxes: list[geometry.Box], size: tuple[int,
     assert f"--box-units {said}" in (doubt or "") if said else doubt is None
 
 
+def test_boxes_that_lead_outside_are_no_percent() -> None:
+    found = spread(CORNERS, (400, 180))
+    found.add(reading.Rejected("a.json", 3, "zero-area", misfit="shape"))
+    assert found.doubt()
+    found.add(reading.Rejected("a.json", 4, "leads outside", misfit="outside"))
+    assert found.doubt() is None and found.remark() is None
+
+
 def test_what_is_only_odd_is_remarked() -> None:
     assert "--box-units percent" in (spread(CORNERS[:1], (300, 300)).remark() or "")
     assert "within 0 to 1" in (spread([(0.1, 0.2, 0.5, 0.6)] + [(4, 4, 9, 9)] * 9, (96, 64)).remark() or "")
@@ -120,6 +128,23 @@ def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(tmp_pa
     _, records = read(tmp_path, box_convention="xyxy")
     assert [f.box for r in records for f in r.findings] == [tuple(box) for box in AS_CORNERS]
     assert read(tmp_path, allow_rejected=0.6)[0].rejected == 3
+
+
+def test_voc_in_another_order(tmp_path: Path) -> None:
+    """Rows before columns, under the usual names: only so are all inside 200 x 160."""
+    (tmp_path / "data").mkdir()
+    for n, box in enumerate([(10, 120, 90, 190), (100, 150, 140, 199), (10, 10, 60, 60)]):
+        Image.new("L", (200, 160), n).save(tmp_path / f"data/{n}.png")
+        corners = "".join(
+            f"<{name}>{v}</{name}>" for name, v in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        )
+        text = f"<annotation><object><name>x</name><bndbox>{corners}</bndbox></object></annotation>"
+        (tmp_path / f"data/{n}.xml").write_text(text)
+    with pytest.raises(IngestError, match=r"2 of 3 .*All boxes fit by --box-convention yxyx\."):
+        ingest(tmp_path / "data", "voc", tmp_path / "out")
+    ingest(tmp_path / "data", "voc", tmp_path / "out", Options(box_convention="yxyx"))
+    records = iter(read_jsonl(tmp_path / "out/records.jsonl", Record))
+    assert next(records).findings[0].box == (120, 10, 190, 90)
 
 
 def test_shares_are_not_read_as_pixels(tmp_path: Path) -> None:

@@ -118,17 +118,25 @@ def test_line_numbers_count_the_lines_of_the_file(data: Path) -> None:
             {"columns": ("image=pic",)},
             r"no column names the images: t.csv has file_name, pat",
         ),
+        ("image,lab,x1,y1,x2,y2", {"columns": ("label=lap",)}, r"no column for their label \('lap'\).*label=lab,"),
         ("image,label,x1,y1", {}, "only some of the columns of a box"),
         ("image,image,label", {}, "'image' and 'image' may be the image"),
         ("image,klasse", {}, r"no column is known to hold labels.*--columns label=klasse, or label= if"),
         ("image,label", {"annotations": "ghost.csv"}, "fits the pattern 'ghost.csv'"),
         ("a.png,nodule,1", {}, "its first line is no header: write one above it"),
+        ("# export of 2020", {}, "as its only column: is its first line no header, or does another --delimiter"),
+        ("image label x1", {"delimiter": ","}, "as its only column"),
         ("bild,befund", {}, r"no column names the images: t.csv has bild, befund\. Say --columns image=COLUMN"),
     ],
 )
 def test_header_that_does_not_fit(header: str, options: dict[str, Any], message: str, data: Path) -> None:
     with pytest.raises(IngestError, match=message):
         read(write(data, header + "\nx,x\n"), **options)
+
+
+def test_an_empty_table(data: Path) -> None:
+    with pytest.raises(IngestError, match=r"t\.csv is empty"):
+        read(write(data, ""))
 
 
 def test_a_quotation_mark_that_runs_rows_together_stops(data: Path) -> None:

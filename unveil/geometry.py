@@ -28,6 +28,10 @@ class BoxError(ValueError):
     """A box that cannot be one: not finite, without area, or outside its image."""
 
 
+class OutsideError(BoxError):
+    """A box that leads outside its image."""
+
+
 class MaskError(ValueError):
     """A run-length code that cannot be one: of another size, or with run lengths that do not fill it."""
 
@@ -55,7 +59,7 @@ def checked(box: Sequence[float], width: float, height: float, tolerance: float 
     if x2 <= x1 or y2 <= y1:
         raise BoxError(f"zero-area or inverted box [{x1:g}, {y1:g}, {x2:g}, {y2:g}]")
     if x1 < -tolerance or y1 < -tolerance or x2 > width + tolerance or y2 > height + tolerance:
-        raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] leads outside the image of {width:g} x {height:g}")
+        raise OutsideError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] leads outside the image of {width:g} x {height:g}")
     inside = clip((x1, y1, x2, y2), width, height)
     if area(inside) == 0:
         raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] has no area inside the image of {width:g} x {height:g}")

@@ -122,6 +122,7 @@ class _Work:
                 self.incomplete.add(item.file)
             else:
                 reason = shortened(printable(item.reason), LONGEST_REASON)
+                self.spread.add(item)
                 self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
         if not seen:
             why = rejections.reasons(self.rejected)[:3]

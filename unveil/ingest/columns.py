@@ -259,8 +259,9 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
             f"Say --columns box={guess}, or box= if it holds none"
         )
     if columns.has("box") and not columns.has("label") and not options.default_label:
+        named = f" ({dict(columns.absent)['label']!r})" if "label" in dict(columns.absent) else ""
         raise ColumnsError(
-            f"{file} has boxes and no column for their label; it has {listed(columns.header)}. "
+            f"{file} has boxes and no column for their label{named}; it has {listed(columns.header)}. "
             f"Say --columns label={closest('label', rest)}, or --default-label NAME"
         )
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from unveil import geometry
 from unveil.geometry import Box
-from unveil.ingest.reading import Image, Options
+from unveil.ingest.reading import Image, Options, Rejected
 from unveil.records import Record
 
 Order = Literal["xyxy", "xywh", "centre", "yxyx"]
@@ -63,18 +63,21 @@ class Spread:
     """Where the boxes of a set lie that was read as pixels, since nobody said otherwise.
 
     Shares from 0 to 1 lie within the first pixel, where hardly any true box does: more than a tenth of such boxes is
-    suspicious. Percent lie within the first 100 pixels. By itself that says little, so it is suspicious where the
-    boxes reach to 50 or further, and where boxes anywhere in their images would all lie there by a chance below one in
-    twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a side below 200 counts as 1,
-    since a lesion in the middle of such a picture may end before 100.
+    suspicious. Percent lie within the first 100 pixels. By itself that says little, so it is suspicious where no box
+    leads outside its image, where they reach to 50 or further, and where boxes anywhere in their images would all lie
+    there by a chance below one in twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a
+    side below 200 counts as 1, since a lesion in the middle of such a picture may end before 100.
     """
 
     def __init__(self) -> None:
         self.boxes = self.in_first_pixel = 0
-        self.reach, self.chance = 0.0, 1.0
+        self.reach, self.chance, self.outside = 0.0, 1.0, False
         self.example = self.smallest = ""
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Rejected) -> None:
+        if isinstance(record, Rejected):
+            self.outside = self.outside or record.misfit == "outside"
+            return
         boxes = [finding.box for finding in record.findings if finding.box and not finding.mask]
         if not boxes:
             return
@@ -112,7 +115,7 @@ class Spread:
         return None
 
     def _within_percent(self) -> bool:
-        return self.boxes > 0 and self.reach <= 101
+        return self.boxes > 0 and self.reach <= 101 and not self.outside
 
     def _percent(self) -> str:
         return f"all {self.boxes} boxes lie within 0 to 100, though the images are larger, such as {self.example}"

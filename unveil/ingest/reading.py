@@ -29,20 +29,24 @@ class AnnotationError(ValueError):
     """One annotation, or one image's annotations, that cannot be used; becomes the reason of a ``Rejected``."""
 
 
+#: A box that leads outside its image, or that has no area or no numbers.
+Misfit = Literal["", "outside", "shape"]
+
+
 @dataclass(frozen=True)
 class Rejected:
     """Something that was not taken over, and why.
 
     ``file`` is relative to the data folder. ``row`` counts from 1: the line of a text file, the object of an XML file
     or the entry of a JSON list; None where the whole file or image is meant. ``rows`` counts the annotation rows that
-    are lost with it; 0 for an image that nobody annotated. ``misfit`` tells that a box does not fit its image.
+    are lost with it; 0 for an image that nobody annotated. ``misfit`` tells that a box does not fit its image, and how.
     """
 
     file: str
     row: int | None
     reason: str
     rows: int = 1
-    misfit: bool = False
+    misfit: Misfit = ""
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,15 @@ def parse_all(
         try:
             good.append(parse(entry))
         except (AnnotationError, geometry.BoxError, geometry.MaskError) as error:
-            bad.append(Rejected(file, row, str(error), misfit=isinstance(error, geometry.BoxError)))
+            bad.append(Rejected(file, row, str(error), misfit=misfit(error)))
     return good, bad
+
+
+def misfit(error: Exception | str) -> Misfit:
+    """How the box of an annotation does not fit its image, if that is what is wrong with it."""
+    if isinstance(error, geometry.OutsideError):
+        return "outside"
+    return "shape" if isinstance(error, geometry.BoxError) else ""
 
 
 def outlined(label: str, polygons: Sequence[Sequence[float]], image: Image) -> Finding:

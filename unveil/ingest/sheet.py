@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from unveil import geometry
 from unveil.ingest import cells
 from unveil.ingest.columns import ColumnsError, asked, closest, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
-from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected
+from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
 from unveil.untrusted import listed, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
@@ -38,7 +37,7 @@ class Row(NamedTuple):
         return self.cells.get(role, "")
 
     def rejected(self, error: Exception | str, rows: int = 1) -> Rejected:
-        return Rejected(self.sheet.file, self.line, str(error), rows, isinstance(error, geometry.BoxError))
+        return Rejected(self.sheet.file, self.line, str(error), rows, misfit(error))
 
 
 class Sheet:
@@ -201,7 +200,8 @@ def sheets(folder: Folder) -> list[Sheet]:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
         said = shortened("; ".join(others), 400)
-        raise IngestError(f"no column names the images: {said}. Say --columns image={closest('image', names)}")
+        hint = f". Say --columns image={closest('image', names)}" if len(names) > 1 else ""
+        raise IngestError(f"no column names the images: {said}{hint}")
     _check_asked(found, options)
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
@@ -221,11 +221,15 @@ def sheets(folder: Folder) -> list[Sheet]:
 
 def _described(sheet: Sheet, folder: Folder) -> str:
     """A table that is not read, for a message."""
-    headless = ""
+    if not sheet.header:
+        return f"{sheet.file} is empty"
+    hint = ""
     for name in sheet.header:
         if isinstance(folder.index.find_all([name], sheet.path.parent)[name], Path):
-            headless = "; its first line is no header: write one above it, such as image,label,x1,y1,x2,y2"
-    return f"{sheet.file} has {listed(sheet.header, 120)}{headless}"
+            hint = "; its first line is no header: write one above it, such as image,label,x1,y1,x2,y2"
+    if not hint and len(sheet.header) == 1:
+        hint = " as its only column: is its first line no header, or does another --delimiter stand between the fields?"
+    return f"{sheet.file} has {listed(sheet.header, 120)}{hint}"
 
 
 def _check_asked(found: Sequence[Sheet], options: Options) -> None:

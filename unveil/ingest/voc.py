@@ -181,5 +181,5 @@ def _finding(item: Element, corners: Element | None, image: Image, options: Opti
     x1, y1, x2, y2 = (number(corners.findtext(n), f"<{n}>") for n in ("xmin", "ymin", "xmax", "ymax"))
     first = 1.0 if options.voc_corners == "one_based" else 0.0  # an inclusive pixel n from 1 is the span n - 1 to n
     flags = {n: "yes" for n in ("difficult", "truncated", "occluded") if (item.findtext(n) or "").strip() == "1"}
-    box = in_pixels((x1 - first, y1 - first, x2, y2), image, "xyxy", declared("voc", options)[1])
+    box = in_pixels((x1 - first, y1 - first, x2, y2), image, *declared("voc", options))
     return boxed(label, box, image, **flags)
