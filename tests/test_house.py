@@ -23,6 +23,9 @@ CORE = {
     "volumes",
     "duplicates",
     "syntax",
+    "names",
+    "assertions",
+    "grounding",
     "wording",
     "preferences",
     "runs",
@@ -31,8 +34,8 @@ CORE = {
     "profiles",
     "sampling",
     "spelling",
-    "untrusted",
     "bootstrap",
+    "untrusted",
     "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.

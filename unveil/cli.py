@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages, study
-from unveil.untrusted import JsonError, read_json, shortened
+from unveil.untrusted import JsonError, parse_json, shortened
 
 
 def train_sft(config: Any) -> None:
@@ -298,9 +298,9 @@ def _saved(kind: type, path: Path, name: str) -> Any:
         raise records.RecordError(f"{path}: no such file")
     wanted = "--config takes the one that lies beside what a run has made"
     try:
-        about = read_json(path)
+        about = parse_json(path.read_bytes())
     except JsonError as error:
-        raise records.RecordError(f"{error}: not a run.json; {wanted}") from error
+        raise records.RecordError(f"{path}: not a run.json ({error}); {wanted}") from error
     if not isinstance(about, dict) or not {"command", "config"} <= about.keys():
         raise records.RecordError(f"{path}: not a run.json; {wanted}")
     if about["command"] not in (name, "run" if name == "demo" else name):

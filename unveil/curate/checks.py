@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from unveil import bootstrap, duplicates
 from unveil.geometry import Box, ious
 from unveil.records import Pair, Record, connected
-from unveil.syntax import MARKUP, SYNTAXES
+from unveil.syntax import MARKUP, SYNTAXES, Written, rewritten
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
 Verdict = Literal["error", "warning", "undecided", "note", "fine", "skipped"]
@@ -166,15 +166,13 @@ class Material:
 def near_copies(looks: Iterable[Look]) -> dict[str, int]:
     """The pixels' hashes of what could be read, with a number for each image and its copies."""
     distinct = list({look.pixels: look for look in looks if look.pixels}.values())
-    names = [look.pixels for look in distinct]
     if not distinct:
         return {}
-    bits = np.stack([np.frombuffer(look.hashes, np.uint8) for look in distinct])
-    hashes = np.unpackbits(bits, axis=1).reshape(len(distinct), 8, -1).astype(bool)
+    hashes = np.frombuffer(b"".join(look.hashes for look in distinct), np.uint64).reshape(len(distinct), 8, -1)
     side = duplicates.THUMBNAIL_SIDE
-    small = np.stack([np.frombuffer(look.thumbnail, np.uint8) for look in distinct]).reshape(-1, side, side)
-    found = duplicates.near_duplicates(hashes, thumbnails=small)
-    return connected([(names[i], names[j]) for i, j, _ in found], names)
+    small = np.frombuffer(b"".join(look.thumbnail for look in distinct), np.uint8).reshape(-1, side, side)
+    firsts = duplicates.copies(hashes, small).tolist()
+    return {look.pixels: first for look, first in zip(distinct, firsts, strict=True)}
 
 
 def estimate(
@@ -237,8 +235,8 @@ BOX = "▭"
 SAME_BOX = 0.9
 """Two boxes with a larger IoU are one box that was moved a little."""
 
-# boxes as declared models write them too: the whole form before its bare numbers
-_FORMS = [MARKUP.pattern, *(s.whole for s in SYNTAXES.values() if s.whole), *(s.pattern for s in SYNTAXES.values())]
+# boxes as declared models write them too; those that take any four numbers in brackets for a box come last
+_FORMS = [MARKUP, *sorted(SYNTAXES.values(), key=lambda syntax: bool(syntax.pattern.match("[1, 2, 3, 4]")))]
 # signs that change what is said are words: a number's minus, "<", "+"; other punctuation is none
 _TOKEN = re.compile(rf"{BOX}|[^\W\d_]+|\d+(?:[.,]\d+)*|[<>=+±%]|(?<!\w)-(?=\d)")
 
@@ -248,13 +246,14 @@ def unboxed(text: str) -> tuple[str, tuple[Box, ...]]:
     """The text with ``BOX`` in the place of every box, and the boxes' numbers as they stand."""
     boxes: list[Box] = []
 
-    def take(found: re.Match[str]) -> str:
-        a, b, c, d = map(float, found.groups())
-        boxes.append((a, b, c, d))
+    def take(one: Written) -> str | None:
+        if one.numbers is None:
+            return None
+        boxes.append(one.numbers)
         return f" {BOX} "
 
-    for form in _FORMS:
-        text = form.sub(take, text)
+    for syntax in _FORMS:
+        text = rewritten(text, syntax, take)
     return text, tuple(boxes)
 
 
