@@ -19,6 +19,7 @@ import numpy as np
 
 from unveil import duplicates, geometry, pixels, runs
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
+from unveil.screen import progress
 from unveil.workers import pool
 
 Severity = Literal["error", "warning", "info"]
@@ -170,8 +171,12 @@ def look_at(paths: Sequence[Path], workers: int | None = None) -> list[Look]:
     workers = workers or os.cpu_count() or 1
     if workers == 1 or len(paths) < POOL_FROM:
         return [_look(path) for path in paths]
-    with pool(workers) as looking:
-        return list(looking.map(_look, paths, chunksize=16))
+    looks = []
+    with pool(workers) as looking, progress("check", len(paths)) as advance:
+        for look in looking.map(_look, paths, chunksize=16):
+            looks.append(look)
+            advance()
+    return looks
 
 
 def _look(path: Path) -> Look:

@@ -219,6 +219,7 @@ class MetricsLog:
         self.waiting = ""
         if accelerator.is_main_process:
             rewind(path, step)
+            screen.say(f"log: {path}")
 
     def write(self, step: int, **values: float) -> None:
         if self.accelerator.is_main_process:
