@@ -24,7 +24,7 @@ from unveil import models
 from unveil.encoding import Chat
 from unveil.models import default_device, language_model
 from unveil.records import Dialogue, Record, read_jsonl
-from unveil.train import adapt, loop
+from unveil.train import adapt, loop, sft
 from unveil.train.adapt import Options
 from unveil.train.architectures import ARCHITECTURES
 from unveil.train.sft import SftConfig
@@ -54,8 +54,8 @@ def first_look(config: Options, trainings: int) -> str:
 def foretold(config: SftConfig, file: Path) -> str:
     """Lines about tokens and memory of fine-tuning on what a file of records holds."""
     sizes = {record.id: record.size for record in read_jsonl(file, Record)}
-    asked = (dialogue for dialogue in read_jsonl(config.dialogues, Dialogue) if dialogue.split == "train")
-    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in asked])
+    train, _ = sft.data(config)
+    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in train])
     device = default_device()
     return told(of(config, device), long, config, device)
 
