@@ -144,7 +144,7 @@ def run(config: RunConfig) -> Path:
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
     if not trained:
-        screen.say(needs.foretold(learning, file))
+        screen.say(needs.foretold(learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     runs.stage(
         learning.out,

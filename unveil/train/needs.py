@@ -24,10 +24,9 @@ from unveil import models
 from unveil.encoding import Chat
 from unveil.models import default_device, language_model
 from unveil.records import Dialogue, Record, read_jsonl
-from unveil.train import adapt, loop, sft
+from unveil.train import adapt, loop
 from unveil.train.adapt import Options
 from unveil.train.architectures import ARCHITECTURES
-from unveil.train.sft import SftConfig
 
 KEPT = 2
 #: Bytes of a weight that is trained beyond the weight itself, all in float32: its gradient and Adam's two moments.
@@ -51,11 +50,10 @@ def first_look(config: Options, trainings: int) -> str:
     return f"{config.model}: boxes as {boxes}; {fits(of(config, device), config.out, device, trainings)}"
 
 
-def foretold(config: SftConfig, file: Path) -> str:
-    """Lines about tokens and memory of fine-tuning on what a file of records holds."""
+def foretold(config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
+    """Lines about tokens and memory of training on dialogues, about images of a file of records."""
     sizes = {record.id: record.size for record in read_jsonl(file, Record)}
-    train, _ = sft.data(config)
-    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in train])
+    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
     device = default_device()
     return told(of(config, device), long, config, device)
 
