@@ -22,7 +22,7 @@ from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
 from unveil.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
-from unveil.train import experience, loop, reinforce
+from unveil.train import experience, loop, policy, reinforce
 from unveil.train.advantages import group_relative
 from unveil.train.engine import Distribution, Scores
 from unveil.train.experience import Experience, Rewarded
@@ -81,7 +81,7 @@ class Ours(sides.Ours):
         self.scorer.distribution = Distribution()  # TRL scores as if every token could be drawn
         self.asked = experience.questions(self.config)
         self.stream = Stream(self.scorer, self.config.dialogues, self.config)
-        self.held = reinforce._reference(self.model, self.chat, self.config) if config.method == "full" else None
+        self.held = policy.reference(self.model, self.chat, self.config) if config.method == "full" else None
         stir(self.model)
         self.model.train()
         self.order = loop.parts(self.asked.train, self.config.batch_size)

@@ -17,7 +17,7 @@ from transformers import Qwen2_5_VLProcessor
 
 from bench import race
 from bench.models import PRESETS, images_only, make
-from unveil.models import linear_layers, part_of
+from unveil.models import linear_layers
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
@@ -125,8 +125,7 @@ class Theirs(race.Side):
             targets = linear_layers(model, ["language"])
             lora = LoraConfig(r=usual.lora_rank, lora_alpha=usual.lora_alpha, target_modules=targets)
         else:
-            for name, p in model.named_parameters():
-                p.requires_grad_(part_of(name) == "language")
+            loop.trainable(model, {"language"})
         torch.manual_seed(0)
         return model, AutoProcessor.from_pretrained(folder / "model"), lora
 

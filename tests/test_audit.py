@@ -138,13 +138,18 @@ def test_the_figures_of_the_faults(folder: Path) -> None:
 
 def test_an_interval_by_hand() -> None:
     """Two clusters of values (1, 1) and (0, 0): a resample is 1, 0.5 or 0, each end with probability one quarter. What
-    always happened in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. One
-    cluster cannot be resampled, and 0.5 throughout is a coin's: no interval."""
+    always happened in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. A coin's
+    0.5 in both may be anything in the other 0.842 of the clusters: 0.5 - 0.421 to 0.5 + 0.421; no difference, 0.842
+    either way; and a ratio without an end is not known from two. One cluster cannot be resampled."""
     assert estimate([1, 1, 0, 0], ["a", "a", "b", "b"], 0) == Estimate(0.5, 0.0, 1.0, 4, 2)
     always = estimate([1, 1], ["a", "b"], 0)
     assert (always.value, always.low, always.high) == pytest.approx((1, 0.1581, 1), abs=1e-4)
     assert estimate([0, 0], ["a", "b"], 0).high == pytest.approx(1 - 0.1581, abs=1e-4)
-    assert estimate([0.5, 0.5], ["a", "b"], 0) == Estimate(0.5, None, None, 2, 2)
+    coin = estimate([0.5, 0.5], ["a", "b"], 0)
+    assert (coin.low, coin.high) == pytest.approx((0.0791, 0.9209), abs=1e-4)
+    none = estimate([0, 0], ["a", "b"], 0, low=-1.0)
+    assert (none.low, none.high) == pytest.approx((-0.8419, 0.8419), abs=1e-4)
+    assert estimate([1, 1], ["a", "b"], 0, high=np.inf) == Estimate(1.0, None, None, 2, 2)
     assert estimate([1, 0], ["a", "a"], 0) == Estimate(0.5, None, None, 2, 1)
 
 

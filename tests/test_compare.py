@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from unveil.evaluate.compare import PairingError, cluster_kind, differences, estimates, sums
+from unveil.evaluate.compare import PairingError, differences, estimates, sums
 from unveil.evaluate.metrics import METRICS, RATIOS, metric
 from unveil.verdict import Outcome, ScoreError
 
@@ -79,7 +79,7 @@ def test_same_seed_same_interval_whatever_the_order():
 def test_blocks_do_not_change_the_result(monkeypatch):
     rows = many(80)
     whole = estimates(rows, resamples=50)
-    monkeypatch.setattr("unveil.evaluate.compare._BLOCK", 60)  # three resamples of 20 clusters at once
+    monkeypatch.setattr("unveil.bootstrap._BLOCK", 60)  # three resamples of 20 clusters at once
     for name, e in estimates(rows, resamples=50).items():
         assert (e.low, e.high) == pytest.approx((whole[name].low, whole[name].high))
 
@@ -120,14 +120,61 @@ def test_differences_are_paired():
 
 
 def test_does_the_interval_exclude_zero():
-    """10 of 10 against 0 of 10: the difference is 1 in every resample. A model against itself: 0 in every resample."""
+    """10 of 10 against 0 of 10: the difference is 1 everywhere, which may be so in p = 0.025^(1/10) = 0.69 of the
+    clusters and -1 in the rest: 2p - 1 = 0.38 at least. A model against itself: 0 everywhere, and 1 - p = 0.31 either
+    way cannot be ruled out."""
     worse, better = closed([0] * 10), closed([1] * 10)
-    assert differences(worse, better)["closed"].excludes_zero
+    apart = differences(worse, better)["closed"]
+    assert (apart.low, apart.high, apart.differing) == (pytest.approx(0.383, abs=1e-3), 1, 10) and apart.excludes_zero
     assert differences(better, worse)["closed"].excludes_zero
     same = differences(better, better)["closed"]
-    assert (same.value, same.low, same.high, same.excludes_zero) == (0, 0, 0, False)
+    assert (same.value, same.low, same.high) == pytest.approx((0, -0.3085, 0.3085), abs=1e-4)
+    assert (same.differing, same.excludes_zero) == (0, False)
     assert not differences(closed([0, 1] * 5), closed([1, 0] * 5))["closed"].excludes_zero
     assert not differences(worse, better)["iou"].excludes_zero
+
+
+@pytest.mark.parametrize("patients", [2, 3, 4, 5, 6])
+def test_no_verdict_from_fewer_clusters_than_can_give_one(patients: int):
+    """Six that all differ one way have p = 2 / 2^6 = 0.03 by the sign test; five have 0.06."""
+    found = differences(closed([0] * patients), closed([1] * patients))["closed"]
+    assert found.value == 1 and found.excludes_zero == (found.low > 0) == (patients == 6)
+
+
+@pytest.mark.parametrize(("better", "told"), [(5, False), (6, True)])
+def test_clusters_that_do_not_differ_tell_nothing(better: int, told: bool):
+    """Of 20 patients five or six are answered better and none worse. No resample of 2000 falls below 0, and fewer than
+    2.5 % miss all five ((15/20)^20 = 0.3 %), but a sign test of five cannot tell, at whatever spread."""
+    found = differences(closed([0] * 20), closed([1] * better + [0] * (20 - better)))["closed"]
+    assert found.low > 0 and (found.clusters, found.differing) == (20, better)
+    assert found.excludes_zero == told
+
+
+def test_what_always_or_never_happens_has_a_width():
+    """0 of 4 and 4 of 4: 0.025^(1/4) = 0.398. A second item of a patient adds no patient."""
+    never, always = (estimates(closed([v] * 8, [f"patient:d:{i // 2}" for i in range(8)]))["closed"] for v in (0, 1))
+    assert (never.low, never.high, never.n, never.clusters) == (0, pytest.approx(0.602, abs=1e-3), 8, 4)
+    assert (always.low, always.high) == (pytest.approx(0.398, abs=1e-3), 1)
+
+
+def test_the_mean_of_two_ratios_that_never_move():
+    """Sensitivity 1 in 4 patients (from 0.398), specificity 0 in 9 (up to 1 - 0.664 = 0.336): their mean 0.5 may be
+    lower by half of 0.602 and higher by half of 0.336. Where specificity moves, its distance is added as squares."""
+    ill = [outcome(f"i{i}", f"i{i}", sensitivity=(1, 1)) for i in range(4)]
+    well = [outcome(f"w{i}", f"w{i}", specificity=(0, 1)) for i in range(9)]
+    found = estimates([*ill, *well])["detection"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.199, 0.668), abs=1e-3)
+    assert (found.n, found.clusters, found.fewest) == (13, 13, 4)
+    moving = [outcome(f"w{i}", f"w{i}", specificity=(i % 2, 1)) for i in range(40)]
+    alone, both = estimates(moving)["specificity"], estimates([*ill, *moving])["detection"]
+    assert both.low == pytest.approx(both.value - np.hypot((alone.value - alone.low) / 2, 0.602 / 2), abs=0.02)
+    assert both.high == pytest.approx(both.value + (alone.high - alone.value) / 2, abs=0.02)
+
+
+def test_clusters_without_anything_to_count_are_none():
+    """F1 of one patient with a box, and of nine normal ones without: only the first says something."""
+    rows = [outcome("a", "a", f1_50=(0, 2)), *(outcome(f"n{i}", f"n{i}", f1_50=(0, 0)) for i in range(9))]
+    assert estimates(rows)["f1_50"].reason == "one cluster only"
 
 
 def test_a_metric_that_one_model_lacks_has_no_difference():
@@ -152,11 +199,6 @@ def test_only_the_same_questions_are_paired():
         estimates([])
     with pytest.raises(ScoreError, match="at least one resample"):
         estimates(rows, resamples=0)
-
-
-def test_what_the_clusters_are():
-    assert cluster_kind(closed([0, 1])) == "patient"
-    assert cluster_kind(closed([0, 1], ["patient:d:0", "image:1"])) == "mixed"
 
 
 def test_sums_by_cluster():

@@ -19,7 +19,7 @@ from bench.families import FAMILIES, fresh, pristine
 from unveil import attention, models
 from unveil.models import Loaded
 from unveil.rows import Encoded
-from unveil.train import adapt, engine
+from unveil.train import adapt, engine, loop
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.tree import Forest
@@ -59,8 +59,7 @@ def test_tree_equals_plain_rows(family: Loaded, tmp_path: Path, trained: str, bu
     for tree in (False, True):
         copy = fresh(family.name)
         if trained == "language":
-            for name, parameter in copy.model.named_parameters():
-                parameter.requires_grad_(models.part_of(name) == "language")
+            loop.trainable(copy.model, {"language"})
         found.append(graded(copy, rows_of(copy, tmp_path), tree=tree, budget=budget))
     (plain, gradients), (treed, others) = found
     assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5), (plain - treed).abs().max()
@@ -73,8 +72,7 @@ def test_tree_equals_plain_rows(family: Loaded, tmp_path: Path, trained: str, bu
 def frozen(name: str) -> Loaded:
     """A model of which only the language part is trained."""
     copy = fresh(name)
-    for parameter_name, parameter in copy.model.named_parameters():
-        parameter.requires_grad_(models.part_of(parameter_name) == "language")
+    loop.trainable(copy.model, {"language"})
     return copy
 
 
@@ -281,7 +279,8 @@ def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -
     assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5)
     assert float((values(family, rows) - plain).abs().max()) > 1e-3, "the adapters make a difference"
     assert gradients.keys() == others.keys() and len(others) == 2 * 7 * 2
-    assert all("lora_" in name and models.part_of(name) == "language" for name in others)
+    part_of = models.parts_of(model)
+    assert all("lora_" in name and part_of(name) == "language" for name in others)
     largest = max(float(g.abs().max()) for g in gradients.values())
     for name, gradient in gradients.items():
         assert float((gradient - others[name]).abs().max()) <= 1e-4 * largest, name
@@ -290,8 +289,9 @@ def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -
 def calls_of(model: nn.Module, part: str) -> list[str]:
     """A list that grows with each forward call of any module in a part of the model."""
     calls: list[str] = []
+    part_of = models.parts_of(model)
     for name, module in model.named_modules():
-        if models.part_of(name) == part and not list(module.children()):
+        if part_of(name) == part and not list(module.children()):
             module.register_forward_hook(lambda *_, name=name: calls.append(name))
     return calls
 
@@ -328,7 +328,7 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
         assert (len(language) > before[1]) == checkpointing
         found.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     assert found[0].keys() == found[1].keys() and found[0]
-    assert not any(models.part_of(key) == "tower" for key in found[1])
+    assert "tower" not in set(map(models.parts_of(model), found[1]))
     for key, gradient in found[0].items():
         torch.testing.assert_close(found[1][key], gradient, rtol=1e-4, atol=1e-4, msg=key)
 

@@ -16,7 +16,7 @@ from conftest import dialogue, draw
 from torch import Tensor
 
 from bench.families import TINY, fresh
-from unveil.models import Loaded, part_of
+from unveil.models import Loaded, parts_of
 from unveil.profiles import ModelError
 from unveil.rows import Encoded, Seen, stack_images
 from unveil.train import features, loop
@@ -169,7 +169,7 @@ def next_llava() -> Any:
 def test_the_line_ends_of_llava_next_belong_to_its_projector(tmp_path: Path) -> None:
     """Trained, nothing that they are part of is remembered; other ones are another projector to a folder on disk."""
     model, processor = next_llava(), fresh("llava_clip").chat.processor.image_processor
-    assert part_of("model.image_newline") == "projector"
+    assert parts_of(model)("model.image_newline") == "projector"
     assert "model.image_newline" in dict(model.named_parameters())
     loop.trainable(model, {"language"})
     assert not model.model.image_newline.requires_grad

@@ -16,7 +16,7 @@ from unveil import attention, cli, gaze
 from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.geometry import covered
-from unveil.models import Loaded, part_of
+from unveil.models import Loaded, parts_of
 from unveil.preferences import read_pairs
 from unveil.profiles import ModelError
 from unveil.records import write_jsonl
@@ -69,6 +69,7 @@ def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
 
 def blind(copy: Loaded) -> Any:
     """The model with a tower whose patches know nothing of one another: attention and position add nothing."""
+    part_of = parts_of(copy.model)
     for name, p in copy.model.named_parameters():
         if part_of(name) == "tower" and any(w in name for w in ("out_proj", "attn.proj", "o_proj", "projection_layer")):
             torch.nn.init.zeros_(p)

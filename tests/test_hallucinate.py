@@ -114,7 +114,7 @@ BAD = {
     '{"candidate": "1", "hallucination": ""}': "candidate: Input should be a valid integer",
     '{"candidate": 1, "hallucination": "", "note": "x"}': "note: Extra inputs are not permitted",
     '{"candidate": 1}': "hallucination: Field required",
-    "Candidate 1 is wrong.": "not the form that was asked for",
+    "Candidate 1 is wrong.": "there is no JSON object in it",
     "": "an empty reply",
     '{"candidate": 0, "hallucination": " ..."}': "no wrong answer was written",
     '{"candidate": 0, "hallucination": "</s>"}': "no wrong answer was written",

@@ -347,9 +347,10 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     in_projector = {id(p) for m in projecting for p in m.parameters()}
     in_projector |= {id(p) for n, p in inner.named_parameters() if n == "image_newline"}
     in_tower = {id(p) for p in tower.parameters()} - in_projector
+    part_of = models.parts_of(model)
     for parameter_name, p in model.named_parameters():
         expected = "projector" if id(p) in in_projector else "tower" if id(p) in in_tower else "language"
-        assert models.part_of(parameter_name) == expected, parameter_name
+        assert part_of(parameter_name) == expected, parameter_name
     language = models.linear_layers(model, ["language"])
     # 2 layers with q, k, v, o and gate, up, down
     assert len(language) == 2 * 7 and all("language_model" in n or "text_model" in n for n in language)

@@ -94,8 +94,8 @@ def test_the_cut_mark_tells_that_the_limit_was_met(config: PredictConfig, monkey
     tiny = loaded("llava_siglip")
     word, end = tiny.chat._ids("Yes."), tiny.chat.end
 
-    def generate(self: Any, input_ids: Any, max_new_tokens: int, **options: Any) -> Any:
-        told = [*word, *end][:max_new_tokens]
+    def generate(self: Any, input_ids: Any, generation_config: Any, **options: Any) -> Any:
+        told = [*word, *end][: generation_config.max_new_tokens]
         return input_ids.new_tensor([[*row, *told] for row in input_ids.tolist()])
 
     monkeypatch.setattr(type(tiny.model), "generate", generate)

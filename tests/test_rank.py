@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -112,21 +113,50 @@ def test_greedy_against_drawn(greedy: str, drawn: str, chosen: str | None) -> No
         Sampling(0.8, 0, 0.9, 384, 3000),
     ]
     if chosen is None:
-        assert pairs == [] and about.skipped == {"neither answer is better": 1}
+        assert pairs == [] and about.skipped == {"the judge sees a tie": 1}
     else:
         assert [(p.chosen, p.rejected) for p in pairs] == [(chosen, drawn if chosen == greedy else greedy)]
 
 
-@pytest.mark.parametrize(("reply", "expected"), [(1, ("one", "two")), (2, ("two", "one")), (0, None), (3, None)])
-def test_the_judge_is_told_the_truth(reply: int, expected: tuple[str, str] | None) -> None:
-    judge, asked = saying(lambda request: json.dumps({"better": reply}))
+def told_truth(reply: Callable[[list[str]], int], **how: Any) -> tuple[list[tuple[str, str]], Counter[str], list[Any]]:
+    """Pairs, what was left out, and what the judge was shown: the greedy answer is "one", the drawn one "two"."""
+    blocks: list[list[str]] = []
+
+    def say(request: Request) -> str:
+        blocks.append([block.strip() for block in request.turns[0].text.split("-----\n")[1::2]])
+        return json.dumps({"better": reply(blocks[-1][2:])})
+
     model, _ = saying(lambda request: "two" if request.sampling.temperature else "one")
     about = asking(SEEN)
-    pairs = list(rank(about, KNOWN, model, judge, Ranking(by="truth")))
-    assert [(pair.chosen, pair.rejected) for pair in pairs] == ([expected] if expected else [])
-    blocks = text_of(asked[0]).split("-----\n")[1::2]
-    assert [block.strip() for block in blocks] == ["What is seen?", "a round nodule of the lung", "one", "two"]
-    assert about.skipped.total() == (expected is None) and len(asked) == (3 if reply == 3 else 1)
+    pairs = rank(about, KNOWN, model, saying(say)[0], Ranking(by="truth", **how))
+    return [(pair.chosen, pair.rejected) for pair in pairs], about.skipped, blocks
+
+
+@pytest.mark.parametrize("word", ["one", "two"])
+def test_the_judge_is_told_the_truth_and_hears_both_orders(word: str) -> None:
+    pairs, skipped, blocks = told_truth(lambda shown: shown.index(word) + 1)
+    assert pairs == [("one", "two") if word == "one" else ("two", "one")] and not skipped
+    known = ["What is seen?", "a round nodule of the lung"]
+    assert blocks == [[*known, "one", "two"], [*known, "two", "one"]]
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_judge_who_looks_at_the_place_yields_nothing(place: int) -> None:
+    pairs, skipped, blocks = told_truth(lambda shown: place)
+    assert pairs == [] and skipped == {"the judge's verdict flips with the order": 1} and len(blocks) == 2
+    pairs, skipped, blocks = told_truth(lambda shown: place, both_orders=False)
+    assert pairs == [("one", "two") if place == 1 else ("two", "one")] and not skipped and len(blocks) == 1
+
+
+def test_a_tie_in_one_order_is_a_tie() -> None:
+    assert told_truth(lambda shown: 0)[:2] == ([], {"the judge sees a tie": 1})
+    assert told_truth(lambda shown: int(shown[0] == "one"))[:2] == ([], {"the judge sees a tie": 1})
+
+
+def test_a_verdict_that_cannot_be_used_drops_the_pair() -> None:
+    """In one order only; asked three times, counted once."""
+    pairs, skipped, blocks = told_truth(lambda shown: 1 if shown[0] == "one" else 3)
+    assert pairs == [] and skipped.total() == 1 and len(blocks) == 4
 
 
 # --------------------------------------------------------------------------------------------------------- the command
@@ -160,4 +190,4 @@ def test_nothing_but_ties_is_an_error(tmp_path: Path, tiny_folder: Path, capsys:
     kinds = ("--kinds", "localisation", "--max-new-tokens", 4, "--by", "truth")
     assert command("curate rank", folder, "--model", tiny_folder, *kinds) == 1
     told = shown(capsys)
-    assert "no pair could be made: " in told and "x neither answer is better" in told
+    assert "no pair could be made: " in told and "x the judge sees a tie" in told

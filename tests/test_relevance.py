@@ -274,7 +274,7 @@ def test_bad_input(pairs_file: Path, tmp_path: Path, monkeypatch: Any, capsys: p
     assert "a/detection/hallucinated: its record 'gone' is not in the records' file" in shown(capsys)
     monkeypatch.setattr(experts, "bind", lambda options, out: agent(None)[0])
     assert relevance(pairs_file, out) == 1
-    assert "no pair could be scored: 1 x not the form that was asked for" in shown(capsys) and not out.exists()
+    assert "no pair could be scored: 1 x there is no JSON object in it" in shown(capsys) and not out.exists()
 
 
 def test_rules_of_a_record_that_is_not_there_are_an_error() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import dialogue, draw
+from transformers import LogitsProcessorList
 
 from bench.families import fresh
 from unveil import models
@@ -39,7 +40,8 @@ def test_top_k_and_top_p_leave_only_the_likeliest() -> None:
     """Of (0.5, 0.3, 0.2), top-k 2 never draws the last, top-p 0.4 only the first; at temperature 0 nothing is drawn."""
     logits = torch.tensor([0.5, 0.3, 0.2]).log().expand(200, 3).clone()
     for sampling, allowed in ((Sampling(1.0, top_k=2), {0, 1}), (Sampling(1.0, top_p=0.4), {0})):
-        assert set(models._drawn(sampling, range(200))(None, logits.clone()).argmax(1).tolist()) == allowed
+        drawn = LogitsProcessorList(models._drawn(sampling, range(200)))
+        assert set(drawn(None, logits.clone()).argmax(1).tolist()) == allowed
     assert not models._drawn(Sampling(), ())
 
 

@@ -15,7 +15,6 @@ from conftest import dialogue, draw
 from bench.families import fresh
 from unveil.encoding import Chat
 from unveil.pixels import ImageError
-from unveil.profiles import ModelError
 from unveil.records import Dialogue
 from unveil.rows import Seen
 from unveil.train import adapt, loop
@@ -164,7 +163,7 @@ def test_an_image_that_a_processor_refuses_is_named(workers: int, asked: list[Di
     draw(tmp_path / "1.png", (4, 3000), 1)
     batches = stream_of(tmp_path, "qwen2_5_vl", workers=workers)(loop.parts(asked, 3))
     next(batches)
-    with pytest.raises(ModelError, match=r"^d1-0: .*1\.png: absolute aspect ratio"):
+    with pytest.raises(ImageError, match=r"^d1-0: .*1\.png: Qwen2_5_VLProcessor cannot take 4 x 3000 .*aspect ratio"):
         next(batches)
 
 

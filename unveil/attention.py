@@ -90,6 +90,24 @@ def of(base: Any) -> str:
     return base.config.get_text_config()._attn_implementation
 
 
+def restore(base: Any) -> None:
+    """Lets the language model attend as transformers has it, where a function of this file is its standing one."""
+    if of(base) in (FOREST, WHOLE):
+        base.set_attn_implementation({"text_config": "sdpa"})
+
+
+@contextmanager
+def stock(base: Any) -> Iterator[None]:
+    """The same for a while."""
+    before = of(base)
+    restore(base)
+    try:
+        yield
+    finally:
+        if of(base) != before:
+            base.set_attn_implementation({"text_config": before})
+
+
 @contextmanager
 def through(base: Any) -> Iterator[None]:
     """Lets the language model attend by a function of this file for a while."""

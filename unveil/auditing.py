@@ -49,12 +49,18 @@ def audit(config: AuditConfig) -> bool:
 
 
 def _show(found: Audit) -> None:
-    rows = [[check.title, check.verdict, check.summary] for check in found.checks]
-    screen.table(f"{found.pairs} pairs on {found.images} images", ["check", "verdict", "found"], rows)
-    for check in found.findings:
+    rows = [[check.title, check.verdict, check.summary] for check in found.told]
+    if rows:
+        screen.table(f"{found.pairs} pairs on {found.images} images", ["check", "verdict", "found"], rows)
+    for check in found.told:
         screen.say(f"{check.verdict}: {check.title}, {check.summary}. {check.message}")
         if check.ids:
             more = f" … {len(check.ids) - 5} more" if len(check.ids) > 5 else ""
             screen.say(f"  {', '.join(check.ids[:5])}{more}")
-    if not found.findings:
-        screen.say("nothing was found")
+    if fine := found.of("fine"):
+        screen.say(f"without a fault: {', '.join(check.title for check in fine)}")
+    skipped = found.of("skipped")
+    for why in dict.fromkeys(check.message for check in skipped):
+        screen.say(f"not looked at: {', '.join(check.title for check in skipped if check.message == why)}. {why}")
+    screen.say(found.settings["clusters"])
+    screen.say(f"{found.pairs} pairs on {found.images} images: {found.headline}")

@@ -14,6 +14,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,10 @@ class Chat:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
         array = pixels.to_rgb(pixels.read(path))
         try:
-            return self.show(noise.apply(array, hidden) if hidden else array)
+            shown = noise.apply(array, hidden) if hidden else array
         except noise.NoiseError as error:
             raise pixels.ImageError(f"{path}: {error}") from error
+        return self.show(shown, path)
 
     def picture(self, array: NDArray[np.uint8]) -> Image.Image:
         """An image, (height, width, 3), as it is given to the processor: made square where the model's boxes ask so."""
@@ -121,8 +123,32 @@ class Chat:
             return ImageOps.pad(image, (max(image.size),) * 2, color=(127, 127, 127))
         return image
 
-    def show(self, array: NDArray[np.uint8]) -> Seen:
-        """An image, (height, width, 3), as the model sees it."""
+    def show(self, array: NDArray[np.uint8], name: object = "an image") -> Seen:
+        """An image, (height, width, 3), as the model sees it; ``name`` is what errors call it.
+
+        Raises ``ImageError`` where the processor cannot take this image, ``ModelError`` where it can take none.
+        """
+        try:
+            return self._show(array)
+        except (ModelError, MemoryError):
+            raise
+        except Exception as error:  # the processor's own, of any kind
+            kind, (height, width, _) = type(self.processor).__name__, array.shape
+            try:
+                self._show(np.zeros((256, 256, 3), np.uint8))
+            except Exception:
+                unsaid = self._unsaid()
+                why = f"its processor_config.json does not say {' and '.join(unsaid)}" if unsaid else error
+                raise ModelError(f"{kind} cannot process images: {why}") from error
+            raise pixels.ImageError(f"{name}: {kind} cannot take {width} x {height} pixels: {error}") from error
+
+    def _unsaid(self) -> list[str]:
+        """What the processor's configuration leaves open that has no usual value."""
+        named = signature(type(self.processor).__init__).parameters.values()
+        parts = (*self.processor.get_attributes(), "chat_template")
+        return [p.name for p in named if p.name not in parts and getattr(self.processor, p.name, "") is None]
+
+    def _show(self, array: NDArray[np.uint8]) -> Seen:
         image, size = self.picture(array), (array.shape[1], array.shape[0])
         if self._template is not None:
             return self._look_alone(image, size)
@@ -137,6 +163,7 @@ class Chat:
         per_token = {k: v for k, v in done.items() if k.endswith("token_type_ids")}
         tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
         types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
         return Seen(tensors, text, block, types, View(self.syntax, size, self._frame(tensors, size)))
 
     def _look_alone(self, image: Image.Image, size: tuple[int, int]) -> Seen:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.curate import endpoint
+from unveil.curate import endpoint, parsing
+from unveil.curate.endpoint import Parameter
 from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, named
 from unveil.curate.store import Store
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
-from unveil.syntax import neutral, neutral_json
+from unveil.syntax import neutral
 
 
 def _alike(request: Request) -> tuple[Any, ...]:
@@ -27,12 +28,14 @@ def _alike(request: Request) -> tuple[Any, ...]:
 class Local(Backend):
     """A checkpoint on this machine. Requests that are drawn alike are answered in batches."""
 
-    def __init__(self, model: str, revision: str | None = None, syntax: str | None = None, batch_size: int = 32):
+    def __init__(self, model: str, batch_size: int = 32, **how: Any):
         from unveil import models
 
         self.models = models
-        self.loaded = models.load(model, revision=revision, syntax=syntax)
-        self.name = f"{model}@{self.loaded.fingerprint}"
+        self.loaded = models.load(model, **how)
+        chat = self.loaded.chat
+        self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
+        self.decoding = models.decoding(chat, self.loaded.model.config)
         self.batch_size = batch_size
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
@@ -59,7 +62,11 @@ class Local(Backend):
         ]
 
     def _raw(self, request: Request, row: Any, text: str, cut: bool) -> Raw:
-        said = (neutral_json if request.schema else neutral)(text, row.seen.view)
+        view = row.seen.view
+        if request.forced is not None:
+            said = neutral(text, view)
+        else:
+            said = parsing.with_boxes(text, view, as_json=request.schema is not None)
         return Raw(said, len(row.prompt), len(self.loaded.chat.tokenizer(text)["input_ids"]), cut)
 
     def _row(self, request: Request) -> Any:
@@ -84,7 +91,7 @@ class Local(Backend):
         shown = request.picture
         plain = not (shown.boxes or shown.noise)
         with named(request):
-            looked = shown.path if plain else self.loaded.chat.show(shown.array())
+            looked = shown.path if plain else self.loaded.chat.show(shown.array(), shown.path)
         return self.loaded.chat.encode(dialogue, looked, with_answer=forced, hint=request.kind is not None)
 
 
@@ -112,9 +119,14 @@ class ExpertOptions:
     timeout: float = 120.0
     """endpoint: seconds for one reply."""
     structured: bool = True
-    """endpoint: send the reply's JSON schema along; off for servers that refuse it."""
+    """endpoint: send the reply's JSON schema along; off is the same as --leave-out response_format."""
+    leave_out: tuple[Parameter, ...] = ()
+    """endpoint: what its server does not take; max_completion_tokens is then sent as max_tokens, and the system's words
+    before the first question. What a server refuses by its name is left out in any case."""
     tries: int = 3
     """Replies per item until one can be used."""
+    thinking_tokens: int = 0
+    """Tokens that each reply may have more, for a model that thinks before it answers."""
     budget: float | None = None
     """What all replies of this job may cost, those of earlier runs included; needs the prices."""
     budget_tokens: int | None = None
@@ -130,16 +142,9 @@ class ExpertOptions:
     may share one, and then ask nobody twice."""
 
 
-def checkpoint(
-    model: str,
-    out: Path,
-    revision: str | None = None,
-    syntax: str | None = None,
-    batch_size: int = 32,
-    replies: Path | None = None,
-) -> Expert:
+def checkpoint(model: str, out: Path, replies: Path | None = None, **how: Any) -> Expert:
     """A checkpoint on this machine as one that is asked; replies are kept in ``replies``, else beside ``out``."""
-    return Expert(Local(model, revision, syntax, batch_size), _store(out, replies), tries=1)
+    return Expert(Local(model, **how), _store(out, replies), tries=1)
 
 
 def _store(out: Path, replies: Path | None) -> Store:
@@ -156,7 +161,7 @@ def bind(options: ExpertOptions, out: Path) -> Expert:
         return Expert(Rules())
     budget = Budget(options.budget, options.budget_tokens, options.price_in, options.price_out)
     asked = Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent)
-    return Expert(asked, _store(out, options.replies), budget, options.tries)
+    return Expert(asked, _store(out, options.replies), budget, options.tries, options.thinking_tokens)
 
 
 def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
@@ -172,7 +177,7 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
         allow_remote=options.allow_remote,
         pixels_reviewed=options.pixels_reviewed,
         dry_run=options.dry_run,
-        structured=options.structured,
+        leave_out={*options.leave_out, *(() if options.structured else ("response_format",))},
         concurrency=options.concurrency,
         retries=options.retries,
         timeout=options.timeout,

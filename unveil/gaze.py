@@ -25,6 +25,7 @@ from unveil.geometry import Box, area, covered
 from unveil.models import Loaded, language_model, load
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record
+from unveil.resolution import Resolution
 from unveil.rows import Encoded, Seen
 
 Boxes = NDArray[np.float64]
@@ -239,19 +240,22 @@ def density(shares_P: NDArray[np.float64], places_P4: Boxes) -> NDArray[np.float
     return np.divide(shares_P, areas, out=np.zeros_like(shares_P), where=areas > 0)
 
 
-def source(model: str, revision: str | None = None, syntax: str | None = None) -> Callable[..., Any]:
+def source(
+    model: str, revision: str | None = None, syntax: str | None = None, limits: Resolution = Resolution()
+) -> Callable[..., Any]:
     """A source of maps for `curate noise`: the patches that a model looks at more than one deviation above the mean.
 
     Its confidence is the share of the attention to the image that lies on them.
     """
-    loaded = load(model, revision=revision, syntax=syntax)
+    loaded = load(model, revision=revision, syntax=syntax, limits=limits)
     if loaded.model.config.model_type not in LAYOUTS:
         raise ModelError(
             f"{loaded.name}: {loaded.model.config.model_type} models have no patch grid that is known here"
         )
 
     def of(dialogue: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
-        row = loaded.chat.encode(dialogue, loaded.chat.show(array), with_answer=True)
+        seen = loaded.chat.show(array, f"{dialogue.id}: {dialogue.image}")
+        row = loaded.chat.encode(dialogue, seen, with_answer=True)
         found, places = looked_at(loaded, row)
         dense = density(found, places)
         bright = dense > dense.mean() + dense.std()

@@ -314,8 +314,9 @@ class Server:
             "logit_bias": {str(i): -100.0 for i in drawn.banned},
         }
         if self.options.kind == "transformers":
-            # without this, the model's own generation configuration decides, as a rule for the likeliest token
+            # without this, the model's own generation configuration decides, which also fills what is left open
             plain: dict[str, Any] = {"do_sample": True, "temperature": drawn.temperature, "top_k": 0, "top_p": 1.0}
+            plain |= {"repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0, "min_new_tokens": 0}
             plain |= {"eos_token_id": wanted.stops, "pad_token_id": wanted.stops[0]}
             return body | {"generation_config": json.dumps(plain)}
         given = self.options.logprobs == "given"

@@ -18,6 +18,7 @@ from unveil import records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.ingest.reading import Options
 from unveil.records import Dialogue
+from unveil.resolution import Limited, Resolution
 from unveil.stages import (
     CheckConfig,
     Format,
@@ -51,6 +52,8 @@ class RunConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     patients: int = 320
     """phantom: how many patients are drawn, some three images each."""
     seed: int = 0
@@ -142,6 +145,7 @@ def run(config: RunConfig) -> Path:
         model=config.model,
         revision=config.revision,
         box_syntax=config.box_syntax,
+        limits=config.limits,
         method=config.method,
         train_tower=config.train_tower,
         epochs=config.epochs,
@@ -285,6 +289,7 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
         name=name,
         revision=config.revision if name == "base" else None,
         box_syntax=config.box_syntax,
+        limits=config.limits,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
         precision=config.precision,
@@ -306,6 +311,7 @@ def _look(config: RunConfig, out: Path, name: str) -> None:
         model=str(out / name),
         name=name,
         box_syntax=config.box_syntax,
+        limits=config.limits,
         precision=config.precision,
     )
     inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]

@@ -10,7 +10,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,14 +21,16 @@ import torch
 import transformers
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -35,6 +38,7 @@ from transformers import (
 
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
+from unveil.resolution import Resolution, limit
 from unveil.rows import Encoded
 from unveil.sampling import Sampling
 
@@ -74,19 +78,35 @@ def load(
     syntax: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
+    limits: Resolution = Resolution(),
 ) -> Loaded:
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
     quiet()
-    folder = located(name, revision)
     where = torch.device(device) if device else default_device()
-    dtype = dtype or default_dtype(where)
+    with _understood(name):
+        model = _load_model(located(name, revision), revision, dtype or default_dtype(where))
+    spoken = _chat(name, revision, model.config, syntax, limits)
+    return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
+
+
+def chat_of(
+    name: str | Path, *, revision: str | None = None, syntax: str | None = None, limits: Resolution = Resolution()
+) -> Chat:
+    """How to speak with a model, and with ``resolution.cost`` what images cost, without loading its weights."""
+    quiet()
+    with _understood(name):
+        config = _config(located(name, revision), revision)
+    return _chat(name, revision, config, syntax, limits)
+
+
+@contextmanager
+def _understood(name: str | Path) -> Iterator[None]:
     try:
-        model = _load_model(folder, revision, dtype)
-        processor = AutoProcessor.from_pretrained(folder, revision=revision, trust_remote_code=False)
+        yield
+    except ModelError:
+        raise
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
-    chat = Chat(processor, profile_of(model.config, syntax))
-    return Loaded(str(name), model.to(where).eval(), chat, fingerprint(model))
 
 
 @lru_cache
@@ -130,37 +150,89 @@ def _look_on_hub(name: str, revision: str | None) -> None:
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
     """A model, or a LoRA adapter on its base model (which may be an adapter itself), merged for speed."""
-    about = Path(folder) / "adapter_config.json"
-    if not about.is_file():
+    under = _under(folder)
+    if under is None:
         return AutoModelForImageTextToText.from_pretrained(
             folder, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
     from peft import PeftModel
 
-    adapter = json.loads(about.read_text())
-    name = adapter["base_model_name_or_path"]
-    base = _load_model(str(tiny_folder()) if name == TINY else name, adapter.get("revision"), dtype)
-    merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
-    merged.config.unveil = json.loads((Path(folder) / "unveil.json").read_text())
+    merged = PeftModel.from_pretrained(_load_model(*under, dtype), folder).merge_and_unload()
+    merged.config.unveil = _declared(folder)
     return merged
+
+
+def _config(folder: str, revision: str | None) -> Any:
+    """The configuration of a model, or of the one under an adapter with what that declares."""
+    under = _under(folder)
+    if under is None:
+        return AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
+    config = _config(*under)
+    config.unveil = _declared(folder)
+    return config
+
+
+def _under(folder: str) -> tuple[str, str | None] | None:
+    """Folder or hub id, and revision, of the model that the adapter in a folder lies on; None where there is none."""
+    about = Path(folder) / "adapter_config.json"
+    if not about.is_file():
+        return None
+    adapter = json.loads(about.read_text())
+    base, revision = adapter["base_model_name_or_path"], adapter.get("revision")
+    return located(base, revision), revision
+
+
+def _declared(folder: str) -> Any:
+    return json.loads((Path(folder) / "unveil.json").read_text())
+
+
+def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Resolution) -> Chat:
+    """How to speak with a model of this configuration, which is brought in line with its processor."""
+    if config.is_encoder_decoder or config.get_text_config(decoder=True).is_encoder_decoder:
+        raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
+    with _understood(name):
+        processor = AutoProcessor.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
+    complete(processor, config)
+    spoken = Chat(processor, profile_of(config, syntax))
+    limit(spoken, limits)
+    canvases = getattr(processor.image_processor, "image_grid_pinpoints", None)
+    if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list
+        config.image_grid_pinpoints = canvases
+    return spoken
+
+
+#: By ``model_type`` of a tower: what it puts before the patches of an image.
+CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
+
+
+def complete(processor: Any, config: Any) -> None:
+    """Gives a processor what older conversions leave out of its files, from the model's configuration, which knows it.
+
+    LLaVA's processors count image tokens themselves and are right only if they know what the tower does.
+    """
+    tower = getattr(config, "vision_config", None)
+    known = {
+        "patch_size": getattr(tower, "patch_size", None),
+        "vision_feature_select_strategy": getattr(config, "vision_feature_select_strategy", None),
+        "num_query_tokens": getattr(config, "num_query_tokens", None),
+    }
+    for name, value in known.items():
+        if getattr(processor, name, value) is None:
+            setattr(processor, name, value)
+    before = CLASS_TOKENS.get(getattr(tower, "model_type", ""))
+    if before is not None and hasattr(processor, "num_additional_image_tokens"):
+        processor.num_additional_image_tokens = before
 
 
 def size(name: str | Path, revision: str | None = None) -> int:
     """The number of weights of a model, from its configuration alone."""
-    folder = Path(located(name, revision))
-    if (folder / "adapter_config.json").is_file():
-        return size(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
-    return blank(folder, revision).num_parameters()
+    return blank(name, revision).num_parameters()
 
 
 def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:
     """A model without weights, from its configuration alone: its parts and their shapes."""
-    try:
-        config = AutoConfig.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
-        with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
+    with _understood(name), torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(_config(located(name, revision), revision))
 
 
 def quiet() -> None:
@@ -185,16 +257,17 @@ def default_dtype(device: torch.device) -> torch.dtype:
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "projector", "tower")) -> str:
+def fingerprint(model: nn.Module, parts: Collection[Part] | None = None) -> str:
     """A hash that changes with any weight (of the named parts): of each parameter's name, shape and bits.
 
     The bits are summed as integers, which unlike floating point comes to the same on any machine.
     """
-    digest = hashlib.sha256()
+    digest, values = hashlib.sha256(), model.state_dict()
+    if parts is not None:
+        part_of = parts_of(model)
+        values = {name: value for name, value in values.items() if part_of(name) in parts}
     with torch.no_grad():
-        for name, value in sorted(model.state_dict().items()):
-            if part_of(name) not in parts:
-                continue
+        for name, value in sorted(values.items()):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
             for part in value.detach().flatten().view(_BITS[value.element_size()]).split(2**24):
                 wide = part.long()
@@ -205,20 +278,34 @@ def fingerprint(model: nn.Module, parts: Collection[str] = ("language", "project
 
 # --------------------------------------------------------------------------------------------- parts of a model
 
-_TOWERS = ("vision_tower", "visual", "vision_model")
-_PROJECTORS = ("multi_modal_projector", "connector", "merger", "deepstack_merger_list", "image_newline")
+Part = Literal["language", "projector", "tower"]
+_TOWER = re.compile(r"visual|vqmodel|(\w+_)?(vision|image|video|audio|speech)_(tower|model|encoder|tokenizer)")
+_MERGERS = ("merger", "deepstack_merger_list")  # projectors that stand inside of their towers
 
 
-def part_of(parameter: str) -> str:
-    """Which part of the model a parameter belongs to: "tower", "projector" or "language", by transformers' names."""
-    words = parameter.split(".")
-    if any(p in words for p in _PROJECTORS):
-        return "projector"
-    return "tower" if any(t in words for t in _TOWERS) else "language"
+def parts_of(model: nn.Module) -> Callable[[str], Part]:
+    """Tells by a parameter's or a module's name to which part of the model it belongs.
+
+    Language is what lies under the language model, and the head; the tower is what encodes images (or sounds), by
+    transformers' names; whatever else there is stands between the two and is the projector, whatever it is called.
+    """
+    inner = language_model(model)
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    language = {name for name, module in model.named_modules() if module is inner or (head and module is head)}
+
+    def part_of(name: str) -> Part:
+        words = name.split(".")
+        if any(".".join(words[:depth]) in language for depth in range(1, len(words) + 1)):
+            return "language"
+        if any(word in _MERGERS for word in words):
+            return "projector"
+        return "tower" if any(map(_TOWER.fullmatch, words)) else "projector"
+
+    return part_of
 
 
 def language_model(model: nn.Module) -> PreTrainedModel:
-    """The language model inside of a vision-language model, without its head."""
+    """The language model inside of a vision-language model, without its head where that stands apart."""
     found = (m for name, m in model.named_modules() if name.split(".")[-1] in ("language_model", "text_model"))
     inner = next((m for m in found if isinstance(m, PreTrainedModel)), None)
     if inner is None:
@@ -228,6 +315,7 @@ def language_model(model: nn.Module) -> PreTrainedModel:
 
 def linear_layers(model: nn.Module, parts: Sequence[str]) -> list[str]:
     """The names of all linear layers of the given parts, the head left out: what LoRA is put on by default."""
+    part_of = parts_of(model)
     head = re.compile(r"(^|\.)(lm_head|score)$")
     return [
         name
@@ -254,31 +342,77 @@ def answer(
     distribution.
     """
     chat = loaded.chat
-    batch = chat.batch(rows, loaded.device, left=True)
-    del batch["labels"]
-    out = loaded.model.generate(
-        **batch,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        logits_processor=_drawn(sampling, seeds),
-        num_beams=1,
-        eos_token_id=sorted(chat.stops),
-        pad_token_id=chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else chat.end[0],
-    )
-    new = out[:, batch["input_ids"].shape[1] :].tolist()
+    never = SuppressTokensLogitsProcessor(banned(chat, loaded.model.config))
+    new = generate(loaded.model, chat, rows, max_new_tokens, [never, *_drawn(sampling, seeds)]).tolist()
     return [(chat.text(ids), chat.stops.isdisjoint(ids)) for ids in new]
 
 
-def _drawn(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
+def generate(
+    model: Any, chat: Chat, rows: Sequence[Encoded], max_new_tokens: int, processors: Sequence[LogitsProcessor]
+) -> Tensor:
+    """The ids that the model writes behind each row's prompt, (B, T): the likeliest after ``processors``.
+
+    Nothing else decides: of the generation configuration that a checkpoint brings along (repetition penalties, banned
+    words, least lengths) only what its cache needs is kept, so that what is drawn is what is scored.
+    """
+    batch = chat.batch(rows, model.device, left=True)
+    del batch["labels"]
+    pad = chat.tokenizer.pad_token_id
+    rule = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=sorted(chat.stops),
+        pad_token_id=pad if pad is not None else chat.end[0],
+        cache_implementation=model.generation_config.cache_implementation,
+    )
+    own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
+    try:
+        out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # another's code, of which nothing is known
+        about = f"{model.config.model_type} models cannot answer {rows[0].id}"
+        raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
+    finally:
+        model.generation_config = own
+    return out[:, batch["input_ids"].shape[1] :]
+
+
+def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
+    """How answers are drawn, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
+    return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
+
+
+_ID = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?token_(ids?|index)")
+_WORD = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?(token|tag)")
+
+
+def banned(chat: Chat, config: Any) -> list[int]:
+    """Ids that no answer may hold: those that stand for an image, a video or a sound, padding, a row's beginning.
+
+    Configurations and processors name them alike: ``image_token_id``, ``visual_indicator_token_ids``, ``eoi_token``.
+    """
+    tokens = chat.tokenizer
+    own = [value for name, value in vars(config).items() if _ID.fullmatch(name)]
+    words = [value for name, value in vars(chat.processor).items() if _WORD.fullmatch(name)]
+    ids = {i for value in own for i in (value if isinstance(value, list | tuple) else [value])}
+    ids |= set(tokens.convert_tokens_to_ids([str(word) for word in words if isinstance(word, str)]))
+    ids |= {tokens.pad_token_id, tokens.bos_token_id}
+    known = range(config.get_text_config().vocab_size)  # what a small model leaves out has its family's usual ids
+    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int) and i in known)
+
+
+def _drawn(sampling: Sampling, seeds: Sequence[int]) -> Sequence[LogitsProcessor]:
     """What makes the likeliest token one that is drawn."""
     if not sampling.temperature:
-        return LogitsProcessorList()
+        return []
     parts: list[LogitsProcessor] = [TemperatureLogitsWarper(sampling.temperature)]
     if sampling.top_k:
         parts.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:
         parts.append(TopPLogitsWarper(sampling.top_p))
-    return LogitsProcessorList([*parts, _Gumbel(seeds)])
+    return [*parts, _Gumbel(seeds)]
 
 
 class _Gumbel(LogitsProcessor):

@@ -20,6 +20,7 @@ from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import ExpertOptions
 from unveil.records import KINDS, Dialogue, Kind, Pair, Record
+from unveil.resolution import Limited, Resolution
 from unveil.stages import Asked
 
 
@@ -43,6 +44,8 @@ class NoiseConfig:
     """attention: revision of a hub model."""
     box_syntax: str | None = None
     """attention: how the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """attention: what an image may cost."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
     """Kinds of dialogues."""
     step: int = 500
@@ -83,7 +86,7 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
     if config.map == "attention":
         from unveil import gaze
 
-        return gaze.source(config.model, config.revision, config.box_syntax)
+        return gaze.source(config.model, config.revision, config.box_syntax, config.limits)
     return users(plugins.function(config.map))
 
 
@@ -150,6 +153,8 @@ class Sampled:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     kinds: tuple[Kind, ...] = KINDS
@@ -173,9 +178,8 @@ def _asking(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
 
 def _model(config: Sampled) -> Expert:
     """The model that is to be trained, its answers kept beside the output."""
-    return experts.checkpoint(
-        config.model, config.out, config.revision, config.box_syntax, config.answer_batch, config.asked.replies
-    )
+    how: Any = {"revision": config.revision, "syntax": config.box_syntax, "limits": config.limits}
+    return experts.checkpoint(config.model, config.out, config.asked.replies, batch_size=config.answer_batch, **how)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,10 +203,11 @@ def curate_hallucinate(config: HallucinateConfig) -> None:
 
 
 def _costs(*asked: Expert | None) -> dict[str, Any]:
-    """What each who was asked has cost, for the screen and for run.json."""
+    """What each who was asked has cost, for the screen and for run.json, and how models on this machine drew."""
     for one in filter(None, asked):
         screen.say(f"  {one.name}: {one.spent.text()}")
-    return {"asked": {one.name: runs.plain(one.spent) for one in asked if one}}
+    decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
+    return {"asked": {one.name: one.account for one in asked if one}, "decoding": decoding}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +220,7 @@ def curate_rank(config: RankConfig) -> None:
     started, skipped = time.monotonic(), Counter[str]()
     asking, rules = _asking(config, skipped)
     model, judge = _model(config), experts.bind(config.asked, config.out)
-    steps = 2 * config.samples if config.by == "rubric" else 3
+    steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
     with screen.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
     _written(made, config, "curate rank", skipped, started, **_costs(judge, model))

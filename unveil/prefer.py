@@ -16,6 +16,7 @@ from unveil import pairing, records, runs, screen
 from unveil.experts import ExpertOptions
 from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
 from unveil.records import Kind
+from unveil.resolution import Limited, Resolution
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 
@@ -42,6 +43,8 @@ class PreferConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
     """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
     weights: bool = True
@@ -124,6 +127,7 @@ def prefer(config: PreferConfig) -> Path:
             model=model,
             revision=config.revision if model == config.model else None,
             box_syntax=config.box_syntax,
+            limits=config.limits,
             method=config.method,
             terms=one.terms,
             spans="edited" if config.edit == "minimal" and config.edited_spans else "all",
@@ -172,6 +176,7 @@ class _Maker:
             "model": self.model,
             "revision": c.revision if self.model == c.model else None,
             "box_syntax": c.box_syntax,
+            "limits": c.limits,
             "answer_batch": c.answer_batch,
             "kinds": c.kinds,
             "limit": c.limit,
@@ -210,6 +215,7 @@ class _Maker:
             model=self.model,
             revision=c.revision if self.model == c.model else None,
             box_syntax=c.box_syntax,
+            limits=c.limits,
             kinds=c.kinds,
             limit=c.limit,
             onto=onto,

@@ -48,7 +48,8 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
     """The profile: ``syntax`` if the user names one, else the configuration's own, else that of its family."""
     own = getattr(config, "unveil", None)
     if own is not None:
-        profile = replace(PROFILES.get(config.model_type, Profile("")), syntax=own["syntax"], hint=own["hint"])
+        family = PROFILES.get(config.model_type, Profile(""))
+        profile = replace(family, syntax=own["syntax"], hint=own.get("hint", True))
     elif config.model_type in PROFILES:
         profile = PROFILES[config.model_type]
     elif syntax is None:

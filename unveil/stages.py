@@ -19,6 +19,7 @@ from unveil import experts, records, runs, screen
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.mau import Rules, vocabulary
 from unveil.curate.withhold import of_share, withheld
+from unveil.evaluate.changes import changes, headline
 from unveil.experts import ExpertOptions
 from unveil.ingest.reading import Options
 
@@ -197,7 +198,7 @@ def _written_by_expert(
 
         done = diagnose(rows, made, config.out, expert, known, skipped, advance)
     screen.say(f"  {expert.name}: {expert.spent.text()}")
-    return done, {expert.name: runs.plain(expert.spent)}
+    return done, {expert.name: expert.account}
 
 
 def _named_files(words: Sequence[str]) -> dict[str, Path]:
@@ -271,11 +272,15 @@ SHOWN = {
 
 def show_scores(scores: dict[str, Any]) -> None:
     """The short table at the end: figures with 95 % intervals; of two models their difference, of more the differences
-    from the second (the first being where all came from)."""
+    from the second (the first being where all came from). Below it what the report says first."""
     names = list(scores["models"])
-    if len(names) > 2:
-        _show_many(scores, names)
-        return
+    (_show_many if len(names) > 2 else _show_few)(scores, names)
+    for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
+        if told:
+            screen.say(told)
+
+
+def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
     pair = f"{names[-1]}-{names[0]}"
     difference = scores["differences"].get(pair, {})
     rows = []

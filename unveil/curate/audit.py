@@ -22,7 +22,7 @@ from unveil import __version__
 from unveil.curate import labels, maps, shortcuts
 from unveil.curate.checks import COMMON, VERDICTS, Check, Material, Verdict, counted, unboxed
 from unveil.preferences import checked, parsed
-from unveil.records import Pair, Record, RecordError, each_line, read_jsonl
+from unveil.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.wording import clean
 
 FLOOR, CEILING = 0.75, 1.25
@@ -60,7 +60,23 @@ class Audit:
     @property
     def findings(self) -> list[Check]:
         """What was found, worst first."""
-        return sorted((c for c in self.checks if c.found), key=lambda c: VERDICTS.index(c.verdict))
+        return [check for check in self.told if check.found]
+
+    @property
+    def told(self) -> list[Check]:
+        """What there is to say something about, worst first: all but what is fine and what could not be looked at."""
+        told = [check for check in self.checks if check.verdict not in ("fine", "skipped")]
+        return sorted(told, key=lambda check: VERDICTS.index(check.verdict))
+
+    def of(self, verdict: Verdict) -> list[Check]:
+        return [check for check in self.checks if check.verdict == verdict]
+
+    @property
+    def headline(self) -> str:
+        """What came out, in a sentence. What is undecided is neither a fault nor shown to be none."""
+        errors, warnings, undecided = (len(self.of(verdict)) for verdict in ("error", "warning", "undecided"))
+        faults = [_many(errors, "error"), _many(warnings, "warning")] if self.findings else ["no fault shown"]
+        return ", ".join(filter(None, [*faults, f"{undecided} undecided" if undecided else ""]))
 
     def check(self, name: str) -> Check:
         return next(check for check in self.checks if check.name == name)
@@ -72,6 +88,10 @@ class Audit:
         ]
         about = {"version": __version__, "ok": self.ok, "pairs": self.pairs, "images": self.images}
         return about | {"settings": self.settings, "checks": rows}
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}" if count else ""
 
 
 def read(file: Path, records_file: Path | None = None, seed: int = 0) -> Material:
@@ -96,7 +116,9 @@ def read(file: Path, records_file: Path | None = None, seed: int = 0) -> Materia
         raise RecordError(f"{file}: there are no pairs" + (f"; {refused[0]}" if refused else ""))
     held = None if records_file is None else {r.id: r for r in read_jsonl(records_file, Record)}
     paths = [file.parent / image for p in pairs for image in (p.image, p.rejected_image or p.image)]
-    return Material(file, tuple(pairs), lines, tuple(refused), held, maps.look_at(paths), seed)
+    if records_file and held:
+        paths += [image_path(r, records_file) for r in held.values() if r.split == "test"]
+    return Material(file, tuple(pairs), lines, tuple(refused), held, maps.look_at(paths), seed, records_file)
 
 
 def _leniently(row: Any, name: str) -> Pair | str:
@@ -138,12 +160,14 @@ def audit(material: Material) -> Audit:
         "common": COMMON,
     }
     settings = {"seed": material.seed, "records": material.records is not None, "limits": limits}
-    return Audit(len(material.pairs), len(material.looks), checks, settings)
+    settings["clusters"] = material.clustered
+    pictures = {material.content(pair, worse) for pair in material.pairs for worse in (False, True)}
+    return Audit(len(material.pairs), len(pictures), checks, settings)
 
 
 def _refused(material: Material) -> Check:
     lines, title = material.refused, "Lines that training refuses"
-    message = "; ".join(lines[:3]) if lines else "None."
+    message = "; ".join(lines[:3])
     found: Verdict = "error" if lines else "fine"
     return Check("refused", title, found, message, material.lines, figures={"count": len(lines), "lines": list(lines)})
 
@@ -153,7 +177,9 @@ def _refused(material: Material) -> Check:
 
 def weights(material: Material) -> Check:
     """How the weights of textual and of visual pairs are spread, and whether they tell anything."""
-    kinds = {"text": [p for p in material.pairs if not p.other], "visual": [p for p in material.pairs if p.other]}
+    kinds: dict[str, list[Pair]] = {"text": [], "visual": []}
+    for pair in material.pairs:
+        kinds["visual" if material.other(pair) else "text"].append(pair)
     values = {kind: [p.weight for p in of if math.isfinite(p.weight)] for kind, of in kinds.items()}
     figures = {kind: _distribution(of) for kind, of in values.items() if of}
     zeros = [p.id for p in material.pairs if p.weight == 0]
@@ -182,26 +208,48 @@ def _distribution(weights: Sequence[float]) -> dict[str, float]:
 
 
 def leaks(material: Material) -> Check:
-    """Pairs on images that a test will ask about: by their own split, record, patient or group, or the file itself."""
-    tests = [r for r in (material.records or {}).values() if r.split == "test"]
-    hashes, clusters = {r.source.sha256 for r in tests} - {None}, {r.cluster for r in tests}
-    reasons: dict[str, str] = {}
-    for pair in material.pairs:
-        record, files = material.record(pair), {material.looks[material.image(pair, w)].sha256 for w in (False, True)}
-        if pair.split == "test":
-            reasons[pair.id] = "marked as test"
-        elif record and record.split == "test":
-            reasons[pair.id] = "its record is in the test split"
-        elif files & hashes:
-            reasons[pair.id] = "its image file is one of the test split"
-        elif record and record.cluster in clusters:
-            reasons[pair.id] = "its patient or group is in the test split"
-    found = Counter(reasons.values())
-    message = "A test will ask about this image: " + ", ".join(f"{n} x {reason}" for reason, n in found.items()) + "."
+    """Pairs on images that a test will ask about: by their own split, record, patient or group, or the picture."""
     title = "Test split in the pairs"
-    return counted(
-        "test_leak", title, message, list(reasons), material.pairs, material, "error", figures={"reasons": dict(found)}
-    )
+    tests = [r for r in (material.records or {}).values() if r.split == "test"]
+    splits = [(pair, pair.split or ((record := material.record(pair)) and record.split)) for pair in material.pairs]
+    looked_at = material.pairs if tests else [pair for pair, split in splits if split is not None]
+    if not looked_at:
+        return Check("test_leak", title, "skipped", "Nobody says what is in the test split: give --records.")
+    found = dict(_leaking(looked_at, tests, material))
+    reasons = Counter(found.values())
+    message = "A test will ask about this image: " + ", ".join(f"{n} x {reason}" for reason, n in reasons.items()) + "."
+    unread = [r.id for r in tests if not material.looks[_image_of(r, material)].pixels]
+    figures = {"reasons": dict(reasons), "unread": unread}
+    check = counted("test_leak", title, message, list(found), looked_at, material, "error", figures=figures)
+    if found or not unread:
+        return check
+    message = f"{len(unread)} of {len(tests)} test images cannot be read: copies of them were not looked for."
+    return dataclasses.replace(check, verdict="note", message=message)
+
+
+def _image_of(record: Record, material: Material) -> Path:
+    assert material.records_file is not None
+    return image_path(record, material.records_file)
+
+
+def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: Material) -> Iterator[tuple[str, str]]:
+    """Ids of pairs of the test split, and why they are."""
+    hashes, clusters = {r.source.sha256 for r in tests} - {None}, {r.cluster for r in tests}
+    pictures = {material.looks[_image_of(r, material)].pixels for r in tests} - {""}
+    copied = {material.copies[picture] for picture in pictures}
+    for pair in pairs:
+        record, sides = material.record(pair), {material.content(pair, worse) for worse in (False, True)}
+        files = {material.looks[material.image(pair, worse)].sha256 for worse in (False, True)}
+        if pair.split == "test":
+            yield pair.id, "marked as test"
+        elif record and record.split == "test":
+            yield pair.id, "its record is in the test split"
+        elif files & hashes or sides & pictures:
+            yield pair.id, "its image is one of the test split"
+        elif {material.copies.get(side) for side in sides} & copied:
+            yield pair.id, "its image is a near copy of one of the test split"
+        elif record and record.cluster in clusters:
+            yield pair.id, "its patient or group is in the test split"
 
 
 def _unknown_records(material: Material) -> Check:

@@ -76,10 +76,10 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
         audit=found,
         file=material.file.name,
         version=__version__,
-        findings=[(check, list(_cards(check, by_id, material, limit)), figures(check)) for check in found.findings],
+        told=[(check, list(_cards(check, by_id, material, limit)), figures(check)) for check in found.told],
         histograms=list(histograms(found)),
         records=material.records is not None,
-        drawn=any("phantom" in r.source.dataset for r in (material.records or {}).values()),
+        drawn=any(r.source.dataset == "phantom" for r in (material.records or {}).values()),
         bound=sorted({r.source.dataset for r in (material.records or {}).values() if r.source.access != "open"}),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def figures(check: Check) -> list[tuple[str, str]]:
     """A check's estimates by name, with n and clusters."""
     held = [(name, f) for name, f in check.figures.items() if isinstance(f, Estimate)]
     units = {name: " times" if name.endswith("over_chance") else " %" for name, _ in held}
-    named = [(name.replace("_", " "), f"{f.text(units[name])}, n {f.n}, {f.clusters} clusters") for name, f in held]
+    named = [(name.replace("_", " "), f"{f.text(units[name])}, n {f.n}, {f.clusters} groups") for name, f in held]
     telling = check.figures.get("telling", {})
     return named + [(f"words for the {side}", ", ".join(words)) for side, words in telling.items()]
 

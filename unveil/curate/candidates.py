@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,20 @@ def used(reply: Reply, skipped: Counter[str]) -> bool:
     if reply.error is not None:
         skipped[reply.error] += 1
     return reply.error is None
+
+
+def preferred(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> int | None:
+    """Which of two answers is better, 0 or 1; None, counted, for a tie, a flip or a missing verdict.
+
+    ``gaps`` has by how much the judge finds the first one better, by the order in which the two were shown (0: as they
+    are, 1: swapped). Judges lean to what stands first, so a verdict that changes with the order is none.
+    """
+    if len(gaps) < orders:
+        return None  # counted where the reply was set aside
+    if any(gap == 0 for gap in gaps.values()):
+        skipped["the judge sees a tie"] += 1
+    elif len({gap > 0 for gap in gaps.values()}) > 1:
+        skipped["the judge's verdict flips with the order"] += 1
+    else:
+        return 0 if min(gaps.values()) > 0 else 1
+    return None

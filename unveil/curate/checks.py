@@ -5,9 +5,11 @@ Shapes: P pairs, C clusters (images that belong together), B resamples.
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil import bootstrap, duplicates
 from unveil.geometry import Box, ious
-from unveil.records import Pair, Record
+from unveil.records import Pair, Record, connected
 from unveil.syntax import MARKUP, SYNTAXES
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
@@ -27,9 +30,6 @@ VERDICTS: tuple[Verdict, ...] = ("error", "warning", "undecided", "note", "fine"
 COMMON = 0.05
 """From this share of the pairs on a fault is an error; below, a warning. One pair in twenty is what MMedPO's released
 pairs have of right answers inside wrong ones."""
-RESAMPLES = 2000
-LEVEL = 0.95
-_BLOCK = 4_000_000  # weights held at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Look:
-    """One image file: its size and hash, or what is wrong with it."""
+    """One image file: its size, the hash of its bytes, that of its pixels and what near copies are told by; or what is
+    wrong with it."""
 
     size: tuple[int, int] = (0, 0)
     sha256: str = ""
+    pixels: str = ""
+    hashes: bytes = b""
+    thumbnail: bytes = b""
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class Material:
-    """The pairs of one file, what was wrong with its other lines, and the records, if they are given, by id."""
+    """The pairs of one file, what was wrong with its other lines, and the records, if they are given, by id.
+
+    ``looks`` has the images of the pairs, and those of the records' test split.
+    """
 
     file: Path
     pairs: tuple[Pair, ...]
@@ -100,6 +107,7 @@ class Material:
     records: Mapping[str, Record] | None
     looks: Mapping[Path, Look]
     seed: int = 0
+    records_file: Path | None = None
 
     def image(self, pair: Pair, worse: bool = False) -> Path:
         return self.file.parent / ((pair.rejected_image if worse else None) or pair.image)
@@ -109,43 +117,88 @@ class Material:
         held = self.records or {}
         return held.get(pair.record) or self._by_hash.get(self.looks[self.image(pair)].sha256)
 
-    def cluster(self, pair: Pair) -> str:
-        """What a fold and a resample keep together: the record's cluster, else the image."""
-        record = self.record(pair)
-        return record.cluster if record else f"image:{pair.image}"
+    def content(self, pair: Pair, worse: bool = False) -> str:
+        """What stands for a side's picture under whatever name: its pixels, else the path of what cannot be read."""
+        path = self.image(pair, worse)
+        return self.looks[path].pixels or os.path.normpath(path)
+
+    def other(self, pair: Pair) -> bool:
+        """Whether the worse answer stands under another picture, not only under another name."""
+        return pair.rejected_noise is not None or self.content(pair) != self.content(pair, worse=True)
+
+    def cluster(self, pair: Pair) -> int:
+        """What a fold and a resample keep together: pairs with the same picture or a near copy of it, and with the same
+        patient, study or group of their records."""
+        return self._clusters[self.content(pair)]
+
+    @property
+    def clustered(self) -> str:
+        """By what pairs are kept together, for readers."""
+        records = [record for pair in self.pairs if (record := self.record(pair))]
+        known = sum(not record.cluster.startswith("image:") for record in records)
+        same = f"; so do pairs of one patient, study or group, known for {known} of them" if known else ""
+        count = len({self.cluster(pair) for pair in self.pairs})
+        return (
+            "Pairs on the same picture, whatever its file is called, or on near, mirrored or turned copies of it stay "
+            f"together in folds and intervals{same}. That makes {count} {'group' if count == 1 else 'groups'}."
+        )
+
+    @cached_property
+    def copies(self) -> Mapping[str, int]:
+        """The pixels' hashes of all images, numbered alike where one is a near, mirrored or turned copy of another."""
+        return near_copies(self.looks.values())
+
+    @cached_property
+    def _clusters(self) -> dict[str, int]:
+        ties = [(content, f"copies {number}") for content, number in self.copies.items()]
+        for pair in self.pairs:
+            own, record = self.content(pair), self.record(pair)
+            # a worse answer that is another text tells of its own picture
+            ties.append((own, self.content(pair, worse=pair.chosen != pair.rejected)))
+            ties += [(own, f"record {record.cluster}")] if record else []
+        return connected(ties, list(dict.fromkeys(end for tie in ties for end in tie)))
 
     @cached_property
     def _by_hash(self) -> dict[str, Record]:
         return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
-def estimate(values_P: Sequence[float] | NDArray[np.float64], clusters: Sequence[str], seed: int) -> Estimate:
-    """The mean, and the percentiles of the means of resampled clusters; every pair of a drawn cluster comes along."""
+def near_copies(looks: Iterable[Look]) -> dict[str, int]:
+    """The pixels' hashes of what could be read, with a number for each image and its copies."""
+    distinct = list({look.pixels: look for look in looks if look.pixels}.values())
+    if not distinct:
+        return {}
+    hashes = np.frombuffer(b"".join(look.hashes for look in distinct), np.uint64).reshape(len(distinct), 8, -1)
+    side = duplicates.THUMBNAIL_SIDE
+    small = np.frombuffer(b"".join(look.thumbnail for look in distinct), np.uint8).reshape(-1, side, side)
+    firsts = duplicates.copies(hashes, small).tolist()
+    return {look.pixels: first for look, first in zip(distinct, firsts, strict=True)}
+
+
+def estimate(
+    values_P: Sequence[float] | NDArray[np.float64],
+    clusters: Sequence[int],
+    seed: int,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Estimate:
+    """The mean, and its interval over clusters; every pair of a drawn cluster comes along.
+
+    A value lies between ``low`` and ``high``. There is no interval where values differ within a single cluster, and
+    where all are the same but might be as large as one likes (``high`` infinite).
+    """
     names, member_P = np.unique(np.asarray(clusters), return_inverse=True)
     values = np.asarray(values_P, np.float64)
-    sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
+    mean = float(values.mean())
+    limits: tuple[float | None, float | None] = (None, None)
     if np.ptp(values) == 0:
-        return Estimate(float(values[0]), *_never(float(values[0]), len(names)), len(values), len(names))
-    if len(names) < 2:
-        return Estimate(float(values.mean()), None, None, len(values), 1)
-    rng = np.random.default_rng(seed)
-    means: list[NDArray[np.float64]] = []
-    for size in _blocks(len(names)):
-        drawn_BC = rng.integers(len(names), size=(size, len(names)))
-        means.append(sums_C[drawn_BC].sum(1) / sizes_C[drawn_BC].sum(1))
-    low, high = np.percentile(np.concatenate(means), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Estimate(float(values.mean()), float(low), float(high), len(values), len(names))
-
-
-def _never(value: float, clusters: int) -> tuple[float | None, float | None]:
-    """The exact binomial interval over clusters of what never or always happened, of which a bootstrap has no doubt."""
-    reach = (0.5 * (1 - LEVEL)) ** (1 / clusters)
-    return {0.0: (0.0, 1 - reach), 1.0: (reach, 1.0)}.get(value, (None, None))
-
-
-def _blocks(clusters: int) -> list[int]:
-    block = min(RESAMPLES, max(1, _BLOCK // clusters))
-    return [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
+        mean = float(values[0])
+        limits = bootstrap.exact(mean, len(names), low, high) if math.isfinite(high) else limits
+    elif len(names) > 1:
+        sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
+        drawn = bootstrap.weights(len(names), bootstrap.RESAMPLES, seed)
+        limits = bootstrap.percentiles(np.concatenate([w @ sums_C / (w @ sizes_C) for w in drawn]))
+    return Estimate(mean, *limits, len(values), len(names))
 
 
 def counted(
@@ -169,11 +222,10 @@ def counted(
     hits = [float(pair.id in bad) for pair in looked_at]
     share = estimate(hits, [material.cluster(pair) for pair in looked_at], material.seed)
     verdict = worst or ("error" if share.value >= COMMON else "warning")
-    told = message if ids else "None."
-    told_by = verdict if ids else "fine"
-    return Check(
-        name, title, told_by, told, len(looked_at), tuple(ids), {"share": share, **(figures or {})}, series=series or {}
-    )
+    figures = {"share": share, **(figures or {})}
+    if not ids:
+        return Check(name, title, "fine", "", len(looked_at), (), figures, series=series or {})
+    return Check(name, title, verdict, message, len(looked_at), tuple(ids), figures, series=series or {})
 
 
 # ------------------------------------------------------------------------------------------------------------- texts

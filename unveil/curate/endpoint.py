@@ -2,7 +2,8 @@
 
 What is sent is written as bytes here (``Desk``), so that the manifest and a dry run hold exactly what leaves. Boxes are
 whole pixels of the picture that is sent. The ``openai`` client repeats what may pass (408, 409, 429, 5xx, time-outs,
-broken connections) with growing waits; a reply that is no chat completion is treated in the same way.
+broken connections) with growing waits; a reply that is no chat completion is treated in the same way. A parameter that
+the server refuses by its name is left out, and if that helps, of all requests to come.
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from unveil import runs, screen
 from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
 from unveil.curate.gate import Gate, Manifest, host_of, is_here
+from unveil.curate.parsing import with_boxes
 from unveil.geometry import Box
 from unveil.records import Kind
 from unveil.sampling import seed_of
-from unveil.syntax import PIXELS, View, mark, neutral, neutral_json, render, unmark
+from unveil.syntax import PIXELS, View, mark, render, unmark
 from unveil.wording import HINTS, clean
 
 #: What an endpoint is asked in the place of a model that would put the next question itself.
@@ -37,6 +40,18 @@ FRAME = "A box is [x1, y1, x2, y2] in pixels of the image, which is {} pixels wi
 IN_A_ROW = 5
 
 _ENDLESS = (2**20, 2**20)  # where there is no image, boxes are what they are
+
+Parameter = Literal["top_k", "top_p", "seed", "response_format", "max_completion_tokens", "system", "temperature"]
+#: What not every server takes, and how its refusal names that; what matters least is left out first.
+PARAMETERS: dict[Parameter, str] = {
+    "top_k": r"\btop_k\b",
+    "top_p": r"\btop_p\b",
+    "seed": r"\bseed\b",
+    "response_format": r"response_format|json.?schema|guided_|structured.?output|grammar",
+    "max_completion_tokens": r"\bmax_completion_tokens\b",
+    "system": r"system.{0,3} (?:role|message|prompt)|roles must alternate",
+    "temperature": r"\btemperature\b",
+}
 
 
 # ----------------------------------------------------------------------------------------------------------- letters
@@ -51,7 +66,13 @@ class Letter:
 
     def read(self, text: str, request: Request) -> str:
         """A reply with its boxes in neutral markup."""
-        return (neutral_json if request.schema else neutral)(text, self.view)
+        return with_boxes(text, self.view, as_json=request.schema is not None)
+
+    def refused(self, error: str) -> Parameter | None:
+        """What a server's refusal names, and this request has."""
+        body = json.loads(self.body)
+        held = {*body, *(message["role"] for message in body["messages"])}
+        return next((p for p, names in PARAMETERS.items() if p in held and re.search(names, error, re.I)), None)
 
 
 @dataclass(frozen=True)
@@ -61,10 +82,13 @@ class Desk:
     model: str
     manifest: Manifest
     gate: Gate | None = None
-    structured: bool = True
+    leave_out: frozenset[Parameter] = frozenset()
 
-    def letter(self, request: Request) -> Letter | str:
-        """What is to be sent, or the reason for which it must not be. Raises where nothing must be sent at all."""
+    def letter(self, request: Request, leave_out: Set[Parameter] = frozenset()) -> Letter | str:
+        """What is to be sent, or the reason for which it must not be. Raises where nothing must be sent at all.
+
+        ``leave_out`` are parameters that the server has refused, besides those that are never sent.
+        """
         if request.forced is not None:
             raise ExpertError(
                 f"{request.id}: only a local checkpoint can be led along an answer: use --expert local:MODEL"
@@ -76,12 +100,17 @@ class Desk:
         turns = _turns(request, view, png is not None)
         if self.gate and (why := self.gate.why_not(request, [text for _, text in turns], png)):
             return why
-        body = json.dumps(self._body(request, turns, png)).encode()
+        body = json.dumps(self._body(request, turns, png, self.leave_out | leave_out)).encode()
         self.manifest.write(request, body, png)
         return Letter(body, view)
 
-    def _body(self, request: Request, turns: list[tuple[str, str]], png: bytes | None) -> dict[str, Any]:
+    def _body(
+        self, request: Request, turns: list[tuple[str, str]], png: bytes | None, leave_out: Set[Parameter]
+    ) -> dict[str, Any]:
         drawn, schema = request.sampling, request.schema
+        if "system" in leave_out and turns[0][0] == "system":
+            (_, system), (role, first), *rest = turns
+            turns = [(role, f"{system}\n\n{first}"), *rest]
         body: dict[str, Any] = {
             "model": self.model,
             "messages": _messages(turns, png),
@@ -92,10 +121,12 @@ class Desk:
             body["seed"] = seed_of(drawn.seed, request.key) % 2**31
             body |= {"top_p": drawn.top_p} if drawn.top_p < 1 else {}
             body |= {"top_k": drawn.top_k} if drawn.top_k else {}  # not OpenAI's own, but vLLM's and SGLang's
-        if schema and self.structured:
+        if schema:
             form = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body
+        if "max_completion_tokens" in leave_out:
+            body["max_tokens"] = drawn.max_tokens
+        return {name: value for name, value in body.items() if name not in leave_out}
 
 
 def _turns(request: Request, view: View, seen: bool) -> list[tuple[str, str]]:
@@ -177,6 +208,7 @@ class Endpoint(Backend):
         self._concurrency, self._retries, self._timeout = concurrency, retries, timeout
         self._lock = threading.Lock()
         self._failed_in_a_row, self._some_came, self._counted = 0, False, True
+        self.left_out: frozenset[Parameter] = desk.leave_out
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         under_way: set[Future[tuple[Request, Raw]]] = set()
@@ -194,17 +226,21 @@ class Endpoint(Backend):
                     yield future.result()
 
     def _answer(self, client: Any, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
-        letter = self._desk.letter(request)
-        raw = Raw(error=letter) if isinstance(letter, str) else self._sent(client, request, letter)
+        raw = self._sent(client, request, self.left_out)
         keep(request, raw)
         return request, raw
 
-    def _sent(self, client: Any, request: Request, letter: Letter) -> Raw:
+    def _sent(self, client: Any, request: Request, leave_out: frozenset[Parameter]) -> Raw:
         import openai
 
+        letter = self._desk.letter(request, leave_out)
+        if isinstance(letter, str):
+            return Raw(error=letter)
         try:
             reply: Any = client.post("/chat/completions", cast_to=object, content=letter.body)
         except openai.APIStatusError as error:
+            if error.status_code in (400, 422) and (refused := letter.refused(str(error))):
+                return self._sent(client, request, leave_out | {refused})  # at most once for each parameter
             return self._refused(request, error.status_code, f"{error.status_code}, {self._safe(error)}")
         except openai.APIConnectionError as error:
             cause = error.__cause__
@@ -214,7 +250,16 @@ class Endpoint(Backend):
                     f"{request.id}: {where}: start the server or correct the address, then go on"
                 ) from None
             return self._set_aside(request, f"no reply after all repetitions: {self._safe(cause or error)}")
+        self._learn(leave_out)
         return self._received(request, letter, reply)
+
+    def _learn(self, leave_out: frozenset[Parameter]) -> None:
+        """Remembers what had to be left out for a reply to come, and says it once."""
+        with self._lock:
+            if new := leave_out - self.left_out:
+                self.left_out |= new
+                names = " ".join(p for p in PARAMETERS if p in self.left_out)
+                screen.say(f"{self.name} refuses {', '.join(sorted(new))}: left out from here on (--leave-out {names})")
 
     def _received(self, request: Request, letter: Letter, reply: dict[str, Any]) -> Raw:
         with self._lock:
@@ -225,10 +270,15 @@ class Endpoint(Backend):
                 screen.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
         choice = reply["choices"][0]
         came, went = (int((usage or {}).get(name) or 0) for name in ("completion_tokens", "prompt_tokens"))
-        if refusal := choice["message"].get("refusal"):
+        message, end = choice["message"], choice.get("finish_reason")
+        text, thoughts = _said(message), message.get("reasoning_content") or message.get("reasoning")
+        if refusal := message.get("refusal"):
             return Raw("", went, came, error=f"the model refuses: {self._safe(refusal)}")
-        text = letter.read(choice["message"].get("content") or "", request)
-        return Raw(text, went, came, cut=choice.get("finish_reason") == "length")
+        if end == "content_filter":
+            return Raw("", went, came, error="the model refuses: its server's filter took the reply away")
+        if thoughts and not text and end != "length":
+            return Raw("", went, came, error="only thoughts came, in a field of their own, and no answer")
+        return Raw(letter.read(text, request), went, came, cut=end == "length")
 
     def _refused(self, request: Request, status: int, why: str) -> Raw:
         """What an error of the server's means: this one item's fault, one that may have passed, or the end."""
@@ -268,11 +318,20 @@ def _whole(response: Any) -> None:
         return
     try:
         reply = json.loads(response.read())
-        message = reply["choices"][0]["message"]
-        if not isinstance(message.get("content") or "", str):
-            raise TypeError("its content is no text")
+        _said(reply["choices"][0]["message"])
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Garbage(f"the reply is no chat completion ({type(error).__name__})") from error
+
+
+def _said(message: dict[str, Any]) -> str:
+    """The text of a message, whole or in parts; thoughts are no text. Raises ``TypeError`` for anything else."""
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+        content = "".join(part["text"] for part in parts if part.get("type", "text") in ("text", "output_text"))
+    if not isinstance(content, str):
+        raise TypeError("its content is no text")
+    return content
 
 
 class Rehearsal(Backend):
@@ -310,7 +369,7 @@ def connect(
     allow_remote: bool = False,
     pixels_reviewed: bool = False,
     dry_run: bool = False,
-    structured: bool = True,
+    leave_out: Set[Parameter] = frozenset(),
     concurrency: int = 8,
     retries: int = 5,
     timeout: float = 120.0,
@@ -320,7 +379,7 @@ def connect(
     gate = None if is_here(host) else Gate(pixels_reviewed)
     if gate and address.startswith("http:"):
         screen.say(f"note: what goes to {host} is not encrypted; https:// would be")
-    desk = Desk(model, Manifest(folder, host, model, dry_run), gate, structured)
+    desk = Desk(model, Manifest(folder, host, model, dry_run), gate, frozenset(leave_out))
     if dry_run:
         return Rehearsal(desk)
     if not key and gate:

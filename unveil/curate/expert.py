@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unveil import noise, pixels, runs
+from unveil.curate import parsing
 from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.records import Kind, Record
@@ -180,6 +181,10 @@ class Backend(ABC):
     name: str
     repeats: bool = True
     """Whether asking again may give another reply."""
+    left_out: frozenset[str] = frozenset()
+    """What is not sent, since it is not taken."""
+    decoding: Mapping[str, Any] = MappingProxyType({})
+    """What decides how it draws besides what a request says, for run.json."""
 
     @abstractmethod
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
@@ -259,15 +264,28 @@ class Spent:
 
 
 class Expert:
-    """Somebody who answers requests, with a store of replies, a budget, and up to ``tries`` replies per item."""
+    """Somebody who answers requests, with a store of replies, a budget, and up to ``tries`` replies per item, each of
+    which may be longer than was asked for by the ``thinking`` tokens of a model that thinks before it answers."""
 
-    def __init__(self, backend: Backend, store: Store | None = None, budget: Budget = Budget(), tries: int = 3):
-        self.backend, self.store, self.budget, self.tries = backend, store, budget, tries
+    def __init__(
+        self,
+        backend: Backend,
+        store: Store | None = None,
+        budget: Budget = Budget(),
+        tries: int = 3,
+        thinking: int = 0,
+    ):
+        self.backend, self.store, self.budget, self.tries, self.thinking = backend, store, budget, tries, thinking
         self.spent = Spent()
 
     @property
     def name(self) -> str:
         return self.backend.name
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What was spent, and what requests had to do without, for run.json."""
+        return runs.plain(self.spent) | ({"left_out": sorted(self.backend.left_out)} if self.backend.left_out else {})
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply to each request, in any order.
@@ -276,16 +294,22 @@ class Expert:
         ``ImageError`` or ``NoiseError`` with the item's id where the expert or a picture is not to be had.
         """
         again = deque[Request]()
-        for request, raw in self._raws(iter(requests), again):
+        for request, raw in self._raws(map(self._with_room, requests), again):
             value, error = read(raw, request)
             if error and raw.error is None and request.attempt < self.tries and self.backend.repeats:
                 self.spent.again += 1
-                again.append(request.again(raw.text, error))
+                again.append(request.again(parsing.answer(raw.text) or raw.text, error))
                 continue
             if error:
                 self.spent.set_aside[error] = self.spent.set_aside.get(error, 0) + 1
             yield Reply(request.first or request, value, raw.text, self.name, error)
         self.backend.finish()
+
+    def _with_room(self, request: Request) -> Request:
+        if not self.thinking:
+            return request
+        drawn = request.sampling
+        return replace(request, sampling=replace(drawn, max_tokens=drawn.max_tokens + self.thinking))
 
     def _raws(self, source: Iterator[Request], again: deque[Request]) -> Iterator[tuple[Request, Raw]]:
         """Raw replies from the store and from the backend; ``again`` may grow while they are used."""
@@ -339,18 +363,21 @@ def named(request: Request) -> Iterator[None]:
 
 
 def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
-    """The value of a raw reply, or None and why it cannot be used. Nothing is repaired but a fence around the JSON."""
+    """The value of a raw reply, or None and why it cannot be used.
+
+    Nothing is repaired, but thoughts are taken off, and words around the one JSON object where one was asked for.
+    """
     if raw.error is not None:
         return None, raw.error
-    if not raw.text.strip():
-        return None, "an empty reply"
+    text = raw.text if request.forced is not None else parsing.answer(raw.text)
+    if raw.cut and (request.schema or not text):
+        return None, f"cut at {request.sampling.max_tokens} tokens; --thinking-tokens allows more"
+    if not text.strip():
+        return None, "it ends in its thoughts, without an answer" if raw.text.strip() else "an empty reply"
     try:
-        value: Any = raw.text
+        value: Any = text
         if request.schema:
-            if raw.cut:
-                raise ValueError(f"cut at {request.sampling.max_tokens} tokens")
-            fenced = FENCE.fullmatch(raw.text.strip())
-            value = request.schema.model_validate_json(fenced[1] if fenced else raw.text)
+            value = request.schema.model_validate_json(parsing.only_object(text)[1])
         if request.check:
             request.check(value)
     except ValidationError as error:
@@ -360,9 +387,6 @@ def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
     except ValueError as error:
         return None, str(error)
     return value, None
-
-
-FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n```", re.S)
 
 
 class Strict(BaseModel):

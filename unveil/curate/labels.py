@@ -28,7 +28,7 @@ PARSED = ("detection", "localisation", "recognition", "diagnosis")
 
 def labels(material: Material) -> list[Check]:
     """The checks of single answers, then those of pairs against one another."""
-    alike = [pair for pair in material.pairs if not pair.other]
+    alike = [pair for pair in material.pairs if not material.other(pair)]
     names = sorted({f.label for r in (material.records or {}).values() for f in r.findings})
     kinds: dict[str, list[str]] = {kind: [] for kind in ("identical", "near_identical", "gold", "same")}
     for pair in alike:
@@ -39,7 +39,7 @@ def labels(material: Material) -> list[Check]:
         counted(
             "identical",
             "Identical sides",
-            "The text and the picture of both sides are the same: training refuses such pairs.",
+            "The text and the picture of both sides are the same: nothing can be learnt from such pairs.",
             kinds["identical"],
             alike,
             material,
@@ -73,7 +73,7 @@ def labels(material: Material) -> list[Check]:
             "duplicate",
             "Repeated pairs",
             "The same picture, question and answers stand further up in the file.",
-            duplicates(material.pairs),
+            duplicates(material),
             material.pairs,
             material,
         ),
@@ -81,7 +81,7 @@ def labels(material: Material) -> list[Check]:
             "contradictory",
             "Contradicting pairs",
             "For the same picture and question another pair calls the better answer worse.",
-            contradictory(alike),
+            contradictory(alike, material),
             alike,
             material,
         ),
@@ -155,22 +155,26 @@ def _details(text: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
     ]
 
 
-def duplicates(pairs: Sequence[Pair]) -> list[str]:
-    """Ids of pairs that stood there before, under whatever id and weight."""
+def duplicates(material: Material) -> list[str]:
+    """Ids of pairs that stood there before, under whatever id and weight, and on whatever files of these pictures."""
     seen: Counter[str] = Counter()
     again = []
-    for pair in pairs:
-        key = json.dumps(to_json(replace(pair, id="", record="", split=None, writer="", weight=1.0)))
+    for pair in material.pairs:
+        own, worse = material.content(pair), material.content(pair, worse=True)
+        bare = replace(pair, id="", record="", split=None, writer="", weight=1.0, image=own, rejected_image=worse)
+        key = json.dumps(to_json(bare))
         again += [pair.id] if seen[key] else []
         seen[key] += 1
     return again
 
 
-def contradictory(pairs: Sequence[Pair]) -> list[str]:
+def contradictory(pairs: Sequence[Pair], material: Material) -> list[str]:
     """Ids of pairs that stand in the file the other way round too."""
-    ways = [(pair, _side(pair.chosen), _side(pair.rejected)) for pair in pairs]
-    held = {(pair.image, pair.question, chosen, rejected) for pair, chosen, rejected in ways if chosen != rejected}
-    return [pair.id for pair, chosen, rejected in ways if (pair.image, pair.question, rejected, chosen) in held]
+    ways = [
+        (pair.id, material.content(pair), pair.question, _side(pair.chosen), _side(pair.rejected)) for pair in pairs
+    ]
+    held = {way[1:] for way in ways if way[3] != way[4]}
+    return [name for name, content, question, chosen, rejected in ways if (content, question, rejected, chosen) in held]
 
 
 def _side(text: str) -> tuple[str, str]:

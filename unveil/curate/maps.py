@@ -5,6 +5,8 @@ Shapes: H, W pixels.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import pixels, runs
+from unveil import duplicates, pixels, runs
 from unveil.curate.checks import Check, Look, Material, counted, estimate
 from unveil.geometry import coverage, decode_mask
 from unveil.records import Finding, Pair, Record
@@ -33,8 +35,11 @@ def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
 
 def _look(path: Path) -> Look:
     try:
-        height, width = pixels.read(path).array.shape[:2]
-        return Look((width, height), runs.sha256(path))
+        array = pixels.to_rgb(pixels.read(path))
+        height, width = array.shape[:2]
+        seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
+        hashes, small = duplicates.prints(array)
+        return Look((width, height), runs.sha256(path), seen, hashes.tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
         return Look(problem=str(error))
 
@@ -128,7 +133,7 @@ def cover(pair: Pair, material: Material) -> Cover:
     except (ValueError, KeyError, TypeError) as error:
         return Cover(pair, noise.share, problem=str(error) or repr(error))
     share, record = float(h_HW.mean()), material.record(pair)
-    own = record is not None and record.size == look.size and pair.rejected_image in (None, pair.image)
+    own = record is not None and record.size == look.size and material.content(pair) == material.content(pair, True)
     if not (own and record and (lesions := list(regions(record)))) or share == 0:
         return Cover(pair, share)
     anywhere_HW = np.maximum.reduce(lesions)
@@ -166,7 +171,7 @@ def _missed(placed: Sequence[Cover], all_covers: Sequence[Cover], material: Mate
         return Check("map_missed", title, "skipped", why if all_covers else "There are no pairs of this kind.")
     ids = [c.pair.id for c in placed if c.touched is not None and c.touched < TOUCHED]
     aims = [c.aim for c in placed if c.aim is not None]
-    aim = estimate(aims, [material.cluster(c.pair) for c in placed], material.seed)
+    aim = estimate(aims, [material.cluster(c.pair) for c in placed], material.seed, high=math.inf)
     message = "The map touches no annotated lesion of its image: what made it may not know this kind of image."
     looked_at = [c.pair for c in placed]
     return counted("map_missed", title, message, ids, looked_at, material, figures={"mass_on_lesions_over_chance": aim})

@@ -2,7 +2,8 @@
 
 Self-Rewarding draws several answers to each question and lets the same model score each of them, 0 to 5 by a rubric
 that adds points; the best is preferred to the worst. SIMA compares the greedy answer with one that is drawn, and the
-same model, which is told the truth, says which is nearer to it.
+same model, which is told the truth, says which is nearer to it. Departure [ours]: it is asked in both orders, as in
+``selftrain``, and a pair whose verdict flips or ties is dropped and counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
+from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict
 from unveil.curate.rules import Rules
 from unveil.records import Dialogue, Pair
@@ -70,6 +71,8 @@ class Ranking:
     """Share of the likeliest tokens that are drawn from."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
+    both_orders: bool = True
+    """truth: judge each pair in both orders and drop those whose verdict flips."""
 
 
 def rank(
@@ -93,7 +96,10 @@ def rank(
         asking.skipped["all of the model's answers are the same"] += same
     writer = f"{model.name}, judged by {judge.name}"
     comparison = _Comparison(asking, rules, given, judge, writer, told)
-    yield from comparison.by_rubric(different) if how.by == "rubric" else comparison.by_truth(different)
+    if how.by == "rubric":
+        yield from comparison.by_rubric(different)
+    else:
+        yield from comparison.by_truth(different, 2 if how.both_orders else 1)
 
 
 def _distinct(texts: Sequence[str]) -> list[str]:
@@ -144,11 +150,11 @@ class _Comparison:
             texts = self.given[dialogue.id]
             yield pair_of(dialogue, "ranked", texts[best], texts[worst], self.writer)
 
-    def by_truth(self, dialogues: Sequence[Dialogue]) -> Iterator[Pair]:
+    def by_truth(self, dialogues: Sequence[Dialogue], orders: int) -> Iterator[Pair]:
         """The one that is nearer to the truth against the other, of two answers."""
 
-        def request(dialogue: Dialogue) -> Request:
-            first, second = self.given[dialogue.id]
+        def request(dialogue: Dialogue, order: int) -> Request:
+            first, second = self.given[dialogue.id][:: -1 if order else 1]
             parts = {"question": dialogue.question, "truth": dialogue.answer, "first": first, "second": second}
 
             def rule() -> Better:
@@ -156,14 +162,19 @@ class _Comparison:
                 return Better(better=0 if one == other else 1 if one < other else 2)
 
             asked = TRUTH.format(**{name: quoted(text) for name, text in parts.items()})
-            return self.asking.judgement(dialogue, "compare given the truth", asked, schema=Better, rule=rule)
+            return self.asking.judgement(
+                dialogue, "compare given the truth", asked, str(order), schema=Better, rule=rule
+            )
 
-        by_id = {dialogue.id: dialogue for dialogue in dialogues}
-        for reply in self.asking.in_order(self.judge.answer(map(request, dialogues)), self.told):
-            if not used(reply, self.asking.skipped):
-                continue
-            if not (better := reply.value.better):
-                self.asking.skipped["neither answer is better"] += 1
-                continue
-            texts = self.given[reply.id]
-            yield pair_of(by_id[reply.id], "ranked", texts[better - 1], texts[2 - better], self.writer)
+        gaps: dict[str, dict[int, float]] = defaultdict(dict)
+        for reply in self.judge.answer(request(d, order) for d in dialogues for order in range(orders)):
+            self.told()
+            if used(reply, self.asking.skipped):
+                name, _, order = reply.id.rpartition("/")
+                gap = {0: 0, 1: 1, 2: -1}[reply.value.better]
+                gaps[name][int(order)] = -gap if order == "1" else gap
+        for dialogue in dialogues:
+            better = preferred(gaps[dialogue.id], orders, self.asking.skipped)
+            if better is not None:
+                texts = self.given[dialogue.id]
+                yield pair_of(dialogue, "ranked", texts[better], texts[1 - better], self.writer)

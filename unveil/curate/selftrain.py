@@ -9,13 +9,13 @@ about an image is used once. The judge's wording is not published.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
+from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
@@ -95,7 +95,7 @@ def selftrain(
     verdicts = _judged(own, rules, apart, given, judge, how, told)
     writer = f"{model.name}, judged by {judge.name}"
     for dialogue in apart:
-        better = _better(verdicts.get(dialogue.id, {}), 2 if how.both_orders else 1, asking.skipped)
+        better = preferred(verdicts.get(dialogue.id, {}), 2 if how.both_orders else 1, asking.skipped)
         if better is not None:
             texts = given[dialogue.id]
             yield pair_of(dialogue, "judged", texts[better], texts[1 - better], writer)
@@ -187,17 +187,3 @@ def _judged(
             gap = reply.value.first - reply.value.second
             verdicts[name][int(order)] = -gap if order == "1" else gap
     return verdicts
-
-
-def _better(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> int | None:
-    """Which of the two answers is better, 0 or 1; None, counted, for a tie, a flip or a missing verdict."""
-    if len(gaps) < orders:
-        return None  # counted where the reply was set aside
-    signs = {gap > 0 for gap in gaps.values()}
-    if any(gap == 0 for gap in gaps.values()):
-        skipped["the judge sees a tie"] += 1
-    elif len(signs) > 1:
-        skipped["the judge's verdict flips with the order"] += 1
-    else:
-        return 0 if signs == {True} else 1
-    return None

@@ -74,7 +74,7 @@ def shortcuts(material: Material) -> list[Check]:
     return [*told, _yes_no(judge, answers, left)]
 
 
-def _few(pairs: Sequence[Pair], clusters: Sequence[str], what: str) -> tuple[Verdict, str] | None:
+def _few(pairs: Sequence[Pair], clusters: Sequence[int], what: str) -> tuple[Verdict, str] | None:
     """The verdict where there are too few pairs to judge, and why."""
     if not pairs:
         return "skipped", f"No pairs {what}."
@@ -90,7 +90,7 @@ TITLES = {"length": "Length alone", "words": "Words alone", "yes_no": "Yes or no
 class _Judge:
     """Tries shortcuts on the same pairs and folds, and remembers what they tell."""
 
-    def __init__(self, pairs: Sequence[Pair], clusters: Sequence[str], seed: int) -> None:
+    def __init__(self, pairs: Sequence[Pair], clusters: Sequence[int], seed: int) -> None:
         self.pairs, self.clusters, self.seed = pairs, clusters, seed
 
     @cached_property
@@ -100,14 +100,14 @@ class _Judge:
     def told(self, features_PF: Features) -> Told:
         return told(features_PF, self.folds)
 
-    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None) -> Estimate:
+    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None, low: float = 0.0) -> Estimate:
         rows = [i for i in range(len(right_P)) if of is None or of[i]]
-        return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed)
+        return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed, low)
 
     def beyond(self, one: Told, narrower: Sequence[Told]) -> Estimate:
         """How much more one shortcut tells than the best of the narrower ones, on the same pairs."""
         best = max(narrower, key=lambda other: other.right_P.mean())
-        return self.accuracy(one.right_P - best.right_P)
+        return self.accuracy(one.right_P - best.right_P, low=-1.0)
 
     def clearest(self, one: Told, most: int = 50) -> tuple[str, ...]:
         """Pairs that the shortcut tells rightly, the surest first."""
@@ -155,7 +155,7 @@ def yes_features(chosen: Sequence[str], rejected: Sequence[str]) -> NDArray[np.f
     return np.array([0.0 if None in (a, b) else float(bool(a)) - float(bool(b)) for a, b in sides]).reshape(-1, 1)
 
 
-def folds(clusters: Sequence[str], seed: int) -> Folds:
+def folds(clusters: Sequence[int], seed: int) -> Folds:
     """Rows to learn from and rows to tell; a cluster never stands in both."""
     split = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(split.split(np.zeros(len(clusters)), groups=clusters))
@@ -192,6 +192,10 @@ def _worst(*verdicts: Verdict) -> Verdict:
     return min(verdicts, key=order.index)
 
 
+def _unsure(found: Verdict) -> str:
+    return f" The interval reaches above {WARNING:.0%}: more pairs would tell." if found == "undecided" else ""
+
+
 def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Mapping[str, int]) -> Check:
     by = {u: judge.told(length_features(lengths[f"chosen_{u}"], lengths[f"rejected_{u}"])) for u in UNITS}
     accuracies = {unit: judge.accuracy(one.right_P) for unit, one in by.items()}
@@ -213,7 +217,9 @@ def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Map
     }
     series = {side: [float(n) for n in lengths[f"{side}_words"]] for side in ("chosen", "rejected")}
     clearest = judge.clearest(max(by.values(), key=lambda one: one.right_P.mean()))
-    return Check("length", TITLES["length"], found, message, len(judge.pairs), (), figures, clearest, series)
+    return Check(
+        "length", TITLES["length"], found, message + _unsure(found), len(judge.pairs), (), figures, clearest, series
+    )
 
 
 def _more(beyond: Estimate) -> bool:
@@ -235,7 +241,9 @@ def _words(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[st
             f" For the better: {', '.join(told_by['better'][:5])}; for the worse: {', '.join(told_by['worse'][:5])}."
         )
     figures = {**left, "accuracy": accuracy, "beyond_length_and_yes_no": beyond, "telling": told_by}
-    return Check("words", TITLES["words"], found, message, len(judge.pairs), (), figures, judge.clearest(one))
+    return Check(
+        "words", TITLES["words"], found, message + _unsure(found), len(judge.pairs), (), figures, judge.clearest(one)
+    )
 
 
 def _telling(features_PF: sparse.csr_matrix, names: NDArray[Any]) -> dict[str, list[str]]:
@@ -262,5 +270,5 @@ def _yes_no(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[s
         f"Where a yes stands against a no, the one word tells the better answer in {accuracy.text()} of the pairs: "
         f"{told_sides['yes']} x yes, {told_sides['no']} x no."
     )
-    figures = {**counts, "accuracy": accuracy}
-    return Check("yes_no", title, verdict(accuracy), message, int(apart.sum()), (), figures, judge.clearest(one))
+    found, figures = verdict(accuracy), {**counts, "accuracy": accuracy}
+    return Check("yes_no", title, found, message + _unsure(found), len(rows), (), figures, judge.clearest(one))

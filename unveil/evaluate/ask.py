@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from unveil import models, pixels
 from unveil.geometry import Box
 from unveil.records import Dialogue, Kind, RecordError
+from unveil.resolution import Limited, Resolution
 from unveil.syntax import MARKUP, neutral, unmark
 from unveil.wording import QUESTIONS, asked_about
 
@@ -30,6 +31,8 @@ class AskConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
 
@@ -57,7 +60,7 @@ def ask(config: AskConfig) -> Answer:
         raise RecordError(f"--picture {config.picture}: a name that ends in .png or .jpg is needed")
     question = config.question or QUESTIONS["diagnosis"][0]
     asked = Dialogue("--image", "", str(config.image), None, kind_of(question), question, "")
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax)
+    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, limits=config.limits)
     row = loaded.chat.encode(asked, config.image, with_answer=False)
     [(said, cut)] = models.answer(loaded, [row], config.max_new_tokens)
     text = neutral(said, row.seen.view)

@@ -1,29 +1,24 @@
-"""How sure a number is, and whether one model is better than another: the bootstrap over patients.
+"""How sure a metric is, and whether one model is better than another: the bootstrap over patients (``bootstrap``).
 
-Images of one patient are alike, so they are drawn together: clusters (``Record.cluster``: patient, else study, else
-group, else image) are drawn with replacement, every outcome of a drawn cluster comes along, the whole metric is
-computed again, and the interval is read from the percentiles of the values (Efron and Tibshirani 1993, chapter 13).
-Two models are compared on the same resamples. With few clusters (some twenty or less) such an interval is too narrow.
-
-Metrics are ratios of sums (``metrics.METRICS``), so a resample is a weighting of per-cluster sums, and all resamples of
-all metrics are one matrix product. Shapes: B resamples, C clusters, R ratios, M metrics.
+Two models are compared on the same resamples. Metrics are ratios of sums (``metrics.METRICS``), so a resample is a
+weighting of per-cluster sums, and all resamples of all metrics are one matrix product. Shapes: B resamples, C clusters,
+R ratios, K ratios of one metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil import bootstrap
+from unveil.bootstrap import RESAMPLES
 from unveil.evaluate.metrics import METRICS, RATIOS, Outcome, ScoreError
 
-RESAMPLES = 2000
-LEVEL = 0.95
-_BLOCK = 4_000_000  # weights held at once: 32 MB
 _COLUMN = {ratio: i for i, ratio in enumerate(RATIOS)}
-_ROUNDING = 1e-12  # a difference as small as this is none
+_PARTS = {metric: [_COLUMN[ratio] for ratio in ratios] for metric, ratios in METRICS.items()}
 Array = NDArray[np.float64]
 
 
@@ -36,7 +31,8 @@ class Estimate:
     """A metric's value with its 95% interval, the number of items and of clusters that it rests on.
 
     ``value`` is None where there is nothing to compute it from, ``low`` and ``high`` where there is no interval;
-    ``reason`` then says why. ``valid`` is the share of the resamples in which the metric could be computed.
+    ``reason`` then says why. ``valid`` is the share of the resamples in which the metric could be computed, ``fewest``
+    the number of clusters behind that ratio of the metric which has the fewest.
     """
 
     value: float | None
@@ -46,12 +42,18 @@ class Estimate:
     clusters: int
     reason: str | None = None
     valid: float = 1.0
+    fewest: int = 0
 
 
 @dataclass(frozen=True)
 class Difference(Estimate):
-    """The second model's value minus the first's. ``excludes_zero``: the interval lies on one side of zero."""
+    """The second model's value minus the first's.
 
+    ``differing`` clusters are those in which the two models' answers count differently. ``excludes_zero``: the interval
+    lies on one side of zero, and enough clusters differ for a verdict (``bootstrap.TELLING``).
+    """
+
+    differing: int = 0
     excludes_zero: bool = False
 
 
@@ -65,19 +67,24 @@ class Sums:
 
     def reason(self, metric: str) -> str | None:
         """Why the metric has no interval, if it has none."""
-        columns = [_COLUMN[r] for r in METRICS[metric]]
-        if not self.items_CR[:, columns].any(0).all():
+        parts = _PARTS[metric]
+        if not self.items_CR[:, parts].any(0).all():
             return "no items"
-        if not self.denominators_CR[:, columns].any(0).all():
+        if not self.denominators_CR[:, parts].any(0).all():
             return "nothing to count"
-        if ((self.items_CR[:, columns] > 0).sum(0) < 2).any():
+        if (self.counting_R[parts] < 2).any():
             return "one cluster only"
         return None
 
-    def size(self, metric: str) -> tuple[int, int]:
-        """The numbers of items and of clusters that take part in the metric."""
-        items_C = self.items_CR[:, [_COLUMN[r] for r in METRICS[metric]]].sum(1)
-        return int(items_C.sum()), int((items_C > 0).sum())
+    @property
+    def counting_R(self) -> NDArray[np.int_]:
+        """In how many clusters there is something to count."""
+        return (self.denominators_CR > 0).sum(0)
+
+    def size(self, metric: str) -> tuple[int, int, int]:
+        """The numbers of items and of clusters that take part in the metric, and in the least of its ratios."""
+        items_CK = self.items_CR[:, _PARTS[metric]]
+        return int(items_CK.sum()), int(items_CK.any(1).sum()), int((items_CK > 0).sum(0).min())
 
 
 def sums(outcomes: Sequence[Outcome]) -> Sums:
@@ -94,9 +101,9 @@ def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int
     """Every metric of one model's outcomes with its interval."""
     _check(resamples, outcomes)
     table = sums(outcomes)
-    drawn_BM = np.concatenate([_values(w, table) for w in _weights(len(table.items_CR), resamples, seed)])
-    values_M = _values(np.ones((1, len(table.items_CR))), table)[0]
-    return {m: _estimate(table, m, values_M[i], drawn_BM[:, i]) for i, m in enumerate(METRICS)}
+    drawn_BR = np.concatenate([_ratios(w, table) for w in bootstrap.weights(len(table.items_CR), resamples, seed)])
+    values_R = _ratios(np.ones((1, len(table.items_CR))), table)[0]
+    return {m: _estimate(table, m, values_R, drawn_BR, 0.0) for m in METRICS}
 
 
 def differences(
@@ -106,15 +113,11 @@ def differences(
     _check(resamples, first)
     _check_pairs(first, second)
     a, b = sums(first), sums(second)
-    weights = [np.ones((1, len(a.items_CR))), *_weights(len(a.items_CR), resamples, seed)]
-    values_BM = np.concatenate([_values(w, b) - _values(w, a) for w in weights])
-    return {m: _difference(a, b, m, values_BM[0, i], values_BM[1:, i]) for i, m in enumerate(METRICS)}
-
-
-def cluster_kind(outcomes: Sequence[Outcome]) -> str:
-    """What the clusters are: "patient", "study", "group" or "image", or "mixed"."""
-    kinds = {o.cluster.partition(":")[0] for o in outcomes}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
+    drawn = bootstrap.weights(len(a.items_CR), resamples, seed)
+    drawn_BR = np.concatenate([_ratios(w, b) - _ratios(w, a) for w in drawn])
+    every = np.ones((1, len(a.items_CR)))
+    values_R = (_ratios(every, b) - _ratios(every, a))[0]
+    return {m: _difference(a, b, m, values_R, drawn_BR) for m in METRICS}
 
 
 def _check(resamples: int, outcomes: Sequence[Outcome]) -> None:
@@ -136,46 +139,47 @@ def _check_pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> None:
         raise PairingError(f"{moved[0]} belongs to cluster {a[moved[0]]} in one and {b[moved[0]]} in the other")
 
 
-def _weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
-    """How often each cluster was drawn, in blocks of resamples (B, C): C draws with replacement for each resample."""
-    rng = np.random.default_rng(seed)
-    block = max(1, _BLOCK // clusters)
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
-
-
-def _values(weights_BC: Array, table: Sums) -> Array:
-    """All metrics (B, M) under the weights; NaN where a part has nothing to count."""
+def _ratios(weights_BC: Array, table: Sums) -> Array:
+    """All ratios (B, R) under the weights; NaN where one has nothing to count."""
     numerators_BR, denominators_BR = weights_BC @ table.numerators_CR, weights_BC @ table.denominators_CR
     nothing = np.full_like(numerators_BR, np.nan)
-    ratios_BR = np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)
-    return np.stack([ratios_BR[:, [_COLUMN[r] for r in ratios]].mean(1) for ratios in METRICS.values()], 1)
+    return np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)
 
 
-def _estimate(table: Sums, metric: str, value: float, drawn_B: Array) -> Estimate:
-    reason, (n, clusters) = table.reason(metric), table.size(metric)
-    low, high, valid = _interval(drawn_B)
+def _estimate(table: Sums, metric: str, values_R: Array, drawn_BR: Array, lowest: float) -> Estimate:
+    """A metric from its ratios, none of which is below ``lowest`` or above 1."""
+    reason, (n, clusters, fewest) = table.reason(metric), table.size(metric)
+    values_K, drawn_BK = values_R[_PARTS[metric]], drawn_BR[:, _PARTS[metric]]
+    value = float(values_K.mean())
     if np.isnan(value):
-        return Estimate(None, None, None, n, clusters, reason, 0.0)
-    if reason or low is None:
-        return Estimate(float(value), None, None, n, clusters, reason or "no resample holds an item", valid)
-    return Estimate(float(value), low, high, n, clusters, None, valid)
+        return Estimate(None, None, None, n, clusters, reason, 0.0, fewest)
+    drawn_BK = drawn_BK[~np.isnan(drawn_BK).any(1)]
+    valid = len(drawn_BK) / len(drawn_BR)
+    if reason or not valid:
+        return Estimate(value, None, None, n, clusters, reason or "no resample holds an item", valid, fewest)
+    low, high = _interval(table, metric, values_K, drawn_BK, lowest)
+    return Estimate(value, low, high, n, clusters, None, valid, fewest)
 
 
-def _difference(a: Sums, b: Sums, metric: str, value: float, drawn_B: Array) -> Difference:
+def _interval(table: Sums, metric: str, values_K: Array, drawn_BK: Array, lowest: float) -> tuple[float, float]:
+    """The percentiles of the mean over the ratios, made wider by the exact interval of a ratio that never moves.
+
+    Of a mean the distances to its limits are added as squares (Zou and Donner 2008, doi 10.1002/sim.3095).
+    """
+    value, (low, high) = float(values_K.mean()), bootstrap.percentiles(drawn_BK.mean(1))
+    still = [k for k in range(len(values_K)) if bootstrap.unmoved(values_K[k], drawn_BK[:, k])]
+    if not still:
+        return low, high
+    counting_K = table.counting_R[_PARTS[metric]]
+    reach_K2 = [np.subtract(bootstrap.exact(values_K[k], int(counting_K[k]), lowest), values_K[k]) for k in still]
+    down, up = np.linalg.norm([(low - value, high - value), *(reach / len(values_K) for reach in reach_K2)], axis=0)
+    return value - float(down), value + float(up)
+
+
+def _difference(a: Sums, b: Sums, metric: str, values_R: Array, drawn_BR: Array) -> Difference:
     worse = a if a.reason(metric) else b  # either may have nothing to count; items and clusters are the same
-    estimate = _estimate(worse, metric, value, drawn_B)
-    low, high = estimate.low, estimate.high
-    apart = low is not None and high is not None and (low > _ROUNDING or high < -_ROUNDING)
-    return Difference(**vars(estimate), excludes_zero=apart)
-
-
-def _interval(drawn_B: Array) -> tuple[float | None, float | None, float]:
-    """The percentile interval over the resamples that have a value, and their share."""
-    valid = drawn_B[~np.isnan(drawn_B)]
-    if not len(valid):
-        return None, None, 0.0
-    low, high = np.percentile(valid, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return float(low), float(high), len(valid) / len(drawn_B)
+    found = _estimate(worse, metric, values_R, drawn_BR, -1.0)
+    apart_CR = np.maximum(np.abs(a.numerators_CR - b.numerators_CR), np.abs(a.denominators_CR - b.denominators_CR))
+    differing = int((apart_CR[:, _PARTS[metric]] > bootstrap.ROUNDING).any(1).sum())
+    excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING
+    return Difference(**vars(found), differing=differing, excludes_zero=excludes)

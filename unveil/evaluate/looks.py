@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from unveil import gaze, models, runs
+from unveil import bootstrap, gaze, models, runs
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.resolution import Limited, Resolution
 from unveil.screen import progress
 
 GRID = 24
@@ -36,6 +37,8 @@ class LooksConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     images: int = 100
     """How many images, the first ones of the test split."""
     precision: models.Precision = "auto"
@@ -68,7 +71,9 @@ def main(config: LooksConfig) -> Path:
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
+    loaded = models.load(
+        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+    )
     with progress("looks", len(asked), 0) as advance:
         found = []
         for dialogue in asked:
@@ -100,18 +105,22 @@ def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Look
     )
 
 
-def lift(looks: Sequence[Look], resamples: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+def lift(
+    looks: Sequence[Look], resamples: int = bootstrap.RESAMPLES, seed: int = 0
+) -> tuple[float, float | None, float | None]:
     """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
 
-    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``).
+    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``), None where they all
+    have the same ratio, as one patient has.
     """
     clusters = sorted({one.cluster for one in looks})
     sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
-    picks_BC = np.random.default_rng(seed).integers(0, len(clusters), (resamples, len(clusters)))
-    drawn_B2 = sums_C2[picks_BC].sum(1)
-    low, high = np.percentile(drawn_B2[:, 0] / drawn_B2[:, 1], [2.5, 97.5])
+    drawn_B2 = np.concatenate([w @ sums_C2 for w in bootstrap.weights(len(clusters), resamples, seed)])
+    times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
     share, even = sums_C2.sum(0)
-    return float(share / even), float(low), float(high)
+    if bootstrap.unmoved(share / even, times_B):
+        return float(share / even), None, None
+    return float(share / even), *bootstrap.percentiles(times_B)
 
 
 def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:

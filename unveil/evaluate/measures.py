@@ -1,10 +1,10 @@
-"""Scores for readers: metrics in words, numbers in few characters, and the table of what changed between models."""
+"""Scores for readers: metrics in words, and numbers in few characters."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,6 @@ MEASURES = {
     "question_accuracy": Measure(FORM, "All questions", "Right answers to questions of all kinds but the diagnosis."),
     "parse_failures": Measure(FORM, "Unreadable answers", "Nothing that was asked for can be read from them.", -1),
 }
-#: From so many models on they stand side by side, and only the first ones are shown in full, as many as a page is wide.
-FEW, IN_FULL = 4, 3
-SIDE_BY_SIDE = ("accuracy", "iou", "f1_50_named", "question_accuracy", "closed")
 HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition", "sensitivity", "closed", "iou50")
 
 #: What can be wrong with a finding, as ``verdict`` counts it.
@@ -106,92 +103,25 @@ def compact(value: float) -> str:
     return digits.replace("-", "−")
 
 
-FILTERS = {"figure": figure, "interval": interval, "change": change, "count": count, "compact": compact}
+#: Why a metric has no value, or no interval.
+REASONS = {
+    "no items": "nothing of the kind was asked",
+    "nothing to count": "no box predicted",
+    "one cluster only": "no interval from one patient or group",
+    "no resample holds an item": "no interval from so few",
+}
 
 
-# -------------------------------------------------------------------------------------------------- what changed
+def absent(cell: Mapping[str, Any] | None) -> str:
+    """Why a value or its interval is not there, in words."""
+    return REASONS.get(cell.get("reason", ""), "") if cell else REASONS["no items"]
 
 
-def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of measures: a row for each metric with a value, and the names of those without one.
-
-    Of ``FEW`` models and more the first ``IN_FULL`` are shown in full, with their differences from the second (the
-    first being where all came from); ``beside`` then has the main measures of all of them.
-    """
-    every = list(scores.get("models", {}))
-    models = every if len(every) < FEW else every[:IN_FULL]
-    metrics = {m: scores["models"][m].get("metrics", {}) for m in models}
-    present = dict.fromkeys(k for values in metrics.values() for k in values)
-    order = [k for k in MEASURES if k in present] + [k for k in present if k not in MEASURES]
-    pairs = {key: _pair(key, every) for key in scores.get("differences", {})}
-    apart = {pairs[key]: values for key, values in scores.get("differences", {}).items()}
-    beside = _beside(scores, every, apart) if len(every) >= FEW else None
-    if beside:
-        told = [f"{every[1]} − {every[0]}", *(f"{name} − {every[1]}" for name in models[2:])]
-        apart = {pair: values for pair, values in apart.items() if pair in told}
-    constant = scores.get("baselines", {}).get("majority", {}).get("metrics", {})
-    rows = [_row(key, metrics, apart, constant) for key in order]
-    measured = [row for row in rows if row["measured"]]
-    return {
-        "models": models,
-        "beside": beside,
-        "pairs": list(apart),
-        "rows": measured,
-        "groups": list(dict.fromkeys(row["measure"].group for row in measured)),
-        "unmeasured": [row["measure"] for row in rows if not row["measured"]],
-        "constant": bool(constant),
-    }
-
-
-def _beside(scores: Mapping[str, Any], every: Sequence[str], apart: Mapping[str, Any]) -> dict[str, Any]:
-    """All models in rows, the main measures in columns, each with its difference from the second model."""
-    known = [key for key in SIDE_BY_SIDE if any(_value(scores, name, key) is not None for name in every)]
-    rows = []
-    for name in every:
-        differences = apart.get(f"{name} − {every[1]}", {})
-        given = {key: differences.get(key) for key in known}
-        judged = {key: d and {**d, "verdict": _verdict(d, MEASURES[key])} for key, d in given.items()}
-        cells = {key: scores["models"][name].get("metrics", {}).get(key) for key in known}
-        rows.append({"model": name, "cells": cells, "differences": judged})
-    return {"second": every[1], "measures": {key: MEASURES[key] for key in known}, "rows": rows}
-
-
-def _value(scores: Mapping[str, Any], name: str, key: str) -> float | None:
-    return (scores["models"][name].get("metrics", {}).get(key) or {}).get("value")
-
-
-def _pair(key: str, models: Sequence[str]) -> str:
-    """ "sft-base" as "sft − base"; a model's own name may hold hyphens."""
-    return next((f"{a} − {b}" for a in models for b in models if key == f"{a}-{b}"), key)
-
-
-def _row(key: str, metrics: Mapping[str, Any], apart: Mapping[str, Any], constant: Mapping[str, Any]) -> dict[str, Any]:
-    measure = MEASURES.get(key, Measure(OTHER, key.replace("_", " ").capitalize(), "", 0))
-    cells = {m: values.get(key) for m, values in metrics.items()}
-    numbers = [c[k] for c in cells.values() if c for k in ("value", "low", "high") if c.get(k) is not None]
-    given = {pair: values.get(key) for pair, values in apart.items()}
-    return {
-        "key": key,
-        "measure": measure,
-        "cells": cells,
-        "differences": {pair: d and {**d, "verdict": _verdict(d, measure)} for pair, d in given.items()},
-        "constant": (constant.get(key) or {}).get("value"),
-        "measured": bool(numbers),
-        "plotted": bool(numbers) and min(numbers) >= 0 and max(numbers) <= 1,
-        "sizes": sorted({(c["n"], c.get("clusters")) for c in cells.values() if c}, key=str),
-    }
-
-
-def _verdict(difference: Mapping[str, Any], measure: Measure) -> str | None:
-    """What the interval of a difference says: "better", "worse", "different", "undecided" or "no interval".
-
-    None where there is no difference to judge.
-    """
-    if difference.get("value") is None:
-        return None
-    if difference.get("low") is None:
-        return "no interval"
-    sign = measure.better * difference["value"]
-    if not difference.get("excludes_zero"):
-        return "undecided"
-    return "different" if sign == 0 else "better" if sign > 0 else "worse"
+FILTERS = {
+    "figure": figure,
+    "interval": interval,
+    "change": change,
+    "count": count,
+    "compact": compact,
+    "absent": absent,
+}

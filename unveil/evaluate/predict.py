@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unveil import models, runs
@@ -26,6 +26,7 @@ from unveil.records import (
     to_json,
     write_jsonl,
 )
+from unveil.resolution import Limited, Resolution
 from unveil.screen import progress
 
 
@@ -45,6 +46,8 @@ class PredictConfig:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     split: Split = "test"
     """Which split's questions are asked."""
     kinds: tuple[Kind, ...] = KINDS
@@ -66,7 +69,9 @@ def main(config: PredictConfig) -> Path:
     started = time.monotonic()
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype)
+    loaded = models.load(
+        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+    )
     partial = config.out.with_name(config.out.name + ".unfinished")
     done = _resume(partial, _identity(config, loaded), config.restart)
     todo = [d for d in dialogues if d.id not in done]
@@ -80,7 +85,9 @@ def main(config: PredictConfig) -> Path:
     write_jsonl(config.out, (done[d.id] for d in dialogues))
     partial.unlink()
     inputs = [config.dialogues, *runs.of_model(config.model)]
-    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
+    how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+    more = {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
+    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, **more)
     return config.out
 
 
@@ -129,8 +136,8 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
     """What must be the same for answers of two runs to belong together."""
     return {
         "model": loaded.fingerprint,
+        "chat": loaded.chat.fingerprint,
         "dialogues": runs.sha256(config.dialogues),
-        "syntax": loaded.chat.syntax.name,
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from unveil import __version__
+from unveil import __version__, bootstrap
 from unveil.evaluate import measures, metrics, pictures
+from unveil.evaluate.changes import changes as compared
+from unveil.evaluate.changes import headline
 from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
@@ -87,7 +89,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
     if scores is None:
         raise RecordError(f"{inputs.scores}: no such file; score the predictions first (`unveil score`)")
     answered = _answered(inputs)
-    changes = measures.changes(scores)
+    changes = compared(scores)
     return {
         "title": inputs.title,
         "version": __version__,
@@ -104,6 +106,8 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
         "runs": [_run(file) for file in inputs.runs],
         "made_from": _hashes(inputs),
+        "many": bootstrap.MANY,
+        "telling": bootstrap.TELLING,
     }
 
 
@@ -113,23 +117,26 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
 def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
     """What the first paragraph says: how much was asked, and what came out of the last model against the first (of the
     second against the first, where others are compared with that)."""
-    models, seen = changes["models"], [answered.records[answered.asked[i].record] for i in answered.ids]
-    last = models[1] if changes["beside"] else models[-1] if models else None
-    pair = f"{last} − {models[0]}" if len(models) > 1 else None
-    found = (d["verdict"] for row in changes["rows"] if (d := row["differences"].get(pair)))
-    verdicts = Counter(verdict for verdict in found if verdict not in (None, "no interval"))
+    models, last, seen = changes["models"], changes["last"], _asked_about(answered)
     told = [row for key in HEADLINES for row in changes["rows"] if row["key"] == key and _has_value(row, models)]
+    known = all(r.patient is not None for r in seen)
     return {
         "questions": len(answered.ids),
-        "images": len({r.id for r in seen}),
-        "patients": len({r.cluster for r in seen}),
-        "patients_known": all(r.patient is not None for r in seen),
+        "images": len(seen),
+        "patients": len({(r.source.dataset, r.patient) if known else r.cluster for r in seen}),
+        "patients_known": known,
         "splits": sorted({answered.asked[i].split or "no split" for i in answered.ids}),
-        "pair": pair,
+        "pair": f"{last} − {models[0]}" if len(models) > 1 else None,
         "last": last,
-        "verdicts": verdicts,
+        "sentence": headline(changes),
         "headlines": told[:4],
     }
+
+
+def _asked_about(answered: Answered) -> list[Record]:
+    """The images that were asked about."""
+    asked = {answered.asked[i].record for i in answered.ids}
+    return [r for r in answered.records.values() if r.id in asked]
 
 
 def _has_value(row: Mapping[str, Any], models: Sequence[str]) -> bool:
@@ -139,12 +146,12 @@ def _has_value(row: Mapping[str, Any], models: Sequence[str]) -> bool:
 def _honesty(answered: Answered) -> dict[str, Any]:
     """What a reader must know before believing the figures."""
     records = answered.records.values()
-    drawn = sum("phantom" in r.source.dataset for r in records)
+    drawn = sum(r.source.dataset == "phantom" for r in records)
     return {
         "drawn": "all" if drawn == len(records) > 0 else "some" if drawn else "",
         "tiny": any(p.syntax == TINY_SYNTAX for of in answered.predictions.values() for p in of.values()),
         "bound": sorted({r.source.dataset for r in records if r.source.access != "open"}),
-        "partial": sum(r.completeness == "partial" for r in records),
+        "partial": sum(r.completeness != "exhaustive" for r in _asked_about(answered)),
         "trained_on": sum(answered.asked[i].split == "train" for i in answered.ids),
     }
 
@@ -209,7 +216,8 @@ def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
     for model, of in found.items():
         times, low, high = lift(of)
         share, even = np.mean([one.share for one in of]), np.mean([one.even for one in of])
-        rows.append((model, [f"{share:.1%}", f"{even:.1%}", f"{times:.2f} [{low:.2f}, {high:.2f}]", len(of)]))
+        limits = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+        rows.append((model, [f"{share:.1%}", f"{even:.1%}", f"{times:.2f}{limits}", len(of)]))
     first = next(iter(found.values()))
     cards = []
     for i in range(min(EACH, len(first))):
@@ -281,13 +289,15 @@ def _failure_table(caption: str, outcomes: Mapping[str, Mapping[str, Outcome]], 
 
 def _data(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any]:
     check = _json(inputs.check)
-    issues = (check or {}).get("issues", (check or {}).get("results", []))
+    if check is not None and "issues" not in check:
+        raise RecordError(f"{inputs.check}: it has no issues; write it again with `unveil check --json`")
+    issues = check["issues"] if check else []
     splits = [s for s in (*SPLITS, None) if any(r.split == s for r in records)]
     return {
         "tables": [
             _tally("Images by modality", splits, [(r.modality or "unknown", r.split) for r in records]),
             _tally("Annotated findings by name", splits, [(f.label, r.split) for r in records for f in r.findings]),
-            _tally("Patients, or what stands for one", splits, {(_unit(r), r.split, r.cluster) for r in records}),
+            _tally("Patients, or what stands for one", splits, {(*_unit(r), r.split) for r in records}),
             _tally("Annotation of findings", splits, [(r.completeness, r.split) for r in records]),
         ],
         "sources": Counter((r.source.dataset, r.source.version, r.source.licence, r.source.access) for r in records),
@@ -311,8 +321,8 @@ def _leak(issue: Mapping[str, Any]) -> bool:
 
 
 def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple]) -> Table:
-    """Counts of (what, split, …) with a column for each split and one for the sum, the most frequent first."""
-    cells = Counter((item[0], item[1]) for item in items)
+    """Counts of (what, …, split) with a column for each split and one for the sum, the most frequent first."""
+    cells = Counter((item[0], item[-1]) for item in items)
     sums: Counter[str] = Counter()
     for (what, _), n in cells.items():
         sums[what] += n
@@ -320,20 +330,24 @@ def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple]) -
     return Table(caption, [*(s or "no split" for s in splits), "all"], rows)
 
 
-def _unit(record: Record) -> str:
-    """What a record's cluster is, in words."""
-    kind = record.cluster.split(":", 1)[0]
-    return kind if kind != "image" else "image (patient unknown)"
+def _unit(record: Record) -> tuple[str, str]:
+    """Whose image it is, in words and by name: a patient's, else a study's, else nobody knows."""
+    for kind, value in (("patient", record.patient), ("study", record.study)):
+        if value is not None:
+            return kind, f"{record.source.dataset}/{value}"
+    return "image (patient unknown)", record.id
 
 
 def _independence(records: Sequence[Record]) -> dict[str, int]:
     """How far the splits are independent: groups that lie in two splits, and images of which nothing is known."""
     splits: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for r in records:
-        for kind, value in (("patient", r.patient), ("study", r.study), ("group", r.group)):
+        dataset, whose = r.source.dataset, r.patient or ""  # a study may be a mere number, the same for many patients
+        ties = {"patient": (r.patient, dataset), "study": (r.study, f"{dataset}/{whose}"), "group": (r.group, "")}
+        for kind, (value, within) in ties.items():
             if value is not None and r.split:
-                splits[kind, r.source.dataset, value].add(r.split)
-    unknown = sum(r.cluster.startswith("image:") for r in records)
+                splits[kind, within, value].add(r.split)
+    unknown = sum(r.patient is None and r.study is None for r in records)
     crossing = sum(len(found) > 1 for found in splits.values())
     return {"images": len(records), "unknown": unknown, "crossing": crossing, "groups": len(splits)}
 

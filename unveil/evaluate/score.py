@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from unveil.evaluate.compare import LEVEL, RESAMPLES, Estimate, cluster_kind, differences, estimates
+from unveil.bootstrap import LEVEL, RESAMPLES
+from unveil.evaluate.changes import doubts
+from unveil.evaluate.compare import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
 from unveil.geometry import Box, scale
 from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
@@ -54,7 +56,7 @@ def score(
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
     found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
     sure = _Sure(resamples, seed)
-    result = {
+    result: dict[str, Any] = {
         "models": {name: sure.model(rows) for name, rows in found.items()},
         "differences": {
             f"{b}-{a}": sure.differences(found[a], found[b])
@@ -63,9 +65,10 @@ def score(
         },
         "baselines": _baselines(records, dialogues, found, sure),
         "splits": splits,
-        "bootstrap": _bootstrap(next(iter(found.values())), sure),
+        "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
     }
+    result["bootstrap"]["note"] = doubts(result)
     _write(Path(out), result, found)
     return result
 
@@ -118,31 +121,49 @@ class _Sure:
 
 
 def _plain(estimate: Estimate) -> dict[str, Any]:
-    """An estimate without the fields that say nothing (no reason, all resamples valid)."""
+    """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
     values = dataclasses.asdict(estimate)
     if estimate.reason is None:
         del values["reason"]
     if estimate.valid == 1 or estimate.value is None:
         del values["valid"]
+    if estimate.fewest == estimate.clusters:
+        del values["fewest"]
     return values
 
 
-def _bootstrap(rows: Sequence[Outcome], sure: _Sure) -> dict[str, Any]:
-    kind, clusters = cluster_kind(rows), len({o.cluster for o in rows})
-    notes = []
-    if kind != "patient":
-        notes.append("Patients are not known for all images: whether clusters are independent is unknown.")
-    if clusters < 20:
-        notes.append(f"Only {clusters} clusters: the intervals are too narrow.")
+def _of(dialogues: Iterable[Dialogue], records: Sequence[Record]) -> list[Record]:
+    """The records that are asked about."""
+    asked = {d.record for d in dialogues}
+    return [r for r in records if r.id in asked]
+
+
+def _bootstrap(asked: Sequence[Record], sure: _Sure) -> dict[str, Any]:
     return {
         "resamples": sure.resamples,
         "seed": sure.seed,
         "interval": "percentile",
         "level": LEVEL,
-        "cluster": kind,
-        "clusters": clusters,
-        "note": " ".join(notes),
+        "cluster": cluster_kind(asked),
+        "clusters": len({r.cluster for r in asked}),
+        "patients_known": all(r.patient is not None for r in asked),
     }
+
+
+def cluster_kind(records: Iterable[Record]) -> str:
+    """What the clusters of a bootstrap are: "patient", "study", "group" or "image", or "mixed".
+
+    After a new split the images of a patient stand under a group; that is one patient, unless copies of an image join
+    two.
+    """
+    patients: dict[str, set[tuple[str, str | None]]] = {}
+    for r in records:
+        patients.setdefault(r.cluster, set()).add((r.source.dataset, r.patient))
+    every = set().union(*patients.values())
+    if sum(map(len, patients.values())) == len(every) == len(patients) and all(known is not None for _, known in every):
+        return "patient"
+    kinds = {cluster.partition(":")[0] for cluster in patients}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
 # --------------------------------------------------------------------------------------------------------- baselines

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from safetensors import SafetensorError
 from torch import Tensor
 
 from unveil import models, runs
 from unveil.encoding import Chat
 from unveil.models import Loaded
+from unveil.resolution import Limited, Resolution
 from unveil.train import loop
+from unveil.train.architectures import ARCHITECTURES
+from unveil.train.engine import Scorer, whole
 
 SMALL = 50_000_000
 
@@ -32,6 +35,8 @@ class Options:
     """Revision of a hub model."""
     box_syntax: str | None = None
     """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
     models under 50 million and adapters of larger ones."""
@@ -113,14 +118,19 @@ def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, s
     return replace(config, method=method, learning_rate=rate, train_projector=projector, precision=precision)
 
 
-def load(config: Options, device: torch.device) -> Loaded:
-    """The model to start from. What is frozen needs no more than the precision that is computed in."""
+def load(config: Options, device: torch.device, teaches_form: bool = False) -> Loaded:
+    """The model to start from. What is frozen needs no more than the precision that is computed in.
+
+    A recipe that teaches the form of an answer asks without a hint at it; others ask as the model is asked. ``save``
+    declares the form in which was asked, so that the trained model is asked in the same.
+    """
     if config.attention == "flex_attention" and device.type != "cuda":
         raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
     loaded = models.load(
         config.model,
         revision=config.revision,
         syntax=config.box_syntax,
+        limits=config.limits,
         device=device,
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
@@ -129,6 +139,8 @@ def load(config: Options, device: torch.device) -> Loaded:
             loaded.model.set_attn_implementation({"text_config": config.attention})
         except ValueError as error:
             raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
+    if teaches_form:
+        return replace(loaded, chat=Chat(loaded.chat.processor, replace(loaded.chat.profile, hint=False)))
     return loaded
 
 
@@ -153,9 +165,26 @@ def prepare(model: Any, config: Options) -> Any:
     return get_peft_model(model, lora)
 
 
+def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: Options) -> tuple[Any, Any]:
+    """Scorer and optimiser as processes train them together.
+
+    A tower goes on behind the layer whose states are used, and of a family that is not known here it is not known what
+    of it has a part in the loss: there no process must wait for gradients that never come.
+    """
+    known = whole(scorer.model).config.model_type in ARCHITECTURES
+    if config.train_tower or not known:
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return accelerator.prepare(scorer, optimizer)
+
+
+def declared(chat: Chat) -> dict[str, Any]:
+    """What a model's folder tells of how it was asked: the box syntax, and whether with a hint at the answer's form."""
+    return {"syntax": chat.syntax.name, "hint": chat.profile.hint}
+
+
 def save(model: Any, chat: Chat, config: Options) -> None:
-    """The trained model (or its adapter) with its processor, declared as one that knows the answers' form."""
-    about = {"syntax": chat.syntax.name, "hint": False}
+    """The trained model (or its adapter) with its processor, and how it was asked in training."""
+    about = declared(chat)
     if config.method == "full":
         model.config.unveil = about
         model.save_pretrained(config.out)
@@ -179,10 +208,12 @@ def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool
     try:
         shutil.rmtree(partial, ignore_errors=True)
         if config.method == "lora" and whole:
+            model.get_base_model().config.unveil = declared(chat)
             model.get_base_model().save_pretrained(partial, state_dict=merged(model))
             chat.processor.save_pretrained(partial)
         else:
             save(model, chat, replace(config, out=partial))
+        (partial / "generation_config.json").unlink(missing_ok=True)  # who draws is told how with each question
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except (OSError, SafetensorError) as error:

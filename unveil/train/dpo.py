@@ -29,7 +29,7 @@ from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
 from unveil.screen import progress
-from unveil.train import adapt, loop, losses, means
+from unveil.train import adapt, agreement, loop, losses, means
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.means import Ratio
@@ -85,10 +85,11 @@ def main(config: DpoConfig) -> Path:
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )
     stream = Stream(scorer, config.pairs, config)
+    agreement.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     loop.save_only_what_is_trained(accelerator)
     step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)

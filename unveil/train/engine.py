@@ -3,6 +3,8 @@
 Everything that trains or scores goes through ``Scorer``: rows in, one log-probability per answer token out, with
 gradients where the model is trained; beside it, where asked for, entropy, a value, and what tokens look at. A frozen
 tower is run outside of the graph and once per image (``features``); the head runs on the scored tokens only, in chunks.
+A model of a family that is not known here is not taken apart so: its own forward pass gives the logits, unless
+``agreement`` finds that it may be.
 
 Shapes: B rows of a forest, T their length, S scored tokens, D width, V vocabulary, L leaves (rows of the caller).
 """
@@ -10,13 +12,13 @@ Shapes: B rows of a forest, T their length, S scored tokens, D width, V vocabula
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import signature
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,43 +31,17 @@ from unveil.encoding import IGNORED, Chat
 from unveil.models import language_model
 from unveil.profiles import ModelError
 from unveil.rows import Encoded, Seen
+from unveil.train.architectures import ARCHITECTURES, Architecture, masks, positions, refusal
 from unveil.train.features import Features
 from unveil.train.losses import token_logps
-from unveil.train.tree import Forest, Tree, allowed, block_mask, grow, plant
+from unveil.train.tree import Forest, grow, plant
 
 LOG = logging.getLogger(__name__)
 CHUNK = 2**22  # logits that are held at a time
 NEVER = -1e9  # a logit; finite, so that its gradient and entropy are 0 and not NaN
-DENSE = ("sdpa", attention.FOREST, attention.WHOLE)  # take a mask of true and false
-
 
 Watched = Mapping[int, Sequence[int]]
 NOTHING: Watched = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What a family's attention asks of a tree."""
-
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
-    first: int = 0
-    """The position of a row's first token."""
-
-
-#: By ``model_type``. Checked against plain rows by the tests; others run on plain rows.
-ARCHITECTURES: dict[str, Architecture] = {
-    "llava": Architecture(),
-    "llava_next": Architecture(),
-    "qwen2_vl": Architecture(),
-    "qwen2_5_vl": Architecture(),
-    "qwen3_vl": Architecture(),
-    "internvl": Architecture(),
-    "idefics3": Architecture(),
-    "smolvlm": Architecture(),
-    "gemma3": Architecture(both_ways="image"),
-    "paligemma": Architecture(both_ways="prompt", first=1),
-}
 
 
 @dataclass(frozen=True)
@@ -147,6 +123,8 @@ class Scorer(nn.Module):
         self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
+        self.apart = base.config.model_type in ARCHITECTURES
+        """Whether hidden states and head, and features of images, may be computed apart; else the model is one."""
         self.architecture = ARCHITECTURES.get(base.config.model_type) if tree else None
         if tree and (why := refusal(base)):
             self.architecture = None
@@ -160,7 +138,10 @@ class Scorer(nn.Module):
         ``watched`` names tokens of answers, by row, whose attention to the image is read on the way.
         """
         if self.architecture is None:
-            return self._plain(rows, watched)
+            if watched:
+                raise ModelError("attention is read on token trees only, and this model runs on plain rows")
+            with self._reported(rows):
+                return self._plain(rows) if self.apart else self._whole(rows)
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
         image = whole(self.model).config.image_token_id
@@ -224,6 +205,23 @@ class Scorer(nn.Module):
         stack.enter_context(attention.hooked({layers[i]: probe for i in attention.middle_third(len(layers))}))
         return stack
 
+    @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """Lets the model's own forward pass, with attention as transformers has it, give the logits for a while."""
+        before = self.architecture, self.apart
+        self.architecture, self.apart = None, False
+        try:
+            with attention.stock(whole(self.model)):
+                yield
+        finally:
+            self.architecture, self.apart = before
+
+    def keep_undivided(self) -> None:
+        """The same for good; features that were computed apart are forgotten."""
+        self.architecture, self.apart = None, False
+        attention.restore(whole(self.model))
+        self.features.forget()
+
     def _scores(
         self,
         hidden_SD: Tensor,
@@ -237,10 +235,19 @@ class Scorer(nn.Module):
         values_S = self.critic(hidden_SD).squeeze(-1) if self.critic is not None else None
         return Scores(logps_S, rows_S, len(rows), entropies_S, values_S, weights)
 
-    def _plain(self, rows: Sequence[Encoded], watched: Watched) -> Scores:
-        """Padded rows, each with its own image, as any model takes them."""
-        if watched:
-            raise ModelError("attention is read on token trees only, and this model runs on plain rows")
+    @contextmanager
+    def _reported(self, rows: Sequence[Encoded]) -> Iterator[None]:
+        """Names the rows that a model fails on: any model runs on plain rows, also such as nothing is known of."""
+        try:
+            yield
+        except (ModelError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            about = f"{whole(self.model).config.model_type} models cannot be run on {', '.join(row.id for row in rows)}"
+            raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
+
+    def _plain(self, rows: Sequence[Encoded]) -> Scores:
+        """Padded rows, each with its own image, through the language model and then its head."""
         device = next(self.model.parameters()).device
         base = whole(self.model)
         known = self.features.keeps == "features" and "mm_encoder_outputs" in signature(base.model.forward).parameters
@@ -254,89 +261,44 @@ class Scorer(nn.Module):
         row, column = (labels_BT != IGNORED).nonzero(as_tuple=True)
         return self._scores(hidden_BTD[row, column - 1], labels_BT[row, column], row, rows, {})
 
+    def _whole(self, rows: Sequence[Encoded]) -> Scores:
+        """Padded rows through the model's own forward pass, as it makes logits of them itself."""
+        base = whole(self.model)
+        batch: dict[str, Any] = {**self.chat.batch(rows, next(self.model.parameters()).device)}
+        labels_BT = batch.pop("labels")
+        self.counts["lm_tokens"] += sum(map(len, rows))
+        row_S, column_S = (labels_BT != IGNORED).nonzero(as_tuple=True)
+        kept_K, at_S = (column_S - 1).unique(return_inverse=True)
+        if "logits_to_keep" in signature(base.forward).parameters:
+            batch["logits_to_keep"] = kept_K
+        if self.critic is not None:
+            batch["output_hidden_states"] = True
+        out = base(**batch, use_cache=False)
+        length = out.logits.shape[1]
+        if length not in (len(kept_K), labels_BT.shape[1]):
+            kind = base.config.model_type
+            raise ModelError(
+                f"{kind}: {labels_BT.shape[1]} tokens of a row and {length} logits: which belong together?"
+            )
+        logits_SV = out.logits[row_S, at_S if length == len(kept_K) else column_S - 1]
+        targets_S = labels_BT[row_S, column_S]
+        logps_S, entropies_S = scored(nn.Identity(), logits_SV, targets_S, self.distribution, self.entropy)
+        values_S = None
+        if self.critic is not None:
+            values_S = self.critic(_last(base, out)[row_S, column_S - 1]).squeeze(-1)
+        return Scores(logps_S, row_S, len(rows), entropies_S, values_S)
+
+
+def _last(base: Any, out: Any) -> Tensor:
+    """The last hidden states, (B, T, D), of what a whole model gives out."""
+    if not getattr(out, "hidden_states", None):
+        raise ModelError(f"{base.config.model_type} models give no hidden states, which PPO's critic needs: use GRPO")
+    return out.hidden_states[-1]
+
 
 def whole(model: Any) -> Any:
     """The model of transformers inside of adapters."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def refusal(base: Any) -> str | None:
-    """Why a model cannot take a tree, None if it can."""
-    kind, text = base.config.model_type, base.config.get_text_config()
-    how = attention.of(base)
-    if kind not in ARCHITECTURES:
-        return f"{kind} models are not known to take a token tree"
-    if how not in (*DENSE, "eager", "flex_attention"):
-        return f"{how} takes no mask of ours (sdpa, eager and flex_attention do)"
-    if kind == "paligemma" and getattr(text, "sliding_window", None):
-        return "PaliGemma 2 builds its sliding masks itself"
-    return None
-
-
-# ----------------------------------------------------------------------------------------------- masks and positions
-
-
-def masks(base: Any, forest: Forest, architecture: Architecture) -> Any:
-    """The forest's mask in the form that the model takes: one, or one for each type of layer."""
-    both_ways, how = _both_ways(base, forest, architecture), attention.of(base)
-
-    def one(window: int | None) -> Any:
-        if how == "flex_attention":
-            return block_mask(forest, both_ways, window)
-        seen = allowed(forest, both_ways, window)
-        return seen if how in DENSE else _additive(seen, base.dtype)
-
-    found = windows(base)
-    if len(set(found)) > 1:
-        return {"full_attention": one(None), "sliding_attention": one(next(filter(None, found)))}
-    return one(found[0])
-
-
-def windows(base: Any) -> list[int | None]:
-    """The sliding window of each layer of the language model, None where it sees everything before."""
-    text = base.config.get_text_config()
-    window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
-    types = getattr(text, "layer_types", None) or ["sliding_attention"] * text.num_hidden_layers
-    return [window if kind == "sliding_attention" else None for kind in types]
-
-
-def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
-
-
-def _both_ways(base: Any, forest: Forest, architecture: Architecture) -> Tensor | None:
-    """A number >= 0 that tokens share which see one another both ways, -1 for others: (B, T)."""
-    if architecture.both_ways == "none":
-        return None
-    if architecture.both_ways == "prompt":
-        return forest.roots_BT
-    inside = forest.ids_BT == base.config.image_token_id
-    starts = inside & ~nn.functional.pad(inside, (1, -1))
-    return torch.where(inside, starts.cumsum(1), -1)
-
-
-def positions(base: Any, forest: Forest, architecture: Architecture) -> Tensor:
-    """Each token's position on its own path: (B, T), or (3, B, T) where an image has three axes of positions."""
-    if not hasattr(base.model, "get_rope_index"):
-        return forest.offsets_BT + architecture.first
-    out = forest.offsets_BT.expand(3, -1, -1).clone()
-    for tree, (row, column) in zip(forest.trees, forest.places, strict=True):
-        own, end = len(tree.root.ids), column + len(tree)
-        root = _rope_of_root(base.model, tree).to(out.device)
-        shift = int(root.max()) + 1 - own  # what follows the image counts on from its largest position
-        out[:, row, column + own : end] += shift
-        out[:, row, column : column + own] = root
-    return out
-
-
-def _rope_of_root(model: Any, tree: Tree) -> Tensor:
-    """Positions of a root's tokens, (3, R), by the model's own rule."""
-    ids = torch.tensor([tree.root.ids])
-    types = torch.zeros_like(ids)
-    for values in tree.seen.types.values():
-        types[0, tree.image_at : tree.image_at + len(values)] = torch.tensor(values)
-    grid = tree.seen.tensors["image_grid_thw"].cpu()
-    return model.get_rope_index(ids, mm_token_type_ids=types, image_grid_thw=grid)[0][:, 0]
 
 
 # ------------------------------------------------------------------------------------------------------------- head
@@ -349,25 +311,37 @@ def head(
     distribution: Distribution = Distribution(),
     entropy: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Log-probabilities of the targets, and entropies if asked for, (S,) each.
+    """Log-probabilities of the targets, and entropies if asked for, (S,) each, from the states before them."""
+    return scored(partial(logits, base), hidden_SD, targets_S, distribution, entropy, len(base.lm_head.weight))
 
-    The head runs in chunks whose logits are not kept for the backward pass.
+
+def scored(
+    logits_of: Callable[[Tensor], Tensor],
+    given_SX: Tensor,
+    targets_S: Tensor,
+    distribution: Distribution,
+    entropy: bool,
+    vocabulary: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities of the targets, and entropies if asked for, (S,) each, from what ``logits_of`` makes logits of.
+
+    It works in chunks, whose logits are not kept for the backward pass.
     """
 
-    def part(hidden: Tensor, targets: Tensor) -> Tensor:
-        drawn = distribution(logits(base, hidden))
+    def part(given: Tensor, targets: Tensor) -> Tensor:
+        drawn = distribution(logits_of(given))
         found = [token_logps(drawn, targets)]
         if entropy:
             logps = drawn.log_softmax(-1)
             found.append(-(logps.exp() * logps).sum(-1))
         return torch.stack(found)
 
-    size = max(1, CHUNK // base.lm_head.weight.shape[0])
+    size = max(1, CHUNK // (vocabulary or given_SX.shape[1]))
     if len(targets_S) <= size:
-        found = part(hidden_SD, targets_S)
+        found = part(given_SX, targets_S)
     else:
-        chunks = zip(hidden_SD.split(size), targets_S.split(size), strict=True)
-        found = torch.cat([checkpoint(part, h, t, use_reentrant=False) for h, t in chunks], 1)
+        chunks = zip(given_SX.split(size), targets_S.split(size), strict=True)
+        found = torch.cat([checkpoint(part, g, t, use_reentrant=False) for g, t in chunks], 1)
     return found[0], found[1] if entropy else None
 
 

@@ -23,7 +23,7 @@ from unveil.encoding import Chat
 from unveil.records import Dialogue, Kind
 from unveil.rows import Encoded
 from unveil.train import adapt, loop, losses, means, trial
-from unveil.train.engine import Distribution, Scorer, Scores, whole
+from unveil.train.engine import Distribution, Scorer, Scores
 from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
@@ -40,7 +40,7 @@ from unveil.train.rewards import (
     watched,
     weighted,
 )
-from unveil.train.rollout import Drawn, Generator, banned, rollout
+from unveil.train.rollout import Drawn, Generator, drawn_from, rollout
 from unveil.verdict import Case
 
 LOG = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def distribution(config: Options, scorer: Scorer) -> Distribution:
     """What answers are drawn from, and scored under."""
     if config.temperature <= 0:
         raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
-    return Distribution(config.temperature, banned(scorer.chat, whole(scorer.model).config))
+    return drawn_from(scorer, config.temperature)
 
 
 def reads_attention(rewards: Sequence[Reward]) -> bool:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil import runs
-from unveil.models import fingerprint, part_of
+from unveil.models import fingerprint, parts_of
 from unveil.profiles import ModelError
 from unveil.rows import Seen, stack_images
 
@@ -75,6 +75,7 @@ class Features:
         self.encodings = 0
         """Images that passed the tower so far."""
         self.keeps: Kept = "nothing"
+        part_of = parts_of(base)
         trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
         if not trained & {"tower", "projector"}:
             self.keeps = "features"
@@ -119,6 +120,13 @@ class Features:
     def holds(self, seen: Seen) -> bool:
         """Whether the features of an image are known, so that its pixels are not needed any more."""
         return seen.digest in self.known or seen.digest in self.stored
+
+    def forget(self) -> None:
+        """Lets go of everything and keeps nothing from now on: features of this model cannot be used apart from it."""
+        if self.folder:
+            LOG.warning("%s is not used: this model is run as a whole", self.folder)
+        self.known, self.stored, self.folder = {}, set(), None
+        self.keeps = "nothing" if self.keeps == "features" else self.keeps
 
     def _remembered(self, seen: Seen) -> Looked:
         key = seen.digest
@@ -211,14 +219,20 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
 # ----------------------------------------------------------------------------------- hidden states of a frozen tower
 
 
-def remember(base: nn.Module, room_mb: int, count: Any = lambda: None) -> bool:
+#: By ``model_type``: families whose tower gives what their projector takes as one of its hidden states.
+REMEMBERING = ("llava", "llava_next", "internvl")
+
+
+def remember(base: Any, room_mb: int, count: Any = lambda: None) -> bool:
     """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; False where it cannot.
 
     For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
     bytes of its pixels. ``count`` is called for each image that the tower looks at.
     """
+    if base.config.model_type not in REMEMBERING:  # others' towers are told more than pixels
+        return False
     tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
-    layer = getattr(getattr(base, "config", None), "vision_feature_layer", None)
+    layer = getattr(base.config, "vision_feature_layer", None)
     if tower is None or not isinstance(layer, int) or any(p.requires_grad for p in tower.parameters()):
         return False
     tower.forward = _Remembering(tower, tower.forward, layer, room_mb * 2**20, count)

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unveil.train import loop
-from unveil.train.engine import Distribution, Scorer, whole
+from unveil.train.engine import Scorer
 from unveil.train.questions import Questions
 from unveil.train.rewards import Answered
-from unveil.train.rollout import banned, rollout
+from unveil.train.rollout import drawn_from, rollout
 from unveil.train.stream import Stream
 from unveil.verdict import merit
 
@@ -44,7 +44,7 @@ def validate(
     """
     sums: dict[str, list[float]] = {}
     merits, unusable = [], 0
-    greedy = Distribution(0.0, banned(scorer.chat, whole(scorer.model).config))
+    greedy = drawn_from(scorer, 0.0)
     for batch, encoded in stream(loop.parts(asked.val, batch_size)):
         drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy, seed)
         for d, row, answer in zip(batch, encoded, drawn, strict=True):

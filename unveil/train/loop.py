@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from unveil import runs, screen
-from unveil.models import Precision, default_dtype, part_of
+from unveil.models import Precision, default_dtype, parts_of
 from unveil.rows import Encoded
 
 LOG = logging.getLogger(__name__)
@@ -122,6 +122,7 @@ def cosine(step: int, total: int, warmup: float) -> float:
 
 def trainable(model: nn.Module, parts: set[str]) -> list[nn.Parameter]:
     """Freezes all but the named parts ("language", "projector", "tower"); returns what is trained."""
+    part_of = parts_of(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in parts)
     chosen = [p for p in model.parameters() if p.requires_grad]

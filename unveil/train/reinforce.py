@@ -16,12 +16,12 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import runs, screen
+from unveil import models, runs, screen
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapt, agreement, experience, greedy, loop, losses, means, policy, watching
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
@@ -303,8 +303,13 @@ class Run:
                 "precision": config.precision,
             }
             seconds, asked_for = time.monotonic() - self.started, (self.asked_for.command, self.asked_for.config)
-            apart = {"of": self.total, **self.state.differed}
-            runs.write(config.out, *asked_for, inputs, seconds, chosen=choice, told_apart=apart)
+            told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
+            about: dict[str, Any] = {
+                "chosen": choice,
+                "told_apart": {"of": self.total, **self.state.differed},
+                "decoding": models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told),
+            }
+            runs.write(config.out, *asked_for, inputs, seconds, **about)
             loop.drop(self.checkpoints, config.keep_checkpoints)
             for words in watching.alike(self.state, self.total, ended=True):
                 screen.say(words)
@@ -359,7 +364,10 @@ def begin(
         critic=None if critic is None else Critic(width, critic).to(loaded.device),
     )
     scorer.distribution = experience.distribution(config, scorer)
+    stream = Stream(scorer, config.dialogues, config)
+    agreement.settle(scorer, stream.first(asked.train), draws=True)
     if reference is not None:
+        agreement.settle(reference, stream.first(asked.train), draws=False)
         reference.distribution = scorer.distribution
         if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both
             reference.features = scorer.features
@@ -370,9 +378,8 @@ def begin(
     if scorer.critic is not None:
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
-    stream = Stream(scorer, config.dialogues, config)
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
-    wrapped, optimizer = accelerator.prepare(scorer, optimizer)
+    wrapped, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
     best = Best(checkpoints)
     accelerator.register_for_checkpointing(state, best)

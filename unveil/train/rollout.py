@@ -17,15 +17,16 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 from unveil import attention
 from unveil.attention import Branches, Recorder
 from unveil.encoding import Chat
-from unveil.models import language_model
+from unveil.models import banned, generate, language_model
 from unveil.records import Dialogue
 from unveil.rows import Encoded
-from unveil.train.engine import Distribution, Scorer, logits, positions, whole, windows
+from unveil.train.architectures import positions, windows
+from unveil.train.engine import Distribution, Scorer, logits, whole
 from unveil.train.loop import TrainingError, beyond_fp16
 from unveil.train.tree import Forest
 
@@ -81,20 +82,9 @@ class GenerationError(RuntimeError):
     """Answers that cannot be had from where they are drawn, after all repetitions."""
 
 
-def banned(chat: Chat, config: object) -> tuple[int, ...]:
-    """Ids that no answer may hold: those that stand for an image or a video, padding, a row's beginning."""
-    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "boi_token_index")
-    found = {getattr(config, name, None) for name in (*names, "eoi_token_index")}
-    tokens = chat.tokenizer
-    found |= {tokens.pad_token_id, tokens.bos_token_id} | set(tokens.convert_tokens_to_ids(_images_of(chat)))
-    return tuple(sorted(i for i in found - set(chat.stops) if isinstance(i, int)))
-
-
-def _images_of(chat: Chat) -> list[str]:
-    """Words of the vocabulary by which processors mark an image's place."""
-    names = ("image_token", "boi_token", "eoi_token", "fake_image_token", "start_image_token", "end_image_token")
-    found = [getattr(chat.processor, name, None) for name in (*names, "video_token", "global_image_tag")]
-    return [str(word) for word in found if isinstance(word, str)]
+def drawn_from(scorer: Scorer, temperature: float) -> Distribution:
+    """What the policy's answers are drawn from."""
+    return Distribution(temperature, tuple(banned(scorer.chat, whole(scorer.model).config)))
 
 
 @torch.no_grad()
@@ -264,24 +254,14 @@ def _plain(
     seed: int,
 ) -> list[Drawn]:
     """Each answer from a prompt of its own, by transformers' generation: what any model can do."""
-    chat, base = scorer.chat, whole(scorer.model)
-    device = next(scorer.parameters()).device
-    batch = chat.batch([replace(row, answer=[]) for row in questions for _ in range(answers)], device, left=True)
-    del batch["labels"]
-    chosen = _Chosen(distribution, torch.Generator(device).manual_seed(seed))
-    out = base.generate(
-        **batch,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        logits_processor=LogitsProcessorList([chosen]),
-        num_beams=1,
-        eos_token_id=sorted(chat.stops),
-        pad_token_id=chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else chat.end[0],
-    )
-    scorer.counts["lm_tokens"] += batch["input_ids"].numel() + out[:, batch["input_ids"].shape[1] :].numel()
+    chat = scorer.chat
+    chosen = _Chosen(distribution, torch.Generator(next(scorer.parameters()).device).manual_seed(seed))
+    prompts = [replace(row, answer=[]) for row in questions for _ in range(answers)]
+    new_RT = generate(whole(scorer.model), chat, prompts, max_new_tokens, [chosen])
+    scorer.counts["lm_tokens"] += len(prompts) * max(map(len, prompts)) + new_RT.numel()
     logps_RT = torch.stack(chosen.logps, 1).tolist()
     drawn = []
-    for i, row in enumerate(out[:, batch["input_ids"].shape[1] :].tolist()):
+    for i, row in enumerate(new_RT.tolist()):
         end = next((t for t, token in enumerate(row) if token in chat.stops), len(row) - 1)
         drawn.append(Drawn(i // answers, row[: end + 1], logps_RT[i][: end + 1], row[end] not in chat.stops))
     return drawn

@@ -17,12 +17,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil import runs
+from unveil import models, runs
 from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, greedy, looking, loop, losses, means, questions
+from unveil.train import adapt, agreement, greedy, looking, loop, losses, means, questions
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -60,7 +60,7 @@ def main(config: SftConfig) -> Path:
     asked_val = answered(config)
     config = adapt.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device)
+    loaded = adapt.load(config, accelerator.device, teaches_form=True)
     chat, checkpoints = loaded.chat, config.out / "checkpoints"
     truth = runs.sha256(config.records) if config.records else ""
     made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + truth}
@@ -72,9 +72,10 @@ def main(config: SftConfig) -> Path:
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
-    looking.check(scorer, config)
     stream = Stream(scorer, config.dialogues, config)
-    scorer, optimizer = accelerator.prepare(scorer, optimizer)
+    agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
+    looking.check(scorer, config)
+    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     best = Best(checkpoints)
     accelerator.register_for_checkpointing(best)
     loop.save_only_what_is_trained(accelerator)
@@ -120,7 +121,11 @@ def main(config: SftConfig) -> Path:
         kept = total if best.score is None else best.step
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total, "kept": kept}
         choice["precision"] = config.precision
-        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, chosen=choice)
+        about: dict[str, Any] = {"chosen": choice}
+        if asked_val:
+            told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
+            about["decoding"] = models.decoding(chat, whole(policy.model).config, **told)
+        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, **about)
         loop.drop(checkpoints, config.keep_checkpoints)
     loop.finish(accelerator)
     return config.out

@@ -93,6 +93,13 @@ class Stream:
         while unsettled:
             settle(unsettled.popleft())
 
+    def first(self, dialogues: Sequence[Dialogue]) -> list[Encoded]:
+        """The row of the first dialogue, and that of the first one on another image, outside of the stream."""
+        other = next((d for d in dialogues if d.image != dialogues[0].image), None)
+        chosen = dialogues[:1] if other is None else [dialogues[0], other]
+        rows = [self.chat.encode(d, image_path(d, self.file), with_answer=True) for d in chosen]
+        return loop.fitting(rows, self.limit)
+
     def _key(self, dialogue: Dialogue) -> Key:
         noise = dialogue.noise
         return Key(image_path(dialogue, self.file), noise, noise.sha256 if noise else "")
@@ -131,8 +138,6 @@ class _Images(Dataset):
             seen = self.chat.see(key.path, key.noise)
         except (ImageError, ModelError) as error:
             return key, error
-        except ValueError as error:  # a processor's own, which does not know the file
-            return key, ModelError(f"{key.path}: {error}")
         seen.digest  # noqa: B018 - computed here, not by the process that trains
         return key, seen
 

@@ -1,0 +1,46 @@
+"""Resamples of clusters, and intervals of what they never vary: by hand, and by another library's exact test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from unveil import bootstrap
+
+
+def test_weights_are_draws_with_replacement() -> None:
+    """Every resample draws as many clusters as there are; each is missed by (1 - 1/5)^5 = 0.328 of the resamples."""
+    (drawn_BC,) = bootstrap.weights(5, 4000, seed=1)
+    assert drawn_BC.shape == (4000, 5) and (drawn_BC.sum(1) == 5).all()
+    assert (drawn_BC == 0).mean(0) == pytest.approx(0.328, abs=0.03)
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 5, 20, 300])
+def test_what_always_or_never_happens_has_the_exact_binomial_interval(clusters: int) -> None:
+    never = binomtest(0, clusters).proportion_ci(method="exact")
+    always = binomtest(clusters, clusters).proportion_ci(method="exact")
+    assert bootstrap.exact(0.0, clusters) == pytest.approx((never.low, never.high))
+    assert bootstrap.exact(1.0, clusters) == pytest.approx((always.low, always.high))
+
+
+@pytest.mark.parametrize(("clusters", "told"), [(2, False), (5, False), (6, True), (40, True)])
+def test_a_constant_difference_is_told_where_a_sign_test_tells_it(clusters: int, told: bool) -> None:
+    """2 / 2^5 = 0.0625 and 2 / 2^6 = 0.031. One cluster in p = 0.025^(1/5) = 0.478 at least, the rest at -1: 2p - 1."""
+    low, high = bootstrap.exact(1.0, clusters, low=-1.0)
+    assert (binomtest(clusters, clusters).pvalue < 0.05) == bootstrap.beyond_zero(low, high) == told
+    assert told == (clusters >= bootstrap.TELLING)
+    assert bootstrap.exact(-1.0, clusters, low=-1.0) == pytest.approx((-high, -low))
+    if clusters == 5:
+        assert low == pytest.approx(2 * 0.4782 - 1, abs=1e-4)
+
+
+def test_no_difference_anywhere_is_not_known_to_be_none() -> None:
+    """In 20 clusters: p = 0.832, so up to 0.168 of the clusters may differ by 1 in either direction."""
+    assert bootstrap.exact(0.0, 20, low=-1.0) == pytest.approx((-0.1684, 0.1684), abs=1e-4)
+
+
+def test_which_resamples_never_move() -> None:
+    assert bootstrap.unmoved(0.3, np.array([0.1 + 0.2, 0.3])), "rounding is no spread"
+    assert not bootstrap.unmoved(0.3, np.array([0.3, 0.4]))
+    assert not bootstrap.beyond_zero(None, None) and not bootstrap.beyond_zero(0.0, 0.1)

@@ -1,0 +1,64 @@
+"""How sure a number is: resamples of clusters, what they cannot tell, and from how many on a verdict may be given.
+
+Images of one patient are alike, so what belongs together is drawn together: clusters (``Record.cluster``: patient, else
+study, else group, else image) are drawn with replacement, everything of a drawn cluster comes along, the whole figure
+is computed again, and the interval is read from the percentiles of the values (Efron and Tibshirani 1993, chapter 13).
+
+Shapes: B resamples, C clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+LEVEL = 0.95
+TELLING = math.ceil(1 - math.log2(1 - LEVEL))
+"""Clusters that must speak for a verdict, 6: all on one side, a two-sided sign test then has p = 2 / 2^6 < 0.05."""
+MANY = 20
+"""With fewer clusters a percentile interval is too narrow, and no report calls one model better than another."""
+Array = NDArray[np.float64]
+
+_BLOCK = 4_000_000  # weights held at once: 32 MB
+ROUNDING = 1e-12  # a difference as small as this is none
+
+
+def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
+    """How often each cluster was drawn, in blocks of resamples (B, C): C draws with replacement for each resample."""
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // clusters)
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
+
+
+def percentiles(values_B: Array) -> tuple[float, float]:
+    """The percentile interval."""
+    low, high = np.percentile(values_B, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(low), float(high)
+
+
+def unmoved(value: float, values_B: Array) -> bool:
+    """Whether every resample has the same value, as it has where all clusters agree: its percentiles tell nothing."""
+    return bool(np.abs(values_B - value).max(initial=0.0) <= ROUNDING)
+
+
+def exact(value: float, clusters: int, low: float = 0.0, high: float = 1.0) -> tuple[float, float]:
+    """The interval of a mean of which all clusters have the same value; a value is between ``low`` and ``high``.
+
+    What all of C clusters show has a probability of at least p = 0.025^(1/C) (exact binomial interval, Clopper and
+    Pearson 1934), and the rest may have any value. So what never happened in C clusters lies in [0, 1 - p], what always
+    did in [p, 1], and a difference of 1 in [2p - 1, 1], which leaves out 0 from 6 clusters on, as the sign test does.
+    """
+    sure = (0.5 * (1 - LEVEL)) ** (1 / clusters)
+    return low + sure * (value - low), high - sure * (high - value)
+
+
+def beyond_zero(low: float | None, high: float | None) -> bool:
+    """Whether an interval lies on one side of zero."""
+    return low is not None and high is not None and (low > ROUNDING or high < -ROUNDING)

@@ -1,0 +1,106 @@
+"""Whether what is computed here is what the model computes by itself: asked once, before anything is learnt.
+
+Token trees, a head that is run apart from its model, features of images from memory: each is checked by tests for the
+families that are known, and may be wrong for another, or for a known one that was changed. Some models scale their
+logits behind the head, some take more than pixels, some have their projector elsewhere. So real rows are scored here
+and by the model's own forward pass. Where the two differ the own forward pass is used for everything, and a model that
+even then does not do what training takes for granted is refused: that no token sees a later one, that what stands
+beside a row in a batch does not change it, that answers are drawn from the distribution under which they are scored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from unveil.profiles import ModelError
+from unveil.rows import Encoded
+from unveil.train.engine import Scorer, whole
+from unveil.train.rollout import drawn_from, rollout
+
+LOG = logging.getLogger(__name__)
+#: How far log-probabilities may lie apart, over what they are, by the weights' precision: rounding alone stays below.
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+WRITTEN = 4
+"""Tokens that are drawn to see whether they are drawn as they are scored."""
+
+
+@torch.no_grad()
+def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
+    """Leaves ``scorer`` in the fastest way that is right for its model, by one row or two with different images.
+
+    ``draws`` looks at answers that the policy draws too. Raises ``ModelError`` with what differs if no way is right.
+    """
+    kind, modes = whole(scorer.model).config.model_type, [(m, m.training) for m in scorer.modules()]
+    scorer.eval()
+    row = rows[0]
+    other = replace(row, answer=[row.answer[0], *reversed(row.answer[1:]), row.answer[0]])  # begins alike, is longer
+    rows = [row, other, *rows[1:]]
+    try:
+        with scorer.undivided():
+            own = [_scored(scorer, one) for one in rows]
+        if _apart(own[0][:1], own[1][:1]) > _tolerance(scorer):
+            raise ModelError(f"{kind} models see what they are to write next, so they cannot be trained on answers")
+        scorer.apart = True  # a model of an unknown family is tried too
+        if why := _differs(scorer, rows, torch.cat(own), draws):
+            scorer.keep_undivided()
+            LOG.warning("%s: %s; the model is run as a whole, which is right but slower", kind, why)
+            if why := _differs(scorer, rows, torch.cat(own), draws):
+                raise ModelError(f"{kind} models cannot be trained: {why}")
+    finally:
+        for module, training in modes:  # each its own: a reference's model stays as it is in a scorer that is new
+            module.training = training
+
+
+def _scored(scorer: Scorer, row: Encoded) -> Tensor:
+    """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
+    own_S = scorer([row]).in_order()
+    if not own_S.isfinite().all():
+        raise ModelError(f"the model's own log-probabilities of {row.id} are not finite: its weights or precision fail")
+    return own_S
+
+
+def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool) -> str | None:
+    """What of the rows, scored together, is other than the model's own, None if nothing is."""
+    try:
+        if not (apart := _apart(scorer(rows).in_order(), own_S)) <= _tolerance(scorer):
+            return f"log-probabilities differ from its own by {apart:.1%}"
+        if draws and not (apart := _drawn_apart(scorer, rows)) <= _tolerance(scorer):
+            return f"answers are drawn with log-probabilities {apart:.1%} apart from those that they are scored with"
+    except torch.OutOfMemoryError:
+        raise
+    except ModelError as error:
+        return str(error)
+    except Exception as error:  # another's code, of which nothing is known; what it says is shown
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _drawn_apart(scorer: Scorer, rows: Sequence[Encoded]) -> float:
+    """How far apart the log-probabilities of short answers are when they are drawn and when they are scored.
+
+    The prompts have different lengths: the second one ends with the answer's first token.
+    """
+    prompts = [replace(row, answer=[]) for row in rows]
+    prompts[1] = replace(prompts[1], prompt=[*rows[1].prompt, rows[1].answer[0]])
+    before, scorer.distribution = scorer.distribution, drawn_from(scorer, 1.0)
+    try:
+        drawn = rollout(scorer, prompts, 1, WRITTEN, scorer.distribution, seed=0)
+        scored_S = scorer([replace(prompts[d.question], answer=d.ids) for d in drawn]).in_order()
+        return _apart(torch.tensor([p for d in drawn for p in d.logps]), scored_S)
+    finally:
+        scorer.distribution = before
+
+
+def _apart(one_S: Tensor, other_S: Tensor) -> float:
+    """How far log-probabilities lie apart, over what they are; sure tokens count for 1."""
+    one_S, other_S = one_S.double().cpu(), other_S.double().cpu()
+    return float((one_S - other_S).abs().sum() / (1 + other_S.abs()).sum())
+
+
+def _tolerance(scorer: Scorer) -> float:
+    return TOLERANCE.get(whole(scorer.model).dtype, TOLERANCE[torch.float32])
