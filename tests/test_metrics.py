@@ -220,7 +220,7 @@ def test_two_findings_in_one_place_answered_in_another_order():
     assert found.failures == () and metric("f1_50_named", [found])[0] == 1
 
 
-@pytest.mark.parametrize("answer", ["", "I cannot say.", "4 lesions, 3 cm, 2 and 1"])
+@pytest.mark.parametrize("answer", ["", "I cannot say.", "4 of them, 3 cm, 2 and 1"])
 def test_an_unparsable_diagnosis_scores_nothing_and_is_one_failure(answer):
     """Not [0, 0, 0, 0]: no box at all, also for a finding that touches the corner."""
     found = of_diagnosis(record(("mass", A)), answer)

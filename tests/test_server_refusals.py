@@ -63,10 +63,9 @@ def schemaless(message: str) -> Refusal:
     return lambda body: (400, openai_error(message)) if "response_format" in body else None
 
 
-def template(body: Body) -> tuple[int, str] | None:
+def systemless(message: str) -> Refusal:
     """As a chat template that knows two roles."""
-    roles = [message["role"] for message in body["messages"]]
-    return (400, openai_error("System role not supported")) if "system" in roles else None
+    return lambda body: (400, openai_error(message)) if "system" in [m["role"] for m in body["messages"]] else None
 
 
 def too_long(body: Body) -> tuple[int, str] | None:
@@ -131,7 +130,9 @@ REFUSALS: list[tuple[str, Refusal, set[str]]] = [
     ("no type", schemaless("This response_format type is unavailable now"), {"response_format"}),
     ("guided", schemaless("guided_json is not supported by this backend"), {"response_format"}),
     ("in words", schemaless("Structured outputs are not enabled on this server"), {"response_format"}),
-    ("no system", template, {"system"}),
+    ("no system", systemless("System role not supported"), {"system"}),
+    ("no such role", systemless("'messages[0].role' does not support 'system' with this model."), {"system"}),
+    ("two roles", systemless("Only user and assistant roles are supported!"), {"system"}),
 ]  # fmt: skip
 
 
@@ -195,6 +196,15 @@ def test_what_helps_nothing_is_not_remembered(
     assert [name for name, error in found.items() if error] == ["i1"] and "is too large: 40000" in str(found["i1"])
     assert len(proxy.bodies) == 5 and "left_out" not in judge.account
     assert "max_completion_tokens" in json.loads(proxy.bodies[-1])
+
+
+def test_a_refusal_that_names_nothing_tells_the_option(
+    server: Callable[..., Proxy], asked: list[Request], tmp_path: Path
+) -> None:
+    proxy = server(lambda body: (400, openai_error("Bad Request")))
+    errors = [str(reply.error) for reply in expert(proxy, tmp_path).answer(asked)]
+    assert len(proxy.bodies) == 4
+    assert all("Bad Request" in error and "what it does not take, --leave-out leaves out" in error for error in errors)
 
 
 def test_the_command_writes_down_what_was_left_out(server: Callable[..., Proxy], tmp_path: Path) -> None:

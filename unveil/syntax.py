@@ -21,20 +21,22 @@ from unveil.geometry import Box, area, clip, scale, shift
 class BoxSyntax:
     """How one model family writes a box. ``write`` and ``pattern`` are inverse to each other up to rounding.
 
-    ``grid`` is the number range of a coordinate, or None for absolute pixels of the frame; ``order`` maps the written
-    numbers to x1, y1, x2, y2; ``square`` tells that the picture is padded to a square, centred, before it is seen.
+    ``pattern`` finds where a model writes one box or several, ``part`` the numbers of each of them. Both also find what
+    cannot be a box (three numbers, a cut answer), so that it is counted. ``grid`` is the number range of a coordinate,
+    or None for absolute pixels of the frame; ``order`` maps the written numbers to x1, y1, x2, y2; ``square`` tells
+    that the picture is padded to a square, centred, before it is seen.
     """
 
     name: str
     write: Callable[[Sequence[float]], str]
     pattern: re.Pattern[str]
+    part: re.Pattern[str]
     grid: float | None
     order: tuple[int, int, int, int] = (0, 1, 2, 3)
     square: bool = False
     token_bins: bool = False
-
-    whole: re.Pattern[str] | None = None
-    """What ``write`` writes, where that is more than ``pattern`` reads; groups as in ``pattern``."""
+    foreign_key: str | None = None
+    """The JSON key under which other models write their boxes in another order: what stands there is malformed."""
 
     @property
     def step(self) -> float:
@@ -48,6 +50,55 @@ class BoxSyntax:
 
 def _named(name: str) -> BoxSyntax:
     return SYNTAXES[name]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands in a text for a box: from where to where, and its four numbers; None if it cannot be one."""
+
+    start: int
+    end: int
+    numbers: tuple[float, float, float, float] | None
+
+
+def written(text: str, syntax: BoxSyntax, end: int | None = None) -> list[list[Written]]:
+    """The boxes of a text, as the model wrote them: those that it wrote in one place (one pair of tags) together."""
+    places = syntax.pattern.finditer(text, 0, len(text) if end is None else end)
+    return [_in_place(text, place.span(), syntax) for place in places]
+
+
+def _in_place(text: str, place: tuple[int, int], syntax: BoxSyntax) -> list[Written]:
+    """The first box begins, and the last one ends, where their common brackets or tags do."""
+    parts = list(syntax.part.finditer(text, *place))
+    starts = [place[0], *(part.start() for part in parts[1:])]
+    ends = [*(part.end() for part in parts[:-1]), place[1]]
+    numbers = [_numbers(text, part, syntax) for part in parts] or [None]
+    return [Written(*one) for one in zip(starts, ends, numbers, strict=True)]
+
+
+def _numbers(text: str, part: re.Match[str], syntax: BoxSyntax) -> tuple[float, float, float, float] | None:
+    """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
+    said = _NUMBER.findall(part[0])
+    if len(said) != 4 or (part[0].startswith("[") and not part[0].endswith("]")):
+        return None
+    if syntax.foreign_key and _key(text, part.start()) == syntax.foreign_key:
+        return None
+    a, b, c, d = (_value(number, syntax.grid) for number in said)
+    return a, b, c, d
+
+
+def _key(text: str, at: int) -> str | None:
+    """The JSON key under which a list stands, which may hold others before it; None if there is none."""
+    colon = text.rfind(":", max(0, at - 1000), at)
+    key = _KEY.search(text, max(0, colon - 40), colon + 1)
+    return key[1].lower() if key and _LISTS.fullmatch(text, colon + 1, at) else None
+
+
+def _value(number: str, grid: float | None) -> float:
+    """A share of 1 may be written in per cent; what is no number ("null") is NaN."""
+    if number.endswith("%"):
+        return float(number[:-1]) / 100 if grid == 1 else math.nan
+    return math.nan if number.lower() in ("null", "none") else float(number)
 
 
 @dataclass(frozen=True)
@@ -105,18 +156,21 @@ class View:
 
     def read_all(self, text: str) -> list[Box | None]:
         """As ``read``, with None in the place of a malformed box, so that names given in the same order keep theirs."""
-        return [self._box([float(v) for v in m.groups()]) for m in self.syntax.pattern.finditer(text)]
+        return [self.box(one) for place in written(text, self.syntax) for one in place]
 
-    def _box(self, written: list[float]) -> Box | None:
+    def box(self, one: Written) -> Box | None:
+        """What a model wrote, in absolute pixels of the image; None if it is malformed."""
+        if one.numbers is None:
+            return None
         numbers = [0.0] * 4
-        for value, i in zip(written, self.syntax.order, strict=True):
+        for value, i in zip(one.numbers, self.syntax.order, strict=True):
             numbers[i] = value
         if self.syntax.token_bins:  # a bin stands for its middle
             numbers = [v + 0.5 for v in numbers]
         x1, y1, x2, y2 = numbers
         width, height = self._range
         over = 0.0 if self.syntax.token_bins else self.syntax.step  # models round up at the edge; a bin exists or not
-        if not (x1 < x2 <= width + over and y1 < y2 <= height + over):
+        if not (0 <= x1 < x2 <= width + over and 0 <= y1 < y2 <= height + over):
             return None
         box = scale((x1, y1, x2, y2), self._range, self.canvas)
         box = clip(shift(box, -self.offset[0], -self.offset[1]), *self.size)
@@ -130,67 +184,93 @@ def _ints(form: str, grid: int | None = None) -> Callable[[Sequence[float]], str
     return write
 
 
-_LIST = r"\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]"
-_CORNERS = r"\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*,\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)"
-_JSON = '{{"bbox_2d": [{}, {}, {}, {}]}}'
-_JSON_WHOLE = re.compile(r'\{\s*"bbox_2d"\s*:\s*' + _LIST + r"\s*\}")
-_UNIT = r"\[\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*,\s*([01]?\.\d+|[01])\s*\]"
+def _unit(numbers: Sequence[float]) -> str:
+    return "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*numbers)
+
+
+# Possessive quantifiers (++, ?+) keep the search linear in whatever a model writes.
+_NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?%?|nan|inf(?:inity)?)|null|none", re.I)
+_N = rf"[\"']?+(?:{_NUMBER.pattern})[\"']?+"
+# Three numbers or more, since two are a point; a list that the end of the answer cuts is one that was to be.
+_LIST = rf"\[\s*+{_N}(?:(?:\s*+,\s*+{_N}){{2,}}+\s*+,?\s*+\]|(?=\s*+,)(?:\s*+,\s*+{_N})*+\s*+,?\s*+-?\Z)"
+_POINT = rf"\(\s*+{_N}\s*+,\s*+{_N}\s*+\)"
+_CORNERS = rf"{_POINT}\s*+,\s*+{_POINT}"
+_KEY = re.compile(r"[\"'](\w+)[\"']\s*+:\Z")
+_LISTS = re.compile(r"[^{}:]*+")
+
+
+def _searched(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.I)
+
+
+def _json(key: str) -> dict[str, Any]:
+    """JSON of its own, or the list alone, wherever it stands: fenced, in a larger object, or in prose.
+
+    What stands under a box's key and is no list of numbers ("null", two points) is one that was to be.
+    """
+    other = rf"[\"'](?:bbox|bbox_2d|box_2d)[\"']\s*+:(?!\s*+[\"'\[]?\s*+{_LIST})[^\"'{{}}]{{0,200}}+"
+    return {
+        "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
+        "pattern": _searched(rf'\{{\s*+"{key}"\s*+:\s*+{_LIST}\s*+\}}|{_LIST}|{other}'),
+        "part": _searched(_LIST),
+    }
+
+
+def _tokens(token: str) -> dict[str, Any]:
+    """One token for each coordinate, four for a box."""
+    return {
+        "pattern": _searched(rf"{token}(?:\s*+{token})*+"),
+        "part": _searched(rf"{token}(?:\s*+{token}){{0,3}}+"),
+    }
+
 
 SYNTAXES: dict[str, BoxSyntax] = {
     s.name: s
     for s in (
         # Qwen2.5-VL: JSON, absolute pixels of the resized image
-        BoxSyntax("json-pixels", _ints(_JSON), re.compile(_LIST), None, whole=_JSON_WHOLE),
+        BoxSyntax("json-pixels", **_json("bbox_2d"), grid=None, foreign_key="box_2d"),
         # Qwen3-VL: the same JSON, 0-1000 of the image
-        BoxSyntax("json-1000", _ints(_JSON), re.compile(_LIST), 1000.0, whole=_JSON_WHOLE),
+        BoxSyntax("json-1000", **_json("bbox_2d"), grid=1000.0, foreign_key="box_2d"),
+        # Gemini and models taught by its answers: 0-1000 of the image, y before x
+        BoxSyntax("json-yx-1000", **_json("box_2d"), grid=1000.0, order=(1, 0, 3, 2), foreign_key="bbox_2d"),
         # Qwen2-VL: box tokens, 0-1000; the tokens are special and may be gone after decoding
         BoxSyntax(
             "qwen2-vl",
             _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
-            re.compile(_CORNERS),
+            _searched(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{_CORNERS}(?:<\|box_end\|>)?"),
+            _searched(_CORNERS),
             1000.0,
-            whole=re.compile(r"(?:<\|box_start\|>)?" + _CORNERS + r"(?:<\|box_end\|>)?"),
         ),
-        # InternVL: 0-1000
+        # InternVL: 0-1000; several boxes of one name stand in one tag
         BoxSyntax(
             "internvl",
             _ints("<box>[[{}, {}, {}, {}]]</box>"),
-            re.compile(r"\[" + _LIST + r"\]"),
+            _searched(
+                rf"(?:<box>\s*+)?\[\s*+{_LIST}(?:\s*+,\s*+{_LIST})*+\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
+                r"|<box>[^<]{0,200}+(?:</box>|\Z)"
+            ),
+            _searched(_LIST),
             1000.0,
-            whole=re.compile(r"(?:<box>)?\[" + _LIST + r"\](?:</box>)?"),
         ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
-        BoxSyntax(
-            "unit-square",
-            lambda v: "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*v),
-            re.compile(_UNIT),
-            1.0,
-            square=True,
-        ),
+        BoxSyntax("unit-square", _unit, _searched(_LIST), _searched(_LIST), 1.0, square=True),
         # floats 0-1 of the image as it is
-        BoxSyntax("unit", lambda v: "[{:.3f}, {:.3f}, {:.3f}, {:.3f}]".format(*v), re.compile(_UNIT), 1.0),
+        BoxSyntax("unit", _unit, _searched(_LIST), _searched(_LIST), 1.0),
         # PaliGemma: location tokens, 1024 bins, y before x
         BoxSyntax(
             "loc-1024",
             _ints("<loc{:04d}><loc{:04d}><loc{:04d}><loc{:04d}>", 1024),
-            re.compile(r"<loc(\d{4})>" * 4),
-            1024.0,
+            **_tokens(r"<loc\d++>"),
+            grid=1024.0,
             order=(1, 0, 3, 2),
             token_bins=True,
         ),
         # the tiny base model of this project: one token per coordinate, 64 bins
-        BoxSyntax(
-            "bins-64",
-            _ints("<b{}><b{}><b{}><b{}>", 64),
-            re.compile(r"<b(\d+)>\s*" * 3 + r"<b(\d+)>"),
-            64.0,
-            token_bins=True,
-        ),
+        BoxSyntax("bins-64", _ints("<b{}><b{}><b{}><b{}>", 64), **_tokens(r"<b\d++>"), grid=64.0, token_bins=True),
     )
 }
 
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
-_MARKUP = re.compile(f"<box {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER}>")
+_MARKUP = re.compile(f"<box {' '.join([r'(-?[0-9]+(?:[.][0-9]+)?)'] * 4)}>")
 
 
 def mark(box: Box) -> str:
@@ -209,19 +289,26 @@ def render(text: str, view: View) -> str:
 
 
 def boxes_in(text: str, syntax: BoxSyntax, end: int | None = None) -> list[tuple[int, int]]:
-    """From where to where boxes stand in a text of a model, as they are read and as they are written."""
-    patterns = [pattern for pattern in (syntax.whole, syntax.pattern) if pattern]
-    return [m.span() for pattern in patterns for m in pattern.finditer(text, 0, len(text) if end is None else end)]
+    """From where to where boxes stand in a text of a model, malformed ones too."""
+    return [(one.start, one.end) for place in written(text, syntax, end) for one in place]
+
+
+def rewritten(text: str, syntax: BoxSyntax, say: Callable[[Written], str | None]) -> str:
+    """A text with its boxes as ``say`` gives them, separated by commas within one place; None: as it was written."""
+    parts, at = [], 0
+    for place in written(text, syntax):
+        said = [say(one) for one in place]
+        if any(new is not None for new in said):
+            both = zip(place, said, strict=True)
+            kept = [text[one.start : one.end] if new is None else new for one, new in both]
+            parts += [text[at : place[0].start], ", ".join(kept)]
+            at = place[-1].end
+    return "".join([*parts, text[at:]])
 
 
 def neutral(text: str, view: View) -> str:
     """A model's own boxes turned into neutral markup; a malformed one stays as the model wrote it."""
-
-    def marked(found: re.Match[str]) -> str:
-        boxes, _ = view.read(found[0])
-        return mark(boxes[0]) if boxes else found[0]
-
-    return (view.syntax.whole or view.syntax.pattern).sub(marked, text)
+    return rewritten(text, view.syntax, lambda one: mark(box) if (box := view.box(one)) else None)
 
 
 def neutral_json(text: str, view: View) -> str:
@@ -238,10 +325,10 @@ def neutral_json(text: str, view: View) -> str:
     return _STRING.sub(marked, text)
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+')  # an open one is searched once, not from each of its quotes
 
 #: How neutral markup is read as an answer. No model is declared to write it.
-MARKUP = BoxSyntax("markup", lambda v: "<box {:.2f} {:.2f} {:.2f} {:.2f}>".format(*v), _MARKUP, None)
+MARKUP = BoxSyntax("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
 
 #: How boxes are written to a model behind an address, of which nothing is known: pixels of the picture that is sent.
-PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), re.compile(_LIST), None)
+PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), _searched(_LIST), _searched(_LIST), None, foreign_key="box_2d")

@@ -14,14 +14,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from unveil.geometry import Box, ious, match, mean_iou
 from unveil.records import Dialogue, Finding, Kind, Record
 from unveil.syntax import unmark
 from unveil.untrusted import quoted
-from unveil.wording import Parsed, name_of, yes_no
+from unveil.wording import Parsed, name_of, refuses, says_yes, yes_no
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5
@@ -187,8 +187,11 @@ def _detection(case: Case) -> Outcome:
 
 
 def _localisation(case: Case) -> Outcome:
-    """All boxes of the finding that was named, or a refusal where it is absent."""
+    """All boxes of the finding that was named, or a refusal where it is absent; to deny another name is neither."""
     label = case.name(_target(case.dialogue))
+    if not case.parsed.boxes and not case.parsed.malformed:
+        refused = refuses(case.text, label, case.names)
+        case = replace(case, parsed=Parsed("ok", False) if refused else Parsed("unparsable"))
     findings = [f for f in case.record.findings if case.name(f.label) == label]
     true = [f.box for f in findings if f.box]
     if not findings:
@@ -317,7 +320,7 @@ def _failures(
 
 
 def _own(case: Case) -> Outcome:
-    """A question that came with the image. A gold yes or no is met where it, and not the other, stands as a word."""
+    """A question that came with the image. A gold yes or no is met by an answer that says so (``says_yes``)."""
     gold = tokens(case.dialogue.answer)
     if not gold:
         return case.outcome(None, {}, left_out=(case.dialogue.kind,))
@@ -327,7 +330,7 @@ def _own(case: Case) -> Outcome:
         return case.outcome(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
     if gold not in (["yes"], ["no"]):
         return case.outcome(exact, {"closed": (exact, 1), "exact": (exact, 1)})
-    said = yes_no(case.text)
+    said = says_yes(case.dialogue.question, case.text, case.names)
     right = said is (gold == ["yes"])
     status: Literal["ok", "unparsable"] = "unparsable" if said is None else "ok"
     return case.outcome(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)

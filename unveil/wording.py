@@ -6,15 +6,17 @@ neutral markup of ``syntax``.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from functools import lru_cache
 from typing import Literal
 
+from unveil.assertions import STANDS_ALONE, claims, content, read, verdict
 from unveil.geometry import Box
+from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, listed, unknown, without_boxes
+from unveil.names import Names, normal
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
 
@@ -51,11 +53,6 @@ def clean_answer(text: str) -> str:
 
     inside = clean(MARKUP.pattern.sub(out, text.replace("\u27e6", "").replace("\u27e7", "")))
     return re.sub("\u27e6(\\d+)\u27e7", lambda found: boxes[int(found[1])], inside)
-
-
-def normal(text: str) -> str:
-    """A name for comparison: lower case, single spaces, also for underscore and hyphen, no punctuation at the ends."""
-    return re.sub(r"[\s_-]+", " ", text).strip(" .,;:()[]\"'").lower()
 
 
 # ------------------------------------------------------------------------------------------ questions about findings
@@ -170,67 +167,122 @@ class Parsed:
         return [n for n, _ in self.findings if n is not None]
 
 
-def yes_no(text: str) -> bool | None:
-    """True for yes, False for no, None if neither or both stand in the text as words ("abnormal" is neither)."""
-    words = set(re.findall(r"[a-z]+", text.lower()))
-    return None if ("yes" in words) == ("no" in words) else "yes" in words
-
-
-def name_of(text: str, vocabulary: Sequence[str]) -> str:
-    """The name that a piece of answer gives: the longest known name that stands in it, else the words themselves."""
-    text = normal(re.sub(r"\(.*?\)", " ", text))
-    known = [name for name in map(normal, vocabulary) if re.search(rf"\b{re.escape(name)}\b", text)]
-    return max(known, key=len) if known else text
-
-
-_SECTION = re.compile(r"(detection|locali[sz]ation|recognition)\s*:\s*", re.I)
-_CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
-_DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)\b")
-_JSON_LABEL = re.compile(r'"label"\s*:\s*("(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")')
-_NONE = re.compile(r"\b(?:no|none|nothing|not|normal)\b", re.I)
-
-
 def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = ()) -> Parsed:
     """Reads a model's answer to a question of ``kind``.
 
-    ``vocabulary`` holds the names of the data set; an answer may give them inside a longer phrase. Text that gives
-    nothing of what was asked is "unparsable", which is an outcome of its own and not a wrong answer.
+    ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
+    denies it does not give. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is
+    an outcome of its own and not a wrong answer.
     """
-    return _PARSERS[kind](text, view, vocabulary)
+    return _PARSERS[kind](unicodedata.normalize("NFC", text), view, _names(tuple(vocabulary)))
 
 
-def _parse_detection(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
-    answer = yes_no(text)
-    return Parsed("unparsable" if answer is None else "ok", answer)
+@lru_cache(maxsize=256)
+def _names(vocabulary: tuple[str, ...]) -> Names:
+    """A label that in itself says that nothing is there ("Normal", "No finding") is no name of a finding."""
+    return Names([name for name in vocabulary if not says_nothing(name)])
 
 
-def _parse_localisation(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+def says_nothing(label: str) -> bool:
+    """Whether a label denies all and names nothing."""
+    said = claims(read(normal(label), Names(())))
+    return verdict(said) is False and all(claim.sweeping for claim in said)
+
+
+def name_of(label: str, vocabulary: Sequence[str]) -> str:
+    """A label in the form in which answers are read: itself if it is known, else the longest known name in it."""
+    names = _names(tuple(vocabulary))
+    inside = [] if normal(label) in names.known else affirmed(claims(read(label, names)))
+    return max(inside, key=len, default=normal(label))
+
+
+def refuses(text: str, label: str, vocabulary: Sequence[str]) -> bool:
+    """Whether an answer says that a label is nowhere in the image, by a name that holds it or in general."""
+    found = claims(read(text, _names((*vocabulary, label))))
+    words = set(normal(label).split())
+    return verdict([claim for claim in found if claim.name is None or set(claim.name.split()) <= words]) is False
+
+
+_WHOLE = r"(?![\w]|-\w|\.\s*\d)"  # "no. 3" is a number
+_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}{STANDS_ALONE})", re.I)
+_NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
+
+
+def yes_no(text: str) -> bool | None:
+    """True for yes, False for no, None if neither is said, or both ("abnormal" is neither).
+
+    A no that does not stand alone counts where there is no yes: "Yes, there is no effusion.".
+    """
+    words = {word.lower() for word in _ANSWER.findall(text) or _NO.findall(text)}
+    return words == {"yes"} if len(words) == 1 else None
+
+
+def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool | None:
+    """Whether an answer to a yes-or-no question says yes; None if it says neither, or both.
+
+    Without such a word an answer says yes where it claims what the question asks for ("Is the image
+    normal?" "There is no abnormality."), and no where it denies that.
+    """
+    if _ANSWER.search(text):
+        return yes_no(text)
+    names = _names(tuple(vocabulary))
+    asked, words = claims(read(question.replace("?", "."), names)), content(question, names)
+    things = {normal(word) for word in (*affirmed(asked), *words)}
+    said = {claim.name: claim.affirmed for claim in claims(read(text, Names(sorted(things)))) if claim.name}
+    wanted, given = verdict(asked), verdict(claims(read(text, names)))
+    if any(claim.name is None for claim in asked):  # whether something is normal, or abnormal
+        if given is not None and (words <= said.keys() or not content(text, names)):
+            return (given and all(said.values())) is wanted
+    elif things and things <= said.keys():
+        return all(said.values())
+    elif wanted and given is False and not content(text, names) and not names.find(text):
+        return False  # "There is not.", "Normal."
+    return yes_no(text) if wanted is not False else None
+
+
+def _parse_detection(text: str, view: View, names: Names) -> Parsed:
+    abnormal = verdict(claims(read(without_boxes(text, view), names)))
+    return Parsed("unparsable" if abnormal is None else "ok", abnormal)
+
+
+def _parse_localisation(text: str, view: View, names: Names) -> Parsed:
     boxes, malformed = view.read(text)
     if boxes or malformed:
         return Parsed("ok" if boxes else "unparsable", True, tuple((None, b) for b in boxes), malformed)
-    return Parsed("ok", False) if _NONE.search(text) else Parsed("unparsable")
+    return Parsed("ok", False) if verdict(claims(read(text, names))) is False else Parsed("unparsable")
 
 
-def _parse_recognition(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
-    first = re.split(r"[.\n;]", text, maxsplit=1)[0]
-    if normal(first) == normal(NOTHING):
+def _parse_recognition(text: str, view: View, names: Names) -> Parsed:
+    text = "; ".join(label for _, label in labels(text)) or without_boxes(text, view)
+    sentences = read(text, names)
+    abnormal, said = verdict(claims(sentences)), affirmed(claims(sentences))
+    if abnormal is False:
         return Parsed("ok", False)
-    name = name_of(first, vocabulary)
-    return Parsed("ok", True, ((name, None),)) if name else Parsed("unparsable")
+    if not claims(sentences) or (abnormal and not said):
+        said = unknown(text, sentences[:1])
+    elif abnormal is None:
+        said = []
+    return Parsed("ok", True, in_order(said, [])) if said else Parsed("unparsable")
 
 
-def _parse_diagnosis(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
-    pieces = _SECTION.split(text)
-    sections = {h.lower().replace("z", "s"): body for h, body in zip(pieces[1::2], pieces[2::2], strict=True)}
-    if not sections:
-        return _parse_free(text, view, vocabulary)
-    verdict = _verdict(sections.get("detection", ""))
+_SECTION = re.compile(r"(detection|locali[sz]ation|recognition)[\s*_]{0,4}:[\s*_]*", re.I)
+
+
+def _parse_diagnosis(text: str, view: View, names: Names) -> Parsed:
+    named = {at for start, end, _ in names.find(text) for at in range(start, end)}
+    headings = [h for h in _SECTION.finditer(text) if not {h.start(), h.end() - 1} <= named]
+    if not headings:
+        return _parse_free(text, view, names)
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    sections = {h[1].lower().replace("z", "s"): text[h.end() : end] for h, end in zip(headings, ends, strict=True)}
+    what = first_lines(sections.get("recognition", ""))
     boxes = view.read_all(sections.get("localisation", ""))
-    names = _names(sections.get("recognition", ""), vocabulary)
-    pairs, malformed = _pairs(names, boxes), boxes.count(None)
-    if verdict is None and not pairs:
-        return Parsed("unparsable", malformed=malformed)
-    return Parsed("ok", bool(pairs) if verdict is None else verdict, pairs, malformed)
+    pairs, malformed = in_order(listed(what, names), boxes), boxes.count(None)
+    seen = claims(read(sections.get("detection", ""), names))
+    abnormal = verdict(seen)
+    if abnormal is None:
+        abnormal = True if pairs else verdict([*seen, *claims(read(what, names))])
+    return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
 def places_end(text: str) -> int | None:
@@ -242,52 +294,18 @@ def places_end(text: str) -> int | None:
     return headings[of_places[-1] + 1].start()
 
 
-def _verdict(text: str) -> bool | None:
-    words = set(re.findall(r"[a-z]+", text.lower()))
-    positive, negative = bool(words & {"abnormal", "yes"}), bool(words & {"normal", "no"})
-    return None if positive == negative else positive
+def _parse_free(text: str, view: View, names: Names) -> Parsed:
+    """An answer without the three steps."""
+    pairs, malformed = grounded(text, view, names), view.read_all(text).count(None)
+    abnormal = True if pairs else verdict(claims(read(without_boxes(text, view), names)))
+    return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
-def _names(text: str, vocabulary: Sequence[str]) -> list[str]:
-    text = re.sub(r"\(.*?\)", " ", text).split("\n")[0]
-    names = [name_of(piece, vocabulary) for piece in text.split(";")]
-    return [n for n in names if n and n not in ("nothing abnormal", "none", "no abnormality", "normal")]
-
-
-def _pairs(names: Sequence[str], boxes: Sequence[Box | None]) -> tuple[tuple[str | None, Box | None], ...]:
-    """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
-    return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
-
-
-def _names_in_prose(text: str, vocabulary: Sequence[str]) -> list[str]:
-    """Known names in order, each once, the longest of several in one place; none after a denial in its clause."""
-    known = sorted({n for n in map(normal, vocabulary) if n}, key=len, reverse=True)
-    found = []
-    for clause in _CLAUSE.split(re.sub(r"[\s_-]+", " ", text.lower())):
-        denial = _DENIAL.search(clause)
-        asserted = clause[: denial.start()] if denial else clause
-        if known:
-            found += re.findall(rf"\b(?:{'|'.join(map(re.escape, known))})\b", asserted)
-    return list(dict.fromkeys(found))
-
-
-def _parse_free(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
-    """An answer without the three steps: grounding JSON, or known names and boxes in prose."""
-    boxes = view.read_all(text)
-    malformed = boxes.count(None)
-    labels = [json.loads(found[1], strict=False) for found in _JSON_LABEL.finditer(text)]
-    names = [name_of(label, vocabulary) for label in labels] or _names_in_prose(text, vocabulary)
-    if pairs := _pairs(names, boxes):
-        return Parsed("ok", True, pairs, malformed)
-    verdict = _verdict(text)
-    return Parsed("unparsable" if verdict is None else "ok", verdict, malformed=malformed)
-
-
-def _parse_words(text: str, view: View, vocabulary: Sequence[str]) -> Parsed:
+def _parse_words(text: str, view: View, names: Names) -> Parsed:
     return Parsed("ok" if text.strip() else "unparsable")
 
 
-_PARSERS: dict[Kind, Callable[[str, View, Sequence[str]], Parsed]] = {
+_PARSERS: dict[Kind, Callable[[str, View, Names], Parsed]] = {
     "detection": _parse_detection,
     "localisation": _parse_localisation,
     "recognition": _parse_recognition,

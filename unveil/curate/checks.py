@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from unveil import bootstrap, duplicates
 from unveil.geometry import Box, ious
 from unveil.records import Pair, Record, connected
-from unveil.syntax import MARKUP, SYNTAXES
+from unveil.syntax import MARKUP, SYNTAXES, Written, rewritten
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
 Verdict = Literal["error", "warning", "undecided", "note", "fine", "skipped"]
@@ -235,8 +235,8 @@ BOX = "▭"
 SAME_BOX = 0.9
 """Two boxes with a larger IoU are one box that was moved a little."""
 
-# boxes as declared models write them too: the whole form before its bare numbers
-_FORMS = [MARKUP.pattern, *(s.whole for s in SYNTAXES.values() if s.whole), *(s.pattern for s in SYNTAXES.values())]
+# boxes as declared models write them too; those that take any four numbers in brackets for a box come last
+_FORMS = [MARKUP, *sorted(SYNTAXES.values(), key=lambda syntax: bool(syntax.pattern.match("[1, 2, 3, 4]")))]
 # signs that change what is said are words: a number's minus, "<", "+"; other punctuation is none
 _TOKEN = re.compile(rf"{BOX}|[^\W\d_]+|\d+(?:[.,]\d+)*|[<>=+±%]|(?<!\w)-(?=\d)")
 
@@ -246,13 +246,14 @@ def unboxed(text: str) -> tuple[str, tuple[Box, ...]]:
     """The text with ``BOX`` in the place of every box, and the boxes' numbers as they stand."""
     boxes: list[Box] = []
 
-    def take(found: re.Match[str]) -> str:
-        a, b, c, d = map(float, found.groups())
-        boxes.append((a, b, c, d))
+    def take(one: Written) -> str | None:
+        if one.numbers is None:
+            return None
+        boxes.append(one.numbers)
         return f" {BOX} "
 
-    for form in _FORMS:
-        text = form.sub(take, text)
+    for syntax in _FORMS:
+        text = rewritten(text, syntax, take)
     return text, tuple(boxes)
 
 

@@ -49,7 +49,7 @@ PARAMETERS: dict[Parameter, str] = {
     "seed": r"\bseed\b",
     "response_format": r"response_format|json.?schema|guided_|structured.?output|grammar",
     "max_completion_tokens": r"\bmax_completion_tokens\b",
-    "system": r"system.{0,3} (?:role|message|prompt)|roles must alternate",
+    "system": r"system.{0,3} (?:role|message|prompt)|role.{0,30}\bsystem|only user.{0,30}roles|roles must alternate",
     "temperature": r"\btemperature\b",
 }
 
@@ -283,7 +283,8 @@ class Endpoint(Backend):
     def _refused(self, request: Request, status: int, why: str) -> Raw:
         """What an error of the server's means: this one item's fault, one that may have passed, or the end."""
         if status in (400, 413, 415, 422):
-            return self._set_aside(request, f"refused: {why}", only=self._some_came)
+            hint = "what it does not take, --leave-out leaves out"
+            return self._set_aside(request, f"refused: {why} ({hint})", only=self._some_came)
         if status in (408, 409) or status >= 500:
             return self._set_aside(request, f"no reply after all repetitions: {why}")
         host = self._desk.manifest.host

@@ -13,13 +13,15 @@ from typing import Any
 from unveil.syntax import View, neutral, neutral_json
 
 #: How models mark what they think before they answer: Qwen and DeepSeek, and by other words; Magistral; Kimi-VL;
-#: MedGemma; gpt-oss.
+#: MedGemma; gpt-oss; Command; and by tokens.
 _MARKS = (
-    (r"<(?:think|thinking|thoughts?|reasoning)>", r"</(?:think|thinking|thoughts?|reasoning)>"),
+    (r"<(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)>", r"</(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)>"),
     (r"\[THINK\]", r"\[/THINK\]"),
     (r"◁think▷", r"◁/think▷"),
     (r"<unused94>", r"<unused95>"),
     (r"<\|channel\|>analysis<\|message\|>", r"<\|channel\|>final<\|message\|>"),
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
 )
 _THOUGHTS = [re.compile(f"{start}.*?{end}", re.S | re.I) for start, end in _MARKS]
 _START, _END = (re.compile("|".join(marks), re.I) for marks in zip(*_MARKS, strict=True))

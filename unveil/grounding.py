@@ -1,0 +1,167 @@
+"""Names and boxes that an answer gives, and which of them belong together.
+
+Models write them as grounding JSON (``{"bbox_2d": [...], "label": "nodule"}``), in tags of their own
+(``<ref>nodule</ref><box>[[...]]</box>``), or next to each other in prose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import groupby, zip_longest
+from operator import itemgetter
+
+from unveil.assertions import Claim, Sentence, claims, read, verdict
+from unveil.geometry import Box
+from unveil.names import Names, normal
+from unveil.syntax import View, boxes_in, written
+
+Pair = tuple[str | None, Box | None]
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+def affirmed(found: Iterable[Claim]) -> list[str]:
+    """The names that are claimed to be there, each once."""
+    return list(dict.fromkeys(claim.name for claim in found if claim.name and claim.affirmed))
+
+
+def listed(text: str, names: Names) -> list[str]:
+    """The names of a list in order, one or more in each of its parts; a part that denies something names nothing."""
+    found: list[str] = []
+    part: list[Sentence] = []
+    for sentence in read(text, names):
+        part.append(sentence)
+        if sentence.sign in (";", "\n", ""):
+            found += affirmed(claims(part)) or unknown(text, part)
+            part = []
+    return found
+
+
+_BULLET = re.compile(r"\A\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
+
+
+def first_lines(text: str) -> str:
+    """The first line of a text, or all lines of the list that it begins."""
+    lines = [line for line in text.split("\n") if line.strip()] or [""]
+    return "\n".join([lines[0], *(line for line in lines[1:] if _BULLET.match(line))])
+
+
+def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
+    """The name that sentences of a text give in words that the vocabulary lacks: these words, without a bracket's.
+
+    Nothing where they deny or doubt something.
+    """
+    if any(one.silent for one in sentences) or (claims(sentences) and not verdict(claims(sentences))):
+        return []
+    words = re.sub(r"\([^()]*+\)", " ", text[sentences[0].start : sentences[-1].end])
+    name = normal(_BULLET.sub("", words, count=1))
+    return [name] if re.search(r"\w", name) else []
+
+
+# --------------------------------------------------------------------------------------------------------------- pairs
+
+
+def in_order(names: Sequence[str], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
+    """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
+    return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
+
+
+def without_boxes(text: str, view: View) -> str:
+    """A text of the same length, whose boxes are blanks: their brackets and commas are none of its sentences'."""
+    letters = list(text)
+    for start, end in boxes_in(text, view.syntax):
+        letters[start:end] = " " * (end - start)
+    return "".join(letters)
+
+
+_LABEL = re.compile(
+    r"[\"'](?:label|name|class|category|finding)[\"']\s*+:\s*+"
+    r"(?:(\"(?:[^\"\\]|\\[\"\\/bfnrt]|\\u[0-9a-fA-F]{4})*+\")|'([^'\\]*+)')",
+    re.I,
+)
+_OBJECT = re.compile(r"\{[^{}]*+(?:\}|\Z)")
+_TAGGED = re.compile(
+    r"<ref>([^<]{0,200}+)</ref>|<\|(?:object_ref_start|ref)\|>([^<]{0,200}+)<\|(?:object_ref_end|/ref)\|>"
+)
+
+
+def labels(text: str) -> list[tuple[int, str]]:
+    """The labels of JSON, also of JSON that is cut or stands in prose, and where."""
+    found = _LABEL.finditer(text)
+    return [(one.start(), json.loads(one[1], strict=False) if one[1] else one[2]) for one in found]
+
+
+def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
+    """What an answer of free form names and where, in its order; either is None where only the other is given."""
+    boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.syntax) for one in place]
+    if said := labels(text):
+        items = [claim for start, label in said for claim in _labelled(label, start, names)]
+        groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
+    else:
+        items = [(claim.start, claim) for claim in claims(read(without_boxes(text, view), names)) if claim.name]
+        starts = {start for start, _ in items}
+        for tag in _TAGGED.finditer(text):
+            if starts.isdisjoint(range(*tag.span())):  # no known name
+                items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
+        groups = [sorted([*items, *boxes], key=itemgetter(0))]
+    pairs = [pair for group in groups for pair in _neighbours(group)]
+    kept: list[Pair] = []
+    known = {name for name, box in pairs if box}
+    for name, box in pairs:
+        if box or name not in known:  # without a place once, and only if it has none elsewhere
+            kept.append((name, box))
+            known.add(name)
+    return tuple(kept)
+
+
+_Item = tuple[int, Claim | Box | None]
+
+
+def _labelled(label: str, start: int, names: Names) -> list[_Item]:
+    """The names of a label, else the label itself, denied."""
+    said = [Claim(name, True, start) for name in listed(label, names)]
+    return [(start, claim) for claim in said or [Claim(normal(label), False, start)]]
+
+
+def _by_object(text: str, items: list[_Item]) -> list[list[_Item]]:
+    """Names and boxes of one JSON object together, and all others."""
+    spans = [found.span() for found in _OBJECT.finditer(text)]
+    starts = [start for start, _ in spans]
+    groups: dict[int, list[_Item]] = {}
+    for item in items:
+        at = bisect_right(starts, item[0]) - 1
+        groups.setdefault(at if at >= 0 and item[0] < spans[at][1] else -1, []).append(item)
+    rest = groups.pop(-1, [])
+    whole: list[list[_Item]] = []
+    for group in groups.values():
+        if len({isinstance(said, Claim) for _, said in group}) == 2:
+            whole.append(group)
+        else:
+            rest += group
+    return sorted([*whole, sorted(rest, key=itemgetter(0))] if rest else whole, key=lambda group: group[0][0])
+
+
+def _neighbours(items: Sequence[_Item]) -> list[Pair]:
+    """Where the first box stands before the first name, boxes belong to the names behind them, else to those before."""
+    runs = [[said for _, said in run] for _, run in groupby(items, key=lambda item: isinstance(item[1], Claim))]
+    first = bool(items) and not isinstance(items[0][1], Claim)
+    pairs: list[Pair] = []
+    for one, next_one in zip_longest(runs[::2], runs[1::2], fillvalue=()):
+        both = [*one, *next_one]
+        named = [said for said in both if isinstance(said, Claim)]
+        pairs += _side_by_side(named, [said for said in both if not isinstance(said, Claim)], first)
+    return pairs
+
+
+def _side_by_side(named: Sequence[Claim], boxes: Sequence[Box | None], first: bool) -> Sequence[Pair]:
+    """One name has all boxes of its run; of more names than boxes the nearest have them; what is denied has none."""
+    said = affirmed(named)
+    if named and not said:
+        return ()
+    if len(said) == 1:
+        said *= max(1, len(boxes))
+    spare: list[Box | None] = [None] * (len(said) - len(boxes))
+    return in_order(said, [*boxes, *spare] if first else [*spare, *boxes])
