@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from unveil.ingest import yolo
+from unveil.ingest.columns import closest
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import IngestError
 from unveil.ingest.sheet import Sheet, head
@@ -97,9 +98,10 @@ def _table(folder: Folder, path: Path) -> str:
         return f"a table that cannot be used: {error}"
     if "region_shape_attributes" in header:
         return "the VGG Image Annotator's own table; export the annotations as COCO"
+    image, label = closest("image", header[:1]), closest("label", header[1:])
     return (
         f"a table with the columns {listed(header)}; if they name images and findings, "
-        "say --format csv --columns image=… label=…"
+        f"say which, such as --columns image={image} label={label}"
     )
 
 
