@@ -127,6 +127,29 @@ def test_copy_in_two_splits(turn: str, clean: list[Record], tmp_path: Path) -> N
     assert issues["copy_annotated_differently"] == ("warning", 1)
 
 
+def test_copies_of_an_image_without_split_or_patient(clean: list[Record], tmp_path: Path) -> None:
+    """Four times 0.png: the first has neither, so each is told by the first that has one."""
+    first = record(tmp_path, "copy.png", picture(0), split=None, patient=None)
+    others = [
+        record(tmp_path, f"{n}.png", picture(0), split=s, patient=p)
+        for n, s, p in ((6, "val", "p6"), (7, None, "p7"), (8, "test", "p6"))
+    ]
+    report = check([first, *others], tmp_path / "records.jsonl")
+    assert {i.name: i.examples for i in report.issues if i.name.startswith("copy")} == {
+        "copy_across_splits": ("6.png (val) = 8.png (test)",),
+        "copy_across_patients": ("6.png (patient p6) = 7.png (patient p7)",),
+        "copy": ("6.png (val) = copy.png (no split)", "6.png (val) = 7.png (no split)"),
+    }
+    assert report.pairs == (("copy.png", "6.png"), ("copy.png", "7.png"), ("copy.png", "8.png"))
+    assert "no split" in report.text() and "None" not in report.text()
+
+
+def test_ten_thousand_equal_frames(clean: list[Record], tmp_path: Path) -> None:
+    """One group, and so 9,999 pairs with the first, not 50 million."""
+    one = module.Look(sha256="0", size=(64, 64), hashes=bytes(256), thumbnail=bytes(64 * 64))
+    assert module._copies([one] * 10_000, near=True) == [list(range(10_000))]
+
+
 def test_equal_flat_images_and_copies_switched_off(clean: list[Record], tmp_path: Path) -> None:
     """Flat images have no fingerprint to tell them apart, but equal files are equal; mirrored ones need the search."""
     flat = [record(tmp_path, f"flat{n}.png", np.zeros((64, 64), np.uint8), split="train") for n in range(2)]
@@ -134,7 +157,7 @@ def test_equal_flat_images_and_copies_switched_off(clean: list[Record], tmp_path
     report = check([*clean, *flat, mirrored], tmp_path / "r.jsonl", copies=False)
     assert report.pairs == (("flat0.png", "flat1.png"),)
     report = check([*clean, *flat, mirrored], tmp_path / "r.jsonl")
-    assert set(report.pairs) == {("flat0.png", "flat1.png"), ("0.png", "m.png")}
+    assert report.pairs == (("0.png", "m.png"), ("flat0.png", "flat1.png"))
 
 
 def test_report_as_text_and_json(clean: list[Record], tmp_path: Path) -> None:

@@ -177,6 +177,18 @@ def test_clusters_without_anything_to_count_are_none():
     assert estimates(rows)["f1_50"].reason == "one cluster only"
 
 
+def test_clusters_behind_a_figure_have_something_to_count():
+    """F1 of 25 patients: 8 have a box, and 17 are normal without one, where 0 of 0 is found. Where the second model
+    says a box on all of the normal ones, both still rest on 8: what is 0 there in all may be up to 1 - 0.025^(1/8) =
+    0.369 either way."""
+    ill = [outcome(f"i{i}", f"i{i}", f1_50=(0, 1)) for i in range(8)]
+    silent, loud = ([*ill, *(outcome(f"n{i}", f"n{i}", f1_50=(0, boxes)) for i in range(17))] for boxes in (0, 1))
+    assert [estimates(rows)["f1_50"].fewest for rows in (silent, loud)] == [8, 25]
+    found = differences(silent, loud)["f1_50"]
+    assert (found.n, found.clusters, found.fewest) == (25, 25, 8)
+    assert (found.low, found.high) == pytest.approx((-0.369, 0.369), abs=1e-3)
+
+
 def test_a_metric_that_one_model_lacks_has_no_difference():
     """No box said on normal images: F1 is 0 of 0 for one, 0 of 2 for the other."""
     silent = [outcome(str(i), str(i), f1_50=(0, 0)) for i in range(2)]

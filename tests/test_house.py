@@ -35,6 +35,7 @@ CORE = {
     "sampling",
     "spelling",
     "bootstrap",
+    "untrusted",
     "verdict",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.

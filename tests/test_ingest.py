@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from unveil import geometry
@@ -460,16 +459,6 @@ def test_csv_with_an_unnamed_index_column(data: Path) -> None:
     """As pandas writes it."""
     csv_file(data, ",image,label\n0,a,x\n1,b,\n")
     assert run(data.parent, "csv")[0].records == 2
-
-
-@given(mask=hnp.arrays(bool, (7, 50)))
-def test_run_lengths(mask: np.ndarray) -> None:
-    """Compressed by pycocotools, taken apart by ours: runs by columns, from the first empty one."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask.T.ravel()]).astype(int)))
-    expected = np.diff(np.concatenate([[0], edges, [mask.size]])).tolist()
-    code = geometry.encode_mask(mask)
-    assert reading.run_lengths(code["counts"]) == expected
-    assert (reading.checked_mask(code, 50, 7)[0] == mask).all()
 
 
 # Bad input of every kind

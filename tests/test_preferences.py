@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from unveil.preferences import from_trl, read_pairs, to_trl, write_trl
+from unveil.preferences import checked, from_trl, read_pairs, to_trl, write_trl
 from unveil.records import Pair, RecordError, to_json, write_jsonl
 from unveil.syntax import SYNTAXES, View
 
@@ -94,6 +94,8 @@ def test_pairs_of_all_splits_are_read(tmp_path: Path) -> None:
         {"prompt": [{"role": "user", "content": [{"type": "text", "text": "<image>Where is the nodule?"}]}]},
         {"chosen": [{"role": "assistant", "content": "At <box 1.0 2.0 3.0 4.0>."}]},
         {"images": [{"path": "a.png", "bytes": None}]},
+        {"images": "a.png"},
+        {"images": {"path": "a.png"}},
         {"weight": 1, "rejected_images": None},
         {"split": None, "kind": "open", "tool": "some column of others"},
     ],
@@ -103,6 +105,15 @@ def test_forms_that_are_one_and_the_same(change: dict[str, Any]) -> None:
     assert (
         from_trl({**TRL, **change}, "x") == from_trl(TRL, "x") == replace(PAIR, record="p1", split=None, writer="trl")
     )
+
+
+def test_a_prompt_that_both_answers_begin_with() -> None:
+    """TRL calls it implicit; where the answers begin with two questions there is none."""
+    prompt, implicit = TRL["prompt"], without("prompt", TRL)
+    both = {side: prompt + TRL[side] for side in ("chosen", "rejected")}
+    assert from_trl({**implicit, **both}, "x") == from_trl(TRL, "x")
+    with pytest.raises(RecordError, match="no prompt"):
+        from_trl({**implicit, **both, "rejected": [ONE_TURN, *TRL["rejected"]]}, "x")
 
 
 def test_further_columns_of_a_pair() -> None:
@@ -125,35 +136,50 @@ ONE_TURN = {"role": "user", "content": "Where?"}
         ({**OURS, "chosen": ""}, "the chosen answer is empty"),
         ({**OURS, "rejected": OURS["chosen"]}, "chosen and rejected are equal, and so are their images"),
         ({**OURS, "rejected": OURS["chosen"], "rejected_image": "a.png"}, "chosen and rejected are equal, and so are"),
-        ({**OURS, "weight": float("nan")}, "the weight nan is not a finite number of at least 0"),
-        ({**OURS, "weight": float("inf")}, "the weight inf is not"),
         ({**OURS, "weight": -0.5}, "the weight -0.5 is not"),
         ({**OURS, "split": "validation"}, "Pair.split: one of 'train', 'val', 'test' is needed, not 'validation'"),
         (without("rejected", TRL), "no rejected"),
         ({**without("images", TRL), "chosen": []}, "no chosen and no images"),
         ({**TRL, "rejected": TRL["chosen"]}, "chosen and rejected are equal, and so are their images"),
         ({**TRL, "rejected": [{"role": "assistant", "content": " "}]}, "the rejected answer is empty"),
-        ({**TRL, "weight": float("nan")}, "the weight nan is not"),
         ({**TRL, "weight": -1}, "the weight -1.0 is not"),
-        ({**TRL, "weight": "much"}, "could not convert string to float"),
-        ({**TRL, "images": ["a.png", "b.png"]}, "one image on each side is supported, not 2"),
-        ({**TRL, "rejected_images": ["a.png", "b.png"]}, "one image on each side is supported"),
-        ({**TRL, "images": [{"bytes": "..."}]}, "an image must be given by its path"),
-        ({**TRL, "prompt": [ONE_TURN, ONE_TURN]}, "one user turn is supported, not ['user', 'user']"),
-        ({**TRL, "chosen": [ONE_TURN]}, "one assistant turn is supported, not ['user']"),
+        ({**TRL, "weight": "much"}, "Pair.weight: float is needed, not 'much'"),
+        ({**TRL, "id": ["p1"]}, "Pair.id: str is needed, not ['p1']"),
+        ({**TRL, "images": ["a.png", "b.png"]}, "one image on each side is supported, and images has 2"),
+        (
+            {**TRL, "rejected_images": ["a.png", "b.png"]},
+            "one image on each side is supported, and rejected_images has",
+        ),
+        ({**TRL, "images": [{"bytes": "..."}]}, "images: an image must be given by its path, not as {'bytes': '...'}"),
+        ({**TRL, "images": 7}, "images: an image must be given by its path, not as 7"),
+        (without("prompt", TRL), "no prompt"),
+        ({**without("prompt", TRL), "chosen": "Yes.", "rejected": "No."}, "no prompt"),
+        ({**TRL, "prompt": [ONE_TURN, ONE_TURN]}, "prompt: one user turn is supported, not ['user', 'user']"),
+        ({**TRL, "chosen": [ONE_TURN]}, "chosen: one assistant turn is supported, not ['user']"),
         ({**TRL, "split": "validation"}, "Pair.split: one of 'train', 'val', 'test' is needed"),
-        ({**TRL, "chosen": [{"role": "assistant", "content": [{"text": "Yes."}]}]}, "neither our form nor TRL's"),
-        ({**TRL, "prompt": ["Where?"]}, "neither our form nor TRL's"),
+        ({**TRL, "chosen": [{"role": "assistant", "content": [{"text": "Yes."}]}]}, "chosen: a message's content is a"),
+        ({**TRL, "chosen": [{"role": "assistant", "content": 7}]}, "chosen: a message's content is a text or a list"),
+        ({**TRL, "chosen": [{"role": "assistant", "content": [{"type": "text"}]}]}, "chosen: a part of the type text"),
+        ({**TRL, "prompt": ["Where?"]}, "prompt needs a text or a list of messages, not ['Where?']"),
     ],
 )
 def test_a_bad_pair_is_named_with_file_line_and_id(bad: dict[str, Any], message: str, tmp_path: Path) -> None:
     """In the second line; the line before it is sound."""
     file = lines(tmp_path / "pairs.jsonl", {**OURS, "id": "p0"}, bad)
-    with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:2: p1: .*{re.escape(message)}"):
+    name = re.escape(str(bad["id"]))
+    with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:2: {name}: .*{re.escape(message)}"):
         read_pairs(file)
 
 
-@pytest.mark.parametrize(("line", "message"), [('{"id": "p1", ', "Expecting"), ("7", "an object is needed, not 7")])
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -0.5])
+def test_a_weight_is_a_finite_number_of_at_least_0(weight: float) -> None:
+    with pytest.raises(RecordError, match=f"the weight {weight} is not a finite number of at least 0"):
+        checked(replace(PAIR, weight=weight))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [('{"id": "p1", ', "not JSON: Expecting"), ("7", "an object is needed, not 7")]
+)
 def test_a_line_that_is_no_pair(line: str, message: str, tmp_path: Path) -> None:
     file = lines(tmp_path / "pairs.jsonl", OURS, line)
     with pytest.raises(RecordError, match=rf"^{re.escape(str(file))}:2: {message}"):
@@ -162,7 +188,7 @@ def test_a_line_that_is_no_pair(line: str, message: str, tmp_path: Path) -> None
 
 def test_a_line_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(json.dumps(OURS).encode() + b"\n" + '{"id": "ö"}'.encode("latin-1"))
-    with pytest.raises(RecordError, match=r"pairs\.jsonl:2: .*utf-8"):
+    with pytest.raises(RecordError, match=r"pairs\.jsonl:2: not UTF-8"):
         read_pairs(tmp_path / "pairs.jsonl")
 
 

@@ -10,11 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil.records import (
+    MAX_LINE,
     SPLITS,
     Dialogue,
     Finding,
@@ -138,6 +140,83 @@ def test_errors_name_file_line_and_field(change: dict, message: str, tmp_path: P
         next(rows)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'[{"id": "a"}, {"id": "b"}]', "a JSON list (LLaVA form?)"),
+        (b'\n [\n  {"id": "a"}\n]', "a JSON list (LLaVA form?)"),
+        (b'{\n  "id": "a"\n}\n', "one JSON value over several lines"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"\x1f\x8b\x08\x00", "compressed with gzip"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        ('{"id": "a"}'.encode("utf-16"), "text in UTF-16"),
+        (b"<annotation>", "XML or HTML"),
+        (b"\x89PNG\r\n", "an image or a document"),
+    ],
+)
+def test_another_file_given_for_jsonl_is_called_by_its_name(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=re.escape(f"expected one JSON object a line; this is {said}")):
+        list(read_jsonl(path, Record))
+
+
+def test_only_the_first_row_tells_what_a_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n[]\n")
+    with pytest.raises(RecordError, match=re.escape(f"{path}:2: Record: an object is needed, not []")):
+        list(read_jsonl(path, Record))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": "patient " * 1000},
+        {"findings": "patient " * 1000},
+        {"findings": [["patient "] * 1000]},
+        {"source": ["patient " * 1000]},
+        {"split": "patient " * 1000},
+        {"patient " * 1000: 1},
+        {f"patient {i}": 1 for i in range(1000)},
+        {"findings": [{"label": "x", "attributes": {"patient " * 1000: 1}}]},
+    ],
+)
+def test_a_message_repeats_little_of_a_row(change: dict, tmp_path: Path) -> None:
+    """At most 200 characters: screens and logs are read by others than those who may read a patient's report."""
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps({**GOOD, **change}) + "\n")
+    with pytest.raises(RecordError) as error:
+        list(read_jsonl(path, Record))
+    assert 10 < str(error.value).count("patient") * len("patient ") < 200
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"id": "a", "id": "b", "image": "a.png", "width": 1, "height": 1}',
+        '{"id": "\\ud800", "image": "a.png", "width": 1, "height": 1}',
+        '{"id": "a", "image": "a.png", "width": ' + "9" * 5000 + ', "height": 1}',
+        '{"id": "a", "image": "a.png", "width": 1, "height": 1, "findings": [{"label": "x", "box": [NaN, 1, 2, 3]}]}',
+        "[" * 100_000,
+        '{"id": "' + "a" * MAX_LINE + '"}',
+    ],
+    ids=["key twice", "half a character", "digits", "nan", "nested", "huge"],
+)
+def test_a_row_that_cannot_be_written_again_or_read_at_all(row: str, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n" + row + "\n")
+    rows = read_jsonl(path, Record)
+    next(rows)
+    with pytest.raises(RecordError, match=re.escape(f"{path}:2: ")):
+        next(rows)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
+    assert [r.id for r in read_jsonl(path, Record)] == ["a"]
+
+
 @pytest.mark.parametrize("line", ["{", "[]", "null", '"text"', '{"id": "a"}', "{} {}"])
 def test_lines_that_are_no_record(line: str, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
@@ -252,6 +331,34 @@ def test_splits_keep_patients_together_and_meet_the_shares(sizes: list[int], sha
 def test_splits_depend_on_the_seed() -> None:
     rows = of_patients([1] * 40)
     assert assign_splits(rows, seed=0) != assign_splits(rows, seed=1)
+
+
+def test_the_dealing_is_that_of_its_formula() -> None:
+    """Against the formula in arrays, cluster by cluster: the same splits to the last record for the same seed."""
+    rows = of_patients([(7 * p) % 5 + 1 for p in range(300)], "abc")
+    clusters: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        clusters.setdefault(row.cluster, []).append(i)
+    shuffled = [list(clusters)[i] for i in np.random.default_rng(3).permutation(len(clusters))]
+    wanted, total = np.array([0.6, 0.1, 0.3]), np.zeros(3)
+    stratum = {label: np.zeros(3) for label in "abc"}
+    expected = {}
+    for cluster in sorted(shuffled, key=lambda c: -len(clusters[c])):
+        members = clusters[cluster]
+        counts, size = stratum[rows[members[0]].findings[0].label], len(members)
+        lack = wanted * (counts.sum() + size) - counts + 0.5 * (wanted * (total.sum() + size) - total)
+        chosen = int(lack.argmax())
+        counts[chosen] += size
+        total[chosen] += size
+        expected |= dict.fromkeys(members, SPLITS[chosen])
+    dealt = assign_splits(rows, (0.6, 0.1, 0.3), 3)
+    assert dealt == [dataclasses.replace(row, split=expected[i]) for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("shares", [(0, 0, 0), (1, -1, 1), (1, float("nan"), 1), (1, float("inf"), 1)])
+def test_shares_that_are_none(shares: tuple) -> None:
+    with pytest.raises(RecordError, match="shares of train, val, test are numbers from 0"):
+        assign_splits(of_patients([1]), shares)
 
 
 def test_every_split_sees_every_kind() -> None:

@@ -126,6 +126,14 @@ def test_too_few_patients_for_a_verdict_or_a_badge(run: Run) -> None:
     assert "Too few" not in run.page(MANY).replace("“Too few to tell”", "") and "Only" not in run.page(MANY)
 
 
+def test_normal_patients_do_not_stand_behind_what_is_found(run: Run) -> None:
+    """Of 32 patients 8 are abnormal: found and named in all, but F1 rests on 8, as does each of its kind."""
+    rare = [image(4 * i if i < 8 else 4 * i + 3) for i in range(32)]
+    text = run.raw(rare)
+    assert "chip better" not in text and "better than base on none" in words(text)
+    assert "Found (F1) (8)" in words(text) and "Found (F1) (8)" not in run.page(MANY)
+
+
 def test_the_data_cannot_tell_where_the_models_agree(run: Run) -> None:
     seen = run.page(MANY, base=alarmed, sft=alarmed)
     assert "better than base on none and worse on none; on 3 the data cannot tell" in seen and "cannot tell" in seen

@@ -63,10 +63,9 @@ def schemaless(message: str) -> Refusal:
     return lambda body: (400, openai_error(message)) if "response_format" in body else None
 
 
-def template(body: Body) -> tuple[int, str] | None:
+def systemless(message: str) -> Refusal:
     """As a chat template that knows two roles."""
-    roles = [message["role"] for message in body["messages"]]
-    return (400, openai_error("System role not supported")) if "system" in roles else None
+    return lambda body: (400, openai_error(message)) if "system" in [m["role"] for m in body["messages"]] else None
 
 
 def too_long(body: Body) -> tuple[int, str] | None:
@@ -85,11 +84,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
     def start(
         refuses: Refusal = lambda body: None,
         end: str = "stop",
+        usage: Any = {"prompt_tokens": 1, "completion_tokens": 1},  # noqa: B006, it is never changed
         cut: Callable[[Body], bool] = lambda body: False,
         **message: Any,
     ) -> Proxy:
         said = {"role": "assistant", "content": '{"score": 0.5}'} | message
-        usage = {"prompt_tokens": 1, "completion_tokens": 1}
 
         def answer(handler: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
             why = "length" if cut(json.loads(body)) else end
@@ -131,7 +130,9 @@ REFUSALS: list[tuple[str, Refusal, set[str]]] = [
     ("no type", schemaless("This response_format type is unavailable now"), {"response_format"}),
     ("guided", schemaless("guided_json is not supported by this backend"), {"response_format"}),
     ("in words", schemaless("Structured outputs are not enabled on this server"), {"response_format"}),
-    ("no system", template, {"system"}),
+    ("no system", systemless("System role not supported"), {"system"}),
+    ("no such role", systemless("'messages[0].role' does not support 'system' with this model."), {"system"}),
+    ("two roles", systemless("Only user and assistant roles are supported!"), {"system"}),
 ]  # fmt: skip
 
 
@@ -197,6 +198,15 @@ def test_what_helps_nothing_is_not_remembered(
     assert "max_completion_tokens" in json.loads(proxy.bodies[-1])
 
 
+def test_a_refusal_that_names_nothing_tells_the_option(
+    server: Callable[..., Proxy], asked: list[Request], tmp_path: Path
+) -> None:
+    proxy = server(lambda body: (400, openai_error("Bad Request")))
+    errors = [str(reply.error) for reply in expert(proxy, tmp_path).answer(asked)]
+    assert len(proxy.bodies) == 4
+    assert all("Bad Request" in error and "what it does not take, --leave-out leaves out" in error for error in errors)
+
+
 def test_the_command_writes_down_what_was_left_out(server: Callable[..., Proxy], tmp_path: Path) -> None:
     folder, proxy = folder_of(tmp_path), server(reasoning)
     pairs = [Pair(f"p{n}", "a", "a.png", "train", "open", "What is seen?", "a nodule", f"cyst {n}") for n in range(3)]
@@ -232,6 +242,39 @@ def test_the_text_of_a_message(
 ) -> None:
     judge = expert(server(**message), tmp_path)
     assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 2}, 5),
+        ({"prompt_tokens": 3, "completion_tokens": None}, 3),
+        ({"prompt_tokens": "many", "completion_tokens": -5}, 0),
+        ({"completion_tokens": float("inf")}, 0),
+        ([1], 0),
+        (None, 0),
+    ],
+)
+def test_tokens_that_cannot_be_counted_are_said_to_be_none(
+    usage: Any,
+    tokens: int,
+    server: Callable[..., Proxy],
+    asked: list[Request],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judge = expert(server(usage=usage), tmp_path)
+    assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+    assert judge.spent.tokens_in + judge.spent.tokens_out == tokens
+    assert ("does not say how many tokens it took" in capsys.readouterr().err) == (tokens == 0)
+
+
+def test_half_a_character_is_no_end(server: Callable[..., Proxy], asked: list[Request], tmp_path: Path) -> None:
+    """A reply that was cut within a sign; what is kept must be written in UTF-8."""
+    judge = expert(server(content='{"score": 0.5} \ud83d'), tmp_path / "a")
+    assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+    judge = expert(server(content=None, refusal="No \udfff"), tmp_path / "b")
+    assert [reply.error for reply in judge.answer(asked[:1])] == ["the model refuses: No \\udfff"]
 
 
 @pytest.mark.parametrize(

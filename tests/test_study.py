@@ -49,6 +49,14 @@ def test_differences_are_taken_within_each_seed(tmp_path: Path) -> None:
     assert not any("selftrain" in pair for pair in rows)
 
 
+def test_seeds_that_all_say_the_same_show_nothing() -> None:
+    """0.3 - 0.2 and 0.5 - 0.4 differ by rounding alone: their spread is none, not a sure one."""
+    found = study.mean([0.3 - 0.2, 0.5 - 0.4])
+    assert found.verdict == "not shown" and study_tables._cell(vars(found), True) == "+0.100"
+    apart = study.mean([0.1, 0.1001])
+    assert apart.verdict == "yes" and study_tables._cell(vars(apart)) == "0.100 [0.099, 0.101]"
+
+
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path: Path) -> None:
     document = tmp_path / "results.md"
     document.write_text(f"# Before\n{BEGIN}\nold\n{END}\nafter\n")

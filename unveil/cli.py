@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import tyro
 
 from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages, study
+from unveil.untrusted import JsonError, parse_json, shortened
 
 
 def train_sft(config: Any) -> None:
@@ -296,16 +296,15 @@ def _saved(kind: type, path: Path, name: str) -> Any:
     """The configuration that an earlier run has left in its run.json."""
     if not path.is_file():
         raise records.RecordError(f"{path}: no such file")
+    wanted = "--config takes the one that lies beside what a run has made"
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        about = None
+        about = parse_json(path.read_bytes())
+    except JsonError as error:
+        raise records.RecordError(f"{path}: not a run.json ({error}); {wanted}") from error
     if not isinstance(about, dict) or not {"command", "config"} <= about.keys():
-        raise records.RecordError(
-            f"{path}: not a run.json; --config takes the one that lies beside what a run has made"
-        )
+        raise records.RecordError(f"{path}: not a run.json; {wanted}")
     if about["command"] not in (name, "run" if name == "demo" else name):
-        raise records.RecordError(f"{path} is of `unveil {about['command']}`, not of `unveil {name}`")
+        raise records.RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
     return records.build(kind, about["config"], str(path))
 
 

@@ -1,22 +1,38 @@
-"""Copies: the same image twice, also rescaled, recompressed, mirrored or turned, found without knowing where to look.
+"""Near-duplicate images: the same picture scaled, recompressed, recoloured, mirrored or turned.
 
 Two steps. A difference hash suggests pairs. The fine detail of their thumbnails, contrast evened out, confirms them:
 two patients in the same position look alike at a glance, but only a copy has the same vessels and the same noise.
+
+Shapes: N images, V = 8 turns, W = 4 words of 64 bits, P pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from unveil.pixels import display
 
 HASH_SIDE = 16
 THUMBNAIL_SIDE = 64
-_BLOCK = 1024  # rows compared at once: 10,000 images make tables of 40 MB
+#: A copy's hash differs in at most so many of its 256 bits, and its detail correlates at least so much. Both were set
+#: on public sets whose copies are known (tests/test_duplicates.py).
+MOST_BITS = 20
+CORRELATION = 0.85
+
+# Images whose hashes are compared at once: those pairs take 250 MB if all of them are near. A processor's cache holds
+# what a step compares.
+_ROWS, _COLUMNS, _STEP = 512, 4096, 32
+_CHUNK = 2048  # pairs of thumbnails that are compared one by one: 70 MB
 
 # The eight ways a copy may be turned; the first four are mirrors. A thumbnail is square, so that each fits it.
 _TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
@@ -31,99 +47,154 @@ _TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 )
 
 
-def _shrunk(array: np.ndarray, width: int, height: int) -> np.ndarray:
+# What an image is known by
+
+
+def prints(array: np.ndarray) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """The image's difference hashes (8, 4), one of 256 bits for each turn of it, and its grey thumbnail (64, 64).
+
+    Scaling, recompression and contrast barely change either.
+    """
     grey = Image.fromarray(display("array", array, None)).convert("L")
+    wide, tall = _shrunk(grey, HASH_SIDE + 1, HASH_SIDE), _shrunk(grey, HASH_SIDE, HASH_SIDE + 1)
+    bits = np.stack([*_difference_hashes(wide), *_difference_hashes(tall.T)])
+    return np.packbits(bits.reshape(8, -1), axis=1).view(np.uint64), _shrunk(grey, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+
+
+def _shrunk(grey: Image.Image, width: int, height: int) -> np.ndarray:
     return np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _difference_hash(small: np.ndarray) -> np.ndarray:
-    """Is a pixel brighter than its left neighbour by 1.5 % of the range? Less is noise, which fills dark borders."""
-    levels = small.astype(np.float32)
-    return (np.diff(levels, axis=1) > 0.015 * np.ptp(levels)).ravel()
+def _difference_hashes(small: np.ndarray) -> list[NDArray[np.bool_]]:
+    """Is a pixel brighter than its left neighbour by 1.5 % of the range? As it is, mirrored, upside down, and both.
 
-
-def fingerprint(array: np.ndarray) -> np.ndarray:
-    """(256,) bool: 16 x 16 difference hash of the grey image; scaling, recompression and contrast barely change it."""
-    return _difference_hash(_shrunk(array, HASH_SIDE + 1, HASH_SIDE))
-
-
-def mirrored_fingerprints(array: np.ndarray) -> np.ndarray:
-    """(8, 256) bool: as it is, mirrored, upside down, both, then these four of the transposed image (quarter turns)."""
-    wide, tall = _shrunk(array, HASH_SIDE + 1, HASH_SIDE), _shrunk(array, HASH_SIDE, HASH_SIDE + 1)
-    return np.stack([_difference_hash(turn(wide if k < 4 else tall)) for k, turn in enumerate(_TURNS)])
-
-
-def thumbnail(array: np.ndarray) -> np.ndarray:
-    """(64, 64) uint8 grey, by which `near_duplicates` confirms what the hashes suggest."""
-    return _shrunk(array, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-
-
-def near_duplicates(
-    fingerprints: np.ndarray,
-    threshold: int = 20,
-    *,
-    thumbnails: np.ndarray | None = None,
-    correlation: float = 0.85,
-) -> list[tuple[int, int, int]]:
-    """Pairs (i, j, bits that differ), i < j, of which one is a copy of the other, also mirrored or turned.
-
-    `fingerprints` (N, V, bits) of `mirrored_fingerprints`; V = 1 or 4 looks at fewer turns. Give `thumbnails`
-    (N, 64, 64) too: images of one kind, or dark and flat ones, have similar hashes without being copies, so a pair also
-    needs this correlation between the `detail` of the thumbnails, turned the same way. Without thumbnails, images with
-    fewer than 2 x `threshold` set bits are left out. Flat images are never joined, as nothing tells them apart:
-    `sha256` finds those that are equal.
-
-    Distances come from matrix products (bits as +-1: a . b = bits - 2 d), block by block: 10,000 images take seconds
-    and a few 100 MB. The defaults were set on public sets whose copies are known (tests/test_pixels.py).
+    Less is noise, which fills dark borders.
     """
-    bits = fingerprints.shape[2]
-    units = None if thumbnails is None else _unit(thumbnails)
-    telling = fingerprints[:, 0].sum(axis=1) >= 2 * threshold if units is None else units.any(axis=(1, 2))
-    indices = np.flatnonzero(telling)  # into the caller's order
-    signs = np.where(fingerprints[indices, 0], np.float32(1), np.float32(-1))
-    units = None if units is None else units[indices]
-    best: dict[tuple[int, int], int] = {}
-    for turn in range(fingerprints.shape[1]):
-        turned = np.where(fingerprints[indices, turn], np.float32(1), np.float32(-1))
-        for start in range(0, len(indices), _BLOCK):
-            agreement = signs[start : start + _BLOCK] @ turned[start:].T
-            left, right = np.nonzero(np.triu(agreement >= bits - 2 * threshold, 1))
-            distances = (bits - agreement[left, right].astype(int)) // 2
-            left, right = left + start, right + start
-            if units is not None and len(left):
-                confirmed = _correlation(units, left, right, start, turn) >= correlation
-                left, right, distances = left[confirmed], right[confirmed], distances[confirmed]
-            pairs = zip(indices[left].tolist(), indices[right].tolist(), distances.tolist(), strict=True)
-            for i, j, distance in pairs:
-                best[i, j] = min(distance, best.get((i, j), bits))
-    return [(i, j, distance) for (i, j), distance in sorted(best.items())]
-
-
-def detail(thumbnail: np.ndarray) -> np.ndarray:
-    """What is finer than about 3 pixels, over its strength nearby, so that contrast and sharpening matter little."""
-    grey = thumbnail.astype(np.float32)
-    fine = grey - ndimage.gaussian_filter(grey, 1.5)
-    return fine / (np.sqrt(ndimage.gaussian_filter(fine**2, 4)) + 2)  # below 2 grey levels it is noise
+    levels = small.astype(np.float32)
+    steps, least = np.diff(levels, axis=1), 0.015 * np.ptp(levels)
+    brighter, darker = steps > least, (-steps > least)[:, ::-1]
+    return [brighter, darker, brighter[::-1], darker[::-1]]
 
 
 def _unit(thumbnails: np.ndarray) -> np.ndarray:
-    """What is compared, of zero mean and unit length, so that a scalar product is a correlation: the detail, or the
-    image itself where it has no detail above one grey level; all zero where there is no contrast at all."""
-    fine = np.stack([_comparable(t) for t in thumbnails])
-    centred = fine - fine.mean(axis=(1, 2), keepdims=True)
+    """What is compared (N, 64, 64), of zero mean and unit length, so that a scalar product is a correlation: the detail
+    finer than about 3 pixels, or the image itself where it has none above one grey level."""
+    grey = thumbnails.astype(np.float32)
+    fine = grey - ndimage.gaussian_filter(grey, 1.5, axes=(1, 2))
+    shown = np.where(fine.std(axis=(1, 2), keepdims=True) >= 1, _evened(fine), grey)
+    centred = shown - shown.mean(axis=(1, 2), keepdims=True)
     return centred / np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-6)
 
 
-def _comparable(thumbnail: np.ndarray) -> np.ndarray:
-    grey = thumbnail.astype(np.float32)
-    if grey.std() < 1:
-        return np.zeros_like(grey)
-    return detail(thumbnail) if (grey - ndimage.gaussian_filter(grey, 1.5)).std() >= 1 else grey
+def _evened(fine: np.ndarray) -> np.ndarray:
+    """The detail over its strength nearby, so that contrast and sharpening matter little."""
+    return fine / (np.sqrt(ndimage.gaussian_filter(fine**2, 4, axes=(1, 2))) + 2)  # below 2 grey levels it is noise
 
 
-def _correlation(units: np.ndarray, left: np.ndarray, right: np.ndarray, start: int, turn: int) -> np.ndarray:
-    """One product for the whole block: where a set is full of like hashes, pair by pair would take minutes."""
-    columns, place = np.unique(right, return_inverse=True)
-    images = units[start : start + _BLOCK].reshape(-1, THUMBNAIL_SIDE**2)
-    table = images @ _TURNS[turn](units[columns]).reshape(len(columns), -1).T
-    return np.asarray(table[left - start, place])
+# Which are copies
+
+
+def copies(hashes: np.ndarray, thumbnails: np.ndarray) -> NDArray[np.int64]:
+    """For each image (N,) the first that it is a copy of, itself where there is none: copies of copies are copies.
+
+    ``hashes`` (N, 8, 4) and ``thumbnails`` (N, 64, 64) are the images' ``prints``. Two images are joined if the hash of
+    the first and that of the second, turned in one of eight ways, differ in at most ``MOST_BITS``, and if their detail,
+    turned the same way, correlates by at least ``CORRELATION``: images of one kind, or dark ones, have similar hashes
+    without being copies. Images of one grey are never joined, as nothing tells them apart.
+
+    All are compared with all but those that are joined already: 4 x N² comparisons of a few nanoseconds, on all cores,
+    and at most 20 kB an image.
+    """
+    telling = np.flatnonzero([thumbnail.std() >= 1 for thumbnail in thumbnails])
+    words_WVN = np.ascontiguousarray(hashes[telling].T)
+    thumbnails = thumbnails[telling]
+    units, known = np.empty(thumbnails.shape, np.float32), np.zeros(len(telling), bool)  # only of those suggested
+    joined = np.arange(len(telling))
+    starts = product(range(0, len(telling), _ROWS), range(0, len(telling), _COLUMNS))
+    with ThreadPoolExecutor() as pool:  # numpy lets other threads go on while it computes
+        for row, column in starts:
+            here = np.concatenate([joined[row : row + _ROWS], joined[column : column + _COLUMNS]])
+            if column + _COLUMNS <= row or (here == here[0]).all():
+                continue
+            near = pool.map(partial(_near, words_WVN, row, column), range(len(_TURNS)))
+            for turn, (left, right) in enumerate(near):
+                apart = joined[left] != joined[right]
+                left, right = left[apart], right[apart]
+                new = np.unique([left, right])
+                new = new[~known[new]]
+                units[new], known[new] = _unit(thumbnails[new]), True
+                alike = _alike(units, _TURNS[turn](units), left, right)
+                if alike.any():
+                    joined = _join(joined, left[alike], right[alike])
+    first = np.arange(len(hashes))
+    first[telling] = telling[joined]
+    return first
+
+
+def _near(words_WVN: np.ndarray, row: int, column: int, turn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of a block, (P,) and (P,) with left < right, whose hashes differ in at most ``MOST_BITS``."""
+    found = []
+    columns_WN = words_WVN[:, turn, column : column + _COLUMNS]
+    for start in range(row, min(row + _ROWS, words_WVN.shape[2]), _STEP):
+        rows_WN = words_WVN[:, 0, start : start + _STEP]
+        bits = _differing(rows_WN[:2, :, None], columns_WN[:2, None])
+        some = np.flatnonzero(bits <= MOST_BITS)
+        if len(some) < bits.size / 16:  # half of the bits rules most pairs out
+            left, right = np.divmod(some, bits.shape[1])
+            near = _differing(rows_WN[:, left], columns_WN[:, right]) <= MOST_BITS
+            left, right = left[near], right[near]
+        else:
+            bits = np.minimum(bits, 127) + _differing(
+                rows_WN[2:, :, None], columns_WN[2:, None]
+            )  # 256 is none of uint8
+            left, right = np.divmod(np.flatnonzero(bits <= MOST_BITS), bits.shape[1])
+        left, right = left + start, right + column
+        found.append((left[left < right], right[left < right]))
+    lefts, rights = zip(*found, strict=True)
+    return np.concatenate(lefts), np.concatenate(rights)
+
+
+def _differing(left: np.ndarray, right: np.ndarray) -> NDArray[np.uint8]:
+    """In how many bits the words (W, …) of two hashes differ."""
+    bits = np.bitwise_count(left[0] ^ right[0])
+    for a, b in zip(left[1:], right[1:], strict=True):
+        bits += np.bitwise_count(a ^ b)
+    return np.asarray(bits)
+
+
+def _alike(units: np.ndarray, turned: np.ndarray, left: np.ndarray, right: np.ndarray) -> NDArray[np.bool_]:
+    """Which pairs correlate enough. By every fourth row alone most are out of the question: the other rows add at most
+    the product of the lengths that they have left."""
+    some, others = units[:, ::4], turned[:, ::4]
+    rest = np.sqrt(_lacking(some, left) * _lacking(others, right))
+    alike = _products(some, others, left, right) + rest >= CORRELATION - 1e-3
+    alike[alike] = _products(units, turned, left[alike], right[alike]) >= CORRELATION
+    return alike
+
+
+def _lacking(parts: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """The square of the length, (P,), that a part of a unit vector lacks."""
+    unique, place = np.unique(images, return_inverse=True)
+    return np.clip(1 - (parts[unique] ** 2).sum(axis=(1, 2)), 0, 1)[place]
+
+
+def _products(a: np.ndarray, b: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The scalar product (P,) of each pair: one by one, or by one matrix product where they are most of a table."""
+    rows, columns = np.unique(left), np.unique(right)
+    if len(rows) * len(columns) <= 8 * len(left):
+        table = np.tensordot(a[rows], b[columns], axes=((1, 2), (1, 2)))
+        return np.asarray(table[np.searchsorted(rows, left), np.searchsorted(columns, right)])
+    parts = [slice(start, start + _CHUNK) for start in range(0, len(left), _CHUNK)]
+    return np.concatenate([np.einsum("phw,phw->p", a[left[part]], b[right[part]]) for part in parts])
+
+
+def _join(first: np.ndarray, left: np.ndarray, right: np.ndarray) -> NDArray[np.int64]:
+    """The first image (N,) of each image's group after the pairs were joined."""
+    nodes, ends = np.unique([first[left], first[right]], return_inverse=True)
+    a, b = ends.reshape(2, -1)
+    graph = coo_array((np.ones(len(a), bool), (a, b)), shape=(len(nodes), len(nodes)))
+    _, group = connected_components(graph, directed=False)
+    _, earliest = np.unique(group, return_index=True)  # nodes ascend, so a group's first node is its first image
+    now = np.arange(len(first))
+    now[nodes] = nodes[earliest[group]]
+    return now[first]

@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
+from unveil.untrusted import quoted
+
 Box = tuple[float, float, float, float]
+
+
+#: Pixels of a mask: a little above what an image may have (``pixels.Limits``).
+MAX_MASK = 2**26
 
 
 class BoxError(ValueError):
     """A box that cannot be one: not finite, without area, or outside its image."""
+
+
+class MaskError(ValueError):
+    """A run-length code that cannot be one: of another size, or with run lengths that do not fill it."""
 
 
 def area(box: Box) -> float:
@@ -124,18 +134,64 @@ def encode_mask(mask_HW: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def decode_mask(code: dict[str, Any]) -> NDArray[np.bool_]:
-    """The mask of a run-length code, compressed (``counts`` a string) or not (a list), as booleans (H, W)."""
+    """The mask of a run-length code, compressed (``counts`` a string) or not (a list), as booleans (H, W).
+
+    Raises ``MaskError`` where the code is not exactly that.
+    """
     return coco_mask.decode(compress_mask(code)).astype(bool)
 
 
+def checked_mask(code: Any, width: int, height: int) -> tuple[NDArray[np.bool_], dict[str, Any]]:
+    """A run-length code out of a file as a mask (H, W) and in its compressed form; ``MaskError`` if it is of another
+    size than the image or not a code at all."""
+    if not isinstance(code, dict) or code.get("size") != [height, width]:
+        raise MaskError(f"the mask needs size [{height}, {width}] and counts")
+    compressed = compress_mask({"size": [height, width], "counts": code.get("counts")})
+    return coco_mask.decode(compressed).astype(bool), compressed
+
+
 def compress_mask(code: dict[str, Any]) -> dict[str, Any]:
-    """A COCO run-length code in its compressed form; lists of counts, as annotation files hold them, are accepted."""
-    height, width = (int(v) for v in code["size"])
-    if isinstance(code["counts"], list):
-        if sum(code["counts"]) != height * width:
-            raise ValueError(f"a mask of {height} x {width} needs {height * width} counts, not {sum(code['counts'])}")
-        return _plain(coco_mask.frPyObjects({"size": [height, width], "counts": code["counts"]}, height, width))
-    return {"size": [height, width], "counts": code["counts"]}
+    """A COCO run-length code in its compressed form; lists of counts, as annotation files hold them, are accepted.
+
+    Raises ``MaskError`` unless the run lengths fill the size: pycocotools takes those that end too soon, and leaves the
+    rest of the mask to whatever the memory held.
+    """
+    size, counts = code.get("size"), code.get("counts")
+    if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
+        raise MaskError(f"a mask needs a size of [height, width], not {quoted(size)}")
+    height, width = size
+    if height * width > MAX_MASK:
+        raise MaskError(f"a mask of {height} x {width} is larger than any image may be")
+    lengths = run_lengths(counts) if isinstance(counts, str) else counts
+    if not isinstance(lengths, list) or not all(type(n) is int and 0 <= n <= height * width for n in lengths):
+        raise MaskError(f"the mask's run lengths are not whole numbers from 0 to {height * width}")
+    if sum(lengths) != height * width:
+        raise MaskError(f"the mask's run lengths add up to {sum(lengths)}, not {width * height}")
+    if isinstance(counts, list):
+        return _plain(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+    return {"size": [height, width], "counts": counts}
+
+
+def run_lengths(text: str) -> list[int]:
+    """COCO's compressed counts as numbers: characters from "0" hold 5 bits each, low ones first, and a sixth that tells
+    that more follow; the highest bit is the sign. From the fourth on, a number is a difference to the last but one."""
+    numbers: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            raise MaskError(f"the mask's run lengths hold the character {character!r}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if shift > 60:  # a number without an end would cost the square of its length
+            raise MaskError("one of the mask's run lengths is longer than any image")
+        if not bits & 32:
+            value -= (1 << shift) if bits & 16 else 0
+            numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise MaskError("the mask's run lengths end in the middle of a number")
+    return numbers
 
 
 def _plain(code: dict[str, Any]) -> dict[str, Any]:

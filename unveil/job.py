@@ -6,7 +6,6 @@ is not done again, so a run that was stopped goes on with the same command.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ from unveil.stages import (
     ingest,
     score,
 )
+from unveil.untrusted import read_json
 
 DEMO = Path("runs/demo")
 
@@ -249,7 +249,7 @@ def _checked(config: RunConfig, out: Path) -> Path:
     found = out / "check.json"
     asked = CheckConfig(out / "data" / "records.jsonl", _resplit(out), config.shares, config.seed, json=found)
     check(asked, wanted)
-    issues = json.loads(found.read_text(encoding="utf-8"))["issues"]
+    issues = read_json(found)["issues"]
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
@@ -351,9 +351,9 @@ def report(config: ReportConfig) -> Path:
     from unveil.evaluate.report import Inputs, write_report
 
     out = config.run
-    about = json.loads((out / "run.json").read_text()) if (out / "run.json").is_file() else {"config": {}}
+    about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
     source = about["config"].get("data") or "drawn images"
-    names = list(json.loads((out / "scores.json").read_text())["models"])
+    names = list(read_json(out / "scores.json", lenient=True)["models"])
     inputs = Inputs(
         title=f"{about['config'].get('model', 'model')} on {source}",
         records=_records(out),

@@ -13,6 +13,7 @@ from typing import Any
 
 from unveil.records import Pair, RecordError, each_line, from_json, write_jsonl
 from unveil.syntax import View, render
+from unveil.untrusted import quoted, shortened
 
 IMAGE = "<image>"
 
@@ -26,7 +27,7 @@ def read_pairs(path: Path) -> list[Pair]:
     pairs: dict[str, Pair] = {}
     for number, pair in each_line(path, lambda row, number: _checked(row, f"{path.stem}-{number}")):
         if pair.id in pairs:
-            raise RecordError(f"{path}:{number}: {pair.id} occurs more than once; ids must be unique")
+            raise RecordError(f"{path}:{number}: {shortened(pair.id)} occurs more than once; ids must be unique")
         pairs[pair.id] = pair
     if not pairs:
         raise RecordError(f"{path}: there are no pairs")
@@ -38,19 +39,18 @@ def _checked(row: Any, name: str) -> Pair:
     try:
         return checked(pair)
     except RecordError as error:
-        raise RecordError(f"{pair.id}: {error}") from error
+        raise RecordError(f"{shortened(pair.id)}: {error}") from error
 
 
 def parsed(row: Any, name: str) -> Pair:
     """The pair of one line in either form, whatever it says; what is wrong with the form is told with its id."""
     if not isinstance(row, dict):
-        raise RecordError(f"an object is needed, not {row!r}")
+        raise RecordError(f"an object is needed, not {quoted(row)}")
     try:
-        return from_trl(row, name) if "prompt" in row else from_json(Pair, row)
-    except ValueError as error:
-        raise RecordError(f"{row.get('id', name)}: {error}") from error
-    except (TypeError, KeyError, AttributeError) as error:
-        raise RecordError(f"{row.get('id', name)}: neither our form nor TRL's ({error!r})") from error
+        ours = not {"prompt", "images"} & row.keys() and not isinstance(row.get("chosen"), list)
+        return from_json(Pair, row) if ours else from_trl(row, name)
+    except RecordError as error:
+        raise RecordError(f"{shortened(str(row.get('id', name)))}: {error}") from error
 
 
 def checked(pair: Pair) -> Pair:
@@ -66,44 +66,68 @@ def checked(pair: Pair) -> Pair:
 
 def from_trl(row: dict[str, Any], name: str) -> Pair:
     """A pair from a row of TRL's; texts are taken as they are. One turn and one image only."""
+    row = _explicit(row)
     if missing := [k for k in ("prompt", "chosen", "rejected", "images") if not row.get(k)]:
         raise RecordError(f"no {' and no '.join(missing)}")
-    images, others = row["images"], row.get("rejected_images")
-    if len(images) != 1 or (others is not None and len(others) != 1):
-        raise RecordError(f"one image on each side is supported, not {len(images)}")
+    others = row.get("rejected_images")
     fields = {
-        "id": str(row.get("id", name)),
-        "record": str(row.get("record", row.get("id", name))),
-        "image": _file(images[0]),
+        "id": _text_id(row.get("id", name)),
+        "record": _text_id(row.get("record", row.get("id", name))),
+        "image": _file(row["images"], "images"),
         "split": row.get("split"),
         "kind": row.get("kind", "open"),
-        "question": _text(row["prompt"], "user"),
-        "chosen": _text(row["chosen"], "assistant"),
-        "rejected": _text(row["rejected"], "assistant"),
-        "rejected_image": _file(others[0]) if others else None,
-        "weight": float(row.get("weight", 1.0)),
-        "writer": str(row.get("writer", "trl")),
+        "question": _text(row["prompt"], "prompt", "user"),
+        "chosen": _text(row["chosen"], "chosen", "assistant"),
+        "rejected": _text(row["rejected"], "rejected", "assistant"),
+        "rejected_image": _file(others, "rejected_images") if others else None,
+        "weight": row.get("weight", 1.0),
+        "writer": row.get("writer", "trl"),
     }
     return from_json(Pair, fields)
 
 
-def _file(image: Any) -> str:
-    """An image's path: a string, or the dictionary with a ``path`` that ``datasets`` writes."""
+def _explicit(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with a prompt: where TRL's is implicit, it is the messages with which both answers begin."""
+    chosen, rejected = row.get("chosen"), row.get("rejected")
+    if "prompt" in row or not (
+        isinstance(chosen, list) and isinstance(rejected, list) and chosen[:-1] == rejected[:-1]
+    ):
+        return row
+    return row | {"prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]}
+
+
+def _text_id(value: Any) -> Any:
+    """An id as text where it is a number."""
+    return str(value) if type(value) is int else value
+
+
+def _file(images: Any, column: str) -> str:
+    """An image's path: a string, or the dictionary with a ``path`` that ``datasets`` writes, alone or in a list."""
+    if isinstance(images, list) and len(images) != 1:
+        raise RecordError(f"one image on each side is supported, and {column} has {len(images)}")
+    image = images[0] if isinstance(images, list) else images
     path = image.get("path") if isinstance(image, dict) else image
     if not isinstance(path, str) or not path:
-        raise RecordError("an image must be given by its path")
+        raise RecordError(f"{column}: an image must be given by its path, not as {quoted(image)}")
     return path
 
 
-def _text(turns: Any, role: str) -> str:
+def _text(turns: Any, column: str, role: str) -> str:
     """The text of one turn, given as a string or as a list of messages."""
     if isinstance(turns, str):
         return turns.replace(IMAGE, "").strip()
-    if len(turns) != 1 or turns[0].get("role") != role:
-        raise RecordError(f"one {role} turn is supported, not {[t.get('role') for t in turns]}")
-    content = turns[0]["content"]
-    parts = [content] if isinstance(content, str) else [c["text"] for c in content if c["type"] == "text"]
-    return "".join(parts).replace(IMAGE, "").strip()
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise RecordError(f"{column} needs a text or a list of messages, not {quoted(turns)}")
+    if [turn.get("role") for turn in turns] != [role]:
+        raise RecordError(f"{column}: one {role} turn is supported, not {quoted([t.get('role') for t in turns])}")
+    content = turns[0].get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, list) or not all(isinstance(part, dict) and "type" in part for part in parts):
+        raise RecordError(f"{column}: a message's content is a text or a list of typed parts, not {quoted(content)}")
+    texts = [part.get("text") for part in parts if part["type"] == "text"]
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError(f"{column}: a part of the type text has no text")
+    return "".join(texts).replace(IMAGE, "").strip()
 
 
 def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.stats import t
 
 from unveil import records, runs, screen, study_tables
+from unveil.bootstrap import ROUNDING
 from unveil.contest import PREFERRED, REWARDED, Entry
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.verdict import Outcome
@@ -155,7 +156,9 @@ class Mean:
 
     @property
     def verdict(self) -> str:
-        """What the interval says of a difference."""
+        """What the interval says of a difference. Seeds that all say the same have no interval, and show nothing."""
+        if self.high - self.low <= ROUNDING:
+            return "not shown"
         return "yes" if self.low > 0 else "no, the contrary" if self.high < 0 else "not shown"
 
 

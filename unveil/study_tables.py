@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import records
+from unveil.bootstrap import ROUNDING
 
 
 def text(about: Mapping[str, Any]) -> str:
@@ -89,6 +90,8 @@ def _by_place(about: Mapping[str, Any]) -> list[str]:
 
 def _cell(figure: Mapping[str, float], signed: bool = False) -> str:
     sign = "+" if signed else ""
+    if figure["high"] - figure["low"] <= ROUNDING:
+        return f"{figure['value']:{sign}.3f}"  # all seeds alike
     return f"{figure['value']:{sign}.3f} [{figure['low']:{sign}.3f}, {figure['high']:{sign}.3f}]"
 
 

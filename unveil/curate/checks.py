@@ -166,15 +166,13 @@ class Material:
 def near_copies(looks: Iterable[Look]) -> dict[str, int]:
     """The pixels' hashes of what could be read, with a number for each image and its copies."""
     distinct = list({look.pixels: look for look in looks if look.pixels}.values())
-    names = [look.pixels for look in distinct]
     if not distinct:
         return {}
-    bits = np.stack([np.frombuffer(look.hashes, np.uint8) for look in distinct])
-    hashes = np.unpackbits(bits, axis=1).reshape(len(distinct), 8, -1).astype(bool)
+    hashes = np.frombuffer(b"".join(look.hashes for look in distinct), np.uint64).reshape(len(distinct), 8, -1)
     side = duplicates.THUMBNAIL_SIDE
-    small = np.stack([np.frombuffer(look.thumbnail, np.uint8) for look in distinct]).reshape(-1, side, side)
-    found = duplicates.near_duplicates(hashes, thumbnails=small)
-    return connected([(names[i], names[j]) for i, j, _ in found], names)
+    small = np.frombuffer(b"".join(look.thumbnail for look in distinct), np.uint8).reshape(-1, side, side)
+    firsts = duplicates.copies(hashes, small).tolist()
+    return {look.pixels: first for look, first in zip(distinct, firsts, strict=True)}
 
 
 def estimate(

@@ -38,8 +38,8 @@ def _look(path: Path) -> Look:
         array = pixels.to_rgb(pixels.read(path))
         height, width = array.shape[:2]
         seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
-        hashes, small = duplicates.mirrored_fingerprints(array), duplicates.thumbnail(array)
-        return Look((width, height), runs.sha256(path), seen, np.packbits(hashes).tobytes(), small.tobytes())
+        hashes, small = duplicates.prints(array)
+        return Look((width, height), runs.sha256(path), seen, hashes.tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
         return Look(problem=str(error))
 

@@ -32,7 +32,7 @@ class Estimate:
 
     ``value`` is None where there is nothing to compute it from, ``low`` and ``high`` where there is no interval;
     ``reason`` then says why. ``valid`` is the share of the resamples in which the metric could be computed, ``fewest``
-    the number of clusters behind that ratio of the metric which has the fewest.
+    the number of clusters with something to count in that ratio of the metric which has the fewest.
     """
 
     value: float | None
@@ -72,7 +72,7 @@ class Sums:
             return "no items"
         if not self.denominators_CR[:, parts].any(0).all():
             return "nothing to count"
-        if (self.counting_R[parts] < 2).any():
+        if self.counting_R[parts].min() < 2:
             return "one cluster only"
         return None
 
@@ -81,10 +81,10 @@ class Sums:
         """In how many clusters there is something to count."""
         return (self.denominators_CR > 0).sum(0)
 
-    def size(self, metric: str) -> tuple[int, int, int]:
-        """The numbers of items and of clusters that take part in the metric, and in the least of its ratios."""
+    def size(self, metric: str) -> tuple[int, int]:
+        """The numbers of items and of clusters that take part in the metric."""
         items_CK = self.items_CR[:, _PARTS[metric]]
-        return int(items_CK.sum()), int(items_CK.any(1).sum()), int((items_CK > 0).sum(0).min())
+        return int(items_CK.sum()), int(items_CK.any(1).sum())
 
 
 def sums(outcomes: Sequence[Outcome]) -> Sums:
@@ -103,7 +103,7 @@ def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int
     table = sums(outcomes)
     drawn_BR = np.concatenate([_ratios(w, table) for w in bootstrap.weights(len(table.items_CR), resamples, seed)])
     values_R = _ratios(np.ones((1, len(table.items_CR))), table)[0]
-    return {m: _estimate(table, m, values_R, drawn_BR, 0.0) for m in METRICS}
+    return {m: _estimate(table, m, table.counting_R, values_R, drawn_BR, 0.0) for m in METRICS}
 
 
 def differences(
@@ -146,22 +146,25 @@ def _ratios(weights_BC: Array, table: Sums) -> Array:
     return np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)
 
 
-def _estimate(table: Sums, metric: str, values_R: Array, drawn_BR: Array, lowest: float) -> Estimate:
+def _estimate(
+    table: Sums, metric: str, counting_R: NDArray[np.int_], values_R: Array, drawn_BR: Array, lowest: float
+) -> Estimate:
     """A metric from its ratios, none of which is below ``lowest`` or above 1."""
-    reason, (n, clusters, fewest) = table.reason(metric), table.size(metric)
-    values_K, drawn_BK = values_R[_PARTS[metric]], drawn_BR[:, _PARTS[metric]]
-    value = float(values_K.mean())
+    reason, (n, clusters) = table.reason(metric), table.size(metric)
+    parts = _PARTS[metric]
+    counting_K, values_K, drawn_BK = counting_R[parts], values_R[parts], drawn_BR[:, parts]
+    value, fewest = float(values_K.mean()), int(counting_K.min())
     if np.isnan(value):
         return Estimate(None, None, None, n, clusters, reason, 0.0, fewest)
     drawn_BK = drawn_BK[~np.isnan(drawn_BK).any(1)]
     valid = len(drawn_BK) / len(drawn_BR)
     if reason or not valid:
         return Estimate(value, None, None, n, clusters, reason or "no resample holds an item", valid, fewest)
-    low, high = _interval(table, metric, values_K, drawn_BK, lowest)
+    low, high = _interval(counting_K, values_K, drawn_BK, lowest)
     return Estimate(value, low, high, n, clusters, None, valid, fewest)
 
 
-def _interval(table: Sums, metric: str, values_K: Array, drawn_BK: Array, lowest: float) -> tuple[float, float]:
+def _interval(counting_K: NDArray[np.int_], values_K: Array, drawn_BK: Array, lowest: float) -> tuple[float, float]:
     """The percentiles of the mean over the ratios, made wider by the exact interval of a ratio that never moves.
 
     Of a mean the distances to its limits are added as squares (Zou and Donner 2008, doi 10.1002/sim.3095).
@@ -170,7 +173,6 @@ def _interval(table: Sums, metric: str, values_K: Array, drawn_BK: Array, lowest
     still = [k for k in range(len(values_K)) if bootstrap.unmoved(values_K[k], drawn_BK[:, k])]
     if not still:
         return low, high
-    counting_K = table.counting_R[_PARTS[metric]]
     reach_K2 = [np.subtract(bootstrap.exact(values_K[k], int(counting_K[k]), lowest), values_K[k]) for k in still]
     down, up = np.linalg.norm([(low - value, high - value), *(reach / len(values_K) for reach in reach_K2)], axis=0)
     return value - float(down), value + float(up)
@@ -178,7 +180,8 @@ def _interval(table: Sums, metric: str, values_K: Array, drawn_BK: Array, lowest
 
 def _difference(a: Sums, b: Sums, metric: str, values_R: Array, drawn_BR: Array) -> Difference:
     worse = a if a.reason(metric) else b  # either may have nothing to count; items and clusters are the same
-    found = _estimate(worse, metric, values_R, drawn_BR, -1.0)
+    counting_R = np.minimum(a.counting_R, b.counting_R)  # F1 counts a normal image only where a box is said
+    found = _estimate(worse, metric, counting_R, values_R, drawn_BR, -1.0)
     apart_CR = np.maximum(np.abs(a.numerators_CR - b.numerators_CR), np.abs(a.denominators_CR - b.denominators_CR))
     differing = int((apart_CR[:, _PARTS[metric]] > bootstrap.ROUNDING).any(1).sum())
     excludes = bootstrap.beyond_zero(found.low, found.high) and differing >= bootstrap.TELLING

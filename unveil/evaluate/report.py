@@ -6,7 +6,6 @@ anywhere and runs no script; every text from outside is escaped. What is missing
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections import Counter, defaultdict
@@ -26,8 +25,9 @@ from unveil.evaluate.changes import headline
 from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
-from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
+from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.runs import sha256
+from unveil.untrusted import JsonError, read_json
 from unveil.verdict import FAILURES, Outcome
 
 EACH = 4  # pictures in each group of examples
@@ -418,19 +418,13 @@ def _json(file: Path | None) -> Any:
     if file is None or not file.is_file():
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{file}: {error}; write it again with the stage that made it") from error
+        return read_json(file, lenient=True)
+    except JsonError as error:
+        raise RecordError(f"{error}; write it again with the stage that made it") from error
 
 
 def _rows(file: Path | None) -> list[dict[str, Any]] | None:
     """The rows of a JSONL file; None if there is no such file."""
     if file is None or not file.is_file():
         return None
-    rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{file}:{number}: {error}") from error
-    return rows
+    return [row for _, row in each_line(file, lambda row, _: row, lenient=True)]  # figures of training may be NaN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,9 +11,13 @@ from pathlib import Path
 
 from unveil.ingest import coco, table, voc, yolo
 from unveil.ingest.reading import IngestError, Options, Reader, Rejected, relocated
-from unveil.records import Record, write_jsonl
+from unveil.records import Record, to_json, write_jsonl
+from unveil.untrusted import printable, quoted, shortened
 
 __all__ = ["READERS", "IngestError", "Options", "Reader", "Rejected", "Summary", "ingest"]
+
+#: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
+LONGEST_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -73,19 +78,25 @@ def _unique(items: Iterator[Record | Rejected], rejected: list[Rejected]) -> Ite
     """The records; the rejected are put aside, and with them every record whose id came before."""
     seen: set[str] = set()
     for item in items:
-        if isinstance(item, Rejected):
-            rejected.append(item)
-        elif item.id in seen:
-            rejected.append(
-                Rejected(
-                    item.source.file or item.image,
-                    None,
-                    f"the id {item.id!r} stands twice: the image was already annotated elsewhere",
-                )
-            )
-        else:
-            seen.add(item.id)
-            yield item
+        if isinstance(item, Record):
+            if not (reason := _unfit(item, seen)):
+                seen.add(item.id)
+                yield item
+                continue
+            item = Rejected(item.source.file or item.image, None, reason)
+        rejected.append(Rejected(printable(item.file), item.row, shortened(printable(item.reason), LONGEST_REASON)))
+
+
+def _unfit(record: Record, seen: set[str]) -> str | None:
+    """Why the record cannot stand in the file beside those that were seen."""
+    if record.id in seen:
+        return f"the id {quoted(record.id)} stands twice: the image was already annotated elsewhere"
+    try:
+        json.dumps(to_json(record), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
+    return None
 
 
 def _kind(reason: str) -> str:

@@ -20,7 +20,6 @@ from typing import Literal
 import numpy as np
 
 from unveil import duplicates, geometry, pixels, runs
-from unveil.ingest.reading import AnnotationError, checked_mask
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
 
 Severity = Literal["error", "warning", "info"]
@@ -29,6 +28,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 #: Below this many images, starting processes takes longer than reading.
 POOL_FROM = 200
 EXAMPLES = 5
+NO_SPLIT = "no split"
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class Issue:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``check`` found. ``balance`` counts images with each label by split ("none" where there is no split), and
-    under "" the images without findings; ``pairs`` are the ids of copies (same, near-identical, mirrored or turned)."""
+    """What ``check`` found. ``balance`` counts images with each label by split (or "no split"), and under "" the images
+    without findings; ``pairs`` are the ids of each copy (same, near-identical, mirrored or turned) and of the first
+    image that shows the same."""
 
     images: int
     findings: int
@@ -77,16 +78,16 @@ class Report:
     def _table(self) -> list[str]:
         labels = sorted({label for counts in self.balance.values() for label in counts})
         width = max([len("images with"), *map(len, labels)]) + 2
-        rows = ["images with".ljust(width) + "".join(f"{split:>8}" for split in self.balance)]
+        rows = ["images with".ljust(width) + "".join(f"{split:>10}" for split in self.balance)]
         for label in labels:
-            counts = "".join(f"{self.balance[split].get(label, 0):8}" for split in self.balance)
+            counts = "".join(f"{self.balance[split].get(label, 0):10}" for split in self.balance)
             rows.append((label or "no finding").ljust(width) + counts)
         return rows
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one reading of an image file gave: a problem, or its size and what copies are told by."""
+    """What one reading of an image file gave: a problem, or its size and what copies are told by (``prints``)."""
 
     problem: str | None = None
     sha256: str = ""
@@ -101,20 +102,20 @@ def check(
     """Everything that is wrong or noteworthy about the records of ``records_file``.
 
     ``workers`` processes read the images (not given: one per core; 1: none but this one). The search for near-identical
-    images compares each with each, seconds for 10,000; with ``copies=False`` only equal files are found.
+    images compares each with each, seconds for 20,000; with ``copies=False`` only equal files are found.
     """
     looks = look_at([image_path(record, records_file) for record in records], workers)
-    pairs = _copies(looks, copies)
+    groups = _copies(looks, copies)
     issues = [
         *_of_annotations(records),
         *_of_images(records, looks),
-        *_of_leaks(records, pairs),
+        *_of_leaks(records, groups),
         *_of_balance(records),
     ]
     issues.sort(key=lambda issue: SEVERITIES.index(issue.severity))
     findings = sum(len(record.findings) for record in records)
-    named = tuple((records[i].id, records[j].id) for i, j in pairs)
-    return Report(len(records), findings, tuple(issues), _balance(records), named)
+    pairs = tuple((records[first].id, records[i].id) for first, *others in groups for i in others)
+    return Report(len(records), findings, tuple(issues), _balance(records), pairs)
 
 
 def regroup(records: Sequence[Record], pairs: Iterable[tuple[str, str]]) -> list[Record]:
@@ -179,25 +180,28 @@ def _look(path: Path) -> Look:
     try:
         array = pixels.read(path).array
         size = array.shape[1], array.shape[0]
-        hashes, small = duplicates.mirrored_fingerprints(array), duplicates.thumbnail(array)
-        return Look(None, runs.sha256(path), size, np.packbits(hashes).tobytes(), small.tobytes())
+        hashes, thumbnail = duplicates.prints(array)
+        return Look(None, runs.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
     except pixels.ImageError as error:
         return Look(problem=str(error))
 
 
-def _copies(looks: Sequence[Look], near: bool) -> list[tuple[int, int]]:
-    """Pairs of indices of images that are equal or, if asked for, near-identical, mirrored or turned."""
-    first: dict[str, int] = {}
-    usable = [i for i, look in enumerate(looks) if not look.problem]
-    pairs = {(first.setdefault(looks[i].sha256, i), i) for i in usable} - {(i, i) for i in usable}
-    if near and usable:
-        bits = np.stack([np.frombuffer(looks[i].hashes, np.uint8) for i in usable])
-        hashes = np.unpackbits(bits, axis=1).reshape(len(usable), 8, -1).astype(bool)
-        small = np.stack([np.frombuffer(looks[i].thumbnail, np.uint8) for i in usable])
+def _copies(looks: Sequence[Look], near: bool) -> list[list[int]]:
+    """Groups of images, two and more each, that are equal or, if asked for, near-identical, mirrored or turned."""
+    equal: dict[str, list[int]] = defaultdict(list)
+    for i, look in enumerate(looks):
+        if not look.problem:
+            equal[look.sha256].append(i)
+    groups = dict(enumerate(equal.values()))
+    if near and groups:
+        chosen = [looks[members[0]] for members in groups.values()]
+        hashes = np.frombuffer(b"".join(look.hashes for look in chosen), np.uint64).reshape(len(chosen), 8, -1)
         side = duplicates.THUMBNAIL_SIDE
-        found = duplicates.near_duplicates(hashes, thumbnails=small.reshape(-1, side, side))
-        pairs |= {(usable[i], usable[j]) for i, j, _ in found}
-    return sorted(pairs)
+        small = np.frombuffer(b"".join(look.thumbnail for look in chosen), np.uint8).reshape(-1, side, side)
+        for n, first in enumerate(duplicates.copies(hashes, small).tolist()):
+            if first != n:
+                groups[first] += groups.pop(n)
+    return sorted(sorted(members) for members in groups.values() if len(members) > 1)
 
 
 def _of_images(records: Sequence[Record], looks: Sequence[Look]) -> Iterator[Issue]:
@@ -235,8 +239,8 @@ def _wrong(finding: Finding, record: Record) -> str | None:
         if finding.box is not None:
             geometry.checked(finding.box, record.width, record.height)
         if finding.mask is not None:
-            checked_mask(finding.mask, record.width, record.height)
-    except (AnnotationError, geometry.BoxError) as error:
+            geometry.checked_mask(finding.mask, record.width, record.height)
+    except (geometry.BoxError, geometry.MaskError) as error:
         return str(error)
     return None
 
@@ -244,8 +248,8 @@ def _wrong(finding: Finding, record: Record) -> str | None:
 # Leaks
 
 
-def _of_leaks(records: Sequence[Record], pairs: Sequence[tuple[int, int]]) -> Iterator[Issue]:
-    yield from _of_copies([(records[i], records[j]) for i, j in pairs])
+def _of_leaks(records: Sequence[Record], copies: Sequence[Sequence[int]]) -> Iterator[Issue]:
+    yield from _of_copies([[records[i] for i in members] for members in copies])
     ties: dict[str, Callable[[Record], str | None]] = {
         "patient": lambda r: r.patient and f"{r.source.dataset}/{r.patient}",
         "study": lambda r: r.study and f"{r.source.dataset}/{r.patient or ''}/{r.study}",
@@ -263,25 +267,40 @@ def _of_leaks(records: Sequence[Record], pairs: Sequence[tuple[int, int]]) -> It
     )
 
 
-def _of_copies(copies: Sequence[tuple[Record, Record]]) -> Iterator[Issue]:
+def _of_copies(groups: Sequence[Sequence[Record]]) -> Iterator[Issue]:
+    """Each copy beside one image of its group, not beside all: 10,000 equal frames would make 50 million pairs."""
     across: list[str] = []
     within: list[str] = []
     disagree: list[str] = []
     patients: list[str] = []
-    for a, b in copies:
-        name = f"{a.id} ({a.split}) = {b.id} ({b.split})"
-        (across if a.split and b.split and a.split != b.split else within).append(name)
-        if Counter(f.label for f in a.findings) != Counter(f.label for f in b.findings):
-            disagree.append(name)
-        if a.patient and b.patient and (a.source.dataset, a.patient) != (b.source.dataset, b.patient):
-            patients.append(f"{a.id} (patient {a.patient}) = {b.id} (patient {b.patient})")
+    for group in groups:
+        # the first that has a split, or a patient: two others that lie apart do not both agree with it
+        dealt = next((r for r in group if r.split), group[0])
+        known = next((r for r in group if r.patient), group[0])
+        for r in group:
+            if r is not dealt:
+                apart = r.split and r.split != dealt.split
+                (across if apart else within).append(f"{_in(dealt)} = {_in(r)}")
+            if Counter(f.label for f in r.findings) != Counter(f.label for f in group[0].findings):
+                disagree.append(f"{_in(group[0])} = {_in(r)}")
+            if r.patient and (r.source.dataset, r.patient) != (known.source.dataset, known.patient):
+                patients.append(f"{known.id} (patient {known.patient}) = {r.id} (patient {r.patient})")
     kinds = "the same, near-identical, mirrored or turned"
     yield from _issue(
-        "copy_across_splits", "error", f"{{}} pairs of images in two splits are {kinds}: re-split by group", across
+        "copy_across_splits",
+        "error",
+        f"{{}} images are copies of one in another split ({kinds}): re-split by group",
+        across,
     )
-    yield from _issue("copy_across_patients", "warning", f"{{}} pairs of images of two patients are {kinds}", patients)
-    yield from _issue("copy_annotated_differently", "warning", "{} pairs of copies have different findings", disagree)
-    yield from _issue("copy", "info", f"{{}} further pairs of images are {kinds}", within)
+    yield from _issue(
+        "copy_across_patients", "warning", f"{{}} images are copies of one of another patient ({kinds})", patients
+    )
+    yield from _issue("copy_annotated_differently", "warning", "{} copies have other findings than the first", disagree)
+    yield from _issue("copy", "info", f"{{}} further images are copies ({kinds})", within)
+
+
+def _in(record: Record) -> str:
+    return f"{record.id} ({record.split or NO_SPLIT})"
 
 
 def _torn(
@@ -303,14 +322,14 @@ def _balance(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     for split in (*SPLITS, None):
         if chosen := [record for record in records if record.split == split]:
             labels = [{f.label for f in record.findings} or {""} for record in chosen]
-            counts[split or "none"] = Counter(label for found in labels for label in sorted(found))
+            counts[split or NO_SPLIT] = Counter(label for found in labels for label in sorted(found))
     return {split: dict(sorted(count.items())) for split, count in counts.items()}
 
 
 def _of_balance(records: Sequence[Record]) -> Iterator[Issue]:
     unsplit = [r.id for r in records if r.split is None]
     yield from _issue("no_split", "warning", "{} images have no split", unsplit)
-    balance = {split: counts for split, counts in _balance(records).items() if split != "none"}
+    balance = {split: counts for split, counts in _balance(records).items() if split != NO_SPLIT}
     labels = sorted({label for counts in balance.values() for label in counts if label})
     rare = [f"{label}: none in {split}" for label in labels for split in balance if label not in balance[split]]
     yield from _issue("label_missing_in_split", "warning", "labels that other splits have are missing: {}", rare)

@@ -7,7 +7,6 @@ and in ``all.json`` the one with the split is kept and the other is rejected as 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,6 @@ from unveil.ingest.reading import (
     Rejected,
     annotation_files,
     boxed,
-    checked_mask,
     files,
     number,
     outlined,
@@ -33,6 +31,7 @@ from unveil.ingest.reading import (
     text_of,
 )
 from unveil.records import Finding, Record
+from unveil.untrusted import JsonError, parse_json
 
 LOOKED_FOR = "a JSON file with images, annotations and categories"
 
@@ -51,9 +50,9 @@ def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
     seen: set[Path] = set()
     for path in sorted(chosen, key=lambda p: split_in(folder.relative(p), options) is None):
         try:
-            content = json.loads(text_of(path))
+            content = parse_json(text_of(path), lenient=True)
             yield from _Reading(folder, path, seen).items(content)
-        except (AnnotationError, json.JSONDecodeError, RecursionError) as error:
+        except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
     yield from folder.unlisted(seen)
 
@@ -130,7 +129,7 @@ def _outline(label: str, segmentation: Any, image: Image) -> Finding | None:
         return None
     if isinstance(segmentation, list):
         return outlined(label, [_numbers(polygon) for polygon in segmentation], image)
-    mask_HW, code = checked_mask(segmentation, image.width, image.height)
+    mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
     return Finding(label, geometry.box_of_mask(mask_HW), code)
 
 

@@ -18,11 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unveil import geometry, pixels, runs
 from unveil.records import Access, Completeness, Finding, Record, Source, Split
+from unveil.untrusted import quoted
 
 #: File endings of images; readers look at no others, so masks in .npy or notes in .txt are never taken for images.
 #: Volumes (NIfTI) are not among them: a record is one image, so a volume is cut into slices before.
@@ -256,7 +254,7 @@ def parse_all(
     for row, entry in entries:
         try:
             good.append(parse(entry))
-        except (AnnotationError, geometry.BoxError) as error:
+        except (AnnotationError, geometry.BoxError, geometry.MaskError) as error:
             bad.append(Rejected(file, row, str(error)))
     return good, bad
 
@@ -277,43 +275,6 @@ def outlined(label: str, polygons: Sequence[Sequence[float]], image: Image) -> F
     return Finding(label, box, mask)
 
 
-def checked_mask(code: Any, width: int, height: int) -> tuple[NDArray[np.bool_], dict[str, Any]]:
-    """A run-length code from a file as a mask (H, W) and as a compressed code; raises where it is not exactly that.
-
-    pycocotools takes run lengths that end too soon, and leaves the rest of the mask to whatever the memory held.
-    """
-    if not isinstance(code, dict) or code.get("size") != [height, width]:
-        raise AnnotationError(f"the mask needs size [{height}, {width}] and counts")
-    counts = code.get("counts")
-    lengths = run_lengths(counts) if isinstance(counts, str) else counts
-    if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths):
-        raise AnnotationError("the mask's run lengths are not whole numbers from 0")
-    if sum(lengths) != width * height:
-        raise AnnotationError(f"the mask's run lengths add up to {sum(lengths)}, not {width * height}")
-    compressed = geometry.compress_mask(code)
-    return geometry.decode_mask(compressed), compressed
-
-
-def run_lengths(text: str) -> list[int]:
-    """COCO's compressed counts as numbers: characters from "0" hold 5 bits each, low ones first, and a sixth that tells
-    that more follow; the highest bit is the sign. From the fourth on, a number is a difference to the last but one."""
-    numbers: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64:
-            raise AnnotationError(f"the mask's run lengths hold the character {character!r}")
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            value -= (1 << shift) if bits & 16 else 0
-            numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
-            value = shift = 0
-    if shift:
-        raise AnnotationError("the mask's run lengths end in the middle of a number")
-    return numbers
-
-
 def boxed(label: str, box: Sequence[float], image: Image, **attributes: str | None) -> Finding:
     """A finding with a checked box in pixels and those attributes that are known."""
     known = {name: value for name, value in attributes.items() if value}
@@ -331,10 +292,10 @@ def number(text: Any, name: str = "value") -> float:
     """A finite number, from text or JSON."""
     try:
         value = float(text)
-    except (TypeError, ValueError) as error:
-        raise AnnotationError(f"{name} needs a number, not {text!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise AnnotationError(f"{name} needs a number, not {quoted(text)}") from error
     if not math.isfinite(value):
-        raise AnnotationError(f"{name} needs a finite number, not {text!r}")
+        raise AnnotationError(f"{name} needs a finite number, not {quoted(text)}")
     return value
 
 
