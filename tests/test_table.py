@@ -411,6 +411,13 @@ def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:
     assert {name: r.split for name, r in read(data, splits="none").records.items()} == {"a.png": None}
 
 
+def test_images_that_no_row_names_are_told(data: Path) -> None:
+    found = read(write(data, HEADER + "a.png,x,1,2,30,40\n"))
+    assert (
+        list(found.records) == ["a.png"] and "image that no row names, left out (2 times, such as b.png)" in found.notes
+    )
+
+
 def test_questions_of_a_table_are_the_images(data: Path) -> None:
     """Rows of one image are joined: two questions, closed by column or by its yes; a row that only asks says nothing of
     findings, one with a label is a finding as well; a question without an answer is rejected and nothing else lost."""

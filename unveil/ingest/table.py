@@ -53,7 +53,7 @@ def _says_something(folder: Folder, path: Path) -> bool:
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
-    """Every image that a row names."""
+    """Every image that a row names. Of the others nobody said that they were looked at."""
     images: dict[Path, list[Row]] = {}
     broken: set[Path] = set()
     tables = sheets(folder)
@@ -66,6 +66,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 images.setdefault(item[0], []).append(item[1])
     for path in broken:
         yield Incomplete(folder.relative(path))
+    for other in folder.unlisted([*images, *broken]):
+        folder.note("image that no row names, left out", other.file)
     _look_at_labels(folder, tables, images)
     chosen = _readers(folder, images)
     for path, rows in images.items():
