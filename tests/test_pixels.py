@@ -1,6 +1,7 @@
 """Images are drawn here; real files come from shared/data (or UNVEIL_DATA) where that folder exists."""
 
 import gzip
+import io
 import os
 import struct
 import time
@@ -28,7 +29,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unveil import geometry, pixels, runs
+from unveil import geometry, pixels, runs, volumes
 from unveil.pixels import ImageError, Limits, probe, read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -744,3 +745,37 @@ def test_a_dicom_series_and_its_nifti_mask_agree() -> None:
         liver = mask.array == 5  # TotalSegmentator's class 5
         assert liver.sum() > 1000 and 0 < np.median(ct.array[liver]) < 200 and ct.array[liver].std() < 60
         assert ct.array[np.flip(liver, 1)].std() > 2 * ct.array[liver].std()
+
+
+def progressive(scans: int, head: bytes = b"", tail: bytes = b"") -> bytes:
+    """A progressive JPEG of 64 x 48 whose last scan stands so often that it has ``scans``."""
+    packed = io.BytesIO()
+    Image.fromarray(np.arange(64 * 48, dtype=np.uint16).reshape(48, 64).astype(np.uint8)).save(
+        packed, "JPEG", progressive=True
+    )
+    image = packed.getvalue()
+    last = image[image.rindex(b"\xff\xda") : -2]
+    repeated = last * (scans - image.count(b"\xff\xda"))
+    return image[:2] + head + image[2:-2] + repeated + b"\xff\xd9" + tail
+
+
+#: Starts of scan in a comment, where they are none.
+COMMENT = b"\xff\xfe" + (2 + 400).to_bytes(2) + b"\xff\xda" * 200
+
+
+@pytest.mark.parametrize(("scans", "fine"), [(6, True), (100, True), (101, False), (5000, False)])
+@pytest.mark.parametrize("head", [b"", COMMENT])
+def test_a_jpeg_has_at_most_100_scans(scans: int, fine: bool, head: bytes, tmp_path: Path) -> None:
+    """Each is decoded over the whole image: thousands of them take minutes, in a file of 100 kB."""
+    (tmp_path / "x.jpg").write_bytes(progressive(scans, head, tail=b"\xff\xda" * 200))
+    if fine:
+        assert read(tmp_path / "x.jpg").array.shape == (48, 64)
+        return
+    with pytest.raises(ImageError, match=r"x\.jpg: a JPEG of more than 100 scans"):
+        read(tmp_path / "x.jpg")
+
+
+def test_scans_of_a_jpeg_within_dicom_are_limited_too() -> None:
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        volumes._check_codestream("x.dcm", progressive(101), Limits())
+    volumes._check_codestream("x.dcm", progressive(100), Limits())

@@ -7,7 +7,6 @@ with remote code.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -41,6 +40,7 @@ from unveil.profiles import ModelError, profile_of
 from unveil.resolution import Resolution, limit
 from unveil.rows import Encoded
 from unveil.sampling import Sampling
+from unveil.untrusted import read_json
 
 TINY = "tiny"
 Precision = Literal["auto", "float32", "bf16", "fp16"]
@@ -177,13 +177,13 @@ def _under(folder: str) -> tuple[str, str | None] | None:
     about = Path(folder) / "adapter_config.json"
     if not about.is_file():
         return None
-    adapter = json.loads(about.read_text())
+    adapter = read_json(about)
     base, revision = adapter["base_model_name_or_path"], adapter.get("revision")
     return located(base, revision), revision
 
 
 def _declared(folder: str) -> Any:
-    return json.loads((Path(folder) / "unveil.json").read_text())
+    return read_json(Path(folder) / "unveil.json")
 
 
 def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Resolution) -> Chat:

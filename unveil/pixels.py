@@ -34,6 +34,23 @@ class ImageError(ValueError):
     """A file that cannot be used: the message names the file, what is wrong and what to do."""
 
 
+_START_OF_SCAN = b"\xff\xda"
+
+
+def _scans(jpeg: bytes) -> int:
+    """Starts of scan among a JPEG's markers. Compressed data holds none but fill bytes, stuffed zeros and restarts."""
+    scans, position = 0, 2
+    while marker := _MARKER.search(jpeg, position):
+        if marker[0] == b"\xff\xd9":  # the end of the image
+            break
+        scans += marker[0] == _START_OF_SCAN
+        position = marker.end() + max(2, int.from_bytes(jpeg[marker.end() : marker.end() + 2]))
+    return scans
+
+
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much a file may ask for before it is refused; all are checked before anything of that size is allocated."""
@@ -46,6 +63,9 @@ class Limits:
     """Bytes announced per compressed byte. Deflate ends at 1032:1, and an empty mask comes near it: more is a lie."""
     max_text: int = 2**20
     """Characters of text in a PNG, and bytes of header extensions in a NIfTI file."""
+    max_scans: int = 100
+    """Scans of a JPEG, of which each goes over all pixels. Progressive ones have 10 as libjpeg writes them; a file of
+    100 kB may hold ten thousand."""
 
     def check_frame(self, path: PathLike, width: int, height: int) -> None:
         if width < 1 or height < 1:
@@ -54,6 +74,14 @@ class Limits:
             raise ImageError(
                 f"{path}: {width} x {height} pixels are more than the limit of {self.max_pixels}; "
                 "shrink or tile the image, or raise Limits.max_pixels if you trust it"
+            )
+
+    def check_scans(self, path: PathLike, jpeg: bytes) -> None:
+        # metadata and whatever is appended may hold the marker too, so only a file full of them is walked
+        if jpeg.count(_START_OF_SCAN) > self.max_scans and _scans(jpeg) > self.max_scans:
+            raise ImageError(
+                f"{path}: a JPEG of more than {self.max_scans} scans; save the image again, or raise Limits.max_scans "
+                "if you trust it"
             )
 
 
@@ -241,6 +269,8 @@ def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bo
         deep = image.mode.startswith("I;16")
         image.info.pop("xmp", None)  # a TIFF would be turned by it, unlike its announced size
         white_is_zero = deep and isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
+        if image.format in ("JPEG", "MPO"):
+            limits.check_scans(path, Path(path).read_bytes())
         image.load()
         text = sum(map(len, getattr(image, "text", {}).values()))
         if text > limits.max_text:

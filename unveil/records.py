@@ -394,16 +394,19 @@ def assign_splits(
     clusters: dict[str, list[int]] = {}
     for i, record in enumerate(records):
         clusters.setdefault(record.cluster, []).append(i)
-    members = list(clusters.values())
-    order = [members[i] for i in np.random.default_rng(seed).permutation(len(members))]
-    order.sort(key=len, reverse=True)  # stable: large clusters first, they are the hardest to place
+    per_stratum: dict[frozenset[str], list[int]] = {}
+    # looked up in the order of the records, which lie side by side in memory: dealt, they lie anywhere
+    members = [
+        (rows, per_stratum.setdefault(frozenset([f.label for i in rows for f in records[i].findings]), [0, 0, 0]))
+        for rows in clusters.values()
+    ]
+    order = [members[i] for i in np.random.default_rng(seed).permutation(len(members)).tolist()]
+    order.sort(key=lambda member: -len(member[0]))  # stable: large clusters first, they are the hardest to place
     wanted = [share / sum(shares) for share in shares]  # plain numbers: calling numpy for three costs more
     allowed = [k for k, share in enumerate(wanted) if share]
     total = [0, 0, 0]
-    per_stratum: dict[frozenset[str], list[int]] = {}
     split_of = [SPLITS[0]] * len(records)
-    for rows in order:
-        counts = per_stratum.setdefault(frozenset([f.label for i in rows for f in records[i].findings]), [0, 0, 0])
+    for rows, counts in order:
         size = len(rows)
         here, everywhere = sum(counts) + size, sum(total) + size
         lack = [wanted[k] * here - counts[k] + 0.5 * (wanted[k] * everywhere - total[k]) for k in allowed]

@@ -24,6 +24,7 @@ from unveil import records, runs, screen, study_tables
 from unveil.bootstrap import ROUNDING
 from unveil.contest import PREFERRED, REWARDED, Entry
 from unveil.evaluate.metrics import metric, named_by_place
+from unveil.untrusted import read_json
 from unveil.verdict import Outcome
 
 METRICS = {
@@ -244,7 +245,7 @@ def _values(folder: Path, setting: Setting | None = None) -> dict[str, dict[str,
     """Each model's metrics on the test split, or on the part of it that a setting is about."""
     if setting is not None and setting.by is not None:
         return _of_groups(folder, setting)
-    scores = json.loads((folder / "scores.json").read_text())
+    scores = read_json(folder / "scores.json", lenient=True)
     return {
         name: {m: about["metrics"][m]["value"] for m in METRICS if about["metrics"][m]["value"] is not None}
         for name, about in scores["models"].items()

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from unveil.geometry import Box, ious, match, mean_iou
 from unveil.records import Dialogue, Finding, Kind, Record
 from unveil.syntax import unmark
+from unveil.untrusted import quoted
 from unveil.wording import Parsed, name_of, refuses, says_yes, yes_no
 
 #: A box is in the right place from this intersection over union on (inclusive).
@@ -175,7 +176,7 @@ def _detection(case: Case) -> Outcome:
     written = yes_no(case.dialogue.answer)
     if written is not None and written is not abnormal:
         raise ScoreError(
-            f"{case.dialogue.id}: the dialogue's answer is {case.dialogue.answer!r}, but its record has "
+            f"{case.dialogue.id}: the dialogue's answer is {quoted(case.dialogue.answer)}, but its record has "
             f"{len(case.record.findings)} findings: were the dialogues made from these records?"
         )
     if not abnormal and not case.exhaustive:
@@ -231,7 +232,7 @@ def _findings_at(record: Record, target: str) -> list[Finding]:
     """The findings whose box is the target's, or the closest where rounding or padding moved it (IoU >= 0.5)."""
     boxes = unmark(target)
     if len(boxes) != 1:
-        raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {target!r}")
+        raise ScoreError(f"{record.id}: a recognition question needs one box as its target, not {quoted(target)}")
     values = ious([f.box for f in record.boxed if f.box], boxes)[:, 0]
     best = values.max(initial=0.0)
     return [f for f, v in zip(record.boxed, values, strict=True) if best >= HIT and v > best - 1e-6]

@@ -200,6 +200,7 @@ def _check_codestream(path: PathLike, data: bytes, limits: Limits) -> None:
             if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
                 height, width = struct.unpack(">2H", data[position + 5 : position + 9])
                 limits.check_frame(path, width, height)
+                limits.check_scans(path, data)
                 return
             position += 2 + length
         raise ImageError(f"{path}: a JPEG stream without a frame header; replace the file or leave it out")

@@ -16,6 +16,7 @@ from unveil.curate.mau import vocabulary
 from unveil.geometry import ious, match, scale
 from unveil.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.syntax import MARKUP, View, unmark
+from unveil.untrusted import quoted
 from unveil.verdict import HIT, Case, Outcome, holds, judge, merit, tokens
 from unveil.wording import (
     NOTHING,
@@ -53,7 +54,7 @@ class Rules:
     def record(self, dialogue: Dialogue) -> Record:
         """The dialogue's record. Raises ``RecordError`` where it is missing."""
         if dialogue.record not in self.records:
-            raise RecordError(f"{dialogue.id}: its record {dialogue.record!r} is not in the records' file")
+            raise RecordError(f"{dialogue.id}: its record {quoted(dialogue.record)} is not in the records' file")
         return self.records[dialogue.record]
 
     def labels(self, record: Record) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from unveil.records import Dialogue, Prediction, Record
 from unveil.syntax import SYNTAXES, View
+from unveil.untrusted import quoted
 from unveil.verdict import FAILURES, Case, Outcome, ScoreError, judge
 from unveil.wording import parse
 
@@ -55,12 +56,12 @@ def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
 
 def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names: Sequence[str]) -> Case:
     if (record := records.get(dialogue.record)) is None:
-        raise ScoreError(f"{dialogue.id}: its record {dialogue.record!r} is not among the records")
+        raise ScoreError(f"{dialogue.id}: its record {quoted(dialogue.record)} is not among the records")
     if (p.record, p.kind) != (dialogue.record, dialogue.kind):
-        asked = f"the dialogue is a {dialogue.kind} question about {dialogue.record!r}"
-        raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {p.record!r}, {asked}")
+        asked = f"the dialogue is a {dialogue.kind} question about {quoted(dialogue.record)}"
+        raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {asked}")
     if p.syntax not in SYNTAXES:
-        raise ScoreError(f"{p.id}: unknown box syntax {p.syntax!r}; known are {', '.join(SYNTAXES)}")
+        raise ScoreError(f"{p.id}: unknown box syntax {quoted(p.syntax)}; known are {', '.join(SYNTAXES)}")
     parsed = parse(p.kind, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names)
     return Case(dialogue, record, parsed, p.answer, names, p.cut)
 
