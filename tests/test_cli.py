@@ -189,7 +189,7 @@ def voc(folder: Path, name: str, boxes: str, size: tuple[int, int] = (40, 30)) -
 def test_wrong_format_says_what_it_looks_like(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     voc(tmp_path / "data", "a", "")
     assert unveil("run", "--data", tmp_path / "data", "--format", "coco", "--out", tmp_path / "out") == 1
-    assert "looks like voc" in said(capsys)
+    assert "--format voc reads" in said(capsys)
 
 
 def test_no_findings_at_all_is_told_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

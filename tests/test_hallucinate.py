@@ -235,6 +235,7 @@ def test_the_command_writes_pairs(fresh: Path, tiny_folder: Path, capsys: pytest
     about = json.loads((fresh / "out" / "pairs.jsonl.run.json").read_text())
     assert about["command"] == "curate hallucinate" and about["left_out"] == {"test split": 8}
     model = next(name for name in about["asked"] if name != "rules")
+    assert list(about["decoding"]) == [model] and about["decoding"][model]["stop_ids"]
     assert about["asked"][model]["asked"] == 2 * len(pairs) and about["asked"]["rules"]["asked"] == len(pairs)
     assert set(about["inputs"]) == {str(fresh / "records.jsonl"), str(fresh / "dialogues.jsonl")}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as tf
@@ -334,6 +336,46 @@ def test_the_fingerprint_changes_with_any_weight_and_not_with_threads() -> None:
         layer.bias[7] = torch.nextafter(layer.bias[7], torch.tensor(9.0))
     assert len({before, swapped, models.fingerprint(layer)}) == 3
     assert models.fingerprint(layer.to(torch.bfloat16)) == models.fingerprint(layer)
+
+
+@pytest.mark.parametrize("name", ["llava_siglip", "llava_clip"])
+def test_what_older_processors_leave_out_is_known_from_the_model(name: str, images: list[Path], tmp_path: Path) -> None:
+    """Their files do not say how many patches an image has: the tower does. CLIP puts a token before them."""
+    folder = saved(name, tmp_path)
+    file = folder / "processor_config.json"
+    about = json.loads(file.read_text())
+    for key in ("patch_size", "vision_feature_select_strategy", "num_additional_image_tokens"):
+        about.pop(key, None)
+    file.write_text(json.dumps(about))
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    found, own = models.load(folder, device="cpu"), loaded(name)
+    assert len(found.chat.look(images[0]).block) == 16
+    asked = [dialogue("a", images[0].name, "Where is it?")]
+    rows = [found.chat.encode(d, images[0], with_answer=False) for d in asked]
+    assert models.answer(found, rows, 6) == models.answer(own, [own.chat.encode(asked[0], images[0], False)], 6)
+
+
+def test_what_a_processor_leaves_out_is_named() -> None:
+    """Where the model's configuration does not say it either."""
+    processor = copy.deepcopy(loaded("llava_clip").chat.processor)
+    processor.patch_size = None
+    chat = Chat(processor, loaded("llava_clip").chat.profile)
+    with pytest.raises(
+        ModelError, match=r"LlavaProcessor cannot process images: its processor_config.json does not say"
+    ):
+        chat.show(np.zeros((60, 90, 3), np.uint8), "a.png")
+
+
+@pytest.mark.parametrize(("width", "height"), [(3000, 10), (10, 3000)])
+def test_a_shape_that_a_processor_refuses_is_named(width: int, height: int, tmp_path: Path) -> None:
+    """With dialogue, file and size; with noise over it too. Others take the same image."""
+    image = tmp_path / "long.png"
+    Image.new("RGB", (width, height)).save(image)
+    asked = dialogue("case-7/detection", image.name, "Is it?")
+    told = rf"^case-7/detection: .*long\.png: Qwen2_5_VLProcessor cannot take {width} x {height} pixels: .*aspect ratio"
+    with pytest.raises(pixels.ImageError, match=told):
+        Chat(loaded("qwen2_5_vl").chat.processor, Profile("json-pixels")).encode(asked, image, with_answer=False)
+    assert loaded("llava_clip").chat.encode(asked, image, with_answer=False).prompt
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))

@@ -96,6 +96,7 @@ def test_one_clear_answer_is_read(text: str) -> None:
         (json.dumps(GOOD), "its JSON is broken: Expecting property name enclosed in double quotes"),
         ('{"score": 0.9, "score": 0.5}', "a name stands twice in its JSON"),
         ('{"a":' * 100_000, "its JSON is nested too deeply"),
+        ("<think>" * 100_000 + GOOD, THOUGHTS),  # within seconds
         (f'{{"x": {GOOD}}}', "not the form that was asked for: score: Field required"),
         ("0.5", "there is no JSON object in it"),
         ("The score is one half.", "there is no JSON object in it"),
@@ -111,6 +112,10 @@ def test_one_clear_answer_is_read(text: str) -> None:
 )  # fmt: skip
 def test_what_is_not_clear_is_no_answer(text: str, reason: str) -> None:
     assert why(text) == reason
+
+
+def test_thousands_of_digits_are_not_the_form() -> None:
+    assert str(why('{"score": ' + "1" * 5000 + "}")).startswith("not the form that was asked for: ")
 
 
 def test_a_reply_that_was_cut_says_what_allows_more() -> None:

@@ -29,7 +29,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unveil import pixels, runs, volumes
+from unveil import geometry, pixels, runs, volumes
 from unveil.pixels import ImageError, Limits, probe, read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -143,19 +143,65 @@ def test_alpha_is_dropped_and_bilevel_becomes_black_and_white(tmp_path: Path) ->
     assert read(tmp_path / "1.png").array.tolist() == [[255, 0]]
 
 
+#: Where viewers show the stored top left corner, by EXIF orientation; from 5 on, rows are shown as columns.
+CORNERS = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "tl", 6: "tr", 7: "br", 8: "bl"}
+
+
 @pytest.mark.parametrize(
-    ("suffix", "how"), [("tif", {}), ("tif", {"compression": "tiff_lzw"}), ("jpg", {}), ("png", {})]
+    ("suffix", "how"),
+    [("tif", {}), ("tif", {"compression": "tiff_lzw"}), ("jpg", {}), ("png", {}), ("webp", {"lossless": True})],
 )
-@pytest.mark.parametrize("tag", range(1, 9))
-def test_no_orientation_tag_turns_the_image(tmp_path: Path, suffix: str, how: dict[str, Any], tag: int) -> None:
+@pytest.mark.parametrize("tag", CORNERS)
+def test_a_picture_is_read_as_it_is_shown(tmp_path: Path, suffix: str, how: dict[str, Any], tag: int) -> None:
+    """24 x 16 as stored, its top left third bright."""
     array = np.full((16, 24), 20, np.uint8)
     array[:8, :8] = 230
     exif = Image.Exif()
     exif[0x0112] = tag
     Image.fromarray(array).save(tmp_path / f"x.{suffix}", exif=exif, **how)
-    header, found = probe(tmp_path / f"x.{suffix}"), read(tmp_path / f"x.{suffix}").array
-    assert (header.width, header.height, header.exif_orientation) == (24, 16, tag)
-    assert found.shape == (16, 24) and np.abs(found.astype(int) - array).max() < 10
+    header, found = probe(tmp_path / f"x.{suffix}"), pixels.to_rgb(read(tmp_path / f"x.{suffix}"))[..., 0]
+    width, height = (24, 16) if tag < 5 else (16, 24)
+    assert (header.width, header.height, header.exif_orientation) == (width, height, tag)
+    top, left = (height - 8 if CORNERS[tag][0] == "b" else 0), (width - 8 if CORNERS[tag][1] == "r" else 0)
+    expected = np.full((height, width), 20, int)
+    expected[top : top + 8, left : left + 8] = 230
+    assert found.shape == (height, width) and np.abs(found - expected).max() < 10
+    assert np.array_equal(pixels.upright(array, tag), expected)
+    assert geometry.upright((0, 0, 8, 8), tag, 24, 16) == (left, top, left + 8, top + 8)
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0no tag at all", b"Exif\0\0", 0, 9])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_what_is_no_orientation_turns_nothing(tmp_path: Path, suffix: str, exif: bytes | int) -> None:
+    """Neither do viewers heed the one in XMP, which Pillow does."""
+    if isinstance(exif, int):
+        tags = Image.Exif()
+        tags[0x0112] = exif
+        exif = tags.tobytes()
+    more = {"tiffinfo": {0x0112: 9, 700: XMP}} if suffix == "tif" else {"exif": exif, "xmp": XMP}
+    if suffix == "png":
+        more.pop("xmp")
+    Image.new("L", (24, 16)).save(tmp_path / f"x.{suffix}", **more)
+    header = probe(tmp_path / f"x.{suffix}")
+    assert (header.width, header.height, header.exif_orientation) == (24, 16, 1)
+    assert read(tmp_path / f"x.{suffix}").array.shape[:2] == (16, 24)
+
+
+def test_the_first_frame_of_a_phones_photo_is_the_picture(tmp_path: Path) -> None:
+    """An MPO: a JPEG of 24 x 16, taken with the camera on its side, with a preview of 6 x 4 behind it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    array = np.full((16, 24), 200, np.uint8)
+    more = [Image.new("L", (6, 4))]
+    Image.fromarray(array).save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=more, exif=exif)
+    header, found = probe(tmp_path / "x.jpg"), read(tmp_path / "x.jpg").array
+    assert (header.frames, header.width, header.height) == (1, 16, 24)
+    assert found.shape == (24, 16) and np.abs(found.astype(int) - 200).max() < 5
+    with pytest.raises(ImageError, match="no frame 1"):
+        read(tmp_path / "x.jpg", frame=1)
 
 
 def test_tiff_pages_are_frames(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_each_question_gets_its_answer(config: PredictConfig) -> None:
     assert not list(config.out.parent.glob("*.unfinished"))
     about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())
     assert about["command"] == "predict" and about["model"] == tiny.fingerprint
+    assert about["decoding"]["temperature"] == 0 and about["decoding"]["max_new_tokens"] == config.max_new_tokens
+    assert about["decoding"]["stop_ids"] == sorted(tiny.chat.stops)
+    assert tiny.model.config.image_token_index in about["decoding"]["banned_ids"]
 
 
 def test_the_size_of_batches_changes_nothing(config: PredictConfig, tmp_path: Path) -> None:

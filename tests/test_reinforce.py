@@ -195,7 +195,9 @@ def test_the_best_validation_is_kept(data: Path, taught: Path, tmp_path: Path) -
     out = run("grpo", given)
     scores = {row["step"]: row["val_score"] for row in lines(out) if "val_score" in row}
     assert scores[0] > scores[max(scores)]
-    assert json.loads((out / "run.json").read_text())["chosen"]["kept"] == max(scores, key=lambda s: (scores[s], -s))
+    about = json.loads((out / "run.json").read_text())
+    assert about["chosen"]["kept"] == max(scores, key=lambda s: (scores[s], -s))
+    assert about["decoding"]["temperature"] == 1 and about["decoding"]["max_new_tokens"] == 60
     after = weights(out)
     assert all(torch.equal(before[name], after[name]) for name in before)
     last = run("grpo", {**given, "out": tmp_path / "last", "keep_best": False})

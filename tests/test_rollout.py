@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import dialogue, draw
+from transformers import GenerationConfig
 
 from bench.families import FAMILIES, fresh, loaded
 from unveil import attention, models
 from unveil.models import Loaded
 from unveil.rows import Encoded
+from unveil.sampling import Sampling
 from unveil.train.engine import Distribution, Scorer, whole
 from unveil.train.features import Features
 from unveil.train.rollout import banned, rollout
@@ -71,6 +73,44 @@ def test_plain_rows_write_the_same(tmp_path: Path) -> None:
     plain = rollout(scorer_of(fresh("llava_clip"), tree=False), asked, 2, 12, GREEDY, seed=0)
     assert [d.ids for d in ours] == [d.ids for d in plain] and [d.cut for d in ours] == [d.cut for d in plain]
     torch.testing.assert_close([d.logps for d in ours], [d.logps for d in plain], atol=1e-5, rtol=1e-5)
+
+
+HABITS = {
+    "repetition_penalty": 1.5,
+    "encoder_repetition_penalty": 1.5,
+    "no_repeat_ngram_size": 1,
+    "min_new_tokens": 9,
+    "do_sample": True,
+    "temperature": 0.1,
+    "top_k": 3,
+    "num_beams": 2,
+    "forced_eos_token_id": 5,
+    "suppress_tokens": [*range(40, 200)],
+    "begin_suppress_tokens": [*range(200, 300)],
+    "bad_words_ids": [[301], [302, 303]],
+    "sequence_bias": {(304,): 9.0},
+    "renormalize_logits": True,
+}
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_habits_of_a_checkpoint_change_no_answer(tree: bool, tmp_path: Path) -> None:
+    """Its generation configuration decides nothing: answers, and the probabilities kept with them, are the policy's."""
+    copy, strange = fresh("llava_clip"), fresh("llava_clip")
+    strange.model.generation_config = GenerationConfig(**HABITS)
+    asked = questions(copy, tmp_path)
+    assert models.answer(strange, asked, 12) == models.answer(copy, asked, 12)
+    sampling, seeds = Sampling(1.0, 0, 1.0), range(len(asked))
+    assert models.answer(strange, asked, 12, sampling, seeds) == models.answer(copy, asked, 12, sampling, seeds)
+    scorer = scorer_of(strange, tree=tree)
+    greedy = rollout(scorer, asked, 1, 12, GREEDY, seed=0)
+    assert [copy.chat.text(d.ids) for d in greedy] == [text for text, _ in models.answer(copy, asked, 12)]
+    scorer.distribution = Distribution(1.0, tuple(banned(copy.chat, copy.model.config)))
+    drawn = rollout(scorer, asked, 2, 12, scorer.distribution, seed=1)
+    with torch.no_grad():
+        scored = scorer([replace(asked[d.question], answer=d.ids) for d in drawn]).in_order()
+    torch.testing.assert_close(scored, torch.tensor([p for d in drawn for p in d.logps]), atol=2e-5, rtol=1e-5)
+    assert strange.model.generation_config.repetition_penalty == 1.5, "left as it was"
 
 
 def test_the_seed_decides(tiny: Loaded, tmp_path: Path) -> None:

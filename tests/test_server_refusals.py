@@ -84,11 +84,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
     def start(
         refuses: Refusal = lambda body: None,
         end: str = "stop",
+        usage: Any = {"prompt_tokens": 1, "completion_tokens": 1},  # noqa: B006, it is never changed
         cut: Callable[[Body], bool] = lambda body: False,
         **message: Any,
     ) -> Proxy:
         said = {"role": "assistant", "content": '{"score": 0.5}'} | message
-        usage = {"prompt_tokens": 1, "completion_tokens": 1}
 
         def answer(handler: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
             why = "length" if cut(json.loads(body)) else end
@@ -242,6 +242,39 @@ def test_the_text_of_a_message(
 ) -> None:
     judge = expert(server(**message), tmp_path)
     assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 2}, 5),
+        ({"prompt_tokens": 3, "completion_tokens": None}, 3),
+        ({"prompt_tokens": "many", "completion_tokens": -5}, 0),
+        ({"completion_tokens": float("inf")}, 0),
+        ([1], 0),
+        (None, 0),
+    ],
+)
+def test_tokens_that_cannot_be_counted_are_said_to_be_none(
+    usage: Any,
+    tokens: int,
+    server: Callable[..., Proxy],
+    asked: list[Request],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judge = expert(server(usage=usage), tmp_path)
+    assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+    assert judge.spent.tokens_in + judge.spent.tokens_out == tokens
+    assert ("does not say how many tokens it took" in capsys.readouterr().err) == (tokens == 0)
+
+
+def test_half_a_character_is_no_end(server: Callable[..., Proxy], asked: list[Request], tmp_path: Path) -> None:
+    """A reply that was cut within a sign; what is kept must be written in UTF-8."""
+    judge = expert(server(content='{"score": 0.5} \ud83d'), tmp_path / "a")
+    assert [reply.value for reply in judge.answer(asked[:1])] == [Score(score=0.5)]
+    judge = expert(server(content=None, refusal="No \udfff"), tmp_path / "b")
+    assert [reply.error for reply in judge.answer(asked[:1])] == ["the model refuses: No \\udfff"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ class BoxError(ValueError):
     """A box that cannot be one: not finite, without area, or outside its image."""
 
 
+class OutsideError(BoxError):
+    """A box that leads outside its image."""
+
+
 class MaskError(ValueError):
     """A run-length code that cannot be one: of another size, or with run lengths that do not fill it."""
 
@@ -55,7 +59,7 @@ def checked(box: Sequence[float], width: float, height: float, tolerance: float 
     if x2 <= x1 or y2 <= y1:
         raise BoxError(f"zero-area or inverted box [{x1:g}, {y1:g}, {x2:g}, {y2:g}]")
     if x1 < -tolerance or y1 < -tolerance or x2 > width + tolerance or y2 > height + tolerance:
-        raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] leads outside the image of {width:g} x {height:g}")
+        raise OutsideError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] leads outside the image of {width:g} x {height:g}")
     inside = clip((x1, y1, x2, y2), width, height)
     if area(inside) == 0:
         raise BoxError(f"box [{x1:g}, {y1:g}, {x2:g}, {y2:g}] has no area inside the image of {width:g} x {height:g}")
@@ -81,6 +85,20 @@ def scale(box: Box, from_size: tuple[float, float], to_size: tuple[float, float]
 def mirror(box: Box, width: float) -> Box:
     """The box after the picture was flipped left to right."""
     return width - box[2], box[1], width - box[0], box[3]
+
+
+def upright(box: Box, orientation: int, width: float, height: float) -> Box:
+    """A box of a stored picture of this size in the picture as it is shown, turned by its EXIF orientation (1 to 8).
+
+    A point (x, y) is shown at (width - x, y) for 2, (width - x, height - y) for 3, (x, height - y) for 4, (y, x) for 5,
+    (height - y, x) for 6, (height - y, width - x) for 7, (y, width - x) for 8.
+    """
+    x1, y1, x2, y2 = box
+    if orientation in (2, 3, 7, 8):
+        x1, x2 = width - x2, width - x1
+    if orientation in (3, 4, 6, 7):
+        y1, y2 = height - y2, height - y1
+    return (x1, y1, x2, y2) if orientation < 5 else (y1, x1, y2, x2)
 
 
 def shift(box: Box, dx: float, dy: float) -> Box:

@@ -42,8 +42,8 @@ class RunConfig:
 
     data: Path | None = None
     """Folder of your annotated images; none draws phantoms."""
-    format: Format = "phantom"
-    """How they are annotated."""
+    format: Format = "auto"
+    """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
     model: str = "tiny"
     """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
     out: Path | None = None
@@ -119,7 +119,7 @@ def run(config: RunConfig) -> Path:
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
-        format=config.format,
+        format="phantom" if config.data is None and config.format == "auto" else config.format,
         out=out / "data",
         patients=config.patients,
         seed=config.seed,

@@ -3,19 +3,21 @@
 Every file is taken as hostile: the format is told by content from a short list, the size is checked from the header
 before a pixel is decoded, and whatever a decoder throws becomes an `ImageError` that names the file and what to do.
 
-Frames: row 0 is the top, column 0 the left, exactly as stored. Nothing is rotated, not even where an EXIF tag asks for
-it, because annotation tools write their boxes in the stored frame; `Header.exif_orientation` tells whoever must warn.
+Frames: row 0 is the top, column 0 the left of the picture as viewers show it: a photo that was taken with the camera on
+its side is turned as its EXIF orientation says (DICOM and NIfTI know no such tag and stay as they are). Sizes are those
+of the shown picture everywhere; `Header.exif_orientation` and `upright` are for annotations that were written on the
+stored one.
 """
 
 import gzip
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -85,14 +87,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself, read without decoding a pixel. Width and height are those of the stored frame."""
+    """What a file says of itself, read without decoding a pixel. Width and height are those of the shown frame."""
 
     format: str
     width: int
     height: int
     frames: int = 1
     stored: str = ""  # how a sample is stored: Pillow's mode, DICOM's photometric interpretation, a numpy dtype
-    exif_orientation: int = 1  # 1 is upright; any other value is reported and never applied
+    exif_orientation: int = 1  # 1 is upright; what the stored picture is turned and mirrored by, from 1 to 8
     spacing: tuple[float, float] | None = None
     spacing_source: str | None = None
     orientation: str | None = None
@@ -225,23 +227,39 @@ def _opened(path: PathLike, limits: Limits) -> Iterator[Image.Image]:
 
 def _raster_header(image: Image.Image) -> Header:
     width, height = image.size
-    if isinstance(image, TiffImageFile):  # Pillow reports the size after rotation
-        width, height = image.tag_v2[256], image.tag_v2[257]
-    # Pillow looks behind the pixels of a PNG for a missing tag, and decodes them on its way.
-    tags = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    orientation = _orientation(image)
+    if orientation > 4 and not isinstance(image, TiffImageFile):  # of a TIFF, Pillow reports the size after rotation
+        width, height = height, width
     return Header(
         format=image.format or "",
         width=width,
         height=height,
-        frames=getattr(image, "n_frames", 1),
+        frames=_frames(image),
         stored=image.mode,
-        exif_orientation=int(tags.get(ExifTags.Base.Orientation, 1)),
+        exif_orientation=orientation,
     )
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 for a value that is none. XMP may hold one too, which viewers do not heed."""
+    tags: Mapping[int, Any] = {}
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+    elif re.match(rb"(Exif\0\0){0,2}(II\*\0|MM\0\*).{4}", image.info.get("exif", b""), re.DOTALL):
+        tags = Image.Exif()
+        tags.load(image.info["exif"])
+    value = tags.get(ExifTags.Base.Orientation)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _frames(image: Image.Image) -> int:
+    """Pictures in a file. A phone's MPO is a JPEG whose further frames are previews or depths of the first."""
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
 
 def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bool, limits: Limits) -> Pixels:
     with _opened(path, limits) as image:
-        frames = getattr(image, "n_frames", 1)
+        frames = _frames(image)
         check_index(path, frame, frames)
         if frame:
             image.seek(frame)
@@ -249,6 +267,7 @@ def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bo
         header = _raster_header(image)
         _refuse_cut_depth(path, image)
         deep = image.mode.startswith("I;16")
+        image.info.pop("xmp", None)  # a TIFF would be turned by it, unlike its announced size
         white_is_zero = deep and isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
         if image.format in ("JPEG", "MPO"):
             limits.check_scans(path, Path(path).read_bytes())
@@ -260,8 +279,8 @@ def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bo
             image = image.convert("L" if image.mode in ("LA", "La") else "RGB")
         array = np.asarray(image)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if header.format == "TIFF":
-        array = _UNROTATE.get(header.exif_orientation, lambda stored: stored)(array)
+    if header.format != "TIFF":  # which Pillow turns while it decodes
+        array = upright(array, header.exif_orientation)
     if windowed:
         array = display(path, array, window)
         if white_is_zero:  # Pillow inverts 8-bit TIFF of this kind, but not 16-bit
@@ -269,15 +288,20 @@ def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bo
     return Pixels(np.ascontiguousarray(array), format=header.format, frame=frame, frames=frames)
 
 
-# Pillow rotates a TIFF by its orientation tag while it decodes, and nothing else: here is the way back.
-_UNROTATE: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+    """A picture or mask as it is shown, from the stored one, (H, W[, C]), and its EXIF orientation."""
+    return _UPRIGHT[orientation](stored)
+
+
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda array: array,
     2: lambda array: array[:, ::-1],
     3: lambda array: array[::-1, ::-1],
     4: lambda array: array[::-1],
     5: lambda array: np.swapaxes(array, 0, 1),
-    6: lambda array: np.rot90(array, 1),
+    6: lambda array: np.rot90(array, -1),
     7: lambda array: np.swapaxes(array[::-1, ::-1], 0, 1),
-    8: lambda array: np.rot90(array, -1),
+    8: lambda array: np.rot90(array, 1),
 }
 
 

@@ -48,6 +48,9 @@ class Resolution:
         )
 
 
+#: Images that are tried where a processor has no setting, to see that it has one size for all.
+LARGE = ((4096, 4096), (4096, 256), (256, 4096))
+
 #: Two options of a command, without a prefix.
 Limited = tyro.conf.OmitArgPrefixes[Resolution]
 
@@ -76,7 +79,7 @@ def limit(chat: Chat, limits: Resolution) -> None:
     if limits == Resolution():
         return
     eyes = chat.processor.image_processor
-    ladder = _ladder(chat.processor, limits) or Ladder(1, lambda step: Rung({}, [(512, 512)]))
+    ladder = _ladder(chat.processor, limits) or Ladder(1, lambda step: Rung({}, LARGE))
     before = {name: getattr(eyes, name) for name in ladder.rung(0).setting}
 
     @cache
@@ -92,8 +95,9 @@ def limit(chat: Chat, limits: Resolution) -> None:
         _set(eyes, ladder.rung(0).setting)
         dearest = [cost(chat, size) for size in ladder.rung(0).sizes]
         tokens, pixels = max(c.tokens for c in dearest), max(c.pixels for c in dearest)
-        kind, least = type(chat.processor).__name__, f"{tokens} tokens ({pixels} pixels)"
-        raise ModelError(f"--image-tokens, --max-pixels: an image of {kind} takes {least} even at its coarsest setting")
+        kind = type(chat.processor).__name__
+        least = f"an image takes up to {tokens} tokens ({pixels} pixels) even at the coarsest setting of {kind}"
+        raise ModelError(f"--image-tokens, --max-pixels: {least}")
     _set(eyes, before if fitting == ladder.count else ladder.rung(fitting - 1).setting)
 
 
@@ -161,6 +165,11 @@ def _rectangle(cells: int) -> tuple[int, int]:
     raise ValueError(cells)
 
 
+#: How many times as long as wide an image is that few tokens must do for too. Where it cannot be made narrower it keeps
+#: more of its length than its share; from 200 tokens on, no image does that processors take.
+LONG = 20
+
+
 def _side(eyes: Any) -> int:
     """The edge of what becomes one token where images are resized freely, in pixels."""
     patch: Any = getattr(eyes, "encoder_patch_size", None) or getattr(eyes, "patch_size", 14)
@@ -186,7 +195,7 @@ def _area(eyes: Any, limits: Resolution) -> Ladder:
     def rung(step: int) -> Rung:
         area, (columns, rows) = (step + 1) * cell, _rectangle(step + 1)
         bounds = {"longest_edge": area, "shortest_edge": min(size["shortest_edge"], area // 4)}  # it is rounded up
-        return Rung({"size": size | bounds}, [(side * columns, side * rows)])
+        return Rung({"size": size | bounds}, [(side * columns, side * rows), (side * LONG, side)])
 
     count = max(1, size["longest_edge"] // cell)
     return Ladder(count, rung, min(count, _cells(limits, side)) - 1)
@@ -202,7 +211,7 @@ def _tokens(eyes: Any, splits: bool, limits: Resolution) -> Ladder:
         tokens = min(step + 1, whole)
         setting: Setting = {"max_image_tokens": tokens, **{name: min(value, tokens) for name, value in least.items()}}
         columns, rows = _rectangle(tokens)
-        sizes = [(side * columns, side * rows)]
+        sizes = [(side * columns, side * rows), (side * LONG, side)]
         if splits:
             tiles = step - whole + fewest
             setting |= {"do_image_splitting": tiles >= fewest, "max_tiles": max(tiles, fewest)}

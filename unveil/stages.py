@@ -23,7 +23,7 @@ from unveil.evaluate.changes import changes, headline
 from unveil.experts import ExpertOptions
 from unveil.ingest.reading import Options
 
-Format = Literal["phantom", "voc", "coco", "yolo", "csv"]
+Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
 
 
 #: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
@@ -38,8 +38,9 @@ class IngestConfig:
 
     data: Path | None = None
     """Folder of the annotated images; none for phantom."""
-    format: Format
-    """How they are annotated; phantom draws images instead."""
+    format: Format = "auto"
+    """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; phantom draws
+    images instead."""
     out: Path
     """Folder for records.jsonl and rejected.jsonl."""
     patients: int = 320
@@ -58,7 +59,13 @@ def ingest(config: IngestConfig) -> None:
 
     started = time.monotonic()
     file = config.out / "records.jsonl"
-    if config.format == "phantom":
+    if (config.format == "phantom") != (config.data is None):
+        raise records.RecordError(
+            "--data is needed: the folder of the annotated images; --format phantom draws some instead"
+            if config.data is None
+            else "--format phantom draws images and reads no --data: leave one of them out"
+        )
+    if config.data is None:
         drawn: list[records.Record] = []
         with screen.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
@@ -71,12 +78,16 @@ def ingest(config: IngestConfig) -> None:
         records.write_jsonl(config.out / "rejected.jsonl", [])
         screen.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
     else:
-        if config.data is None:
-            raise records.RecordError(f"--data is needed: the folder with the {config.format} annotations")
         summary = read_folder(config.data, config.format, config.out, config.reading)
         screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
-        for reason, count in summary.reasons.items():
-            screen.say(f"  rejected {count} x {reason}")
+        for reason in summary.reasons:
+            what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} images"
+            screen.say(f"  {what}: {reason}")
+        for note in summary.notes:
+            screen.say(f"  note: {note}")
+        if summary.splits.keys() != {""}:
+            sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
+            screen.say(f"  published splits: {sizes}")
     runs.write(config.out, "ingest", config, [], time.monotonic() - started)
 
 

@@ -30,6 +30,7 @@ from unveil.geometry import Box
 from unveil.records import Kind
 from unveil.sampling import seed_of
 from unveil.syntax import PIXELS, View, mark, render, unmark
+from unveil.untrusted import parse_json, printable
 from unveil.wording import HINTS, clean
 
 #: What an endpoint is asked in the place of a model that would put the next question itself.
@@ -169,7 +170,7 @@ def data_url(png: bytes) -> str:
 
 def safe(error: object, key: str) -> str:
     """A message without the key, in case the server repeats it, and not longer than can be read."""
-    said = str(error) or type(error).__name__
+    said = printable(str(error)) or type(error).__name__
     return (said.replace(key, "(key)") if key else said)[:300]
 
 
@@ -264,12 +265,11 @@ class Endpoint(Backend):
     def _received(self, request: Request, letter: Letter, reply: dict[str, Any]) -> Raw:
         with self._lock:
             self._failed_in_a_row, self._some_came = 0, True
-            usage = reply.get("usage")
-            if not usage and self._counted:
+            went, came = _taken(reply)
+            if not (went or came) and self._counted:
                 self._counted = False
                 screen.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
         choice = reply["choices"][0]
-        came, went = (int((usage or {}).get(name) or 0) for name in ("completion_tokens", "prompt_tokens"))
         message, end = choice["message"], choice.get("finish_reason")
         text, thoughts = _said(message), message.get("reasoning_content") or message.get("reasoning")
         if refusal := message.get("refusal"):
@@ -318,21 +318,29 @@ def _whole(response: Any) -> None:
     if not (response.is_success and response.request.url.path.endswith("/chat/completions")):
         return
     try:
-        reply = json.loads(response.read())
-        _said(reply["choices"][0]["message"])
+        _said(parse_json(response.read(), lenient=True)["choices"][0]["message"])
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Garbage(f"the reply is no chat completion ({type(error).__name__})") from error
 
 
 def _said(message: dict[str, Any]) -> str:
-    """The text of a message, whole or in parts; thoughts are no text. Raises ``TypeError`` for anything else."""
+    """The text of a message, whole or in parts; thoughts are no text. Half a character is written as an escape. Raises
+    ``TypeError`` for anything else."""
     content = message.get("content") or ""
     if isinstance(content, list):
         parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
         content = "".join(part["text"] for part in parts if part.get("type", "text") in ("text", "output_text"))
     if not isinstance(content, str):
         raise TypeError("its content is no text")
-    return content
+    return printable(content)
+
+
+def _taken(reply: dict[str, Any]) -> tuple[int, int]:
+    """The tokens of the question and of the reply; 0 where the server does not say."""
+    usage = reply.get("usage")
+    told = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
+    went, came = (max(0, count) if type(count) is int else 0 for count in told)
+    return went, came
 
 
 class Rehearsal(Backend):

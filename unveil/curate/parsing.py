@@ -23,8 +23,7 @@ _MARKS = (
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
 )
-_THOUGHTS = [re.compile(f"{start}.*?{end}", re.S | re.I) for start, end in _MARKS]
-_START, _END = (re.compile("|".join(marks), re.I) for marks in zip(*_MARKS, strict=True))
+_MARK = re.compile("|".join(f"(?P<start{i}>{start})|{end}" for i, (start, end) in enumerate(_MARKS)), re.I)
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*", re.S | re.I)
 
 #: Words of somebody who will not answer, in the first person, so that what is said of an image is none.
@@ -43,19 +42,23 @@ def answer(text: str) -> str:
 
     Chat templates may have opened them already, so that only their end is in the reply.
     """
-    for thought in _THOUGHTS:
-        text = thought.sub("", text)
-    text = _END.split(text)[-1]
-    if _START.search(text):
+    said, at, thinks = "", 0, False
+    for mark in _MARK.finditer(text):
+        if mark.lastgroup is None:  # an end: of what was thought from the first mark on, or from the beginning
+            said, at, thinks = said if thinks else "", mark.end(), False
+        elif not thinks:
+            said, thinks = said + text[at : mark.start()], True
+    if thinks:
         return ""
-    wrapped = _ANSWER.fullmatch(text)
-    return (wrapped[1] if wrapped else text).strip()
+    said += text[at:]
+    wrapped = _ANSWER.fullmatch(said)
+    return (wrapped[1] if wrapped else said).strip()
 
 
 def only_object(text: str) -> tuple[str, str, str]:
     """The one JSON object of a text, and what stands before and after it. Raises ``ValueError`` with the reason where
     there is none, or another one, or where it is broken; words of refusal are called that."""
-    found, at, decoder = [(0, 0)], 0, json.JSONDecoder(object_pairs_hook=_distinct)
+    found, at, decoder = [(0, 0)], 0, json.JSONDecoder(object_pairs_hook=_distinct, parse_int=str)
     while (start := text.find("{", at)) >= 0:
         try:
             _, at = decoder.raw_decode(text, start)

@@ -1,156 +1,290 @@
 """COCO instances: a JSON file with images, annotations and categories; boxes xywh in pixels, polygons or run lengths.
 
 Several JSON files are several splits, named by their path (``annotations/instances_val.json``,
-``valid/_annotations.json``). A file that names no split is read last, so that of an image that stands in ``train.json``
-and in ``all.json`` the one with the split is kept and the other is rejected as a duplicate.
+``valid/_annotations.json``). Ids are compared by value, since exporters write 1, 1.0 and "1" for the same. An
+annotation whose image is not told may belong to any of its file: then none of them is a negative for having no other.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
+from unveil.geometry import BoxError, MaskError
+from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
+from unveil.ingest.files import damaged
+from unveil.ingest.folder import Folder
+from unveil.ingest.labels import findings_among
 from unveil.ingest.reading import (
     AnnotationError,
-    Folder,
     Image,
+    Incomplete,
     IngestError,
-    Options,
     Rejected,
-    annotation_files,
     boxed,
-    files,
     number,
     outlined,
     parse_all,
-    same_size,
-    split_in,
-    text_of,
 )
 from unveil.records import Finding, Record
-from unveil.untrusted import JsonError, parse_json
+from unveil.untrusted import JsonError, parse_json, quoted
 
-LOOKED_FOR = "a JSON file with images, annotations and categories"
+LOOKED_FOR = "a JSON file with images and annotations"
+
+#: The value of an id, the same for 1, 1.0 and "1".
+Key = int | float | str
+Rows = list[tuple[int, Any]]
 
 
-def fits(data: Path, options: Options) -> bool:
-    """Whether the folder holds such a file."""
-    return any(_looks_like_coco(path) for path in files(data, ".json"))
+def found(folder: Folder) -> list[Path]:
+    """Such files."""
+    return [path for path in folder.files(".json") if _looks_like_coco(path)]
 
 
-def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
+def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a COCO file lists; an image beside them that none lists is rejected."""
-    folder = Folder(data.resolve(), options)
-    chosen = [path for path in annotation_files(folder.root, options, ".json") if _looks_like_coco(path)]
+    chosen = [path for path in folder.annotations(".json") if _looks_like_coco(path)]
     if not chosen:
-        raise IngestError(f"{data}: looked for {LOOKED_FOR} and found none")
+        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
-    for path in sorted(chosen, key=lambda p: split_in(folder.relative(p), options) is None):
+    for path in chosen:
+        text = ""
         try:
-            content = parse_json(text_of(path), lenient=True)
-            yield from _Reading(folder, path, seen).items(content)
+            text = folder.text(path, marked=True)
+            yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
         except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
+            yield from _named(folder, path, text)
     yield from folder.unlisted(seen)
 
 
 def _looks_like_coco(path: Path) -> bool:
     """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over."""
     text = path.read_bytes()
-    return all(f'"{name}"'.encode() in text for name in ("images", "annotations", "categories"))
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
+        text = text.replace(b"\0", b"")
+    return all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations"))
+
+
+def _named(folder: Folder, path: Path, text: str) -> Iterator[Incomplete]:
+    """The images that are named in a file that cannot be used."""
+    for name in re.findall(r'"file_name"\s*:\s*"([^"\\]+)"', text):
+        try:
+            yield Incomplete(folder.relative(folder.find(name, path.parent)))
+        except AnnotationError:  # an image that is not here has no record
+            continue
 
 
 class _Reading:
     """One COCO file."""
 
-    def __init__(self, folder: Folder, path: Path, seen: set[Path]) -> None:
+    def __init__(self, folder: Folder, path: Path, seen: set[Path], content: Any) -> None:
+        if not isinstance(content, dict):
+            raise AnnotationError("it is not an object with lists of images and annotations")
         self.folder, self.path, self.seen = folder, path, seen
         self.file = folder.relative(path)
-        self.names: dict[Any, str] = {}
-        self.uses: Counter[Any] = Counter()
+        self.content = {name.lower(): value for name, value in content.items()}
+        self.images, self.annotations = self._list("images"), self._list("annotations")
+        self.names: dict[Key, str] = {}
+        self.category: Callable[[Any], Key | None] = _key
+        self.orphans = 0
 
-    def items(self, content: Any) -> Iterator[Record | Rejected]:
-        images, annotations, categories = (_list(content, name) for name in ("images", "annotations", "categories"))
-        self.names = {_get(c, "id"): str(_get(c, "name")).strip() for c in categories}
-        if len(self.names) != len(categories):
-            raise AnnotationError("a category id stands twice")
-        of_image: dict[Any, list[tuple[int, Any]]] = {_id(image): [] for image in images}
-        for row, annotation in enumerate(annotations, 1):
-            owner = annotation.get("image_id") if isinstance(annotation, dict) else None
-            if isinstance(owner, (int, str)) and owner in of_image:
-                of_image[owner].append((row, annotation))
+    def _list(self, name: str) -> list[Any]:
+        if not isinstance(value := self.content.get(name), list):
+            raise AnnotationError(f"{name} is not a list")
+        return value
+
+    def items(self) -> Iterator[Record | Rejected | Incomplete]:
+        yield from self._categories()
+        places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
+        listed: dict[Key, Rows] = {}
+        for row, image in enumerate(self.images, 1):
+            key = _key(image.get("id")) if isinstance(image, dict) else None
+            if key is None:
+                yield from self._reject(row, f"an entry without an id: {quoted(image)}", places[_file_name(image)])
             else:
-                yield Rejected(self.file, row, f"annotation of an image that is not listed: image_id {owner!r}")
-        self.uses = Counter(map(_id, images))
-        for row, image in enumerate(images, 1):
+                listed.setdefault(key, []).append((row, image))
+        of_image: dict[Key, Rows] = {key: _inside(entries) for key, entries in listed.items()}
+        yield from self._deal(of_image)
+        for key, entries in listed.items():
+            row, image = entries[0]
+            if any(places[_file_name(image)] != places[_file_name(other)] for _, other in entries):
+                for row, image in entries:  # whose annotations they are cannot be told
+                    reason = f"image id {quoted(image['id'])} stands {len(entries)} times"
+                    yield from self._reject(row, reason, places[_file_name(image)])
+                continue
             try:
-                yield from self._record(image, of_image[_id(image)])
+                yield from self._record(image, places[_file_name(image)], of_image[key])
             except (AnnotationError, pixels.ImageError) as error:
-                yield Rejected(self.file, row, f"image: {error}")
+                yield from self._reject(row, str(error), places[_file_name(image)], len(of_image[key]))
 
-    def _record(self, entry: dict[str, Any], annotations: list[tuple[int, Any]]) -> Iterator[Record | Rejected]:
-        name = entry.get("file_name", entry.get("path"))
-        if not isinstance(name, str):
-            raise AnnotationError("file_name is missing")
-        found = self.folder.find(name, self.path.parent)
-        self.seen.add(found)
-        if (uses := self.uses[_id(entry)]) > 1:  # whose annotations they are cannot be told
-            raise AnnotationError(f"image id {_id(entry)!r} stands {uses} times")
-        image = self.folder.open(found)
-        if entry.get("width") and entry.get("height"):
-            same_size((int(number(entry["width"])), int(number(entry["height"]))), image, "the file")
-        findings, bad = parse_all(annotations, lambda item: self._finding(item, image), self.file)
+    def _categories(self) -> Iterator[Rejected]:
+        """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
+        doubtful = set()
+        for row, entry in enumerate(self._list("categories") if "categories" in self.content else (), 1):
+            key, name = (_key(entry.get("id")), entry.get("name")) if isinstance(entry, dict) else (None, None)
+            name = str(name).strip() if isinstance(name, (str, int)) else ""
+            if key is None or not name or damaged(name):
+                yield Rejected(self.file, row, f"category: an id and a name are needed, not {quoted(entry)}")
+            elif self.names.setdefault(key, name) != name:
+                doubtful.add(key)
+                yield Rejected(self.file, row, f"category: the id {quoted(entry['id'])} has several names")
+        self.names = {key: name for key, name in self.names.items() if key not in doubtful}
+        self.category = _among(self.names)
+
+    def _deal(self, of_image: dict[Key, Rows]) -> Iterator[Rejected]:
+        """Gives every annotation to its image, and counts those that no image is known of."""
+        image_of = _among(of_image)
+        for row, annotation in enumerate(self.annotations, 1):
+            owner = annotation.get("image_id") if isinstance(annotation, dict) else None
+            if (key := image_of(owner)) is not None:
+                of_image[key].append((row, annotation))
+                continue
+            self.orphans += 1
+            yield Rejected(self.file, row, f"annotation of an image that is not listed: image_id {quoted(owner)}")
+        for name, entries in self.content.items():
+            if name not in ("images", "annotations") and any(map(_is_annotation, _dicts(entries))):
+                self.orphans += len(entries)
+                reason = f"annotations under {quoted(name)}, where COCO has none"
+                yield Rejected(self.file, None, reason, rows=len(entries))
+        if self.orphans:
+            self.folder.note(
+                "images without annotations are no negatives where some annotation has no image", self.file
+            )
+        elif self.images and not any(of_image.values()):
+            self.folder.note("files without any annotation: their images are read as negatives", self.file)
+
+    def _reject(
+        self, row: int, reason: str, place: Path | AnnotationError, rows: int = 1
+    ) -> Iterator[Rejected | Incomplete]:
+        """An image that is not taken over from this file: what another file says of it is not all."""
+        yield Rejected(self.file, row, f"image: {reason}", max(1, rows))
+        if isinstance(place, Path):
+            self.seen.add(place)
+            yield Incomplete(self.folder.relative(place))
+
+    def _record(
+        self, entry: dict[str, Any], place: Path | AnnotationError, annotations: Rows
+    ) -> Iterator[Record | Rejected]:
+        if isinstance(place, AnnotationError):
+            raise place
+        self.seen.add(place)
+        width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
+        image = self.folder.open(place, (width, height) if width and height else None, "the file")
+        named, bad = findings_among(self.folder, self.file, annotations, self._label)
+        rows = ((row, (row, annotation)) for row, annotation in named)
+        findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
+        bad += wrong
         yield from bad
-        split = split_in(self.file, self.folder.options)
-        yield self.folder.record(image, findings, "exhaustive", bool(bad), split=split)
+        lost = bool(bad) or (self.orphans > 0 and not findings)
+        yield self.folder.record(image, findings, "exhaustive", lost, split=self.folder.split(place, self.path))
 
-    def _finding(self, item: dict[str, Any], image: Image) -> Finding:
-        category = item.get("category_id")
-        if not isinstance(category, (int, str)) or not self.names.get(category):
-            raise AnnotationError(f"category_id {category!r} is not among the categories")
+    def _label(self, item: dict[str, Any]) -> str:
+        """The name of an annotation's category; "" where it has none."""
+        key = self.category(item.get("category_id"))
+        return self.names.get(key, "") if key is not None else ""
+
+    def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
+        label = self._label(item) or (not self.names and self.folder.options.default_label)
+        if not label and not self.names:
+            raise AnnotationError("the file names no categories; --default-label gives its findings a name")
+        if not label:
+            raise AnnotationError(f"category_id {quoted(item.get('category_id'))} is not among the categories")
         crowd = "yes" if item.get("iscrowd") else None  # kept: many tools set it on any mask in run lengths
-        shape = _outline(self.names[category], item.get("segmentation"), image)
-        if item.get("bbox"):
-            box = geometry.from_xywh(*_numbers(item["bbox"], 4))
-        elif shape and shape.box:
-            box = shape.box
-        else:
-            raise AnnotationError("neither bbox nor segmentation")
-        found = boxed(self.names[category], box, image, crowd=crowd)
-        return Finding(found.label, found.box, shape.mask if shape else None, found.attributes)
+        order, units = declared("coco", self.folder.options)
+        shape, box = None, None
+        wrong: dict[str, Exception] = {}
+        try:
+            shape = _outline(label, item.get("segmentation"), image, units)
+        except (AnnotationError, BoxError, MaskError) as error:
+            wrong["mask"] = error
+        try:
+            if item.get("bbox"):
+                box = boxed(label, in_pixels(_numbers(item["bbox"], 4), image, order, units), image, crowd=crowd)
+        except (AnnotationError, BoxError) as error:
+            wrong["box"] = error
+        if box is None and shape is not None and shape.box is not None:
+            box = boxed(label, shape.box, image, crowd=crowd)
+        if box is None:
+            raise wrong.get("box") or wrong.get("mask") or AnnotationError("neither bbox nor segmentation")
+        for part, reason in wrong.items():  # of the two, the other is good
+            self.folder.note(
+                f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
+            )
+        return Finding(label, box.box, shape.mask if shape else None, box.attributes)
 
 
-def _outline(label: str, segmentation: Any, image: Image) -> Finding | None:
+def _key(value: Any) -> Key | None:
+    """The value of an id; "01" is a text, since it may stand beside 1."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text.split(".")[0]) if re.fullmatch(r"-?(0|[1-9]\d{0,99})(\.0{1,9})?", text) else text
+    return None
+
+
+def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
+    """What an id means among those that are known: the same value, or else the only number that is equal to it."""
+    by_number: dict[str, list[Key]] = {}
+    for key in known:
+        by_number.setdefault(str(key).lstrip("0") or "0", []).append(key)
+
+    def find(value: Any) -> Key | None:
+        key = _key(value)
+        if key is None or key in known:
+            return key
+        fits = by_number.get(str(key).lstrip("0") or "0", ()) if re.fullmatch(r"\d+", str(key)) else ()
+        return fits[0] if len(fits) == 1 else None
+
+    return find
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _is_annotation(entry: dict[str, Any]) -> bool:
+    return "image_id" in entry or bool({"bbox", "segmentation"} & entry.keys())
+
+
+def _inside(entries: Rows) -> Rows:
+    """Annotations that stand within the entries of their image."""
+    lists = [(row, value) for row, entry in entries for value in entry.values()]
+    return [(row, found) for row, value in lists for found in _dicts(value) if _is_annotation(found)]
+
+
+def _file_name(image: Any) -> str:
+    name = (image.get("file_name") or image.get("path")) if isinstance(image, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _outline(label: str, segmentation: Any, image: Image, units: Units) -> Finding | None:
     """Mask and box of a segmentation: polygons, run lengths as text or as a list, or nothing."""
     if not segmentation:
         return None
     if isinstance(segmentation, list):
-        return outlined(label, [_numbers(polygon) for polygon in segmentation], image)
+        polygons = map(_numbers, _polygons(segmentation))
+        return outlined(label, [points_in_pixels(polygon, image, units) for polygon in polygons], image)
     mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
     return Finding(label, geometry.box_of_mask(mask_HW), code)
 
 
-def _list(content: Any, name: str) -> list[Any]:
-    value = content.get(name) if isinstance(content, dict) else None
-    if not isinstance(value, list):
-        raise AnnotationError(f"{name} is not a list")
-    return value
-
-
-def _get(entry: Any, name: str) -> Any:
-    if not isinstance(entry, dict) or not isinstance(entry.get(name), (int, str)):
-        raise AnnotationError(f"an entry without {name}: {str(entry)[:80]}")
-    return entry[name]
-
-
-def _id(image: Any) -> Any:
-    return _get(image, "id")
+def _polygons(segmentation: list[Any]) -> list[Any]:
+    """Each polygon as x, y, x, y, …: some write one without a list around it, or its points as pairs."""
+    if not any(isinstance(part, list) for part in segmentation):
+        return [segmentation]
+    if all(isinstance(part, list) and len(part) == 2 for part in segmentation):
+        return [[value for point in segmentation for value in point]]
+    return segmentation
 
 
 def _numbers(values: Any, length: int | None = None) -> list[float]:
     if not isinstance(values, list) or length not in (None, len(values)):
-        raise AnnotationError(f"{length or 'several'} numbers are needed, not {str(values)[:80]}")
+        raise AnnotationError(f"{length or 'several'} numbers are needed, not {quoted(values)}")
     return [number(value) for value in values]

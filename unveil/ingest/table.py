@@ -1,229 +1,306 @@
-"""CSV: a row per finding, with columns that the options name; the rows of one image are joined.
+"""CSV: a row per finding; what the columns hold is told by their names. The rows of an image are joined, of all tables.
 
 A row with neither label nor box (or with a label such as "no finding") says that its image was looked at and has no
 finding, if the table has a column for either. Patient, study, modality and report belong to the image: rows that
 disagree about them reject it. A row with a question and its answer adds them to the image, and says nothing about
 findings unless it has a label or a box. An image whose rows stand in several splits becomes one record in each, so that
-``check`` finds the leak instead of nobody.
+``check`` finds the leak instead of nobody. Of several readers the options say who counts; an image is free of findings
+only if none of them marked any.
 """
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unveil import geometry, pixels
-from unveil.geometry import Box
-from unveil.ingest.reading import (
-    SPLIT_NAMES,
-    AnnotationError,
-    Folder,
-    Image,
-    IngestError,
-    Options,
-    Rejected,
-    annotation_files,
-    boxed,
-    files,
-    number,
-    parse_all,
-    text_of,
-)
-from unveil.records import Finding, Question, Record
+from unveil import pixels
+from unveil.geometry import BoxError
+from unveil.ingest import cells, consensus
+from unveil.ingest.consensus import Mark
+from unveil.ingest.conventions import declared, in_pixels
+from unveil.ingest.folder import Folder
+from unveil.ingest.published import SPLIT_NAMES
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
+from unveil.ingest.sheet import Row, Sheet, head, sheets
+from unveil.records import Finding, Question, Record, Split
+from unveil.untrusted import listed, quoted
 from unveil.wording import yes_no
 
-LOOKED_FOR = "a csv file with a column for the image"
+LOOKED_FOR = "a table with a column for the image (see --columns)"
 
-#: What belongs to the image, by the name of its field in a record; the option is called <name>_column.
+#: What belongs to the image, by the name of its field in a record.
 OF_IMAGE = ("patient", "study", "modality", "report")
-
-Row = dict[str, str]
-
-
-def fits(data: Path, options: Options) -> bool:
-    """Whether the folder holds such a file."""
-    for path in files(data, ".csv", ".tsv"):
-        with path.open(encoding="utf-8-sig", errors="replace") as lines:
-            if options.image_column in next(csv.reader([lines.readline()], delimiter=options.delimiter), []):
-                return True
-    return False
+#: The option that takes all rows of several readers.
+KEEP = "keep"
+#: How exports write a box that is none, beside a label that says so.
+NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
-def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
-    """Every image that a row names."""
-    folder = Folder(data.resolve(), options)
-    if len(options.box_columns) not in (1, 4):
-        raise IngestError(f"box_columns must name one column or four, not {len(options.box_columns)}")
-    found = False
-    for path in annotation_files(folder.root, options, ".csv", ".tsv"):
-        table = _Table(folder, path)
-        # A folder may hold other tables; one that was asked for must have the column.
-        if options.image_column in table.columns or options.annotations:
-            found = True
-            yield from table.items()
-    if not found:
-        hint = f"column {options.image_column!r}, delimiter {options.delimiter!r}: see these options"
-        raise IngestError(f"{data}: looked for {LOOKED_FOR} and found none ({hint})")
+def found(folder: Folder) -> list[Path]:
+    """The tables that say something of images; a list of them, as of a split, says nothing."""
+    return [path for path in folder.files(".csv", ".tsv") if _says_something(folder, path)]
 
 
-class _Table:
-    """One CSV file, read as text."""
+def _says_something(folder: Folder, path: Path) -> bool:
+    try:
+        columns = Sheet(folder.relative(path), path, head(path), folder.options).columns
+    except IngestError:
+        return True  # it has a column for the image, and reading it tells what is wrong with the others
+    return columns.has("image") and columns.about
 
-    def __init__(self, folder: Folder, path: Path) -> None:
-        self.folder, self.options, self.file = folder, folder.options, folder.relative(path)
-        self.near = path.parent
-        try:
-            lines = io.StringIO(text_of(path), newline="")
-        except AnnotationError as error:
-            raise IngestError(f"{path}: {error}") from error
-        self.reader = csv.DictReader(lines, delimiter=self.options.delimiter)
-        self.header = list(self.reader.fieldnames or ())
-        self.columns = set(self.header)
 
-    def items(self) -> Iterator[Record | Rejected]:
-        self._check_columns()
-        images: dict[Path, dict[str, list[tuple[int, Row]]]] = {}
-        broken: set[Path] = set()
-        for line, row in self._rows():
+def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
+    """Every image that a row names. Of the others nobody said that they were looked at."""
+    images: dict[Path, list[Row]] = {}
+    broken: set[Path] = set()
+    tables = sheets(folder)
+    for sheet in tables:
+        folder.note(f"table was read as {sheet.columns}", sheet.file)
+        for item in sheet.rows(folder, broken):
+            if isinstance(item, Rejected):
+                yield item
+            else:
+                images.setdefault(item[0], []).append(item[1])
+    for path in broken:
+        yield Incomplete(folder.relative(path))
+    for other in folder.unlisted([*images, *broken]):
+        folder.note("image that no row names, left out", other.file)
+    _look_at_labels(folder, tables, images)
+    chosen = _readers(folder, images)
+    for path, rows in images.items():
+        by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
+        for split, some in by_split.items():
             try:
-                path = self.folder.find(row.get(self.options.image_column) or "", self.near)
-                if None in row or None in row.values():  # what csv makes of fields too many and too few
-                    broken.add(path)
-                    raise AnnotationError(f"the row does not have the header's {len(self.header)} fields")
-                cells = {k: v.strip() for k, v in row.items()}
-                split = cells.get(self.options.split_column, "")
-                images.setdefault(path, {}).setdefault(split, []).append((line, cells))
+                yield from _record(folder, path, some, chosen, path in broken, split, len(by_split) > 1)
             except (AnnotationError, pixels.ImageError) as error:
-                yield Rejected(self.file, line, str(error))
-        for path, by_split in images.items():
-            for split, rows in by_split.items() if self.options.splits == "published" else _joined(by_split):
-                try:
-                    yield from self._record(path, rows, path in broken, split, len(by_split) > 1)
-                except (AnnotationError, pixels.ImageError) as error:
-                    yield Rejected(self.file, rows[0][0], f"image {self.folder.relative(path)!r}: {error}")
+                yield some[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(some))
 
-    def _rows(self) -> Iterator[tuple[int, dict[Any, Any]]]:
+
+def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
+    """Tells each table's labels in one cell apart, from all of its cells, and what is odd about them."""
+    column: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
+    for rows in images.values():
+        for row in rows:
+            column[row.sheet].add(row.get("label"))
+    for sheet, texts in column.items():
+        sheet.separator, remark = cells.separator(texts, folder.options)
+        labels = {label for text in texts for label in cells.labels(text, sheet.separator)}
         try:
-            for row in self.reader:
-                yield self.reader.line_num, row
-        except csv.Error as error:
-            raise IngestError(f"{self.file}, line {self.reader.line_num}: not usable as csv: {error}") from error
-
-    def _check_columns(self) -> None:
-        """A column that the user named must exist; a misspelt patient column would make a leaking split."""
-        usual = Options()
-        names = [f.name for f in dataclasses.fields(Options) if f.name.endswith("_column")]
-        asked = [getattr(self.options, n) for n in names if getattr(self.options, n) != getattr(usual, n)]
-        if self.options.box_columns != usual.box_columns:
-            asked += self.options.box_columns
-        if missing := [name for name in [self.options.image_column, *asked] if name not in self.columns]:
-            raise IngestError(f"{self.file} has no column {missing[0]!r}; it has {', '.join(sorted(self.columns))}")
-        if doubled := [name for name in [self.options.image_column, *asked] if self.header.count(name) > 1]:
-            raise IngestError(f"{self.file} has several columns {doubled[0]!r}")
-        if 0 < len(self.columns & set(self.options.box_columns)) < len(self.options.box_columns):
-            raise IngestError(f"{self.file} has only some of the box columns {', '.join(self.options.box_columns)}")
-
-    def _record(
-        self, path: Path, rows: list[tuple[int, Row]], broken: bool, split: str, several: bool
-    ) -> Iterator[Record | Rejected]:
-        known: dict[str, Any] = {name: self._agreed(name, rows) for name in OF_IMAGE}
-        known["split"] = self._split(split)
-        image = self.folder.open(path)
-        questions, unanswered = self._questions(rows)
-        if questions:
-            known["questions"] = tuple(questions)
-        about = [(line, row) for line, row in rows if not self._only_asks(row)]
-        stated = [(line, row) for line, row in about if not self._negative(row)]
-        findings, bad = parse_all(stated, lambda row: self._finding(row, image), self.file)
-        if stated and len(stated) < len(about):
-            line = next(line for line, row in about if self._negative(row))
-            bad.append(Rejected(self.file, line, "says that there is no finding, which other rows of the image deny"))
-        yield from (*bad, *unanswered)
-        lost = bool(bad) or broken
-        # Without any finding an image is only here because a row says so, which is a statement about all of it.
-        asked = {self.options.label_column, *self.options.box_columns} & self.columns
-        known["completeness"] = None if stated or lost or not asked or not about else "exhaustive"
-        record = self.folder.record(image, findings, "unknown", lost, **known)
-        yield dataclasses.replace(record, id=f"{record.id}@{split}") if several and split else record
-
-    def _only_asks(self, row: Row) -> bool:
-        return bool(row.get(self.options.question_column)) and not self._label(row) and not self._numbers(row)
-
-    def _questions(self, rows: list[tuple[int, Row]]) -> tuple[list[Question], list[Rejected]]:
-        """The questions of an image's rows; one without an answer is rejected."""
-        good, bad = [], []
-        for line, row in rows:
-            question, answer = row.get(self.options.question_column), row.get(self.options.answer_column)
-            if question and answer:
-                said = row.get(self.options.answer_type_column) or ("closed" if yes_no(answer) is not None else "")
-                good.append(Question(question, answer, "closed" if said.lower() == "closed" else "open"))
-            elif question:
-                bad.append(Rejected(self.file, line, "a question without an answer"))
-        return good, bad
-
-    def _agreed(self, name: str, rows: list[tuple[int, Row]]) -> str | None:
-        column = getattr(self.options, f"{name}_column")
-        values = sorted({row[column] for _, row in rows if row.get(column)})
-        if len(values) > 1:
-            raise AnnotationError(f"rows disagree on its {name}: {', '.join(values)}")
-        return values[0] if values else None
-
-    def _split(self, text: str) -> str | None:
-        if not text:
-            return None
-        if text.lower() not in SPLIT_NAMES:
-            raise AnnotationError(f"split {text!r} is none of {', '.join(SPLIT_NAMES)}")
-        return SPLIT_NAMES[text.lower()]
-
-    def _label(self, row: Row) -> str:
-        return row.get(self.options.label_column, "")
-
-    def _numbers(self, row: Row) -> list[str]:
-        """The box's numbers as text: of four cells, or of one cell such as "[1, 2, 3, 4]"; empty if there is no box."""
-        cells = [row.get(column, "") for column in self.options.box_columns]
-        return re.findall(r"[^\s,;\[\]()]+", cells[0]) if len(cells) == 1 else cells if any(cells) else []
-
-    def _negative(self, row: Row) -> bool:
-        label = self._label(row).lower()
-        return not self._numbers(row) and (not label or label in {n.lower() for n in self.options.negative_labels})
-
-    def _finding(self, row: Row, image: Image) -> Finding:
-        label = self._label(row) or self.options.default_label
-        if not label:
-            raise AnnotationError("a box without a label (see default_label)")
-        words = {"body_part": row.get(self.options.body_part_column), "side": row.get(self.options.side_column)}
-        texts = self._numbers(row)
-        if not texts:
-            return Finding(label, attributes={name: text for name, text in words.items() if text})
-        if len(texts) != 4:
-            raise AnnotationError(f"a box needs four numbers, not {len(texts)}")
-        return boxed(label, in_pixels([number(t, "the box") for t in texts], image, self.options), image, **words)
+            for text in filter(None, (remark, cells.remarks(labels, folder.options))):
+                folder.note(text, sheet.file)
+        except IngestError as error:
+            raise IngestError(f"{sheet.file}: {error}") from error
 
 
-def _joined(by_split: dict[str, list[tuple[int, Row]]]) -> list[tuple[str, list[tuple[int, Row]]]]:
-    """All rows of an image together, without a split."""
-    return [("", sorted((line for rows in by_split.values() for line in rows), key=lambda row: row[0]))]
+def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
+    """What is done with several readers: a rule, or the name of the only one who counts."""
+    of_image = [{row.get("reader") for row in rows} - {""} for rows in images.values()]
+    names = sorted(set().union(*of_image)) if of_image else []
+    several = sum(len(readers) > 1 for readers in of_image)
+    rules, said = [KEEP, *consensus.RULES], folder.options.readers
+    if said is None and several:
+        raise IngestError(
+            f"{several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
+            f"so one lesion may stand there several times: say --readers {' or '.join(rules)}, or the name of one"
+        )
+    if said and not names:
+        raise IngestError(f"--readers {said} needs a column for the reader: --columns reader=COLUMN")
+    if said and said not in (*rules, *names):
+        raise IngestError(f"--readers {said} is none of {', '.join(rules)}, nor a reader: {listed(names)}")
+    return said or KEEP
 
 
-def in_pixels(numbers: list[float], image: Image, options: Options) -> Box:
-    """Four numbers of a file as xyxy in pixels of the image, by the declared convention and units."""
-    box = CONVENTIONS[options.box_convention](*numbers)
-    whole = {"pixels": None, "normalised": (1.0, 1.0), "percent": (100.0, 100.0)}[options.box_units]
-    return box if whole is None else geometry.scale(box, whole, (image.width, image.height))
+def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of an image by the split of each; those without one belong to every split that there is."""
+    splits: dict[str, list[Row]] = {split: [] for row in rows if (split := _split(row))} or {"": []}
+    for row in rows:
+        for split in [_split(row)] if _split(row) else splits:
+            splits[split].append(row)
+    return splits
 
 
-def _yxyx(y1: float, x1: float, y2: float, x2: float) -> Box:
-    return x1, y1, x2, y2
+def _split(row: Row) -> str:
+    """The split in a row's cell, else the one that its table is called as."""
+    text = row.get("split").lower()
+    if text:
+        return SPLIT_NAMES.get(text, text)
+    turn, split = row.sheet.list_name or (0, "")
+    return split if turn < 3 else ""  # train and val together: others tell which
 
 
-CONVENTIONS: dict[str, Any] = {
-    "xyxy": lambda *box: box,
-    "xywh": geometry.from_xywh,
-    "centre": geometry.from_centre,
-    "yxyx": _yxyx,
-}
+def _record(
+    folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broken: bool, split: str, several: bool
+) -> Iterator[Record | Rejected]:
+    """The record of an image, called by its split where it stands in several, and what of its rows is rejected."""
+    known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE}
+    known["split"] = _published(folder, path, rows[0], split)
+    image = folder.open(path, _stated_size(rows), rows[0].sheet.file)
+    questions, bad = _questions(rows)
+    known["questions"] = tuple(questions) or None
+    about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
+    said: list[tuple[Row, Mark]] = []
+    nothing: list[Row] = []
+    for row in about:
+        marks, wrong = _marks(folder, row, image)
+        said += [(row, mark) for mark in marks]
+        bad += wrong
+        if not marks and not wrong:
+            nothing.append(row)
+    denied = {mark.reader for _, mark in said}
+    denial = "says that there is no finding, which other rows of the image deny"
+    bad += [row.rejected(denial) for row in nothing if row.get("reader") in denied]
+    yield from bad
+    readers = {row.get("reader") for row in about}
+    if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
+        folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))
+        return
+    findings, dropped = _counted(_placed(said), readers, chosen)
+    lost = bool(bad) or broken or dropped
+    # Without any finding an image is only here because a row says so, which is a statement about all of it.
+    known["completeness"] = "exhaustive" if nothing and not said and not lost else None
+    record = folder.record(image, findings, "unknown", lost, **known)
+    yield replace(record, id=f"{record.id}@{split}") if several and split else record
+
+
+def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:
+    """What a row marks, and what of it cannot be used; neither, if it says that there is nothing."""
+    options = folder.options
+    labels = [row.sheet.names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
+    boxes = cells.boxes(row.box)
+    none = [label for label in labels if cells.negative(label, options)]
+    try:
+        if unread := next((label for label in labels if label[0] in "[{"), None):
+            raise AnnotationError(f"a list of labels that is not understood: {quoted(unread)}")
+        if none and len(none) < len(labels):
+            raise AnnotationError(f"says {quoted(none[0])} and names a finding")
+        if none and not all(_is_no_box(row, numbers) for numbers in boxes):
+            raise AnnotationError(f"says {quoted(none[0])} and has a box")
+        if none or not (labels or boxes):
+            return [], []
+        labels = labels or [options.default_label] if options.default_label else labels
+        if not labels:
+            raise AnnotationError("a box without a label; --default-label gives it one")
+        pairs = cells.paired(labels, boxes)
+        confidence = _confidence(row)
+    except AnnotationError as error:
+        return [], [row.rejected(error)]
+    words = {name: row.get(name) for name in ("body_part", "side", "confidence")}
+    good, bad = [], []
+    for label, numbers in pairs:
+        try:
+            good.append(Mark(row.get("reader"), _finding(label, numbers, row, folder, image, words), confidence))
+        except (AnnotationError, BoxError) as error:
+            bad.append(row.rejected(error))
+    return good, bad
+
+
+def _finding(
+    label: str, numbers: Sequence[str], row: Row, folder: Folder, image: Image, words: dict[str, str]
+) -> Finding:
+    if not numbers:
+        return Finding(label, attributes={name: text for name, text in words.items() if text})
+    if len(numbers) != 4:
+        raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
+    values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]
+    order, units = declared("csv", folder.options, row.sheet.columns.order or cells.order(row.box))
+    return boxed(label, in_pixels(values, image, order, units), image, **words)
+
+
+def _is_no_box(row: Row, numbers: Sequence[str]) -> bool:
+    """Whether a box that stands beside "no finding" only fills the columns."""
+    try:
+        return tuple(float(cells.decimal(text, row.sheet.delimiter)) for text in numbers) in NO_BOX
+    except ValueError:
+        return False
+
+
+def _confidence(row: Row) -> float:
+    """The weight of a mark; 1 where none is given."""
+    value = (
+        number(cells.decimal(row.get("confidence"), row.sheet.delimiter), "the confidence")
+        if row.get("confidence")
+        else 1.0
+    )
+    if value <= 0:
+        raise AnnotationError(f"the confidence {value:g} is not above 0")
+    return value
+
+
+def _placed(said: Sequence[tuple[Row, Mark]]) -> list[Mark]:
+    """The marks without bare names for which another table gives places: that is one finding in two tables."""
+    placed = {(mark.finding.label, row.sheet.file) for row, mark in said if mark.finding.box}
+    return [
+        mark
+        for row, mark in said
+        if mark.finding.box or not any(label == mark.finding.label and file != row.sheet.file for label, file in placed)
+    ]
+
+
+def _counted(marks: Sequence[Mark], readers: set[str], chosen: str) -> tuple[list[Finding], bool]:
+    """The findings that count, and whether something was marked that does not."""
+    if chosen in consensus.RULES and len(readers) > 1:
+        findings = consensus.RULES[chosen](marks, readers)
+        return findings, chosen == "majority" and len(findings) < len(consensus.union(marks, readers))
+    counted = [mark for mark in marks if chosen in (KEEP, *consensus.RULES) or mark.reader in (chosen, "")]
+    return [mark.finding for mark in counted], len(counted) < len(marks)
+
+
+def _only_asks(row: Row) -> bool:
+    return bool(row.get("question")) and not cells.labels(row.get("label"), "") and not cells.boxes(row.box)
+
+
+def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
+    """The questions of an image's rows; one without an answer is rejected."""
+    good, bad = [], []
+    for row in rows:
+        question, answer = row.get("question"), row.get("answer")
+        if question and answer:
+            said = row.get("answer_type") or ("closed" if yes_no(answer) is not None else "")
+            good.append(Question(question, answer, "closed" if said.lower() == "closed" else "open"))
+        elif question:
+            bad.append(row.rejected("a question without an answer"))
+    return good, bad
+
+
+def _agreed(name: str, rows: Sequence[Row]) -> str | None:
+    """What the rows say of their image; they may leave it out."""
+    said = {row.get(name) for row in rows} - {""}
+    # beside empty cells, table programs write 7 as 7.0
+    values = sorted({re.sub(r"^(\d+)\.0$", r"\1", text) for text in said})
+    if len(values) > 1:
+        raise AnnotationError(f"rows disagree on its {name}: {listed(values)}")
+    return values[0] if values else None
+
+
+def _stated_size(rows: Sequence[Row]) -> tuple[float, float] | None:
+    """The image's width and height by the rows; None where they do not say, or 0, or repeat what the corners say."""
+    if all(map(_says_extent, rows)):
+        return None
+    width, height = (_agreed(name, rows) for name in ("width", "height"))
+    size = number(width or 0, "the width"), number(height or 0, "the height")
+    return size if all(size) else None
+
+
+def _says_extent(row: Row) -> bool:
+    """Whether width and height are those of the row's own box, as far as whole pixels tell."""
+    try:
+        said = [float(cells.decimal(t, row.sheet.delimiter)) for t in (*row.box, row.get("width"), row.get("height"))]
+        x1, y1, x2, y2, width, height = said
+    except ValueError:  # no box, no size, or no numbers, which is told elsewhere
+        return False
+    return row.sheet.columns.order == "xyxy" and abs(x2 - x1 - width) <= 1 and abs(y2 - y1 - height) <= 1
+
+
+def _published(folder: Folder, path: Path, row: Row, text: str) -> Split | None:
+    """The split of the rows, else by lists or the folders of table and image, else by the table's name."""
+    if folder.options.splits == "none":
+        return None
+    if text:
+        if text not in SPLIT_NAMES:
+            raise AnnotationError(f"split {quoted(text)} is none of {', '.join(SPLIT_NAMES)}")
+        return SPLIT_NAMES[text]
+    by_name = row.sheet.list_name
+    return folder.split(path, row.sheet.path.parent) or (by_name[1] if by_name else None)

@@ -1,11 +1,13 @@
 """Pascal VOC: an XML file per image, found anywhere below the folder; splits from ImageSets/Main or from folder names.
 
 The image is the one that ``filename`` names, in the folder ``JPEGImages`` beside ``Annotations`` or beside the XML
-file; where it does not exist, the one with the XML file's stem, which is what the original development kit goes by.
+file. Where that does not exist, or lies beside another one with the XML file's stem, it is the one with the stem, which
+is what the original development kit goes by: a name in the file is left behind by whoever renames both.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -14,146 +16,170 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from unveil import pixels
+from unveil.ingest.conventions import declared, in_pixels
+from unveil.ingest.files import text_of
+from unveil.ingest.folder import Folder
+from unveil.ingest.labels import findings_among
+from unveil.ingest.lookup import folded
 from unveil.ingest.reading import (
-    SPLIT_NAMES,
     AnnotationError,
-    Folder,
     Image,
+    Incomplete,
     IngestError,
     Options,
     Rejected,
-    annotation_files,
     boxed,
-    files,
     number,
     parse_all,
-    same_size,
-    split_in,
-    text_of,
 )
-from unveil.records import Finding, Record, Split
+from unveil.records import Finding, Record
+from unveil.untrusted import quoted, shortened
 
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 
-#: Of an XML file's path: the folder of the data set that it belongs to, and its stem. What ImageSets calls an image.
-Key = tuple[Path, str]
+#: Elements that hold a place. One that stands in no object is an annotation that is not understood.
+PLACES = ("bndbox", "bbox", "box", "rectangle", "polygon", "robndbox")
 
 
-def fits(data: Path, options: Options) -> bool:
-    """Whether the folder holds such files."""
-    return any(_opens_annotation(path) for path in files(data, ".xml"))
+def found(folder: Folder) -> list[Path]:
+    """Such files."""
+    return [path for path in folder.files(".xml") if _opens_annotation(path)]
 
 
-def read(data: Path, options: Options) -> Iterator[Record | Rejected]:
+def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that an XML file annotates; an image beside them without an XML file is rejected."""
-    folder = Folder(data.resolve(), options)
-    annotations = annotation_files(folder.root, options, ".xml")
+    annotations = folder.annotations(".xml")
     if not annotations:
-        raise IngestError(f"{data}: looked for {LOOKED_FOR} and found none")
-    splits, problems = _published(folder, {_key(path) for path in annotations})
-    yield from problems
-    seen = set()
+        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    seen: set[Path] = set()
     for path in annotations:
+        images = _of_stem(folder, path)
         try:
-            root = _parse(path)
-            found = _image(folder, root, path)
-            seen.add(found)
-            split = splits.get(_key(path), split_in(folder.relative(path.parent), options))
-            yield from _record(folder, root, folder.open(found), folder.relative(path), split)
+            described = _parse(folder, path)
+            for annotation in described:
+                images = _images(folder, annotation, path if len(described) == 1 else None, path.parent)
+                seen.add(images[0])
+                yield from _record(folder, annotation, images[0], path)
         except (AnnotationError, pixels.ImageError) as error:
+            seen.update(images)
             yield Rejected(folder.relative(path), None, str(error))
+            yield from (Incomplete(folder.relative(image)) for image in images)
     yield from folder.unlisted(seen)
 
 
 def _opens_annotation(path: Path) -> bool:
     with path.open("rb") as file:
-        return b"<annotation" in file.read(4096)
+        start = file.read(2**14).replace(b"\0", b"")  # of UTF-16
+    return re.search(rb"<([\w.-]+:)?annotation[\s>/]", start, re.IGNORECASE) is not None
 
 
-def _key(annotation: Path) -> Key:
-    return annotation.parent.parent, annotation.stem
+def _parse(folder: Folder, path: Path) -> list[Element]:
+    """The annotations of an XML file, one as a rule, with all tags in small letters and without namespaces.
 
-
-def _parse(path: Path) -> Element:
-    """The root of an XML file; entities, which can grow without end or name other files, are refused."""
+    Entities, which can grow without end or name other files, are refused.
+    """
+    raw = path.read_bytes()
+    declared = re.match(rb"""<\?xml[^>]*encoding=["']([\w.-]+)""", raw)
     try:
-        root: Element | None = defusedxml.ElementTree.parse(path).getroot()
+        try:
+            root: Element | None = defusedxml.ElementTree.fromstring(raw)
+        except (ParseError, LookupError, ValueError):  # perhaps the encoding, which Python knows more of
+            encoding = folder.options.encoding or (declared and declared[1].decode("ascii"))
+            root = defusedxml.ElementTree.fromstring(text_of(path, encoding))
     except DefusedXmlException as error:
         raise AnnotationError(f"XML entities are not allowed: {error}") from error
-    except (ParseError, UnicodeError, ValueError, LookupError) as error:
+    except (ParseError, LookupError) as error:
         raise AnnotationError(f"not readable as XML: {error}") from error
-    if root is None or root.tag != "annotation":
-        raise AnnotationError(f"not a VOC annotation: the root is {'nothing' if root is None else f'<{root.tag}>'}")
-    return root
+    if root is None:
+        raise AnnotationError("not a VOC annotation: the file is empty")
+    for element in root.iter():
+        element.tag = element.tag.rsplit("}", 1)[-1].lower()
+    found = [root] if root.tag == "annotation" else list(root.iter("annotation"))
+    if not found:
+        cvat = ": CVAT for images, export it as COCO 1.0" if root.tag == "annotations" else ""
+        raise AnnotationError(f"not a VOC annotation: the root is <{shortened(root.tag)}>{cvat}")
+    return found
 
 
-def _image(folder: Folder, root: Element, path: Path) -> Path:
-    near = path.parent.parent / "JPEGImages", path.parent
-    named = (root.findtext("filename") or "").strip()
+def _of_stem(folder: Folder, path: Path, *near: Path) -> list[Path]:
+    """The images with the XML file's stem in its own folder, in JPEGImages beside it, or in the folders given."""
+    folders = (path.parent.parent / "JPEGImages", path.parent, *near)
+    return [image for image in folder.index.named.get(folded(path.stem), ()) if image.parent in folders]
+
+
+def _images(folder: Folder, annotation: Element, path: Path | None, near: Path) -> list[Path]:
+    """The image of an annotation, and after it the one that it names if that is another.
+
+    ``path`` is the XML file, unless it holds several annotations and its name is of none.
+    """
+    places = near.parent / "JPEGImages", near
+    named = (annotation.findtext("filename") or "").strip()
     try:
-        return folder.find(named, *near)
-    except AnnotationError as missing:
-        beside = [image for image in folder.by_name.get(path.stem.lower(), []) if image.parent in near]
-        if len(beside) != 1:
-            raise missing
-        return beside[0]
+        image = folder.find(named, *places)
+    except AnnotationError:
+        if path and len(stems := _of_stem(folder, path)) == 1:
+            return stems
+        for written in (annotation.findtext("path"), path and path.stem):
+            try:
+                return [folder.find(written or "", *places)]
+            except AnnotationError:
+                continue
+        raise
+    stems = _of_stem(folder, path, image.parent) if path else []
+    if not stems or image in stems:
+        return [image]
+    if len(stems) > 1:
+        several = ", ".join(map(folder.relative, stems[:3]))
+        raise AnnotationError(f"<filename> says {quoted(named)}, and several images have the file's stem: {several}")
+    folder.note(
+        "<filename> and the file's own name mean two images: read as of the latter", folder.relative(path or near)
+    )
+    return [*stems, image]
 
 
-def _record(folder: Folder, root: Element, image: Image, file: str, split: Split | None) -> Iterator[Record | Rejected]:
-    if stated := _size(root):
-        same_size(stated, image, "<size>")
-    objects = enumerate(root.findall("object"), 1)
-    findings, bad = parse_all(objects, lambda item: _finding(item, image, folder.options), file)
+def _record(folder: Folder, annotation: Element, place: Path, path: Path) -> Iterator[Record | Rejected]:
+    image = folder.open(place, _size(annotation), "<size>")
+    objects = list(annotation.iter("object"))
+    file = folder.relative(path)
+    entries = [(n, (item, corners)) for n, item in enumerate(objects, 1) for corners in _places(item)]
+    named, bad = findings_among(folder, file, entries, lambda entry: _name(entry[0]))
+    findings, wrong = parse_all(named, lambda entry: _finding(*entry, image, folder.options), file)
+    bad += wrong
+    understood = {id(element) for item in objects for element in item.iter()}
+    strange = [e for e in annotation.iter() if e.tag in PLACES and id(e) not in understood]
+    if strange:
+        reason = f"{len(strange)} x <{strange[0].tag}> outside any <object>"
+        bad.append(Rejected(file, None, reason))
     yield from bad
-    yield folder.record(image, findings, "exhaustive", bool(bad), split=split)
+    yield folder.record(image, findings, "exhaustive", bool(bad), split=folder.split(place, path))
 
 
-def _size(root: Element) -> tuple[int, int] | None:
+def _size(annotation: Element) -> tuple[float, float] | None:
     """The stated (width, height); None where it is missing or 0, as tools write that could not read the image."""
-    size = root.find("size")
+    size = annotation.find("size")
     if size is None:
         return None
-    width, height = (int(number(size.findtext(name) or "0", f"<{name}>")) for name in ("width", "height"))
+    width, height = (number(size.findtext(name) or "0", f"<{name}>") for name in ("width", "height"))
     return (width, height) if width and height else None
 
 
-def _finding(item: Element, image: Image, options: Options) -> Finding:
-    label, corners = (item.findtext("name") or "").strip(), item.find("bndbox")
-    if not label:
+def _places(item: Element) -> list[Element | None]:
+    """The boxes of an object, without those of its parts; None alone where it has none."""
+    of_parts = {id(corners) for part in item.iter("part") for corners in part.iter("bndbox")}
+    return [corners for corners in item.iter("bndbox") if id(corners) not in of_parts] or [None]
+
+
+def _name(item: Element) -> str:
+    return (item.findtext("name") or "").strip()
+
+
+def _finding(item: Element, corners: Element | None, image: Image, options: Options) -> Finding:
+    if not (label := _name(item)):
         raise AnnotationError("the object has no <name>")
     if corners is None:
         raise AnnotationError("the object has no <bndbox>")
     x1, y1, x2, y2 = (number(corners.findtext(n), f"<{n}>") for n in ("xmin", "ymin", "xmax", "ymax"))
     first = 1.0 if options.voc_corners == "one_based" else 0.0  # an inclusive pixel n from 1 is the span n - 1 to n
     flags = {n: "yes" for n in ("difficult", "truncated", "occluded") if (item.findtext(n) or "").strip() == "1"}
-    return boxed(label, (x1 - first, y1 - first, x2, y2), image, **flags)
-
-
-def _published(folder: Folder, known: set[Key]) -> tuple[dict[Key, Split], list[Rejected]]:
-    """Splits from ImageSets/Main/train.txt, val.txt, test.txt; lines without an XML file or with a second split."""
-    splits: dict[Key, Split] = {}
-    problems: list[Rejected] = []
-    if folder.options.splits == "none":
-        return splits, problems
-    for path in files(folder.root, ".txt"):
-        if path.parts[-3:-1] != ("ImageSets", "Main") or path.stem not in SPLIT_NAMES:
-            continue
-        try:
-            lines = list(enumerate(map(str.split, text_of(path).splitlines()), 1))
-        except AnnotationError as error:
-            problems.append(Rejected(folder.relative(path), None, str(error)))
-            continue
-        for row, words in lines:
-            problem = _enter(splits, known, (path.parents[2], words[0]), SPLIT_NAMES[path.stem]) if words else None
-            if problem:
-                problems.append(Rejected(folder.relative(path), row, problem))
-    return splits, problems
-
-
-def _enter(splits: dict[Key, Split], known: set[Key], key: Key, split: Split) -> str | None:
-    """Notes the split of one annotation file; returns what is wrong with it, if anything is."""
-    if key not in known:
-        return f"no annotation file '{key[1]}.xml'"
-    if splits.setdefault(key, split) != split:
-        return f"{key[1]!r} is already in {splits[key]}"
-    return None
+    box = in_pixels((x1 - first, y1 - first, x2, y2), image, *declared("voc", options))
+    return boxed(label, box, image, **flags)

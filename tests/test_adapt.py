@@ -1,0 +1,89 @@
+"""A model is asked in the form in which it was trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import dialogue, draw
+from pairs import pairs_in
+from updating import updated, write_open
+
+from bench.families import saved
+from unveil import models
+from unveil.encoding import Chat
+from unveil.models import Loaded
+from unveil.records import Dialogue, write_jsonl
+from unveil.rows import Encoded
+from unveil.train import adapt, loop, sft
+from unveil.train.adapt import Options
+from unveil.train.engine import Scorer, whole
+from unveil.train.features import Features
+from unveil.train.sft import SftConfig
+from unveil.train.stream import Stream
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("teaches_form", [True, False])
+def test_prompts_of_training_are_those_of_predict(
+    family: Loaded, teaches_form: bool, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ids, for the stream of a recipe and for the folder that it saves."""
+    processor = family.chat.processor  # some need more than tests have to be read from a file
+    monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: processor)
+    base = saved(family.name, tmp_path / "base")
+    config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0)
+    told = models.load(base, device="cpu").chat
+    start = adapt.load(config, torch.device("cpu"), teaches_form)
+    model = adapt.prepare(start.model, replace(config, train_projector=False))
+    draw(tmp_path / "a.png", (70, 90), 0)
+    kinds: Any = ("detection", "localisation", "closed")
+    asked = [dialogue(kind, "a.png", "Is there a nodule?", kind=kind) for kind in kinds]
+    scorer = Scorer(model, start.chat, Features(whole(model), start.chat.processor.image_processor, 10))
+    stream = Stream(scorer, tmp_path / "dialogues.jsonl", SftConfig(dialogues=tmp_path, out=tmp_path, workers=0))
+    trained = {row.id: row.prompt for _, rows in stream(loop.parts(asked, 3)) for row in rows}
+    adapt.save(model, start.chat, config)
+    chat = models.load(config.out, device="cpu").chat
+    assert chat.profile.hint == (told.profile.hint and not teaches_form)
+    assert trained == {d.id: chat.encode(d, tmp_path / d.image, with_answer=False).prompt for d in asked}
+    before = {d.id: told.encode(d, tmp_path / d.image, with_answer=False).prompt for d in asked}
+    assert (trained == before) == (told.profile == chat.profile), "a published model is told the form of an answer"
+
+
+def learn(recipe: str, folder: Path, model: Path, out: Path) -> None:
+    """A short run of a recipe on drawn images."""
+    if recipe == "sft":
+        usual: dict[str, Any] = {"epochs": 1.0, "validate_every": 0, "checkpoint_every": 0, "workers": 0}
+        write_open(folder)
+        sft.main(SftConfig(dialogues=folder / "dialogues.jsonl", out=out, model=str(model), **usual))
+    elif recipe == "dpo":
+        write_jsonl(folder / "pairs.jsonl", pairs_in(folder))
+        updated(recipe, folder, model, out)
+    else:
+        write_open(folder)
+        updated(recipe, folder, model, out)
+
+
+@pytest.mark.parametrize(("recipe", "hint"), [("sft", False), ("dpo", True), ("grpo", True), ("ppo", True)])
+def test_what_each_recipe_saves_is_asked_as_it_was_trained(
+    recipe: str, hint: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All prompts that a run made are made again by the chat of the folder that it saved."""
+    made: list[tuple[Dialogue, Any, list[int]]] = []
+    real = Chat.encode
+
+    def encode(self: Chat, dialogue: Dialogue, image: Any, *more: Any, **options: Any) -> Encoded:
+        row = real(self, dialogue, image, *more, **options)
+        made.append((dialogue, image, row.prompt))
+        return row
+
+    monkeypatch.setattr(Chat, "encode", encode)
+    learn(recipe, tmp_path, saved("llava_clip", tmp_path / "base"), tmp_path / "out")
+    monkeypatch.undo()
+    chat = models.load(tmp_path / "out", device="cpu").chat
+    assert made and chat.profile.hint is hint
+    for asked, image, prompt in made:
+        assert chat.encode(asked, image, with_answer=False).prompt == prompt, asked.id

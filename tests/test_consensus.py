@@ -1,0 +1,67 @@
+"""One truth from several readers: joined boxes, votes and confidences, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from unveil.geometry import Box
+from unveil.ingest.consensus import RULES, Mark, fused, majority, union, wbf
+from unveil.records import Finding
+
+#: Three readers see one nodule: IoU of the first two 81/90 = 0.9; the third is elsewhere, over a tenth of both.
+A, B, FAR = (0.0, 0.0, 10.0, 9.0), (0.0, 0.0, 10.0, 10.0), (9.0, 0.0, 19.0, 10.0)
+
+
+def mark(reader: str, box: Box | None, label: str = "nodule", confidence: float = 1.0, **words: str) -> Mark:
+    return Mark(reader, Finding(label, box, attributes=words), confidence)
+
+
+def shown(findings: list[Finding]) -> list[tuple[str, Box | None, str]]:
+    return [(f.label, f.box, f.attributes["readers"]) for f in findings]
+
+
+def test_the_union_joins_what_is_at_the_same_place() -> None:
+    """The mean of A and B is (0, 0, 10, 9.5); FAR stays alone; another name at A is another finding."""
+    marks = [mark("r1", A), mark("r2", B), mark("r3", FAR), mark("r3", A, "mass")]
+    assert shown(union(marks, {"r1", "r2", "r3"})) == [
+        ("nodule", (0, 0, 10, 9.5), "2 of 3"),
+        ("nodule", FAR, "1 of 3"),
+        ("mass", A, "1 of 3"),
+    ]
+
+
+@pytest.mark.parametrize(("readers", "kept"), [("r1 r2 r3", 1), ("r1 r2", 1), ("r1 r2 r3 r4", 0)])
+def test_the_majority_is_more_than_half_of_all_who_read(readers: str, kept: int) -> None:
+    """Two of three and two of two are more than half, two of four are not: r4 found nothing, which is a vote."""
+    assert len(majority([mark("r1", A), mark("r2", B)], set(readers.split()))) == kept
+
+
+def test_a_reader_who_marks_twice_votes_once() -> None:
+    assert majority([mark("r1", A), mark("r1", B)], {"r1", "r2"}) == []
+
+
+def test_labels_without_boxes_agree_by_their_name() -> None:
+    marks = [mark("r1", None), mark("r2", None), mark("r2", A), mark("r3", None, "mass")]
+    assert shown(majority(marks, {"r1", "r2", "r3"})) == [("nodule", None, "2 of 3")]
+
+
+def test_weighted_boxes_fusion() -> None:
+    """Weights .9 and .3: the lower edge is (.9 * 9 + .3 * 10) / 1.2 = 9.25, the confidence (.9 + .3)/2 * 2/3 = .4;
+    alone it is .6 * 1/3 = .2."""
+    marks = [mark("r2", B, confidence=0.3), mark("r1", A, confidence=0.9, side="left"), mark("r3", FAR, confidence=0.6)]
+    one, other = wbf(marks, {"r1", "r2", "r3"})
+    assert one.box == pytest.approx((0, 0, 10, 9.25)) and other.box == FAR
+    assert one.attributes == {"side": "left", "readers": "2 of 3", "confidence": "0.4"}
+    assert other.attributes == {"readers": "1 of 3", "confidence": "0.2"}
+
+
+def test_a_box_goes_to_the_fused_box_that_it_overlaps_most() -> None:
+    """(5, 0, 15, 10) overlaps B and (8, 0, 18, 10) by 5/15 and 7/13: only the second by half."""
+    second = (8.0, 0.0, 18.0, 10.0)
+    found = fused([mark("r1", B), mark("r1", second), mark("r2", (5.0, 0.0, 15.0, 10.0))], 0.5)
+    assert [f.box for f in found] == [B, (6.5, 0, 16.5, 10)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nobody_marked_anything(rule: str) -> None:
+    assert RULES[rule]([], {"r1"}) == []

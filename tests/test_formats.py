@@ -1,0 +1,111 @@
+"""Which format a folder is in is told by its files: never a guess between two, and a way on where nobody reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
+
+from unveil.ingest import IngestError, ingest
+
+BOX = "0 0.5 0.5 0.2 0.2\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+@every_format
+def test_each_format_is_told_by_its_files(format: str, data: Path) -> None:
+    WRITERS[format](data)
+    summary, records, _ = run(data.parent, "auto")
+    assert (summary.format, sum(len(r.findings) for r in records)) == (format, len(BOXES))
+    assert any(note.startswith(f"read as {format}: ") for note in summary.notes)
+
+
+def test_tables_in_split_folders(data: Path) -> None:
+    """As Roboflow exports them: the columns are known by their names, the splits by the folders'."""
+    for seed, split in enumerate(("train", "valid", "test")):
+        draw(data / split / "a.jpg", seed=seed)
+        rows = ["filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,40,20,bleeding,4,2,20,12"]
+        (data / split / "_annotations.csv").write_text("\n".join(rows))
+    _, records, rejected = run(data.parent, "auto")
+    assert rejected == [] and [f.box for r in records for f in r.findings] == [(4, 2, 20, 12)] * 3
+    assert {r.source.file: r.split for r in records} == {
+        "train/a.jpg": "train", "valid/a.jpg": "val", "test/a.jpg": "test"
+    }  # fmt: skip
+
+
+def test_names_without_yaml_and_labels_beside_the_images(data: Path) -> None:
+    """Centre and extent 0.5, 0.5, 0.2, 0.2 of 40 x 20: (16, 8, 24, 12)."""
+    draw(data / "fundus/a.jpg")
+    (data / "fundus/a.txt").write_text(BOX)
+    (data / "fundus.names").write_text("exudate\n")
+    summary, (record,), _ = run(data.parent, "auto")
+    assert summary.format == "yolo"
+    assert [(f.label, f.box) for f in record.findings] == [("exudate", pytest.approx((16, 8, 24, 12)))]
+
+
+def test_two_readings_are_listed_and_one_is_chosen(data: Path) -> None:
+    write_voc(data)
+    write_csv(data)
+    with pytest.raises(
+        IngestError, match=r"2 ways, say which: --format voc .*; --format csv .*labels\.csv"
+    ):
+        run(data.parent, "auto")
+    assert run(data.parent, "csv")[0].format == "csv"
+    assert run(data.parent, "auto", annotations="labels.csv")[0].format == "csv"
+
+
+def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
+    """A list of class names that labelImg leaves, a table of hospitals, settings in JSON and YAML."""
+    write_voc(data)
+    (data / "VOC/Annotations/classes.txt").write_text("nodule\nmass\n")
+    (data / "hospitals.csv").write_text("hospital,city\n1,Bonn\n")
+    (data / "settings.json").write_text('{"images": 3}')
+    (data / "export.yaml").write_text("version: 3\n")
+    assert run(data.parent, "auto")[0].format == "voc"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("q.json", [{"image_name": "a.png", "question": "Where?", "answer": "left"}], "questions; write a csv"),
+        ("q.json", [{"id": 1, "image": "a.png", "conversations": []}], "LLaVA"),
+        ("l.json", [{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}], "Label Studio"),
+        ("l.json", {"shapes": [], "imagePath": "a.png"}, "LabelMe"),
+        ("l.json", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {}}}, "VGG Image Annotator"),
+        ("a.xml", "<annotations><version>1.1</version></annotations>", "CVAT"),
+        ("d.parquet", "PAR1", "Parquet"),
+        ("d.zip", "PK", "an archive; unpack it"),
+        ("v.nii.gz", "", "volumes; cut them into slices"),
+        ("t.csv", "bild,befund\na.png,x\n", "columns bild, befund.*--columns image=bild label=befund"),
+        ("labels/a.txt", BOX, "labels/a.txt looks like YOLO, and nothing names the classes"),
+        ("n.md", "Thorax", "It holds 1 images and 1 x .md"),
+    ],
+)  # fmt: skip
+def test_what_nobody_reads_is_named_with_a_way_on(name: str, text: object, said: str, data: Path) -> None:
+    draw(data / "images/a.png")
+    (data / name).parent.mkdir(exist_ok=True)
+    (data / name).write_text(text if isinstance(text, str) else json.dumps(text))
+    with pytest.raises(IngestError, match=f"nothing tells what is in the images.*{said}"):
+        run(data.parent, "auto")
+    assert not (data.parent / "out/records.jsonl").exists()
+
+
+@pytest.mark.parametrize(("name", "said"), [("labels.csv", "give its folder"), ("set.zip", "unpack it")])
+def test_a_file_in_place_of_a_folder(name: str, said: str, data: Path) -> None:
+    (data / name).write_text("image,label\n")
+    with pytest.raises(IngestError, match=said):
+        ingest(data / name, "auto", data.parent / "out")
+
+
+def test_the_named_format_is_not_doubted(data: Path) -> None:
+    """A folder with VOC beside it is read as what was asked for, where that is there."""
+    write_voc(data)
+    write_yolo(data)
+    assert run(data.parent, "yolo", missing_labels="reject")[0].format == "yolo"

@@ -1,0 +1,505 @@
+"""The csv reader: what is in the rows comes out; what is lost is named, and makes no image a negative."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unveil.ingest import Folder, IngestError, Options, ingest, table
+from unveil.records import Record, read_jsonl
+
+HEADER = "image,label,x1,y1,x2,y2\n"
+
+
+class Found(NamedTuple):
+    records: dict[str, Record]
+    rejected: list[dict[str, Any]]
+    notes: list[str]
+
+    def boxes(self, name: str) -> list[tuple[str, Any]]:
+        return [(finding.label, finding.box) for finding in self.records[name].findings]
+
+    def completeness(self) -> dict[str, str]:
+        return {name: record.completeness for name, record in self.records.items()}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """a.png, b.png and c.png of 60 x 40 pixels."""
+    for seed, name in enumerate("abc"):
+        draw(tmp_path / "data" / f"{name}.png", seed)
+    return tmp_path / "data"
+
+
+def draw(path: Path, seed: int, size: tuple[int, int] = (60, 40)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, size[::-1], np.uint8)).save(path)
+
+
+def write(data: Path, text: str, name: str = "t.csv", **how: Any) -> Path:
+    (data / name).parent.mkdir(parents=True, exist_ok=True)
+    (data / name).write_text(text, **how)
+    return data
+
+
+def read(data: Path, **options: Any) -> Found:
+    """Of a few rows, one that is bad on purpose is more than a tenth."""
+    out = data.parent / "out"
+    summary = ingest(data, "csv", out, Options(**{"allow_rejected": 1.0} | options))
+    records = {record.id.partition("/")[2]: record for record in read_jsonl(summary.records_file, Record)}
+    rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
+    return Found(records, rejected, list(summary.notes))
+
+
+# What columns hold
+
+
+def test_every_column(data: Path) -> None:
+    text = (
+        "pic;finding;bbox;pid;study;modality;Set;body_part;side;report\n"
+        'a;nodule;"[4, 2, 20, 12]";p1;s1;CT;valid;lung;left;Two lesions.\n'
+        "a;mass;;p1;s1;CT;valid;;;\n"
+        "b;No Finding;;p2;;MR;test;;;Nothing.\n"
+    )
+    found = read(write(data, text), columns=("image=pic", "patient=pid", "split=set"))
+    a, b = found.records.values()
+    assert (a.patient, a.study, a.modality, a.split, a.report) == ("p1", "s1", "CT", "val", "Two lesions.")
+    assert [(f.label, f.box, f.attributes) for f in a.findings] == [
+        ("nodule", (4, 2, 20, 12), {"body_part": "lung", "side": "left"}),
+        ("mass", None, {}),
+    ]
+    assert (b.findings, b.completeness, b.study, b.modality) == ((), "exhaustive", None, "MR")
+    assert any("image = pic, label = finding, box = bbox, patient = pid" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "header", ["image, label, x1, y1, x2, y2", "Image,LABEL,X1,Y1,X2,Y2", "\ufeffimage,label,x_1,y_1,x_2,y_2"]
+)
+def test_spelling_of_the_header(header: str, data: Path) -> None:
+    found = read(write(data, header + "\na.png, nodule, 1, 2, 30, 40\n", encoding="utf-8"))
+    assert found.boxes("a.png") == [("nodule", (1, 2, 30, 40))]
+
+
+def test_an_unnamed_index_column_as_pandas_writes_it(data: Path) -> None:
+    assert len(read(write(data, ",image,label\n0,a,x\n1,b,\n")).records) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("image\tlabel\tx1\ty1\tx2\ty2\na.png\tx\t1\t2\t30.5\t40\n", "t.tsv"),
+        ("image\tlabel\tx1\ty1\tx2\ty2\na.png\tx\t1\t2\t30.5\t40\n", "t.csv"),
+        ("image;label;x1;y1;x2;y2\na.png;x;1,0;2,0;30,5;40\n", "t.csv"),
+        ("sep=;\nimage;label;x1;y1;x2;y2\na.png;x;1;2;30,5;40\n", "t.csv"),
+        ("image|label|x1|y1|x2|y2\na.png|x|1|2|30.5|40\n", "t.csv"),
+        ("image\tlabel\tbbox [x1,y1,x2,y2]\na.png\tx\t[1,2,30.5,40]\n", "t.csv"),
+    ],
+)
+def test_delimiters(text: str, name: str, data: Path) -> None:
+    assert read(write(data, text, name)).boxes("a.png") == [("x", (1, 2, 30.5, 40))]
+
+
+def test_line_numbers_count_the_lines_of_the_file(data: Path) -> None:
+    found = read(write(data, "sep=,\n\n" + HEADER + "a.png,x,1,2,30,40\n\n,,,,,\na.png,x,1,2,1,40\n"))
+    assert [bad["row"] for bad in found.rejected] == [7]
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "message"),
+    [
+        ("image,label,x1,y1,x2,y2,pat", {"columns": ("patient=patid",)}, r"no column 'patid'; it has .*is it 'pat'\?"),
+        (
+            "file_name,patient_id,finding",
+            {"columns": ("image=pic",)},
+            r"no column names the images: t.csv has file_name, pat",
+        ),
+        ("image,lab,x1,y1,x2,y2", {"columns": ("label=lap",)}, r"no column for their label \('lap'\).*label=lab,"),
+        ("image,label,x1,y1", {}, "only some of the columns of a box"),
+        ("image,image,label", {}, "'image' and 'image' may be the image"),
+        ("image,klasse", {}, r"no column is known to hold labels.*--columns label=klasse, or label= if"),
+        ("image,label", {"annotations": "ghost.csv"}, "fits the pattern 'ghost.csv'"),
+        ("a.png,nodule,1", {}, "its first line is no header: write one above it"),
+        ("# export of 2020", {}, "as its only column: is its first line no header, or does another --delimiter"),
+        ("image label x1", {"delimiter": ","}, "as its only column"),
+        ("bild,befund", {}, r"no column names the images: t.csv has bild, befund\. Say --columns image=COLUMN"),
+    ],
+)
+def test_header_that_does_not_fit(header: str, options: dict[str, Any], message: str, data: Path) -> None:
+    with pytest.raises(IngestError, match=message):
+        read(write(data, header + "\nx,x\n"), **options)
+
+
+def test_an_empty_table(data: Path) -> None:
+    with pytest.raises(IngestError, match=r"t\.csv is empty"):
+        read(write(data, ""))
+
+
+def test_a_quotation_mark_that_runs_rows_together_stops(data: Path) -> None:
+    """b.png's row would be lost, and with it what it says of b.png."""
+    rows = 'image,label,report\na.png,x,"Not closed.\nb.png,y,Fine.\n'
+    with pytest.raises(IngestError, match=r"t\.csv, lines 2 to 3: a quotation mark that is not closed"):
+        read(write(data, rows))
+    with pytest.raises(IngestError, match="lines 2 to 4"):
+        read(write(data, rows + 'c.png,y,"Closed."\n'))
+    found = read(write(data, 'image,label,report\na.png,"x,\nb.png,y,"\nc.png,y,"Two\nlines ""here""."\n'))
+    assert set(found.records) == {"c.png"} and found.records["c.png"].report == 'Two\nlines "here".'
+    assert [(bad["row"], bad["rows"]) for bad in found.rejected] == [(3, 2)]
+
+
+def test_a_quotation_mark_within_one_row_rejects_it(data: Path) -> None:
+    rows = 'image, label, bbox\na.png, x, "1, 2, 30, 40"\nb.png, "5" x, "1, 2, 30, 40"\nb.png, , \n'
+    found = read(write(data, rows))
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40))]
+    assert found.completeness()["b.png"] == "partial" and [bad["row"] for bad in found.rejected] == [3]
+
+
+def test_a_list_of_images_has_no_findings_and_says_nothing_about_them(data: Path) -> None:
+    assert read(write(data, "image,split\na,train\n")).completeness() == {"a.png": "unknown"}
+    assert read(write(data, "image,age\na,40\n"), columns=("label=",)).completeness() == {"a.png": "unknown"}
+
+
+def test_which_of_two_columns_names_the_image_is_told_by_the_files(data: Path) -> None:
+    found = read(write(data, "image_id,file_name,label\n17,a.png,x\n18,b.png,y\n"))
+    assert found.boxes("a.png") == [("x", None)]
+    with pytest.raises(IngestError, match="'image_id' and 'file_name' may be the image"):
+        read(write(data, "image_id,file_name,label\na,b,x\n"))
+
+
+def test_a_name_that_became_a_number(data: Path) -> None:
+    draw(data / "17.png", 9)
+    assert read(write(data, "image,label\n17.0,x\n")).boxes("17.png") == [("x", None)]
+
+
+def test_columns_of_zero_and_one_are_named(data: Path) -> None:
+    with pytest.raises(IngestError, match="Columns of 0 and 1 such as nodule, mass are not read"):
+        read(write(data, "image,nodule,mass,age\na,1,0,30\nb,0.0,1.0,31\n"))
+
+
+def test_width_and_height_may_be_those_of_the_box(data: Path) -> None:
+    found = read(
+        write(data, "image,label,x1,y1,x2,y2,width,height\na.png,x,1,2,30,40,29,38\na.png,y,1,2,11,12,10,10\n")
+    )
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40)), ("y", (1, 2, 11, 12))]
+
+
+def test_the_stated_size_is_that_of_the_image(data: Path) -> None:
+    """Beside corners, width and height are the image's: another one was annotated on another version."""
+    header = "image,width,height,label,xmin,ymin,xmax,ymax\n"
+    rows = "a.png,60,40,x,1,2,30,40\nb.png,120,80,x,1,2,30,40\nb.png,120,80.0,y,1,2,30,40\nc.png,,,x,1,2,30,40\n"
+    found = read(write(data, header + rows))
+    assert set(found.records) == {"a.png", "c.png"}
+    (bad,) = found.rejected
+    assert "says 120 x 80, the image has 60 x 40" in bad["reason"] and bad["row"] == 3 and bad["rows"] == 2
+
+
+# What cells hold
+
+
+@pytest.mark.parametrize("nothing", ["", "NaN", "None", "null", "n/a", "-", "No Finding", "no_finding", "Normal"])
+@pytest.mark.parametrize("box", ["", "nan", "None"])
+def test_words_for_nothing(nothing: str, box: str, data: Path) -> None:
+    found = read(write(data, HEADER + f"a.png,{nothing},{','.join([box] * 4)}\nb.png,x,1,2,30,40\n"))
+    assert found.completeness() == {"a.png": "exhaustive", "b.png": "unknown"} and not found.rejected
+
+
+@pytest.mark.parametrize(
+    ("box", "negative"), [("0,0,1,1", True), ("0,0,0,0", True), ("-1,-1,-1,-1", True), ("5,5,9,9", False)]
+)
+def test_no_finding_with_a_box(box: str, negative: bool, data: Path) -> None:
+    """A box that only fills the columns is none; any other one denies the label."""
+    found = read(write(data, HEADER + f"a.png,No finding,{box}\nb.png,x,1,2,30,40\n"))
+    assert found.completeness()["a.png"] == ("exhaustive" if negative else "partial")
+    assert [bad["row"] for bad in found.rejected] == ([] if negative else [2])
+
+
+def test_labels_that_are_numbers_name_nothing(data: Path) -> None:
+    """As RSNA's Target: read as a name, 0 would be a finding of every normal image."""
+    write(data, "image,x,y,width,height,Target\na,1,2,29,38,1\nb,,,,,0\n")
+    with pytest.raises(IngestError, match=r"t\.csv: the labels are numbers \(0, 1\).*--label-names 0=NAME"):
+        read(data, columns=("label=target",))
+    for options in (
+        {"columns": ("label=target",), "label_names": ("0=normal", "1=opacity")},
+        {"default_label": "opacity"},
+    ):
+        found = read(data, **options)
+        assert found.boxes("a.png") == [("opacity", (1, 2, 30, 40))]
+        assert found.completeness()["b.png"] == "exhaustive" and not found.records["b.png"].findings
+    with pytest.raises(IngestError, match="'1=' is no CODE=NAME"):
+        read(data, columns=("label=target",), label_names=("1=",))
+
+
+def test_labels_that_may_deny_something_are_told(data: Path) -> None:
+    found = read(write(data, "image,label\na,no_tumor\nb,nodule\n"))
+    assert any("no_tumor are taken as findings" in note for note in found.notes)
+    assert read(data, negative_labels=("no tumor",)).completeness()["a.png"] == "exhaustive"
+
+
+def test_several_labels_in_one_cell(data: Path) -> None:
+    found = read(write(data, "image,labels\na,Atelectasis|Effusion\nb,No Finding\nc,\"['Mass', 'Nodule/Mass']\"\n"))
+    assert found.boxes("a.png") == [("Atelectasis", None), ("Effusion", None)]
+    assert found.boxes("c.png") == [("Mass", None), ("Nodule/Mass", None)]
+    assert found.completeness()["b.png"] == "exhaustive"
+    assert any("with | between" in note for note in found.notes)
+
+
+def test_a_label_with_a_semicolon_is_one_label_unless_its_parts_stand_alone(data: Path) -> None:
+    found = read(write(data, "image,label\na,mass; left\nb,mass\n"))
+    assert found.boxes("a.png") == [("mass; left", None)] and any("one label each" in note for note in found.notes)
+    found = read(write(data, "image,label\na,mass; left\nb,mass\n"), label_separator=";")
+    assert found.boxes("a.png") == [("mass", None), ("left", None)]
+    found = read(write(data, "image,label\na,mass;nodule\nb,mass\nc,nodule\n"))
+    assert found.boxes("a.png") == [("mass", None), ("nodule", None)]
+
+
+def test_several_boxes_in_one_cell(data: Path) -> None:
+    text = (
+        "image,label,bbox\n"
+        'a.png,x,"[[1, 2, 30, 40], [5, 6, 7, 8]]"\n'
+        "b.png,x|y,1 2 30 40;5 6 7 8\n"
+        'c.png,x|y,"[1,2,30,40]"\n'
+        'c.png,x|y|z,"[[1,2,30,40],[5,6,7,8]]"\n'
+        'c.png,x,"[[1,2,30,40],[5,6,7]]"\n'
+    )
+    found = read(write(data, text))
+    one, two = (1, 2, 30, 40), (5, 6, 7, 8)
+    assert found.boxes("a.png") == [("x", one), ("x", two)]
+    assert found.boxes("b.png") == [("x", one), ("y", two)]
+    assert found.boxes("c.png") == [("x", one), ("y", one)], "the third is equal to the first"
+    assert [(bad["row"], bad["reason"]) for bad in found.rejected] == [
+        (5, "3 labels and 2 boxes: which belong together?"),
+        (6, "a box needs four numbers, not 3: '5 6 7'"),
+    ]
+
+
+def test_boxes_with_names_for_their_numbers(data: Path) -> None:
+    """As in the labels of SIIM-FISABIO-RSNA, which repeat the boxes and are no names."""
+    boxes = "[{'x': 1, 'y': 2, 'width': 29, 'height': 38}, {'x': 5, 'y': 6, 'width': 2, 'height': 2}]"
+    write(data, f'image,boxes,label\na,"{boxes}",opacity 1 1 2 30 40 opacity 1 5 6 7 8\nb,,none 1 0 0 1 1\n')
+    with pytest.raises(IngestError, match="'none 1 0 0 1 1' hold the numbers of boxes: choose another column"):
+        read(data)
+    found = read(data, columns=("label=",), default_label="opacity")
+    assert found.boxes("a.png") == [("opacity", (1, 2, 30, 40)), ("opacity", (5, 6, 7, 8))]
+    assert found.completeness()["b.png"] == "exhaustive"
+
+
+def test_names_of_columns_tell_the_order_of_a_box(data: Path) -> None:
+    rows = "a.png,x,10,10,20,20\n"
+    assert read(write(data, "image,label,x,y,w,h\n" + rows)).boxes("a.png") == [("x", (10, 10, 30, 30))]
+    assert read(write(data, "image,label,cx,cy,w,h\n" + rows)).boxes("a.png") == [("x", (0, 0, 20, 20))]
+    given = read(data, box_convention="xywh")
+    assert given.boxes("a.png") == [("x", (10, 10, 30, 30))]
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "reason"),
+    [
+        ("a.png,x,1,1,5,5\na.png,x,1,1,1,5\n", 3, "zero-area"),
+        ("a.png,x,1,1,5,5\na.png,x,1,1,,5\n", 3, "number"),
+        ("a.png,x,1,1,5,5\na.png,,1,1,5,5\n", 3, "without a label"),
+        ("a.png,x,1,1,5,5\na.png,{'x': 1},1,1,5,5\n", 3, "a list of labels that is not understood"),
+        ('a.png,x,1,1,5,5\na.png,x,1,1,5,"1,000"\n', 3, "not '1,000'"),
+        ("a.png,x,1,1,5,5\na.png,x,1,1,5\n", 3, "6 fields"),
+        ("a.png,x,1,1,5,5\na.png,x,1,1,5,5,9\n", 3, "6 fields"),
+        ("a.png,x,1,1,5,5\na.png,,,,,\n", 3, "deny"),
+        ("a.png,x,1,1,5,5\nghost.png,x,1,1,5,5\n", 3, "no image 'ghost.png'"),
+        ("a.png,x,1,1,5,5\n,x,1,1,5,5\n", 3, "empty"),
+        (f"a.png,x,1,1,5,5\n{'n' * 5000},x,1,1,5,5\n", 3, "no image"),
+    ],
+)
+def test_bad_row(rows: str, row: int, reason: str, data: Path) -> None:
+    found = read(write(data, HEADER + rows), completeness="exhaustive")
+    assert [(bad["file"], bad["row"]) for bad in found.rejected] == [("t.csv", row)]
+    assert reason in found.rejected[0]["reason"] and len(found.rejected[0]["reason"]) < 200
+    assert len(found.boxes("a.png")) == 1
+    of_its_image = rows.splitlines()[1].startswith("a.png")
+    assert found.completeness() == {"a.png": "partial" if of_its_image else "exhaustive"}
+
+
+def test_fields_that_are_surplus_and_empty_are_no_fault(data: Path) -> None:
+    assert not read(write(data, HEADER + "a.png,x,1,1,5,5,,\n")).rejected
+
+
+def test_a_row_whose_image_cannot_be_told_makes_no_negative_of_any_that_it_may_mean(data: Path) -> None:
+    for folder in ("one", "two"):
+        draw(data / folder / "d.png", len(folder))
+    rows = "one/d.png,,,,,\ntwo/d.png,,,,,\nd.png,x,1,2,30,40\nb.png,,,,,\n"
+    found = read(write(data, HEADER + rows))
+    assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial", "b.png": "exhaustive"}
+
+
+def test_rows_that_disagree_reject_the_image_and_all_its_rows_count(data: Path) -> None:
+    text = "image,label,patient,split\na,x,p1,train\na,y,p2,train\nb,x,p3,holdout\nb.png,x,p3,holdout\nc,x,p,test\n"
+    found = read(write(data, text))
+    assert [(bad["row"], bad["rows"]) for bad in found.rejected] == [(2, 2), (4, 2)]
+    assert "disagree on its patient: p1, p2" in found.rejected[0]["reason"]
+    assert "'holdout'" in found.rejected[1]["reason"]
+
+
+def test_a_table_in_another_encoding_that_nobody_asked_for_is_passed_over(data: Path) -> None:
+    write(data, "id,ort\n1,Köln\n", "hospital.csv", encoding="latin-1")
+    found = read(write(data, HEADER + "a.png,x,1,2,30,40\n"))
+    assert set(found.records) == {"a.png"} and any("passed over" in note for note in found.notes)
+
+
+def test_a_row_in_another_encoding_is_rejected_if_it_is_needed(data: Path) -> None:
+    text = "image,label,place\na.png,Lungenödem,x\nb.png,nodule,Köln\n"
+    found = read(write(data, text, encoding="latin-1"))
+    assert set(found.records) == {"b.png"} and "--encoding" in found.rejected[0]["reason"]
+    assert read(data, encoding="latin-1").boxes("a.png") == [("Lungenödem", None)]
+
+
+# Several tables, splits, questions
+
+
+def test_tables_of_one_image_are_joined(data: Path) -> None:
+    """As NIH publishes: all labels in one table, the boxes of some in another; both say one thing."""
+    write(data, "Image Index,Finding Labels,Patient ID\na.png,Atelectasis|Mass,7\nb.png,No Finding,8\n", "entry.csv")
+    write(data, "Image Index,Finding Label,Bbox [x,y,w,h],,,\na.png,Mass,1,2,30,38,,,\n", "boxes.csv")
+    found = read(data)
+    assert sorted(found.boxes("a.png")) == [("Atelectasis", None), ("Mass", (1, 2, 31, 40))]
+    assert found.records["a.png"].patient == "7" and found.completeness()["b.png"] == "exhaustive"
+
+
+def test_a_finding_in_one_table_denies_that_there_is_none_in_another(data: Path) -> None:
+    write(data, HEADER + "a.png,,,,,\nb.png,,,,,\n", "one.csv")
+    write(data, HEADER + "a.png,x,1,2,30,99\n", "two.csv")
+    found = read(data)
+    assert found.completeness() == {"a.png": "partial", "b.png": "exhaustive"}
+
+
+def test_folders_and_names_of_tables_give_the_split(data: Path) -> None:
+    for seed, split in enumerate(("train", "valid")):
+        draw(data / split / f"{split}.png", seed)
+        write(
+            data, f"filename,width,height,class,xmin,ymin,xmax,ymax\n{split}.png,60,40,x,1,2,30,40\n", f"{split}/t.csv"
+        )
+    assert {name: r.split for name, r in read(data).records.items()} == {
+        "train/train.png": "train",
+        "valid/valid.png": "val",
+    }
+    assert {r.split for r in read(data, splits="none").records.values()} == {None}
+
+
+@pytest.mark.parametrize("header", ["image,label", "label,image"])
+def test_a_table_that_is_called_as_a_split(header: str, data: Path) -> None:
+    row = {"image": "a", "label": "x"}
+    write(data, header + "\n" + ",".join(row[name] for name in header.split(",")) + "\n", "test.csv")
+    assert read(data).records["a.png"].split == "test"
+
+
+@pytest.mark.parametrize("header", ["image,label", "label,image"])
+def test_an_image_in_the_tables_of_two_splits_is_a_record_in_each(header: str, data: Path) -> None:
+    for split, label in (("train", "x"), ("test", "y")):
+        row = {"image": "a", "label": label}
+        write(data, header + "\n" + ",".join(row[name] for name in header.split(",")) + "\n", f"{split}.csv")
+    found = read(data)
+    assert {r.split: [f.label for f in r.findings] for r in found.records.values()} == {"train": ["x"], "test": ["y"]}
+
+
+def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:
+    """As VQA-RAD is published: questions were split, not images. The leak is left for the check to find."""
+    write(data, "image,split\na.png,train\na.png,test\na.png,train\n")
+    assert {name: r.split for name, r in read(data).records.items()} == {"a.png@train": "train", "a.png@test": "test"}
+    assert {name: r.split for name, r in read(data, splits="none").records.items()} == {"a.png": None}
+
+
+def test_images_that_no_row_names_are_told(data: Path) -> None:
+    found = read(write(data, HEADER + "a.png,x,1,2,30,40\n"))
+    assert (
+        list(found.records) == ["a.png"] and "image that no row names, left out (2 times, such as b.png)" in found.notes
+    )
+
+
+def test_questions_of_a_table_are_the_images(data: Path) -> None:
+    """Rows of one image are joined: two questions, closed by column or by its yes; a row that only asks says nothing of
+    findings, one with a label is a finding as well; a question without an answer is rejected and nothing else lost."""
+    rows = [
+        "image,label,question,answer,answer_type",
+        "a.png,,Is it normal?,no,",
+        "a.png,,Which plane?,axial,CLOSED",
+        "a.png,nodule,What is it?,none,",
+        "a.png,,Where?,,",
+        "b.png,,Which organ?,lung,open",
+    ]
+    found = read(write(data, "\n".join(rows)))
+    a, b = found.records.values()
+    assert [(q.text, q.answer, q.kind) for q in a.questions] == [
+        ("Is it normal?", "no", "closed"),
+        ("Which plane?", "axial", "closed"),
+        ("What is it?", "none", "open"),
+    ]
+    assert [f.label for f in a.findings] == ["nodule"] and a.completeness == "partial" and b.completeness == "unknown"
+    assert not b.findings and len(b.questions) == 1
+    assert [(bad["row"], bad["reason"]) for bad in found.rejected] == [(5, "a question without an answer")]
+
+
+# Several readers
+
+
+VINDR = (
+    "image_id,class_name,class_id,rad_id,x_min,y_min,x_max,y_max\n"
+    "a,No finding,14,R1,,,,\na,No finding,14,R2,,,,\na,No finding,14,R3,,,,\n"
+    "b,Nodule/Mass,8,R1,10,10,40,30\nb,Nodule/Mass,8,R2,10,10,41,30\nb,Nodule/Mass,8,R3,10,11,40,31\n"
+    "c,Cardiomegaly,3,R1,20,20,50,30\nc,No finding,14,R2,,,,\n"
+)
+
+
+def test_several_readers_are_asked_about(data: Path) -> None:
+    with pytest.raises(IngestError, match=r"3 of 3 images.*R1, R2, R3.*--readers keep or union or majority or wbf"):
+        read(write(data, VINDR))
+    with pytest.raises(IngestError, match="R9 is none of keep, union, majority, wbf, nor a reader: R1, R2, R3"):
+        read(data, readers="R9")
+    with pytest.raises(IngestError, match="needs a column for the reader"):
+        read(write(data, HEADER + "a,x,1,2,3,4\n"), readers="union")
+
+
+@pytest.mark.parametrize(
+    ("readers", "b", "c"),
+    [
+        ("keep", 3, 1),
+        ("union", 1, 1),
+        ("majority", 1, 0),  # one of two who read c is not more than half
+        ("wbf", 1, 1),
+        ("R2", 1, 0),
+    ],
+)
+def test_what_is_done_with_several_readers(readers: str, b: int, c: int, data: Path) -> None:
+    """No reader marked a, so it is a negative; c is none whoever counts, since one of two marked something."""
+    found = read(write(data, VINDR), readers=readers)
+    assert (len(found.boxes("b.png")), len(found.boxes("c.png"))) == (b, c) and not found.rejected
+    assert found.completeness()["a.png"] == "exhaustive" and found.completeness()["c.png"] != "exhaustive"
+    if readers == "majority":  # the means of x2 and of y1 and y2
+        assert found.boxes("b.png")[0][1] == pytest.approx((10, 10 + 1 / 3, 40 + 1 / 3, 30 + 1 / 3))
+        assert found.records["b.png"].findings[0].attributes == {"readers": "3 of 3"}
+
+
+def test_images_that_the_chosen_reader_has_not_read_are_left_out(data: Path) -> None:
+    found = read(write(data, VINDR), readers="R3")
+    assert set(found.records) == {"a.png", "b.png"} and any("'R3' has not read it" in note for note in found.notes)
+
+
+def test_a_reader_who_denies_himself(data: Path) -> None:
+    text = "image,label,reader\na,x,R1\na,No finding,R1\na,No finding,R2\n"
+    found = read(write(data, text), readers="majority")
+    assert [(bad["row"], found.completeness()["a.png"]) for bad in found.rejected] == [(3, "partial")]
+
+
+def test_one_reader_for_each_image_is_no_question(data: Path) -> None:
+    assert len(read(write(data, "image,label,rad_id\na,x,R1\na,y,R1\nb,x,R2\n")).records) == 2
+
+
+def test_which_tables_say_something(data: Path) -> None:
+    write(data, "image,split\na.png,train\n", "split.csv")
+    write(data, "name,age\nx,3\n", "people.csv")
+    write(data, "image,x1,y1,x2,y2\na.png,1,1,9,9\n", "nameless.csv")
+    write(data, HEADER + "a.png,x,1,1,9,9\n")
+    folder = Folder.of(data, Options())
+    assert [folder.relative(path) for path in table.found(folder)] == ["nameless.csv", "t.csv"]

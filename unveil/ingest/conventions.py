@@ -1,0 +1,121 @@
+"""What the four numbers of a box mean: their order and units, as a format has them or as the options say.
+
+Nothing in a file tells pixels from shares. A set that is read in the wrong units gives boxes that all lie in one corner
+of their images, and ``Spread`` looks for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from unveil import geometry
+from unveil.geometry import Box
+from unveil.ingest.reading import Image, Options, Rejected
+from unveil.records import Record
+
+Order = Literal["xyxy", "xywh", "centre", "yxyx"]
+Units = Literal["pixels", "normalised", "percent"]
+
+
+def _yxyx(y1: float, x1: float, y2: float, x2: float) -> Box:
+    return x1, y1, x2, y2
+
+
+ORDERS: dict[Order, Callable[[float, float, float, float], Box]] = {
+    "xyxy": lambda *box: box,
+    "xywh": geometry.from_xywh,
+    "centre": geometry.from_centre,
+    "yxyx": _yxyx,
+}
+#: What the whole width and the whole height of an image count; for pixels, the image's size.
+WHOLE: dict[Units, float | None] = {"pixels": None, "normalised": 1.0, "percent": 100.0}
+#: What a format's own definition says.
+USUAL: dict[str, tuple[Order, Units]] = {
+    "voc": ("xyxy", "pixels"),
+    "coco": ("xywh", "pixels"),
+    "yolo": ("centre", "normalised"),
+    "csv": ("xyxy", "pixels"),
+}
+
+
+def declared(format: str, options: Options, named: Order | None = None) -> tuple[Order, Units]:
+    """Order and units of a format's boxes: the options', else as the columns are ``named``, else the usual ones."""
+    order, units = USUAL[format]
+    return options.box_convention or named or order, options.box_units or units
+
+
+def in_pixels(numbers: Sequence[float], image: Image, order: Order, units: Units) -> Box:
+    """Four numbers of a file as xyxy in pixels of the image."""
+    box, whole = ORDERS[order](*numbers), WHOLE[units]
+    return box if whole is None else geometry.scale(box, (whole, whole), (image.width, image.height))
+
+
+def points_in_pixels(numbers: Sequence[float], image: Image, units: Units) -> list[float]:
+    """The x, y, x, y, … of a polygon in pixels of the image."""
+    whole = WHOLE[units]
+    if whole is None:
+        return list(numbers)
+    return [v * (image.height if i % 2 else image.width) / whole for i, v in enumerate(numbers)]
+
+
+class Spread:
+    """Where the boxes of a set lie that was read as pixels, since nobody said otherwise.
+
+    Shares from 0 to 1 lie within the first pixel, where hardly any true box does: more than a tenth of such boxes is
+    suspicious. Percent lie within the first 100 pixels. By itself that says little, so it is suspicious where no box
+    leads outside its image, where they reach to 50 or further, and where boxes anywhere in their images would all lie
+    there by a chance below one in twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a
+    side below 200 counts as 1, since a lesion in the middle of such a picture may end before 100.
+    """
+
+    def __init__(self) -> None:
+        self.boxes = self.in_first_pixel = 0
+        self.reach, self.chance, self.outside = 0.0, 1.0, False
+        self.example = self.smallest = ""
+
+    def add(self, record: Record | Rejected) -> None:
+        if isinstance(record, Rejected):
+            self.outside = self.outside or record.misfit == "outside"
+            return
+        boxes = [finding.box for finding in record.findings if finding.box and not finding.mask]
+        if not boxes:
+            return
+        shown = (
+            f"[{', '.join(f'{v:g}' for v in boxes[0])}] in {record.source.file!r} of {record.width} x {record.height}"
+        )
+        self.example = self.example or shown
+        if any(max(box) <= 1.01 for box in boxes):  # a hundredth for rounding
+            self.smallest = self.smallest or shown
+        self.in_first_pixel += sum(max(box) <= 1.01 for box in boxes)
+        self.boxes += len(boxes)
+        self.reach = max(self.reach, *map(max, boxes))
+        for side in record.size:
+            self.chance *= 100 / side if side >= 200 else 1.0
+
+    def doubt(self) -> str | None:
+        """Why these can hardly be pixels, and what to say instead; None where they may be."""
+        ask = "; if they are pixels all the same, --box-units pixels"
+        if self.in_first_pixel > 0.1 * self.boxes:
+            return (
+                f"{self.in_first_pixel} of {self.boxes} boxes lie within 0 to 1, such as {self.smallest}: "
+                f"if they are shares of width and height, say --box-units normalised{ask}"
+            )
+        if self._within_percent() and self.reach >= 50 and self.chance < 0.05:
+            return f"{self._percent()}: if they are percent of width and height, say --box-units percent{ask}"
+        return None
+
+    def remark(self) -> str | None:
+        """What deserves a look and is no reason to stop."""
+        if self.in_first_pixel:
+            few = f"{self.in_first_pixel} of {self.boxes} boxes lie within 0 to 1"
+            return f"{few}, such as {self.smallest}: are they shares?"
+        if self._within_percent() and self.chance < 0.25:
+            return f"{self._percent()}: taken as pixels; if they are percent, say --box-units percent"
+        return None
+
+    def _within_percent(self) -> bool:
+        return self.boxes > 0 and self.reach <= 101 and not self.outside
+
+    def _percent(self) -> str:
+        return f"all {self.boxes} boxes lie within 0 to 100, though the images are larger, such as {self.example}"

@@ -1,0 +1,252 @@
+"""A data folder: its files, the image that an annotation means, its published splits, and an image as a record."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from unveil import geometry, pixels, runs
+from unveil.ingest.files import Listing, is_dicom, known_encoding, listing, text_of
+from unveil.ingest.lookup import Index
+from unveil.ingest.published import Lists, list_name, split_in
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
+from unveil.records import Completeness, Finding, Record, Source, Split
+
+Reader = Callable[["Folder"], Iterator[Record | Rejected | Incomplete]]
+
+#: File endings of images; readers look at no others, so masks in .npy or notes in .txt are never taken for images.
+#: Volumes (NIfTI) are not among them: a record is one image, so a volume is cut into slices before.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom", ".ima")
+
+#: Of files of these, not even the first bytes are read to see whether they are DICOM.
+OTHER_SUFFIXES = (
+    ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".names", ".md", ".html", ".pdf", ".py",
+    ".zip", ".gz", ".nii", ".npy", ".npz", ".mat", ".parquet",
+)  # fmt: skip
+
+
+@dataclass
+class Note:
+    """What a user should know of how the folder was read: how often, and the first place."""
+
+    text: str
+    example: str = ""
+    count: int = 1
+
+    def __str__(self) -> str:
+        often = f"{self.count} times, such as " if self.count > 1 else ""
+        return f"{self.text} ({often}{self.example})" if self.example else self.text
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A data folder that is walked once. ``root`` is resolved; ``notes`` grow while it is read."""
+
+    root: Path
+    options: Options = field(default_factory=Options)
+    notes: dict[str, Note] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Path, options: Options) -> Folder:
+        """Raises ``IngestError`` where there is no such folder, or an option names what does not exist."""
+        known_encoding(options.encoding)
+        for path in filter(None, (data, options.images)):
+            if not path.is_dir():
+                raise IngestError(f"{path}: no such folder")
+        return cls(data.resolve(), options)
+
+    @cached_property
+    def listing(self) -> Listing:
+        return self._listed(self.root)
+
+    @cached_property
+    def _apart(self) -> Listing:
+        """What lies in the folder of the images, which may be another one."""
+        return self._listed(self.options.images.resolve()) if self.options.images else self.listing
+
+    def _listed(self, root: Path) -> Listing:
+        found = listing(root, self.options.links)
+        for path, target in found.linked.items():
+            self.note("linked folders are followed", f"{path.relative_to(root)} -> {target}")
+        return found
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """Image files, told by their ending, or by their content where it is none of a known kind."""
+        return [path for path in self._apart.files if _is_image(path)]
+
+    @cached_property
+    def index(self) -> Index:
+        """The images by their names."""
+        return Index(self._apart.root, self.images, self._apart.files, IMAGE_SUFFIXES)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """The splits of images, or of the XML files of images, that lists name."""
+        found = Lists()
+        if self.options.splits == "none":
+            return found
+        named = [(about, path) for path in self.files() if (about := list_name(path))]
+        described = self.files(".xml")  # the lists of VOC name these
+        index = Index(self.root, described, described, (".xml",))
+        for (turn, split), path in sorted(named):
+
+            def meant(name: str, near: Path = path.parent) -> Path | None:
+                for names in (self.index, index):
+                    try:
+                        return names.find(name, near)
+                    except AnnotationError:
+                        continue
+                return None
+
+            try:
+                found.enter(self.relative(path), self.text(path), split, meant, last=turn == 3)
+            except AnnotationError as error:
+                found.problems.append(Rejected(self.relative(path), None, str(error), rows=0))
+        return found
+
+    @property
+    def refused(self) -> list[Rejected]:
+        """What in the folder cannot be read at all, and what is wrong with its lists of splits."""
+        apart = self._apart.refused if self.options.images else []
+        return [*self.listing.refused, *apart, *self.lists.problems]
+
+    def note(self, text: str, example: str = "") -> None:
+        """Something to be told at the end, with how often it was noted and the first example."""
+        if text in self.notes:
+            self.notes[text].count += 1
+        else:
+            self.notes[text] = Note(text, example)
+
+    def files(self, *suffixes: str) -> list[Path]:
+        """All files below the data folder, or those with one of the endings."""
+        return [path for path in self.listing.files if not suffixes or path.name.lower().endswith(suffixes)]
+
+    def annotations(self, *suffixes: str) -> list[Path]:
+        """The files that may hold annotations: those of the option's pattern, else all with one of the endings."""
+        chosen = [path for path in self.files(*suffixes) if self.asked(path)]
+        if not chosen and self.options.annotations is not None:
+            raise IngestError(f"no {' or '.join(suffixes)} file fits the pattern {self.options.annotations!r}")
+        return chosen
+
+    def asked(self, path: Path) -> bool:
+        """Whether an annotation file fits the option's pattern, as all do where there is none."""
+        pattern = self.options.annotations
+        return pattern is None or path.relative_to(self.root).match(pattern)
+
+    def text(self, path: Path, *, marked: bool = False) -> str:
+        """The text of a file, as ``files.text_of`` reads it."""
+        return text_of(path, self.options.encoding, marked=marked)
+
+    def relative(self, path: Path) -> str:
+        """A path as records and messages show it: below the data folder, or below that of the images."""
+        return path.relative_to(self.root if path.is_relative_to(self.root) else self._apart.root).as_posix()
+
+    def find(self, name: str, *near: Path) -> Path:
+        """The image that an annotation in the folders ``near`` calls ``name``; raises ``AnnotationError``."""
+        return self.index.find(name, *near)
+
+    def split(self, image: Path, annotation: Path | None = None) -> Split | None:
+        """The published split of an image: of a list, else named by its annotation file's path, else by its folder."""
+        if self.options.splits == "none":
+            return None
+        for path in filter(None, (image, annotation)):
+            if path in self.lists.split:
+                return self.lists.split[path]
+        named = split_in(self.relative(annotation)) if annotation else None
+        return named or split_in(self.relative(image.parent))
+
+    def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
+        """An image, in the frame that its annotations count in.
+
+        ``stated`` is the width and height that ``where`` gives: of the picture as it is shown, or as it is stored. What
+        is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
+        raises ``pixels.ImageError``.
+        """
+        header = pixels.probe(path)
+        if header.frames > 1:
+            raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
+        if self.options.decode:
+            pixels.read(path)
+        width, height, turn = header.width, header.height, header.exif_orientation
+        shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
+        if stated is not None and stated not in (shown, stored):
+            sizes = f"{stated[0]:g} x {stated[1]:g}, the image has {width} x {height}"
+            raise AnnotationError(f"{where} says {sizes}: annotated on another version of the image")
+        frame = self.options.orientation
+        if turn != 1:
+            told = stated is not None and shown != stored
+            if told:
+                frame = "shown" if stated == shown else "stored"
+            why = "as their stated size tells" if told else "since no stated size tells (see --orientation)"
+            picture = "pictures are turned as viewers show them (EXIF orientation)"
+            self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
+        if frame == "stored":
+            width, height = stored
+        sha256, file = runs.sha256(path), self.relative(path)
+        return Image(path, file, width, height, sha256, header.modality, turn if frame == "stored" else 1)
+
+    def record(
+        self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
+    ) -> Record:
+        """The record of an image. ``usual`` is the completeness of its format; ``lost`` tells that some of its
+        annotations were rejected: then its unmarked area is not known to be free of findings, whatever was promised."""
+        chosen = self.options
+        known = {name: value for name, value in known.items() if value is not None}
+        width, height = image.shown
+        return Record(
+            id=f"{self.dataset}/{image.file}",
+            image=str(image.path),
+            width=width,
+            height=height,
+            modality=known.pop("modality", chosen.modality or image.modality),
+            patient=known.pop("patient", self._captured("patient", image.file)),
+            study=known.pop("study", self._captured("study", image.file)),
+            findings=tuple(_turned(finding, image) for finding in findings),
+            completeness=known.pop("completeness", "partial" if lost else chosen.completeness or usual),
+            source=Source(self.dataset, chosen.version, chosen.licence, chosen.access, image.file, image.sha256),
+            **known,
+        )
+
+    @property
+    def dataset(self) -> str:
+        return self.options.dataset or self.root.name
+
+    @cached_property
+    def _patterns(self) -> dict[str, re.Pattern[str]]:
+        given = {"patient": self.options.patient_pattern, "study": self.options.study_pattern}
+        return {name: compiled(text, f"{name}_pattern") for name, text in given.items() if text is not None}
+
+    def _captured(self, name: str, file: str) -> str | None:
+        """What the pattern of a patient or a study finds in a file's path."""
+        found = self._patterns[name].search(file) if name in self._patterns else None
+        if found is None:
+            return None
+        return found[name] if name in found.re.groupindex else found[1] if found.re.groups else found[0]
+
+    def unlisted(self, seen: Iterable[Path]) -> Iterator[Rejected]:
+        """Images that no annotation names, in the folders of those that one does name (others may hold masks)."""
+        seen = set(seen)
+        folders = {path.parent for path in seen}
+        for path in self.images:
+            if path.parent in folders and path not in seen:
+                yield Rejected(self.relative(path), None, "no annotation names this image", rows=0)
+
+
+def _is_image(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES or (not (suffix in OTHER_SUFFIXES or path.name == "DICOMDIR") and is_dicom(path))
+
+
+def _turned(finding: Finding, image: Image) -> Finding:
+    """A finding of the stored picture on the one that is shown."""
+    if image.turn == 1:
+        return finding
+    box = finding.box and geometry.upright(finding.box, image.turn, image.width, image.height)
+    mask = finding.mask and geometry.encode_mask(pixels.upright(geometry.decode_mask(finding.mask), image.turn))
+    return dataclasses.replace(finding, box=box, mask=mask)

@@ -1,0 +1,155 @@
+"""Which file of a folder an annotation means, by a path that was written on another disk.
+
+Only files that were listed are ever found, so no path leads out of the folder. In turn: the path itself, below the
+annotation's folder and below the data folder; then the file whose path ends as the written one does, over the most
+folders, in any case of letters and any normal form of Unicode; then the same without what an export has put before the
+name. A folder of the written path that exists must hold the file: patient1/001.png is never patient2/001.png.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from unveil.ingest.reading import AnnotationError
+from unveil.untrusted import quoted
+
+#: What Label Studio writes before the name of an uploaded file: the first digits of a UUID.
+_PREFIX = re.compile(r"[0-9a-f]{2,}-(?=.)")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A file for a written path: how many parts at the end of the two are equal, and how the written path begins."""
+
+    path: Path
+    equal: int
+    before: tuple[str, ...] = ()
+
+
+class Index:
+    """The ``images`` below ``root`` by what they are called, where one of ``endings`` may be left out.
+
+    ``files`` are all that lie there: one that is no image is found too where it is meant, and then said to be none.
+    """
+
+    def __init__(self, root: Path, images: Sequence[Path], files: Iterable[Path], endings: Collection[str]) -> None:
+        self.root = root
+        self.paths = {path.relative_to(root).as_posix(): path for path in files}
+        self.named: dict[str, list[Path]] = defaultdict(list)
+        for path in images:
+            name = folded(path.name)
+            self.named[name].append(path)
+            if path.suffix.lower() in endings:
+                self.named[name.removesuffix(path.suffix.lower())].append(path)
+        self.folders = {part for folder in {path.parent for path in images} for part in self._parts(folder)}
+
+    def find(self, name: str, *near: Path) -> Path:
+        """The file that an annotation in the folders ``near`` calls ``name``; raises ``AnnotationError``."""
+        return self._match(name, near).path
+
+    def find_all(self, names: Iterable[str], *near: Path) -> dict[str, Path | AnnotationError]:
+        """The same for all names of an annotation file: of paths that contradict one another, at most one is right.
+
+        If 001.png exists in patient2 only, and both patients' are named, patient1's is missing. What is left of two
+        paths before the part that fits must be the same, or one of them must fit better than the other.
+        """
+        found: dict[str, Path | AnnotationError] = {}
+        claims: dict[Path, list[tuple[str, Match]]] = defaultdict(list)
+        for name in dict.fromkeys(names):
+            try:
+                match = self._match(name, near)
+                found[name] = match.path
+                claims[match.path].append((name, match))
+            except AnnotationError as error:
+                found[name] = error
+        for path, claimed in claims.items():
+            best = max(match.equal for _, match in claimed)
+            loose = [(name, match) for name, match in claimed if match.before]
+            rivals = {match.before for _, match in loose if match.equal == best}
+            for name, match in loose if len(claimed) > 1 else ():
+                if match.equal < best or len(rivals) > 1:
+                    other = next(n for n, m in claimed if m.before != match.before or m.equal > match.equal)
+                    reason = f"no image {quoted(name)}: {self._relative(path)} is also what {quoted(other)} means"
+                    found[name] = AnnotationError(reason)
+        return found
+
+    def _match(self, name: str, near: Sequence[Path]) -> Match:
+        spellings = list(_spellings(name))
+        if not spellings[0]:
+            raise AnnotationError("the image's name is empty")
+        inside = f"{self.root.as_posix()}/"
+        for spelling in spellings:
+            for folder in (*(f for f in near if f.is_relative_to(self.root)), self.root):
+                written = posixpath.join(folder.relative_to(self.root).as_posix(), spelling.removeprefix(inside))
+                if path := self.paths.get(posixpath.normpath(written)):
+                    return Match(path, len(spelling.split("/")))
+        parts = [[p for p in folded(s).split("/") if not re.fullmatch(r"|\.|\.\.|[a-z]:", p)] for s in spellings]
+        tried = [("", p) for p in parts if p]
+        tried += [(found[0], [*p[:-1], p[-1][found.end() :]]) for _, p in tried if (found := _PREFIX.match(p[-1]))]
+        elsewhere = ""
+        for prefix, ending in tried:
+            fits, strange = self._ending(ending, near)
+            if len(fits) == 1:
+                return replace(fits[0], equal=0, before=(*fits[0].before, prefix)) if prefix else fits[0]
+            if fits:
+                several = ", ".join(self._relative(match.path) for match in fits[:3])
+                raise AnnotationError(f"several images are called {quoted(name)} ({several}{' …' * (len(fits) > 3)})")
+            if strange:
+                elsewhere = f": {self._relative(strange)} lies in another folder"
+        raise AnnotationError(f"no image {quoted(name)}{elsewhere}")
+
+    def _ending(self, parts: list[str], near: Sequence[Path]) -> tuple[list[Match], Path | None]:
+        """The files that end as ``parts`` do over the most folders, the nearest of them; and one in another folder."""
+        rated: list[tuple[tuple[int, int, bool], Match]] = []
+        strange = None
+        for path in self.named.get(parts[-1], ()):
+            own = self._parts(path)
+            equal = 1
+            while equal < min(len(own), len(parts)) and own[-1 - equal] == parts[-1 - equal]:
+                equal += 1
+            before = parts[: len(parts) - equal]
+            if equal < len(own) and any(p in self.folders and p not in own for p in before):
+                strange = path
+                continue
+            shared = max((len(_common(self._parts(folder), own)) for folder in near), default=0)
+            rated.append(((equal, shared, equal == len(own)), Match(path, equal, tuple(before))))
+        most = max((rating for rating, _ in rated), default=None)
+        return [match for rating, match in rated if rating == most], strange
+
+    def _parts(self, path: Path) -> list[str]:
+        return folded(self._relative(path)).split("/") if path.is_relative_to(self.root) else []
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def folded(text: str) -> str:
+    """Text that is the same for all that a person takes for the same name: normal form C, small letters."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """What a written path may mean: itself, then what a URL or the address of an upload leads to."""
+    name = name.strip().replace("\\", "/")  # exporters on Windows
+    yield name
+    if "://" in name or "?d=" in name:
+        try:
+            address = urlsplit(name)
+            yield from (unquote(text) for text in (address.path, *parse_qs(address.query).get("d", ())))
+        except ValueError:  # no address after all: brackets in it, as names may have
+            return
+    elif "%" in name:
+        yield unquote(name)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> Sequence[str]:
+    """What two paths have in common at their beginning."""
+    n = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:n]

@@ -1,0 +1,124 @@
+"""Whether what was rejected may be left out: one reason that takes many rows is rarely the rows' fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unveil import geometry
+from unveil.geometry import Box
+from unveil.ingest.conventions import ORDERS, WHOLE, Spread
+from unveil.ingest.reading import Incomplete, Options, Rejected
+from unveil.records import Finding, Record
+
+#: Reads the same folder again by other options.
+Again = Callable[[Options], Iterable[Record | Rejected | Incomplete]]
+
+#: IoU of two boxes that is hardly ever that of two lesions; and boxes of one name in an image that are compared.
+ALMOST, MOST_COMPARED = 0.8, 500
+
+MISFIT = "a box that does not fit its image"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What was rejected for one reason: the annotation rows, the entries in rejected.jsonl, and the first of these."""
+
+    rows: int
+    entries: int
+    first: Rejected
+
+    def __str__(self) -> str:
+        row = "" if self.first.row is None else f", row {self.first.row}"
+        return f"{self.first.reason} ({self.first.file}{row})"
+
+
+def reasons(rejected: Iterable[Rejected]) -> list[Reason]:
+    """By reason, those that take the most rows first; what differs from row to row makes no reason of its own."""
+    kinds: dict[str, list[Rejected]] = {}
+    for item in rejected:
+        kinds.setdefault(MISFIT if item.misfit else _kind(item.reason), []).append(item)
+    found = [Reason(sum(item.rows for item in items), len(items), items[0]) for items in kinds.values()]
+    return sorted(found, key=lambda reason: (-reason.rows, -reason.entries))
+
+
+def _kind(reason: str) -> str:
+    """A reason without paths, quoted names, lists and numbers."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\S*/\S*|-?\d+(\.\d+)?", "…", reason)
+
+
+def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Again) -> str | None:
+    """Why a run should stop, of which ``rows`` annotation rows were taken over; None where it may go on."""
+    total = rows + sum(item.rows for item in rejected)
+    for reason in reasons(rejected):
+        share = reason.rows / total if total else 0.0
+        if share > options.allow_rejected and (reason.rows > 1 or not rows):
+            allowed = math.ceil(100 * share) / 100
+            hint = f". {fits}" if reason.first.misfit and (fits := fitting(options, again)) else ""
+            return (
+                f"{reason.rows} of {total} annotation rows are rejected for one reason, such as {reason}{hint}. "
+                f"--allow-rejected {allowed:g} goes on without them"
+            )
+    return None
+
+
+def remark(rows: int, rejected: Sequence[Rejected], options: Options, again: Again) -> str | None:
+    """What to say where the run goes on though some boxes do not fit, if by other options all of them would."""
+    misfits = [item for item in rejected if item.misfit]
+    if len(misfits) < 2 or len(misfits) < 0.01 * rows or not (fits := fitting(options, again)):
+        return None
+    return f"{len(misfits)} boxes do not fit their images. {fits}: is that what they are?"
+
+
+def fitting(options: Options, again: Again) -> str:
+    """The options, as few as possible, by which every box would fit its image; "" if there are none."""
+    units: list[dict[str, Any]] = [{"box_units": name} for name in WHOLE]
+    orders: list[dict[str, Any]] = [{"box_convention": name} for name in ORDERS]
+    corners: list[dict[str, Any]] = [{"voc_corners": "one_based"}]
+    both = [{**a, **b} for a, b in itertools.product(units, orders)]
+    for trials in ([*units, *corners], orders, both):
+        found = [trial for trial in trials if _all_fit(again(dataclasses.replace(options, decode=False, **trial)))]
+        if found:
+            words = (" ".join(f"--{n.replace('_', '-')} {v}" for n, v in trial.items()) for trial in found)
+            return f"All boxes fit by {' or by '.join(words)}"
+    return ""
+
+
+def _all_fit(items: Iterable[Record | Rejected | Incomplete]) -> bool:
+    """Whether there are boxes, all fit, and they do not lie suspiciously. Stops at the first that does not fit."""
+    spread = Spread()
+    for item in items:
+        if isinstance(item, Rejected) and item.misfit:
+            return False
+        if isinstance(item, Record):
+            spread.add(item)
+    return spread.boxes > 0 and spread.doubt() is None
+
+
+def overlapping(findings: Sequence[Finding]) -> bool:
+    """Whether a finding lies almost where another of its name does: as a rule one lesion that was marked twice."""
+    places: dict[str, list[Box]] = {}
+    for finding in findings:
+        if finding.box:
+            places.setdefault(finding.label, []).append(finding.box)
+    several = [boxes for boxes in places.values() if 1 < len(boxes) <= MOST_COMPARED]
+    return any((np.triu(geometry.ious(boxes, boxes), 1) >= ALMOST).any() for boxes in several)
+
+
+def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Each finding once: what is equal to another in name, place and words was written twice."""
+    if len({(finding.label, finding.box) for finding in findings}) == len(findings):
+        return tuple(findings)
+    once: dict[Any, Finding] = {}
+    for finding in findings:
+        rest = json.dumps([finding.mask, finding.attributes], sort_keys=True)
+        once.setdefault((finding.label, finding.box, rest), finding)
+    return tuple(once.values())

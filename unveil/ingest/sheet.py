@@ -1,0 +1,241 @@
+"""One table: what stands between its fields, what its columns hold, its rows as far as they are used."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from unveil.ingest import cells
+from unveil.ingest.columns import ColumnsError, asked, closest, recognise
+from unveil.ingest.files import damaged
+from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import folded
+from unveil.ingest.published import list_name
+from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
+from unveil.untrusted import listed, shortened
+
+#: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
+LOOKED_AT = 50
+#: Columns whose cells are taken as they are: "none" may be an answer.
+TEXTS = frozenset({"image", "question", "answer", "report"})
+
+
+class Row(NamedTuple):
+    """A row as far as it is used: the cells of the roles that its table has, and those of the box as they stand."""
+
+    sheet: Sheet
+    line: int
+    cells: dict[str, str]
+    box: list[str]
+
+    def get(self, role: str) -> str:
+        return self.cells.get(role, "")
+
+    def rejected(self, error: Exception | str, rows: int = 1) -> Rejected:
+        return Rejected(self.sheet.file, self.line, str(error), rows, misfit(error))
+
+
+class Sheet:
+    """A table and its columns, of its text or of the beginning of that. Raises as ``recognise`` does.
+
+    ``separator`` stands between several labels in a cell, ``names`` are what labels stand for by the user's word,
+    ``list_name`` the split that the file's own name tells, with its turn.
+    """
+
+    def __init__(self, file: str, path: Path, text: str, options: Options) -> None:
+        self.file, self.path, self.damaged = file, path, damaged(text)
+        self.list_name, self.names = list_name(path), cells.named(options)
+        lines = io.StringIO(text, newline="")
+        self.skipped = 0
+        if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
+            lines.readline()
+            self.skipped = 1
+        first = lines.tell()
+        told = said[1] if said and options.delimiter is None else None
+        self.delimiter = told or cells.delimiter([*itertools.islice(lines, LOOKED_AT)], options)
+        lines.seek(first)
+        self.last = ""
+        self.reader = csv.reader(self._noted(lines), delimiter=self.delimiter, skipinitialspace=True, strict=True)
+        header = next((row for _, row, _ in self._lines()), [])
+        self.header = [name.encode(errors="replace").decode().strip() for name in header]
+        self.columns = recognise(self.header, options, file)
+        self.separator = ""
+
+    def _noted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self.last = line
+            yield line
+
+    def rows(self, folder: Folder, broken: set[Path]) -> Iterator[tuple[Path, Row] | Rejected]:
+        """The rows with their images. Images that may have lost a row are put among the ``broken``."""
+        at = dict(self.columns.at)
+        boxes, images = at.pop("box", ()), at.pop("image")
+        lines = list(self._lines())
+        image = self._image_column(folder, images, [row for _, row, _ in lines[:LOOKED_AT]])
+        places = self._places(folder, (_cell(row, image) for _, row, _ in lines))
+        for line, row, problem in lines:
+            name = _cell(row, image)
+            place = places[name]
+            if isinstance(place, AnnotationError):
+                broken.update(_same_name(folder, name))  # it may be about any of them
+                yield Rejected(self.file, line, str(place))
+                continue
+            if problem := problem or self._problem(row):
+                broken.add(place)
+                yield Rejected(self.file, line, problem, rows=1 + sum(cell.count("\n") for cell in row))
+                continue
+            taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
+            yield place, Row(self, line, taken, [row[i] for i in boxes])
+
+    def _places(self, folder: Folder, names: Iterable[str]) -> dict[str, Path | AnnotationError]:
+        """The images that are meant. Table programs take a name for a number and write 17 as 17.0."""
+        places = folder.index.find_all(names, self.path.parent)
+        for name, place in places.items():
+            if isinstance(place, AnnotationError) and (number := re.fullmatch(r"(\d+)\.0", name)):
+                [places[name]] = folder.index.find_all([number[1]], self.path.parent).values()
+        return places
+
+    def _problem(self, row: list[str]) -> str | None:
+        """What makes a row unusable as a whole."""
+        if len(row) < len(self.header) or any(cell.strip() for cell in row[len(self.header) :]):
+            return f"the row does not have the header's {len(self.header)} fields"
+        used = [(role, row[i].strip()) for role, columns in self.columns.at.items() for i in columns]
+        if self.damaged and any(damaged(cell) for _, cell in used):
+            return "the row is not UTF-8 text; --encoding says what it is, such as latin-1"
+        if any("\n" in cell for role, cell in used if role not in TEXTS):
+            return "a cell holds several lines: is a quotation mark not closed?"
+        return None
+
+    def _lines(self) -> Iterator[tuple[int, list[str], str | None]]:
+        """Line numbers and fields of the rows that are not empty, and what is wrong with the quotation marks of a row.
+
+        Raises ``IngestError`` where these run several lines together, for nobody knows which rows are lost then.
+        """
+        while True:
+            before, problem = self.reader.line_num, None
+            try:
+                row = next(self.reader, None)
+            except csv.Error as error:
+                problem = f"not usable as csv: {error}"
+                row = [cell.strip(' "') for cell in self.last.split(self.delimiter)]
+                if self.reader.line_num != before + 1:
+                    lines = f"lines {before + self.skipped + 1} to {self.reader.line_num + self.skipped}"
+                    raise IngestError(f"{self.file}, {lines}: a quotation mark that is not closed: {error}") from error
+            if row is None:
+                return
+            if any(cell.strip() for cell in row):
+                yield self.reader.line_num + self.skipped, row, problem
+
+    def columns_of_marks(self) -> list[str]:
+        """The unused columns of which each tells by 0 and 1 whether its name holds. To be asked instead of the rows."""
+        rows = [row for _, row, _ in self._lines()]
+        at = [i for i, name in enumerate(self.header) if name in self.columns.unused]
+        found = {i: {_cell(row, i) for row in rows} for i in at}
+        marks = {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}
+        return [self.header[i] for i, values in found.items() if values <= marks and values & {"1", "1.0"}]
+
+    def _image_column(self, folder: Folder, columns: Sequence[int], rows: Sequence[list[str]]) -> int:
+        """Which of the columns that may name the image does: the one whose names lead to images in most rows."""
+        if len(columns) == 1:
+            return columns[0]
+        found = {}
+        for i in columns:
+            places = self._places(folder, (_cell(row, i) for row in rows))
+            found[i] = [places[_cell(row, i)] for row in rows]
+        hits = {i: sum(isinstance(place, Path) for place in places) for i, places in found.items()}
+        best = [i for i in columns if hits[i] == max(hits.values())]
+        if hits[best[0]] and all(found[i] == found[best[0]] for i in best):
+            return best[0]
+        several = " and ".join(repr(self.header[i]) for i in best)
+        raise ColumnsError(
+            f"{self.file}: {several} may be the image: say --columns image={self.header[best[0]]} or another"
+        )
+
+
+def _cell(row: list[str], column: int) -> str:
+    return row[column].strip() if column < len(row) else ""
+
+
+def _same_name(folder: Folder, name: str) -> list[Path]:
+    """The images that are called as the last part of a path, whatever lies before it."""
+    last = folded(name.replace("\\", "/").rsplit("/", 1)[-1])
+    return [path for key in {last, last.rsplit(".", 1)[0]} for path in folder.index.named.get(key, ())]
+
+
+def head(path: Path) -> str:
+    """The beginning of a table, with signs in place of what is no UTF-8."""
+    with path.open("rb") as file:
+        return file.read(2**16).decode("utf-8-sig", errors="replace")
+
+
+def sheets(folder: Folder) -> list[Sheet]:
+    """The tables to read; a folder may hold others that nobody asked for, which are noted.
+
+    Raises ``IngestError`` where nothing can be read, or where something would be lost that somebody asked for.
+    """
+    options = folder.options
+    found: list[Sheet] = []
+    others: list[str] = []
+    names: list[str] = []
+    for path in folder.annotations(".csv", ".tsv"):
+        file = folder.relative(path)
+        try:
+            sheet = Sheet(file, path, folder.text(path, marked=True), options)
+        except AnnotationError as error:
+            if options.annotations or Sheet(file, path, head(path), options).columns.about:
+                raise IngestError(f"{file}: {error}") from error
+            others.append(f"{file}: {error}")
+            continue
+        if sheet.columns.has("image"):
+            found.append(sheet)
+        else:
+            others.append(_described(sheet, folder))
+            names += sheet.columns.unused
+    if not others and not found:
+        raise IngestError("looked for a table, csv or tsv, and found none")
+    if not found or (others and options.annotations):
+        said = shortened("; ".join(others), 400)
+        hint = f". Say --columns image={closest('image', names)}" if len(names) > 1 else ""
+        raise IngestError(f"no column names the images: {said}{hint}")
+    _check_asked(found, options)
+    about = [sheet for sheet in found if sheet.columns.about]
+    for sheet in [] if about or "label" in asked(options) else found:
+        if rest := sheet.columns.unused:
+            hint = f"Say --columns label={closest('label', rest)}, or label= if it holds none"
+            if len(marks := sheet.columns_of_marks()) > 1:
+                hint = f"Columns of 0 and 1 such as {listed(marks)} are not read: write their names into one, as A|B"
+            raise ColumnsError(
+                f"{sheet.file}: no column is known to hold labels, boxes or questions; it has {listed(sheet.header)}. "
+                f"{hint}"
+            )
+    bare = [sheet for sheet in found if about and sheet.columns.at.keys() == {"image"}]
+    for text in [*others, *(_described(sheet, folder) for sheet in bare if not sheet.list_name)]:
+        folder.note("table passed over, since it names no images or says nothing about them", text)
+    return [sheet for sheet in found if sheet not in bare]
+
+
+def _described(sheet: Sheet, folder: Folder) -> str:
+    """A table that is not read, for a message."""
+    if not sheet.header:
+        return f"{sheet.file} is empty"
+    hint = ""
+    for name in sheet.header:
+        if isinstance(folder.index.find_all([name], sheet.path.parent)[name], Path):
+            hint = "; its first line is no header: write one above it, such as image,label,x1,y1,x2,y2"
+    if not hint and len(sheet.header) == 1:
+        hint = " as its only column: is its first line no header, or does another --delimiter stand between the fields?"
+    return f"{sheet.file} has {listed(sheet.header, 120)}{hint}"
+
+
+def _check_asked(found: Sequence[Sheet], options: Options) -> None:
+    """A column that the user named must be in some table; a misspelt patient column would make a leaking split."""
+    for role, name in found[0].columns.absent:
+        if all((role, name) in sheet.columns.absent for sheet in found):
+            guess = closest(role, found[0].columns.unused)
+            hint = "" if guess == "COLUMN" else f"; is it {guess!r}?"
+            raise ColumnsError(f"{found[0].file} has no column {name!r}; it has {listed(found[0].header)}{hint}")

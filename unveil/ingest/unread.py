@@ -1,0 +1,119 @@
+"""What a folder may hold that no reader reads: what it is, and the way on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from unveil.ingest import yolo
+from unveil.ingest.columns import closest
+from unveil.ingest.folder import Folder
+from unveil.ingest.reading import IngestError
+from unveil.ingest.sheet import Sheet, head
+from unveil.untrusted import listed
+
+#: Bytes of a file that show what it is.
+LOOKED_AT = 2**16
+#: Kinds that one message names.
+NAMED = 3
+
+_AS_TABLE = "write a csv with the columns image, question, answer"
+
+#: Other programs' JSON, by keys that it has somewhere at its beginning.
+JSON: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"conversations"}), f"questions in LLaVA's form; {_AS_TABLE}"),
+    (frozenset({"question", "answer"}), f"questions; {_AS_TABLE}, as pandas.read_json(FILE).to_csv(FILE) does"),
+    (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
+    (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
+    (frozenset({"shapes", "imagePath"}), "LabelMe's; labelme2coco makes COCO of it"),
+    (frozenset({"original_width"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
+    (frozenset({"result", "data"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
+    (frozenset({"classTitle"}), "Supervisely's own JSON; export as COCO or Pascal VOC"),
+    (frozenset({"findings", "completeness"}), "records of unveil; --data is for what they are made of"),
+)
+
+#: Files by their endings.
+ENDINGS: dict[tuple[str, ...], str] = {
+    (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
+    (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
+    (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
+    (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
+}
+
+
+def of_file(path: Path) -> str:
+    """What to say to a user who has given a file in place of a folder."""
+    for endings, said in ENDINGS.items():
+        if path.name.lower().endswith(endings):
+            return f"{path} is {said}, and give its folder"
+    return f"{path} is a file: give its folder, and --annotations {path.name} if it holds other annotations too"
+
+
+def described(folder: Folder) -> str:
+    """Each kind in a sentence with an example; "" where there is nothing that could be an annotation."""
+    return " ".join(said for _, said in zip(range(NAMED), _kinds(folder), strict=False))
+
+
+def held(folder: Folder) -> str:
+    """How many images and other files there are."""
+    others = set(folder.files()).difference(folder.images)
+    endings = Counter(path.suffix.lower() or "no ending" for path in others)
+    named = listed(f"{n} x {ending}" for ending, n in endings.most_common())
+    return f"It holds {len(folder.images)} images and {named or 'nothing else'}."
+
+
+def _kinds(folder: Folder) -> Iterator[str]:
+    for kind, tell in KINDS.items():
+        told = [(path, said) for path in folder.files(*kind) if (said := tell(folder, path))]
+        for said, count in Counter(said for _, said in told).items():
+            first = next(path for path, other in told if other == said)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            yield f"{folder.relative(first)}{more} is {said}."
+    if labels := yolo.labels(folder):
+        yield (
+            f"{folder.relative(labels[0])} looks like YOLO, and nothing names the classes: "
+            "write their names into classes.txt, one a line."
+        )
+    if folder.images and any("mask" in part.lower() for path in folder.images for part in path.parts):
+        yield "There are masks as images, which are not read; write them as COCO."
+
+
+def _json(folder: Folder, path: Path) -> str:
+    keys = set(re.findall(r'"(\w+)"\s*:', _start(path)))
+    return next((said for needed, said in JSON if needed <= keys), "")
+
+
+def _xml(folder: Folder, path: Path) -> str:
+    cvat = re.search(r"<annotations[\s>]", _start(path)) is not None
+    return "CVAT's own XML; export the task as COCO 1.0 or Pascal VOC 1.1" if cvat else ""
+
+
+def _table(folder: Folder, path: Path) -> str:
+    """A table that is none of ours; what is wrong with it, or its columns, of which the user can choose."""
+    try:
+        header = Sheet(folder.relative(path), path, head(path), folder.options).header
+    except IngestError as error:
+        return f"a table that cannot be used: {error}"
+    if "region_shape_attributes" in header:
+        return "the VGG Image Annotator's own table; export the annotations as COCO"
+    image, label = closest("image", header[:1]), closest("label", header[1:])
+    return (
+        f"a table with the columns {listed(header)}; if they name images and findings, "
+        f"say which, such as --columns image={image} label={label}"
+    )
+
+
+def _start(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(LOOKED_AT).replace(b"\0", b"").decode("utf-8", "replace")  # of UTF-16 too
+
+
+#: How files with one of these endings are told, those first that most likely are what is missed.
+KINDS: dict[tuple[str, ...], Callable[[Folder, Path], str]] = {
+    (".json", ".jsonl"): _json,
+    (".xml",): _xml,
+    **{endings: lambda folder, path, said=said: said for endings, said in ENDINGS.items()},  # type: ignore[misc]
+    (".csv", ".tsv"): _table,
+}
