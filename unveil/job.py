@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unveil import records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
@@ -32,6 +32,9 @@ from unveil.stages import (
     score,
 )
 from unveil.untrusted import read_json
+
+if TYPE_CHECKING:
+    from unveil.train.sft import SftConfig
 
 DEMO = Path("runs/demo")
 
@@ -110,12 +113,16 @@ class RunConfig:
 
 def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
-    from unveil.train import sft
+    from unveil.train import needs, sft
     from unveil.train.loop import TrainingError
 
     started = time.monotonic()
     out, entries = folder_of(config), _entries(config)
     config = replace(config, out=out)  # as run.json tells it
+    learning = _learning(config, out)
+    trained = (learning.out / "run.json").is_file()
+    if not trained:
+        screen.say(needs.first_look(learning, trainings=1 + len(entries)))
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -135,30 +142,10 @@ def run(config: RunConfig) -> Path:
         seed=config.seed,
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
+    learning = replace(learning, records=file, kinds=kinds(asking.out))
+    if not trained:
+        screen.say(needs.foretold(learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
-    learning = sft.SftConfig(
-        records=file,
-        dialogues=asking.out,
-        kinds=kinds(asking.out),
-        max_new_tokens=config.max_new_tokens,
-        out=out / "sft",
-        model=config.model,
-        revision=config.revision,
-        box_syntax=config.box_syntax,
-        limits=config.limits,
-        method=config.method,
-        train_tower=config.train_tower,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        accumulate=config.accumulate,
-        learning_rate=config.learning_rate,
-        precision=config.precision,
-        checkpoint_every=config.checkpoint_every,
-        workers=config.workers,
-        seed=config.seed,
-        resume=not config.restart,
-        restart=config.restart,
-    )
     runs.stage(
         learning.out,
         "train sft",
@@ -192,6 +179,34 @@ def run(config: RunConfig) -> Path:
     screen.say(f"done in {time.monotonic() - started:.0f} s")
     screen.say(ending(out, entered))
     return path
+
+
+def _learning(config: RunConfig, out: Path) -> SftConfig:
+    """How the model is fine-tuned."""
+    from unveil.train.sft import SftConfig
+
+    return SftConfig(
+        records=_records(out),
+        dialogues=out / "dialogues.jsonl",
+        max_new_tokens=config.max_new_tokens,
+        out=out / "sft",
+        model=config.model,
+        revision=config.revision,
+        box_syntax=config.box_syntax,
+        limits=config.limits,
+        method=config.method,
+        train_tower=config.train_tower,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        learning_rate=config.learning_rate,
+        precision=config.precision,
+        checkpoint_every=config.checkpoint_every,
+        workers=config.workers,
+        seed=config.seed,
+        resume=not config.restart,
+        restart=config.restart,
+    )
 
 
 def ending(out: Path, entered: Sequence[str]) -> str:

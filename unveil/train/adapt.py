@@ -109,13 +109,23 @@ Some = TypeVar("Some", bound=Options)
 
 def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, small: float) -> Some:
     """The configuration with what was left open chosen; the rates are for adapters, all weights, a small model's."""
-    is_small = models.size(config.model, config.revision) < SMALL
-    method = config.method if config.method != "auto" else ("full" if is_small else "lora")
-    usual = lora if method == "lora" else (small if is_small else full)
-    projector = method == "full" if config.train_projector is None else config.train_projector
+    size = models.size(config.model, config.revision)
+    config = chosen(config, size)
+    usual = lora if config.method == "lora" else (small if size < SMALL else full)
     precision: Any = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
-    rate = config.learning_rate or usual
-    return replace(config, method=method, learning_rate=rate, train_projector=projector, precision=precision)
+    return replace(config, learning_rate=config.learning_rate or usual, precision=precision)
+
+
+def chosen(config: Some, size: int) -> Some:
+    """The configuration with what is trained chosen, for a model of so many weights."""
+    method = config.method if config.method != "auto" else ("full" if size < SMALL else "lora")
+    projector = method == "full" if config.train_projector is None else config.train_projector
+    return replace(config, method=method, train_projector=projector)
+
+
+def chat_of(config: Options) -> Chat:
+    """How to speak with the model to start from; its weights are not read."""
+    return models.chat_of(config.model, revision=config.revision, syntax=config.box_syntax, limits=config.limits)
 
 
 def load(config: Options, device: torch.device, teaches_form: bool = False) -> Loaded:
