@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from unveil.files import whole
 from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.untrusted import JsonError, listed, parse_json, quoted, shortened
@@ -275,20 +276,11 @@ def _build_dataclass(kind: type, value: Any, where: str) -> Any:
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
     """Writes rows (records or plain values) to ``path``, all or nothing; returns their number."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    try:
-        with partial.open("w", encoding="utf-8") as out:
-            for row in rows:
-                out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
-                count += 1
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
+        for row in rows:
+            out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 
