@@ -43,7 +43,7 @@ from unveil.records import Dialogue, Prediction, Record
 #: Address space of a reader's process: more than that is a bomb.
 MOST_BYTES = 8 * 2**30
 #: Seconds until a process may say its first word: imports take long on a busy machine.
-IMPORTS = 120.0
+IMPORTS = 300.0
 
 
 @dataclass(frozen=True)
