@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
-from unveil.untrusted import listed
+from unveil.untrusted import listed, shortened
 
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -256,13 +256,13 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
         guess = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
         raise ColumnsError(
             f"{file} has only some of the columns of a box, or spells them unusually: {listed(parts)}. "
-            f"Say --columns box={guess}, or box= if it holds none"
+            f"Say --columns box={shortened(guess)}, or box= if it holds none"
         )
     if columns.has("box") and not columns.has("label") and not options.default_label:
         named = f" ({dict(columns.absent)['label']!r})" if "label" in dict(columns.absent) else ""
         raise ColumnsError(
             f"{file} has boxes and no column for their label{named}; it has {listed(columns.header)}. "
-            f"Say --columns label={closest('label', rest)}, or --default-label NAME"
+            f"Say --columns label={shortened(closest('label', rest))}, or --default-label NAME"
         )
 
 
