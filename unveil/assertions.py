@@ -39,7 +39,7 @@ _GONE = (
     r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|missing|nonexistent"
     r"|non-existent)"
 )
-_OBJECT = rf"(?! (?:an?|any|to|the|that) |\s*{_NAME})"  # what follows is not what these words deny
+_OBJECT = rf"(?! (?:an?|any(?! more| longer)|to|the|that) |\s*{_NAME})"  # what follows is not what these words deny
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
 _MORE = r"(?:larger|bigger|smaller|wider|thicker|worse|better|different|greater|more|less|fewer)"
 STANDS_ALONE = r"(?=\s*(?:[.,;:!?)\]\n]|\Z|[\u2013\u2014]|-\s))"
@@ -55,6 +55,9 @@ _TRIGGERS: dict[str, str] = {
         rf"{_NOT} {_BE}(?:without|free (?:of|from)|negative for|devoid of|lacking|impossible|{_GONE})",
         r"(?:partially|partly|incompletely|nearly|almost) (?:resolved|cleared|disappeared)",
         rf"{_NOT} (?:(?:true|correct|the case) that there (?:is|are) )?no",
+        rf"{_NOT} (?:previously|formerly)",
+        rf"(?:(?:is|are|was|were) )?{_NOT} {_BE}{_SEEN} (?:before|previously|earlier"
+        r"|(?:on|in|at) (?:(?:the|a|any) )?(?:previous|prior|earlier|last))",
         rf"{_NOT} (?:say|claim|state|conclude) (?:that )?there (?:is|are) no",
         rf"{_NOT} {_BE}(?:only|just|merely|simply|solely|necessarily|uncommon|unusual|know|known|tell|say|determine"
         r"|judge|decide|assess|answer|comment|certain|sure|easy|possible|clear (?:if|whether|what|where|how)|changed?"
@@ -83,8 +86,9 @@ _TRIGGERS: dict[str, str] = {
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",
         r"(?:free|clear|devoid) (?:of|from)",
-        r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|(?:resolution|disappearance) of|rather than|instead of"
-        r"|inconsistent with|incompatible with|(?:argu|speak)(?:es|s|ing) against",
+        r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|can (?:\w{2,20}ly )?(?:exclude|rule out)",
+        r"(?:resolution|disappearance) of|rather than|instead of|inconsistent with|incompatible with",
+        r"(?:argu|speak)(?:es|s|ing) against",
         rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
     ),
     "not": _any(
@@ -117,7 +121,10 @@ _TRIGGERS: dict[str, str] = {
         r"(?:looks?|appears?|is|all) (?:fine|good|ok|okay)",
     )
     + rf"|(?<!\w)clear{STANDS_ALONE}",
-    "thing": _any(r"findings?|anything|any|one|ones|it|them|such|evidence|signs?"),
+    "thing": _any(
+        r"(?:findings?|anything|any|one|ones|it|them|such|evidence|signs?)"
+        rf"(?! (?:of|for) [^.;,{_NAME}]{{0,40}}{_NAME})"  # "no sign of a cyst" denies no more than the cyst
+    ),
     "verb": _any(r"is|are|was|were|has|have|shows?|measures?|lies|appears?|remains?|contains?", _SEEN),
     "unsure": _any(r"unsure|unclear|uncertain|unknown|sorry"),
 }
@@ -135,7 +142,12 @@ _NEW_CLAUSE = re.compile(
     ),
     re.I,
 )
-_ITS_VERB = re.compile(r"(?!\s*(?:or|nor)\b)[^,.;()]{1,80}?\s(?:is|are|was|were|has|have)\b", re.I)
+_ITS_VERB = re.compile(  # "no cyst, lungs are clear", but not "no cyst, nodule or mass is seen"
+    rf"(?![^,.;()]{{1,80}}?\sand\s[^,.;()]{{1,40}}?\s(?:(?:can|could) be|is|are|was|were) {_SEEN}\b)"
+    r"(?:(?!\s(?:or|nor)\s)[^,.;()]){1,80}?"
+    r"\s(?:is|are|was|were|has|have|can|cannot|could|may|shows?|normal|unremarkable)\b",
+    re.I,
+)
 _ARTICLE = re.compile(r"(?<!\w)an?\s", re.I)
 _WITH_ARTICLE = re.compile(r"\s*an?\s", re.I)
 _OR_LATER = re.compile(r"[^.;:!?]{1,80}?\s(?:or|nor)\s", re.I)
@@ -155,6 +167,7 @@ _SWEEPING = _words(
     "healthy evidence sign signs shows show does do did has have within limits location you patient look "
     "presence"
 )
+_DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -208,7 +221,7 @@ def content(text: str, names: Names) -> set[str]:
     """The words of a question or an answer that narrow what is said in it, known names apart."""
     for start, end, _ in names.find(text):
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-    return {word.lower() for word in _WORD.findall(text)} - _SWEEPING
+    return {word.lower() for word in _WORD.findall(text)} - _SWEEPING - _DENYING
 
 
 def read(text: str, names: Names) -> list[Sentence]:

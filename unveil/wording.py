@@ -227,14 +227,14 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
         return yes_no(text)
     names = _names(tuple(vocabulary))
     asked, words = claims(read(question.replace("?", "."), names)), content(question, names)
-    things = {normal(word) for word in (*affirmed(asked), *words)}
+    things = {normal(word): True for word in words} | {claim.name: claim.affirmed for claim in asked if claim.name}
     said = {claim.name: claim.affirmed for claim in claims(read(text, Names(sorted(things)))) if claim.name}
     wanted, given = verdict(asked), verdict(claims(read(text, names)))
     if any(claim.name is None for claim in asked):  # whether something is normal, or abnormal
         if given is not None and (words <= said.keys() or not content(text, names)):
             return (given and all(said.values())) is wanted
-    elif things and things <= said.keys():
-        return all(said.values())
+    elif things and things.keys() <= said.keys():
+        return all(said[thing] is wanted for thing, wanted in things.items())
     elif wanted and given is False and not content(text, names) and not names.find(text):
         return False  # "There is not.", "Normal."
     return yes_no(text) if wanted is not False else None

@@ -77,7 +77,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
             write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
         partial.replace(records_file)
     except IngestError as error:
-        raise IngestError(f"{data}: {error}. See {rejected_file}") from error
+        raise IngestError(f"{data}: {error}" + (f". See {rejected_file}" if work.rejected else "")) from error
     finally:
         partial.unlink(missing_ok=True)
         write_jsonl(rejected_file, work.rejected)

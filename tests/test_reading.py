@@ -1,0 +1,260 @@
+"""How answers are read: boxes as published models write them, names of any form, and what nobody would write."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from unveil.names import Names, bare, normal
+from unveil.records import Finding
+from unveil.syntax import SYNTAXES, View, boxes_in, neutral, neutral_json, render
+from unveil.wording import (
+    clean,
+    name_of,
+    parse,
+    refuses,
+    says_nothing,
+    says_yes,
+    write_diagnosis,
+    write_localisation,
+    write_recognition,
+)
+
+settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+settings.load_profile("calm")
+
+
+def view_of(syntax: str) -> View:
+    return View(SYNTAXES[syntax], (1000, 1000), (1000, 1000))
+
+
+# ------------------------------------------------------------------------------------- boxes of published models
+
+A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "findings"),
+    [
+        # Qwen's grounding JSON: fenced, one object alone, label first, floats, several objects, prose around, cut
+        ("json-1000", '```json\n[\n\t{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}\n]\n```', [("nodule", A)]),
+        ("json-1000", '{"bbox_2d": [10, 20, 300, 400], "label": "nodules"}', [("nodule", A)]),
+        ("json-1000", '{"label": "nodule", "bbox_2d": [10.0, 20.0, 300.0, 400.0]}', [("nodule", A)]),
+        ("json-pixels", '[{"bbox_2d": [10.0, 20, 3e2, 400.]}] is where it is.', [(None, A)]),
+        ("json-pixels", "[{'bbox_2d': [10, 20, 300, 400], 'label': 'cyst'}]", [("cyst", A)]),
+        (
+            "json-1000",
+            '[{"label": "nodule", "bbox_2d": [10, 20, 300, 400]}, {"label": "cyst", "bbox_2d": [1, 2, 30, 40]}]',
+            [("nodule", A), ("cyst", B)],
+        ),
+        (
+            "json-1000",
+            '[{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}, {"bbox_2d": [1, 2, 30, 40], "label": "cyst"}]',
+            [("nodule", A), ("cyst", B)],
+        ),
+        ("json-1000", '{"bbox_2d": [[10, 20, 300, 400], [1, 2, 30, 40]], "label": "cyst"}', [("cyst", A), ("cyst", B)]),
+        ("json-1000", '[{"bbox": [10, 20, 300, 400], "label": "granuloma"}]', [("granuloma", A)]),
+        ("json-1000", '[{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}, {"bbox_2d": [1, 2', [("nodule", A)]),
+        ("json-1000", "nodule [10, 20, 300, 400], cyst [1, 2, 30, 40]", [("nodule", A), ("cyst", B)]),
+        ("json-1000", "[10, 20, 300, 400] nodule; [1, 2, 30, 40] cyst", [("nodule", A), ("cyst", B)]),
+        # another order under another key
+        ("json-yx-1000", '[{"box_2d": [20, 10, 400, 300], "label": "nodule"}]', [("nodule", A)]),
+        # InternVL: several boxes of one name in one tag, with and without the tags
+        (
+            "internvl",
+            "<ref>nodule</ref><box>[[10, 20, 300, 400], [1, 2, 30, 40]]</box>"
+            "<ref>cyst</ref><box>[[5, 6, 70, 80]]</box>",
+            [("nodule", A), ("nodule", B), ("cyst", C)],
+        ),
+        ("internvl", "nodule[[10, 20, 300, 400], [1, 2, 30, 40]] and cyst[[5, 6, 70, 80]]",
+         [("nodule", A), ("nodule", B), ("cyst", C)]),
+        ("internvl", "<ref>granuloma</ref><box>[[10, 20, 300, 400]]</box>", [("granuloma", A)]),
+        ("internvl", "<ref>nodule</ref><box>[10.0,20.0,300.0,400.0]</box>", [("nodule", A)]),
+        # Qwen2-VL, also where its special tokens are gone
+        (
+            "qwen2-vl",
+            "<|object_ref_start|>nodule<|object_ref_end|><|box_start|>(10,20),(300,400)<|box_end|>"
+            "<|box_start|>(1,2),(30,40)<|box_end|>",
+            [("nodule", A), ("nodule", B)],
+        ),
+        ("qwen2-vl", "nodule(10,20),(300,400) cyst(1,2),(30,40)", [("nodule", A), ("cyst", B)]),
+        # shares
+        ("unit", "nodule [.01, 0.02, 0.3000, 0.4]", [("nodule", A)]),
+        ("unit", "[1%, 2%, 30%, 40%]", [(None, A)]),
+        ("unit", "[0, 0, 1, 1.0]", [(None, (0, 0, 1000, 1000))]),
+    ],
+)  # fmt: skip
+def test_boxes_of_published_models(syntax, text, findings):
+    parsed = parse("diagnosis", text, view_of(syntax), ["nodule", "cyst"])
+    assert [(name, box and tuple(round(v, 6) for v in box)) for name, box in parsed.findings] == findings
+
+
+def test_paligemma_names_follow_their_boxes():
+    """Bin k of 1024 on 1024 pixels stands for k + 0.5; y comes first."""
+    view = View(SYNTAXES["loc-1024"], (1024, 1024), (448, 448))
+    text = "<loc0010><loc0020><loc0300><loc0400> nodule ; <loc0001><loc0002><loc0030><loc0040> cyst"
+    parsed = parse("diagnosis", text, view, ["nodule", "cyst"])
+    assert parsed.findings == (("nodule", (20.5, 10.5, 400.5, 300.5)), ("cyst", (2.5, 1.5, 40.5, 30.5)))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "text", "malformed"),
+    [
+        ("json-1000", '{"bbox_2d": [10, 20, 300], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [10, 20, 300, 400, 5], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [300, 20, 10, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [-10, 20, 300, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [NaN, 20, 300, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [10, 20, Infinity, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [10, 20, 1e999, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [null, null, null, null], "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": null, "label": "nodule"}', 1),
+        ("json-1000", '{"bbox_2d": [[10, 20], [300, 400]], "label": "nodule"}', 1),
+        ("json-1000", '{"label": "nodule", "bbox_2d": [10, 20', 1),
+        ("json-1000", '{"box_2d": [10, 20, 300, 400], "label": "nodule"}', 1),  # y1, x1, y2, x2: of another order
+        ("json-yx-1000", '{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}', 1),
+        ("internvl", "<ref>nodule</ref><box>[[300, 20, 10, 400], [10, 20, 300]]</box>", 2),
+        ("internvl", "<ref>nodule</ref><box></box>", 1),
+        ("internvl", "nodule [[-10, 20, 300, 400]]", 1),
+        ("qwen2-vl", "nodule <|box_start|>(10,20),(300<|box_end|>", 1),
+        ("qwen2-vl", "nodule <|box_start|>(-10,20),(300,400)<|box_end|>", 1),
+        ("loc-1024", "<loc0010><loc0020><loc0300> nodule", 1),
+        ("bins-64", "nodule <b1><b2><b3>", 1),
+        ("unit", "nodule [0.1, 0.2, 0.3", 1),
+        ("unit", "nodule [10, 20, 300, 400]", 1),
+    ],
+)
+def test_what_cannot_be_a_box_is_counted_and_keeps_its_name(syntax, text, malformed):
+    parsed = parse("diagnosis", text, view_of(syntax), ["nodule"])
+    assert (parsed.boxes, parsed.malformed, parsed.labels) == ([], malformed, ["nodule"])
+    assert view_of(syntax).read(text) == ([], malformed)
+
+
+@pytest.mark.parametrize("kind", ["detection", "localisation", "recognition", "diagnosis"])
+@pytest.mark.parametrize("text", ["[]", "```json\n[]\n```", "{}"])
+def test_json_that_holds_nothing_says_that_nothing_is_there(kind, text):
+    assert parse(kind, text, view_of("json-1000"), ["nodule"]).abnormal is False
+
+
+def test_a_box_that_is_denied_is_no_finding():
+    text = "There is no nodule at [10, 20, 300, 400], but a cyst at [1, 2, 30, 40]."
+    assert parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst"]).findings == (("cyst", B),)
+
+
+# ------------------------------------------------------------------------------------------------- names of any form
+
+PIECES = [
+    "no",
+    "not",
+    "normal",
+    "without",
+    "nodule",
+    "COVID",
+    "St",
+    "T",
+    "right",
+    "(benign)",
+    "[x]",
+    "/",
+    "-",
+    "_",
+    ".",
+]
+PIECES += [",", ";", ":", "'", '"', "2", "19", "1.5", "%", "é", "ß", "结节", "seen", "is", "abnormal", "yes", "free of"]
+PIECES += ["a", "but", "detection", "recognition", "lesion", "unlikely", "change", "of", "and", "cannot", "?", "!"]
+piece = st.sampled_from(PIECES) | st.text(min_size=1, max_size=4)
+VIEW = view_of("json-1000")
+
+
+def is_label(text: str) -> bool:
+    """What the ingest would keep as a name, and what is no box."""
+    own = bare(text) == text and any(c.isalnum() for c in text) and not says_nothing(text)
+    return own and not VIEW.read_all(f"{text}.")
+
+
+label = (
+    (st.lists(piece, min_size=1, max_size=5).map(" ".join) | st.lists(piece, min_size=1, max_size=5).map("".join))
+    .map(lambda text: " ".join(clean(text).split()))
+    .filter(is_label)
+)
+
+
+@given(label, st.dictionaries(st.sampled_from(["shape", "edge"]), st.sampled_from(["round", "sharp", "irregular"])))
+def test_a_name_written_is_read_again(name, attributes):
+    """Also with full stops, brackets, semicolons, quotes, digits, and with words of denial in it."""
+    written = write_recognition(Finding(name, (1.0, 2.0, 30.0, 40.0), None, attributes))
+    assert parse("recognition", written, VIEW, [name]).labels == [normal(name)]
+    assert name_of(name, [name]) == normal(name)
+
+
+@given(st.lists(label, min_size=1, max_size=3, unique_by=normal))
+def test_a_diagnosis_of_any_names_is_read_again(names):
+    found = [Finding(name, (1.0 + i, 2.0, 30.0, 40.0)) for i, name in enumerate(names)]
+    parsed = parse("diagnosis", render(write_diagnosis(found), VIEW), VIEW, names)
+    assert parsed.findings == tuple((normal(name), (1.0 + i, 2.0, 30.0, 40.0)) for i, name in enumerate(names))
+
+
+OF_DENIALS = {"no", "not", "there", "is", "a", "evidence", "of", "without", "for", "negative", "seen"}
+
+
+@given(label)
+def test_a_name_that_is_denied_is_not_given(name):
+    says = write_localisation([], name)
+    assume(not Names([name]).find("There is no x."))  # a name such as "no"
+    assert refuses(says, name, [name]) and refuses(says, name, [])
+    assume(not OF_DENIALS & set(normal(name).split()))
+    for form in ("{}: no.", "No {}.", "No evidence of {}.", "Without {}.", "{} is not seen.", "Negative for {}."):
+        said = [parse(kind, form.format(name), VIEW, [name]).labels for kind in ("recognition", "diagnosis")]
+        assert said == [[], []], form
+
+
+@given(label)
+def test_case_space_and_underscore_are_the_same(name):
+    assume(len(name) == len(name.lower()) == len(name.upper()))  # not so where "ß" becomes "SS"
+    for form in (name.upper(), name.lower(), name.replace(" ", "_"), name.replace(" ", "  ")):
+        assume(normal(form) == normal(name))
+        assert parse("recognition", form, VIEW, [name]).labels == [normal(name)]
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("nodule", "nodules"), ("mass", "masses"), ("opacity", "opacities"), ("metastasis", "metastases"),
+        ("diverticulum", "diverticula"), ("naevus", "naevi"), ("bulla", "bullae"), ("carcinoma", "carcinomata"),
+        ("calculus", "calculi"), ("thorax", "thoraces"), ("wisdom tooth", "wisdom teeth"), ("polyp", "polyps"),
+        ("lymph node", "lymph nodes"), ("foramen", "foramina"), ("criterion", "criteria"),
+    ],
+)  # fmt: skip
+def test_plurals(one, many):
+    for known, said in ((one, many), (many, one)):
+        assert parse("recognition", f"{said.capitalize()}.", VIEW, [known]).labels == [known]
+        assert parse("diagnosis", f"No {said}.", VIEW, [known]).abnormal is False
+
+
+def test_a_name_never_stands_within_a_word():
+    for text in ("A cystic area.", "A pseudo-cyst.", "A non-cyst.", "Macrocyst."):
+        assert "cyst" not in parse("recognition", text, VIEW, ["cyst"]).labels
+
+
+# ----------------------------------------------------------------------------------- answers that nobody would write
+
+LONG = [
+    "no nodule, ", "nodule, ", "not a nodule, a cyst or ", "abnormal (nodule, ", "no (", ": no", "nodule? no. ",
+    "[1, 2, 3, ",
+    "[[1,2,3,4],", '{"bbox_2d": [', '{"label": "nodule", "bbox_2d": [1,2,30,40]}, ', '"label": "', "(1,2),", "<b1> ",
+    "<box>[", "<|box_start|>(", "<ref>nodule</ref>", "Detection: ", "Recognition: nodule; ", "is not ", "?", '\\"', " ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", LONG)
+def test_long_answers_take_no_longer_than_their_length(part):
+    """A search that goes back over 20,000 characters would take minutes, this one takes a second; none is an error."""
+    text = (part * (20_000 // len(part) + 1))[:20_000]
+    for syntax in ("json-1000", "internvl", "qwen2-vl", "bins-64"):
+        view = view_of(syntax)
+        assert (neutral(text, view) != text) <= (boxes_in(text, view.syntax) != [])
+    for kind in ("localisation", "diagnosis"):
+        assert parse(kind, text, VIEW, ["nodule", "cyst", "mass (benign)"]).status in ("ok", "unparsable")
+    assert len(neutral_json(text, VIEW)) == len(text)
+    says_yes("Is there a nodule?", text, ["nodule"])
