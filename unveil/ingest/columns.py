@@ -262,7 +262,7 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
         named = f" ({dict(columns.absent)['label']!r})" if "label" in dict(columns.absent) else ""
         raise ColumnsError(
             f"{file} has boxes and no column for their label{named}; it has {listed(columns.header)}. "
-            f"Say --columns label={shortened(closest('label', rest))}, or --default-label NAME"
+            f"Say --columns label={closest('label', rest)}, or --default-label NAME"
         )
 
 
@@ -281,9 +281,9 @@ def _places_in(names: Sequence[str]) -> list[str]:
 def closest(role: str, names: Sequence[str]) -> str:
     """The column that is most likely meant, for a message; COLUMN if there is no telling."""
     if len(names) == 1:
-        return names[0]
+        return shortened(names[0])
     scored = [
         (max(difflib.SequenceMatcher(None, key(name), usual).ratio() for usual in ROLES[role]), name) for name in names
     ]
     best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= 0.6 else "COLUMN"
+    return shortened(best[1]) if best[0] >= 0.6 else "COLUMN"
