@@ -235,14 +235,17 @@ def lost(format: str, raw: bytes, read: list[Record], rejected: list[dict[str, A
 
 
 def _marks(format: str, raw: bytes) -> int | None:
-    """The marks that a folder must still hold after its one file was spoilt; None where that cannot be told."""
+    """The marks that a folder must still hold after its one file was spoilt; None where that cannot be told.
+
+    Marks that say the same are one: readers take them for one finding.
+    """
     if format == "coco":
         try:
             content = json.loads(raw)
         except (ValueError, RecursionError):
             return None
         marks = content.get("annotations") if isinstance(content, dict) else None
-        return len(marks) if isinstance(marks, list) else None
+        return len({json.dumps(_bare(mark)) for mark in marks}) if isinstance(marks, list) else None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -254,8 +257,12 @@ def _marks(format: str, raw: bytes) -> int | None:
             found = [row for row in csv.reader(io.StringIO(text, newline="")) if any(cell.strip() for cell in row)]
         except csv.Error:
             return None
-        return max(0, len(found) - 1)
+        return len({tuple(row) for row in found[1:]})
     return None  # yolo: a label file may be the mutated one or not
+
+
+def _bare(mark: Any) -> Any:
+    return {key: value for key, value in mark.items() if key != "id"} if isinstance(mark, dict) else mark
 
 
 # Images

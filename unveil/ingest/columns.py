@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
-from unveil.untrusted import listed
+from unveil.untrusted import listed, shortened
 
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -256,7 +256,7 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
         guess = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
         raise ColumnsError(
             f"{file} has only some of the columns of a box, or spells them unusually: {listed(parts)}. "
-            f"Say --columns box={guess}, or box= if it holds none"
+            f"Say --columns box={shortened(guess)}, or box= if it holds none"
         )
     if columns.has("box") and not columns.has("label") and not options.default_label:
         named = f" ({dict(columns.absent)['label']!r})" if "label" in dict(columns.absent) else ""
@@ -281,9 +281,9 @@ def _places_in(names: Sequence[str]) -> list[str]:
 def closest(role: str, names: Sequence[str]) -> str:
     """The column that is most likely meant, for a message; COLUMN if there is no telling."""
     if len(names) == 1:
-        return names[0]
+        return shortened(names[0])
     scored = [
         (max(difflib.SequenceMatcher(None, key(name), usual).ratio() for usual in ROLES[role]), name) for name in names
     ]
     best = max(scored, default=(0.0, ""))
-    return best[1] if best[0] >= 0.6 else "COLUMN"
+    return shortened(best[1]) if best[0] >= 0.6 else "COLUMN"
