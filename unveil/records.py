@@ -207,17 +207,23 @@ Made = TypeVar("Made")
 
 def to_json(value: Any) -> Any:
     """A record as plain JSON values; fields that hold their default are left out, so that files stay readable."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        out = {}
-        for f in dataclasses.fields(value):
-            item = getattr(value, f.name)
-            default = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
-            if item != default:
-                out[f.name] = to_json(item)
-        return out
+    kind: type = type(value)
+    if (defaults := _defaults(kind)) is not None:
+        items = ((name, getattr(value, name), default) for name, default in defaults)
+        return {name: to_json(item) for name, item, default in items if item != default}
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     return value
+
+
+@lru_cache
+def _defaults(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """The fields of a dataclass with their defaults, looked up once for a million rows; None for another type."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    return tuple((f.name, f.default if f.default_factory is missing else f.default_factory()) for f in fields)
 
 
 def from_json(kind: type[Row], value: Any) -> Row:
