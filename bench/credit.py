@@ -100,8 +100,10 @@ def main(config: Config) -> dict[str, Any]:
             validate_every=0,
             workers=0,
         )
-        run = reinforce.begin(given, Asked("bench credit", given), None)
-        found = list(gradients(run, min(config.questions, run.total)))
+        with reinforce.output(given, Asked("bench credit", given)) as output:
+            assert output
+            run = reinforce.begin(given, output, None)
+            found = list(gradients(run, min(config.questions, run.total)))
     tables = {name: torch.stack([one[name] for one in found]) for name in WAYS}
     pairs = {"answer": ("answer", "answer"), "parts": ("parts", "parts"), "both": ("answer", "parts")}
     products = {name: (tables[a] @ tables[b].T).double().numpy() for name, (a, b) in pairs.items()}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from unveil import cli
@@ -230,3 +233,49 @@ def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> Non
     )
     first = next(read_jsonl(tmp_path / "deep" / "d.jsonl", Dialogue))
     assert (tmp_path / "deep" / first.image).resolve().is_file()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_out_of_memory_says_what_to_change(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def greedy(config: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "train sft", replace(cli.COMMANDS["train sft"], do=greedy))
+    words = ["train", "sft", "--dialogues", str(tmp_path / "d.jsonl"), "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--batch-size", "24"]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("error: out of memory: lower --batch-size (now 24) and raise --accumulate (now 1) in turn")
+    assert "--gradient-checkpointing" in told and "--max-pixels" in told and "--method lora" in told
+    assert "--resume" in told
+
+
+def test_another_runtime_error_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(config: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=broken))
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        cli.main(["report", "--run", str(tmp_path)])
+
+
+def test_what_the_system_refuses_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(config: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.jsonl"))
+
+    monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=full))
+    assert cli.main(["report", "--run", str(tmp_path)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.endswith("x.jsonl: the disk is full: free some space, then the same command goes on")
+    assert "Errno" not in told

@@ -10,7 +10,7 @@ import pytest
 from cases import record
 from conftest import write_both
 
-from unveil import contest, rewarding
+from unveil import contest, rewarding, runs
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.records import Dialogue, write_jsonl
 from unveil.train import sft
@@ -60,11 +60,24 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
     """Whatever is trained after it, with or without rewards."""
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
-    learning = sft.SftConfig(**common, out=tmp_path / "sft", precision="bf16")
+    learning = sft.SftConfig(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
     chosen: list[Any] = []
     monkeypatch.setattr(rewarding, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)
     entries = [entry for entry in ENTRIES if entry not in ("sft-tenth", "selftrain")]
     for entry in entries:
         Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
-    assert [config.precision for config in chosen] == ["bf16"] * len(entries)
+    assert [(c.precision, c.checkpoint_every, c.workers, c.seed) for c in chosen] == [("bf16", 7, 3, 5)] * len(entries)
+
+
+def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both trainings of self-training: how often they write checkpoints, and what they may write over."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    learning = sft.SftConfig(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
+    begun: dict[str, Any] = {}
+    monkeypatch.setattr(runs, "stage", lambda out, command, config, *_: begun.update({command: config}))
+    Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter("selftrain")
+    trained = [config for command, config in begun.items() if command.startswith("train")]
+    assert [(c.checkpoint_every, c.workers, c.resume) for c in trained] == [(7, 3, True)] * 2
+    assert all(config.restart for config in begun.values())

@@ -127,7 +127,7 @@ def test_people_correct_what_was_written(tmp_path: Path) -> None:
         {"id": before[1].id, "reviewer": "CD", "drop": True},
     ]
     changes.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert cli.main([*words, "--corrections", str(changes)]) == 0
+    assert cli.main([*words, "--corrections", str(changes), "--restart"]) == 0
     after = list(read_jsonl(out, Dialogue))
     assert (after[0].answer, after[0].writer) == ("No.", "rules, corrected by AB")
     assert [d.id for d in after] == [d.id for d in before if d.id != before[1].id]

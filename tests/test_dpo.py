@@ -21,7 +21,7 @@ from bench.families import fresh, parts, pristine
 from unveil import models, noise, pixels
 from unveil.models import Loaded
 from unveil.records import Pair, RecordError, write_jsonl
-from unveil.train import dpo, loop, losses
+from unveil.train import checkpoints, dpo, losses
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
@@ -212,7 +212,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: DpoConfig,
     try:
         straight = dpo.main(replace(config, out=tmp_path / "straight"))
         run_and_kill(config, tmp_path / "job", after=3)
-        assert [p.name for p in loop.checkpoints(config.out / "checkpoints")] == ["step-0000002"]
+        assert [p.name for p in checkpoints.found(config.out / "checkpoints")] == ["step-0000002"]
         dpo.main(replace(config, resume=True))
     finally:
         torch.set_num_threads(threads)

@@ -423,7 +423,7 @@ def test_the_key_is_sent_and_written_nowhere(far: Proxy, tmp_path: Path) -> None
     options = ExpertOptions(expert=far.address, expert_model="tiny", concurrency=1, **FAR)  # type: ignore[arg-type]
     with pytest.raises(ExpertError, match=r"not allowed: Bearer \(key\)") as caught:
         list(bind(options, tmp_path / "out").answer(asked))
-    runs.write(tmp_path / "out", "test", options, [], 0.0)
+    runs.Output(tmp_path / "out.run.json", "test", options, {}, 0.0).write()
     assert far.headers[0]["Authorization"] == f"Bearer {SECRET}"
     assert SECRET not in str(caught.value)
     files = [p for p in tmp_path.rglob("*") if p.is_file()]

@@ -107,6 +107,7 @@ def test_a_missing_picture_is_named_with_the_item(tmp_path: Path) -> None:
 def test_replies_are_kept_and_not_asked_again_by_another_process(tmp_path: Path) -> None:
     first = Scripted(lambda r: Raw(f"to {r.id}", 3, 2, cut=True))
     texts = {r.id: r.text for r in Expert(first, Store(tmp_path / "deep" / "s")).answer(asks(3))}
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "deep").iterdir()} == {0o600}
     again = Scripted(lambda r: Raw("new"))
     expert = Expert(again, Store(tmp_path / "deep" / "s"))
     assert {r.id: r.text for r in expert.answer(asks(4))} == texts | {"i3": "new"}

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotated import BOXES, coco, draw, every_format, run, write_csv, write_voc, write_yolo, xml
+from annotated import BOXES, coco, draw, run, write_csv, xml
 from PIL import Image
+from test_pixels import dicom
 
+from unveil import geometry
 from unveil.ingest import IngestError
 from unveil.ingest.files import listing
 from unveil.ingest.lookup import Index
@@ -56,14 +58,15 @@ def index(root: Path, *names: str) -> Index:
 )
 def test_a_written_path_is_found_by_its_end(written: str, found: str) -> None:
     root = Path("/set")
-    assert index(root, "images/a.png", "images/a b.png", "p1/001.png", "p2/001.png", "lésion.png").find(written, root) == root / found
+    names = "images/a.png", "images/a b.png", "p1/001.png", "p2/001.png", "lésion.png"
+    assert index(root, *names).find(written, root) == root / found
 
 
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
         ("001.png", r"several images are called '001.png' \(p1/001.png, p2/001.png\)"),
-        ("p3/002.png", "no image 'p3/002.png'"),
+        ("p3/002.png", "p1/002.png lies in another folder"),
         ("p2/002.png", "p1/002.png lies in another folder"),
         ("../../etc/passwd", "no image"),
         ("", "empty"),
@@ -89,8 +92,176 @@ def test_images_in_a_folder_of_their_own(data: Path) -> None:
     assert record.source.file == "deep/a.png"
 
 
-@every_format
-def test_dicom_without_an_ending(format: str, data: Path, tmp_path: Path) -> None:
-    from test_pixels import write_dicom  # the smallest there is
+@pytest.mark.parametrize("folder", ["", "images/deep/"])
+def test_dicom_without_an_ending(folder: str, data: Path) -> None:
+    """Scanners call files IM000001; what they are is in their bytes 128 to 132."""
+    (data / folder).mkdir(parents=True, exist_ok=True)
+    dicom(data / f"{folder}IM000001", np.zeros((20, 40), np.uint8))
+    (data / f"{folder}NOTES").write_text("no image" * 30)
+    (data / "l.csv").write_text(ROWS + "IM000001,x,1,1,9,9\n")
+    _, (record,), rejected = run(data.parent, "auto")
+    assert (record.source.file, record.size, rejected) == (f"{folder}IM000001", (40, 20), [])
 
-    raise NotImplementedError
+
+# Links, pipes, devices
+
+
+def test_linked_folders_are_followed_once(data: Path) -> None:
+    """images -> a folder elsewhere, which holds a link back to itself and one to the data folder."""
+    elsewhere = data.parent / "elsewhere"
+    draw(elsewhere / "a.png")
+    (elsewhere / "again").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(data)
+    (data / "images").symlink_to(elsewhere)
+    (data / "up").symlink_to(data.parent)
+    (data / "l.csv").write_text(ROWS + "images/a.png,x,1,1,9,9\n")
+    summary, (record,), rejected = run(data.parent, "csv")
+    assert record.source.file == "images/a.png"
+    assert any("linked folders are followed" in note and str(elsewhere) in note for note in summary.notes)
+    assert [(r["file"], "holds the data folder" in r["reason"]) for r in rejected] == [("up", True)]
+    with pytest.raises(IngestError, match="no image"):
+        run(data.parent, "csv", links="none")
+
+
+def test_nothing_but_regular_files_is_opened(data: Path) -> None:
+    write_csv(data)
+    os.mkfifo(data / "c.png")
+    (data / "d.png").symlink_to("/dev/zero")
+    (data / "e.png").symlink_to("e.png")
+    (data / "f").symlink_to("/dev")
+    (data / "g.png").symlink_to("/etc/hostname")
+    summary, _, rejected = run(data.parent, "csv")
+    said = {r["file"]: r["reason"] for r in rejected}
+    assert summary.records == 2 and said.keys() == {"c.png", "d.png", "e.png", "f", "g.png"}
+    reasons = ["a named pipe", "a device", "leads nowhere", "of the system", "outside"]
+    assert all(reason in said[name] for name, reason in zip(sorted(said), reasons, strict=True))
+    assert data.resolve() / "g.png" in listing(data.resolve(), "all").files
+
+
+# Splits
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [
+        ("train/images", "train"), ("VALID", "val"), ("a/Testing/b", "test"), ("instances_val2017.json", "val"),
+        ("train/test", "test"), ("TestSet-2", "test"), ("latest", None), ("trainers", None), ("images", None),
+    ],
+)  # fmt: skip
+def test_splits_in_names(path: str, split: str | None) -> None:
+    assert split_in(path) == split
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train.txt", "train"), ("val_list.txt", "val"), ("trainval.txt", "train"), ("test_names.csv", "test"),
+        ("cat_train.txt", None), ("train.jpg", None), ("notes.txt", None), ("train_test.txt", None),
+    ],
+)  # fmt: skip
+def test_names_of_lists(name: str, split: str | None) -> None:
+    told = list_name(Path(name))
+    assert (told[1] if told else None) == split
+
+
+@pytest.mark.parametrize("written", ["images/{}.png", "/else/where/set/images/{}.png", "{}", "./images/{}.png"])
+@pytest.mark.parametrize("format", ["coco", "csv", "yolo"])
+def test_lists_of_splits_hold_in_every_format(format: str, written: str, data: Path) -> None:
+    """An image in two lists is of the test set, from which nothing may be learnt, and that is said."""
+    for seed, name in enumerate("abc"):
+        draw(data / f"images/{name}.png", seed=seed)
+    if format == "coco":
+        images = [{"id": n, "file_name": f"images/{name}.png"} for n, name in enumerate("abc")]
+        (data / "all.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    elif format == "csv":
+        (data / "l.csv").write_text("image,label\n" + "".join(f"{name}.png,x\n" for name in "abc"))
+    else:
+        (data / "names.txt").write_text("x\n")
+        (data / "labels").mkdir()
+        for name in "abc":
+            (data / f"labels/{name}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (data / "train.txt").write_text("".join(written.format(name) + "\n" for name in "ac"))
+    (data / "val.txt").write_text(written.format("b") + "\n")
+    (data / "test.txt").write_text(written.format("c") + "\n")
+    _, records, rejected = run(data.parent, "auto")
+    assert {Path(r.image).stem: r.split for r in records} == {"a": "train", "b": "val", "c": "test"}
+    assert [(r["file"], r["row"], "already in test" in r["reason"]) for r in rejected] == [("train.txt", 2, True)]
+
+
+# Text that is not UTF-8
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le-bom"])
+@pytest.mark.parametrize("format", ["csv", "coco", "voc"])
+def test_marked_encodings_are_recognised(format: str, encoding: str, data: Path) -> None:
+    draw(data / "a.png")
+    text = {
+        "csv": ROWS + "a.png,lésion,4,2,20,12\n",
+        "coco": json.dumps(coco(), ensure_ascii=False).replace("nodule", "lésion"),
+        "voc": xml("a.png", [("lésion", BOXES[0][1])]),
+    }[format]
+    name = {"csv": "l.csv", "coco": "l.json", "voc": "a.xml"}[format]
+    coded = b"\xff\xfe" + text.encode("utf-16-le") if encoding.endswith("bom") else text.encode(encoding)
+    (data / name).write_bytes(coded)
+    _, (record,), rejected = run(data.parent, "auto")
+    assert record.findings[0].label == "lésion" and rejected == []
+
+
+def test_other_encodings_are_said(data: Path) -> None:
+    draw(data / "a.png")
+    draw(data / "b.png", seed=1)
+    (data / "l.csv").write_bytes((ROWS + "a.png,lésion,4,2,20,12\nb.png,mass,4,2,20,12\n").encode("latin-1"))
+    _, records, rejected = run(data.parent, "csv")
+    assert [r.findings[0].label for r in records] == ["mass"] and "--encoding" in rejected[0]["reason"]
+    _, records, rejected = run(data.parent, "csv", encoding="latin-1")
+    assert [r.findings[0].label for r in records] == ["lésion", "mass"] and rejected == []
+    with pytest.raises(IngestError, match="no such encoding"):
+        run(data.parent, "csv", encoding="latin-one")
+
+
+# The picture as it is shown
+
+
+def turned(path: Path) -> None:
+    """Stored as 40 x 20, shown as 20 x 40: orientation 6, a quarter turn clockwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((20, 40), np.uint8)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("stated", "options", "box"),
+    [
+        ((20, 40), {}, (4, 2, 14, 12)),
+        ((40, 20), {}, (8, 4, 18, 14)),
+        (None, {}, (4, 2, 14, 12)),
+        (None, {"orientation": "stored"}, (8, 4, 18, 14)),
+    ],
+)
+@pytest.mark.parametrize("format", ["coco", "voc", "csv"])
+def test_boxes_of_turned_pictures(
+    format: str, stated: tuple[int, int] | None, options: dict[str, Any], box: tuple[int, ...], data: Path
+) -> None:
+    """A quarter turn clockwise takes (x, y) of a picture 20 high to (20 - y, x): the corners 4, 2 and 14, 12 to
+    x from 20 - 12 = 8 to 20 - 2 = 18 and y from 4 to 14."""
+    turned(data / "a.jpg")
+    width, height = stated or (0, 0)
+    if format == "coco":
+        entry = {"id": 1, "file_name": "a.jpg"} | ({"width": width, "height": height} if stated else {})
+        square = [[4, 2, 14, 2, 14, 12, 4, 12]]
+        annotations = [{"image_id": 1, "category_id": 0, "bbox": [4, 2, 10, 10], "segmentation": square}]
+        (data / "l.json").write_text(json.dumps(coco() | {"images": [entry], "annotations": annotations}))
+    elif format == "voc":
+        (data / "a.xml").write_text(xml("a.jpg", [("x", (4, 2, 14, 12))], (width, height)))
+    elif stated:
+        (data / "l.csv").write_text(f"image,width,height,{ROWS[6:]}a.jpg,{width},{height},x,4,2,14,12\n")
+    else:
+        (data / "l.csv").write_text(ROWS + "a.jpg,x,4,2,14,12\n")
+    summary, (record,), _ = run(data.parent, "auto", **options)
+    finding = record.findings[0]
+    assert (record.size, finding.box) == ((20, 40), box)
+    assert any("EXIF orientation" in note for note in summary.notes)
+    if format == "coco":
+        rows, columns = np.nonzero(geometry.decode_mask(finding.mask or {}))
+        assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == box

@@ -53,9 +53,7 @@ def test_names_without_yaml_and_labels_beside_the_images(data: Path) -> None:
 def test_two_readings_are_listed_and_one_is_chosen(data: Path) -> None:
     write_voc(data)
     write_csv(data)
-    with pytest.raises(
-        IngestError, match=r"2 ways, say which: --format voc .*; --format csv .*labels\.csv"
-    ):
+    with pytest.raises(IngestError, match=r"2 ways, say which: --format voc .*; --format csv .*labels\.csv"):
         run(data.parent, "auto")
     assert run(data.parent, "csv")[0].format == "csv"
     assert run(data.parent, "auto", annotations="labels.csv")[0].format == "csv"

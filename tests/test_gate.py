@@ -284,6 +284,7 @@ def test_the_manifest_holds_all_that_leaves_and_no_name(tmp_path: Path) -> None:
     url = json.loads(letter.body)["messages"][0]["content"][0]["image_url"]["url"]
     line["body"]["messages"][0]["content"][0]["image_url"]["url"] = url
     assert json.dumps(line["body"]).encode() == letter.body
+    assert (tmp_path / "manifest.jsonl").stat().st_mode & 0o777 == 0o600
     text = (tmp_path / "manifest.jsonl").read_text()
     assert "scan-0042" not in text and (tmp_path / "unveil.key").read_text() not in text
 

@@ -19,7 +19,8 @@ from torch import nn
 
 from unveil import cli, models
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
-from unveil.train import greedy, loop, sft
+from unveil.runs import OutputError
+from unveil.train import checkpoints, greedy, sft
 from unveil.train.greedy import Best
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
@@ -127,7 +128,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(greedy, "save_file", full)
-    with pytest.raises(TrainingError, match=r"best weights so far .* No space left on device"):
+    with pytest.raises(TrainingError, match=r"best weights so far .*best-0000001.safetensors: the disk is full"):
         Best(tmp_path).offer(0.5, 1, nn.Linear(1, 1), first=True)
     assert not list(tmp_path.iterdir())
 
@@ -173,7 +174,7 @@ def test_a_killed_run_keeps_the_same(base: SftConfig, tmp_path: Path) -> None:
         straight = sft.main(replace(config, out=tmp_path / "straight"))
         end = sft.epochs(sum(d.split == "train" for d in read_jsonl(base.dialogues, Dialogue)), config, Accelerator())
         run_and_kill(config, tmp_path / "job", after=end[0] + 2)
-        assert loop.checkpoints(config.out / "checkpoints")
+        assert checkpoints.found(config.out / "checkpoints")
         out = sft.main(replace(config, resume=True))
     finally:
         torch.set_num_threads(threads)
@@ -209,7 +210,7 @@ def test_other_records_are_another_run(base: SftConfig, data: Path, tmp_path: Pa
     shutil.copyfile(data / "records.jsonl", tmp_path / "kept.jsonl")
     try:
         write_jsonl(data / "records.jsonl", [*rows[:-1], replace(rows[-1], findings=())])
-        with pytest.raises(TrainingError, match=r"of a run with another data"):
+        with pytest.raises(OutputError, match=r"made with other settings \(records changed since\)"):
             sft.main(replace(config, resume=True))
     finally:
         shutil.copyfile(tmp_path / "kept.jsonl", data / "records.jsonl")

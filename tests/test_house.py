@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
 CORE = {
     "records",
+    "files",
     "geometry",
     "noise",
     "pixels",
@@ -37,19 +38,21 @@ CORE = {
     "bootstrap",
     "untrusted",
     "verdict",
+    "workers",
 }
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "ingest": set(),
     "curate": set(),
-    "train": {"models", "resolution", "encoding", "rows", "attention", "gaze"},
-    "evaluate": {"models", "resolution", "gaze"},
+    "train": {"processes", "models", "resolution", "encoding", "rows", "attention", "gaze"},
+    "evaluate": {"processes", "models", "resolution", "gaze"},
     "models": {"resolution", "encoding", "rows"},
     "resolution": {"encoding"},
     "attention": set(),
     "gaze": {"attention", "models", "resolution", "encoding", "rows"},
     "encoding": {"rows"},
     "rows": set(),
+    "processes": set(),
     "experts": {"curate", "models", "encoding"},
     "replies": {"train", "encoding"},
     "generating": {"replies", "experts", "curate", "train", "encoding", "rows"},
@@ -99,7 +102,7 @@ def test_arrows(path: Path) -> None:
 def test_no_torch_outside_its_rooms(path: Path) -> None:
     """The core, ingest, curate and scoring need no torch."""
     heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
-    assert not heavy or room(path) in {"models", "encoding", "rows", "attention", "gaze", "train"}, (
+    assert not heavy or room(path) in {"processes", "models", "encoding", "rows", "attention", "gaze", "train"}, (
         f"{path.name} imports {heavy}"
     )
 

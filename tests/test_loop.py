@@ -1,14 +1,8 @@
-"""The parts that training recipes share: order of the data, schedule, checkpoints, the log of metrics."""
+"""The parts that training recipes share: order of the data, schedule, the log of metrics."""
 
 from __future__ import annotations
 
-import errno
 import json
-import pickle
-import random
-import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -28,8 +22,7 @@ from bench.families import FAMILIES, fresh, loaded
 from unveil.models import parts_of
 from unveil.rows import Encoded
 from unveil.train import loop
-from unveil.train.greedy import Best
-from unveil.train.loop import MetricsLog, TrainingError, batches, checkpoints, claim, cosine, finite
+from unveil.train.loop import MetricsLog, TrainingError, batches, cosine, finite
 
 # ---------------------------------------------------------------------------------------------------------------- order
 
@@ -254,239 +247,6 @@ def test_only_matrices_decay() -> None:
     assert [tuple(p.shape) for p in free["params"]] == [(4,), (4,), (4,), (2,)]
 
 
-# ---------------------------------------------------------------------------------------------------------- checkpoints
-
-
-def prepared(seed: int = 0) -> tuple[Accelerator, nn.Module, torch.optim.Optimizer]:
-    """A small model that has taken one step, so that the optimiser has a state."""
-    torch.manual_seed(seed)
-    accelerator = Accelerator(cpu=True)
-    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 1))
-    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=0.1))
-    one_step(model, optimizer)
-    return accelerator, model, optimizer
-
-
-def one_step(model: nn.Module, optimizer: Any) -> None:
-    model(torch.ones(3, 4)).square().sum().backward()
-    optimizer.step()
-    optimizer.zero_grad()
-
-
-def state(model: nn.Module) -> list[list[float]]:
-    return [p.flatten().tolist() for p in model.state_dict().values()]
-
-
-def test_a_checkpoint_brings_back_weights_optimiser_and_generators(tmp_path: Path) -> None:
-    """Two more steps with dropout come out the same, from a model that was initialised otherwise."""
-    accelerator, model, optimizer = prepared()
-    loop.save_checkpoint(accelerator, tmp_path, 1)
-    drawn = random.random()
-    for _ in range(2):
-        one_step(model, optimizer)
-    accelerator.free_memory()
-    again, other, its_optimizer = prepared(seed=7)
-    assert loop.load_checkpoint(again, tmp_path) == 1
-    assert random.random() == drawn
-    for _ in range(2):
-        one_step(other, its_optimizer)
-    assert state(other) == state(model)
-
-
-def test_no_checkpoint_is_step_nought(tmp_path: Path) -> None:
-    assert loop.load_checkpoint(Accelerator(cpu=True), tmp_path) == 0
-
-
-def test_the_newest_two_are_kept(tmp_path: Path) -> None:
-    accelerator, *_ = prepared()
-    for step in (2, 10, 9):
-        loop.save_checkpoint(accelerator, tmp_path, step)
-    assert [p.name for p in checkpoints(tmp_path)] == ["step-0000009", "step-0000010"]
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path: Path) -> None:
-    """step.json is written last; a folder that a killed run has left is no checkpoint, nor in the way of the next."""
-    accelerator, *_ = prepared()
-    loop.save_checkpoint(accelerator, tmp_path, 4)
-    (tmp_path / "step-0000006.partial").mkdir()
-    (tmp_path / "step-0000006.partial" / "model.safetensors").write_bytes(b"half")
-    (tmp_path / "step-0000008").mkdir()
-    assert [p.name for p in checkpoints(tmp_path)] == ["step-0000004"]
-    loop.save_checkpoint(accelerator, tmp_path, 6)
-    assert [p.name for p in checkpoints(tmp_path)] == ["step-0000004", "step-0000006"]
-
-
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accelerator, model, _ = prepared()
-    loop.save_checkpoint(accelerator, tmp_path, 2)
-    saved = state(model)
-
-    def full(folder: str) -> None:
-        (Path(folder) / "model.safetensors").write_bytes(b"half of it")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(accelerator, "save_state", full)
-        with pytest.raises(
-            TrainingError, match=r"step-0000004 could not be written to .*No space left.*last good one is step-0000002"
-        ):
-            loop.save_checkpoint(accelerator, tmp_path, 4)
-    assert [p.name for p in tmp_path.iterdir()] == ["step-0000002"]
-    one_step(model, accelerator._optimizers[0])
-    assert loop.load_checkpoint(accelerator, tmp_path) == 2 and state(model) == saved
-
-
-def test_a_full_disk_at_the_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    accelerator, *_ = prepared()
-    monkeypatch.setattr(accelerator, "save_state", lambda folder: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-    with pytest.raises(TrainingError, match="there is none yet"):
-        loop.save_checkpoint(accelerator, tmp_path, 4)
-
-
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import torch
-from accelerate import Accelerator
-from unveil.train import loop
-folder, width, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-accelerator = Accelerator(cpu=True)
-model = torch.nn.Linear(width, 100)
-optimizer = torch.optim.AdamW(model.parameters())
-model, optimizer = accelerator.prepare(model, optimizer)
-model(torch.ones(1, width)).sum().backward()
-optimizer.step()
-loop.save_checkpoint(accelerator, folder, 1)
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    loop.save_checkpoint(accelerator, folder, 2)
-except loop.TrainingError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize(("limit", "what"), [(40_000, "weights"), (100_000, "optimiser")])
-def test_files_that_the_system_refuses_to_write(limit: int, what: str, tmp_path: Path) -> None:
-    """A true write error of the system, by a limit on the size of a file.
-
-    A layer of 200 x 100 float32 takes 80 kB, which stops safetensors at 40 kB; the optimiser's two moments take 160 kB,
-    which stops torch at 100 kB.
-    """
-    command = [sys.executable, "-c", LIMITED, str(tmp_path), "200", str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
-    assert "checkpoint step-0000002 could not be written" in done.stdout, done.stdout + done.stderr
-    assert "the last good one is step-0000001" in done.stdout
-    assert [p.name for p in tmp_path.iterdir()] == ["step-0000001"]
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY, "only the other process was limited"
-
-
-class Trap:
-    """Leaves a mark when it is unpickled."""
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (Path(Trap.mark),)
-
-    mark = ""
-
-
-@pytest.mark.parametrize("name", ["optimizer.bin", "random_states_0.pkl"])
-def test_a_checkpoint_that_runs_code_is_refused(name: str, tmp_path: Path) -> None:
-    """Both files are pickles; they are read by torch's restricted reader, and what it refuses is an error."""
-    accelerator, *_ = prepared()
-    Trap.mark = str(tmp_path / "sprung")
-    folder = loop.save_checkpoint(accelerator, tmp_path / "checkpoints", 1)
-    torch.save({"x": Trap()}, folder / name)
-    with pytest.raises(pickle.UnpicklingError):
-        loop.load_checkpoint(accelerator, tmp_path / "checkpoints")
-    assert not Path(Trap.mark).exists()
-
-
-def test_generators_that_cannot_be_restored_are_an_error(tmp_path: Path) -> None:
-    """accelerate notes this in a log that nobody sees and goes on, with other random numbers than before."""
-    accelerator, *_ = prepared()
-    folder = loop.save_checkpoint(accelerator, tmp_path, 1)
-    file = folder / "random_states_0.pkl"
-    states = torch.load(file, weights_only=False)
-    torch.save({**states, "random_state": "nonsense"}, file)
-    torch.rand(1)
-    with pytest.raises(TrainingError, match="random generators' state could not be restored"):
-        loop.load_checkpoint(accelerator, tmp_path)
-
-
-def test_a_checkpoint_that_lacks_what_is_kept_now_is_refused(tmp_path: Path) -> None:
-    """Such as one of another version."""
-    accelerator, *_ = prepared()
-    loop.save_checkpoint(accelerator, tmp_path, 1)
-    accelerator.register_for_checkpointing(Best(tmp_path))
-    with pytest.raises(TrainingError, match=r"(?s)step-0000001 cannot be taken up .*--restart"):
-        loop.load_checkpoint(accelerator, tmp_path)
-
-
-def test_tied_weights_stay_tied() -> None:
-    """See ``test_sft``: the runs that are killed and resumed there have their head tied to the embeddings."""
-    model = loaded("llava_siglip").model
-    assert model.lm_head.weight.data_ptr() == model.model.language_model.embed_tokens.weight.data_ptr()
-
-
-def test_tied_weights_survive_a_checkpoint(tmp_path: Path) -> None:
-    model, _ = FAMILIES["llava_siglip"]()
-    accelerator = Accelerator(cpu=True)
-    model = accelerator.prepare(model)
-    before = {n: p.clone() for n, p in model.state_dict().items()}
-    loop.save_checkpoint(accelerator, tmp_path, 1)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(1)
-    loop.load_checkpoint(accelerator, tmp_path)
-    assert all(torch.equal(p, before[n]) for n, p in model.state_dict().items())
-    assert model.lm_head.weight is model.model.language_model.embed_tokens.weight
-
-
-# --------------------------------------------------------------------------------------------------- whose folder it is
-
-
-def test_claim_keeps_runs_apart(tmp_path: Path) -> None:
-    """A new folder is taken; one with checkpoints only by the same run; ``resume`` and the like make no difference."""
-    accelerator, *_ = prepared()
-    settings = {"seed": 0, "rate": 0.1, "resume": False}
-    claim(tmp_path, settings, False, False, accelerator)
-    claim(tmp_path, {**settings, "seed": 1}, False, False, accelerator)
-    assert json.loads((tmp_path / "config.json").read_text()) == {"seed": 1, "rate": 0.1, "processes": 1}
-    claim(tmp_path, settings, False, False, accelerator)
-    loop.save_checkpoint(accelerator, tmp_path, 1)
-    with pytest.raises(TrainingError, match="--resume, or throw them away with --restart"):
-        claim(tmp_path, settings, False, False, accelerator)
-    with pytest.raises(TrainingError, match="another rate, size: use --restart"):
-        claim(tmp_path, {"seed": 0, "rate": 0.2, "size": 3}, True, False, accelerator)
-    claim(tmp_path, {**settings, "resume": True}, True, False, accelerator)
-    assert checkpoints(tmp_path)
-    claim(tmp_path, {"seed": 9}, False, True, accelerator)
-    assert not checkpoints(tmp_path)
-
-
-def test_claim_is_for_the_same_number_of_processes(tmp_path: Path) -> None:
-    """The batches are dealt out otherwise; only the main process writes, and all wait for it."""
-    accelerator, *_ = prepared()
-    waited: list[int] = []
-    one, two = (process(rank, 2, wait_for_everyone=lambda rank=rank: waited.append(rank)) for rank in (0, 1))
-    claim(tmp_path / "of two", {"seed": 0}, False, False, two)
-    assert not (tmp_path / "of two").exists() and waited == [1]
-    claim(tmp_path, {"seed": 0}, False, False, accelerator)
-    loop.save_checkpoint(accelerator, tmp_path, 1)
-    with pytest.raises(TrainingError, match="another processes: use --restart"):
-        claim(tmp_path, {"seed": 0}, True, False, one)
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_checkpoints_go_when_the_run_has_ended(keep: bool, tmp_path: Path) -> None:
-    accelerator, *_ = prepared()
-    loop.save_checkpoint(accelerator, tmp_path / "checkpoints", 1)
-    loop.drop(tmp_path / "checkpoints", keep)
-    assert (tmp_path / "checkpoints").exists() == keep
-    loop.drop(tmp_path / "none", False)
-
-
 # ----------------------------------------------------------------------------------------------------------- an update
 
 
@@ -557,3 +317,14 @@ def test_a_value_that_is_not_finite_names_the_rows(value: float) -> None:
     with pytest.raises(TrainingError, match=r"the loss is -?(nan|inf) on r1/a, r2/b: lower --learning-rate"):
         finite(torch.tensor(value), ["r1/a", "r2/b"])
     assert finite(torch.tensor(2.5, requires_grad=True), []) == 2.5
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_processes_that_share_out_the_weights_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start: without a library that accelerate would need, and although accelerate ignores FSDP on a CPU."""
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(TrainingError, match=f"{name} is not supported yet: let every process hold the whole model"):
+        loop.accelerator(tmp_path, ())
+    loop.refuse_sharding(["MULTI_GPU"])

@@ -69,7 +69,7 @@ def test_kinds_and_limit_choose_questions(config: PredictConfig) -> None:
     assert len(detection) == 2
     got = list(read_jsonl(predict.main(replace(config, kinds=("detection",))), Prediction))
     assert [p.id for p in got] == detection
-    got = list(read_jsonl(predict.main(replace(config, kinds=("detection",), limit=1)), Prediction))
+    got = list(read_jsonl(predict.main(replace(config, kinds=("detection",), limit=1, restart=True)), Prediction))
     assert [p.id for p in got] == detection[:1]
 
 
@@ -103,7 +103,7 @@ def test_the_cut_mark_tells_that_the_limit_was_met(config: PredictConfig, monkey
 
     monkeypatch.setattr(type(tiny.model), "generate", generate)
     for most, cut in ((len(word) + 1, False), (len(word), True)):
-        got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most)), Prediction))
+        got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most, restart=True)), Prediction))
         assert {(p.answer, p.cut) for p in got} == {("Yes.", cut)}
 
 

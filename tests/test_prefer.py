@@ -16,6 +16,7 @@ from unveil.curate.store import Store
 from unveil.prefer import PreferConfig, prefer
 from unveil.preferences import read_pairs
 from unveil.records import RecordError, image_path
+from unveil.runs import OutputError
 
 
 @pytest.fixture
@@ -212,9 +213,13 @@ def test_what_is_there_is_not_made_again(
     prefer(config)
     assert modified(folder / "out") == before and len(judge) == asked
     assert "[" not in shown(capsys).replace(str(folder), ""), "no stage has begun"
-    prefer(replace(config, beta=0.2))
+    with pytest.raises(OutputError, match=r"made with other settings \(beta 0.1 -> 0.2\): --restart"):
+        prefer(replace(config, beta=0.2))
+    assert modified(folder / "out") == before
+    prefer(replace(config, beta=0.2, restart=True))
     trained = {f for f, at in modified(folder / "out").items() if before.get(f) != at}
-    assert str(folder / "out" / "model.safetensors") in trained, "another setting trains again"
+    assert str(folder / "out" / "model.safetensors") in trained, "another setting trains again, where that is asked for"
+    assert not {f for f in trained if f.endswith(("sampled.jsonl", "written.jsonl"))}, "what it does not touch is kept"
 
 
 def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
@@ -223,8 +228,10 @@ def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: l
     config = preferring(folder, tiny_folder, "dpo", model=str(folder / "out"), out=folder / "next")
     prefer(config)
     before = modified(folder / "next")
-    prefer(preferring(folder, tiny_folder, "dpo", beta=0.5))
-    prefer(config)
+    prefer(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True))
+    with pytest.raises(OutputError, match=r"made with other settings \(.*out/run.json changed since\)"):
+        prefer(config)
+    prefer(replace(config, restart=True))
     drawn = str(folder / "next" / "sampled.jsonl")
     assert modified(folder / "next")[drawn] != before[drawn]
 

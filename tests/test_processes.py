@@ -1,16 +1,20 @@
-"""Several processes that learn from rewards together, as `torchrun` or `accelerate launch` starts them."""
+"""Several processes that work together, as `torchrun` or `accelerate launch` starts them."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from conftest import write_both
 from test_reinforce import lines
 
-from unveil.train.loop import checkpoints
+from unveil import cli
+from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.
 SCRIPT = """
@@ -28,6 +32,14 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+def launched(script: Path, words: Sequence[object]) -> subprocess.CompletedProcess:
+    """Two processes of a script on this machine's CPU."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    command = [*launch, script, *words]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ | here, timeout=240)
+
+
 def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp_path: Path) -> None:
     """Else the others would wait for its gradients. Eight questions, two a process: two updates, one until the stop."""
     write_both(tmp_path, 9)
@@ -38,17 +50,62 @@ def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp
     words += ["--answers", 2, "--max-new-tokens", 4, "--epochs", 1, "--validate-every", 0, "--samples-every", 0]
     words += ["--most-unusable", 1.0, "--least-entropy", 0.0, "--workers", 0]
 
-    def run(*more: str) -> subprocess.CompletedProcess:
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-        here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-        command = [*launch, tmp_path / "run.py", *words, *more]
-        return subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ | here, timeout=240)
-
-    failed = run()
+    failed = launched(tmp_path / "run.py", words)
     told = " ".join(failed.stderr.split())
     assert failed.returncode and "the judge cannot be asked; go on with --resume from step-0000001" in told
     assert "another process failed, and says why; go on with --resume from step-0000001" in told
-    assert [path.name for path in checkpoints(out / "checkpoints")] == ["step-0000001"]
-    resumed = run("--resume")
+    assert [path.name for path in found(out / "checkpoints")] == ["step-0000001"]
+    resumed = launched(tmp_path / "run.py", [*words, "--resume"])
     assert resumed.returncode == 0, resumed.stderr
     assert [row["step"] for row in lines(out)] == [1, 2] and (out / "model.safetensors").is_file()
+
+
+#: The second of the processes is stopped in its second batch; who answered what is written down.
+ANSWERING = """
+import os, sys
+from pathlib import Path
+from unveil.evaluate import predict
+answer, calls, rank = predict.answer_batch, [], os.environ.get("RANK", "0")
+def sometimes(loaded, batch, config):
+    calls.append(batch)
+    if rank == "1" and len(calls) == 2 and os.environ.get("STOP"):
+        raise SystemExit("stopped")
+    with (config.out.parent / f"answered-{rank}").open("a") as file:
+        file.writelines(f"{d.id}\\n" for d in batch)
+    return answer(loaded, batch, config)
+predict.answer_batch = sometimes
+from unveil.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped with two of them, gone on with by one, and done by two from the start: answers as of one process."""
+    write_both(tmp_path, 9)
+    (tmp_path / "run.py").write_text(ANSWERING)
+
+    def words(name: str) -> list[str]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        asked = {"dialogues": tmp_path / "dialogues.jsonl", "out": tmp_path / name / "p.jsonl", "model": tiny_folder}
+        asked |= {"split": "train", "batch-size": 2, "max-new-tokens": 4}
+        return ["predict", *(str(w) for key, value in asked.items() for w in (f"--{key}", value))]
+
+    assert cli.main(words("alone")) == 0
+    alone = (tmp_path / "alone" / "p.jsonl").read_bytes()
+    asked = {json.loads(line)["id"] for line in alone.splitlines()}
+    together = launched(tmp_path / "run.py", words("together"))
+    assert together.returncode == 0, together.stderr
+    assert (tmp_path / "together" / "p.jsonl").read_bytes() == alone
+    shares = [(tmp_path / "together" / f"answered-{rank}").read_text().splitlines() for rank in (0, 1)]
+    assert sorted(shares[0] + shares[1]) == sorted(asked) and all(shares)
+    assert {p.name for p in (tmp_path / "together").iterdir()} == {
+        "p.jsonl", "p.jsonl.run.json", "answered-0", "answered-1"
+    }  # fmt: skip
+
+    monkeypatch.setenv("STOP", "1")
+    assert launched(tmp_path / "run.py", words("stopped")).returncode
+    kept = {p.name for p in (tmp_path / "stopped").glob("p.jsonl.unfinished*")}
+    assert kept == {"p.jsonl.unfinished", "p.jsonl.unfinished-1"} and not (tmp_path / "stopped" / "p.jsonl").exists()
+    assert cli.main(words("stopped")) == 0
+    assert (tmp_path / "stopped" / "p.jsonl").read_bytes() == alone
+    assert not list((tmp_path / "stopped").glob("*.unfinished*"))

@@ -142,6 +142,11 @@ def test_a_box_that_is_denied_is_no_finding():
     assert parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst"]).findings == (("cyst", B),)
 
 
+def test_what_says_nothing_keeps_its_place_among_the_names():
+    text = "Detection: abnormal.\nLocalisation: [10, 20, 300, 400]; [1, 2, 30, 40].\nRecognition: ?; cyst."
+    assert parse("diagnosis", text, view_of("json-1000"), ["cyst"]).findings == ((None, A), ("cyst", B))
+
+
 # ------------------------------------------------------------------------------------------------- names of any form
 
 PIECES = [

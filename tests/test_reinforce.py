@@ -21,10 +21,11 @@ from unveil import cli, models
 from unveil.records import Record, read_jsonl, write_jsonl
 from unveil.train import grpo, losses, ppo, reinforce, sft
 from unveil.train.advantages import generalised, group_relative
+from unveil.train.checkpoints import found
 from unveil.train.engine import Scores
 from unveil.train.experience import Progress
 from unveil.train.grpo import GrpoConfig
-from unveil.train.loop import TrainingError, checkpoints
+from unveil.train.loop import TrainingError
 from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import JudgeError, Learnt
 from unveil.train.rewards import RewardError
@@ -146,7 +147,7 @@ def test_a_run_logs_what_is_to_be_watched(method: str, how: str, data: Path, tau
     samples = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
     assert samples and all((out / row["picture"]).is_file() and len(row["rewards"]) == 3 for row in samples)
     assert not any("critic" in name for name in weights(out))
-    assert not checkpoints(out / "checkpoints")
+    assert not found(out / "checkpoints")
 
 
 @pytest.mark.parametrize("method", ["grpo", "ppo"])
@@ -353,7 +354,7 @@ def test_a_collapse_stops_the_run(data: Path, taught: Path, tmp_path: Path) -> N
     given = options(data, taught, tmp_path / "out", most_unusable=0.5, max_new_tokens=3)
     with pytest.raises(TrainingError, match=r"the policy collapses: \d+% of the answers .*step-0000001 holds it"):
         run("grpo", given)
-    assert [p.name for p in checkpoints(tmp_path / "out" / "checkpoints")] == ["step-0000001"]
+    assert [p.name for p in found(tmp_path / "out" / "checkpoints")] == ["step-0000001"]
 
 
 # ------------------------------------------------------------------------------------------------------------- command

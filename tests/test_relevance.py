@@ -237,7 +237,7 @@ def test_the_command_weighs_pairs(pairs_file: Path, tmp_path: Path, capsys: pyte
     about = json.loads(out.with_name("weighed.jsonl.run.json").read_text())
     assert about["scores"]["a/detection/hallucinated"] == [1.0] and about["asked"]["rules"]["asked"] == len(after)
     assert f"{len(after)} pairs in {out}; weights 0.75 to 1.25" in shown(capsys)
-    assert relevance(pairs_file, out, "--reading", "literal") == 0
+    assert relevance(pairs_file, out, "--reading", "literal", "--restart") == 0
     assert {p.weight for p in read_pairs(out)} == {0.75}
 
 

@@ -22,7 +22,8 @@ from bench.families import FAMILIES, fresh, loaded, pristine, saved
 from unveil import encoding, models, pixels, profiles
 from unveil.models import Loaded
 from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
-from unveil.train import adapt, engine, loop, sft
+from unveil.runs import OutputError
+from unveil.train import adapt, checkpoints, engine, loop, sft
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.loop import TrainingError
@@ -364,7 +365,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig,
     try:
         straight = sft.main(replace(config, out=tmp_path / "straight"))
         run_and_kill(config, tmp_path / "job", after=5)
-        assert [p.name for p in loop.checkpoints(config.out / "checkpoints")][-1] == "step-0000004"
+        assert [p.name for p in checkpoints.found(config.out / "checkpoints")][-1] == "step-0000004"
         sft.main(replace(config, resume=True))
     finally:
         torch.set_num_threads(threads)
@@ -381,12 +382,22 @@ def test_dropout_is_drawn_anew_in_each_update(base: SftConfig, tmp_path: Path) -
     assert metrics(sft.main(config)) != dry
 
 
+def unfinished(folder: Path) -> None:
+    """Leaves the folder as a run that was killed before its end."""
+    (folder / "run.json").unlink()
+    (folder / "model.safetensors").unlink()
+
+
 def test_resume_needs_the_same_settings(base: SftConfig) -> None:
     """What changes the outcome is refused by name; what does not is taken."""
     config = replace(base, epochs=0.4)
     sft.main(config)
-    with pytest.raises(TrainingError, match=r"checkpoints is of a run with another batch_size, seed: use --restart"):
-        sft.main(replace(config, resume=True, seed=5, batch_size=1))
+    other = replace(config, resume=True, seed=5, batch_size=1)
+    with pytest.raises(OutputError, match=r"made with other settings \(batch_size . -> 1; seed 0 -> 5\): --restart"):
+        sft.main(other)
+    unfinished(config.out)
+    with pytest.raises(TrainingError, match=r"of a run with other settings \(batch_size . -> 1; seed 0 -> 5\)"):
+        sft.main(other)
     before = metrics(config.out)
     sft.main(replace(config, resume=True, cache_mb=1))
     assert metrics(config.out) == before
@@ -395,14 +406,15 @@ def test_resume_needs_the_same_settings(base: SftConfig) -> None:
 def test_a_folder_with_checkpoints_is_not_overwritten(base: SftConfig) -> None:
     config = replace(base, epochs=0.4)
     sft.main(config)
-    kept = loop.checkpoints(config.out / "checkpoints")
+    unfinished(config.out)
+    kept = checkpoints.found(config.out / "checkpoints")
     with pytest.raises(
         TrainingError, match="holds checkpoints: go on with --resume, or throw them away with --restart"
     ):
         sft.main(config)
-    assert loop.checkpoints(config.out / "checkpoints") == kept
+    assert checkpoints.found(config.out / "checkpoints") == kept
     sft.main(replace(config, restart=True, checkpoint_every=0))
-    assert not loop.checkpoints(config.out / "checkpoints")
+    assert not checkpoints.found(config.out / "checkpoints")
 
 
 def test_resume_without_a_checkpoint_begins(base: SftConfig) -> None:
@@ -457,9 +469,9 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
     monkeypatch.setattr(engine, "token_logps", broken)
     with pytest.raises(TrainingError, match=r"the loss is nan on r\d/\w+.*, r\d/\w+.*: lower --learning-rate"):
         sft.main(replace(base, validate_every=0, epochs=1))
-    (kept,) = loop.checkpoints(base.out / "checkpoints")
+    (kept,) = checkpoints.found(base.out / "checkpoints")
     assert kept.name == "step-0000002"
-    assert all(torch.isfinite(v).all() for v in load_file(kept / "model.safetensors").values())
+    assert all(torch.isfinite(v).all() for v in load_file(kept / "weights.safetensors").values())
 
 
 def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_path: Path) -> None:

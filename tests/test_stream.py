@@ -21,7 +21,7 @@ from unveil.train import adapt, loop
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
 from unveil.train.loop import TrainingError
-from unveil.train.stream import Stream
+from unveil.train.stream import LIGHT, Stream
 
 Rows = list[tuple[str, list[int], list[int], bytes]]
 
@@ -107,6 +107,20 @@ def test_pixels_are_let_go_once_the_features_are_known(name: str, asked: list[Di
     assert torch.equal(torch.cat(first), torch.cat(again))
     whole = [row.seen.digest for _, rows in copy(batches) for row in rows]
     assert whole == [row.seen.digest for _, rows in stream(batches) for row in rows]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_left_of_an_image_is_shared_and_counted(workers: int, tmp_path: Path) -> None:
+    """Two images of one size and one of another: ids and text twice, though a worker sends each image its own."""
+    for name, size in (("a", (64, 64)), ("b", (64, 64)), ("c", (128, 64))):
+        draw(tmp_path / f"{name}.png", size, ord(name))
+    stream = stream_of(tmp_path, "qwen2_5_vl", workers=workers)
+    room = stream.room
+    used(stream, [[dialogue(name, f"{name}.png", "Question?", "nodule.")] for name in "abc"])
+    a, b, c = stream.kept.values()
+    assert a.block is b.block and a.text is b.text and a.types is b.types and a.view is b.view
+    assert len(a.block) != len(c.block) and a.digest != b.digest
+    assert stream.room == room - 3 * LIGHT - sum(seen.nbytes for seen in (a, b, c))
 
 
 def test_a_trained_tower_needs_the_pixels(asked: list[Dialogue], decoded: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,22 +26,30 @@ class AuditConfig:
     """Seed of folds, resamples and of the examples that are shown."""
     limit_examples: int = 4
     """Examples that the page shows of each finding."""
+    restart: bool = False
+    """Write over what another command has left in `out`, or the audit of other pairs."""
 
 
 def audit(config: AuditConfig) -> bool:
     """Whether nothing forbids to train on the pairs."""
+    out = config.out or config.pairs.with_name(f"{config.pairs.stem}.audit")
+    inputs = [config.pairs, *([config.records] if config.records else [])]
+    with runs.output(out, "audit", config, inputs, ("audit.json", "audit.html"), derived=True) as output:
+        assert output  # what is derived is always made
+        ok = _audit(config, out)
+        output.write()
+    return ok
+
+
+def _audit(config: AuditConfig, out: Path) -> bool:
     from unveil.curate import audit as checks
     from unveil.curate.audit_page import write_page
 
-    started = time.monotonic()
-    out = config.out or config.pairs.with_name(f"{config.pairs.stem}.audit")
     screen.say(f"reading {config.pairs} and its images")
     material = checks.read(config.pairs, config.records, config.seed)
     found = checks.audit(material)
     runs.write_json(out / "audit.json", found.json())
     page = write_page(found, material, out / "audit.html", config.limit_examples)
-    inputs = [config.pairs, *([config.records] if config.records else [])]
-    runs.write(out, "audit", config, inputs, time.monotonic() - started)
     _show(found)
     screen.say(f"page: {page}")
     return found.ok

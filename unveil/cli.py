@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, job, pairing, prefer, records, runs, screen, stages, study
+from unveil import __version__, auditing, files, job, pairing, prefer, records, runs, screen, stages, study
 from unveil.untrusted import JsonError, parse_json, shortened
 
 
@@ -312,6 +312,34 @@ def _saved(kind: type, path: Path, name: str) -> Any:
 USER_ERRORS = (ValueError, OSError)
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left: Python's own, CUDA's, and what torch says on MPS and CPUs."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
+
+
+def less(config: Any) -> str:
+    """What to change in a configuration so that its command needs less memory."""
+    options = runs.flat(runs.plain(config))
+    size = next((name for name in ("batch_size", "answer_batch") if options.get(name, 1) > 1), None)
+    ways = []
+    if size:
+        passes = f" and raise --accumulate (now {options['accumulate']}) in turn" if "accumulate" in options else ""
+        ways.append(f"lower {_option(size)} (now {options[size]}){passes}")
+    if options.get("gradient_checkpointing") is False:
+        ways.append("--gradient-checkpointing")
+    ways += [f"a lower {_option(name)}" for name in ("max_new_tokens", "limits.max_pixels") if name in options]
+    if options.get("method") in ("auto", "full"):
+        ways.append("--method lora")
+    if options.get("workers", 0) is None or options.get("workers", 0) > 1:
+        ways.append("fewer --workers")
+    return ", ".join(ways) or "close other programs, or use a machine with more memory"
+
+
+def _option(name: str) -> str:
+    return f"--{name.rpartition('.')[2].replace('_', '-')}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The ``unveil`` command."""
     command: Command | None = None
@@ -331,7 +359,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         if os.environ.get("UNVEIL_DEBUG"):
             raise
-        screen.say(f"error: {error}")
+        screen.say(f"error: {files.said(error)}")
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if command is None or os.environ.get("UNVEIL_DEBUG") or not out_of_memory(error):
+            raise
+        screen.say(f"error: out of memory: {less(config)}; {command.stopped}")
         return 1
     return 1 if outcome is False else 0
 

@@ -115,7 +115,8 @@ def _tenth(contest: Contest) -> Path:
     folder = contest.out / "sft-tenth"
     part = folder / "tenth.jsonl"
     records.write_jsonl(part, _some(contest, part, 0.1))
-    talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl")
+    again = contest.sft.restart
+    talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
     runs.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
@@ -153,6 +154,7 @@ def _selftrained(contest: Contest) -> Path:
         ask_tokens=48,
         answer_tokens=128,
         seed=contest.sft.seed,
+        restart=contest.sft.restart,
         asked=contest.asked,
     )
     runs.stage(
@@ -193,6 +195,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             method=contest.sft.method,
             precision=contest.sft.precision,
             max_new_tokens=contest.sft.max_new_tokens,
+            checkpoint_every=contest.sft.checkpoint_every,
             workers=contest.sft.workers,
             seed=contest.sft.seed,
             resume=contest.sft.resume,

@@ -28,14 +28,19 @@ def affirmed(found: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(claim.name for claim in found if claim.name and claim.affirmed))
 
 
-def listed(text: str, names: Names) -> list[str]:
-    """The names of a list in order, one or more in each of its parts; a part that denies something names nothing."""
-    found: list[str] = []
+def listed(text: str, names: Names) -> list[str | None]:
+    """The names of a list in order, one or more in each of its parts.
+
+    A part that denies something names nothing; one that says nothing ("?") is None: the others keep their place.
+    """
+    found: list[str | None] = []
     part: list[Sentence] = []
     for sentence in read(text, names):
         part.append(sentence)
         if sentence.sign in (";", "\n", ""):
-            found += affirmed(claims(part)) or unknown(text, part)
+            named = affirmed(claims(part)) or unknown(text, part)
+            silent = not named and not claims(part) and not any(one.denies for one in part)
+            found += [None] if silent and text[part[0].start : part[-1].end].strip() else named
             part = []
     return found
 
@@ -64,7 +69,7 @@ def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
 # --------------------------------------------------------------------------------------------------------------- pairs
 
 
-def in_order(names: Sequence[str], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
+def in_order(names: Sequence[str | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
     """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
     return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
 
@@ -122,7 +127,7 @@ _Item = tuple[int, Claim | Box | None]
 
 def _labelled(label: str, start: int, names: Names) -> list[_Item]:
     """The names of a label, else the label itself, denied."""
-    said = [Claim(name, True, start) for name in listed(label, names)]
+    said = [Claim(name, True, start) for name in listed(label, names) if name]
     return [(start, claim) for claim in said or [Claim(normal(label), False, start)]]
 
 

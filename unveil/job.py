@@ -7,7 +7,6 @@ is not done again, so a run that was stopped goes on with the same command.
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -106,19 +105,25 @@ class RunConfig:
     expert: str = "rules"
     """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
     restart: bool = False
-    """Throw away what an unfinished run with other settings has left."""
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     reading: Reading = field(default_factory=Options)
     """What the files themselves do not say."""
 
 
 def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
+    out = folder_of(config)
+    config = replace(config, out=out)  # as run.json tells it
+    with runs.output(out, "run", config, [], ("report.html",), derived=True) as output:
+        assert output  # a report is derived, so that it is always made; its stages know what is there already
+        return _run(config, out, output)
+
+
+def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     from unveil.train import needs, sft
     from unveil.train.loop import TrainingError
 
-    started = time.monotonic()
-    out, entries = folder_of(config), _entries(config)
-    config = replace(config, out=out)  # as run.json tells it
+    entries = _entries(config)
     learning = _learning(config, out)
     trained = (learning.out / "run.json").is_file()
     if not trained:
@@ -130,8 +135,10 @@ def run(config: RunConfig) -> Path:
         out=out / "data",
         patients=config.patients,
         seed=config.seed,
+        restart=config.restart,
     )
-    runs.stage(out / "data", "ingest", reading, [], lambda: ingest(reading))
+    read = [] if config.data is None else [config.data]
+    runs.stage(out / "data", "ingest", reading, read, lambda: ingest(reading))
     file = _checked(config, out)
     asking = MauConfig(
         records=file,
@@ -140,6 +147,7 @@ def run(config: RunConfig) -> Path:
         withhold=config.withhold,
         train_share=config.train_share,
         seed=config.seed,
+        restart=config.restart,
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
@@ -171,12 +179,12 @@ def run(config: RunConfig) -> Path:
             _look(config, out, name)
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
-    scores = score(ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed))
-    seconds = time.monotonic() - started
-    runs.write(out, "run", config, [], seconds, peak_mb=runs.peak_mb())
-    runs.write_json(out / "summary.json", summary(scores, seconds) | ({"left_out": failed} if failed else {}))
+    asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
+    scores = score(asked)
+    output.write(peak_mb=runs.peak_mb())
+    runs.write_json(out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {}))
     path = report(ReportConfig(out, config.seed))
-    screen.say(f"done in {time.monotonic() - started:.0f} s")
+    screen.say(f"done in {output.seconds:.0f} s")
     screen.say(ending(out, entered))
     return path
 
@@ -204,7 +212,7 @@ def _learning(config: RunConfig, out: Path) -> SftConfig:
         checkpoint_every=config.checkpoint_every,
         workers=config.workers,
         seed=config.seed,
-        resume=not config.restart,
+        resume=True,
         restart=config.restart,
     )
 
@@ -260,10 +268,10 @@ def _checked(config: RunConfig, out: Path) -> Path:
         return config.resplit == "always"
 
     screen.say("[check]")
-    _resplit(out).unlink(missing_ok=True)
-    found = out / "check.json"
-    asked = CheckConfig(out / "data" / "records.jsonl", _resplit(out), config.shares, config.seed, json=found)
-    check(asked, wanted)
+    for before in out.glob("resplit.jsonl*"):
+        before.unlink()
+    data, found = out / "data" / "records.jsonl", out / "check.json"
+    check(CheckConfig(data, _resplit(out), config.shares, config.seed, json=found, restart=True), wanted)
     issues = read_json(found)["issues"]
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
@@ -328,6 +336,7 @@ def _look(config: RunConfig, out: Path, name: str) -> None:
         box_syntax=config.box_syntax,
         limits=config.limits,
         precision=config.precision,
+        restart=config.restart,
     )
     inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -59,10 +58,17 @@ class NoiseConfig:
     their worse side, as mDPO wants them, instead of pairs of two equal answers."""
     seed: int = 0
     """Seed of the noise."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
 
 
 def curate_noise(config: NoiseConfig) -> None:
-    started = time.monotonic()
+    with runs.output(config.out, "curate noise", config, read_by(config)) as output:
+        if output:
+            output.write(**_noise(config))
+
+
+def _noise(config: NoiseConfig) -> dict[str, Any]:
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, Record))
     asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
@@ -75,9 +81,10 @@ def curate_noise(config: NoiseConfig) -> None:
         made = list(hidden(rows, asked, config.dialogues, source=source, skipped=skipped, told=advance, **options))
     if config.onto:
         made = _put_onto(made, config.onto, config.dialogues, skipped)
-    moved = _written(made, config, "curate noise", skipped, started, [config.onto] if config.onto else [])
-    shares = sorted(pair.rejected_noise.share for pair in moved if pair.rejected_noise)
+    about = _written(made, config, skipped)
+    shares = sorted(pair.rejected_noise.share for pair in made if pair.rejected_noise)
     screen.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
+    return about
 
 
 def _map_source(config: NoiseConfig) -> MapSource | None:
@@ -103,15 +110,7 @@ def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counte
     return [replace(p, rejected_noise=drawn[p.id.rpartition("/")[0]]) for p in moved]
 
 
-def _written(
-    made: Sequence[Pair],
-    config: Any,
-    command: str,
-    skipped: Counter[str],
-    started: float,
-    inputs: Sequence[Path] = (),
-    **more: Any,
-) -> Sequence[Pair]:
+def _written(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[str, Any]:
     """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
     if not made:
         why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
@@ -120,21 +119,13 @@ def _written(
     screen.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    runs.write(
-        config.out,
-        command,
-        config,
-        [*read_by(config), *inputs],
-        time.monotonic() - started,
-        left_out=dict(skipped),
-        **more,
-    )
-    return made
+    return {"left_out": dict(skipped)}
 
 
 def read_by(config: Sampled | NoiseConfig) -> list[Path]:
     """The files that a command's pairs depend on; of a model that was trained here, what its training has left."""
-    return [config.records, config.dialogues, *runs.of_model(config.model)]
+    onto = [config.onto] if isinstance(config, NoiseConfig) and config.onto else []
+    return [config.records, config.dialogues, *runs.of_model(config.model), *onto]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +154,8 @@ class Sampled:
     """Only the first so many dialogues of training and validation."""
     seed: int = 0
     """Seed of all draws."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
     asked: Asked = field(default_factory=ExpertOptions)
     """Who is asked."""
 
@@ -188,7 +181,13 @@ class HallucinateConfig(Sampled, Hallucinations):
 
 
 def curate_hallucinate(config: HallucinateConfig) -> None:
-    started, skipped = time.monotonic(), Counter[str]()
+    with runs.output(config.out, "curate hallucinate", config, read_by(config)) as output:
+        if output:
+            output.write(**_hallucinate(config))
+
+
+def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
     if config.edit == "minimal" and config.origin != "sampled":
         raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")
     asking, rules = _asking(config, skipped)
@@ -199,7 +198,7 @@ def curate_hallucinate(config: HallucinateConfig) -> None:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
     if config.balance and config.origin != "noised":
         made = balanced(made, config.seed, skipped)
-    _written(made, config, "curate hallucinate", skipped, started, **_costs(expert, model))
+    return _written(made, config, skipped) | _costs(expert, model)
 
 
 def _costs(*asked: Expert | None) -> dict[str, Any]:
@@ -217,13 +216,19 @@ class RankConfig(Sampled, Ranking):
 
 
 def curate_rank(config: RankConfig) -> None:
-    started, skipped = time.monotonic(), Counter[str]()
+    with runs.output(config.out, "curate rank", config, read_by(config)) as output:
+        if output:
+            output.write(**_rank(config))
+
+
+def _rank(config: RankConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
     asking, rules = _asking(config, skipped)
     model, judge = _model(config), experts.bind(config.asked, config.out)
     steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
     with screen.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
-    _written(made, config, "curate rank", skipped, started, **_costs(judge, model))
+    return _written(made, config, skipped) | _costs(judge, model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,14 +240,20 @@ class SelftrainConfig(Sampled, SelfTraining):
 
 
 def curate_selftrain(config: SelftrainConfig) -> None:
-    started, skipped = time.monotonic(), Counter[str]()
+    with runs.output(config.out, "curate selftrain", config, read_by(config)) as output:
+        if output:
+            output.write(**_selftrain(config))
+
+
+def _selftrain(config: SelftrainConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
     asking, rules = _asking(config, skipped)
     asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
     model, judge = _model(config), experts.bind(config.asked, config.out)
     steps = 1 + config.questions * (3 + 1 + config.both_orders)
     with screen.progress("selftrain", steps * len(asking.dialogues)) as advance:
         made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
-    _written(made, config, "curate selftrain", skipped, started, **_costs(judge, model))
+    return _written(made, config, skipped) | _costs(judge, model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,12 +267,21 @@ class QuestionsConfig:
     out: Path
     """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
     --self-questions`."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
 
 
 def curate_questions(config: QuestionsConfig) -> None:
+    with runs.output(config.out, "curate questions", config, [config.records, config.dialogues]) as output:
+        if output:
+            output.write(left_out=_questions(config))
+
+
+def _questions(config: QuestionsConfig) -> dict[str, int]:
+    """Writes the conversations; returns what was left out."""
     from unveil.curate.questions import conversations
 
-    started, skipped = time.monotonic(), Counter[str]()
+    skipped = Counter[str]()
     rows = list(records.read_jsonl(config.records, Record))
     given = list(records.read_jsonl(config.dialogues, Dialogue))
     if any(d.kind == "self-question" for d in given):
@@ -275,9 +295,7 @@ def curate_questions(config: QuestionsConfig) -> None:
     screen.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    inputs = [config.records, config.dialogues]
-    more = {"left_out": dict(skipped)}
-    runs.write(config.out, "curate questions", config, inputs, time.monotonic() - started, **more)
+    return dict(skipped)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,14 +315,23 @@ class RelevanceConfig:
     reading: Reading = "spread"
     """How scores become weights. spread: mean 1 and variance 0.1 over all pairs of a kind, in [0.75, 1.25]; literal: as
     the paper prints it, by which all weights are 0.75; raw: the scores themselves, as the paper's code has it."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
     asked: Asked = field(default_factory=ExpertOptions)
     """Who is asked."""
 
 
 def curate_relevance(config: RelevanceConfig) -> None:
+    with runs.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
+        if output:
+            output.write(**_relevance(config))
+
+
+def _relevance(config: RelevanceConfig) -> dict[str, Any]:
+    """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
     from unveil import preferences
 
-    started, skipped = time.monotonic(), Counter[str]()
+    skipped = Counter[str]()
     pairs = preferences.read_pairs(config.pairs)
     rules = Rules(list(records.read_jsonl(config.records, Record)))
     names = config.agents or (config.asked.expert,)
@@ -324,9 +351,7 @@ def curate_relevance(config: RelevanceConfig) -> None:
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
     history = {name: one.history for name, one in found.items()}
-    more = {"left_out": dict(skipped), "scores": history, **_costs(*agents)}
-    inputs = [config.pairs, config.records]
-    runs.write(config.out, "curate relevance", config, inputs, time.monotonic() - started, **more)
+    return {"left_out": dict(skipped), "scores": history, **_costs(*agents)}
 
 
 @dataclass(frozen=True)
@@ -341,22 +366,27 @@ class PairsConfig:
     """Which form to write."""
     box_syntax: str | None = None
     """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
 
 
 def convert_pairs(config: PairsConfig) -> None:
+    with runs.output(config.out, "convert pairs", config, [config.pairs]) as output:
+        if output:
+            _convert(config)
+            output.write()
+
+
+def _convert(config: PairsConfig) -> None:
     from unveil import preferences
 
-    started = time.monotonic()
     rows = preferences.read_pairs(config.pairs)
-    if config.out.exists() and config.out.samefile(config.pairs):
-        raise records.RecordError(f"{config.out} is the file that is read: name another --out")
     moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:
         preferences.write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
     screen.say(f"{len(moved)} pairs in {config.out}")
-    runs.write(config.out, "convert pairs", config, [config.pairs], time.monotonic() - started)
 
 
 def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:

@@ -23,6 +23,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from unveil.files import refusals
+
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 Plane = Literal["axial", "coronal", "sagittal"]
@@ -377,7 +379,8 @@ def write_png(array: np.ndarray, path: PathLike) -> None:
         raise ImageError(f"{path}: cannot write shape {array.shape} of {array.dtype} as PNG; window it to uint8 first")
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * 255
-    Image.fromarray(np.ascontiguousarray(array)).save(path, "PNG", compress_level=3)
+    with refusals(Path(path), Path(path)):
+        Image.fromarray(np.ascontiguousarray(array)).save(path, "PNG", compress_level=3)
 
 
 # Files

@@ -90,7 +90,7 @@ class PreferConfig:
     workers: int | None = None
     """Processes that decode images while training."""
     restart: bool = False
-    """Throw away what an unfinished run with other settings has left."""
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     seed: int = 0
     """Seed of all draws."""
     asked: pairing.Asked = field(default_factory=ExpertOptions)
@@ -120,7 +120,7 @@ def prefer(config: PreferConfig) -> Path:
         folder = config.out if last else config.out / f"round-{number}"
         maker = _Maker(config, folder, model, number)
         pairs = folder / "pairs.jsonl"
-        _join(one.pairs(maker), pairs)
+        _join(one.pairs(maker), pairs, config)
         learning = dpo.DpoConfig(
             pairs=pairs,
             out=folder,
@@ -141,7 +141,7 @@ def prefer(config: PreferConfig) -> Path:
             checkpoint_every=config.checkpoint_every,
             workers=config.workers,
             seed=config.seed,
-            resume=not config.restart,
+            resume=True,
             restart=config.restart,
         )
         runs.stage(folder, "train dpo", learning, [pairs, *runs.of_model(model)], partial(dpo.main, learning))
@@ -150,12 +150,15 @@ def prefer(config: PreferConfig) -> Path:
     return config.out
 
 
-def _join(parts: Sequence[Path], out: Path) -> None:
+def _join(parts: Sequence[Path], out: Path, config: PreferConfig) -> None:
     """Pairs of several files as one file, checked on the way."""
     from unveil.preferences import read_pairs
 
-    read = ((pair, part) for part in parts for pair in read_pairs(part))
-    records.write_jsonl(out, [replace(pair, **pairing.moved_images(pair, part, out)) for pair, part in read])
+    with runs.output(out, "prefer", config, parts, derived=True) as output:
+        assert output
+        read = ((pair, part) for part in parts for pair in read_pairs(part))
+        records.write_jsonl(out, [replace(pair, **pairing.moved_images(pair, part, out)) for pair, part in read])
+        output.write()
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,7 @@ class _Maker:
             "kinds": c.kinds,
             "limit": c.limit,
             "seed": c.seed + 1000 * (self.number - 1),
+            "restart": c.restart,
             "asked": c.asked,
         }
 
@@ -220,8 +224,9 @@ class _Maker:
             limit=c.limit,
             onto=onto,
             seed=c.seed,
+            restart=c.restart,
         )
-        return self._made("curate noise", asked, pairing.curate_noise, *([onto] if onto else []))
+        return self._made("curate noise", asked, pairing.curate_noise)
 
     def weighed(self, parts: Sequence[Path]) -> Sequence[Path]:
         """The same pairs with clinical weights, if these are asked for."""
@@ -229,15 +234,20 @@ class _Maker:
         if not c.weights:
             return parts
         plain = self.folder / "unweighed.jsonl"
-        _join(parts, plain)
+        _join(parts, plain, c)
         asked = RelevanceConfig(
-            pairs=plain, records=c.records, out=self.folder / "weighed.jsonl", agents=c.agents, asked=c.asked
+            pairs=plain,
+            records=c.records,
+            out=self.folder / "weighed.jsonl",
+            agents=c.agents,
+            restart=c.restart,
+            asked=c.asked,
         )
         runs.stage(asked.out, "curate relevance", asked, [plain, c.records], lambda: pairing.curate_relevance(asked))
         return [asked.out]
 
-    def _made(self, command: str, asked: Any, do: Callable[[Any], None], *more: Path) -> Path:
-        runs.stage(asked.out, command, asked, [*pairing.read_by(asked), *more], lambda: do(asked))
+    def _made(self, command: str, asked: Any, do: Callable[[Any], None]) -> Path:
+        runs.stage(asked.out, command, asked, pairing.read_by(asked), lambda: do(asked))
         return asked.out
 
 

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from unveil.files import whole
 from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.untrusted import JsonError, listed, parse_json, quoted, shortened
@@ -207,9 +208,11 @@ Made = TypeVar("Made")
 
 def to_json(value: Any) -> Any:
     """A record as plain JSON values; fields that hold their default are left out, so that files stay readable."""
-    kind: type = type(value)
-    if (defaults := _defaults(kind)) is not None:
-        items = ((name, getattr(value, name), default) for name, default in defaults)
+    kind = type(value)
+    if kind in (float, str, int, bool, dict, types.NoneType):  # the most frequent first: this runs for every number
+        return value
+    if dataclasses.is_dataclass(kind):
+        items = ((name, getattr(value, name), default) for name, default in _defaults(kind))
         return {name: to_json(item) for name, item, default in items if item != default}
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
@@ -217,13 +220,11 @@ def to_json(value: Any) -> Any:
 
 
 @lru_cache
-def _defaults(kind: type) -> tuple[tuple[str, Any], ...] | None:
-    """The fields of a dataclass with their defaults, looked up once for a million rows; None for another type."""
-    if not dataclasses.is_dataclass(kind):
-        return None
+def _defaults(kind: Any) -> list[tuple[str, Any]]:
+    """The fields of a dataclass, each with its default, ``MISSING`` where it has none."""
     missing = dataclasses.MISSING
     fields = dataclasses.fields(kind)
-    return tuple((f.name, f.default if f.default_factory is missing else f.default_factory()) for f in fields)
+    return [(f.name, f.default if f.default_factory is missing else f.default_factory()) for f in fields]
 
 
 def from_json(kind: type[Row], value: Any) -> Row:
@@ -281,20 +282,11 @@ def _build_dataclass(kind: type, value: Any, where: str) -> Any:
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
     """Writes rows (records or plain values) to ``path``, all or nothing; returns their number."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    try:
-        with partial.open("w", encoding="utf-8") as out:
-            for row in rows:
-                out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
-                count += 1
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
+        for row in rows:
+            out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 

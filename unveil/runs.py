@@ -1,4 +1,9 @@
-"""What a stage leaves beside its output so that it can be repeated: configuration, seed, versions, input hashes."""
+"""What a stage leaves beside its output so that it can be repeated, and so that nothing is written over unasked.
+
+Beside an output stands its ``run.json``: command, configuration, seed, versions, digests of the inputs. By it
+``output`` knows what is there already, and refuses to write over what was made otherwise, or what another process is
+making.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +12,40 @@ import hashlib
 import json
 import os
 import platform
+import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from unveil import screen
+from unveil import files, screen
+from unveil.files import WriteError, said, tidy
+from unveil.untrusted import read_json
 
 
 class DryRun(Exception):
     """A run that was to do nothing but tell what it would do has done so; not an error."""
 
 
-#: Fields of a configuration that change how a run goes on but not what comes out, also of options within it.
-PASSING = frozenset({"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints"})
-PASSING_WITHIN = {
-    "generate": frozenset(
-        {"server", "key_variable", "allow_remote", "dry_run", "pixels_reviewed", "concurrency", "retries", "timeout"}
-    )
-}
+class OutputError(ValueError):
+    """An output that is not to be written over, or that another process is making; the message says what to do."""
+
+
+#: Fields of a configuration that change how a run goes on, or where to, but not what comes out.
+PASSING = frozenset(
+    {"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints", "checkpoint_every"}
+    | {"out", "json", "resplit"}
+)
+#: The same of the options that say who is asked.
+PASSING_OF_ASKING = frozenset(
+    {"server", "key_variable", "allow_remote", "dry_run", "pixels_reviewed", "concurrency", "retries", "timeout"}
+    | {"replies", "budget", "budget_tokens", "price_in", "price_out"}
+)
 PACKAGES = (
     "unveil",
     "torch",
@@ -50,10 +68,30 @@ def plain(config: Any) -> dict[str, Any]:
 def lasting(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a configuration (as JSON values) makes it another run if it changes."""
     out = {name: value for name, value in config.items() if name not in PASSING}
-    for name, passing in PASSING_WITHIN.items():
+    for name in ("asked", "judge", "generate"):
         if isinstance(inner := out.get(name), dict):
-            out[name] = {key: value for key, value in inner.items() if key not in passing}
+            out[name] = {key: value for key, value in inner.items() if key not in PASSING_OF_ASKING}
     return out
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A configuration (as JSON values) with options within options under joined names."""
+    out: dict[str, Any] = {}
+    for name, value in config.items():
+        out |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return out
+
+
+def changed(name: str, before: Any, now: Any) -> str:
+    """How a setting differs, in words: "epochs 1 -> 2"."""
+    return f"{name} {_short(before)} -> {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_short, value)) or "none"
+    text = "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else f"…{text[-79:]}"
 
 
 def versions() -> dict[str, str]:
@@ -73,6 +111,44 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+#: Files whose content counts among the inputs of a folder; of others, images above all, names and sizes do.
+TEXTS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".names", ".data", ".parquet"})
+
+
+def digest(path: Path) -> str:
+    """Of an input: a file's bytes; of a folder names and sizes, and the bytes of what may annotate; "missing" of none.
+
+    In a folder, hidden files and what a command of this package has written do not count.
+    """
+    if not path.is_dir():
+        return sha256(path) if path.is_file() else "missing"
+    found = hashlib.sha256()
+    for file in _given(path, {os.path.realpath(path)}):
+        regular = file.is_file()  # neither a pipe nor a link that leads nowhere
+        content = sha256(file) if regular and file.suffix.lower() in TEXTS else ""
+        size = file.stat().st_size if regular else None
+        found.update(os.fsencode(f"{file.relative_to(path)} {size} {content}\n"))
+    return found.hexdigest()
+
+
+def _given(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """The files below a folder that no command has written, in order; each linked folder once."""
+    inside = {entry.name: entry for entry in folder.iterdir() if not entry.name.startswith(".")}
+    for name, entry in sorted(inside.items()):
+        if entry.is_dir():
+            real = os.path.realpath(entry)
+            if real not in seen and not (entry / "run.json").is_file():
+                seen.add(real)
+                yield from _given(entry, seen)
+        elif f"{name}.run.json" not in inside and not name.endswith(".run.json"):
+            yield entry
+
+
+def digests(inputs: Iterable[Path]) -> dict[str, str]:
+    """Of several inputs by their paths."""
+    return {str(path): digest(Path(path)) for path in inputs}
+
+
 def of_model(model: str | Path) -> list[Path]:
     """What the training of a local model has left, an input of whatever starts from it: trained anew, it is another."""
     trained = Path(model) / "run.json"
@@ -81,41 +157,200 @@ def of_model(model: str | Path) -> list[Path]:
 
 def write_json(path: Path, value: Any) -> Path:
     """Writes JSON for people to read, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # processes may write the same file at once
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-    return path
+    return files.write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write(out: Path, command: str, config: Any, inputs: Iterable[Path], seconds: float, **more: Any) -> Path:
-    """Writes the run's description: into the folder ``out`` as ``run.json``, or beside the file ``out``."""
-    path = out / "run.json" if out.is_dir() else out.with_name(out.name + ".run.json")
-    about = {
-        "command": command,
-        "config": plain(config),
-        "seed": getattr(config, "seed", None),
-        "versions": versions(),
-        "inputs": {str(p): sha256(Path(p)) for p in inputs},
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 1),
-        **more,
-    }
-    return write_json(path, about)
+# ------------------------------------------------------------------------------------------------------------- outputs
+
+
+def is_first() -> bool:
+    """Whether this process is the first of those that work together (`torchrun`, `accelerate launch`), or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output that is being made: by which command, with which settings, from which inputs (their digests)."""
+
+    file: Path
+    """Its run.json."""
+    command: str
+    config: Any
+    inputs: dict[str, str]
+    started: float
+
+    @property
+    def begun(self) -> Path:
+        """What says, until run.json is written, that it is being made, or that a killed process has begun to."""
+        return self.file.with_name(f".{self.file.name.removesuffix('run.json')}begun.json")
+
+    @property
+    def lock(self) -> Path:
+        return self.file.with_name(f".{self.file.name.removesuffix('run.json')}lock")
+
+    def write(self, **more: Any) -> Path:
+        """Writes run.json, by which the output counts as made; ``more`` is what else is worth knowing.
+
+        Of processes that work together the first one writes it.
+        """
+        if not is_first():
+            return self.file
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(self.file, self._about() | {"finished": finished, "seconds": self.seconds, **more})
+        self.begun.unlink(missing_ok=True)
+        return self.file
+
+    def begin(self) -> None:
+        write_json(self.begun, self._about() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.started, 1)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "config": plain(self.config),
+            "seed": getattr(self.config, "seed", None),
+            "versions": versions(),
+            "inputs": self.inputs,
+        }
+
+
+@contextmanager
+def output(
+    out: Path, command: str, config: Any, inputs: Sequence[Path], makes: Sequence[str] = (), derived: bool = False
+) -> Iterator[Output | None]:
+    """The making of ``out``; None where it is there, made by this command with these settings from these inputs.
+
+    ``out`` is a file, or a folder in which the files ``makes`` are made. What is ``derived`` is made again at every
+    call, also where its inputs have changed. Raises ``OutputError`` where something else is there, unless
+    ``config.restart`` says that it may be written over, and where another process is making it.
+    """
+    if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
+        raise OutputError(f"{out} is what is read: name another output")
+    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs), time.monotonic())
+    with _locked(made, out):
+        there, before = _inodes(out, makes), _known(made)
+        if there and not config.restart:
+            if before is None:
+                raise OutputError(f"{out} is there already, and no {made.file.name} says what made it: {CHOICE}")
+            if found := _differences(before, made, derived):
+                how = "made" if "finished" in before else "begun"
+                raise OutputError(f"{out} was {how} with other settings ({'; '.join(found)}): {CHOICE}")
+            if "finished" in before and not derived:
+                if is_first():
+                    screen.say(f"{command}: {out} is there already")
+                yield None
+                return
+        if not is_first():  # the first process writes for all
+            yield made
+            return
+        tidy(out, bool(makes))
+        made.begin()
+        try:
+            yield made
+        except BaseException:
+            if there == _inodes(out, makes):  # else what is there now is this run's
+                made.begun.unlink(missing_ok=True)
+            raise
+        made.begun.unlink(missing_ok=True)
+
+
+CHOICE = "--restart writes over it, or name another output"
+
+
+@contextmanager
+def _locked(made: Output, out: Path) -> Iterator[None]:
+    """Nobody else may make ``out`` meanwhile; processes that work together share it by their first one.
+
+    The system lets go of a lock when the process ends, however it ends. A folder in which nothing was made is removed.
+    """
+    if not is_first():
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    folder = made.lock.parent
+    new = not folder.is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(made.lock, timeout=0).acquire()
+    except Timeout as busy:
+        whom = (_about(made.begun) or {}).get("by", "another process")
+        raise OutputError(f"{out} is being made by {whom}: wait for it, or name another output") from busy
+    except OSError as error:
+        raise WriteError(said(error, out)) from error
+    with lock:
+        try:
+            yield
+        finally:
+            made.lock.unlink(missing_ok=True)
+            if new and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _run_file(out: Path, folder: bool) -> Path:
+    return out / "run.json" if folder else out.with_name(f"{out.name}.run.json")
+
+
+def _inodes(out: Path, makes: Sequence[str]) -> dict[Path, int]:
+    """What of an output is there, each file told from another that takes its place."""
+    return {path: path.stat().st_ino for path in ([out / name for name in makes] or [out]) if path.exists()}
+
+
+def _known(made: Output) -> dict[str, Any] | None:
+    """What is known of the last one who made this output, or has begun to; None where that is nothing."""
+    return _about(made.begun) or _about(made.file)
+
+
+def _about(file: Path) -> dict[str, Any] | None:
+    """What a run.json says; None where there is none, or none of ours."""
+    try:
+        about = read_json(file)
+    except (OSError, ValueError):
+        return None
+    known = isinstance(about, dict) and {"command", "config", "inputs"} <= about.keys()
+    return about if known else None
+
+
+def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) -> list[str]:
+    """How settings and inputs of an output differ from those that it is to be made with, in words.
+
+    A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed.
+    """
+    if before["command"] != now.command:
+        return [f"command {before['command']} -> {now.command}"]
+    read, given = before["inputs"], now.inputs
+    old, new = flat(lasting(before["config"])), flat(lasting(plain(now.config)))
+    found = []
+    for name in dict.fromkeys([*new, *old]):
+        a, b = old.get(name), new.get(name)
+        contents = [of.get(value, value) if isinstance(value, str) else value for of, value in ((read, a), (given, b))]
+        if contents[0] == contents[1]:
+            continue
+        if a != b:
+            found.append(changed(name, a, b))
+        elif not derived:
+            found.append(f"{name} changed since")
+    unnamed = [[path for path in of if path not in config.values()] for of, config in ((read, old), (given, new))]
+    if not found and not derived and sorted(read[p] for p in unnamed[0]) != sorted(given[p] for p in unnamed[1]):
+        found.append(f"{', '.join(unnamed[1] or unnamed[0])} changed since")
+    return found
 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
-    path = out / "run.json" if out.is_dir() else out.with_name(out.name + ".run.json")
-    if not (out.exists() and path.is_file()):
-        return False
-    about = json.loads(path.read_text())
-    same = lasting(about["config"]) == lasting(plain(config))
-    return about["command"] == command and same and about["inputs"] == {str(p): sha256(Path(p)) for p in inputs}
+    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs), 0.0)
+    before = _known(made) if out.exists() else None
+    return before is not None and "finished" in before and not _differences(before, made)
 
 
 def stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
-    """Does the work of a stage unless its output was made with the same settings from the same inputs."""
+    """A stage of a longer job: does its work, unless its output was made with the same settings from the same inputs.
+
+    That is so even where the job may write over what is there: only what differs is made again.
+    """
     if is_current(out, command, config, inputs):
         screen.say(f"{command}: {out} is there already")
         return

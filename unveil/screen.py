@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,23 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
 
 
+EVERY = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
 @contextmanager
-def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Any]:
-    """A progress bar with rate, time spent and time left; yields ``advance(n=1, note="")``."""
+def progress(
+    title: str, total: int, done: int = 0, show: bool = True, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Any]:
+    """Progress with rate and time left; yields ``advance(n=1, note="")``.
+
+    A bar on a terminal; elsewhere, such as in a log, a line at the start, at most one every ``EVERY`` seconds, and one
+    at the end.
+    """
+    if show and not console.is_terminal:
+        with _lines(title, total, done, clock) as advance:
+            yield advance
+        return
     columns = (
         TextColumn(f"{{task.description:<{12}}}"),
         BarColumn(bar_width=28),
@@ -52,6 +67,33 @@ def progress(title: str, total: int, done: int = 0, show: bool = True) -> Iterat
             bar.update(task, advance=n, note=note)
 
         yield advance
+
+
+@contextmanager
+def _lines(title: str, total: int, done: int, clock: Callable[[], float]) -> Iterator[Any]:
+    at, began = done, clock()
+    told, last = began, ""
+
+    def line(*more: str) -> None:
+        say("  ".join(filter(None, (title, f"{at}/{total}", last, *more))))
+
+    def advance(n: int = 1, note: str = "") -> None:
+        nonlocal at, told, last
+        at, last, now = at + n, note, clock()
+        if now - told >= EVERY and at < total:
+            told, rate = now, (at - done) / (now - began)
+            line(f"{rate:.1f}/s", f"left {lasting((total - at) / rate)}")
+
+    line()
+    yield advance
+    line(f"in {lasting(clock() - began)}")
+
+
+def lasting(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def say(message: str) -> None:

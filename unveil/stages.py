@@ -6,9 +6,9 @@ A stage reads files and writes files and never calls another stage; ``job`` chai
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +21,9 @@ from unveil.curate.mau import Rules, vocabulary
 from unveil.curate.withhold import of_share, withheld
 from unveil.evaluate.changes import changes, headline
 from unveil.experts import ExpertOptions
+from unveil.files import write_text
 from unveil.ingest.reading import Options
+from unveil.untrusted import read_json
 
 Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
 
@@ -49,15 +51,24 @@ class IngestConfig:
     """phantom: seed of every pixel and word."""
     size: int = 256
     """phantom: width and height of an image."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
     reading: Reading = field(default_factory=Options)
     """What the files themselves do not say."""
 
 
 def ingest(config: IngestConfig) -> None:
+    data = [] if config.data is None else [config.data]
+    with runs.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
+        if output:
+            _ingest(config)
+            output.write()
+
+
+def _ingest(config: IngestConfig) -> None:
     from unveil.ingest import ingest as read_folder
     from unveil.ingest.phantom import phantoms
 
-    started = time.monotonic()
     file = config.out / "records.jsonl"
     if (config.format == "phantom") != (config.data is None):
         raise records.RecordError(
@@ -88,7 +99,6 @@ def ingest(config: IngestConfig) -> None:
         if summary.splits.keys() != {""}:
             sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
             screen.say(f"  published splits: {sizes}")
-    runs.write(config.out, "ingest", config, [], time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,8 @@ class CheckConfig:
     """Write what was found here too."""
     workers: int | None = None
     """Processes that read images; by default one per core."""
+    restart: bool = False
+    """Write over what another run has left in the place of --resplit and --json."""
 
 
 def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], bool] = lambda *_: True) -> bool:
@@ -116,19 +128,37 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
 
     ``deal`` decides, from what was found, whether the new split that the configuration names is wanted.
     """
+    with ExitStack() as stack:
+
+        def output(file: Path | None, derived: bool) -> runs.Output | None:
+            made = file and runs.output(file, "check", config, [config.records], derived=derived)
+            return stack.enter_context(made) if made else None
+
+        return _check(config, deal, output(config.json, True), output(config.resplit, False))
+
+
+def _check(
+    config: CheckConfig,
+    deal: Callable[[Any, Sequence[records.Record]], bool],
+    found: runs.Output | None,
+    split: runs.Output | None,
+) -> bool:
+    """As ``check``; writes what was found and the new split where they are to be made."""
     from unveil.ingest.check import check as look_through
     from unveil.ingest.check import regroup
 
     rows = list(records.read_jsonl(config.records, records.Record))
     report = look_through(rows, config.records, config.workers, config.copies)
     screen.say(report.text())
-    if config.json:
-        config.json.parent.mkdir(parents=True, exist_ok=True)
-        config.json.write_text(report.json(), encoding="utf-8")
+    if config.json and found:
+        write_text(config.json, report.json())
+        found.write()
     leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
     if config.resplit and deal(report, rows):
         dealt = records.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
-        records.write_jsonl(config.resplit, _moved(dealt, config.records, config.resplit))
+        if split:
+            records.write_jsonl(config.resplit, _moved(dealt, config.records, config.resplit))
+            split.write()
         sizes = Counter(r.split for r in dealt)
         screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
         return all(issue in leaks for issue in report.issues if issue.severity == "error")
@@ -162,12 +192,21 @@ class MauConfig(Rules):
     part and side."""
     seed: int = 0
     """Seed of wordings, absent names and empty regions."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
 
 
 def curate_mau(config: MauConfig) -> None:
+    inputs = [config.records, *([config.corrections] if config.corrections else [])]
+    with runs.output(config.out, "curate mau", config, inputs) as output:
+        if output:
+            output.write(**_mau(config))
+
+
+def _mau(config: MauConfig) -> dict[str, Any]:
+    """Writes the dialogues; returns what was left out, and what an expert has cost."""
     from unveil.curate.mau import mau
 
-    started = time.monotonic()
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
     rows = _moved(rows, config.records, config.out)
@@ -191,9 +230,7 @@ def curate_mau(config: MauConfig) -> None:
     screen.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
     for reason, count in skipped.items():
         screen.say(f"  left out {count} x {reason}")
-    inputs = [config.records, *([config.corrections] if config.corrections else [])]
-    seconds = time.monotonic() - started
-    runs.write(config.out, "curate mau", config, inputs, seconds, left_out=dict(skipped), **more)
+    return {"left_out": dict(skipped), **more}
 
 
 def _written_by_expert(
@@ -250,24 +287,23 @@ class ScoreConfig:
     """Bootstrap resamples, over patients where they are known."""
     seed: int = 0
     """Seed of the bootstrap."""
+    restart: bool = False
+    """Write over the scores that another run has left in `out`."""
 
 
 def score(config: ScoreConfig) -> dict[str, Any]:
     from unveil.evaluate.score import score as compute
 
-    started = time.monotonic()
-    scores = compute(
-        config.records,
-        config.dialogues,
-        config.predictions,
-        config.out,
-        config.against,
-        seed=config.seed,
-        resamples=config.resamples,
-    )
-    show_scores(scores)
     inputs = [config.records, config.dialogues, *config.predictions.values()]
-    runs.write(config.out / "scores.json", "score", config, inputs, time.monotonic() - started)
+    file = config.out / "scores.json"
+    with runs.output(file, "score", config, inputs) as output:
+        if output is None:
+            scores = read_json(file)
+        else:
+            read = config.records, config.dialogues, config.predictions, config.out, config.against
+            scores = compute(*read, seed=config.seed, resamples=config.resamples)
+            output.write()
+    show_scores(scores)
     return scores
 
 

@@ -144,6 +144,8 @@ class StudyConfig:
     """Threads of each; by default all cores shared among jobs."""
     settings: tuple[str, ...] | None = None
     """Variations of the main job that are run beside it, by name; by default all that the study has."""
+    restart: bool = False
+    """Write over what was made with other settings; what is as it would be now is kept."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,7 @@ def _run(config: StudyConfig, plan: Plan, out: Path, seed: int, setting: Setting
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.jobs)
     words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
     words += ["--compare", *plan.entries] if setting is None else ["--compare", plan.varied, *setting.words]
+    words += ["--restart"] if config.restart else []
     screen.say(f"{name}: {log}")
     with log.open("a") as told:
         done = subprocess.run(

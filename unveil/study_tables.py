@@ -8,6 +8,7 @@ from typing import Any
 
 from unveil import records
 from unveil.bootstrap import ROUNDING
+from unveil.files import write_text
 
 
 def text(about: Mapping[str, Any]) -> str:
@@ -107,4 +108,4 @@ def write_part(document: Path, part: str, marks: tuple[str, str]) -> None:
     _, end, after = rest.partition(last)
     if not begin or not end:
         raise records.RecordError(f"{document}: the marks {first} and {last} are not in it")
-    document.write_text(f"{before}{first}\n{part}\n{last}{after}", encoding="utf-8")
+    write_text(document, f"{before}{first}\n{part}\n{last}{after}")

@@ -26,6 +26,7 @@ from unveil import __version__, noise, pixels
 from unveil.curate.audit import CEILING, FLOOR, Audit
 from unveil.curate.checks import Check, Estimate, Material
 from unveil.curate.maps import LARGE, regions
+from unveil.files import write_text
 from unveil.records import Pair, Record
 from unveil.sampling import seed_of
 
@@ -82,9 +83,7 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
         drawn=any(r.source.dataset == "phantom" for r in (material.records or {}).values()),
         bound=sorted({r.source.dataset for r in (material.records or {}).values() if r.source.access != "open"}),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-    return path
+    return write_text(path, page)
 
 
 def figures(check: Check) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """Asking an expert: one interface for an endpoint, a local checkpoint and the rules.
 
 ``Expert.answer(requests)`` yields a ``Reply`` to each, in any order. Every reply is written to disk before anything is
-done with it, under a hash of the whole request, so a run that is killed goes on where it was and what was paid for is
-never asked again. A reply that breaks its schema is asked again with the reason, then set aside with it.
+done with it, under a hash of the whole request, so a run that is killed goes on where it was and asks again only for
+replies that were under way, up to ``--concurrency``. A reply that breaks its schema is asked again with the reason,
+then set aside with it.
 """
 
 from __future__ import annotations

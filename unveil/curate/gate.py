@@ -264,7 +264,8 @@ class Manifest:
         with self._lock:
             try:
                 names = {"item": self.pseudonym(request.id), "record": self.pseudonym(record.id) if record else None}
-                with self.path.open("a", encoding="utf-8") as file:
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                     file.write(json.dumps(names | line, ensure_ascii=False) + "\n")
                     file.flush()
                     os.fsync(file.fileno())

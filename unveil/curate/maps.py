@@ -19,6 +19,7 @@ from unveil import duplicates, pixels, runs
 from unveil.curate.checks import Check, Look, Material, counted, estimate
 from unveil.geometry import coverage, decode_mask
 from unveil.records import Finding, Pair, Record
+from unveil.screen import progress
 
 LARGE = 0.5
 """A map over a larger share of the image is not local; ``curate noise`` sets such pairs aside."""
@@ -29,8 +30,12 @@ TOUCHED = 0.1
 def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
     """Each image file read once, by threads: decoders work outside Python's lock."""
     distinct = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(distinct, pool.map(_look, distinct), strict=True))
+    looks = {}
+    with ThreadPoolExecutor() as pool, progress("images", len(distinct)) as advance:
+        for path, look in zip(distinct, pool.map(_look, distinct), strict=True):
+            looks[path] = look
+            advance()
+    return looks
 
 
 def _look(path: Path) -> Look:

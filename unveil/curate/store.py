@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
 
 from unveil.curate.expert import ExpertError, Raw, Request
+from unveil.files import said
 
 
 class Store:
@@ -16,6 +18,12 @@ class Store:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        try:
+            os.close(
+                os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            )  # answers are its owner's; SQLite's own files follow it
+        except OSError as error:
+            raise ExpertError(f"cannot keep replies here: {said(error, path)}") from error
         try:
             self._file = sqlite3.connect(path, check_same_thread=False, timeout=60)
             self._file.execute("PRAGMA journal_mode=WAL")

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from unveil import models, pixels
+from unveil.files import whole
 from unveil.geometry import Box
 from unveil.records import Dialogue, Kind, RecordError
 from unveil.resolution import Limited, Resolution
@@ -35,6 +36,8 @@ class AskConfig:
     """What an image may cost."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
+    restart: bool = False
+    """Write over the picture that is there."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class Answer:
 
 def ask(config: AskConfig) -> Answer:
     """The model's greedy answer."""
-    if config.picture and config.picture.exists():
-        raise RecordError(f"{config.picture} is there already: name another file for the picture")
+    if config.picture and config.picture.exists() and not config.restart:
+        raise RecordError(f"{config.picture} is there already: --restart writes over it, or name another file")
     if config.picture and config.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise RecordError(f"--picture {config.picture}: a name that ends in .png or .jpg is needed")
     question = config.question or QUESTIONS["diagnosis"][0]
@@ -66,8 +69,9 @@ def ask(config: AskConfig) -> Answer:
     text = neutral(said, row.seen.view)
     answer = Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
     if config.picture:
-        config.picture.parent.mkdir(parents=True, exist_ok=True)
-        drawn(config.image, answer.boxes).save(config.picture)
+        with whole(config.picture) as partial:
+            kind = "PNG" if config.picture.suffix.lower() == ".png" else "JPEG"  # the partial file has no such ending
+            drawn(config.image, answer.boxes).save(partial, kind)
     return answer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from unveil import bootstrap, gaze, models, runs
+from unveil.evaluate import unfinished
+from unveil.processes import device
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.resolution import Limited, Resolution
-from unveil.screen import progress
 
 GRID = 24
 """Cells along the longer side of a map that is kept."""
@@ -43,6 +43,8 @@ class LooksConfig:
     """How many images, the first ones of the test split."""
     precision: models.Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
+    restart: bool = False
+    """Write over the maps of another run."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,15 @@ class Look:
 
 def main(config: LooksConfig) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
-    started = time.monotonic()
+    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    with runs.output(config.out, "looks", config, inputs) as output:
+        if output:
+            output.write(model=_look_all(config))
+    return config.out
+
+
+def _look_all(config: LooksConfig) -> str:
+    """Writes all maps; returns the fingerprint of the model."""
     records = {r.id: r for r in read_jsonl(config.records, Record)}
     asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
     asked = [d for d in asked if records[d.record].boxed][: config.images]
@@ -72,17 +82,35 @@ def main(config: LooksConfig) -> Path:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
     loaded = models.load(
-        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=device(),
+        dtype=dtype,
+        limits=config.limits,
     )
-    with progress("looks", len(asked), 0) as advance:
-        found = []
-        for dialogue in asked:
-            found.append(look(loaded, dialogue, records[dialogue.record], config))
-            advance()
-    write_jsonl(config.out, found)
-    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
-    runs.write(config.out, "looks", config, inputs, time.monotonic() - started, model=loaded.fingerprint)
-    return config.out
+    unfinished.complete(
+        config.out,
+        Look,
+        _identity(config, loaded),
+        config.restart,
+        "looks",
+        asked,
+        lambda rest: [[dialogue] for dialogue in rest],
+        lambda one: [look(loaded, one[0], records[one[0].record], config)],
+    )
+    return loaded.fingerprint
+
+
+def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
+    """What must be the same for maps of two runs to belong together."""
+    return {
+        "model": loaded.fingerprint,
+        "chat": loaded.chat.fingerprint,
+        "dialogues": runs.sha256(config.dialogues),
+        "records": runs.sha256(config.records),
+        "name": config.name or config.model,
+    }
 
 
 def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: LooksConfig) -> Look:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from unveil import models, runs
+from unveil.evaluate import unfinished
 from unveil.models import Loaded
+from unveil.processes import device
 from unveil.records import (
     KINDS,
     Dialogue,
@@ -19,15 +19,11 @@ from unveil.records import (
     Prediction,
     RecordError,
     Split,
-    from_json,
     image_path,
     read_jsonl,
     select,
-    to_json,
-    write_jsonl,
 )
 from unveil.resolution import Limited, Resolution
-from unveil.screen import progress
 
 
 @dataclass(frozen=True)
@@ -61,34 +57,42 @@ class PredictConfig:
     precision: models.Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     restart: bool = False
-    """Throw away what an earlier run has left unfinished."""
+    """Write over the answers of another run, finished or not."""
 
 
 def main(config: PredictConfig) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
-    started = time.monotonic()
+    inputs = [config.dialogues, *runs.of_model(config.model)]
+    with runs.output(config.out, "predict", config, inputs) as output:
+        if output:
+            output.write(**_answer(config))
+    return config.out
+
+
+def _answer(config: PredictConfig) -> dict[str, Any]:
+    """Writes all answers; returns the fingerprint of the model that gave them, and how they were decoded."""
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
     loaded = models.load(
-        config.model, revision=config.revision, syntax=config.box_syntax, dtype=dtype, limits=config.limits
+        config.model,
+        revision=config.revision,
+        syntax=config.box_syntax,
+        device=device(),
+        dtype=dtype,
+        limits=config.limits,
     )
-    partial = config.out.with_name(config.out.name + ".unfinished")
-    done = _resume(partial, _identity(config, loaded), config.restart)
-    todo = [d for d in dialogues if d.id not in done]
-    with partial.open("a", encoding="utf-8") as out, progress("predict", len(dialogues), len(done)) as advance:
-        for batch in batches(todo, config.batch_size):
-            for prediction in answer_batch(loaded, batch, config):
-                done[prediction.id] = prediction
-                out.write(json.dumps(to_json(prediction), ensure_ascii=False) + "\n")
-            out.flush()
-            advance(len(batch))
-    write_jsonl(config.out, (done[d.id] for d in dialogues))
-    partial.unlink()
-    inputs = [config.dialogues, *runs.of_model(config.model)]
+    unfinished.complete(
+        config.out,
+        Prediction,
+        _identity(config, loaded),
+        config.restart,
+        "predict",
+        dialogues,
+        lambda rest: batches(rest, config.batch_size),
+        lambda batch: answer_batch(loaded, batch, config),
+    )
     how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
-    more = {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
-    runs.write(config.out, "predict", config, inputs, time.monotonic() - started, **more)
-    return config.out
+    return {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
 
 
 def questions(config: PredictConfig) -> list[Dialogue]:
@@ -141,21 +145,3 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }
-
-
-def _resume(partial: Path, identity: dict, restart: bool) -> dict[str, Prediction]:
-    """The predictions of an unfinished run with the same identity; if there is none, a file with the identity alone."""
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    kept = partial.read_bytes() if partial.is_file() and not restart else b""
-    kept = kept[: kept.rfind(b"\n") + 1]  # the last line of a killed run may be half-written
-    whole = [json.loads(line) for line in kept.split(b"\n")[:-1]]
-    if not whole:
-        partial.write_text(json.dumps(identity) + "\n", encoding="utf-8")
-        return {}
-    if whole[0] != identity:
-        raise RecordError(
-            f"{partial}: an unfinished run with another model, other questions or other settings; finish it as it was "
-            "or start again with --restart"
-        )
-    os.truncate(partial, len(kept))
-    return {p.id: p for p in (from_json(Prediction, value) for value in whole[1:])}

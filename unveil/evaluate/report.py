@@ -25,6 +25,7 @@ from unveil.evaluate.changes import headline
 from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
+from unveil.files import write_text
 from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.runs import sha256
 from unveil.untrusted import JsonError, read_json
@@ -73,9 +74,7 @@ def write_report(inputs: Inputs, out: Path, seed: int = 0) -> Path:
     """
     path = out if out.suffix == ".html" else out / "report.html"
     page = _environment().from_string(files("unveil.evaluate").joinpath("report.html.j2").read_text("utf-8"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(_context(inputs, seed)), encoding="utf-8")
-    return path
+    return write_text(path, page.render(_context(inputs, seed)))
 
 
 def _environment() -> Environment:

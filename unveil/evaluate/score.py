@@ -21,6 +21,7 @@ from unveil.bootstrap import LEVEL, RESAMPLES
 from unveil.evaluate.changes import doubts
 from unveil.evaluate.compare import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
+from unveil.files import write_text
 from unveil.geometry import Box, scale
 from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.runs import sha256
@@ -259,6 +260,4 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
     """``outcomes.jsonl`` (all models, one outcome a line) and ``scores.json``, each all or nothing."""
     rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
     write_jsonl(out / "outcomes.jsonl", rows)
-    partial = out / "scores.json.partial"
-    partial.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(out / "scores.json")
+    write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
 from unveil.records import Record, read_jsonl, to_json, write_jsonl
+from unveil.screen import progress
 from unveil.untrusted import printable, quoted, shortened
 
 __all__ = [
@@ -72,7 +73,8 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
     try:
-        write_jsonl(partial, work.counted(work.records()))
+        with progress("ingest", len(folder.images)) as advance:
+            write_jsonl(partial, work.counted(work.records(), advance))
         if work.again or work.incomplete:
             write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
         partial.replace(records_file)
@@ -172,11 +174,12 @@ class _Work:
             except AnnotationError as error:
                 self.rejected.append(Rejected(name, None, str(error)))
 
-    def counted(self, records: Iterator[Record]) -> Iterator[Record]:
+    def counted(self, records: Iterator[Record], advance: Callable[[], None] = lambda: None) -> Iterator[Record]:
         self.findings, self.splits = 0, Counter()
         for record in records:
             self.findings += len(record.findings)
             self.splits[record.split or ""] += 1
+            advance()
             yield record
 
 

@@ -11,9 +11,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +19,8 @@ import numpy as np
 
 from unveil import duplicates, geometry, pixels, runs
 from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
+from unveil.screen import progress
+from unveil.workers import pool
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -171,9 +171,12 @@ def look_at(paths: Sequence[Path], workers: int | None = None) -> list[Look]:
     workers = workers or os.cpu_count() or 1
     if workers == 1 or len(paths) < POOL_FROM:
         return [_look(path) for path in paths]
-    # Spawned, not forked: the caller may hold threads or a GPU, which do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_look, paths, chunksize=16))
+    looks = []
+    with pool(workers) as looking, progress("check", len(paths)) as advance:
+        for look in looking.map(_look, paths, chunksize=16):
+            looks.append(look)
+            advance()
+    return looks
 
 
 def _look(path: Path) -> Look:

@@ -176,8 +176,8 @@ def damaged(text: str) -> bool:
 def known_encoding(name: str | None) -> None:
     """Raises ``IngestError`` for an encoding that Python does not know."""
     try:
-        b"".decode(name or "utf-8")
-    except LookupError as error:
+        "a".encode(name or "utf-8")
+    except (LookupError, ValueError) as error:
         raise IngestError(f"--encoding {name}: no such encoding; latin-1, cp1252, gbk and utf-16 are some") from error
 
 

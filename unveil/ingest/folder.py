@@ -50,6 +50,7 @@ class Folder:
     root: Path
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
+    _named: dict[Path, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, data: Path, options: Options) -> Folder:
@@ -145,7 +146,10 @@ class Folder:
 
     def relative(self, path: Path) -> str:
         """A path as records and messages show it: below the data folder, or below that of the images."""
-        return path.relative_to(self.root if path.is_relative_to(self.root) else self._apart.root).as_posix()
+        if path not in self._named:  # asked for many times, and slow to tell
+            root = self.root if path.is_relative_to(self.root) else self._apart.root
+            self._named[path] = path.relative_to(root).as_posix()
+        return self._named[path]
 
     def find(self, name: str, *near: Path) -> Path:
         """The image that an annotation in the folders ``near`` calls ``name``; raises ``AnnotationError``."""

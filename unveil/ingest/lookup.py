@@ -3,7 +3,8 @@
 Only files that were listed are ever found, so no path leads out of the folder. In turn: the path itself, below the
 annotation's folder and below the data folder; then the file whose path ends as the written one does, over the most
 folders, in any case of letters and any normal form of Unicode; then the same without what an export has put before the
-name. A folder of the written path that exists must hold the file: patient1/001.png is never patient2/001.png.
+name. A folder of the written path that exists must hold the file: patient1/001.png is never patient2/001.png. Nor is
+patient3/001.png, where these two hold other files of one name: there, a name alone tells no image.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Index:
             self.named[name].append(path)
             if path.suffix.lower() in endings:
                 self.named[name.removesuffix(path.suffix.lower())].append(path)
+        alike: dict[str, set[Path]] = defaultdict(set)
+        for path in images:
+            alike[folded(path.name)].add(path.parent)
+        self.numbering = {folder for folders in alike.values() if len(folders) > 1 for folder in folders}
         self.folders = {part for folder in {path.parent for path in images} for part in self._parts(folder)}
 
     def find(self, name: str, *near: Path) -> Path:
@@ -115,7 +120,8 @@ class Index:
             while equal < min(len(own), len(parts)) and own[-1 - equal] == parts[-1 - equal]:
                 equal += 1
             before = parts[: len(parts) - equal]
-            if equal < len(own) and any(p in self.folders and p not in own for p in before):
+            by_name = equal == 1 and path.parent in self.numbering and before and not set(before) & set(own)
+            if by_name or (equal < len(own) and any(p in self.folders and p not in own for p in before)):
                 strange = path
                 continue
             shared = max((len(_common(self._parts(folder), own)) for folder in near), default=0)

@@ -7,9 +7,7 @@ or two kinds of abnormality that he tends to have; some of his images show none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +18,7 @@ from unveil.geometry import box_of_mask, encode_mask
 from unveil.ingest import phantom_ct, phantom_endoscopy, phantom_ultrasound, phantom_xray
 from unveil.ingest.drawing import Drawn, Picture
 from unveil.records import Finding, Question, Record, Source
+from unveil.workers import pool
 
 MODALITIES: dict[str, ModuleType] = {
     m.MODALITY: m for m in (phantom_xray, phantom_ct, phantom_endoscopy, phantom_ultrasound)
@@ -130,6 +129,6 @@ def phantoms(out: Path, patients: int, seed: int = 0, size: int = 256, workers: 
     folder = out / "images"
     folder.mkdir(parents=True, exist_ok=True)
     todo = [Patient(seed, n, size) for n in range(patients)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for records in pool.map(patient_records, todo, [folder] * len(todo), chunksize=8):
+    with pool(workers) as drawing:
+        for records in drawing.map(patient_records, todo, [folder] * len(todo), chunksize=8):
             yield from records

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from unveil.ingest.reading import Rejected
@@ -28,6 +29,7 @@ _BESIDE = frozenset({
 })  # fmt: skip
 
 
+@lru_cache(2**12)
 def split_in(text: str) -> Split | None:
     """The split that a path names in one of its words, the last one first: train/images/a.png is train."""
     return next((SPLIT_NAMES[word] for word in reversed(_words(text)) if word in SPLIT_NAMES), None)

@@ -110,7 +110,15 @@ def overlapping(findings: Sequence[Finding]) -> bool:
         if finding.box:
             places.setdefault(finding.label, []).append(finding.box)
     several = [boxes for boxes in places.values() if 1 < len(boxes) <= MOST_COMPARED]
-    return any((np.triu(geometry.ious(boxes, boxes), 1) >= ALMOST).any() for boxes in several)
+    return any(_alike(boxes) for boxes in several)
+
+
+def _alike(boxes: Sequence[Box]) -> bool:
+    """Whether two boxes overlap almost wholly. Only of those whose areas allow it is the overlap computed."""
+    areas = np.sort([geometry.area(box) for box in boxes])
+    if (areas[:-1] < ALMOST * areas[1:]).all():
+        return False
+    return bool((np.triu(geometry.ious(boxes, boxes), 1) >= ALMOST).any())
 
 
 def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:

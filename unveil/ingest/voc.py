@@ -53,7 +53,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
     for path in annotations:
-        images = _of_stem(folder, path)
+        images: list[Path] = []
         try:
             described = _parse(folder, path)
             for annotation in described:
@@ -61,6 +61,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 seen.add(images[0])
                 yield from _record(folder, annotation, images[0], path)
         except (AnnotationError, pixels.ImageError) as error:
+            images = images or _perhaps_of(folder, path)
             seen.update(images)
             yield Rejected(folder.relative(path), None, str(error))
             yield from (Incomplete(folder.relative(image)) for image in images)
@@ -99,6 +100,13 @@ def _parse(folder: Folder, path: Path) -> list[Element]:
         cvat = ": CVAT for images, export it as COCO 1.0" if root.tag == "annotations" else ""
         raise AnnotationError(f"not a VOC annotation: the root is <{shortened(root.tag)}>{cvat}")
     return found
+
+
+def _perhaps_of(folder: Folder, path: Path) -> list[Path]:
+    """The images that a file which cannot be used may be about: all with its stem, and what it seems to name."""
+    named = re.search(rb"<filename>([^<]+)", path.read_bytes(), re.IGNORECASE)
+    stems = {path.stem} | ({Path(named[1].decode("utf-8", "replace").strip()).stem} if named else set())
+    return [image for stem in sorted(stems) for image in folder.index.named.get(folded(stem), ())]
 
 
 def _of_stem(folder: Folder, path: Path, *near: Path) -> list[Path]:

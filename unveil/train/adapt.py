@@ -9,10 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from safetensors import SafetensorError
 from torch import Tensor
 
-from unveil import models, runs
+from unveil import files, models, runs
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.resolution import Limited, Resolution
@@ -21,6 +20,10 @@ from unveil.train.architectures import ARCHITECTURES
 from unveil.train.engine import Scorer, whole
 
 SMALL = 50_000_000
+#: Files of a trained model, any of which makes a folder one.
+MODEL = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+#: The same and what belongs to them, parts of a large model above all.
+WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json", "adapter_*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,7 @@ class Options:
     resume: bool = False
     """Go on from the newest checkpoint in `out`, if there is one."""
     restart: bool = False
-    """Throw away checkpoints that are in `out` and begin anew."""
+    """Begin anew, over a model or checkpoints that are in `out`; with --resume only where they are of another run."""
 
 
 Some = TypeVar("Some", bound=Options)
@@ -109,6 +112,7 @@ Some = TypeVar("Some", bound=Options)
 
 def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, small: float) -> Some:
     """The configuration with what was left open chosen; the rates are for adapters, all weights, a small model's."""
+    loop.refuse_sharding([accelerator.distributed_type.value])
     size = models.size(config.model, config.revision)
     config = chosen(config, size)
     usual = lora if config.method == "lora" else (small if size < SMALL else full)
@@ -192,19 +196,54 @@ def declared(chat: Chat) -> dict[str, Any]:
     return {"syntax": chat.syntax.name, "hint": chat.profile.hint}
 
 
+ROOM = "model.room" + files.PARTIAL
+"""File that holds the room for the trained model while it is trained."""
+
+
+def reserve(model: Any, config: Options) -> None:
+    """Takes the room that the trained model will need on the disk; raises ``WriteError`` where there is not as much.
+
+    Else a disk that others fill meanwhile could not take what hours have made.
+    """
+    written = [p for p in model.parameters() if config.method == "full" or p.requires_grad]
+    files.reserve(config.out / ROOM, sum(p.nbytes for p in written) + SURPLUS)
+
+
+SURPLUS = 8 * 2**20
+"""Bytes of what stands beside the weights: configuration, processor, vocabulary."""
+
+
 def save(model: Any, chat: Chat, config: Options) -> None:
-    """The trained model (or its adapter) with its processor, and how it was asked in training."""
+    """The trained model (or its adapter), its processor and how it was asked, all or nothing. Raises ``WriteError``."""
+    (config.out / ROOM).unlink(missing_ok=True)
+    partial = config.out / f"trained{files.PARTIAL}"
+    try:
+        with files.refusals(config.out, partial):
+            _write(model, chat, config, partial)
+            files.sync(partial)
+        for old in (old for names in WEIGHTS for old in config.out.glob(names)):  # of another run: perhaps more parts
+            old.unlink()
+        for made in partial.iterdir():
+            if (there := config.out / made.name).is_dir():
+                shutil.rmtree(there)
+            made.replace(there)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
+    """A model in training (or its adapter) with its processor, and how it was asked in training."""
     about = declared(chat)
     if config.method == "full":
         model.config.unveil = about
-        model.save_pretrained(config.out)
+        model.save_pretrained(folder)
     else:  # what the adapter was put on, which may be an adapter itself
         local = config.model != models.TINY and Path(config.model).is_dir()
         base = str(Path(config.model).resolve()) if local else config.model
         model.active_peft_config.base_model_name_or_path = base
-        model.save_pretrained(config.out, save_embedding_layers=False)
-    chat.processor.save_pretrained(config.out)
-    runs.write_json(config.out / "unveil.json", about)
+        model.save_pretrained(folder, save_embedding_layers=False)
+    chat.processor.save_pretrained(folder)
+    runs.write_json(folder / "unveil.json", about)
 
 
 def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool) -> None:
@@ -214,20 +253,17 @@ def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool
     """
     if config.method == "full" and not whole:
         raise loop.TrainingError("all weights are trained, so there is no adapter to hand over: use --method lora")
-    partial = folder.with_name(f"{folder.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        if config.method == "lora" and whole:
-            model.get_base_model().config.unveil = declared(chat)
-            model.get_base_model().save_pretrained(partial, state_dict=merged(model))
-            chat.processor.save_pretrained(partial)
-        else:
-            save(model, chat, replace(config, out=partial))
-        (partial / "generation_config.json").unlink(missing_ok=True)  # who draws is told how with each question
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
-    except (OSError, SafetensorError) as error:
-        raise loop.TrainingError(f"the policy could not be written to {folder}: {error}") from error
+        with files.whole_folder(folder) as partial:
+            if config.method == "lora" and whole:
+                model.get_base_model().config.unveil = declared(chat)
+                model.get_base_model().save_pretrained(partial, state_dict=merged(model))
+                chat.processor.save_pretrained(partial)
+            else:
+                _write(model, chat, config, partial)
+            (partial / "generation_config.json").unlink(missing_ok=True)  # who draws is told how with each question
+    except files.WriteError as error:
+        raise loop.TrainingError(f"the policy could not be written: {error}") from error
 
 
 @torch.no_grad()

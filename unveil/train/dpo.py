@@ -10,7 +10,6 @@ pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,7 +28,8 @@ from unveil.preferences import read_pairs
 from unveil.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
 from unveil.screen import progress
-from unveil.train import adapt, agreement, loop, losses, means
+from unveil.train import adapt, agreement, checkpoints, loop, losses, means
+from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.means import Ratio
@@ -68,15 +68,23 @@ class DpoConfig(adapt.Options):
 
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    asked, started = config, time.monotonic()
+    inputs = [config.pairs, *runs.of_model(config.model)]
+    with runs.output(config.out, "train dpo", config, inputs, adapt.MODEL) as output:
+        if output:
+            train_on(config, output)
+    return config.out
+
+
+def train_on(config: DpoConfig, output: runs.Output) -> None:
+    """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
     config = adapt.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
-    chat, checkpoints = loaded.chat, config.out / "checkpoints"
+    chat, folder = loaded.chat, config.out / "checkpoints"
     made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.pairs)}
-    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    checkpoints.claim(folder, config, made_of, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
     total = loop.updates(len(pairs), config.batch_size, config.epochs, config.accumulate, accelerator)
@@ -90,8 +98,10 @@ def main(config: DpoConfig) -> Path:
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
     scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
-    loop.save_only_what_is_trained(accelerator)
-    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    kept = Checkpoints(folder, accelerator, accelerator.unwrap_model(scorer), optimizer)
+    step = kept.load() if config.resume else 0
+    if accelerator.is_main_process:
+        adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-dpo", config=runs.plain(config))
 
@@ -115,17 +125,16 @@ def main(config: DpoConfig) -> Path:
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, **validate(scorer, val, stream, held, config, accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
-                loop.save_checkpoint(accelerator, checkpoints, step)
+                kept.save(step)
 
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        adapt.save(accelerator.unwrap_model(scorer).model, chat, config)
-        inputs = [config.pairs, *runs.of_model(config.model)]
+    def write() -> None:
+        adapt.save(model, chat, config)
         choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
-        runs.write(config.out, "train dpo", asked, inputs, time.monotonic() - started, chosen=choice)
-        loop.drop(checkpoints, config.keep_checkpoints)
+        output.write(chosen=choice)
+
+    kept.deliver(total, write)
+    kept.drop(config.keep_checkpoints)
     loop.finish(accelerator)
-    return config.out
 
 
 # ------------------------------------------------------------------------------------------------------------- rows

@@ -12,7 +12,6 @@ import hashlib
 import inspect
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
-from unveil import runs
+from unveil import files, runs
 from unveil.models import fingerprint, parts_of
 from unveil.profiles import ModelError
 from unveil.rows import Seen, stack_images
@@ -156,14 +155,13 @@ class Features:
         self.disk -= looked.nbytes
         tensors = {f"pooled.{i}": t for i, t in enumerate(looked.pooled)}
         tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(looked.deep) for j, t in enumerate(layer)}
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
-            save_file({k: t.contiguous() for k, t in tensors.items()}, partial, {"stacked": str(int(looked.stacked))})
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
+            with files.whole(path, private=True) as partial:
+                about = {"stacked": str(int(looked.stacked))}
+                save_file({k: t.contiguous() for k, t in tensors.items()}, partial, about)
+        except files.WriteError as error:
             self.disk = -1
-            LOG.warning("%s cannot be written (%s); further features are computed anew in each run", path, error)
+            LOG.warning("%s; further features are computed anew in each run", error)
             return False
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from unveil import files
 from unveil.train import loop
 from unveil.train.engine import Scorer
 from unveil.train.questions import Questions
@@ -90,27 +90,25 @@ class Best:
 
     def _write(self, model: nn.Module) -> None:
         file = self._file(self.step)
-        partial = file.with_name(f"{file.name}.partial")
         trained = {n: p.detach().cpu().contiguous() for n, p in model.named_parameters() if p.requires_grad}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(trained, partial)
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(file)
-            for old in self.folder.glob("best-*.safetensors"):
-                if old not in (file, self._file(self.step if self.named is None else self.named)):
-                    old.unlink()
-        except (OSError, SafetensorError) as error:
-            partial.unlink(missing_ok=True)
-            raise loop.TrainingError(f"the best weights so far could not be written to {file}: {error}") from error
+            with files.whole(file) as partial:
+                save_file(trained, partial)
+        except files.WriteError as error:
+            raise loop.TrainingError(f"the best weights so far could not be written: {error}") from error
+        for old in self.folder.glob("best-*.safetensors"):
+            if old not in (file, self._file(self.step if self.named is None else self.named)):
+                old.unlink()
 
     @torch.no_grad()
     def bring_back(self, model: nn.Module) -> None:
-        """Gives the model those weights, if any were kept."""
+        """Gives the model those weights, if any were kept; raises ``TrainingError`` where they are lost."""
         if self.score is None:
             return
-        found = load_file(self._file(self.step))
+        try:
+            found = load_file(self._file(self.step))
+        except (OSError, SafetensorError) as error:
+            raise loop.TrainingError(f"{self._file(self.step)} is gone or damaged ({error}): use --restart") from error
         for name, p in model.named_parameters():
             if name in found:
                 p.copy_(found[name])
@@ -120,5 +118,6 @@ class Best:
         return {"score": self.score, "step": self.step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.score, self.step = state["score"], state["step"]
+        self.score = None if state["score"] is None else float(state["score"])
+        self.step = int(state["step"])
         self.named = self.step

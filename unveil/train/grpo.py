@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.runs import Output
 from unveil.train import credit, loop, reinforce
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
@@ -37,8 +38,15 @@ def main(
 
     ``generator`` draws the answers that are learnt from in the place of the policy.
     """
-    asked = asked or Asked("train grpo", config)
-    run = reinforce.begin(config, asked, judge, generator=generator)
+    with reinforce.output(config, asked or Asked("train grpo", config)) as output:
+        if output:
+            train_on(config, output, judge, generator)
+    return config.out
+
+
+def train_on(config: GrpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
+    """Trains, or goes on with it, and writes the model."""
+    run = reinforce.begin(config, output, judge, generator=generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -63,7 +71,7 @@ def main(
             mean = run.averaged(found)
             run.after(mean, drawn[-1], held[-1].worth)
             advance(note=f"reward {mean['reward']:.3f}")
-    return run.end()
+    run.end()
 
 
 def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:

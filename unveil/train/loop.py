@@ -9,25 +9,21 @@ import itertools
 import json
 import logging
 import math
-import os
-import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import GradientAccumulationPlugin, load, parse_flag_from_env
-from safetensors import SafetensorError
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
-from unveil import runs, screen
+from unveil import files, screen
 from unveil.models import Precision, default_dtype, parts_of
+from unveil.processes import calm, processes
 from unveil.rows import Encoded
 
 LOG = logging.getLogger(__name__)
@@ -140,14 +136,26 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-# -------------------------------------------------------------------------------------------------------- checkpoints
+# ---------------------------------------------------------------------------------------------------------- processes
+
+
+SHARDING = ("FSDP", "DEEPSPEED", "MEGATRON_LM")
+"""Ways to share out a model's weights among processes, by accelerate's names."""
+
+
+def refuse_sharding(names: Iterable[str]) -> None:
+    """Raises ``TrainingError`` where processes are to share out the weights: each needs all, one of them to save."""
+    if asked := [name for name in names if name in SHARDING]:
+        raise TrainingError(
+            f"{asked[0]} is not supported yet: let every process hold the whole model (`torchrun`, or "
+            "`accelerate launch --multi_gpu`), with --method lora and --gradient-checkpointing where memory is short"
+        )
 
 
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
     """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
-    # patient, since others wait while one makes the reference
-    state = PartialState(parse_flag_from_env("ACCELERATE_USE_CPU"), timeout=timedelta(days=1))
-    chosen, why = computing(precision, state.device)
+    refuse_sharding(name for name in SHARDING if parse_flag_from_env(f"ACCELERATE_USE_{name}"))
+    chosen, why = computing(precision, processes().device)
     AcceleratorState._reset_state()  # else a process keeps the precision of its first run
     made = Accelerator(
         mixed_precision="no" if chosen == "float32" else chosen,
@@ -162,10 +170,7 @@ def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto
 
 def finish(accelerator: Accelerator) -> None:
     """Ends the trackers of a run, and the group of its processes."""
-    if accelerator.num_processes > 1:
-        # gloo's thread needs the interpreter to free what was exchanged last; torch holds it while it ends the group
-        # and waits for the thread: for ever, if that has not been let in before
-        time.sleep(0.1)
+    calm()
     accelerator.end_training()
 
 
@@ -190,101 +195,6 @@ def computing(precision: Precision, device: torch.device) -> tuple[str, str]:
     )
 
 
-def claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool, accelerator: Accelerator) -> None:
-    """Makes the checkpoint folder this run's own: refuses to mix with, or to overwrite, what another run has left."""
-    if accelerator.is_main_process:
-        _claim(folder, {**config, "processes": accelerator.num_processes}, resume, restart)
-    accelerator.wait_for_everyone()
-
-
-def _claim(folder: Path, config: dict[str, Any], resume: bool, restart: bool) -> None:
-    about = folder / "config.json"
-    relevant = runs.lasting(config)
-    if restart:
-        shutil.rmtree(folder, ignore_errors=True)
-    if checkpoints(folder):
-        if not resume:
-            raise TrainingError(f"{folder} holds checkpoints: go on with --resume, or throw them away with --restart")
-        before = json.loads(about.read_text()) if about.is_file() else {}
-        if changed := sorted(k for k in relevant.keys() | before.keys() if relevant.get(k) != before.get(k)):
-            raise TrainingError(f"{folder} is of a run with another {', '.join(changed)}: use --restart to begin anew")
-    runs.write_json(about, relevant)
-
-
-def save_only_what_is_trained(accelerator: Accelerator) -> None:
-    """Leaves frozen weights out of checkpoints: they come from the base model, and an adapter's base may be huge."""
-
-    def drop_frozen(models: list[nn.Module], states: list[dict[str, Any]], folder: str) -> None:
-        for model, state in zip(models, states, strict=False):  # sharded training has no states here
-            trained = {name for name, p in model.named_parameters() if p.requires_grad}
-            for name in state.keys() - trained:
-                del state[name]
-
-    accelerator.register_save_state_pre_hook(drop_frozen)
-
-
-def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int = 2) -> Path:
-    """Writes everything that is needed to go on exactly, all or nothing, and drops all but the newest ``keep``."""
-    final = folder / f"step-{step:07d}"
-    partial = folder / f"{final.name}.partial"
-    try:
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(partial))
-        if accelerator.is_main_process:
-            (partial / "step.json").write_text(json.dumps({"step": step}))
-            _sync(partial)
-            shutil.rmtree(final, ignore_errors=True)
-            partial.replace(final)
-            for old in checkpoints(folder)[:-keep]:
-                shutil.rmtree(old)
-        accelerator.wait_for_everyone()
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
-        kept = [p.name for p in checkpoints(folder)]
-        have = f"the last good one is {kept[-1]}" if kept else "there is none yet"
-        raise TrainingError(f"checkpoint {final.name} could not be written to {folder} ({error}); {have}") from error
-    return final
-
-
-def _sync(folder: Path) -> None:
-    """Waits until the files are on the disk, so that a rename never makes a half-written checkpoint look whole."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def drop(folder: Path, keep: bool) -> None:
-    """Removes the checkpoints of a run that has ended, unless they are to be kept."""
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != ".partial")
-
-
-def load_checkpoint(accelerator: Accelerator, folder: Path) -> int:
-    """Restores the newest checkpoint; returns the number of updates done, 0 if there is none."""
-    found = checkpoints(folder)
-    if not found:
-        return 0
-    newest = found[-1]
-    try:
-        accelerator.load_state(str(newest), strict=False)  # frozen weights are not in it
-    except RuntimeError as error:  # such as of a run of another version, which kept other things
-        raise TrainingError(f"{newest} cannot be taken up ({error}): use --restart to begin anew") from error
-    generators = load(newest / f"random_states_{accelerator.process_index}.pkl")
-    if not torch.equal(generators["torch_manual_seed"], torch.get_rng_state()):  # where accelerate fails silently
-        raise TrainingError(f"{newest}: the random generators' state could not be restored")
-    return int(json.loads((newest / "step.json").read_text())["step"])
-
-
 # ------------------------------------------------------------------------------------------------------------ metrics
 
 
@@ -293,26 +203,34 @@ def rewind(path: Path, step: int) -> None:
 
     A last line without its end is that of a killed run, and goes too.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     whole = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() and step else []
     kept = [line for line in whole if json.loads(line)["step"] <= step]
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    partial.replace(path)
+    files.write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 class MetricsLog:
-    """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked."""
+    """``metrics.jsonl``: one line per logged update, always; other trackers through accelerate as well, when asked.
+
+    Lines that a full disk refuses wait for room, so that they do not end a run.
+    """
 
     def __init__(self, path: Path, accelerator: Accelerator, step: int):
         self.path, self.accelerator = path, accelerator
+        self.waiting = ""
         if accelerator.is_main_process:
             rewind(path, step)
+            screen.say(f"log: {path}")
 
     def write(self, step: int, **values: float) -> None:
         if self.accelerator.is_main_process:
-            with self.path.open("a") as out:
-                out.write(json.dumps({"step": step, **values}) + "\n")
+            told = bool(self.waiting)
+            self.waiting += json.dumps({"step": step, **values}) + "\n"
+            try:
+                files.append(self.path, self.waiting)
+                self.waiting = ""
+            except files.WriteError as error:
+                if not told:
+                    LOG.warning("%s; its lines wait until there is room", error)
         self.accelerator.log(values, step=step)
 
 

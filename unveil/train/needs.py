@@ -24,11 +24,10 @@ from unveil import models
 from unveil.encoding import Chat
 from unveil.models import default_device, language_model
 from unveil.records import Dialogue, Record, read_jsonl
-from unveil.train import adapt, loop
+from unveil.train import adapt, checkpoints, loop
 from unveil.train.adapt import Options
 from unveil.train.architectures import ARCHITECTURES
 
-KEPT = 2
 #: Bytes of a weight that is trained beyond the weight itself, all in float32: its gradient and Adam's two moments.
 TRAINED_EXTRA = 12
 #: Bytes that a checkpoint holds of a trained weight: itself and two moments.
@@ -95,7 +94,7 @@ def of(config: Options, device: torch.device) -> Needs:
         shares=base.config.model_type in ARCHITECTURES,
         token=_token(model) // (2 if narrow else 1),
         model=4 * (weights if config.method == "full" else trained),
-        going_on=(KEPT + 1) * CHECKPOINTED * trained + 2 * 4 * trained,
+        going_on=(checkpoints.KEPT + 1) * CHECKPOINTED * trained + 2 * 4 * trained,
     )
 
 

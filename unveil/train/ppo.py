@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from unveil.runs import Output
 from unveil.train import credit, loop, losses, means, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores
@@ -59,8 +60,15 @@ def main(
 
     ``generator`` draws the answers that are learnt from in the place of the policy.
     """
-    asked = asked or Asked("train ppo", config)
-    run = reinforce.begin(config, asked, judge, config.value_through, config.value_rate, generator)
+    with reinforce.output(config, asked or Asked("train ppo", config)) as output:
+        if output:
+            train_on(config, output, judge, generator)
+    return config.out
+
+
+def train_on(config: PpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
+    """Trains, or goes on with it, and writes the model."""
+    run = reinforce.begin(config, output, judge, config.value_through, config.value_rate, generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -88,7 +96,7 @@ def main(
             mean = explained(run.averaged(found))
             run.after(mean, drawn[-1], held[-1].worth)
             advance(note=f"reward {mean['reward']:.3f}")
-    return run.end()
+    run.end()
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from unveil import files
 from unveil.rows import Encoded
 from unveil.train.loop import TrainingError
 
@@ -63,11 +63,9 @@ def reference(
     for rows in batches():
         parts = score(rows).float().cpu().split([len(row.answer) for row in rows])
         known.update({row.id: part.clone() for row, part in zip(rows, parts, strict=True)})
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # several runs may use the same pairs
     try:
-        save_file(known, partial, made_with)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        LOG.warning("%s cannot be written (%s); the reference lasts as long as this run", path, error)
+        with files.whole(path) as partial:  # several runs may use the same pairs
+            save_file(known, partial, made_with)
+    except files.WriteError as error:
+        LOG.warning("%s; the reference lasts as long as this run", error)
     return Reference(known)

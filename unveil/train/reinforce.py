@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -21,7 +19,8 @@ from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, agreement, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapt, agreement, checkpoints, experience, greedy, loop, losses, means, policy, watching
+from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.features import Features
@@ -45,6 +44,12 @@ class Asked:
 
     command: str
     config: Any
+
+
+def output(config: Options, asked: Asked) -> AbstractContextManager[runs.Output | None]:
+    """The making of a run's model; see ``runs.output``."""
+    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    return runs.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,8 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
 class Run:
     """A run under way. ``wrapped`` is the policy as accelerate trains it, ``scorer`` the same without its wrapping."""
 
-    asked_for: Asked
+    output: runs.Output
     config: Any
-    started: float
     accelerator: Accelerator
     wrapped: nn.Module
     scorer: Scorer
@@ -114,15 +118,12 @@ class Run:
     log: loop.MetricsLog
     state: Progress
     best: Best
+    kept: Checkpoints
     total: int
     step: int
     generator: Generator | None = None
     compared: bool = False
     """Whether the generator's log-probabilities were found to be those at the temperature of drawing."""
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.config.out / "checkpoints"
 
     @property
     def rate(self) -> float:
@@ -155,7 +156,7 @@ class Run:
             failure = error
         failures = torch.tensor(int(failure is not None), device=self.accelerator.device)
         if int(self.accelerator.reduce(failures, "sum")):
-            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            kept = self.kept.save(self.step)
             why = failure or "another process failed, and says why"
             raise loop.TrainingError(f"{why}; go on with --resume from {kept.name}") from failure
         return cast(Found, found)
@@ -258,13 +259,13 @@ class Run:
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
             watching.sample(drawn, worth, config, self.step)
         if why := watching.collapsed(mean, self.state, config):
-            kept = loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            kept = self.kept.save(self.step)
             raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
         due = config.validate_every and self.step % config.validate_every == 0
         if self.asked.val and config.validate_every and (due or self.step == self.total):
             self.validate()
         if config.checkpoint_every and self.step % config.checkpoint_every == 0 and self.step < self.total:
-            loop.save_checkpoint(self.accelerator, self.checkpoints, self.step)
+            self.kept.save(self.step)
 
     def _watch(self, mean: dict[str, float]) -> None:
         """Counts the updates in which rewards told answers apart, and says after some which never did."""
@@ -285,36 +286,31 @@ class Run:
             self.best.offer(found.get("val_score"), self.step, self.scorer.model, first)
 
     def progress(self) -> AbstractContextManager[Any]:
-        return progress(self.asked_for.command, self.total, self.step, self.accelerator.is_main_process)
+        return progress(self.output.command, self.total, self.step, self.accelerator.is_main_process)
 
-    def end(self) -> Path:
+    def end(self) -> None:
         """Writes the trained model."""
-        config = self.config
-        self.accelerator.wait_for_everyone()
+        self.kept.deliver(self.total, self._write)
+        self.kept.drop(self.config.keep_checkpoints)
         if self.accelerator.is_main_process:
-            self.best.bring_back(self.scorer.model)
-            adapt.save(self.scorer.model, self.scorer.chat, config)
-            inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
-            choice = {
-                "method": config.method,
-                "learning_rate": config.learning_rate,
-                "updates": self.total * config.updates,
-                "kept": self.total if self.best.score is None else self.best.step,
-                "precision": config.precision,
-            }
-            seconds, asked_for = time.monotonic() - self.started, (self.asked_for.command, self.asked_for.config)
-            told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
-            about: dict[str, Any] = {
-                "chosen": choice,
-                "told_apart": {"of": self.total, **self.state.differed},
-                "decoding": models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told),
-            }
-            runs.write(config.out, *asked_for, inputs, seconds, **about)
-            loop.drop(self.checkpoints, config.keep_checkpoints)
             for words in watching.alike(self.state, self.total, ended=True):
                 screen.say(words)
         loop.finish(self.accelerator)
-        return config.out
+
+    def _write(self) -> None:
+        config = self.config
+        self.best.bring_back(self.scorer.model)
+        adapt.save(self.scorer.model, self.scorer.chat, config)
+        choice = {
+            "method": config.method,
+            "learning_rate": config.learning_rate,
+            "updates": self.total * config.updates,
+            "kept": self.total if self.best.score is None else self.best.step,
+            "precision": config.precision,
+        }
+        told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
+        decoding = models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
+        self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed}, decoding=decoding)
 
 
 class JudgeError(RuntimeError):
@@ -329,7 +325,7 @@ def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any
 
 def begin(
     config: Options,
-    asked_for: Asked,
+    output: runs.Output,
     judge: Judge | None,
     critic: bool | None = None,
     critic_factor: float = 1.0,
@@ -339,7 +335,6 @@ def begin(
 
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
-    started = time.monotonic()
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     say = screen.say if accelerator.is_main_process else lambda words: None
     named, asked = experience.tried(config, judge is not None, say)
@@ -349,9 +344,9 @@ def begin(
     config = adapt.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
-    checkpoints = config.out / "checkpoints"
-    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + runs.sha256(config.records)}
-    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    folder = config.out / "checkpoints"
+    hashes = {"dialogues": runs.sha256(config.dialogues), "records": runs.sha256(config.records)}
+    checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
     reference = policy.reference(loaded.model, loaded.chat, config)
     model = policy.recomputing(adapt.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
@@ -381,21 +376,22 @@ def begin(
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
     wrapped, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
-    best = Best(checkpoints)
-    accelerator.register_for_checkpointing(state, best)
-    loop.save_only_what_is_trained(accelerator)
-    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    best = Best(folder)
+    held = Checkpoints(folder, accelerator, scorer, optimizer, (state, best))
+    step = held.load() if config.resume else 0
+    if accelerator.is_main_process:
+        adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)
-    accelerator.init_trackers(asked_for.command.replace("train ", "unveil-"), config=runs.plain(config))
+    accelerator.init_trackers(output.command.replace("train ", "unveil-"), config=runs.plain(config))
     wrapped.eval()  # as when it draws: with dropout the policy that is taught would be another one
     images = [d.image for d in asked.train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([asked.train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     run = Run(
-        asked_for, config, started, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
-        stream, iter(stream(todo)), log, state, best, total, step, generator,
+        output, config, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
+        stream, iter(stream(todo)), log, state, best, held, total, step, generator,
     )  # fmt: skip
     if step == 0 and asked.val and config.validate_every:
         run.validate()

@@ -22,7 +22,8 @@ from unveil.records import Dialogue, Kind, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
 from unveil.screen import progress
-from unveil.train import adapt, agreement, greedy, looking, loop, losses, means, questions
+from unveil.train import adapt, agreement, checkpoints, greedy, looking, loop, losses, means, questions
+from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 from unveil.train.greedy import Best
@@ -54,17 +55,25 @@ class SftConfig(adapt.Options):
 
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    asked, started = config, time.monotonic()
+    inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
+    with runs.output(config.out, "train sft", config, inputs, adapt.MODEL) as output:
+        if output:
+            train_on(config, output)
+    return config.out
+
+
+def train_on(config: SftConfig, output: runs.Output) -> None:
+    """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
     asked_val = answered(config)
     config = adapt.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device, teaches_form=True)
-    chat, checkpoints = loaded.chat, config.out / "checkpoints"
+    chat, folder = loaded.chat, config.out / "checkpoints"
     truth = runs.sha256(config.records) if config.records else ""
-    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.dialogues) + truth}
-    loop.claim(checkpoints, {**runs.plain(config), **made_of}, config.resume, config.restart, accelerator)
+    made_of = {"model": loaded.fingerprint, "dialogues": runs.sha256(config.dialogues), "records": truth}
+    checkpoints.claim(folder, config, made_of, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
     ends = epochs(len(train), config, accelerator)
@@ -76,10 +85,11 @@ def main(config: SftConfig) -> Path:
     agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
     looking.check(scorer, config)
     scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
-    best = Best(checkpoints)
-    accelerator.register_for_checkpointing(best)
-    loop.save_only_what_is_trained(accelerator)
-    step = loop.load_checkpoint(accelerator, checkpoints) if config.resume else 0
+    policy, best = accelerator.unwrap_model(scorer), Best(folder)
+    kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
+    step = kept.load() if config.resume else 0
+    if accelerator.is_main_process:
+        adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=runs.plain(config))
 
@@ -104,31 +114,28 @@ def main(config: SftConfig) -> Path:
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if asked_val and step in ends:
-                policy, batch = accelerator.unwrap_model(scorer), config.batch_size
+                answering = config.batch_size, config.max_new_tokens, config.seed
                 with accelerator.autocast():
-                    found = greedy.validate(policy, asked_val, stream, batch, config.max_new_tokens, config.seed)
+                    found = greedy.validate(policy, asked_val, stream, *answering)
                 log.write(step, **found)
                 best.offer(found.get("val_score"), step, policy.model, accelerator.is_main_process)
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
-                loop.save_checkpoint(accelerator, checkpoints, step)
+                kept.save(step)
 
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        policy = accelerator.unwrap_model(scorer)
+    def write() -> None:
         best.bring_back(policy.model)
         adapt.save(policy.model, chat, config)
-        inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
-        kept = total if best.score is None else best.step
-        choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total, "kept": kept}
-        choice["precision"] = config.precision
+        choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
+        choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
         about: dict[str, Any] = {"chosen": choice}
         if asked_val:
             told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
             about["decoding"] = models.decoding(chat, whole(policy.model).config, **told)
-        runs.write(config.out, "train sft", asked, inputs, time.monotonic() - started, **about)
-        loop.drop(checkpoints, config.keep_checkpoints)
+        output.write(**about)
+
+    kept.deliver(total, write)
+    kept.drop(config.keep_checkpoints)
     loop.finish(accelerator)
-    return config.out
 
 
 def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:

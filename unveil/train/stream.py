@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +18,15 @@ from unveil.pixels import ImageError
 from unveil.profiles import ModelError
 from unveil.records import Dialogue, image_path
 from unveil.rows import Encoded, Seen
+from unveil.syntax import View
 from unveil.train import loop
 from unveil.train.adapt import Options
 from unveil.train.engine import Scorer, whole
+from unveil.workers import end_with_parent
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
+LIGHT = 1024
+"""Bytes of an image that is kept without pixels, its tensors apart: its name and what holds it together (measured)."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Stream:
 
     An image is decoded and processed by one of ``workers`` processes ahead of its first batch (by this process if there
     are none) and kept. Where tower and projector are frozen, its pixels are let go once its features are known
-    (``features``). Pixels that are needed again and again stay up to ``cache_mb``; what finds no room then is decoded
-    anew for each batch. Raises ``ImageError``, ``ModelError`` and ``TrainingError`` with the id of the row that cannot
-    be used.
+    (``features``); what is left of it is kept, and counted. Pixels that are needed again and again stay up to
+    ``cache_mb``; what finds no room then is decoded anew for each batch. Raises ``ImageError``, ``ModelError`` and
+    ``TrainingError`` with the id of the row that cannot be used.
     """
 
     def __init__(self, scorer: Scorer, file: Path, config: Options):
@@ -54,6 +58,8 @@ class Stream:
         context = getattr(whole(scorer.model).config.get_text_config(), "max_position_embeddings", None)
         self.limit = config.max_length or min((n for n in (self.chat.longest, context) if n), default=None)
         self.kept: dict[Key, Seen] = {}
+        self.layouts: dict[Any, Seen] = {}
+        self.views: dict[View, View] = {}
 
     def __call__(
         self, batches: Iterable[Batch], dialogues: Callable[[Batch], Sequence[Dialogue]] = list
@@ -121,10 +127,18 @@ class Stream:
             return
         if self.features.holds(seen):
             self.room += seen.nbytes if key in self.kept else 0
-            self.kept[key] = seen.light()
+            self.kept[key] = light = self._shared(seen.light())
+            self.room -= light.nbytes + LIGHT
         elif key not in self.kept and seen.nbytes <= self.room:
             self.room -= seen.nbytes
             self.kept[key] = seen
+
+    def _shared(self, light: Seen) -> Seen:
+        """The same with the text, ids and view of the first image that has equal ones, as all of one size have."""
+        layout = light.text, tuple(light.block), tuple((key, tuple(ids)) for key, ids in light.types.items())
+        first = self.layouts.setdefault(layout, light)
+        view = self.views.setdefault(light.view, light.view)
+        return replace(light, text=first.text, block=first.block, types=first.types, view=view)
 
 
 @dataclass(frozen=True)
@@ -145,4 +159,5 @@ class _Images(Dataset):
 def _loader(chat: Chat, keys: Iterator[list[Key]], workers: int) -> Iterable[list[tuple[Key, Seen | ValueError]]]:
     """The pictures of each list, list after list; the lists are asked for some way ahead."""
     own = torch.Generator().manual_seed(0)  # else it draws from the one that dropout uses
-    return DataLoader(_Images(chat), batch_sampler=keys, collate_fn=list, num_workers=workers, generator=own)  # type: ignore[arg-type]
+    many = {"num_workers": workers, "worker_init_fn": end_with_parent}
+    return DataLoader(_Images(chat), batch_sampler=keys, collate_fn=list, generator=own, **many)  # type: ignore[arg-type]

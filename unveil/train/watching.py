@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil import pixels
+from unveil import files, pixels
 from unveil.records import image_path
 from unveil.train.experience import Experience, Options, Progress, Rewarded
 from unveil.train.rewards import Answered
 
+LOG = logging.getLogger(__name__)
 SAMPLES = "samples.jsonl"
 KEPT = 0.8
 """Share of a running mean that an update leaves."""
@@ -63,25 +65,25 @@ def alike(state: Progress, updates: int, ended: bool = False) -> list[str]:
 
 def sample(experience: Experience, worth: Rewarded, config: Options, step: int, count: int = 2) -> None:
     """Writes the best and the worst answer to some questions: samples.jsonl, and a picture of their boxes for each."""
-    folder = config.out / "samples"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (config.out / SAMPLES).open("a", encoding="utf-8") as out:
-        for q, dialogue in enumerate(experience.dialogues[:count]):
-            total_G = worth.totals_QG[q]
-            first = q * experience.answers
-            picks = {"best": int(total_G.argmax()), "worst": int(total_G.argmin())}
-            picture = folder / f"step-{step:06d}-{q}.png"
-            said = {name: worth.answered[first + g] for name, g in picks.items()}
+    for q, dialogue in enumerate(experience.dialogues[:count]):
+        total_G = worth.totals_QG[q]
+        first = q * experience.answers
+        picks = {"best": int(total_G.argmax()), "worst": int(total_G.argmin())}
+        picture = config.out / "samples" / f"step-{step:06d}-{q}.png"
+        said = {name: worth.answered[first + g] for name, g in picks.items()}
+        row = {
+            "step": step,
+            "id": dialogue.id,
+            "question": dialogue.question,
+            "picture": str(picture.relative_to(config.out)),
+            "rewards": [round(float(r), 4) for r in total_G],
+            **{name: experience.cases[first + g].text for name, g in picks.items()},
+        }
+        try:
             _draw(image_path(dialogue, config.dialogues), said, picture)
-            row = {
-                "step": step,
-                "id": dialogue.id,
-                "question": dialogue.question,
-                "picture": str(picture.relative_to(config.out)),
-                "rewards": [round(float(r), 4) for r in total_G],
-                **{name: experience.cases[first + g].text for name, g in picks.items()},
-            }
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            files.append(config.out / SAMPLES, json.dumps(row, ensure_ascii=False) + "\n")
+        except files.WriteError as error:
+            LOG.warning("%s; a sample of update %d is left out", error, step)
 
 
 _COLOURS = {"true": (64, 200, 96), "best": (86, 156, 255), "worst": (240, 80, 80)}
@@ -96,4 +98,5 @@ def _draw(path: Path, said: Mapping[str, Answered], out: Path) -> None:
     for name, found in boxes.items():
         for box in found:
             pen.rectangle([round(v) for v in box], outline=_COLOURS[name], width=max(1, min(image.size) // 128))
-    image.save(out)
+    with files.whole(out) as partial:
+        image.save(partial, "PNG")

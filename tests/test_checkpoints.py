@@ -1,0 +1,368 @@
+"""Checkpoints: exact, whole or absent, of one run, and nothing in them that runs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from bench.families import FAMILIES, loaded
+from unveil import files
+from unveil.train import checkpoints
+from unveil.train.checkpoints import Checkpoints, claim, found
+from unveil.train.experience import Progress
+from unveil.train.greedy import Best
+from unveil.train.loop import TrainingError
+
+
+def prepared(folder: Path, *remembered: Any, seed: int = 0) -> Checkpoints:
+    """The checkpoints of a small model that has taken one step, so that the optimiser has a state."""
+    torch.manual_seed(seed)
+    accelerator = Accelerator(cpu=True)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+    nn.init.zeros_(model[0].bias.requires_grad_(False))
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=0.1))
+    kept = Checkpoints(folder, accelerator, model, optimizer, remembered)
+    one_step(kept)
+    return kept
+
+
+def one_step(kept: Checkpoints) -> None:
+    kept.model(torch.ones(3, 4)).square().sum().backward()
+    kept.optimizer.step()
+    kept.optimizer.zero_grad()
+
+
+def state(kept: Checkpoints) -> list[list[float]]:
+    return [p.flatten().tolist() for p in kept.model.parameters() if p.requires_grad]
+
+
+def drawn() -> list[Any]:
+    """A draw of each generator, normal ones too: of a pair that is made the second one waits."""
+    numpy: Any = np.random
+    return [random.random(), random.gauss(), numpy.random(), numpy.standard_normal(), torch.rand(2).tolist()]
+
+
+def test_a_checkpoint_brings_back_weights_optimiser_and_generators(tmp_path: Path) -> None:
+    """Two more steps with dropout come out the same, from a model that was initialised otherwise."""
+    kept = prepared(tmp_path)
+    drawn()
+    kept.save(1)
+    after = drawn()
+    for _ in range(2):
+        one_step(kept)
+    other = prepared(tmp_path, seed=7)
+    drawn()
+    assert other.load() == 1
+    assert drawn() == after
+    for _ in range(2):
+        one_step(other)
+    assert state(other) == state(kept)
+
+
+def test_what_a_run_remembers_comes_back(tmp_path: Path) -> None:
+    """Floats to the bit, and what is not a number yet."""
+    progress, best = Progress(iou=0.1 + 0.2, kl=1 / 3, first={"length": 7.5}, differed={"total": 3}), Best(tmp_path)
+    prepared(tmp_path, progress, best).save(4)
+    again = Progress(), Best(tmp_path)
+    assert prepared(tmp_path, *again).load() == 4
+    assert again[0] == progress and (again[1].score, again[1].step) == (None, 0)
+
+
+def test_the_scaler_of_fp16_comes_back(tmp_path: Path) -> None:
+    kept = prepared(tmp_path)
+    scale = {"scale": 128.0, "growth_factor": 2.0, "backoff_factor": 0.5, "growth_interval": 7, "_growth_tracker": 5}
+    kept.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=128.0, growth_interval=7)
+    kept.accelerator.scaler.load_state_dict(scale)
+    kept.save(1)
+    other = prepared(tmp_path)
+    other.accelerator.scaler = torch.amp.GradScaler("cpu")
+    other.load()
+    assert other.accelerator.scaler.state_dict() == scale
+
+
+def test_frozen_weights_are_not_kept(tmp_path: Path) -> None:
+    saved = load_file(prepared(tmp_path).save(1) / "weights.safetensors")
+    assert saved.keys() == {"0.weight", "2.weight", "2.bias"}
+
+
+def test_no_checkpoint_is_step_nought(tmp_path: Path) -> None:
+    assert prepared(tmp_path).load() == 0
+
+
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+    kept = prepared(tmp_path)
+    for step in (2, 10, 9):
+        kept.save(step)
+    assert [p.name for p in found(tmp_path)] == ["step-0000009", "step-0000010"]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_checkpoint_without_its_last_file_does_not_count(tmp_path: Path) -> None:
+    """step.json is written last; a folder that a killed run has left is no checkpoint, nor in the way of the next."""
+    kept = prepared(tmp_path)
+    kept.save(4)
+    (tmp_path / "step-0000006.partial").mkdir()
+    (tmp_path / "step-0000006.partial" / "weights.safetensors").write_bytes(b"half")
+    (tmp_path / "step-0000008").mkdir()
+    assert [p.name for p in found(tmp_path)] == ["step-0000004"]
+    kept.save(6)
+    assert [p.name for p in found(tmp_path)] == ["step-0000004", "step-0000006"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import torch
+from accelerate import Accelerator
+from unveil.train.checkpoints import Checkpoints
+from unveil.train.loop import TrainingError
+folder, limit = Path(sys.argv[1]), int(sys.argv[2])
+accelerator = Accelerator(cpu=True)
+model = torch.nn.Linear(200, 100)
+model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
+model(torch.ones(1, 200)).sum().backward()
+optimizer.step()
+kept = Checkpoints(folder, accelerator, model, optimizer)
+if "first" in sys.argv:
+    kept.save(1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    kept.save(2)
+except TrainingError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "last", "what"),
+    [
+        (40_000, "first", "--resume goes on from step-0000001"),
+        (100_000, "first", "--resume goes on from step-0000001"),
+        (40_000, "none", "there is no checkpoint yet"),
+    ],
+)
+def test_files_that_the_system_refuses_to_write(limit: int, last: str, what: str, tmp_path: Path) -> None:
+    """A true write error of the system, by a limit on the size of a file.
+
+    A layer of 200 x 100 float32 takes 80 kB, which 40 kB stop; the optimiser's two moments take 160 kB, which 100 kB
+    stop.
+    """
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), str(limit), last]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    why = f"{tmp_path}/step-0000002: larger than a file may be here"
+    assert done.stdout.strip() == f"checkpoint step-0000002 could not be written: {why}; {what}", done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == (["step-0000001"] if last == "first" else [])
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY, "only the other process was limited"
+
+
+class Trap:
+    """Leaves a mark when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path(Trap.mark),)
+
+    mark = ""
+
+
+def test_nothing_in_a_checkpoint_can_run(tmp_path: Path) -> None:
+    """Whatever file of it is a pickle ends in one message, and the pickle is not opened."""
+    kept = prepared(tmp_path / "checkpoints", Progress())
+    Trap.mark = str(tmp_path / "sprung")
+    folder = kept.save(1)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["optimizer.safetensors", "random-0.safetensors", "step.json", "weights.safetensors"]
+    for name in [*names, "custom_checkpoint_0.pkl"]:
+        whole = (folder / name).read_bytes() if name in names else b""
+        (folder / name).write_bytes(pickle.dumps(Trap()))
+        if whole:
+            with pytest.raises(TrainingError, match=r"(?s)step-0000001.* cannot be taken up .*--restart"):
+                kept.load()
+            (folder / name).write_bytes(whole)
+        else:
+            assert kept.load() == 1
+    assert not Path(Trap.mark).exists()
+
+
+def without(file: Path, *names: str) -> None:
+    save_file({name: value for name, value in load_file(file).items() if name not in names}, file)
+
+
+DAMAGES = {
+    "a file is gone": lambda at: (at / "random-0.safetensors").unlink(),
+    "cut": lambda at: (at / "optimizer.safetensors").write_bytes((at / "optimizer.safetensors").read_bytes()[:-9]),
+    "a weight is lacking": lambda at: without(at / "weights.safetensors", "0.weight"),
+    "a generator is lacking": lambda at: without(at / "random-0.safetensors", "numpy"),
+    "a weight of another shape": lambda at: save_file(
+        load_file(at / "weights.safetensors") | {"0.weight": torch.zeros(1, 4)}, at / "weights.safetensors"
+    ),
+    "moments of nothing": lambda at: save_file({"7.weight/exp_avg": torch.zeros(1)}, at / "optimizer.safetensors"),
+    "no number": lambda at: (at / "step.json").write_text('{"step": "many", "remembered": {}}'),
+    "no object": lambda at: (at / "step.json").write_text("[1]"),
+    "no json": lambda at: (at / "step.json").write_text("{"),
+    "not UTF-8": lambda at: (at / "step.json").write_bytes(b"\xff\xfe\x00"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_one_message(damage: str, tmp_path: Path) -> None:
+    """It says what to do, and what is left to go on from; then that can be gone on from."""
+    kept = prepared(tmp_path)
+    kept.save(1)
+    folder = kept.save(2)
+    DAMAGES[damage](folder)
+    with pytest.raises(TrainingError, match=r"step-0000002 cannot be taken up \(.+\): remove it to go on from step-0"):
+        kept.load()
+    for file in folder.iterdir():
+        file.unlink()
+    assert kept.load() == 1
+
+
+def test_a_checkpoint_that_lacks_what_is_remembered_now_is_refused(tmp_path: Path) -> None:
+    """Such as one of another version."""
+    prepared(tmp_path).save(1)
+    with pytest.raises(TrainingError, match=r"step-0000001 cannot be taken up .*: begin anew with --restart"):
+        prepared(tmp_path, Best(tmp_path)).load()
+
+
+def test_tied_weights_stay_tied() -> None:
+    """See ``test_sft``: the runs that are killed and resumed there have their head tied to the embeddings."""
+    model = loaded("llava_siglip").model
+    assert model.lm_head.weight.data_ptr() == model.model.language_model.embed_tokens.weight.data_ptr()
+
+
+def test_tied_weights_survive_a_checkpoint(tmp_path: Path) -> None:
+    model, _ = FAMILIES["llava_siglip"]()
+    accelerator = Accelerator(cpu=True)
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
+    before = {n: p.clone() for n, p in model.state_dict().items()}
+    kept = Checkpoints(tmp_path, accelerator, model, optimizer)
+    kept.save(1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1)
+    kept.load()
+    assert all(torch.equal(p, before[n]) for n, p in model.state_dict().items())
+    assert model.lm_head.weight is model.model.language_model.embed_tokens.weight
+
+
+# ------------------------------------------------------------------------------------------------------- whose it is
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run's settings."""
+
+    seed: int = 0
+    rate: float = 0.1
+    resume: bool = False
+    restart: bool = False
+
+
+def test_claim_keeps_runs_apart(tmp_path: Path) -> None:
+    """A new folder is taken; one with checkpoints only by the same run; ``resume`` and the like make no difference."""
+    kept, first = prepared(tmp_path), Config()
+    resumed = replace(first, resume=True)
+
+    def claims(config: Config, data: str = "aa") -> None:
+        claim(tmp_path, config, {"data": data}, kept.accelerator)
+
+    claims(first)
+    claims(Config(seed=1))
+    about = json.loads((tmp_path / "config.json").read_text())
+    assert about == {"seed": 1, "rate": 0.1, "processes": 1, "made_of": {"data": "aa"}}
+    claims(first)
+    kept.save(1)
+    with pytest.raises(TrainingError, match="--resume, or throw them away with --restart"):
+        claims(first)
+    with pytest.raises(TrainingError, match=r"\(seed 0 -> 3; rate 0.1 -> 0.2; data changed since\): --restart"):
+        claims(replace(resumed, seed=3, rate=0.2), "bb")
+    for restart in (False, True):  # that begins anew only where it is another run
+        claims(replace(resumed, restart=restart))
+        assert found(tmp_path)
+    claims(replace(resumed, seed=9, restart=True))
+    assert not found(tmp_path)
+    kept.save(1)
+    claims(Config(seed=9, restart=True))
+    assert not found(tmp_path)
+
+
+def test_claim_is_for_the_same_number_of_processes(tmp_path: Path) -> None:
+    """The batches are dealt out otherwise; only the main process writes, and all wait for it."""
+    kept = prepared(tmp_path)
+    waited: list[int] = []
+    one, two = (
+        SimpleNamespace(
+            num_processes=2, is_main_process=rank == 0, wait_for_everyone=lambda rank=rank: waited.append(rank)
+        )
+        for rank in (0, 1)
+    )
+    claim(tmp_path / "of two", Config(), {}, two)  # type: ignore[arg-type]
+    assert not (tmp_path / "of two").exists() and waited == [1]
+    claim(tmp_path, Config(), {}, kept.accelerator)
+    kept.save(1)
+    with pytest.raises(TrainingError, match=r"processes 1 -> 2\): --restart begins anew"):
+        claim(tmp_path, Config(resume=True), {}, one)  # type: ignore[arg-type]
+
+
+def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
+    kept = prepared(tmp_path)
+    for damaged in ("{", "[]", "\x00"):
+        (tmp_path / "config.json").write_text(damaged)
+        with pytest.raises(TrainingError, match=r"config\.json is damaged"):
+            claim(tmp_path, Config(), {}, kept.accelerator)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_checkpoints_go_when_the_run_has_ended(keep: bool, tmp_path: Path) -> None:
+    kept = prepared(tmp_path / "checkpoints")
+    kept.save(1)
+    kept.drop(keep)
+    assert kept.folder.exists() == keep
+
+
+# ----------------------------------------------------------------------------------------------------------- the end
+
+
+def full(*_: Any) -> None:
+    raise files.WriteError("out: the disk is full")
+
+
+def test_what_cannot_be_written_at_the_end_is_kept(tmp_path: Path) -> None:
+    """And goes on to be written, with no update left to make."""
+    kept = prepared(tmp_path)
+    trained = state(kept)
+
+    with pytest.raises(TrainingError, match=r"^out: the disk is full; step-0000007 keeps what was trained: with --res"):
+        kept.deliver(7, full)
+    other = prepared(tmp_path, seed=3)
+    assert other.load() == 7 and state(other) == trained
+    written: list[int] = []
+    other.deliver(7, lambda: written.append(1))
+    assert written == [1]
+
+
+def test_where_no_checkpoint_fits_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = prepared(tmp_path)
+    kept.save(5)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    words = (
+        r"^out: the disk is full; checkpoint step-0000007 could not be written: .*; --resume goes on from step-0000005$"
+    )
+    with pytest.raises(TrainingError, match=words):
+        kept.deliver(7, full)

@@ -1,0 +1,113 @@
+"""COCO: ids by value, boxes that outlive their masks; and a lost box never makes an image a true negative."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotated import coco, draw, run
+
+BOX = {"category_id": 0, "bbox": [4, 2, 16, 10]}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw(tmp_path / "data/a.png")
+    draw(tmp_path / "data/b.png", seed=1)
+    return tmp_path / "data"
+
+
+def two(ids: tuple[Any, Any], *annotations: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    images = [{"id": key, "file_name": f"{name}.png"} for key, name in zip(ids, "ab", strict=True)]
+    return coco() | {"images": images, "annotations": list(annotations)} | changes
+
+
+def read(
+    data: Path, content: Any, **options: Any
+) -> tuple[dict[str, tuple[int, str]], list[dict[str, Any]], list[str]]:
+    """Number of findings and completeness of each image, what was rejected, and the notes."""
+    (data / "l.json").write_text(json.dumps(content))
+    summary, records, rejected = run(data.parent, "coco", **options)
+    return {Path(r.image).stem: (len(r.findings), r.completeness) for r in records}, rejected, list(summary.notes)
+
+
+@pytest.mark.parametrize(
+    ("listed", "meant"),
+    [(1, "1"), (1, 1.0), ("1", 1), ("1.0", 1), (1.0, "1"), ("01", "01"), ("01", 1), (1, "001"), ("a7", " a7 "),
+     ("2f1e-9", "2f1e-9")],
+)  # fmt: skip
+def test_ids_are_compared_by_value(listed: Any, meant: Any, data: Path) -> None:
+    content = two((listed, "other"), BOX | {"image_id": meant})
+    assert read(data, content)[:2] == ({"a": (1, "exhaustive"), "b": (0, "exhaustive")}, [])
+
+
+def test_an_id_with_a_zero_is_another_one_beside_that_without(data: Path) -> None:
+    """01 is b's; 001 may mean either of the two."""
+    content = two((1, "01"), BOX | {"image_id": "01"})
+    assert read(data, content)[:2] == ({"a": (0, "exhaustive"), "b": (1, "exhaustive")}, [])
+    found, rejected, _ = read(data, two((1, "01"), BOX | {"image_id": "001"}))
+    assert found == {"a": (0, "partial"), "b": (0, "partial")} and "not listed" in rejected[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        two((1, 2), BOX | {"image_id": 9}),
+        two((1, 2), BOX),
+        two((1, 2), BOX | {"image_id": None}),
+        two((1, 2), BOX | {"image_id": [1]}),
+        two((1, 2), segment_info=[BOX | {"image_id": 1}]),
+        two((1, 2), BOX | {"image_id": 1, "category_id": 9}, BOX | {"image_id": 2, "bbox": [0, 0, 99, 99]}),
+        two((1, 2), BOX | {"image_id": 1}, BOX | {"image_id": 2}, categories=[]),
+        two((1, 2), BOX | {"image_id": 1}, BOX | {"image_id": 2}, categories=[{"id": 0, "name": "__background__"}]),
+        two((1, 2), BOX | {"image_id": 1, "bbox": None}, BOX | {"image_id": 2, "bbox": "4 2 16 10"}),
+    ],
+    ids=["unlisted", "without", "null", "list", "other key", "bad", "no names", "background", "no box"],
+)
+def test_a_lost_box_leaves_no_negative(content: dict[str, Any], data: Path) -> None:
+    found, rejected, _ = read(data, content)
+    assert found == {"a": (0, "partial"), "b": (0, "partial")} and rejected
+
+
+def test_an_image_that_another_file_rejects_is_no_negative(data: Path) -> None:
+    """Whole files that cannot be used count too: one with a list of images that is none, one that is cut off."""
+    (data / "more.json").write_text(json.dumps(two((1, 2), BOX | {"image_id": 1}, categories="none")))
+    assert read(data, two((1, 2)))[0] == {"a": (0, "partial"), "b": (0, "partial")}
+    (data / "more.json").write_text(json.dumps(two((1, 2), BOX | {"image_id": 1}))[:-9])
+    assert read(data, two((1, 2)))[0] == {"a": (0, "partial"), "b": (0, "partial")}
+
+
+def test_an_image_that_is_listed_twice_is_joined(data: Path) -> None:
+    """In one file under two ids, or in two files: the findings are united; where they differ neither is complete."""
+    content = two((1, 2), BOX | {"image_id": 1})
+    twice = content | {"images": [*content["images"], {"id": 3, "file_name": "a.png"}]}
+    found, rejected, notes = read(data, twice)
+    assert (found, rejected) == ({"a": (1, "partial"), "b": (0, "exhaustive")}, [])
+    assert any("annotated in several places, which differ" in note for note in notes)
+    (data / "more.json").write_text(json.dumps(content))
+    assert read(data, content)[0] == {"a": (1, "exhaustive"), "b": (0, "exhaustive")}
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "mask", "said"),
+    [
+        ([[4, 2, 20, 2]], False, "three or more"),
+        ([4, 2, 20, 2, 20, 12], True, ""),
+        ([[[4, 2], [20, 2], [20, 12]]], False, "number"),
+        ([[4, 2], [20, 2], [20, 12]], True, ""),
+        ([[4, -3, 20, -3, 20, 12]], True, ""),
+        ([[4, -300, 20, 2, 20, 12]], False, "outside"),
+        ({"size": [40, 20], "counts": [800]}, False, "size"),
+        ({"counts": [800]}, False, "size"),
+        ("x", False, "size"),
+        ([["a", 2, 20, 2, 20, 12]], False, "number"),
+    ],
+)
+def test_a_bad_mask_costs_no_box(segmentation: Any, mask: bool, said: str, data: Path) -> None:
+    (data / "l.json").write_text(json.dumps(two((1, 2), BOX | {"image_id": 1, "segmentation": segmentation})))
+    summary, (a, _), rejected = run(data.parent, "coco")
+    assert (a.completeness, rejected) == ("exhaustive", [])
+    assert [(f.box, f.mask is not None) for f in a.findings] == [((4, 2, 20, 12), mask)]
+    assert any("mask of an annotation is no good" in note and said in note for note in summary.notes) is not mask

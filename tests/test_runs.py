@@ -1,0 +1,272 @@
+"""What stands beside an output: by it a command knows what is there already, and writes over nothing unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from unveil import runs
+from unveil.runs import OutputError, digest, output
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Options within options."""
+
+    expert: str = "rules"
+    concurrency: int = 8
+
+
+@dataclass(frozen=True)
+class Config:
+    """A command's options."""
+
+    read: Path
+    out: Path
+    epochs: float = 1.0
+    names: tuple[str, ...] = ()
+    restart: bool = False
+    workers: int = 0
+    asked: Asked = field(default_factory=Asked)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "records.jsonl").write_text("records")
+    return Config(tmp_path / "records.jsonl", tmp_path / "made" / "out.jsonl")
+
+
+def make(config: Config, text: str = "made", command: str = "curate", derived: bool = False) -> bool:
+    """Whether there was anything to do."""
+    with output(config.out, command, config, [config.read], derived=derived) as made:
+        if made is None:
+            return False
+        config.out.write_text(text)
+        made.write(kept=3)
+    return True
+
+
+def left(config: Config) -> set[str]:
+    return {p.name for p in config.out.parent.iterdir()}
+
+
+def test_an_output_is_made_once(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make(config) and not make(config, "again")
+    assert config.out.read_text() == "made" and "is there already" in " ".join(capsys.readouterr().err.split())
+    about = json.loads((config.out.parent / "out.jsonl.run.json").read_text())
+    assert about["kept"] == 3 and about["config"]["epochs"] == 1.0 and about["finished"] and "seconds" in about
+    assert about["inputs"] == {str(config.read): runs.sha256(config.read)}
+    assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
+
+
+def test_other_settings_are_refused_by_their_names(config: Config) -> None:
+    make(config)
+    other = replace(config, epochs=2.0, names=("a", "b"), asked=Asked("local:x"))
+    words = (
+        r"out.jsonl was made with other settings \(epochs 1 -> 2; names none -> a,b; asked.expert rules -> local:x\)"
+    )
+    with pytest.raises(OutputError, match=words + ": --restart writes over it, or name another output"):
+        make(other, "other")
+    assert config.out.read_text() == "made" and not make(config)
+    assert make(replace(other, restart=True), "other") and config.out.read_text() == "other"
+    assert not make(other)
+
+
+def test_what_changes_nothing_of_the_output_is_no_other_setting(config: Config) -> None:
+    make(config)
+    assert not make(replace(config, workers=4, asked=Asked(concurrency=1)))
+
+
+def test_a_changed_input_is_refused(config: Config) -> None:
+    make(config)
+    config.read.write_text("more")
+    with pytest.raises(OutputError, match=r"other settings \(read changed since\)"):
+        make(config)
+    assert make(config, "new", derived=True) is True, "what is derived follows its inputs"
+
+
+def test_the_same_content_at_another_path_is_the_same_input(config: Config, tmp_path: Path) -> None:
+    make(config)
+    (tmp_path / "copy.jsonl").write_text("records")
+    assert not make(replace(config, read=tmp_path / "copy.jsonl"))
+    (tmp_path / "copy.jsonl").write_text("others")
+    with pytest.raises(OutputError, match=r"read .*records.jsonl -> .*copy.jsonl"):
+        make(replace(config, read=tmp_path / "copy.jsonl"))
+
+
+def test_an_input_that_no_option_names(config: Config, tmp_path: Path) -> None:
+    """Such as what the training of a model has left, which is named by its folder."""
+    trained = tmp_path / "run.json"
+    trained.write_text("1")
+    with output(config.out, "predict", config, [config.read, trained]) as made:
+        assert made
+        config.out.write_text("x")
+        made.write()
+    trained.write_text("2")
+    again = output(config.out, "predict", config, [config.read, trained])
+    with pytest.raises(OutputError, match=r"run\.json changed since"), again:
+        pass
+
+
+def test_what_nothing_is_known_of_is_not_written_over(config: Config) -> None:
+    config.out.parent.mkdir()
+    config.out.write_text("mine")
+    with pytest.raises(OutputError, match=r"already, and no out\.jsonl\.run\.json says what made it: --restart"):
+        make(config)
+    assert config.out.read_text() == "mine"
+    (config.out.parent / "out.jsonl.run.json").write_text('{"of": "another program"}')
+    with pytest.raises(OutputError, match="says what made it"):
+        make(config)
+    assert make(replace(config, restart=True))
+
+
+def test_another_command_is_refused(config: Config) -> None:
+    make(config)
+    with pytest.raises(OutputError, match="command curate -> predict"):
+        make(config, command="predict")
+
+
+def test_an_output_that_is_also_read(config: Config) -> None:
+    with pytest.raises(OutputError, match="is what is read: name another output"):
+        make(replace(config, out=config.read, restart=True))
+    assert config.read.read_text() == "records"
+
+
+def test_a_failure_leaves_everything_as_it_was(config: Config) -> None:
+    with pytest.raises(KeyError), output(config.out, "curate", config, [config.read]):
+        raise KeyError
+    assert not config.out.parent.exists()
+    make(config)
+    again = replace(config, epochs=2.0, restart=True)
+    with pytest.raises(KeyError), output(config.out, "curate", again, [config.read]):
+        raise KeyError
+    assert not make(config), "the old output is still known by its settings"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from test_runs import Config, output
+config = Config(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[4]), restart=sys.argv[5] == "True")
+with output(config.out, "curate", config, [config.read]) as made:
+    if sys.argv[3] == "hold":
+        print("held", flush=True)
+        sys.stdin.read()
+    config.out.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def process(config: Config, how: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(config.read),
+        str(config.out),
+        how,
+        str(config.epochs),
+        str(config.restart),
+    ]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+
+
+def test_a_killed_command_goes_on_and_another_is_refused(config: Config) -> None:
+    """It was killed between its output and its run.json."""
+    with process(config, "kill"):
+        pass
+    assert left(config) == {"out.jsonl", ".out.jsonl.begun.json", ".out.jsonl.lock"}
+    with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 1 -> 2\)"):
+        make(replace(config, epochs=2.0))
+    assert make(config) and config.out.read_text() == "made"
+    assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
+
+
+def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None:
+    """Whose output lies there nobody knows: the one who made it before is not believed."""
+    make(config)
+    with process(replace(config, epochs=2.0, restart=True), "kill"):
+        pass
+    assert (config.out.parent / "out.jsonl.run.json").is_file() and config.out.read_text() == "half"
+    with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 2 -> 1\)"):
+        make(config)
+    assert not runs.is_current(config.out, "curate", config, [config.read])
+    assert make(replace(config, epochs=2.0))
+
+
+def test_two_processes_do_not_make_the_same(config: Config) -> None:
+    """The second is told who the first is; when that is killed nothing is in the way."""
+    with process(config, "hold") as first:
+        assert first.stdout and first.stdout.readline() == "held\n"
+        with pytest.raises(OutputError, match=rf"out.jsonl is being made by process {first.pid} on .+: wait for it"):
+            make(config)
+        with pytest.raises(OutputError, match="is being made by"):
+            make(replace(config, restart=True))
+        assert make(replace(config, out=config.out.with_name("other.jsonl"))), "another output is free"
+        first.kill()
+    assert make(config)
+
+
+def test_processes_that_work_together_share_an_output(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one holds the lock and writes; the others neither."""
+    with output(config.out, "curate", config, [config.read]):
+        monkeypatch.setenv("RANK", "1")
+        with output(config.out, "curate", config, [config.read]) as other:
+            assert other is not None
+        assert ".out.jsonl.begun.json" in left(config)
+
+
+def test_a_folder_is_known_by_what_is_made_in_it(config: Config, tmp_path: Path) -> None:
+    """What else lies there is in nobody's way."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "pairs.jsonl").write_text("")
+    (folder / "weights.12-ab.partial").write_text("half, by a killed process")
+    for there in (False, True):
+        with output(folder, "train", config, [config.read], ("weights",)) as made:
+            assert (made is None) == there
+            if made:
+                (folder / "weights").write_text("w")
+                made.write()
+    assert {p.name for p in folder.iterdir()} == {"pairs.jsonl", "weights", "run.json"}
+    (folder / "weights").unlink()
+    with output(folder, "train", config, [config.read], ("weights",)) as made:
+        assert made, "it is made again where it is gone"
+
+
+def test_the_digest_of_a_folder(tmp_path: Path) -> None:
+    """Names, sizes and what annotates; not what was made there by a command, nor hidden files."""
+    data = tmp_path / "data"
+    (data / "a").mkdir(parents=True)
+    (data / "a" / "labels.csv").write_text("a,1\n")
+    (data / "a" / "x.png").write_bytes(b"123")
+    first = digest(data)
+    (data / "out").mkdir()
+    for made in ("out/run.json", "out/records.jsonl", "d.jsonl", "d.jsonl.run.json", ".d.jsonl.lock"):
+        (data / made).write_text("{}")
+    (data / "a" / "again").symlink_to(data)
+    os.mkfifo(data / "a" / ".pipe")
+    assert digest(data) == first
+    (data / "a" / "labels.csv").write_text("a,2\n")
+    second = digest(data)
+    assert second != first, "the same size, another label"
+    (data / "a" / "x.png").write_bytes(b"1234")
+    assert digest(data) not in (first, second)
+    os.mkfifo(data / "a" / "x.csv")
+    digest(data)
+    assert digest(tmp_path / "nowhere") == "missing"
+
+
+def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Config) -> None:
+    calls: list[int] = []
+    make(config)
+    for asked in (config, replace(config, restart=True), replace(config, restart=True, epochs=2.0)):
+        runs.stage(asked.out, "curate", asked, [asked.read], lambda: calls.append(1))
+    assert calls == [1]

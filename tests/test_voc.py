@@ -1,0 +1,74 @@
+"""VOC: whose an XML file is; objects wherever they stand; and a lost box never makes an image a true negative."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from annotated import BOXES, draw, run, xml
+
+BOX = BOXES[:1]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw(tmp_path / "data/a.png")
+    draw(tmp_path / "data/b.png", seed=1)
+    return tmp_path / "data"
+
+
+def read(data: Path, **texts: str) -> tuple[dict[str, tuple[list[str], str]], list[str], list[str]]:
+    """Labels and completeness of each image, the reasons of what was rejected, and the notes."""
+    for name, text in texts.items():
+        (data / f"{name}.xml").write_text(text)
+    summary, records, rejected = run(data.parent, "voc")
+    found = {Path(r.image).stem: ([f.label for f in r.findings], r.completeness) for r in records}
+    return found, [r["reason"] for r in rejected], list(summary.notes)
+
+
+def test_a_name_that_was_left_behind(data: Path) -> None:
+    """a.xml was copied with its image: it still says b.png, which has an XML file of its own."""
+    found, rejected, notes = read(data, a=xml("b.png", [("x", BOX[0][1])]), b=xml("b.png", [("y", BOX[0][1])]))
+    assert found == {"a": (["x"], "exhaustive"), "b": (["y"], "exhaustive")} and rejected == []
+    assert any("mean two images" in note for note in notes)
+
+
+@pytest.mark.parametrize("written", ["/home/me/a.png", "../x/a.png", "C:\\x\\a.png", "gone.png", "", "/data/gone.jpg"])
+def test_paths_of_other_disks(written: str, data: Path) -> None:
+    found, rejected, _ = read(data, a=xml(written, BOX), b=xml("b.png", []))
+    assert found == {"a": (["nodule"], "exhaustive"), "b": ([], "exhaustive")} and rejected == []
+
+
+@pytest.mark.parametrize(
+    ("change", "labels"),
+    [
+        (lambda text: text.replace("<object>", "<objects><object>").replace("</object>", "</object></objects>"), True),
+        (lambda text: text.replace("object", "OBJECT").replace("bndbox", "BndBox").replace("name>", "Name>"), True),
+        (lambda text: f"<set>{text}</set>", True),
+        (lambda text: text.replace("<annotation", '<annotation xmlns="http://x"'), True),
+        (lambda text: text.replace("object", "item"), False),
+        (lambda text: text.replace("bndbox", "bbox"), False),
+        (lambda text: text.replace("xmin", "left"), False),
+        (lambda text: text.replace("annotation", "page"), False),
+        (lambda text: text[:-20], False),
+    ],
+    ids=["nested", "capitals", "wrapped", "namespace", "item", "bbox", "left", "root", "cut"],
+)
+def test_objects_are_found_or_the_image_is_no_negative(change, labels: bool, data: Path) -> None:  # type: ignore[no-untyped-def]
+    found, rejected, _ = read(data, a=change(xml("a.png", BOX)), b=xml("b.png", []))
+    if labels:
+        assert found["a"] == (["nodule"], "exhaustive") and rejected == []
+    else:
+        assert found.get("a", ([], "partial")) == ([], "partial") and rejected
+    assert found["b"] == ([], "exhaustive")
+
+
+def test_two_files_of_one_image_are_joined(data: Path) -> None:
+    (data / "more").mkdir()
+    (data / "more/a.xml").write_text(xml("a.png", BOX))
+    found, rejected, _ = read(data, a=xml("a.png", []), b=xml("b.png", []))
+    assert found == {"a": (["nodule"], "partial"), "b": ([], "exhaustive")} and rejected == []
+    (data / "more/x.xml").write_text(xml("a.png", BOX)[:-9])
+    (data / "more/a.xml").unlink()
+    found, rejected, _ = read(data)
+    assert found["a"] == ([], "partial") and "not readable as XML" in rejected[0]
