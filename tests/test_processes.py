@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import write_both
+from conftest import records_in, write_both
 from test_reinforce import lines
 
 from unveil import cli
+from unveil.curate.mau import Rules, mau
+from unveil.records import write_jsonl
 from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.
@@ -109,3 +112,24 @@ def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkey
     assert cli.main(words("stopped")) == 0
     assert (tmp_path / "stopped" / "p.jsonl").read_bytes() == alone
     assert not list((tmp_path / "stopped").glob("*.unfinished*"))
+
+
+def test_processes_share_the_images_that_are_looked_at(tiny_folder: Path, tmp_path: Path) -> None:
+    """Five abnormal images, three and two of them: the maps are those of one process, in its order."""
+    records = [replace(r, split="test" if r.boxed else "train") for r in records_in(tmp_path, 7)]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    (tmp_path / "run.py").write_text("import sys\nfrom unveil.cli import main\nsys.exit(main(sys.argv[1:]))\n")
+
+    def words(out: str) -> list[str]:
+        given = {"records": "records.jsonl", "dialogues": "dialogues.jsonl", "out": out}
+        files = [word for name, file in given.items() for word in (f"--{name}", str(tmp_path / file))]
+        return ["looks", *files, "--model", str(tiny_folder), "--name", "m"]
+
+    assert cli.main(words("alone.jsonl")) == 0
+    together = launched(tmp_path / "run.py", words("together.jsonl"))
+    assert together.returncode == 0, together.stderr
+    alone = (tmp_path / "alone.jsonl").read_bytes()
+    assert len(alone.splitlines()) == 5 and (tmp_path / "together.jsonl").read_bytes() == alone
+    assert "looks  3/3" in together.stderr, "of the first process"
+    assert not list(tmp_path.glob("*.unfinished*"))

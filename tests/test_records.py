@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import tempfile
 from collections import Counter
@@ -232,9 +233,12 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
         list(read_jsonl(path, Record))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"none\.jsonl: no such file"):
-        list(read_jsonl(tmp_path / "none.jsonl", Record))
+def test_a_missing_file_is_named_and_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would keep the reader waiting for ever."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for name in ("none.jsonl", "pipe.jsonl"):
+        with pytest.raises(RecordError, match=f"{name}: no such file, or not a regular one"):
+            list(read_jsonl(tmp_path / name, Record))
 
 
 @pytest.mark.parametrize("before", [None, "old\n"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from conftest import SIZES, dialogue, draw
 from killing import run_and_kill
 from safetensors.torch import load_file
@@ -256,6 +256,24 @@ def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.Mo
     assert adapt.resolved(replace(open_, method="full"), **rates).learning_rate == 0.1
     assert adapt.resolved(replace(open_, learning_rate=3.0), **rates).learning_rate == 3.0
     assert adapt.resolved(replace(open_, train_projector=True), **rates).train_projector is True
+
+
+@pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM])
+def test_shared_out_weights_are_refused_however_they_were_asked_for(
+    kind: DistributedType, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of accelerate's or a plugin tells its state only: the run ends before a model is read or written."""
+
+    def told(*given: Any) -> Accelerator:
+        made = usual(*given)
+        made.state.distributed_type = kind
+        return made
+
+    usual = loop.accelerator
+    monkeypatch.setattr(loop, "accelerator", told)
+    with pytest.raises(TrainingError, match=f"{kind.value} is not supported yet: let every process hold the whole"):
+        sft.main(replace(base, model="no/such/model"))
+    assert not list(base.out.glob("*.safetensors"))
 
 
 @pytest.mark.parametrize(

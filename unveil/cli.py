@@ -298,7 +298,7 @@ def unknown(words: Sequence[str]) -> str:
 def _saved(kind: type, path: Path, name: str) -> Any:
     """The configuration that an earlier run has left in its run.json."""
     if not path.is_file():
-        raise records.RecordError(f"{path}: no such file")
+        raise records.RecordError(f"{path}: no such file, or not a regular one")
     wanted = "--config takes the one that lies beside what a run has made"
     try:
         about = parse_json(path.read_bytes())

@@ -310,7 +310,7 @@ def each_line(
     """
     path = Path(path)
     if not path.is_file():
-        raise RecordError(f"{path}: no such file")
+        raise RecordError(f"{path}: no such file, or not a regular one")
     with path.open("rb") as file:
         first = True
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
