@@ -135,6 +135,14 @@ def test_nothing_dangerous_is_called(call: str) -> None:
             assert not re.search(call, line.replace(".eval()", "")), f"{path.name}: {line.strip()}"
 
 
+def test_files_are_written_whole_or_not_at_all() -> None:
+    """By ``files``, or into a partial file that takes the place of another in the end."""
+    direct = re.compile(r"""(?<!files)\.write_(text|bytes)\(|(?<!fd)open\([^)]*["'][wx]b?["']""")
+    for path in set(SOURCES) - {PACKAGE / "files.py"}:
+        for line in path.read_text().splitlines():
+            assert "partial" in line or not direct.search(line), f"{path.name}: {line.strip()}"
+
+
 def documents() -> str:
     return "\n".join(p.read_text() for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
 

@@ -1,6 +1,7 @@
 """Readers: the boxes that went in come out, in every format; what is wrong is set aside with file, row and reason."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -210,11 +211,32 @@ def test_coco_ids_that_stand_twice(data: Path) -> None:
     assert [r["reason"] for r in rejected] == ["image: image id 7 stands 2 times"] * 2
 
 
-def test_coco_damaged_file_is_rejected_and_the_others_are_read(data: Path) -> None:
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        (json.dumps(coco())[:-5], "not JSON"),
+        (json.dumps(coco()).replace('"width": 40', '"width": ' + "9" * 5000, 1), "a number of thousands of digits"),
+        (json.dumps(coco())[:-1] + ', "x": ' + "[" * 10_000 + "]" * 10_000 + "}", "nested more than 64 deep"),
+    ],
+    ids=["cut", "digits", "deep"],
+)
+def test_coco_damaged_file_is_rejected_and_the_others_are_read(spoilt: str, reason: str, data: Path) -> None:
     write_coco(data)
-    (data / "annotations/val.json").write_text(json.dumps(coco())[:-5])
+    (data / "annotations/val.json").write_text(spoilt)
     summary, _, rejected = run(data.parent, "coco")
-    assert summary.records == 2 and "not usable as COCO" in rejected[0]["reason"]
+    assert summary.records == 2 and [r["file"] for r in rejected] == ["annotations/val.json"]
+    assert "not usable as COCO" in rejected[0]["reason"] and reason in rejected[0]["reason"]
+
+
+def test_coco_name_with_half_a_character_costs_its_own_rows_only(data: Path) -> None:
+    """What is written holds no such name, since no file in UTF-8 can."""
+    write_coco(data)
+    content = coco()
+    content["categories"][0]["name"] = "half \ud800"
+    (data / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    _, records, rejected = run(data.parent, "coco", allow_rejected=1.0)
+    assert [(f.label, r.completeness) for r in records for f in r.findings] == [("mass", "partial")]
+    assert len(records) == 2 and r"half \ud800" in rejected[0]["reason"]
 
 
 # Bad input of every kind
@@ -298,6 +320,23 @@ def test_yolo_link_that_leads_outside(data: Path) -> None:
     summary, _, rejected = run(data.parent, "yolo")
     assert summary.records == 1 and "leads outside" in rejected[0]["reason"]
     assert run(data.parent, "yolo", links="all")[0].records == 2
+
+
+@every_format
+def test_only_regular_files_of_the_folder_are_opened_as_annotations(format: str, data: Path) -> None:
+    """Pipes and devices, called as annotations are, would never end; a link may lead to any file of the machine."""
+    WRITERS[format](data)
+    _, expected, _ = run(data.parent, format)
+    for suffix in ("csv", "xml", "json", "yaml", "txt"):
+        os.mkfifo(data / f"pipe.{suffix}")
+        (data / f"endless.{suffix}").symlink_to("/dev/zero")
+        (data.parent / f"secret.{suffix}").write_text("names: [secret]\n")
+        (data / f"link.{suffix}").symlink_to(data.parent / f"secret.{suffix}")
+    _, records, rejected = run(data.parent, format, allow_rejected=1.0)
+    assert records == expected
+    why = {"pipe": "a named pipe", "endless": "a device", "link": "leads outside"}
+    told = [(r["file"], r["reason"]) for r in rejected if Path(r["file"]).stem in why]
+    assert len(told) == 15 and all(why[Path(file).stem] in reason for file, reason in told)
 
 
 @every_format

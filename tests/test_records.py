@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -335,6 +336,14 @@ def test_splits_keep_patients_together_and_meet_the_shares(sizes: list[int], sha
 def test_splits_depend_on_the_seed() -> None:
     rows = of_patients([1] * 40)
     assert assign_splits(rows, seed=0) != assign_splits(rows, seed=1)
+
+
+def test_splits_of_many_patients_take_moments() -> None:
+    """Seconds that grow with the patients, not with their square: 50,000 would take ten."""
+    rows = of_patients([1] * 50_000)
+    started = time.process_time()
+    assign_splits(rows)
+    assert time.process_time() - started < 4
 
 
 def test_the_dealing_is_that_of_its_formula() -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import runs, screen
+from unveil import files, runs, screen
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
 from unveil.curate.expert import ExpertError, Picture, Request, Turn, named
@@ -207,8 +207,7 @@ class Server:
         """A word that no other start of a run has had, the same in all its processes: the first one writes it down."""
         file = self.served / "start"
         if first and self.model is None:
-            self.served.mkdir(parents=True, exist_ok=True)
-            file.write_text(secrets.token_hex(4))
+            files.write_text(file, secrets.token_hex(4))
         return file.read_text()
 
     def _load(self, folder: Path, before: str | None) -> None:
