@@ -58,6 +58,21 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
         ("json-1000", '[{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}, {"bbox_2d": [1, 2', [("nodule", A)]),
         ("json-1000", "nodule [10, 20, 300, 400], cyst [1, 2, 30, 40]", [("nodule", A), ("cyst", B)]),
         ("json-1000", "[10, 20, 300, 400] nodule; [1, 2, 30, 40] cyst", [("nodule", A), ("cyst", B)]),
+        # other brackets, no commas, corners by name in any order: four numbers all the same
+        ("json-1000", "nodule (10, 20, 300, 400) and cyst (1 2 30 40)", [("nodule", A), ("cyst", B)]),
+        ("json-1000", '{"bbox_2d": (10, 20, 300, 400), "label": "nodule"}', [("nodule", A)]),
+        ("json-1000", '{"bbox_2d": [10 20 300 400], "label": "nodule"}', [("nodule", A)]),
+        ("json-1000", '{"box": "[10 20 300 400]", "label": "nodule"}', [("nodule", A)]),
+        ("json-1000", '{"x1": 10, "y1": 20, "x2": 300, "y2": 400, "label": "nodule"}', [("nodule", A)]),
+        ("json-pixels", "{'label': 'nodule', 'box': {'x_max': 300, 'x_min': 10, 'y_min': 20., 'y_max': '400'}}",
+         [("nodule", A)]),
+        (
+            "json-1000",
+            '[{"label": "nodule", "bbox": {"x0": 10, "y0": 20, "x1": 300, "y1": 400}},'
+            ' {"label": "cyst", "bbox": {"left": 1, "top": 2, "right": 30, "bottom": 40}}]',
+            [("nodule", A), ("cyst", B)],
+        ),
+        ("unit", "nodule: x1=0.01, y1=0.02, x2=0.3, y2=0.4", [("nodule", A)]),
         # another order under another key
         ("json-yx-1000", '[{"box_2d": [20, 10, 400, 300], "label": "nodule"}]', [("nodule", A)]),
         # InternVL: several boxes of one name in one tag, with and without the tags
@@ -114,6 +129,19 @@ def test_paligemma_names_follow_their_boxes():
         ("json-1000", '{"label": "nodule", "bbox_2d": [10, 20', 1),
         ("json-1000", '{"box_2d": [10, 20, 300, 400], "label": "nodule"}', 1),  # y1, x1, y2, x2: of another order
         ("json-yx-1000", '{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}', 1),
+        ("json-1000", '{"box_2d": {"x1": 10, "y1": 20, "x2": 300, "y2": 400}, "label": "nodule"}', 1),
+        ("json-yx-1000", '{"x1": 10, "y1": 20, "x2": 300, "y2": 400, "label": "nodule"}', 1),
+        ("json-1000", '{"x1": 10, "y1": 20, "x2": 300, "label": "nodule"}', 1),
+        ("json-1000", '{"x1": 300, "y1": 20, "x2": 10, "y2": 400, "label": "nodule"}', 1),
+        ("json-1000", '{"label": "nodule", "x1": 10, "y1": ', 1),
+        ("json-1000", '{"label": "nodule", "x": 10, "y": 20, "width": 290, "height": 380}', 1),
+        ("json-1000", '{"label": "nodule", "bounding_box": null}', 1),
+        ("json-1000", "nodule [10 20 300]", 1),
+        ("json-1000", "nodule [10, 20, 300, 400)", 1),
+        ("json-1000", "nodule (300, 20, 10, 400)", 1),
+        ("json-1000", "nodule (10, 20, 300", 1),
+        ("json-1000", "nodule (10, 20), (300, 400)", 1),
+        ("json-1000", "nodule [[10, 20], [300, 400]]", 1),
         ("internvl", "<ref>nodule</ref><box>[[300, 20, 10, 400], [10, 20, 300]]</box>", 2),
         ("internvl", "<ref>nodule</ref><box></box>", 1),
         ("internvl", "nodule [[-10, 20, 300, 400]]", 1),
@@ -129,6 +157,23 @@ def test_what_cannot_be_a_box_is_counted_and_keeps_its_name(syntax, text, malfor
     parsed = parse("diagnosis", text, view_of(syntax), ["nodule"])
     assert (parsed.boxes, parsed.malformed, parsed.labels) == ([], malformed, ["nodule"])
     assert view_of(syntax).read(text) == ([], malformed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nodule (slices 1, 2, 3, 4)",
+        "nodule (1, 2, 3), as on [1] and [2, 3]",
+        "nodule at (10, 20)",
+        '{"label": "nodule", "point_2d": [10, 20]}',
+        '{"label": "nodule", "x": 10, "y": 20}',
+        '{"label": "nodule", "width": 640, "height": 480}',
+    ],
+)
+def test_other_numbers_are_no_box(text):
+    for syntax in ("json-1000", "json-pixels", "json-yx-1000", "unit"):
+        parsed = parse("diagnosis", text, view_of(syntax), ["nodule"])
+        assert (parsed.findings, parsed.malformed) == ((("nodule", None),), 0)
 
 
 @pytest.mark.parametrize("kind", ["detection", "localisation", "recognition", "diagnosis"])
@@ -246,7 +291,7 @@ def test_a_name_never_stands_within_a_word():
 
 LONG = [
     "no nodule, ", "nodule, ", "not a nodule, a cyst or ", "abnormal (nodule, ", "no (", ": no", "nodule? no. ",
-    "[1, 2, 3, ",
+    "[1, 2, 3, ", "[1 ", "(1 2 ", "x1: 1, ", '{"x": 1, "y": ',
     "[[1,2,3,4],", '{"bbox_2d": [', '{"label": "nodule", "bbox_2d": [1,2,30,40]}, ', '"label": "', "(1,2),", "<b1> ",
     "<box>[", "<|box_start|>(", "<ref>nodule</ref>", "Detection: ", "Recognition: nodule; ", "is not ", "?", '\\"', " ",
 ]  # fmt: skip

@@ -78,13 +78,23 @@ def _in_place(text: str, place: tuple[int, int], syntax: BoxSyntax) -> list[Writ
 
 def _numbers(text: str, part: re.Match[str], syntax: BoxSyntax) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
-    said = _NUMBER.findall(part[0])
-    if len(said) != 4 or (part[0].startswith("[") and not part[0].endswith("]")):
+    if named := _SIDE.findall(part[0]):
+        said = _corners(named) if syntax.order == (0, 1, 2, 3) else []
+    else:
+        said = _NUMBER.findall(part[0])
+    if len(said) != 4 or _CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
         return None
     if syntax.foreign_key and _key(text, part.start()) == syntax.foreign_key:
         return None
     a, b, c, d = (_value(number, syntax.grid) for number in said)
     return a, b, c, d
+
+
+def _corners(named: Sequence[tuple[str, str]]) -> list[str]:
+    """The numbers of two corners that are given by name, in any order; none where they name something else."""
+    found = {name.lower().replace("_", ""): number for name, number in named}
+    inside = [names for names in _NAMED if found.keys() == set(names)]
+    return [found[name] for name in inside[0]] if inside and len(named) == 4 else []
 
 
 def _key(text: str, at: int) -> str | None:
@@ -191,12 +201,34 @@ def _unit(numbers: Sequence[float]) -> str:
 # Possessive quantifiers (++, ?+) keep the search linear in whatever a model writes.
 _NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?%?|nan|inf(?:inity)?)|null|none", re.I)
 _N = rf"[\"']?+(?:{_NUMBER.pattern})[\"']?+"
+_NEXT = rf"(?:\s*+,\s*+|\s++){_N}"
 # Three numbers or more, since two are a point; a list that the end of the answer cuts is one that was to be.
-_LIST = rf"\[\s*+{_N}(?:(?:\s*+,\s*+{_N}){{2,}}+\s*+,?\s*+\]|(?=\s*+,)(?:\s*+,\s*+{_N})*+\s*+,?\s*+-?\Z)"
+_SQUARE = rf"\[\s*+{_N}(?:(?:{_NEXT}){{2,}}+\s*+,?\s*+[\])]|(?=\s*+,|\s++[-+.\d])(?:{_NEXT})*+\s*+,?\s*+-?\Z)"
+# Round brackets hold much else: four numbers, or three at the end of the answer.
+_ROUND = rf"\(\s*+{_N}(?:(?:{_NEXT}){{3}}\s*+,?\s*+\)|(?:{_NEXT}){{2,3}}\s*+,?\s*+-?\Z)"
+_LIST = rf"(?:{_SQUARE}|{_ROUND})"
+_CLOSED = {"[": "]", "(": ")"}
 _POINT = rf"\(\s*+{_N}\s*+,\s*+{_N}\s*+\)"
 _CORNERS = rf"{_POINT}\s*+,\s*+{_POINT}"
+# Two points are no list: whose corners they are, and in what range, is another syntax's.
+_POINTS = rf"{_CORNERS}|\[\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+,\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+\]"
+# Corners by name, four or what is there of them; position and size are none, but were to be a box.
+_NAMED = (
+    ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("left", "top", "right", "bottom"),
+)
+_END = r"[xy]_?(?:[0-2]|min|max)"
+_ANY = rf"(?:{_END}|c?[xy]|[xy]_?cent(?:er|re)|w|h|width|height|left|top|right|bottom)"
+_IS = rf"[\"']?+\s*+[:=]\s*+[\"']?+(?:{_NUMBER.pattern})[\"']?+"
+_BY_NAME = (
+    rf"(?<!\w)[\"']?+(?:{_END}{_IS}(?:\s*+,\s*+[\"']?+{_END}{_IS})*+|{_ANY}{_IS}(?:\s*+,\s*+[\"']?+{_ANY}{_IS}){{3}})"
+)
+_SIDE = re.compile(rf"({_ANY})[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER.pattern})", re.I)
+_BOX = rf"(?:{_LIST}|{_BY_NAME})"
 _KEY = re.compile(r"[\"'](\w+)[\"']\s*+:\Z")
-_LISTS = re.compile(r"[^{}:]*+")
+_LISTS = re.compile(r"[^{}:]*+\{?\s*+")
 
 
 def _searched(pattern: str) -> re.Pattern[str]:
@@ -204,16 +236,22 @@ def _searched(pattern: str) -> re.Pattern[str]:
 
 
 def _json(key: str) -> dict[str, Any]:
-    """JSON of its own, or the list alone, wherever it stands: fenced, in a larger object, or in prose.
+    """JSON of its own, or the numbers alone, wherever they stand: fenced, in a larger object, or in prose.
 
-    What stands under a box's key and is no list of numbers ("null", two points) is one that was to be.
+    What stands under a box's key and is none ("null", two points) is one that was to be.
     """
-    other = rf"[\"'](?:bbox|bbox_2d|box_2d)[\"']\s*+:(?!\s*+[\"'\[]?\s*+{_LIST})[^\"'{{}}]{{0,200}}+"
+    inside = r"(?:\s*+[\"'\[{]){0,2}?\s*+"
+    other = rf"[\"'](?:bbox|bbox_2d|box_2d|box|bounding_box)[\"']\s*+:(?!{inside}{_BOX})[^\"'{{}}]{{0,200}}+"
     return {
         "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
-        "pattern": _searched(rf'\{{\s*+"{key}"\s*+:\s*+{_LIST}\s*+\}}|{_LIST}|{other}'),
-        "part": _searched(_LIST),
+        "pattern": _searched(rf'\{{\s*+(?:"{key}"\s*+:\s*+{_LIST}|{_BY_NAME})\s*+\}}|{_BOX}|{other}|{_POINTS}'),
+        "part": _searched(_BOX),
     }
+
+
+def _numbers_alone() -> dict[str, Any]:
+    """Four numbers in brackets or by name."""
+    return {"pattern": _searched(rf"{_BOX}|{_POINTS}"), "part": _searched(_BOX)}
 
 
 def _tokens(token: str) -> dict[str, Any]:
@@ -253,9 +291,9 @@ SYNTAXES: dict[str, BoxSyntax] = {
             1000.0,
         ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
-        BoxSyntax("unit-square", _unit, _searched(_LIST), _searched(_LIST), 1.0, square=True),
+        BoxSyntax("unit-square", _unit, **_numbers_alone(), grid=1.0, square=True),
         # floats 0-1 of the image as it is
-        BoxSyntax("unit", _unit, _searched(_LIST), _searched(_LIST), 1.0),
+        BoxSyntax("unit", _unit, **_numbers_alone(), grid=1.0),
         # PaliGemma: location tokens, 1024 bins, y before x
         BoxSyntax(
             "loc-1024",
@@ -331,4 +369,4 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+')  # an open one is searched once, n
 MARKUP = BoxSyntax("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
 
 #: How boxes are written to a model behind an address, of which nothing is known: pixels of the picture that is sent.
-PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), _searched(_LIST), _searched(_LIST), None, foreign_key="box_2d")
+PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), **_numbers_alone(), grid=None, foreign_key="box_2d")
