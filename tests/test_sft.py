@@ -266,7 +266,7 @@ def test_shared_out_weights_are_refused_however_they_were_asked_for(
 
     def told(*given: Any) -> Accelerator:
         made = usual(*given)
-        made.state.distributed_type = kind
+        monkeypatch.setattr(made.state, "distributed_type", kind)
         return made
 
     usual = loop.accelerator
