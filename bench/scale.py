@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -144,6 +145,7 @@ def frames(config: Config, work: Path) -> dict[str, Any]:
     """`unveil check` on images that are all equal."""
     file = drawn(work / f"frames-{config.frames}", config.frames, 256, seed=0)
     found = work / "frames.json"
+    found.unlink(missing_ok=True)  # of an earlier measurement
     cost = command("check", "--records", file, "--json", found)
     return {"images": config.frames, "side": 256, **cost, "json_mb": round(found.stat().st_size / 2**20, 1)}
 
@@ -161,6 +163,7 @@ def coco(config: Config, work: Path) -> dict[str, Any]:
     """`unveil ingest` of a million boxes, images looked at by their headers."""
     data = annotated(work / f"coco-{config.annotated}", config.annotated)
     out = work / f"coco-{config.annotated}-out"
+    shutil.rmtree(out, ignore_errors=True)  # of an earlier measurement
     cost = command("ingest", "--data", data, "--format", "coco", "--no-decode", "--out", out)
     return {"images": config.annotated, "annotations": 10 * config.annotated, **cost}
 

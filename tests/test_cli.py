@@ -101,6 +101,8 @@ def test_without_a_command_there_is_an_overview(words: list[str], capsys: pytest
     [
         (["runn", "--out", "x"], "did you mean `unveil run`?"),
         (["curate", "mauu"], "did you mean `unveil curate mau`"),
+        (["trian"], "did you mean `unveil train`?"),
+        (["trian", "sft"], "did you mean `unveil train sft`?"),
         (["train"], "unveil train sft"),
         (["train", "--epochs", "1"], "unveil train sft"),
         (["nonsense"], "`unveil --help` lists all commands"),

@@ -284,10 +284,13 @@ def group(name: str) -> str:
 
 def unknown(words: Sequence[str]) -> str:
     """What to say to words that name no command: the closest names, or the commands of the group that they name."""
-    members = group(words[0])
-    second = words[1:2] if members and words[1:2] and not words[1].startswith("-") else []
-    asked = " ".join([words[0], *second])
-    close = difflib.get_close_matches(asked, COMMANDS, n=2) if second or not members else []
+    members, second = group(words[0]), [word for word in words[1:2] if not word.startswith("-")]
+    asked = " ".join([words[0], *second]) if members else words[0]
+    close = difflib.get_close_matches(" ".join([words[0], *second]), COMMANDS, n=2) if second else []
+    if not members and not close:
+        close = difflib.get_close_matches(
+            words[0], [*COMMANDS, *sorted({name.split()[0] for name in COMMANDS} - {*COMMANDS})], n=2
+        )
     hint = f"did you mean {' or '.join(f'`unveil {name}`' for name in close)}?" if close else members
     return "\n".join(filter(None, [f"no command {asked!r}", hint, "`unveil --help` lists all commands"]))
 

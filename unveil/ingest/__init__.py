@@ -185,8 +185,10 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    words = [text for f in record.findings for text in (f.label, *f.attributes, *f.attributes.values())]
     try:
-        json.dumps(to_json(record), ensure_ascii=False).encode()
+        # places are left out: they are numbers, and the most of a record
+        json.dumps([to_json(dataclasses.replace(record, findings=())), words], ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"

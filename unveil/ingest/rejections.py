@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from unveil import geometry
 from unveil.geometry import Box
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
@@ -114,11 +112,17 @@ def overlapping(findings: Sequence[Finding]) -> bool:
 
 
 def _alike(boxes: Sequence[Box]) -> bool:
-    """Whether two boxes overlap almost wholly. Only of those whose areas allow it is the overlap computed."""
-    areas = np.sort([geometry.area(box) for box in boxes])
-    if (areas[:-1] < ALMOST * areas[1:]).all():
-        return False
-    return bool((np.triu(geometry.ious(boxes, boxes), 1) >= ALMOST).any())
+    """Whether two boxes overlap almost wholly. What they share is most of either's width and height, so their edges lie
+    close together: of the boxes from left to right, few have to be compared."""
+    ordered = sorted(boxes)
+    for i, one in enumerate(ordered):
+        dx, dy = ((1 / ALMOST - 1) * side for side in (one[2] - one[0], one[3] - one[1]))
+        for other in itertools.islice(ordered, i + 1, None):
+            if other[0] - one[0] > dx:
+                break
+            if abs(other[1] - one[1]) <= dy and geometry.ious([one], [other])[0, 0] >= ALMOST:
+                return True
+    return False
 
 
 def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:
