@@ -215,7 +215,7 @@ def to_json(value: Any) -> Any:
         items = ((name, getattr(value, name), default) for name, default in _defaults(kind))
         return {name: to_json(item) for name, item, default in items if item != default}
     if isinstance(value, (list, tuple)):
-        return [to_json(v) for v in value]
+        return list(value) if value and type(value[0]) is float else [to_json(v) for v in value]  # a box, mostly
     return value
 
 

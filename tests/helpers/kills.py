@@ -37,7 +37,7 @@ SMALL = ("--patients", "10", "--resamples", "100")
 TRAINED = ("--method", "full", "--batch-size", "8", "--checkpoint-every", "2", "--log-every", "1", "--workers", "0")
 REWARDED = ("--limit", "16", "--batch-size", "4", "--answers", "2", "--max-new-tokens", "24", "--most-unusable", "1")
 #: What tells when, how fast, by whom and whether at one go something was made, and not what.
-VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$")
+VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$|^resume$")
 TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:+.]+|\d+(\.\d+)? s\b|&#34;seconds&#34;: [\d.]+|peak_mb&#34;: [\d.]+")
 GRACE = 20.0
 """Seconds in which workers must have ended after their parent."""
