@@ -72,6 +72,12 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
             ' {"label": "cyst", "bbox": {"left": 1, "top": 2, "right": 30, "bottom": 40}}]',
             [("nodule", A), ("cyst", B)],
         ),
+        (
+            "json-1000",
+            '[{"label": "nodule", "xmin": 10, "ymin": 20, "xmax": 300, "ymax": 400},'
+            ' {"label": "cyst", "bbox_2d": [{"x1": 1, "y1": 2, "x2": 30, "y2": 40}]}]',
+            [("nodule", A), ("cyst", B)],
+        ),
         ("unit", "nodule: x1=0.01, y1=0.02, x2=0.3, y2=0.4", [("nodule", A)]),
         # another order under another key
         ("json-yx-1000", '[{"box_2d": [20, 10, 400, 300], "label": "nodule"}]', [("nodule", A)]),
@@ -136,6 +142,7 @@ def test_paligemma_names_follow_their_boxes():
         ("json-1000", '{"label": "nodule", "x1": 10, "y1": ', 1),
         ("json-1000", '{"label": "nodule", "x": 10, "y": 20, "width": 290, "height": 380}', 1),
         ("json-1000", '{"label": "nodule", "bounding_box": null}', 1),
+        ("json-1000", '{"label": "nodule", "top_left": [10, 20], "bottom_right": [300, 400]}', 1),
         ("json-1000", "nodule [10 20 300]", 1),
         ("json-1000", "nodule [10, 20, 300, 400)", 1),
         ("json-1000", "nodule (300, 20, 10, 400)", 1),

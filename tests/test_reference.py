@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pairs import encoded, plain_logps, references, rewritten, short_run
 from safetensors.torch import load_file, save_file
 
 from bench.families import loaded, parts
-from unveil.train import dpo
+from unveil.train import agreement, dpo
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Scorer
 from unveil.train.loop import TrainingError
@@ -29,7 +30,8 @@ def base(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """A list that grows with each batch that is scored without being trained on."""
+    """A list that grows with each batch that is scored without being trained on, but for the look at the first rows."""
+    monkeypatch.setattr(agreement, "settle", lambda *_, **__: None)
     calls: list[int] = []
     real = Scorer.forward
 
@@ -91,7 +93,7 @@ def test_a_damaged_reference_is_refused(base: DpoConfig) -> None:
     for damage in (whole[:-50], whole[:20], b"", b"x" * 100):
         file.write_bytes(damage)
         with pytest.raises(TrainingError, match=rf"{file.name} is damaged .*: remove it"):
-            dpo.main(base)
+            dpo.main(replace(base, out=base.out.with_name("again")))
 
 
 def test_a_reference_that_cannot_be_written_lasts_for_the_run(
@@ -100,12 +102,12 @@ def test_a_reference_that_cannot_be_written_lasts_for_the_run(
     """Hours of scoring are not lost because the folder of the pairs is read-only; it is said."""
 
     def full(*args: Any) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("unveil.train.reference.save_file", full)
     dpo.main(base)
     assert not references(base) and not list(base.pairs.parent.glob("*.partial"))
-    assert "cannot be written (no space left); the reference lasts as long as this run" in caplog.text
+    assert "the disk is full" in caplog.text and "the reference lasts as long as this run" in caplog.text
 
 
 def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig) -> None:
@@ -113,7 +115,7 @@ def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig
     (file,) = references(base)
     save_file(load_file(file), file, {"weights": "of another"})
     with pytest.raises(TrainingError, match=rf"{file.name} is of another model or other pairs than its name says"):
-        dpo.main(base)
+        dpo.main(replace(base, out=base.out.with_name("again")))
 
 
 def test_a_reference_that_does_not_fit_the_rows_names_one(base: DpoConfig) -> None:

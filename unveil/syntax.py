@@ -241,7 +241,7 @@ def _json(key: str) -> dict[str, Any]:
     What stands under a box's key and is none ("null", two points) is one that was to be.
     """
     inside = r"(?:\s*+[\"'\[{]){0,2}?\s*+"
-    other = rf"[\"'](?:bbox|bbox_2d|box_2d|box|bounding_box)[\"']\s*+:(?!{inside}{_BOX})[^\"'{{}}]{{0,200}}+"
+    other = rf"[\"'](?:bbox|bbox_2d|box_2d|box|bounding_box|top_?left)[\"']\s*+:(?!{inside}{_BOX})[^\"'{{}}]{{0,200}}+"
     return {
         "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
         "pattern": _searched(rf'\{{\s*+(?:"{key}"\s*+:\s*+{_LIST}|{_BY_NAME})\s*+\}}|{_BOX}|{other}|{_POINTS}'),
