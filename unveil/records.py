@@ -389,31 +389,31 @@ def assign_splits(
 
     if not all(0 <= share < math.inf for share in shares) or not sum(shares):
         raise RecordError(f"shares of {', '.join(SPLITS)} are numbers from 0, not all of them 0; not {quoted(shares)}")
-    clusters: dict[str, list[int]] = {}
-    for i, record in enumerate(records):
-        clusters.setdefault(record.cluster, []).append(i)
-    per_stratum: dict[frozenset[str], list[int]] = {}
-    # looked up in the order of the records, which lie side by side in memory: dealt, they lie anywhere
-    members = [
-        (rows, per_stratum.setdefault(frozenset([f.label for i in rows for f in records[i].findings]), [0, 0, 0]))
-        for rows in clusters.values()
-    ]
-    order = [members[i] for i in np.random.default_rng(seed).permutation(len(members)).tolist()]
-    order.sort(key=lambda member: -len(member[0]))  # stable: large clusters first, they are the hardest to place
+    number: dict[str, int] = {}
+    clusters = [number.setdefault(record.cluster, len(number)) for record in records]
+    # few objects that live long: of a million lists or sets, Python's collector would look at each again and again
+    sizes, labels, known = [0] * len(number), [frozenset[str]()] * len(number), dict[frozenset[str], frozenset[str]]()
+    for cluster, record in zip(clusters, records, strict=True):
+        sizes[cluster] += 1
+        names = labels[cluster].union(finding.label for finding in record.findings)
+        labels[cluster] = known.setdefault(names, names)
+    per_stratum = {names: [0, 0, 0] for names in known}
+    shuffled = np.random.default_rng(seed).permutation(len(number))
+    # stable: large clusters first, they are the hardest to place
+    order = shuffled[np.argsort(-np.array(sizes)[shuffled], kind="stable")].tolist()
     wanted = [share / sum(shares) for share in shares]  # plain numbers: calling numpy for three costs more
-    allowed = [k for k, share in enumerate(wanted) if share]
-    total = [0, 0, 0]
-    split_of = [SPLITS[0]] * len(records)
-    for rows, counts in order:
-        size = len(rows)
-        here, everywhere = sum(counts) + size, sum(total) + size
-        lack = [wanted[k] * here - counts[k] + 0.5 * (wanted[k] * everywhere - total[k]) for k in allowed]
-        chosen = allowed[lack.index(max(lack))]
+    allowed = [(k, share) for k, share in enumerate(wanted) if share]
+    total, everywhere = [0, 0, 0], 0
+    split_of = [SPLITS[0]] * len(number)
+    for cluster in order:
+        size, counts = sizes[cluster], per_stratum[labels[cluster]]
+        here, everywhere = sum(counts) + size, everywhere + size
+        lack = [share * here - counts[k] + 0.5 * (share * everywhere - total[k]) for k, share in allowed]
+        chosen = allowed[lack.index(max(lack))][0]
         counts[chosen] += size
         total[chosen] += size
-        for i in rows:
-            split_of[i] = SPLITS[chosen]
-    return [_in_split(record, split) for record, split in zip(records, split_of, strict=True)]
+        split_of[cluster] = SPLITS[chosen]
+    return [_in_split(record, split_of[cluster]) for record, cluster in zip(records, clusters, strict=True)]
 
 
 def _in_split(record: Record, split: Split) -> Record:
