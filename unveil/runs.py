@@ -123,25 +123,26 @@ def digest(path: Path) -> str:
     if not path.is_dir():
         return sha256(path) if path.is_file() else "missing"
     found = hashlib.sha256()
-    for file in _given(path, {os.path.realpath(path)}):
+    for name, file in _given(path, {os.path.realpath(path)}):
         regular = file.is_file()  # neither a pipe nor a link that leads nowhere
-        content = sha256(file) if regular and file.suffix.lower() in TEXTS else ""
+        content = sha256(file.path) if regular and Path(name).suffix.lower() in TEXTS else ""
         size = file.stat().st_size if regular else None
-        found.update(os.fsencode(f"{file.relative_to(path)} {size} {content}\n"))
+        found.update(os.fsencode(f"{name} {size} {content}\n"))
     return found.hexdigest()
 
 
-def _given(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """The files below a folder that no command has written, in order; each linked folder once."""
-    inside = {entry.name: entry for entry in folder.iterdir() if not entry.name.startswith(".")}
+def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The files below a folder that no command has written, in order, by their names in it; each linked folder once."""
+    with os.scandir(folder) as entries:  # which tell files from folders without a look at each
+        inside = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
     for name, entry in sorted(inside.items()):
         if entry.is_dir():
             real = os.path.realpath(entry)
-            if real not in seen and not (entry / "run.json").is_file():
+            if real not in seen and not (Path(entry) / "run.json").is_file():
                 seen.add(real)
-                yield from _given(entry, seen)
+                yield from _given(entry.path, seen, f"{within}{name}/")
         elif f"{name}.run.json" not in inside and not name.endswith(".run.json"):
-            yield entry
+            yield within + name, entry
 
 
 def digests(inputs: Iterable[Path]) -> dict[str, str]:
