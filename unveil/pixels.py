@@ -14,10 +14,10 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -30,6 +30,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 Plane = Literal["axial", "coronal", "sagittal"]
 PathLike = str | Path
 Window = tuple[float, float]
+Kind = Literal["raster", "DICOM", "NIfTI"]
 
 
 class ImageError(ValueError):
@@ -137,10 +138,10 @@ def reported(path: PathLike, action: str) -> Iterator[None]:
 
 def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> Header:
     """Format and size from the header alone. `plane` counts for NIfTI only."""
-    kind = _kind(path)
-    if kind == "raster":
-        with _opened(path, limits) as image:
-            return _raster_header(image)
+    with _started(path) as (kind, file):
+        if kind == "raster":
+            with _opened(path, file, limits) as image:
+                return _raster_header(image)
     from unveil import volumes  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
 
     if kind == "DICOM":
@@ -170,9 +171,9 @@ def read(
     """
     if window is not None and not window[0] < window[1]:
         raise ImageError(f"{path}: window {window} is not (low, high); give the lower bound first")
-    kind = _kind(path)
-    if kind == "raster":
-        return _read_raster(path, window, frame, windowed, limits)
+    with _started(path) as (kind, file):
+        if kind == "raster":
+            return _read_raster(path, file, window, frame, windowed, limits)
     from unveil import volumes
 
     if kind == "DICOM":
@@ -180,19 +181,27 @@ def read(
     return volumes.read_nifti(path, window, frame, plane, windowed, limits)
 
 
-def _kind(path: PathLike) -> Literal["raster", "DICOM", "NIfTI"]:
-    """Told by content: the name of a file proves nothing."""
+@contextmanager
+def _started(path: PathLike) -> Iterator[tuple[Kind, BinaryIO]]:
+    """A file at its start, opened once for all that is read of it, and its kind."""
     path = Path(path)
     if not path.is_file():  # a device or a pipe could keep the reader waiting for ever
         raise ImageError(f"{path}: no such file, or not a regular one; check the path")
-    with reported(path, "reading the first bytes"):
-        with path.open("rb") as file:
-            start = file.read(352)
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(path) as unpacked:
-                start = unpacked.read(352)
-            if not _is_nifti(start):
-                raise ImageError(f"{path}: a gzip file that holds no NIfTI image; unpack it first")
+    with ExitStack() as stack:
+        with reported(path, "reading the first bytes"):
+            file = stack.enter_context(path.open("rb"))
+            kind = _kind(path, file.read(352))
+            file.seek(0)
+        yield kind, file
+
+
+def _kind(path: Path, start: bytes) -> Kind:
+    """Told by content: the name of a file proves nothing."""
+    if start[:2] == b"\x1f\x8b":
+        with gzip.open(path) as unpacked:
+            start = unpacked.read(352)
+        if not _is_nifti(start):
+            raise ImageError(f"{path}: a gzip file that holds no NIfTI image; unpack it first")
     if _is_nifti(start):
         return "NIfTI"
     # Old scanners write DICOM without preamble: only the name can tell, and the parser then checks.
@@ -211,9 +220,9 @@ _OPENING = threading.Lock()  # catch_warnings swaps a list that belongs to the w
 
 
 @contextmanager
-def _opened(path: PathLike, limits: Limits) -> Iterator[Image.Image]:
+def _opened(path: PathLike, file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
     """Header only: Pillow decodes when `load` is called, not before."""
-    with reported(path, "decoding"), Path(path).open("rb") as file:
+    with reported(path, "decoding"):
         try:
             with _OPENING, warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -259,8 +268,10 @@ def _frames(image: Image.Image) -> int:
     return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
 
-def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bool, limits: Limits) -> Pixels:
-    with _opened(path, limits) as image:
+def _read_raster(
+    path: PathLike, file: BinaryIO, window: Window | None, frame: int, windowed: bool, limits: Limits
+) -> Pixels:
+    with _opened(path, file, limits) as image:
         frames = _frames(image)
         check_index(path, frame, frames)
         if frame:
@@ -272,7 +283,8 @@ def _read_raster(path: PathLike, window: Window | None, frame: int, windowed: bo
         image.info.pop("xmp", None)  # a TIFF would be turned by it, unlike its announced size
         white_is_zero = deep and isinstance(image, TiffImageFile) and image.tag_v2.get(262) == 0
         if image.format in ("JPEG", "MPO"):
-            limits.check_scans(path, Path(path).read_bytes())
+            file.seek(0)
+            limits.check_scans(path, file.read())  # Pillow itself goes where the image begins
         image.load()
         text = sum(map(len, getattr(image, "text", {}).values()))
         if text > limits.max_text:

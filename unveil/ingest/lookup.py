@@ -42,6 +42,7 @@ class Index:
 
     def __init__(self, root: Path, images: Sequence[Path], files: Iterable[Path], endings: Collection[str]) -> None:
         self.root = root
+        self._known: dict[tuple[Path, ...], list[str]] = {}
         self.paths = {path.relative_to(root).as_posix(): path for path in files}
         self.named: dict[str, list[Path]] = defaultdict(list)
         for path in images:
@@ -85,14 +86,14 @@ class Index:
                     found[name] = AnnotationError(reason)
         return found
 
-    def _match(self, name: str, near: Sequence[Path]) -> Match:
+    def _match(self, name: str, near: tuple[Path, ...]) -> Match:
         spellings = list(_spellings(name))
         if not spellings[0]:
             raise AnnotationError("the image's name is empty")
         inside = f"{self.root.as_posix()}/"
         for spelling in spellings:
-            for folder in (*(f for f in near if f.is_relative_to(self.root)), self.root):
-                written = posixpath.join(folder.relative_to(self.root).as_posix(), spelling.removeprefix(inside))
+            for folder in self._within(near):
+                written = posixpath.join(folder, spelling.removeprefix(inside))
                 if path := self.paths.get(posixpath.normpath(written)):
                     return Match(path, len(spelling.split("/")))
         parts = [[p for p in folded(s).split("/") if not re.fullmatch(r"|\.|\.\.|[a-z]:", p)] for s in spellings]
@@ -109,6 +110,13 @@ class Index:
             if strange:
                 elsewhere = f": {self._relative(strange)} lies in another folder"
         raise AnnotationError(f"no image {quoted(name)}{elsewhere}")
+
+    def _within(self, near: tuple[Path, ...]) -> list[str]:
+        """Where names are looked for first: the folders ``near``, and the root, as they are called below it."""
+        if near not in self._known:  # asked for each name of a file, and slow to tell
+            folders = (*(folder for folder in near if folder.is_relative_to(self.root)), self.root)
+            self._known[near] = [self._relative(folder) for folder in folders]
+        return self._known[near]
 
     def _ending(self, parts: list[str], near: Sequence[Path]) -> tuple[list[Match], Path | None]:
         """The files that end as ``parts`` do over the most folders, the nearest of them; and one in another folder."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -224,5 +225,7 @@ def compiled(pattern: str, name: str) -> re.Pattern[str]:
 
 def relocated(record: Record, folder: Path) -> Record:
     """The record with its image's path relative to ``folder`` where the image lies below it, else absolute."""
-    path = Path(record.image)
-    return dataclasses.replace(record, image=path.relative_to(folder).as_posix()) if folder in path.parents else record
+    inside = f"{folder}{os.sep}"
+    if not record.image.startswith(inside):
+        return record
+    return dataclasses.replace(record, image=record.image.removeprefix(inside).replace(os.sep, "/"))
