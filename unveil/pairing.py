@@ -122,10 +122,12 @@ def _written(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[s
     return {"left_out": dict(skipped)}
 
 
-def read_by(config: Sampled | NoiseConfig) -> list[Path]:
-    """The files that a command's pairs depend on; of a model that was trained here, what its training has left."""
-    onto = [config.onto] if isinstance(config, NoiseConfig) and config.onto else []
-    return [config.records, config.dialogues, *runs.of_model(config.model), *onto]
+def read_by(config: Sampled | NoiseConfig) -> list[runs.Input]:
+    """What a command's pairs depend on."""
+    files = [config.records, config.dialogues]
+    if isinstance(config, NoiseConfig):
+        files += [*([config.onto] if config.onto else []), *plugins.files([config.map])]
+    return [*files, *runs.of_model(config.model)]
 
 
 @dataclass(frozen=True, kw_only=True)

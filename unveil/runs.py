@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,41 @@ def sha256(path: str | Path) -> str:
 TEXTS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".names", ".data", ".parquet"})
 
 
-def digest(path: Path) -> str:
+#: Endings of the files that a saved model consists of: configuration, tokenizer and processor, weights.
+OF_MODELS = frozenset({".json", ".jinja", ".txt", ".model", ".tiktoken", ".safetensors", ".bin"})
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model's folder as an input, as its user spells it."""
+
+    name: str
+
+    def __fspath__(self) -> str:
+        return os.path.expanduser(self.name)  # noqa: PTH111
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Input = os.PathLike[str]
+
+
+def of_model(model: str | Path) -> list[Input]:
+    """A local model, an input of whatever starts from it; nothing for one of the hub."""
+    local = LocalModel(str(model))
+    return [local] if str(model) and os.path.isdir(local) else []  # noqa: PTH112
+
+
+def digest(path: Input) -> str:
     """Of an input: a file's bytes; of a folder names and sizes, and the bytes of what may annotate; "missing" of none.
 
-    In a folder, hidden files and what a command of this package has written do not count.
+    In a folder, hidden files and what a command of this package has written do not count. Of a model the bytes of all
+    files that it consists of count, and those of a local one under an adapter.
     """
-    if not path.is_dir():
+    if isinstance(path, LocalModel):
+        return _of_model(Path(path))
+    if not (path := Path(path)).is_dir():
         return sha256(path) if path.is_file() else "missing"
     found = hashlib.sha256()
     for name, file in _given(path, {os.path.realpath(path)}):
@@ -129,6 +159,25 @@ def digest(path: Path) -> str:
         size = file.stat().st_size if regular else None
         found.update(os.fsencode(f"{name} {size} {content}\n"))
     return found.hexdigest()
+
+
+def _of_model(folder: Path) -> str:
+    found = hashlib.sha256()
+    inside = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()}
+    for name, path in sorted(inside.items()):
+        if path.suffix in OF_MODELS and not name.endswith("run.json") and f"{name}.run.json" not in inside:
+            about = path.stat()
+            found.update(f"{name} {_hashed(path, about.st_ino, about.st_size, about.st_mtime_ns)}\n".encode())
+    adapter = read_json(inside["adapter_config.json"]) if "adapter_config.json" in inside else {}
+    for base in of_model(adapter.get("base_model_name_or_path") or ""):
+        found.update(digest(base).encode())
+    return found.hexdigest()
+
+
+@lru_cache(1024)
+def _hashed(path: Path, *_: int) -> str:
+    """Of a file's bytes, read once per process while inode, size and time of the file stay as they are."""
+    return sha256(path)
 
 
 def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -145,15 +194,9 @@ def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tup
             yield within + name, entry
 
 
-def digests(inputs: Iterable[Path]) -> dict[str, str]:
+def digests(inputs: Iterable[Input]) -> dict[str, str]:
     """Of several inputs by their paths."""
-    return {str(path): digest(Path(path)) for path in inputs}
-
-
-def of_model(model: str | Path) -> list[Path]:
-    """What the training of a local model has left, an input of whatever starts from it: trained anew, it is another."""
-    trained = Path(model) / "run.json"
-    return [trained] if trained.is_file() else []
+    return {str(path): digest(path) for path in inputs}
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -220,7 +263,7 @@ class Output:
 
 @contextmanager
 def output(
-    out: Path, command: str, config: Any, inputs: Sequence[Path], makes: Sequence[str] = (), derived: bool = False
+    out: Path, command: str, config: Any, inputs: Sequence[Input], makes: Sequence[str] = (), derived: bool = False
 ) -> Iterator[Output | None]:
     """The making of ``out``; None where it is there, made by this command with these settings from these inputs.
 
@@ -340,14 +383,14 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
     return found
 
 
-def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> bool:
+def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
     made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs), 0.0)
     before = _known(made) if out.exists() else None
     return before is not None and "finished" in before and not _differences(before, made)
 
 
-def stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
+def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: Callable[[], Any]) -> None:
     """A stage of a longer job: does its work, unless its output was made with the same settings from the same inputs.
 
     That is so even where the job may write over what is there: only what differs is made again.
