@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unveil import records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
@@ -42,6 +42,7 @@ DEMO = Path("runs/demo")
 class RunConfig:
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
+    passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
     data: Path | None = None
     """Folder of your annotated images; none draws phantoms."""
     format: Format = "auto"
@@ -114,7 +115,7 @@ def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
-    with runs.output(out, "run", config, [], ("report.html",), derived=True) as output:
+    with runs.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
 
@@ -137,8 +138,7 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    read = [] if config.data is None else [config.data]
-    runs.stage(out / "data", "ingest", reading, read, lambda: ingest(reading))
+    runs.stage(out / "data", "ingest", reading, _read(config), lambda: ingest(reading))
     file = _checked(config, out)
     asking = MauConfig(
         records=file,
@@ -187,6 +187,10 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     screen.say(f"done in {output.seconds:.0f} s")
     screen.say(ending(out, entered))
     return path
+
+
+def _read(config: RunConfig) -> list[Path]:
+    return [] if config.data is None else [config.data]
 
 
 def _learning(config: RunConfig, out: Path) -> SftConfig:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from unveil import experts, plugins, records, runs, screen
 from unveil.curate.candidates import Asking
@@ -134,6 +134,7 @@ def read_by(config: Sampled | NoiseConfig) -> list[runs.Input]:
 class Sampled:
     """What commands share that let a model answer the questions of dialogues."""
 
+    passing: ClassVar = {"answer_batch"}
     records: Path
     """records.jsonl."""
     dialogues: Path

@@ -15,7 +15,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,9 +66,9 @@ def plain(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
-def lasting(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration (as JSON values) makes it another run if it changes."""
-    out = {name: value for name, value in config.items() if name not in PASSING}
+def lasting(config: Mapping[str, Any], passing: Collection[str] = ()) -> dict[str, Any]:
+    """What of a configuration (as JSON values) makes it another run if it changes; ``passing`` does not either."""
+    out = {name: value for name, value in config.items() if name not in PASSING and name not in passing}
     for name in ("asked", "judge", "generate"):
         if isinstance(inner := out.get(name), dict):
             out[name] = {key: value for key, value in inner.items() if key not in PASSING_OF_ASKING}
@@ -361,12 +361,14 @@ def _about(file: Path) -> dict[str, Any] | None:
 def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) -> list[str]:
     """How settings and inputs of an output differ from those that it is to be made with, in words.
 
-    A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed.
+    A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed. A class of settings
+    names in ``passing`` those of its own that make no other output.
     """
     if before["command"] != now.command:
         return [f"command {before['command']} -> {now.command}"]
     read, given = before["inputs"], now.inputs
-    old, new = flat(lasting(before["config"])), flat(lasting(plain(now.config)))
+    passing = getattr(now.config, "passing", ())
+    old, new = (flat(lasting(config, passing)) for config in (before["config"], plain(now.config)))
     found = []
     for name in dict.fromkeys([*new, *old]):
         a, b = old.get(name), new.get(name)
