@@ -23,6 +23,8 @@ from unveil.rewarding import Grpo
         ("hospital/ct/", None, "runs/ct"),
         ("hospital/demo", None, "runs/demo-data"),
         ("hospital/ct", "mine", "mine"),
+        ("runs/ct", None, "runs/ct-out"),
+        ("runs/demo", None, "runs/demo-data"),
     ],
 )
 def test_own_data_never_goes_to_the_folder_of_the_demo(data: str | None, out: str | None, goes_to: str) -> None:

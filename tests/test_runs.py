@@ -307,7 +307,7 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
     first = digest(data)
     (data / "out").mkdir()
     for made in ("out/run.json", "out/records.jsonl", "d.jsonl", "d.jsonl.run.json", ".d.jsonl.lock"):
-        (data / made).write_text("{}")
+        (data / made).write_text('{"command": "ingest", "config": {}, "inputs": {}}')
     (data / "a" / "again").symlink_to(data)
     os.mkfifo(data / "a" / ".pipe")
     assert digest(data) == first
@@ -317,8 +317,19 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
     (data / "a" / "x.png").write_bytes(b"1234")
     assert digest(data) not in (first, second)
     os.mkfifo(data / "a" / "x.csv")
-    digest(data)
+    third = digest(data)
     assert digest(tmp_path / "nowhere") == "missing"
+    (data / "out" / "run.json").write_text('{"of": "another program"}')
+    assert digest(data) != third == digest(data, data / "out")
+
+
+def test_the_inputs_of_a_stage_are_looked_at_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(runs, "digest", lambda path, out: looked.append(path) or "same")
+    runs.stage(config.out, "curate", config, [config.read], lambda: make(config))
+    assert looked == [config.read] and json.loads(runs._run_file(config.out, False).read_text())["inputs"]
+    make(config)
+    assert looked == [config.read] * 2, "each call by itself looks anew"
 
 
 def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Config) -> None:

@@ -50,7 +50,8 @@ class RunConfig:
     model: str = "tiny"
     """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
     out: Path | None = None
-    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours."""
+    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
+    runs/NAME-out where that is the data folder itself."""
     revision: str | None = None
     """Revision of a hub model."""
     box_syntax: str | None = None
@@ -238,13 +239,14 @@ def ending(out: Path, entered: Sequence[str]) -> str:
 
 
 def folder_of(config: RunConfig) -> Path:
-    """Where a run goes: what was asked for, else a folder named after the data, the demo's for drawn images."""
+    """Where a run goes: what was asked for, else a folder named after the data (and not theirs), or the demo's."""
     if config.out is not None:
         return config.out
     if config.data is None:
         return DEMO
     name = config.data.resolve().name or "data"
-    return DEMO.with_name(name if name != DEMO.name else f"{name}-data")
+    out = DEMO.with_name(name if name != DEMO.name else f"{name}-data")
+    return out if out.resolve() != config.data.resolve() else out.with_name(f"{name}-out")
 
 
 def _entries(config: RunConfig) -> tuple[Entry, ...]:

@@ -17,11 +17,13 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from unveil import files, screen
@@ -142,10 +144,11 @@ def of_model(model: str | Path) -> list[Input]:
     return [local] if str(model) and os.path.isdir(local) else []  # noqa: PTH112
 
 
-def digest(path: Input) -> str:
+def digest(path: Input, out: Path | None = None) -> str:
     """Of an input: a file's bytes; of a folder names and sizes, and the bytes of what may annotate; "missing" of none.
 
-    In a folder, hidden files and what a command of this package has written do not count. Of a model the bytes of all
+    In a folder, hidden files and what a command of this package has written do not count, nor what is in ``out``, which
+    a command may have left half-made there. Of a model the bytes of all
     files that it consists of count, and those of a local one under an adapter.
     """
     if isinstance(path, LocalModel):
@@ -153,7 +156,7 @@ def digest(path: Input) -> str:
     if not (path := Path(path)).is_dir():
         return sha256(path) if path.is_file() else "missing"
     found = hashlib.sha256()
-    for name, file in _given(path, {os.path.realpath(path)}):
+    for name, file in _given(path, {os.path.realpath(known) for known in (path, out) if known}):
         regular = file.is_file()  # neither a pipe nor a link that leads nowhere
         content = sha256(file.path) if regular and Path(name).suffix.lower() in TEXTS else ""
         size = file.stat().st_size if regular else None
@@ -187,16 +190,26 @@ def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tup
     for name, entry in sorted(inside.items()):
         if entry.is_dir():
             real = os.path.realpath(entry)
-            if real not in seen and not (Path(entry) / "run.json").is_file():
+            if real not in seen and not is_output(entry):
                 seen.add(real)
                 yield from _given(entry.path, seen, f"{within}{name}/")
         elif f"{name}.run.json" not in inside and not name.endswith(".run.json"):
             yield within + name, entry
 
 
-def digests(inputs: Iterable[Input]) -> dict[str, str]:
-    """Of several inputs by their paths."""
-    return {str(path): digest(path) for path in inputs}
+def is_output(folder: str | Input) -> bool:
+    """Whether a command of this package has made a folder, or is making it."""
+    made = Path(folder) / "run.json"
+    return (made.is_file() and _about(made) is not None) or made.with_name(".begun.json").is_file()
+
+
+#: Digests of the inputs of the stage that is at work, which has just taken them.
+_TAKEN: ContextVar[Mapping[str, str]] = ContextVar("taken", default=MappingProxyType({}))
+
+
+def digests(inputs: Iterable[Input], out: Path) -> dict[str, str]:
+    """Of the inputs of ``out`` by their paths."""
+    return {str(path): _TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -273,7 +286,7 @@ def output(
     """
     if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
         raise OutputError(f"{out} is what is read: name another output")
-    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs), time.monotonic())
+    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), time.monotonic())
     with _locked(made, out):
         there, before = _inodes(out, makes), _known(made)
         if there and not config.restart:
@@ -387,7 +400,7 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
-    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs), 0.0)
+    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs, out), 0.0)
     before = _known(made) if out.exists() else None
     return before is not None and "finished" in before and not _differences(before, made)
 
@@ -397,11 +410,15 @@ def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: C
 
     That is so even where the job may write over what is there: only what differs is made again.
     """
-    if is_current(out, command, config, inputs):
-        screen.say(f"{command}: {out} is there already")
-        return
-    screen.say(f"[{command}]")
-    work()
+    taken = _TAKEN.set(digests(inputs, out))
+    try:
+        if is_current(out, command, config, inputs):
+            screen.say(f"{command}: {out} is there already")
+            return
+        screen.say(f"[{command}]")
+        work()
+    finally:
+        _TAKEN.reset(taken)
 
 
 def peak_mb() -> float:
