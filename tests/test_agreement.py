@@ -23,7 +23,7 @@ from unveil.encoding import IGNORED
 from unveil.models import Loaded
 from unveil.profiles import ModelError
 from unveil.rows import Encoded
-from unveil.train import loop
+from unveil.train import features, loop
 from unveil.train.agreement import settle
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
@@ -109,6 +109,42 @@ def test_entropies_and_values_of_a_model_run_as_a_whole(tmp_path: Path) -> None:
     assert found.entropies_S is not None and found.values_S is not None
     torch.testing.assert_close(found.entropies_S, -(logps.exp() * logps).sum(-1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.values_S, values, atol=1e-4, rtol=1e-4)
+
+
+def test_a_tower_with_a_norm_behind_its_last_layer_is_remembered_with_it(tmp_path: Path) -> None:
+    """InternVL's projector reads what the norm makes of the last layer, as `use_mean_pooling: false` builds it."""
+    one = fresh("internvl")
+    one.model.model.vision_tower.layernorm = norm = nn.LayerNorm(32)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    rows = rows_of(one, tmp_path)
+    expected = own(one, rows)
+    scorer = scorer_of(one, {"language", "projector"})
+    settle(scorer, rows, draws=True)
+    assert scorer.features.keeps == "hidden states" and scorer.features.encodings > 0
+    scorer.eval()
+    with torch.no_grad():
+        assert torch.allclose(scorer(rows).in_order(), expected, atol=1e-4)
+
+
+def test_a_memory_that_is_wrong_is_found_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The own forward pass has no part of it, neither in the check nor in what is scored after it."""
+    one = fresh("internvl")
+    rows = rows_of(one, tmp_path)
+    expected, real = own(one, rows), features._frozen
+
+    def off(tower: Any, look: Any) -> Any:
+        out = real(tower, look)
+        out.last_hidden_state = out.last_hidden_state.flip(1)
+        return out
+
+    monkeypatch.setattr(features, "_frozen", off)
+    scorer = scorer_of(one, {"language", "projector"})
+    settle(scorer, rows, draws=True)
+    assert scorer.features.keeps == "nothing" and not scorer.apart
+    scorer.eval()
+    with torch.no_grad():
+        assert torch.allclose(scorer(rows).in_order(), expected, atol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------ known ones that are changed

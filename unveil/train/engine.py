@@ -207,11 +207,11 @@ class Scorer(nn.Module):
 
     @contextmanager
     def undivided(self) -> Iterator[None]:
-        """Lets the model's own forward pass, with attention as transformers has it, give the logits for a while."""
+        """Lets the model's own forward pass give the logits for a while, with transformers' attention and no memory."""
         before = self.architecture, self.apart
         self.architecture, self.apart = None, False
         try:
-            with attention.stock(whole(self.model)):
+            with attention.stock(whole(self.model)), self.features.unremembered():
                 yield
         finally:
             self.architecture, self.apart = before
