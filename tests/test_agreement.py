@@ -199,6 +199,28 @@ def test_a_model_whose_rows_disturb_one_another_is_refused(tmp_path: Path) -> No
         settle(scorer_of(one), rows_of(one, tmp_path), draws=False)
 
 
+SHORT = [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+
+
+@pytest.mark.parametrize("error", SHORT, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_lack_of_memory_is_no_fault_of_the_model(error: Exception, tree: bool, tmp_path: Path) -> None:
+    """Neither is it a difference that another way of running the model would mend."""
+    one = fresh("llava_siglip")
+    rows, passes = rows_of(one, tmp_path), iter([None, None, None])
+
+    def greedy(model: Any, given: Any) -> None:
+        if next(passes, error):  # after the own forward passes
+            raise error
+
+    one.model.model.language_model.register_forward_pre_hook(greedy)
+    with pytest.raises(type(error)) as told:
+        settle(scorer_of(one, tree=tree), rows, draws=True)
+    assert told.value is error
+    with pytest.raises(type(error)):
+        models.generate(one.model, one.chat, [replace(row, answer=[]) for row in rows], 2, [])
+
+
 def test_weights_that_are_not_finite_are_said_to_be(tmp_path: Path) -> None:
     one = fresh("llava_siglip")
     nn.init.constant_(one.model.lm_head.weight, float("nan"))

@@ -37,6 +37,7 @@ CORE = {
     "spelling",
     "bootstrap",
     "untrusted",
+    "faults",
     "verdict",
     "workers",
 }

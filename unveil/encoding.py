@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from unveil import noise, pixels, spelling
+from unveil import faults, noise, pixels, spelling
 from unveil.noise import Noise
 from unveil.profiles import ModelError, Profile
 from unveil.records import Dialogue, Kind
@@ -130,13 +130,15 @@ class Chat:
         """
         try:
             return self._show(array)
-        except (ModelError, MemoryError):
-            raise
         except Exception as error:  # the processor's own, of any kind
+            if isinstance(error, ModelError) or faults.out_of_memory(error):
+                raise
             kind, (height, width, _) = type(self.processor).__name__, array.shape
             try:
                 self._show(np.zeros((256, 256, 3), np.uint8))
-            except Exception:
+            except Exception as other:
+                if faults.out_of_memory(other):
+                    raise
                 unsaid = self._unsaid()
                 why = f"its processor_config.json does not say {' and '.join(unsaid)}" if unsaid else error
                 raise ModelError(f"{kind} cannot process images: {why}") from error

@@ -35,6 +35,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from unveil import faults
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
 from unveil.resolution import Resolution, limit
@@ -369,9 +370,9 @@ def generate(
     own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
     try:
         out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # another's code, of which nothing is known
+        if faults.out_of_memory(error):
+            raise
         about = f"{model.config.model_type} models cannot answer {rows[0].id}"
         raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
     finally:
