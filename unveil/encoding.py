@@ -131,7 +131,7 @@ class Chat:
         try:
             return self._show(array)
         except Exception as error:  # the processor's own, of any kind
-            if isinstance(error, ModelError) or faults.out_of_memory(error):
+            if faults.goes_through(error):
                 raise
             kind, (height, width, _) = type(self.processor).__name__, array.shape
             try:

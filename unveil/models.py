@@ -371,7 +371,7 @@ def generate(
     try:
         out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
     except Exception as error:  # another's code, of which nothing is known
-        if faults.out_of_memory(error):
+        if faults.goes_through(error):
             raise
         about = f"{model.config.model_type} models cannot answer {rows[0].id}"
         raise ModelError(f"{about}: {type(error).__name__}: {error}") from error

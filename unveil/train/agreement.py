@@ -72,12 +72,10 @@ def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool
             return f"log-probabilities differ from its own by {apart:.1%}"
         if draws and not (apart := _drawn_apart(scorer, rows)) <= _tolerance(scorer):
             return f"answers are drawn with log-probabilities {apart:.1%} apart from those that they are scored with"
-    except ModelError as error:
-        return str(error)
     except Exception as error:  # another's code, of which nothing is known; what it says is shown
         if faults.out_of_memory(error):
             raise
-        return f"{type(error).__name__}: {error}"
+        return str(error) if faults.ours(error) else f"{type(error).__name__}: {error}"
     return None
 
 

@@ -241,7 +241,7 @@ class Scorer(nn.Module):
         try:
             yield
         except Exception as error:
-            if isinstance(error, ModelError) or faults.out_of_memory(error):
+            if faults.goes_through(error):
                 raise
             about = f"{whole(self.model).config.model_type} models cannot be run on {', '.join(row.id for row in rows)}"
             raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
