@@ -77,6 +77,15 @@ def test_known_families_keep_their_trees(family: Loaded, tmp_path: Path) -> None
     assert scorer.training, "as it was before"
 
 
+def test_known_families_keep_their_trees_in_bf16(family: Loaded, tmp_path: Path) -> None:
+    """Under autocast rounding is coarser than the weights' float32 would allow."""
+    one = fresh(family.name)
+    scorer = scorer_of(one)
+    with torch.autocast("cpu", torch.bfloat16):
+        settle(scorer, rows_of(one, tmp_path), draws=True)
+    assert scorer.architecture is not None and scorer.apart
+
+
 @pytest.mark.parametrize("trained", [{"language"}, {"language", "projector"}, {"language", "projector", "tower"}])
 @pytest.mark.parametrize("name", list(UNDECLARED))
 def test_families_that_nothing_is_declared_of(name: str, trained: set[str], tmp_path: Path) -> None:
