@@ -154,7 +154,9 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
         except ValueError as error:
             raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
     if teaches_form:
-        return replace(loaded, chat=Chat(loaded.chat.processor, replace(loaded.chat.profile, hint=False)))
+        chat = loaded.chat
+        chat = Chat(chat.processor, replace(chat.profile, hint=False), bound=chat.bound)
+        return replace(loaded, chat=chat)
     return loaded
 
 
