@@ -35,7 +35,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from unveil import faults
+from unveil import faults, runs
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
 from unveil.resolution import Resolution, limit
@@ -119,7 +119,7 @@ def located(name: str | Path, revision: str | None = None) -> str:
     """
     if str(name) == TINY:
         return str(tiny_folder())
-    path = Path(name).expanduser()
+    path = runs.folder_of(name)
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")

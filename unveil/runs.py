@@ -150,9 +150,14 @@ def digests(inputs: Iterable[Path]) -> dict[str, str]:
     return {str(path): digest(Path(path)) for path in inputs}
 
 
+def folder_of(model: str | Path) -> Path:
+    """The folder that a model's name stands for, if it is one; a leading ``~`` is the home folder."""
+    return Path(model).expanduser()
+
+
 def of_model(model: str | Path) -> list[Path]:
     """What the training of a local model has left, an input of whatever starts from it: trained anew, it is another."""
-    trained = Path(model) / "run.json"
+    trained = folder_of(model) / "run.json"
     return [trained] if trained.is_file() else []
 
 
