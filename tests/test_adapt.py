@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pairs import pairs_in
 from updating import updated, write_open
 
 from bench.families import saved
-from unveil import models
+from unveil import models, runs
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.records import Dialogue, write_jsonl
@@ -51,6 +52,18 @@ def test_prompts_of_training_are_those_of_predict(
     assert trained == {d.id: chat.encode(d, tmp_path / d.image, with_answer=False).prompt for d in asked}
     before = {d.id: told.encode(d, tmp_path / d.image, with_answer=False).prompt for d in asked}
     assert (trained == before) == (told.profile == chat.profile), "a published model is told the form of an answer"
+
+
+def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its training has left is an input, and an adapter on it finds it again."""
+    base = saved("llava_siglip", tmp_path / "base")
+    (base / "run.json").write_text("{}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert runs.of_model("~/base") == [base / "run.json"]
+    config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
+    start = adapt.load(config, torch.device("cpu"))
+    adapt.save(adapt.prepare(start.model, config), start.chat, config)
+    assert json.loads((config.out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
 
 
 def learn(recipe: str, folder: Path, model: Path, out: Path) -> None:

@@ -23,7 +23,7 @@ from unveil.encoding import IGNORED
 from unveil.models import Loaded
 from unveil.profiles import ModelError
 from unveil.rows import Encoded
-from unveil.train import loop
+from unveil.train import features, loop
 from unveil.train.agreement import settle
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
@@ -77,6 +77,15 @@ def test_known_families_keep_their_trees(family: Loaded, tmp_path: Path) -> None
     assert scorer.training, "as it was before"
 
 
+def test_known_families_keep_their_trees_in_bf16(family: Loaded, tmp_path: Path) -> None:
+    """Under autocast rounding is coarser than the weights' float32 would allow."""
+    one = fresh(family.name)
+    scorer = scorer_of(one)
+    with torch.autocast("cpu", torch.bfloat16):
+        settle(scorer, rows_of(one, tmp_path), draws=True)
+    assert scorer.architecture is not None and scorer.apart
+
+
 @pytest.mark.parametrize("trained", [{"language"}, {"language", "projector"}, {"language", "projector", "tower"}])
 @pytest.mark.parametrize("name", list(UNDECLARED))
 def test_families_that_nothing_is_declared_of(name: str, trained: set[str], tmp_path: Path) -> None:
@@ -109,6 +118,42 @@ def test_entropies_and_values_of_a_model_run_as_a_whole(tmp_path: Path) -> None:
     assert found.entropies_S is not None and found.values_S is not None
     torch.testing.assert_close(found.entropies_S, -(logps.exp() * logps).sum(-1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.values_S, values, atol=1e-4, rtol=1e-4)
+
+
+def test_a_tower_with_a_norm_behind_its_last_layer_is_remembered_with_it(tmp_path: Path) -> None:
+    """InternVL's projector reads what the norm makes of the last layer, as `use_mean_pooling: false` builds it."""
+    one = fresh("internvl")
+    one.model.model.vision_tower.layernorm = norm = nn.LayerNorm(32)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    rows = rows_of(one, tmp_path)
+    expected = own(one, rows)
+    scorer = scorer_of(one, {"language", "projector"})
+    settle(scorer, rows, draws=True)
+    assert scorer.features.keeps == "hidden states" and scorer.features.encodings > 0
+    scorer.eval()
+    with torch.no_grad():
+        assert torch.allclose(scorer(rows).in_order(), expected, atol=1e-4)
+
+
+def test_a_memory_that_is_wrong_is_found_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The own forward pass has no part of it, neither in the check nor in what is scored after it."""
+    one = fresh("internvl")
+    rows = rows_of(one, tmp_path)
+    expected, real = own(one, rows), features._frozen
+
+    def off(tower: Any, look: Any) -> Any:
+        out = real(tower, look)
+        out.last_hidden_state = out.last_hidden_state.flip(1)
+        return out
+
+    monkeypatch.setattr(features, "_frozen", off)
+    scorer = scorer_of(one, {"language", "projector"})
+    settle(scorer, rows, draws=True)
+    assert scorer.features.keeps == "nothing" and not scorer.apart
+    scorer.eval()
+    with torch.no_grad():
+        assert torch.allclose(scorer(rows).in_order(), expected, atol=1e-4)
 
 
 # ------------------------------------------------------------------------------------------ known ones that are changed
@@ -161,6 +206,28 @@ def test_a_model_whose_rows_disturb_one_another_is_refused(tmp_path: Path) -> No
     changed(one, crowded)
     with pytest.raises(ModelError, match="llava models cannot be trained: log-probabilities differ from its own"):
         settle(scorer_of(one), rows_of(one, tmp_path), draws=False)
+
+
+SHORT = [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+
+
+@pytest.mark.parametrize("error", SHORT, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("tree", [True, False])
+def test_a_lack_of_memory_is_no_fault_of_the_model(error: Exception, tree: bool, tmp_path: Path) -> None:
+    """Neither is it a difference that another way of running the model would mend."""
+    one = fresh("llava_siglip")
+    rows, passes = rows_of(one, tmp_path), iter([None, None, None])
+
+    def greedy(model: Any, given: Any) -> None:
+        if next(passes, error):  # after the own forward passes
+            raise error
+
+    one.model.model.language_model.register_forward_pre_hook(greedy)
+    with pytest.raises(type(error)) as told:
+        settle(scorer_of(one, tree=tree), rows, draws=True)
+    assert told.value is error
+    with pytest.raises(type(error)):
+        models.generate(one.model, one.chat, [replace(row, answer=[]) for row in rows], 2, [])
 
 
 def test_weights_that_are_not_finite_are_said_to_be(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ CORE = {
     "spelling",
     "bootstrap",
     "untrusted",
+    "faults",
     "verdict",
     "workers",
 }
@@ -47,7 +48,7 @@ ALLOWED = {
     "train": {"processes", "models", "resolution", "encoding", "rows", "attention", "gaze"},
     "evaluate": {"processes", "models", "resolution", "gaze"},
     "models": {"resolution", "encoding", "rows"},
-    "resolution": {"encoding"},
+    "resolution": {"encoding", "rows"},
     "attention": set(),
     "gaze": {"attention", "models", "resolution", "encoding", "rows"},
     "encoding": {"rows"},

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -364,6 +365,15 @@ def test_what_a_processor_leaves_out_is_named() -> None:
         ModelError, match=r"LlavaProcessor cannot process images: its processor_config.json does not say"
     ):
         chat.show(np.zeros((60, 90, 3), np.uint8), "a.png")
+
+
+def test_a_processor_without_memory_is_not_called_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = Chat(loaded("llava_clip").chat.processor, loaded("llava_clip").chat.profile)
+    short = RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    monkeypatch.setattr(chat, "_show", mock.Mock(side_effect=short))
+    with pytest.raises(RuntimeError) as told:
+        chat.show(np.zeros((60, 90, 3), np.uint8), "a.png")
+    assert told.value is short
 
 
 @pytest.mark.parametrize(("width", "height"), [(3000, 10), (10, 3000)])

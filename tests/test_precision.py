@@ -23,7 +23,7 @@ from unveil import attention, cli, models
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
 from unveil.records import write_jsonl
-from unveil.train import looking, loop, sft
+from unveil.train import agreement, looking, loop, sft
 from unveil.train.engine import Scores
 from unveil.train.loop import TrainingError, computing
 from unveil.train.reinforce import Critic
@@ -131,6 +131,19 @@ def run(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> tuple
     with caught(gradients):
         sft.main(config)
     return gradients, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("recipe", ["sft", "dpo", "grpo"])
+def test_a_model_is_checked_in_what_it_is_trained_in(
+    recipe: str, folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle(*given: Any, **more: Any) -> None:
+        assert torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+        raise InterruptedError
+
+    monkeypatch.setattr(agreement, "settle", settle)
+    with pytest.raises(InterruptedError):
+        run(recipe, folder, tiny_folder, tmp_path / "out", precision="bf16")
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import dialogue, draw
+from PIL import Image
 
 from bench.families import FAMILIES, loaded, saved
 from unveil import cli, models
 from unveil.encoding import Chat
+from unveil.pixels import ImageError
 from unveil.profiles import ModelError
 from unveil.resolution import Cost, Resolution, cost, limit
 from unveil.syntax import neutral, unmark
@@ -82,6 +84,20 @@ def test_the_finest_setting_is_taken(name: str, settings: Any, tokens: int, expe
         assert eyes.max_patches == expected
 
 
+@pytest.mark.parametrize("limits", [Resolution(24), Resolution(max_pixels=24 * 784), Resolution(60)], ids=str)
+def test_an_image_that_is_too_long_for_the_limit_is_refused(limits: Resolution, tmp_path: Path) -> None:
+    """28 pixels cannot be made narrower than one token, and 5572 keep more than their share; named with its tokens."""
+    chat = chat_of("qwen2_vl", size={"shortest_edge": 784, "longest_edge": 784 * 400})
+    limit(chat, limits)
+    image = tmp_path / "strip.png"
+    Image.new("RGB", (5572, 28)).save(image)
+    with pytest.raises(
+        ImageError, match=r"^case-7: .*strip\.png: 5572 x 28 pixels take (69|109) tokens \(.* --\w"
+    ) as told:
+        chat.encode(dialogue("case-7", image.name, "Is it?"), image, with_answer=False)
+    assert f"take {69 if limits != Resolution(60) else 109} tokens" in str(told.value)
+
+
 def test_both_limits_hold_and_pixels_are_those_of_all_tiles() -> None:
     """56 x 56 pixels a tile: three tiles and an overview are 12544, one more 15680; by tokens five would be allowed."""
     chat = chat_of("internvl", max_patches=12)
@@ -141,6 +157,7 @@ def test_a_trained_model_is_saved_with_it(
     limits = Resolution(image_tokens=13 if name != "llava_next" else 40)
     config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, limits=limits)
     start = adapt.load(config, torch.device("cpu"))
+    assert adapt.load(config, torch.device("cpu"), teaches_form=True).chat.bound == start.chat.bound == limits
     before, now = loaded(name).chat.show(np.zeros((200, 300, 3), np.uint8)), start.chat.look(image)
     assert len(now.block) < len(before.block) and len(now.block) <= limits.image_tokens
     model = adapt.prepare(start.model, replace(config, train_projector=False))

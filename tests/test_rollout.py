@@ -17,6 +17,7 @@ from unveil.rows import Encoded
 from unveil.sampling import Sampling
 from unveil.train.engine import Distribution, Scorer, whole
 from unveil.train.features import Features
+from unveil.train.loop import TrainingError
 from unveil.train.rollout import banned, rollout
 
 GREEDY = Distribution(temperature=0.0)
@@ -73,6 +74,15 @@ def test_plain_rows_write_the_same(tmp_path: Path) -> None:
     plain = rollout(scorer_of(fresh("llava_clip"), tree=False), asked, 2, 12, GREEDY, seed=0)
     assert [d.ids for d in ours] == [d.ids for d in plain] and [d.cut for d in ours] == [d.cut for d in plain]
     torch.testing.assert_close([d.logps for d in ours], [d.logps for d in plain], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_logits_that_are_not_finite_are_said_to_be(tree: bool, tmp_path: Path) -> None:
+    """By the error that a run stops at a checkpoint for, drawn from a tree or by transformers' generation."""
+    copy = fresh("llava_clip")
+    torch.nn.init.constant_(copy.model.lm_head.weight, float("nan"))
+    with pytest.raises(TrainingError, match=r"^the model's logits are not finite$"):
+        rollout(scorer_of(copy, tree), questions(copy, tmp_path), 2, 4, Distribution(), seed=0)
 
 
 HABITS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, files, job, pairing, prefer, records, runs, screen, stages, study
+from unveil import __version__, auditing, faults, files, job, pairing, prefer, records, runs, screen, stages, study
 from unveil.untrusted import JsonError, parse_json, shortened
 
 
@@ -323,12 +323,6 @@ def _unasked(config: Any) -> Any:
 USER_ERRORS = (ValueError, OSError)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left: Python's own, CUDA's, and what torch says on MPS and CPUs."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
-
-
 def less(config: Any) -> str:
     """What to change in a configuration so that its command needs less memory."""
     options = runs.flat(runs.plain(config))
@@ -373,7 +367,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.say(f"error: {files.said(error)}")
         return 1
     except (MemoryError, RuntimeError) as error:
-        if command is None or os.environ.get("UNVEIL_DEBUG") or not out_of_memory(error):
+        if command is None or os.environ.get("UNVEIL_DEBUG") or not faults.out_of_memory(error):
             raise
         screen.say(f"error: out of memory: {less(config)}; {command.stopped}")
         return 1

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from unveil import noise, pixels, spelling
+from unveil import faults, noise, pixels, spelling
 from unveil.noise import Noise
 from unveil.profiles import ModelError, Profile
 from unveil.records import Dialogue, Kind
@@ -38,6 +38,13 @@ BLANK = View(MARKUP, (1, 1), (1, 1))  # of a prompt without an image
 _SIGN = "\u2021"  # stands for a text whose surroundings are looked for
 
 
+class Bound(Protocol):
+    """The most that an image may cost."""
+
+    def beyond(self, chat: Chat, seen: Seen) -> str | None:
+        """What an image costs, in words, where that is too much."""
+
+
 class Chat:
     """Turns an image and a question into a model's inputs and its output into text.
 
@@ -47,7 +54,7 @@ class Chat:
     family's image tokens is assumed, and a processor for which this does not come out as its own ids is refused.
     """
 
-    def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512):
+    def __init__(self, processor: Any, profile: Profile, cache_mb: int = 512, bound: Bound | None = None):
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.profile = profile
@@ -57,6 +64,7 @@ class Chat:
         if getattr(processor, "image_token", None) is None:
             raise ModelError(f"{type(processor).__name__}: it has no token for images, so it cannot be shown one")
         self._placeholder = str(processor.image_token)
+        self.bound = bound
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
 
@@ -126,21 +134,27 @@ class Chat:
     def show(self, array: NDArray[np.uint8], name: object = "an image") -> Seen:
         """An image, (height, width, 3), as the model sees it; ``name`` is what errors call it.
 
-        Raises ``ImageError`` where the processor cannot take this image, ``ModelError`` where it can take none.
+        Raises ``ImageError`` where the processor cannot take this image, or it costs more than is allowed, and
+        ``ModelError`` where the processor can take none.
         """
         try:
-            return self._show(array)
-        except (ModelError, MemoryError):
-            raise
+            seen = self._show(array)
         except Exception as error:  # the processor's own, of any kind
+            if faults.goes_through(error):
+                raise
             kind, (height, width, _) = type(self.processor).__name__, array.shape
             try:
                 self._show(np.zeros((256, 256, 3), np.uint8))
-            except Exception:
+            except Exception as other:
+                if faults.out_of_memory(other):
+                    raise
                 unsaid = self._unsaid()
                 why = f"its processor_config.json does not say {' and '.join(unsaid)}" if unsaid else error
                 raise ModelError(f"{kind} cannot process images: {why}") from error
             raise pixels.ImageError(f"{name}: {kind} cannot take {width} x {height} pixels: {error}") from error
+        if self.bound and (excess := self.bound.beyond(self, seen)):
+            raise pixels.ImageError(f"{name}: {excess}")
+        return seen
 
     def _unsaid(self) -> list[str]:
         """What the processor's configuration leaves open that has no usual value."""

@@ -35,6 +35,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from unveil import faults, runs
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
 from unveil.resolution import Resolution, limit
@@ -118,7 +119,7 @@ def located(name: str | Path, revision: str | None = None) -> str:
     """
     if str(name) == TINY:
         return str(tiny_folder())
-    path = Path(name).expanduser()
+    path = runs.folder_of(name)
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")
@@ -369,9 +370,9 @@ def generate(
     own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
     try:
         out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # another's code, of which nothing is known
+        if faults.goes_through(error):
+            raise
         about = f"{model.config.model_type} models cannot answer {rows[0].id}"
         raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
     finally:

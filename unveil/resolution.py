@@ -23,6 +23,7 @@ from unveil.profiles import ModelError
 
 if TYPE_CHECKING:
     from unveil.encoding import Chat
+    from unveil.rows import Seen
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Resolution:
     """What an image may cost. A processor's own setting stands where it stays below."""
 
     image_tokens: int | None = None
-    """Tokens that an image may take at the most; the finest resolution is chosen at which none takes more. It is saved
-    with a trained model. By default as the model is published."""
+    """Tokens that an image may take at the most; the finest resolution is chosen at which none takes more. One that is
+    too long and narrow for that is refused. The resolution is saved with a trained model; by default it is as
+    published."""
     max_pixels: int | None = None
     """The same in pixels, as the vision tower sees the image, all tiles together."""
 
@@ -45,6 +47,21 @@ class Resolution:
         return not (
             (self.image_tokens is not None and cost.tokens > self.image_tokens)
             or (self.max_pixels is not None and cost.pixels > self.max_pixels)
+        )
+
+    def beyond(self, chat: Chat, seen: Seen) -> str | None:
+        """What an image costs, in words, where that is too much."""
+        found, (width, height) = _cost(chat, seen), seen.view.size
+        if self.allow(found):
+            return None
+        options = (
+            (f"--image-tokens {self.image_tokens}", self.image_tokens),
+            (f"--max-pixels {self.max_pixels}", self.max_pixels),
+        )
+        limits = " and ".join(text for text, value in options if value is not None)
+        return (
+            f"{width} x {height} pixels take {found.tokens} tokens ({found.pixels} pixels) even at the resolution that "
+            f"{limits} asks for: leave the image out, cut it, or raise the limit"
         )
 
 
@@ -65,7 +82,10 @@ class Cost:
 
 def cost(chat: Chat, size: tuple[int, int]) -> Cost:
     """What an image of a width and height costs, found out by an empty one; no model is needed (``models.chat_of``)."""
-    seen = chat.show(np.zeros((size[1], size[0], 3), np.uint8))
+    return _cost(chat, chat.show(np.zeros((size[1], size[0], 3), np.uint8)))
+
+
+def _cost(chat: Chat, seen: Seen) -> Cost:
     shown = max((t for t in seen.tensors.values() if t.is_floating_point()), key=lambda t: t.numel())
     frames = getattr(chat.processor.image_processor, "temporal_patch_size", 1) if shown.dim() == 2 else 1
     return Cost(len(seen.block), shown.numel() // (3 * frames))  # a patch of Qwen's holds an image twice, as a video
@@ -74,7 +94,8 @@ def cost(chat: Chat, size: tuple[int, int]) -> Cost:
 def limit(chat: Chat, limits: Resolution) -> None:
     """Sets the chat's processor to the finest resolution within the limits, before anything is shown to it.
 
-    Raises ``ModelError`` if even its coarsest goes beyond them.
+    Images that go beyond them all the same are refused from then on. Raises ``ModelError`` if even the coarsest
+    resolution goes beyond them.
     """
     if limits == Resolution():
         return
@@ -99,6 +120,7 @@ def limit(chat: Chat, limits: Resolution) -> None:
         least = f"an image takes up to {tokens} tokens ({pixels} pixels) even at the coarsest setting of {kind}"
         raise ModelError(f"--image-tokens, --max-pixels: {least}")
     _set(eyes, before if fitting == ladder.count else ladder.rung(fitting - 1).setting)
+    chat.bound = limits
 
 
 def _set(eyes: Any, setting: Setting) -> None:
@@ -166,7 +188,7 @@ def _rectangle(cells: int) -> tuple[int, int]:
 
 
 #: How many times as long as wide an image is that few tokens must do for too. Where it cannot be made narrower it keeps
-#: more of its length than its share; from 200 tokens on, no image does that processors take.
+#: more of its length than its share, and is refused; from 200 tokens on, no image does that processors take.
 LONG = 20
 
 

@@ -129,7 +129,7 @@ class LocalModel:
     name: str
 
     def __fspath__(self) -> str:
-        return os.path.expanduser(self.name)  # noqa: PTH111
+        return str(folder_of(self.name))
 
     def __str__(self) -> str:
         return self.name
@@ -138,10 +138,14 @@ class LocalModel:
 Input = os.PathLike[str]
 
 
+def folder_of(model: str | Path) -> Path:
+    """The folder that a model's name stands for, if it is one; a leading ``~`` is the home folder."""
+    return Path(model).expanduser()
+
+
 def of_model(model: str | Path) -> list[Input]:
     """A local model, an input of whatever starts from it; nothing for one of the hub."""
-    local = LocalModel(str(model))
-    return [local] if str(model) and os.path.isdir(local) else []  # noqa: PTH112
+    return [LocalModel(str(model))] if model and folder_of(model).is_dir() else []
 
 
 def digest(path: Input, out: Path | None = None) -> str:

@@ -154,7 +154,9 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
         except ValueError as error:
             raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
     if teaches_form:
-        return replace(loaded, chat=Chat(loaded.chat.processor, replace(loaded.chat.profile, hint=False)))
+        chat = loaded.chat
+        chat = Chat(chat.processor, replace(chat.profile, hint=False), bound=chat.bound)
+        return replace(loaded, chat=chat)
     return loaded
 
 
@@ -238,9 +240,9 @@ def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
         model.config.unveil = about
         model.save_pretrained(folder)
     else:  # what the adapter was put on, which may be an adapter itself
-        local = config.model != models.TINY and Path(config.model).is_dir()
-        base = str(Path(config.model).resolve()) if local else config.model
-        model.active_peft_config.base_model_name_or_path = base
+        at = runs.folder_of(config.model)
+        local = config.model != models.TINY and at.is_dir()
+        model.active_peft_config.base_model_name_or_path = str(at.resolve()) if local else config.model
         model.save_pretrained(folder, save_embedding_layers=False)
     chat.processor.save_pretrained(folder)
     runs.write_json(folder / "unveil.json", about)

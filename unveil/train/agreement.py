@@ -17,13 +17,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from unveil import faults
 from unveil.profiles import ModelError
 from unveil.rows import Encoded
 from unveil.train.engine import Scorer, whole
 from unveil.train.rollout import drawn_from, rollout
 
 LOG = logging.getLogger(__name__)
-#: How far log-probabilities may lie apart, over what they are, by the weights' precision: rounding alone stays below.
+#: How far log-probabilities may lie apart, over what they are, by what is computed in: rounding alone stays below.
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 WRITTEN = 4
 """Tokens that are drawn to see whether they are drawn as they are scored."""
@@ -33,7 +34,8 @@ WRITTEN = 4
 def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
     """Leaves ``scorer`` in the fastest way that is right for its model, by one row or two with different images.
 
-    ``draws`` looks at answers that the policy draws too. Raises ``ModelError`` with what differs if no way is right.
+    ``draws`` looks at answers that the policy draws too. Called under the autocast of training, so that what is looked
+    at is computed in what training computes in. Raises ``ModelError`` with what differs if no way is right.
     """
     kind, modes = whole(scorer.model).config.model_type, [(m, m.training) for m in scorer.modules()]
     scorer.eval()
@@ -71,12 +73,10 @@ def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool
             return f"log-probabilities differ from its own by {apart:.1%}"
         if draws and not (apart := _drawn_apart(scorer, rows)) <= _tolerance(scorer):
             return f"answers are drawn with log-probabilities {apart:.1%} apart from those that they are scored with"
-    except torch.OutOfMemoryError:
-        raise
-    except ModelError as error:
-        return str(error)
     except Exception as error:  # another's code, of which nothing is known; what it says is shown
-        return f"{type(error).__name__}: {error}"
+        if faults.out_of_memory(error):
+            raise
+        return str(error) if faults.ours(error) else f"{type(error).__name__}: {error}"
     return None
 
 
@@ -103,4 +103,7 @@ def _apart(one_S: Tensor, other_S: Tensor) -> float:
 
 
 def _tolerance(scorer: Scorer) -> float:
-    return TOLERANCE.get(whole(scorer.model).dtype, TOLERANCE[torch.float32])
+    """By the coarsest of what is computed in: the weights' precision, and that of autocast."""
+    base, kind = whole(scorer.model), next(scorer.parameters()).device.type
+    used = {base.dtype, torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else base.dtype}
+    return max(TOLERANCE.get(dtype, TOLERANCE[torch.float32]) for dtype in used)

@@ -93,7 +93,8 @@ def train_on(config: DpoConfig, output: runs.Output) -> None:
         model, chat, Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     )
     stream = Stream(scorer, config.pairs, config)
-    agreement.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
+    with accelerator.autocast():
+        agreement.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)

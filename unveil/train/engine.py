@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from unveil import attention, gaze
+from unveil import attention, faults, gaze
 from unveil.encoding import IGNORED, Chat
 from unveil.models import language_model
 from unveil.profiles import ModelError
@@ -207,11 +207,11 @@ class Scorer(nn.Module):
 
     @contextmanager
     def undivided(self) -> Iterator[None]:
-        """Lets the model's own forward pass, with attention as transformers has it, give the logits for a while."""
+        """Lets the model's own forward pass give the logits for a while, with transformers' attention and no memory."""
         before = self.architecture, self.apart
         self.architecture, self.apart = None, False
         try:
-            with attention.stock(whole(self.model)):
+            with attention.stock(whole(self.model)), self.features.unremembered():
                 yield
         finally:
             self.architecture, self.apart = before
@@ -240,9 +240,9 @@ class Scorer(nn.Module):
         """Names the rows that a model fails on: any model runs on plain rows, also such as nothing is known of."""
         try:
             yield
-        except (ModelError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            if faults.goes_through(error):
+                raise
             about = f"{whole(self.model).config.model_type} models cannot be run on {', '.join(row.id for row in rows)}"
             raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
 

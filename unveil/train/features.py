@@ -12,7 +12,8 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil import files, runs
@@ -74,12 +75,13 @@ class Features:
         self.encodings = 0
         """Images that passed the tower so far."""
         self.keeps: Kept = "nothing"
+        self.tower: Remembering | None = None
         part_of = parts_of(base)
         trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
         if not trained & {"tower", "projector"}:
             self.keeps = "features"
-        elif "tower" not in trained and remember(base, room_mb, self._count):
-            self.keeps = "hidden states"
+        elif "tower" not in trained and (tower := remember(base, room_mb, self._count)):
+            self.keeps, self.tower = "hidden states", tower
         self.folder = folder if self.keeps == "features" else None
         if folder and not self.folder:
             LOG.warning("%s is not used: it keeps what enters the language model, and the projector is trained", folder)
@@ -124,8 +126,21 @@ class Features:
         """Lets go of everything and keeps nothing from now on: features of this model cannot be used apart from it."""
         if self.folder:
             LOG.warning("%s is not used: this model is run as a whole", self.folder)
-        self.known, self.stored, self.folder = {}, set(), None
-        self.keeps = "nothing" if self.keeps == "features" else self.keeps
+        self.known, self.stored, self.folder, self.keeps = {}, set(), None, "nothing"
+        if self.tower:
+            self.tower.leave()
+            self.tower = None
+
+    @contextmanager
+    def unremembered(self) -> Iterator[None]:
+        """Lets the tower look at every image itself for a while, wherever it is called from."""
+        if self.tower:
+            self.tower.leave()
+        try:
+            yield
+        finally:
+            if self.tower:
+                self.tower.enter()
 
     def _remembered(self, seen: Seen) -> Looked:
         key = seen.digest
@@ -221,47 +236,70 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
 REMEMBERING = ("llava", "llava_next", "internvl")
 
 
-def remember(base: Any, room_mb: int, count: Any = lambda: None) -> bool:
-    """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; False where it cannot.
+def remember(base: Any, room_mb: int, count: Any = lambda: None) -> Remembering | None:
+    """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; None where it cannot.
 
     For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
     bytes of its pixels. ``count`` is called for each image that the tower looks at.
     """
     if base.config.model_type not in REMEMBERING:  # others' towers are told more than pixels
-        return False
+        return None
     tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
     layer = getattr(base.config, "vision_feature_layer", None)
     if tower is None or not isinstance(layer, int) or any(p.requires_grad for p in tower.parameters()):
-        return False
-    tower.forward = _Remembering(tower, tower.forward, layer, room_mb * 2**20, count)
-    return True
+        return None
+    remembering = Remembering(tower, layer, room_mb * 2**20, count)
+    remembering.enter()
+    return remembering
 
 
-class _Remembering:
+@dataclass(frozen=True)
+class _States:
+    """What is kept of one image: the chosen hidden state (1, P, D), the tower's output, the number of states."""
+
+    chosen: Tensor
+    last: Tensor | None
+    """Kept where the last layer is chosen: behind it, some towers have a norm, and some projectors take its output."""
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.chosen.nbytes + (0 if self.last is None else self.last.nbytes)
+
+
+class Remembering:
     """The forward pass of a frozen tower with a memory. Shapes: B images, P patches, D features."""
 
-    def __init__(self, tower: nn.Module, forward: Any, layer: int, room: int, count: Any):
-        self.tower, self.forward, self.layer, self.room, self.count = tower, forward, layer, room, count
-        self.known: dict[bytes, tuple[Tensor, int]] = {}
+    def __init__(self, tower: Any, layer: int, room: int, count: Any):
+        self.tower, self.forward, self.layer, self.room, self.count = tower, tower.forward, layer, room, count
+        self.known: dict[bytes, _States] = {}
+
+    def enter(self) -> None:
+        """Takes the place of the tower's own forward pass."""
+        self.tower.forward = self
+
+    def leave(self) -> None:
+        """Gives the tower its own forward pass back."""
+        self.tower.forward = self.forward
 
     def __call__(self, pixel_values: Tensor, **options: Any) -> BaseModelOutput:
-        seen = [self._features(image[None], options) for image in pixel_values]
-        features_BPD = torch.cat([features for features, _ in seen])
-        states: list[Tensor | None] = [None] * seen[0][1]
-        states[self.layer] = features_BPD
-        return BaseModelOutput(last_hidden_state=features_BPD, hidden_states=tuple(states))
+        seen = [self._states(image[None], options) for image in pixel_values]
+        states: list[Tensor | None] = [None] * seen[0].count
+        states[self.layer] = torch.cat([one.chosen for one in seen])
+        lasts = [one.last for one in seen if one.last is not None]
+        return BaseModelOutput(last_hidden_state=torch.cat(lasts) if lasts else None, hidden_states=tuple(states))
 
-    def _features(self, image: Tensor, options: dict[str, Any]) -> tuple[Tensor, int]:
-        """The chosen hidden state of one image (1, P, D), and how many hidden states there are."""
+    def _states(self, image: Tensor, options: dict[str, Any]) -> _States:
         bits = image.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
         key = hashlib.blake2b(bits, digest_size=16).digest()
         if key in self.known:
             return self.known[key]
         self.count()
-        asked = {**options, "output_hidden_states": True}
-        states = _frozen(self.tower, lambda: self.forward(image, **asked)).hidden_states
-        found = states[self.layer].detach(), len(states)
-        if found[0].nbytes <= self.room:
-            self.room -= found[0].nbytes
+        out = _frozen(self.tower, lambda: self.forward(image, **{**options, "output_hidden_states": True}))
+        states = out.hidden_states
+        last = out.last_hidden_state.detach() if self.layer in (-1, len(states) - 1) else None
+        found = _States(states[self.layer].detach(), last, len(states))
+        if found.nbytes <= self.room:
+            self.room -= found.nbytes
             self.known[key] = found
         return found

@@ -361,9 +361,11 @@ def begin(
     )
     scorer.distribution = experience.distribution(config, scorer)
     stream = Stream(scorer, config.dialogues, config)
-    agreement.settle(scorer, stream.first(asked.train), draws=True)
+    with accelerator.autocast():
+        agreement.settle(scorer, stream.first(asked.train), draws=True)
+        if reference is not None:
+            agreement.settle(reference, stream.first(asked.train), draws=False)
     if reference is not None:
-        agreement.settle(reference, stream.first(asked.train), draws=False)
         reference.distribution = scorer.distribution
         if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both
             reference.features = scorer.features

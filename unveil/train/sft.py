@@ -82,7 +82,8 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
     scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
     stream = Stream(scorer, config.dialogues, config)
-    agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
+    with accelerator.autocast():
+        agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
     looking.check(scorer, config)
     scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
