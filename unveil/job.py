@@ -79,7 +79,7 @@ class RunConfig:
     epochs: float = 8.0
     """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
     batch_size: int = 32
-    """Dialogues per forward pass."""
+    """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
     accumulate: int = 1
     """Forward passes per update."""
     learning_rate: float | None = None
