@@ -156,9 +156,12 @@ def _check(
     leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
     if config.resplit and deal(report, rows):
         dealt = records.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
+        moved = _moved(dealt, config.records, config.resplit)
         if split:
-            records.write_jsonl(config.resplit, _moved(dealt, config.records, config.resplit))
+            records.write_jsonl(config.resplit, moved)
             split.write()
+        elif moved != list(records.read_jsonl(config.resplit, records.Record)):
+            raise runs.OutputError(f"{config.resplit} is of images that have changed since: {runs.CHOICE}")
         sizes = Counter(r.split for r in dealt)
         screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
         return all(issue in leaks for issue in report.issues if issue.severity == "error")
