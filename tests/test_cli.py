@@ -16,9 +16,11 @@ import torch
 from conftest import records_in
 from PIL import Image
 
-from unveil import cli, runs
+from unveil import cli, contest, runs
+from unveil.curate.expert import ExpertError
 from unveil.evaluate.predict import PredictConfig
 from unveil.pairing import HallucinateConfig
+from unveil.profiles import ModelError
 from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train.dpo import DpoConfig
 
@@ -334,3 +336,17 @@ def test_what_the_system_refuses_is_said_in_words(
     told = " ".join(capsys.readouterr().err.split())
     assert told.endswith("x.jsonl: the disk is full: free some space, then the same command goes on")
     assert "Errno" not in told
+
+
+@pytest.mark.parametrize("error", [ExpertError("nobody can be asked"), ModelError("no such model")])
+def test_what_cannot_be_compared_is_left_out_with_its_reason(
+    error: Exception, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Any) -> Path:
+        raise error
+
+    monkeypatch.setitem(contest.ENTRIES, "dpo", refused)
+    words = ("--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50)
+    assert unveil("demo", *words, "--compare", "dpo") == 0
+    assert f"dpo is left out: {error}" in said(capsys)
+    assert json.loads((run / "summary.json").read_text())["left_out"] == {"dpo": str(error)}
