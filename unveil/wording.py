@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from unveil.assertions import STANDS_ALONE, claims, content, read, verdict
+from unveil.assertions import claims, content, read, verdict
 from unveil.geometry import Box
 from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, listed, unknown, without_boxes
 from unveil.names import Names, normal
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
+from unveil.triggers import STANDS_ALONE
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
