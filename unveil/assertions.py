@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from unveil.names import Names
 from unveil.triggers import (
     ARTICLE,
+    ASIDE,
     ASKS,
+    BENIGN,
     DENIALS,
     DENIED_NEXT,
     DENYING,
@@ -26,7 +28,10 @@ from unveil.triggers import (
     NO_SUBJECT,
     OR_LATER,
     PASSED,
+    REASONS,
     REST,
+    SETTING,
+    SUBJECTS,
     SWEEPING,
     TOKEN,
     WITH_ARTICLE,
@@ -50,17 +55,35 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """A part of a text up to a stop, a semicolon or a line's end (``sign``), and what it claims.
+class Clause:
+    """A part of a sentence, and what it claims.
 
-    ``denies``: a word of denial or doubt stands in it.
+    ``denies``: a word of denial or doubt stands in it. ``unread``: it says something in words that are not known here.
     """
 
     start: int
     end: int
-    sign: str
     claims: tuple[Claim, ...]
     denies: bool
+    unread: bool
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A part of a text up to a stop, a semicolon or a line's end (``sign``), and its clauses."""
+
+    start: int
+    end: int
+    sign: str
+    clauses: tuple[Clause, ...]
+
+    @property
+    def claims(self) -> list[Claim]:
+        return [claim for clause in self.clauses for claim in clause.claims]
+
+    @property
+    def denies(self) -> bool:
+        return any(clause.denies for clause in self.clauses)
 
     @property
     def silent(self) -> bool:
@@ -78,6 +101,19 @@ def verdict(found: Sequence[Claim]) -> bool | None:
     if any(claim.affirmed for claim in found):
         return None if any(claim.sweeping and not claim.affirmed for claim in found) else True
     return False if found else None
+
+
+def conclusion(sentences: Sequence[Sentence]) -> bool | None:
+    """The verdict of a text: normal only where that is said of all of the image, or where every clause was read."""
+    found = claims(sentences)
+    said = verdict(found)
+    whole = any(claim.sweeping for claim in found) or not unread(sentences)
+    return said if said or whole else None
+
+
+def unread(sentences: Iterable[Sentence]) -> list[Clause]:
+    """The clauses that say something which is not known here ("There is a granuloma. The heart is normal.")."""
+    return [clause for sentence in sentences for clause in sentence.clauses if clause.unread]
 
 
 def content(text: str, names: Names) -> set[str]:
@@ -100,8 +136,12 @@ def read(text: str, names: Names) -> list[Sentence]:
     return walk.sentences
 
 
-def _deny(found: list[Claim], start: int = 0) -> None:
-    found[start:] = [replace(claim, affirmed=False) for claim in found[start:]]
+def _deny(found: Iterable[Claim]) -> list[Claim]:
+    return [replace(claim, affirmed=False) for claim in found]
+
+
+def _passed_by(clauses: Iterable[Clause]) -> list[Clause]:
+    return [replace(clause, claims=tuple(_deny(clause.claims)), denies=True) for clause in clauses]
 
 
 class _Walk:
@@ -113,15 +153,15 @@ class _Walk:
         self._begin_sentence(0)
 
     def _begin_sentence(self, at: int) -> None:
-        self.start, self.denies = at, False
-        self.said: list[Claim] = []
+        self.start = at
+        self.said: list[Clause] = []
         self.last_clause = self.unexcepted = 0  # from where on in ``said``
         self.last_name: str | None = None
         self.unnamed: set[bool] = set()  # whether abnormality in general was affirmed, denied
         self._begin_clause(at)
 
     def _begin_clause(self, at: int) -> None:
-        self.clause_start = at
+        self.clause_start, self.denies = at, False
         self.claims: list[Claim] = []
         self.undenied = 0  # from where on in ``claims``
         self._begin_scope("affirmed", at)
@@ -151,6 +191,7 @@ class _Walk:
                 self._deny_back(found)
             case "but":
                 self._end_clause(found.start(), excepted=True)
+                self._begin_clause(found.end())
             case "again":  # "no nodule on the left, but one on the right"
                 self._end_clause(found.start(), excepted=True)
                 self._claim(self.last_name, True, found)
@@ -192,7 +233,7 @@ class _Walk:
     def _deny_back(self, found: re.Match[str]) -> None:
         """Denies what the clause has affirmed; where that is nothing, what goes without saying."""
         if any(claim.affirmed for claim in self.claims[self.undenied :]):
-            _deny(self.claims, self.undenied)
+            self.claims[self.undenied :] = _deny(self.claims[self.undenied :])
             self.unnamed = {False} if self.unnamed else set()
         elif not self._passed(found):
             self._claim(None, False, found)
@@ -207,11 +248,9 @@ class _Walk:
         if words - NO_SUBJECT or not (self.said or self.sentences):
             return False
         if self.said:
-            _deny(self.said, self.last_clause)
+            self.said[self.last_clause :] = _passed_by(self.said[self.last_clause :])
         else:
-            gone = list(self.sentences[-1].claims)
-            _deny(gone)
-            self.sentences[-1] = replace(self.sentences[-1], claims=tuple(gone), denies=True)
+            self.sentences[-1] = replace(self.sentences[-1], clauses=tuple(_passed_by(self.sentences[-1].clauses)))
         return True
 
     def _bracket(self, found: re.Match[str]) -> None:
@@ -229,7 +268,8 @@ class _Walk:
             listed = found[0].endswith("and") or OR_LATER.match(self.text, after)
             begins = not (articled and listed) or bool(ITS_VERB.match(self.text, after))
         if self.mode == "affirmed":
-            ends = self.verb or (comma and begins) or not self.claims
+            subjects = not self.claims and SUBJECTS.match(self.text, self.clause_start)
+            ends = self.verb or (comma and begins and not subjects) or not (self.claims or subjects)
         else:
             ends = begins or self.verb or (comma and not self.listed and bool(ITS_VERB.match(self.text, after)))
         if ends:
@@ -240,18 +280,28 @@ class _Walk:
         """``excepted``: what was said in general has an exception, which follows."""
         if self.waits:  # a denial of something that has no known name
             self.claims.append(Claim(None, False, self.clause_start))
-        words = {word.lower() for word in WORD.findall(self.text, self.clause_start, at)}
+        words = [word.lower() for word in WORD.findall(self.text, self.clause_start, at)]
         self.last_clause = len(self.said) if self.claims else self.last_clause
-        self.said += [replace(claim, sweeping=claim.name is None and words <= SWEEPING) for claim in self.claims]
+        whole = SWEEPING.issuperset(words)
+        said = tuple(replace(claim, sweeping=claim.name is None and whole) for claim in self.claims)
+        unread = not (said or self.denies or whole) and self._says(words)
+        self.said.append(Clause(self.clause_start, at, said, self.denies, unread))
         if excepted:
-            self.said[self.unexcepted :] = [replace(claim, sweeping=False) for claim in self.said[self.unexcepted :]]
+            for i in range(self.unexcepted, len(self.said)):
+                narrow = tuple(replace(claim, sweeping=False) for claim in self.said[i].claims)
+                self.said[i] = replace(self.said[i], claims=narrow)
             self.unexcepted = len(self.said)
         self._begin_clause(at)
+
+    def _says(self, words: Sequence[str]) -> bool:
+        """Whether a clause without a claim says more than where, when, why or of what kind of image."""
+        aside = words[0] in REASONS or (words[0] in ASIDE and not self.verb)
+        return not (aside or BENIGN.intersection(words) or (SWEEPING | SETTING).issuperset(words))
 
     def end_sentence(self, at: int, sign: str) -> None:
         """A question claims nothing where its answer follows."""
         self._end_clause(at)
         asked = sign == "?" and (ASKS.match(self.text, self.start) or DENIED_NEXT.match(self.text, at + 1))
-        claims = () if asked and at + 1 < self.end_of_text else tuple(self.said)
-        self.sentences.append(Sentence(self.start, at, sign, claims, self.denies))
+        clauses = () if asked and at + 1 < self.end_of_text else tuple(self.said)
+        self.sentences.append(Sentence(self.start, at, sign, clauses))
         self._begin_sentence(at + len(sign))

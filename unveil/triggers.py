@@ -82,7 +82,7 @@ _TRIGGERS: dict[str, str] = {
     # reaches forward
     "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
     r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
-    rf"{STANDS_ALONE}|" + _any(r"none(?! of)", rf"{_NOT} think so"),
+    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so"),
     "nothing": _any("nothing"),
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",
@@ -106,7 +106,12 @@ _TRIGGERS: dict[str, str] = {
         r"|nevertheless|with the exception of|rather(?! than)|instead(?! of)|beyond"
         r"|(?:only|just|merely|(?<!not\s)yet)(?= (?:an?|the|some|one|two|several|multiple) )"
     ),
-    "stop": _any(r"whereas|while|because|since|due to|secondary to|which|who|where"),
+    "stop": _any(
+        r"whereas|while|because|since|due to|secondary to|which|who|where",
+        r"(?:(?:in|within) (?:(?:an?|the|this) )?)?otherwise",
+        r"(?:in|within|inside|amid|surrounded by)(?: (?:an?|the|this))?(?: (?:apparently|grossly|entirely))?"
+        r"(?= normal(?! (?:limits?|range|position|location|places?|size|state|condition)(?!\w)))",
+    ),
     "end": r"[.!?](?!\d)|[;\n\u3002\uff1b]",
     "comma": r",(?:\s*and(?!\w))?|(?<![\w-])and(?!\w)",
     "bracket": r"\([^()]*+\)",
@@ -121,7 +126,7 @@ _TRIGGERS: dict[str, str] = {
         r"normal|normally|unremarkable|healthy|physiological|wnl|nad",
         r"(?:looks?|appears?|is|all) (?:fine|good|ok|okay)",
     )
-    + rf"|(?<!\w)clear{STANDS_ALONE}",
+    + rf"|(?<!\w)clear(?:{STANDS_ALONE}|(?= bilaterally))",
     "thing": _any(
         r"(?:findings?|anything|any|one|ones|it|them|such|evidence|signs?)"
         rf"(?! (?:of|for) [^.;,{NAME}]{{0,40}}{NAME})"  # "no sign of a cyst" denies no more than the cyst
@@ -149,6 +154,11 @@ ITS_VERB = re.compile(  # "no cyst, lungs are clear", but not "no cyst, nodule o
     r"\s(?:is|are|was|were|has|have|can|cannot|could|may|shows?|normal|unremarkable)\b",
     re.I,
 )
+SUBJECTS = re.compile(  # of several organs one thing is said: "The heart, lungs and bones are normal."
+    r"\s*(?:the|both|heart|lungs?|mediastin\w+|bones?|liver|spleen|kidneys?|pancreas|gallbladder|brain)\b"
+    r"[^.;:!?]{0,80}?\sand\s[^.;:!?,]{1,40}?\s(?:are|were|appear|look|all|both|normal|unremarkable)\b",
+    re.I,
+)
 ARTICLE = re.compile(r"(?<!\w)an?\s", re.I)
 WITH_ARTICLE = re.compile(r"\s*an?\s", re.I)
 OR_LATER = re.compile(r"[^.;:!?]{1,80}?\s(?:or|nor)\s", re.I)
@@ -169,3 +179,24 @@ SWEEPING = _words(
     "presence"
 )
 DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
+#: A clause of these and of sweeping words says what was looked at, or how, and nothing about it.
+SETTING = _words(
+    "abdomen abdominal after all also analysis angiogram answer apical ap at axial b based be been brain breast by "
+    "carefully ce chest clinical closely comparison conclusion contrast coronal ct detection diagnosis dermoscopic dr "
+    "endoscopic endoscopy examined examining final first for frame frontal fundus given good grayscale head history "
+    "impression inspected inspection into its lateral level localisation localization looked looking mammogram me mm "
+    "my new on one only our over overall pa patient photo photograph plain please portable prior quality recognition "
+    "report result results reviewed reviewing sagittal second section sections shown single skin slice slices so step "
+    "summary supine t technique than then third three to two ultrasound upright us view views we weighted with year old"
+)
+#: What is no finding where no finding is named.
+BENIGN = DENYING | _words(
+    "intact midline preserved patent stable unchanged flat aerated expanded symmetric symmetrical homogeneous adequate "
+    "fine good ok okay sharp smooth regular"
+)
+#: With these a clause begins that only says where or when ("On this slice, no nodule is seen."), or why.
+ASIDE = _words(
+    "in on at after based compared overall to from by for as given within over under between throughout during upon "
+    "regarding concerning otherwise"
+)
+REASONS = _words("because since due secondary which who where")
