@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
 
-from unveil.assertions import Claim, Sentence, claims, read, verdict
+from unveil.assertions import Claim, Sentence, claims, read, unread, verdict
 from unveil.geometry import Box
 from unveil.names import Names, normal
 from unveil.syntax import View, boxes_in, written
@@ -45,6 +45,7 @@ def listed(text: str, names: Names) -> list[str | None]:
     return found
 
 
+_LEAD = re.compile(r"\A\s*+(?:(?:[-*\u2022]|\d{1,2}[.)])\s)?\s*+(?:an?\s)?", re.I)
 _BULLET = re.compile(r"\A\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
 
 
@@ -57,13 +58,16 @@ def first_lines(text: str) -> str:
 def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
     """The name that sentences of a text give in words that the vocabulary lacks: these words, without a bracket's.
 
-    Nothing where they deny or doubt something.
+    Where all that is known is denied, the clauses of which nothing is known name something; none do that in doubt.
     """
-    if any(one.silent for one in sentences) or (claims(sentences) and not verdict(claims(sentences))):
+    said = verdict(claims(sentences))
+    if any(one.silent for one in sentences) or (claims(sentences) and said is None):
         return []
-    words = re.sub(r"\([^()]*+\)", " ", text[sentences[0].start : sentences[-1].end])
-    name = normal(_BULLET.sub("", words, count=1))
-    return [name] if re.search(r"\w", name) else []
+    parts = [(sentences[0].start, sentences[-1].end)]
+    if said is False:
+        parts = [(one.start, one.end) for one in unread(sentences)]
+    names = [normal(_LEAD.sub("", re.sub(r"\([^()]*+\)", " ", text[start:end]), count=1)) for start, end in parts]
+    return [name for name in names if re.search(r"\w", name)]
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from unveil.assertions import STANDS_ALONE, claims, content, read, verdict
+from unveil.assertions import claims, conclusion, content, read, verdict
 from unveil.geometry import Box
 from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, listed, unknown, without_boxes
 from unveil.names import Names, normal
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
+from unveil.triggers import STANDS_ALONE
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
@@ -241,7 +242,7 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
 
 
 def _parse_detection(text: str, view: View, names: Names) -> Parsed:
-    abnormal = verdict(claims(read(without_boxes(text, view), names)))
+    abnormal = conclusion(read(without_boxes(text, view), names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal)
 
 
@@ -255,13 +256,12 @@ def _parse_localisation(text: str, view: View, names: Names) -> Parsed:
 def _parse_recognition(text: str, view: View, names: Names) -> Parsed:
     text = "; ".join(label for _, label in labels(text)) or without_boxes(text, view)
     sentences = read(text, names)
-    abnormal, said = verdict(claims(sentences)), affirmed(claims(sentences))
+    abnormal, found = conclusion(sentences), claims(sentences)
     if abnormal is False:
         return Parsed("ok", False)
-    if not claims(sentences) or (abnormal and not said):
-        said = unknown(text, sentences[:1])
-    elif abnormal is None:
-        said = []
+    said = affirmed(found) if abnormal else []
+    if not said:
+        said = unknown(text, sentences if verdict(found) is False else sentences[:1])
     return Parsed("ok", True, in_order(said, [])) if said else Parsed("unparsable")
 
 
@@ -278,10 +278,10 @@ def _parse_diagnosis(text: str, view: View, names: Names) -> Parsed:
     what = first_lines(sections.get("recognition", ""))
     boxes = view.read_all(sections.get("localisation", ""))
     pairs, malformed = in_order(listed(what, names), boxes), boxes.count(None)
-    seen = claims(read(sections.get("detection", ""), names))
-    abnormal = verdict(seen)
+    seen = read(sections.get("detection", ""), names)
+    abnormal = conclusion(seen)
     if abnormal is None:
-        abnormal = True if pairs else verdict([*seen, *claims(read(what, names))])
+        abnormal = True if pairs else conclusion([*seen, *read(what, names)])
     return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
@@ -297,7 +297,7 @@ def places_end(text: str) -> int | None:
 def _parse_free(text: str, view: View, names: Names) -> Parsed:
     """An answer without the three steps."""
     pairs, malformed = grounded(text, view, names), view.read_all(text).count(None)
-    abnormal = True if pairs else verdict(claims(read(without_boxes(text, view), names)))
+    abnormal = True if pairs else conclusion(read(without_boxes(text, view), names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
