@@ -137,9 +137,11 @@ def test_normal_is_a_finding_unless_the_user_says_otherwise(data: Path) -> None:
     write(data, {"data.yaml": "names: [Normal]", "labels/a.txt": ROW})
     records, _, notes = read(data)
     assert len(records["images/a.png"].findings) == 1 and any("called Normal" in note for note in notes)
-    records, _, notes = read(data, negative_labels=("normal",))
-    assert not records["images/a.png"].findings and records["images/a.png"].completeness == "exhaustive"
-    assert not notes
+    records, rejected, notes = read(data, negative_labels=("normal",))
+    assert not records["images/a.png"].findings and records["images/a.png"].completeness == "partial"
+    assert "'Normal' and has a place" in rejected[0]["reason"] and not notes
+    (data / "labels/a.txt").write_text("0 0.5 0.5 1 1\n")
+    assert read(data, negative_labels=("normal",))[0]["images/a.png"].completeness == "exhaustive"
 
 
 def test_two_label_files_that_differ(data: Path) -> None:

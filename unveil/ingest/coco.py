@@ -17,7 +17,7 @@ from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.reading import (
     AnnotationError,
     Image,
@@ -174,7 +174,9 @@ class _Reading:
         self.seen.add(place)
         width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
         image = self.folder.open(place, (width, height) if width and height else None, "the file")
-        named, bad = findings_among(self.folder, self.file, annotations, self._label)
+        named, bad = findings_among(
+            self.folder, self.file, annotations, self._label, lambda item: self._placeless(item, image)
+        )
         rows = ((row, (row, annotation)) for row, annotation in named)
         findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
         bad += wrong
@@ -186,6 +188,12 @@ class _Reading:
         """The name of an annotation's category; "" where it has none."""
         key = self.category(item.get("category_id"))
         return self.names.get(key, "") if key is not None else ""
+
+    def _placeless(self, item: dict[str, Any], image: Image) -> bool:
+        """Whether an annotation that says "no finding" marks nothing."""
+        box = item.get("bbox") or ()
+        plain = isinstance(box, (list, tuple)) and no_place(box, image, *declared("coco", self.folder.options))
+        return plain and not item.get("segmentation")
 
     def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
         label = self._label(item) or (not self.names and self.folder.options.default_label)

@@ -22,6 +22,7 @@ from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import NO_BOX
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
@@ -35,8 +36,6 @@ LOOKED_FOR = "a table with a column for the image (see --columns)"
 OF_IMAGE = ("patient", "study", "modality", "report")
 #: The option that takes all rows of several readers.
 KEEP = "keep"
-#: How exports write a box that is none, beside a label that says so.
-NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
 def found(folder: Folder) -> list[Path]:

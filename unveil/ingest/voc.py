@@ -19,7 +19,7 @@ from unveil import pixels
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.files import text_of
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
 from unveil.ingest.reading import (
     AnnotationError,
@@ -37,6 +37,8 @@ from unveil.untrusted import quoted, shortened
 
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 
+#: The elements of a box.
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
 #: Elements that hold a place. One that stands in no object is an annotation that is not understood.
 PLACES = ("bndbox", "bbox", "box", "rectangle", "polygon", "robndbox")
 
@@ -150,7 +152,14 @@ def _record(folder: Folder, annotation: Element, place: Path, path: Path) -> Ite
     objects = list(annotation.iter("object"))
     file = folder.relative(path)
     entries = [(n, (item, corners)) for n, item in enumerate(objects, 1) for corners in _places(item)]
-    named, bad = findings_among(folder, file, entries, lambda entry: _name(entry[0]))
+    convention = declared("voc", folder.options)
+    named, bad = findings_among(
+        folder,
+        file,
+        entries,
+        lambda entry: _name(entry[0]),
+        lambda entry: entry[1] is None or no_place(_corners(entry[1]), image, *convention),
+    )
     findings, wrong = parse_all(named, lambda entry: _finding(*entry, image, folder.options), file)
     bad += wrong
     understood = {id(element) for item in objects for element in item.iter()}
@@ -181,12 +190,16 @@ def _name(item: Element) -> str:
     return (item.findtext("name") or "").strip()
 
 
+def _corners(box: Element) -> list[str | None]:
+    return [box.findtext(name) for name in CORNERS]
+
+
 def _finding(item: Element, corners: Element | None, image: Image, options: Options) -> Finding:
     if not (label := _name(item)):
         raise AnnotationError("the object has no <name>")
     if corners is None:
         raise AnnotationError("the object has no <bndbox>")
-    x1, y1, x2, y2 = (number(corners.findtext(n), f"<{n}>") for n in ("xmin", "ymin", "xmax", "ymax"))
+    x1, y1, x2, y2 = (number(text, f"<{n}>") for n, text in zip(CORNERS, _corners(corners), strict=True))
     first = 1.0 if options.voc_corners == "one_based" else 0.0  # an inclusive pixel n from 1 is the span n - 1 to n
     flags = {n: "yes" for n in ("difficult", "truncated", "occluded") if (item.findtext(n) or "").strip() == "1"}
     box = in_pixels((x1 - first, y1 - first, x2, y2), image, *declared("voc", options))

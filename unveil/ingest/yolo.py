@@ -20,7 +20,7 @@ from unveil import pixels
 from unveil.ingest.class_names import LOOKED_FOR, Described, described, is_names, names_classes
 from unveil.ingest.conventions import declared, in_pixels, points_in_pixels
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
@@ -148,7 +148,14 @@ def _record(
         names = f"{folder.relative(found[0])} and {folder.relative(other)}"
         raise AnnotationError(f"two label files that differ: {names}: remove one")
     file = folder.relative(found[0]) if found else ""
-    rows, denied = findings_among(folder, file, rows, lambda row: _known(row[0], about.names))
+    convention = declared("yolo", folder.options)
+    rows, denied = findings_among(
+        folder,
+        file,
+        rows,
+        lambda row: _known(row[0], about.names),
+        lambda row: no_place(row[1:], image, *convention),
+    )
     findings, bad = parse_all(rows, lambda row: _finding(row, folder, image, about), file)
     yield from [*denied, *bad]
     if not found and doubt:
