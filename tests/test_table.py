@@ -411,6 +411,27 @@ def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:
     assert {name: r.split for name, r in read(data, splits="none").records.items()} == {"a.png": None}
 
 
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ("a.png,x,R1,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R1,train,1,2,1,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "R1"}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "keep"}),
+        ("a.png,x,R1,nowhere,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+    ],
+)
+@pytest.mark.parametrize("promised", [None, "exhaustive"])
+def test_a_finding_in_one_split_denies_that_there_is_none_in_another(
+    rows: str, options: dict[str, Any], promised: Any, data: Path
+) -> None:
+    """Also one that is bad, another reader's, or in a split that is none; and whatever the user promises."""
+    text = "image,label,reader,split,x1,y1,x2,y2\nb.png,x,,train,1,2,30,40\n"
+    found = read(write(data, text + rows), completeness=promised, **options)
+    assert not any(r.completeness == "exhaustive" and not r.findings for r in found.records.values())
+    assert "a.png@test" in found.records or "'nowhere'" in found.rejected[0]["reason"]
+
+
 def test_images_that_no_row_names_are_told(data: Path) -> None:
     found = read(write(data, HEADER + "a.png,x,1,2,30,40\n"))
     assert (
