@@ -335,6 +335,18 @@ def test_a_row_whose_image_cannot_be_told_makes_no_negative_of_any_that_it_may_m
     assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial", "b.png": "exhaustive"}
 
 
+@pytest.mark.parametrize("named", ["1f2e3d4c-d.png", "http://host/x/d%2Epng?t=1", "p3/d.jpg", ""])
+def test_a_name_that_is_written_differently_or_none(named: str, data: Path) -> None:
+    for folder in ("one", "two"):
+        draw(data / folder / "d.png", len(folder))
+    found = read(write(data, HEADER + f"one/d.png,,,,,\ntwo/d.png,,,,,\n{named},x,1,2,30,40\n"))
+    assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial"}
+
+
+def test_a_row_that_names_no_image_and_no_finding_costs_nothing(data: Path) -> None:
+    assert read(write(data, "image,label,age\na.png,,7\n,,8\n")).completeness() == {"a.png": "exhaustive"}
+
+
 def test_rows_that_disagree_reject_the_image_and_all_its_rows_count(data: Path) -> None:
     text = "image,label,patient,split\na,x,p1,train\na,y,p2,train\nb,x,p3,holdout\nb.png,x,p3,holdout\nc,x,p,test\n"
     found = read(write(data, text))

@@ -70,9 +70,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("image that no row names, left out", other.file)
     _look_at_labels(folder, tables, images)
     chosen = _readers(folder, images)
+    if orphans := any(sheet.orphans for sheet in tables):
+        folder.note("images without findings are no negatives, since a row with a finding names no image")
     for path, rows in images.items():
         try:
-            yield from _records(folder, path, rows, chosen, path in broken)
+            yield from _records(folder, path, rows, chosen, path in broken, orphans)
         except (AnnotationError, pixels.ImageError) as error:
             yield rows[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(rows))
 
@@ -129,7 +131,9 @@ def _split(row: Row) -> str:
     return split if turn < 3 else ""  # train and val together: others tell which
 
 
-def _records(folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broken: bool) -> Iterator[Record | Rejected]:
+def _records(
+    folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broken: bool, orphans: bool
+) -> Iterator[Record | Rejected]:
     """The record of an image, or one for each split that its rows are in, and what of its rows is rejected.
 
     What any row says of the image counts for all splits: a finding in one denies that there is none in another.
@@ -161,7 +165,7 @@ def _records(folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broke
         here = [(row, mark) for row, mark in said if id(row) in lines]
         findings, dropped = _counted(_placed(here), readers, chosen)
         elsewhere = {place(mark.finding) for _, mark in said} - {place(mark.finding) for _, mark in here}
-        lost = bool(bad or elsewhere) or broken or dropped
+        lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
         completeness = "exhaustive" if free else None
