@@ -53,9 +53,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected]:
     rows, others = _texts(folder)
     of_image = {path: _of(folder, path, rows) for path in folder.images}
     stray = sorted(set(chain(*rows.values())).difference(*of_image.values()))
+    alike = {image for path in stray for image in folder.index.candidates(path.name)}
     for path, files in of_image.items():
         try:
-            doubt = bool(stray or _of(folder, path, others))
+            doubt = bool((stray and not files) or path in alike or _of(folder, path, others))
             yield from _record(folder, about, path, files, doubt)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error), sum(_count(folder, file) for file in files))
@@ -158,10 +159,10 @@ def _record(
     )
     findings, bad = parse_all(rows, lambda row: _finding(row, folder, image, about), file)
     yield from [*denied, *bad]
-    if not found and doubt:
+    if doubt and not findings:
         why = "some label file has no image, or a text beside it is not read as labels"
-        folder.note(f"image without a label file, which is no negative since {why}", folder.relative(path))
-    lost = bool(denied or bad) or (not found and doubt)
+        folder.note(f"image without labels, which is no negative since {why}", folder.relative(path))
+    lost = bool(denied or bad) or (doubt and not findings)
     yield folder.record(image, findings, "exhaustive", lost, split=_split(folder, path, about))
 
 
