@@ -111,3 +111,26 @@ def test_a_bad_mask_costs_no_box(segmentation: Any, mask: bool, said: str, data:
     assert (a.completeness, rejected) == ("exhaustive", [])
     assert [(f.box, f.mask is not None) for f in a.findings] == [((4, 2, 20, 12), mask)]
     assert any("mask of an annotation is no good" in note and said in note for note in summary.notes) is not mask
+
+
+@pytest.mark.parametrize(
+    "named", ["d.png", "/elsewhere/d.png", "1f2e3d4c-d.png", "http://host/x/d%2Epng?t=1", "p3/d.jpg"]
+)
+def test_an_ambiguous_name_leaves_no_negative_of_what_it_may_mean(named: str, data: Path) -> None:
+    """The box may be of either d.png."""
+    for seed, folder in enumerate(("p1", "p2")):
+        draw(data / folder / "d.png", seed=seed)
+    files = ["p1/d.png", "p2/d.png", named, "b.png"]
+    content = two((1, 2), BOX | {"image_id": 2}) | {"images": [{"id": n, "file_name": f} for n, f in enumerate(files)]}
+    (data / "l.json").write_text(json.dumps(content))
+    _, records, _ = run(data.parent, "coco")
+    assert {(r.source.file, r.completeness) for r in records} == {
+        ("p1/d.png", "partial"), ("p2/d.png", "partial"), ("b.png", "exhaustive")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", [{"id": 3}, {"id": 3, "file_name": ""}, {"annotations": [BOX]}])
+def test_a_box_of_an_image_without_a_name_may_be_any(entry: dict[str, Any], data: Path) -> None:
+    content = two((1, 2), BOX | {"image_id": 1}, BOX | {"image_id": 3})
+    found, _, _ = read(data, content | {"images": [*content["images"], entry]})
+    assert found == {"a": (1, "exhaustive"), "b": (0, "partial")}

@@ -335,6 +335,18 @@ def test_a_row_whose_image_cannot_be_told_makes_no_negative_of_any_that_it_may_m
     assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial", "b.png": "exhaustive"}
 
 
+@pytest.mark.parametrize("named", ["1f2e3d4c-d.png", "http://host/x/d%2Epng?t=1", "p3/d.jpg", ""])
+def test_a_name_that_is_written_differently_or_none(named: str, data: Path) -> None:
+    for folder in ("one", "two"):
+        draw(data / folder / "d.png", len(folder))
+    found = read(write(data, HEADER + f"one/d.png,,,,,\ntwo/d.png,,,,,\n{named},x,1,2,30,40\n"))
+    assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial"}
+
+
+def test_a_row_that_names_no_image_and_no_finding_costs_nothing(data: Path) -> None:
+    assert read(write(data, "image,label,age\na.png,,7\n,,8\n")).completeness() == {"a.png": "exhaustive"}
+
+
 def test_rows_that_disagree_reject_the_image_and_all_its_rows_count(data: Path) -> None:
     text = "image,label,patient,split\na,x,p1,train\na,y,p2,train\nb,x,p3,holdout\nb.png,x,p3,holdout\nc,x,p,test\n"
     found = read(write(data, text))
@@ -409,6 +421,27 @@ def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:
     write(data, "image,split\na.png,train\na.png,test\na.png,train\n")
     assert {name: r.split for name, r in read(data).records.items()} == {"a.png@train": "train", "a.png@test": "test"}
     assert {name: r.split for name, r in read(data, splits="none").records.items()} == {"a.png": None}
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ("a.png,x,R1,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R1,train,1,2,1,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "R1"}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "keep"}),
+        ("a.png,x,R1,nowhere,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+    ],
+)
+@pytest.mark.parametrize("promised", [None, "exhaustive"])
+def test_a_finding_in_one_split_denies_that_there_is_none_in_another(
+    rows: str, options: dict[str, Any], promised: Any, data: Path
+) -> None:
+    """Also one that is bad, another reader's, or in a split that is none; and whatever the user promises."""
+    text = "image,label,reader,split,x1,y1,x2,y2\nb.png,x,,train,1,2,30,40\n"
+    found = read(write(data, text + rows), completeness=promised, **options)
+    assert not any(r.completeness == "exhaustive" and not r.findings for r in found.records.values())
+    assert "a.png@test" in found.records or "'nowhere'" in found.rejected[0]["reason"]
 
 
 def test_images_that_no_row_names_are_told(data: Path) -> None:

@@ -17,7 +17,7 @@ from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.reading import (
     AnnotationError,
     Image,
@@ -99,27 +99,29 @@ class _Reading:
 
     def items(self) -> Iterator[Record | Rejected | Incomplete]:
         yield from self._categories()
-        places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
+        self.places = places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
         listed: dict[Key, Rows] = {}
         for row, image in enumerate(self.images, 1):
             key = _key(image.get("id")) if isinstance(image, dict) else None
             if key is None:
-                yield from self._reject(row, f"an entry without an id: {quoted(image)}", places[_file_name(image)])
+                self.orphans += not _file_name(image)
+                yield from self._reject(row, f"an entry without an id: {quoted(image)}", _file_name(image))
             else:
                 listed.setdefault(key, []).append((row, image))
         of_image: dict[Key, Rows] = {key: _inside(entries) for key, entries in listed.items()}
-        yield from self._deal(of_image)
+        nameless = [key for key, entries in listed.items() if not all(_file_name(image) for _, image in entries)]
+        yield from self._deal(of_image, nameless)
         for key, entries in listed.items():
             row, image = entries[0]
             if any(places[_file_name(image)] != places[_file_name(other)] for _, other in entries):
                 for row, image in entries:  # whose annotations they are cannot be told
                     reason = f"image id {quoted(image['id'])} stands {len(entries)} times"
-                    yield from self._reject(row, reason, places[_file_name(image)])
+                    yield from self._reject(row, reason, _file_name(image))
                 continue
             try:
                 yield from self._record(image, places[_file_name(image)], of_image[key])
             except (AnnotationError, pixels.ImageError) as error:
-                yield from self._reject(row, str(error), places[_file_name(image)], len(of_image[key]))
+                yield from self._reject(row, str(error), _file_name(image), len(of_image[key]))
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
@@ -135,7 +137,7 @@ class _Reading:
         self.names = {key: name for key, name in self.names.items() if key not in doubtful}
         self.category = _among(self.names)
 
-    def _deal(self, of_image: dict[Key, Rows]) -> Iterator[Rejected]:
+    def _deal(self, of_image: dict[Key, Rows], nameless: Collection[Key]) -> Iterator[Rejected]:
         """Gives every annotation to its image, and counts those that no image is known of."""
         image_of = _among(of_image)
         for row, annotation in enumerate(self.annotations, 1):
@@ -150,6 +152,7 @@ class _Reading:
                 self.orphans += len(entries)
                 reason = f"annotations under {quoted(name)}, where COCO has none"
                 yield Rejected(self.file, None, reason, rows=len(entries))
+        self.orphans += sum(len(of_image[key]) for key in nameless)
         if self.orphans:
             self.folder.note(
                 "images without annotations are no negatives where some annotation has no image", self.file
@@ -157,14 +160,13 @@ class _Reading:
         elif self.images and not any(of_image.values()):
             self.folder.note("files without any annotation: their images are read as negatives", self.file)
 
-    def _reject(
-        self, row: int, reason: str, place: Path | AnnotationError, rows: int = 1
-    ) -> Iterator[Rejected | Incomplete]:
+    def _reject(self, row: int, reason: str, name: str, rows: int = 1) -> Iterator[Rejected | Incomplete]:
         """An image that is not taken over from this file: what another file says of it is not all."""
+        place = self.places[name]
         yield Rejected(self.file, row, f"image: {reason}", max(1, rows))
-        if isinstance(place, Path):
-            self.seen.add(place)
-            yield Incomplete(self.folder.relative(place))
+        self.seen.update([place] if isinstance(place, Path) else ())
+        for path in [place] if isinstance(place, Path) else self.folder.index.candidates(name):
+            yield Incomplete(self.folder.relative(path))
 
     def _record(
         self, entry: dict[str, Any], place: Path | AnnotationError, annotations: Rows
@@ -174,7 +176,9 @@ class _Reading:
         self.seen.add(place)
         width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
         image = self.folder.open(place, (width, height) if width and height else None, "the file")
-        named, bad = findings_among(self.folder, self.file, annotations, self._label)
+        named, bad = findings_among(
+            self.folder, self.file, annotations, self._label, lambda item: self._placeless(item, image)
+        )
         rows = ((row, (row, annotation)) for row, annotation in named)
         findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
         bad += wrong
@@ -186,6 +190,12 @@ class _Reading:
         """The name of an annotation's category; "" where it has none."""
         key = self.category(item.get("category_id"))
         return self.names.get(key, "") if key is not None else ""
+
+    def _placeless(self, item: dict[str, Any], image: Image) -> bool:
+        """Whether an annotation that says "no finding" marks nothing."""
+        box = item.get("bbox") or ()
+        plain = isinstance(box, (list, tuple)) and no_place(box, image, *declared("coco", self.folder.options))
+        return plain and not item.get("segmentation")
 
     def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
         label = self._label(item) or (not self.names and self.folder.options.default_label)

@@ -86,6 +86,14 @@ class Index:
                     found[name] = AnnotationError(reason)
         return found
 
+    def candidates(self, name: str) -> list[Path]:
+        """The images that an annotation may be about which calls one ``name``, where that tells none or several: all
+        that are called as the last part of it, with any ending or none."""
+        lasts = {folded(spelling).rsplit("/", 1)[-1] for spelling in _spellings(name)}
+        lasts |= {_PREFIX.sub("", last, count=1) for last in lasts if _PREFIX.match(last)}
+        keys = dict.fromkeys(key for last in sorted(lasts) for key in (last, last.rsplit(".", 1)[0]) if key)
+        return list(dict.fromkeys(path for key in keys for path in self.named.get(key, ())))
+
     def _match(self, name: str, near: tuple[Path, ...]) -> Match:
         spellings = list(_spellings(name))
         if not spellings[0]:

@@ -14,7 +14,6 @@ from unveil.ingest import cells
 from unveil.ingest.columns import ColumnsError, asked, closest, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
-from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
 from unveil.untrusted import listed, shortened
@@ -44,14 +43,15 @@ class Sheet:
     """A table and its columns, of its text or of the beginning of that. Raises as ``recognise`` does.
 
     ``separator`` stands between several labels in a cell, ``names`` are what labels stand for by the user's word,
-    ``list_name`` the split that the file's own name tells, with its turn.
+    ``list_name`` the split that the file's own name tells, with its turn. ``orphans`` counts the rows read that mark
+    something and name no image.
     """
 
     def __init__(self, file: str, path: Path, text: str, options: Options) -> None:
         self.file, self.path, self.damaged = file, path, damaged(text)
         self.list_name, self.names = list_name(path), cells.named(options)
         lines = io.StringIO(text, newline="")
-        self.skipped = 0
+        self.skipped = self.orphans = 0
         if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
             lines.readline()
             self.skipped = 1
@@ -82,7 +82,8 @@ class Sheet:
             name = _cell(row, image)
             place = places[name]
             if isinstance(place, AnnotationError):
-                broken.update(_same_name(folder, name))  # it may be about any of them
+                broken.update(folder.index.candidates(name))
+                self.orphans += not name and self._says_something(row)
                 yield Rejected(self.file, line, str(place))
                 continue
             if problem := problem or self._problem(row):
@@ -99,6 +100,11 @@ class Sheet:
             if isinstance(place, AnnotationError) and (number := re.fullmatch(r"(\d+)\.0", name)):
                 [places[name]] = folder.index.find_all([number[1]], self.path.parent).values()
         return places
+
+    def _says_something(self, row: list[str]) -> bool:
+        """Whether a row may mark a finding."""
+        places = (i for role in ("label", "box") for i in self.columns.at.get(role, ()))
+        return any(cells.value(_cell(row, i)) for i in places)
 
     def _problem(self, row: list[str]) -> str | None:
         """What makes a row unusable as a whole."""
@@ -159,12 +165,6 @@ class Sheet:
 
 def _cell(row: list[str], column: int) -> str:
     return row[column].strip() if column < len(row) else ""
-
-
-def _same_name(folder: Folder, name: str) -> list[Path]:
-    """The images that are called as the last part of a path, whatever lies before it."""
-    last = folded(name.replace("\\", "/").rsplit("/", 1)[-1])
-    return [path for key in {last, last.rsplit(".", 1)[0]} for path in folder.index.named.get(key, ())]
 
 
 def head(path: Path) -> str:
