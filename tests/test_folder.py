@@ -14,7 +14,7 @@ from annotated import BOXES, coco, draw, run, write_csv, xml
 from PIL import Image
 from test_pixels import dicom
 
-from unveil import geometry
+from unveil import geometry, runs, stages
 from unveil.ingest import IngestError
 from unveil.ingest.files import listing
 from unveil.ingest.lookup import Index
@@ -265,3 +265,37 @@ def test_boxes_of_turned_pictures(
     if format == "coco":
         rows, columns = np.nonzero(geometry.decode_mask(finding.mask or {}))
         assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == box
+
+
+def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an interrupted run has left there, the data are as they were, and what it has read is kept."""
+    write_csv(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    given = listing(tmp_path).files
+    out = Path("runs/mine")
+    config = stages.IngestConfig(data=Path(), out=out / "data")
+    read: list[int] = []
+
+    def work() -> None:
+        read.append(1)
+        stages.ingest(config)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), runs.output(out, "run", config, [], ("report.html",), derived=True):
+            runs.stage(config.out, "ingest", config, [Path()], work)
+            (out / "sft" / "checkpoints").mkdir(parents=True, exist_ok=True)
+            draw(out / "sft" / "picture.png")
+            (out / "sft" / "checkpoints" / "config.json").write_text("{}")
+            raise KeyboardInterrupt
+    assert read == [1]
+    with runs.output(out, "run", config, [], ("report.html",), derived=True):
+        assert listing(tmp_path).files == given
+    (out / "run.json").write_text('{"of": "another program"}')
+    assert listing(tmp_path).files != given, "whatever others have made may be data"
+
+
+def test_an_ingestion_that_failed_within_its_data_leaves_them_as_they_were(tmp_path: Path) -> None:
+    before = runs.digest(tmp_path, tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rejected.jsonl").write_text("{}")
+    assert runs.digest(tmp_path, tmp_path / "out") == before

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import records_in
-from unveil import job
+from tests.conftest import dialogue, records_in
+from unveil import cli, job, runs
 from unveil.job import RunConfig, folder_of
+from unveil.prefer import PreferConfig
 from unveil.records import RecordError, Split, write_jsonl
+from unveil.rewarding import Grpo
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ from unveil.records import RecordError, Split, write_jsonl
         ("hospital/ct/", None, "runs/ct"),
         ("hospital/demo", None, "runs/demo-data"),
         ("hospital/ct", "mine", "mine"),
+        ("runs/ct", None, "runs/ct-out"),
+        ("runs/demo", None, "runs/demo-data"),
     ],
 )
 def test_own_data_never_goes_to_the_folder_of_the_demo(data: str | None, out: str | None, goes_to: str) -> None:
@@ -49,3 +53,72 @@ def test_an_empty_validation_part_is_said_and_goes_on(tmp_path: Path, capsys: py
     assert "no image in val" in capsys.readouterr().err
     job.refuse_empty(split_as(tmp_path, "train", "val", "test"), dealt=False)
     assert not capsys.readouterr().err
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def reported(config: RunConfig, output: runs.Output) -> Path:
+    """A run of no stage but the report."""
+    assert config.out
+    (config.out / "report.html").write_text("a report")
+    output.write()
+    return config.out / "report.html"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data of one's own, in a folder one works in; what a run does is left out."""
+    (tmp_path / "hosp").mkdir()
+    (tmp_path / "hosp" / "labels.csv").write_text("image,label\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "_run", lambda config, out, output: reported(config, output))
+    return tmp_path / "hosp"
+
+
+def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--data", "hosp"]) == 0
+    write_jsonl(data / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
+    advice = next(line for line in job.ending(data, ["base", "sft"]).splitlines() if "the same command with" in line)
+    more = advice.partition("the same command with ")[2].partition(":")[0].split()
+    assert more == ["--compare", "aar", "mmedpo"]
+    (data / "dialogues.jsonl").unlink()
+    for words in (more, [*more, "--answer-batch", "8", "--resamples", "100", "--expert", "local:mine"]):
+        assert cli.main(["run", "--data", "hosp", *words]) == 0, told(capsys)
+        assert cli.main(["run", "--data", str(data), *words]) == 0, told(capsys)
+    assert cli.main(["run", "--data", "hosp", "--epochs", "2"]) == 1
+    assert "epochs 8 -> 2" in told(capsys)
+
+
+def test_other_data_are_another_run(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other" / "hosp").mkdir(parents=True)
+    assert cli.main(["run", "--data", "hosp"]) == 0 and cli.main(["run", "--data", "other/hosp"]) == 1
+    assert "data hosp -> other/hosp" in told(capsys)
+
+
+def test_what_training_needs_makes_no_other_pairs(tmp_path: Path) -> None:
+    """Less of a batch, as is advised where memory was short: the pairs stay; another method is refused."""
+    config = PreferConfig(name="dpo", records=tmp_path / "r", dialogues=tmp_path / "d", out=tmp_path / "out")
+    for asked in (config, replace(config, batch_size=4, answer_batch=8)):
+        with runs.output(tmp_path / "pairs.jsonl", "prefer", asked, [], derived=True) as output:
+            assert output
+            (tmp_path / "pairs.jsonl").write_text("")
+            output.write()
+    again = runs.output(tmp_path / "pairs.jsonl", "prefer", replace(config, name="sima"), [], derived=True)
+    with pytest.raises(runs.OutputError, match="name dpo -> sima"), again:
+        pass
+
+
+def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) -> None:
+    """Restarting, going on, and asking nobody are of the call that was saved."""
+    assert cli.main(["run", "--data", "hosp", "--restart"]) == 0
+    saved = Path("runs/hosp/run.json")
+    assert '"restart": true' in saved.read_text()
+    assert not cli.parse(["run", "--config", str(saved)])[1].restart
+    assert cli.parse(["run", "--restart", "--config", str(saved)])[1].restart
+    config = Grpo(records=data, dialogues=data, out=data / "m", resume=True, restart=True)
+    asked = replace(config, judge=replace(config.judge, dry_run=True))
+    file = runs.write_json(data / "a.run.json", {"command": "train grpo", "config": runs.plain(asked)})
+    _, read = cli.parse(["train", "grpo", "--config", str(file)])
+    assert read == Grpo(records=data, dialogues=data, out=data / "m")

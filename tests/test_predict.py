@@ -57,6 +57,8 @@ def test_each_question_gets_its_answer(config: PredictConfig) -> None:
 def test_the_size_of_batches_changes_nothing(config: PredictConfig, tmp_path: Path) -> None:
     one = predict.main(replace(config, batch_size=1, out=tmp_path / "one.jsonl"))
     assert one.read_bytes() == predict.main(replace(config, batch_size=64)).read_bytes()
+    before = one.stat().st_ino
+    assert predict.main(replace(config, batch_size=8, out=one)).stat().st_ino == before, "it is there already"
 
 
 def test_a_name_goes_into_the_predictions(config: PredictConfig) -> None:

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from unveil import runs
+from unveil.pairing import NoiseConfig, read_by
+from unveil.rewarding import Grpo
 from unveil.runs import OutputError, digest, output
+from unveil.train import reinforce
 
 
 @dataclass(frozen=True)
@@ -101,17 +104,71 @@ def test_the_same_content_at_another_path_is_the_same_input(config: Config, tmp_
 
 
 def test_an_input_that_no_option_names(config: Config, tmp_path: Path) -> None:
-    """Such as what the training of a model has left, which is named by its folder."""
-    trained = tmp_path / "run.json"
-    trained.write_text("1")
-    with output(config.out, "predict", config, [config.read, trained]) as made:
+    (tmp_path / "other").write_text("1")
+    with output(config.out, "predict", config, [config.read, tmp_path / "other"]) as made:
         assert made
         config.out.write_text("x")
         made.write()
-    trained.write_text("2")
-    again = output(config.out, "predict", config, [config.read, trained])
-    with pytest.raises(OutputError, match=r"run\.json changed since"), again:
+    (tmp_path / "other").write_text("2")
+    again = output(config.out, "predict", config, [config.read, tmp_path / "other"])
+    with pytest.raises(OutputError, match=r"other changed since"), again:
         pass
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """As it is downloaded, merged, or left by another program: nothing tells how it was made."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja", "model.safetensors"):
+        (folder / name).write_text(f'{{"of": "{name}"}}')
+    return folder
+
+
+def predicted(config: Config, model: object) -> bool:
+    """Whether there was anything to do."""
+    asked = {"model": str(model), "out": config.out}
+    made_by = make_dataclass("Predict", asked, namespace={"restart": False})(**asked)
+    with output(config.out, "predict", made_by, [config.read, *runs.of_model(str(model))]) as made:
+        if made:
+            config.out.write_text("answers")
+            made.write()
+        return made is not None
+
+
+@pytest.mark.parametrize("part", ["config.json", "tokenizer.json", "chat_template.jinja", "model.safetensors"])
+def test_a_local_model_is_an_input_by_what_it_consists_of(part: str, config: Config, model: Path) -> None:
+    assert predicted(config, model) and not predicted(config, model)
+    for made in ("predictions.jsonl", "score.json", "score.json.run.json", "run.json", ".begun.json"):
+        (model / made).write_text("{}")
+    assert not predicted(config, model), "what commands leave beside it is none of it"
+    (model / part).write_text('{"of": "another"}')
+    with pytest.raises(OutputError, match=r"other settings \(model changed since\)"):
+        predicted(config, model)
+
+
+def test_a_local_model_is_the_same_however_it_is_spelled(
+    config: Config, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(model.parent))
+    assert predicted(config, "~/mine") and not predicted(config, f"{model}/")
+    (model / "model.safetensors").write_text("trained on")
+    with pytest.raises(OutputError, match="model changed since"):
+        predicted(config, "~/mine")
+
+
+def test_the_model_under_an_adapter_counts(config: Config, model: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(model)}))
+    assert predicted(config, adapter) and not predicted(config, adapter)
+    (model / "model.safetensors").write_text("trained on")
+    with pytest.raises(OutputError, match="model changed since"):
+        predicted(config, adapter)
+
+
+def test_a_model_of_the_hub_is_no_input() -> None:
+    assert runs.of_model("someone/a-model") == [] == runs.of_model("")
 
 
 def test_what_nothing_is_known_of_is_not_written_over(config: Config) -> None:
@@ -250,7 +307,7 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
     first = digest(data)
     (data / "out").mkdir()
     for made in ("out/run.json", "out/records.jsonl", "d.jsonl", "d.jsonl.run.json", ".d.jsonl.lock"):
-        (data / made).write_text("{}")
+        (data / made).write_text('{"command": "ingest", "config": {}, "inputs": {}}')
     (data / "a" / "again").symlink_to(data)
     os.mkfifo(data / "a" / ".pipe")
     assert digest(data) == first
@@ -260,8 +317,19 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
     (data / "a" / "x.png").write_bytes(b"1234")
     assert digest(data) not in (first, second)
     os.mkfifo(data / "a" / "x.csv")
-    digest(data)
+    third = digest(data)
     assert digest(tmp_path / "nowhere") == "missing"
+    (data / "out" / "run.json").write_text('{"of": "another program"}')
+    assert digest(data) != third == digest(data, data / "out")
+
+
+def test_the_inputs_of_a_stage_are_looked_at_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(runs, "digest", lambda path, out: looked.append(path) or "same")
+    runs.stage(config.out, "curate", config, [config.read], lambda: make(config))
+    assert looked == [config.read] and json.loads(runs._run_file(config.out, False).read_text())["inputs"]
+    make(config)
+    assert looked == [config.read] * 2, "each call by itself looks anew"
 
 
 def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Config) -> None:
@@ -270,3 +338,14 @@ def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Conf
     for asked in (config, replace(config, restart=True), replace(config, restart=True, epochs=2.0)):
         runs.stage(asked.out, "curate", asked, [asked.read], lambda: calls.append(1))
     assert calls == [1]
+
+
+def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_path: Path) -> None:
+    """What they do may change, although their names stay."""
+    own = tmp_path / "own.py"
+    own.write_text("def where(record, image): ...")
+    asked = NoiseConfig(records=config.read, dialogues=config.read, out=config.out, map=f"{own}:where")
+    assert own in read_by(asked) and own not in read_by(replace(asked, map="annotations"))
+    learning = Grpo(records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2"))
+    with reinforce.output(learning, reinforce.Asked("train grpo", learning)) as made:
+        assert made and made.inputs[str(own)] == runs.sha256(own)

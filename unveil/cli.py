@@ -308,7 +308,15 @@ def _saved(kind: type, path: Path, name: str) -> Any:
         raise records.RecordError(f"{path}: not a run.json; {wanted}")
     if about["command"] not in (name, "run" if name == "demo" else name):
         raise records.RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
-    return records.build(kind, about["config"], str(path))
+    return records.build(kind, _unasked(about["config"]), str(path))
+
+
+def _unasked(config: Any) -> Any:
+    """A saved configuration without what holds for one call: a repeated run writes over nothing unless told to."""
+    if not isinstance(config, dict):
+        return config
+    once = ("restart", "resume", "dry_run")
+    return {name: _unasked(value) for name, value in config.items() if name not in once}
 
 
 #: Errors that are the user's to mend: shown as one message, without a traceback.

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unveil import records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
@@ -42,6 +42,7 @@ DEMO = Path("runs/demo")
 class RunConfig:
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
+    passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
     data: Path | None = None
     """Folder of your annotated images; none draws phantoms."""
     format: Format = "auto"
@@ -49,7 +50,8 @@ class RunConfig:
     model: str = "tiny"
     """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
     out: Path | None = None
-    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours."""
+    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
+    runs/NAME-out where that is the data folder itself."""
     revision: str | None = None
     """Revision of a hub model."""
     box_syntax: str | None = None
@@ -114,7 +116,7 @@ def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
-    with runs.output(out, "run", config, [], ("report.html",), derived=True) as output:
+    with runs.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
 
@@ -137,8 +139,7 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    read = [] if config.data is None else [config.data]
-    runs.stage(out / "data", "ingest", reading, read, lambda: ingest(reading))
+    runs.stage(out / "data", "ingest", reading, _read(config), lambda: ingest(reading))
     file = _checked(config, out)
     asking = MauConfig(
         records=file,
@@ -189,6 +190,10 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     return path
 
 
+def _read(config: RunConfig) -> list[Path]:
+    return [] if config.data is None else [config.data]
+
+
 def _learning(config: RunConfig, out: Path) -> SftConfig:
     """How the model is fine-tuned."""
     from unveil.train.sft import SftConfig
@@ -234,13 +239,14 @@ def ending(out: Path, entered: Sequence[str]) -> str:
 
 
 def folder_of(config: RunConfig) -> Path:
-    """Where a run goes: what was asked for, else a folder named after the data, the demo's for drawn images."""
+    """Where a run goes: what was asked for, else a folder named after the data (and not theirs), or the demo's."""
     if config.out is not None:
         return config.out
     if config.data is None:
         return DEMO
     name = config.data.resolve().name or "data"
-    return DEMO.with_name(name if name != DEMO.name else f"{name}-data")
+    out = DEMO.with_name(name if name != DEMO.name else f"{name}-data")
+    return out if out.resolve() != config.data.resolve() else out.with_name(f"{name}-out")
 
 
 def _entries(config: RunConfig) -> tuple[Entry, ...]:

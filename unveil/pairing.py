@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from unveil import experts, plugins, records, runs, screen
 from unveil.curate.candidates import Asking
@@ -122,16 +122,19 @@ def _written(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[s
     return {"left_out": dict(skipped)}
 
 
-def read_by(config: Sampled | NoiseConfig) -> list[Path]:
-    """The files that a command's pairs depend on; of a model that was trained here, what its training has left."""
-    onto = [config.onto] if isinstance(config, NoiseConfig) and config.onto else []
-    return [config.records, config.dialogues, *runs.of_model(config.model), *onto]
+def read_by(config: Sampled | NoiseConfig) -> list[runs.Input]:
+    """What a command's pairs depend on."""
+    files = [config.records, config.dialogues]
+    if isinstance(config, NoiseConfig):
+        files += [*([config.onto] if config.onto else []), *plugins.files([config.map])]
+    return [*files, *runs.of_model(config.model)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampled:
     """What commands share that let a model answer the questions of dialogues."""
 
+    passing: ClassVar = {"answer_batch"}
     records: Path
     """records.jsonl."""
     dialogues: Path

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 
 class PluginError(ValueError):
     """A function that cannot be had; the message says why."""
+
+
+def files(names: Iterable[str]) -> list[Path]:
+    """The files of those names that are FILE.py:FUNCTION."""
+    return [Path(file) for file, colon, _ in (name.rpartition(":") for name in names) if colon and file.endswith(".py")]
 
 
 def function(name: str) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from unveil import pairing, records, runs, screen
 from unveil.experts import ExpertOptions
@@ -25,6 +25,10 @@ Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 class PreferConfig:
     """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
 
+    passing: ClassVar = (  # of pairs; training has these among its own settings
+        {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
+        | {"answer_batch", "edited_spans"}
+    )
     name: Method
     """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
     with clinical weights. mdpo: both on each pair, and an anchor. povid: wrong answers that the expert writes, then

@@ -15,12 +15,15 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from unveil import files, screen
@@ -65,9 +68,9 @@ def plain(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
-def lasting(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration (as JSON values) makes it another run if it changes."""
-    out = {name: value for name, value in config.items() if name not in PASSING}
+def lasting(config: Mapping[str, Any], passing: Collection[str] = ()) -> dict[str, Any]:
+    """What of a configuration (as JSON values) makes it another run if it changes; ``passing`` does not either."""
+    out = {name: value for name, value in config.items() if name not in PASSING and name not in passing}
     for name in ("asked", "judge", "generate"):
         if isinstance(inner := out.get(name), dict):
             out[name] = {key: value for key, value in inner.items() if key not in PASSING_OF_ASKING}
@@ -115,20 +118,73 @@ def sha256(path: str | Path) -> str:
 TEXTS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".names", ".data", ".parquet"})
 
 
-def digest(path: Path) -> str:
+#: Endings of the files that a saved model consists of: configuration, tokenizer and processor, weights.
+OF_MODELS = frozenset({".json", ".jinja", ".txt", ".model", ".tiktoken", ".safetensors", ".bin"})
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model's folder as an input, as its user spells it."""
+
+    name: str
+
+    def __fspath__(self) -> str:
+        return str(folder_of(self.name))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Input = os.PathLike[str]
+
+
+def folder_of(model: str | Path) -> Path:
+    """The folder that a model's name stands for, if it is one; a leading ``~`` is the home folder."""
+    return Path(model).expanduser()
+
+
+def of_model(model: str | Path) -> list[Input]:
+    """A local model, an input of whatever starts from it; nothing for one of the hub."""
+    return [LocalModel(str(model))] if model and folder_of(model).is_dir() else []
+
+
+def digest(path: Input, out: Path | None = None) -> str:
     """Of an input: a file's bytes; of a folder names and sizes, and the bytes of what may annotate; "missing" of none.
 
-    In a folder, hidden files and what a command of this package has written do not count.
+    In a folder, hidden files and what a command of this package has written do not count, nor what is in ``out``, which
+    a command may have left half-made there. Of a model the bytes of all
+    files that it consists of count, and those of a local one under an adapter.
     """
-    if not path.is_dir():
+    if isinstance(path, LocalModel):
+        return _of_model(Path(path))
+    if not (path := Path(path)).is_dir():
         return sha256(path) if path.is_file() else "missing"
     found = hashlib.sha256()
-    for name, file in _given(path, {os.path.realpath(path)}):
+    for name, file in _given(path, {os.path.realpath(known) for known in (path, out) if known}):
         regular = file.is_file()  # neither a pipe nor a link that leads nowhere
         content = sha256(file.path) if regular and Path(name).suffix.lower() in TEXTS else ""
         size = file.stat().st_size if regular else None
         found.update(os.fsencode(f"{name} {size} {content}\n"))
     return found.hexdigest()
+
+
+def _of_model(folder: Path) -> str:
+    found = hashlib.sha256()
+    inside = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()}
+    for name, path in sorted(inside.items()):
+        if path.suffix in OF_MODELS and not name.endswith("run.json") and f"{name}.run.json" not in inside:
+            about = path.stat()
+            found.update(f"{name} {_hashed(path, about.st_ino, about.st_size, about.st_mtime_ns)}\n".encode())
+    adapter = read_json(inside["adapter_config.json"]) if "adapter_config.json" in inside else {}
+    for base in of_model(adapter.get("base_model_name_or_path") or ""):
+        found.update(digest(base).encode())
+    return found.hexdigest()
+
+
+@lru_cache(1024)
+def _hashed(path: Path, *_: int) -> str:
+    """Of a file's bytes, read once per process while inode, size and time of the file stay as they are."""
+    return sha256(path)
 
 
 def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -138,27 +194,26 @@ def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tup
     for name, entry in sorted(inside.items()):
         if entry.is_dir():
             real = os.path.realpath(entry)
-            if real not in seen and not (Path(entry) / "run.json").is_file():
+            if real not in seen and not is_output(entry):
                 seen.add(real)
                 yield from _given(entry.path, seen, f"{within}{name}/")
         elif f"{name}.run.json" not in inside and not name.endswith(".run.json"):
             yield within + name, entry
 
 
-def digests(inputs: Iterable[Path]) -> dict[str, str]:
-    """Of several inputs by their paths."""
-    return {str(path): digest(Path(path)) for path in inputs}
+def is_output(folder: str | Input) -> bool:
+    """Whether a command of this package has made a folder, or is making it."""
+    made = Path(folder) / "run.json"
+    return (made.is_file() and _about(made) is not None) or made.with_name(".begun.json").is_file()
 
 
-def folder_of(model: str | Path) -> Path:
-    """The folder that a model's name stands for, if it is one; a leading ``~`` is the home folder."""
-    return Path(model).expanduser()
+#: Digests of the inputs of the stage that is at work, which has just taken them.
+_TAKEN: ContextVar[Mapping[str, str]] = ContextVar("taken", default=MappingProxyType({}))
 
 
-def of_model(model: str | Path) -> list[Path]:
-    """What the training of a local model has left, an input of whatever starts from it: trained anew, it is another."""
-    trained = folder_of(model) / "run.json"
-    return [trained] if trained.is_file() else []
+def digests(inputs: Iterable[Input], out: Path) -> dict[str, str]:
+    """Of the inputs of ``out`` by their paths."""
+    return {str(path): _TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -225,7 +280,7 @@ class Output:
 
 @contextmanager
 def output(
-    out: Path, command: str, config: Any, inputs: Sequence[Path], makes: Sequence[str] = (), derived: bool = False
+    out: Path, command: str, config: Any, inputs: Sequence[Input], makes: Sequence[str] = (), derived: bool = False
 ) -> Iterator[Output | None]:
     """The making of ``out``; None where it is there, made by this command with these settings from these inputs.
 
@@ -235,7 +290,7 @@ def output(
     """
     if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
         raise OutputError(f"{out} is what is read: name another output")
-    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs), time.monotonic())
+    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), time.monotonic())
     with _locked(made, out):
         there, before = _inodes(out, makes), _known(made)
         if there and not config.restart:
@@ -323,12 +378,14 @@ def _about(file: Path) -> dict[str, Any] | None:
 def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) -> list[str]:
     """How settings and inputs of an output differ from those that it is to be made with, in words.
 
-    A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed.
+    A file counts by its content, wherever it lies. Of what is ``derived`` inputs may have changed. A class of settings
+    names in ``passing`` those of its own that make no other output.
     """
     if before["command"] != now.command:
         return [f"command {before['command']} -> {now.command}"]
     read, given = before["inputs"], now.inputs
-    old, new = flat(lasting(before["config"])), flat(lasting(plain(now.config)))
+    passing = getattr(now.config, "passing", ())
+    old, new = (flat(lasting(config, passing)) for config in (before["config"], plain(now.config)))
     found = []
     for name in dict.fromkeys([*new, *old]):
         a, b = old.get(name), new.get(name)
@@ -345,23 +402,27 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
     return found
 
 
-def is_current(out: Path, command: str, config: Any, inputs: Iterable[Path]) -> bool:
+def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
-    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs), 0.0)
+    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs, out), 0.0)
     before = _known(made) if out.exists() else None
     return before is not None and "finished" in before and not _differences(before, made)
 
 
-def stage(out: Path, command: str, config: Any, inputs: Sequence[Path], work: Callable[[], Any]) -> None:
+def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: Callable[[], Any]) -> None:
     """A stage of a longer job: does its work, unless its output was made with the same settings from the same inputs.
 
     That is so even where the job may write over what is there: only what differs is made again.
     """
-    if is_current(out, command, config, inputs):
-        screen.say(f"{command}: {out} is there already")
-        return
-    screen.say(f"[{command}]")
-    work()
+    taken = _TAKEN.set(digests(inputs, out))
+    try:
+        if is_current(out, command, config, inputs):
+            screen.say(f"{command}: {out} is there already")
+            return
+        screen.say(f"[{command}]")
+        work()
+    finally:
+        _TAKEN.reset(taken)
 
 
 def peak_mb() -> float:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from unveil import models, runs
 from unveil.evaluate import unfinished
@@ -30,6 +30,7 @@ from unveil.resolution import Limited, Resolution
 class PredictConfig:
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
+    passing: ClassVar = {"batch_size"}
     dialogues: Path
     """Dialogues, as `unveil curate mau` writes them."""
     out: Path

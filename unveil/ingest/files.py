@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
+from unveil.runs import is_output
 
 #: ``folders`` and the links in them as above; ``all`` takes linked files from anywhere, ``none`` nothing from outside.
 Links = Literal["folders", "all", "none"]
@@ -39,13 +40,15 @@ _BOMS = (
 class Listing:
     """The regular files below a folder, sorted; what cannot be read, each with its reason; where linked folders lead.
 
-    Hidden files and folders are left out (such as the resource forks of macOS).
+    Hidden files and folders are left out (such as the resource forks of macOS), and folders that commands of this
+    package have ``made``.
     """
 
     root: Path
     files: list[Path] = field(default_factory=list)
     refused: list[Rejected] = field(default_factory=list)
     linked: dict[Path, Path] = field(default_factory=dict)
+    made: list[Path] = field(default_factory=list)
 
     def refuse(self, path: str | Path, reason: str) -> None:
         name = os.fsencode(Path(path).relative_to(self.root)).decode("utf-8", "backslashreplace")
@@ -87,6 +90,9 @@ def _entries(folder: str, walked: set[tuple[int, int]], found: Listing) -> Itera
         found.refuse(folder, f"this folder cannot be listed: {error.strerror}")
         return
     if (about.st_dev, about.st_ino) in walked:
+        return
+    if Path(folder) != found.root and is_output(folder):
+        found.made.append(Path(folder))
         return
     walked.add((about.st_dev, about.st_ino))
     for entry in entries:

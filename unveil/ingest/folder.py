@@ -74,6 +74,8 @@ class Folder:
         found = listing(root, self.options.links)
         for path, target in found.linked.items():
             self.note("linked folders are followed", f"{path.relative_to(root)} -> {target}")
+        for path in found.made:
+            self.note("folders that this program has made are left out", str(path.relative_to(root)))
         return found
 
     @cached_property

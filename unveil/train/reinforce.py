@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import models, runs, screen
+from unveil import models, plugins, runs, screen
 from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
@@ -48,7 +48,8 @@ class Asked:
 
 def output(config: Options, asked: Asked) -> AbstractContextManager[runs.Output | None]:
     """The making of a run's model; see ``runs.output``."""
-    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
+    files = [config.records, config.dialogues, *plugins.files(config.rewards)]
+    inputs = [*files, *runs.of_model(config.model)]
     return runs.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
 
 
