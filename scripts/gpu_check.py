@@ -197,10 +197,10 @@ def _drawn(folder: Path) -> Path:
     from unveil import pairing, stages
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
-    stages.ingest(stages.IngestConfig(format="phantom", out=data, patients=8))
-    stages.curate_mau(stages.MauConfig(records=file, out=folder / "dialogues.jsonl"))
-    noisy = pairing.NoiseConfig(records=file, dialogues=folder / "dialogues.jsonl", out=folder / "pairs.jsonl")
-    pairing.curate_noise(noisy)
+    stages.ingest(stages.IngestConfig(format="phantom", out=data, patients=8, restart=True))
+    stages.curate_mau(stages.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
+    files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
+    pairing.curate_noise(pairing.NoiseConfig(records=file, **files, restart=True))
     return folder
 
 
@@ -213,6 +213,7 @@ def _common(folder: Path, out: Path, method: str, precision: str) -> dict[str, A
         "log_every": 1,
         "validate_every": 0,
         "workers": 0,
+        "restart": True,  # in a folder that is used again, too: what comes out is of this run
     }
 
 
