@@ -134,3 +134,45 @@ def test_a_box_of_an_image_without_a_name_may_be_any(entry: dict[str, Any], data
     content = two((1, 2), BOX | {"image_id": 1}, BOX | {"image_id": 3})
     found, _, _ = read(data, content | {"images": [*content["images"], entry]})
     assert found == {"a": (1, "exhaustive"), "b": (0, "partial")}
+
+
+WHOLE = json.dumps(two((1, 2), BOX | {"image_id": 1}))
+TURNED = json.dumps({name: two((1, 2), BOX | {"image_id": 1})[name] for name in ("annotations", "images")})
+
+
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        (WHOLE.replace("a.png", r"images\/a.png").replace("b.png", r"\u0062.png")[:-9], "ab"),
+        (WHOLE.replace("file_name", "path")[:-9], "ab"),
+        (WHOLE.replace("b.png", "other.png")[:-9], "a"),
+        (WHOLE[: WHOLE.index("annotations")], "ab"),
+        (TURNED[: TURNED.index("images")], "ab"),
+        (TURNED[: TURNED.index("b.png")], "ab"),
+        (json.dumps({"images": [{"id": 1}]}), ""),
+        ('{"images": ["a.png"], "x": ', ""),
+    ],
+)
+def test_images_that_a_damaged_file_may_be_about(text: str, partial: str, data: Path) -> None:
+    """Where its list of images is whole, these; else any. The last two are no COCO."""
+    (data / "more.json").write_text(text)
+    found, rejected, _ = read(data, two((1, 2)))
+    assert "".join(name for name, (_, told) in found.items() if told == "partial") == partial
+    assert [bad["file"] for bad in rejected] == ["more.json"] * bool(partial)
+
+
+@pytest.mark.parametrize("value", [BOX, [BOX], {"1": BOX}, {"1": [BOX]}, [[BOX]], {"x": {"y": [{"z": BOX}]}}])
+def test_annotations_in_other_places(value: Any, data: Path) -> None:
+    """Within the entry of their image they are its own; anywhere else in the file nobody knows whose."""
+    content = two((1, 2))
+    inside = [content["images"][0] | {"annotation": value}, content["images"][1]]
+    assert read(data, content | {"images": inside})[:2] == ({"a": (1, "exhaustive"), "b": (0, "exhaustive")}, [])
+    found, rejected, _ = read(data, content | {"more": value})
+    assert found == {"a": (0, "partial"), "b": (0, "partial")}
+    assert [bad["reason"] for bad in rejected] == ["annotations under 'more', where COCO has none"]
+
+
+def test_a_box_that_is_written_into_its_image(data: Path) -> None:
+    content = two((1, 2))
+    content["images"][0] |= BOX
+    assert read(data, content)[0] == {"a": (1, "exhaustive"), "b": (0, "exhaustive")}

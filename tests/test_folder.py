@@ -69,6 +69,8 @@ def test_a_written_path_is_found_by_its_end(written: str, found: str) -> None:
         ("p3/002.png", "p1/002.png lies in another folder"),
         ("p2/002.png", "p1/002.png lies in another folder"),
         ("../../etc/passwd", "no image"),
+        ("2019-002.png", "no image"),
+        ("fe-002.png", "no image"),
         ("", "empty"),
     ],
 )
@@ -81,6 +83,57 @@ def test_two_paths_never_mean_one_image() -> None:
     """Of 001.png of two patients only one is here: whose it is cannot be told."""
     found = index(Path("/set"), "001.png").find_all(["x/p1/001.png", "x/p2/001.png"], Path("/set"))
     assert all(isinstance(place, AnnotationError) for place in found.values())
+
+
+@pytest.mark.parametrize(
+    ("annotation", "found"),
+    [
+        ("", True), ("p1", True), ("labels", True), ("labels/p2", True), ("p1/labels", True),
+        ("p2", False), ("p2/labels", False), ("train", True), ("train/csv", True),
+    ],
+)  # fmt: skip
+def test_a_name_alone_is_not_of_another_patient(annotation: str, found: bool) -> None:
+    """Of 001.png only p1's is here. Among p2's images it is p2's that is missing; what lies among none is of all."""
+    root, notes = Path("/set"), list[tuple[str, str]]()
+    paths = [root / name for name in ("p1/001.png", "p2/002.png", "test/003.png")]
+    names = Index(root, paths, paths, (".png",), lambda text, example: notes.append((text, example)))
+    if found:
+        assert names.find("001.png", root / annotation) == names.find("x/001.png", root / annotation) == paths[0]
+        outside = annotation not in ("", "p1")
+        assert [example for text, example in notes if "names alone" in text] == ["p1/001.png"] * outside
+    else:
+        with pytest.raises(AnnotationError, match=r"p1/001\.png lies in another folder"):
+            names.find("001.png", root / annotation)
+    with pytest.raises(AnnotationError, match=r"test/003\.png lies in another folder"):
+        names.find("003.png", root / "train/csv")
+    assert names.candidates("003.png") == [paths[2]]
+
+
+def test_a_prefix_of_label_studio_is_told(data: Path) -> None:
+    draw(data / "a.png")
+    (data / "l.csv").write_text(ROWS + "1f2e3d4c-a.png,x,1,1,9,9\n")
+    summary, (record,), _ = run(data.parent, "csv")
+    assert record.source.file == "a.png" and any("Label Studio" in note and "a.png" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("other", "named"), [("p1", "p2"), ("test", "train")])
+@pytest.mark.parametrize("format", ["voc", "coco", "csv"])
+def test_a_box_of_a_missing_image_is_not_given_to_another(format: str, other: str, named: str, data: Path) -> None:
+    """Only 001.png of the other patient, or split, is here. It may be meant, so it is no negative."""
+    draw(data / other / "001.png")
+    draw(data / named / "002.png", seed=1)
+    for folder, image, boxes in ((other, "001.png", []), (named, "001.png", BOXES[:1]), (named, "002.png", BOXES[:1])):
+        if format == "voc":
+            (data / folder / f"{image}.xml").write_text(xml(image, boxes))
+        elif format == "coco":
+            annotations = [{"image_id": 7, "category_id": 0, "bbox": [4, 2, 16, 10]}] if boxes else []
+            (data / folder / f"{image}.json").write_text(json.dumps(coco(image) | {"annotations": annotations}))
+        else:
+            row = "nodule,4,2,20,12" if boxes else "No finding,,,,"
+            (data / folder / f"{image}.csv").write_text(f"{ROWS}{image},{row}\n")
+    _, records, rejected = run(data.parent, format)
+    found = {r.source.file: (len(r.findings), r.completeness) for r in records}
+    assert found[f"{other}/001.png"] == (0, "partial") and found[f"{named}/002.png"][0] == 1 and len(rejected) == 1
 
 
 def test_images_in_a_folder_of_their_own(data: Path) -> None:

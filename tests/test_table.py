@@ -151,6 +151,33 @@ def test_a_quotation_mark_that_runs_rows_together_stops(data: Path) -> None:
     assert [(bad["row"], bad["rows"]) for bad in found.rejected] == [(3, 2)]
 
 
+@pytest.mark.parametrize("column", ["report", "remark"])
+def test_a_row_within_a_cell_is_no_text(column: str, data: Path) -> None:
+    """Closed by the next mark, which was to open: b.png's nodule would be lost, and b.png a negative."""
+    head, last = f"image,label,{column}\n", "b.png,No finding,fine\n"
+    with pytest.raises(
+        IngestError, match=r"t\.csv, a cell that ends in line 3 holds a row of its own, 'b.png,nodule,ba"
+    ):
+        read(write(data, f'{head}a.png,mass,"ok\nb.png,nodule,bad"\n{last}'))
+    found = read(write(data, f'{head}a.png,mass,"b.png,\n1. Liver, normal\nc.png\nsee b.png, too"\n{last}'))
+    assert found.completeness()["b.png"] == "exhaustive" and not found.rejected
+    found = read(write(data, f'{head}a.png,"mass\nb.png,nodule,",bad\n{last}c.png,No finding,\n'))
+    assert found.completeness() == {"b.png": "partial", "c.png": "exhaustive"}
+
+
+def test_a_table_of_findings_without_an_image_column_is_not_passed_over(data: Path) -> None:
+    """What it says of a.png would be lost, and a.png a negative."""
+    write(data, "scan,finding,x1,y1,x2,y2\na.png,nodule,1,2,30,40\n", "boxes.csv")
+    write(data, HEADER + "a.png,,,,,\nb.png,x,1,2,30,40\n")
+    with pytest.raises(
+        IngestError, match=r"boxes\.csv .*no column that names.*--columns image=scan.*--annotations t\."
+    ):
+        read(data)
+    assert set(read(data, annotations="t.csv").records) == {"a.png", "b.png"}
+    write(data, "scan,age\na.png,7\n", "boxes.csv")
+    assert any("passed over" in note and "boxes.csv" in note for note in read(data).notes)
+
+
 def test_a_quotation_mark_within_one_row_rejects_it(data: Path) -> None:
     rows = 'image, label, bbox\na.png, x, "1, 2, 30, 40"\nb.png, "5" x, "1, 2, 30, 40"\nb.png, , \n'
     found = read(write(data, rows))

@@ -7,15 +7,16 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
 from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
-from unveil.ingest.files import damaged
+from unveil.ingest.files import damaged, text_of
 from unveil.ingest.folder import Folder
 from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.reading import (
@@ -57,25 +58,44 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
         except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
-            yield from _named(folder, path, text)
+            yield from (Incomplete(folder.relative(image)) for image in _perhaps_of(folder, path, text))
     yield from folder.unlisted(seen)
 
 
 def _looks_like_coco(path: Path) -> bool:
-    """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over."""
+    """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over; and of
+    one of which not even the names are all there, one is enough."""
     text = path.read_bytes()
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
         text = text.replace(b"\0", b"")
-    return all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations"))
+    if all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations")):
+        return True
+    if not re.search(rb'"(images|annotations)"\s*:\s*\[\s*(\{|\Z)', text, re.IGNORECASE):
+        return False
+    try:
+        parse_json(text_of(path, marked=True), lenient=True)
+    except (AnnotationError, JsonError):
+        return True
+    return False
 
 
-def _named(folder: Folder, path: Path, text: str) -> Iterator[Incomplete]:
-    """The images that are named in a file that cannot be used."""
-    for name in re.findall(r'"file_name"\s*:\s*"([^"\\]+)"', text):
+def _perhaps_of(folder: Folder, path: Path, text: str) -> Iterable[Path]:
+    """The images that a file which cannot be used may be about: those of its list, or any where that is not whole."""
+    names: list[str] = []
+    for start in re.finditer(r'"images"\s*:\s*(?=\[)', text, re.IGNORECASE):
         try:
-            yield Incomplete(folder.relative(folder.find(name, path.parent)))
-        except AnnotationError:  # an image that is not here has no record
-            continue
+            names += map(_file_name, json.JSONDecoder().raw_decode(text, start.end())[0])
+        except (ValueError, RecursionError):
+            return folder.images
+    if not names or "" in names:
+        return folder.images
+    places = folder.index.find_all(names, path.parent)
+    return [image for name, place in places.items() for image in _may_be(folder, name, place)]
+
+
+def _may_be(folder: Folder, name: str, place: Path | AnnotationError) -> list[Path]:
+    """The image of this name, or those that it may be."""
+    return [place] if isinstance(place, Path) else folder.index.candidates(name)
 
 
 class _Reading:
@@ -148,10 +168,10 @@ class _Reading:
             self.orphans += 1
             yield Rejected(self.file, row, f"annotation of an image that is not listed: image_id {quoted(owner)}")
         for name, entries in self.content.items():
-            if name not in ("images", "annotations") and any(map(_is_annotation, _dicts(entries))):
-                self.orphans += len(entries)
+            if name not in ("images", "annotations") and (rows := sum(1 for _ in _annotations_in(entries))):
+                self.orphans += rows
                 reason = f"annotations under {quoted(name)}, where COCO has none"
-                yield Rejected(self.file, None, reason, rows=len(entries))
+                yield Rejected(self.file, None, reason, rows=rows)
         self.orphans += sum(len(of_image[key]) for key in nameless)
         if self.orphans:
             self.folder.note(
@@ -165,8 +185,7 @@ class _Reading:
         place = self.places[name]
         yield Rejected(self.file, row, f"image: {reason}", max(1, rows))
         self.seen.update([place] if isinstance(place, Path) else ())
-        for path in [place] if isinstance(place, Path) else self.folder.index.candidates(name):
-            yield Incomplete(self.folder.relative(path))
+        yield from (Incomplete(self.folder.relative(path)) for path in _may_be(self.folder, name, place))
 
     def _record(
         self, entry: dict[str, Any], place: Path | AnnotationError, annotations: Rows
@@ -255,18 +274,19 @@ def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
     return find
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _is_annotation(entry: dict[str, Any]) -> bool:
-    return "image_id" in entry or bool({"bbox", "segmentation"} & entry.keys())
+def _annotations_in(value: Any) -> Iterator[dict[str, Any]]:
+    """The annotations among what a file holds anywhere below one of its entries."""
+    if isinstance(value, dict) and {"image_id", "bbox", "segmentation"} & value.keys():
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _annotations_in(inner)
 
 
 def _inside(entries: Rows) -> Rows:
-    """Annotations that stand within the entries of their image."""
-    lists = [(row, value) for row, entry in entries for value in entry.values()]
-    return [(row, found) for row, value in lists for found in _dicts(value) if _is_annotation(found)]
+    """Annotations that stand within the entries of their image, or are written into them."""
+    found = [(row, inner) for row, entry in entries for value in entry.values() for inner in _annotations_in(value)]
+    return found + [(row, entry) for row, entry in entries if entry.get("bbox") or entry.get("segmentation")]
 
 
 def _file_name(image: Any) -> str:

@@ -86,7 +86,7 @@ class Folder:
     @cached_property
     def index(self) -> Index:
         """The images by their names."""
-        return Index(self._apart.root, self.images, self._apart.files, IMAGE_SUFFIXES)
+        return Index(self._apart.root, self.images, self._apart.files, IMAGE_SUFFIXES, self.note)
 
     @cached_property
     def lists(self) -> Lists:
@@ -102,7 +102,7 @@ class Folder:
             def meant(name: str, near: Path = path.parent) -> Path | None:
                 for names in (self.index, index):
                     try:
-                        return names.find(name, near)
+                        return names.find(name, near, told=False)
                     except AnnotationError:
                         continue
                 return None

@@ -14,9 +14,10 @@ from unveil.ingest import cells
 from unveil.ingest.columns import ColumnsError, asked, closest, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
-from unveil.untrusted import listed, shortened
+from unveil.untrusted import listed, quoted, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50
@@ -37,6 +38,10 @@ class Row(NamedTuple):
 
     def rejected(self, error: Exception | str, rows: int = 1) -> Rejected:
         return Rejected(self.sheet.file, self.line, str(error), rows, misfit(error))
+
+
+#: The number of its last line, its fields, and what is wrong with its quotation marks.
+_Line = tuple[int, list[str], str | None]
 
 
 class Sheet:
@@ -77,6 +82,7 @@ class Sheet:
         boxes, images = at.pop("box", ()), at.pop("image")
         lines = list(self._lines())
         image = self._image_column(folder, images, [row for _, row, _ in lines[:LOOKED_AT]])
+        broken.update(self._swallowed(folder, lines, image))
         places = self._places(folder, (_cell(row, image) for _, row, _ in lines))
         for line, row, problem in lines:
             name = _cell(row, image)
@@ -92,6 +98,24 @@ class Sheet:
                 continue
             taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
             yield place, Row(self, line, taken, [row[i] for i in boxes])
+
+    def _swallowed(self, folder: Folder, lines: Sequence[_Line], image: int) -> Iterator[Path]:
+        """The images of rows that stand within cells, as behind a quotation mark that is not closed, of rows that are
+        rejected for it. Raises ``IngestError`` where such a row would be taken over."""
+        inner: dict[str, list[tuple[int, str, bool]]] = {}
+        for end, row, problem in lines:
+            for line in (line for cell in row for line in cell.splitlines()[1:] if self.delimiter in line):
+                [fields] = csv.reader([line], delimiter=self.delimiter, skipinitialspace=True)
+                inner.setdefault(_cell(fields, image), []).append((end, line, bool(problem or self._problem(row))))
+        for name, place in self._places(folder, filter(None, inner)).items():
+            images = [place] if isinstance(place, Path) else folder.index.named.get(folded(Path(name).name), [])
+            if taken := [(end, line) for end, line, rejected in inner[name] if images and not rejected]:
+                end, line = taken[0]
+                raise IngestError(
+                    f"{self.file}, a cell that ends in line {end} holds a row of its own, {quoted(line)}: "
+                    "is a quotation mark before it not closed?"
+                )
+            yield from images
 
     def _places(self, folder: Folder, names: Iterable[str]) -> dict[str, Path | AnnotationError]:
         """The images that are meant. Table programs take a name for a number and write 17 as 17.0."""
@@ -117,7 +141,7 @@ class Sheet:
             return "a cell holds several lines: is a quotation mark not closed?"
         return None
 
-    def _lines(self) -> Iterator[tuple[int, list[str], str | None]]:
+    def _lines(self) -> Iterator[_Line]:
         """Line numbers and fields of the rows that are not empty, and what is wrong with the quotation marks of a row.
 
         Raises ``IngestError`` where these run several lines together, for nobody knows which rows are lost then.
@@ -182,6 +206,7 @@ def sheets(folder: Folder) -> list[Sheet]:
     found: list[Sheet] = []
     others: list[str] = []
     names: list[str] = []
+    mute: list[Sheet] = []
     for path in folder.annotations(".csv", ".tsv"):
         file = folder.relative(path)
         try:
@@ -196,6 +221,7 @@ def sheets(folder: Folder) -> list[Sheet]:
         else:
             others.append(_described(sheet, folder))
             names += sheet.columns.unused
+            mute += [sheet] if sheet.columns.about else []
     if not others and not found:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
@@ -203,6 +229,12 @@ def sheets(folder: Folder) -> list[Sheet]:
         hint = f". Say --columns image={closest('image', names)}" if len(names) > 1 else ""
         raise IngestError(f"no column names the images: {said}{hint}")
     _check_asked(found, options)
+    for sheet in mute:
+        raise ColumnsError(
+            f"{sheet.file} has labels, boxes or questions and no column that names the images; it has "
+            f"{listed(sheet.header)}. Say --columns image={closest('image', sheet.columns.unused)}, or "
+            f"--annotations {found[0].path.name} if it is not to be read"
+        )
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
         if rest := sheet.columns.unused:
