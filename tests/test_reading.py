@@ -194,6 +194,25 @@ def test_a_box_that_is_denied_is_no_finding():
     assert parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst"]).findings == (("cyst", B),)
 
 
+@pytest.mark.parametrize(
+    ("text", "findings"),
+    [
+        ("No effusion. [10, 20, 300, 400] nodule", [("nodule", A)]),
+        ("No effusion, [10,20,300,400] shows a nodule and [1,2,30,40] shows a cyst.", [("nodule", A), ("cyst", B)]),
+        ("[10, 20, 300, 400] nodule. No effusion at [1, 2, 30, 40].", [("nodule", A)]),
+        ("No effusion; nodule [10, 20, 300, 400]; no cyst; cyst [1, 2, 30, 40].", [("nodule", A), ("cyst", B)]),
+        ("No effusion, [10, 20, 300, 400] is a granuloma.", [(None, A)]),
+        ("No effusion is seen, at [10, 20, 300, 400].", []),
+        ("A nodule, not a cyst, at [10, 20, 300, 400].", [("nodule", A)]),
+        ("The nodule is at [10, 20, 300, 400]. [1, 2, 30, 40] shows a cyst.", [("nodule", A), ("cyst", B)]),
+        ("There is a nodule. It is at [10, 20, 300, 400].", [("nodule", A)]),
+    ],
+)
+def test_a_box_goes_with_what_is_said_of_it_and_not_with_a_denial_before(text, findings):
+    parsed = parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst", "effusion"])
+    assert (list(parsed.findings), parsed.malformed) == (findings, 0)
+
+
 def test_what_says_nothing_keeps_its_place_among_the_names():
     text = "Detection: abnormal.\nLocalisation: [10, 20, 300, 400]; [1, 2, 30, 40].\nRecognition: ?; cyst."
     assert parse("diagnosis", text, view_of("json-1000"), ["cyst"]).findings == ((None, A), ("cyst", B))

@@ -110,12 +110,7 @@ def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
     else:
-        items = [(claim.start, claim) for claim in claims(read(without_boxes(text, view), names)) if claim.name]
-        starts = {start for start, _ in items}
-        for tag in _TAGGED.finditer(text):
-            if starts.isdisjoint(range(*tag.span())):  # no known name
-                items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
-        groups = [sorted([*items, *boxes], key=itemgetter(0))]
+        groups = _by_sentence(text, read(without_boxes(text, view), names), boxes, names)
     pairs = [pair for group in groups for pair in _neighbours(group)]
     kept: list[Pair] = []
     known = {name for name, box in pairs if box}
@@ -133,6 +128,47 @@ def _labelled(label: str, start: int, names: Names) -> list[_Item]:
     """The names of a label, else the label itself, denied."""
     said = [Claim(name, True, start) for name in listed(label, names) if name]
     return [(start, claim) for claim in said or [Claim(normal(label), False, start)]]
+
+
+def _by_sentence(text: str, sentences: Sequence[Sentence], boxes: list[_Item], names: Names) -> list[list[_Item]]:
+    """Names and boxes of prose; a sentence that has both in the other order than those before it begins a new group.
+
+    What is denied has the boxes of its own words, and no others: they are left out with it.
+    """
+    said = [(claim.start, claim) for claim in claims(sentences) if claim.name]
+    items: list[_Item] = [(start, claim) for start, claim in said if claim.affirmed]
+    starts = {start for start, _ in said}
+    for tag in _TAGGED.finditer(text):
+        if starts.isdisjoint(range(*tag.span())):  # no known name
+            items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
+    denied = [span for sentence in sentences for span in _denied(text, sentence)]
+    items += [box for box in boxes if not any(start <= box[0] < end for start, end in denied)]
+    items.sort(key=itemgetter(0))
+    groups: list[list[_Item]] = [[]]
+    ends = [sentence.end for sentence in sentences]
+    for _, one in groupby(items, key=lambda item: bisect_right(ends, item[0])):
+        group = list(one)
+        kinds = [isinstance(said, Claim) for _, said in group]
+        if groups[-1] and len(set(kinds)) == 2 and kinds[0] is not isinstance(groups[-1][0][1], Claim):
+            groups.append([])
+        groups[-1] += group
+    return groups
+
+
+def _denied(text: str, sentence: Sentence) -> list[tuple[int, int]]:
+    """From where to where a sentence only denies names; a clause that says nothing ("at [...]") goes with the last.
+
+    Behind a name it may go on about that one: "a nodule, not a cyst, at [...]".
+    """
+    spans, denied, named = [], False, False
+    for clause in sentence.clauses:
+        if clause.claims or clause.unread:
+            affirms = any(claim.affirmed for claim in clause.claims)
+            denied, named = any(claim.name for claim in clause.claims) and not affirms, named or affirms
+        if denied:
+            aside = text.find(",", clause.claims[-1].start, clause.end) if named and clause.claims else -1
+            spans.append((clause.start, aside if aside >= 0 else clause.end))
+    return spans
 
 
 def _by_object(text: str, items: list[_Item]) -> list[list[_Item]]:
