@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import random
@@ -230,6 +231,35 @@ def test_a_damaged_checkpoint_is_one_message(damage: str, tmp_path: Path) -> Non
     for file in folder.iterdir():
         file.unlink()
     assert kept.load() == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        PermissionError(errno.EACCES, "Permission denied", "weights.safetensors"),
+        OSError(errno.EIO, "Input/output error", "weights.safetensors"),
+        OSError("Input/output error (os error 5)"),  # as safetensors says it
+    ],
+)
+def test_what_the_machine_lacks_is_no_damage(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told to remove a checkpoint that is whole."""
+
+    def refused(path: Path) -> None:
+        raise error
+
+    prepared(tmp_path).save(1)
+    monkeypatch.setattr(checkpoints, "load_file", refused)
+    with pytest.raises(type(error)) as raised:
+        prepared(tmp_path).load()
+    assert raised.value is error
+
+
+def test_a_checkpoint_that_lacks_a_file_is_damaged(tmp_path: Path) -> None:
+    (prepared(tmp_path).save(1) / "weights.safetensors").unlink()
+    with pytest.raises(TrainingError, match=r"step-0000001 cannot be taken up"):
+        prepared(tmp_path).load()
 
 
 def test_a_checkpoint_that_lacks_what_is_remembered_now_is_refused(tmp_path: Path) -> None:

@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import records_in
 from PIL import Image
 
-from unveil import cli
-from unveil.records import Dialogue, Record, read_jsonl
+from unveil import cli, contest, runs
+from unveil.curate.expert import ExpertError
+from unveil.evaluate.predict import PredictConfig
+from unveil.pairing import HallucinateConfig
+from unveil.profiles import ModelError
+from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.train.dpo import DpoConfig
 
 
 def unveil(*words: object) -> int:
@@ -228,6 +234,26 @@ def test_check_tells_by_its_exit_code(run: Path, tmp_path: Path) -> None:
     assert rows and unveil("check", "--records", moved) == 1
 
 
+def test_a_split_of_images_that_have_changed_is_not_taken_for_a_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two patients with one picture belong together now, which the split that is there does not know."""
+    rows = [replace(r, patient=r.id) for r in records_in(tmp_path, 30)]
+    write_jsonl(tmp_path / "records.jsonl", rows)
+    words = ["check", "--records", tmp_path / "records.jsonl", "--resplit", tmp_path / "r.jsonl", "--workers", 1]
+    assert unveil(*words) == 0 == unveil(*words)
+    told = capsys.readouterr().err
+    assert told.count("new split in") == 2
+    dealt = {r.id: r for r in read_jsonl(tmp_path / "r.jsonl", Record)}
+    first = dealt["r0"]
+    other = next(r for r in dealt.values() if r.size == first.size and r.split != first.split)
+    (tmp_path / first.image).write_bytes((tmp_path / other.image).read_bytes())
+    assert unveil(*words) == 1
+    told = capsys.readouterr().err
+    assert "r.jsonl is of images that have changed since: --restart" in " ".join(told.split())
+    assert "new split in" not in told and unveil(*words, "--restart") == 0
+
+
 def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> None:
     assert (
         unveil("curate", "mau", "--records", run / "data" / "records.jsonl", "--out", tmp_path / "deep" / "d.jsonl")
@@ -261,6 +287,35 @@ def test_out_of_memory_says_what_to_change(
     assert "--resume" in told
 
 
+@pytest.mark.parametrize(
+    ("command", "config", "told", "untold"),
+    [
+        ("predict", PredictConfig(Path("d"), Path("p"), batch_size=8), "lower --answer-batch (now 8)", "--batch-size"),
+        ("train dpo", DpoConfig(pairs=Path("p"), out=Path("o"), batch_size=12), "lower --batch-size (now 12) and raise",
+         "--gradient-checkpointing"),
+        ("curate hallucinate", HallucinateConfig(records=Path("r"), dialogues=Path("d"), out=Path("p")),
+         "lower --answer-batch (now 64)", "--accumulate"),
+    ],
+)  # fmt: skip
+def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
+    command: str, config: Any, told: str, untold: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """By the options of the run."""
+
+    def greedy() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setitem(
+        cli.COMMANDS,
+        "run",
+        replace(cli.COMMANDS["run"], do=lambda _: runs.stage(tmp_path / "x", command, config, [], greedy)),
+    )
+    assert cli.main(["run"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert told in said and untold not in said
+
+
 def test_another_runtime_error_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(config: Any) -> None:
         raise RuntimeError("a fault of ours")
@@ -281,3 +336,17 @@ def test_what_the_system_refuses_is_said_in_words(
     told = " ".join(capsys.readouterr().err.split())
     assert told.endswith("x.jsonl: the disk is full: free some space, then the same command goes on")
     assert "Errno" not in told
+
+
+@pytest.mark.parametrize("error", [ExpertError("nobody can be asked"), ModelError("no such model")])
+def test_what_cannot_be_compared_is_left_out_with_its_reason(
+    error: Exception, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: Any) -> Path:
+        raise error
+
+    monkeypatch.setitem(contest.ENTRIES, "dpo", refused)
+    words = ("--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50)
+    assert unveil("demo", *words, "--compare", "dpo") == 0
+    assert f"dpo is left out: {error}" in said(capsys)
+    assert json.loads((run / "summary.json").read_text())["left_out"] == {"dpo": str(error)}

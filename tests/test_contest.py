@@ -13,7 +13,7 @@ from conftest import write_both
 from unveil import contest, rewarding, runs
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.records import Dialogue, write_jsonl
-from unveil.train import sft
+from unveil.train import dpo, sft
 
 
 def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
@@ -81,3 +81,21 @@ def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, mo
     trained = [config for command, config in begun.items() if command.startswith("train")]
     assert [(c.checkpoint_every, c.workers, c.resume) for c in trained] == [(7, 3, True)] * 2
     assert all(config.restart for config in begun.values())
+
+
+@pytest.mark.parametrize(("size", "passes"), [(32, (16, 1)), (16, (16, 1)), (5, (5, 4)), (1, (1, 16))])
+def test_entries_take_no_larger_batches_than_fine_tuning(
+    size: int, passes: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fits while fine-tuning fits then; at the usual size they are as they were published."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    learning = sft.SftConfig(**common, out=tmp_path / "sft", batch_size=size)
+    chosen: list[Any] = []
+    monkeypatch.setattr(rewarding, "aar", chosen.append)
+    monkeypatch.setattr(contest, "prefer", chosen.append)
+    monkeypatch.setattr(runs, "stage", lambda out, command, config, read, work: command == "train aar" and work())
+    monkeypatch.setattr(dpo, "DpoConfig", lambda **asked: chosen.append(SimpleNamespace(**asked)))
+    for entry in ("aar", "mmedpo", "selftrain"):
+        Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
+    assert [(c.batch_size, c.accumulate) for c in chosen] == [passes] * 3

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import dialogue, records_in
+from tests.conftest import dialogue, records_in, write_both
 from unveil import cli, job, runs
 from unveil.job import RunConfig, folder_of
 from unveil.prefer import PreferConfig
 from unveil.records import RecordError, Split, write_jsonl
 from unveil.rewarding import Grpo
+from unveil.train import needs
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,50 @@ def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) ->
     file = runs.write_json(data / "a.run.json", {"command": "train grpo", "config": runs.plain(asked)})
     _, read = cli.parse(["train", "grpo", "--config", str(file)])
     assert read == Grpo(records=data, dialogues=data, out=data / "m")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--expert", "ruels"), "--expert ruels: use rules or local:MODEL"),
+        (("--expert", "local:./nowhere"), "./nowhere: no such folder"),
+        (("--data", ".", "--format", "phantom"), "--format phantom draws images and reads no --data"),
+        (("--data", "nowhere"), "nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_model_is_built(
+    words: tuple[str, ...],
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(needs, "first_look", lambda *_, **__: pytest.fail("too late"))
+    assert cli.main(["run", "--compare", "dpo", "--out", "out", *words]) == 1
+    assert why in told(capsys) and not Path("out").exists()
+
+
+def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not where a model is there, of whatever settings."""
+
+    def stop(*_: Any, **__: Any) -> str:
+        raise KeyboardInterrupt
+
+    config = RunConfig(out=tmp_path)
+    (tmp_path / "data").mkdir()
+    write_both(tmp_path / "data", 9)
+    write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
+    learning = replace(job._learning(config, tmp_path), kinds=("closed", "open"))
+    with runs.output(tmp_path / "sft", "train sft", learning, job._learnt_from(learning), ("weights",)) as output:
+        assert output
+        (tmp_path / "sft" / "weights").write_text("w")
+        output.write()
+    monkeypatch.setattr(needs, "first_look", stop)
+    monkeypatch.setattr(job, "ingest", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        job.run(config)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(replace(config, epochs=2.0))

@@ -323,13 +323,20 @@ def _unasked(config: Any) -> Any:
 USER_ERRORS = (ValueError, OSError)
 
 
-def less(config: Any) -> str:
-    """What to change in a configuration so that its command needs less memory."""
-    options = runs.flat(runs.plain(config))
+def less(config: Any, stage: tuple[str, Any] | None = None) -> str:
+    """What to change in a configuration so that its command, or the stage of it that failed, needs less memory."""
+    command, failed = stage or ("", config)
+    own = {"batch_size": "answer_batch"} if command == "predict" else {}  # as longer jobs call it
+    asked = {own.get(name, name): value for name, value in runs.flat(runs.plain(failed)).items()}
+    options = {name: value for name, value in asked.items() if name in runs.flat(runs.plain(config))}
     size = next((name for name in ("batch_size", "answer_batch") if options.get(name, 1) > 1), None)
     ways = []
     if size:
-        passes = f" and raise --accumulate (now {options['accumulate']}) in turn" if "accumulate" in options else ""
+        passes = (
+            f" and raise --accumulate (now {options['accumulate']}) in turn"
+            if "accumulate" in options and size == "batch_size"
+            else ""
+        )
         ways.append(f"lower {_option(size)} (now {options[size]}){passes}")
     if options.get("gradient_checkpointing") is False:
         ways.append("--gradient-checkpointing")
@@ -369,7 +376,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if command is None or os.environ.get("UNVEIL_DEBUG") or not faults.out_of_memory(error):
             raise
-        screen.say(f"error: out of memory: {less(config)}; {command.stopped}")
+        screen.say(f"error: out of memory: {less(config, vars(error).get('stage'))}; {command.stopped}")
         return 1
     return 1 if outcome is False else 0
 

@@ -6,6 +6,7 @@ training split, and are measured on the same questions of the test split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,11 @@ class Contest:
         """Trains an entry unless it is there already; returns the folder of its model."""
         return ENTRIES[entry](self)
 
+    def batches(self, usual: int) -> dict[str, Any]:
+        """The usual rows of an update in forward passes no larger than those of fine-tuning."""
+        size = min(usual, self.sft.batch_size)
+        return {"batch_size": size, "accumulate": math.ceil(usual / size)}
+
     @property
     def asked(self) -> ExpertOptions:
         return ExpertOptions(expert=self.expert, replies=self.out / "replies.sqlite")
@@ -89,6 +95,7 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 limit=contest.limit,
                 method=contest.sft.method,
                 precision=contest.sft.precision,
+                **contest.batches(PreferConfig.batch_size),
                 checkpoint_every=contest.sft.checkpoint_every,
                 workers=contest.sft.workers,
                 answer_batch=contest.answer_batch,
@@ -167,7 +174,7 @@ def _selftrained(contest: Contest) -> Path:
         method=contest.sft.method,
         precision=contest.sft.precision,
         epochs=1.0,
-        batch_size=16,
+        **contest.batches(PreferConfig.batch_size),
         checkpoint_every=contest.sft.checkpoint_every,
         workers=contest.sft.workers,
         seed=contest.sft.seed,
@@ -194,6 +201,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             limit=contest.rewarded,
             method=contest.sft.method,
             precision=contest.sft.precision,
+            **contest.batches(rewarding.Aar.batch_size),
             max_new_tokens=contest.sft.max_new_tokens,
             checkpoint_every=contest.sft.checkpoint_every,
             workers=contest.sft.workers,

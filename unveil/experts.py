@@ -142,6 +142,17 @@ class ExpertOptions:
     may share one, and then ask nobody twice."""
 
 
+def refuse(expert: str) -> None:
+    """Raises ``ExpertError`` or ``ModelError`` where a run could not ask an expert: these are rules and local:MODEL."""
+    kind, _, model = expert.partition(":")
+    if kind == "local":
+        from unveil import models
+
+        models.chat_of(model)
+    elif expert != "rules":
+        raise ExpertError(f"--expert {expert}: use rules or local:MODEL; `unveil prefer` asks other experts")
+
+
 def checkpoint(model: str, out: Path, replies: Path | None = None, **how: Any) -> Expert:
     """A checkpoint on this machine as one that is asked; replies are kept in ``replies``, else beside ``out``."""
     return Expert(Local(model, **how), _store(out, replies), tries=1)

@@ -39,7 +39,7 @@ REFUSALS = {
 
 def number(error: BaseException) -> int | None:
     """The system's number of an error, which libraries that are written in Rust have in their words only."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     in_words = re.search(r"\(os error (\d+)\)", str(error))
     return int(in_words[1]) if in_words else None

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unveil import records, runs, screen
+from unveil import experts, records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
+from unveil.curate.expert import ExpertError
 from unveil.ingest.reading import Options
+from unveil.profiles import ModelError
 from unveil.records import Dialogue
 from unveil.resolution import Limited, Resolution
 from unveil.stages import (
@@ -28,6 +30,7 @@ from unveil.stages import (
     check,
     curate_mau,
     ingest,
+    refuse_data,
     score,
 )
 from unveil.untrusted import read_json
@@ -79,7 +82,7 @@ class RunConfig:
     epochs: float = 8.0
     """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
     batch_size: int = 32
-    """Dialogues per forward pass."""
+    """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
     accumulate: int = 1
     """Forward passes per update."""
     learning_rate: float | None = None
@@ -116,6 +119,7 @@ def run(config: RunConfig) -> Path:
     """All stages in order; returns the report."""
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
+    refuse_data(config.data, _format(config))
     with runs.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
@@ -126,14 +130,15 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     from unveil.train.loop import TrainingError
 
     entries = _entries(config)
+    if entries:
+        experts.refuse(config.expert)
     learning = _learning(config, out)
-    trained = (learning.out / "run.json").is_file()
-    if not trained:
+    if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         screen.say(needs.first_look(learning, trainings=1 + len(entries)))
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
-        format="phantom" if config.data is None and config.format == "auto" else config.format,
+        format=_format(config),
         out=out / "data",
         patients=config.patients,
         seed=config.seed,
@@ -152,14 +157,14 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
-    if not trained:
+    if not _is_trained(learning):
         screen.say(needs.foretold(learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     runs.stage(
         learning.out,
         "train sft",
         learning,
-        [file, asking.out, *runs.of_model(config.model)],
+        _learnt_from(learning),
         lambda: sft.main(learning),
     )
     _predict(config, out, "sft", str(out / "sft"))
@@ -171,8 +176,8 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         try:
             _predict(config, out, entry, str(contest.enter(entry)))
             entered.append(entry)
-        except (records.RecordError, TrainingError) as error:  # no pair could be made, or the policy has collapsed:
-            # what else has been done is worth its report
+        except (records.RecordError, TrainingError, ExpertError, ModelError) as error:
+            # such as no pair, or a policy that has collapsed: what else has been done is worth its report
             failed[entry] = str(error)
             screen.say(f"{entry} is left out: {error}")
     if set(entered) & set(REWARDED):
@@ -192,6 +197,18 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
 
 def _read(config: RunConfig) -> list[Path]:
     return [] if config.data is None else [config.data]
+
+
+def _format(config: RunConfig) -> Format:
+    return "phantom" if config.data is None and config.format == "auto" else config.format
+
+
+def _learnt_from(learning: SftConfig) -> list[runs.Input]:
+    return [_records(learning.out.parent), learning.dialogues, *runs.of_model(learning.model)]
+
+
+def _is_trained(learning: SftConfig) -> bool:
+    return runs.is_current(learning.out, "train sft", learning, _learnt_from(learning))
 
 
 def _learning(config: RunConfig, out: Path) -> SftConfig:
@@ -331,7 +348,6 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
 def _look(config: RunConfig, out: Path, name: str) -> None:
     """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
     from unveil.evaluate import looks
-    from unveil.profiles import ModelError
 
     asked = looks.LooksConfig(
         records=_records(out),

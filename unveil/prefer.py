@@ -27,7 +27,7 @@ class PreferConfig:
 
     passing: ClassVar = (  # of pairs; training has these among its own settings
         {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
-        | {"answer_batch", "edited_spans"}
+        | {"accumulate", "answer_batch", "edited_spans"}
     )
     name: Method
     """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
@@ -79,6 +79,8 @@ class PreferConfig:
     """Passes over the pairs."""
     batch_size: int = 16
     """Pairs per forward pass."""
+    accumulate: int = 1
+    """Forward passes per update."""
     beta: float = 0.1
     """How strongly the policy is held to the reference."""
     sft_weight: float = 0.0
@@ -140,6 +142,7 @@ def prefer(config: PreferConfig) -> Path:
             sft_weight=config.sft_weight,
             epochs=config.epochs,
             batch_size=config.batch_size,
+            accumulate=config.accumulate,
             learning_rate=config.learning_rate,
             precision=config.precision,
             checkpoint_every=config.checkpoint_every,

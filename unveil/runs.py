@@ -412,7 +412,8 @@ def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) ->
 def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: Callable[[], Any]) -> None:
     """A stage of a longer job: does its work, unless its output was made with the same settings from the same inputs.
 
-    That is so even where the job may write over what is there: only what differs is made again.
+    That is so even where the job may write over what is there: only what differs is made again. An error of the machine
+    has the innermost stage's command and configuration as its ``stage``.
     """
     taken = _TAKEN.set(digests(inputs, out))
     try:
@@ -421,6 +422,9 @@ def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: C
             return
         screen.say(f"[{command}]")
         work()
+    except (MemoryError, RuntimeError) as error:
+        vars(error).setdefault("stage", (command, config))
+        raise
     finally:
         _TAKEN.reset(taken)
 

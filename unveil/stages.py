@@ -65,17 +65,24 @@ def ingest(config: IngestConfig) -> None:
             output.write()
 
 
+def refuse_data(data: Path | None, format: Format) -> None:
+    """Raises ``RecordError`` where data and format do not go together, or there are no such data."""
+    if (format == "phantom") != (data is None):
+        raise records.RecordError(
+            "--data is needed: the folder of the annotated images; --format phantom draws some instead"
+            if data is None
+            else "--format phantom draws images and reads no --data: leave one of them out"
+        )
+    if data is not None and not data.exists():
+        raise records.RecordError(f"{data}: no such folder")
+
+
 def _ingest(config: IngestConfig) -> None:
     from unveil.ingest import ingest as read_folder
     from unveil.ingest.phantom import phantoms
 
     file = config.out / "records.jsonl"
-    if (config.format == "phantom") != (config.data is None):
-        raise records.RecordError(
-            "--data is needed: the folder of the annotated images; --format phantom draws some instead"
-            if config.data is None
-            else "--format phantom draws images and reads no --data: leave one of them out"
-        )
+    refuse_data(config.data, config.format)
     if config.data is None:
         drawn: list[records.Record] = []
         with screen.progress("draw", config.patients) as advance:
@@ -156,9 +163,12 @@ def _check(
     leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
     if config.resplit and deal(report, rows):
         dealt = records.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
+        moved = _moved(dealt, config.records, config.resplit)
         if split:
-            records.write_jsonl(config.resplit, _moved(dealt, config.records, config.resplit))
+            records.write_jsonl(config.resplit, moved)
             split.write()
+        elif moved != list(records.read_jsonl(config.resplit, records.Record)):
+            raise runs.OutputError(f"{config.resplit} is of images that have changed since: {runs.CHOICE}")
         sizes = Counter(r.split for r in dealt)
         screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
         return all(issue in leaks for issue in report.issues if issue.severity == "error")

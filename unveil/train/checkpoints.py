@@ -6,6 +6,7 @@ A checkpoint is a folder with ``weights.safetensors`` (what is trained; frozen w
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import shutil
@@ -21,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unveil import files, runs
+from unveil import faults, files, runs
 from unveil.train.loop import TrainingError
 from unveil.untrusted import parse_json
 
@@ -135,6 +136,8 @@ class Checkpoints:
         try:
             return self._load(there[-1])
         except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            if faults.out_of_memory(error) or files.number(error) not in (None, errno.ENOENT):  # it may well be whole
+                raise
             before = f"remove it to go on from {there[-2].name}, or " if there[1:] else ""
             raise TrainingError(
                 f"{there[-1]} cannot be taken up ({error}): {before}begin anew with --restart"
