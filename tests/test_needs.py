@@ -15,6 +15,7 @@ from transformers import AutoModelForImageTextToText
 from bench.families import FAMILIES, fresh, loaded
 from unveil import models
 from unveil.models import Loaded
+from unveil.pixels import ImageError
 from unveil.rows import Encoded
 from unveil.train import adapt, needs
 from unveil.train.engine import Scorer
@@ -99,6 +100,12 @@ def test_images_of_many_sizes_are_told_from_least_to_most(tmp_path: Path) -> Non
     costs = [len(chat.show(np.zeros((h, w, 3), np.uint8)).block) for w, h in sizes]
     assert len(set(costs)) > 1
     assert rows.images == (min(costs), round(sum(costs) / len(costs)), max(costs))
+
+
+def test_an_image_that_cannot_be_shown_is_named() -> None:
+    asked = [(dialogue(name, "a.png", "Where?"), size) for name, size in (("usual", (112, 112)), ("strip", (5000, 9)))]
+    with pytest.raises(ImageError, match=r"^strip: Qwen2_5_VLProcessor cannot take 5000 x 9 pixels"):
+        needs.rows(loaded("qwen2_5_vl").chat, asked)
 
 
 def test_tokens_of_a_batch(tmp_path: Path) -> None:

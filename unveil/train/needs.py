@@ -145,11 +145,11 @@ class Rows:
 
 def rows(chat: Chat, dialogues: Sequence[tuple[Dialogue, tuple[int, int]]]) -> Rows:
     """How long the rows of dialogues on images of these sizes are, found out by empty images and by some of them."""
-    uses = Counter(size for _, size in dialogues)
+    uses, named = Counter(size for _, size in dialogues), {size: dialogue.id for dialogue, size in dialogues}
     ordered = sorted(uses, key=lambda size: size[0] * size[1])
     tried = {*ordered[:: math.ceil(len(ordered) / SIZES)], ordered[-1]}
     blank = {(width, height): np.zeros((height, width, 3), np.uint8) for width, height in tried}
-    seen = {size: chat.show(array) for size, array in blank.items()}
+    seen = {size: chat.show(array, named[size]) for size, array in blank.items()}
     costs = {size: len(seen[size].block) for size in tried}
     mean = sum(costs[size] * uses[size] for size in tried) / sum(uses[size] for size in tried)
     longest = max((dialogue for dialogue, _ in dialogues), key=lambda d: len(d.question) + len(d.answer))
