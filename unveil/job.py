@@ -126,8 +126,9 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     entries = _entries(config)
     learning = _learning(config, out)
     trained = (learning.out / "run.json").is_file()
-    if not trained:
-        screen.say(needs.first_look(learning, trainings=1 + len(entries)))
+    known = None if trained else needs.first_look(learning, trainings=1 + len(entries))
+    if known:
+        screen.say(known.line)
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -151,8 +152,8 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     )
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
-    if not trained:
-        screen.say(needs.foretold(learning, sft.data(learning)[0], file))
+    if known:
+        screen.say(needs.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     runs.stage(
         learning.out,

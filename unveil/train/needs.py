@@ -39,22 +39,34 @@ class NeedsError(loop.TrainingError):
     """The machine has not what training needs."""
 
 
-def first_look(config: Options, trainings: int) -> str:
-    """A line about the model, its boxes, disk and memory, before anything is read.
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a model before anything is read."""
+
+    chat: Chat
+    needs: Needs
+    device: torch.device
+    line: str
+    """About the model, its boxes, disk and memory."""
+
+
+def first_look(config: Options, trainings: int) -> Outlook:
+    """What is known of the model to start from.
 
     Raises ``ModelError`` where the model cannot be had or spoken with, and ``NeedsError`` where disk or memory will not
     do for so many trainings, one after the other.
     """
-    boxes, device = adapt.chat_of(config).syntax.name, default_device()
-    return f"{config.model}: boxes as {boxes}; {fits(of(config, device), config.out, device, trainings)}"
+    chat, device = adapt.chat_of(config), default_device()
+    needs = of(config, device)
+    line = f"{config.model}: boxes as {chat.syntax.name}; {fits(needs, config.out, device, trainings)}"
+    return Outlook(chat, needs, device, line)
 
 
-def foretold(config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
+def foretold(known: Outlook, config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
     """Lines about tokens and memory of training on dialogues, about images of a file of records."""
     sizes = {record.id: record.size for record in read_jsonl(file, Record)}
-    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
-    device = default_device()
-    return told(of(config, device), long, config, device)
+    long = rows(known.chat, [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
+    return told(known.needs, long, config, known.device)
 
 
 @dataclass(frozen=True)
