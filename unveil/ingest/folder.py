@@ -13,7 +13,7 @@ from typing import Any
 from unveil import geometry, pixels, runs
 from unveil.ingest.files import Listing, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
-from unveil.ingest.published import Lists, list_name, split_in
+from unveil.ingest.published import Lists, is_file, list_name, telling
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
 from unveil.records import Completeness, Finding, Record, Source, Split
 
@@ -106,9 +106,11 @@ class Folder:
                 return None
 
             try:
-                found.enter(self.relative(path), self.text(path), split, meant, last=turn == 3)
+                found.enter(self.relative(path), self.text(path), split, meant, self.options, last=turn == 3)
             except AnnotationError as error:
                 found.problems.append(Rejected(self.relative(path), None, str(error), rows=0))
+        for file in found.empty:
+            self.note("called as the list of a split, and names no image that is here", file)
         return found
 
     @property
@@ -162,8 +164,13 @@ class Folder:
         for path in filter(None, (image, annotation)):
             if path in self.lists.split:
                 return self.lists.split[path]
-        named = split_in(self.relative(annotation)) if annotation else None
-        return named or split_in(self.relative(image.parent))
+        for path in filter(None, (annotation, image.parent)):
+            if told := telling(self.relative(path)):
+                part, split = told
+                if not is_file(part):
+                    self.note(f"images of the split {split}, since a folder is called {part}", self.relative(image))
+                return split
+        return None
 
     def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
         """An image, in the frame that its annotations count in.
