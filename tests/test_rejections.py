@@ -69,7 +69,7 @@ CORNERS = [(1.0, 2.0, 30.0, 40.0), (50.0, 60.0, 80.0, 90.0), (5.0, 5.0, 99.0, 20
         (CORNERS, (400, 180), "percent"),  # (100/400)^3 = 0.0156
         (CORNERS[1:2], (512, 512), "percent"),  # (100/512)^2 = 0.038
         (CORNERS * 9, (199, 199), None),  # too small an image to tell
-        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), None),  # as a mark in the corner, nothing reaches 50
+        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), "percent"),  # however far they reach
         ([*CORNERS, (200.0, 200.0, 300.0, 300.0)], (512, 512), None),
         ([], (512, 512), None),
     ],
@@ -156,6 +156,32 @@ def test_shares_are_not_read_as_pixels(tmp_path: Path) -> None:
         read(tmp_path)
     assert read(tmp_path, box_units="normalised")[1][0].findings[0].box == pytest.approx((20, 32, 80, 96))
     assert read(tmp_path, box_units="pixels")[1][0].findings[0].box == pytest.approx((0.1, 0.2, 0.4, 0.6))
+
+
+@pytest.mark.parametrize("units", [None, "percent"])
+def test_polygons_in_percent_are_not_read_as_pixels(units: Any, tmp_path: Path) -> None:
+    """Nine squares from 10 to 60 percent of 400 x 300, which is from 40, 30 to 240, 180."""
+    coco(tmp_path / "data", [[10, 10, 50, 50]] * 9, (400, 300))
+    about = json.loads((tmp_path / "data/a.json").read_text())
+    for annotation in about["annotations"]:
+        annotation["segmentation"] = [[10, 10, 60, 10, 60, 60, 10, 60]]
+    (tmp_path / "data/a.json").write_text(json.dumps(about))
+    if units:
+        assert read(tmp_path, box_units=units)[1][0].findings[0].box == (40, 30, 240, 180)
+    else:
+        with pytest.raises(IngestError, match=r"all 9 boxes lie within 0 to 100.*--box-units percent"):
+            read(tmp_path)
+
+
+def test_run_lengths_are_in_pixels(tmp_path: Path) -> None:
+    """The first 50 rows of the first 50 columns of an image 300 high: each column is 50 of them and 250 others."""
+    coco(tmp_path / "data", [[0, 0, 50, 50]] * 9, (400, 300))
+    about = json.loads((tmp_path / "data/a.json").read_text())
+    runs = [0, *[50, 250] * 49, 50, 250 + 350 * 300]
+    for annotation in about["annotations"]:
+        annotation["segmentation"] = {"size": [300, 400], "counts": runs}
+    (tmp_path / "data/a.json").write_text(json.dumps(about))
+    assert [f.box for f in read(tmp_path)[1][0].findings] == [(0, 0, 50, 50)]
 
 
 def test_boxes_that_lie_within_100_are_no_percent_if_others_do_not_fit(tmp_path: Path) -> None:
