@@ -191,6 +191,33 @@ def test_nothing_but_regular_files_is_opened(data: Path) -> None:
     assert data.resolve() / "g.png" in listing(data.resolve(), "all").files
 
 
+def test_what_is_refused_is_no_annotation_row_and_costs_no_run(data: Path) -> None:
+    write_csv(data)
+    for n in range(9):
+        os.mkfifo(data / f"p{n}.png")
+    summary, _, _ = run(data.parent, "csv", allow_rejected=0.1)
+    assert [(reason.rows, reason.entries) for reason in summary.reasons] == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "partial"),
+    [("voc", "a.xml", "a"), ("voc", "z.xml", ""), ("coco", "a.json", "a"), ("csv", "z.csv", ""), ("csv", "a.xml", "-")],
+)
+def test_what_a_refused_file_is_called_as_is_no_negative(format: str, name: str, partial: str, data: Path) -> None:
+    """Of the others it is said that they may hold annotations, if the format has such files."""
+    for seed, stem in enumerate("abc"):
+        draw(data / f"{stem}.png", seed=seed)
+    images = [{"id": n, "file_name": f"{stem}.png"} for n, stem in enumerate("abc")]
+    (data / "l.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    (data / "l.csv").write_text("image,label\na,\nb,\nc,\n")
+    for stem in "abc":
+        (data / f"of_{stem}.xml").write_text(xml(f"{stem}.png", []))
+    (data / name).symlink_to("/etc/hostname")
+    summary, records, _ = run(data.parent, format)
+    assert "".join(Path(r.image).stem for r in records if r.completeness == "partial") == partial.strip("-")
+    assert any("refused unopened" in note and name in note for note in summary.notes) is (partial != "-")
+
+
 # Splits
 
 

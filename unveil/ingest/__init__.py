@@ -104,7 +104,7 @@ class _Work:
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected: list[Rejected] = list(folder.refused)
         self.again: dict[str, list[Record]] = {}
-        self.incomplete: set[str] = set()
+        self.incomplete = set(map(folder.relative, folder.perhaps_annotated(form.endings)))
         self.spread = Spread()
         self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()

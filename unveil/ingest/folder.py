@@ -119,6 +119,16 @@ class Folder:
         apart = self._apart.refused if self.options.images else []
         return [*self.listing.refused, *apart, *self.lists.problems]
 
+    def perhaps_annotated(self, endings: tuple[str, ...]) -> set[Path]:
+        """The images that are called as files which were refused unopened, such as links, and have one of the endings
+        of annotations. Of other images it is only noted that some annotations are not known."""
+        images: set[Path] = set()
+        for file in (refused.file for refused in self.listing.refused):
+            if file.lower().endswith(endings):
+                self.note("files that may hold annotations were refused unopened: what they say is not known", file)
+                images.update(self.index.candidates(file))
+        return images
+
     def note(self, text: str, example: str = "") -> None:
         """Something to be told at the end, with how often it was noted and the first example."""
         if text in self.notes:
