@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil import geometry
+from unveil import geometry, runs
 from unveil.ingest import IngestError, Options, Summary, conventions, ingest, reading, rejections
 from unveil.records import Finding, Record, read_jsonl
 
@@ -115,14 +116,20 @@ def read(root: Path, **options: Any) -> tuple[Summary, list[Record]]:
 AS_CORNERS = [[10, 10, 60, 60], [120, 30, 180, 90], [150, 100, 190, 150], [100, 20, 160, 70], [0, 0, 30, 20]]
 
 
-def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(tmp_path: Path) -> None:
+def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     coco(tmp_path / "data", AS_CORNERS)
+    hashed: Counter[Path] = Counter()
+    real = runs.sha256
+    monkeypatch.setattr(runs, "sha256", lambda path: (hashed.update([path]), real(path))[1])
     with pytest.raises(IngestError) as stop:
         read(tmp_path)
     said = str(stop.value)
     assert "3 of 5 annotation rows" in said and "All boxes fit by --box-convention xyxy." in said
     assert "box [120, 30, 300, 120] leads outside" in said and "(a.json, row 2)" in said
     assert "--allow-rejected 0.6 " in said and said.endswith("out/rejected.jsonl")
+    assert max(hashed.values()) == 1, "none is hashed for a trial"
     assert len((tmp_path / "out/rejected.jsonl").read_text().splitlines()) == 3
     assert not (tmp_path / "out/records.jsonl").exists()
     _, records = read(tmp_path, box_convention="xyxy")

@@ -140,7 +140,7 @@ class _Work:
             self.folder.note(remark)
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
-        return self.read(Folder(self.folder.root, options))
+        return self.read(Folder(self.folder.root, options, trial=True))
 
     def _taken(self, record: Record) -> Record | None:
         """The record as it is kept, each finding once; None where it cannot be written."""

@@ -43,12 +43,13 @@ Rows = list[tuple[int, Any]]
 
 def found(folder: Folder) -> list[Path]:
     """Such files."""
-    return [path for path in folder.files(".json") if _looks_like_coco(path)]
+    return folder.showing(_looks_like_coco, ".json")
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a COCO file lists; an image beside them that none lists is rejected."""
-    chosen = [path for path in folder.annotations(".json") if _looks_like_coco(path)]
+    such = set(found(folder))
+    chosen = [path for path in folder.annotations(".json") if path in such]
     if not chosen:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()

@@ -50,7 +50,10 @@ class Folder:
     root: Path
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
+    trial: bool = False
+    """Only the places of boxes matter: no image is decoded, nor its hash taken."""
     _named: dict[Path, str] = field(default_factory=dict, repr=False)
+    _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, data: Path, options: Options) -> Folder:
@@ -140,6 +143,12 @@ class Folder:
         """All files below the data folder, or those with one of the endings."""
         return [path for path in self.listing.files if not suffixes or path.name.lower().endswith(suffixes)]
 
+    def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
+        """The files with one of the endings of which ``tell`` is true, each looked at once."""
+        if tell not in self._told:
+            self._told[tell] = [path for path in self.files(*suffixes) if tell(path)]
+        return self._told[tell]
+
     def annotations(self, *suffixes: str) -> list[Path]:
         """The files that may hold annotations: those of the option's pattern, else all with one of the endings."""
         chosen = [path for path in self.files(*suffixes) if self.asked(path)]
@@ -192,7 +201,7 @@ class Folder:
         header = pixels.probe(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
-        if self.options.decode:
+        if self.options.decode and not self.trial:
             pixels.read(path)
         width, height, turn = header.width, header.height, header.exif_orientation
         shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
@@ -209,7 +218,7 @@ class Folder:
             self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
         if frame == "stored":
             width, height = stored
-        sha256, file = runs.sha256(path), self.relative(path)
+        sha256, file = "" if self.trial else runs.sha256(path), self.relative(path)
         return Image(path, file, width, height, sha256, header.modality, turn if frame == "stored" else 1)
 
     def record(
