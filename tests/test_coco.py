@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from annotated import coco, draw, run
 
+from unveil.ingest import Folder, Options
+from unveil.ingest import coco as coco_reader
+
 BOX = {"category_id": 0, "bbox": [4, 2, 16, 10]}
 
 
@@ -170,6 +173,17 @@ def test_annotations_in_other_places(value: Any, data: Path) -> None:
     found, rejected, _ = read(data, content | {"more": value})
     assert found == {"a": (0, "partial"), "b": (0, "partial")}
     assert [bad["reason"] for bad in rejected] == ["annotations under 'more', where COCO has none"]
+
+
+def test_each_file_is_looked_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To tell the format and to read it."""
+    looked: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (looked.append(path.name), real(path))[1])
+    (data / "l.json").write_text(json.dumps(two((1, 2))))
+    folder = Folder.of(data, Options())
+    assert coco_reader.found(folder) == coco_reader.found(folder) == [data.resolve() / "l.json"]
+    assert looked == ["l.json"]
 
 
 def test_a_box_that_is_written_into_its_image(data: Path) -> None:

@@ -191,6 +191,33 @@ def test_nothing_but_regular_files_is_opened(data: Path) -> None:
     assert data.resolve() / "g.png" in listing(data.resolve(), "all").files
 
 
+def test_what_is_refused_is_no_annotation_row_and_costs_no_run(data: Path) -> None:
+    write_csv(data)
+    for n in range(9):
+        os.mkfifo(data / f"p{n}.png")
+    summary, _, _ = run(data.parent, "csv", allow_rejected=0.1)
+    assert [(reason.rows, reason.entries) for reason in summary.reasons] == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "partial"),
+    [("voc", "a.xml", "a"), ("voc", "z.xml", ""), ("coco", "a.json", "a"), ("csv", "z.csv", ""), ("csv", "a.xml", "-")],
+)
+def test_what_a_refused_file_is_called_as_is_no_negative(format: str, name: str, partial: str, data: Path) -> None:
+    """Of the others it is said that they may hold annotations, if the format has such files."""
+    for seed, stem in enumerate("abc"):
+        draw(data / f"{stem}.png", seed=seed)
+    images = [{"id": n, "file_name": f"{stem}.png"} for n, stem in enumerate("abc")]
+    (data / "l.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    (data / "l.csv").write_text("image,label\na,\nb,\nc,\n")
+    for stem in "abc":
+        (data / f"of_{stem}.xml").write_text(xml(f"{stem}.png", []))
+    (data / name).symlink_to("/etc/hostname")
+    summary, records, _ = run(data.parent, format)
+    assert "".join(Path(r.image).stem for r in records if r.completeness == "partial") == partial.strip("-")
+    assert any("refused unopened" in note and name in note for note in summary.notes) is (partial != "-")
+
+
 # Splits
 
 
@@ -199,10 +226,23 @@ def test_nothing_but_regular_files_is_opened(data: Path) -> None:
     [
         ("train/images", "train"), ("VALID", "val"), ("a/Testing/b", "test"), ("instances_val2017.json", "val"),
         ("train/test", "test"), ("TestSet-2", "test"), ("latest", None), ("trainers", None), ("images", None),
+        ("train_val.json", "train"), ("trainval2012.json", "train"), ("train_and_test.csv", None),
+        ("val/train_and_test.csv", "val"), ("stress test ecg", None), ("stress_test/a", None), ("test-time", None),
+        ("stress_test_ecg/train", "train"), ("stage_2_train_images", "train"), ("chest_test.json", "test"),
+        ("train+val", "train"), ("train/val_test", "train"),
     ],
 )  # fmt: skip
 def test_splits_in_names(path: str, split: str | None) -> None:
     assert split_in(path) == split
+
+
+def test_folders_that_tell_a_split_are_told(data: Path) -> None:
+    for seed, name in enumerate(("TestSet-2/a.png", "stress test/b.png")):
+        draw(data / name, seed=seed)
+    (data / "l.csv").write_text(ROWS + "a.png,x,1,1,9,9\nb.png,x,1,1,9,9\n")
+    summary, records, _ = run(data.parent, "csv")
+    assert {r.source.file: r.split for r in records} == {"TestSet-2/a.png": "test", "stress test/b.png": None}
+    assert "images of the split test, since a folder is called TestSet-2 (TestSet-2/a.png)" in summary.notes
 
 
 @pytest.mark.parametrize(
@@ -239,6 +279,30 @@ def test_lists_of_splits_hold_in_every_format(format: str, written: str, data: P
     _, records, rejected = run(data.parent, "auto")
     assert {Path(r.image).stem: r.split for r in records} == {"a": "train", "b": "val", "c": "test"}
     assert [(r["file"], r["row"], "already in test" in r["reason"]) for r in rejected] == [("train.txt", 2, True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tests"),
+    [
+        ("id,image\n7,a.png\n", "a"),
+        ("id;age;file_name\nb;7;a.png\nx;8;c.png\n", "ac"),
+        ("7,a.png\n8,c.png\n", "ac"),
+        ("image\na\n", "a"),
+        ('note,image\n"old, new",a.png\n', "a"),
+        ("id,image\n7,gone.png\n", ""),
+        ("age,weight\n7,8\n", ""),
+    ],
+)
+def test_a_list_of_a_split_as_a_table(text: str, tests: str, data: Path) -> None:
+    """Which column names the images is told as in every table; one that names none is said to be no list."""
+    for seed, name in enumerate("abc"):
+        draw(data / f"{name}.png", seed=seed)
+    images = [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate("abc")]
+    (data / "all.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    (data / "test.csv").write_text(text)
+    summary, records, _ = run(data.parent, "coco")
+    assert "".join(Path(r.image).stem for r in records if r.split == "test") == tests
+    assert any("list of a split" in note and "test.csv" in note for note in summary.notes) is not bool(tests)
 
 
 # Text that is not UTF-8

@@ -303,6 +303,12 @@ def test_several_boxes_in_one_cell(data: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("box", ["1;2;30;40", "1|2|30|40", "1 ; 2 ; 30 ; 40", "(1) (2) (30) (40)"])
+def test_one_box_with_signs_between_its_numbers(box: str, data: Path) -> None:
+    found = read(write(data, f"image,label,bbox\na.png,x,{box}\n"))
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40))] and not found.rejected
+
+
 def test_boxes_with_names_for_their_numbers(data: Path) -> None:
     """As in the labels of SIIM-FISABIO-RSNA, which repeat the boxes and are no names."""
     boxes = "[{'x': 1, 'y': 2, 'width': 29, 'height': 38}, {'x': 5, 'y': 6, 'width': 2, 'height': 2}]"

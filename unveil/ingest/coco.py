@@ -25,6 +25,7 @@ from unveil.ingest.reading import (
     Incomplete,
     IngestError,
     Rejected,
+    Traced,
     boxed,
     number,
     outlined,
@@ -42,12 +43,13 @@ Rows = list[tuple[int, Any]]
 
 def found(folder: Folder) -> list[Path]:
     """Such files."""
-    return [path for path in folder.files(".json") if _looks_like_coco(path)]
+    return folder.showing(_looks_like_coco, ".json")
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a COCO file lists; an image beside them that none lists is rejected."""
-    chosen = [path for path in folder.annotations(".json") if _looks_like_coco(path)]
+    such = set(found(folder))
+    chosen = [path for path in folder.annotations(".json") if path in such]
     if not chosen:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
@@ -243,7 +245,8 @@ class _Reading:
             self.folder.note(
                 f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
             )
-        return Finding(label, box.box, shape.mask if shape else None, box.attributes)
+        kind = type(shape) if shape else Finding
+        return kind(label, box.box, shape.mask if shape else None, box.attributes)
 
 
 def _key(value: Any) -> Key | None:
@@ -302,7 +305,7 @@ def _outline(label: str, segmentation: Any, image: Image, units: Units) -> Findi
         polygons = map(_numbers, _polygons(segmentation))
         return outlined(label, [points_in_pixels(polygon, image, units) for polygon in polygons], image)
     mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
-    return Finding(label, geometry.box_of_mask(mask_HW), code)
+    return Traced(label, geometry.box_of_mask(mask_HW), code)
 
 
 def _polygons(segmentation: list[Any]) -> list[Any]:

@@ -75,7 +75,7 @@ def _enter_lists(folder: Folder, about: Described) -> None:
                 except AnnotationError:
                     return None
 
-            folder.lists.enter(folder.relative(path), folder.text(path), split, meant)
+            folder.lists.enter(folder.relative(path), folder.text(path), split, meant, folder.options)
 
 
 def _texts(folder: Folder) -> tuple[dict[Key, list[Path]], dict[Key, list[Path]]]:
