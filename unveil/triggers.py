@@ -169,16 +169,16 @@ NO_SUBJECT = _words(
 ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
 DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
 WORD = re.compile(r"[^\W\d_]+")
+DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
 #: Words that narrow nothing: what is said with no others is said of all of the image.
-SWEEPING = _words(
+SWEEPING = DENYING | _words(
     "no not none nothing nil negative yes normal abnormal abnormality abnormalities lesion lesions finding findings "
     "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
     "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
     "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
     "healthy evidence sign signs shows show does do did has have within limits location you patient look "
-    "presence"
+    "presence clear such one ones thing nowhere anywhere applicable n am able unable find locate identify detect"
 )
-DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
 #: A clause of these and of sweeping words says what was looked at, or how, and nothing about it.
 SETTING = _words(
     "abdomen abdominal after all also analysis angiogram answer apical ap at axial b based be been brain breast by "
