@@ -32,6 +32,7 @@ _GONE = (
 )
 _OBJECT = rf"(?! (?:an?|any(?! more| longer)|to|the|that) |\s*{NAME})"  # what follows is not what these words deny
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
+TO_SUBJECT = r"(?=\s+(?:it|there|this|that|the|these|those|he|she|they|we|i)(?!\w))"  # "No it is not."
 #: What may stand between a denial and the "normal" that it turns: "not entirely normal", "do not think it is normal".
 GOVERNS = re.compile(
     r"(?:\s*(?<!\w)(?:an?|the|this|that|these|those|it|they|image|scan|study|lungs?|is|are|to|be|been|at|all|in|within"
@@ -82,7 +83,7 @@ _TRIGGERS: dict[str, str] = {
     # reaches forward
     "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
     r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
-    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so"),
+    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so") + rf"|(?<![\w-])no{TO_SUBJECT}",
     "nothing": _any("nothing"),
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",

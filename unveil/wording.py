@@ -19,7 +19,7 @@ from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, 
 from unveil.names import Names, normal, spelled
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
-from unveil.triggers import STANDS_ALONE
+from unveil.triggers import STANDS_ALONE, TO_SUBJECT
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
@@ -231,7 +231,7 @@ def _is_about(claim: Claim, clause: Clause, text: str, label: str, names: Names)
 
 
 _WHOLE = r"(?![\w]|-\w|\.\s*\d)"  # "no. 3" is a number
-_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}{STANDS_ALONE})", re.I)
+_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}(?:{STANDS_ALONE}|{TO_SUBJECT}))", re.I)
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
@@ -248,12 +248,16 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     """Whether an answer to a yes-or-no question says yes; None if it says neither, or both.
 
     Without such a word an answer says yes where it claims what the question asks for ("Is the image
-    normal?" "There is no abnormality."), and no where it denies that.
+    normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
+    known name ("Is the nodule not calcified?") is answered by such a word only.
     """
     if _ANSWER.search(text):
         return yes_no(text)
     names = _names(tuple(vocabulary))
-    asked, words = claims(read(question.replace("?", "."), names)), content(question, names)
+    sentences, words = read(question.replace("?", "."), names), content(question, names)
+    asked = claims(sentences)
+    if any(one.denies for one in sentences) and all(claim.name and claim.affirmed for claim in asked):
+        return None
     things = {normal(word): True for word in words} | {claim.name: claim.affirmed for claim in asked if claim.name}
     said = {claim.name: claim.affirmed for claim in claims(read(text, Names(sorted(things)))) if claim.name}
     wanted, given = verdict(asked), verdict(claims(read(text, names)))
@@ -262,9 +266,9 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
             return (given and all(said.values())) is wanted
     elif things and things.keys() <= said.keys():
         return all(said[thing] is wanted for thing, wanted in things.items())
-    elif wanted and given is False and not content(text, names) and not names.find(text):
-        return False  # "There is not.", "Normal."
-    return yes_no(text) if wanted is not False else None
+    elif wanted and all(refuses(text, claim.name, vocabulary) for claim in asked if claim.name):
+        return False  # "There is no effusion." of a pleural one; "There is not.", "Normal."
+    return None
 
 
 def _parse_detection(text: str, view: View, names: Names) -> Parsed:
