@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from unveil import wording
 from unveil.names import Names, bare, normal
 from unveil.records import Finding
 from unveil.syntax import SYNTAXES, View, boxes_in, neutral, neutral_json, render
@@ -31,6 +32,7 @@ def view_of(syntax: str) -> View:
 
 # ------------------------------------------------------------------------------------- boxes of published models
 
+NAMES = ["nodule", "cyst"]
 A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
 
 
@@ -211,6 +213,20 @@ def test_a_box_that_is_denied_is_no_finding():
 def test_a_box_goes_with_what_is_said_of_it_and_not_with_a_denial_before(text, findings):
     parsed = parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst", "effusion"])
     assert (list(parsed.findings), parsed.malformed) == (findings, 0)
+
+
+def test_a_denial_of_another_name_is_no_refusal_for_whoever_asks():
+    """What the parser says, the scores, the audit and the balance of pairs say."""
+    said = {name: parse("localisation", f"There is no {name}.", VIEW, NAMES, "nodule") for name in NAMES}
+    assert [(one.status, one.abnormal) for one in said.values()] == [("ok", False), ("unparsable", None)]
+
+
+def test_to_ask_for_a_known_label_makes_no_new_vocabulary():
+    labels = [f"finding no. {i}" for i in range(50)]
+    assert refuses("There is no finding no. 0.", labels[0], labels)
+    made = wording._names.cache_info().misses
+    assert all(refuses(f"There is no {label}.", label, labels) for label in labels)
+    assert wording._names.cache_info().misses == made
 
 
 def test_what_says_nothing_keeps_its_place_among_the_names():

@@ -20,7 +20,6 @@ from unveil.triggers import (
     BENIGN,
     DENIALS,
     DENIED_NEXT,
-    DENYING,
     GOVERNS,
     ITS_VERB,
     NAME,
@@ -120,7 +119,7 @@ def content(text: str, names: Names) -> set[str]:
     """The words of a question or an answer that narrow what is said in it, known names apart."""
     for start, end, _ in names.find(text):
         text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
-    return {word.lower() for word in WORD.findall(text)} - SWEEPING - DENYING
+    return {word.lower() for word in WORD.findall(text)} - SWEEPING
 
 
 def read(text: str, names: Names) -> list[Sentence]:

@@ -32,6 +32,7 @@ _GONE = (
 )
 _OBJECT = rf"(?! (?:an?|any(?! more| longer)|to|the|that) |\s*{NAME})"  # what follows is not what these words deny
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
+TO_SUBJECT = r"(?=\s+(?:it|there|this|that|the|these|those|he|she|they|we|i)(?!\w))"  # "No it is not."
 #: What may stand between a denial and the "normal" that it turns: "not entirely normal", "do not think it is normal".
 GOVERNS = re.compile(
     r"(?:\s*(?<!\w)(?:an?|the|this|that|these|those|it|they|image|scan|study|lungs?|is|are|to|be|been|at|all|in|within"
@@ -82,7 +83,7 @@ _TRIGGERS: dict[str, str] = {
     # reaches forward
     "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
     r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
-    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so"),
+    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so") + rf"|(?<![\w-])no{TO_SUBJECT}",
     "nothing": _any("nothing"),
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",
@@ -169,16 +170,16 @@ NO_SUBJECT = _words(
 ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
 DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
 WORD = re.compile(r"[^\W\d_]+")
+DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
 #: Words that narrow nothing: what is said with no others is said of all of the image.
-SWEEPING = _words(
+SWEEPING = DENYING | _words(
     "no not none nothing nil negative yes normal abnormal abnormality abnormalities lesion lesions finding findings "
     "anything any everything all is are was were isn t aren wasn the this that it there an a image picture scan study "
     "examination exam radiograph film x ray ct mri region area here in of seen visible found identified detected noted "
     "present appears appear looks seems to be completely entirely totally both and i see cannot answer unremarkable "
     "healthy evidence sign signs shows show does do did has have within limits location you patient look "
-    "presence"
+    "presence clear such one ones thing nowhere anywhere applicable n am able unable find locate identify detect"
 )
-DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")
 #: A clause of these and of sweeping words says what was looked at, or how, and nothing about it.
 SETTING = _words(
     "abdomen abdominal after all also analysis angiogram answer apical ap at axial b based be been brain breast by "
