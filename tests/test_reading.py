@@ -186,7 +186,14 @@ def test_other_numbers_are_no_box(text):
 
 
 @pytest.mark.parametrize("kind", ["detection", "localisation", "recognition", "diagnosis"])
-@pytest.mark.parametrize("text", ["[]", "```json\n[]\n```", "{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "```json\n[]\n```", "{}", '{"boxes": []}', '{ "objects": [ ] }',
+        '```json\n{"findings": [], "boxes": [[]]}```',
+        '[{"bbox_2d": [], "label": "nodule"}]', '[{"label": "nodule", "bbox_2d": []}]', '{"nodule": []}',
+    ],
+)  # fmt: skip
 def test_json_that_holds_nothing_says_that_nothing_is_there(kind, text):
     assert parse(kind, text, view_of("json-1000"), ["nodule"]).abnormal is False
 
@@ -213,6 +220,28 @@ def test_a_box_that_is_denied_is_no_finding():
 def test_a_box_goes_with_what_is_said_of_it_and_not_with_a_denial_before(text, findings):
     parsed = parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst", "effusion"])
     assert (list(parsed.findings), parsed.malformed) == (findings, 0)
+
+
+def test_an_empty_list_of_boxes_denies_its_label_only():
+    text = '[{"bbox_2d": [], "label": "cyst"}, {"bbox_2d": [10, 20, 300, 400], "label": "nodule"}]'
+    assert parse("diagnosis", text, VIEW, NAMES).findings == (("nodule", A),)
+    assert parse("localisation", text[:34] + "]", VIEW, NAMES, "nodule").status == "unparsable"
+    for cut in ('{"boxes": [', '[{"bbox_2d": null, "label": "nodule"}]'):
+        assert parse("detection", cut, VIEW, NAMES).abnormal is not False
+
+
+@pytest.mark.parametrize(
+    ("what", "findings"),
+    [
+        ("no nodule; cyst", ((None, A), ("cyst", B))),
+        ("nodule, granuloma", (("nodule", A), ("granuloma", B))),
+        ("granuloma and nodule (round, sharp edge)", (("granuloma", A), ("nodule", B))),
+        ("nodule; no cyst; nodule", (("nodule", A), ("nodule", B))),
+    ],
+)
+def test_names_keep_their_place_where_there_are_as_many_boxes(what, findings):
+    text = f"Detection: abnormal.\nLocalisation: [10, 20, 300, 400]; [1, 2, 30, 40].\nRecognition: {what}."
+    assert parse("diagnosis", text, VIEW, NAMES).findings == findings
 
 
 def test_a_denial_of_another_name_is_no_refusal_for_whoever_asks():

@@ -186,6 +186,9 @@ class _Walk:
                 self._begin_scope("denied", found.end(), waits=kind == "deny")
             case "bare":
                 self._claim(None, False, found)
+            case "empty":
+                self._claim(None, False, found)
+                self.clause_start = found.end()  # its keys narrow nothing
             case "back":
                 self._deny_back(found)
             case "but":

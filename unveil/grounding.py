@@ -28,19 +28,33 @@ def affirmed(found: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(claim.name for claim in found if claim.name and claim.affirmed))
 
 
-def listed(text: str, names: Names) -> list[str | None]:
+def listed(text: str, names: Names, boxes: int = 0) -> list[str | None]:
     """The names of a list in order, one or more in each of its parts.
 
-    A part that denies something names nothing; one that says nothing ("?") is None: the others keep their place.
+    A part that says nothing ("?") is None: the others keep their place. One that denies something names nothing, and is
+    None only where there are as many ``boxes`` then; and where there are as many as parts between commas, these count.
     """
-    found: list[str | None] = []
+    parts = _parts(text, names)
+    ways = [[name for part in parts for name in part], [name for part in parts for name in part or [None]]]
+    if boxes and boxes not in map(len, ways):
+        ways.append([name for part in _parts(_AND.sub("; ", text), names) for name in part or [None]])
+    return next((way for way in ways if len(way) == boxes), ways[0])
+
+
+_AND = re.compile(r"(?:,(?:\s*and(?!\w))?|(?<=\s)and(?!\w))(?![^()]{0,200}\))")
+
+
+def _parts(text: str, names: Names) -> list[list[str | None]]:
+    """The names in each part of a list that is not empty; none where it denies."""
+    found: list[list[str | None]] = []
     part: list[Sentence] = []
     for sentence in read(text, names):
         part.append(sentence)
         if sentence.sign in (";", "\n", ""):
-            named = affirmed(claims(part)) or unknown(text, part)
+            named: list[str | None] = [*(affirmed(claims(part)) or unknown(text, part))]
             silent = not named and not claims(part) and not any(one.denies for one in part)
-            found += [None] if silent and text[part[0].start : part[-1].end].strip() else named
+            if text[part[0].start : part[-1].end].strip():
+                found.append([None] if silent else named)
             part = []
     return found
 
@@ -101,6 +115,21 @@ def labels(text: str) -> list[tuple[int, str]]:
     """The labels of JSON, also of JSON that is cut or stands in prose, and where."""
     found = _LABEL.finditer(text)
     return [(one.start(), json.loads(one[1], strict=False) if one[1] else one[2]) for one in found]
+
+
+_NO_BOX = re.compile(
+    r"[\"'](?:bbox|bbox_2d|box|box_2d|boxes|bounding_box)[\"']\s*+:\s*+\[\s*+(?:\[\s*+\]\s*+)?\]", re.I
+)
+
+
+def without_empty(text: str) -> str:
+    """A text whose JSON objects with a label and an empty list of boxes are the denials that they mean."""
+
+    def said(found: re.Match[str]) -> str:
+        label = labels(found[0])
+        return f"no {label[0][1]};" if label and _NO_BOX.search(found[0]) else found[0]
+
+    return _OBJECT.sub(said, text)
 
 
 def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:

@@ -81,8 +81,9 @@ _TRIGGERS: dict[str, str] = {
     + rf"|(?<=[{NAME}{REST}])[-\s]free\b|(?:[:=(\u2013\u2014\u2192]|(?<=\s)-+>?)\s*"
     rf"(?:(?:no|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
     # reaches forward
-    "bare": r"\A\s*+(?:```\w*+\s*+)?(?:\[\s*+\]|\{\s*+\})\s*+(?:```\s*+)?\Z|"  # JSON that holds nothing
-    r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
+    "empty": r"\A\s*+(?:```\w*+\s*+)?"  # JSON that holds nothing
+    r"[\[{](?:\s*+(?:[\[\]{},]|\"[^\"\n]*+\"\s*+:))*+(?<=[\]}])\s*+(?:```\s*+)?\Z",
+    "bare": r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
     rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so") + rf"|(?<![\w-])no{TO_SUBJECT}",
     "nothing": _any("nothing"),
     "deny": _any(
@@ -138,7 +139,7 @@ _TRIGGERS: dict[str, str] = {
 # none begins within a word, which saves most of the search
 _BEGINS = rf"(?=(?<!\w)\w|[^\w\s]|\n|\A|(?<=[{NAME}{REST}])\s)"
 TOKEN = re.compile(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
-DENIALS = ("undo", "other", "back", "bare", "nothing", "deny", "not", "unsure")
+DENIALS = ("undo", "other", "back", "empty", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list
 NEW_CLAUSE = re.compile(

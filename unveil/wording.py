@@ -15,7 +15,17 @@ from typing import Literal
 
 from unveil.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.geometry import Box
-from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, listed, unknown, without_boxes
+from unveil.grounding import (
+    affirmed,
+    first_lines,
+    grounded,
+    in_order,
+    labels,
+    listed,
+    unknown,
+    without_boxes,
+    without_empty,
+)
 from unveil.names import Names, normal, spelled
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
@@ -176,7 +186,7 @@ def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), tar
     answer to that. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
     outcome of its own and not a wrong answer.
     """
-    text = unicodedata.normalize("NFC", text)
+    text = without_empty(unicodedata.normalize("NFC", text))
     if kind == "localisation":
         return _parse_localisation(text, view, vocabulary, target)
     return _PARSERS[kind](text, view, _names(tuple(vocabulary)))
@@ -311,7 +321,7 @@ def _parse_diagnosis(text: str, view: View, names: Names) -> Parsed:
     sections = {h[1].lower().replace("z", "s"): text[h.end() : end] for h, end in zip(headings, ends, strict=True)}
     what = first_lines(sections.get("recognition", ""))
     boxes = view.read_all(sections.get("localisation", ""))
-    pairs, malformed = in_order(listed(what, names), boxes), boxes.count(None)
+    pairs, malformed = in_order(listed(what, names, len(boxes)), boxes), boxes.count(None)
     seen = read(sections.get("detection", ""), names)
     abnormal = conclusion(seen)
     if abnormal is None:
