@@ -10,6 +10,7 @@ it ends (``gpu-PART.json``), a failure too: what comes later does not depend on 
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -29,11 +30,12 @@ import torch
 import tyro
 
 from bench import dpo, grpo, race
-from bench.families import FAMILIES, LARGER, loaded
+from bench.families import FAMILIES, LARGER, TINY, Size, loaded
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts import gpu_wheels
 from unveil import models, records, runs
+from unveil.models import Loaded
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
 
@@ -48,7 +50,7 @@ class Config:
     device: str = "cuda"
     """Where: cuda, or cpu to try the command itself."""
     tenth: bool = False
-    """Take the large model with a tenth of its weights."""
+    """Take the large model with a tenth of its weights, and the smallest of each family."""
     out: Path = Path("bench/results")
     """Folder for gpu-PART.json."""
     scratch: Path | None = None
@@ -67,6 +69,15 @@ class Config:
     @property
     def preset(self) -> Literal["3b", "3b-tenth"]:
         return "3b-tenth" if self.tenth else "3b"
+
+    def family(self, name: str) -> Loaded:
+        """A random model of a family, of one's own."""
+        one = loaded(name, self.size)
+        return replace(one, model=copy.deepcopy(one.model))
+
+    @property
+    def size(self) -> Size:
+        return TINY if self.tenth else LARGER
 
     @property
     def folder(self) -> Path:
@@ -197,10 +208,10 @@ def _drawn(folder: Path) -> Path:
     from unveil import pairing, stages
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
-    stages.ingest(stages.IngestConfig(format="phantom", out=data, patients=8))
-    stages.curate_mau(stages.MauConfig(records=file, out=folder / "dialogues.jsonl"))
-    noisy = pairing.NoiseConfig(records=file, dialogues=folder / "dialogues.jsonl", out=folder / "pairs.jsonl")
-    pairing.curate_noise(noisy)
+    stages.ingest(stages.IngestConfig(format="phantom", out=data, patients=8, restart=True))
+    stages.curate_mau(stages.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
+    files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
+    pairing.curate_noise(pairing.NoiseConfig(records=file, **files, restart=True))
     return folder
 
 
@@ -213,6 +224,7 @@ def _common(folder: Path, out: Path, method: str, precision: str) -> dict[str, A
         "log_every": 1,
         "validate_every": 0,
         "workers": 0,
+        "restart": True,  # in a folder that is used again, too: what comes out is of this run
     }
 
 
@@ -331,8 +343,8 @@ def trees(config: Config) -> dict[str, Any]:
 
 
 def _tree(config: Config, name: str) -> dict[str, float]:
-    one = loaded(name, LARGER)
-    picture = make_picture(config.folder / "tree.png", 2 * LARGER.picture, 0)
+    one = config.family(name)
+    picture = make_picture(config.folder / "tree.png", 2 * config.size.picture, 0)
     rows = rows_on(one.chat, picture, 2, 2)
     logps = {}
     for dtype in (torch.float32, torch.bfloat16):
@@ -343,7 +355,6 @@ def _tree(config: Config, name: str) -> dict[str, float]:
             )
             with torch.no_grad():
                 logps[dtype, tree] = scorer(rows).in_order().float()
-    loaded.cache_clear()
     full, half = torch.float32, torch.bfloat16
 
     def apart(a: Any, b: Any) -> float:
@@ -365,8 +376,8 @@ def flex(config: Config) -> dict[str, Any]:
 
 
 def _flex(config: Config, name: str) -> dict[str, float]:
-    one = loaded(name, LARGER)
-    picture = make_picture(config.folder / "flex.png", 2 * LARGER.picture, 0)
+    one = config.family(name)
+    picture = make_picture(config.folder / "flex.png", 2 * config.size.picture, 0)
     rows = rows_on(one.chat, picture, 4, 4)
     backward = config.device == "cuda"  # FlexAttention has no backward pass on a CPU, nor is it compiled there
     one.model.to(config.device, torch.float32).train().requires_grad_(True)
@@ -386,7 +397,6 @@ def _flex(config: Config, name: str) -> dict[str, float]:
 
         seconds[how] = _seconds(step, 5 if backward else 1)
         grads[how] = {n: p.grad.clone() for n, p in whole(one.model).named_parameters() if p.grad is not None}
-    loaded.cache_clear()
     out = {
         "logp_diff": float((logps["sdpa"] - logps["flex_attention"]).detach().abs().max()),
         "sdpa_over_flex": seconds["sdpa"] / seconds["flex_attention"],
@@ -416,9 +426,9 @@ def predict(config: Config) -> dict[str, Any]:
 PARTS: dict[str, Part] = {
     "machine": Part(machine, 60, "versions, matrix rate, copy rate"),
     "recipes": Part(recipes, 150, "two updates of each recipe in bfloat16 and float32"),
-    "dpo": Part(dpo_race, 180, "a DPO step of the large model against TRL's"),
-    "trees": Part(trees, 60, "token tree against plain rows in bfloat16"),
     "flex": Part(flex, 120, "FlexAttention against SDPA, forward and backward"),
+    "trees": Part(trees, 60, "token tree against plain rows in bfloat16"),
+    "dpo": Part(dpo_race, 180, "a DPO step of the large model against TRL's"),
     "grpo": Part(grpo_race, 180, "a GRPO step of the large model against TRL's"),
     "predict": Part(predict, 90, "answers of the large model"),
 }

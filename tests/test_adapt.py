@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,36 @@ def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     start = adapt.load(config, torch.device("cpu"))
     adapt.save(adapt.prepare(start.model, config), start.chat, config)
     assert json.loads((config.out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
+
+
+def test_a_save_that_is_killed_leaves_no_finished_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any of its moves: run.json is gone before the first file of the new model is there, the old weights are there
+    until the new ones are, and saving again makes it whole."""
+    base, out = saved("llava_siglip", tmp_path / "base"), tmp_path / "out"
+    config: Any = Options(model=str(base), out=out, lora_rank=2, method="lora")
+    start = adapt.load(config, torch.device("cpu"))
+    model, real = adapt.prepare(start.model, config), Path.replace
+    adapt.save(model, start.chat, config)
+    names = sorted(path.name for path in out.iterdir())
+    old = b"of another run"
+    for died in range(len(names) + 1):
+        for name in ("adapter_model.safetensors", "adapter_old.bin", "run.json"):
+            (out / name).write_bytes(old)
+
+        def replace(path: Path, target: Path, moves: Iterator[int] = iter(range(died))) -> Path:
+            if target.parent == out:
+                assert not (out / "run.json").exists()
+                if next(moves, None) is None:
+                    raise KeyboardInterrupt
+            return real(path, target)
+
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(Path, "replace", replace)
+            adapt.save(model, start.chat, config)
+        assert ((out / "adapter_model.safetensors").read_bytes() == old) == (died < len(names))
+        assert (out / "adapter_old.bin").exists() == (died < len(names))
+        assert not (out / "run.json").exists()
+    assert sorted(path.name for path in out.iterdir()) == names
 
 
 def learn(recipe: str, folder: Path, model: Path, out: Path) -> None:

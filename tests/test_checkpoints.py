@@ -352,9 +352,13 @@ def test_claim_is_for_the_same_number_of_processes(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
     kept = prepared(tmp_path)
     for damaged in ("{", "[]", "\x00"):
-        (tmp_path / "config.json").write_text(damaged)
-        with pytest.raises(TrainingError, match=r"config\.json is damaged"):
-            claim(tmp_path, Config(), {}, kept.accelerator)
+        kept.save(1)
+        for resume in (False, True):
+            (tmp_path / "config.json").write_text(damaged)
+            with pytest.raises(TrainingError, match=r"config\.json is damaged \(.+\): begin anew with --restart"):
+                claim(tmp_path, Config(resume=resume), {}, kept.accelerator)
+            claim(tmp_path, Config(resume=resume, restart=True), {}, kept.accelerator)
+            assert not found(tmp_path) and json.loads((tmp_path / "config.json").read_text())["processes"] == 1
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from annotated import coco, draw, run
 
+from unveil.ingest import Folder, Options
+from unveil.ingest import coco as coco_reader
+
 BOX = {"category_id": 0, "bbox": [4, 2, 16, 10]}
 
 
@@ -111,3 +114,79 @@ def test_a_bad_mask_costs_no_box(segmentation: Any, mask: bool, said: str, data:
     assert (a.completeness, rejected) == ("exhaustive", [])
     assert [(f.box, f.mask is not None) for f in a.findings] == [((4, 2, 20, 12), mask)]
     assert any("mask of an annotation is no good" in note and said in note for note in summary.notes) is not mask
+
+
+@pytest.mark.parametrize(
+    "named", ["d.png", "/elsewhere/d.png", "1f2e3d4c-d.png", "http://host/x/d%2Epng?t=1", "p3/d.jpg"]
+)
+def test_an_ambiguous_name_leaves_no_negative_of_what_it_may_mean(named: str, data: Path) -> None:
+    """The box may be of either d.png."""
+    for seed, folder in enumerate(("p1", "p2")):
+        draw(data / folder / "d.png", seed=seed)
+    files = ["p1/d.png", "p2/d.png", named, "b.png"]
+    content = two((1, 2), BOX | {"image_id": 2}) | {"images": [{"id": n, "file_name": f} for n, f in enumerate(files)]}
+    (data / "l.json").write_text(json.dumps(content))
+    _, records, _ = run(data.parent, "coco")
+    assert {(r.source.file, r.completeness) for r in records} == {
+        ("p1/d.png", "partial"), ("p2/d.png", "partial"), ("b.png", "exhaustive")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", [{"id": 3}, {"id": 3, "file_name": ""}, {"annotations": [BOX]}])
+def test_a_box_of_an_image_without_a_name_may_be_any(entry: dict[str, Any], data: Path) -> None:
+    content = two((1, 2), BOX | {"image_id": 1}, BOX | {"image_id": 3})
+    found, _, _ = read(data, content | {"images": [*content["images"], entry]})
+    assert found == {"a": (1, "exhaustive"), "b": (0, "partial")}
+
+
+WHOLE = json.dumps(two((1, 2), BOX | {"image_id": 1}))
+TURNED = json.dumps({name: two((1, 2), BOX | {"image_id": 1})[name] for name in ("annotations", "images")})
+
+
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        (WHOLE.replace("a.png", r"images\/a.png").replace("b.png", r"\u0062.png")[:-9], "ab"),
+        (WHOLE.replace("file_name", "path")[:-9], "ab"),
+        (WHOLE.replace("b.png", "other.png")[:-9], "a"),
+        (WHOLE[: WHOLE.index("annotations")], "ab"),
+        (TURNED[: TURNED.index("images")], "ab"),
+        (TURNED[: TURNED.index("b.png")], "ab"),
+        (json.dumps({"images": [{"id": 1}]}), ""),
+        ('{"images": ["a.png"], "x": ', ""),
+    ],
+)
+def test_images_that_a_damaged_file_may_be_about(text: str, partial: str, data: Path) -> None:
+    """Where its list of images is whole, these; else any. The last two are no COCO."""
+    (data / "more.json").write_text(text)
+    found, rejected, _ = read(data, two((1, 2)))
+    assert "".join(name for name, (_, told) in found.items() if told == "partial") == partial
+    assert [bad["file"] for bad in rejected] == ["more.json"] * bool(partial)
+
+
+@pytest.mark.parametrize("value", [BOX, [BOX], {"1": BOX}, {"1": [BOX]}, [[BOX]], {"x": {"y": [{"z": BOX}]}}])
+def test_annotations_in_other_places(value: Any, data: Path) -> None:
+    """Within the entry of their image they are its own; anywhere else in the file nobody knows whose."""
+    content = two((1, 2))
+    inside = [content["images"][0] | {"annotation": value}, content["images"][1]]
+    assert read(data, content | {"images": inside})[:2] == ({"a": (1, "exhaustive"), "b": (0, "exhaustive")}, [])
+    found, rejected, _ = read(data, content | {"more": value})
+    assert found == {"a": (0, "partial"), "b": (0, "partial")}
+    assert [bad["reason"] for bad in rejected] == ["annotations under 'more', where COCO has none"]
+
+
+def test_each_file_is_looked_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To tell the format and to read it."""
+    looked: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (looked.append(path.name), real(path))[1])
+    (data / "l.json").write_text(json.dumps(two((1, 2))))
+    folder = Folder.of(data, Options())
+    assert coco_reader.found(folder) == coco_reader.found(folder) == [data.resolve() / "l.json"]
+    assert looked == ["l.json"]
+
+
+def test_a_box_that_is_written_into_its_image(data: Path) -> None:
+    content = two((1, 2))
+    content["images"][0] |= BOX
+    assert read(data, content)[0] == {"a": (1, "exhaustive"), "b": (0, "exhaustive")}

@@ -239,7 +239,7 @@ def case(kind: Kind, text: str, *findings: Finding, cut: bool = False, complete:
     """An answer to a question on an image with these findings, about the nodule if about one."""
     record = Record("a", "a.png", 64, 64, findings=findings, completeness="exhaustive" if complete else "partial")
     asked = Dialogue("a/q", "a", "a.png", "train", kind, "?", "", "nodule")
-    return Case(asked, record, parse(kind, text, VIEW, NAMES), text, NAMES, cut)
+    return Case(asked, record, parse(kind, text, VIEW, NAMES, asked.target), text, NAMES, cut)
 
 
 def names_in(chat: Chat, kind: Kind, text: str, *findings: Finding) -> dict[str, str]:

@@ -69,6 +69,8 @@ def test_a_written_path_is_found_by_its_end(written: str, found: str) -> None:
         ("p3/002.png", "p1/002.png lies in another folder"),
         ("p2/002.png", "p1/002.png lies in another folder"),
         ("../../etc/passwd", "no image"),
+        ("2019-002.png", "no image"),
+        ("fe-002.png", "no image"),
         ("", "empty"),
     ],
 )
@@ -81,6 +83,57 @@ def test_two_paths_never_mean_one_image() -> None:
     """Of 001.png of two patients only one is here: whose it is cannot be told."""
     found = index(Path("/set"), "001.png").find_all(["x/p1/001.png", "x/p2/001.png"], Path("/set"))
     assert all(isinstance(place, AnnotationError) for place in found.values())
+
+
+@pytest.mark.parametrize(
+    ("annotation", "found"),
+    [
+        ("", True), ("p1", True), ("labels", True), ("labels/p2", True), ("p1/labels", True),
+        ("p2", False), ("p2/labels", False), ("train", True), ("train/csv", True),
+    ],
+)  # fmt: skip
+def test_a_name_alone_is_not_of_another_patient(annotation: str, found: bool) -> None:
+    """Of 001.png only p1's is here. Among p2's images it is p2's that is missing; what lies among none is of all."""
+    root, notes = Path("/set"), list[tuple[str, str]]()
+    paths = [root / name for name in ("p1/001.png", "p2/002.png", "test/003.png")]
+    names = Index(root, paths, paths, (".png",), lambda text, example: notes.append((text, example)))
+    if found:
+        assert names.find("001.png", root / annotation) == names.find("x/001.png", root / annotation) == paths[0]
+        outside = annotation not in ("", "p1")
+        assert [example for text, example in notes if "names alone" in text] == ["p1/001.png"] * outside
+    else:
+        with pytest.raises(AnnotationError, match=r"p1/001\.png lies in another folder"):
+            names.find("001.png", root / annotation)
+    with pytest.raises(AnnotationError, match=r"test/003\.png lies in another folder"):
+        names.find("003.png", root / "train/csv")
+    assert names.candidates("003.png") == [paths[2]]
+
+
+def test_a_prefix_of_label_studio_is_told(data: Path) -> None:
+    draw(data / "a.png")
+    (data / "l.csv").write_text(ROWS + "1f2e3d4c-a.png,x,1,1,9,9\n")
+    summary, (record,), _ = run(data.parent, "csv")
+    assert record.source.file == "a.png" and any("Label Studio" in note and "a.png" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("other", "named"), [("p1", "p2"), ("test", "train")])
+@pytest.mark.parametrize("format", ["voc", "coco", "csv"])
+def test_a_box_of_a_missing_image_is_not_given_to_another(format: str, other: str, named: str, data: Path) -> None:
+    """Only 001.png of the other patient, or split, is here. It may be meant, so it is no negative."""
+    draw(data / other / "001.png")
+    draw(data / named / "002.png", seed=1)
+    for folder, image, boxes in ((other, "001.png", []), (named, "001.png", BOXES[:1]), (named, "002.png", BOXES[:1])):
+        if format == "voc":
+            (data / folder / f"{image}.xml").write_text(xml(image, boxes))
+        elif format == "coco":
+            annotations = [{"image_id": 7, "category_id": 0, "bbox": [4, 2, 16, 10]}] if boxes else []
+            (data / folder / f"{image}.json").write_text(json.dumps(coco(image) | {"annotations": annotations}))
+        else:
+            row = "nodule,4,2,20,12" if boxes else "No finding,,,,"
+            (data / folder / f"{image}.csv").write_text(f"{ROWS}{image},{row}\n")
+    _, records, rejected = run(data.parent, format)
+    found = {r.source.file: (len(r.findings), r.completeness) for r in records}
+    assert found[f"{other}/001.png"] == (0, "partial") and found[f"{named}/002.png"][0] == 1 and len(rejected) == 1
 
 
 def test_images_in_a_folder_of_their_own(data: Path) -> None:
@@ -138,6 +191,33 @@ def test_nothing_but_regular_files_is_opened(data: Path) -> None:
     assert data.resolve() / "g.png" in listing(data.resolve(), "all").files
 
 
+def test_what_is_refused_is_no_annotation_row_and_costs_no_run(data: Path) -> None:
+    write_csv(data)
+    for n in range(9):
+        os.mkfifo(data / f"p{n}.png")
+    summary, _, _ = run(data.parent, "csv", allow_rejected=0.1)
+    assert [(reason.rows, reason.entries) for reason in summary.reasons] == [(0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "partial"),
+    [("voc", "a.xml", "a"), ("voc", "z.xml", ""), ("coco", "a.json", "a"), ("csv", "z.csv", ""), ("csv", "a.xml", "-")],
+)
+def test_what_a_refused_file_is_called_as_is_no_negative(format: str, name: str, partial: str, data: Path) -> None:
+    """Of the others it is said that they may hold annotations, if the format has such files."""
+    for seed, stem in enumerate("abc"):
+        draw(data / f"{stem}.png", seed=seed)
+    images = [{"id": n, "file_name": f"{stem}.png"} for n, stem in enumerate("abc")]
+    (data / "l.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    (data / "l.csv").write_text("image,label\na,\nb,\nc,\n")
+    for stem in "abc":
+        (data / f"of_{stem}.xml").write_text(xml(f"{stem}.png", []))
+    (data / name).symlink_to("/etc/hostname")
+    summary, records, _ = run(data.parent, format)
+    assert "".join(Path(r.image).stem for r in records if r.completeness == "partial") == partial.strip("-")
+    assert any("refused unopened" in note and name in note for note in summary.notes) is (partial != "-")
+
+
 # Splits
 
 
@@ -146,10 +226,23 @@ def test_nothing_but_regular_files_is_opened(data: Path) -> None:
     [
         ("train/images", "train"), ("VALID", "val"), ("a/Testing/b", "test"), ("instances_val2017.json", "val"),
         ("train/test", "test"), ("TestSet-2", "test"), ("latest", None), ("trainers", None), ("images", None),
+        ("train_val.json", "train"), ("trainval2012.json", "train"), ("train_and_test.csv", None),
+        ("val/train_and_test.csv", "val"), ("stress test ecg", None), ("stress_test/a", None), ("test-time", None),
+        ("stress_test_ecg/train", "train"), ("stage_2_train_images", "train"), ("chest_test.json", "test"),
+        ("train+val", "train"), ("train/val_test", "train"),
     ],
 )  # fmt: skip
 def test_splits_in_names(path: str, split: str | None) -> None:
     assert split_in(path) == split
+
+
+def test_folders_that_tell_a_split_are_told(data: Path) -> None:
+    for seed, name in enumerate(("TestSet-2/a.png", "stress test/b.png")):
+        draw(data / name, seed=seed)
+    (data / "l.csv").write_text(ROWS + "a.png,x,1,1,9,9\nb.png,x,1,1,9,9\n")
+    summary, records, _ = run(data.parent, "csv")
+    assert {r.source.file: r.split for r in records} == {"TestSet-2/a.png": "test", "stress test/b.png": None}
+    assert "images of the split test, since a folder is called TestSet-2 (TestSet-2/a.png)" in summary.notes
 
 
 @pytest.mark.parametrize(
@@ -186,6 +279,30 @@ def test_lists_of_splits_hold_in_every_format(format: str, written: str, data: P
     _, records, rejected = run(data.parent, "auto")
     assert {Path(r.image).stem: r.split for r in records} == {"a": "train", "b": "val", "c": "test"}
     assert [(r["file"], r["row"], "already in test" in r["reason"]) for r in rejected] == [("train.txt", 2, True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tests"),
+    [
+        ("id,image\n7,a.png\n", "a"),
+        ("id;age;file_name\nb;7;a.png\nx;8;c.png\n", "ac"),
+        ("7,a.png\n8,c.png\n", "ac"),
+        ("image\na\n", "a"),
+        ('note,image\n"old, new",a.png\n', "a"),
+        ("id,image\n7,gone.png\n", ""),
+        ("age,weight\n7,8\n", ""),
+    ],
+)
+def test_a_list_of_a_split_as_a_table(text: str, tests: str, data: Path) -> None:
+    """Which column names the images is told as in every table; one that names none is said to be no list."""
+    for seed, name in enumerate("abc"):
+        draw(data / f"{name}.png", seed=seed)
+    images = [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate("abc")]
+    (data / "all.json").write_text(json.dumps(coco() | {"images": images, "annotations": []}))
+    (data / "test.csv").write_text(text)
+    summary, records, _ = run(data.parent, "coco")
+    assert "".join(Path(r.image).stem for r in records if r.split == "test") == tests
+    assert any("list of a split" in note and "test.csv" in note for note in summary.notes) is not bool(tests)
 
 
 # Text that is not UTF-8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,35 @@ def test_the_named_format_is_not_doubted(data: Path) -> None:
     write_voc(data)
     write_yolo(data)
     assert run(data.parent, "yolo", missing_labels="reject")[0].format == "yolo"
+
+
+def denied(format: str, data: Path) -> None:
+    """The boxes of a.png are called free of findings."""
+    WRITERS[format](data)
+    for path in (path for path in data.rglob("*.*") if path.suffix in (".xml", ".json", ".yaml", ".csv")):
+        path.write_text(re.sub("nodule|mass", "No finding", path.read_text()))
+
+
+@every_format
+def test_no_finding_with_a_place_makes_no_negative(format: str, data: Path) -> None:
+    """A box of its own can only be that of a finding, or a slip."""
+    denied(format, data)
+    _, records, rejected = run(data.parent, format)
+    found = {Path(r.image).stem: (r.findings, r.completeness) for r in records}
+    assert found == {"a": ((), "partial"), "b": ((), "exhaustive")} and len(rejected) == 2
+
+
+@every_format
+def test_no_finding_with_a_box_that_is_none_is_a_negative(format: str, data: Path) -> None:
+    """A box of zeros only fills its columns, and in YOLO one of the whole image does."""
+    denied(format, data)
+    empty = {
+        "csv": ("labels.csv", r"(finding)(,[\d.]+){4}", r"\1,0,0,0,0"),
+        "coco": ("annotations/instances_train2017.json", r'"bbox": \[[^\]]*', '"bbox": [0, 0, 0, 0'),
+        "voc": ("VOC/Annotations/a.xml", r"(<[xy]m..>)[\d.]+", r"\g<1>0"),
+        "yolo": ("train/labels/a.txt", r"(\d) .*", r"\1 0.5 0.5 1 1"),
+    }
+    name, pattern, filled = empty[format]
+    (data / name).write_text(re.sub(pattern, filled, (data / name).read_text()))
+    _, records, rejected = run(data.parent, format)
+    assert [(r.findings, r.completeness) for r in records] == [((), "exhaustive")] * 2 and not rejected

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import write_dialogues
 
+from bench.families import loaded
 from scripts import gpu_check, gpu_wheels
 from scripts.gpu_check import Config, Part
 
@@ -46,11 +49,55 @@ def test_unknown_parts_and_a_missing_gpu_are_said_at_once(tmp_path: Path, monkey
         gpu_check.main(Config(device="cpu", out=tmp_path, parts=("dop",)))
 
 
-def test_parts_fit_into_their_time() -> None:
-    """The most valuable ones, up to the first race, do so even if each takes all of its time."""
-    first = list(gpu_check.PARTS)[:3]
-    assert first == ["machine", "recipes", "dpo"]
-    assert sum(gpu_check.PARTS[name].seconds for name in first) <= 60 * Config().minutes
+def test_the_most_valuable_parts_come_first() -> None:
+    """Those that tell right from wrong leave time for the first race even if each takes all of its own."""
+    names = list(gpu_check.PARTS)
+    assert names == ["machine", "recipes", "flex", "trees", "dpo", "grpo", "predict"]
+    assert sum(gpu_check.PARTS[name].seconds for name in names[:4]) <= 60 * Config().minutes - 90
+
+
+def test_all_parts_together_keep_to_the_time(tmp_path: Path) -> None:
+    """Of a second and a half: a part under way is ended then, although it may last longer, and no other is begun."""
+    given = Config(device="cpu", tenth=True, out=tmp_path, minutes=0.025, parts=("machine", "trees"))
+    assert not gpu_check.main(given)
+    assert figures(tmp_path, "machine")["error"].startswith("ended after")
+    assert "time was over" in figures(tmp_path, "trees")["error"]
+
+
+# ----------------------------------------------------------------------------------------- parts, in the smallest size
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Config:
+    return Config(device="cpu", tenth=True, scratch=tmp_path)
+
+
+def test_trees_are_compared_with_rows(small: Config) -> None:
+    """In float32 they differ by rounding, in bfloat16 by about what that costs anyway; the family stays as it was."""
+    found = gpu_check._tree(small, "llava_clip")
+    assert found["float32"] < 1e-4 < found["noise"] and found["bf16"] < 10 * found["noise"]
+    assert next(loaded("llava_clip").model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
+def test_flex_attention_is_compared_with_sdpa(small: Config) -> None:
+    with torch.compiler.set_stance("force_eager"):
+        found = gpu_check._flex(small, "llava_clip")
+    assert found["logp_diff"] < 1e-4 and found["sdpa_over_flex"] > 0
+
+
+def test_a_recipe_is_run_anew_in_a_folder_that_is_used_again(small: Config) -> None:
+    """The figures of an earlier run that lie there are not those of this one."""
+    folder = write_dialogues(small.folder).parent
+    first = gpu_check.RECIPES["sft"](folder, folder / "out", "lora", "bf16")
+    (folder / "out" / "metrics.jsonl").write_text("")
+    assert gpu_check.RECIPES["sft"](folder, folder / "out", "lora", "bf16") == first
+
+
+def test_answers_are_counted(small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gpu_check.PRESETS, "3b-tenth", gpu_check.PRESETS["tiny"])
+    found = gpu_check.predict(small)
+    assert found["tokens_per_s"] > 0 and (found["questions"], found["tokens"]) == (4, 8)
 
 
 def test_wheels_are_what_is_needed_and_not_there(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ CORE = {
     "sampling",
     "spelling",
     "bootstrap",
+    "triggers",
     "untrusted",
     "faults",
     "verdict",
@@ -65,7 +66,7 @@ ALLOWED = {
     "rewarding": {"generating", "experts", "curate", "train"},
     "study": {"contest", "study_tables", "evaluate"},
     "study_tables": set(),
-    "job": {"contest", "resolution", "stages", "ingest", "curate", "train", "evaluate"},
+    "job": {"contest", "experts", "resolution", "stages", "ingest", "curate", "train", "evaluate"},
     "cli": {"rewarding", "stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
     "__main__": {"cli"},
 }

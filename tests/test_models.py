@@ -14,6 +14,7 @@ import pytest
 import torch
 import transformers as tf
 from conftest import SIZES, dialogue, draw
+from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image, ImageOps
 from torch import nn
 
@@ -435,6 +436,22 @@ def test_the_hub_is_asked_once_and_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ModelError, match=r"some/model: no folder here, and the hub cannot be asked \(Name or service"):
         models.located("some/model")
     assert len(asked) == 1 and "some/model" in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        *((status, "the hub has no such model for you at revision v2") for status in (401, 403, 404)),
+        *((status, "the hub cannot be asked") for status in (429, 500, 503)),
+    ],
+)
+def test_a_hub_that_fails_says_nothing_of_the_name(status: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither does one that is asked too often."""
+    answer: Any = SimpleNamespace(status_code=status, headers={}, request=None)
+    refused = mock.Mock(side_effect=HfHubHTTPError("as it says", response=answer))
+    monkeypatch.setattr(models, "get_hf_file_metadata", refused)
+    with pytest.raises(ModelError, match=rf"some/other-{status}: no folder here, and {said} \(as it says\)"):
+        models.located(f"some/other-{status}", "v2")
 
 
 def test_a_model_in_the_cache_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

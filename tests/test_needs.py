@@ -15,6 +15,8 @@ from transformers import AutoModelForImageTextToText
 from bench.families import FAMILIES, fresh, loaded
 from unveil import models
 from unveil.models import Loaded
+from unveil.pixels import ImageError
+from unveil.records import Record, write_jsonl
 from unveil.rows import Encoded
 from unveil.train import adapt, needs
 from unveil.train.engine import Scorer
@@ -99,6 +101,24 @@ def test_images_of_many_sizes_are_told_from_least_to_most(tmp_path: Path) -> Non
     costs = [len(chat.show(np.zeros((h, w, 3), np.uint8)).block) for w, h in sizes]
     assert len(set(costs)) > 1
     assert rows.images == (min(costs), round(sum(costs) / len(costs)), max(costs))
+
+
+def test_an_image_that_cannot_be_shown_is_named() -> None:
+    asked = [(dialogue(name, "a.png", "Where?"), size) for name, size in (("usual", (112, 112)), ("strip", (5000, 9)))]
+    with pytest.raises(ImageError, match=r"^strip: Qwen2_5_VLProcessor cannot take 5000 x 9 pixels"):
+        needs.rows(loaded("qwen2_5_vl").chat, asked)
+
+
+def test_a_model_is_looked_at_once(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told of rows later is told by what was found at first: 16 tokens of an image, as many weights."""
+    asked, built = config(tmp_path, model=str(tiny_folder)), []
+    real = models.blank
+    monkeypatch.setattr(models, "blank", lambda *given: built.append(given) or real(*given))
+    known = needs.first_look(asked, trainings=1)
+    assert known.line.startswith(f"{tiny_folder}: boxes as ") and "weights, " in known.line
+    write_jsonl(tmp_path / "records.jsonl", [Record("a", "a.png", 96, 64)])
+    said = needs.foretold(known, asked, [dialogue("a", "a.png", "Where?", "There.")], tmp_path / "records.jsonl")
+    assert said.startswith("an image takes 16 tokens") and len(built) == 1
 
 
 def test_tokens_of_a_batch(tmp_path: Path) -> None:

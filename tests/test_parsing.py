@@ -68,6 +68,8 @@ def why(text: str, **more: bool) -> str | None:
         f"Here is my score:\n\n```json\n{GOOD}\n```\n\nI hope this helps.",
         f"The 5\" lesion at [10, 20, 30, 40] is named.\n{GOOD}\nNote: it isn't sure.",
         f"I'm sorry for the mistake. {GOOD}",
+        f"{GOOD} I cannot provide medical advice.",
+        f"{GOOD} <think>Not {DRAFT}?</think>",
         f"I cannot see a nodule in it, so: {GOOD}",
         f"\ufeff{GOOD}",
     ],
@@ -135,6 +137,8 @@ def test_a_reply_that_was_cut_says_what_allows_more() -> None:
         ("<think>no?</think><answer> Yes. </answer>", "Yes."),
         ("It is smaller than <5 mm.", "It is smaller than <5 mm."),
         ("I think it is a cyst.", "I think it is a cyst."),
+        ('{"reason":"the text has <think> in it","score":3}', '{"reason":"the text has <think> in it","score":3}'),
+        ('<think>{}</think>{"a": "<think>b</think>"}', '{"a": "<think>b</think>"}'),
         ("I'm sorry, I cannot help.", "I'm sorry, I cannot help."),  # of a model that is asked for words it is one
     ],
 )

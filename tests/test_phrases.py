@@ -38,7 +38,7 @@ def table() -> list[dict[str, str]]:
 def reading(kind: str, names: list[str], asked: str, text: str) -> str:
     if kind == "closed":
         return {True: "yes", False: "no", None: "?"}[says_yes(asked, text, names)]
-    parsed = parse(kind, text, VIEW, names)
+    parsed = parse(kind, text, VIEW, names, asked or None)
     if kind == "localisation":  # whose name is asked for, the score knows
         dialogue = Dialogue("d", "r", "x.png", "test", kind, "Where is it?", "", asked)
         record = Record("r", "x.png", 100, 100, completeness="exhaustive")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from unveil.noise import LesionMap, Noise
 from unveil.preferences import checked, from_trl, read_pairs, to_trl, write_trl
 from unveil.records import Pair, RecordError, to_json, write_jsonl
 from unveil.syntax import SYNTAXES, View
@@ -45,8 +46,8 @@ def test_a_pair_as_trl_writes_it() -> None:
     view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
     (part,) = to_trl(PAIR, (view, view))["chosen"][0]["content"]
     assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
-    full = replace(PAIR, weight=0.25, rejected_image="b.png")
-    assert to_trl(full) == TRL | ours | {"weight": 0.25, "rejected_images": ["b.png"]}
+    full = replace(PAIR, weight=0.25, rejected_image="b.png", target="nodule")
+    assert to_trl(full) == TRL | ours | {"weight": 0.25, "rejected_images": ["b.png"], "target": "nodule"}
 
 
 def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
@@ -120,6 +121,11 @@ def test_further_columns_of_a_pair() -> None:
     more = {"rejected_images": [{"path": "b.png"}], "weight": 2, "split": "val", "kind": "closed", "record": "r9"}
     expected = replace(PAIR, record="r9", split="val", kind="closed", weight=2.0, rejected_image="b.png", writer="trl")
     assert from_trl({**TRL, **more}, "x") == expected
+    noise = Noise(LesionMap(whole=True), seed=1)
+    for ours in ({"rejected_image": "b.png"}, {"target": "nodule"}, {"rejected_noise": noise}):
+        assert from_trl({**TRL, **{name: to_json(value) for name, value in ours.items()}}, "x") == replace(
+            from_trl(TRL, "x"), **ours
+        )
 
 
 # -------------------------------------------------------------------------------------------------------------- refused
@@ -149,6 +155,10 @@ ONE_TURN = {"role": "user", "content": "Where?"}
         (
             {**TRL, "rejected_images": ["a.png", "b.png"]},
             "one image on each side is supported, and rejected_images has",
+        ),
+        (
+            {**TRL, "rejected_images": ["b.png"], "rejected_image": "c.png"},
+            "rejected_image and rejected_images name the worse side's image both",
         ),
         ({**TRL, "images": [{"bytes": "..."}]}, "images: an image must be given by its path, not as {'bytes': '...'}"),
         ({**TRL, "images": 7}, "images: an image must be given by its path, not as 7"),

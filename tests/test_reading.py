@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from unveil import wording
 from unveil.names import Names, bare, normal
 from unveil.records import Finding
 from unveil.syntax import SYNTAXES, View, boxes_in, neutral, neutral_json, render
@@ -31,6 +32,7 @@ def view_of(syntax: str) -> View:
 
 # ------------------------------------------------------------------------------------- boxes of published models
 
+NAMES = ["nodule", "cyst"]
 A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
 
 
@@ -184,7 +186,14 @@ def test_other_numbers_are_no_box(text):
 
 
 @pytest.mark.parametrize("kind", ["detection", "localisation", "recognition", "diagnosis"])
-@pytest.mark.parametrize("text", ["[]", "```json\n[]\n```", "{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "```json\n[]\n```", "{}", '{"boxes": []}', '{ "objects": [ ] }',
+        '```json\n{"findings": [], "boxes": [[]]}```',
+        '[{"bbox_2d": [], "label": "nodule"}]', '[{"label": "nodule", "bbox_2d": []}]', '{"nodule": []}',
+    ],
+)  # fmt: skip
 def test_json_that_holds_nothing_says_that_nothing_is_there(kind, text):
     assert parse(kind, text, view_of("json-1000"), ["nodule"]).abnormal is False
 
@@ -192,6 +201,61 @@ def test_json_that_holds_nothing_says_that_nothing_is_there(kind, text):
 def test_a_box_that_is_denied_is_no_finding():
     text = "There is no nodule at [10, 20, 300, 400], but a cyst at [1, 2, 30, 40]."
     assert parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst"]).findings == (("cyst", B),)
+
+
+@pytest.mark.parametrize(
+    ("text", "findings"),
+    [
+        ("No effusion. [10, 20, 300, 400] nodule", [("nodule", A)]),
+        ("No effusion, [10,20,300,400] shows a nodule and [1,2,30,40] shows a cyst.", [("nodule", A), ("cyst", B)]),
+        ("[10, 20, 300, 400] nodule. No effusion at [1, 2, 30, 40].", [("nodule", A)]),
+        ("No effusion; nodule [10, 20, 300, 400]; no cyst; cyst [1, 2, 30, 40].", [("nodule", A), ("cyst", B)]),
+        ("No effusion, [10, 20, 300, 400] is a granuloma.", [(None, A)]),
+        ("No effusion is seen, at [10, 20, 300, 400].", []),
+        ("A nodule, not a cyst, at [10, 20, 300, 400].", [("nodule", A)]),
+        ("The nodule is at [10, 20, 300, 400]. [1, 2, 30, 40] shows a cyst.", [("nodule", A), ("cyst", B)]),
+        ("There is a nodule. It is at [10, 20, 300, 400].", [("nodule", A)]),
+    ],
+)
+def test_a_box_goes_with_what_is_said_of_it_and_not_with_a_denial_before(text, findings):
+    parsed = parse("diagnosis", text, view_of("json-1000"), ["nodule", "cyst", "effusion"])
+    assert (list(parsed.findings), parsed.malformed) == (findings, 0)
+
+
+def test_an_empty_list_of_boxes_denies_its_label_only():
+    text = '[{"bbox_2d": [], "label": "cyst"}, {"bbox_2d": [10, 20, 300, 400], "label": "nodule"}]'
+    assert parse("diagnosis", text, VIEW, NAMES).findings == (("nodule", A),)
+    assert parse("localisation", text[:34] + "]", VIEW, NAMES, "nodule").status == "unparsable"
+    for cut in ('{"boxes": [', '[{"bbox_2d": null, "label": "nodule"}]'):
+        assert parse("detection", cut, VIEW, NAMES).abnormal is not False
+
+
+@pytest.mark.parametrize(
+    ("what", "findings"),
+    [
+        ("no nodule; cyst", ((None, A), ("cyst", B))),
+        ("nodule, granuloma", (("nodule", A), ("granuloma", B))),
+        ("granuloma and nodule (round, sharp edge)", (("granuloma", A), ("nodule", B))),
+        ("nodule; no cyst; nodule", (("nodule", A), ("nodule", B))),
+    ],
+)
+def test_names_keep_their_place_where_there_are_as_many_boxes(what, findings):
+    text = f"Detection: abnormal.\nLocalisation: [10, 20, 300, 400]; [1, 2, 30, 40].\nRecognition: {what}."
+    assert parse("diagnosis", text, VIEW, NAMES).findings == findings
+
+
+def test_a_denial_of_another_name_is_no_refusal_for_whoever_asks():
+    """What the parser says, the scores, the audit and the balance of pairs say."""
+    said = {name: parse("localisation", f"There is no {name}.", VIEW, NAMES, "nodule") for name in NAMES}
+    assert [(one.status, one.abnormal) for one in said.values()] == [("ok", False), ("unparsable", None)]
+
+
+def test_to_ask_for_a_known_label_makes_no_new_vocabulary():
+    labels = [f"finding no. {i}" for i in range(50)]
+    assert refuses("There is no finding no. 0.", labels[0], labels)
+    made = wording._names.cache_info().misses
+    assert all(refuses(f"There is no {label}.", label, labels) for label in labels)
+    assert wording._names.cache_info().misses == made
 
 
 def test_what_says_nothing_keeps_its_place_among_the_names():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil import geometry
+from unveil import geometry, runs
 from unveil.ingest import IngestError, Options, Summary, conventions, ingest, reading, rejections
 from unveil.records import Finding, Record, read_jsonl
 
@@ -69,7 +70,7 @@ CORNERS = [(1.0, 2.0, 30.0, 40.0), (50.0, 60.0, 80.0, 90.0), (5.0, 5.0, 99.0, 20
         (CORNERS, (400, 180), "percent"),  # (100/400)^3 = 0.0156
         (CORNERS[1:2], (512, 512), "percent"),  # (100/512)^2 = 0.038
         (CORNERS * 9, (199, 199), None),  # too small an image to tell
-        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), None),  # as a mark in the corner, nothing reaches 50
+        ([(1.0, 2.0, 30.0, 40.0)] * 9, (512, 512), "percent"),  # however far they reach
         ([*CORNERS, (200.0, 200.0, 300.0, 300.0)], (512, 512), None),
         ([], (512, 512), None),
     ],
@@ -115,14 +116,20 @@ def read(root: Path, **options: Any) -> tuple[Summary, list[Record]]:
 AS_CORNERS = [[10, 10, 60, 60], [120, 30, 180, 90], [150, 100, 190, 150], [100, 20, 160, 70], [0, 0, 30, 20]]
 
 
-def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(tmp_path: Path) -> None:
+def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     coco(tmp_path / "data", AS_CORNERS)
+    hashed: Counter[Path] = Counter()
+    real = runs.sha256
+    monkeypatch.setattr(runs, "sha256", lambda path: (hashed.update([path]), real(path))[1])
     with pytest.raises(IngestError) as stop:
         read(tmp_path)
     said = str(stop.value)
     assert "3 of 5 annotation rows" in said and "All boxes fit by --box-convention xyxy." in said
     assert "box [120, 30, 300, 120] leads outside" in said and "(a.json, row 2)" in said
     assert "--allow-rejected 0.6 " in said and said.endswith("out/rejected.jsonl")
+    assert max(hashed.values()) == 1, "none is hashed for a trial"
     assert len((tmp_path / "out/rejected.jsonl").read_text().splitlines()) == 3
     assert not (tmp_path / "out/records.jsonl").exists()
     _, records = read(tmp_path, box_convention="xyxy")
@@ -156,6 +163,32 @@ def test_shares_are_not_read_as_pixels(tmp_path: Path) -> None:
         read(tmp_path)
     assert read(tmp_path, box_units="normalised")[1][0].findings[0].box == pytest.approx((20, 32, 80, 96))
     assert read(tmp_path, box_units="pixels")[1][0].findings[0].box == pytest.approx((0.1, 0.2, 0.4, 0.6))
+
+
+@pytest.mark.parametrize("units", [None, "percent"])
+def test_polygons_in_percent_are_not_read_as_pixels(units: Any, tmp_path: Path) -> None:
+    """Nine squares from 10 to 60 percent of 400 x 300, which is from 40, 30 to 240, 180."""
+    coco(tmp_path / "data", [[10, 10, 50, 50]] * 9, (400, 300))
+    about = json.loads((tmp_path / "data/a.json").read_text())
+    for annotation in about["annotations"]:
+        annotation["segmentation"] = [[10, 10, 60, 10, 60, 60, 10, 60]]
+    (tmp_path / "data/a.json").write_text(json.dumps(about))
+    if units:
+        assert read(tmp_path, box_units=units)[1][0].findings[0].box == (40, 30, 240, 180)
+    else:
+        with pytest.raises(IngestError, match=r"all 9 boxes lie within 0 to 100.*--box-units percent"):
+            read(tmp_path)
+
+
+def test_run_lengths_are_in_pixels(tmp_path: Path) -> None:
+    """The first 50 rows of the first 50 columns of an image 300 high: each column is 50 of them and 250 others."""
+    coco(tmp_path / "data", [[0, 0, 50, 50]] * 9, (400, 300))
+    about = json.loads((tmp_path / "data/a.json").read_text())
+    runs = [0, *[50, 250] * 49, 50, 250 + 350 * 300]
+    for annotation in about["annotations"]:
+        annotation["segmentation"] = {"size": [300, 400], "counts": runs}
+    (tmp_path / "data/a.json").write_text(json.dumps(about))
+    assert [f.box for f in read(tmp_path)[1][0].findings] == [(0, 0, 50, 50)]
 
 
 def test_boxes_that_lie_within_100_are_no_percent_if_others_do_not_fit(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def answered(
     """An answer to a question on an image with these findings."""
     record = Record("a", "a.png", *SIZE, findings=findings, completeness="exhaustive" if complete else "partial")
     dialogue = Dialogue("a/q", "a", "a.png", "train", kind, "?", answer, target)
-    return Answered(Case(dialogue, record, parse(kind, text, UNIT, NAMES), text, NAMES, cut), **more)
+    return Answered(Case(dialogue, record, parse(kind, text, UNIT, NAMES, target), text, NAMES, cut), **more)
 
 
 def diagnosis(names: str, *boxes: Box, verdict: str = "abnormal") -> str:

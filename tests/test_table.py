@@ -151,6 +151,33 @@ def test_a_quotation_mark_that_runs_rows_together_stops(data: Path) -> None:
     assert [(bad["row"], bad["rows"]) for bad in found.rejected] == [(3, 2)]
 
 
+@pytest.mark.parametrize("column", ["report", "remark"])
+def test_a_row_within_a_cell_is_no_text(column: str, data: Path) -> None:
+    """Closed by the next mark, which was to open: b.png's nodule would be lost, and b.png a negative."""
+    head, last = f"image,label,{column}\n", "b.png,No finding,fine\n"
+    with pytest.raises(
+        IngestError, match=r"t\.csv, a cell that ends in line 3 holds a row of its own, 'b.png,nodule,ba"
+    ):
+        read(write(data, f'{head}a.png,mass,"ok\nb.png,nodule,bad"\n{last}'))
+    found = read(write(data, f'{head}a.png,mass,"b.png,\n1. Liver, normal\nc.png\nsee b.png, too"\n{last}'))
+    assert found.completeness()["b.png"] == "exhaustive" and not found.rejected
+    found = read(write(data, f'{head}a.png,"mass\nb.png,nodule,",bad\n{last}c.png,No finding,\n'))
+    assert found.completeness() == {"b.png": "partial", "c.png": "exhaustive"}
+
+
+def test_a_table_of_findings_without_an_image_column_is_not_passed_over(data: Path) -> None:
+    """What it says of a.png would be lost, and a.png a negative."""
+    write(data, "scan,finding,x1,y1,x2,y2\na.png,nodule,1,2,30,40\n", "boxes.csv")
+    write(data, HEADER + "a.png,,,,,\nb.png,x,1,2,30,40\n")
+    with pytest.raises(
+        IngestError, match=r"boxes\.csv .*no column that names.*--columns image=scan.*--annotations t\."
+    ):
+        read(data)
+    assert set(read(data, annotations="t.csv").records) == {"a.png", "b.png"}
+    write(data, "scan,age\na.png,7\n", "boxes.csv")
+    assert any("passed over" in note and "boxes.csv" in note for note in read(data).notes)
+
+
 def test_a_quotation_mark_within_one_row_rejects_it(data: Path) -> None:
     rows = 'image, label, bbox\na.png, x, "1, 2, 30, 40"\nb.png, "5" x, "1, 2, 30, 40"\nb.png, , \n'
     found = read(write(data, rows))
@@ -276,6 +303,12 @@ def test_several_boxes_in_one_cell(data: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("box", ["1;2;30;40", "1|2|30|40", "1 ; 2 ; 30 ; 40", "(1) (2) (30) (40)"])
+def test_one_box_with_signs_between_its_numbers(box: str, data: Path) -> None:
+    found = read(write(data, f"image,label,bbox\na.png,x,{box}\n"))
+    assert found.boxes("a.png") == [("x", (1, 2, 30, 40))] and not found.rejected
+
+
 def test_boxes_with_names_for_their_numbers(data: Path) -> None:
     """As in the labels of SIIM-FISABIO-RSNA, which repeat the boxes and are no names."""
     boxes = "[{'x': 1, 'y': 2, 'width': 29, 'height': 38}, {'x': 5, 'y': 6, 'width': 2, 'height': 2}]"
@@ -333,6 +366,18 @@ def test_a_row_whose_image_cannot_be_told_makes_no_negative_of_any_that_it_may_m
     rows = "one/d.png,,,,,\ntwo/d.png,,,,,\nd.png,x,1,2,30,40\nb.png,,,,,\n"
     found = read(write(data, HEADER + rows))
     assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial", "b.png": "exhaustive"}
+
+
+@pytest.mark.parametrize("named", ["1f2e3d4c-d.png", "http://host/x/d%2Epng?t=1", "p3/d.jpg", ""])
+def test_a_name_that_is_written_differently_or_none(named: str, data: Path) -> None:
+    for folder in ("one", "two"):
+        draw(data / folder / "d.png", len(folder))
+    found = read(write(data, HEADER + f"one/d.png,,,,,\ntwo/d.png,,,,,\n{named},x,1,2,30,40\n"))
+    assert found.completeness() == {"one/d.png": "partial", "two/d.png": "partial"}
+
+
+def test_a_row_that_names_no_image_and_no_finding_costs_nothing(data: Path) -> None:
+    assert read(write(data, "image,label,age\na.png,,7\n,,8\n")).completeness() == {"a.png": "exhaustive"}
 
 
 def test_rows_that_disagree_reject_the_image_and_all_its_rows_count(data: Path) -> None:
@@ -409,6 +454,27 @@ def test_an_image_in_two_splits_is_a_record_in_each(data: Path) -> None:
     write(data, "image,split\na.png,train\na.png,test\na.png,train\n")
     assert {name: r.split for name, r in read(data).records.items()} == {"a.png@train": "train", "a.png@test": "test"}
     assert {name: r.split for name, r in read(data, splits="none").records.items()} == {"a.png": None}
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ("a.png,x,R1,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R1,train,1,2,1,40\na.png,No finding,R1,test,,,,\n", {}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "R1"}),
+        ("a.png,x,R2,train,1,2,30,40\na.png,No finding,R1,test,,,,\n", {"readers": "keep"}),
+        ("a.png,x,R1,nowhere,1,2,30,40\na.png,No finding,R1,test,,,,\n", {}),
+    ],
+)
+@pytest.mark.parametrize("promised", [None, "exhaustive"])
+def test_a_finding_in_one_split_denies_that_there_is_none_in_another(
+    rows: str, options: dict[str, Any], promised: Any, data: Path
+) -> None:
+    """Also one that is bad, another reader's, or in a split that is none; and whatever the user promises."""
+    text = "image,label,reader,split,x1,y1,x2,y2\nb.png,x,,train,1,2,30,40\n"
+    found = read(write(data, text + rows), completeness=promised, **options)
+    assert not any(r.completeness == "exhaustive" and not r.findings for r in found.records.values())
+    assert "a.png@test" in found.records or "'nowhere'" in found.rejected[0]["reason"]
 
 
 def test_images_that_no_row_names_are_told(data: Path) -> None:

@@ -72,6 +72,17 @@ def test_a_file_is_named(tmp_path: Path) -> None:
         read_json(tmp_path / "a.json")
 
 
+def test_a_long_object_is_not_written_out() -> None:
+    class Counted:
+        written = 0
+
+        def __repr__(self) -> str:
+            Counted.written += 1
+            return "x"
+
+    assert quoted({n: Counted() for n in range(10**4)}).endswith("…}") and Counted.written < 100
+
+
 @pytest.mark.parametrize("value", ["x" * 10**6, "\x00" * 10**6, b"x" * 10**6, [1] * 10**6, {"x" * 99: 1}, ("'",) * 999])
 def test_values_are_quoted_briefly(value: Any) -> None:
     """The beginning and what closes it: 'xxx…', so that a list of messages can be told apart by their fixed words."""

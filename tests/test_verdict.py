@@ -20,7 +20,7 @@ def worth(kind: Kind, text: str, *findings: Finding, target: str | None = None, 
     one = Record("a", "a.png", 100, 100, findings=findings, completeness="exhaustive")
     one = replace(one, **more)
     dialogue = Dialogue("a/q", "a", "a.png", "val", kind, "?", answer, target)
-    parsed = parse(kind, text, View(MARKUP, one.size, one.size), NAMES)
+    parsed = parse(kind, text, View(MARKUP, one.size, one.size), NAMES, target)
     return merit(judge(Case(dialogue, one, parsed, text, NAMES)))
 
 

@@ -72,3 +72,29 @@ def test_two_files_of_one_image_are_joined(data: Path) -> None:
     (data / "more/a.xml").unlink()
     found, rejected, _ = read(data)
     assert found["a"] == ([], "partial") and "not readable as XML" in rejected[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "partial"),
+    [
+        ("<annotation><path>/x/a.png</path><object", "a"),
+        ("<annotation><filename>/y/a.jpg</filename><object", "a"),
+        ("<annotation><filename>zzz.png</filename><v:path xmlns:v='v'>C:\\x\\a.png</v:path><object", "a"),
+        ("<annotation><object>", "ab"),
+        ("<annotation><filename>a.p", "ab"),
+        ("<annotation><object></object></annotation>", "ab"),
+        ("<set><annotation><filename>a.png</filename></annotation><annotation><f", "ab"),
+        ("<catalog>", ""),
+        ("<catalog/>", ""),
+    ],
+)
+def test_images_that_a_damaged_file_may_be_about(text: str, partial: str, data: Path) -> None:
+    found, rejected, _ = read(data, a=xml("a.png", []), b=xml("b.png", []), scan7=text)
+    assert "".join(sorted(name for name, (_, told) in found.items() if told == "partial")) == partial and rejected
+
+
+def test_of_several_annotations_in_a_file_a_bad_one_costs_no_other(data: Path) -> None:
+    inner = [xml("a.png", BOX), xml("gone.png", BOX), xml("b.png", BOX)]
+    found, rejected, _ = read(data, all=f"<set>{''.join(inner)}</set>")
+    assert found == {"a": (["nodule"], "exhaustive"), "b": (["nodule"], "exhaustive")}
+    assert len(rejected) == 1 and "gone.png" in rejected[0]

@@ -113,6 +113,15 @@ def test_a_text_that_is_not_read_as_labels_leaves_its_image_no_negative(data: Pa
     assert any("is no negative" in note for note in notes)
 
 
+@pytest.mark.parametrize("text", ["images/a.txt", "other/labels/a.txt"])
+def test_an_empty_label_file_beside_another_text_is_no_negative(text: str, data: Path) -> None:
+    """Two words before the numbers are no row of YOLO, and a.txt elsewhere may be of this image."""
+    rows = "pleural effusion .5 .5 .1 .1\n" if text.startswith("images") else ROW
+    texts = {"data.yaml": "names: [x]", "labels/a.txt": "", "labels/b.txt": "", "labels/c.txt": ROW, text: rows}
+    records, _, _ = read(write(data, texts, "images/a.png images/b.png images/c.png"))
+    assert [r.completeness for r in records.values()] == ["partial", "exhaustive", "exhaustive"]
+
+
 def test_rows_that_name_their_class_are_labels_anywhere(data: Path) -> None:
     records, _, _ = read(write(data, {"classes.txt": "x\ny", "images/a.txt": ROW.replace("0", "y", 1)}))
     assert [f.label for f in records["images/a.png"].findings] == ["y"]
@@ -137,9 +146,11 @@ def test_normal_is_a_finding_unless_the_user_says_otherwise(data: Path) -> None:
     write(data, {"data.yaml": "names: [Normal]", "labels/a.txt": ROW})
     records, _, notes = read(data)
     assert len(records["images/a.png"].findings) == 1 and any("called Normal" in note for note in notes)
-    records, _, notes = read(data, negative_labels=("normal",))
-    assert not records["images/a.png"].findings and records["images/a.png"].completeness == "exhaustive"
-    assert not notes
+    records, rejected, notes = read(data, negative_labels=("normal",))
+    assert not records["images/a.png"].findings and records["images/a.png"].completeness == "partial"
+    assert "'Normal' and has a place" in rejected[0]["reason"] and not notes
+    (data / "labels/a.txt").write_text("0 0.5 0.5 1 1\n")
+    assert read(data, negative_labels=("normal",))[0]["images/a.png"].completeness == "exhaustive"
 
 
 def test_two_label_files_that_differ(data: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
 
-from unveil.assertions import Claim, Sentence, claims, read, verdict
+from unveil.assertions import Claim, Sentence, claims, read, unread, verdict
 from unveil.geometry import Box
 from unveil.names import Names, normal
 from unveil.syntax import View, boxes_in, written
@@ -28,23 +28,38 @@ def affirmed(found: Iterable[Claim]) -> list[str]:
     return list(dict.fromkeys(claim.name for claim in found if claim.name and claim.affirmed))
 
 
-def listed(text: str, names: Names) -> list[str | None]:
+def listed(text: str, names: Names, boxes: int = 0) -> list[str | None]:
     """The names of a list in order, one or more in each of its parts.
 
-    A part that denies something names nothing; one that says nothing ("?") is None: the others keep their place.
+    A part that says nothing ("?") is None: the others keep their place. One that denies something names nothing, and is
+    None only where there are as many ``boxes`` then; and where there are as many as parts between commas, these count.
     """
-    found: list[str | None] = []
+    parts = _parts(text, names)
+    ways = [[name for part in parts for name in part], [name for part in parts for name in part or [None]]]
+    if boxes and boxes not in map(len, ways):
+        ways.append([name for part in _parts(_AND.sub("; ", text), names) for name in part or [None]])
+    return next((way for way in ways if len(way) == boxes), ways[0])
+
+
+_AND = re.compile(r"(?:,(?:\s*and(?!\w))?|(?<=\s)and(?!\w))(?![^()]{0,200}\))")
+
+
+def _parts(text: str, names: Names) -> list[list[str | None]]:
+    """The names in each part of a list that is not empty; none where it denies."""
+    found: list[list[str | None]] = []
     part: list[Sentence] = []
     for sentence in read(text, names):
         part.append(sentence)
         if sentence.sign in (";", "\n", ""):
-            named = affirmed(claims(part)) or unknown(text, part)
+            named: list[str | None] = [*(affirmed(claims(part)) or unknown(text, part))]
             silent = not named and not claims(part) and not any(one.denies for one in part)
-            found += [None] if silent and text[part[0].start : part[-1].end].strip() else named
+            if text[part[0].start : part[-1].end].strip():
+                found.append([None] if silent else named)
             part = []
     return found
 
 
+_LEAD = re.compile(r"\A\s*+(?:(?:[-*\u2022]|\d{1,2}[.)])\s)?\s*+(?:an?\s)?", re.I)
 _BULLET = re.compile(r"\A\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
 
 
@@ -57,13 +72,16 @@ def first_lines(text: str) -> str:
 def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
     """The name that sentences of a text give in words that the vocabulary lacks: these words, without a bracket's.
 
-    Nothing where they deny or doubt something.
+    Where all that is known is denied, the clauses of which nothing is known name something; none do that in doubt.
     """
-    if any(one.silent for one in sentences) or (claims(sentences) and not verdict(claims(sentences))):
+    said = verdict(claims(sentences))
+    if any(one.silent for one in sentences) or (claims(sentences) and said is None):
         return []
-    words = re.sub(r"\([^()]*+\)", " ", text[sentences[0].start : sentences[-1].end])
-    name = normal(_BULLET.sub("", words, count=1))
-    return [name] if re.search(r"\w", name) else []
+    parts = [(sentences[0].start, sentences[-1].end)]
+    if said is False:
+        parts = [(one.start, one.end) for one in unread(sentences)]
+    names = [normal(_LEAD.sub("", re.sub(r"\([^()]*+\)", " ", text[start:end]), count=1)) for start, end in parts]
+    return [name for name in names if re.search(r"\w", name)]
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs
@@ -99,6 +117,21 @@ def labels(text: str) -> list[tuple[int, str]]:
     return [(one.start(), json.loads(one[1], strict=False) if one[1] else one[2]) for one in found]
 
 
+_NO_BOX = re.compile(
+    r"[\"'](?:bbox|bbox_2d|box|box_2d|boxes|bounding_box)[\"']\s*+:\s*+\[\s*+(?:\[\s*+\]\s*+)?\]", re.I
+)
+
+
+def without_empty(text: str) -> str:
+    """A text whose JSON objects with a label and an empty list of boxes are the denials that they mean."""
+
+    def said(found: re.Match[str]) -> str:
+        label = labels(found[0])
+        return f"no {label[0][1]};" if label and _NO_BOX.search(found[0]) else found[0]
+
+    return _OBJECT.sub(said, text)
+
+
 def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
     """What an answer of free form names and where, in its order; either is None where only the other is given."""
     boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.syntax) for one in place]
@@ -106,12 +139,7 @@ def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
     else:
-        items = [(claim.start, claim) for claim in claims(read(without_boxes(text, view), names)) if claim.name]
-        starts = {start for start, _ in items}
-        for tag in _TAGGED.finditer(text):
-            if starts.isdisjoint(range(*tag.span())):  # no known name
-                items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
-        groups = [sorted([*items, *boxes], key=itemgetter(0))]
+        groups = _by_sentence(text, read(without_boxes(text, view), names), boxes, names)
     pairs = [pair for group in groups for pair in _neighbours(group)]
     kept: list[Pair] = []
     known = {name for name, box in pairs if box}
@@ -129,6 +157,47 @@ def _labelled(label: str, start: int, names: Names) -> list[_Item]:
     """The names of a label, else the label itself, denied."""
     said = [Claim(name, True, start) for name in listed(label, names) if name]
     return [(start, claim) for claim in said or [Claim(normal(label), False, start)]]
+
+
+def _by_sentence(text: str, sentences: Sequence[Sentence], boxes: list[_Item], names: Names) -> list[list[_Item]]:
+    """Names and boxes of prose; a sentence that has both in the other order than those before it begins a new group.
+
+    What is denied has the boxes of its own words, and no others: they are left out with it.
+    """
+    said = [(claim.start, claim) for claim in claims(sentences) if claim.name]
+    items: list[_Item] = [(start, claim) for start, claim in said if claim.affirmed]
+    starts = {start for start, _ in said}
+    for tag in _TAGGED.finditer(text):
+        if starts.isdisjoint(range(*tag.span())):  # no known name
+            items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
+    denied = [span for sentence in sentences for span in _denied(text, sentence)]
+    items += [box for box in boxes if not any(start <= box[0] < end for start, end in denied)]
+    items.sort(key=itemgetter(0))
+    groups: list[list[_Item]] = [[]]
+    ends = [sentence.end for sentence in sentences]
+    for _, one in groupby(items, key=lambda item: bisect_right(ends, item[0])):
+        group = list(one)
+        kinds = [isinstance(said, Claim) for _, said in group]
+        if groups[-1] and len(set(kinds)) == 2 and kinds[0] is not isinstance(groups[-1][0][1], Claim):
+            groups.append([])
+        groups[-1] += group
+    return groups
+
+
+def _denied(text: str, sentence: Sentence) -> list[tuple[int, int]]:
+    """From where to where a sentence only denies names; a clause that says nothing ("at [...]") goes with the last.
+
+    Behind a name it may go on about that one: "a nodule, not a cyst, at [...]".
+    """
+    spans, denied, named = [], False, False
+    for clause in sentence.clauses:
+        if clause.claims or clause.unread:
+            affirms = any(claim.affirmed for claim in clause.claims)
+            denied, named = any(claim.name for claim in clause.claims) and not affirms, named or affirms
+        if denied:
+            aside = text.find(",", clause.claims[-1].start, clause.end) if named and clause.claims else -1
+            spans.append((clause.start, aside if aside >= 0 else clause.end))
+    return spans
 
 
 def _by_object(text: str, items: list[_Item]) -> list[list[_Item]]:

@@ -134,8 +134,10 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     if entries:
         experts.refuse(config.expert)
     learning = _learning(config, out)
+    known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
-        screen.say(needs.first_look(learning, trainings=1 + len(entries)))
+        known = needs.first_look(learning, trainings=1 + len(entries))
+        screen.say(known.line)
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -159,7 +161,8 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
     if not _is_trained(learning):
-        screen.say(needs.foretold(learning, sft.data(learning)[0], file))
+        known = known or needs.first_look(learning, trainings=1 + len(entries))
+        screen.say(needs.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     runs.stage(
         learning.out,

@@ -135,18 +135,15 @@ def _look_on_hub(name: str, revision: str | None) -> None:
     try:
         if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
             get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=10)
-        return
-    except (HfHubHTTPError, HFValidationError) as error:
-        at = f" at revision {revision}" if revision else ""
-        said, hint = (
-            f"the hub has no such model for you{at}",
-            "check the name; `hf auth login` where access was granted",
-        )
-        cause: Exception = error
     except Exception as error:  # no network: the class is that of the hub's HTTP client, which changes with its version
-        said, hint, cause = "the hub cannot be asked", "load it once where there is a network, or name a folder", error
-    why = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
-    raise ModelError(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from cause
+        answered = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+        if answered in (401, 403, 404) or isinstance(error, HFValidationError):
+            said = "the hub has no such model for you" + (f" at revision {revision}" if revision else "")
+            hint = "check the name; `hf auth login` where access was granted"
+        else:
+            said, hint = "the hub cannot be asked", "load it once where there is a network, or name a folder"
+        why = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModelError(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from error
 
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:

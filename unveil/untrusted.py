@@ -13,6 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def shortened(text: str, most: int = QUOTED) -> str:
 def quoted(value: Any, most: int = QUOTED) -> str:
     """A user's value as a message shows it: as Python writes it, without its middle where that is longer."""
     # of a long value a part is written out only, since the whole may be megabytes
+    if isinstance(value, dict):
+        value = dict(islice(value.items(), most))
     text = repr(value[: most + 1] if isinstance(value, (str, bytes, list, tuple)) else value)
     return text if len(text) <= most else f"{text[: most - 2]}…{text[-1]}"
 

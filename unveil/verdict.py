@@ -14,14 +14,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from unveil.geometry import Box, ious, match, mean_iou
 from unveil.records import Dialogue, Finding, Kind, Record
 from unveil.syntax import unmark
 from unveil.untrusted import quoted
-from unveil.wording import Parsed, name_of, refuses, says_yes, yes_no
+from unveil.wording import Parsed, name_of, says_yes, yes_no
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5
@@ -187,11 +187,8 @@ def _detection(case: Case) -> Outcome:
 
 
 def _localisation(case: Case) -> Outcome:
-    """All boxes of the finding that was named, or a refusal where it is absent; to deny another name is neither."""
+    """All boxes of the finding that was named, or a refusal where it is absent."""
     label = case.name(_target(case.dialogue))
-    if not case.parsed.boxes and not case.parsed.malformed:
-        refused = refuses(case.text, label, case.names)
-        case = replace(case, parsed=Parsed("ok", False) if refused else Parsed("unparsable"))
     findings = [f for f in case.record.findings if case.name(f.label) == label]
     true = [f.box for f in findings if f.box]
     if not findings:

@@ -13,12 +13,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from unveil.assertions import STANDS_ALONE, claims, content, read, verdict
+from unveil.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.geometry import Box
-from unveil.grounding import affirmed, first_lines, grounded, in_order, labels, listed, unknown, without_boxes
-from unveil.names import Names, normal
+from unveil.grounding import (
+    affirmed,
+    first_lines,
+    grounded,
+    in_order,
+    labels,
+    listed,
+    unknown,
+    without_boxes,
+    without_empty,
+)
+from unveil.names import Names, normal, spelled
 from unveil.records import Finding, Kind
 from unveil.syntax import MARKUP, View, mark
+from unveil.triggers import STANDS_ALONE, TO_SUBJECT
 
 # ---------------------------------------------------------------------------------------------- text from outside
 
@@ -167,14 +178,18 @@ class Parsed:
         return [n for n, _ in self.findings if n is not None]
 
 
-def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = ()) -> Parsed:
+def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), target: str | None = None) -> Parsed:
     """Reads a model's answer to a question of ``kind``.
 
     ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
-    denies it does not give. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is
-    an outcome of its own and not a wrong answer.
+    denies it does not give. ``target`` is the label that a localisation question asks for: to deny another one is no
+    answer to that. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
+    outcome of its own and not a wrong answer.
     """
-    return _PARSERS[kind](unicodedata.normalize("NFC", text), view, _names(tuple(vocabulary)))
+    text = without_empty(unicodedata.normalize("NFC", text))
+    if kind == "localisation":
+        return _parse_localisation(text, view, vocabulary, target)
+    return _PARSERS[kind](text, view, _names(tuple(vocabulary)))
 
 
 @lru_cache(maxsize=256)
@@ -183,6 +198,7 @@ def _names(vocabulary: tuple[str, ...]) -> Names:
     return Names([name for name in vocabulary if not says_nothing(name)])
 
 
+@lru_cache(maxsize=1 << 16)
 def says_nothing(label: str) -> bool:
     """Whether a label denies all and names nothing."""
     said = claims(read(normal(label), Names(())))
@@ -198,13 +214,34 @@ def name_of(label: str, vocabulary: Sequence[str]) -> str:
 
 def refuses(text: str, label: str, vocabulary: Sequence[str]) -> bool:
     """Whether an answer says that a label is nowhere in the image, by a name that holds it or in general."""
-    found = claims(read(text, _names((*vocabulary, label))))
-    words = set(normal(label).split())
-    return verdict([claim for claim in found if claim.name is None or set(claim.name.split()) <= words]) is False
+    names = _names(tuple(vocabulary))
+    if normal(label) not in names.known:
+        names = _names((*vocabulary, label))
+    clauses = [clause for sentence in read(text, names) for clause in sentence.clauses]
+    about = [claim for clause in clauses for claim in clause.claims if _is_about(claim, clause, text, label, names)]
+    return verdict(about) is False
+
+
+_ORGANS = {"lungs", "fields", "chest"}  # "The lungs are clear." leaves nothing out
+_DEGREES = {"definite", "obvious", "significant", "acute", "new", "focal", "visible", "apparent", "clear", "evident"}
+_BEFORE = re.compile(r"([^\W\d_][\w-]*+)\s++\Z")
+
+
+def _is_about(claim: Claim, clause: Clause, text: str, label: str, names: Names) -> bool:
+    """Whether a claim is one about a label: of its name, of a name that stands in it, or of all of the image."""
+    own = set(re.findall(r"[^\W_]+", normal(label)))
+    if claim.name is None:
+        words = content(text[clause.start : clause.end], names)
+        return claim.affirmed or claim.sweeping or (bool(words) and (words <= _ORGANS or words == own))
+    if claim.name == normal(label):
+        return True
+    before = _BEFORE.search(text[max(clause.start, claim.start - 40) : claim.start])
+    narrowed = before and content(before[1], names) - own - _DEGREES - {"or", "and", "of", "for"}
+    return not narrowed and spelled(names.known[claim.name]).search(label) is not None
 
 
 _WHOLE = r"(?![\w]|-\w|\.\s*\d)"  # "no. 3" is a number
-_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}{STANDS_ALONE})", re.I)
+_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}(?:{STANDS_ALONE}|{TO_SUBJECT}))", re.I)
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
@@ -221,12 +258,16 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     """Whether an answer to a yes-or-no question says yes; None if it says neither, or both.
 
     Without such a word an answer says yes where it claims what the question asks for ("Is the image
-    normal?" "There is no abnormality."), and no where it denies that.
+    normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
+    known name ("Is the nodule not calcified?") is answered by such a word only.
     """
     if _ANSWER.search(text):
         return yes_no(text)
     names = _names(tuple(vocabulary))
-    asked, words = claims(read(question.replace("?", "."), names)), content(question, names)
+    sentences, words = read(question.replace("?", "."), names), content(question, names)
+    asked = claims(sentences)
+    if any(one.denies for one in sentences) and all(claim.name and claim.affirmed for claim in asked):
+        return None
     things = {normal(word): True for word in words} | {claim.name: claim.affirmed for claim in asked if claim.name}
     said = {claim.name: claim.affirmed for claim in claims(read(text, Names(sorted(things)))) if claim.name}
     wanted, given = verdict(asked), verdict(claims(read(text, names)))
@@ -235,33 +276,36 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
             return (given and all(said.values())) is wanted
     elif things and things.keys() <= said.keys():
         return all(said[thing] is wanted for thing, wanted in things.items())
-    elif wanted and given is False and not content(text, names) and not names.find(text):
-        return False  # "There is not.", "Normal."
-    return yes_no(text) if wanted is not False else None
+    elif wanted and all(refuses(text, claim.name, vocabulary) for claim in asked if claim.name):
+        return False  # "There is no effusion." of a pleural one; "There is not.", "Normal."
+    return None
 
 
 def _parse_detection(text: str, view: View, names: Names) -> Parsed:
-    abnormal = verdict(claims(read(without_boxes(text, view), names)))
+    abnormal = conclusion(read(without_boxes(text, view), names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal)
 
 
-def _parse_localisation(text: str, view: View, names: Names) -> Parsed:
+def _parse_localisation(text: str, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
     boxes, malformed = view.read(text)
     if boxes or malformed:
         return Parsed("ok" if boxes else "unparsable", True, tuple((None, b) for b in boxes), malformed)
-    return Parsed("ok", False) if verdict(claims(read(text, names))) is False else Parsed("unparsable")
+    if target is None:
+        denied = conclusion(read(text, _names(tuple(vocabulary)))) is False
+    else:
+        denied = refuses(text, name_of(target, vocabulary), vocabulary)
+    return Parsed("ok", False) if denied else Parsed("unparsable")
 
 
 def _parse_recognition(text: str, view: View, names: Names) -> Parsed:
     text = "; ".join(label for _, label in labels(text)) or without_boxes(text, view)
     sentences = read(text, names)
-    abnormal, said = verdict(claims(sentences)), affirmed(claims(sentences))
+    abnormal, found = conclusion(sentences), claims(sentences)
     if abnormal is False:
         return Parsed("ok", False)
-    if not claims(sentences) or (abnormal and not said):
-        said = unknown(text, sentences[:1])
-    elif abnormal is None:
-        said = []
+    said = affirmed(found) if abnormal else []
+    if not said:
+        said = unknown(text, sentences if verdict(found) is False else sentences[:1])
     return Parsed("ok", True, in_order(said, [])) if said else Parsed("unparsable")
 
 
@@ -277,11 +321,11 @@ def _parse_diagnosis(text: str, view: View, names: Names) -> Parsed:
     sections = {h[1].lower().replace("z", "s"): text[h.end() : end] for h, end in zip(headings, ends, strict=True)}
     what = first_lines(sections.get("recognition", ""))
     boxes = view.read_all(sections.get("localisation", ""))
-    pairs, malformed = in_order(listed(what, names), boxes), boxes.count(None)
-    seen = claims(read(sections.get("detection", ""), names))
-    abnormal = verdict(seen)
+    pairs, malformed = in_order(listed(what, names, len(boxes)), boxes), boxes.count(None)
+    seen = read(sections.get("detection", ""), names)
+    abnormal = conclusion(seen)
     if abnormal is None:
-        abnormal = True if pairs else verdict([*seen, *claims(read(what, names))])
+        abnormal = True if pairs else conclusion([*seen, *read(what, names)])
     return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
@@ -297,7 +341,7 @@ def places_end(text: str) -> int | None:
 def _parse_free(text: str, view: View, names: Names) -> Parsed:
     """An answer without the three steps."""
     pairs, malformed = grounded(text, view, names), view.read_all(text).count(None)
-    abnormal = True if pairs else verdict(claims(read(without_boxes(text, view), names)))
+    abnormal = True if pairs else conclusion(read(without_boxes(text, view), names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
 
 
@@ -307,7 +351,6 @@ def _parse_words(text: str, view: View, names: Names) -> Parsed:
 
 _PARSERS: dict[Kind, Callable[[str, View, Names], Parsed]] = {
     "detection": _parse_detection,
-    "localisation": _parse_localisation,
     "recognition": _parse_recognition,
     "diagnosis": _parse_diagnosis,
     "closed": _parse_words,

@@ -22,11 +22,11 @@ from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
 from unveil.noise import LesionMap
-from unveil.records import Dialogue, Kind, Pair
+from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling, seed_of
 from unveil.syntax import MARKUP, View, unmark
 from unveil.verdict import holds, tokens
-from unveil.wording import clean_answer, parse, yes_no
+from unveil.wording import asked_about, clean_answer, parse, yes_no
 
 Origin = Literal["sampled", "written", "noised"]
 
@@ -246,7 +246,7 @@ def balanced(pairs: Sequence[Pair], seed: int, skipped: Counter[str]) -> list[Pa
     of the surplus are left out depends on ``seed`` and their ids only. Where all true answers say that there is
     something, or all that there is nothing, one direction only is possible, and all pairs stay.
     """
-    if {_asserts(pair.kind, pair.chosen) for pair in pairs} & {True, False} != {True, False}:
+    if {_asserts(pair, pair.chosen) for pair in pairs} & {True, False} != {True, False}:
         return list(pairs)  # where nothing is ever true, or something always is, there is nothing to balance
     turns = {pair.id: _turn(pair) for pair in pairs}
     counts = Counter(turns.values())
@@ -260,12 +260,15 @@ def balanced(pairs: Sequence[Pair], seed: int, skipped: Counter[str]) -> list[Pa
 
 def _turn(pair: Pair) -> int:
     """1 where the worse answer invents something, -1 where it overlooks all, 0 where both see something or nothing."""
-    better, worse = (_asserts(pair.kind, text) for text in (pair.chosen, pair.rejected))
+    better, worse = (_asserts(pair, text) for text in (pair.chosen, pair.rejected))
     return 0 if None in (better, worse) else int(bool(worse)) - int(bool(better))
 
 
-def _asserts(kind: Kind, text: str) -> bool | None:
+def _asserts(pair: Pair, text: str) -> bool | None:
     """Whether an answer says that there is something; None where it says neither."""
-    if kind in ("closed", "open"):
+    if pair.kind in ("closed", "open"):
         return yes_no(text)
-    return parse(kind, text, View(MARKUP, (1, 1), (1, 1))).abnormal if not unmark(text) else True
+    if unmark(text):
+        return True
+    target = pair.target or asked_about(pair.kind, pair.question)
+    return parse(pair.kind, text, View(MARKUP, (1, 1), (1, 1)), target=target).abnormal

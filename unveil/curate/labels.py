@@ -16,7 +16,7 @@ from unveil.curate.checks import SAME_BOX, Check, Material, counted, same_boxes,
 from unveil.geometry import ious
 from unveil.records import Pair, to_json
 from unveil.syntax import MARKUP, View
-from unveil.wording import Parsed, parse
+from unveil.wording import Parsed, asked_about, parse
 
 _CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
 _DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)$")
@@ -132,7 +132,8 @@ def _parsed(pair: Pair, names: Sequence[str]) -> bool:
 
 def same_meaning(pair: Pair, names: Sequence[str]) -> bool:
     """Same verdict, names and boxes for the parser, and the same in what it leaves out: side, reason, numbers."""
-    one, other = (parse(pair.kind, text, _VIEW, names) for text in (pair.chosen, pair.rejected))
+    target = pair.target or asked_about(pair.kind, pair.question)
+    one, other = (parse(pair.kind, text, _VIEW, names, target) for text in (pair.chosen, pair.rejected))
     if "unparsable" in (one.status, other.status) or one.malformed or other.malformed:
         return False
     if pair.kind != "detection" and one.abnormal and not one.findings:

@@ -23,7 +23,7 @@ _MARKS = (
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
 )
-_MARK = re.compile("|".join(f"(?P<start{i}>{start})|{end}" for i, (start, end) in enumerate(_MARKS)), re.I)
+_MARK = re.compile("|".join(f"(?P<start{i}>{start})|{end}" for i, (start, end) in enumerate(_MARKS)) + "|[{}]", re.I)
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*", re.S | re.I)
 
 #: Words of somebody who will not answer, in the first person, so that what is said of an image is none.
@@ -38,14 +38,20 @@ _SORRY = re.compile(r"\W*(?:(?:i['’]m|i am) )?(?:very |so )?(?:sorry|afraid|un
 
 
 def answer(text: str) -> str:
-    """A reply without its thoughts; empty where it ends in them.
+    """A reply without its thoughts; empty where it ends in them. Within a JSON object nothing is one.
 
     Chat templates may have opened them already, so that only their end is in the reply.
     """
-    said, at, thinks = "", 0, False
+    said, at, thinks, depth, quoted = "", 0, False, 0, False
     for mark in _MARK.finditer(text):
-        if mark.lastgroup is None:  # an end: of what was thought from the first mark on, or from the beginning
-            said, at, thinks = said if thinks else "", mark.end(), False
+        if mark[0] in "{}":
+            depth = 0 if thinks else max(0, depth + (1 if mark[0] == "{" else -1))
+        elif mark.lastgroup is None and quoted:
+            quoted = False
+        elif mark.lastgroup is None:  # an end: of what was thought from the first mark on, or from the beginning
+            said, at, thinks, depth = said if thinks else "", mark.end(), False, 0
+        elif depth:
+            quoted = True  # words of an object
         elif not thinks:
             said, thinks = said + text[at : mark.start()], True
     if thinks:
@@ -57,7 +63,7 @@ def answer(text: str) -> str:
 
 def only_object(text: str) -> tuple[str, str, str]:
     """The one JSON object of a text, and what stands before and after it. Raises ``ValueError`` with the reason where
-    there is none, or another one, or where it is broken; words of refusal are called that."""
+    there is none, or another one, or where it is broken; words of refusal before it, or without it, are called that."""
     found, at, decoder = [(0, 0)], 0, json.JSONDecoder(object_pairs_hook=_distinct, parse_int=str)
     while (start := text.find("{", at)) >= 0:
         try:
@@ -68,7 +74,8 @@ def only_object(text: str) -> tuple[str, str, str]:
             raise ValueError("its JSON is nested too deeply") from None
         found.append((start, at))
     (start, end), around = found[-1], text[: found[-1][0]] + text[found[-1][1] :]
-    if len(found) <= 2 and (REFUSES.search(around) or (len(found) == 1 and _SORRY.match(text))):
+    refused = text[:start] if len(found) == 2 else text if len(found) == 1 else ""
+    if REFUSES.search(refused) or (len(found) == 1 and _SORRY.match(text)):
         raise ValueError("a refusal in words")
     if len(found) == 1:
         raise ValueError("there is no JSON object in it")

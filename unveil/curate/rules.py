@@ -66,7 +66,8 @@ class Rules:
         record = self.record(dialogue)
         names = self.labels(record)
         view = View(MARKUP, record.size, record.size)
-        return judge(Case(dialogue, record, parse(dialogue.kind, text, view, names), text, names))
+        parsed = parse(dialogue.kind, text, view, names, dialogue.target)
+        return judge(Case(dialogue, record, parsed, text, names))
 
     def merit(self, dialogue: Dialogue, text: str) -> float | None:
         """From 0 to 1, None where the annotations allow no verdict."""

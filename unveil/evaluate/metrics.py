@@ -62,7 +62,7 @@ def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, name
         raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {asked}")
     if p.syntax not in SYNTAXES:
         raise ScoreError(f"{p.id}: unknown box syntax {quoted(p.syntax)}; known are {', '.join(SYNTAXES)}")
-    parsed = parse(p.kind, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names)
+    parsed = parse(p.kind, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names, dialogue.target)
     return Case(dialogue, record, parsed, p.answer, names, p.cut)
 
 

@@ -147,7 +147,7 @@ def true_boxes(dialogue: Dialogue, record: Record) -> Boxes:
 def said_boxes(dialogue: Dialogue, record: Record, prediction: Prediction, names: Sequence[str]) -> Boxes:
     """The boxes of an answer, read with the parser that metrics and rewards use; "" where a box has no name."""
     view = View(SYNTAXES[prediction.syntax], record.size, prediction.frame)
-    said = parse(dialogue.kind, prediction.answer, view, names)
+    said = parse(dialogue.kind, prediction.answer, view, names, dialogue.target)
     return [(name or "", box) for name, box in said.findings if box]
 
 

@@ -104,7 +104,7 @@ class _Work:
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected: list[Rejected] = list(folder.refused)
         self.again: dict[str, list[Record]] = {}
-        self.incomplete: set[str] = set()
+        self.incomplete = set(map(folder.relative, folder.perhaps_annotated(form.endings)))
         self.spread = Spread()
         self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()
@@ -140,7 +140,7 @@ class _Work:
             self.folder.note(remark)
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
-        return self.read(Folder(self.folder.root, options))
+        return self.read(Folder(self.folder.root, options, trial=True))
 
     def _taken(self, record: Record) -> Record | None:
         """The record as it is kept, each finding once; None where it cannot be written."""

@@ -145,8 +145,8 @@ def boxes(cells: Sequence[str]) -> list[list[str]]:
     inner = re.findall(r"\[([^\[\]{}]*)\]|\(([^()]*)\)|\{([^{}]*)\}", text)
     groups = ["".join(group) for group in inner] if len(inner) > 1 else re.split(r"[;|]", text)
     found = [_numbers(group) for group in groups]
-    if sum(map(len, found)) < len(_numbers(text)):  # something stands between the brackets
-        return [_numbers(text)]
+    if sum(map(len, found)) < len(_numbers(text)) or [*map(len, found)] == [1] * 4:
+        found = [_numbers(text)]  # something stands between the brackets, or each number of a box by itself
     return [numbers for numbers in found if any(map(value, numbers))]
 
 

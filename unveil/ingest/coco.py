@@ -7,23 +7,25 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels
 from unveil.geometry import BoxError, MaskError
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
-from unveil.ingest.files import damaged
+from unveil.ingest.files import damaged, text_of
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.reading import (
     AnnotationError,
     Image,
     Incomplete,
     IngestError,
     Rejected,
+    Traced,
     boxed,
     number,
     outlined,
@@ -41,12 +43,13 @@ Rows = list[tuple[int, Any]]
 
 def found(folder: Folder) -> list[Path]:
     """Such files."""
-    return [path for path in folder.files(".json") if _looks_like_coco(path)]
+    return folder.showing(_looks_like_coco, ".json")
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a COCO file lists; an image beside them that none lists is rejected."""
-    chosen = [path for path in folder.annotations(".json") if _looks_like_coco(path)]
+    such = set(found(folder))
+    chosen = [path for path in folder.annotations(".json") if path in such]
     if not chosen:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
@@ -57,25 +60,44 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
         except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
-            yield from _named(folder, path, text)
+            yield from (Incomplete(folder.relative(image)) for image in _perhaps_of(folder, path, text))
     yield from folder.unlisted(seen)
 
 
 def _looks_like_coco(path: Path) -> bool:
-    """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over."""
+    """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over; and of
+    one of which not even the names are all there, one is enough."""
     text = path.read_bytes()
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
         text = text.replace(b"\0", b"")
-    return all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations"))
+    if all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations")):
+        return True
+    if not re.search(rb'"(images|annotations)"\s*:\s*\[\s*(\{|\Z)', text, re.IGNORECASE):
+        return False
+    try:
+        parse_json(text_of(path, marked=True), lenient=True)
+    except (AnnotationError, JsonError):
+        return True
+    return False
 
 
-def _named(folder: Folder, path: Path, text: str) -> Iterator[Incomplete]:
-    """The images that are named in a file that cannot be used."""
-    for name in re.findall(r'"file_name"\s*:\s*"([^"\\]+)"', text):
+def _perhaps_of(folder: Folder, path: Path, text: str) -> Iterable[Path]:
+    """The images that a file which cannot be used may be about: those of its list, or any where that is not whole."""
+    names: list[str] = []
+    for start in re.finditer(r'"images"\s*:\s*(?=\[)', text, re.IGNORECASE):
         try:
-            yield Incomplete(folder.relative(folder.find(name, path.parent)))
-        except AnnotationError:  # an image that is not here has no record
-            continue
+            names += map(_file_name, json.JSONDecoder().raw_decode(text, start.end())[0])
+        except (ValueError, RecursionError):
+            return folder.images
+    if not names or "" in names:
+        return folder.images
+    places = folder.index.find_all(names, path.parent)
+    return [image for name, place in places.items() for image in _may_be(folder, name, place)]
+
+
+def _may_be(folder: Folder, name: str, place: Path | AnnotationError) -> list[Path]:
+    """The image of this name, or those that it may be."""
+    return [place] if isinstance(place, Path) else folder.index.candidates(name)
 
 
 class _Reading:
@@ -99,27 +121,29 @@ class _Reading:
 
     def items(self) -> Iterator[Record | Rejected | Incomplete]:
         yield from self._categories()
-        places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
+        self.places = places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
         listed: dict[Key, Rows] = {}
         for row, image in enumerate(self.images, 1):
             key = _key(image.get("id")) if isinstance(image, dict) else None
             if key is None:
-                yield from self._reject(row, f"an entry without an id: {quoted(image)}", places[_file_name(image)])
+                self.orphans += not _file_name(image)
+                yield from self._reject(row, f"an entry without an id: {quoted(image)}", _file_name(image))
             else:
                 listed.setdefault(key, []).append((row, image))
         of_image: dict[Key, Rows] = {key: _inside(entries) for key, entries in listed.items()}
-        yield from self._deal(of_image)
+        nameless = [key for key, entries in listed.items() if not all(_file_name(image) for _, image in entries)]
+        yield from self._deal(of_image, nameless)
         for key, entries in listed.items():
             row, image = entries[0]
             if any(places[_file_name(image)] != places[_file_name(other)] for _, other in entries):
                 for row, image in entries:  # whose annotations they are cannot be told
                     reason = f"image id {quoted(image['id'])} stands {len(entries)} times"
-                    yield from self._reject(row, reason, places[_file_name(image)])
+                    yield from self._reject(row, reason, _file_name(image))
                 continue
             try:
                 yield from self._record(image, places[_file_name(image)], of_image[key])
             except (AnnotationError, pixels.ImageError) as error:
-                yield from self._reject(row, str(error), places[_file_name(image)], len(of_image[key]))
+                yield from self._reject(row, str(error), _file_name(image), len(of_image[key]))
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
@@ -135,7 +159,7 @@ class _Reading:
         self.names = {key: name for key, name in self.names.items() if key not in doubtful}
         self.category = _among(self.names)
 
-    def _deal(self, of_image: dict[Key, Rows]) -> Iterator[Rejected]:
+    def _deal(self, of_image: dict[Key, Rows], nameless: Collection[Key]) -> Iterator[Rejected]:
         """Gives every annotation to its image, and counts those that no image is known of."""
         image_of = _among(of_image)
         for row, annotation in enumerate(self.annotations, 1):
@@ -146,10 +170,11 @@ class _Reading:
             self.orphans += 1
             yield Rejected(self.file, row, f"annotation of an image that is not listed: image_id {quoted(owner)}")
         for name, entries in self.content.items():
-            if name not in ("images", "annotations") and any(map(_is_annotation, _dicts(entries))):
-                self.orphans += len(entries)
+            if name not in ("images", "annotations") and (rows := sum(1 for _ in _annotations_in(entries))):
+                self.orphans += rows
                 reason = f"annotations under {quoted(name)}, where COCO has none"
-                yield Rejected(self.file, None, reason, rows=len(entries))
+                yield Rejected(self.file, None, reason, rows=rows)
+        self.orphans += sum(len(of_image[key]) for key in nameless)
         if self.orphans:
             self.folder.note(
                 "images without annotations are no negatives where some annotation has no image", self.file
@@ -157,14 +182,12 @@ class _Reading:
         elif self.images and not any(of_image.values()):
             self.folder.note("files without any annotation: their images are read as negatives", self.file)
 
-    def _reject(
-        self, row: int, reason: str, place: Path | AnnotationError, rows: int = 1
-    ) -> Iterator[Rejected | Incomplete]:
+    def _reject(self, row: int, reason: str, name: str, rows: int = 1) -> Iterator[Rejected | Incomplete]:
         """An image that is not taken over from this file: what another file says of it is not all."""
+        place = self.places[name]
         yield Rejected(self.file, row, f"image: {reason}", max(1, rows))
-        if isinstance(place, Path):
-            self.seen.add(place)
-            yield Incomplete(self.folder.relative(place))
+        self.seen.update([place] if isinstance(place, Path) else ())
+        yield from (Incomplete(self.folder.relative(path)) for path in _may_be(self.folder, name, place))
 
     def _record(
         self, entry: dict[str, Any], place: Path | AnnotationError, annotations: Rows
@@ -174,7 +197,9 @@ class _Reading:
         self.seen.add(place)
         width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
         image = self.folder.open(place, (width, height) if width and height else None, "the file")
-        named, bad = findings_among(self.folder, self.file, annotations, self._label)
+        named, bad = findings_among(
+            self.folder, self.file, annotations, self._label, lambda item: self._placeless(item, image)
+        )
         rows = ((row, (row, annotation)) for row, annotation in named)
         findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
         bad += wrong
@@ -186,6 +211,12 @@ class _Reading:
         """The name of an annotation's category; "" where it has none."""
         key = self.category(item.get("category_id"))
         return self.names.get(key, "") if key is not None else ""
+
+    def _placeless(self, item: dict[str, Any], image: Image) -> bool:
+        """Whether an annotation that says "no finding" marks nothing."""
+        box = item.get("bbox") or ()
+        plain = isinstance(box, (list, tuple)) and no_place(box, image, *declared("coco", self.folder.options))
+        return plain and not item.get("segmentation")
 
     def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
         label = self._label(item) or (not self.names and self.folder.options.default_label)
@@ -214,7 +245,8 @@ class _Reading:
             self.folder.note(
                 f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
             )
-        return Finding(label, box.box, shape.mask if shape else None, box.attributes)
+        kind = type(shape) if shape else Finding
+        return kind(label, box.box, shape.mask if shape else None, box.attributes)
 
 
 def _key(value: Any) -> Key | None:
@@ -245,18 +277,19 @@ def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
     return find
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _is_annotation(entry: dict[str, Any]) -> bool:
-    return "image_id" in entry or bool({"bbox", "segmentation"} & entry.keys())
+def _annotations_in(value: Any) -> Iterator[dict[str, Any]]:
+    """The annotations among what a file holds anywhere below one of its entries."""
+    if isinstance(value, dict) and {"image_id", "bbox", "segmentation"} & value.keys():
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _annotations_in(inner)
 
 
 def _inside(entries: Rows) -> Rows:
-    """Annotations that stand within the entries of their image."""
-    lists = [(row, value) for row, entry in entries for value in entry.values()]
-    return [(row, found) for row, value in lists for found in _dicts(value) if _is_annotation(found)]
+    """Annotations that stand within the entries of their image, or are written into them."""
+    found = [(row, inner) for row, entry in entries for value in entry.values() for inner in _annotations_in(value)]
+    return found + [(row, entry) for row, entry in entries if entry.get("bbox") or entry.get("segmentation")]
 
 
 def _file_name(image: Any) -> str:
@@ -272,7 +305,7 @@ def _outline(label: str, segmentation: Any, image: Image, units: Units) -> Findi
         polygons = map(_numbers, _polygons(segmentation))
         return outlined(label, [points_in_pixels(polygon, image, units) for polygon in polygons], image)
     mask_HW, code = geometry.checked_mask(segmentation, image.width, image.height)
-    return Finding(label, geometry.box_of_mask(mask_HW), code)
+    return Traced(label, geometry.box_of_mask(mask_HW), code)
 
 
 def _polygons(segmentation: list[Any]) -> list[Any]:

@@ -181,6 +181,14 @@ def recognise(header: Sequence[str], options: Options, file: str = "the table") 
     return columns
 
 
+def naming(header: Sequence[str], options: Options) -> list[int]:
+    """The columns that may name the image: the user's, else those with a usual name; none where nothing tells."""
+    keys, given = [key(name) for name in header], asked(options).get("image")
+    if given is None:
+        return _named("image", range(len(keys)), keys)
+    return [i for i, name in enumerate(keys) if name == key(given)]
+
+
 def _named(role: str, free: Sequence[int], keys: Sequence[str]) -> list[int]:
     """The columns with usual names of a role, the better names first."""
     for usual in (ROLES[role], WEAK.get(role, ())):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from unveil import geometry
 from unveil.geometry import Box
-from unveil.ingest.reading import Image, Options, Rejected
+from unveil.ingest.reading import Image, Options, Rejected, Traced
 from unveil.records import Record
 
 Order = Literal["xyxy", "xywh", "centre", "yxyx"]
@@ -64,9 +64,9 @@ class Spread:
 
     Shares from 0 to 1 lie within the first pixel, where hardly any true box does: more than a tenth of such boxes is
     suspicious. Percent lie within the first 100 pixels. By itself that says little, so it is suspicious where no box
-    leads outside its image, where they reach to 50 or further, and where boxes anywhere in their images would all lie
-    there by a chance below one in twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a
-    side below 200 counts as 1, since a lesion in the middle of such a picture may end before 100.
+    leads outside its image, and where boxes anywhere in their images would all lie there by a chance below one in
+    twenty. An image of W x H pixels counts as one draw with a chance of 100/W x 100/H; a side below 200 counts as 1,
+    since a lesion in the middle of such a picture may end before 100. Findings that are ``Traced`` are left out.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Spread:
         if isinstance(record, Rejected):
             self.outside = self.outside or record.misfit == "outside"
             return
-        boxes = [finding.box for finding in record.findings if finding.box and not finding.mask]
+        boxes = [finding.box for finding in record.findings if finding.box and not isinstance(finding, Traced)]
         if not boxes:
             return
         shown = (
@@ -101,7 +101,7 @@ class Spread:
                 f"{self.in_first_pixel} of {self.boxes} boxes lie within 0 to 1, such as {self.smallest}: "
                 f"if they are shares of width and height, say --box-units normalised{ask}"
             )
-        if self._within_percent() and self.reach >= 50 and self.chance < 0.05:
+        if self._within_percent() and self.chance < 0.05:
             return f"{self._percent()}: if they are percent of width and height, say --box-units percent{ask}"
         return None
 

@@ -52,7 +52,7 @@ class Listing:
 
     def refuse(self, path: str | Path, reason: str) -> None:
         name = os.fsencode(Path(path).relative_to(self.root)).decode("utf-8", "backslashreplace")
-        self.refused.append(Rejected(name, None, reason))
+        self.refused.append(Rejected(name, None, reason, rows=0))
 
 
 def listing(root: Path, links: Links = "folders") -> Listing:

@@ -13,7 +13,7 @@ from typing import Any
 from unveil import geometry, pixels, runs
 from unveil.ingest.files import Listing, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
-from unveil.ingest.published import Lists, list_name, split_in
+from unveil.ingest.published import Lists, is_file, list_name, telling
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
 from unveil.records import Completeness, Finding, Record, Source, Split
 
@@ -50,7 +50,10 @@ class Folder:
     root: Path
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
+    trial: bool = False
+    """Only the places of boxes matter: no image is decoded, nor its hash taken."""
     _named: dict[Path, str] = field(default_factory=dict, repr=False)
+    _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, data: Path, options: Options) -> Folder:
@@ -86,7 +89,7 @@ class Folder:
     @cached_property
     def index(self) -> Index:
         """The images by their names."""
-        return Index(self._apart.root, self.images, self._apart.files, IMAGE_SUFFIXES)
+        return Index(self._apart.root, self.images, self._apart.files, IMAGE_SUFFIXES, self.note)
 
     @cached_property
     def lists(self) -> Lists:
@@ -102,15 +105,17 @@ class Folder:
             def meant(name: str, near: Path = path.parent) -> Path | None:
                 for names in (self.index, index):
                     try:
-                        return names.find(name, near)
+                        return names.find(name, near, told=False)
                     except AnnotationError:
                         continue
                 return None
 
             try:
-                found.enter(self.relative(path), self.text(path), split, meant, last=turn == 3)
+                found.enter(self.relative(path), self.text(path), split, meant, self.options, last=turn == 3)
             except AnnotationError as error:
                 found.problems.append(Rejected(self.relative(path), None, str(error), rows=0))
+        for file in found.empty:
+            self.note("called as the list of a split, and names no image that is here", file)
         return found
 
     @property
@@ -118,6 +123,16 @@ class Folder:
         """What in the folder cannot be read at all, and what is wrong with its lists of splits."""
         apart = self._apart.refused if self.options.images else []
         return [*self.listing.refused, *apart, *self.lists.problems]
+
+    def perhaps_annotated(self, endings: tuple[str, ...]) -> set[Path]:
+        """The images that are called as files which were refused unopened, such as links, and have one of the endings
+        of annotations. Of other images it is only noted that some annotations are not known."""
+        images: set[Path] = set()
+        for file in (refused.file for refused in self.listing.refused):
+            if file.lower().endswith(endings):
+                self.note("files that may hold annotations were refused unopened: what they say is not known", file)
+                images.update(self.index.candidates(file))
+        return images
 
     def note(self, text: str, example: str = "") -> None:
         """Something to be told at the end, with how often it was noted and the first example."""
@@ -129,6 +144,12 @@ class Folder:
     def files(self, *suffixes: str) -> list[Path]:
         """All files below the data folder, or those with one of the endings."""
         return [path for path in self.listing.files if not suffixes or path.name.lower().endswith(suffixes)]
+
+    def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
+        """The files with one of the endings of which ``tell`` is true, each looked at once."""
+        if tell not in self._told:
+            self._told[tell] = [path for path in self.files(*suffixes) if tell(path)]
+        return self._told[tell]
 
     def annotations(self, *suffixes: str) -> list[Path]:
         """The files that may hold annotations: those of the option's pattern, else all with one of the endings."""
@@ -164,8 +185,13 @@ class Folder:
         for path in filter(None, (image, annotation)):
             if path in self.lists.split:
                 return self.lists.split[path]
-        named = split_in(self.relative(annotation)) if annotation else None
-        return named or split_in(self.relative(image.parent))
+        for path in filter(None, (annotation, image.parent)):
+            if told := telling(self.relative(path)):
+                part, split = told
+                if not is_file(part):
+                    self.note(f"images of the split {split}, since a folder is called {part}", self.relative(image))
+                return split
+        return None
 
     def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
         """An image, in the frame that its annotations count in.
@@ -177,7 +203,7 @@ class Folder:
         header = pixels.probe(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
-        if self.options.decode:
+        if self.options.decode and not self.trial:
             pixels.read(path)
         width, height, turn = header.width, header.height, header.exif_orientation
         shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
@@ -194,7 +220,7 @@ class Folder:
             self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
         if frame == "stored":
             width, height = stored
-        sha256, file = runs.sha256(path), self.relative(path)
+        sha256, file = "" if self.trial else runs.sha256(path), self.relative(path)
         return Image(path, file, width, height, sha256, header.modality, turn if frame == "stored" else 1)
 
     def record(

@@ -24,7 +24,7 @@ def joined(records: Sequence[Record]) -> list[Record]:
     """
     first = records[0]
     known: dict[str, Any] = {name: _agreed(name, records) for name in ("patient", "study", "modality", "report")}
-    findings = _unique([f for record in records for f in record.findings], _place)
+    findings = _unique([f for record in records for f in record.findings], place)
     completeness = min((record.completeness for record in records), key=WEAKEST.index)
     if completeness == "exhaustive" and differ(records):
         completeness = "partial"
@@ -38,10 +38,11 @@ def joined(records: Sequence[Record]) -> list[Record]:
 
 def differ(records: Sequence[Record]) -> bool:
     """Whether records of one image do not name the same findings."""
-    return len({frozenset(map(_place, record.findings)) for record in records}) > 1
+    return len({frozenset(map(place, record.findings)) for record in records}) > 1
 
 
-def _place(finding: Finding) -> Hashable:
+def place(finding: Finding) -> Hashable:
+    """What is equal for two findings of one name in one place, to a tenth of a pixel."""
     return finding.label.casefold(), finding.box and tuple(round(edge, 1) for edge in finding.box)
 
 

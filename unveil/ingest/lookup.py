@@ -4,7 +4,8 @@ Only files that were listed are ever found, so no path leads out of the folder. 
 annotation's folder and below the data folder; then the file whose path ends as the written one does, over the most
 folders, in any case of letters and any normal form of Unicode; then the same without what an export has put before the
 name. A folder of the written path that exists must hold the file: patient1/001.png is never patient2/001.png. Nor is
-patient3/001.png, where these two hold other files of one name: there, a name alone tells no image.
+patient3/001.png, where these two hold other files of one name: there, a name alone tells no image. Nor does it tell one
+in a folder of another split than the annotation's, or away from the images among which the annotation lies.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from unveil.ingest.published import split_in
 from unveil.ingest.reading import AnnotationError
 from unveil.untrusted import quoted
 
-#: What Label Studio writes before the name of an uploaded file: the first digits of a UUID.
-_PREFIX = re.compile(r"[0-9a-f]{2,}-(?=.)")
+#: What Label Studio writes before the name of an uploaded file: the first eight digits of a UUID.
+_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,19 @@ class Index:
     """The ``images`` below ``root`` by what they are called, where one of ``endings`` may be left out.
 
     ``files`` are all that lie there: one that is no image is found too where it is meant, and then said to be none.
+    ``note`` is told of what was found by less than its path.
     """
 
-    def __init__(self, root: Path, images: Sequence[Path], files: Iterable[Path], endings: Collection[str]) -> None:
-        self.root = root
+    def __init__(
+        self,
+        root: Path,
+        images: Sequence[Path],
+        files: Iterable[Path],
+        endings: Collection[str],
+        note: Callable[[str, str], None] = lambda text, example: None,
+    ) -> None:
+        self.root, self._note = root, note
+        self._noted: set[Path] = set()
         self._known: dict[tuple[Path, ...], list[str]] = {}
         self.paths = {path.relative_to(root).as_posix(): path for path in files}
         self.named: dict[str, list[Path]] = defaultdict(list)
@@ -54,11 +65,15 @@ class Index:
         for path in images:
             alike[folded(path.name)].add(path.parent)
         self.numbering = {folder for folders in alike.values() if len(folders) > 1 for folder in folders}
-        self.folders = {part for folder in {path.parent for path in images} for part in self._parts(folder)}
+        parents = {path.parent for path in images}
+        self.folders = {part for folder in parents for part in self._parts(folder)}
+        self.holding = {folder for parent in parents for folder in (parent, *parent.parents)}
 
-    def find(self, name: str, *near: Path) -> Path:
-        """The file that an annotation in the folders ``near`` calls ``name``; raises ``AnnotationError``."""
-        return self._match(name, near).path
+    def find(self, name: str, *near: Path, told: bool = True) -> Path:
+        """The file that an annotation in the folders ``near``, its own the last, calls ``name``; raises
+        ``AnnotationError``. What is odd of it is noted, if it is to be ``told``."""
+        match = self._match(name, near)
+        return self._told(match, near) if told else match.path
 
     def find_all(self, names: Iterable[str], *near: Path) -> dict[str, Path | AnnotationError]:
         """The same for all names of an annotation file: of paths that contradict one another, at most one is right.
@@ -71,7 +86,7 @@ class Index:
         for name in dict.fromkeys(names):
             try:
                 match = self._match(name, near)
-                found[name] = match.path
+                found[name] = self._told(match, near)
                 claims[match.path].append((name, match))
             except AnnotationError as error:
                 found[name] = error
@@ -85,6 +100,14 @@ class Index:
                     reason = f"no image {quoted(name)}: {self._relative(path)} is also what {quoted(other)} means"
                     found[name] = AnnotationError(reason)
         return found
+
+    def candidates(self, name: str) -> list[Path]:
+        """The images that an annotation may be about which calls one ``name``, where that tells none or several: all
+        that are called as the last part of it, with any ending or none."""
+        lasts = {folded(spelling).rsplit("/", 1)[-1] for spelling in _spellings(name)}
+        lasts |= {_PREFIX.sub("", last, count=1) for last in lasts if _PREFIX.match(last)}
+        keys = dict.fromkeys(key for last in sorted(lasts) for key in (last, last.rsplit(".", 1)[0]) if key)
+        return list(dict.fromkeys(path for key in keys for path in self.named.get(key, ())))
 
     def _match(self, name: str, near: tuple[Path, ...]) -> Match:
         spellings = list(_spellings(name))
@@ -129,13 +152,40 @@ class Index:
                 equal += 1
             before = parts[: len(parts) - equal]
             by_name = equal == 1 and path.parent in self.numbering and before and not set(before) & set(own)
-            if by_name or (equal < len(own) and any(p in self.folders and p not in own for p in before)):
+            if (
+                by_name
+                or (equal == 1 and self._foreign(path, near))
+                or (equal < len(own) and any(p in self.folders and p not in own for p in before))
+            ):
                 strange = path
                 continue
             shared = max((len(_common(self._parts(folder), own)) for folder in near), default=0)
             rated.append(((equal, shared, equal == len(own)), Match(path, equal, tuple(before))))
         most = max((rating for rating, _ in rated), default=None)
         return [match for rating, match in rated if rating == most], strange
+
+    def _foreign(self, image: Path, near: Sequence[Path]) -> bool:
+        """Whether an image is hardly what an annotation calls by its name alone that lies in the last folder of
+        ``near``: it is of another split, or the annotation lies among other images."""
+        if not near or not near[-1].is_relative_to(self.root):
+            return False
+        splits = {split_in(self._relative(folder)) for folder in (near[-1], image.parent)} - {None}
+        own = next((folder for folder in (near[-1], *near[-1].parents) if folder in self.holding), self.root)
+        return len(splits) > 1 or not (image.is_relative_to(own) or image.parent in near)
+
+    def _told(self, match: Match, near: Sequence[Path]) -> Path:
+        """The file, of which is noted, once, if it was found by less than its name, or by that in another folder."""
+        path = match.path
+        beside = not near or not near[-1].is_relative_to(self.root) or path.is_relative_to(near[-1])
+        text = ""
+        if not match.equal:
+            text = "images found by their names without eight digits before them, as Label Studio writes"
+        elif match.equal == 1 and not beside and path.parent not in (*near, self.root):
+            text = "images found by their names alone, in another folder than the annotations'"
+        if text and path not in self._noted:
+            self._noted.add(path)
+            self._note(text, self._relative(path))
+        return path
 
     def _parts(self, path: Path) -> list[str]:
         return folded(self._relative(path)).split("/") if path.is_relative_to(self.root) else []

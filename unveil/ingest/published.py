@@ -5,13 +5,16 @@ A published split that is not seen is dealt anew, and then the published test se
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from unveil.ingest.reading import Rejected
+from unveil.ingest import cells
+from unveil.ingest.columns import naming
+from unveil.ingest.reading import Options, Rejected
 from unveil.records import Split
 from unveil.untrusted import quoted
 
@@ -22,17 +25,48 @@ SPLIT_NAMES: dict[str, Split] = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
+#: Characters of a line in which a list names its image; more are no cell.
+LONGEST = 2**16
+
 #: What may stand beside a split in the name of a list; another word makes it a list of one class, or no list at all.
 _BESIDE = frozenset({
     "list", "lists", "image", "images", "img", "imgs", "file", "files", "filename", "filenames", "name", "names",
     "id", "ids", "set", "split",
 })  # fmt: skip
+#: The same for the name of a folder.
+_BESIDE_FOLDERS = _BESIDE | {
+    "data", "dataset", "label", "labels", "annotation", "annotations", "jpg", "jpeg", "png", "dicom", "stage",
+}  # fmt: skip
+
+
+def split_in(path: str) -> Split | None:
+    """The split that a path tells, by the last of its parts that tells one: train/images/a.json is train.
+
+    An annotation file tells it by a word of its name. A folder is called so as a whole, but for numbers and what may
+    stand beside: "stress test" is no split. Train and val in one name are train, since others tell which is val; with
+    test among them a name tells none.
+    """
+    told = telling(path)
+    return told[1] if told else None
 
 
 @lru_cache(2**12)
-def split_in(text: str) -> Split | None:
-    """The split that a path names in one of its words, the last one first: train/images/a.png is train."""
-    return next((SPLIT_NAMES[word] for word in reversed(_words(text)) if word in SPLIT_NAMES), None)
+def telling(path: str) -> tuple[str, Split] | None:
+    """The part of a path that tells its split, and the split."""
+    for part in reversed(path.split("/")):
+        words = set(_words(part.replace("trainval", "train val")))
+        named = {SPLIT_NAMES[word] for word in words & SPLIT_NAMES.keys()}
+        if is_file(part) or not words - SPLIT_NAMES.keys() - _BESIDE_FOLDERS:
+            if named == {"train", "val"}:
+                return part, "train"
+            if len(named) == 1:
+                return part, named.pop()
+    return None
+
+
+def is_file(part: str) -> bool:
+    """Whether the name in a path is that of a file of annotations."""
+    return part.lower().endswith((".json", ".xml", ".csv", ".tsv"))
 
 
 def _words(text: str) -> list[str]:
@@ -62,9 +96,18 @@ class Lists:
 
     split: dict[Path, Split] = field(default_factory=dict)
     problems: list[Rejected] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    """Tables that are called as lists and name no image."""
 
     def enter(
-        self, file: str, text: str, split: Split, find: Callable[[str], Path | None], *, last: bool = False
+        self,
+        file: str,
+        text: str,
+        split: Split,
+        find: Callable[[str], Path | None],
+        options: Options,
+        *,
+        last: bool = False,
     ) -> None:
         """Takes over what a list names, ``find`` giving what a name means; of the ``last`` list, what no other holds.
 
@@ -72,12 +115,13 @@ class Lists:
         """
         rows = [(row, line) for row, line in enumerate(text.splitlines(), 1) if line.strip()]
         table = file.lower().endswith((".csv", ".tsv"))
-        cut = _cells(file) if table else str.split
-        found = [(row, line, find(line.strip()) or find(cut(line)[0])) for row, line in rows]
-        if table and found and found[0][2] is None:  # the header
-            del found[0]
+        if table:
+            found = _listed(file, rows, find, options)
+        else:
+            found = [(row, line, find(line.strip()) or find(line.split()[0])) for row, line in rows]
         missing = [(row, line, "no image here") for row, line, path in found if path is None]
         if len(missing) == len(found) and (table or all(len(line.split()) > 4 for _, line in rows)):
+            self.empty += [file] if table else []
             return
         doubled = []
         for row, line, path in found:
@@ -89,6 +133,16 @@ class Lists:
             self.problems.append(Rejected(file, row, reason, rows=0))
 
 
-def _cells(file: str) -> Callable[[str], list[str]]:
-    delimiter = "\t" if file.lower().endswith(".tsv") else ","
-    return lambda line: [cell.strip(' "') for cell in line.split(delimiter)]
+def _listed(
+    file: str, rows: list[tuple[int, str]], find: Callable[[str], Path | None], options: Options
+) -> list[tuple[int, str, Path | None]]:
+    """The rows of a table, without its header, with what they name: in the columns of the image, of several in that
+    which leads to most; in any column where no header tells."""
+    sign = cells.delimiter([line for _, line in rows[:50]], options)
+    cut = [next(csv.reader([line[:LONGEST]], delimiter=sign, skipinitialspace=True)) for _, line in rows]
+    header = cut[0] if cut else []
+    columns = naming(header, options) or range(len(header))
+    named = [[find(fields[i].strip()) if i < len(fields) else None for fields in cut] for i in columns]
+    best = max(named, key=lambda paths: sum(path is not None for path in paths), default=[])
+    found = [(row, line, path) for (row, line), path in zip(rows, best, strict=bool(named))]
+    return found[1:] if found and found[0][2] is None else found

@@ -159,6 +159,10 @@ class Image:
         return (self.width, self.height) if self.turn < 5 else (self.height, self.width)
 
 
+class Traced(Finding):
+    """A finding with a mask that the file gives as run lengths, which count pixels whatever the units of boxes are."""
+
+
 Entry = TypeVar("Entry")
 
 

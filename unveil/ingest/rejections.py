@@ -83,7 +83,7 @@ def fitting(options: Options, again: Again) -> str:
     corners: list[dict[str, Any]] = [{"voc_corners": "one_based"}]
     both = [{**a, **b} for a, b in itertools.product(units, orders)]
     for trials in ([*units, *corners], orders, both):
-        found = [trial for trial in trials if _all_fit(again(dataclasses.replace(options, decode=False, **trial)))]
+        found = [trial for trial in trials if _all_fit(again(dataclasses.replace(options, **trial)))]
         if found:
             words = (" ".join(f"--{n.replace('_', '-')} {v}" for n, v in trial.items()) for trial in found)
             return f"All boxes fit by {' or by '.join(words)}"

@@ -17,7 +17,7 @@ from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
-from unveil.untrusted import listed, shortened
+from unveil.untrusted import listed, quoted, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50
@@ -40,18 +40,23 @@ class Row(NamedTuple):
         return Rejected(self.sheet.file, self.line, str(error), rows, misfit(error))
 
 
+#: The number of its last line, its fields, and what is wrong with its quotation marks.
+_Line = tuple[int, list[str], str | None]
+
+
 class Sheet:
     """A table and its columns, of its text or of the beginning of that. Raises as ``recognise`` does.
 
     ``separator`` stands between several labels in a cell, ``names`` are what labels stand for by the user's word,
-    ``list_name`` the split that the file's own name tells, with its turn.
+    ``list_name`` the split that the file's own name tells, with its turn. ``orphans`` counts the rows read that mark
+    something and name no image.
     """
 
     def __init__(self, file: str, path: Path, text: str, options: Options) -> None:
         self.file, self.path, self.damaged = file, path, damaged(text)
         self.list_name, self.names = list_name(path), cells.named(options)
         lines = io.StringIO(text, newline="")
-        self.skipped = 0
+        self.skipped = self.orphans = 0
         if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
             lines.readline()
             self.skipped = 1
@@ -77,12 +82,14 @@ class Sheet:
         boxes, images = at.pop("box", ()), at.pop("image")
         lines = list(self._lines())
         image = self._image_column(folder, images, [row for _, row, _ in lines[:LOOKED_AT]])
+        broken.update(self._swallowed(folder, lines, image))
         places = self._places(folder, (_cell(row, image) for _, row, _ in lines))
         for line, row, problem in lines:
             name = _cell(row, image)
             place = places[name]
             if isinstance(place, AnnotationError):
-                broken.update(_same_name(folder, name))  # it may be about any of them
+                broken.update(folder.index.candidates(name))
+                self.orphans += not name and self._says_something(row)
                 yield Rejected(self.file, line, str(place))
                 continue
             if problem := problem or self._problem(row):
@@ -92,6 +99,24 @@ class Sheet:
             taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
             yield place, Row(self, line, taken, [row[i] for i in boxes])
 
+    def _swallowed(self, folder: Folder, lines: Sequence[_Line], image: int) -> Iterator[Path]:
+        """The images of rows that stand within cells, as behind a quotation mark that is not closed, of rows that are
+        rejected for it. Raises ``IngestError`` where such a row would be taken over."""
+        inner: dict[str, list[tuple[int, str, bool]]] = {}
+        for end, row, problem in lines:
+            for line in (line for cell in row for line in cell.splitlines()[1:] if self.delimiter in line):
+                [fields] = csv.reader([line], delimiter=self.delimiter, skipinitialspace=True)
+                inner.setdefault(_cell(fields, image), []).append((end, line, bool(problem or self._problem(row))))
+        for name, place in self._places(folder, filter(None, inner)).items():
+            images = [place] if isinstance(place, Path) else folder.index.named.get(folded(Path(name).name), [])
+            if taken := [(end, line) for end, line, rejected in inner[name] if images and not rejected]:
+                end, line = taken[0]
+                raise IngestError(
+                    f"{self.file}, a cell that ends in line {end} holds a row of its own, {quoted(line)}: "
+                    "is a quotation mark before it not closed?"
+                )
+            yield from images
+
     def _places(self, folder: Folder, names: Iterable[str]) -> dict[str, Path | AnnotationError]:
         """The images that are meant. Table programs take a name for a number and write 17 as 17.0."""
         places = folder.index.find_all(names, self.path.parent)
@@ -99,6 +124,11 @@ class Sheet:
             if isinstance(place, AnnotationError) and (number := re.fullmatch(r"(\d+)\.0", name)):
                 [places[name]] = folder.index.find_all([number[1]], self.path.parent).values()
         return places
+
+    def _says_something(self, row: list[str]) -> bool:
+        """Whether a row may mark a finding."""
+        places = (i for role in ("label", "box") for i in self.columns.at.get(role, ()))
+        return any(cells.value(_cell(row, i)) for i in places)
 
     def _problem(self, row: list[str]) -> str | None:
         """What makes a row unusable as a whole."""
@@ -111,7 +141,7 @@ class Sheet:
             return "a cell holds several lines: is a quotation mark not closed?"
         return None
 
-    def _lines(self) -> Iterator[tuple[int, list[str], str | None]]:
+    def _lines(self) -> Iterator[_Line]:
         """Line numbers and fields of the rows that are not empty, and what is wrong with the quotation marks of a row.
 
         Raises ``IngestError`` where these run several lines together, for nobody knows which rows are lost then.
@@ -161,12 +191,6 @@ def _cell(row: list[str], column: int) -> str:
     return row[column].strip() if column < len(row) else ""
 
 
-def _same_name(folder: Folder, name: str) -> list[Path]:
-    """The images that are called as the last part of a path, whatever lies before it."""
-    last = folded(name.replace("\\", "/").rsplit("/", 1)[-1])
-    return [path for key in {last, last.rsplit(".", 1)[0]} for path in folder.index.named.get(key, ())]
-
-
 def head(path: Path) -> str:
     """The beginning of a table, with signs in place of what is no UTF-8."""
     with path.open("rb") as file:
@@ -182,6 +206,7 @@ def sheets(folder: Folder) -> list[Sheet]:
     found: list[Sheet] = []
     others: list[str] = []
     names: list[str] = []
+    mute: list[Sheet] = []
     for path in folder.annotations(".csv", ".tsv"):
         file = folder.relative(path)
         try:
@@ -196,6 +221,7 @@ def sheets(folder: Folder) -> list[Sheet]:
         else:
             others.append(_described(sheet, folder))
             names += sheet.columns.unused
+            mute += [sheet] if sheet.columns.about else []
     if not others and not found:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
@@ -203,6 +229,12 @@ def sheets(folder: Folder) -> list[Sheet]:
         hint = f". Say --columns image={closest('image', names)}" if len(names) > 1 else ""
         raise IngestError(f"no column names the images: {said}{hint}")
     _check_asked(found, options)
+    for sheet in mute:
+        raise ColumnsError(
+            f"{sheet.file} has labels, boxes or questions and no column that names the images; it has "
+            f"{listed(sheet.header)}. Say --columns image={closest('image', sheet.columns.unused)}, or "
+            f"--annotations {found[0].path.name} if it is not to be read"
+        )
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
         if rest := sheet.columns.unused:

@@ -22,6 +22,8 @@ from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
+from unveil.ingest.joining import place
+from unveil.ingest.labels import NO_BOX
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
@@ -35,8 +37,6 @@ LOOKED_FOR = "a table with a column for the image (see --columns)"
 OF_IMAGE = ("patient", "study", "modality", "report")
 #: The option that takes all rows of several readers.
 KEEP = "keep"
-#: How exports write a box that is none, beside a label that says so.
-NO_BOX = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (-1.0, -1.0, -1.0, -1.0))
 
 
 def found(folder: Folder) -> list[Path]:
@@ -70,13 +70,13 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("image that no row names, left out", other.file)
     _look_at_labels(folder, tables, images)
     chosen = _readers(folder, images)
+    if orphans := any(sheet.orphans for sheet in tables):
+        folder.note("images without findings are no negatives, since a row with a finding names no image")
     for path, rows in images.items():
-        by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
-        for split, some in by_split.items():
-            try:
-                yield from _record(folder, path, some, chosen, path in broken, split, len(by_split) > 1)
-            except (AnnotationError, pixels.ImageError) as error:
-                yield some[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(some))
+        try:
+            yield from _records(folder, path, rows, chosen, path in broken, orphans)
+        except (AnnotationError, pixels.ImageError) as error:
+            yield rows[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(rows))
 
 
 def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
@@ -131,15 +131,18 @@ def _split(row: Row) -> str:
     return split if turn < 3 else ""  # train and val together: others tell which
 
 
-def _record(
-    folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broken: bool, split: str, several: bool
+def _records(
+    folder: Folder, path: Path, rows: Sequence[Row], chosen: str, broken: bool, orphans: bool
 ) -> Iterator[Record | Rejected]:
-    """The record of an image, called by its split where it stands in several, and what of its rows is rejected."""
+    """The record of an image, or one for each split that its rows are in, and what of its rows is rejected.
+
+    What any row says of the image counts for all splits: a finding in one denies that there is none in another.
+    """
     known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE}
-    known["split"] = _published(folder, path, rows[0], split)
+    by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
+    published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
     image = folder.open(path, _stated_size(rows), rows[0].sheet.file)
-    questions, bad = _questions(rows)
-    known["questions"] = tuple(questions) or None
+    _, bad = _questions(rows)
     about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
     said: list[tuple[Row, Mark]] = []
     nothing: list[Row] = []
@@ -153,16 +156,23 @@ def _record(
     denial = "says that there is no finding, which other rows of the image deny"
     bad += [row.rejected(denial) for row in nothing if row.get("reader") in denied]
     yield from bad
-    readers = {row.get("reader") for row in about}
-    if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
-        folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))
-        return
-    findings, dropped = _counted(_placed(said), readers, chosen)
-    lost = bool(bad) or broken or dropped
-    # Without any finding an image is only here because a row says so, which is a statement about all of it.
-    known["completeness"] = "exhaustive" if nothing and not said and not lost else None
-    record = folder.record(image, findings, "unknown", lost, **known)
-    yield replace(record, id=f"{record.id}@{split}") if several and split else record
+    for split, some in by_split.items():
+        lines = set(map(id, some))
+        readers = {row.get("reader") for row in about if id(row) in lines}
+        if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
+            folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))
+            continue
+        here = [(row, mark) for row, mark in said if id(row) in lines]
+        findings, dropped = _counted(_placed(here), readers, chosen)
+        elsewhere = {place(mark.finding) for _, mark in said} - {place(mark.finding) for _, mark in here}
+        lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
+        # Without any finding an image is only here because a row says so, which is a statement about all of it.
+        free = not said and not lost and any(id(row) in lines for row in nothing)
+        completeness = "exhaustive" if free else None
+        asked = tuple(_questions(some)[0]) or None
+        own = {"split": published[split], "questions": asked, "completeness": completeness}
+        record = folder.record(image, findings, "unknown", lost, **known, **own)
+        yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
 
 
 def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:

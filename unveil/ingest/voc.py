@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
@@ -19,7 +20,7 @@ from unveil import pixels
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.files import text_of
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
 from unveil.ingest.reading import (
     AnnotationError,
@@ -35,8 +36,11 @@ from unveil.ingest.reading import (
 from unveil.records import Finding, Record
 from unveil.untrusted import quoted, shortened
 
+_ANNOTATION = re.compile(r"<([\w.-]+:)?annotation[\s>/]", re.IGNORECASE)
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
 
+#: The elements of a box.
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
 #: Elements that hold a place. One that stands in no object is an annotation that is not understood.
 PLACES = ("bndbox", "bbox", "box", "rectangle", "polygon", "robndbox")
 
@@ -53,17 +57,23 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
     for path in annotations:
-        images: list[Path] = []
+        described: list[Element] = []
+        lost: list[tuple[Exception, list[Path]]] = []
         try:
             described = _parse(folder, path)
-            for annotation in described:
+        except AnnotationError as error:
+            lost.append((error, _perhaps_of(folder, path)))
+        for annotation in described:
+            images: list[Path] = []
+            try:
                 images = _images(folder, annotation, path if len(described) == 1 else None, path.parent)
                 seen.add(images[0])
                 yield from _record(folder, annotation, images[0], path)
-        except (AnnotationError, pixels.ImageError) as error:
-            images = images or _perhaps_of(folder, path)
-            seen.update(images)
-            yield Rejected(folder.relative(path), None, str(error))
+            except (AnnotationError, pixels.ImageError) as error:
+                lost.append((error, images or _perhaps_of(folder, path, annotation)))
+        for problem, images in lost:
+            seen.update(images if images is not folder.images else ())
+            yield Rejected(folder.relative(path), None, str(problem))
             yield from (Incomplete(folder.relative(image)) for image in images)
     yield from folder.unlisted(seen)
 
@@ -71,7 +81,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 def _opens_annotation(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(2**14).replace(b"\0", b"")  # of UTF-16
-    return re.search(rb"<([\w.-]+:)?annotation[\s>/]", start, re.IGNORECASE) is not None
+    return re.search(_ANNOTATION, start.decode("utf-8", "replace")) is not None
 
 
 def _parse(folder: Folder, path: Path) -> list[Element]:
@@ -102,11 +112,19 @@ def _parse(folder: Folder, path: Path) -> list[Element]:
     return found
 
 
-def _perhaps_of(folder: Folder, path: Path) -> list[Path]:
-    """The images that a file which cannot be used may be about: all with its stem, and what it seems to name."""
-    named = re.search(rb"<filename>([^<]+)", path.read_bytes(), re.IGNORECASE)
-    stems = {path.stem} | ({Path(named[1].decode("utf-8", "replace").strip()).stem} if named else set())
-    return [image for stem in sorted(stems) for image in folder.index.named.get(folded(stem), ())]
+def _perhaps_of(folder: Folder, path: Path, annotation: Element | None = None) -> list[Path]:
+    """The images that a file, or one annotation in it, may be about which cannot be used: all with the file's stem, and
+    what it seems to name. Where that is nothing, or the file is damaged and holds several, it may be any."""
+    text = path.read_bytes().replace(b"\0", b"").decode("utf-8", "replace")
+    if annotation is None:
+        names = re.findall(r"<(?:[\w.-]+:)?(?:filename|path)\b[^>]*>([^<]+)<", text, re.IGNORECASE)
+        several = len(re.findall(_ANNOTATION, text)) > 1
+    else:
+        names = [name for tag in ("filename", "path") if (name := annotation.findtext(tag))]
+        several = False
+    images = [image for name in (path.name, *names) for image in folder.index.candidates(unescape(name))]
+    unknown = not (images or names) and re.search(_ANNOTATION, text)
+    return folder.images if several or unknown else list(dict.fromkeys(images))
 
 
 def _of_stem(folder: Folder, path: Path, *near: Path) -> list[Path]:
@@ -150,7 +168,14 @@ def _record(folder: Folder, annotation: Element, place: Path, path: Path) -> Ite
     objects = list(annotation.iter("object"))
     file = folder.relative(path)
     entries = [(n, (item, corners)) for n, item in enumerate(objects, 1) for corners in _places(item)]
-    named, bad = findings_among(folder, file, entries, lambda entry: _name(entry[0]))
+    convention = declared("voc", folder.options)
+    named, bad = findings_among(
+        folder,
+        file,
+        entries,
+        lambda entry: _name(entry[0]),
+        lambda entry: entry[1] is None or no_place(_corners(entry[1]), image, *convention),
+    )
     findings, wrong = parse_all(named, lambda entry: _finding(*entry, image, folder.options), file)
     bad += wrong
     understood = {id(element) for item in objects for element in item.iter()}
@@ -181,12 +206,16 @@ def _name(item: Element) -> str:
     return (item.findtext("name") or "").strip()
 
 
+def _corners(box: Element) -> list[str | None]:
+    return [box.findtext(name) for name in CORNERS]
+
+
 def _finding(item: Element, corners: Element | None, image: Image, options: Options) -> Finding:
     if not (label := _name(item)):
         raise AnnotationError("the object has no <name>")
     if corners is None:
         raise AnnotationError("the object has no <bndbox>")
-    x1, y1, x2, y2 = (number(corners.findtext(n), f"<{n}>") for n in ("xmin", "ymin", "xmax", "ymax"))
+    x1, y1, x2, y2 = (number(text, f"<{n}>") for n, text in zip(CORNERS, _corners(corners), strict=True))
     first = 1.0 if options.voc_corners == "one_based" else 0.0  # an inclusive pixel n from 1 is the span n - 1 to n
     flags = {n: "yes" for n in ("difficult", "truncated", "occluded") if (item.findtext(n) or "").strip() == "1"}
     box = in_pixels((x1 - first, y1 - first, x2, y2), image, *declared("voc", options))

@@ -20,7 +20,7 @@ from unveil import pixels
 from unveil.ingest.class_names import LOOKED_FOR, Described, described, is_names, names_classes
 from unveil.ingest.conventions import declared, in_pixels, points_in_pixels
 from unveil.ingest.folder import Folder
-from unveil.ingest.labels import findings_among
+from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
@@ -53,9 +53,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected]:
     rows, others = _texts(folder)
     of_image = {path: _of(folder, path, rows) for path in folder.images}
     stray = sorted(set(chain(*rows.values())).difference(*of_image.values()))
+    alike = {image for path in stray for image in folder.index.candidates(path.name)}
     for path, files in of_image.items():
         try:
-            doubt = bool(stray or _of(folder, path, others))
+            doubt = bool((stray and not files) or path in alike or _of(folder, path, others))
             yield from _record(folder, about, path, files, doubt)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error), sum(_count(folder, file) for file in files))
@@ -74,7 +75,7 @@ def _enter_lists(folder: Folder, about: Described) -> None:
                 except AnnotationError:
                     return None
 
-            folder.lists.enter(folder.relative(path), folder.text(path), split, meant)
+            folder.lists.enter(folder.relative(path), folder.text(path), split, meant, folder.options)
 
 
 def _texts(folder: Folder) -> tuple[dict[Key, list[Path]], dict[Key, list[Path]]]:
@@ -148,13 +149,20 @@ def _record(
         names = f"{folder.relative(found[0])} and {folder.relative(other)}"
         raise AnnotationError(f"two label files that differ: {names}: remove one")
     file = folder.relative(found[0]) if found else ""
-    rows, denied = findings_among(folder, file, rows, lambda row: _known(row[0], about.names))
+    convention = declared("yolo", folder.options)
+    rows, denied = findings_among(
+        folder,
+        file,
+        rows,
+        lambda row: _known(row[0], about.names),
+        lambda row: no_place(row[1:], image, *convention),
+    )
     findings, bad = parse_all(rows, lambda row: _finding(row, folder, image, about), file)
     yield from [*denied, *bad]
-    if not found and doubt:
+    if doubt and not findings:
         why = "some label file has no image, or a text beside it is not read as labels"
-        folder.note(f"image without a label file, which is no negative since {why}", folder.relative(path))
-    lost = bool(denied or bad) or (not found and doubt)
+        folder.note(f"image without labels, which is no negative since {why}", folder.relative(path))
+    lost = bool(denied or bad) or (doubt and not findings)
     yield folder.record(image, findings, "exhaustive", lost, split=_split(folder, path, about))
 
 

@@ -216,19 +216,26 @@ SURPLUS = 8 * 2**20
 
 
 def save(model: Any, chat: Chat, config: Options) -> None:
-    """The trained model (or its adapter), its processor and how it was asked, all or nothing. Raises ``WriteError``."""
+    """The trained model (or its adapter), its processor and how it was asked. Raises ``WriteError``.
+
+    All of it is on the disk before anything of an earlier model goes. Then the old run.json goes first, by which that
+    counted as finished; files take their places one by one, the weights last, and what is left of old weights goes.
+    """
     (config.out / ROOM).unlink(missing_ok=True)
     partial = config.out / f"trained{files.PARTIAL}"
     try:
         with files.refusals(config.out, partial):
             _write(model, chat, config, partial)
             files.sync(partial)
-        for old in (old for names in WEIGHTS for old in config.out.glob(names)):  # of another run: perhaps more parts
-            old.unlink()
-        for made in partial.iterdir():
-            if (there := config.out / made.name).is_dir():
-                shutil.rmtree(there)
-            made.replace(there)
+            (config.out / "run.json").unlink(missing_ok=True)
+            made = sorted(partial.iterdir(), key=lambda file: (any(map(file.match, WEIGHTS)), file.name))
+            for file in made:
+                if (there := config.out / file.name).is_dir():
+                    shutil.rmtree(there)
+                file.replace(there)
+        for old in {old for names in WEIGHTS for old in config.out.glob(names)}:  # of another run: perhaps more parts
+            if old.name not in {file.name for file in made}:
+                old.unlink()
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -53,7 +53,12 @@ def claim(folder: Path, config: Any, made_of: Mapping[str, str], accelerator: Ac
 
 def _claim(folder: Path, settings: dict[str, Any], resume: bool, restart: bool) -> None:
     about = folder / "config.json"
-    now, before = runs.flat(settings), runs.flat(_read(about)) if about.is_file() else {}
+    now, before = runs.flat(settings), {}
+    try:
+        before = runs.flat(_read(about)) if about.is_file() else {}
+    except TrainingError as error:
+        if not restart:
+            raise TrainingError(f"{error}: begin anew with --restart") from error
     changed = [
         f"{name.removeprefix('made_of.')} changed since"
         if name.startswith("made_of.")

@@ -39,22 +39,34 @@ class NeedsError(loop.TrainingError):
     """The machine has not what training needs."""
 
 
-def first_look(config: Options, trainings: int) -> str:
-    """A line about the model, its boxes, disk and memory, before anything is read.
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a model before anything is read."""
+
+    chat: Chat
+    needs: Needs
+    device: torch.device
+    line: str
+    """About the model, its boxes, disk and memory."""
+
+
+def first_look(config: Options, trainings: int) -> Outlook:
+    """What is known of the model to start from.
 
     Raises ``ModelError`` where the model cannot be had or spoken with, and ``NeedsError`` where disk or memory will not
     do for so many trainings, one after the other.
     """
-    boxes, device = adapt.chat_of(config).syntax.name, default_device()
-    return f"{config.model}: boxes as {boxes}; {fits(of(config, device), config.out, device, trainings)}"
+    chat, device = adapt.chat_of(config), default_device()
+    needs = of(config, device)
+    line = f"{config.model}: boxes as {chat.syntax.name}; {fits(needs, config.out, device, trainings)}"
+    return Outlook(chat, needs, device, line)
 
 
-def foretold(config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
+def foretold(known: Outlook, config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
     """Lines about tokens and memory of training on dialogues, about images of a file of records."""
     sizes = {record.id: record.size for record in read_jsonl(file, Record)}
-    long = rows(adapt.chat_of(config), [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
-    device = default_device()
-    return told(of(config, device), long, config, device)
+    long = rows(known.chat, [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
+    return told(known.needs, long, config, known.device)
 
 
 @dataclass(frozen=True)
@@ -145,11 +157,11 @@ class Rows:
 
 def rows(chat: Chat, dialogues: Sequence[tuple[Dialogue, tuple[int, int]]]) -> Rows:
     """How long the rows of dialogues on images of these sizes are, found out by empty images and by some of them."""
-    uses = Counter(size for _, size in dialogues)
+    uses, named = Counter(size for _, size in dialogues), {size: dialogue.id for dialogue, size in dialogues}
     ordered = sorted(uses, key=lambda size: size[0] * size[1])
     tried = {*ordered[:: math.ceil(len(ordered) / SIZES)], ordered[-1]}
     blank = {(width, height): np.zeros((height, width, 3), np.uint8) for width, height in tried}
-    seen = {size: chat.show(array) for size, array in blank.items()}
+    seen = {size: chat.show(array, named[size]) for size, array in blank.items()}
     costs = {size: len(seen[size].block) for size in tried}
     mean = sum(costs[size] * uses[size] for size in tried) / sum(uses[size] for size in tried)
     longest = max((dialogue for dialogue, _ in dialogues), key=lambda d: len(d.question) + len(d.answer))

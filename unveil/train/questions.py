@@ -26,7 +26,7 @@ class Questions:
 
     def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
         """An answer beside the truth."""
-        parsed = parse(dialogue.kind, text, row.seen.view, self.names)
+        parsed = parse(dialogue.kind, text, row.seen.view, self.names, dialogue.target)
         return Case(dialogue, self.records[dialogue.record], parsed, text, self.names, cut)
 
 

@@ -28,6 +28,9 @@ Batch = TypeVar("Batch", bound=Sequence[Any])
 LIGHT = 1024
 """Bytes of an image that is kept without pixels, its tensors apart: its name and what holds it together (measured)."""
 
+ID = 48
+"""Bytes of an id, or a type, in what images of one size share: the number, and its places in two lists (measured)."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -137,6 +140,8 @@ class Stream:
         """The same with the text, ids and view of the first image that has equal ones, as all of one size have."""
         layout = light.text, tuple(light.block), tuple((key, tuple(ids)) for key, ids in light.types.items())
         first = self.layouts.setdefault(layout, light)
+        if first is light:
+            self.room -= len(light.text) + ID * (len(light.block) + sum(map(len, light.types.values())))
         view = self.views.setdefault(light.view, light.view)
         return replace(light, text=first.text, block=first.block, types=first.types, view=view)
 

@@ -50,7 +50,7 @@ def _true(dialogue: Dialogue, asked: Questions, judged: bool, attention: bool) -
     """The true answer as if the model had given it, with its boxes in neutral markup, looking at the whole image."""
     record = asked.records[dialogue.record]
     size = record.width, record.height
-    parsed = parse(dialogue.kind, dialogue.answer, View(MARKUP, size, size), asked.names)
+    parsed = parse(dialogue.kind, dialogue.answer, View(MARKUP, size, size), asked.names, dialogue.target)
     case = Case(dialogue, record, parsed, dialogue.answer, asked.names)
     everywhere = Attention(np.ones(1), np.array([[0.0, 0.0, *size]]))
     named = {case.name(f.label) for f in record.findings} & set(parsed.labels) if dialogue.kind == "diagnosis" else ()
