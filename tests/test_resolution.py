@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from unveil import cli, models
 from unveil.encoding import Chat
 from unveil.pixels import ImageError
 from unveil.profiles import ModelError
-from unveil.resolution import Cost, Resolution, cost, limit
+from unveil.resolution import Cost, Resolution, cost, limit, resizes
 from unveil.syntax import neutral, unmark
 from unveil.train import adapt
 from unveil.train.adapt import Options
@@ -186,3 +187,20 @@ def test_commands_take_the_options(tiny_folder: Path, tmp_path: Path, capsys: py
 def test_cost_is_told_without_weights(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models.AutoModelForImageTextToText, "from_pretrained", lambda *_, **__: pytest.fail("loaded"))
     assert cost(models.chat_of(tiny_folder), (300, 200)) == Cost(16, 56 * 56)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "coarser"),
+    [
+        ("qwen2_vl", {"size": {"shortest_edge": 784, "longest_edge": 784 * 100}}, True),
+        ("internvl", {"max_patches": 12}, True),
+        ("llava_siglip", {}, False),
+    ],
+)
+def test_families_of_one_resolution_are_known(name: str, settings: dict[str, Any], coarser: bool) -> None:
+    """What they refuse is not advised either."""
+    chat = chat_of(name, **settings)
+    assert resizes(chat) == coarser
+    less = Resolution(image_tokens=len(chat.show(np.zeros((480, 640, 3), np.uint8)).block) // 2)
+    with nullcontext() if coarser else pytest.raises(ModelError):
+        limit(chat_of(name, **settings), less)

@@ -91,6 +91,12 @@ def _cost(chat: Chat, seen: Seen) -> Cost:
     return Cost(len(seen.block), shown.numel() // (3 * frames))  # a patch of Qwen's holds an image twice, as a video
 
 
+def resizes(chat: Chat) -> bool:
+    """Whether a chat's processor has a coarser resolution than its own, so that images may cost less."""
+    ladder = _ladder(chat.processor, Resolution(image_tokens=1))
+    return ladder is not None and ladder.count > 1
+
+
 def limit(chat: Chat, limits: Resolution) -> None:
     """Sets the chat's processor to the finest resolution within the limits, before anything is shown to it.
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from unveil import models
+from unveil import models, resolution
 from unveil.encoding import Chat
 from unveil.models import default_device, language_model
 from unveil.records import Dialogue, Record, read_jsonl
@@ -147,6 +147,8 @@ class Rows:
     """Of an image: the least, the mean, the most."""
     texts: tuple[int, int]
     """Of a question with its answer: the mean, the most."""
+    resizes: bool
+    """Whether the model can be shown less of an image."""
 
     def tokens(self, config: Options, shares: bool) -> int:
         """Of a forward pass; ``shares`` says whether rows of one image share it."""
@@ -171,6 +173,7 @@ def rows(chat: Chat, dialogues: Sequence[tuple[Dialogue, tuple[int, int]]]) -> R
     return Rows(
         images=(min(costs.values()), round(mean), max(costs.values())),
         texts=(round(sum(texts) / len(texts)), max(texts)),
+        resizes=resolution.resizes(chat),
     )
 
 
@@ -220,11 +223,13 @@ def told(needs: Needs, rows: Rows, config: Options, device: torch.device) -> str
         return said
     while size > 1 and memory(size) > room:
         size //= 2
-    ways = ["--image-tokens shows less of each image"]
-    if size < config.batch_size:
+    ways = []
+    if size < config.batch_size and memory(size) <= room:
         passes = math.ceil(config.batch_size * config.accumulate / size)
-        ways = [f"--batch-size {size} --accumulate {passes} learns the same with less", *ways]
-    return f"{said}\nthat will hardly do: {', '.join(ways)}"
+        ways += [f"--batch-size {size} --accumulate {passes} learns the same with less"]
+    ways += ["--image-tokens shows less of each image"] if rows.resizes else []
+    ways += ["--method lora trains adapters only"] if 2 * needs.trained > needs.weights else []
+    return f"{said}\nthat will hardly do: {', '.join(ways) or 'take a smaller model, or a machine with more memory'}"
 
 
 def _gb(size: int) -> str:
