@@ -152,8 +152,8 @@ except TrainingError as error:
 @pytest.mark.parametrize(
     ("limit", "last", "what"),
     [
-        (40_000, "first", "--resume goes on from step-0000001"),
-        (100_000, "first", "--resume goes on from step-0000001"),
+        (40_000, "first", "the same command (train: --resume) goes on from step-0000001"),
+        (100_000, "first", "the same command (train: --resume) goes on from step-0000001"),
         (40_000, "none", "there is no checkpoint yet"),
     ],
 )
@@ -381,7 +381,9 @@ def test_what_cannot_be_written_at_the_end_is_kept(tmp_path: Path) -> None:
     kept = prepared(tmp_path)
     trained = state(kept)
 
-    with pytest.raises(TrainingError, match=r"^out: the disk is full; step-0000007 keeps what was trained: with --res"):
+    with pytest.raises(
+        TrainingError, match=r"^out: the disk is full; step-0000007 keeps what was trained: the same command"
+    ):
         kept.deliver(7, full)
     other = prepared(tmp_path, seed=3)
     assert other.load() == 7 and state(other) == trained
@@ -396,7 +398,8 @@ def test_where_no_checkpoint_fits_either(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(checkpoints, "save_file", full)
     words = (
-        r"^out: the disk is full; checkpoint step-0000007 could not be written: .*; --resume goes on from step-0000005$"
+        r"^out: the disk is full; checkpoint step-0000007 could not be written: .*"
+        r"; the same command \(train: --resume\) goes on from step-0000005$"
     )
     with pytest.raises(TrainingError, match=words):
         kept.deliver(7, full)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ import torch
 from conftest import records_in
 from PIL import Image
 
-from unveil import cli, contest, runs
+from unveil import cli, contest, runs, workers
 from unveil.curate.expert import ExpertError
 from unveil.evaluate.predict import PredictConfig
 from unveil.pairing import HallucinateConfig
@@ -314,6 +315,36 @@ def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
     assert cli.main(["run"]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert told in said and untold not in said
+
+
+@pytest.mark.parametrize(("command", "told"), [("check", "memory: fewer --workers;"), ("convert pairs", "memory; the")])
+def test_a_worker_that_was_ended_is_one_message(
+    command: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the system ends one of those that take the most memory."""
+
+    def killed(_: Any) -> None:
+        with workers.pool(1) as pool:
+            pool.submit(signal.raise_signal, signal.SIGKILL).result()
+
+    monkeypatch.setitem(cli.COMMANDS, command, replace(cli.COMMANDS[command], do=killed))
+    options = {"check": ["--records", "r"], "convert pairs": ["--pairs", "p", "--out", "o", "--to", "trl"]}
+    assert unveil(*command.split(), *options[command]) == 1
+    assert f"a worker process was ended, mostly for lack of {told}" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("report", "--run", "x"), ("check", "--records", "x"), ("study", "rewards")]
+)
+def test_several_processes_are_refused_where_they_would_not_share_the_work(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert unveil(*words) == 1
+    told = said(capsys)
+    assert told.endswith(
+        "one process; several share train sft, train dpo, train aar, train grpo, train ppo, predict, looks"
+    )
 
 
 def test_another_runtime_error_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -453,7 +453,9 @@ def test_a_server_that_is_down_stops_at_a_checkpoint(data: Path, tiny_folder: Pa
     """Down from the second update on: what was learnt is kept, and the run goes on from there once it is up again."""
     given = grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", retries=0)
     vllm.harm = lambda n, reply: 503 if n >= 2 else reply
-    with pytest.raises(TrainingError, match=r"refuses with 503.*; go on with --resume from step-0000001"):
+    with pytest.raises(
+        TrainingError, match=r"refuses with 503.*; the same command \(train: --resume\) goes on from step-0000001"
+    ):
         rewarding.train_grpo(given)
     vllm.harm = lambda n, reply: reply
     elsewhere = replace(given.generate, server=vllm.address.replace("127.0.0.1", "localhost"), retries=3)
@@ -471,7 +473,10 @@ def test_an_adapter_that_the_server_cannot_load_stops_the_run(
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(r"the server did not drop the adapter base-\w{8}-step-0000000", said)
     vllm.fixed = True
-    with pytest.raises(TrainingError, match=r"the adapter .*step-0000000: .* refuses with 404.*; go on with --resume"):
+    with pytest.raises(
+        TrainingError,
+        match=r"the adapter .*step-0000000: .* refuses with 404.*; the same command \(train: --resume\) goes on",
+    ):
         rewarding.train_grpo(replace(given, out=tmp_path / "again"))
 
 

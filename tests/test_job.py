@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import dialogue, records_in, write_both
-from unveil import cli, job, runs
+from unveil import cli, job, runs, screen
 from unveil.job import RunConfig, folder_of
 from unveil.prefer import PreferConfig
 from unveil.records import RecordError, Split, write_jsonl
@@ -171,3 +172,17 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
         job.run(config)
     with pytest.raises(KeyboardInterrupt):
         job.run(replace(config, epochs=2.0))
+
+
+def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "Dr. O'Neil's run"
+    out.mkdir()
+    write_jsonl(out / "dialogues.jsonl", [dialogue("d", "an image.png", "Is it?")])
+    line = next(line for line in job.ending(out, ["base", "sft"]).splitlines() if line.startswith("ask it:"))
+    words = shlex.split(line.removeprefix("ask it:"))
+    assert words[:4] == ["unveil", "ask", "--model", str(out / "sft")]
+    assert Path(words[5]).resolve() == out / "an image.png"
+    screen.trained(out)
+    assert shlex.split(told(capsys).partition("ask it:")[2])[3] == str(out)

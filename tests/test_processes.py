@@ -55,8 +55,11 @@ def test_where_one_process_fails_all_stop_at_a_checkpoint(tiny_folder: Path, tmp
 
     failed = launched(tmp_path / "run.py", words)
     told = " ".join(failed.stderr.split())
-    assert failed.returncode and "the judge cannot be asked; go on with --resume from step-0000001" in told
-    assert "another process failed, and says why; go on with --resume from step-0000001" in told
+    assert (
+        failed.returncode
+        and "the judge cannot be asked; the same command (train: --resume) goes on from step-0000001" in told
+    )
+    assert "another process failed, and says why; the same command (train: --resume) goes on from step-0000001" in told
     assert [path.name for path in found(out / "checkpoints")] == ["step-0000001"]
     resumed = launched(tmp_path / "run.py", [*words, "--resume"])
     assert resumed.returncode == 0, resumed.stderr

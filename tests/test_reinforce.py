@@ -268,7 +268,10 @@ def test_a_judge_that_is_down_stops_at_a_checkpoint(data: Path, taught: Path, tm
         return [0.5] * len(cases)
 
     given = options(data, taught, tmp_path / "out", checkpoint_every=0)
-    with pytest.raises(TrainingError, match="the judge cannot be asked: down; go on with --resume from step-0000001"):
+    with pytest.raises(
+        TrainingError,
+        match=r"the judge cannot be asked: down; the same command \(train: --resume\) goes on from step-0000001",
+    ):
         run("grpo", given, judge)
     out = run("grpo", {**given, "resume": True}, judge)
     assert [row["step"] for row in lines(out) if "reward" in row][:2] == [1, 2]

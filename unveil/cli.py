@@ -219,6 +219,8 @@ COMMANDS: dict[str, Command] = {
     "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
 }
 
+#: Commands whose work several processes share (`torchrun`, `accelerate launch`).
+SHARED = ("train sft", "train dpo", "train aar", "train grpo", "train ppo", "predict", "looks")
 
 GUIDE = """
 Which way to a better model:
@@ -357,6 +359,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command | None = None
     try:
         command, config = parse(sys.argv[1:] if arguments is None else arguments)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and command not in map(COMMANDS.get, SHARED):
+            raise records.RecordError(f"this command works in one process; several share {', '.join(SHARED)}")
         outcome = command.do(config)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -374,9 +378,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen.say(f"error: {files.said(error)}")
         return 1
     except (MemoryError, RuntimeError) as error:
-        if command is None or os.environ.get("UNVEIL_DEBUG") or not faults.out_of_memory(error):
+        ended = faults.worker_ended(error)
+        if command is None or os.environ.get("UNVEIL_DEBUG") or not (ended or faults.out_of_memory(error)):
             raise
-        screen.say(f"error: out of memory: {less(config, vars(error).get('stage'))}; {command.stopped}")
+        if ended:
+            fewer = ": fewer --workers" if "workers" in runs.plain(config) else ""
+            what = f"a worker process was ended, mostly for lack of memory{fewer}"
+        else:
+            what = f"out of memory: {less(config, vars(error).get('stage'))}"
+        screen.say(f"error: {what}; {command.stopped}")
         return 1
     return 1 if outcome is False else 0
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
+
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory left: Python's own, CUDA's, and what torch says on MPS and CPUs."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
+
+
+def worker_ended(error: BaseException) -> bool:
+    """Whether an error says that a worker process has ended before its work: of a pool, or of a data loader."""
+    return isinstance(error, BrokenProcessPool) or str(error).startswith("DataLoader worker")
 
 
 def ours(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ is not done again, so a run that was stopped goes on with the same command.
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -90,7 +91,7 @@ class RunConfig:
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """What models compute in; auto takes bf16 where the device computes in it, else float32."""
     checkpoint_every: int = 200
-    """Updates between checkpoints."""
+    """Updates between checkpoints; 0 never."""
     workers: int | None = None
     """Processes that decode images while training; by default 4 where a GPU trains, else none."""
     answer_batch: int = 64
@@ -251,7 +252,7 @@ def ending(out: Path, entered: Sequence[str]) -> str:
     rows = [
         ("fine-tuned model", str(out / "sft")),
         *([("further models", ", ".join(others))] if others else []),
-        ("ask it", f"unveil ask --model {out / 'sft'} --image {image}"),
+        ("ask it", shlex.join(["unveil", "ask", "--model", str(out / "sft"), "--image", image])),
         *further,
         ("figures, pictures", str(out / "report.html")),
     ]

@@ -92,7 +92,7 @@ class PreferConfig:
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     checkpoint_every: int = 200
-    """Updates between checkpoints."""
+    """Updates between checkpoints; 0 never."""
     workers: int | None = None
     """Processes that decode images while training."""
     restart: bool = False

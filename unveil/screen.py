@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +105,7 @@ def say(message: str) -> None:
 def trained(folder: Path) -> None:
     """The last words of a training: where the model is, and how to ask it about one image."""
     say(f"trained model: {folder}")
-    say(f"ask it:        unveil ask --model {folder} --image FILE")
+    say(f"ask it:        {shlex.join(['unveil', 'ask', '--model', str(folder), '--image', 'FILE'])}")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

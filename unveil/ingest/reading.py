@@ -134,8 +134,9 @@ class Options:
     default_label: str | None = None
     """csv: name of findings whose row has a box and no label."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
-    """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Not given:
-    these for csv; for voc, coco and yolo, where a cell in a box may be called normal, only no finding and its like."""
+    """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Unless
+    this option is given, csv takes all of these, and voc, coco and yolo, where a cell in a box may be called normal,
+    only no finding and its like."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from unveil.untrusted import parse_json
 
 KEPT = 2
 """Checkpoints of a run that stay."""
+SAME = "the same command (train: --resume)"
+"""How to go on, in words that fit longer jobs too, which go on unasked."""
 
 
 class Remembered(Protocol):
@@ -126,7 +128,7 @@ class Checkpoints:
     def kept(self) -> str:
         """What is there to go on from, in words."""
         there = found(self.folder)
-        return f"--resume goes on from {there[-1].name}" if there else "there is no checkpoint yet"
+        return f"{SAME} goes on from {there[-1].name}" if there else "there is no checkpoint yet"
 
     def load(self) -> int:
         """Restores the newest checkpoint; returns the number of updates done, 0 if there is none."""
@@ -161,7 +163,7 @@ class Checkpoints:
         if int(self.accelerator.reduce(failures, "sum")):
             why = failure or "the first process could not write the model"
             try:
-                kept = f"{self.save(step).name} keeps what was trained: with --resume it is only written"
+                kept = f"{self.save(step).name} keeps what was trained: {SAME} only writes it"
             except TrainingError as error:
                 kept = str(error)
             raise TrainingError(f"{why}; {kept}") from failure

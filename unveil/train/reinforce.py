@@ -159,7 +159,7 @@ class Run:
         if int(self.accelerator.reduce(failures, "sum")):
             kept = self.kept.save(self.step)
             why = failure or "another process failed, and says why"
-            raise loop.TrainingError(f"{why}; go on with --resume from {kept.name}") from failure
+            raise loop.TrainingError(f"{why}; {checkpoints.SAME} goes on from {kept.name}") from failure
         return cast(Found, found)
 
     def rewarded(self, drawn: Experience, scores: Scores) -> Rewarded:
