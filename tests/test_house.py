@@ -25,6 +25,7 @@ CORE = {
     "duplicates",
     "syntax",
     "names",
+    "triggers",
     "assertions",
     "grounding",
     "wording",
