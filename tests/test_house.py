@@ -37,7 +37,6 @@ CORE = {
     "sampling",
     "spelling",
     "bootstrap",
-    "triggers",
     "untrusted",
     "faults",
     "verdict",
