@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from conftest import write_dialogues
 
 from bench.families import loaded
@@ -68,8 +70,10 @@ def test_all_parts_together_keep_to_the_time(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Config:
-    return Config(device="cpu", tenth=True, scratch=tmp_path)
+def small(tmp_path: Path) -> Iterator[Config]:
+    """In the end a recipe's precision is forgotten, which accelerate keeps for whoever asks next."""
+    yield Config(device="cpu", tenth=True, scratch=tmp_path)
+    AcceleratorState._reset_state()
 
 
 def test_trees_are_compared_with_rows(small: Config) -> None:

@@ -353,6 +353,11 @@ def test_plurals(one, many):
         assert parse("diagnosis", f"No {said}.", VIEW, [known]).abnormal is False
 
 
+def test_a_dash_around_a_name_is_none_of_it():
+    """Of any kind: with one in front a name was never found."""
+    assert [bare(f"{dash} no plaque {dash}") for dash in "-\u2010\u2013\u2014\u2212"] == ["no plaque"] * 5
+
+
 def test_a_name_never_stands_within_a_word():
     for text in ("A cystic area.", "A pseudo-cyst.", "A non-cyst.", "Macrocyst."):
         assert "cyst" not in parse("recognition", text, VIEW, ["cyst"]).labels

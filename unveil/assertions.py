@@ -35,6 +35,7 @@ from unveil.triggers import (
     TOKEN,
     WITH_ARTICLE,
     WORD,
+    YES_NEXT,
 )
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -301,9 +302,10 @@ class _Walk:
         return not (aside or BENIGN.intersection(words) or (SWEEPING | SETTING).issuperset(words))
 
     def end_sentence(self, at: int, sign: str) -> None:
-        """A question claims nothing where its answer follows."""
+        """A question claims nothing where its answer follows, but for a yes."""
         self._end_clause(at)
-        asked = sign == "?" and (ASKS.match(self.text, self.start) or DENIED_NEXT.match(self.text, at + 1))
+        asks = ASKS.match(self.text, self.start) and not YES_NEXT.match(self.text, at + 1)
+        asked = sign == "?" and (asks or DENIED_NEXT.match(self.text, at + 1))
         clauses = () if asked and at + 1 < self.end_of_text else tuple(self.said)
         self.sentences.append(Sentence(self.start, at, sign, clauses))
         self._begin_sentence(at + len(sign))

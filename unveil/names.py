@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 _HYPHENS = "\\-\u2010-\u2015\u2212"
+_AROUND = " .,;:\"'`*\t\r\n_-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _GAP = re.compile(rf"[\s_{_HYPHENS}]+")
 
 
@@ -15,7 +16,7 @@ def bare(text: str) -> str:
     """A name without what stands around it: space, stops, quotes, and brackets that are not its own."""
     text = unicodedata.normalize("NFC", text)
     while True:
-        before, text = text, text.strip(" .,;:\"'`*\t\r\n_-")
+        before, text = text, text.strip(_AROUND)
         for opening, closing in ("()", "[]"):
             if text.startswith(opening) and closing not in text[:-1]:
                 text = text[1:].removesuffix(closing)

@@ -23,12 +23,12 @@ _NOT = r"(?:not|never|cannot|(?:is|are|was|were|do|does|did|has|have|had|ca|coul
 _BE = r"(?:(?:to|be|been|being|yet|(?!only)\w{2,20}ly) ){0,3}"
 _SEEN = (
     r"(?:seen|visible|visuali[sz]ed|identified|identifiable|detected|detectable|present|evident|found|appreciated"
-    r"|demonstrated|observed|noted|recogni[sz]ed|recogni[sz]able|shown|there|apparent|discernible|depicted|located"
+    r"|demonstrated|observed|noted|recogni[sz]ed|recogni[sz]able|shown|there|here|apparent|discernible|depicted|located"
     r"|locali[sz]ed|likely|suspected|expected|perceptible|exist(?:s|ing|ent)?)"
 )
 _GONE = (
-    r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|missing|nonexistent"
-    r"|non-existent)"
+    r"(?:absent|ruled out|excluded|unlikely|improbable|resolved|disappeared|vanished|gone|cleared|healed|missing"
+    r"|nonexistent|non-existent)"
 )
 _OBJECT = rf"(?! (?:an?|any(?! more| longer)|to|the|that) |\s*{NAME})"  # what follows is not what these words deny
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
@@ -48,7 +48,13 @@ STANDS_ALONE = (
 
 #: What stands in a clause, by what it does there; where several begin in one place the first one counts.
 _TRIGGERS: dict[str, str] = {
-    "skip": _any(r"(?:e\.g|i\.e|vs|approx|incl|resp|fig)\.", r"than normal", r"no(?=\.\s*\d)"),  # "no. 3" is a number
+    "skip": _any(
+        r"(?:e\.g|i\.e|vs|approx|incl|resp|fig)\.",
+        r"than normal",
+        r"no(?=\.\s*\d)",  # "no. 3" is a number
+        r"(?:probability|likelihood|chance|risk) of (?:an? |any )?(?:abnormality|pathology|lesions?|disease)"
+        r"(?=\s*(?:[:=]|is)\s*\d)",
+    ),
     # looks like a denial and is none
     "undo": _any(
         rf"{_NOT} {_BE}(?:exclude|excluded|rule out|ruled out)",
@@ -67,6 +73,8 @@ _TRIGGERS: dict[str, str] = {
         rf"no {_LITTLE}(?:change|increase|decrease|growth|progression|difference)s?",
         rf"no {_MORE}(?: than)?",
         r"no (?:doubt|question|idea|comment|answer|way)",
+        rf"{_NOT} doubt",
+        rf"it(?:['\u2019]s| is)? {_NOT} {_BE}clear",
         rf"without (?:a |any )?{_LITTLE}(?:doubt|question|change|growth|progression)",
         r"(?:nothing|none) (?:but|other than|else (?:but|than))",
     ),
@@ -78,27 +86,30 @@ _TRIGGERS: dict[str, str] = {
         r"(?:is|are|was|were) negative(?! for)",
         rf"{_NOT} (?:in|on|part of) (?:the|this|that) (?:image|picture|scan|slice|frame|photograph|radiograph)",
     )
-    + rf"|(?<=[{NAME}{REST}])[-\s]free\b|(?:[:=(\u2013\u2014\u2192]|(?<=\s)-+>?)\s*"
-    rf"(?:(?:no|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
+    + rf"|(?<=[{NAME}{REST}])(?:[-\s]free\b|\s+negative{STANDS_ALONE})|(?:[:=(\u2013\u2014\u2192]|(?<=\s)-+>?)\s*"
+    rf"(?:(?:no|no evidence|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
     # reaches forward
     "empty": r"\A\s*+(?:```\w*+\s*+)?"  # JSON that holds nothing
     r"[\[{](?:\s*+(?:[\[\]{},]|\"[^\"\n]*+\"\s*+:))*+(?<=[\]}])\s*+(?:```\s*+)?\Z",
     "bare": r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
-    rf"{STANDS_ALONE}|" + _any(r"none(?! of)|nope|nah", rf"{_NOT} think so") + rf"|(?<![\w-])no{TO_SUBJECT}",
+    rf"{STANDS_ALONE}|"
+    + _any(rf"none(?! of)|nope|nah|negative (?:study|scan|exam(?:ination)?|image|film|radiograph)|{_NOT} think so")
+    + r"|\A(?:n|false)(?=\W*\Z)"
+    + rf"|(?<![\w-])no{TO_SUBJECT}",
     "nothing": _any("nothing"),
     "deny": _any(
         r"neither|nor|none of|lacks?(?: of)?|lacking|absence of|without|w/o|den(?:y|ies|ied)",
         r"(?:free|clear|devoid) (?:of|from)",
         r"negative for|rul(?:es|ed|ing) out|exclud(?:es|ed|ing)|can (?:\w{2,20}ly )?(?:exclude|rule out)",
         r"(?:resolution|disappearance) of|rather than|instead of|inconsistent with|incompatible with",
-        r"(?:argu|speak)(?:es|s|ing) against",
+        r"(?:argu|speak)(?:es|s|ing) against|(?:i|we) doubt(?: that| if| whether)?",
         rf"as opposed to|unlike|low (?:suspicion|probability|likelihood) (?:of|for)|no longer|no|{_GONE}",
     ),
     "not": _any(
         _NOT,
         r"(?:fail(?:s|ed)|unable) to"
         r"(?= (?:see|find|identify|detect|locate|visuali[sz]e|recogni[sz]e|show|demonstrate))",
-        r"far from(?= (?:ab)?normal)",
+        r"(?:far from|hardly|scarcely)(?= (?:ab)?normal)",
     ),
     # a clause or a sentence ends
     "again": _any(r"but (?:there (?:is|are) )?(?:one|some|others?)(?= (?:on|in|at|of|is|are|was|were) )"),
@@ -119,7 +130,7 @@ _TRIGGERS: dict[str, str] = {
     "bracket": r"\([^()]*+\)",
     # what is said
     "name": rf"{NAME}{REST}*+",
-    "yes": _any("yes"),
+    "yes": _any("yes") + r"|\A(?:y|true)(?=\W*\Z)",
     "abnormal": _any(
         r"abnormal|abnormally|abnormality|abnormalities|patholog(?:y|ies|ic|ical)|anomal(?:y|ies|ous)|lesions?|diseased?"
         r"|suspicious"
@@ -164,11 +175,12 @@ SUBJECTS = re.compile(  # of several organs one thing is said: "The heart, lungs
 ARTICLE = re.compile(r"(?<!\w)an?\s", re.I)
 WITH_ARTICLE = re.compile(r"\s*an?\s", re.I)
 OR_LATER = re.compile(r"[^.;:!?]{1,80}?\s(?:or|nor)\s", re.I)
-PASSED = re.compile(r"no longer|resolved|disappeared|vanished|gone|cleared", re.I)
+PASSED = re.compile(r"no longer|resolved|disappeared|vanished|gone|cleared|healed|excluded|ruled out", re.I)
 NO_SUBJECT = _words(
-    "it they this these but which that has have now since then and currently completely fully meanwhile"
+    "it they is are was were this these but which that has have now since then and currently completely fully meanwhile"
 )
 ASKS = re.compile(r"\s*(?:is|are|was|were|do|does|did|has|have|can|could|what|where|which|any)\b", re.I)
+YES_NEXT = re.compile(r"\s*yes\b", re.I)
 DENIED_NEXT = re.compile(rf"\s*(?:no|none|not|absent|negative){STANDS_ALONE}", re.I)
 WORD = re.compile(r"[^\W\d_]+")
 DENYING = _words("absence absent cannot contain contains free from lack lacks neither nor without")

@@ -241,7 +241,9 @@ def _is_about(claim: Claim, clause: Clause, text: str, label: str, names: Names)
 
 
 _WHOLE = r"(?![\w]|-\w|\.\s*\d)"  # "no. 3" is a number
-_ANSWER = re.compile(rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}(?:{STANDS_ALONE}|{TO_SUBJECT}))", re.I)
+_ANSWER = re.compile(
+    rf"(?<![\w-])(?:yes{_WHOLE}|no{_WHOLE}(?:{STANDS_ALONE}|{TO_SUBJECT}))|\A\W*(?:true|false|y|n)\W*\Z", re.I
+)
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
@@ -250,8 +252,9 @@ def yes_no(text: str) -> bool | None:
 
     A no that does not stand alone counts where there is no yes: "Yes, there is no effusion.".
     """
-    words = {word.lower() for word in _ANSWER.findall(text) or _NO.findall(text)}
-    return words == {"yes"} if len(words) == 1 else None
+    words = _ANSWER.findall(text) or _NO.findall(text)
+    said = {re.sub(r"\W", "", word).lower() in ("yes", "y", "true") for word in words}
+    return said.pop() if len(said) == 1 else None
 
 
 def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool | None:
