@@ -57,11 +57,10 @@ def test_prompts_of_training_are_those_of_predict(
 
 
 def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What its training has left is an input, and an adapter on it finds it again."""
+    """It is an input, whether or not it was trained here, and an adapter on it finds it again."""
     base = saved("llava_siglip", tmp_path / "base")
-    (base / "run.json").write_text("{}")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert runs.of_model("~/base") == [base / "run.json"]
+    assert list(map(runs.digest, runs.of_model("~/base"))) == list(map(runs.digest, runs.of_model(base)))
     config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
     start = adapt.load(config, torch.device("cpu"))
     adapt.save(adapt.prepare(start.model, config), start.chat, config)

@@ -95,6 +95,21 @@ def test_the_report_can_be_written_again(run: Path) -> None:
     assert "not a medical device" in (run / "report.html").read_text()
 
 
+def test_stages_without_a_model_tell_how_far_they_are(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sum(1 for _ in read_jsonl(run / "data" / "records.jsonl", Record))
+    made = ("--records", run / "data" / "records.jsonl", "--dialogues", run / "dialogues.jsonl")
+    answers = [word for name in ("base", "sft") for word in (name, run / name / "predictions.jsonl")]
+    assert unveil("curate", "mau", *made[:2], "--out", tmp_path / "d.jsonl") == 0
+    assert unveil("score", *made, "--predictions", *answers, "--out", tmp_path, "--resamples", 50) == 0
+    assert unveil("report", "--run", run) == 0
+    told = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    for title, total in (("mau", images), ("score", 4), ("report", 3)):
+        assert f"{title}  0/{total}" in told
+        assert any(line.startswith(f"{title}  {total}/{total}  in ") for line in told)
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
 def test_without_a_command_there_is_an_overview(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

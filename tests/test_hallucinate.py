@@ -237,7 +237,7 @@ def test_the_command_writes_pairs(fresh: Path, tiny_folder: Path, capsys: pytest
     model = next(name for name in about["asked"] if name != "rules")
     assert list(about["decoding"]) == [model] and about["decoding"][model]["stop_ids"]
     assert about["asked"][model]["asked"] == 2 * len(pairs) and about["asked"]["rules"]["asked"] == len(pairs)
-    assert set(about["inputs"]) == {str(fresh / "records.jsonl"), str(fresh / "dialogues.jsonl")}
+    assert set(about["inputs"]) == {*map(str, (fresh / "records.jsonl", fresh / "dialogues.jsonl", tiny_folder))}
 
 
 def test_a_broken_run_goes_on(

@@ -229,7 +229,7 @@ def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: l
     prefer(config)
     before = modified(folder / "next")
     prefer(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True))
-    with pytest.raises(OutputError, match=r"made with other settings \(.*out/run.json changed since\)"):
+    with pytest.raises(OutputError, match=r"made with other settings \(model changed since\)"):
         prefer(config)
     prefer(replace(config, restart=True))
     drawn = str(folder / "next" / "sampled.jsonl")

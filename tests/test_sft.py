@@ -354,7 +354,7 @@ def test_the_run_is_described(base: SftConfig) -> None:
     about = json.loads((sft.main(base) / "run.json").read_text())
     assert about["command"] == "train sft" and about["config"]["epochs"] == 0.3
     assert about["chosen"]["method"] == "full" and about["chosen"]["updates"] == metrics(base.out)[-1]["step"]
-    assert list(about["inputs"]) == [str(base.dialogues)]
+    assert list(about["inputs"]) == [str(base.dialogues), base.model]
 
 
 # ------------------------------------------------------------------------------------------------------ kill and resume

@@ -220,7 +220,8 @@ def _mau(config: MauConfig) -> dict[str, Any]:
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
     rows = _moved(rows, config.records, config.out)
-    made = list(mau(rows, config, config.seed, skipped))
+    with screen.progress("mau", len(rows)) as advance:
+        made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
     more: dict[str, Any] = {}

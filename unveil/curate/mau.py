@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,9 +47,14 @@ class Rules:
 
 
 def mau(
-    records: Sequence[Record], rules: Rules = Rules(), seed: int = 0, skipped: Counter[str] | None = None
+    records: Sequence[Record],
+    rules: Rules = Rules(),
+    seed: int = 0,
+    skipped: Counter[str] | None = None,
+    told: Callable[[], object] = lambda: None,
 ) -> Iterator[Dialogue]:
-    """Dialogues of all records, in order. What is left out is counted by reason in ``skipped``.
+    """Dialogues of all records, in order. What is left out is counted by reason in ``skipped``; ``told`` is called
+    after each record.
 
     The wording of a question varies in the training split and is the first one elsewhere. Which names are absent is
     known from the training split's vocabulary of the same data set and modality; each record has a generator of its
@@ -61,6 +66,7 @@ def mau(
         rng = np.random.default_rng([seed, int(hashlib.sha256(record.id.encode()).hexdigest()[:12], 16)])
         known = names[record.source.dataset, record.modality]
         yield from _distinct(_Writer(record, rules, rng, skipped).dialogues(known))
+        told()
 
 
 def _distinct(dialogues: Iterator[Dialogue]) -> Iterator[Dialogue]:

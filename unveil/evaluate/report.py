@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from unveil import __version__, bootstrap
+from unveil import __version__, bootstrap, screen
 from unveil.evaluate import measures, metrics, pictures
 from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
@@ -89,6 +89,13 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         raise RecordError(f"{inputs.scores}: no such file; score the predictions first (`unveil score`)")
     answered = _answered(inputs)
     changes = compared(scores)
+    with screen.progress("report", 3) as advance:  # what opens images
+        shown = _shown(inputs, answered, seed)
+        advance()
+        looks = _looks(inputs, answered)
+        advance()
+        data = _data(inputs, list(answered.records.values()), seed)
+        advance()
     return {
         "title": inputs.title,
         "version": __version__,
@@ -97,10 +104,10 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "changes": changes,
         "honesty": _honesty(answered),
         "summary": _summary(changes, answered),
-        "shown": _shown(inputs, answered, seed),
+        "shown": shown,
         "failures": _failures(answered.outcomes),
-        "looks": _looks(inputs, answered),
-        "data": _data(inputs, list(answered.records.values()), seed),
+        "looks": looks,
+        "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
         "runs": [_run(file) for file in inputs.runs],

@@ -25,6 +25,7 @@ from unveil.files import write_text
 from unveil.geometry import Box, scale
 from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.runs import sha256
+from unveil.screen import progress
 from unveil.verdict import Case, Outcome, ScoreError, judge
 from unveil.wording import Parsed, name_of
 
@@ -57,14 +58,20 @@ def score(
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
     found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
     sure = _Sure(resamples, seed)
+    pairs = [(a, b) for a, b in combinations(found, 2) if not against or a in against]
+    with progress("score", len(found) + len(pairs) + 1) as advance:
+
+        def done(value: dict[str, Any]) -> dict[str, Any]:
+            advance()
+            return value
+
+        figures = {
+            "models": {name: done(sure.model(rows)) for name, rows in found.items()},
+            "differences": {f"{b}-{a}": done(sure.differences(found[a], found[b])) for a, b in pairs},
+            "baselines": done(_baselines(records, dialogues, found, sure)),
+        }
     result: dict[str, Any] = {
-        "models": {name: sure.model(rows) for name, rows in found.items()},
-        "differences": {
-            f"{b}-{a}": sure.differences(found[a], found[b])
-            for a, b in combinations(found, 2)
-            if not against or a in against
-        },
-        "baselines": _baselines(records, dialogues, found, sure),
+        **figures,
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
