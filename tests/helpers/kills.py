@@ -2,8 +2,8 @@
 
     python -m tests.helpers.kills --work /tmp/kills --count 100
 
-Kills are spread evenly over the stages; the moment is drawn from the time that the stage needs by itself, but for its
-first quarter, in which libraries are imported. Half of them hit the whole group of processes, half the parent alone,
+Kills are spread evenly over the stages; the moment is drawn from 5 % to 97 % of the time that the stage needs by
+itself. Half of them hit the whole group of processes, half the parent alone,
 whose workers must then end by themselves. Then the stage's way to go on is taken, and all files that it leaves are
 compared: bytes, tensors, rows, or JSON without times. Kills that were done are in WORK/kills.jsonl and are not done
 again, so that the command goes on where it was stopped.
@@ -31,6 +31,7 @@ import tyro
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from unveil.geometry import Box
 from unveil.records import Record, read_jsonl
 
 SMALL = ("--patients", "10", "--resamples", "100")
@@ -65,6 +66,12 @@ class Stage:
     again: tuple[str, ...] = ()
     copied: str | None = None
     """A folder of BASE that it works in, copied to ``out`` beforehand."""
+    finds: bool = False
+    """Ends with 1 where something is wrong with the data, which is no failure."""
+
+    def done(self, code: int) -> bool:
+        """Whether it has ended as it is to."""
+        return code in (0, int(self.finds))
 
 
 def stages() -> dict[str, Stage]:
@@ -82,8 +89,8 @@ def stages() -> dict[str, Stage]:
     asked = (*made, *tuned, "--limit", "16", "--out", "out/pairs.jsonl")
     return {
         "ingest drawn": Stage(("ingest", "--format", "phantom", "--patients", "10", *out)),
-        "ingest coco": Stage(("ingest", "--data", "BASE/coco", "--format", "coco", *out)),
-        "check": Stage(("check", *read, "--resplit", "out/r.jsonl", "--json", "out/c.json")),
+        **{f"ingest {f}": Stage(("ingest", "--data", f"BASE/{f}", "--format", f, *out)) for f in FORMATS},
+        "check": Stage(("check", *read, "--resplit", "out/r.jsonl", "--json", "out/c.json"), finds=True),
         "curate mau": Stage(("curate", "mau", *read, "--out", "out/dialogues.jsonl")),
         "curate noise": Stage(("curate", "noise", *made, "--out", "out/pairs.jsonl")),
         "curate hallucinate": Stage(("curate", "hallucinate", *asked)),
@@ -91,9 +98,11 @@ def stages() -> dict[str, Stage]:
         "curate questions": Stage(("curate", "questions", *made, "--out", "out/questions.jsonl")),
         "curate selftrain": Stage(("curate", "selftrain", *made, *tuned, "--images", "6", "--out", "out/pairs.jsonl")),
         "curate relevance": Stage(("curate", "relevance", *pairs, *read, "--out", "out/weighted.jsonl")),
-        "audit": Stage(("audit", *pairs, *read, *out)),
+        "audit": Stage(("audit", *pairs, *read, *out), finds=True),
         "convert pairs": Stage(("convert", "pairs", *pairs, "--out", "out/trl.jsonl", "--to", "trl")),
         **{f"train {n}": Stage(("train", n, *own, *TRAINED, *out), ("--resume",)) for n, own in training.items()},
+        "prefer": Stage(("prefer", "--name", "dpo", *made, *tuned, "--limit", "16", "--samples", "1", "--batch-size", "4",
+                         "--checkpoint-every", "2", "--workers", "0", *out)),
         "predict": Stage(("predict", "--dialogues", "BASE/dialogues.jsonl", *tuned, "--batch-size", "8",
                           "--out", "out/predictions.jsonl")),
         "looks": Stage(("looks", *made, *tuned, "--out", "out/looks.jsonl")),
@@ -119,7 +128,7 @@ def main(config: Config) -> bool:
         seconds = undisturbed(known[name], base, folder / "ref")
         draws = np.random.default_rng([config.seed, *name.encode(), kill])
         found = killed(
-            known[name], base, folder / f"kill{kill}", seconds * draws.uniform(0.25, 0.97), bool(draws.integers(2))
+            known[name], base, folder / f"kill{kill}", seconds * draws.uniform(0.05, 0.97), bool(draws.integers(2))
         )
         apart = differences(folder / "ref", folder / f"kill{kill}")
         done[name, kill] = {"stage": name, "kill": kill, "of": round(seconds, 2), **found, "differ": apart}
@@ -154,13 +163,10 @@ def undisturbed(stage: Stage, base: Path, folder: Path) -> float:
         began = time.monotonic()
         code = started(stage.words, base, folder, "log").wait()
         seconds = time.monotonic() - began
-        if code not in _GOOD:
+        if not stage.done(code) or not any(_files(folder)):
             raise RuntimeError(f"{' '.join(stage.words)} ended with {code}: see {folder / 'log'}")
         about.write_text(json.dumps(seconds))
     return float(json.loads(about.read_text()))
-
-
-_GOOD = (0, 1)  # check and audit tell by 1 that something is wrong with the data
 
 
 def killed(stage: Stage, base: Path, folder: Path, after: float, group: bool) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def killed(stage: Stage, base: Path, folder: Path, after: float, group: bool) ->
     again = started((*stage.words, *stage.again), base, folder, "log")
     code = again.wait()
     at = {"after": round(after, 2), "group": group, "ended": ended, "at": (lines or [""])[-1][:100]}
-    return {**at, "orphans": orphans, "code": 0 if code in _GOOD else code}
+    return {**at, "orphans": orphans, "code": 0 if stage.done(code) else code}
 
 
 def _laid(stage: Stage, base: Path, folder: Path) -> None:
@@ -208,7 +214,7 @@ def _left(group: int) -> bool:
 
 
 def prepared(base: Path) -> Path:
-    """What the stages read: a small run, its parts by short names, and its images as a COCO folder. Made once."""
+    """What the stages read: a small run, its parts by short names, and its images in every format. Made once."""
     if (base / "whole").is_file():
         return base
     shutil.rmtree(base, ignore_errors=True)
@@ -222,7 +228,9 @@ def prepared(base: Path) -> Path:
     for source, copy in (("run/data/records.jsonl", "records.jsonl"), ("run/dialogues.jsonl", "dialogues.jsonl")):
         text = (base / source).read_text()
         (base / copy).write_text(re.sub(r'"image": "(data/)?images/', '"image": "data/images/', text))
-    _coco(base)
+    for form, write in FORMATS.items():
+        shutil.copytree(base / "run" / "data" / "images", base / form / "images")
+        write(base / form, list(read_jsonl(base / "records.jsonl", Record)))
     made = ("--records", "BASE/records.jsonl", "--dialogues", "BASE/dialogues.jsonl", "--out", "BASE/pairs.jsonl")
     if started(("curate", "noise", *made), base, base, "log.noise").wait():
         raise RuntimeError(f"no pairs could be made: see {base / 'log.noise'}")
@@ -234,23 +242,64 @@ def _short(base: Path, name: str, target: str) -> None:
     (base / name).symlink_to(target, target_is_directory=True)
 
 
-def _coco(base: Path) -> None:
-    """The records as a folder with COCO annotations."""
-    folder = base / "coco"
-    shutil.copytree(base / "run" / "data" / "images", folder / "images")
-    rows = list(read_jsonl(base / "records.jsonl", Record))
-    labels = sorted({finding.label for row in rows for finding in row.findings})
+def _coco(folder: Path, rows: list[Record]) -> None:
+    labels = _labels(rows)
     sizes = [{"width": row.width, "height": row.height} for row in rows]
-    boxes = [(i, labels.index(f.label), f.box) for i, row in enumerate(rows) for f in row.findings if f.box]
     content = {
         "images": [{"id": i, "file_name": Path(row.image).name, **sizes[i]} for i, row in enumerate(rows)],
         "categories": [{"id": i, "name": label} for i, label in enumerate(labels)],
         "annotations": [
-            {"id": n, "image_id": i, "category_id": label, "bbox": [x1, y1, x2 - x1, y2 - y1]}
-            for n, (i, label, (x1, y1, x2, y2)) in enumerate(boxes)
+            {"id": n, "image_id": i, "category_id": labels.index(label), "bbox": [x1, y1, x2 - x1, y2 - y1]}
+            for n, (i, label, (x1, y1, x2, y2)) in enumerate(_boxes(rows))
         ],
     }
     (folder / "annotations.json").write_text(json.dumps(content))
+
+
+def _voc(folder: Path, rows: list[Record]) -> None:
+    (folder / "Annotations").mkdir()
+    for row in rows:
+        name = Path(row.image)
+        lines = [
+            f"<filename>{name.name}</filename><size><width>{row.width}</width><height>{row.height}</height></size>"
+        ]
+        for _, label, box in _boxes([row]):
+            corners = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
+            lines.append(f"<object><name>{label}</name><bndbox>{corners}</bndbox></object>")
+        text = "\n".join(["<annotation>", *lines, "</annotation>"])
+        (folder / "Annotations" / f"{name.stem}.xml").write_text(text)
+
+
+def _yolo(folder: Path, rows: list[Record]) -> None:
+    labels = _labels(rows)
+    (folder / "labels").mkdir()
+    (folder / "data.yaml").write_text(json.dumps({"path": ".", "train": "images", "names": labels}))
+    for row in rows:
+        lines = [
+            f"{labels.index(label)} {(x1 + x2) / 2 / row.width} {(y1 + y2) / 2 / row.height} "
+            f"{(x2 - x1) / row.width} {(y2 - y1) / row.height}\n"
+            for _, label, (x1, y1, x2, y2) in _boxes([row])
+        ]
+        (folder / "labels" / Path(row.image).with_suffix(".txt").name).write_text("".join(lines))
+
+
+def _csv(folder: Path, rows: list[Record]) -> None:
+    lines = ["image,label,x1,y1,x2,y2"]
+    lines += [f"{Path(rows[i].image).name},{label},{','.join(map(str, box))}" for i, label, box in _boxes(rows)]
+    lines += [f"{Path(row.image).name},normal,,,," for row in rows if not row.findings]
+    (folder / "boxes.csv").write_text("\n".join([*lines, ""]))
+
+
+def _labels(rows: list[Record]) -> list[str]:
+    return sorted({finding.label for row in rows for finding in row.findings})
+
+
+def _boxes(rows: list[Record]) -> list[tuple[int, str, Box]]:
+    return [(i, f.label, f.box) for i, row in enumerate(rows) for f in row.findings if f.box]
+
+
+#: The formats of annotation files, each with what writes records as such.
+FORMATS = {"coco": _coco, "voc": _voc, "yolo": _yolo, "csv": _csv}
 
 
 # --------------------------------------------------------------------------------------------------------- comparison
