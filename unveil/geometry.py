@@ -53,9 +53,11 @@ def checked(box: Sequence[float], width: float, height: float, tolerance: float 
     Annotation tools round outwards, so up to ``tolerance`` pixels over the edge are clipped without a word. More than
     that, no area, or a number that is not finite is an error of the annotation.
     """
-    if len(box) != 4 or not all(math.isfinite(v) for v in box):
+    if len(box) != 4 or not all(map(math.isfinite, box)):
         raise BoxError(f"a box needs four finite numbers, not {list(box)}")
     x1, y1, x2, y2 = map(float, box)
+    if 0 <= x1 <= x2 <= width and 0 <= y1 <= y2 <= height and (x2 - x1) * (y2 - y1) > 0:  # as almost all are
+        return x1, y1, x2, y2
     if x2 <= x1 or y2 <= y1:
         raise BoxError(f"zero-area or inverted box [{x1:g}, {y1:g}, {x2:g}, {y2:g}]")
     if x1 < -tolerance or y1 < -tolerance or x2 > width + tolerance or y2 > height + tolerance:

@@ -14,7 +14,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -138,9 +138,10 @@ def reported(path: PathLike, action: str) -> Iterator[None]:
 
 def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> Header:
     """Format and size from the header alone. `plane` counts for NIfTI only."""
-    with _started(path) as (kind, file):
+    kind, file = _started(path)
+    with file:
         if kind == "raster":
-            with _opened(path, file, limits) as image:
+            with reported(path, "decoding"), _opened(path, file, limits) as image:
                 return _raster_header(image)
     from unveil import volumes  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
 
@@ -171,7 +172,8 @@ def read(
     """
     if window is not None and not window[0] < window[1]:
         raise ImageError(f"{path}: window {window} is not (low, high); give the lower bound first")
-    with _started(path) as (kind, file):
+    kind, file = _started(path)
+    with file:
         if kind == "raster":
             return _read_raster(path, file, window, frame, windowed, limits)
     from unveil import volumes
@@ -181,18 +183,20 @@ def read(
     return volumes.read_nifti(path, window, frame, plane, windowed, limits)
 
 
-@contextmanager
-def _started(path: PathLike) -> Iterator[tuple[Kind, BinaryIO]]:
-    """A file at its start, opened once for all that is read of it, and its kind."""
+def _started(path: PathLike) -> tuple[Kind, BinaryIO]:
+    """The kind of a file, and the file at its start, opened once for all that is read of it."""
     path = Path(path)
     if not path.is_file():  # a device or a pipe could keep the reader waiting for ever
         raise ImageError(f"{path}: no such file, or not a regular one; check the path")
-    with ExitStack() as stack:
-        with reported(path, "reading the first bytes"):
-            file = stack.enter_context(path.open("rb"))
+    with reported(path, "reading the first bytes"):
+        file = path.open("rb")
+        try:
             kind = _kind(path, file.read(352))
             file.seek(0)
-        yield kind, file
+        except BaseException:
+            file.close()
+            raise
+    return kind, file
 
 
 def _kind(path: Path, start: bytes) -> Kind:
@@ -219,21 +223,18 @@ def _is_nifti(start: bytes) -> bool:
 _OPENING = threading.Lock()  # catch_warnings swaps a list that belongs to the whole process
 
 
-@contextmanager
-def _opened(path: PathLike, file: BinaryIO, limits: Limits) -> Iterator[Image.Image]:
+def _opened(path: PathLike, file: BinaryIO, limits: Limits) -> Image.Image:
     """Header only: Pillow decodes when `load` is called, not before."""
-    with reported(path, "decoding"):
-        try:
-            with _OPENING, warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                # A file, not a path: given a path, Pillow 13 maps rotated TIFF with width and height confused.
-                image = Image.open(file, formats=FORMATS)
-        except UnidentifiedImageError as error:
-            known = ", ".join((*FORMATS, "DICOM", "NIfTI"))
-            raise ImageError(f"{path}: none of {known}, or broken at its start; convert or leave it out") from error
-        with image:
-            limits.check_frame(path, *image.size)
-            yield image
+    try:
+        with _OPENING, warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # A file, not a path: given a path, Pillow 13 maps rotated TIFF with width and height confused.
+            image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        known = ", ".join((*FORMATS, "DICOM", "NIfTI"))
+        raise ImageError(f"{path}: none of {known}, or broken at its start; convert or leave it out") from error
+    limits.check_frame(path, *image.size)
+    return image
 
 
 def _raster_header(image: Image.Image) -> Header:
@@ -271,7 +272,7 @@ def _frames(image: Image.Image) -> int:
 def _read_raster(
     path: PathLike, file: BinaryIO, window: Window | None, frame: int, windowed: bool, limits: Limits
 ) -> Pixels:
-    with _opened(path, file, limits) as image:
+    with reported(path, "decoding"), _opened(path, file, limits) as image:
         frames = _frames(image)
         check_index(path, frame, frames)
         if frame:

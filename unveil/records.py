@@ -208,15 +208,21 @@ Made = TypeVar("Made")
 
 def to_json(value: Any) -> Any:
     """A record as plain JSON values; fields that hold their default are left out, so that files stay readable."""
-    kind = type(value)
-    if kind in (float, str, int, bool, dict, types.NoneType):  # the most frequent first: this runs for every number
-        return value
-    if dataclasses.is_dataclass(kind):
-        items = ((name, getattr(value, name), default) for name, default in _defaults(kind))
-        return {name: to_json(item) for name, item, default in items if item != default}
     if isinstance(value, (list, tuple)):
-        return list(value) if value and type(value[0]) is float else [to_json(v) for v in value]  # a box, mostly
+        return [to_json(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {name: to_json(item) for name, item in _told(value).items()}
     return value
+
+
+def to_line(value: Any) -> str:
+    """A row of a JSONL file: ``to_json`` as text, made at one go."""
+    return json.dumps(value, ensure_ascii=False, default=_told) + "\n"
+
+
+def _told(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that do not hold their default."""
+    return {name: item for name, default in _defaults(value.__class__) if (item := getattr(value, name)) != default}
 
 
 @lru_cache
@@ -285,7 +291,7 @@ def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
     count = 0
     with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
         for row in rows:
-            out.write(json.dumps(to_json(row), ensure_ascii=False) + "\n")
+            out.write(to_line(row))
             count += 1
     return count
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from unveil import files
 from unveil.processes import calm, processes
-from unveil.records import RecordError, from_json, to_json, write_jsonl
+from unveil.records import RecordError, from_json, to_line, write_jsonl
 from unveil.screen import progress
 
 
@@ -53,7 +53,7 @@ def complete(
     total = len(asked) - sum(map(len, todo)) + sum(map(len, mine))
     with progress(title, total, len(done), state.is_main_process) as advance:
         for batch in mine:
-            lines = [json.dumps(to_json(row), ensure_ascii=False) + "\n" for row in make(batch)]
+            lines = [to_line(row) for row in make(batch)]
             files.append(_part(out, state.process_index), "".join(lines))
             advance(len(batch))
     state.wait_for_everyone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
-from unveil.records import Record, read_jsonl, to_json, write_jsonl
+from unveil.records import Record, read_jsonl, write_jsonl
 from unveil.screen import progress
 from unveil.untrusted import printable, quoted, shortened
 
@@ -155,7 +154,8 @@ class _Work:
             self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
         if self.folder.options.readers is None and rejections.overlapping(once):
             self.folder.note("images in which boxes of one name overlap almost wholly: one lesion, marked twice?", name)
-        record = dataclasses.replace(record, findings=once)
+        if len(once) < len(record.findings):
+            record = dataclasses.replace(record, findings=once)
         self.spread.add(record)
         return relocated(record, self.out)
 
@@ -185,10 +185,11 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
-    words = [text for f in record.findings for text in (f.label, *f.attributes, *f.attributes.values())]
+    parts = (record, record.source, *record.findings, *record.questions)
+    texts = [value for part in parts for value in vars(part).values() if isinstance(value, str)]
+    texts += [text for finding in record.findings for item in finding.attributes.items() for text in item]
     try:
-        # places are left out: they are numbers, and the most of a record
-        json.dumps([to_json(dataclasses.replace(record, findings=())), words], ensure_ascii=False).encode()
+        "\n".join(texts).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"

@@ -112,6 +112,7 @@ class _Reading:
         self.images, self.annotations = self._list("images"), self._list("annotations")
         self.names: dict[Key, str] = {}
         self.category: Callable[[Any], Key | None] = _key
+        self.order, self.units = declared("coco", folder.options)
         self.orphans = 0
 
     def _list(self, name: str) -> list[Any]:
@@ -215,7 +216,7 @@ class _Reading:
     def _placeless(self, item: dict[str, Any], image: Image) -> bool:
         """Whether an annotation that says "no finding" marks nothing."""
         box = item.get("bbox") or ()
-        plain = isinstance(box, (list, tuple)) and no_place(box, image, *declared("coco", self.folder.options))
+        plain = isinstance(box, (list, tuple)) and no_place(box, image, self.order, self.units)
         return plain and not item.get("segmentation")
 
     def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
@@ -225,22 +226,24 @@ class _Reading:
         if not label:
             raise AnnotationError(f"category_id {quoted(item.get('category_id'))} is not among the categories")
         crowd = "yes" if item.get("iscrowd") else None  # kept: many tools set it on any mask in run lengths
-        order, units = declared("coco", self.folder.options)
         shape, box = None, None
         wrong: dict[str, Exception] = {}
         try:
-            shape = _outline(label, item.get("segmentation"), image, units)
+            shape = _outline(label, item.get("segmentation"), image, self.units)
         except (AnnotationError, BoxError, MaskError) as error:
             wrong["mask"] = error
         try:
             if item.get("bbox"):
-                box = boxed(label, in_pixels(_numbers(item["bbox"], 4), image, order, units), image, crowd=crowd)
+                numbers = _numbers(item["bbox"], 4)
+                box = boxed(label, in_pixels(numbers, image, self.order, self.units), image, crowd=crowd)
         except (AnnotationError, BoxError) as error:
             wrong["box"] = error
         if box is None and shape is not None and shape.box is not None:
             box = boxed(label, shape.box, image, crowd=crowd)
         if box is None:
             raise wrong.get("box") or wrong.get("mask") or AnnotationError("neither bbox nor segmentation")
+        if shape is None and not wrong:
+            return box
         for part, reason in wrong.items():  # of the two, the other is good
             self.folder.note(
                 f"{part} of an annotation is no good and set aside", f"{self.file}, annotation {row}: {reason}"
@@ -268,7 +271,7 @@ def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
         by_number.setdefault(str(key).lstrip("0") or "0", []).append(key)
 
     def find(value: Any) -> Key | None:
-        key = _key(value)
+        key = value if type(value) is int else _key(value)  # as most are
         if key is None or key in known:
             return key
         fits = by_number.get(str(key).lstrip("0") or "0", ()) if re.fullmatch(r"\d+", str(key)) else ()
@@ -320,4 +323,4 @@ def _polygons(segmentation: list[Any]) -> list[Any]:
 def _numbers(values: Any, length: int | None = None) -> list[float]:
     if not isinstance(values, list) or length not in (None, len(values)):
         raise AnnotationError(f"{length or 'several'} numbers are needed, not {quoted(values)}")
-    return [number(value) for value in values]
+    return list(map(number, values))

@@ -81,15 +81,13 @@ class Spread:
         boxes = [finding.box for finding in record.findings if finding.box and not isinstance(finding, Traced)]
         if not boxes:
             return
-        shown = (
-            f"[{', '.join(f'{v:g}' for v in boxes[0])}] in {record.source.file!r} of {record.width} x {record.height}"
-        )
-        self.example = self.example or shown
-        if any(max(box) <= 1.01 for box in boxes):  # a hundredth for rounding
-            self.smallest = self.smallest or shown
-        self.in_first_pixel += sum(max(box) <= 1.01 for box in boxes)
+        reached = [max(box) for box in boxes]
+        self.example = self.example or _shown(boxes[0], record)
+        if small := [box for box, reach in zip(boxes, reached, strict=True) if reach <= 1.01]:  # 0.01 for rounding
+            self.smallest = self.smallest or _shown(small[0], record)
+        self.in_first_pixel += len(small)
         self.boxes += len(boxes)
-        self.reach = max(self.reach, *map(max, boxes))
+        self.reach = max(self.reach, *reached)
         for side in record.size:
             self.chance *= 100 / side if side >= 200 else 1.0
 
@@ -119,3 +117,7 @@ class Spread:
 
     def _percent(self) -> str:
         return f"all {self.boxes} boxes lie within 0 to 100, though the images are larger, such as {self.example}"
+
+
+def _shown(box: Box, record: Record) -> str:
+    return f"[{', '.join(f'{v:g}' for v in box)}] in {record.source.file!r} of {record.width} x {record.height}"

@@ -76,7 +76,7 @@ def listing(root: Path, links: Links = "folders") -> Listing:
         folders += [path for path in sorted(linked) if _walks(path, found, links)]
     within = [root, *found.linked.values()]
     found.files += [Path(path) for path in single if _takes(path, within, found, links)]
-    found.files.sort()
+    found.files.sort(key=lambda path: path.parts)
     return found
 
 
@@ -142,6 +142,15 @@ def _takes(path: str, within: list[Path], found: Listing, links: Links) -> bool:
 
 def _kind(about: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(about.st_mode), "no regular file")
+
+
+def below(path: Path, folder: Path) -> str | None:
+    """What a path is called below a folder, "." itself, or None elsewhere: as ``Path.relative_to``, which takes ten
+    times as long."""
+    name, start = path.as_posix(), folder.as_posix().rstrip("/")
+    if name.startswith(f"{start}/"):
+        return name[len(start) + 1 :] or "."
+    return "." if name == start else None
 
 
 def text_of(path: Path, encoding: str | None = None, *, marked: bool = False) -> str:

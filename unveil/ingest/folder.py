@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import geometry, pixels, runs
-from unveil.ingest.files import Listing, is_dicom, known_encoding, listing, text_of
+from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import Lists, is_file, list_name, telling
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
@@ -52,7 +52,6 @@ class Folder:
     notes: dict[str, Note] = field(default_factory=dict)
     trial: bool = False
     """Only the places of boxes matter: no image is decoded, nor its hash taken."""
-    _named: dict[Path, str] = field(default_factory=dict, repr=False)
     _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -169,10 +168,8 @@ class Folder:
 
     def relative(self, path: Path) -> str:
         """A path as records and messages show it: below the data folder, or below that of the images."""
-        if path not in self._named:  # asked for many times, and slow to tell
-            root = self.root if path.is_relative_to(self.root) else self._apart.root
-            self._named[path] = path.relative_to(root).as_posix()
-        return self._named[path]
+        name = below(path, self.root)
+        return name if name is not None else path.relative_to(self._apart.root).as_posix()
 
     def find(self, name: str, *near: Path) -> Path:
         """The image that an annotation in the folders ``near`` calls ``name``; raises ``AnnotationError``."""

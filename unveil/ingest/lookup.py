@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from unveil.ingest.files import below
 from unveil.ingest.published import split_in
 from unveil.ingest.reading import AnnotationError
 from unveil.untrusted import quoted
@@ -54,7 +55,7 @@ class Index:
         self.root, self._note = root, note
         self._noted: set[Path] = set()
         self._known: dict[tuple[Path, ...], list[str]] = {}
-        self.paths = {path.relative_to(root).as_posix(): path for path in files}
+        self.paths = {self._relative(path): path for path in files}
         self.named: dict[str, list[Path]] = defaultdict(list)
         for path in images:
             name = folded(path.name)
@@ -176,22 +177,27 @@ class Index:
     def _told(self, match: Match, near: Sequence[Path]) -> Path:
         """The file, of which is noted, once, if it was found by less than its name, or by that in another folder."""
         path = match.path
-        beside = not near or not near[-1].is_relative_to(self.root) or path.is_relative_to(near[-1])
         text = ""
         if not match.equal:
             text = "images found by their names without eight digits before them, as Label Studio writes"
-        elif match.equal == 1 and not beside and path.parent not in (*near, self.root):
+        elif match.equal == 1 and path.parent not in (*near, self.root) and self._far(path, near):
             text = "images found by their names alone, in another folder than the annotations'"
         if text and path not in self._noted:
             self._noted.add(path)
             self._note(text, self._relative(path))
         return path
 
+    def _far(self, path: Path, near: Sequence[Path]) -> bool:
+        """Whether a file lies elsewhere than in the last folder of ``near``, itself one below the root."""
+        return bool(near) and near[-1].is_relative_to(self.root) and not path.is_relative_to(near[-1])
+
     def _parts(self, path: Path) -> list[str]:
-        return folded(self._relative(path)).split("/") if path.is_relative_to(self.root) else []
+        name = below(path, self.root)
+        return folded(name).split("/") if name is not None else []
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        name = below(path, self.root)
+        return name if name is not None else path.relative_to(self.root).as_posix()
 
 
 def folded(text: str) -> str:
