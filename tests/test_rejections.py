@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil import geometry, runs
+from unveil import geometry, pixels
 from unveil.ingest import IngestError, Options, Summary, conventions, ingest, reading, rejections
 from unveil.records import Finding, Record, read_jsonl
 
@@ -121,8 +121,8 @@ def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(
 ) -> None:
     coco(tmp_path / "data", AS_CORNERS)
     hashed: Counter[Path] = Counter()
-    real = runs.sha256
-    monkeypatch.setattr(runs, "sha256", lambda path: (hashed.update([path]), real(path))[1])
+    real = pixels.probe_hashed
+    monkeypatch.setattr(pixels, "probe_hashed", lambda path: (hashed.update([path]), real(path))[1])
     with pytest.raises(IngestError) as stop:
         read(tmp_path)
     said = str(stop.value)

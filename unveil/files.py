@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import glob
+import hashlib
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PARTIAL = ".partial"
 
@@ -35,6 +37,14 @@ REFUSALS = {
     errno.ENAMETOOLONG: "its name is too long for this disk",
     errno.EIO: "the disk fails to read or to write it",
 }
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """Of the bytes from where a file stands to its end, in hexadecimal."""
+    found = hashlib.sha256()
+    while part := file.read(2**18):  # hashlib.file_digest lays out as much for each file, however small
+        found.update(part)
+    return found.hexdigest()
 
 
 def number(error: BaseException) -> int | None:

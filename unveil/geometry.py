@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
-from scipy.optimize import linear_sum_assignment
 
 from unveil.untrusted import quoted
 
@@ -127,6 +126,8 @@ def match(
     Several findings may share one box. ``agree`` (N, M) tells which pairs have the same name, and decides between
     matchings whose IoU is equal to within 1e-6.
     """
+    from scipy.optimize import linear_sum_assignment  # late: half a second, which no start of a command should wait for
+
     values = ious(predicted, true)
     tie = 0.0 if agree is None else 1e-6 * np.asarray(agree, np.float64).reshape(values.shape)
     rows, columns = linear_sum_assignment(values + tie, maximize=True)

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from unveil.files import refusals
+from unveil.files import refusals, sha256_of
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
@@ -140,9 +140,23 @@ def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) 
     """Format and size from the header alone. `plane` counts for NIfTI only."""
     kind, file = _started(path)
     with file:
-        if kind == "raster":
-            with reported(path, "decoding"), _opened(path, file, limits) as image:
-                return _raster_header(image)
+        return _header(path, kind, file, plane, limits)
+
+
+def probe_hashed(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> tuple[Header, str]:
+    """As `probe`, and the SHA-256 of the file's bytes in hexadecimal; the file is opened once for both."""
+    kind, file = _started(path)
+    with file:
+        header = _header(path, kind, file, plane, limits)
+        with reported(path, "reading it"):
+            file.seek(0)
+            return header, sha256_of(file)
+
+
+def _header(path: PathLike, kind: Kind, file: BinaryIO, plane: Plane, limits: Limits) -> Header:
+    if kind == "raster":
+        with reported(path, "decoding"), _opened(path, file, limits) as image:
+            return _raster_header(image)
     from unveil import volumes  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
 
     if kind == "DICOM":

@@ -27,7 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from unveil import files, screen
-from unveil.files import WriteError, said, tidy
+from unveil.files import WriteError, said, sha256_of, tidy
 from unveil.untrusted import read_json
 
 
@@ -110,11 +110,8 @@ def versions() -> dict[str, str]:
 
 def sha256(path: str | Path) -> str:
     """Of the file's bytes, in hexadecimal."""
-    found = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while part := file.read(2**18):  # hashlib.file_digest lays out as much for each file, however small
-            found.update(part)
-    return found.hexdigest()
+        return sha256_of(file)
 
 
 #: Files whose content counts among the inputs of a folder; of others, images above all, names and sizes do.

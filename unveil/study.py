@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from unveil import records, runs, screen, study_tables
 from unveil.bootstrap import ROUNDING
@@ -325,7 +325,7 @@ def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:
 
 def mean(values: Sequence[float]) -> Mean:
     """Mean and 95 % interval by Student's t; at least two values."""
-    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    half = stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / len(values) ** 0.5
     middle = float(np.mean(values))
     return Mean(middle, float(middle - half), float(middle + half), len(values))
 

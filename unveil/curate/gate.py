@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from unveil import pixels
 from unveil.curate.expert import ExpertError, Request
@@ -157,6 +156,8 @@ def _looks(grey: Image.Image) -> Iterator[Image.Image]:
     size = (grey.width * scale, grey.height * scale)
     yield grey.resize(size, Image.Resampling.BICUBIC)
     widest = max(15, max(grey.size) // 35)
+    from scipy import ndimage  # late: a third of a second, which no start of a command should wait for
+
     for strokes in (ndimage.white_tophat, ndimage.black_tophat):
         alone = 255 - pixels.stretch(strokes(np.asarray(grey), size=(widest, widest)))
         yield Image.fromarray(alone).resize(size, Image.Resampling.BICUBIC)

@@ -7,6 +7,7 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -57,11 +58,26 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         text = ""
         try:
             text = folder.text(path, marked=True)
-            yield from _Reading(folder, path, seen, parse_json(text, lenient=True)).items()
+            yield from _Reading(folder, path, seen, _parsed(text)).items()
         except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
             yield from (Incomplete(folder.relative(image)) for image in _perhaps_of(folder, path, text))
+        finally:
+            gc.unfreeze()
     yield from folder.unlisted(seen)
+
+
+def _parsed(text: str) -> Any:
+    """The content of a file, of millions of rows maybe, which are kept out of the garbage collector's sight: it would
+    look through all of them many times for nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return parse_json(text, lenient=True)
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 def _looks_like_coco(path: Path) -> bool:

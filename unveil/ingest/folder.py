@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from unveil import geometry, pixels, runs
+from unveil import geometry, pixels
 from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import Lists, is_file, list_name, telling
@@ -197,7 +197,7 @@ class Folder:
         is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
         raises ``pixels.ImageError``.
         """
-        header = pixels.probe(path)
+        header, sha256 = (pixels.probe(path), "") if self.trial else pixels.probe_hashed(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
         if self.options.decode and not self.trial:
@@ -217,8 +217,8 @@ class Folder:
             self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
         if frame == "stored":
             width, height = stored
-        sha256, file = "" if self.trial else runs.sha256(path), self.relative(path)
-        return Image(path, file, width, height, sha256, header.modality, turn if frame == "stored" else 1)
+        turn = turn if frame == "stored" else 1
+        return Image(path, self.relative(path), width, height, sha256, header.modality, turn)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
