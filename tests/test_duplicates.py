@@ -140,6 +140,19 @@ def test_the_same_as_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert 14 < len(set(expected)) < len(images)
 
 
+def test_processes_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks of which some are skipped, as all their images are joined by then."""
+    monkeypatch.setattr(duplicates, "PROCESSES_FROM", 0)
+    monkeypatch.setattr(duplicates, "_ROWS", 8)
+    rng = np.random.default_rng(0)
+    different, frame = rng.integers(0, 256, (30, 64, 64), np.uint8), rng.integers(20, 230, (64, 64), np.uint8)
+    images = [*different, *(frame + rng.integers(0, 4, (40, 64, 64), np.uint8)), np.rot90(different[3])]
+    hashes, thumbnails = map(np.stack, zip(*map(duplicates.prints, images), strict=True))
+    expected = [*range(30), *[30] * 40, 3]
+    assert duplicates.copies(hashes, thumbnails, workers=2).tolist() == expected
+    assert duplicates.copies(hashes, thumbnails).tolist() == expected
+
+
 def test_a_set_full_of_like_hashes_takes_moments() -> None:
     hashes = np.stack([hashed(*range(40))] * 1000)
     noise = np.random.default_rng(0).integers(0, 256, (1000, 64, 64), np.uint8)

@@ -38,6 +38,7 @@ CORE = {
     "spelling",
     "bootstrap",
     "untrusted",
+    "schema",
     "faults",
     "verdict",
     "workers",

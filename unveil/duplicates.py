@@ -8,8 +8,9 @@ Shapes: N images, V = 8 turns, W = 4 words of 64 bits, P pairs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from itertools import product
 
@@ -21,6 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from unveil.pixels import display
+from unveil.workers import pool
 
 HASH_SIDE = 16
 THUMBNAIL_SIDE = 64
@@ -28,11 +30,15 @@ THUMBNAIL_SIDE = 64
 #: on public sets whose copies are known (tests/test_duplicates.py).
 MOST_BITS = 20
 CORRELATION = 0.85
+#: Images from which on several processes search: to start them takes a second, as the search among so many by one does.
+PROCESSES_FROM = 10_000
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 # Images whose hashes are compared at once: those pairs take 250 MB if all of them are near. A processor's cache holds
 # what a step compares.
 _ROWS, _COLUMNS, _STEP = 512, 4096, 32
-_CHUNK = 2048  # pairs of thumbnails that are compared one by one: 70 MB
+_CHUNK = 2048  # thumbnails, or pairs of them that are compared one by one, at once: 70 MB
 
 # The eight ways a copy may be turned; the first four are mirrors. A thumbnail is square, so that each fits it.
 _TURNS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
@@ -94,7 +100,7 @@ def _evened(fine: np.ndarray) -> np.ndarray:
 # Which are copies
 
 
-def copies(hashes: np.ndarray, thumbnails: np.ndarray) -> NDArray[np.int64]:
+def copies(hashes: np.ndarray, thumbnails: np.ndarray, workers: int = 1) -> NDArray[np.int64]:
     """For each image (N,) the first that it is a copy of, itself where there is none: copies of copies are copies.
 
     ``hashes`` (N, 8, 4) and ``thumbnails`` (N, 64, 64) are the images' ``prints``. Two images are joined if the hash of
@@ -102,36 +108,68 @@ def copies(hashes: np.ndarray, thumbnails: np.ndarray) -> NDArray[np.int64]:
     turned the same way, correlates by at least ``CORRELATION``: images of one kind, or dark ones, have similar hashes
     without being copies. Images of one grey are never joined, as nothing tells them apart.
 
-    All are compared with all but those that are joined already: 4 x N² comparisons of a few nanoseconds, on all cores,
-    and at most 20 kB an image.
+    All are compared with all but those that are joined already: 4 x N² comparisons of a few nanoseconds, by ``workers``
+    processes where there are many, and at most 20 kB an image.
     """
-    telling = np.flatnonzero([thumbnail.std() >= 1 for thumbnail in thumbnails])
+    parts = range(0, len(thumbnails), _CHUNK)
+    spread = [thumbnails[start : start + _CHUNK].std(axis=(1, 2)) for start in parts]
+    telling = np.flatnonzero(np.concatenate([*spread, []]) >= 1)
     words_WVN = np.ascontiguousarray(hashes[telling].T)
     thumbnails = thumbnails[telling]
     units, known = np.empty(thumbnails.shape, np.float32), np.zeros(len(telling), bool)  # only of those suggested
     joined = np.arange(len(telling))
-    starts = product(range(0, len(telling), _ROWS), range(0, len(telling), _COLUMNS))
-    with ThreadPoolExecutor() as pool:  # numpy lets other threads go on while it computes
-        for row, column in starts:
+
+    def blocks() -> Iterator[tuple[int, int]]:
+        for row, column in product(range(0, len(telling), _ROWS), range(0, len(telling), _COLUMNS)):
             here = np.concatenate([joined[row : row + _ROWS], joined[column : column + _COLUMNS]])
-            if column + _COLUMNS <= row or (here == here[0]).all():
-                continue
-            near = pool.map(partial(_near, words_WVN, row, column), range(len(_TURNS)))
-            for turn, (left, right) in enumerate(near):
-                apart = joined[left] != joined[right]
-                left, right = left[apart], right[apart]
-                new = np.unique([left, right])
-                new = new[~known[new]]
-                units[new], known[new] = _unit(thumbnails[new]), True
-                alike = _alike(units, _TURNS[turn](units), left, right)
-                if alike.any():
-                    joined = _join(joined, left[alike], right[alike])
+            if column + _COLUMNS > row and (here != here[0]).any():
+                yield row, column
+
+    for near in _searched(words_WVN, blocks(), workers if len(telling) >= PROCESSES_FROM else 1):
+        for turn, (left, right) in enumerate(near):
+            apart = joined[left] != joined[right]
+            left, right = left[apart], right[apart]
+            new = np.unique([left, right])
+            new = new[~known[new]]
+            units[new], known[new] = _unit(thumbnails[new]), True
+            alike = _alike(units, _TURNS[turn](units), left, right)
+            if alike.any():
+                joined = _join(joined, left[alike], right[alike])
     first = np.arange(len(hashes))
     first[telling] = telling[joined]
     return first
 
 
-def _near(words_WVN: np.ndarray, row: int, column: int, turn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _searched(
+    words_WVN: NDArray[np.uint64], blocks: Iterable[tuple[int, int]], workers: int
+) -> Iterator[Iterable[Pairs]]:
+    """The pairs of each block (row, column), for each turn. Processes search a few blocks ahead: threads would wait for
+    one another more than they compute."""
+    if workers == 1:
+        yield from (map(partial(_near, words_WVN, *block), range(len(_TURNS))) for block in blocks)
+        return
+    with pool(workers, _take, words_WVN) as searching:
+        ahead: deque[Future[list[Pairs]]] = deque()
+        for block in blocks:
+            ahead.append(searching.submit(_near_in_all_turns, *block))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        yield from (searched.result() for searched in ahead)
+
+
+_taken: list[NDArray[np.uint64]] = []
+
+
+def _take(words_WVN: NDArray[np.uint64]) -> None:
+    """Keeps the words in a process that searches."""
+    _taken[:] = [words_WVN]
+
+
+def _near_in_all_turns(row: int, column: int) -> list[Pairs]:
+    return [_near(_taken[0], row, column, turn) for turn in range(len(_TURNS))]
+
+
+def _near(words_WVN: NDArray[np.uint64], row: int, column: int, turn: int) -> Pairs:
     """Pairs of a block, (P,) and (P,) with left < right, whose hashes differ in at most ``MOST_BITS``."""
     found = []
     columns_WN = words_WVN[:, turn, column : column + _COLUMNS]

@@ -16,7 +16,6 @@ import json
 import math
 import os
 import re
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,8 @@ from typing import Any, Literal, TypeVar
 from unveil.files import whole
 from unveil.geometry import Box
 from unveil.noise import Noise
-from unveil.untrusted import JsonError, listed, parse_json, quoted, shortened
+from unveil.schema import Unfit, maker
+from unveil.untrusted import JsonError, parse_json, quoted
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -238,52 +238,12 @@ def from_json(kind: type[Row], value: Any) -> Row:
     return typing.cast(Row, build(kind, value, kind.__name__))
 
 
-@lru_cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
 def build(hint: Any, value: Any, where: str) -> Any:
-    """``value`` (parsed JSON) as an instance of the type ``hint``."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _build_dataclass(typing.cast(type, hint), value, where)
-    if origin is types.UnionType or origin is typing.Union:
-        inner = next(a for a in args if a is not type(None))
-        return None if value is None else build(inner, value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise RecordError(f"{where}: a list is needed, not {quoted(value)}")
-        inner = args[:1] * len(value) if args[-1] is Ellipsis else args
-        if len(inner) != len(value):
-            raise RecordError(f"{where}: {len(inner)} values are needed, not {len(value)}")
-        return tuple(build(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(inner, value, strict=True)))
-    if origin is Literal:
-        if value not in args:
-            raise RecordError(f"{where}: one of {', '.join(map(repr, args))} is needed, not {quoted(value)}")
-        return value
-    if hint is Path and isinstance(value, str):
-        return Path(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if origin is dict and isinstance(value, dict):
-        return {key: build(args[1], item, f"{where}.{shortened(key)}") for key, item in value.items()}
-    if hint is not Any and (not isinstance(value, origin or hint) or (hint is int and isinstance(value, bool))):
-        raise RecordError(f"{where}: {getattr(hint, '__name__', hint)} is needed, not {quoted(value)}")
-    return value
-
-
-def _build_dataclass(kind: type, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise RecordError(f"{where}: an object is needed, not {quoted(value)}")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    if unknown := value.keys() - fields.keys():
-        raise RecordError(f"{where}: unknown field {listed(sorted(unknown))}")
-    required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
-    if missing := required - value.keys():
-        raise RecordError(f"{where}: field {', '.join(sorted(missing))} is missing")
-    hints = _hints(kind)
-    return kind(**{name: build(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    """``value`` (parsed JSON) as an instance of the type ``hint``; raises ``RecordError``."""
+    try:
+        return maker(hint)(value)
+    except Unfit as error:
+        raise RecordError(f"{where}{error.where}: {error}") from error
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:

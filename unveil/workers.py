@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """A pool of processes that read or draw images.
+def pool(workers: int, begin: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
+    """A pool of processes that read, draw or compare images; each calls ``begin`` with what is ``given`` first.
 
     They are spawned, not forked: the caller may hold threads or a GPU, which do not survive a fork.
     """
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
+    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, (begin, given))
+
+
+def _begin(begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    end_with_parent()
+    if begin:
+        begin(*given)
 
 
 def end_with_parent(*_: Any) -> None:

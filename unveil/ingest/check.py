@@ -104,8 +104,9 @@ def check(
     ``workers`` processes read the images (not given: one per core; 1: none but this one). The search for near-identical
     images compares each with each, seconds for 20,000; with ``copies=False`` only equal files are found.
     """
+    workers = workers or os.cpu_count() or 1
     looks = look_at([image_path(record, records_file) for record in records], workers)
-    groups = _copies(looks, copies)
+    groups = _copies(looks, copies, workers)
     issues = [
         *_of_annotations(records),
         *_of_images(records, looks),
@@ -166,9 +167,8 @@ def _ties(record: Record) -> Iterator[tuple[str, ...]]:
 # Images
 
 
-def look_at(paths: Sequence[Path], workers: int | None = None) -> list[Look]:
+def look_at(paths: Sequence[Path], workers: int) -> list[Look]:
     """Each image read once; in processes of their own where there are many."""
-    workers = workers or os.cpu_count() or 1
     if workers == 1 or len(paths) < POOL_FROM:
         return [_look(path) for path in paths]
     looks = []
@@ -189,7 +189,7 @@ def _look(path: Path) -> Look:
         return Look(problem=str(error))
 
 
-def _copies(looks: Sequence[Look], near: bool) -> list[list[int]]:
+def _copies(looks: Sequence[Look], near: bool, workers: int = 1) -> list[list[int]]:
     """Groups of images, two and more each, that are equal or, if asked for, near-identical, mirrored or turned."""
     equal: dict[str, list[int]] = defaultdict(list)
     for i, look in enumerate(looks):
@@ -201,7 +201,7 @@ def _copies(looks: Sequence[Look], near: bool) -> list[list[int]]:
         hashes = np.frombuffer(b"".join(look.hashes for look in chosen), np.uint64).reshape(len(chosen), 8, -1)
         side = duplicates.THUMBNAIL_SIDE
         small = np.frombuffer(b"".join(look.thumbnail for look in chosen), np.uint8).reshape(-1, side, side)
-        for n, first in enumerate(duplicates.copies(hashes, small).tolist()):
+        for n, first in enumerate(duplicates.copies(hashes, small, workers).tolist()):
             if first != n:
                 groups[first] += groups.pop(n)
     return sorted(sorted(members) for members in groups.values() if len(members) > 1)
