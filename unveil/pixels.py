@@ -199,7 +199,7 @@ def read(
 
 def _started(path: PathLike) -> tuple[Kind, BinaryIO]:
     """The kind of a file, and the file at its start, opened once for all that is read of it."""
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     if not path.is_file():  # a device or a pipe could keep the reader waiting for ever
         raise ImageError(f"{path}: no such file, or not a regular one; check the path")
     with reported(path, "reading the first bytes"):
