@@ -185,8 +185,9 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
-    parts = (record, record.source, *record.findings, *record.questions)
+    parts = (record, record.source, *record.questions)
     texts = [value for part in parts for value in vars(part).values() if isinstance(value, str)]
+    texts += [finding.label for finding in record.findings]
     texts += [text for finding in record.findings for item in finding.attributes.items() for text in item]
     try:
         "\n".join(texts).encode()
