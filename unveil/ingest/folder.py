@@ -179,9 +179,10 @@ class Folder:
         """The published split of an image: of a list, else named by its annotation file's path, else by its folder."""
         if self.options.splits == "none":
             return None
-        for path in filter(None, (image, annotation)):
-            if path in self.lists.split:
-                return self.lists.split[path]
+        if listed := self.lists.split:
+            for path in filter(None, (image, annotation)):
+                if path in listed:
+                    return listed[path]
         for path in filter(None, (annotation, image.parent)):
             if told := telling(self.relative(path)):
                 part, split = told

@@ -116,10 +116,11 @@ def _alike(boxes: Sequence[Box]) -> bool:
     close together: of the boxes from left to right, few have to be compared."""
     ordered = sorted(boxes)
     for i, one in enumerate(ordered):
-        dx, dy = ((1 / ALMOST - 1) * side for side in (one[2] - one[0], one[3] - one[1]))
+        most = (1 / ALMOST - 1) * (one[2] - one[0])
         for other in itertools.islice(ordered, i + 1, None):
-            if other[0] - one[0] > dx:
+            if other[0] - one[0] > most:
                 break
+            dy = (1 / ALMOST - 1) * (one[3] - one[1])
             if abs(other[1] - one[1]) <= dy and geometry.ious([one], [other])[0, 0] >= ALMOST:
                 return True
     return False
