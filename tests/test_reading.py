@@ -94,6 +94,7 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
          [("nodule", A), ("nodule", B), ("cyst", C)]),
         ("internvl", "<ref>granuloma</ref><box>[[10, 20, 300, 400]]</box>", [("granuloma", A)]),
         ("internvl", "<ref>nodule</ref><box>[10.0,20.0,300.0,400.0]</box>", [("nodule", A)]),
+        ("internvl", "nodule [10, 20, 300, 400] and cyst (5, 6, 70, 80)", [("nodule", A), ("cyst", C)]),
         # Qwen2-VL, also where its special tokens are gone
         (
             "qwen2-vl",
@@ -154,6 +155,7 @@ def test_paligemma_names_follow_their_boxes():
         ("internvl", "<ref>nodule</ref><box>[[300, 20, 10, 400], [10, 20, 300]]</box>", 2),
         ("internvl", "<ref>nodule</ref><box></box>", 1),
         ("internvl", "nodule [[-10, 20, 300, 400]]", 1),
+        ("internvl", "nodule [10, 20, 300]", 1),
         ("qwen2-vl", "nodule <|box_start|>(10,20),(300<|box_end|>", 1),
         ("qwen2-vl", "nodule <|box_start|>(-10,20),(300,400)<|box_end|>", 1),
         ("loc-1024", "<loc0010><loc0020><loc0300> nodule", 1),

@@ -285,7 +285,7 @@ SYNTAXES: dict[str, BoxSyntax] = {
             _ints("<box>[[{}, {}, {}, {}]]</box>"),
             _searched(
                 rf"(?:<box>\s*+)?\[\s*+{_LIST}(?:\s*+,\s*+{_LIST})*+\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
-                r"|<box>[^<]{0,200}+(?:</box>|\Z)"
+                rf"|<box>[^<]{{0,200}}+(?:</box>|\Z)|{_LIST}"
             ),
             _searched(_LIST),
             1000.0,
