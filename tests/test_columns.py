@@ -117,6 +117,13 @@ def test_a_header_of_which_only_a_part_would_be_read(text: str, message: str) ->
         recognise(header(text), Options())
 
 
+def test_long_and_many_names_are_shortened() -> None:
+    for text in ("image,label,label" + "_" * 3000, "image,box,bounding_box" + "_" * 3000, "image" + ",label" * 900):
+        with pytest.raises(ColumnsError, match="may be the") as stop:
+            recognise(header(text), Options())
+        assert len(str(stop.value)) < 250
+
+
 @pytest.mark.parametrize("columns", ["picture=a", "image", "image=a image=b", "box=a,b"])
 def test_columns_that_cannot_be_meant(columns: str) -> None:
     with pytest.raises(IngestError, match="columns:"):

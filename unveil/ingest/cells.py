@@ -52,7 +52,7 @@ def named(options: Options) -> dict[str, str]:
     """What labels stand for, by the user's word."""
     pairs = [text.partition("=") for text in options.label_names]
     if wrong := [code + equals for code, equals, name in pairs if not (code.strip() and name.strip())]:
-        raise IngestError(f"label names: {wrong[0]!r} is no CODE=NAME, such as 1=pneumonia")
+        raise IngestError(f"label names: {quoted(wrong[0])} is no CODE=NAME, such as 1=pneumonia")
     return {code.strip(): name.strip() for code, _, name in pairs}
 
 

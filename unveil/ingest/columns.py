@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
-from unveil.untrusted import listed, shortened
+from unveil.untrusted import listed, quoted, shortened
 
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -131,7 +131,7 @@ def asked(options: Options) -> dict[str, str]:
         role = role.strip().lower().replace("-", "_")
         if role not in ROLES or not equals or role in found:
             raise IngestError(
-                f"columns: {text!r} is no ROLE=COLUMN, once each, where ROLE is one of {', '.join(ROLES)}"
+                f"columns: {quoted(text)} is no ROLE=COLUMN, once each, where ROLE is one of {', '.join(ROLES)}"
             )
         found[role] = column.strip()
     return found
@@ -167,10 +167,8 @@ def recognise(header: Sequence[str], options: Options, file: str = "the table") 
         if role in given or role == "box" or not (found := _named(role, free, keys)):
             continue
         if len(found) > 1 and role != "image" and "image" in at:
-            several = " and ".join(repr(names[i]) for i in found)
-            raise ColumnsError(
-                f"{file}: {several} may be the {role}: say --columns {role}={names[found[0]]} or another"
-            )
+            several, first = either(names, found), shortened(names[found[0]])
+            raise ColumnsError(f"{file}: {several} may be the {role}: say --columns {role}={first} or another")
         at[role] = tuple(found)
         free = [i for i in free if i not in found]
     if not {"width", "height"} <= at.keys():  # half a size is none
@@ -179,6 +177,11 @@ def recognise(header: Sequence[str], options: Options, file: str = "the table") 
     if columns.has("image"):
         _check(columns, options, given, file)
     return columns
+
+
+def either(names: Sequence[str], places: Sequence[int]) -> str:
+    """Some of the columns at these places, for a message."""
+    return " and ".join(quoted(names[i]) for i in places[:3]) + " …" * (len(places) > 3)
 
 
 def naming(header: Sequence[str], options: Options) -> list[int]:
@@ -205,7 +208,7 @@ def _split_up(text: str, keys: Sequence[str]) -> list[str]:
         return [text] if text else []
     names = [name.strip() for name in text.split(",")]
     if len(names) not in (1, 4):
-        raise IngestError(f"columns: a box is one column or four, not {text!r}")
+        raise IngestError(f"columns: a box is one column or four, not {quoted(text)}")
     return names
 
 
@@ -213,7 +216,7 @@ def _place(name: str, names: Sequence[str], keys: Sequence[str], file: str) -> i
     """Where a column stands that the user has named: spelt so, else spelt alike."""
     found = [i for i, n in enumerate(names) if n == name] or [i for i, k in enumerate(keys) if k == key(name)]
     if len(found) > 1:
-        raise ColumnsError(f"{file} has several columns {name!r}")
+        raise ColumnsError(f"{file} has several columns {quoted(name)}")
     return found[0] if found else None
 
 
@@ -248,12 +251,12 @@ def _box(
     for four, order in BOXES:
         if all(name in parts for name in four):
             if doubled := next((name for name in four if parts.count(name) > 1), None):
-                raise ColumnsError(f"{file} has several columns {names[free[parts.index(doubled)]]!r}")
+                raise ColumnsError(f"{file} has several columns {quoted(names[free[parts.index(doubled)]])}")
             return tuple(free[parts.index(name)] for name in four), order
     one = [i for i in free if keys[i] in ONE_BOX]
     if len(one) > 1:
-        several = " and ".join(repr(names[i]) for i in one)
-        raise ColumnsError(f"{file}: {several} may be the box: say --columns box={names[one[0]]} or another")
+        several, first = either(names, one), shortened(names[one[0]])
+        raise ColumnsError(f"{file}: {several} may be the box: say --columns box={first} or another")
     return (tuple(one), ONE_BOX[keys[one[0]]]) if one else ((), None)
 
 
@@ -267,7 +270,7 @@ def _check(columns: Columns, options: Options, given: dict[str, str], file: str)
             f"Say --columns box={shortened(guess)}, or box= if it holds none"
         )
     if columns.has("box") and not columns.has("label") and not options.default_label:
-        named = f" ({dict(columns.absent)['label']!r})" if "label" in dict(columns.absent) else ""
+        named = f" ({quoted(dict(columns.absent)['label'])})" if "label" in dict(columns.absent) else ""
         raise ColumnsError(
             f"{file} has boxes and no column for their label{named}; it has {listed(columns.header)}. "
             f"Say --columns label={closest('label', rest)}, or --default-label NAME"

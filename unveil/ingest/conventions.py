@@ -13,6 +13,7 @@ from unveil import geometry
 from unveil.geometry import Box
 from unveil.ingest.reading import Image, Options, Rejected, Traced
 from unveil.records import Record
+from unveil.untrusted import quoted
 
 Order = Literal["xyxy", "xywh", "centre", "yxyx"]
 Units = Literal["pixels", "normalised", "percent"]
@@ -120,4 +121,4 @@ class Spread:
 
 
 def _shown(box: Box, record: Record) -> str:
-    return f"[{', '.join(f'{v:g}' for v in box)}] in {record.source.file!r} of {record.width} x {record.height}"
+    return f"[{', '.join(f'{v:g}' for v in box)}] in {quoted(record.source.file)} of {record.width} x {record.height}"

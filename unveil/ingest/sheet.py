@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unveil.ingest import cells
-from unveil.ingest.columns import ColumnsError, asked, closest, recognise
+from unveil.ingest.columns import ColumnsError, asked, closest, either, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
@@ -181,10 +181,8 @@ class Sheet:
         best = [i for i in columns if hits[i] == max(hits.values())]
         if hits[best[0]] and all(found[i] == found[best[0]] for i in best):
             return best[0]
-        several = " and ".join(repr(self.header[i]) for i in best)
-        raise ColumnsError(
-            f"{self.file}: {several} may be the image: say --columns image={self.header[best[0]]} or another"
-        )
+        several, first = either(self.header, best), shortened(self.header[best[0]])
+        raise ColumnsError(f"{self.file}: {several} may be the image: say --columns image={first} or another")
 
 
 def _cell(row: list[str], column: int) -> str:
@@ -269,5 +267,5 @@ def _check_asked(found: Sequence[Sheet], options: Options) -> None:
     for role, name in found[0].columns.absent:
         if all((role, name) in sheet.columns.absent for sheet in found):
             guess = closest(role, found[0].columns.unused)
-            hint = "" if guess == "COLUMN" else f"; is it {guess!r}?"
-            raise ColumnsError(f"{found[0].file} has no column {name!r}; it has {listed(found[0].header)}{hint}")
+            hint = "" if guess == "COLUMN" else f"; is it {quoted(guess)}?"
+            raise ColumnsError(f"{found[0].file} has no column {quoted(name)}; it has {listed(found[0].header)}{hint}")
