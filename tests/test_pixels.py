@@ -779,3 +779,9 @@ def test_scans_of_a_jpeg_within_dicom_are_limited_too() -> None:
     with pytest.raises(ImageError, match="more than 100 scans"):
         volumes._check_codestream("x.dcm", progressive(101), Limits())
     volumes._check_codestream("x.dcm", progressive(100), Limits())
+
+
+def test_a_decoder_that_repeats_what_the_file_holds_is_cut_short(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="ValueError: a value") as stop, pixels.reported(tmp_path, "decoding"):
+        raise ValueError(f"a value that cannot be one: {'[' * 5000}")
+    assert len(str(stop.value)) < len(str(tmp_path)) + 300

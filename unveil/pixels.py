@@ -24,6 +24,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from unveil.files import refusals, sha256_of
+from unveil.untrusted import QUOTED, shortened
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
@@ -132,7 +133,7 @@ def reported(path: PathLike, action: str) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = shortened(f"{type(error).__name__}: {error}", 2 * QUOTED)  # which repeats what the file holds
         raise ImageError(f"{path}: {action} failed ({reason}); replace the file or leave it out") from error
 
 

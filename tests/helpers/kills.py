@@ -19,9 +19,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +42,11 @@ SMALL = ("--patients", "10", "--resamples", "100")
 TRAINED = ("--method", "full", "--batch-size", "8", "--checkpoint-every", "2", "--log-every", "1", "--workers", "0")
 REWARDED = ("--limit", "16", "--batch-size", "4", "--answers", "2", "--max-new-tokens", "24", "--most-unusable", "1")
 #: What tells when, how fast, by whom and whether at one go something was made, and not what.
-VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$|^resume$")
+VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$|^resume$|^asked$|^known$")
 TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:+.]+|\d+(\.\d+)? s\b|&#34;seconds&#34;: [\d.]+|peak_mb&#34;: [\d.]+")
+#: Where a stand-in for an expert answers; always the same, since it stands in what is compared.
+PORT = 8971
+JUDGE = f"http://127.0.0.1:{PORT}/v1"
 GRACE = 20.0
 """Seconds in which workers must have ended after their parent."""
 
@@ -96,7 +103,8 @@ def stages() -> dict[str, Stage]:
         "curate hallucinate": Stage(("curate", "hallucinate", *asked)),
         "curate rank": Stage(("curate", "rank", *asked)),
         "curate questions": Stage(("curate", "questions", *made, "--out", "out/questions.jsonl")),
-        "curate selftrain": Stage(("curate", "selftrain", *made, *tuned, "--images", "6", "--out", "out/pairs.jsonl")),
+        "curate selftrain": Stage(("curate", "selftrain", *made, *tuned, "--images", "6", "--expert", JUDGE,
+                                   "--expert-model", "judge", "--out", "out/pairs.jsonl")),
         "curate relevance": Stage(("curate", "relevance", *pairs, *read, "--out", "out/weighted.jsonl")),
         "audit": Stage(("audit", *pairs, *read, *out), finds=True),
         "convert pairs": Stage(("convert", "pairs", *pairs, "--out", "out/trl.jsonl", "--to", "trl")),
@@ -116,6 +124,9 @@ def stages() -> dict[str, Stage]:
 
 def main(config: Config) -> bool:
     """Whether all kills left no trace."""
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), Judge)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     base, known = prepared(config.work / "base"), stages()
     chosen = config.stages or tuple(known)
     log = config.work / "kills.jsonl"
@@ -141,6 +152,26 @@ def main(config: Config) -> bool:
     early = sum(d["ended"] for d in done.values())
     print(f"{len(done)} kills over {len(chosen)} stages, {early} of them after the end; {len(bad)} left a trace")
     return not bad
+
+
+class Judge(BaseHTTPRequestHandler):
+    """Scores two answers by their letters: the small model of the stages asks what the rules cannot judge."""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
+        answers = re.search(r"Answer 1:\\n(.*?)\\nAnswer 2:\\n(.*?)\\nScore both", asked.decode())
+        first, second = (zlib.crc32(text.encode()) % 11 for text in answers.groups()) if answers else (0, 0)
+        message = {"role": "assistant", "content": json.dumps({"first": first, "second": second})}
+        reply = {"choices": [{"message": message, "finish_reason": "stop"}]}
+        body = json.dumps({**reply, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 # ------------------------------------------------------------------------------------------------------------- runs
@@ -315,9 +346,10 @@ def differences(first: Path, second: Path) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """What a stage has left, without its screen; locks are no output."""
+    """What a stage has left, without its screen; locks are no output, nor is what tells what has left the machine when
+    and under which names."""
     for path in sorted((folder / "out").rglob("*")):
-        if path.is_file() and path.suffix != ".lock":
+        if path.is_file() and path.suffix != ".lock" and path.name not in ("manifest.jsonl", "unveil.key"):
             yield path
 
 
@@ -346,7 +378,7 @@ def _tensors(first: Path, second: Path) -> bool:
 
 def _rows(file: Path) -> list[str]:
     """What a database holds."""
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         return sorted(line for line in database.iterdump() if line.startswith("INSERT"))
 
 
