@@ -234,6 +234,16 @@ def test_a_model_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "holds no config.json" in said(capsys)
 
 
+def test_an_id_of_thousands_of_letters_does_not_fill_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Dialogue("x" * 5000, "r", "gone.png", "train", "detection", "Is anything abnormal?", "No.")
+    write_jsonl(tmp_path / "d.jsonl", [row])
+    assert unveil("train", "sft", "--dialogues", tmp_path / "d.jsonl", "--model", "tiny", "--out", tmp_path / "o") == 1
+    told = capsys.readouterr().err
+    assert "gone.png" in told and len(told) < 1500
+
+
 def test_a_damaged_records_file_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "records.jsonl"
     file.write_text('{"id": "a", "image": "a.png", "width": 4, "height": 4}\n{"id": \n')

@@ -13,7 +13,7 @@ from typing import Any
 import tyro
 
 from unveil import __version__, auditing, faults, files, job, pairing, prefer, records, runs, screen, stages, study
-from unveil.untrusted import JsonError, parse_json, shortened
+from unveil.untrusted import JsonError, parse_json, readable, shortened
 
 
 def train_sft(config: Any) -> None:
@@ -375,7 +375,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         if os.environ.get("UNVEIL_DEBUG"):
             raise
-        screen.say(f"error: {files.said(error)}")
+        screen.say(f"error: {readable(files.said(error))}")
         return 1
     except (MemoryError, RuntimeError) as error:
         ended = faults.worker_ended(error)

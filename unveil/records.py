@@ -27,7 +27,7 @@ from unveil.files import whole
 from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.schema import Unfit, maker
-from unveil.untrusted import JsonError, parse_json, quoted
+from unveil.untrusted import JsonError, parse_json, quoted, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -289,7 +289,7 @@ def each_line(
             except ValueError as error:
                 other = _other_form(line) if first else None
                 said = f"expected one JSON object a line; this is {other}" if other else error
-                raise RecordError(f"{path}:{number}: {said}") from error
+                raise RecordError(f"{path}:{number}: {readable(str(said))}") from error
             first = False
             yield number, made
 

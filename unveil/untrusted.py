@@ -109,6 +109,11 @@ def shortened(text: str, most: int = QUOTED) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def readable(text: str) -> str:
+    """A message without what nobody reads: words of hundreds of letters, such as an id that is a whole report."""
+    return re.sub(r"[^\s/]{200,}", lambda word: shortened(word[0]), text)
+
+
 def quoted(value: Any, most: int = QUOTED) -> str:
     """A user's value as a message shows it: as Python writes it, without its middle where that is longer."""
     # of a long value a part is written out only, since the whole may be megabytes

@@ -84,7 +84,7 @@ class Stage:
 def stages() -> dict[str, Stage]:
     """All stages, by name."""
     read, pairs = ("--records", "BASE/records.jsonl"), ("--pairs", "BASE/pairs.jsonl")
-    made = (*read, "--dialogues", "BASE/dialogues.jsonl")
+    told, made = ("--pairs", "BASE/worse.jsonl"), (*read, "--dialogues", "BASE/dialogues.jsonl")
     tuned, out = ("--model", "BASE/sft"), ("--out", "out")
     training = {
         "sft": (*made, "--epochs", "0.6"),
@@ -107,7 +107,7 @@ def stages() -> dict[str, Stage]:
                                    "--expert-model", "judge", "--out", "out/pairs.jsonl")),
         "curate relevance": Stage(("curate", "relevance", *pairs, *read, "--out", "out/weighted.jsonl")),
         "audit": Stage(("audit", *pairs, *read, *out), finds=True),
-        "convert pairs": Stage(("convert", "pairs", *pairs, "--out", "out/trl.jsonl", "--to", "trl")),
+        "convert pairs": Stage(("convert", "pairs", *told, "--out", "out/trl.jsonl", "--to", "trl")),
         **{f"train {n}": Stage(("train", n, *own, *TRAINED, *out), ("--resume",)) for n, own in training.items()},
         "prefer": Stage(("prefer", "--name", "dpo", *made, *tuned, "--limit", "16", "--samples", "1",
                          "--batch-size", "4", "--checkpoint-every", "2", "--workers", "0", *out)),
@@ -263,8 +263,10 @@ def prepared(base: Path) -> Path:
         shutil.copytree(base / "run" / "data" / "images", base / form / "images")
         write(base / form, list(read_jsonl(base / "records.jsonl", Record)))
     made = ("--records", "BASE/records.jsonl", "--dialogues", "BASE/dialogues.jsonl", "--out", "BASE/pairs.jsonl")
-    if started(("curate", "noise", *made), base, base, "log.noise").wait():
-        raise RuntimeError(f"no pairs could be made: see {base / 'log.noise'}")
+    told = (*made[:-1], "BASE/worse.jsonl", "--model", "BASE/sft", "--limit", "16")  # TRL has no place for noise
+    for kind, words in {"noise": made, "hallucinate": told}.items():
+        if started(("curate", kind, *words), base, base, f"log.{kind}").wait():
+            raise RuntimeError(f"no pairs could be made: see {base / f'log.{kind}'}")
     (base / "whole").touch()
     return base
 

@@ -19,6 +19,7 @@ from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
 from unveil.geometry import match
 from unveil.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
 from unveil.syntax import MARKUP, View, mark
+from unveil.untrusted import shortened
 from unveil.wording import clean_answer, name_of, parse, place, reason, write_diagnosis
 
 SAME = 0.9
@@ -164,7 +165,7 @@ def read_corrections(path: Path) -> dict[str, Correction]:
 def corrected(dialogues: Sequence[Dialogue], corrections: Mapping[str, Correction], path: Path) -> Iterator[Dialogue]:
     """The dialogues as the reviewers want them; ``writer`` tells who changed an answer."""
     if strangers := corrections.keys() - {d.id for d in dialogues}:
-        raise RecordError(f"{path}: no dialogue has the id {sorted(strangers)[0]} ({len(strangers)} such)")
+        raise RecordError(f"{path}: no dialogue has the id {shortened(sorted(strangers)[0])} ({len(strangers)} such)")
     for dialogue in dialogues:
         found = corrections.get(dialogue.id)
         if found is None:
