@@ -171,8 +171,10 @@ def digest(path: Input, out: Path | None = None) -> str:
 def _of_model(folder: Path) -> str:
     found = hashlib.sha256()
     inside = {path.name: path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()}
+    beside = tuple(f"{name}." for name in inside)  # pairs.jsonl.reference-1a.safetensors is what pairs were scored by
     for name, path in sorted(inside.items()):
-        if path.suffix in OF_MODELS and not name.endswith("run.json") and f"{name}.run.json" not in inside:
+        made = name.endswith("run.json") or f"{name}.run.json" in inside or name.startswith(beside)
+        if path.suffix in OF_MODELS and not made:
             about = path.stat()
             found.update(f"{name} {_hashed(path, about.st_ino, about.st_size, about.st_mtime_ns)}\n".encode())
     adapter = read_json(inside["adapter_config.json"]) if "adapter_config.json" in inside else {}

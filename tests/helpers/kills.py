@@ -43,7 +43,11 @@ TRAINED = ("--method", "full", "--batch-size", "8", "--checkpoint-every", "2", "
 REWARDED = ("--limit", "16", "--batch-size", "4", "--answers", "2", "--max-new-tokens", "24", "--most-unusable", "1")
 #: What tells when, how fast, by whom and whether at one go something was made, and not what.
 VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$|^resume$|^asked$|^known$")
-TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:+.]+|\d+(\.\d+)? s\b|&#34;seconds&#34;: [\d.]+|peak_mb&#34;: [\d.]+")
+TIMES = re.compile(
+    rb"per second</figcaption>.*?</figure>|\d{4}-\d\d-\d\dT[\d:+.]+|\d+(\.\d+)? s\b"
+    rb"|&#34;seconds&#34;: [\d.]+|peak_mb&#34;: [\d.]+",
+    re.DOTALL,
+)
 #: Where a stand-in for an expert answers; always the same, since it stands in what is compared.
 PORT = 8971
 JUDGE = f"http://127.0.0.1:{PORT}/v1"
