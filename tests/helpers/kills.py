@@ -45,6 +45,7 @@ REWARDED = ("--limit", "16", "--batch-size", "4", "--answers", "2", "--max-new-t
 VOLATILE = re.compile(r"second|finished|peak_mb|_per_s$|^pid$|^host$|^resume$|^asked$|^known$")
 TIMES = re.compile(
     rb"per second</figcaption>.*?</figure>|\d{4}-\d\d-\d\dT[\d:+.]+|\d+(\.\d+)? s\b"
+    rb"|(metrics\.jsonl|run\.json)</dt><dd>[0-9a-f]{64}"  # of files that hold times
     rb"|&#34;seconds&#34;: [\d.]+|peak_mb(&#34;: |</dt><dd>)[\d.]+",
     re.DOTALL,
 )
