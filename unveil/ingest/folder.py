@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -262,9 +263,9 @@ class Folder:
     def unlisted(self, seen: Iterable[Path]) -> Iterator[Rejected]:
         """Images that no annotation names, in the folders of those that one does name (others may hold masks)."""
         seen = set(seen)
-        folders = {path.parent for path in seen}
+        folders = set(map(Path, set(map(os.path.dirname, seen))))
         for path in self.images:
-            if path.parent in folders and path not in seen:
+            if path not in seen and path.parent in folders:
                 yield Rejected(self.relative(path), None, "no annotation names this image", rows=0)
 
 

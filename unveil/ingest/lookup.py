@@ -10,6 +10,7 @@ in a folder of another split than the annotation's, or away from the images amon
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import unicodedata
@@ -57,16 +58,17 @@ class Index:
         self._known: dict[tuple[Path, ...], list[str]] = {}
         self.paths = {self._relative(path): path for path in files}
         self.named: dict[str, list[Path]] = defaultdict(list)
+        alike: dict[str, set[str]] = defaultdict(set)
         for path in images:
-            name = folded(path.name)
+            folder, last = os.path.split(path)
+            name = folded(last)
             self.named[name].append(path)
-            if path.suffix.lower() in endings:
-                self.named[name.removesuffix(path.suffix.lower())].append(path)
-        alike: dict[str, set[Path]] = defaultdict(set)
-        for path in images:
-            alike[folded(path.name)].add(path.parent)
-        self.numbering = {folder for folders in alike.values() if len(folders) > 1 for folder in folders}
-        parents = {path.parent for path in images}
+            stem, _, ending = name.rpartition(".")
+            if stem and f".{ending}" in endings:
+                self.named[stem].append(path)
+            alike[name].add(folder)
+        self.numbering = {Path(folder) for folders in alike.values() if len(folders) > 1 for folder in folders}
+        parents = set(map(Path, set().union(*alike.values())))
         self.folders = {part for folder in parents for part in self._parts(folder)}
         self.holding = {folder for parent in parents for folder in (parent, *parent.parents)}
 
