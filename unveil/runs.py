@@ -152,8 +152,8 @@ def digest(path: Input, out: Path | None = None) -> str:
     """Of an input: a file's bytes; of a folder names and sizes, and the bytes of what may annotate; "missing" of none.
 
     In a folder, hidden files and what a command of this package has written do not count, nor what is in ``out``, which
-    a command may have left half-made there. Of a model the bytes of all
-    files that it consists of count, and those of a local one under an adapter.
+    a command may have left half-made there. Of a model the bytes of all files that it consists of count, and those of a
+    local one under an adapter.
     """
     if isinstance(path, LocalModel):
         return _of_model(Path(path))

@@ -45,8 +45,8 @@ def findings_among(
     """The (row, annotation) of an image that are findings, and what the others leave in doubt.
 
     "No finding" alone leaves an image without findings; beside one, or where it is not ``placeless`` but has a box of
-    its own, it is rejected. The background is none either:
-    beside findings it is noted, but an image with no other annotation is not known to be free of them.
+    its own, it is rejected. The background is none either: beside findings it is noted, but an image with no other
+    annotation is not known to be free of them.
     """
     sorted_out = [(row, entry, _kind(label(entry), folder.options.negative_labels)) for row, entry in entries]
     for row, entry, kind in sorted_out:
