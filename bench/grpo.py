@@ -2,7 +2,7 @@
 
 python -m bench.grpo --preset small
 
-Eight answers are drawn to each question, one update is made from them. Rollout on the one hand, scoring and update on
+Some answers are drawn to each question, one update is made from them. Rollout on the one hand, scoring and update on
 the other, are timed apart. The loss and gradients that are compared are those of one and the same set of answers.
 """
 
@@ -31,7 +31,6 @@ from unveil.train.reinforce import Learnt
 from unveil.train.rollout import rollout
 from unveil.train.stream import Stream
 
-ANSWERS = 8
 KL = 0.04
 
 
@@ -39,6 +38,8 @@ KL = 0.04
 class Config(sides.Config):
     """Race GRPO steps against TRL's."""
 
+    answers: int = 8
+    """Answers that are drawn to each question."""
     tokens: int = 48
     """Tokens of an answer; a random model does not end one by itself."""
 
@@ -69,7 +70,7 @@ class Ours(sides.Ours):
                 folder,
                 batch_size=PRESETS[config.preset].pairs,
                 kinds=("open",),
-                answers=ANSWERS,
+                answers=config.answers,
                 max_new_tokens=config.tokens,
                 kl=KL,
                 mean_over="sequence",
@@ -142,11 +143,11 @@ class Theirs(sides.Theirs):
             for d in read_jsonl(folder / "dialogues.jsonl", Dialogue)
         ]
         self.data = sides.pictures(rows, folder)
-        self.size = PRESETS[config.preset].pairs
+        self.size, self.answers = PRESETS[config.preset].pairs, config.answers
         model, processor, lora = self.load(config, folder)
         options = self.arguments(config, folder)
         del options["max_length"]
-        options["per_device_train_batch_size"] = self.size * ANSWERS
+        options["per_device_train_batch_size"] = self.size * config.answers
 
         def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
             return [worth(ids) for ids in completion_ids]
@@ -156,7 +157,7 @@ class Theirs(sides.Theirs):
             reward_funcs=reward,
             args=GRPOConfig(
                 **options,
-                num_generations=ANSWERS,
+                num_generations=config.answers,
                 max_completion_length=config.tokens,
                 beta=KL,
                 loss_type="grpo",
@@ -189,7 +190,7 @@ class Theirs(sides.Theirs):
     def _batches(self) -> Iterator[Any]:
         for first in itertools.cycle(range(0, len(self.data), self.size)):
             asked = [self.data[i] for i in range(first, min(first + self.size, len(self.data)))]
-            yield [row for row in asked for _ in range(ANSWERS)]
+            yield [row for row in asked for _ in range(self.answers)]
 
     def loss(self, step: int) -> torch.Tensor:
         inputs = self.trainer._generate_and_score_completions(next(self.batches))
@@ -199,7 +200,7 @@ class Theirs(sides.Theirs):
 def same_answers(ours: Ours, theirs: Theirs, config: Config) -> None:
     """Lets both sides' first step learn from one set of answers, so that loss and gradients can be compared."""
     batch, rows = next(ours.batches)
-    drawn = rollout(ours.scorer, rows, ANSWERS, config.tokens, ours.drawing, 0)
+    drawn = rollout(ours.scorer, rows, config.answers, config.tokens, ours.drawing, 0)
     real_ours, real_theirs = ours.loss, theirs.trainer._generate_single_turn
 
     def again(step: int) -> torch.Tensor:
@@ -222,8 +223,8 @@ def same_answers(ours: Ours, theirs: Theirs, config: Config) -> None:
 def main(config: Config) -> dict[str, Any]:
     """Runs the race, prints it, and returns its figures."""
     size = PRESETS[config.preset].pairs
-    title = f"GRPO, {size} questions a step, {ANSWERS} answers of {config.tokens} tokens"
-    return sides.run(config, Ours, Theirs, title, before=same_answers, questions_a_step=size, answers=ANSWERS)
+    title = f"GRPO, {size} questions a step, {config.answers} answers of {config.tokens} tokens"
+    return sides.run(config, Ours, Theirs, title, before=same_answers, questions_a_step=size, answers=config.answers)
 
 
 if __name__ == "__main__":

@@ -217,12 +217,15 @@ def to_json(value: Any) -> Any:
 
 def to_line(value: Any) -> str:
     """A row of a JSONL file: ``to_json`` as text, made at one go."""
-    return json.dumps(value, ensure_ascii=False, default=_told) + "\n"
+    return _LINES.encode(value) + "\n"
 
 
 def _told(value: Any) -> dict[str, Any]:
     """The fields of a dataclass that do not hold their default."""
     return {name: item for name, default in _defaults(value.__class__) if (item := getattr(value, name)) != default}
+
+
+_LINES = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_told)
 
 
 @lru_cache

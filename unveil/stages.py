@@ -99,7 +99,7 @@ def _ingest(config: IngestConfig) -> None:
         summary = read_folder(config.data, config.format, config.out, config.reading)
         screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
         for reason in summary.reasons:
-            what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} images"
+            what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} files"
             screen.say(f"  {what}: {reason}")
         for note in summary.notes:
             screen.say(f"  note: {note}")

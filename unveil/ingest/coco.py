@@ -214,11 +214,11 @@ class _Reading:
         self.seen.add(place)
         width, height = (number(entry.get(name) or 0, name) for name in ("width", "height"))
         image = self.folder.open(place, (width, height) if width and height else None, "the file")
-        named, bad = findings_among(
-            self.folder, self.file, annotations, self._label, lambda item: self._placeless(item, image)
+        named = [(row, (self._label(item), row, item)) for row, item in annotations]
+        kept, bad = findings_among(
+            self.folder, self.file, named, lambda entry: entry[0], lambda entry: self._placeless(entry[2], image)
         )
-        rows = ((row, (row, annotation)) for row, annotation in named)
-        findings, wrong = parse_all(rows, lambda item: self._finding(*item, image), self.file)
+        findings, wrong = parse_all(kept, lambda entry: self._finding(*entry, image), self.file)
         bad += wrong
         yield from bad
         lost = bool(bad) or (self.orphans > 0 and not findings)
@@ -235,8 +235,8 @@ class _Reading:
         plain = isinstance(box, (list, tuple)) and no_place(box, image, self.order, self.units)
         return plain and not item.get("segmentation")
 
-    def _finding(self, row: int, item: dict[str, Any], image: Image) -> Finding:
-        label = self._label(item) or (not self.names and self.folder.options.default_label)
+    def _finding(self, name: str, row: int, item: dict[str, Any], image: Image) -> Finding:
+        label = name or (not self.names and self.folder.options.default_label)
         if not label and not self.names:
             raise AnnotationError("the file names no categories; --default-label gives its findings a name")
         if not label:

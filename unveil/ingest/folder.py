@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -184,13 +184,19 @@ class Folder:
             for path in filter(None, (image, annotation)):
                 if path in listed:
                     return listed[path]
-        for path in filter(None, (annotation, image.parent)):
-            if told := telling(self.relative(path)):
+        inside, _ = os.path.split(image)
+        for place in [inside] if annotation is None else [str(annotation), inside]:
+            if told := self._telling(place):
                 part, split = told
                 if not is_file(part):
                     self.note(f"images of the split {split}, since a folder is called {part}", self.relative(image))
                 return split
         return None
+
+    @cached_property
+    def _telling(self) -> Callable[[str], tuple[str, Split] | None]:
+        """What a path tells of the split: many images are asked about in turn, and lie in few folders."""
+        return lru_cache(lambda path: telling(self.relative(Path(path))))
 
     def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
         """An image, in the frame that its annotations count in.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Literal, TypeVar
 
@@ -38,7 +38,7 @@ def no_place(numbers: Sequence[object], image: Image, order: Order, units: Units
 def findings_among(
     folder: Folder,
     file: str,
-    entries: Iterable[tuple[int, Entry]],
+    entries: Sequence[tuple[int, Entry]],
     label: Callable[[Entry], str],
     placeless: Callable[[Entry], bool],
 ) -> tuple[list[tuple[int, Entry]], list[Rejected]]:
@@ -48,7 +48,10 @@ def findings_among(
     its own, it is rejected. The background is none either: beside findings it is noted, but an image with no other
     annotation is not known to be free of them.
     """
-    sorted_out = [(row, entry, _kind(label(entry), folder.options.negative_labels)) for row, entry in entries]
+    kinds = {name: _kind(name, folder.options.negative_labels) for name in {label(entry) for _, entry in entries}}
+    if all(kind == "finding" for kind in kinds.values()):  # as in most images
+        return list(entries), []
+    sorted_out = [(row, entry, kinds[label(entry)]) for row, entry in entries]
     for row, entry, kind in sorted_out:
         if kind == "doubtful":
             name = label(entry)

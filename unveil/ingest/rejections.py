@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from unveil import geometry
-from unveil.geometry import Box
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
 from unveil.ingest.reading import Incomplete, Options, Rejected
 from unveil.records import Finding, Record
@@ -20,8 +19,12 @@ from unveil.records import Finding, Record
 #: Reads the same folder again by other options.
 Again = Callable[[Options], Iterable[Record | Rejected | Incomplete]]
 
-#: IoU of two boxes that is hardly ever that of two lesions; and boxes of one name in an image that are compared.
-ALMOST, MOST_COMPARED = 0.8, 500
+#: IoU of two boxes that is hardly ever that of two lesions, and by which share of its size one then lies beside the
+#: other at most.
+ALMOST = 0.8
+BESIDE = 1 / ALMOST - 1
+#: Boxes of a name to the right of one that are compared with it.
+MOST_COMPARED = 50
 
 MISFIT = "a box that does not fit its image"
 
@@ -102,26 +105,17 @@ def _all_fit(items: Iterable[Record | Rejected | Incomplete]) -> bool:
 
 
 def overlapping(findings: Sequence[Finding]) -> bool:
-    """Whether a finding lies almost where another of its name does: as a rule one lesion that was marked twice."""
-    places: dict[str, list[Box]] = {}
-    for finding in findings:
-        if finding.box:
-            places.setdefault(finding.label, []).append(finding.box)
-    several = [boxes for boxes in places.values() if 1 < len(boxes) <= MOST_COMPARED]
-    return any(_alike(boxes) for boxes in several)
+    """Whether a finding lies almost where another of its name does: as a rule one lesion that was marked twice.
 
-
-def _alike(boxes: Sequence[Box]) -> bool:
-    """Whether two boxes overlap almost wholly. What they share is most of either's width and height, so their edges lie
-    close together: of the boxes from left to right, few have to be compared."""
-    ordered = sorted(boxes)
-    for i, one in enumerate(ordered):
-        most = (1 / ALMOST - 1) * (one[2] - one[0])
-        for other in itertools.islice(ordered, i + 1, None):
-            if other[0] - one[0] > most:
+    What two such boxes share is most of either's width and height, so their edges lie close together: of the boxes of a
+    name from left to right, few have to be compared.
+    """
+    ordered = sorted((finding.label, finding.box) for finding in findings if finding.box)
+    for i, (label, one) in enumerate(ordered):
+        for name, other in ordered[i + 1 : i + 1 + MOST_COMPARED]:
+            if name != label or other[0] - one[0] > BESIDE * (one[2] - one[0]):
                 break
-            dy = (1 / ALMOST - 1) * (one[3] - one[1])
-            if abs(other[1] - one[1]) <= dy and geometry.ious([one], [other])[0, 0] >= ALMOST:
+            if abs(other[1] - one[1]) <= BESIDE * (one[3] - one[1]) and geometry.ious([one], [other])[0, 0] >= ALMOST:
                 return True
     return False
 
