@@ -13,7 +13,7 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import binomtest
 
-from unveil.curate.gate import read_pixels
+from unveil.gate.burned_in import read_pixels
 from unveil.ingest.phantom import MODALITIES
 
 TEXTS = ("DOE JANE 12345", "SMITH^ANNA F", "ID 4815162", "born 1961-04-02")

@@ -26,11 +26,12 @@ from serving import Proxy, free_port, job, proxied, questions, serve
 
 from bench.families import saved
 from unveil import runs
-from unveil.curate import endpoint, gate
+from unveil.curate import endpoint
 from unveil.curate.endpoint import IN_A_ROW, Desk
 from unveil.curate.expert import BudgetSpent, Expert, ExpertError, Picture, Reply, Request, Strict, Turn
-from unveil.curate.gate import Manifest
 from unveil.experts import ExpertOptions, Local, bind
+from unveil.gate import GateError, address
+from unveil.gate.manifest import Manifest
 from unveil.records import Record, Source
 from unveil.sampling import Sampling
 from unveil.syntax import mark
@@ -367,7 +368,7 @@ SECRET = "sk-s3cret-0815"
 @pytest.fixture
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
-    monkeypatch.setattr(gate, "is_here", lambda host: False)
+    monkeypatch.setattr(address, "is_here", lambda host: False)
     monkeypatch.setattr(endpoint, "is_here", lambda host: False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
@@ -438,7 +439,7 @@ def test_what_the_gate_holds_back_reaches_nobody(far: Proxy, tmp_path: Path) -> 
     assert "not sent: its text holds" in str(found["CANARY-ID/0"].error)
     assert found["CANARY-ID/1"].error is None and far.asked == 1
     record = replace(asked[1].record, source=Source("x", licence="DUA", access="credentialed"))  # type: ignore[type-var]
-    with pytest.raises(ExpertError, match="CANARY-ID/1: x is credentialed data"):
+    with pytest.raises(GateError, match="CANARY-ID/1: x is credentialed data"):
         replies(far, tmp_path / "other", [replace(asked[1], record=record)], **FAR)
     assert far.asked == 1
 

@@ -21,11 +21,15 @@ from PIL import Image, ImageDraw, ImageFont
 from test_pixels import dicom
 
 from unveil import cli, curate, runs
-from unveil.curate import gate
 from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
 from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
-from unveil.curate.gate import Gate, Manifest, host_of, identifying, is_here, needs_reading
 from unveil.experts import ExpertOptions, bind
+from unveil.gate import GateError, burned_in
+from unveil.gate.address import host_of, is_here
+from unveil.gate.burned_in import needs_reading
+from unveil.gate.identifiers import identifying
+from unveil.gate.manifest import Manifest
+from unveil.gate.passage import Gate, Item
 from unveil.records import Record, Source
 
 OPEN = Source("drawn", licence="CC0-1.0")
@@ -70,7 +74,7 @@ def test_only_the_loopback_is_this_machine(host: str, here: bool) -> None:
 def test_another_machine_needs_permission() -> None:
     assert host_of("http://127.0.0.1:8000/v1", allow_remote=False) == "127.0.0.1:8000"
     assert host_of(FAR, allow_remote=True) == "api.example.org"
-    with pytest.raises(ExpertError, match=r"api\.example\.org is another machine.*--allow-remote"):
+    with pytest.raises(GateError, match=r"api\.example\.org is another machine.*--allow-remote"):
         host_of(FAR, allow_remote=False)
 
 
@@ -80,14 +84,14 @@ def test_another_machine_needs_permission() -> None:
      "https://example.org/v1?key=s3cret", "https://example.org/#s3cret", "file:///s3cret", "http://a b/s3cret"],
 )  # fmt: skip
 def test_an_address_that_may_hide_another_or_a_key_is_not_taken_and_not_repeated(address: str) -> None:
-    with pytest.raises(ExpertError, match="an address is") as caught:
+    with pytest.raises(GateError, match="an address is") as caught:
         host_of(address, allow_remote=True)
     assert "s3cret" not in str(caught.value) and "example" not in str(caught.value)
 
 
 def test_defaults_refuse_another_machine_and_open_no_socket(tmp_path: Path, no_socket: None) -> None:
     options = ExpertOptions(expert=FAR, expert_model="m")
-    with pytest.raises(ExpertError, match="is another machine"):
+    with pytest.raises(GateError, match="is another machine"):
         bind(options, tmp_path / "out.jsonl")
     assert not list(tmp_path.iterdir()), "nothing was asked, so nothing is left behind"
 
@@ -113,7 +117,7 @@ def test_only_open_data_with_a_licence_leaves(
         expert=FAR, expert_model="m", key_variable="SOME_KEY", allow_remote=True, pixels_reviewed=True
     )
     expert = bind(options, tmp_path / "out.jsonl")
-    with pytest.raises(ExpertError, match=f"drawn/scan-0042/q: .*{message}"):
+    with pytest.raises(GateError, match=f"drawn/scan-0042/q: .*{message}"):
         list(expert.answer([request(**known)]))
     assert not (tmp_path / "manifest.jsonl").exists()
 
@@ -186,7 +190,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def test_an_item_whose_text_names_somebody_is_set_aside_without_repeating_the_text(tmp_path: Path) -> None:
-    why = Gate(pixels_reviewed=True).why_not(request(), ["Call Dr. Weiss."], None)
+    why = Gate(pixels_reviewed=True).why_not(Item("i", record(), ("Call Dr. Weiss.",)))
     assert why == "not sent: its text holds what looks like a person's data (titled name)"
 
 
@@ -208,7 +212,7 @@ def written(path: Path, text: str, size: int = 14) -> Path:
 def test_letters_burned_into_an_image_are_found_and_marks_are_not(tmp_path: Path) -> None:
     """A name, a number; not the mark of a side, and not an image without letters."""
     found = {
-        text: gate.read_pixels(Picture(written(tmp_path / "x.png", text)).png())
+        text: burned_in.read_pixels(Picture(written(tmp_path / "x.png", text)).png())
         for text in ("DOE JANE", "ID 4815162", "L", "")
     }
     assert found == {"DOE JANE": True, "ID 4815162": True, "L": False, "": False}
@@ -216,10 +220,10 @@ def test_letters_burned_into_an_image_are_found_and_marks_are_not(tmp_path: Path
 
 @needs_tesseract
 def test_an_image_with_burned_in_text_is_set_aside_unless_somebody_has_looked(tmp_path: Path) -> None:
-    asked = request(picture=written(tmp_path / "x.png", "DOE JANE"))
-    png = Picture(tmp_path / "x.png").png()
-    assert Gate().why_not(asked, [], png) == "not sent: OCR finds text burned into its image"
-    assert Gate(pixels_reviewed=True).why_not(asked, [], png) is None
+    path = written(tmp_path / "x.png", "DOE JANE")
+    item = Item("i", record(), (), Picture(path).png(), path)
+    assert Gate().why_not(item) == "not sent: OCR finds text burned into its image"
+    assert Gate(pixels_reviewed=True).why_not(item) is None
 
 
 @pytest.mark.parametrize(
@@ -245,8 +249,8 @@ def test_without_ocr_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The program is looked for in an empty folder."""
     monkeypatch.setenv("PATH", str(tmp_path))
     picture = draw(tmp_path / "x.png", (40, 40), 0)
-    with pytest.raises(ExpertError, match=r"OCR is not installed.*--pixels-reviewed"):
-        Gate().why_not(request(picture=picture), [], Picture(picture).png())
+    with pytest.raises(GateError, match=r"OCR is not installed.*--pixels-reviewed"):
+        Gate().why_not(Item("i", record(), (), Picture(picture).png(), picture))
 
 
 # ---------------------------------------------------------------------------------------------------------- manifest
@@ -263,7 +267,7 @@ def test_pseudonyms_depend_on_the_name_and_on_the_key_alone(tmp_path: Path) -> N
     key = tmp_path / "a" / "unveil.key"
     assert key.stat().st_mode & 0o777 == 0o600
     key.write_text("not a key")
-    with pytest.raises(ExpertError, match="not a key"):
+    with pytest.raises(GateError, match="not a key"):
         Manifest(tmp_path / "a", "h", "m").pseudonym("p1")
 
 
@@ -291,7 +295,7 @@ def test_the_manifest_holds_all_that_leaves_and_no_name(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_down_is_not_sent(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").mkdir()
-    with pytest.raises(ExpertError, match=r"drawn/scan-0042/q: not sent, since .*manifest"):
+    with pytest.raises(GateError, match=r"drawn/scan-0042/q: not sent, since .*manifest"):
         Desk("m", Manifest(tmp_path, "host", "m")).letter(request())
 
 

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from bench.families import fresh, loaded
 from unveil import generating, models, rewarding, runs
-from unveil.curate.expert import ExpertError
 from unveil.encoding import Chat
+from unveil.gate import GateError
 from unveil.generating import GenerateOptions, Server
 from unveil.models import Loaded
 from unveil.records import Dialogue, Record, write_jsonl
@@ -292,15 +292,15 @@ def test_another_machine_needs_permission_a_key_and_a_licence(
     vllm: Vllm, tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused before a connection is opened; and where allowed, an image of unknown origin still does not leave."""
-    with pytest.raises(ExpertError, match="is another machine"):
+    with pytest.raises(GateError, match="is another machine"):
         server_of(vllm, tmp_path, server="https://gpu.example.org/v1")
-    with pytest.raises(ExpertError, match=r"--generate\.server: an address is"):
+    with pytest.raises(GateError, match=r"--generate\.server: an address is"):
         server_of(vllm, tmp_path, server="127.0.0.1:8000")
     far = {"server": "https://gpu.example.org/v1", "allow_remote": True}
     with pytest.raises(TrainingError, match="needs a key"):
         server_of(vllm, tmp_path, **far)
     monkeypatch.setenv("OPENAI_API_KEY", "any")
-    with pytest.raises(ExpertError, match="d0: its record is not known"):
+    with pytest.raises(GateError, match="d0: its record is not known"):
         answers(vllm, tiny, tmp_path, **far)
 
 

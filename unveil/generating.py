@@ -25,9 +25,12 @@ from unveil import files, runs, screen
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
 from unveil.curate.expert import ExpertError, Picture, Request, Turn, named
-from unveil.curate.gate import Gate, Manifest, host_of, is_here
 from unveil.encoding import Chat
 from unveil.experts import key_in
+from unveil.gate import GateError
+from unveil.gate.address import host_of, is_here
+from unveil.gate.manifest import Manifest
+from unveil.gate.passage import Gate, Item
 from unveil.records import Dialogue, Record, image_path, read_jsonl
 from unveil.replies import Reader
 from unveil.rows import Encoded
@@ -292,7 +295,8 @@ class Server:
         request = Request(dialogue.id, "answer", said, picture, record=self.records.get(dialogue.record))
         with named(request):
             png = _png(chat, picture)
-        if self.gate and (why := self.gate.why_not(request, [text for _, text in texts], png)):
+        leaving = Item(request.id, request.record, tuple(text for _, text in texts), png, picture.path)
+        if self.gate and (why := self.gate.why_not(leaving)):
             raise TrainingError(f"{dialogue.id}: {why}: leave its image out of the training split")
         messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in texts]
         image = {"type": "image_url", "image_url": {"url": data_url(png)}}
@@ -336,8 +340,8 @@ class Server:
     def _written(self, client: Any, letter: Letter, body: dict[str, Any]) -> dict[str, Any]:
         """The reply to what is entered in the manifest first."""
         try:
-            self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
-        except ExpertError as error:
+            self._manifest.write(letter.request.id, letter.request.record, json.dumps(body).encode(), letter.png)
+        except (ExpertError, GateError) as error:
             raise GenerationError(str(error)) from error
         return self._sent(client, "/chat/completions", body, letter.request.id)
 
@@ -345,7 +349,7 @@ class Server:
         """Enters what would be sent in the manifest, and ends the command."""
         for letter in letters:
             body = self._body(letter, wanted, wanted.answers, 0)
-            self._manifest.write(letter.request, json.dumps(body).encode(), letter.png)
+            self._manifest.write(letter.request.id, letter.request.record, json.dumps(body).encode(), letter.png)
         return runs.DryRun(
             f"nothing was sent: what the first {len(letters)} questions would send is in {self._manifest.path}"
         )

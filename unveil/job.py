@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unveil import experts, records, runs, screen
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.curate.expert import ExpertError
+from unveil.gate import GateError
 from unveil.ingest.reading import Options
 from unveil.profiles import ModelError
 from unveil.records import Dialogue
@@ -180,7 +181,7 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         try:
             _predict(config, out, entry, str(contest.enter(entry)))
             entered.append(entry)
-        except (records.RecordError, TrainingError, ExpertError, ModelError) as error:
+        except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
             failed[entry] = str(error)
             screen.say(f"{entry} is left out: {error}")

@@ -11,6 +11,7 @@ from unveil import experts, generating, screen
 from unveil.curate import judging
 from unveil.curate.expert import ExpertError
 from unveil.experts import ExpertOptions
+from unveil.gate import GateError
 from unveil.generating import GenerateOptions
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
@@ -109,7 +110,7 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:
             return judging.scores(expert, cases, config.dialogues)
-        except ExpertError as error:
+        except (ExpertError, GateError) as error:
             raise JudgeError(f"the judge cannot be asked: {error}") from error
 
     return judge

@@ -24,8 +24,10 @@ from PIL import Image
 
 from unveil import runs, screen
 from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
-from unveil.curate.gate import Gate, Manifest, host_of, is_here
 from unveil.curate.parsing import with_boxes
+from unveil.gate.address import host_of, is_here
+from unveil.gate.manifest import Manifest
+from unveil.gate.passage import Gate, Item
 from unveil.geometry import Box
 from unveil.records import Kind
 from unveil.sampling import seed_of
@@ -99,10 +101,12 @@ class Desk:
         size = Image.open(io.BytesIO(png)).size if png else request.record.size if request.record else _ENDLESS
         view = View(PIXELS, size, size)
         turns = _turns(request, view, png is not None)
-        if self.gate and (why := self.gate.why_not(request, [text for _, text in turns], png)):
+        image = request.picture.path if request.picture else None
+        leaving = Item(request.id, request.record, tuple(text for _, text in turns), png, image)
+        if self.gate and (why := self.gate.why_not(leaving)):
             return why
         body = json.dumps(self._body(request, turns, png, self.leave_out | leave_out)).encode()
-        self.manifest.write(request, body, png)
+        self.manifest.write(request.id, request.record, body, png)
         return Letter(body, view)
 
     def _body(

@@ -1,0 +1,84 @@
+"""The record of what left this machine, and the names under which items stand in it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import threading
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from unveil.gate import GateError
+from unveil.records import Record
+
+
+class Manifest:
+    """One line for each request, written through to the disk before the request is sent.
+
+    Items stand under pseudonyms. Whoever has ``unveil.key`` can tell which is which; it never leaves this machine.
+    """
+
+    def __init__(self, folder: Path, host: str, model: str, dry_run: bool = False):
+        self.path, self.host, self.model, self.dry_run = folder / "manifest.jsonl", host, model, dry_run
+        self._key_file = folder / "unveil.key"
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _key(self) -> bytes:
+        self._key_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _saved_key(self._key_file)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        return _saved_key(self._key_file)
+
+    def pseudonym(self, name: str) -> str:
+        """The same name under the same key gives the same pseudonym, and nobody without the key can find the name."""
+        return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()
+
+    def write(self, item: str, record: Record | None, body: bytes, png: bytes | None) -> None:
+        """Adds what is about to leave: all of the body but for the image, which stands there by its hash."""
+        sha256 = hashlib.sha256(png or b"").hexdigest()
+        line = {
+            "dry_run": self.dry_run,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": self.host,
+            "model": self.model,
+            "licence": record and record.source.licence,
+            "access": record and record.source.access,
+            "image": {"sha256": sha256, "bytes": len(png)} if png else None,
+            "body_sha256": hashlib.sha256(body).hexdigest(),
+            "body": _without_image(json.loads(body), sha256),
+        }
+        with self._lock:
+            try:
+                names = {"item": self.pseudonym(item), "record": self.pseudonym(record.id) if record else None}
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(names | line, ensure_ascii=False) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise GateError(f"{item}: not sent, since {self.path} cannot be written: {error}") from error
+
+
+def _saved_key(path: Path) -> bytes:
+    text = path.read_text().strip()
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise GateError(f"{path}: not a key for pseudonyms; delete it, and a new one is made")
+    return bytes.fromhex(text)
+
+
+def _without_image(value: Any, name: str) -> Any:
+    """The body with the image's data replaced by its hash."""
+    if isinstance(value, dict):
+        return {k: f"(PNG, sha256 {name})" if k == "url" else _without_image(v, name) for k, v in value.items()}
+    return [_without_image(v, name) for v in value] if isinstance(value, list) else value
