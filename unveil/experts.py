@@ -14,6 +14,7 @@ from unveil.curate import endpoint, parsing
 from unveil.curate.endpoint import Parameter
 from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, named
 from unveil.curate.store import Store
+from unveil.gate.passage import GateOptions, gate_options
 from unveil.records import Dialogue
 from unveil.sampling import seed_of
 from unveil.syntax import neutral
@@ -96,7 +97,7 @@ class Local(Backend):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpertOptions:
+class ExpertOptions(GateOptions):
     """Who is asked, and what that may cost."""
 
     expert: str = "rules"
@@ -110,8 +111,6 @@ class ExpertOptions:
     """endpoint: it may be another machine. Images and texts then leave this one; see --dry-run."""
     dry_run: bool = False
     """Ask nobody; write down exactly what would leave (manifest.jsonl beside the output)."""
-    pixels_reviewed: bool = False
-    """endpoint: somebody has looked at all images and none has names or numbers burned in, so they are not searched."""
     concurrency: int = 8
     """endpoint: requests under way at a time."""
     retries: int = 5
@@ -186,7 +185,7 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
         key_in(options.key_variable),
         folder,
         allow_remote=options.allow_remote,
-        pixels_reviewed=options.pixels_reviewed,
+        passage=gate_options(options),
         dry_run=options.dry_run,
         leave_out={*options.leave_out, *(() if options.structured else ("response_format",))},
         concurrency=options.concurrency,

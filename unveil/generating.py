@@ -30,7 +30,7 @@ from unveil.experts import key_in
 from unveil.gate import GateError
 from unveil.gate.address import host_of, is_here
 from unveil.gate.manifest import Manifest
-from unveil.gate.passage import Gate, Item
+from unveil.gate.passage import Gate, GateOptions, Item, gate_options
 from unveil.records import Dialogue, Record, image_path, read_jsonl
 from unveil.replies import Reader
 from unveil.rows import Encoded
@@ -45,7 +45,7 @@ AGAIN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions:
+class GenerateOptions(GateOptions):
     """Who draws the answers that are learnt from."""
 
     server: str | None = None
@@ -70,8 +70,6 @@ class GenerateOptions:
     """It may be another machine. Images and texts then leave this one; see --generate.dry-run."""
     dry_run: bool = False
     """Ask nobody; write down what would leave for the first questions (manifest.jsonl in `out`), and end."""
-    pixels_reviewed: bool = False
-    """Somebody has looked at all images and none has names or numbers burned in, so they are not searched."""
     concurrency: int = 32
     """Requests under way at a time."""
     retries: int = 5
@@ -166,7 +164,7 @@ class Server:
         self.options, self.dialogues = options, config.dialogues
         self.address, self.key = options.server, key_in(options.key_variable)
         self.host = host_of(options.server, options.allow_remote or options.dry_run, "--generate.server", "--generate.")
-        self.gate = None if is_here(self.host) else Gate(options.pixels_reviewed)
+        self.gate = None if is_here(self.host) else Gate(gate_options(options))
         if self.gate and options.server.startswith("http:"):
             screen.say(f"note: what goes to {self.host} is not encrypted; https:// would be")
         if self.gate and not (self.key or options.dry_run):
@@ -295,9 +293,11 @@ class Server:
         request = Request(dialogue.id, "answer", said, picture, record=self.records.get(dialogue.record))
         with named(request):
             png = _png(chat, picture)
-        leaving = Item(request.id, request.record, tuple(text for _, text in texts), png, picture.path)
-        if self.gate and (why := self.gate.why_not(leaving)):
-            raise TrainingError(f"{dialogue.id}: {why}: leave its image out of the training split")
+        if self.gate:
+            free = (*(text for turn in dialogue.history for text in turn), dialogue.question)  # all else is ours
+            passed = self.gate.passed(Item(request.id, request.record, free, png, picture.path))
+            if isinstance(passed, str):
+                raise TrainingError(f"{dialogue.id}: {passed}: leave its image out of the training split")
         messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in texts]
         image = {"type": "image_url", "image_url": {"url": data_url(png)}}
         messages[0]["content"] = [image, {"type": "text", "text": texts[0][1]}]

@@ -46,7 +46,19 @@ PASSING = frozenset(
 )
 #: The same of the options that say who is asked.
 PASSING_OF_ASKING = frozenset(
-    {"server", "key_variable", "allow_remote", "dry_run", "pixels_reviewed", "concurrency", "retries", "timeout"}
+    {
+        "server",
+        "key_variable",
+        "allow_remote",
+        "dry_run",
+        "names",
+        "identifiers",
+        "texts_reviewed",
+        "pixels_reviewed",
+        "concurrency",
+        "retries",
+        "timeout",
+    }
     | {"replies", "budget", "budget_tokens", "price_in", "price_out"}
 )
 PACKAGES = (

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from unveil.curate.candidates import SYSTEM, quoted, used
 from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
+from unveil.gate.said import Said, fill, joined, ours
 from unveil.geometry import match
 from unveil.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
 from unveil.syntax import MARKUP, View, mark
@@ -81,14 +82,20 @@ def diagnose(
     return [written.get(d.id, d) for d in dialogues if d.id not in todo or d.id in written]
 
 
+LINE = "{number}. {label}, {box}{place}"
+
+
 def wanted(dialogue: Dialogue, records: Mapping[str, Record]) -> bool:
     """Whether an expert is to write this dialogue's answer."""
     record = records[dialogue.record]
     return dialogue.kind == "diagnosis" and bool(record.boxed) and "test" not in (dialogue.split, record.split)
 
 
-def _listed(findings: Sequence[Finding]) -> str:
-    return quoted("\n".join(f"{i}. {f.label}, {mark(f.box)}{place(f)}" for i, f in enumerate(findings, 1) if f.box))
+def _listed(findings: Sequence[Finding]) -> Said:
+    lines = [
+        fill(LINE, number=i, label=f.label, box=mark(f.box), place=place(f)) for i, f in enumerate(findings, 1) if f.box
+    ]
+    return quoted(joined("\n", lines))
 
 
 def _first(dialogue: Dialogue, record: Record, file: Path) -> Request:
@@ -96,8 +103,8 @@ def _first(dialogue: Dialogue, record: Record, file: Path) -> Request:
     return Request(
         id=dialogue.id,
         task="write a diagnosis",
-        system=SYSTEM.replace(" Reply with a JSON object and nothing else.", ""),
-        turns=(Turn("user", DIAGNOSE.format(findings=_listed(record.boxed))),),
+        system=ours(SYSTEM.replace(" Reply with a JSON object and nothing else.", "")),
+        turns=(Turn("user", fill(DIAGNOSE, findings=_listed(record.boxed))),),
         picture=Picture(image_path(dialogue, file), boxes),
         rule=lambda: " ".join(f"{f.label}{reason(f)}{place(f)} at {mark(f.box)}." for f in record.boxed if f.box),
         record=record,
@@ -112,7 +119,7 @@ def _second(first: Request, diagnosis: str, record: Record, names: Callable[[Rec
         lines = [line.split(": ", 1)[1] for line in write_diagnosis(record.boxed).splitlines()]
         return Steps(detection=lines[0], localisation=lines[1], recognition=lines[2])
 
-    asked = Turn("user", REFLECT.format(findings=_listed(record.boxed)))
+    asked = Turn("user", fill(REFLECT, findings=_listed(record.boxed)))
     return replace(
         first,
         task="reflect",

@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
 from unveil.curate.parsing import with_boxes
 from unveil.gate.address import host_of, is_here
 from unveil.gate.manifest import Manifest
-from unveil.gate.passage import Gate, Item
+from unveil.gate.passage import Gate, GateOptions, Item
 from unveil.geometry import Box
 from unveil.records import Kind
 from unveil.sampling import seed_of
@@ -100,13 +100,17 @@ class Desk:
             png = request.picture.png() if request.picture else None
         size = Image.open(io.BytesIO(png)).size if png else request.record.size if request.record else _ENDLESS
         view = View(PIXELS, size, size)
-        turns = _turns(request, view, png is not None)
-        image = request.picture.path if request.picture else None
-        leaving = Item(request.id, request.record, tuple(text for _, text in turns), png, image)
-        if self.gate and (why := self.gate.why_not(leaving)):
-            return why
-        body = json.dumps(self._body(request, turns, png, self.leave_out | leave_out)).encode()
-        self.manifest.write(request.id, request.record, body, png)
+        done: Counter[str] = Counter()
+        if self.gate:
+            passed = self.gate.passed(_item(request, png))
+            if isinstance(passed, str):
+                return passed
+            system, *said = passed.texts
+            turns = tuple(replace(turn, text=text) for turn, text in zip(request.turns, said, strict=True))
+            request, png, done = replace(request, system=system, turns=turns), passed.png, passed.done
+        sent = _turns(request, view, png is not None)
+        body = json.dumps(self._body(request, sent, png, self.leave_out | leave_out)).encode()
+        self.manifest.write(request.id, request.record, body, png, done)
         return Letter(body, view)
 
     def _body(
@@ -132,6 +136,12 @@ class Desk:
         if "max_completion_tokens" in leave_out:
             body["max_tokens"] = drawn.max_tokens
         return {name: value for name, value in body.items() if name not in leave_out}
+
+
+def _item(request: Request, png: bytes | None) -> Item:
+    """A request as the gate sees it."""
+    image = request.picture.path if request.picture else None
+    return Item(request.id, request.record, (request.system, *(turn.text for turn in request.turns)), png, image)
 
 
 def _turns(request: Request, view: View, seen: bool) -> list[tuple[str, str]]:
@@ -380,7 +390,7 @@ def connect(
     folder: Path,
     *,
     allow_remote: bool = False,
-    pixels_reviewed: bool = False,
+    passage: GateOptions = GateOptions(),
     dry_run: bool = False,
     leave_out: Set[Parameter] = frozenset(),
     concurrency: int = 8,
@@ -389,10 +399,11 @@ def connect(
 ) -> Backend:
     """The model at an address behind its gate; ``folder`` is for the manifest. A dry run needs no permission."""
     host = host_of(address, allow_remote or dry_run)
-    gate = None if is_here(host) else Gate(pixels_reviewed)
+    manifest = Manifest(folder, host, model, dry_run)
+    gate = None if is_here(host) else Gate(passage, manifest.key)
     if gate and address.startswith("http:"):
         screen.say(f"note: what goes to {host} is not encrypted; https:// would be")
-    desk = Desk(model, Manifest(folder, host, model, dry_run), gate, frozenset(leave_out))
+    desk = Desk(model, manifest, gate, frozenset(leave_out))
     if dry_run:
         return Rehearsal(desk)
     if not key and gate:

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unveil import noise, pixels, runs
 from unveil.curate import parsing
+from unveil.gate.said import fill, ours
 from unveil.geometry import Box
 from unveil.noise import Noise
 from unveil.records import Kind, Record
@@ -132,11 +133,12 @@ class Request:
         if first.turns[-1].role == "asker":
             other = replace(first.sampling, seed=first.sampling.seed + 7919 * self.attempt)
             return replace(first, sampling=other, attempt=self.attempt + 1, first=first)
-        turns = (*first.turns, Turn("assistant", text), Turn("user", AGAIN.format(why)))
+        # both hold nothing that the one who is asked has not said
+        turns = (*first.turns, Turn("assistant", ours(text)), Turn("user", fill(AGAIN, why=ours(why))))
         return replace(first, turns=turns, attempt=self.attempt + 1, first=first)
 
 
-AGAIN = "That cannot be used: {}. Answer once more, in the form that was asked for and with nothing else."
+AGAIN = "That cannot be used: {why}. Answer once more, in the form that was asked for and with nothing else."
 
 
 @lru_cache(maxsize=4096)

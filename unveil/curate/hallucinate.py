@@ -21,6 +21,7 @@ from unveil import noise
 from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
+from unveil.gate.said import fill, joined, ours
 from unveil.noise import LesionMap
 from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling, seed_of
@@ -165,9 +166,10 @@ class _Picker:
         def rule() -> Picked:
             return _picked(self.rules, dialogue, candidates, self.seed)
 
-        listed = "\n".join(f"Candidate {i}:\n{quoted(text)}" for i, text in enumerate(candidates, 1))
+        forms = enumerate(map(quoted, candidates), 1)
+        listed = joined("\n", (fill("Candidate {number}:\n{text}", number=i, text=text) for i, text in forms))
         question, truth = quoted(dialogue.question), quoted(dialogue.answer)
-        text = PICK.format(question=question, truth=truth, candidates=listed or "There are no candidates.")
+        text = fill(PICK, question=question, truth=truth, candidates=listed or ours("There are no candidates."))
         return self.asking.judgement(dialogue, "pick a hallucination", text, schema=Picked, check=check, rule=rule)
 
 
@@ -197,7 +199,7 @@ def _correction(asking: Asking, rules: Rules, dialogue: Dialogue, answer: str) -
     return asking.judgement(
         dialogue,
         "correct",
-        CORRECT.format(**{name: quoted(text) for name, text in parts.items()}),
+        fill(CORRECT, **{name: quoted(text) for name, text in parts.items()}),
         schema=Corrected,
         check=check,
         rule=lambda: Corrected(answer=rules.corrected(dialogue, answer)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from unveil.curate.candidates import SYSTEM, quoted
 from unveil.curate.expert import Expert, Picture, Request, Turn
 from unveil.curate.relevance import Score
+from unveil.gate.said import fill
 from unveil.records import image_path
 from unveil.verdict import Case
 
@@ -39,7 +40,7 @@ def scores(expert: Expert, cases: Sequence[Case], dialogues: Path) -> list[float
 
 def _request(case: Case, name: str, dialogues: Path) -> Request:
     dialogue = case.dialogue
-    text = ASK.format(question=quoted(dialogue.question), truth=quoted(dialogue.answer), answer=quoted(case.text))
+    text = fill(ASK, question=quoted(dialogue.question), truth=quoted(dialogue.answer), answer=quoted(case.text))
     return Request(
         id=name,
         task="judge",

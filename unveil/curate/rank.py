@@ -18,6 +18,7 @@ from pydantic import Field
 from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, used
 from unveil.curate.expert import Expert, Request, Strict
 from unveil.curate.rules import Rules
+from unveil.gate.said import fill
 from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling
 from unveil.verdict import tokens
@@ -122,7 +123,7 @@ class _Comparison:
         """Best against worst by points."""
 
         def request(dialogue: Dialogue, number: int, text: str) -> Request:
-            asked = RUBRIC.format(question=quoted(dialogue.question), answer=quoted(text))
+            asked = fill(RUBRIC, question=quoted(dialogue.question), answer=quoted(text))
             return self.asking.judgement(
                 dialogue,
                 "score by rubric",
@@ -161,7 +162,7 @@ class _Comparison:
                 one, other = self.rules.conflict(dialogue, first), self.rules.conflict(dialogue, second)
                 return Better(better=0 if one == other else 1 if one < other else 2)
 
-            asked = TRUTH.format(**{name: quoted(text) for name, text in parts.items()})
+            asked = fill(TRUTH, **{name: quoted(text) for name, text in parts.items()})
             return self.asking.judgement(
                 dialogue, "compare given the truth", asked, str(order), schema=Better, rule=rule
             )

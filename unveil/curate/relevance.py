@@ -19,6 +19,7 @@ from pydantic import Field
 from unveil.curate.candidates import SYSTEM, quoted, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.rules import Rules
+from unveil.gate.said import fill
 from unveil.records import Dialogue, Pair
 
 Reading = Literal["spread", "literal", "raw"]
@@ -90,8 +91,8 @@ def scored(
 
 
 def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Request:
-    before = BEFORE.format(score=history[-1]) if history else ""
-    text = ASK.format(question=quoted(pair.question), answer=quoted(pair.rejected), before=before)
+    before = fill(BEFORE, score=history[-1]) if history else ""
+    text = fill(ASK, question=quoted(pair.question), answer=quoted(pair.rejected), before=before)
     return Request(
         id=pair.id,
         task="relevance",

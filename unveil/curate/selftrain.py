@@ -19,6 +19,7 @@ from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, 
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
+from unveil.gate.said import fill
 from unveil.records import Dialogue, Kind, Pair
 from unveil.sampling import Sampling
 from unveil.syntax import unmark
@@ -172,7 +173,7 @@ def _judged(
             worth = [10 * (1 - rules.conflict(known, text)) for text in texts] if known else None
             return Scores(first=worth[0], second=worth[1]) if worth else None
 
-        asked = JUDGE.format(**{name: quoted(text) for name, text in parts.items()})
+        asked = fill(JUDGE, **{name: quoted(text) for name, text in parts.items()})
         sampling = Sampling(how.judge_temperature)
         return asking.judgement(
             dialogue, "judge two answers", asked, str(order), schema=Scores, rule=rule, sampling=sampling

@@ -9,9 +9,11 @@ import os
 import re
 import secrets
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from unveil.gate import GateError
@@ -30,7 +32,8 @@ class Manifest:
         self._lock = threading.Lock()
 
     @cached_property
-    def _key(self) -> bytes:
+    def key(self) -> bytes:
+        """What pseudonyms and surrogates are made with; made at first need."""
         self._key_file.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -42,10 +45,18 @@ class Manifest:
 
     def pseudonym(self, name: str) -> str:
         """The same name under the same key gives the same pseudonym, and nobody without the key can find the name."""
-        return hmac.new(self._key, name.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()
 
-    def write(self, item: str, record: Record | None, body: bytes, png: bytes | None) -> None:
-        """Adds what is about to leave: all of the body but for the image, which stands there by its hash."""
+    def write(
+        self,
+        item: str,
+        record: Record | None,
+        body: bytes,
+        png: bytes | None,
+        done: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Adds what is about to leave: all of the body but for the image, which stands there by its hash; and what the
+        gate has ``done``."""
         sha256 = hashlib.sha256(png or b"").hexdigest()
         line = {
             "dry_run": self.dry_run,
@@ -55,6 +66,7 @@ class Manifest:
             "licence": record and record.source.licence,
             "access": record and record.source.access,
             "image": {"sha256": sha256, "bytes": len(png)} if png else None,
+            "gate": dict(done),
             "body_sha256": hashlib.sha256(body).hexdigest(),
             "body": _without_image(json.loads(body), sha256),
         }

@@ -1,20 +1,56 @@
-"""The gate: whether an item may leave this machine."""
+"""The gate: whether an item may leave this machine, and how.
+
+What was written here passes: our wordings, words of a closed vocabulary, boxes and numbers of ours. Free text leaves
+only where a name finder and our own rules find nobody in it (or what they find is replaced), or where a person has
+looked at it and says so. Pixels leave only where nothing is burned in that names somebody, or after a person's look.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Literal
 
-from unveil.gate import sources
-from unveil.gate.burned_in import needs_reading, read_pixels
-from unveil.gate.identifiers import identifying
+from unveil.gate import finders, reviews, sources
+from unveil.gate.burned_in import read_pixels
+from unveil.gate.finding import Found, find
+from unveil.gate.known import Known
+from unveil.gate.reviews import hash_of
+from unveil.gate.said import Part, Said, said
+from unveil.gate.surrogates import Surrogates
+from unveil.gate.vocabulary import closed
 from unveil.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOptions:
+    """What may leave this machine, and after whose look."""
+
+    names: str | None = None
+    """Finder of names in free text, without which, or a review, none leaves: FILE.py:FUNCTION (text to places (start,
+    end)), or presidio, or presidio:MODEL with a model of spaCy's that is installed."""
+    identifiers: Literal["refuse", "redact"] = "refuse"
+    """What becomes of what identifies somebody in free text or in pixels: the item is not sent, or it is replaced by a
+    stable surrogate, or painted over."""
+    texts_reviewed: Path | None = None
+    """Review of free texts by a person, as `unveil gate` writes it and the person completes it: what it lets pass
+    leaves without a search, what it keeps does not leave."""
+    pixels_reviewed: Path | None = None
+    """The same for images: those that it lets pass are not searched for burned-in letters."""
+
+
+def gate_options(options: GateOptions) -> GateOptions:
+    """The gate's own options out of a command's."""
+    return GateOptions(**{field.name: getattr(options, field.name) for field in fields(GateOptions)})
 
 
 @dataclass(frozen=True)
 class Item:
-    """What is about to leave: its id, for messages; texts as they are sent; the picture as it is sent, and its file."""
+    """What is about to leave: its id, for messages; what is said in it; the picture as it is sent, and its file."""
 
     id: str
     record: Record | None
@@ -24,30 +60,127 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """An item as it may leave, and what was done: how many parts were ours, searched, reviewed; what was replaced."""
+
+    texts: tuple[Said, ...]
+    png: bytes | None
+    done: Counter[str]
+
+
+@dataclass
 class Gate:
-    """Decides for each item whether it may leave. ``pixels_reviewed``: a person has looked at all images."""
+    """Decides for each item whether it may leave, and counts what became of all."""
 
-    pixels_reviewed: bool = False
-    _read: dict[str, bool] = field(default_factory=dict)
+    options: GateOptions = GateOptions()
+    key: bytes = b""
+    """Of the surrogates; the same key gives the same surrogate for the same name."""
+    known: Known = field(default_factory=lambda: Known.of(()))
+    done: Counter[str] = field(default_factory=Counter)
 
-    def why_not(self, item: Item) -> str | None:
-        """The reason for which this one item must not leave, None if it may.
+    def __post_init__(self) -> None:
+        chosen = self.options
+        self.names = finders.finder(chosen.names) if chosen.names else None
+        self.texts = reviews.read(chosen.texts_reviewed, "texts") if chosen.texts_reviewed else None
+        self.images = reviews.read(chosen.pixels_reviewed, "images") if chosen.pixels_reviewed else None
+        self._surrogates = Surrogates(self.key)
+        self._read: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def look_over(self, records: Iterable[Record]) -> None:
+        """Takes notice of all records of a file: by what their patients are known. Raises ``GateError`` where some of
+        them belong to a data set that must not leave."""
+        records = list(records)
+        sources.check_all(records)
+        self.known = Known.of(records)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it decides, for the manifest: no path, and no text."""
+        about = {"names": self.options.names and Path(self.options.names).name, "identifiers": self.options.identifiers}
+        return about | {"reviews": [review.about for review in (self.texts, self.images) if review]}
+
+    def passed(self, item: Item) -> Passed | str:
+        """The item as it may leave, or the reason for which it must not.
 
         Raises ``GateError`` where a whole data set must not, or where nobody can tell.
         """
         sources.check(item.id, item.record)
+        done: Counter[str] = Counter()
+        texts: list[Said] = []
         for text in item.texts:
-            if name := identifying(text, item.record):
-                return f"not sent: its text holds what looks like a person's data ({name})"
-        if item.png and not self.pixels_reviewed and self._written_on(item, item.png):
-            return "not sent: OCR finds text burned into its image"
-        return None
+            passed = self._said(said(text), item.record, done)
+            if isinstance(passed, str) and not isinstance(passed, Said):
+                return self._held(passed)
+            texts.append(passed)
+        png = self._pixels(item, done) if item.png else None
+        if isinstance(png, str):
+            return self._held(png)
+        with self._lock:
+            self.done.update(done)
+        return Passed(tuple(texts), png, done)
 
-    def _written_on(self, item: Item, png: bytes) -> bool:
-        assert item.image and item.record
-        if not needs_reading(item.image, item.record.modality):
-            return False
-        key = hashlib.sha256(png).hexdigest()
+    def _held(self, why: str) -> str:
+        with self._lock:
+            self.done[why] += 1
+        return f"not sent: {why}"
+
+    # ------------------------------------------------------------------------------------------------------------ text
+
+    def _said(self, text: Said, record: Record | None, done: Counter[str]) -> Said | str:
+        parts: list[Part] = []
+        for part in text.parts:
+            if not part.free or closed(part.text):
+                parts.append(part)
+                continue
+            passed = self._free(part.text, record, done)
+            if isinstance(passed, Part):
+                parts.append(passed)
+            else:
+                return passed
+        return Said(parts)
+
+    def _free(self, text: str, record: Record | None, done: Counter[str]) -> Part | str:
+        """Free text as it may leave, or why it must not."""
+        review = self.texts
+        if review and hash_of(text) in review.kept:
+            return "a reviewer keeps its text here"
+        if review and review.allows(hash_of(text)):
+            done["texts reviewed"] += 1
+            return Part(text, free=True)
+        if self.names is None:
+            return FREE
+        done["texts searched"] += 1
+        found = self.found(text, record)
+        if not found:
+            return Part(text, free=True)
+        if self.options.identifiers == "refuse":
+            return f"its text holds what looks like a person's data ({', '.join(sorted({f.kind for f in found}))})"
+        done.update(f"replaced: {one.kind}" for one in found)
+        return Part(self._surrogates.redact(text, found), free=True)
+
+    def found(self, text: str, record: Record | None) -> list[Found]:
+        """What identifies somebody in free text: by our rules, by what records are known by, by the name finder."""
+        return find(text, self.known, record, self.names)
+
+    # ---------------------------------------------------------------------------------------------------------- pixels
+
+    def _pixels(self, item: Item, done: Counter[str]) -> bytes | str:
+        assert item.png is not None
+        if self.images and item.image:
+            name = hashlib.sha256(item.image.read_bytes()).hexdigest()
+            if name in self.images.kept:
+                return "a reviewer keeps its image here"
+            if self.images.allows(name):
+                done["images reviewed"] += 1
+                return item.png
+        key = hashlib.sha256(item.png).hexdigest()
         if key not in self._read:  # several questions are asked about one image
-            self._read[key] = read_pixels(png)
-        return self._read[key]
+            self._read[key] = read_pixels(item.png)
+        if self._read[key]:
+            return "OCR finds text burned into its image"
+        done["images searched"] += 1
+        return item.png
+
+
+FREE = "free text, in which nobody has looked for names: --names or --texts-reviewed, see docs/experts.md"
