@@ -17,6 +17,7 @@ from typing import Any, Literal
 from unveil import runs
 from unveil.gate import GateError
 from unveil.records import RecordError, each_line, write_jsonl
+from unveil.wording import clean
 
 What = Literal["texts", "images"]
 DECISIONS = ("send", "keep", "")
@@ -93,8 +94,8 @@ def _item(where: str, item: Any, what: What) -> tuple[str, str]:
 
 
 def hash_of(text: str) -> str:
-    """A text's name in a review."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    """A text's name in a review: of what is left when control tokens and the width of its spaces are taken away."""
+    return hashlib.sha256(" ".join(clean(text).split()).encode()).hexdigest()
 
 
 def write(path: Path, what: What, items: Iterable[dict[str, Any]]) -> int:
