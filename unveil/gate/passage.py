@@ -59,6 +59,19 @@ class Item:
     image: Path | None = None
 
 
+Decision = Literal["leaves", "replaced", "held", "kept by a reviewer", "let pass by a reviewer"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What becomes of a text: why it is held, or as what it leaves; and what was found in it."""
+
+    decision: Decision
+    why: str
+    leaves_as: str = ""
+    found: tuple[Found, ...] = ()
+
+
 @dataclass(frozen=True)
 class Passed:
     """An item as it may leave, and what was done: how many parts were ours, searched, reviewed; what was replaced."""
@@ -87,11 +100,8 @@ class Gate:
         self._read: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def look_over(self, records: Iterable[Record]) -> None:
-        """Takes notice of all records of a file: by what their patients are known. Raises ``GateError`` where some of
-        them belong to a data set that must not leave."""
-        records = list(records)
-        sources.check_all(records)
+    def notice(self, records: Iterable[Record]) -> None:
+        """Takes notice of all records of a file: by what their patients are known, texts are searched."""
         self.known = Known.of(records)
 
     @property
@@ -142,22 +152,29 @@ class Gate:
 
     def _free(self, text: str, record: Record | None, done: Counter[str]) -> Part | str:
         """Free text as it may leave, or why it must not."""
-        review = self.texts
-        if review and hash_of(text) in review.kept:
-            return "a reviewer keeps its text here"
-        if review and review.allows(hash_of(text)):
-            done["texts reviewed"] += 1
-            return Part(text, free=True)
+        judged = self.decide(text, record)
+        if judged.decision in ("held", "kept by a reviewer"):
+            return judged.why
+        done["texts reviewed" if judged.decision == "let pass by a reviewer" else "texts searched"] += 1
+        done.update(f"replaced: {one.kind}" for one in judged.found if judged.decision == "replaced")
+        return Part(judged.leaves_as, free=True)
+
+    def decide(self, text: str, record: Record | None) -> Judged:
+        """What becomes of a free text."""
+        name = hash_of(text)
+        if self.texts and name in self.texts.kept:
+            return Judged("kept by a reviewer", "a reviewer keeps its text here")
+        if self.texts and self.texts.allows(name):
+            return Judged("let pass by a reviewer", "", text)
         if self.names is None:
-            return FREE
-        done["texts searched"] += 1
-        found = self.found(text, record)
+            return Judged("held", FREE)
+        found = tuple(self.found(text, record))
         if not found:
-            return Part(text, free=True)
-        if self.options.identifiers == "refuse":
-            return f"its text holds what looks like a person's data ({', '.join(sorted({f.kind for f in found}))})"
-        done.update(f"replaced: {one.kind}" for one in found)
-        return Part(self._surrogates.redact(text, found), free=True)
+            return Judged("leaves", "", text)
+        if self.options.identifiers == "redact":
+            return Judged("replaced", "", self._surrogates.redact(text, found), found)
+        kinds = ", ".join(sorted({one.kind for one in found}))
+        return Judged("held", f"its text holds what looks like a person's data ({kinds})", "", found)
 
     def found(self, text: str, record: Record | None) -> list[Found]:
         """What identifies somebody in free text: by our rules, by what records are known by, by the name finder."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
@@ -17,12 +17,11 @@ from unveil import __version__, files as disk, pixels, runs, screen
 from unveil.gate import material, reviews, sources
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
-from unveil.gate.passage import Gate, GateOptions, gate_options
+from unveil.gate.passage import Decision, Gate, GateOptions, gate_options
 from unveil.gate.reviews import hash_of
 from unveil.records import Record, read_jsonl
 from unveil.screen import progress
 
-Decision = Literal["leaves", "replaced", "held", "kept by a reviewer", "let pass by a reviewer"]
 PAGE, TEXTS, IMAGES = "gate.html", "texts.jsonl", "images.jsonl"
 
 
@@ -89,9 +88,10 @@ def _text(gate: Gate, text: FreeText) -> Tried:
     """What becomes of a free text; it is searched here even where a review or the lack of a finder decides."""
     found = gate.found(text.text, text.record)
     kinds = tuple(sorted({f"{one.kind} ({one.rule})" for one in found}))
-    decision, why, leaves_as = gate.decide(text.text, text.record)
+    judged = gate.decide(text.text, text.record)
     pieces = tuple(_pieces(text.text, found))
-    return Tried(hash_of(text.text), text.where, decision, why, kinds, pieces, leaves_as, text.count)
+    leaves_as = judged.leaves_as if judged.decision == "replaced" else ""
+    return Tried(hash_of(text.text), text.where, judged.decision, judged.why, kinds, pieces, leaves_as, text.count)
 
 
 def _pieces(text: str, found: Sequence[Found]) -> Iterator[tuple[str, str]]:
@@ -132,7 +132,7 @@ def _tell(texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str
         screen.say(f"{len(tried)} {what}{': ' if said else ''}{said}")
     kinds = Counter(kind for one in texts for _, kind in one.pieces if kind)
     if kinds:
-        screen.table(["found in texts", "places"], [[kind, str(count)] for kind, count in kinds.most_common()])
+        screen.table("found in texts", ["kind", "places"], [[kind, str(count)] for kind, count in kinds.most_common()])
 
 
 def _page(
