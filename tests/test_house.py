@@ -57,7 +57,7 @@ ALLOWED = {
     "encoding": {"rows"},
     "rows": set(),
     "processes": set(),
-    "experts": {"curate", "models", "encoding"},
+    "experts": {"gate", "curate", "models", "encoding"},
     "replies": {"train", "encoding"},
     "generating": {"gate", "replies", "experts", "curate", "train", "encoding", "rows"},
     "stages": {"ingest", "curate", "evaluate", "experts"},
@@ -69,7 +69,7 @@ ALLOWED = {
     "study": {"contest", "study_tables", "evaluate"},
     "study_tables": set(),
     "job": {"gate", "contest", "experts", "resolution", "stages", "ingest", "curate", "train", "evaluate"},
-    "cli": {"rewarding", "stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
+    "cli": {"gate", "rewarding", "stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
     "__main__": {"cli"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

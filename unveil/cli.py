@@ -72,6 +72,18 @@ def looks_command(config: Any) -> None:
     screen.say(f"maps: {looks.main(config)}")
 
 
+def gate_command(config: Any) -> bool:
+    from unveil.gate import trial
+
+    return trial.main(config)
+
+
+def _gate_config() -> type:
+    from unveil.gate.trial import GateConfig
+
+    return GateConfig
+
+
 def _ask_config() -> type:
     from unveil.evaluate.ask import AskConfig
 
@@ -150,6 +162,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "curate noise": Command(
         lambda: pairing.NoiseConfig, pairing.curate_noise, "pairs in which noise hides the lesion from the worse side"
+    ),
+    "gate": Command(
+        _gate_config,
+        gate_command,
+        "try on a file what may leave this machine; nothing is sent, a page tells",
     ),
     "audit": Command(
         lambda: auditing.AuditConfig,

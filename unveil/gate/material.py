@@ -45,7 +45,7 @@ class Material:
 
 
 #: How a line of a file is told for what it is: by a field that only such lines have.
-KINDS: tuple[tuple[str, type], ...] = (("chosen", Pair), ("syntax", Prediction), ("question", Dialogue), ("width", Record))
+KINDS = {"chosen": Pair, "syntax": Prediction, "question": Dialogue, "width": Record}
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom", ".ima")
 
 
@@ -85,7 +85,7 @@ def _rows(file: Path, found: Material) -> None:
 
 
 def _row(value: Any, row: int) -> Any:
-    kind = next((kind for name, kind in KINDS if isinstance(value, dict) and name in value), None)
+    kind = next((kind for name, kind in KINDS.items() if isinstance(value, dict) and name in value), None)
     if kind is None:
         raise GateError("neither a record nor a dialogue, a pair or a prediction")
     return from_json(kind, value)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from unveil import runs
 from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import read_pixels
 from unveil.gate.finding import Found, find
@@ -191,13 +192,18 @@ class Gate:
             if self.images.allows(name):
                 done["images reviewed"] += 1
                 return item.png
-        key = hashlib.sha256(item.png).hexdigest()
-        if key not in self._read:  # several questions are asked about one image
-            self._read[key] = read_pixels(item.png)
-        if self._read[key]:
+        judged = self._look(item.png)
+        if judged:
             return "OCR finds text burned into its image"
         done["images searched"] += 1
         return item.png
+
+    def _look(self, png: bytes) -> Any:
+        """What stands in an image; several questions are asked about one."""
+        key = hashlib.sha256(png).hexdigest()
+        if key not in self._read:
+            self._read[key] = read_pixels(png)
+        return self._read[key]
 
 
 FREE = "free text, in which nobody has looked for names: --names or --texts-reviewed, see docs/experts.md"

@@ -1,4 +1,4 @@
-"""The command that tries the gate without sending anything: what would leave, what not, what replaced, by which rule."""
+"""The command that tries the gate and sends nothing: what would leave, what not, what is replaced, by which rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
-from unveil import __version__, files as disk, pixels, runs, screen
+from unveil import __version__, pixels, runs, screen
+from unveil import files as disk
 from unveil.gate import material, reviews, sources
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
@@ -30,7 +31,7 @@ class GateConfig(GateOptions):
     """Try on a file what may leave this machine. Nothing is sent; a page tells, and lists for a review are written."""
 
     file: Positional[Path]
-    """Records, dialogues, pairs or predictions (JSONL), a text file (a text a line), an image, or a folder of images."""
+    """Records, dialogues, pairs or predictions (JSONL), a text file (a text a line), an image or a folder of images."""
     records: Path | None = None
     """records.jsonl to which dialogues, pairs or predictions belong: by its patients' ids texts are searched."""
     images: bool = True
