@@ -1,0 +1,78 @@
+"""Where a text identifies somebody: by rules, by what records are known by, by a name finder of the user's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from unveil.gate.known import Known
+from unveil.gate.plain import Plain, hidden, plain
+from unveil.gate.rules import RULES
+from unveil.gate.words import harmless
+from unveil.records import Record
+
+#: A name finder: a text's names as from, to, and perhaps of which kind.
+NameFinder = Callable[[str], Iterable[tuple[int, int] | tuple[int, int, str]]]
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """A place in the original text, what it is (HIPAA's kind) and which rule found it. The text itself is not repeated."""
+
+    start: int
+    end: int
+    kind: str
+    rule: str
+
+
+def find(
+    text: str, known: Known | None = None, record: Record | None = None, names: NameFinder | None = None
+) -> list[Found]:
+    """All places of a text that identify somebody, from left to right, those that overlap as one.
+
+    ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names`` raises, and
+    ``ValueError`` where that tells a place outside the text.
+    """
+    searched = plain(text)
+    found = [
+        Found(*searched.span(start, end), kind, rule) for start, end, kind, rule in _in_plain(searched, known, record)
+    ]
+    for start, end, inside in hidden(searched):
+        if inner := next(_in_plain(plain(inside), known, record), None):
+            found.append(Found(*searched.span(start, end), inner[2], f"{inner[3]}, encoded"))
+    return _merged([*found, *_named(text, names)])
+
+
+def _in_plain(searched: Plain, known: Known | None, record: Record | None) -> Iterator[tuple[int, int, str, str]]:
+    small = searched.text.lower()
+    if len(small) != len(searched.text):  # a letter whose small form is two: cues are looked for all the same
+        small = searched.text.casefold()
+    for rule in RULES:
+        for start, end in rule.find(searched.text, small):
+            yield start, end, rule.kind, rule.name
+    known = known or (Known.of([record]) if record else None)
+    if known:
+        yield from known.find(searched, record)
+
+
+def _named(text: str, names: NameFinder | None) -> Iterator[Found]:
+    """What the user's finder tells, but for eponyms and words of medicine."""
+    for start, end, *kind in names(text) if names else ():
+        if not 0 <= start <= end <= len(text):
+            raise ValueError(f"the name finder tells a place from {start} to {end} in a text of {len(text)} characters")
+        words = re.findall(r"[^\W\d_]{2,}(?:['’-][^\W\d_]+)*", plain(text[start:end]).text)
+        if start < end and not (words and all(map(harmless, words))):
+            yield Found(start, end, str(kind[0]) if kind else "name", "name finder")
+
+
+def _merged(found: list[Found]) -> list[Found]:
+    """Overlapping places as one, which is called what the first and longest of them is."""
+    merged: list[Found] = []
+    for place in sorted(found, key=lambda place: (place.start, -place.end)):
+        if merged and place.start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Found(last.start, max(last.end, place.end), last.kind, last.rule)
+        else:
+            merged.append(place)
+    return merged

@@ -1,0 +1,282 @@
+"""Names in Latin letters, by their form: a title, a label, a signature, initials, an order, or a common name as a cue.
+
+No list holds all names. Whoever has free text gives ``finding.find`` a name finder as well. Authors ("Smith et al."), and
+names that are a disease's, a sign's or a score's by the word behind them, pass.
+"""
+
+from __future__ import annotations
+
+import re
+
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled
+from unveil.gate.words import first_name, harmless, ordinary, surname
+
+_PARTICLE = r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|av)\s){0,3}"
+_WORD = r"(?:[dDlL]')?[A-Z][\w'-]*"
+_FULL = rf"(?:[A-Z]\.[\s-]?){{0,3}}{_PARTICLE}(?:[a-z]{{1,2}}[-'])?{_WORD}(?:[\s]{_PARTICLE}(?:al-|el-)?{_WORD}\.?){{0,3}}"
+_APART = re.compile(r"[^\s,]+")
+
+#: What an eponym is of: behind a name these make it one.
+_OF = frozenset(
+    """disease diseases syndrome syndromes sign signs fracture fractures score scores scoring scale classification criteria criterion
+    grade grading stage staging type system test tests testing maneuver manoeuvre view views projection method technique procedure
+    operation approach incision splint bandage dressing brace frame nail screw plate pin wire catheter tube drain filter stent
+    clip cyst cysts node nodes nodule nodules tumor tumour tumors tumours lymphoma sarcoma carcinoma palsy paralysis chorea ataxia
+    dementia anemia anaemia thyroiditis struma goiter gland glands duct ducts ligament ligaments fascia space pouch fossa angle
+    line lines body bodies cell cells fiber fibres layer membrane reflex phenomenon law index ratio equation formula unit units
+    number level point triangle area zone plexus ganglion nerve canal foramen tubercle lesion lesions defect deformity contracture
+    dystrophy atrophy malformation anomaly tetralogy complex triad pentad gangrene ulcer hernia diverticulum effect scan
+    esophagus oesophagus loop valve ring sphincter crisis exophthalmos ophthalmopathy orbitopathy stain staining medium agar block
+    transform filter algorithm model distribution coefficient correlation regression correction plot kernel loss attention network
+    protocol trial study guideline guidelines consensus society hospital clinic needle forceps retractor speculum prosthesis implant
+    arthroplasty osteotomy repair shunt position impaction impingement encephalopathy arthropathy neuropathy nephropathy
+    coil coils sampling tree field noise interval prior statistic loops process processes spots patches plaques crystals rods hips
+    knee foot hand nails cord blue red green solution fluid water bath tank balloon murmur pulse respiration breathing rhythm fever
+    nail-bed disorder poisoning toxicity focus foci aneurysm aneurysms vein artery muscle sinus cartilage exercise stretch""".split()
+)
+
+
+def _eponym(found: re.Match[str], end: int) -> bool:
+    """Whether what stands behind a name makes it an eponym or an author."""
+    behind = found.string[end : end + 40].lower()
+    if re.match(r"\s?(?:et\s?al|and (?:colleagues|co-?workers)|\(\d{4}|-(?!\s))", behind):
+        return True
+    return any(word.strip("'s") in _OF or word in _OF for word in re.findall(r"[a-z][a-z'-]+", behind.split(".")[0])[:2])
+
+
+def _who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:
+    """The words of a place with their places, without initials and particles."""
+    parts = ((part[0], part.start(), part.end()) for part in _APART.finditer(found.string, start, end))
+    return [part for part in parts if part[0][0].isupper() and len(part[0].rstrip(".")) > 1]
+
+
+def _named(found: re.Match[str]) -> Span | None:
+    """A title's or a label's name, up to the first word that is ordinary."""
+    start, end = found.span("who")
+    parts = _who(found, start, end)
+    if not parts or ordinary(parts[0][0]):
+        return None
+    for n, (word, at, _) in enumerate(parts):
+        if n and ordinary(word) and not first_name(word) and not surname(word):
+            end = parts[n - 1][2] if at > parts[n - 1][2] else end
+            break
+    return None if _eponym(found, end) and not found["who"].count(" ") == 1 else (start, end)
+
+
+def _known(found: re.Match[str]) -> Span | None:
+    """As ``_named``, where the first word is a common name."""
+    parts = re.findall(r"[^\s.,]{2,}", found["who"])
+    known = bool(parts) and (first_name(parts[0]) or surname(parts[0])) and not ordinary(parts[0])
+    return found.span("who") if known and not _eponym(found, found.end()) else None
+
+
+def _shouted(found: re.Match[str]) -> Span | None:
+    """A name behind MR, DR, MS, which are also examinations and diseases: a common one, or capitals behind the stop."""
+    word = re.findall(r"[^\s.,]{2,}", found["who"])[:1]
+    if not word or ordinary(word[0]):
+        return None
+    if first_name(word[0]) or surname(word[0]):
+        return found.span("who")
+    return found.span("who") if found["stop"] and word[0].isupper() and len(word[0]) > 3 and not harmless(word[0]) else None
+
+
+def _after_label(found: re.Match[str]) -> Span | None:
+    """What stands behind "patient" or a verb: no eponym, and not one ordinary word."""
+    parts = _who(found, *found.span("who"))
+    alone = len(parts) == 1
+    if parts and harmless(parts[0][0]) and (alone or not (first_name(parts[0][0]) or surname(parts[1][0]))):
+        return None
+    return _named(found)
+
+
+# ----------------------------------------------------------------------------------------------------------- titles
+
+_TITLES = """Mr Mrs Ms Miss Mx Dr Drs Dra Prof Professor Doctor Mister Sir Madam Rev Reverend Capt Sgt Lt Hon Nurse Sister Matron
+Herr Herrn Frau Hr Fr Fraulein Mme Mlle Mmes Monsieur Madame Mademoiselle Pr Docteur Professeur Sr Sra Srta Senor Senora Senorita
+Dona Doctora Doctor Sig Signor Signora Signore Signorina Dott Dottor Dottore Dottoressa Professoressa Doutor Doutora Senhor Senhora
+Dhr Mevr Mw Meneer Mevrouw Shri Smt Shrimati Kumari Hj Haji Datuk Puan Encik Bapak Ibu Pani Oberarzt Oberarztin Chefarzt
+Chefarztin Assistenzarzt Primararzt"""
+_TITLED = rf"""(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|Sig\.(?:ra|na)|Dott\.ssa|Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|Dr|Prof|dent|Priv|Doz|habil|phil|h\.c)\.?){{0,3}}\s{{0,2}}(?P<who>(?:(?<=\.)|(?<=\s)){_FULL})"""
+_UPPER = r"(?<![\w-])(?<!\d\s)(?:MRS|MISS|PROF|DOCTOR|HERR|FRAU|MME|MLLE|SRA|SRTA|SENORA|SIGNORA|DRA|MADAME|MONSIEUR)\b\.?\s{0,2}(?P<who>[A-Z][\w'-]+(?:\s[A-Z][\w'.-]*){0,3})"
+_UPPER_OTHER = r"(?<![\w-])(?<!\d\s)(?:MR|MS|DR|SR|FR|HR|M|PR)\b(?P<stop>\.?)\s{0,2}(?P<who>(?:(?:[A-Z]\.?\s){0,2})[A-Z][\w'-]+(?:\s[A-Z][\w'.-]*){0,3})"
+_LOWER = r"(?<![\w-])(?:mr|mrs|ms|miss|mister|dr|doctor|prof|professor|herr|frau|hr|fr|mme|mlle|monsieur|madame|sr|sra|srta|senor|senora|sig|signora|dott|dona|dra|dhr|mevr)\b\.?\s{0,2}(?P<who>(?:[a-z]\.?\s)?[a-z'-]{3,}(?:\s[a-z'-]{3,})?)"
+_MRS = r"(?<![\w-])(?:mrs|mr\.|dr\.|prof\.)\s{1,2}(?P<who>[a-z'-]{4,})(?=\s(?:is|was|has|had|will|for|on|at|by|from|to|who|called|asked|said|reviewed|agreed|and|presented)\b|[.,;)]|'s|$)"
+
+# ----------------------------------------------------------------------------------------------------------- labels
+
+_SIGNED = """signed_by electronically_signed_by e-signed_by esigned_by digitally_signed_by dictated_by transcribed_by reported_by read_by
+interpreted_by verified_by approved_by reviewed_by finalized_by finalised_by authenticated_by attested_by authored_by prepared_by
+entered_by typed_by scanned_by performed_by ordered_by requested_by referred_by supervised_by co-signed_by cosigned_by
+countersigned_by checked_by written_by examined_by completed_by released_by validated_by seen_by operated_by assisted_by discussed_with
+d/w spoken_to spoke_with spoke_to communicated_to notified informed paged telephoned conveyed_to relayed_to attn attn. attention
+cc c/o dear regards sincerely on_behalf_of care_of under_the_care_of thank_you thanks referrer referred_to results_to copy_to
+reported_to phoned_to given_to told befundet_von befund_von unterzeichnet_von unterschrieben_von gez gez. diktiert_von erstellt_von freigegeben_von
+visum validiert_von signe_par signe dicte_par valide_par redige_par interprete_par lu_par firmado_por firmado informado_por dictado_por
+validado_por realizado_por revisado_por firmato_da firmato refertato_da dettato_da eseguito_da validato_da assinado_por assinado
+laudado_por ditado_por realizado_por liberado_por digitado_por ondertekend_door beoordeeld_door verslagen_door"""
+_ROLES = """author radiologist reporting_radiologist attending attending_physician technologist technician radiographer sonographer
+consultant surgeon physician referring_physician referring_doctor ordering_physician ordering_provider provider primary_care_physician pcp
+gp general_practitioner resident fellow registrar nurse nurse_practitioner midwife physiotherapist therapist pathologist cardiologist
+oncologist neurologist anesthesiologist anaesthetist operator observer reader reviewer approver transcriptionist dictator signature
+sign-off clinician doctor requester referrer contact emergency_contact next_of_kin nok guardian informant witness interpreter coordinator
+arzt arztin befunder befundender_arzt uberweiser zuweiser einweiser hausarzt oberarzt chefarzt mtra unterschrift medecin radiologue
+medecin_traitant prescripteur operateur medico medica radiologo radiologa firmante medico_solicitante medico_refertante tecnico medico_curante
+medico_responsavel medico_solicitante radioloog arts huisarts aanvrager"""
+_NAMED = """patient_name patient's_name name_of_patient pt_name full_name first_name last_name surname family_name given_name
+given_names forename forenames middle_name maiden_name née nee mother's_name father's_name name_of_the_patient patient_names nachname vorname
+familienname name_des_patienten patientenname geburtsname nom_du_patient nom_de_famille nom prenom nombre_del_paciente nombre_y_apellidos
+nombre apellido apellidos nome_del_paziente nome_do_paciente nome cognome sobrenome nome_completo naam achternaam voornaam ad_soyad
+imie nazwisko patientname"""
+_PEOPLE = """patient pt pat client resident subject mother father daughter son wife husband brother sister partner spouse carer caregiver
+aunt uncle niece nephew cousin grandmother grandfather friend neighbour neighbor parent parents named called patientin
+patiente paciente paziente madre padre hijo hija esposa esposo figlia figlio mere pere fils fille epoux epouse mutter vater tochter sohn
+ehefrau ehemann moglie marito mae pai filho filha patienten"""
+
+_SIGNATURE = rf"(?<!\w)(?i:{alternatives(_SIGNED)})(?!\w)[\s:,.-]{{1,4}}(?:(?i:dr|prof|mr|mrs|ms|the|by)\b\.?\s)?(?P<who>{_FULL})"
+_INITIALS = rf"(?<!\w)(?i:{alternatives(' '.join(w for w in _SIGNED.split() if w.endswith(('_by', '_von', '_par', '_por', '_da', 'gez'))))})\s?:?\s?(?P<who>[A-Z]\.?\s?[A-Z]\.?(?:\s?[A-Z]\.?)?)(?![\w])"
+_ROLE = rf"(?<!\w)(?i:{alternatives(_ROLES)})(?!\w)(?:\s?[:=,-]|\s(?:is|was|name))?\s{{0,3}}(?P<who>{_FULL})"
+_NAME = rf"(?<!\w)(?i:{alternatives(_NAMED)})(?!\w)(?:\s?\([^()\n]{{1,12}}\))?\s?(?:[:=,-]|\s(?:is|was|of)\s|\s(?=[A-Z]))\s{{0,3}}(?P<who>[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
+_LABEL = rf"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{{0,3}}(?P<who>(?:[A-Za-z]\.\s?)?[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
+_PERSON = rf"(?<![\w-])(?i:{alternatives(_PEOPLE)})(?!\w)\s?(?:[:=,(]|is|was)?\s{{0,3}}(?P<who>{_FULL})"
+_SAYS = r"(?:I am|I'm|my name is|name is|this is|ich heisse|mein name ist|je m'appelle|me llamo|mi chiamo|meu nome e)"
+_SAID = rf"(?<!\w)(?i:{_SAYS})\s(?P<who>[A-Za-z][\w'-]+(?:\s[A-Za-z][\w'-]+)?)"
+
+
+def _label_value(found: re.Match[str]) -> Span | None:
+    """What stands behind a word for names, if it is not one of "unknown", "of the finding" or a lower-case finding."""
+    start, end = found.span("who")
+    parts = list(re.finditer(r"[^\s,.]{2,}", found["who"]))
+    if not parts or ordinary(parts[0][0]):
+        return None
+    sure = parts[0][0][0].isupper() or first_name(parts[0][0]) or surname(parts[0][0])
+    for part in parts[1:]:
+        if ordinary(part[0]) and not first_name(part[0]):
+            end = start + part.start()
+            break
+    return (start, end) if sure else None
+
+
+# ------------------------------------------------------------------------------------------------------------- forms
+
+_SUFFIXES = r"(?:MD|M\.D\.|PhD|Ph\.D\.|FRCR|FRCS|FRCP|FRCPC|FACR|FACS|FACC|FSIR|MBBS|MBChB|MRCP|MRCS|FFR|FRANZCR|DABR|DNB|DMRD|DM|MSc|RDMS|ARRT|RT\(R\)|CRNP|ARNP|APRN|NP|NP-C|PA-C|RN|BSN|DO|DPM|DDS|DMD|Esq|Jr|Sr|CRT|PharmD|FRACS|DMSc)"
+_SUFFIXED = rf"(?<![\w-])(?P<who>{_WORD}(?:\s(?:[A-Z]\.?\s){{0,2}}{_PARTICLE}{_WORD}){{0,2}})(?:,\s?|\s)(?:{_SUFFIXES})(?![\w-])"
+_CARET = r"(?<![\w^])(?:[A-Za-z][\w' -]{0,30}[A-Za-z]|[A-Za-z]{2,})\^{1,2}[A-Za-z][\w' .-]{0,40}(?:\^[\w .]{0,20}){0,3}"
+_REVERSED = rf"(?<![\w^-])(?P<last>{_PARTICLE}{_WORD}),\s{{0,2}}(?P<first>{_WORD})(?:\s[A-Z][\w.]*)?(?![\w^-])"
+_TWO_INITIALS = rf"(?<![\w.])(?:[A-Z]\.\s?-?){{2,3}}(?P<who>{_PARTICLE}{_WORD})"
+_INITIAL = rf"(?<![\w.])[A-Z]\.?\s{{0,2}}(?P<who>{_PARTICLE}{_WORD})"
+_LAST_INITIAL = rf"(?<![\w-])(?P<who>{_WORD}),?\s(?:[A-Z]\.\s?){{1,3}}(?!\w)|(?<![\w-])(?P<last>{_WORD})\s[A-Z]{{1,2}}(?=[\s,;.)]|$)"
+_GROUPS = re.compile(r"(?:type|grade|vitamin|hepatitis|stage|class|stanford|panel|figure|fig|group|category|zone|level|part|option|arm|image|series|label|influenza|child-pugh|ajcc|debakey|appendix|phase|score|dukes|box|table|step|point|line|lobe|segment|birads|reader|section|choice|answer|variant|factor|protein|strain|plan|region|area|side|site|lesion|mass|nodule|cohort|protocol|sequence|study|case|patient|of|and|or)\s?$")  # fmt: skip
+_RUN = r"(?<![\w^-])[A-Z][\w'-]+(?:\s(?:[A-Z]\.?\s){0,2}(?:(?:van|von|der|den|de|del|di|da|dos|du|la|le|bin|bint|ibn|al|el|ten|ter)\s){0,3}(?:al-|el-|d'|l')?[A-Z][\w'-]+)++"
+_SINGLE = r"(?<![\w^/-])(?<!\d\s)[A-Z][\w']{3,}+(?:-[A-Z]\w+)?+(?![\w^/]|-\w)"
+_SMALL_PAIR = r"(?<![\w^/-])(?P<first>[a-z'-]{3,}+)(?=,?\s(?P<last>[a-z'-]{3,}+))"
+
+
+def _suffixed(found: re.Match[str]) -> Span | None:
+    parts = _who(found, *found.span("who"))
+    return found.span("who") if parts and not all(harmless(word) for word, _, _ in parts) and not ordinary(parts[-1][0]) else None
+
+
+def _caret(found: re.Match[str]) -> Span | None:
+    return None if re.fullmatch(r"(?:cm|mm|log|exp|ml|nm|um|km)\^.*", found[0]) else found.span()
+
+
+def _last_first(found: re.Match[str]) -> Span | None:
+    """"Smith, John": one of both is a common name in its place, and none is an ordinary word."""
+    last, first = found["last"], found["first"]
+    if ordinary(last) or ordinary(first):
+        return None
+    sure = surname(last) and (first_name(first) or not harmless(last)) or first_name(first) and not harmless(first)
+    return found.span() if sure and not _eponym(found, found.end()) else None
+
+
+def _initials_last(found: re.Match[str]) -> Span | None:
+    """"J. R. Weiss": any name, unless it is a word that stands behind an abbreviation."""
+    return None if ordinary(found["who"].split()[-1]) or _eponym(found, found.end()) else found.span()
+
+
+def _initial_last(found: re.Match[str]) -> Span | None:
+    """"J. Smith", "J Smith": a common surname, or any name that somebody is called by; not "type A. Normal"."""
+    word = found["who"].split()[-1]
+    if ordinary(word) or len(word) < 3 or _eponym(found, found.end()) or _GROUPS.search(before(found, 20)):
+        return None
+    if surname(word) and (not harmless(word) or found[0][1] == "."):
+        return found.span()
+    told = re.search(r"(?:\bby|\bwith|\bto|\bfrom|\bper|\bdr|\bsigned|\bseen|\basked)[\s:.]*$", before(found, 12))
+    return found.span() if told and found[0][1] == "." else None
+
+
+def _last_initial(found: re.Match[str]) -> Span | None:
+    """"Smith J.", "Smith JR": a common surname that nothing else is called by."""
+    word = found["who"] or found["last"]
+    return found.span() if surname(word) and not harmless(word) and not _eponym(found, found.end()) else None
+
+
+def _run(found: re.Match[str]) -> Span | None:
+    """Capitalised words one of which is a common name with a neighbour that is no ordinary word."""
+    parts = _who(found, *found.span())
+    pairs = [
+        (one, two)
+        for one, two in zip(parts, parts[1:], strict=False)
+        if not (ordinary(one[0]) or ordinary(two[0])) and _pair(one[0], two[0])
+    ]
+    if not pairs or _eponym(found, pairs[-1][1][2]) and not _sure(pairs[-1][0][0], pairs[-1][1][0]):
+        return None
+    return pairs[0][0][1], pairs[-1][1][2]
+
+
+def _pair(one: str, two: str) -> bool:
+    """Whether two neighbours are a name, in either order."""
+    if harmless(one) and harmless(two):
+        return first_name(one) and surname(two) and len(two) > 2
+    if first_name(one) or surname(two) and not harmless(two):
+        return True
+    return surname(one) and (first_name(two) or not harmless(one) and not harmless(two))
+
+
+def _sure(one: str, two: str) -> bool:
+    """Whether neither is an eponym's: "John Patel", not "Robert Jones", whose bandage it may be."""
+    return first_name(one) and surname(two) and not harmless(one) and not harmless(two)
+
+
+def _single(found: re.Match[str]) -> Span | None:
+    """A common name alone, in capitals if it is no abbreviation, that nothing else is called by."""
+    word = found[0]
+    if harmless(word) or not (first_name(word) or surname(word)) or word.isupper() and len(word) < 5:
+        return None
+    return None if _eponym(found, found.end()) else found.span()
+
+
+def _small_pair(found: re.Match[str]) -> Span | None:
+    one, two = found["first"], found["last"]
+    if not (first_name(one) and surname(two) or surname(one) and first_name(two)):
+        return None
+    return None if harmless(one) or ordinary(two) or _eponym(found, found.end("last")) else (found.start(), found.end("last"))
+
+
+def _cased(name: str, pattern: str, place: object, cues: tuple[str, ...] = ()) -> Rule:
+    return Rule("name", name, re.compile(pattern), cues, place)  # type: ignore[arg-type]
+
+
+RULES: tuple[Rule, ...] = (
+    _cased("name behind a title", _TITLED, _named),
+    _cased("name behind a title in capitals", _UPPER, _named),
+    _cased("name behind a title or an examination in capitals", _UPPER_OTHER, _shouted),
+    _cased("name behind a title in small letters", _LOWER, _known),
+    _cased("small name behind a title", _MRS, _label_small := lambda found: None if ordinary(found["who"]) else found.span("who"), ("mrs ", "mr.", "dr.", "prof.")),
+    _cased("signature", _SIGNATURE, _after_label),
+    _cased("initials of who signed", _INITIALS, lambda found: found.span("who")),
+    _cased("name behind a role", _ROLE, _after_label),
+    _cased("name behind its label", _NAME, _label_value),
+    _cased("name behind 'name:'", _LABEL, _label_value),
+    _cased("name behind a word for a person", _PERSON, _after_label),
+    _cased("own name", _SAID, _label_value),
+    _cased("name with a degree", _SUFFIXED, _suffixed),
+    Rule("name", "DICOM name", compiled(_CARET), ("^",), _caret),
+    _cased("surname and first name", _REVERSED, _last_first),
+    _cased("initials and surname", _TWO_INITIALS, _initials_last),
+    _cased("initial and surname", _INITIAL, _initial_last),
+    _cased("surname and initial", _LAST_INITIAL, _last_initial),
+    _cased("common name beside another", _RUN, _run),
+    _cased("common name alone", _SINGLE, _single),
+    _cased("common names in small letters", _SMALL_PAIR, _small_pair),
+)  # fmt: skip

@@ -1,0 +1,48 @@
+"""The room's lists of words: names that are cues for names, and words that name nobody."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+
+@lru_cache
+def words(name: str) -> frozenset[str]:
+    """The words of one of this room's lists (``NAME.txt``), without accents; lines with ``#`` are headings."""
+    lines = (files("unveil.gate") / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    listed = " ".join(line for line in lines if not line.startswith("#")).split()
+    return frozenset(word.replace("_", " ") for word in listed)
+
+
+@lru_cache(maxsize=1 << 14)
+def ordinary(word: str) -> bool:
+    """Whether a word, in any case and with or without its genitive, is one of medicine or of every text."""
+    return _listed(word, words("ordinary"))
+
+
+@lru_cache(maxsize=1 << 14)
+def harmless(word: str) -> bool:
+    """Whether a word that stands alone names nobody: an ordinary one, or a name that is a disease's or a score's too."""
+    return _listed(word, words("ordinary") | words("eponyms"))
+
+
+@lru_cache(maxsize=1 << 14)
+def first_name(word: str) -> bool:
+    """Whether a word, in any case, is a common first name."""
+    return _base(word) in words("first_names")
+
+
+@lru_cache(maxsize=1 << 14)
+def surname(word: str) -> bool:
+    """Whether a word, in any case, is a common surname; of a double one its first part counts."""
+    return bool({_base(word), _base(word).split("-")[0]} & words("surnames"))
+
+
+def _base(word: str) -> str:
+    return word.casefold().strip(".,;:'\"()-").removesuffix("'s")
+
+
+def _listed(word: str, known: frozenset[str]) -> bool:
+    small = _base(word)
+    parts = [part for part in small.replace("/", "-").split("-") if part]
+    return small in known or f"{small}'s" in known or (len(parts) > 1 and all(part in known for part in parts))
