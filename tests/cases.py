@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -89,6 +90,14 @@ def saying(reply: Callable[[Request], str | Raw], **more) -> tuple[Expert, list[
 def text_of(request: Request) -> str:
     """What the last turn says."""
     return request.turns[-1].text
+
+
+def blocks_of(request: Request) -> list[str]:
+    """The data in the last turn, each piece without the lines that fence it."""
+    return [
+        found[2]
+        for found in re.finditer(r"^--- (\w+) begins ---\n(.*?)\n--- \1 ends ---$", text_of(request), re.S | re.M)
+    ]
 
 
 def command(name: str, folder: Path, *words: object) -> int:

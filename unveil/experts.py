@@ -185,6 +185,7 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
         options.expert_model,
         key_in(options.key_variable),
         folder,
+        settings={"pixels_reviewed": options.pixels_reviewed},
         allow_remote=options.allow_remote,
         pixels_reviewed=options.pixels_reviewed,
         dry_run=options.dry_run,

@@ -20,8 +20,10 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         try:
-            os.close(private.opened(path, os.O_RDWR))  # SQLite's own files, of which these are two, follow it
-            private.kept(*(path.with_name(path.name + end) for end in ("-wal", "-shm")))
+            for end in ("", "-wal", "-shm"):
+                private.kept(path.with_name(path.name + end))
+            if not path.exists():  # SQLite's own files get the rights of this one
+                os.close(private.opened(path, os.O_RDWR))
         except OSError as error:
             raise ExpertError(f"cannot keep replies here: {said(error, path)}") from error
         try:

@@ -15,31 +15,26 @@ def opened(path: Path, flags: int) -> int:
     One that others could read is closed to them, and that is said. Raises ``OSError``, for a file of another owner too.
     """
     try:
-        descriptor, new = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), True
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        kept(path)
         if flags & os.O_EXCL:
             raise
-        descriptor, new = os.open(path, flags), False
-    try:
-        _closed_to_others(descriptor, path, new)
-    except OSError:
-        os.close(descriptor)
-        raise
+        return os.open(path, flags)
+    if hasattr(os, "fchmod"):  # a umask may have taken the owner's rights; Windows gives a file those of its folder
+        os.fchmod(descriptor, 0o600)
     return descriptor
 
 
-def kept(*paths: Path) -> None:
-    """Files that may exist, as ``opened`` makes them."""
-    for path in paths:
-        if path.exists():
-            os.close(opened(path, os.O_RDONLY))
+def kept(path: Path) -> None:
+    """Closes a file, if it is there, to others than its owner.
 
-
-def _closed_to_others(descriptor: int, path: Path, new: bool) -> None:
-    if not hasattr(os, "fchmod"):  # Windows, where a file has its folder's rights
+    By its name: whoever opens and closes a file loses the locks that this process has on it, which SQLite needs.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
         return
-    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    if new or mode & 0o077:
-        os.fchmod(descriptor, 0o600)
-    if mode & 0o077 and not new:
+    if os.name != "nt" and stat.S_ISREG(path.stat().st_mode) and mode & 0o077:
+        path.chmod(0o600)
         screen.say(f"note: {path} could be read by others ({mode:04o}); from now on it is yours alone (0600)")
