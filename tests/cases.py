@@ -93,11 +93,9 @@ def text_of(request: Request) -> str:
 
 
 def blocks_of(request: Request) -> list[str]:
-    """The data in the last turn, each piece without the lines that fence it."""
-    return [
-        found[2]
-        for found in re.finditer(r"^--- (\w+) begins ---\n(.*?)\n--- \1 ends ---$", text_of(request), re.S | re.M)
-    ]
+    """The data in the first turn, each piece without the lines that fence it."""
+    fenced = re.compile(r"^--- (\w+) begins ---\n(.*?)\n--- \1 ends ---$", re.S | re.M)
+    return [found[2] for found in fenced.finditer(request.turns[0].text)]
 
 
 def command(name: str, folder: Path, *words: object) -> int:

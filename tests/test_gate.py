@@ -63,9 +63,11 @@ def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     ("host", "here"),
     [
         ("127.0.0.1", True), ("127.8.9.1:80", True), ("localhost:8000", True), ("[::1]:8000", True),
-        ("LOCALHOST", True), ("localhost.", True), ("LocalHost.:80", True), ("10.0.0.5:8000", False), ("0.0.0.0", False), ("localhost.example.org", False),
-        ("127.0.0.1.example.org", False), ("[::2]", False), ("127.1", False), ("localhost..", False), ("0x7f000001", False),
-        ("2130706433", False), ("[::ffff:127.0.0.1]", False), ("127.0.0.01", False), ("x.localhost", False),
+        ("LOCALHOST", True), ("localhost.", True), ("LocalHost.:80", True),
+        ("10.0.0.5:8000", False), ("0.0.0.0", False), ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False), ("[::2]", False), ("127.1", False), ("localhost..", False),
+        ("0x7f000001", False), ("2130706433", False), ("[::ffff:127.0.0.1]", False), ("127.0.0.01", False),
+        ("x.localhost", False), ("[::]", False),
     ],
 )  # fmt: skip
 def test_only_the_loopback_is_this_machine(host: str, here: bool) -> None:
