@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -89,6 +90,12 @@ def saying(reply: Callable[[Request], str | Raw], **more) -> tuple[Expert, list[
 def text_of(request: Request) -> str:
     """What the last turn says."""
     return request.turns[-1].text
+
+
+def blocks_of(request: Request) -> list[str]:
+    """The data in the first turn, each piece without the lines that fence it."""
+    fenced = re.compile(r"^--- (\w+) begins ---\n(.*?)\n--- \1 ends ---$", re.S | re.M)
+    return [found[2] for found in fenced.finditer(request.turns[0].text)]
 
 
 def command(name: str, folder: Path, *words: object) -> int:

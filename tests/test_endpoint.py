@@ -369,7 +369,6 @@ SECRET = "sk-s3cret-0815"
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
     monkeypatch.setattr(address, "is_here", lambda host: False)
-    monkeypatch.setattr(endpoint, "is_here", lambda host: False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
     return proxy
@@ -387,12 +386,18 @@ def canaries(folder: Path) -> list[Request]:
     exif = Image.Exif()
     exif[0x010E] = "CANARY-EXIF"
     Image.open(draw(path, (64, 64), 1)).save(path, pnginfo=about, exif=exif)
-    source = Source("CANARY-SET", licence="CC0-1.0", file="CANARY-FILE.png")
+    source = Source("CANARY-SET", licence="CC0-1.0", access="open", file="CANARY-FILE.png")
     record = Record("CANARY-ID", str(path), 64, 64, patient="CANARY-PATIENT", study="CANARY-STUDY", source=source)
     record = replace(record, report="CANARY-REPORT", group="CANARY-GROUP")
     texts = ("Is anything abnormal in this image?", f"What is at {mark((1, 2, 30, 40))}?")
     known = {"picture": Picture(path), "record": record, "sampling": Sampling(max_tokens=4)}
     return [Request(f"CANARY-ID/{n}", "CANARY-TASK", (Turn("user", t),), **known) for n, t in enumerate(texts)]  # type: ignore[arg-type]
+
+
+def entered(folder: Path) -> list[dict[str, Any]]:
+    """The manifest's lines about requests."""
+    lines = map(json.loads, (folder / "manifest.jsonl").read_text().splitlines())
+    return [line for line in lines if line["kind"] == "request"]
 
 
 def image_of(body: bytes) -> bytes:
@@ -406,7 +411,7 @@ def test_the_manifest_is_what_was_sent_and_no_canary_was(far: Proxy, tmp_path: P
     assert b"CANARY-TEXT" in asked[0].picture.path.read_bytes()  # type: ignore[union-attr]
     found = replies(far, tmp_path / "out", asked, **FAR)
     assert all(r.error is None for r in found.values())
-    lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    lines = entered(tmp_path)
     assert sorted(line["body_sha256"] for line in lines) == sorted(hashlib.sha256(b).hexdigest() for b in far.bodies)
     for body, headers in zip(far.bodies, far.headers, strict=True):
         image = image_of(body)
@@ -451,8 +456,5 @@ def test_a_dry_run_says_what_a_run_then_sends(far: Proxy, tmp_path: Path) -> Non
         replies(far, tmp_path / "dry" / "out", asked, dry_run=True, **FAR)
     assert far.asked == 0
     replies(far, tmp_path / "out", asked, **FAR)
-    hashes = [
-        {json.loads(line)["body_sha256"] for line in (folder / "manifest.jsonl").read_text().splitlines()}
-        for folder in (tmp_path / "dry", tmp_path)
-    ]
+    hashes = [{line["body_sha256"] for line in entered(folder)} for folder in (tmp_path / "dry", tmp_path)]
     assert hashes[0] == hashes[1] and len(hashes[0]) == 2

@@ -32,7 +32,7 @@ from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, Item
 from unveil.records import Record, Source
 
-OPEN = Source("drawn", licence="CC0-1.0")
+OPEN = Source("drawn", licence="CC0-1.0", access="open")
 FAR = "https://api.example.org/v1"
 
 
@@ -63,8 +63,11 @@ def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     ("host", "here"),
     [
         ("127.0.0.1", True), ("127.8.9.1:80", True), ("localhost:8000", True), ("[::1]:8000", True),
-        ("LOCALHOST", True), ("10.0.0.5:8000", False), ("0.0.0.0", False), ("localhost.example.org", False),
-        ("127.0.0.1.example.org", False), ("[::2]", False), ("127.1", False),
+        ("LOCALHOST", True), ("localhost.", True), ("LocalHost.:80", True),
+        ("10.0.0.5:8000", False), ("0.0.0.0", False), ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False), ("[::2]", False), ("127.1", False), ("localhost..", False),
+        ("0x7f000001", False), ("2130706433", False), ("[::ffff:127.0.0.1]", False), ("127.0.0.01", False),
+        ("x.localhost", False), ("[::]", False),
     ],
 )  # fmt: skip
 def test_only_the_loopback_is_this_machine(host: str, here: bool) -> None:
@@ -272,7 +275,9 @@ def test_pseudonyms_depend_on_the_name_and_on_the_key_alone(tmp_path: Path) -> N
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    """Those about requests."""
+    found = map(json.loads, (folder / "manifest.jsonl").read_text().splitlines())
+    return [line for line in found if line["kind"] == "request"]
 
 
 def test_the_manifest_holds_all_that_leaves_and_no_name(tmp_path: Path) -> None:

@@ -125,7 +125,11 @@ def test_nothing_bends_the_distribution(vllm: Vllm, tiny: Loaded, tmp_path: Path
     assert (body["n"], body["max_tokens"], body["temperature"]) == (3, 12, 1.0)
     assert body["logit_bias"] == {str(i): -100.0 for i in drawn} and body["stop_token_ids"] == sorted(tiny.chat.stops)
     manifest = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
-    assert len(manifest) == 2 and "(PNG, sha256" in json.dumps(manifest) and "base64" not in json.dumps(manifest)
+    assert (
+        [line["kind"] for line in manifest] == ["session", "request", "request"]
+        and "(PNG, sha256" in json.dumps(manifest)
+        and "base64" not in json.dumps(manifest)
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- how it is read
@@ -300,14 +304,15 @@ def test_another_machine_needs_permission_a_key_and_a_licence(
     with pytest.raises(TrainingError, match="needs a key"):
         server_of(vllm, tmp_path, **far)
     monkeypatch.setenv("OPENAI_API_KEY", "any")
-    with pytest.raises(GateError, match="d0: its record is not known"):
-        answers(vllm, tiny, tmp_path, **far)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked(tiny.chat, tmp_path)[0])
+    with pytest.raises(GateError, match=r"d0: its record is not known.*2 of 2 records"):
+        server_of(vllm, tmp_path, **far)
 
 
 def test_a_dry_run_writes_what_would_leave(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
     with pytest.raises(runs.DryRun, match="what the first 2 questions would send"):
         answers(vllm, tiny, tmp_path, dry_run=True)
-    assert not vllm.bodies and len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 2
+    assert not vllm.bodies and len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 1 + 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import folder_of, saying, shown, text_of
+from cases import blocks_of, folder_of, saying, shown
 
 from unveil import cli, experts
 from unveil.curate.expert import Expert, Request
@@ -29,7 +29,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """An expert for all, who counts letters: no two of a random model's answers are alike to it."""
 
     def reply(request: Request) -> str:
-        inside = [block.strip() for block in text_of(request).split("-----\n")[1::2]]
+        inside = [block.strip() for block in blocks_of(request)]
         fields = {
             "score by rubric": lambda: {"points": len(inside[1]) % 6},
             "compare given the truth": lambda: {"better": 1 if len(inside[2]) > len(inside[3]) else 2},

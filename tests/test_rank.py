@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import BY_ID, DIALOGUES, KNOWN, asking, command, folder_of, saying, shown, text_of
+from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, saying, shown, text_of
 
 from unveil import experts
 from unveil.curate.expert import Expert, Raw, Request
@@ -39,7 +39,7 @@ def points(**by_text: int) -> tuple[Expert, list[Request]]:
     """A judge that finds one of these words in the answer."""
 
     def reply(request: Request) -> str:
-        answer = text_of(request).split("-----\n")[3]
+        answer = blocks_of(request)[1]
         return json.dumps({"points": next(n for word, n in by_text.items() if word in answer)})
 
     return saying(reply, name="judge")
@@ -123,7 +123,7 @@ def told_truth(reply: Callable[[list[str]], int], **how: Any) -> tuple[list[tupl
     blocks: list[list[str]] = []
 
     def say(request: Request) -> str:
-        blocks.append([block.strip() for block in request.turns[0].text.split("-----\n")[1::2]])
+        blocks.append([block.strip() for block in blocks_of(request)])
         return json.dumps({"better": reply(blocks[-1][2:])})
 
     model, _ = saying(lambda request: "two" if request.sampling.temperature else "one")
@@ -168,7 +168,7 @@ def test_the_command_writes_pairs(
     """A judge that gives one point per word with an e, as long as there are five."""
     words = ("--model", tiny_folder, "--max-new-tokens", 8, "--samples", 3)
     folder = folder_of(tmp_path / "data")
-    judge, _ = saying(lambda request: json.dumps({"points": text_of(request).split("-----\n")[3].count("e") % 6}))
+    judge, _ = saying(lambda request: json.dumps({"points": blocks_of(request)[1].count("e") % 6}))
     monkeypatch.setattr(experts, "bind", lambda options, out: judge)
     assert command("curate rank", folder, *words) == 0
     file = folder / "out" / "pairs.jsonl"

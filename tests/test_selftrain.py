@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import BY_ID, DIALOGUES, KNOWN, asking, command, folder_of, record, saying, shown, text_of
+from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, record, saying, shown, text_of
 
 from unveil import experts
 from unveil.curate.candidates import Asking
@@ -48,7 +48,7 @@ def judging(first: float, second: float) -> tuple[Expert, list[Request]]:
 
 def answers(request: Request) -> list[str]:
     """The two answers that a judge is shown."""
-    return [block.strip() for block in text_of(request).split("-----\n")[3::2]]
+    return [block.strip() for block in blocks_of(request)[1:]]
 
 
 def prefers(word: str) -> tuple[Expert, list[Request]]:

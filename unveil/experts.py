@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from unveil.curate.endpoint import Parameter
 from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, named
 from unveil.curate.store import Store
 from unveil.gate.passage import GateOptions, gate_options
-from unveil.records import Dialogue
+from unveil.records import Dialogue, Record
 from unveil.sampling import seed_of
 from unveil.syntax import neutral
 
@@ -161,8 +161,12 @@ def _store(out: Path, replies: Path | None) -> Store:
     return Store(replies or out.with_name(out.name + ".replies.sqlite"))
 
 
-def bind(options: ExpertOptions, out: Path) -> Expert:
-    """The expert that the options name; replies are kept beside ``out``."""
+def bind(options: ExpertOptions, out: Path, records: Iterable[Record] = ()) -> Expert:
+    """The expert that the options name; replies are kept beside ``out``.
+
+    ``records`` are all of the file in question: before another machine is asked, texts are searched for what their
+    patients are known by.
+    """
     kind, _, model = options.expert.partition(":")
     here = kind in ("rules", "local")
     if options.dry_run and here:
@@ -170,11 +174,13 @@ def bind(options: ExpertOptions, out: Path) -> Expert:
     if options.expert == "rules":
         return Expert(Rules())
     budget = Budget(options.budget, options.budget_tokens, options.price_in, options.price_out)
-    asked = Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent)
+    asked = (
+        Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent, records)
+    )
     return Expert(asked, _store(out, options.replies), budget, options.tries, options.thinking_tokens)
 
 
-def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
+def _endpoint(options: ExpertOptions, folder: Path, records: Iterable[Record]) -> Backend:
     if not options.expert.startswith(("http://", "https://")):
         raise ExpertError("--expert: use rules, local:MODEL or the address of an endpoint (http:// or https://)")
     if options.expert_model is None:
@@ -186,6 +192,7 @@ def _endpoint(options: ExpertOptions, folder: Path) -> Backend:
         folder,
         allow_remote=options.allow_remote,
         passage=gate_options(options),
+        records=records,
         dry_run=options.dry_run,
         leave_out={*options.leave_out, *(() if options.structured else ("response_format",))},
         concurrency=options.concurrency,

@@ -24,11 +24,12 @@ from typing import Any, Literal
 from unveil import files, runs, screen
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
-from unveil.curate.expert import ExpertError, Picture, Request, Turn, named
+from unveil.curate.expert import Picture, Request, Turn, named
 from unveil.encoding import Chat
 from unveil.experts import key_in
-from unveil.gate import GateError
-from unveil.gate.address import host_of, is_here
+from unveil.gate import GateError, secret, sources
+from unveil.gate.address import host_of
+from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item, gate_options
 from unveil.records import Dialogue, Record, image_path, read_jsonl
@@ -82,7 +83,7 @@ class GenerateOptions(GateOptions):
 def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Server | None]:
     """The server that the options name, None for none; what was saved for it is removed in the end.
 
-    Raises ``TrainingError`` for options that contradict one another, and ``ExpertError`` for an address that must not
+    Raises ``TrainingError`` for options that contradict one another, and ``GateError`` for an address that must not
     be asked.
     """
     if options.server is None:
@@ -162,11 +163,12 @@ class Server:
     def __init__(self, options: GenerateOptions, config: experience.Options):
         assert options.server is not None
         self.options, self.dialogues = options, config.dialogues
-        self.address, self.key = options.server, key_in(options.key_variable)
+        self.key = key_in(options.key_variable)
         self.host = host_of(options.server, options.allow_remote or options.dry_run, "--generate.server", "--generate.")
-        self.gate = None if is_here(self.host) else Gate(gate_options(options))
-        if self.gate and options.server.startswith("http:"):
-            screen.say(f"note: what goes to {self.host} is not encrypted; https:// would be")
+        self.connection = Connection(options.server, self.host, self.key, options.retries, options.timeout)
+        self.gate = None if self.connection.here else Gate(gate_options(options))
+        for note in self.connection.notes():
+            screen.say(note)
         if self.gate and not (self.key or options.dry_run):
             raise TrainingError(
                 f"{self.host} needs a key: put it into the environment variable that --generate.key-variable names "
@@ -174,9 +176,19 @@ class Server:
             )
         self.out, self.served = config.out, config.out / "served"
         self.records = {record.id: record for record in read_jsonl(config.records, Record)}
+        if self.gate:
+            self.gate.notice(self.records.values())
+        if self.gate:
+            asked = (d for d in read_jsonl(config.dialogues, Dialogue) if d.split == "train")
+            sources.look_over((dialogue.id, self.records.get(dialogue.record)) for dialogue in asked)
+        self._manifest = Manifest(self.out, self.host, "", options.dry_run, self._session)
         self.model: str | None = None
         """What the server is asked for, None before the first renewal."""
         self._compared = False
+
+    def _session(self) -> dict[str, Any]:
+        """What the manifest holds once."""
+        return self.connection.told() | {"gate": self.gate.settings if self.gate else None}
 
     # ------------------------------------------------------------------------------------------------------ weights
 
@@ -194,7 +206,7 @@ class Server:
         if how == "vllm-lora" and not self.options.dry_run:
             names[how] = f"{self.options.model or 'unveil'}-{self._start(save is not None)}-{folder.name}"
         self.model = names.get(how or "", self.options.model)
-        self._manifest = Manifest(self.out, self.host, self.model or "", self.options.dry_run)
+        self._manifest.model = self.model or ""
         if save is None or how == "never" or self.options.dry_run:
             return
         save(folder, how == "folder")
@@ -263,9 +275,14 @@ class Server:
             if len(found) == wanted.answers or wanted.over.is_set():
                 break
             body = self._body(letter, wanted, wanted.answers - len(found), attempt)
-            reply = self._written(client, letter, body)
+            request = letter.request
+            reply = self._sent(client, "/chat/completions", body, request.id, request.record, letter.png)
             self._compare(reply, prompt)
             for choice in reply["choices"][: wanted.answers - len(found)]:
+                if secret.masked(said := json.dumps(choice), self.key) != said:
+                    raise GenerationError(
+                        f"{request.id}: {self.host} repeats the key in an answer: give it another one"
+                    )
                 drawn = reader.read(choice, question, letter.request.id)
                 if drawn is not None:
                     found.append(drawn)
@@ -337,14 +354,6 @@ class Server:
             **({"return_tokens_as_token_ids": True} if given else {}),
         }
 
-    def _written(self, client: Any, letter: Letter, body: dict[str, Any]) -> dict[str, Any]:
-        """The reply to what is entered in the manifest first."""
-        try:
-            self._manifest.write(letter.request.id, letter.request.record, json.dumps(body).encode(), letter.png)
-        except (ExpertError, GateError) as error:
-            raise GenerationError(str(error)) from error
-        return self._sent(client, "/chat/completions", body, letter.request.id)
-
     def _rehearsed(self, letters: Sequence[Letter], wanted: Wanted) -> runs.DryRun:
         """Enters what would be sent in the manifest, and ends the command."""
         for letter in letters:
@@ -355,15 +364,27 @@ class Server:
         )
 
     def _connected(self) -> Any:
-        options = self.options
-        return endpoint.client_of(self.address, self.key, self.host, options.retries, options.timeout)
+        return self.connection.client(endpoint.whole)
 
-    def _sent(self, client: Any, path: str, body: dict[str, Any], what: str) -> Any:
-        """The reply to a request about ``what``, after all repetitions of what may pass."""
+    def _sent(
+        self,
+        client: Any,
+        path: str,
+        body: dict[str, Any],
+        what: str,
+        record: Record | None = None,
+        png: bytes | None = None,
+    ) -> Any:
+        """The reply to a request about ``what``, entered in the manifest first, after all repetitions of what may
+        pass."""
         import openai
 
+        content = json.dumps(body).encode()
         try:
-            return client.post(path, cast_to=object, content=json.dumps(body).encode())
+            self._manifest.write(what, record, content, png)
+            return client.post(path, cast_to=object, content=content)
+        except GateError as error:
+            raise GenerationError(str(error)) from error
         except openai.APIStatusError as error:
             why = f"{self.host} refuses with {error.status_code}: {endpoint.safe(error, self.key)}"
         except openai.APIConnectionError as error:

@@ -195,7 +195,7 @@ def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
         raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")
     asking, rules = _asking(config, skipped)
     model = None if config.origin == "written" else _model(config)
-    expert = experts.bind(config.asked, config.out)
+    expert = experts.bind(config.asked, config.out, asking.records.values())
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
     with screen.progress("hallucinate", steps * len(asking.dialogues)) as advance:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
@@ -227,7 +227,7 @@ def curate_rank(config: RankConfig) -> None:
 def _rank(config: RankConfig) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = _asking(config, skipped)
-    model, judge = _model(config), experts.bind(config.asked, config.out)
+    model, judge = _model(config), experts.bind(config.asked, config.out, asking.records.values())
     steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
     with screen.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
@@ -252,7 +252,7 @@ def _selftrain(config: SelftrainConfig) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = _asking(config, skipped)
     asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
-    model, judge = _model(config), experts.bind(config.asked, config.out)
+    model, judge = _model(config), experts.bind(config.asked, config.out, asking.records.values())
     steps = 1 + config.questions * (3 + 1 + config.both_orders)
     with screen.progress("selftrain", steps * len(asking.dialogues)) as advance:
         made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
@@ -338,7 +338,7 @@ def _relevance(config: RelevanceConfig) -> dict[str, Any]:
     pairs = preferences.read_pairs(config.pairs)
     rules = Rules(list(records.read_jsonl(config.records, Record)))
     names = config.agents or (config.asked.expert,)
-    agents = [experts.bind(replace(config.asked, expert=name), config.out) for name in names]
+    agents = [experts.bind(replace(config.asked, expert=name), config.out, rules.records.values()) for name in names]
     text = [pair for pair in pairs if pair.rejected_noise is None]
     with screen.progress("relevance", len(text) * len(agents)) as advance:
         found = scored(text, agents, rules, config.rounds, skipped, advance)

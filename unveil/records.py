@@ -47,12 +47,15 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from. ``sha256`` is that of the image file's bytes."""
+    """Where an image comes from. ``sha256`` is that of the image file's bytes.
+
+    ``access`` is None where nobody has said who may see the data: it is then kept from other machines.
+    """
 
     dataset: str
     version: str | None = None
     licence: str | None = None
-    access: Access = "open"
+    access: Access | None = None
     file: str | None = None
     sha256: str | None = None
 

@@ -13,6 +13,7 @@ from unveil.curate.expert import ExpertError
 from unveil.experts import ExpertOptions
 from unveil.gate import GateError
 from unveil.generating import GenerateOptions
+from unveil.records import Record, read_jsonl
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
 from unveil.train.loop import TrainingError
@@ -105,7 +106,7 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
     """The judge that the options name; the rules need none, since rewards know the annotations themselves."""
     if options.expert == "rules":
         return None
-    expert = experts.bind(options, config.out / "judge")
+    expert = experts.bind(options, config.out / "judge", read_jsonl(config.records, Record))
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:

@@ -248,7 +248,7 @@ def _written_by_expert(
     rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: MauConfig, skipped: Counter[str]
 ) -> tuple[list[records.Dialogue], dict[str, Any]]:
     """The dialogues with the expert's diagnoses, and what they cost."""
-    expert, names = experts.bind(config.asked, config.out), vocabulary(rows)
+    expert, names = experts.bind(config.asked, config.out, rows), vocabulary(rows)
     by_id = {record.id: record for record in rows}
     with screen.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
 

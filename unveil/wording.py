@@ -38,6 +38,14 @@ _CONTROL = re.compile(
     r"|(?:start|end)_of_\w+)\b[^<>]*>",
     re.I,
 )
+#: Look-alikes of the signs that control tokens are made of: full width, small, mathematical, typographic.
+_ALIKE = str.maketrans(
+    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | dict.fromkeys(map(ord, "\u2039\u2329\u27e8\u3008\ufe64\u276e\u29fc"), "<")
+    | dict.fromkeys(map(ord, "\u203a\u232a\u27e9\u3009\ufe65\u276f\u29fd"), ">")
+    | dict.fromkeys(map(ord, "\u00a6\u2223\u2502\u2503\u2758\u2759\u275a\u01c0\uffe8"), "|")
+    | dict.fromkeys(map(ord, "\u2215\u2044"), "/")
+)
 # without a width, but not of the categories below: joiners, fillers, variation selectors
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
@@ -45,12 +53,14 @@ _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 def clean(text: str) -> str:
     """Text from outside (a report, a question, a label) as data: no control tokens, no invisible characters.
 
-    Chat-template and image tokens are removed in any case and also when split by zero-width characters.
+    Chat-template and image tokens are removed in any case and also when split by zero-width characters or written with
+    look-alikes of their signs, such as full-width ones. All other text stays as it is written.
     """
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    while (shorter := _CONTROL.sub(" ", text)) != text:
-        text = shorter
+    while tokens := [found.span() for found in _CONTROL.finditer(text.translate(_ALIKE))]:
+        ends = [0, *(end for _, end in tokens)]
+        text = " ".join(text[end:start] for end, (start, _) in zip(ends, [*tokens, (len(text), 0)], strict=True))
     return re.sub(r"[ \t]+", " ", text).strip()
 
 

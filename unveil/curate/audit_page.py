@@ -81,7 +81,9 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
         histograms=list(histograms(found)),
         records=material.records is not None,
         drawn=any(r.source.dataset == "phantom" for r in (material.records or {}).values()),
-        bound=sorted({r.source.dataset for r in (material.records or {}).values() if r.source.access != "open"}),
+        bound=sorted(
+            {r.source.dataset for r in (material.records or {}).values() if r.source.access not in (None, "open")}
+        ),
     )
     return write_text(path, page)
 

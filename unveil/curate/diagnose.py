@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unveil.curate.candidates import SYSTEM, quoted, used
+from unveil.curate.candidates import WORDS, prompt, used
 from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
-from unveil.gate.said import Said, fill, joined, ours
+from unveil.gate.fence import quoted
+from unveil.gate.said import Said, fill, joined
 from unveil.geometry import match
 from unveil.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
 from unveil.syntax import MARKUP, View, mark
@@ -98,13 +99,16 @@ def _listed(findings: Sequence[Finding]) -> Said:
     return quoted(joined("\n", lines))
 
 
+def _diagnose(record: Record) -> Turn:
+    return Turn("user", fill(DIAGNOSE, findings=_listed(record.boxed)))
+
+
 def _first(dialogue: Dialogue, record: Record, file: Path) -> Request:
     boxes = tuple(f.box for f in record.boxed if f.box)
     return Request(
         id=dialogue.id,
         task="write a diagnosis",
-        system=ours(SYSTEM.replace(" Reply with a JSON object and nothing else.", "")),
-        turns=(Turn("user", fill(DIAGNOSE, findings=_listed(record.boxed))),),
+        **prompt(_diagnose(record), system=WORDS),
         picture=Picture(image_path(dialogue, file), boxes),
         rule=lambda: " ".join(f"{f.label}{reason(f)}{place(f)} at {mark(f.box)}." for f in record.boxed if f.box),
         record=record,
@@ -123,8 +127,7 @@ def _second(first: Request, diagnosis: str, record: Record, names: Callable[[Rec
     return replace(
         first,
         task="reflect",
-        system=SYSTEM,
-        turns=(*first.turns, Turn("assistant", diagnosis), asked),
+        **prompt(_diagnose(record), Turn("assistant", diagnosis), asked),
         schema=Steps,
         check=check,
         rule=rule,

@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,13 @@ from PIL import Image
 from unveil import runs, screen
 from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
 from unveil.curate.parsing import with_boxes
-from unveil.gate.address import host_of, is_here
+from unveil.gate import secret, sources
+from unveil.gate.address import host_of
+from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item
 from unveil.geometry import Box
-from unveil.records import Kind
+from unveil.records import Kind, Record
 from unveil.sampling import seed_of
 from unveil.syntax import PIXELS, View, mark, render, unmark
 from unveil.untrusted import parse_json, printable
@@ -113,6 +115,23 @@ class Desk:
         self.manifest.write(request.id, request.record, body, png, done)
         return Letter(body, view)
 
+    def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
+        """The requests, all of them looked at before the first one leaves: data sets, and texts as far as they are
+        known. Raises ``GateError`` where one of them must not leave, or nobody can tell; says what will be set aside.
+        """
+        if self.gate is None:
+            return requests
+        known = list(requests)
+        sources.look_over((request.id, request.record) for request in known)
+        self.gate.notice(request.record for request in known if request.record)
+        held = Counter(why for request in known if (why := self.gate.why_not(_item(request))))
+        if held:
+            told = "; ".join(f"{count} x {why}" for why, count in held.items())
+            screen.say(
+                f"the gate holds back {held.total()} of {len(known)} requests, nothing has been sent yet: {told}"
+            )
+        return iter(known)
+
     def _body(
         self, request: Request, turns: list[tuple[str, str]], png: bytes | None, leave_out: Set[Parameter]
     ) -> dict[str, Any]:
@@ -138,7 +157,7 @@ class Desk:
         return {name: value for name, value in body.items() if name not in leave_out}
 
 
-def _item(request: Request, png: bytes | None) -> Item:
+def _item(request: Request, png: bytes | None = None) -> Item:
     """A request as the gate sees it."""
     image = request.picture.path if request.picture else None
     return Item(request.id, request.record, (request.system, *(turn.text for turn in request.turns)), png, image)
@@ -184,29 +203,12 @@ def data_url(png: bytes) -> str:
 
 def safe(error: object, key: str) -> str:
     """A message without the key, in case the server repeats it, and not longer than can be read."""
-    said = printable(str(error)) or type(error).__name__
+    said = secret.masked(printable(str(error)) or type(error).__name__, key)
     return (said.replace(key, "(key)") if key else said)[:300]
 
 
 class Garbage(ValueError):
     """A success that holds no chat completion."""
-
-
-def client_of(address: str, key: str, host: str, retries: int, timeout: float) -> Any:
-    """A client that no redirect and no proxy of this machine leads elsewhere than to the address.
-
-    It repeats what may pass with growing waits. Use it in a ``with`` block, which closes its connections.
-    """
-    import openai
-
-    http = openai.DefaultHttpxClient(
-        follow_redirects=False,
-        trust_env=not is_here(host),
-        event_hooks={"response": [_whole]},
-        timeout=timeout,
-    )
-    settings: dict[str, Any] = {"max_retries": retries, "timeout": timeout}
-    return openai.OpenAI(base_url=address, api_key=key or "no-key", http_client=http, **settings)
 
 
 class Endpoint(Backend):
@@ -215,22 +217,20 @@ class Endpoint(Backend):
     Only the calling thread takes requests, and only when one can be sent.
     """
 
-    def __init__(self, address: str, key: str, desk: Desk, concurrency: int, retries: int, timeout: float):
-        if concurrency < 1 or retries < 0 or timeout <= 0:
-            raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
+    def __init__(self, connection: Connection, key: str, desk: Desk, concurrency: int):
         self.name = f"{desk.model}@{desk.manifest.host}"
-        self._address, self._key, self._desk = address, key, desk
-        self._concurrency, self._retries, self._timeout = concurrency, retries, timeout
+        self._connection, self._key, self._desk, self._concurrency = connection, key, desk, concurrency
         self._lock = threading.Lock()
         self._failed_in_a_row, self._some_came, self._counted = 0, False, True
         self.left_out: frozenset[Parameter] = desk.leave_out
 
+    def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
+        return self._desk.looked_over(requests)
+
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         under_way: set[Future[tuple[Request, Raw]]] = set()
         # On the way out the pool waits for what is under way, and only then the connections are closed.
-        key, host = self._key, self._desk.manifest.host
-        connected = client_of(self._address, key, host, self._retries, self._timeout)
-        with connected as client, ThreadPoolExecutor(self._concurrency) as pool:
+        with self._connection.client(whole) as client, ThreadPoolExecutor(self._concurrency) as pool:
             while True:
                 while len(under_way) < self._concurrency and (request := next(requests, None)):
                     under_way.add(pool.submit(self._answer, client, request, keep))
@@ -285,7 +285,10 @@ class Endpoint(Backend):
                 screen.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
         choice = reply["choices"][0]
         message, end = choice["message"], choice.get("finish_reason")
-        text, thoughts = _said(message), message.get("reasoning_content") or message.get("reasoning")
+        text, thoughts = (
+            secret.masked(_said(message), self._key),
+            message.get("reasoning_content") or message.get("reasoning"),
+        )
         if refusal := message.get("refusal"):
             return Raw("", went, came, error=f"the model refuses: {self._safe(refusal)}")
         if end == "content_filter":
@@ -327,7 +330,7 @@ STOPS = {
 }
 
 
-def _whole(response: Any) -> None:
+def whole(response: Any) -> None:
     """Raises ``Garbage`` inside of the client, which then repeats the request, where a success is no completion."""
     if not (response.is_success and response.request.url.path.endswith("/chat/completions")):
         return
@@ -364,6 +367,9 @@ class Rehearsal(Backend):
         self.name = f"{desk.model}@{desk.manifest.host}"
         self._desk, self._seen = desk, Counter[str]()
 
+    def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
+        return self._desk.looked_over(requests)
+
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         for request in requests:
             letter = self._desk.letter(request)
@@ -391,6 +397,7 @@ def connect(
     *,
     allow_remote: bool = False,
     passage: GateOptions = GateOptions(),
+    records: Iterable[Record] = (),
     dry_run: bool = False,
     leave_out: Set[Parameter] = frozenset(),
     concurrency: int = 8,
@@ -398,17 +405,25 @@ def connect(
     timeout: float = 120.0,
 ) -> Backend:
     """The model at an address behind its gate; ``folder`` is for the manifest. A dry run needs no permission."""
-    host = host_of(address, allow_remote or dry_run)
-    manifest = Manifest(folder, host, model, dry_run)
-    gate = None if is_here(host) else Gate(passage, manifest.key)
-    if gate and address.startswith("http:"):
-        screen.say(f"note: what goes to {host} is not encrypted; https:// would be")
+    if concurrency < 1 or retries < 0 or timeout <= 0:
+        raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
+    connection = Connection(address, host_of(address, allow_remote or dry_run), key, retries, timeout)
+    for note in connection.notes():
+        screen.say(note)
+
+    def session() -> Mapping[str, Any]:
+        return connection.told() | {"gate": gate.settings if gate else None}
+
+    manifest = Manifest(folder, connection.host, model, dry_run, session)
+    gate = None if connection.here else Gate(passage, manifest.key)
+    if gate:
+        gate.notice(records)
     desk = Desk(model, manifest, gate, frozenset(leave_out))
     if dry_run:
         return Rehearsal(desk)
     if not key and gate:
         raise ExpertError(
-            f"{host} needs a key: put it into the environment variable that --key-variable names (any word will do "
-            "for a server that asks for none)"
+            f"{connection.host} needs a key: put it into the environment variable that --key-variable names (any word "
+            "will do for a server that asks for none)"
         )
-    return Endpoint(address, key, desk, concurrency, retries, timeout)
+    return Endpoint(connection, key, desk, concurrency)

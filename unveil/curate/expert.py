@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unveil import noise, pixels, runs
 from unveil.curate import parsing
+from unveil.gate import fence
 from unveil.gate.said import fill, ours
 from unveil.geometry import Box
 from unveil.noise import Noise
@@ -104,6 +105,8 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     record: Record | None = None
     """Where picture and words come from, by which it is decided what may leave."""
+    canary: str | None = None
+    """A word that the request forbids to write: a reply that has it follows an order that stood in the data."""
 
     attempt: int = 1
     first: Request | None = None
@@ -138,6 +141,7 @@ class Request:
         return replace(first, turns=turns, attempt=self.attempt + 1, first=first)
 
 
+SANG = "it has the word that it was told never to write, so it may follow an order that stood in the data"
 AGAIN = "That cannot be used: {why}. Answer once more, in the form that was asked for and with nothing else."
 
 
@@ -195,6 +199,13 @@ class Backend(ABC):
 
         Takes requests only as it is ready for them. Raises ``ExpertError`` where nobody can be asked at all.
         """
+
+    def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
+        """The requests that are about to be asked, before the first of them is.
+
+        Raises ``GateError`` where one of them must not leave this machine; then none does.
+        """
+        return requests
 
     def finish(self) -> None:  # noqa: B027
         """Called once all requests of a job have been dealt with."""
@@ -293,13 +304,20 @@ class Expert:
     def answer(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply to each request, in any order.
 
-        Raises ``BudgetSpent`` when the budget is used up, after all replies that were under way, and ``ExpertError``,
-        ``ImageError`` or ``NoiseError`` with the item's id where the expert or a picture is not to be had.
+        Raises ``BudgetSpent`` when the budget is used up, after all replies that were under way, ``GateError`` before
+        the first is asked where one of them must not leave this machine, and ``ExpertError``, ``ImageError`` or
+        ``NoiseError`` with the item's id where the expert or a picture is not to be had.
         """
         again = deque[Request]()
-        for request, raw in self._raws(map(self._with_room, requests), again):
+        asked = self.backend.looked_over(map(self._with_room, requests))
+        for request, raw in self._raws(asked, again):
             value, error = read(raw, request)
-            if error and raw.error is None and request.attempt < self.tries and self.backend.repeats:
+            if (
+                error not in (None, SANG)
+                and raw.error is None
+                and request.attempt < self.tries
+                and self.backend.repeats
+            ):
                 self.spent.again += 1
                 again.append(request.again(parsing.answer(raw.text) or raw.text, error))
                 continue
@@ -373,6 +391,8 @@ def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
     if raw.error is not None:
         return None, raw.error
     text = raw.text if request.forced is not None else parsing.answer(raw.text)
+    if request.canary and fence.holds(text, request.canary):
+        return None, SANG
     if raw.cut and (request.schema or not text):
         return None, f"cut at {request.sampling.max_tokens} tokens; --thinking-tokens allows more"
     if not text.strip():

@@ -18,9 +18,10 @@ import numpy as np
 from pydantic import Field
 
 from unveil import noise
-from unveil.curate.candidates import Asking, pair_of, quoted, seeds, used
+from unveil.curate.candidates import Asking, pair_of, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
+from unveil.gate.fence import quoted
 from unveil.gate.said import fill, joined, ours
 from unveil.noise import LesionMap
 from unveil.records import Dialogue, Pair

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from unveil.curate.candidates import SYSTEM, quoted
+from unveil.curate.candidates import prompt
 from unveil.curate.expert import Expert, Picture, Request, Turn
 from unveil.curate.relevance import Score
+from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 from unveil.records import image_path
 from unveil.verdict import Case
@@ -44,8 +45,7 @@ def _request(case: Case, name: str, dialogues: Path) -> Request:
     return Request(
         id=name,
         task="judge",
-        system=SYSTEM,
-        turns=(Turn("user", text),),
+        **prompt(Turn("user", text)),
         picture=Picture(image_path(dialogue, dialogues)),
         schema=Score,
         record=case.record,

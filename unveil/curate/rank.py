@@ -15,9 +15,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, used
+from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
 from unveil.curate.expert import Expert, Request, Strict
 from unveil.curate.rules import Rules
+from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 from unveil.records import Dialogue, Pair
 from unveil.sampling import Sampling

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from unveil.curate.candidates import SYSTEM, quoted, used
+from unveil.curate.candidates import prompt, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.rules import Rules
+from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 from unveil.records import Dialogue, Pair
 
@@ -96,8 +97,7 @@ def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Reque
     return Request(
         id=pair.id,
         task="relevance",
-        system=SYSTEM,
-        turns=(Turn("user", text),),
+        **prompt(Turn("user", text)),
         schema=Score,
         rule=(lambda: Score(score=severity(pair, rules))) if rules else None,
         record=rules.records.get(pair.record) if rules else None,

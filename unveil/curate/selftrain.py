@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from unveil.curate.candidates import Asking, pair_of, preferred, quoted, seeds, used
+from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
+from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 from unveil.records import Dialogue, Kind, Pair
 from unveil.sampling import Sampling

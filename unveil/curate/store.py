@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unveil.curate.expert import ExpertError, Raw, Request
 from unveil.files import said
+from unveil.gate import private
 
 
 class Store:
@@ -19,9 +20,10 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         try:
-            os.close(
-                os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            )  # answers are its owner's; SQLite's own files follow it
+            for end in ("", "-wal", "-shm"):
+                private.kept(path.with_name(path.name + end))
+            if not path.exists():  # SQLite's own files get the rights of this one
+                os.close(private.opened(path, os.O_RDWR))
         except OSError as error:
             raise ExpertError(f"cannot keep replies here: {said(error, path)}") from error
         try:

@@ -156,7 +156,7 @@ def _honesty(answered: Answered) -> dict[str, Any]:
     return {
         "drawn": "all" if drawn == len(records) > 0 else "some" if drawn else "",
         "tiny": any(p.syntax == TINY_SYNTAX for of in answered.predictions.values() for p in of.values()),
-        "bound": sorted({r.source.dataset for r in records if r.source.access != "open"}),
+        "bound": sorted({r.source.dataset for r in records if r.source.access not in (None, "open")}),
         "partial": sum(r.completeness != "exhaustive" for r in _asked_about(answered)),
         "trained_on": sum(answered.asked[i].split == "train" for i in answered.ids),
     }

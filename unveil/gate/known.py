@@ -36,13 +36,141 @@ _CUE = re.compile(
 )
 #: Words of ids and files that say what something is, not whose.
 _OF_FILES = frozenset(
-    """img pic photo pat pts subj sub ses sess anon anonymized deid deidentified file files folder data dataset dicom dcm nii nifti png jpg
-    jpeg tif tiff bmp test train val valid validation split part batch group set sets raw processed original orig final new old copy
-    export import frame slice slices vol volume series study scan scans record records report reports image images mask masks label
-    labels box boxes roi seg segmentation front back top bottom crop cropped resized small large full half low high res drawn synthetic
-    phantom demo example sample samples unveil hospital site center centre public open source archive backup home users user mnt tmp
-    var srv media local share shared project projects work scratch folder1 fold version normal abnormal question questions answer
-    answers source none null unknown nan""".split()
+    [
+        "img",
+        "pic",
+        "photo",
+        "pat",
+        "pts",
+        "subj",
+        "sub",
+        "ses",
+        "sess",
+        "anon",
+        "anonymized",
+        "deid",
+        "deidentified",
+        "file",
+        "files",
+        "folder",
+        "data",
+        "dataset",
+        "dicom",
+        "dcm",
+        "nii",
+        "nifti",
+        "png",
+        "jpg",
+        "jpeg",
+        "tif",
+        "tiff",
+        "bmp",
+        "test",
+        "train",
+        "val",
+        "valid",
+        "validation",
+        "split",
+        "part",
+        "batch",
+        "group",
+        "set",
+        "sets",
+        "raw",
+        "processed",
+        "original",
+        "orig",
+        "final",
+        "new",
+        "old",
+        "copy",
+        "export",
+        "import",
+        "frame",
+        "slice",
+        "slices",
+        "vol",
+        "volume",
+        "series",
+        "study",
+        "scan",
+        "scans",
+        "record",
+        "records",
+        "report",
+        "reports",
+        "image",
+        "images",
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "box",
+        "boxes",
+        "roi",
+        "seg",
+        "segmentation",
+        "front",
+        "back",
+        "top",
+        "bottom",
+        "crop",
+        "cropped",
+        "resized",
+        "small",
+        "large",
+        "full",
+        "half",
+        "low",
+        "high",
+        "res",
+        "drawn",
+        "synthetic",
+        "phantom",
+        "demo",
+        "example",
+        "sample",
+        "samples",
+        "unveil",
+        "hospital",
+        "site",
+        "center",
+        "centre",
+        "public",
+        "open",
+        "source",
+        "archive",
+        "backup",
+        "home",
+        "users",
+        "user",
+        "mnt",
+        "tmp",
+        "var",
+        "srv",
+        "media",
+        "local",
+        "share",
+        "shared",
+        "project",
+        "projects",
+        "work",
+        "scratch",
+        "folder1",
+        "fold",
+        "version",
+        "normal",
+        "abnormal",
+        "question",
+        "questions",
+        "answer",
+        "answers",
+        "source",
+        "none",
+        "null",
+        "unknown",
+        "nan",
+    ]
 )
 
 
@@ -140,14 +268,16 @@ def _names(record: Record) -> Iterator[str]:
 
 def _words(text: str) -> list[str]:
     """The words of three letters and more of a name, without those that belong to a number."""
-    return [folded(word) for part in re.split(r"[\s_^.,/\\-]+", text) for word in _NAME_WORD.findall(part) if word == part]
+    return [
+        folded(word) for part in re.split(r"[\s_^.,/\\-]+", text) for word in _NAME_WORD.findall(part) if word == part
+    ]
 
 
 def _is_weak(key: str, said: set[str]) -> bool:
     """Whether an identifier is found in texts that do not mean it: words, short numbers, levels of the spine."""
     if key.isdigit():
         return len(key) < 5
-    if len(key) < 3 or re.fullmatch(r"[a-z]{1,2}\d{1,2}", key) and (len(key) < 4 and key[0] in "ctlsp"):
+    if len(key) < 3 or (re.fullmatch(r"[a-z]{1,2}\d{1,2}", key) and (len(key) < 4 and key[0] in "ctlsp")):
         return True
     return key in said or key in _OF_FILES or harmless(key)
 

@@ -9,35 +9,47 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unveil.gate import GateError
+from unveil import __version__
+from unveil.gate import GateError, private
 from unveil.records import Record
 
 
 class Manifest:
-    """One line for each request, written through to the disk before the request is sent.
+    """One line for each session and one for each of its requests, written through to the disk before that is sent.
 
     Items stand under pseudonyms. Whoever has ``unveil.key`` can tell which is which; it never leaves this machine.
+    ``session`` gives what else a session's line is to hold, once the first request is about to leave: connection,
+    settings of the gate, reviews; no path and no name of a patient.
     """
 
-    def __init__(self, folder: Path, host: str, model: str, dry_run: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        model: str,
+        dry_run: bool = False,
+        session: Callable[[], Mapping[str, Any]] = dict,
+    ):
         self.path, self.host, self.model, self.dry_run = folder / "manifest.jsonl", host, model, dry_run
         self._key_file = folder / "unveil.key"
         self._lock = threading.Lock()
+        self._session, self._more, self._begun = secrets.token_hex(4), session, False
 
     @cached_property
     def key(self) -> bytes:
         """What pseudonyms and surrogates are made with; made at first need."""
         self._key_file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = private.opened(self._key_file, os.O_WRONLY | os.O_EXCL)
         except FileExistsError:
+            private.kept(self._key_file)
             return _saved_key(self._key_file)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
@@ -58,11 +70,14 @@ class Manifest:
         """Adds what is about to leave: all of the body but for the image, which stands there by its hash; and what the
         gate has ``done``."""
         sha256 = hashlib.sha256(png or b"").hexdigest()
-        line = {
+        common = {
+            "session": self._session,
             "dry_run": self.dry_run,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": self.host,
             "model": self.model,
+        }
+        about = {
             "licence": record and record.source.licence,
             "access": record and record.source.access,
             "image": {"sha256": sha256, "bytes": len(png)} if png else None,
@@ -73,11 +88,14 @@ class Manifest:
         with self._lock:
             try:
                 names = {"item": self.pseudonym(item), "record": self.pseudonym(record.id) if record else None}
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(names | line, ensure_ascii=False) + "\n")
+                lines = [{"kind": "request"} | names | common | about]
+                if not self._begun:
+                    lines.insert(0, {"kind": "session"} | common | {"unveil": __version__, **self._more()})
+                with os.fdopen(private.opened(self.path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
                     file.flush()
                     os.fsync(file.fileno())
+                self._begun = True
             except OSError as error:
                 raise GateError(f"{item}: not sent, since {self.path} cannot be written: {error}") from error
 

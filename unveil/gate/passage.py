@@ -8,6 +8,8 @@ looked at it and says so. Pixels leave only where nothing is burned in that name
 from __future__ import annotations
 
 import hashlib
+import io
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +17,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import runs
+from PIL import Image
+
+from unveil import pixels, runs
 from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import read_pixels
 from unveil.gate.finding import Found, find
@@ -87,7 +91,7 @@ class Gate:
     """Decides for each item whether it may leave, and counts what became of all."""
 
     options: GateOptions = GateOptions()
-    key: bytes = b""
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Of the surrogates; the same key gives the same surrogate for the same name."""
     known: Known = field(default_factory=lambda: Known.of(()))
     done: Counter[str] = field(default_factory=Counter)
@@ -99,11 +103,15 @@ class Gate:
         self.images = reviews.read(chosen.pixels_reviewed, "images") if chosen.pixels_reviewed else None
         self._surrogates = Surrogates(self.key)
         self._read: dict[str, Any] = {}
+        self._noticed: dict[str, Record] = {}
         self._lock = threading.Lock()
 
     def notice(self, records: Iterable[Record]) -> None:
-        """Takes notice of all records of a file: by what their patients are known, texts are searched."""
-        self.known = Known.of(records)
+        """Takes notice of further records: by what their patients are known, texts are searched."""
+        new = {record.id: record for record in records if record.id not in self._noticed}
+        if new:
+            self._noticed |= new
+            self.known = Known.of(self._noticed.values())
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -118,18 +126,20 @@ class Gate:
         """
         sources.check(item.id, item.record)
         done: Counter[str] = Counter()
-        texts: list[Said] = []
-        for text in item.texts:
-            passed = self._said(said(text), item.record, done)
-            if isinstance(passed, str) and not isinstance(passed, Said):
-                return self._held(passed)
-            texts.append(passed)
+        texts = self._texts(item, done)
+        if isinstance(texts, str):
+            return self._held(texts)
         png = self._pixels(item, done) if item.png else None
         if isinstance(png, str):
             return self._held(png)
         with self._lock:
             self.done.update(done)
-        return Passed(tuple(texts), png, done)
+        return Passed(texts, png, done)
+
+    def why_not(self, item: Item) -> str | None:
+        """The reason for which an item must not leave, as far as its texts tell; None if they may."""
+        texts = self._texts(item, Counter())
+        return f"not sent: {texts}" if isinstance(texts, str) else None
 
     def _held(self, why: str) -> str:
         with self._lock:
@@ -137,6 +147,15 @@ class Gate:
         return f"not sent: {why}"
 
     # ------------------------------------------------------------------------------------------------------------ text
+
+    def _texts(self, item: Item, done: Counter[str]) -> tuple[Said, ...] | str:
+        texts: list[Said] = []
+        for text in item.texts:
+            passed = self._said(said(text), item.record, done)
+            if not isinstance(passed, Said):
+                return passed
+            texts.append(passed)
+        return tuple(texts)
 
     def _said(self, text: Said, record: Record | None, done: Counter[str]) -> Said | str:
         parts: list[Part] = []
@@ -197,6 +216,20 @@ class Gate:
             return "OCR finds text burned into its image"
         done["images searched"] += 1
         return item.png
+
+    def look_at(self, image: Path) -> tuple[Decision, str, tuple[str, ...]]:
+        """What becomes of an image file as it is: the decision, why, and what was read in it."""
+        if self.images:
+            name = runs.sha256(image)
+            if name in self.images.kept:
+                return "kept by a reviewer", "a reviewer keeps its image here", ()
+            if self.images.allows(name):
+                return "let pass by a reviewer", "", ()
+        out = io.BytesIO()
+        Image.fromarray(pixels.to_rgb(pixels.read(image))).save(out, "PNG")
+        if self._look(out.getvalue()):
+            return "held", "OCR finds text burned into its image", ("letters",)
+        return "leaves", "", ()
 
     def _look(self, png: bytes) -> Any:
         """What stands in an image; several questions are asked about one."""

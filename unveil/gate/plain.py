@@ -105,10 +105,12 @@ _ALIKE = str.maketrans(
 )  # fmt: skip
 #: Cyrillic and Greek letters, and the Latin ones that look like them.
 _LOOK_ALIKES = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухѵԁԛԝһӏ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχ",
-    "ABESIJKMHOPCTYXabesijkmhopctyxvdqwhl" "ABEZHIKMNOPTYXaiknoptux",
+    "АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухѵԁԛԝһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχ",
+    "ABESIJKMHOPCTYXabesijkmhopctyxvdqwhlABEZHIKMNOPTYXaiknoptux",
 )
-_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u0610-\u061a\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0610-\u061a\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
 _NO_WIDTH = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 

@@ -37,7 +37,7 @@ _FORMS = {
     "age after its name": rf"(?<!\w){alternatives(_AGE)}\s?(?:is|was|of|von|de|di|about|in\ years|\(y\))?\s?[:=,]?\s?(?P<it>{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|months|weeks|hours|[.,]\d))",
     # 93M, 93 F, 93/F, 93 y, 93 male; M/93, F93
     "age and sex": rf"{_FREE}9\d(?:(?-i:\s?[MFWH]|\s?/\s?[MFWmfw]|[mfyJ]|\sy)(?![\w/°-])|[\s-]{_SEX}(?!\w))",
-    "sex and age": rf"(?<!\w)(?:(?-i:[MFW])\s?[/,]?\s?|(?:male|female|man|woman)[,/\s]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|\s?(?:mm|cm|%|x|hu|kg))",
+    "sex and age": r"(?<!\w)(?:(?-i:[MFW])\s?[/,]?\s?|(?:male|female|man|woman)[,/\s]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|\s?(?:mm|cm|%|x|hu|kg))",
     "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z]){_GONE}",
     "age in words after its name": rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|is\s)?(?P<it>{_NUMBER})(?!\w)",
     "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)

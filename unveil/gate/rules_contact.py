@@ -31,11 +31,13 @@ def _reachable(found: re.Match[str]) -> Span | None:
     value = found[0]
     if _SIZE.match(after(found, 8)) or re.fullmatch(r"[2-9]\d{2}-\d{2}00", value):
         return None
-    if re.search(r"(?:hu|range|between|from|value|window|level|matrix|dose|frequency|dlp|pages?|pp)[\s:.of]*$", before(found, 12)):
+    if re.search(
+        r"(?:hu|range|between|from|value|window|level|matrix|dose|frequency|dlp|pages?|pp)[\s:.of]*$", before(found, 12)
+    ):
         return None
     groups = re.findall(r"\d+", value)
     sizes = {"256", "512", "768", "640", "480", "384", "320", "1024", "192", "224"}
-    return None if len(set(groups)) < 2 or sizes & set(groups) and value[0] != "+" else found.span()
+    return None if len(set(groups)) < 2 or (sizes & set(groups) and value[0] != "+") else found.span()
 
 
 def _not_a_value(found: re.Match[str]) -> Span | None:
@@ -65,7 +67,10 @@ _ROOTS = "home users user mnt data var srv export media volumes tmp opt net scra
 _PATH = rf"(?:(?<!\w)[A-Za-z]:(?:\\|/(?!/))|(?<![\w\\])\\\\)[^\s\"'<>|]{{2,300}}(?:\s[^\s\"'<>|\\/]{{1,40}}[\\/.][^\s\"'<>|]{{1,200}})?|(?<![\w/.])(?:~\w{{0,30}}|\.{{1,2}}|/{alternatives(_ROOTS)})/[^\s\"'<>|]{{1,300}}|%(?:userprofile|appdata|homepath)%\S{{0,200}}"
 _FILES = "dcm dicom nii nii.gz nrrd mha mhd png jpg jpeg tif tiff bmp gif pdf doc docx xls xlsx csv tsv txt rtf zip rar 7z tar tar.gz mp4 avi mov svs ndpi hl7 xml json wav mp3 pptx eml msg iso edf"
 _FILE = rf"(?<![\w/\\.@-])(?P<folder>(?:[\w.-]{{1,80}}[/\\]){{0,12}})(?P<stem>[\w(),+-][\w.(),+-]{{0,120}}?)\.{alternatives(_FILES)}(?![\w/])"
-_PLAIN_STEMS = re.compile(r"(?:the|image|images|scan|figure|fig|mask|masks|frame|slice|example|test|input|output|report|data|records?|labels?|readme|file|xray|ct|mri|img|series|chest|[a-z]{1,2})?[\d_-]{0,4}", re.I)
+_PLAIN_STEMS = re.compile(
+    r"(?:the|image|images|scan|figure|fig|mask|masks|frame|slice|example|test|input|output|report|data|records?|labels?|readme|file|xray|ct|mri|img|series|chest|[a-z]{1,2})?[\d_-]{0,4}",
+    re.I,
+)
 
 
 def _address(found: re.Match[str]) -> Span | None:

@@ -67,14 +67,16 @@ _SEPARATED = compiled(
     )(?P<clock>[T\s]\s?\d\d?[:.]?\d\d[\d:.Z]{{0,12}})?(?![\w])(?![-/.,]\d)""",
     cased=False,
 )
-_VERSION = re.compile(r"(?:version|release|section|table|figure|fig|chapter|ratio|v|ver|software|sections?|grades?)\.?\s?$")
+_VERSION = re.compile(
+    r"(?:version|release|section|table|figure|fig|chapter|ratio|v|ver|software|sections?|grades?)\.?\s?$"
+)
 _UNIT = re.compile(r"\s*(?:x|×|mm|cm|ml|mg|kg|%|hz|db|fr\b|f\b|g\b|hu\b|in\b(?!\s[a-z]))")
 
 
 def _plausible(found: re.Match[str]) -> Span | None:
     """Month and day in either order, and neither a size nor a version."""
     if found["y"]:
-        fits = int(found["m"]) <= 12 and int(found["d"]) <= 31 or int(found["d"]) <= 12 and int(found["m"]) <= 31
+        fits = (int(found["m"]) <= 12 and int(found["d"]) <= 31) or (int(found["d"]) <= 12 and int(found["m"]) <= 31)
         return found.span() if fits and int(found["m"]) and int(found["d"]) else None
     low, high = sorted((int(found["a"]), int(found["b"])))
     if not (1 <= low <= 12 and high <= 31):
@@ -85,7 +87,9 @@ def _plausible(found: re.Match[str]) -> Span | None:
     return found.span()
 
 
-_COMPACT = compiled(rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?)?Z?(?![\w])(?!\.\d)")
+_COMPACT = compiled(
+    rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?)?Z?(?![\w])(?!\.\d)"
+)
 
 #: What stands before a day and a month without a year.
 _ON = """on since dated until till before after by am vom seit bis le du el del dia desde il dal em scan scanned study exam
@@ -98,8 +102,12 @@ _NO_YEAR = compiled(
     (?P<it>(?:(?:0?[1-9]|1[0-2])/{_DAY}|{_DAY}/(?:0?[1-9]|1[0-2])|{_DAY}\.\s?(?:0?[1-9]|1[0-2])\.
     |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
 )
-_RANGE = compiled(rf"(?:from|between|vom|entre|du|dal|von)\s(?P<it>{_DAY}/{_DAY}\s?(?:-|to|and|until|bis|au|et|y|al)\s?{_DAY}/{_DAY})(?![\w/])(?!{_THINGS})")
-_PADDED = compiled(rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})")
+_RANGE = compiled(
+    rf"(?:from|between|vom|entre|du|dal|von)\s(?P<it>{_DAY}/{_DAY}\s?(?:-|to|and|until|bis|au|et|y|al)\s?{_DAY}/{_DAY})(?![\w/])(?!{_THINGS})"
+)
+_PADDED = compiled(
+    rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})"
+)
 _MONTH_YEAR = compiled(
     rf"""{_FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d
     | (?:19|20)\d\d[/-](?:0[1-9]|1[0-2]) ) (?![\w]|[-/.,]\d) {_NOT_SIZE}"""
@@ -117,7 +125,9 @@ doce trece catorce quince dieciseis diecisiete dieciocho diecinueve veinte veint
 huit neuf dix onze douze treize quatorze quinze seize vingt trente due tre quattro cinque sei sette otto nove dieci undici
 dodici venti trenta dois quatro sete oito dez doze treze vinte trinta"""
 _ORDINAL = alternatives(_ORDINALS)
-_WORDS = compiled(rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{_ANY}|(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?")
+_WORDS = compiled(
+    rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{_ANY}|(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?"
+)
 _ALONE = compiled(
     rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|from|this)
     [\s-](?P<it>{_ANY})(?!\w)"""
@@ -127,10 +137,12 @@ _ALONE = compiled(
 def _capital(found: re.Match[str]) -> Span | None:
     """A month's full name as it is written as a name."""
     name = found["it"]
-    return found.span("it") if name[0].isupper() and not name.isupper() and len(name) > 3 or name == "May" else None
+    return found.span("it") if (name[0].isupper() and not name.isupper() and len(name) > 3) or name == "May" else None
 
 
-_SEASON = compiled(rf"(?<!\w)(?:spring|summer|autumn|fall|winter|fruhjahr|sommer|herbst|printemps|ete|automne|hiver|primavera|verano|otono|invierno|estate|autunno|inverno|verao|outono)\s(?:of\s|de\s|del\s)?{_YEAR}(?!\w)")
+_SEASON = compiled(
+    rf"(?<!\w)(?:spring|summer|autumn|fall|winter|fruhjahr|sommer|herbst|printemps|ete|automne|hiver|primavera|verano|otono|invierno|estate|autunno|inverno|verao|outono)\s(?:of\s|de\s|del\s)?{_YEAR}(?!\w)"
+)
 _FEASTS = """christmas new_year's new_years new_year easter thanksgiving ramadan eid diwali hanukkah passover independence_day
 labor_day labour_day memorial_day halloween valentine's boxing_day good_friday pentecost holi lunar_new_year weihnachten
 heiligabend silvester ostern pfingsten noel paques navidad nochebuena pascua semana_santa natale pasqua capodanno ferragosto natal
@@ -142,8 +154,12 @@ _FEAST = compiled(
 _DAYS = """monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonntag
 lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado domingo lunedi martedi mercoledi
 giovedi venerdi segunda-feira terca-feira quarta-feira quinta-feira sexta-feira"""
-_WEEKDAY = compiled(rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))")
-_LAST_DAY = compiled(rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|for)\s(?P<it>{alternatives(_DAYS)})(?!\w)")
+_WEEKDAY = compiled(
+    rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))"
+)
+_LAST_DAY = compiled(
+    rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|for)\s(?P<it>{alternatives(_DAYS)})(?!\w)"
+)
 
 # ------------------------------------------------------------------------------------------------------- other signs
 
@@ -158,8 +174,12 @@ date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascimento geboort
 _BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em nascida_em
 geboren_op родился родилась 出生于 生于"""
 _BIRTH_RULE = compiled(rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}")
-_BORN_RULE = compiled(rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}")
-_EPOCH = compiled(rf"(?<!\w){alternatives('date exam_date study_date scan_date datum fecha data_exame admission discharge studydate')}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})")
+_BORN_RULE = compiled(
+    rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}"
+)
+_EPOCH = compiled(
+    rf"(?<!\w){alternatives('date exam_date study_date scan_date datum fecha data_exame admission discharge studydate')}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})"
+)
 
 RULES: tuple[Rule, ...] = (
     *(Rule("date", name, compiled(form), _CUES, _month_is_meant) for name, form in _NAMED.items()),

@@ -8,31 +8,263 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled
+from unveil.gate.rule import Rule, Span, alternatives, before, compiled
 from unveil.gate.words import first_name, harmless, ordinary, surname
 
 _PARTICLE = r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|av)\s){0,3}"
 _WORD = r"(?:[dDlL]')?[A-Z][\w'-]*"
-_FULL = rf"(?:[A-Z]\.[\s-]?){{0,3}}{_PARTICLE}(?:[a-z]{{1,2}}[-'])?{_WORD}(?:[\s]{_PARTICLE}(?:al-|el-)?{_WORD}\.?){{0,3}}"
+_FULL = (
+    rf"(?:[A-Z]\.[\s-]?){{0,3}}{_PARTICLE}(?:[a-z]{{1,2}}[-'])?{_WORD}(?:[\s]{_PARTICLE}(?:al-|el-)?{_WORD}\.?){{0,3}}"
+)
 _APART = re.compile(r"[^\s,]+")
 
 #: What an eponym is of: behind a name these make it one.
 _OF = frozenset(
-    """disease diseases syndrome syndromes sign signs fracture fractures score scores scoring scale classification criteria criterion
-    grade grading stage staging type system test tests testing maneuver manoeuvre view views projection method technique procedure
-    operation approach incision splint bandage dressing brace frame nail screw plate pin wire catheter tube drain filter stent
-    clip cyst cysts node nodes nodule nodules tumor tumour tumors tumours lymphoma sarcoma carcinoma palsy paralysis chorea ataxia
-    dementia anemia anaemia thyroiditis struma goiter gland glands duct ducts ligament ligaments fascia space pouch fossa angle
-    line lines body bodies cell cells fiber fibres layer membrane reflex phenomenon law index ratio equation formula unit units
-    number level point triangle area zone plexus ganglion nerve canal foramen tubercle lesion lesions defect deformity contracture
-    dystrophy atrophy malformation anomaly tetralogy complex triad pentad gangrene ulcer hernia diverticulum effect scan
-    esophagus oesophagus loop valve ring sphincter crisis exophthalmos ophthalmopathy orbitopathy stain staining medium agar block
-    transform filter algorithm model distribution coefficient correlation regression correction plot kernel loss attention network
-    protocol trial study guideline guidelines consensus society hospital clinic needle forceps retractor speculum prosthesis implant
-    arthroplasty osteotomy repair shunt position impaction impingement encephalopathy arthropathy neuropathy nephropathy
-    coil coils sampling tree field noise interval prior statistic loops process processes spots patches plaques crystals rods hips
-    knee foot hand nails cord blue red green solution fluid water bath tank balloon murmur pulse respiration breathing rhythm fever
-    nail-bed disorder poisoning toxicity focus foci aneurysm aneurysms vein artery muscle sinus cartilage exercise stretch""".split()
+    [
+        "disease",
+        "diseases",
+        "syndrome",
+        "syndromes",
+        "sign",
+        "signs",
+        "fracture",
+        "fractures",
+        "score",
+        "scores",
+        "scoring",
+        "scale",
+        "classification",
+        "criteria",
+        "criterion",
+        "grade",
+        "grading",
+        "stage",
+        "staging",
+        "type",
+        "system",
+        "test",
+        "tests",
+        "testing",
+        "maneuver",
+        "manoeuvre",
+        "view",
+        "views",
+        "projection",
+        "method",
+        "technique",
+        "procedure",
+        "operation",
+        "approach",
+        "incision",
+        "splint",
+        "bandage",
+        "dressing",
+        "brace",
+        "frame",
+        "nail",
+        "screw",
+        "plate",
+        "pin",
+        "wire",
+        "catheter",
+        "tube",
+        "drain",
+        "filter",
+        "stent",
+        "clip",
+        "cyst",
+        "cysts",
+        "node",
+        "nodes",
+        "nodule",
+        "nodules",
+        "tumor",
+        "tumour",
+        "tumors",
+        "tumours",
+        "lymphoma",
+        "sarcoma",
+        "carcinoma",
+        "palsy",
+        "paralysis",
+        "chorea",
+        "ataxia",
+        "dementia",
+        "anemia",
+        "anaemia",
+        "thyroiditis",
+        "struma",
+        "goiter",
+        "gland",
+        "glands",
+        "duct",
+        "ducts",
+        "ligament",
+        "ligaments",
+        "fascia",
+        "space",
+        "pouch",
+        "fossa",
+        "angle",
+        "line",
+        "lines",
+        "body",
+        "bodies",
+        "cell",
+        "cells",
+        "fiber",
+        "fibres",
+        "layer",
+        "membrane",
+        "reflex",
+        "phenomenon",
+        "law",
+        "index",
+        "ratio",
+        "equation",
+        "formula",
+        "unit",
+        "units",
+        "number",
+        "level",
+        "point",
+        "triangle",
+        "area",
+        "zone",
+        "plexus",
+        "ganglion",
+        "nerve",
+        "canal",
+        "foramen",
+        "tubercle",
+        "lesion",
+        "lesions",
+        "defect",
+        "deformity",
+        "contracture",
+        "dystrophy",
+        "atrophy",
+        "malformation",
+        "anomaly",
+        "tetralogy",
+        "complex",
+        "triad",
+        "pentad",
+        "gangrene",
+        "ulcer",
+        "hernia",
+        "diverticulum",
+        "effect",
+        "scan",
+        "esophagus",
+        "oesophagus",
+        "loop",
+        "valve",
+        "ring",
+        "sphincter",
+        "crisis",
+        "exophthalmos",
+        "ophthalmopathy",
+        "orbitopathy",
+        "stain",
+        "staining",
+        "medium",
+        "agar",
+        "block",
+        "transform",
+        "filter",
+        "algorithm",
+        "model",
+        "distribution",
+        "coefficient",
+        "correlation",
+        "regression",
+        "correction",
+        "plot",
+        "kernel",
+        "loss",
+        "attention",
+        "network",
+        "protocol",
+        "trial",
+        "study",
+        "guideline",
+        "guidelines",
+        "consensus",
+        "society",
+        "hospital",
+        "clinic",
+        "needle",
+        "forceps",
+        "retractor",
+        "speculum",
+        "prosthesis",
+        "implant",
+        "arthroplasty",
+        "osteotomy",
+        "repair",
+        "shunt",
+        "position",
+        "impaction",
+        "impingement",
+        "encephalopathy",
+        "arthropathy",
+        "neuropathy",
+        "nephropathy",
+        "coil",
+        "coils",
+        "sampling",
+        "tree",
+        "field",
+        "noise",
+        "interval",
+        "prior",
+        "statistic",
+        "loops",
+        "process",
+        "processes",
+        "spots",
+        "patches",
+        "plaques",
+        "crystals",
+        "rods",
+        "hips",
+        "knee",
+        "foot",
+        "hand",
+        "nails",
+        "cord",
+        "blue",
+        "red",
+        "green",
+        "solution",
+        "fluid",
+        "water",
+        "bath",
+        "tank",
+        "balloon",
+        "murmur",
+        "pulse",
+        "respiration",
+        "breathing",
+        "rhythm",
+        "fever",
+        "nail-bed",
+        "disorder",
+        "poisoning",
+        "toxicity",
+        "focus",
+        "foci",
+        "aneurysm",
+        "aneurysms",
+        "vein",
+        "artery",
+        "muscle",
+        "sinus",
+        "cartilage",
+        "exercise",
+        "stretch",
+    ]
 )
 
 
@@ -41,7 +273,9 @@ def _eponym(found: re.Match[str], end: int) -> bool:
     behind = found.string[end : end + 40].lower()
     if re.match(r"\s?(?:et\s?al|and (?:colleagues|co-?workers)|\(\d{4}|-(?!\s))", behind):
         return True
-    return any(word.strip("'s") in _OF or word in _OF for word in re.findall(r"[a-z][a-z'-]+", behind.split(".")[0])[:2])
+    return any(
+        word.strip("'s") in _OF or word in _OF for word in re.findall(r"[a-z][a-z'-]+", behind.split(".")[0])[:2]
+    )
 
 
 def _who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:
@@ -77,7 +311,11 @@ def _shouted(found: re.Match[str]) -> Span | None:
         return None
     if first_name(word[0]) or surname(word[0]):
         return found.span("who")
-    return found.span("who") if found["stop"] and word[0].isupper() and len(word[0]) > 3 and not harmless(word[0]) else None
+    return (
+        found.span("who")
+        if found["stop"] and word[0].isupper() and len(word[0]) > 3 and not harmless(word[0])
+        else None
+    )
 
 
 def _after_label(found: re.Match[str]) -> Span | None:
@@ -136,7 +374,7 @@ _SIGNATURE = rf"(?<!\w)(?i:{alternatives(_SIGNED)})(?!\w)[\s:,.-]{{1,4}}(?:(?i:d
 _INITIALS = rf"(?<!\w)(?i:{alternatives(' '.join(w for w in _SIGNED.split() if w.endswith(('_by', '_von', '_par', '_por', '_da', 'gez'))))})\s?:?\s?(?P<who>[A-Z]\.?\s?[A-Z]\.?(?:\s?[A-Z]\.?)?)(?![\w])"
 _ROLE = rf"(?<!\w)(?i:{alternatives(_ROLES)})(?!\w)(?:\s?[:=,-]|\s(?:is|was|name))?\s{{0,3}}(?P<who>{_FULL})"
 _NAME = rf"(?<!\w)(?i:{alternatives(_NAMED)})(?!\w)(?:\s?\([^()\n]{{1,12}}\))?\s?(?:[:=,-]|\s(?:is|was|of)\s|\s(?=[A-Z]))\s{{0,3}}(?P<who>[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
-_LABEL = rf"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{{0,3}}(?P<who>(?:[A-Za-z]\.\s?)?[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
+_LABEL = r"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{0,3}(?P<who>(?:[A-Za-z]\.\s?)?[A-Za-z][\w'^-]+(?:[\s,]{1,2}[A-Za-z][\w'.^-]*){0,3})"
 _PERSON = rf"(?<![\w-])(?i:{alternatives(_PEOPLE)})(?!\w)\s?(?:[:=,(]|is|was)?\s{{0,3}}(?P<who>{_FULL})"
 _SAYS = r"(?:I am|I'm|my name is|name is|this is|ich heisse|mein name ist|je m'appelle|me llamo|mi chiamo|meu nome e)"
 _SAID = rf"(?<!\w)(?i:{_SAYS})\s(?P<who>[A-Za-z][\w'-]+(?:\s[A-Za-z][\w'-]+)?)"
@@ -173,7 +411,11 @@ _SMALL_PAIR = r"(?<![\w^/-])(?P<first>[a-z'-]{3,}+)(?=,?\s(?P<last>[a-z'-]{3,}+)
 
 def _suffixed(found: re.Match[str]) -> Span | None:
     parts = _who(found, *found.span("who"))
-    return found.span("who") if parts and not all(harmless(word) for word, _, _ in parts) and not ordinary(parts[-1][0]) else None
+    return (
+        found.span("who")
+        if parts and not all(harmless(word) for word, _, _ in parts) and not ordinary(parts[-1][0])
+        else None
+    )
 
 
 def _caret(found: re.Match[str]) -> Span | None:
@@ -181,21 +423,21 @@ def _caret(found: re.Match[str]) -> Span | None:
 
 
 def _last_first(found: re.Match[str]) -> Span | None:
-    """"Smith, John": one of both is a common name in its place, and none is an ordinary word."""
+    """ "Smith, John": one of both is a common name in its place, and none is an ordinary word."""
     last, first = found["last"], found["first"]
     if ordinary(last) or ordinary(first):
         return None
-    sure = surname(last) and (first_name(first) or not harmless(last)) or first_name(first) and not harmless(first)
+    sure = (surname(last) and (first_name(first) or not harmless(last))) or (first_name(first) and not harmless(first))
     return found.span() if sure and not _eponym(found, found.end()) else None
 
 
 def _initials_last(found: re.Match[str]) -> Span | None:
-    """"J. R. Weiss": any name, unless it is a word that stands behind an abbreviation."""
+    """ "J. R. Weiss": any name, unless it is a word that stands behind an abbreviation."""
     return None if ordinary(found["who"].split()[-1]) or _eponym(found, found.end()) else found.span()
 
 
 def _initial_last(found: re.Match[str]) -> Span | None:
-    """"J. Smith", "J Smith": a common surname, or any name that somebody is called by; not "type A. Normal"."""
+    """ "J. Smith", "J Smith": a common surname, or any name that somebody is called by; not "type A. Normal"."""
     word = found["who"].split()[-1]
     if ordinary(word) or len(word) < 3 or _eponym(found, found.end()) or _GROUPS.search(before(found, 20)):
         return None
@@ -206,7 +448,7 @@ def _initial_last(found: re.Match[str]) -> Span | None:
 
 
 def _last_initial(found: re.Match[str]) -> Span | None:
-    """"Smith J.", "Smith JR": a common surname that nothing else is called by."""
+    """ "Smith J.", "Smith JR": a common surname that nothing else is called by."""
     word = found["who"] or found["last"]
     return found.span() if surname(word) and not harmless(word) and not _eponym(found, found.end()) else None
 
@@ -219,7 +461,7 @@ def _run(found: re.Match[str]) -> Span | None:
         for one, two in zip(parts, parts[1:], strict=False)
         if not (ordinary(one[0]) or ordinary(two[0])) and _pair(one[0], two[0])
     ]
-    if not pairs or _eponym(found, pairs[-1][1][2]) and not _sure(pairs[-1][0][0], pairs[-1][1][0]):
+    if not pairs or (_eponym(found, pairs[-1][1][2]) and not _sure(pairs[-1][0][0], pairs[-1][1][0])):
         return None
     return pairs[0][0][1], pairs[-1][1][2]
 
@@ -228,9 +470,9 @@ def _pair(one: str, two: str) -> bool:
     """Whether two neighbours are a name, in either order."""
     if harmless(one) and harmless(two):
         return first_name(one) and surname(two) and len(two) > 2
-    if first_name(one) or surname(two) and not harmless(two):
+    if first_name(one) or (surname(two) and not harmless(two)):
         return True
-    return surname(one) and (first_name(two) or not harmless(one) and not harmless(two))
+    return surname(one) and (first_name(two) or (not harmless(one) and not harmless(two)))
 
 
 def _sure(one: str, two: str) -> bool:
@@ -241,16 +483,20 @@ def _sure(one: str, two: str) -> bool:
 def _single(found: re.Match[str]) -> Span | None:
     """A common name alone, in capitals if it is no abbreviation, that nothing else is called by."""
     word = found[0]
-    if harmless(word) or not (first_name(word) or surname(word)) or word.isupper() and len(word) < 5:
+    if harmless(word) or not (first_name(word) or surname(word)) or (word.isupper() and len(word) < 5):
         return None
     return None if _eponym(found, found.end()) else found.span()
 
 
 def _small_pair(found: re.Match[str]) -> Span | None:
     one, two = found["first"], found["last"]
-    if not (first_name(one) and surname(two) or surname(one) and first_name(two)):
+    if not ((first_name(one) and surname(two)) or (surname(one) and first_name(two))):
         return None
-    return None if harmless(one) or ordinary(two) or _eponym(found, found.end("last")) else (found.start(), found.end("last"))
+    return (
+        None
+        if harmless(one) or ordinary(two) or _eponym(found, found.end("last"))
+        else (found.start(), found.end("last"))
+    )
 
 
 def _cased(name: str, pattern: str, place: object, cues: tuple[str, ...] = ()) -> Rule:

@@ -83,9 +83,13 @@ def _numbered(found: re.Match[str]) -> Span | None:
     if found["no"]:
         return found.span("it")
     digits = sum(c.isdigit() for c in value)
-    if digits < 4 and not (digits >= 3 and value[0].isalpha()) or re.fullmatch(r"(?:19|20)\d\d(?:[\s-].*)?", value):
+    if (digits < 4 and not (digits >= 3 and value[0].isalpha())) or re.fullmatch(r"(?:19|20)\d\d(?:[\s-].*)?", value):
         return None
-    return None if _COUNTED.match(after(found, 16)) or re.fullmatch(r"\d+00", value) or " x " in value else found.span("it")
+    return (
+        None
+        if _COUNTED.match(after(found, 16)) or re.fullmatch(r"\d+00", value) or " x " in value
+        else found.span("it")
+    )
 
 
 _COUNTED = re.compile(
@@ -104,7 +108,7 @@ _CODES = re.compile(r"(?:NCT|PMC|PMID|RID|ISRCTN|GSE|GSM|ENSG|ENST|NM|NP|ICD|CPT
 def _bare(found: re.Match[str]) -> Span | None:
     """A number without a word for it: long, no count, no round figure, no code of a register or a terminology."""
     value = found[0]
-    if re.fullmatch(r"\d+0{3}", value) or _CODES.match(value) and not re.match(r"[CD]-?\d{8}", value):
+    if re.fullmatch(r"\d+0{3}", value) or (_CODES.match(value) and not re.match(r"[CD]-?\d{8}", value)):
         return None
     if _COUNTED.match(after(found, 16)) or _HARMLESS.search(before(found, 24)):
         return None
@@ -162,7 +166,9 @@ _LAST_FOUR = r"(?<!\w)(?:last|final)\s(?:four|4|3|three)(?:\sdigits)?(?:\sof\s(?
 
 
 def _cued(kind: str, words: str) -> Rule:
-    pattern = rf"(?<![^\W_]){alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?{_VALUE})"
+    pattern = (
+        rf"(?<![^\W_]){alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?{_VALUE})"
+    )
     return Rule(kind, f"{kind} after its name", compiled(pattern), cues_of(words), _of_person)
 
 
@@ -174,7 +180,9 @@ def _of_person(found: re.Match[str]) -> Span | None:
     return found.span("it")
 
 
-_WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|[:\#=])?{_LINK}(?P<it>{_VALUE})"
+_WEAK_FORM = (
+    rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|[:\#=])?{_LINK}(?P<it>{_VALUE})"
+)
 
 RULES: tuple[Rule, ...] = (
     *(_cued(kind, words) for kind, words in _STRONG.items()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, before, cues_of
 from unveil.gate.words import harmless, ordinary
 
 # ---------------------------------------------------------------------------------------------------------- streets
@@ -126,21 +126,19 @@ Heart_Center Polyclinic Medical_Group Medical_College Physicians Rehabilitation_
 Ziekenhuis Krankenhaus Klinikum Spital Klinik Sykehus Sjukhus Szpital Kliniken Radiologists Laboratories Labs Pharmacy Prison"""
 _HOUSE = rf"(?<![\w-])(?P<it>(?:St\.?\s)?(?:{_NAME},?\s(?:(?:of|and|&|the|for|de|del|la|el|in|at|am|zu|der)\s){{0,2}}){{1,6}}{alternatives(_HOUSES)}(?:\s(?:of|at|in)\s(?:the\s)?{_NAME}(?:\s{_NAME}){{0,2}})?)(?!\w)"
 _NOT_PLACES = frozenset(
-    """general hospital clinic medical university children's childrens women's community regional district county city state national
-    federal local outside referring referral teaching academic tertiary secondary primary base field day eye dental memory stroke pain
-    breast fracture outpatient inpatient surgery radiology imaging health public private military veterans care our this that your another
-    other same any each every family group foundation institute practice nuclear royal college school center centre diagnostic diagnostics
-    thoracic cardiac vascular plastic bariatric robotic open key keyhole hand foot spine spinal knee hip shoulder neuro orthopaedic
-    orthopedic maternity mental palliative acute critical intensive emergency urgent walk-in new old online virtual mobile digital
-    advanced clinical evidence-based best current good artificial common head department division service services ward team after before
-    post pre prior previous during following major minor elective""".split()
+    ["general", "hospital", "clinic", "medical", "university", "children's", "childrens", "women's", "community", "regional", "district", "county", "city", "state", "national", "federal", "local", "outside", "referring", "referral", "teaching", "academic", "tertiary", "secondary", "primary", "base", "field", "day", "eye", "dental", "memory", "stroke", "pain", "breast", "fracture", "outpatient", "inpatient", "surgery", "radiology", "imaging", "health", "public", "private", "military", "veterans", "care", "our", "this", "that", "your", "another", "other", "same", "any", "each", "every", "family", "group", "foundation", "institute", "practice", "nuclear", "royal", "college", "school", "center", "centre", "diagnostic", "diagnostics", "thoracic", "cardiac", "vascular", "plastic", "bariatric", "robotic", "open", "key", "keyhole", "hand", "foot", "spine", "spinal", "knee", "hip", "shoulder", "neuro", "orthopaedic", "orthopedic", "maternity", "mental", "palliative", "acute", "critical", "intensive", "emergency", "urgent", "walk-in", "new", "old", "online", "virtual", "mobile", "digital", "advanced", "clinical", "evidence-based", "best", "current", "good", "artificial", "common", "head", "department", "division", "service", "services", "ward", "team", "after", "before", "post", "pre", "prior", "previous", "during", "following", "major", "minor", "elective"]
 )  # fmt: skip
-_REVERSED_HOUSE = rf"(?<!\w)(?P<it>(?:Klinikum|Klinik|Kliniken|Uniklinik|Uniklinikum|Universitatsklinikum|Universitatsspital|Krankenhaus|Kreiskrankenhaus|Stadtkrankenhaus|Spital|Kantonsspital|Praxis|Radiologie|MVZ|Hopital|Clinique|CHU|CHRU|CHR|CH|Centre\s[Hh]ospitalier|Cabinet|Hospital|Clinica|Centro\s[Mm]edico|Centro\sde\s[Ss]alud|Ospedale|Policlinico|Azienda\sOspedaliera|ASL|Casa\sdi\s[Cc]ura|Santa\sCasa|UBS|UPA|Ziekenhuis|UMC|Szpital|AIIMS|Charite)\s(?:(?i:universit\w*|municipal|general|regional|civile|central|intercommunal|geral|universidade|clinico|infantil|militar|san|st\.?|sankt|am|an|im|in|der|des|de|du|del|della|di|do|da|das|dos|la|le|les|zum|zur|fur|den|los|las|el|a|e|y)\s|d'|l'){{0,5}}[A-Z][\w'-]+(?:[\s-](?:(?:de|der|di|da|la|y)\s)?[A-Z][\w'-]+){{0,3}})"
-_AFTER_HOSPITAL = re.compile(r"(?:hospital|clinica|radiologie|cabinet|praxis|klinik|ch|upa)\s(?:day|course|no|number|id|admission|discharge|stay|information|acquired|records?|name|unit|ward|report|bed|chart|policy|patients?|notes?|floor|visit|data|mortality|physician|tests?)\b", re.I)
+_REVERSED_HOUSE = r"(?<!\w)(?P<it>(?:Klinikum|Klinik|Kliniken|Uniklinik|Uniklinikum|Universitatsklinikum|Universitatsspital|Krankenhaus|Kreiskrankenhaus|Stadtkrankenhaus|Spital|Kantonsspital|Praxis|Radiologie|MVZ|Hopital|Clinique|CHU|CHRU|CHR|CH|Centre\s[Hh]ospitalier|Cabinet|Hospital|Clinica|Centro\s[Mm]edico|Centro\sde\s[Ss]alud|Ospedale|Policlinico|Azienda\sOspedaliera|ASL|Casa\sdi\s[Cc]ura|Santa\sCasa|UBS|UPA|Ziekenhuis|UMC|Szpital|AIIMS|Charite)\s(?:(?i:universit\w*|municipal|general|regional|civile|central|intercommunal|geral|universidade|clinico|infantil|militar|san|st\.?|sankt|am|an|im|in|der|des|de|du|del|della|di|do|da|das|dos|la|le|les|zum|zur|fur|den|los|las|el|a|e|y)\s|d'|l'){0,5}[A-Z][\w'-]+(?:[\s-](?:(?:de|der|di|da|la|y)\s)?[A-Z][\w'-]+){0,3})"
+_AFTER_HOSPITAL = re.compile(
+    r"(?:hospital|clinica|radiologie|cabinet|praxis|klinik|ch|upa)\s(?:day|course|no|number|id|admission|discharge|stay|information|acquired|records?|name|unit|ward|report|bed|chart|policy|patients?|notes?|floor|visit|data|mortality|physician|tests?)\b",
+    re.I,
+)
 _SAINTS = r"(?<!\w)(?:St\.?|Saint|Sankt|Sainte|Ste\.?)\s[A-Z][a-z]+(?:-[A-Z][a-z]+)?'s?(?!\w)(?!\s(?:dance|disease|fire|syndrome|sign|wort|valve|medical|mitral))|(?<=\bat\s)(?:St\.?|Saint|Mount|Mt\.?)\s[A-Z][a-z]+(?:'s)?|(?<=\bfrom\s)(?:St\.?|Mount|Mt\.?)\s[A-Z][a-z]+"
 _KNOWN = r"(?<!\w)(?:Mayo\sClinic|Cleveland\sClinic|Johns\sHopkins|Karolinska|Massachusetts\sGeneral|Mass\sGeneral|MGH|Kaiser\sPermanente|MD\sAnderson|Sloan\sKettering|Mount\sSinai|Addenbrooke's|Guy's\sand\sSt|Charite|Pitie-Salpetriere|Gustave\sRoussy|Apollo\sHospitals?|Fortis|AIIMS|Cedars-Sinai|Stanford\sHealth|UCSF|Beth\sIsrael)(?!\w)"
 _HAN_HOUSE = r"(?P<it>[\u4e00-\u9fff\u3040-\u30ff]{2,14}(?:医院|病院|诊所|診療所|クリニック|衛生院|卫生院|保健院|医療センター))|[가-힣]{2,12}(?:병원|의원|의료원)|(?:больница|больнице|больницы|клиника|клинике|клиники|ГКБ|ЦРБ|ОКБ|поликлиника|поликлинике|госпиталь|НИИ)\s(?:им\.\s)?(?:№|No|«|\")?\s?[\dА-ЯЁ][\w-]*|(?:[А-ЯЁ][а-яё-]+(?:ая|ой|ий)\s){1,3}(?:больниц|клиник|поликлиник)\w*|(?:مستشفى|مستشفي|عيادة|مستوصف)\s\w{2,}(?:\s\w{2,}){0,2}|[\u0900-\u097f]+(?:\s[\u0900-\u097f]+)?\s(?:अस्पताल|चिकित्सालय|हॉस्पिटल|क्लिनिक)"
-_COMMON_HAN = re.compile(r"(?:.*(?:我|外|本|当地|上级|他|该|某|在|到|去|的|于|住|入|出|当院|前医|近医|綜合|综合|专科|三甲|教学)|人民|中心)(?:医院|病院|诊所|クリニック)|(?:당|타|본|종합|대학|지역|다른|인근)\s?(?:병원|의원)")
+_COMMON_HAN = re.compile(
+    r"(?:.*(?:我|外|本|当地|上级|他|该|某|在|到|去|的|于|住|入|出|当院|前医|近医|綜合|综合|专科|三甲|教学)|人民|中心)(?:医院|病院|诊所|クリニック)|(?:당|타|본|종합|대학|지역|다른|인근)\s?(?:병원|의원)"
+)
 
 
 def _town(found: re.Match[str]) -> Span | None:
@@ -170,18 +168,32 @@ def _asian_house(found: re.Match[str]) -> Span | None:
 def _postcode(found: re.Match[str]) -> Span | None:
     """Not "CT 71250", which is an examination's code, nor a round number with its unit."""
     value = found[0]
-    if re.match(r"(?:CT|MR|PA|MS|IN|OR|LA|AP|ME|ID|DE|HI|PR)\s", value) and not re.search(r"[a-z],?\s$", before(found, 3)):
+    if re.match(r"(?:CT|MR|PA|MS|IN|OR|LA|AP|ME|ID|DE|HI|PR)\s", value) and not re.search(
+        r"[a-z],?\s$", before(found, 3)
+    ):
         return None
     number = re.search(r"\d{4,5}", value)
     round_one = bool(number and number[0].endswith("000"))
     words = re.findall(r"[A-Z][a-z]+", value)
-    return None if round_one or bool(words) and all(harmless(w) for w in words) else found.span("it") if "it" in found.re.groupindex and found["it"] else found.span()
+    return (
+        None
+        if round_one or (bool(words) and all(harmless(w) for w in words))
+        else found.span("it")
+        if "it" in found.re.groupindex and found["it"]
+        else found.span()
+    )
 
 
 def _street(found: re.Match[str]) -> Span | None:
     """Not "2 Small Court" of ordinary words alone, as in "4 Chamber Way"."""
     words = re.findall(r"[A-Z][\w'-]{2,}", found[0])
-    return None if len(words) > 1 and all(ordinary(w) for w in words[:-1]) and not re.search(r"(?i)street|avenue|road|lane|boulevard|rue|str", found[0]) else whole_or_it(found)
+    return (
+        None
+        if len(words) > 1
+        and all(ordinary(w) for w in words[:-1])
+        and not re.search(r"(?i)street|avenue|road|lane|boulevard|rue|str", found[0])
+        else whole_or_it(found)
+    )
 
 
 def whole_or_it(found: re.Match[str]) -> Span:

@@ -43,6 +43,10 @@ class Said(str):
 
         return Said(map(changed, self.parts))
 
+    def replaced(self, old: str, new: str) -> Said:
+        """The same with ``new`` in place of ``old`` in each part."""
+        return Said(Part(part.text.replace(old, new), part.free) for part in self.parts)
+
 
 def ours(text: str) -> Said:
     """Text that stands in the code of this package."""

@@ -30,7 +30,8 @@ class Surrogates:
 
     def redact(self, text: str, found: Iterable[Found]) -> str:
         """The text with each place found replaced; nothing of the originals is left of it."""
-        parts, done = [], 0
+        parts: list[str] = []
+        done = 0
         for place in sorted(found, key=lambda place: (place.start, place.end)):
             if place.end <= done:
                 continue

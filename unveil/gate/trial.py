@@ -71,7 +71,7 @@ def main(config: GateConfig) -> bool:
 def _try(config: GateConfig, out: Path) -> bool:
     known = list(read_jsonl(config.records, Record)) if config.records else []
     held = material.read(config.file, known)
-    gate = Gate(gate_options(config), key=b"trial")
+    gate = Gate(gate_options(config))
     blocked = sources.problems(held.records)
     gate.notice(held.records)
     texts = [_text(gate, text) for text in held.texts.values()]

@@ -116,7 +116,7 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
                 completeness="exhaustive",
                 report=report(modality, findings),
                 questions=questions(modality, findings, words),
-                source=Source("phantom", VERSION, "Apache-2.0", file=path.name, sha256=runs.sha256(path)),
+                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=runs.sha256(path)),
             )
         )
     return records

@@ -70,8 +70,9 @@ class Options:
     """Version of the data set, kept with every record."""
     licence: str | None = None
     """Licence of the data set, kept with every record."""
-    access: Access = "open"
-    """Who may see the data; anything but open is kept from external services."""
+    access: Access | None = None
+    """Who may see the data. Only what is said to be open ever leaves for another machine, and an agreement (dua) or
+    credentials that were needed keep it here; not given: nobody knows, and it stays here too."""
     modality: str | None = None
     """Modality of all images, such as CT or X-ray; a csv file may name it per row."""
     completeness: Completeness | None = None
