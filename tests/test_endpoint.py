@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from conftest import draw
+from nobody import NOBODY
 from PIL import Image, PngImagePlugin
 from serving import Proxy, free_port, job, proxied, questions, serve
 
@@ -30,7 +31,7 @@ from unveil.curate import endpoint
 from unveil.curate.endpoint import IN_A_ROW, Desk
 from unveil.curate.expert import BudgetSpent, Expert, ExpertError, Picture, Reply, Request, Strict, Turn
 from unveil.experts import ExpertOptions, Local, bind
-from unveil.gate import GateError, address
+from unveil.gate import GateError, address, passage
 from unveil.gate.manifest import Manifest
 from unveil.records import Record, Source
 from unveil.sampling import Sampling
@@ -369,12 +370,13 @@ SECRET = "sk-s3cret-0815"
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
     monkeypatch.setattr(address, "is_here", lambda host: False)
+    monkeypatch.setattr(passage, "read_pixels", lambda png: False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
     return proxy
 
 
-FAR = {"allow_remote": True, "pixels_reviewed": True, "key_variable": "SOME_KEY"}
+FAR = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
 
 
 def canaries(folder: Path) -> list[Request]:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import pytest
 from conftest import draw
+from nobody import NOBODY
 from stub import Stub, stub
 
 from unveil.curate.expert import Picture, Reply, Request, Turn
@@ -32,7 +33,7 @@ from unveil.sampling import Sampling
 
 SECRET = "sk-s3cret/0815+x"
 RECORD = Record("drawn/a", "a.png", 48, 32, source=Source("drawn", licence="CC0-1.0", access="open"))
-FAR = {"allow_remote": True, "pixels_reviewed": True, "key_variable": "SOME_KEY"}
+FAR = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
 LOOK_UP = socket.getaddrinfo
 
 
@@ -119,7 +120,7 @@ def test_a_name_is_looked_up_once_said_and_held_to(
     assert [r.value for r in expert.answer([replace(questions()[0], turns=(Turn("user", "More?"),))])] == ["Yes."]
     assert names["asked"].count("far.test") == 1
     (session,), requests = manifest(tmp_path)
-    assert session["addresses"] == ["127.0.0.1"] and session["gate"] == {"pixels_reviewed": True}
+    assert session["addresses"] == ["127.0.0.1"] and session["gate"]["names"] == "nobody.py:nobody"
     assert len(requests) == 4 and {r["session"] for r in requests} == {session["session"]}
     assert f"asking far.test:{server.port}, which is 127.0.0.1" in capsys.readouterr().err
     assert dict(server.headers[0])["Host"] == f"far.test:{server.port}"

@@ -17,7 +17,6 @@ from unveil.curate.expert import SANG, Request, Strict, Turn
 from unveil.gate.fence import MARK, holds, inside, quoted, sealed, word_for
 from unveil.wording import clean
 
-
 # ---------------------------------------------------------------------------------------------------------- the word
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unveil.curate.candidates import quoted
+from unveil.gate.fence import quoted
 from unveil.gate.said import Part, Said, fill, joined, ours, said
 from unveil.gate.vocabulary import closed, words
 from unveil.records import Finding

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import draw
+from nobody import NOBODY
 from stub import Stub, stub
 
 from unveil.curate.expert import Request, Turn
@@ -131,7 +132,7 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def bound(server: Stub, out: Path, **more: Any) -> Any:
     chosen = {"expert": server.address, "expert_model": "m", "allow_remote": True, "key_variable": "SOME_KEY"}
-    return bind(ExpertOptions(**{**chosen, "pixels_reviewed": True, "retries": 0} | more), out)
+    return bind(ExpertOptions(**{**chosen, "names": NOBODY, "retries": 0} | more), out)
 
 
 def test_all_records_are_looked_at_before_the_first_request_leaves(far: Stub, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_texts_are_looked_at_first_as_well_and_it_is_said_how_many_stay(
     asked = questions([record()] * 3)
     asked[2] = replace(asked[2], turns=(Turn("user", "Call Dr. Weiss."),))
     replies = {reply.id: reply for reply in bound(far, tmp_path / "out").answer(asked)}
-    assert len(far.bodies) == 2 and "titled name" in str(replies["q2"].error)
+    assert len(far.bodies) == 2 and "(name)" in str(replies["q2"].error)
     said = " ".join(capsys.readouterr().err.split())
     assert "the gate holds back 1 of 3 requests, nothing has been sent yet: 1 x not sent" in said
 
