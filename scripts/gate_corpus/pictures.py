@@ -8,6 +8,7 @@ out of hospitals: consoles, films, stickers, screens. No font here has Chinese l
 
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def all_pictures(seed: int) -> Iterator[Picture]:
         for kind in kinds:
             for half, count in zip(HALVES, (kind.open, kind.held), strict=True):
                 for turn in range(count):
-                    rng = np.random.default_rng([seed, number])
+                    rng = np.random.default_rng([seed, zlib.crc32(f"{half} {kind.name} {turn}".encode())])
                     lines = kind.words(vocabulary_of(half), rng, turn)
                     yield Picture(kind.name, identifying, Task(half, turn, rng, lines, f"picture-{number:04}"), kind)
                     number += 1

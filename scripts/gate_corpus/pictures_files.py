@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 _CLASSES = {
     "CT": "1.2.840.10008.5.1.4.1.1.2",
@@ -50,7 +50,7 @@ def dicom(picture: np.ndarray, modality: str, *, burned: str | None, bits: int, 
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = _CLASSES[modality]
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = UID(_CLASSES[modality])
     uids = [generate_uid(entropy_srcs=[name, level]) for level in ("study", "series", "instance")]
     data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = uids
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID

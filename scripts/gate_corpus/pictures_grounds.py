@@ -102,7 +102,7 @@ def abdomen(rng: Rng, height: int, width: int) -> np.ndarray:
     bone = blob(height, width, 0.36, 0, 0.13, 0.11, 0.2)
     vessel = blob(height, width, 0.16, rng.uniform(-0.05, 0.1), 0.07, 0.06, 0.2)
     gas = blob(height, width, -0.3, rng.uniform(0.1, 0.4), 0.1, 0.16, 0.2)
-    tissue = 98 + 12 * clouds(rng, height, width, 16) + 26 * liver + 100 * bone + 45 * vessel - 90 * gas
+    tissue = 98 + 12 * clouds(rng, height, width, 16) + 26 * liver + 80 * bone + 45 * vessel - 90 * gas
     ys, xs = frame(height, width)
     table = 60 * np.exp(-(((ys - 0.8 + 0.12 * xs**2) / 0.012) ** 2)) * (np.abs(xs) < 0.8)
     return noisy(rng, 3 + 55 * (body - inner) + inner * tissue + table, rng.uniform(0.5, 5))
@@ -149,7 +149,7 @@ def skin(rng: Rng, height: int, width: int) -> np.ndarray:
     return noisy(rng, tone * light[:, :, None] - spot[:, :, None] * np.array([70, 66, 50], np.float32), 2)
 
 
-MODALITY = {
+MODALITY: dict[Ground, str | None] = {
     black: None,
     chest: "CR",
     head: "CT",

@@ -37,8 +37,8 @@ class Task:
         return pick(self.rng, FONTS[self.half])
 
     def scan(self) -> Ground:
-        """A grey ground with dark corners, by turns."""
-        return self.of(GREY["open"], GREY["held"])
+        """A grey ground with dark corners."""
+        return GREY[self.half][int(self.rng.integers(len(GREY[self.half])))]
 
     def colour(self) -> Ground:
         return self.of(COLOUR["open"], COLOUR["held"])
@@ -59,10 +59,11 @@ class Kind:
 
 
 def forms(field: str) -> Words:
-    """One of the vocabulary's forms, by turns, filled in."""
+    """One of the vocabulary's forms, filled in. Forms of single lines are drawn, all others come by turns."""
 
     def words(vocabulary: Vocabulary, rng: Rng, turn: int) -> Lines:
-        found = getattr(vocabulary, field)[turn % len(getattr(vocabulary, field))]
+        known = getattr(vocabulary, field)
+        found = pick(rng, known) if field in ("lines", "names") else known[turn % len(known)]
         return filled((found,) if isinstance(found, str) else found, vocabulary, rng)
 
     return words
@@ -110,4 +111,4 @@ def text(
 
 
 def plain(task: Task, picture: np.ndarray, ground: Ground = black) -> Drawn:
-    return png(picture, MODALITY.get(ground))
+    return png(picture, MODALITY[ground])

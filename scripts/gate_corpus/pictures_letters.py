@@ -131,8 +131,11 @@ def spot(rng: Rng, picture: np.ndarray, mask: np.ndarray, where: str) -> tuple[i
     tries = rng.integers((0, 0), (rest[0] + 1, rest[1] + 1), size=(40, 2))
 
     def brightness(place: np.ndarray) -> float:
+        """Of the part of the ground that serves the letters least."""
         top, left = place
-        return float(picture[top : top + mask.shape[0], left : left + mask.shape[1]].mean())
+        ground = picture[top : top + mask.shape[0], left : left + mask.shape[1]]
+        parts = [part.mean() for half in np.array_split(ground, 2) for part in np.array_split(half, 6, axis=1)]
+        return float(max(parts) if where == "dark" else min(parts))
 
     best = (min if where == "dark" else max)(tries, key=brightness)
     return int(best[0]), int(best[1])
@@ -190,7 +193,7 @@ def warped(rng: Rng, mask: np.ndarray, strength: float) -> np.ndarray:
     padded = np.pad(mask, rim)
     rows, columns = np.mgrid[: padded.shape[0], : padded.shape[1]].astype(np.float32)
     cells = max(4.0, 2 * max(mask.shape) / mask.shape[0])
-    bends = [strength * np.clip(clouds(rng, *padded.shape, cells), -2.5, 2.5) for _ in range(2)]
+    bends = [strength * np.clip(clouds(rng, padded.shape[0], padded.shape[1], cells), -2.5, 2.5) for _ in range(2)]
     return cropped(np.clip(map_coordinates(padded, [rows + bends[0], columns + bends[1]], order=1), 0, 1))
 
 

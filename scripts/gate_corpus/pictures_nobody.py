@@ -8,7 +8,6 @@ from scipy.ndimage import gaussian_filter
 
 from scripts.gate_corpus.pictures_files import Drawn, jpeg, png
 from scripts.gate_corpus.pictures_grounds import (
-    GREY,
     Ground,
     abdomen,
     blob,
@@ -260,14 +259,14 @@ def measured(task: Task) -> Drawn:
 
 
 def said(task: Task) -> Drawn:
-    ground = task.of((*GREY["open"], sector), (*GREY["held"], linear))
+    ground = task.scan()
     size = task.of((16, 14, 18, 22, 13), (18, 13, 15, 20, 16))
-    level = task.of((255, 200, 255, 150), (240, 255, 180))
+    level = task.of((255, 205, 255, 225), (240, 255, 210))
     return plain(task, lettered(task, ground, task.of((480, 400), (448, 512)), size, level=level), ground)
 
 
 NOBODY = (
-    Kind("no letters: smooth anatomy", 4, 4, nothing, anatomy),
+    Kind("no letters: anatomy without noise", 4, 4, nothing, anatomy),
     Kind("no letters: noise", 5, 5, nothing, with_noise),
     Kind("no letters: speckle", 2, 2, nothing, grainy),
     Kind("no letters: colour photo", 1, 2, nothing, in_colour),

@@ -93,14 +93,16 @@ def over_light(task: Task) -> Drawn:
 def over_dark(task: Task) -> Drawn:
     ground = task.scan()
     level = task.of((0, 12), (6, 0))
-    picture = lettered(task, ground, 512, task.of((18, 24, 15, 20), (22, 17, 28, 14)), level=level, where="bright")
+    size = task.of((18, 24, 15, 20), (22, 17, 28, 14)) + (8 if MODALITY[ground] == "US" else 0)
+    picture = lettered(task, ground, 512, size, level=level, where="bright")
     return plain(task, picture, ground)
 
 
 def over_speckle(task: Task) -> Drawn:
     level = task.of((255, 235, 0, 255), (245, 255, 255, 0))
-    size = task.of((20, 28, 24, 16), (22, 18, 32, 26))
-    return plain(task, lettered(task, speckled, (400, 480), size, level=level, where="anywhere"), speckled)
+    size = task.of((20, 28, 30, 18), (22, 18, 26, 34))
+    where = "anywhere" if level else "bright"
+    return plain(task, lettered(task, speckled, (400, 480), size, level=level, where=where), speckled)
 
 
 def boxed(task: Task) -> Drawn:
@@ -184,10 +186,11 @@ def console(task: Task) -> Drawn:
 
 def other_letters(task: Task) -> Drawn:
     lines = tuple(joined(line) if "\u0600" <= line[0] <= "\u06ff" else line for line in task.lines)
-    picture = black(task.rng, 320, 512)
+    ground = task.of((black, head, chest), (bone, black, abdomen))
+    picture = ground(task.rng, 400, 512)
     mask = ink(lines, BEYOND_LATIN[task.half], task.of((22, 16, 28), (18, 26, 20)))
-    put(picture, mask, *spot(task.rng, picture, mask, "anywhere"), task.of((255, 180), (230, 200)))
-    return plain(task, picture)
+    put(picture, mask, *spot(task.rng, picture, mask, "dark"), task.of((255, 180), (230, 200)))
+    return plain(task, picture, ground)
 
 
 def watermark(task: Task) -> Drawn:

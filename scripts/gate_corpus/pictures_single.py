@@ -126,14 +126,14 @@ def filmed(task: Task) -> Drawn:
 
 _LINES = forms("lines")
 SINGLE = (
-    Kind("outlined letters over anatomy", 4, 0, _LINES, outlined),
-    Kind("letters of dots", 4, 0, forms("spaced"), dotted),
-    Kind("table of a worklist", 4, 0, forms("worklists"), worklist),
-    Kind("letters cut by the picture's edge", 4, 0, forms("names"), cut_off),
-    Kind("title bar of a window", 0, 3, _LINES, title_bar),
-    Kind("letters with a shadow", 0, 3, _LINES, shadowed),
-    Kind("embossed letters", 0, 3, forms("names"), embossed),
-    Kind("letters one below the other", 0, 3, forms("spaced"), stacked),
-    Kind("letters along a circle", 0, 2, forms("names"), around),
-    Kind("screen taken with a phone", 0, 3, _LINES, filmed),
+    Kind("outlined letters over anatomy", 6, 0, _LINES, outlined),
+    Kind("letters of dots", 6, 0, forms("spaced"), dotted),
+    Kind("table of a worklist", 6, 0, forms("worklists"), worklist),
+    Kind("letters cut by the picture's edge", 6, 0, forms("names"), cut_off),
+    Kind("title bar of a window", 0, 4, _LINES, title_bar),
+    Kind("letters with a shadow", 0, 4, _LINES, shadowed),
+    Kind("embossed letters", 0, 4, forms("names"), embossed),
+    Kind("letters one below the other", 0, 4, forms("spaced"), stacked),
+    Kind("letters along a circle", 0, 4, forms("names"), around),
+    Kind("screen taken with a phone", 0, 4, _LINES, filmed),
 )

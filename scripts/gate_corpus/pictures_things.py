@@ -7,7 +7,7 @@ from PIL import Image
 
 from scripts.gate_corpus.pictures_codes import code39, code128, ean13, qr
 from scripts.gate_corpus.pictures_files import Drawn, jpeg, png
-from scripts.gate_corpus.pictures_grounds import Rng, bone, breast, chest, clouds, noisy, skin
+from scripts.gate_corpus.pictures_grounds import MODALITY, Rng, bone, breast, chest, clouds, knee, noisy, skin
 from scripts.gate_corpus.pictures_kinds import Kind, Task, forms, plain, text
 from scripts.gate_corpus.pictures_letters import SLANTED, fitting, ink, penned, put, spot, turned, warped
 from scripts.gate_corpus.pictures_words import Lines, Vocabulary, person
@@ -30,14 +30,14 @@ def by_strokes(task: Task) -> Drawn:
 
 def by_bent_letters(task: Task) -> Drawn:
     """A slanted font, bent smoothly."""
-    ground = task.of((breast, None), (None, chest))
+    ground = task.of((knee, None), (None, breast))
     picture = ground(task.rng, 400, 560) if ground else sheet(task.rng, 400, 560)
     size = task.of((30, 36, 26), (34, 28, 32))
     mask = warped(
-        task.rng, fitting(task.lines, SLANTED[task.half], size, 200, 470), size * task.of((0.05, 0.06), (0.06, 0.05))
+        task.rng, fitting(task.lines, SLANTED[task.half], size, 200, 470), size * task.of((0.04, 0.05), (0.05, 0.04))
     )
     put(picture, mask, *spot(task.rng, picture, mask, "anywhere"), 245 if ground else 50)
-    return png(picture, "MG" if ground is breast else "CR" if ground else None)
+    return png(picture, MODALITY[ground] if ground else None)
 
 
 def sheet(rng: Rng, height: int, width: int) -> np.ndarray:
@@ -105,9 +105,9 @@ def sticker(task: Task) -> Drawn:
     put(label, mask, 18, 24, 35)
     if task.turn % 2:
         label[4:6, 4:-4] = label[-6:-4, 4:-4] = 90
-    label = noisy(rng, label * (1 + 0.03 * clouds(rng, *label.shape, 3)), 2)
+    label = noisy(rng, label * (1 + 0.03 * clouds(rng, label.shape[0], label.shape[1], 3)), 2)
     height, width = 520, 680
-    grey = task.of((chest, bone), (bone, chest))(rng, height, width)
+    grey = task.of((chest, knee), (bone, breast))(rng, height, width)
     picture = skin(rng, height, width) if task.turn == 2 else np.repeat(grey[:, :, None], 3, 2) * (0.85, 0.95, 1.0)
     tall, wide = label.shape
     grow = min(1.0, 0.85 * width / wide)
@@ -125,7 +125,7 @@ def sticker(task: Task) -> Drawn:
 
 def mirrored(task: Task) -> Drawn:
     """A marker on the cassette with a name; the film was scanned from its back."""
-    ground = task.of((chest, bone), (bone, breast))
+    ground = task.of((chest, knee), (bone, breast))
     picture = ground(task.rng, 520, 440)
     mask = text(task, task.of((18, 24), (16, 22)), 520, 380)
     marker = np.ones((mask.shape[0] + 14, mask.shape[1] + 18), np.float32)

@@ -31,7 +31,7 @@ OPEN = Vocabulary(
     spaced=("{FAMILY}", "{GIVEN} {FAMILY}", "{FAMILY} {year}"),
     headers=(
         ("{FAMILY}, {GIVEN}", "ID: {number}   DOB: {date}", "St. Alda Hospital   {day} {clock}", "MI 0.9  TIs 0.3"),
-        ("{FAMILY} {GIVEN}", "{number}", "Abdomen   C5-1", "{day}  {clock}"),
+        ("{FAMILY} {GIVEN}", "{number}", "Liver   C5-1", "{day}  {clock}"),
         ("Name {given} {family}", "{age}Y F   Dr. {f}", "FR 32Hz  R 14cm", "{day} {clock}"),
     ),
     consoles=(
