@@ -10,7 +10,7 @@ _ONES = {
     "it": "zero uno due tre quattro cinque sei sette otto nove",
     "pt": "zero um dois três quatro cinco seis sete oito nove",
 }
-_TEENS = "quatre-vingt-dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf".split()
+_TEENS = "dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf"
 
 
 def say(age: int, how: str) -> str:
@@ -21,7 +21,7 @@ def say(age: int, how: str) -> str:
     if age >= 100:
         return _hundred(one if age % 10 else "", how)
     if how == "fr":
-        return "quatre-vingt-" + _TEENS[age % 10].removeprefix("quatre-vingt-")
+        return "quatre-vingt-" + _TEENS.split()[age % 10]
     tens = {"words": "ninety", "de": "neunzig", "es": "noventa", "it": "novanta", "pt": "noventa"}[how]
     if age % 10 == 0:
         return tens

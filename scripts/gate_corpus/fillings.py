@@ -1,11 +1,11 @@
 """Fills the gaps of a template. Within one text the same gap has the same filling.
 
-    {first} {man} {woman} {last} {middle}    of a person, of any origin; {last.de} of one; {last2} of another person
-    {last:up} {last:low+ascii}               changed (see ``CHANGES``)
-    {date:%d.%m.%Y} {born:%Y-%m-%d}          a day of the last years, a day of birth (see ``_date``)
-    {age} {age:words} {age:de}               an age over 89
-    {p:AA-####}                              # a digit, A and a letters, h a hexadecimal digit; all else as it is
-    {town} {street} {hospital} …             of the lists in ``places``
+{first} {man} {woman} {last} {middle}    of a person, of any origin; {last.de} of one; {last2} of another person
+{last:up} {last:low+ascii}               changed (see ``CHANGES``)
+{date:%d.%m.%Y} {born:%Y-%m-%d}          a day of the last years, a day of birth (see ``_date``)
+{age} {age:words} {age:de}               an age over 89
+{p:AA-####}                              # a digit, A and a letters, h a hexadecimal digit; all else as it is
+{town} {street} {hospital} …             of the lists in ``sites.txt``
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ MONTHS = {
     "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
     "ar": "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
 }
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 ORDINALS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
     "sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth "
     "twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first"
-).split()
+)
 _PLAIN = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ı": "i", "đ": "d", "Đ": "D"})
 CHANGES: dict[str, Callable[[str], str]] = {
     "up": str.upper,
@@ -107,6 +107,10 @@ class Filling:
         words = {f"§{language}": names.split()[when.month - 1] for language, names in MONTHS.items()}
         words["§ABB"] = words["§abb"].upper()
         ending = "th" if 10 < when.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(when.day % 10, "th")
-        words |= {"§th": f"{when.day}{ending}", "§ordinal": ORDINALS[when.day - 1], "§day": DAYS[when.weekday()]}
+        words |= {
+            "§th": f"{when.day}{ending}",
+            "§ordinal": ORDINALS.split()[when.day - 1],
+            "§day": DAYS.split()[when.weekday()],
+        }
         said = when.strftime(re.sub(r"§[a-zA-Z]+", lambda m: words[m[0]], form).replace("٪", ""))
         return CHANGES["arabic"](said) if form.startswith("٪") else said

@@ -55,17 +55,18 @@ def rows(seed: int = 0) -> list[Planted]:
 
 
 def _rows(template: Template, seed: int, number: Iterator[int], taken: set[str]) -> Iterator[Planted]:
-    """As many rows as the template asks for; one whose secrets are taken is drawn again."""
+    """As many rows as the template asks for; one with a text or a secret that is taken is drawn again."""
     t = template
     for copy in range(t.times):
         for attempt in range(200):
             filling = Filling(t.half, f"{seed} {t.half} {t.group} {t.kind} {t.text} {copy} {attempt}")
             known = _known(t, filling) if t.group == "record" else None
             text, secrets = _filled(t, filling)
-            if not taken.intersection(secrets):
+            if not taken.intersection([text, *secrets]):
                 break
         else:
-            raise ValueError(f"{t.half}/{t.group}.txt, {t.kind!r}: the open half has all secrets of {t.text!r}")
+            raise ValueError(f"{t.half}/{t.group}.txt, {t.kind!r}: nothing new can be drawn for {t.text!r}")
+        taken.add(text)
         name = f"{t.half}-{next(number):04}"
         yield Planted(name, t.half, t.group, t.kind, t.form, text, secrets, known)
 
