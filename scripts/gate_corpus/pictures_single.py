@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.gate_corpus.pictures_files import Drawn, bytes_of, png
-from scripts.gate_corpus.pictures_grounds import chest, mucosa, noisy
+from scripts.gate_corpus.pictures_grounds import mucosa, noisy
 from scripts.gate_corpus.pictures_kinds import Kind, Task, forms, lettered, plain, text
 from scripts.gate_corpus.pictures_letters import blurred, ink, put, spot, turned
 
@@ -27,9 +27,10 @@ def dotted(task: Task) -> Drawn:
     step = task.of((3, 4), (3,))
     mask = small.repeat(step, 0).repeat(step, 1)
     mask = mask * np.tile(np.pad(np.ones((step - 1, step - 1)), ((0, 1), (0, 1))), small.shape).astype(np.float32)
-    picture = chest(task.rng, 512, 640)
+    ground = task.scan()
+    picture = ground(task.rng, 512, 640)
     put(picture, mask, *spot(task.rng, picture, mask, "edge"), task.of((255, 210), (255,)))
-    return plain(task, picture, chest)
+    return plain(task, picture, ground)
 
 
 def worklist(task: Task) -> Drawn:

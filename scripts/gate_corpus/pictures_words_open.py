@@ -76,7 +76,7 @@ OPEN = Vocabulary(
         ("AX CHEST W/O CONTRAST",),
         ("LEFT KIDNEY LONG",),
         ("W 1500 L -600", "Thick 1.25 mm"),
-        ("DO NOT USE FOR DIAGNOSIS",),
+        ("NO DIAGNOSTIC USE",),
         ("Dist 23.4 mm", "Area 4.1 cm2"),
         ("POSTERIOR", "HEAD", "FOOT"),
         ("C5-1 Abd Gen", "FR 28 Hz", "2D 58%", "DR 60"),
