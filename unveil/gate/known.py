@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 
 from unveil import wording
 from unveil.gate.plain import Plain
-from unveil.gate.words import harmless
+from unveil.gate.words import ordinary
 from unveil.records import Record
 
 OWN, OTHERS = "identifier of the record", "identifier of another record"
@@ -120,7 +120,9 @@ class Known:
 
 def _identifiers(record: Record) -> Iterator[str]:
     """What stands for this record as a whole."""
-    yield from filter(None, (record.id, record.id.rsplit("/", 1)[-1], record.patient, record.study))
+    for name in filter(None, (record.id, record.id.rsplit("/", 1)[-1], record.patient, record.study)):
+        yield name
+        yield from re.findall(r"(?<=[A-Za-z])[\W_]?(\d{5,}\w*)$", name)  # without the letters before it
     for path in filter(None, (record.image, record.source.file)):
         file = PurePosixPath(path.replace("\\", "/"))
         yield from (path, file.name, file.stem)
@@ -149,7 +151,7 @@ def _is_weak(key: str, said: set[str]) -> bool:
         return len(key) < 5
     if len(key) < 3 or re.fullmatch(r"[a-z]{1,2}\d{1,2}", key) and (len(key) < 4 and key[0] in "ctlsp"):
         return True
-    return key in said or key in _OF_FILES or harmless(key)
+    return key in said or key in _OF_FILES or ordinary(key)
 
 
 @lru_cache

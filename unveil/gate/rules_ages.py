@@ -34,10 +34,14 @@ _FORMS = {
     "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z]){_GONE}",
     "age in Asian scripts": rf"{_OLD}\s?(?:岁|歲|歳|周岁|세|살|साल|वर्ष)",
     # age: 93, aged 93, Age/Sex 93, in Alter von 93
-    "age after its name": rf"(?<!\w){alternatives(_AGE)}\s?(?:is|was|of|von|de|di|about|in\ years|\(y\))?\s?[:=,]?\s?(?P<it>{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|months|weeks|hours|[.,]\d))",
+    "age after its name": rf"(?<!\w){alternatives(_AGE)}\s?(?:is|was|of|von|de|di|about|in\ years|\(y\))?[\x22\s]{{0,2}}[:=,|]?[\x22\s]{{0,2}}(?P<it>{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|months|weeks|hours|[.,]\d))",
     # 93M, 93 F, 93/F, 93 y, 93 male; M/93, F93
     "age and sex": rf"{_FREE}9\d(?:(?-i:\s?[MFWH]|\s?/\s?[MFWmfw]|[mfyJ]|\sy)(?![\w/°-])|[\s-]{_SEX}(?!\w))",
     "sex and age": rf"(?<!\w)(?:(?-i:[MFW])\s?[/,]?\s?|(?:male|female|man|woman)[,/\s]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|\s?(?:mm|cm|%|x|hu|kg))",
+    "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MFW])(?!\w)",
+    "very old and sex": r"(?<!\w)(?<!temp\s)(?<!\bof\s)(?<!\bto\s)(?<!fever\s)(?<!temperature\s)(?<!tmax\s)1[01]\d\s(?-i:M)(?=[,.;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))",
+    "age at death": rf"(?<!\w)(?:died|dead|alive|deceased|living|passed(?:\saway)?|lived|turned|turns|turning|reached|gestorben|verstorben|decede[e]?|fallecio|mort[oa]|morreu)(?:\s(?:at|to|mit|a|a\slos|aged?|con|com))?,?\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:mm|cm|days|months|weeks|hours|minutes))",
+    "age in words alone": rf"(?<!\w)at\s(?P<it>{_NUMBER})(?=[,.;]|\s(?:she|he|they|the\spatient|years))",
     "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z]){_GONE}",
     "age in words after its name": rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|is\s)?(?P<it>{_NUMBER})(?!\w)",
     "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)
@@ -50,6 +54,7 @@ _FORMS = {
 _DIGITS = tuple(f"9{d}" for d in range(10)) + ("10", "11", "120")
 _CUES = {
     "age in words": cues_of(_TENS + " quatre"),
+    "age in words alone": cues_of(_TENS + " quatre"),
     "age in words after its name": cues_of(_TENS + " quatre"),
     "decade of life": ("nineties", "90", "hundreds", "decade"),
     "word for an old person": ("nonag", "centen", "jahrig", "jarige"),

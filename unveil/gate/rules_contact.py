@@ -59,13 +59,13 @@ usuario utilisateur"""
 _NETWORK = rf"(?<!\w){alternatives(_NETWORKS)}(?:\s(?:id|handle|name|user|account|profile|号))?\s?(?:[:=@/]|is\s|as\s|：)\s?(?P<it>@?\w[\w.-]{{2,40}})|(?<![\w/])/?u/(?P<user>\w{{3,30}})"
 _URL = rf"(?<!\w)(?:(?:https?|hxxps?|ftps?|sftp|file|dicom|dicomweb|s3|gs|smb|wss?|ldap|mailto|tel)://?[^\s<>\"]{{2,400}}|www\d?\.[^\s<>\"]{{3,300}}|(?<![\w.@-])[\w-]{{2,63}}(?:\.[\w-]{{1,63}}){{0,4}}\.{_SURE_TLD}(?![\w-]|\.\w)(?:[/:?][^\s<>\"]{{0,300}})?|[\w-]{{2,40}}\s?(?:\[\.\]|\(\.\)|\(dot\)|\[dot\])\s?{_TLD}(?!\w))"
 _V4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5}|/\d{1,2})?(?![\w]|\.\d)"
-_V6 = r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}(?::|[0-9a-f]{1,4})(?::[0-9a-f]{1,4}){0,6}(?:%\w{1,8})?(?![\w:])|(?<![\w:])[0-9a-f]{1,4}::(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])::1(?![\w:])"
+_V6 = r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}(?:(?::[0-9a-f]{1,4}){1,6}|:|[0-9a-f]{1,4})(?:%\w{1,8})?(?![\w:])|(?<![\w:])[0-9a-f]{1,4}::(?:[0-9a-f]{1,4}:){0,6}[0-9a-f]{1,4}(?![\w:])|(?<![\w:])::1(?![\w:])"
 _MAC = r"(?<![\w:-])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![\w:-])|(?<![\w:-])(?=[\d-]{0,16}[a-f])(?:[0-9a-f]{2}-){5}[0-9a-f]{2}(?![\w:-])|(?<![\w.])(?=[\d.]{0,13}[a-f])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"
 _ROOTS = "home users user mnt data var srv export media volumes tmp opt net scratch archive pacs root usr dicom images studies storage nas private workspace project projects share shares datasets raw work"
 _PATH = rf"(?:(?<!\w)[A-Za-z]:(?:\\|/(?!/))|(?<![\w\\])\\\\)[^\s\"'<>|]{{2,300}}(?:\s[^\s\"'<>|\\/]{{1,40}}[\\/.][^\s\"'<>|]{{1,200}})?|(?<![\w/.])(?:~\w{{0,30}}|\.{{1,2}}|/{alternatives(_ROOTS)})/[^\s\"'<>|]{{1,300}}|%(?:userprofile|appdata|homepath)%\S{{0,200}}"
 _FILES = "dcm dicom nii nii.gz nrrd mha mhd png jpg jpeg tif tiff bmp gif pdf doc docx xls xlsx csv tsv txt rtf zip rar 7z tar tar.gz mp4 avi mov svs ndpi hl7 xml json wav mp3 pptx eml msg iso edf"
 _FILE = rf"(?<![\w/\\.@-])(?P<folder>(?:[\w.-]{{1,80}}[/\\]){{0,12}})(?P<stem>[\w(),+-][\w.(),+-]{{0,120}}?)\.{alternatives(_FILES)}(?![\w/])"
-_PLAIN_STEMS = re.compile(r"(?:the|image|images|scan|figure|fig|mask|masks|frame|slice|example|test|input|output|report|data|records?|labels?|readme|file|xray|ct|mri|img|series|chest|[a-z]{1,2})?[\d_-]{0,4}", re.I)
+_PLAIN_STEMS = re.compile(r"(?:the|image|images|scan|figure|fig|mask|masks|frame|slice|example|test|input|output|report|data|records?|labels?|readme|file|xray|ct|mri|img|series|chest|[a-z]{1,2})?[\d_-]{0,3}", re.I)
 
 
 def _address(found: re.Match[str]) -> Span | None:

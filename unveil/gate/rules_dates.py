@@ -1,7 +1,7 @@
 """Dates: days, months with their year, birthdays, holidays. A year alone names nobody and passes, as HIPAA has it.
 
 Month names are those of English, German, French, Spanish, Italian, Portuguese, Dutch and Russian, without accents as
-``plain`` writes them. Relative dates ("two weeks ago") and times of the day are not of HIPAA's list.
+``plain`` writes them. Relative dates ("two weeks ago"), seasons and times of the day are not of HIPAA's list.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NAMED = {
         (?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{_YEAR}|'?\d\d(?!\s?(?:mm|cm|%|x))))?(?!\d)""",
     # April 3, 2019; Apr 3rd; Sep-03-2019
     "month and day": rf"""{_FREE}(?P<month>{_ANY})\.?[\s,/-]{{0,2}}(?P<of>the\s)?{_DAY}(?P<ordinal>st|nd|rd|th)?
-        (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d:/]){_NOT_SIZE}""",
+        (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d/]|:\d){_NOT_SIZE}""",
     # April 2019, avril de 2019, Apr-19, Apr '19
     "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|[-/]\d\d)(?!\w)""",
     # 2019/Apr/03, 2019 April 3, 2019-APR-03
@@ -90,7 +90,7 @@ _COMPACT = compiled(rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:
 #: What stands before a day and a month without a year.
 _ON = """on since dated until till before after by am vom seit bis le du el del dia desde il dal em scan scanned study exam
 examined film ct mri mr cxr xr pet us ultrasound radiograph mammogram admitted admission discharged seen surgery operated
-performed done date prior previous visit injury fall onset appointment review op born birthday dob repeat follow-up"""
+placed inserted removed taken drawn started stopped changed received collected made performed done date prior previous visit injury fall onset appointment review op born birthday dob repeat follow-up"""
 _THINGS = r"""\s*(?:of|images?|slices?|views?|sequences?|phases?|series|lobes?|segments?|strength|power|points?|lesions?|levels?
     |cases?|patients?|readers?|sides?|scale|score|disc|vertebra|fields?|cm|mm|%|x|quadrants?|breasts?|nodes?|lung|width|pain|MRC)\b"""
 _NO_YEAR = compiled(
@@ -98,7 +98,7 @@ _NO_YEAR = compiled(
     (?P<it>(?:(?:0?[1-9]|1[0-2])/{_DAY}|{_DAY}/(?:0?[1-9]|1[0-2])|{_DAY}\.\s?(?:0?[1-9]|1[0-2])\.
     |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
 )
-_RANGE = compiled(rf"(?:from|between|vom|entre|du|dal|von)\s(?P<it>{_DAY}/{_DAY}\s?(?:-|to|and|until|bis|au|et|y|al)\s?{_DAY}/{_DAY})(?![\w/])(?!{_THINGS})")
+_RANGE = compiled(rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>{_DAY}[/.]{_DAY}\.?\s?(?:-|to|and|until|und|bis|au|et|y|e|al|a)\s?{_DAY}[/.]{_DAY}(?:[/.](?:{_YEAR}|\d\d))?\.?)(?![\w/])(?!{_THINGS})")
 _PADDED = compiled(rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})")
 _MONTH_YEAR = compiled(
     rf"""{_FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d
@@ -130,7 +130,6 @@ def _capital(found: re.Match[str]) -> Span | None:
     return found.span("it") if name[0].isupper() and not name.isupper() and len(name) > 3 or name == "May" else None
 
 
-_SEASON = compiled(rf"(?<!\w)(?:spring|summer|autumn|fall|winter|fruhjahr|sommer|herbst|printemps|ete|automne|hiver|primavera|verano|otono|invierno|estate|autunno|inverno|verao|outono)\s(?:of\s|de\s|del\s)?{_YEAR}(?!\w)")
 _FEASTS = """christmas new_year's new_years new_year easter thanksgiving ramadan eid diwali hanukkah passover independence_day
 labor_day labour_day memorial_day halloween valentine's boxing_day good_friday pentecost holi lunar_new_year weihnachten
 heiligabend silvester ostern pfingsten noel paques navidad nochebuena pascua semana_santa natale pasqua capodanno ferragosto natal
@@ -166,12 +165,11 @@ RULES: tuple[Rule, ...] = (
     Rule("date", "date in digits", _SEPARATED, place=_plausible),
     Rule("date", "date without separators", _COMPACT, ("19", "20", "18")),
     Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON)),
-    Rule("date", "days in digits", _RANGE, ("from", "between", "vom", "entre", "du", "dal", "von")),
+    Rule("date", "days in digits", _RANGE, ("from", "between", "vom", "entre", "du", "dal", "von", "tra", "zwischen", "de")),
     Rule("date", "day and month of two digits each", _PADDED, ("/",)),
     Rule("date", "month and year in digits", _MONTH_YEAR, ("/19", "/20", "-19", "-20", ".19", ".20", "/0", "/1", "-0", "-1", "/ ")),
     Rule("date", "day in words", _WORDS, _CUES),
     Rule("date", "month alone", _ALONE, _CUES, _capital),
-    Rule("date", "season of a year", _SEASON, ("19", "20")),
     Rule("date", "feast", _FEAST, cues_of(_FEASTS)),
     Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS)),
     Rule("date", "week day", _LAST_DAY, cues_of(_DAYS)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, whole
 from unveil.gate.words import first_name, harmless, ordinary, surname
 
 _PARTICLE = r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|av)\s){0,3}"
@@ -36,12 +36,13 @@ _OF = frozenset(
 )
 
 
+_BEHIND = re.compile(r"(?:'s)?\s?(?P<author>et\sal|and\s(?:colleagues|co-?workers)|\(\d{4}|-(?![\s-]))|(?:'s?)?\s(?P<of>[a-z-]+)", re.I)
+
+
 def _eponym(found: re.Match[str], end: int) -> bool:
     """Whether what stands behind a name makes it an eponym or an author."""
-    behind = found.string[end : end + 40].lower()
-    if re.match(r"\s?(?:et\s?al|and (?:colleagues|co-?workers)|\(\d{4}|-(?!\s))", behind):
-        return True
-    return any(word.strip("'s") in _OF or word in _OF for word in re.findall(r"[a-z][a-z'-]+", behind.split(".")[0])[:2])
+    behind = _BEHIND.match(found.string, end)
+    return bool(behind) and (behind["author"] is not None or behind["of"].lower() in _OF)
 
 
 def _who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:
@@ -60,14 +61,16 @@ def _named(found: re.Match[str]) -> Span | None:
         if n and ordinary(word) and not first_name(word) and not surname(word):
             end = parts[n - 1][2] if at > parts[n - 1][2] else end
             break
-    return None if _eponym(found, end) and not found["who"].count(" ") == 1 else (start, end)
+    eponym = _eponym(found, end) and (len(parts) > 1 or not found[0][0].isupper())
+    return None if eponym else (start, end)
 
 
 def _known(found: re.Match[str]) -> Span | None:
     """As ``_named``, where the first word is a common name."""
     parts = re.findall(r"[^\s.,]{2,}", found["who"])
-    known = bool(parts) and (first_name(parts[0]) or surname(parts[0])) and not ordinary(parts[0])
-    return found.span("who") if known and not _eponym(found, found.end()) else None
+    if not parts or ordinary(parts[0]) or not any(first_name(part) or surname(part) for part in parts):
+        return None
+    return found.span("who") if not _eponym(found, found.end()) else None
 
 
 def _shouted(found: re.Match[str]) -> Span | None:
@@ -84,6 +87,8 @@ def _after_label(found: re.Match[str]) -> Span | None:
     """What stands behind "patient" or a verb: no eponym, and not one ordinary word."""
     parts = _who(found, *found.span("who"))
     alone = len(parts) == 1
+    if alone and ":" in found.string[found.start() : found.start("who")] and surname(parts[0][0]):
+        return _named(found)
     if parts and harmless(parts[0][0]) and (alone or not (first_name(parts[0][0]) or surname(parts[1][0]))):
         return None
     return _named(found)
@@ -96,15 +101,17 @@ Herr Herrn Frau Hr Fr Fraulein Mme Mlle Mmes Monsieur Madame Mademoiselle Pr Doc
 Dona Doctora Doctor Sig Signor Signora Signore Signorina Dott Dottor Dottore Dottoressa Professoressa Doutor Doutora Senhor Senhora
 Dhr Mevr Mw Meneer Mevrouw Shri Smt Shrimati Kumari Hj Haji Datuk Puan Encik Bapak Ibu Pani Oberarzt Oberarztin Chefarzt
 Chefarztin Assistenzarzt Primararzt"""
-_TITLED = rf"""(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|Sig\.(?:ra|na)|Dott\.ssa|Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|Dr|Prof|dent|Priv|Doz|habil|phil|h\.c)\.?){{0,3}}\s{{0,2}}(?P<who>(?:(?<=\.)|(?<=\s)){_FULL})"""
+_SMALL_TITLES = " ".join(title.lower() for title in _TITLES.split() if title not in ("Hon", "Lt", "Pr"))
+_TITLED = rf"""(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|{alternatives(_SMALL_TITLES)}|Sig\.(?:ra|na)|Dott\.ssa|Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|Dr|Prof|dent|Priv|Doz|habil|phil|h\.c)\.?){{0,3}}\s{{0,2}}(?P<who>(?:(?<=\.)|(?<=\s)){_FULL})"""
 _UPPER = r"(?<![\w-])(?<!\d\s)(?:MRS|MISS|PROF|DOCTOR|HERR|FRAU|MME|MLLE|SRA|SRTA|SENORA|SIGNORA|DRA|MADAME|MONSIEUR)\b\.?\s{0,2}(?P<who>[A-Z][\w'-]+(?:\s[A-Z][\w'.-]*){0,3})"
 _UPPER_OTHER = r"(?<![\w-])(?<!\d\s)(?:MR|MS|DR|SR|FR|HR|M|PR)\b(?P<stop>\.?)\s{0,2}(?P<who>(?:(?:[A-Z]\.?\s){0,2})[A-Z][\w'-]+(?:\s[A-Z][\w'.-]*){0,3})"
-_LOWER = r"(?<![\w-])(?:mr|mrs|ms|miss|mister|dr|doctor|prof|professor|herr|frau|hr|fr|mme|mlle|monsieur|madame|sr|sra|srta|senor|senora|sig|signora|dott|dona|dra|dhr|mevr)\b\.?\s{0,2}(?P<who>(?:[a-z]\.?\s)?[a-z'-]{3,}(?:\s[a-z'-]{3,})?)"
+_LOWER = r"(?<![\w-])(?:mr|mrs|ms|miss|mister|dr|doctor|prof|professor|herr|frau|hr|fr|mme|mlle|monsieur|madame|sr|sra|srta|senor|senora|sig|signora|dott|dona|dra|dhr|mevr)\b\.?\s{0,2}(?P<who>(?:[a-z]\.?\s)?[a-z'-]{2,}(?:\s[a-z'-]{2,})?)"
 _MRS = r"(?<![\w-])(?:mrs|mr\.|dr\.|prof\.)\s{1,2}(?P<who>[a-z'-]{4,})(?=\s(?:is|was|has|had|will|for|on|at|by|from|to|who|called|asked|said|reviewed|agreed|and|presented)\b|[.,;)]|'s|$)"
 
 # ----------------------------------------------------------------------------------------------------------- labels
 
-_SIGNED = """signed_by electronically_signed_by e-signed_by esigned_by digitally_signed_by dictated_by transcribed_by reported_by read_by
+_SIGNED = """signed annotated_by labelled_by labeled_by segmented_by drawn_by marked_by graded_by scored_by measured_by contoured_by
+outlined_by rated_by agree_with agrees_with agreed_with concur_with uberwiesen_durch uberweisung_durch zugewiesen_von signed_by electronically_signed_by e-signed_by esigned_by digitally_signed_by dictated_by transcribed_by reported_by read_by
 interpreted_by verified_by approved_by reviewed_by finalized_by finalised_by authenticated_by attested_by authored_by prepared_by
 entered_by typed_by scanned_by performed_by ordered_by requested_by referred_by supervised_by co-signed_by cosigned_by
 countersigned_by checked_by written_by examined_by completed_by released_by validated_by seen_by operated_by assisted_by discussed_with
@@ -118,7 +125,7 @@ _ROLES = """author radiologist reporting_radiologist attending attending_physici
 consultant surgeon physician referring_physician referring_doctor ordering_physician ordering_provider provider primary_care_physician pcp
 gp general_practitioner resident fellow registrar nurse nurse_practitioner midwife physiotherapist therapist pathologist cardiologist
 oncologist neurologist anesthesiologist anaesthetist operator observer reader reviewer approver transcriptionist dictator signature
-sign-off clinician doctor requester referrer contact emergency_contact next_of_kin nok guardian informant witness interpreter coordinator
+sign-off annotator rater grader labeller labeler clinician doctor requester referrer contact emergency_contact next_of_kin nok guardian informant witness interpreter coordinator
 arzt arztin befunder befundender_arzt uberweiser zuweiser einweiser hausarzt oberarzt chefarzt mtra unterschrift medecin radiologue
 medecin_traitant prescripteur operateur medico medica radiologo radiologa firmante medico_solicitante medico_refertante tecnico medico_curante
 medico_responsavel medico_solicitante radioloog arts huisarts aanvrager"""
@@ -140,6 +147,14 @@ _LABEL = rf"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{{0,3}}(?P<who>
 _PERSON = rf"(?<![\w-])(?i:{alternatives(_PEOPLE)})(?!\w)\s?(?:[:=,(]|is|was)?\s{{0,3}}(?P<who>{_FULL})"
 _SAYS = r"(?:I am|I'm|my name is|name is|this is|ich heisse|mein name ist|je m'appelle|me llamo|mi chiamo|meu nome e)"
 _SAID = rf"(?<!\w)(?i:{_SAYS})\s(?P<who>[A-Za-z][\w'-]+(?:\s[A-Za-z][\w'-]+)?)"
+
+
+_NOBODY = frozenset("AI CT MR US ML DL CNN LLM GPT SAM OCR NLP TTE TEE PET DXA HU ADC MRI CTA MRA EUS ECG EKG EEG KL IV PA AP".split())
+
+
+def _initials(found: re.Match[str]) -> Span | None:
+    """Initials, unless they are a machine's or an examination's."""
+    return None if found["who"] in _NOBODY else found.span("who")
 
 
 def _label_value(found: re.Match[str]) -> Span | None:
@@ -202,7 +217,7 @@ def _initial_last(found: re.Match[str]) -> Span | None:
     if surname(word) and (not harmless(word) or found[0][1] == "."):
         return found.span()
     told = re.search(r"(?:\bby|\bwith|\bto|\bfrom|\bper|\bdr|\bsigned|\bseen|\basked)[\s:.]*$", before(found, 12))
-    return found.span() if told and found[0][1] == "." else None
+    return found.span() if told and (found[0][1] == "." or surname(word)) else None
 
 
 def _last_initial(found: re.Match[str]) -> Span | None:
@@ -228,9 +243,21 @@ def _pair(one: str, two: str) -> bool:
     """Whether two neighbours are a name, in either order."""
     if harmless(one) and harmless(two):
         return first_name(one) and surname(two) and len(two) > 2
+    if _chinese(one, two) or _chinese(two, one):
+        return True
     if first_name(one) or surname(two) and not harmless(two):
         return True
     return surname(one) and (first_name(two) or not harmless(one) and not harmless(two))
+
+
+_SYLLABLE = r"(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uan|uai|ai|ei|ao|ou|an|en|in|un|ia|ie|iu|ua|ui|uo|ue|a|o|e|i|u)"
+_PINYIN = re.compile(rf"{_SYLLABLE}-?{_SYLLABLE}(?:{_SYLLABLE})?", re.I)
+
+
+def _chinese(family: str, given: str) -> bool:
+    """Whether two words are a Chinese surname and what pinyin can spell: "Xu Xiaoling"."""
+    short = len(family) < 7 and surname(family) and bool(re.fullmatch(_SYLLABLE, family, re.I))
+    return short and len(given) > 3 and bool(_PINYIN.fullmatch(given))
 
 
 def _sure(one: str, two: str) -> bool:
@@ -253,6 +280,37 @@ def _small_pair(found: re.Match[str]) -> Span | None:
     return None if harmless(one) or ordinary(two) or _eponym(found, found.end("last")) else (found.start(), found.end("last"))
 
 
+_PARTED = r"(?<![\w-])(?P<first>[A-Z][\w'-]+)\s(?:van|van\sder|van\sden|van\sde|von|von\sder|ter|ten|bin|bint|ibn|dos|das|al|el|de\sla|de\slas|de\slos|del|della|di)\s(?P<last>[A-Z][\w'-]+)"
+_ENDING = r"(?<![\w^/-])(?P<who>(?:[A-Z][a-z]{2,}(?:ov|ova|yev|yeva|eev|ovic|evic|ovich|evich|owski|ewski|owska|ewska|inski|insky|inska|ovsky|evsky|skaya|enko|opoulos|escu|shvili|oglu|sdottir|sson|enkov)|(?:Mc|O'|Fitz)[A-Z][a-z]{2,}|(?:van\sder|van\sden|van\sde|von\sder|de\sla)\s[A-Z][a-z]{2,}))(?![\w/]|-\w)"
+_SMALL = r"(?<![\w^/-])(?:pt|patient|reader|rater|annotator|for|by|dr|name|from|with|re|called|named|nurse|thanks|hi|dear|hello|ask|told|of|to|is|and):?\s(?P<who>[a-z][a-z'-]{2,}+)(?!\w)"
+_DIGIT_LETTERS = r"(?<!\w)[a-z]+\d[a-z\d]*(?:\s[a-z]+\d[a-z\d]*)?(?!\w)"
+_ALONE = r"(?<![\w.])(?!(?:I\.V|U\.S|C\.T|M\.R|N\.B|P\.A|A\.P|L\.V|R\.V|E\.R|I\.M|P\.O|S\.C|U\.K|E\.U|I\.D|E\.G|I\.E|T\.B|G\.I|G\.U|B\.P|H\.R|V\.A)\.)[A-Z]\.\s?[A-Z]\.(?:\s?[A-Z]\.)?(?=,?\s(?:has|is|was|had|will|presented|presents|denies|reports|needs|underwent|complains|fell|came|said|agrees|agreed|called|\d{1,3}\b))"
+_DIGIT_NAMES = str.maketrans("013457", "oieast")
+
+
+def _parted(found: re.Match[str]) -> Span | None:
+    """"Wilma van der Kok": no eponym such as "von Willebrand" and no ordinary word."""
+    fits = not (ordinary(found["first"]) or harmless(found["last"]) or found["last"].isupper() != found["first"].isupper())
+    return found.span() if fits and not _eponym(found, found.end()) else None
+
+
+def _ending(found: re.Match[str]) -> Span | None:
+    last = found["who"].split()[-1]
+    return None if harmless(last) or _eponym(found, found.end()) else found.span()
+
+
+def _small(found: re.Match[str]) -> Span | None:
+    """A common name in small letters behind a word that people stand behind."""
+    word = found["who"]
+    known = (first_name(word) or surname(word)) and not harmless(word) and len(word) > 3
+    return found.span("who") if known and not _eponym(found, found.end()) else None
+
+
+def _spelt_with_digits(found: re.Match[str]) -> Span | None:
+    words = found[0].translate(_DIGIT_NAMES).split()
+    return found.span() if any((first_name(w) or surname(w)) and not harmless(w) for w in words) else None
+
+
 def _cased(name: str, pattern: str, place: object, cues: tuple[str, ...] = ()) -> Rule:
     return Rule("name", name, re.compile(pattern), cues, place)  # type: ignore[arg-type]
 
@@ -264,7 +322,7 @@ RULES: tuple[Rule, ...] = (
     _cased("name behind a title in small letters", _LOWER, _known),
     _cased("small name behind a title", _MRS, _label_small := lambda found: None if ordinary(found["who"]) else found.span("who"), ("mrs ", "mr.", "dr.", "prof.")),
     _cased("signature", _SIGNATURE, _after_label),
-    _cased("initials of who signed", _INITIALS, lambda found: found.span("who")),
+    _cased("initials of who signed", _INITIALS, _initials),
     _cased("name behind a role", _ROLE, _after_label),
     _cased("name behind its label", _NAME, _label_value),
     _cased("name behind 'name:'", _LABEL, _label_value),
@@ -278,5 +336,10 @@ RULES: tuple[Rule, ...] = (
     _cased("surname and initial", _LAST_INITIAL, _last_initial),
     _cased("common name beside another", _RUN, _run),
     _cased("common name alone", _SINGLE, _single),
+    _cased("name with its particle", _PARTED, _parted),
+    _cased("surname by its form", _ENDING, _ending),
+    _cased("initials of a person", _ALONE, whole, (".",)),
+    _cased("common name in small letters", _SMALL, _small),
+    _cased("name with digits for letters", _DIGIT_LETTERS, _spelt_with_digits),
     _cased("common names in small letters", _SMALL_PAIR, _small_pair),
 )  # fmt: skip

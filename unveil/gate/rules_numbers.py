@@ -12,7 +12,7 @@ from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, 
 
 #: "no.", "number", "ID", "#" and the like, as many languages have it.
 _NO = r"(?:no|nos|nr|n[o°º]|num|number|nummer|numero|numer|id|ids|identifier|identification|\#|code|ref|reference|号|號|番号|번호|номер|№|رقم|संख्या)"
-_LINK = r"(?:\s?(?:is|was|are|lautet|est|es|e)\s)?[\s:=\#.()/-]{0,4}"
+_LINK = r"(?:\s?(?:is|was|are|lautet|est|es|e)\s)?[\s:=\#.()/|\x22\x27-]{0,4}"
 _VALUE = r"[A-Za-z]{0,6}[\s./-]?\d[\w./-]{0,40}(?:[\s-]\d[\w./-]{0,20}){0,6}"
 
 #: Words that are said of nothing but a person's number: any value with a digit follows.
@@ -74,7 +74,8 @@ _STRONG: dict[str, str] = {
 _WEAK = """patient pat pt case chart visit study encounter episode admission order exam specimen sample record file folder subject
 participant hospital unit ward_number registration certificate serial lot device barcode card member group plan insurance claim ref
 reference request report procedure protocol_number booking ticket token identifier id fall auftrag dossier paciente caso prontuario
-visita fiche plate vehicle car appointment referral docket kennung nummer job ihre_nummer"""
+visita fiche plate vehicle car van taxi biopsy histology cytology block slide donor bag blood prisoner inmate badge staff employee soldier service
+student pass locker appointment referral docket kennung nummer job ihre_nummer"""
 
 
 def _numbered(found: re.Match[str]) -> Span | None:
@@ -88,6 +89,19 @@ def _numbered(found: re.Match[str]) -> Span | None:
     return None if _COUNTED.match(after(found, 16)) or re.fullmatch(r"\d+00", value) or " x " in value else found.span("it")
 
 
+def _numbered_long(found: re.Match[str]) -> Span | None:
+    """A value of four digits, or three and a letter, that is no year and no count."""
+    value = found["it"]
+    digits = sum(c.isdigit() for c in value)
+    if digits < 3 or (digits < 4 and value.isdigit()) or re.fullmatch(r"(?:19|20)\d\d|\d+0{2,}|\d+\.\d+", value):
+        return None
+    return None if _COUNTED.match(after(found, 16)) else found.span("it")
+
+
+def _plate(found: re.Match[str]) -> Span | None:
+    return found.span("it") if sum(c.isdigit() for c in found["it"]) > 1 and len(found["it"]) > 4 else None
+
+
 _COUNTED = re.compile(
     r"\s*(?:/\s?(?:u?l|mm|ml|ul|l|hpf|dl|min|mcl)\b|[x×]|cells|copies|iu\b|u\b|ng|pg|mg|ug|g\b|da\b|ml|mm|cm|um|nm|hu\b|hz|k?bq|mbq|px|pixels|voxels"
     r"|images|patients|cases|studies|scans|slices|iterations|parameters|steps|samples|participants|records|reports|ms\b|s\b|per\b|microl|mcg|%|units)"
@@ -95,7 +109,7 @@ _COUNTED = re.compile(
 _HARMLESS = re.compile(
     r"(?:platelets?|plt|wbc|rbc|leu[ck]ocytes?|thrombocytes|thrombozyten|leukozyten|erythrocytes|count|counts|load|viral|cd4|copies|ferritin|probnp|bnp|nt-probnp|ck|ldh|trop\w*"
     r"|pmid|pmcid|pmc|doi|nct|isrctn|eudract|trial|snomed|snomed-ct|ct|sctid|icd|icd-10|icd-o|cpt|hcpcs|loinc|radlex|rid|omim|mesh|umls|cui|rxnorm|atc|drg|opcs|ops|ean|isbn|issn|concept"
-    r"|dbsnp|gene|snp|refseq|grch\d+|chr\w*|position|kv|ma|seed|matrix|size|dose|activity|total|of|about|over|around|approximately|population|value|code|codes|score|=|<|>|~|\$|eur|usd)"
+    r"|dbsnp|gene|snp|refseq|grch\d+|chr\w*|position|kv|ma|seed|matrix|size|dose|activity|total|about|over|around|approximately|population|value|code|codes|score|=|<|>|~|\$|eur|usd)"
     r"(?:\s?(?:is|was|of|code|id|no|number|count))?[\s:#=(.-]*$"
 )  # fmt: skip
 _CODES = re.compile(r"(?:NCT|PMC|PMID|RID|ISRCTN|GSE|GSM|ENSG|ENST|NM|NP|ICD|CPT|HP|GO|CHEMBL|DB|EC|ISO|IEC|EN|DIN|RFC|C|D|CAS|MESH|DRKS|ACTRN|UMIN|CTRI|ChiCTR)[-_:]?\d", re.I)  # fmt: skip
@@ -152,7 +166,9 @@ _BARE = r"""(?<![\w.,/^+-])(?<!\d\s) (?:
   | (?-i:[A-Z])\d{3}-\d{3}-\d{2}-\d{3}(?:-\d)? | (?-i:[A-Z]\d{3})-\d{4}-\d{4}       # US driving licences
   ) (?![\w^+]|[.,]\d|-\d|\s?\d{2})"""
 _UUID = r"(?<!\w)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w) | (?<!\w)(?=[a-f]*\d)[0-9a-f]{32}(?:[0-9a-f]{8})?(?:[0-9a-f]{24})?(?!\w)"
-_UID = r"(?<![\w.])[0-2](?:\.\d{1,39}){4,30}+(?!\w) | (?<![\w.])1\.[23]\.8\d\d[\d.]{1,60}"
+_UID = r"(?<![\w.])2\.25\.\d{6,40}(?!\w)|(?<![\w.])[0-2](?:\.\d{1,39}){4,30}+(?!\w) | (?<![\w.])1\.[23]\.8\d\d[\d.]{1,60}"
+_STATIONS = "ae_title aetitle ae aet station_name station workstation hostname host_name host node computer pc scanner_name device_name"
+_STATION = rf"(?<!\w){alternatives(_STATIONS)}\s?(?:[:=]|is|was)?\s{{0,2}}[\x22\x27]?(?P<it>(?-i:[A-Z][A-Z0-9]{{2,}}(?:[\s_-][A-Z0-9]*\d[A-Z0-9]*|[\s_-][A-Z0-9]+){{0,3}}))(?!\w)"
 _MARKS = r"""(?<!\w)(?:fingerprints?\s(?:on\ file|taken|match\w*|scan\w*|attached|record\w*|of\ (?:his|her|the\ patient)|id|was|were|stored|hash)
     |(?:retinal?|iris|palm|face)[\s-](?:scan|print|template|code|id|recognition)s?\s?(?:id|no|on\ file|hash|template|[:=]|stored|match\w*)|voice\s?prints?|voice\srecordings?\sof
     |biometrics?\s(?:id|record|template|identifier|data|match\w*|hash)s?|facial\srecognition\s(?:id|template|match|hash)|fingerabdr(?:uck|ucke)|empreintes?\sdigitales?
@@ -174,10 +190,19 @@ def _of_person(found: re.Match[str]) -> Span | None:
     return found.span("it")
 
 
-_WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|[:\#=])?{_LINK}(?P<it>{_VALUE})"
+_NUMBER_SIGN = r"(?<!\w)(?<!fig\s)(?<!figure\s)(?:no|nr|num|number|id|ref|reference)(?:\.|:|\s\#|\#|\s)\s?:?\s?(?P<it>(?=[\w./-]*\d)(?=(?:\w[./-]?){4})[\w][\w./-]{3,30})"
+_ROOM = r"(?<!\w)(?:room|rm|bed|ward|bay|cubicle|zimmer|bett|chambre|lit|habitacion|cama|stanza|letto|quarto|leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))"
+_PLATE = r"(?<!\w)(?:car|van|vehicle|taxi|truck|lorry|motorbike|motorcycle|scooter|auto|wagen|voiture|coche|moto|reg|registration|plates?|kennzeichen|pkw|lkw)\.?:?\s(?:(?:reg|no|number|plate|with|plates?|registered|is|was|mit|kennzeichen)\.?:?\s){0,3}(?P<it>(?-i:[A-Z]{1,3}[\s-]?[A-Z]{0,2}[\s-]?\d{1,4}[\s-]?[A-Z]{0,3}(?:[\s-]?\d{1,4})?))(?!\w)"
+_TOKEN = r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|licen[cs]e\skey|product\skey|serial\skey|activation\s(?:key|code)|bearer|credentials?|kennwort|passwort|contrasena|senha|mot\sde\spasse)\s?(?:is\s|[:=]\s?)?[\x22\x27]?(?P<it>(?=[^\s\x22\x27]*\d)[^\s\x22\x27]{5,200})|(?<!\w)(?-i:sk|pk|ghp|hf|xoxb|AKIA|AIza)[-_]?\w{16,80}"
+
+_WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|\#)?{_LINK}(?P<it>{_VALUE})"
 
 RULES: tuple[Rule, ...] = (
     *(_cued(kind, words) for kind, words in _STRONG.items()),
+    Rule("record number", "number after a sign for it", compiled(_NUMBER_SIGN), ("no", "nr", "num", "id", "ref"), _numbered_long),
+    Rule("record number", "room or bed", compiled(_ROOM), ("r", "b", "ward", "zimmer", "lit", "cama", "stanza", "quarto")),
+    Rule("vehicle", "plate of a car", compiled(_PLATE), place=_plate),
+    Rule("other number", "key or password", compiled(_TOKEN)),
     Rule("record number", "number after a word", compiled(_WEAK_FORM), cues_of(_WEAK), _numbered),
     Rule("national number", "national form", compiled(_NATIONAL), place=_sizes),
     Rule("national number", "national form with letters", compiled(_NATIONAL_CASED, cased=True)),
@@ -185,5 +210,6 @@ RULES: tuple[Rule, ...] = (
     Rule("record number", "last digits", compiled(_LAST_FOUR), ("last", "final", "ending"), lambda found: found.span()),
     Rule("other number", "UUID or hash", compiled(_UUID)),
     Rule("device", "UID", compiled(_UID), ("0.", "1.", "2.")),
+    Rule("device", "name of a station", compiled(_STATION), cues_of(_STATIONS)),
     Rule("biometric", "biometric mark", compiled(_MARKS)),
 )

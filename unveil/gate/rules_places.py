@@ -46,12 +46,12 @@ _ADDRESSES: dict[str, tuple[str, str]] = {
         "calle c/ avenida avda av. plaza paseo carrera cra camino ronda calzada rua r. travessa praca largo alameda estrada rodovia jiron col",
     ),
     "street, Italian": (
-        rf"(?<!\w)(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Strada|Contrada|(?<=in\s)via|(?<=residente\sin\s)via)\s{_LINKS}[A-Z][\w'.-]+(?:\s(?:(?:di|da|del|della|e)\s)?[A-Z][\w'.-]+){{0,3}},?\s?(?:n\.?\s?)?\d{{1,4}}",
+        rf"(?<!\w)(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Strada|Contrada|(?<=in\s)(?:via|viale|piazza|corso|largo|vicolo|contrada|strada))\s{_LINKS}[A-Z][\w'.-]+(?:\s(?:(?:di|da|del|della|e)\s)?[A-Z][\w'.-]+){{0,3}},?\s?(?:n\.?\s?)?\d{{1,4}}",
         "via viale piazza corso largo vicolo strada contrada",
     ),
     "post box, flat": (
-        r"(?<!\w)(?i:p\.?\s?o\.?\s?box|postfach|apartado|boite\spostale|bp|caixa\spostal|casella\spostale)\s?\#?\d{1,6}|(?<!\w)(?i:apt|apartment|suite|ste|flat|room|house\sno|plot\sno|door\sno|h\.?\s?no|wohnung|appartement|piso|interno|bloco|apto)\.?\s?(?:(?i:no\.?)\s?)?\#?\d{1,5}[A-Za-z]?,(?=\s(?:\d|[A-Z]))",
-        "box postfach apartado postal bp apt apartment suite ste flat room house plot door no wohnung appartement piso interno bloco apto",
+        r"(?<!\w)(?i:p\.?\s?o\.?\s?box|postfach|apartado|boite\spostale|caixa\spostal|casella\spostale)\s?\#?\d{1,6}|(?<!\w)(?i:apt|apartment|suite|ste|flat|room|house\sno|plot\sno|door\sno|h\.?\s?no|wohnung|appartement|piso|interno|bloco|apto)\.?\s?(?:(?i:no\.?)\s?)?\#?\d{1,5}[A-Za-z]?,(?=\s(?:\d|[A-Z]))",
+        "box postfach apartado postal apt apartment suite ste flat room house plot door no wohnung appartement piso interno bloco apto",
     ),
     "address behind its label": (
         r"(?<!\w)(?i:(?:home\s|postal\s|mailing\s|street\s|permanent\s|current\s|residential\s)?address|anschrift|adresse|wohnhaft(?:\sin)?|wohnort|domicilie[e]?|demeurant|domicilio|direccion|indirizzo|residenza|residente\s(?:a|in|en|em)|endereco|domiciliado|adres|woonplaats|住址|地址|住所|现住址|주소|адрес|проживает|место жительства|العنوان|पता)\s?(?::|=|is\s|：|\s(?=[A-Z0-9]))\s?(?!(?:IP|MAC|is|of|the|this|these|any|all)\b)(?P<it>[^\n;]{3,60})",
@@ -99,16 +99,26 @@ _COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|i
 _ELSEWHERE = r"""(?:wohnt\sin|lebt\sin|wohnhaft\sin|geboren\sin|kommt\saus|stammt\saus|zugezogen\saus|habite(?:\sa|\sen)?|vit\sa|demeurant\sa|reside\sa|originaire\sde|natif\sde
     |ne\sa|nee\sa|vive\sen|reside\sen|residente\sen|procedente\sde|natural\sde|originari[oa]\sde|nacid[oa]\sen|vecin[oa]\sde|abita\sa|vive\sa|residente\sa|proveniente\sda|nat[oa]\sa
     |originari[oa]\sdi|mora\sem|reside\sem|residente\sem|natural\sde|nascid[oa]\sem|vem\sde|procedente\sde|woont\sin|woonachtig\sin|afkomstig\suit|geboren\ste)"""
+_WORKS = r"(?:works?|worked|employed|employee|employer|pupil|student|teacher|nurse|job|apprentice|foreman)\s(?:at|for|of|in|with|is|:)\s(?:the\s)?"
 _TOWN = r"[A-Z][a-z][\w'-]*(?:\s(?:(?:am|an\sder|de|del|do|da|la|le|sur|upon|on|of|the)\s)?[A-Z][\w'-]+){0,3}"
+
+
+def _tight(pattern: str) -> str:
+    """A pattern without the breaks of its lines."""
+    return "".join(pattern.split())
+
+
 _STRANGE = r"(?:town|city|village|county|district|borough|township|parish|municipality|hamlet|suburb|commune|landkreis|kreis|gemeinde|stadt|ort|departement|provincia|municipio|comune|municipio|pueblo|taluk|tehsil|prefecture)"
 _HAN_PLACE = r"(?:[\u4e00-\u9fff]{2,4}(?:省|自治区))?[\u4e00-\u9fff]{2,4}(?:市|县|縣|州)[\u4e00-\u9fff]{1,6}(?:区|區|县|镇|乡|街道|路|街|村|町)(?:[\u4e00-\u9fff]{0,8}\d{0,5}(?:号|號|弄|室|巷)?)|[\u4e00-\u9fff]{1,6}(?:路|街|大道|巷|胡同)\s?\d{1,5}\s?(?:号|號|弄)|(?:东京都|東京都|大阪府|京都府|北海道|\S{2,3}県)[\u4e00-\u9fff\u3040-\u30ff]{1,8}|[\u4e00-\u9fff]{1,5}(?:市|区|町|村)[\u4e00-\u9fff\u3040-\u30ff]{1,8}\d[\d-]{0,10}|(?:住在|来自|家住|居住在|居住于|籍贯|出身は|在住)[:：]?\s?[\u4e00-\u9fff]{2,8}|[가-힣]{2,4}(?:특별시|광역시|[시도])\s?[가-힣]{1,5}(?:시|구|군|동|읍|면|로|길)(?:\s?[가-힣]{1,6}(?:동|로|길)\s?[\d-]*)?"
 _CYRILLIC_PLACE = r"(?:(?<!\w)(?:г|ул|пос|дер|обл|пер|пр|пр-т|просп)\.\s?[А-ЯЁ][а-яё-]+(?:,?\s?(?:д|дом)?\.?\s?\d{1,4})?|(?:живет|проживает|родился|родилась|житель|приехал[аи]?)\s(?:в|из)\s(?:г\.\s?)?[А-ЯЁ][\w-]+|(?:[А-ЯЁ][а-яё-]+\s)?(?:улица|проспект|переулок|шоссе)\s(?:[А-ЯЁ][а-яё-]+)?(?:,?\s?(?:д\.?\s?)?\d{1,4})?)"
 _OTHER_PLACE = r"(?:يعيش في|تعيش في|يسكن في|تسكن في|من مدينة|مدينة|شارع|حي)\s\w{2,}(?:\s\w{2,})?|(?:शहर|जिला|गाँव|गांव|ग्राम|मोहल्ला)\s?:?\s?\S{2,}|\S{2,}\s(?:में रहते|में रहता|में रहती|के निवासी|से आए|जिला|शहर)"
 
 _TOWNS: dict[str, tuple[str, str]] = {
-    "town somebody lives in": (rf"(?<!\w)(?i:{_LIVES})\s(?:(?i:the\s)?(?i:{_STRANGE})\s(?i:of)\s)?(?P<it>{_TOWN})", "live living resid dwelling housed based born raised grew work farmer employed retired home house moved relocated settled staying stationed"),
-    "town somebody comes from": (rf"(?<!\w)(?i:{_COMES})\s(?:(?i:the\s)?(?i:{_STRANGE})\s(?i:of)\s)?(?P<it>{_TOWN})", "from to of in"),
-    "town, other languages": (rf"(?<!\w)(?i:{_ELSEWHERE})\s(?P<it>{_TOWN})", "in aus sa es en de di da em a te uit".replace("sa es ", "")),
+    "town somebody lives in": (rf"(?<!\w)(?i:{_tight(_LIVES)})\s(?:(?i:the\s)?(?i:{_STRANGE})\s(?i:of)\s)?(?P<it>{_TOWN})", "live living resid dwelling housed based born raised grew work farmer employed retired home house moved relocated settled staying stationed"),
+    "town somebody comes from": (rf"(?<!\w)(?i:{_tight(_COMES)})\s(?:(?i:the\s)?(?i:{_STRANGE})\s(?i:of)\s)?(?P<it>{_TOWN})", "from to of in"),
+    "town, other languages": (rf"(?<!\w)(?i:{_tight(_ELSEWHERE)})\s(?P<it>{_TOWN})|(?<!\w)[Aa]us\s(?P<other>{_TOWN})\s(?:zuverlegt|verlegt|uberwiesen|kommend|stammend|zugewiesen|ubernommen|angereist)", "in aus en de di da em a te uit"),
+    "employer or school": (rf"(?<!\w)(?i:{_WORKS})(?P<it>[A-Z][\w'&-]+(?:\s(?:&\s|and\s|of\s)?[\w'&-]+){{0,5}}?\sin\s[A-Z][\w'-]+|[A-Z][\w'&-]+(?:\s(?:&\s|and\s|of\s)?[A-Z][\w'&-]+){{0,4}}(?:\s(?:mill|factory|plant|school|college|company|bakery|mine|works|farm|shop|office|bank|restaurant|garage|hotel))?)", "work employ pupil student teacher nurse job apprentice foreman"),
+    "coordinates": (r"(?<![\w.])-?[1-9]\d{0,2}\.\d{3,8}\s?°?\s?[NS]?\s?[,;/\s]\s?-?[1-9]\d{0,2}\.\d{3,8}(?![\w.])(?:\s?°?\s?[EWO])?|(?<!\w)\d{1,3}\s?°\s?\d{1,2}\s?['’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|'')\s?)?[NS][\s,]{0,2}\d{1,3}\s?°\s?\d{1,2}\s?['’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|'')\s?)?[EWO]|(?<!\w)(?i:gps|lat|latitude|coordinates)\s?[:=]?\s?-?\d{1,3}\.\d{2,8}(?:[^\w\n]{1,4}(?i:lon|long|longitude|lng)?\s?[:=]?\s?-?\d{1,3}\.\d{2,8})?", ""),
     "county or district": (rf"(?<!\w)(?P<it>{_NAME}(?:\s{_NAME}){{0,2}}\s(?:County|Township|Borough|Parish|Village|Taluk|Tehsil|Mandal|Prefecture|Municipality|Shire|Reservation|City(?!\sof))|(?:(?:City|Town|Village|County|Borough|District|Parish|Township|State)\sof|Landkreis|Kreis|Gemeinde|Provincia\sd[ei]|provincia\sd[ei]|Departement|departement\sd[eu]s?|Comune\sdi|comune\sdi|municipio\sde|Municipio\sde|gemeente|Gemeente)\s{_TOWN}|{_NAME}\sDistrict(?=[,.;)]|\s(?:of\s)?[A-Z]|$))(?!\w)", "county township borough parish village taluk tehsil mandal prefecture municipality shire reservation city town district kreis gemeinde provincia departement comune municipio gemeente state"),
     "town and state": (rf"(?<!\w)(?P<it>[A-Z][a-z][\w'-]+(?:\s[A-Z][\w'-]+){{0,2}},\s(?:{alternatives(_SURE_STATES)}|{alternatives(_STATE_NAMES)}))(?!\w)", ","),
     "town behind its label": (r"(?<!\w)(?i:city|town|village|county|district|place of birth|birthplace|birth place|hometown|home town|residence|ort|wohnort|geburtsort|stadt|ville|commune|lieu de naissance|ciudad|localidad|lugar de nacimiento|poblacion|municipio|citta|comune|luogo di nascita|cidade|municipio|naturalidade|location of practice|woonplaats|geboorteplaats)\s?[:=]\s?(?P<it>[A-Za-z][^\n,;.]{2,40})", "city town village county district place birthplace home residence ort stadt ville commune lieu ciudad localidad lugar poblacion municipio citta comune luogo cidade naturalidade location woonplaats"),
@@ -122,9 +132,10 @@ _TOWNS: dict[str, tuple[str, str]] = {
 _HOUSES = """Hospital Hospitals Clinic Clinics Infirmary Medical_Center Medical_Centre Health_System Healthcare Health_Centre Health_Center
 Health_Sciences Surgery Practice Hospice Sanatorium Nursing_Home Care_Home Care_Centre Care_Center Trust NHS_Trust NHS_Foundation_Trust Medical_School
 University Radiology Imaging Imaging_Center Imaging_Centre Diagnostics Diagnostic_Centre Diagnostic_Center Institute Cancer_Center Cancer_Centre
-Heart_Center Polyclinic Medical_Group Medical_College Physicians Rehabilitation_Center Regional Memorial Health Maternity Dispensary Nursing_Homes
+Heart_Center School Academy Kindergarten Elementary Polyclinic Medical_Group Medical_College Physicians Rehabilitation_Center Regional Memorial Health Maternity Dispensary Nursing_Homes
 Ziekenhuis Krankenhaus Klinikum Spital Klinik Sykehus Sjukhus Szpital Kliniken Radiologists Laboratories Labs Pharmacy Prison"""
-_HOUSE = rf"(?<![\w-])(?P<it>(?:St\.?\s)?(?:{_NAME},?\s(?:(?:of|and|&|the|for|de|del|la|el|in|at|am|zu|der)\s){{0,2}}){{1,6}}{alternatives(_HOUSES)}(?:\s(?:of|at|in)\s(?:the\s)?{_NAME}(?:\s{_NAME}){{0,2}})?)(?!\w)"
+_LOUD = "HOSPITAL HOSPITALS CLINIC INFIRMARY MEDICAL_CENTER MEDICAL_CENTRE HEALTH_SYSTEM HEALTHCARE HEALTH_CENTRE HEALTH_CENTER HOSPICE NURSING_HOME UNIVERSITY KLINIKUM KRANKENHAUS"
+_HOUSE = rf"(?<![\w-])(?P<it>(?:St\.?\s)?(?:{_NAME},?\s(?:(?:of|and|&|the|for|de|del|la|el|in|at|am|zu|der)\s){{0,2}}){{1,6}}(?:{alternatives(_HOUSES)}|{alternatives(_LOUD)})(?:\s(?:of|at|in)\s(?:the\s)?{_NAME}(?:\s{_NAME}){{0,2}})?)(?!\w)"
 _NOT_PLACES = frozenset(
     """general hospital clinic medical university children's childrens women's community regional district county city state national
     federal local outside referring referral teaching academic tertiary secondary primary base field day eye dental memory stroke pain
@@ -135,7 +146,7 @@ _NOT_PLACES = frozenset(
     advanced clinical evidence-based best current good artificial common head department division service services ward team after before
     post pre prior previous during following major minor elective""".split()
 )  # fmt: skip
-_REVERSED_HOUSE = rf"(?<!\w)(?P<it>(?:Klinikum|Klinik|Kliniken|Uniklinik|Uniklinikum|Universitatsklinikum|Universitatsspital|Krankenhaus|Kreiskrankenhaus|Stadtkrankenhaus|Spital|Kantonsspital|Praxis|Radiologie|MVZ|Hopital|Clinique|CHU|CHRU|CHR|CH|Centre\s[Hh]ospitalier|Cabinet|Hospital|Clinica|Centro\s[Mm]edico|Centro\sde\s[Ss]alud|Ospedale|Policlinico|Azienda\sOspedaliera|ASL|Casa\sdi\s[Cc]ura|Santa\sCasa|UBS|UPA|Ziekenhuis|UMC|Szpital|AIIMS|Charite)\s(?:(?i:universit\w*|municipal|general|regional|civile|central|intercommunal|geral|universidade|clinico|infantil|militar|san|st\.?|sankt|am|an|im|in|der|des|de|du|del|della|di|do|da|das|dos|la|le|les|zum|zur|fur|den|los|las|el|a|e|y)\s|d'|l'){{0,5}}[A-Z][\w'-]+(?:[\s-](?:(?:de|der|di|da|la|y)\s)?[A-Z][\w'-]+){{0,3}})"
+_REVERSED_HOUSE = rf"(?<!\w)(?P<it>(?:[A-Z]\w*(?:klinik|klinikum|kliniken|krankenhaus|spital|ziekenhuis)|Klinikum|Klinik|Kliniken|Krankenhaus|Spital|Practice|Studio|Praxis|Radiologie|MVZ|Hopital|Clinique|CHU|CHRU|CHR|CH|Centre\s[Hh]ospitalier|Cabinet|Hospital|Clinica|Centro\s[Mm]edico|Centro\sde\s[Ss]alud|Ospedale|Policlinico|Azienda\sOspedaliera|ASL|Casa\sdi\s[Cc]ura|Santa\sCasa|UBS|UPA|Ziekenhuis|UMC|Szpital|AIIMS|Charite)\s(?:(?i:universit\w*|municipal|general|regional|civile|central|intercommunal|geral|universidade|clinico|infantil|militar|san|st\.?|sankt|am|an|im|in|der|des|de|du|del|della|di|do|da|das|dos|la|le|les|zum|zur|fur|den|los|las|el|a|e|y)\s|d'|l'){{0,5}}[A-Z][\w'-]+(?:[\s-](?:(?:de|der|di|da|la|y)\s)?[A-Z][\w'-]+){{0,3}})"
 _AFTER_HOSPITAL = re.compile(r"(?:hospital|clinica|radiologie|cabinet|praxis|klinik|ch|upa)\s(?:day|course|no|number|id|admission|discharge|stay|information|acquired|records?|name|unit|ward|report|bed|chart|policy|patients?|notes?|floor|visit|data|mortality|physician|tests?)\b", re.I)
 _SAINTS = r"(?<!\w)(?:St\.?|Saint|Sankt|Sainte|Ste\.?)\s[A-Z][a-z]+(?:-[A-Z][a-z]+)?'s?(?!\w)(?!\s(?:dance|disease|fire|syndrome|sign|wort|valve|medical|mitral))|(?<=\bat\s)(?:St\.?|Saint|Mount|Mt\.?)\s[A-Z][a-z]+(?:'s)?|(?<=\bfrom\s)(?:St\.?|Mount|Mt\.?)\s[A-Z][a-z]+"
 _KNOWN = r"(?<!\w)(?:Mayo\sClinic|Cleveland\sClinic|Johns\sHopkins|Karolinska|Massachusetts\sGeneral|Mass\sGeneral|MGH|Kaiser\sPermanente|MD\sAnderson|Sloan\sKettering|Mount\sSinai|Addenbrooke's|Guy's\sand\sSt|Charite|Pitie-Salpetriere|Gustave\sRoussy|Apollo\sHospitals?|Fortis|AIIMS|Cedars-Sinai|Stanford\sHealth|UCSF|Beth\sIsrael)(?!\w)"
@@ -144,9 +155,15 @@ _COMMON_HAN = re.compile(r"(?:.*(?:我|外|本|当地|上级|他|该|某|在|到
 
 
 def _town(found: re.Match[str]) -> Span | None:
-    """A town: no ordinary word and no eponym, and nothing that is done somewhere ("from ICU", "in Trendelenburg")."""
-    words = re.findall(r"[\w'-]{2,}", found["it"])
-    return None if not words or all(harmless(w) for w in words) or ordinary(words[0]) else found.span("it")
+    """A town: no ordinary word, no eponym ("in Trendelenburg"), no state and no country."""
+    group = "it" if found["it"] else "other"  # of another language
+    words = re.findall(r"[\w'-]{2,}", found[group])
+    if not words or all(harmless(w) for w in words) or ordinary(words[0]) or _LARGE.fullmatch(found[group]):
+        return None
+    return found.span(group)
+
+
+_LARGE = re.compile(rf"(?:the\s)?(?:{alternatives(_STATE_NAMES)}|Africa|Asia|Europe|America|Nepal|Sri\sLanka|Morocco|Algeria|Tunisia|Sudan|Somalia|Afghanistan|Cuba|Bolivia|Ecuador|Venezuela|Myanmar|Cambodia|Congo|Angola|Zimbabwe|Zambia|Tanzania|Haiti|Guatemala|Honduras|Saudi\sArabia|Qatar|Kuwait|Bulgaria|Serbia|Croatia|Czechia|Slovakia|Scotland|Spanien|Italien|Frankreich|Polen|Turkei|Syrien|Espana|Francia|Italia|Alemania|Allemagne|Maroc|Algerie|Brasil)")
 
 
 def _house(found: re.Match[str]) -> Span | None:
@@ -199,8 +216,8 @@ def _cased(kind: str, table: dict[str, tuple[str, str]], place: object) -> tuple
 RULES: tuple[Rule, ...] = (
     *_cased("place", _ADDRESSES, _street),
     *_cased("place", _POSTCODES, _postcode),
-    *_cased("place", {n: t for n, t in _TOWNS.items() if "it" in re.compile(t[0]).groupindex}, _town),
-    *_cased("place", {n: t for n, t in _TOWNS.items() if "it" not in re.compile(t[0]).groupindex}, whole_or_it),
+    *_cased("place", {n: t for n, t in _TOWNS.items() if "(?P<it>" in t[0]}, _town),
+    *_cased("place", {n: t for n, t in _TOWNS.items() if "(?P<it>" not in t[0]}, whole_or_it),
     Rule("place", "hospital", re.compile(_HOUSE), cues_of(_HOUSES), _house),
     Rule("place", "hospital, its kind first", re.compile(_REVERSED_HOUSE), place=_own_house),
     Rule("place", "hospital of a saint", re.compile(_SAINTS), ("st", "saint", "sankt", "mount", "mt")),
