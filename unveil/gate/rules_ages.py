@@ -28,21 +28,22 @@ _NUMBER = (
 )  # fmt: skip
 _WORD_YEARS = "years year yrs yo jahre jahren jahrige jahriger jahrigen jahrig ans anos anni jaar лет года год летний летняя 岁 歳"
 
-_GONE = r"(?!\s?(?:ago|later|before|of\ (?:follow|experience|data)|previously|prior|survival))"  # no age, but a time
+_GONE = r"(?!\s?(?:ago|later|before|of\ (?!age)|previously|prior|survival))"  # no age, but a time
 _FORMS = {
     # 93-year-old, 93 yo, 93yrs, 93 ans, 93 J.
-    "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z]){_GONE}",
+    "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
     "age in Asian scripts": rf"{_OLD}\s?(?:岁|歲|歳|周岁|세|살|साल|वर्ष)",
     # age: 93, aged 93, Age/Sex 93, in Alter von 93
     "age after its name": rf"(?<!\w){alternatives(_AGE)}\s?(?:is|was|of|von|de|di|about|in\ years|\(y\))?[\x22\s]{{0,2}}[:=,|]?[\x22\s]{{0,2}}(?P<it>{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|months|weeks|hours|[.,]\d))",
     # 93M, 93 F, 93/F, 93 y, 93 male; M/93, F93
     "age and sex": rf"{_FREE}9\d(?:(?-i:\s?[MFWH]|\s?/\s?[MFWmfw]|[mfyJ]|\sy)(?![\w/°-])|[\s-]{_SEX}(?!\w))",
     "sex and age": rf"(?<!\w)(?:(?-i:[MFW])\s?[/,]?\s?|(?:male|female|man|woman)[,/\s]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|\s?(?:mm|cm|%|x|hu|kg))",
-    "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MFW])(?!\w)",
+    "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MF])(?!\w)",
     "very old and sex": r"(?<!\w)(?<!temp\s)(?<!\bof\s)(?<!\bto\s)(?<!fever\s)(?<!temperature\s)(?<!tmax\s)1[01]\d\s(?-i:M)(?=[,.;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))",
+    "age said of somebody": rf"(?<!\w)(?:pt|patient|he|she|mother|father|grandmother|grandfather|wife|husband|woman|man|lady|gentleman|resident)(?:\s(?:is|was|just|now|turned|aged|almost|nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|minutes|percent|on|bpm|mmhg|in\ height))",
     "age at death": rf"(?<!\w)(?:died|dead|alive|deceased|living|passed(?:\saway)?|lived|turned|turns|turning|reached|gestorben|verstorben|decede[e]?|fallecio|mort[oa]|morreu)(?:\s(?:at|to|mit|a|a\slos|aged?|con|com))?,?\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:mm|cm|days|months|weeks|hours|minutes))",
     "age in words alone": rf"(?<!\w)at\s(?P<it>{_NUMBER})(?=[,.;]|\s(?:she|he|they|the\spatient|years))",
-    "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z]){_GONE}",
+    "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
     "age in words after its name": rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|is\s)?(?P<it>{_NUMBER})(?!\w)",
     "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)
         |(?:tenth|10th|eleventh|11th)\sdecade(?:\sof\slife)?|(?:early|mid|late)[\s-](?:nineties))(?!\w)""",

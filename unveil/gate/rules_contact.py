@@ -88,7 +88,7 @@ def _named_file(found: re.Match[str]) -> Span | None:
 RULES: tuple[Rule, ...] = (
     Rule("phone or fax", "number after its name", compiled(rf"(?<![^\W_]){alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|[a-z])\b[^\w\n+(]{{0,3}}){{0,2}}(?P<it>\+?[\d(][\d\s()./-]{{1,24}}\d)"), cues_of(_PHONE), _not_a_value),
     Rule("phone or fax", "number after a word", compiled(rf"(?<!\w){alternatives(_MAYBE)}(?!\w)[^\w\n+(]{{0,3}}(?:(?:her|him|me|us|them|at|on|no|number|is|the|ward|reading|room|family|patient|under|unter|au|al)\b[^\w\n+(]{{0,3}}){{0,3}}(?P<it>{_DIGITS % 5}|(?<=at\s)\d{{4,6}})(?![.,]?\d)"), cues_of(_MAYBE), _not_a_value),
-    Rule("phone or fax", "short number of a house", compiled(r"(?<!\w)(?:ext|extn|x|extension|bleep|pager|durchwahl|poste|interno|ramal|apparat)\.?:?\s?(?P<it>\d{3,6})(?![\w.,]\d|\w|\s?(?:mm|cm|deg|%|x))"), ("ext", "x", "bleep", "pager", "durchwahl", "poste", "interno", "ramal", "apparat"), lambda found: found.span("it") if len(found["it"]) > 3 or "." in found[0] or found[0][0] in "bp" else None),
+    Rule("phone or fax", "short number of a house", compiled(r"(?<!\w)(?:ext|extn|extension|bleep|pager|durchwahl|poste|interno|ramal|apparat)\.?:?\s?(?P<it>\d{3,6})(?![\w.,]\d|\w|\s?(?:mm|cm|deg|%|x))"), ("ext", "bleep", "pager", "durchwahl", "poste", "interno", "ramal", "apparat"), lambda found: found.span("it") if len(found["it"]) > 3 or "." in found[0] or found[0][0] in "bp" else None),
     Rule("phone or fax", "bare number", compiled(_BARE), place=_reachable),
     Rule("phone or fax", "number in words", compiled(_SPOKEN), cues_of(_FIGURES[3:-1].replace("|", " "))),
     Rule("e-mail", "address", compiled(_MAIL), ("@",)),

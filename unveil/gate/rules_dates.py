@@ -67,7 +67,7 @@ _SEPARATED = compiled(
     )(?P<clock>[T\s]\s?\d\d?[:.]?\d\d[\d:.Z]{{0,12}})?(?![\w])(?![-/.,]\d)""",
     cased=False,
 )
-_VERSION = re.compile(r"(?:version|release|section|table|figure|fig|chapter|ratio|v|ver|software|sections?|grades?)\.?\s?$")
+_VERSION = re.compile(r"(?:version|release|section|apgar|scores?|table|figure|fig|chapter|ratio|v|ver|software|sections?|grades?)\.?\s?$")
 _UNIT = re.compile(r"\s*(?:x|×|mm|cm|ml|mg|kg|%|hz|db|fr\b|f\b|g\b|hu\b|in\b(?!\s[a-z]))")
 
 
@@ -98,7 +98,7 @@ _NO_YEAR = compiled(
     (?P<it>(?:(?:0?[1-9]|1[0-2])/{_DAY}|{_DAY}/(?:0?[1-9]|1[0-2])|{_DAY}\.\s?(?:0?[1-9]|1[0-2])\.
     |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
 )
-_RANGE = compiled(rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>{_DAY}[/.]{_DAY}\.?\s?(?:-|to|and|until|und|bis|au|et|y|e|al|a)\s?{_DAY}[/.]{_DAY}(?:[/.](?:{_YEAR}|\d\d))?\.?)(?![\w/])(?!{_THINGS})")
+_RANGE = compiled(rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>(?:{_DAY}/{_DAY}\s?(?:-|to|and|until|und|bis|au|et|y|e|al|a)\s?{_DAY}/{_DAY}|{_DAY}\.\s?(?:{_DAY}\.)?\s?(?:-|to|and|until|und|bis|au|et|e|al)\s?{_DAY}\.\s?{_DAY}\.)(?:/?(?:{_YEAR}|\d\d))?)(?![\w/])(?!{_THINGS})")
 _PADDED = compiled(rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})")
 _MONTH_YEAR = compiled(
     rf"""{_FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d

@@ -12,7 +12,7 @@ from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, 
 from unveil.gate.words import first_name, harmless, ordinary, surname
 
 _PARTICLE = r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|av)\s){0,3}"
-_WORD = r"(?:[dDlL]')?[A-Z][\w'-]*"
+_WORD = r"(?:[dDlL]')?[A-Z](?:[^\W\d_]|['-])*+(?![\d_])"
 _FULL = rf"(?:[A-Z]\.[\s-]?){{0,3}}{_PARTICLE}(?:[a-z]{{1,2}}[-'])?{_WORD}(?:[\s]{_PARTICLE}(?:al-|el-)?{_WORD}\.?){{0,3}}"
 _APART = re.compile(r"[^\s,]+")
 
@@ -31,7 +31,7 @@ _OF = frozenset(
     protocol trial study guideline guidelines consensus society hospital clinic needle forceps retractor speculum prosthesis implant
     arthroplasty osteotomy repair shunt position impaction impingement encephalopathy arthropathy neuropathy nephropathy
     coil coils sampling tree field noise interval prior statistic loops process processes spots patches plaques crystals rods hips
-    knee foot hand nails cord blue red green solution fluid water bath tank balloon murmur pulse respiration breathing rhythm fever
+    knee foot disc optimiser optimizer chain kappa statistics theorem inequality bootstrap sampler smoothing adjustment hand nails cord blue red green solution fluid water bath tank balloon murmur pulse respiration breathing rhythm fever
     nail-bed disorder poisoning toxicity focus foci aneurysm aneurysms vein artery muscle sinus cartilage exercise stretch""".split()
 )
 
@@ -86,9 +86,12 @@ def _shouted(found: re.Match[str]) -> Span | None:
 def _after_label(found: re.Match[str]) -> Span | None:
     """What stands behind "patient" or a verb: no eponym, and not one ordinary word."""
     parts = _who(found, *found.span("who"))
-    alone = len(parts) == 1
+    alone = len(parts) == 1 or (len(parts) > 1 and ordinary(parts[1][0]))
     if alone and ":" in found.string[found.start() : found.start("who")] and surname(parts[0][0]):
         return _named(found)
+    word = parts[0][0] if parts else ""
+    if alone and word.isupper() and len(word) < 5 and not (first_name(word) or surname(word)):
+        return None
     if parts and harmless(parts[0][0]) and (alone or not (first_name(parts[0][0]) or surname(parts[1][0]))):
         return None
     return _named(found)
@@ -139,12 +142,13 @@ aunt uncle niece nephew cousin grandmother grandfather friend neighbour neighbor
 patiente paciente paziente madre padre hijo hija esposa esposo figlia figlio mere pere fils fille epoux epouse mutter vater tochter sohn
 ehefrau ehemann moglie marito mae pai filho filha patienten"""
 
-_SIGNATURE = rf"(?<!\w)(?i:{alternatives(_SIGNED)})(?!\w)[\s:,.-]{{1,4}}(?:(?i:dr|prof|mr|mrs|ms|the|by)\b\.?\s)?(?P<who>{_FULL})"
+_TITLE = r"(?:(?i:dr|dra|prof|mr|mrs|ms|hr|fr|the|by)\b\.?\s){0,2}"
+_SIGNATURE = rf"(?<!\w)(?i:{alternatives(_SIGNED)})(?!\w)[\s:,.-]{{1,4}}{_TITLE}(?P<who>{_FULL})"
 _INITIALS = rf"(?<!\w)(?i:{alternatives(' '.join(w for w in _SIGNED.split() if w.endswith(('_by', '_von', '_par', '_por', '_da', 'gez'))))})\s?:?\s?(?P<who>[A-Z]\.?\s?[A-Z]\.?(?:\s?[A-Z]\.?)?)(?![\w])"
-_ROLE = rf"(?<!\w)(?i:{alternatives(_ROLES)})(?!\w)(?:\s?[:=,-]|\s(?:is|was|name))?\s{{0,3}}(?P<who>{_FULL})"
-_NAME = rf"(?<!\w)(?i:{alternatives(_NAMED)})(?!\w)(?:\s?\([^()\n]{{1,12}}\))?\s?(?:[:=,-]|\s(?:is|was|of)\s|\s(?=[A-Z]))\s{{0,3}}(?P<who>[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
-_LABEL = rf"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{{0,3}}(?P<who>(?:[A-Za-z]\.\s?)?[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*){{0,3}})"
-_PERSON = rf"(?<![\w-])(?i:{alternatives(_PEOPLE)})(?!\w)\s?(?:[:=,(]|is|was)?\s{{0,3}}(?P<who>{_FULL})"
+_ROLE = rf"(?<!\w)(?i:{alternatives(_ROLES)})(?!\w)(?:\s?[:=,-]|\s(?:is|was|name))?\s{{0,3}}{_TITLE}(?P<who>{_FULL})"
+_NAME = rf"(?<!\w)(?i:{alternatives(_NAMED)})(?!\w)(?:\s?\([^()\n]{{1,12}}\))?\s?(?:[:=,-]|\s(?:is|was|of)\s|\s(?=[A-Z]))\s{{0,3}}(?P<who>[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*+(?!\s?[:=])){{0,3}})"
+_LABEL = rf"(?<![\w-])(?i:name|names|patient\s?\(name\))\s?[:=]\s{{0,3}}(?P<who>(?:[A-Za-z]\.\s?)?[A-Za-z][\w'^-]+(?:[\s,]{{1,2}}[A-Za-z][\w'.^-]*+(?!\s?[:=])){{0,3}})"
+_PERSON = rf"(?<![\w-])(?i:{alternatives(_PEOPLE)})(?!\w)\s?(?:[:=,(]|is|was)?\s{{0,3}}{_TITLE}(?P<who>{_FULL})"
 _SAYS = r"(?:I am|I'm|my name is|name is|this is|ich heisse|mein name ist|je m'appelle|me llamo|mi chiamo|meu nome e)"
 _SAID = rf"(?<!\w)(?i:{_SAYS})\s(?P<who>[A-Za-z][\w'-]+(?:\s[A-Za-z][\w'-]+)?)"
 
@@ -175,7 +179,7 @@ def _label_value(found: re.Match[str]) -> Span | None:
 
 _SUFFIXES = r"(?:MD|M\.D\.|PhD|Ph\.D\.|FRCR|FRCS|FRCP|FRCPC|FACR|FACS|FACC|FSIR|MBBS|MBChB|MRCP|MRCS|FFR|FRANZCR|DABR|DNB|DMRD|DM|MSc|RDMS|ARRT|RT\(R\)|CRNP|ARNP|APRN|NP|NP-C|PA-C|RN|BSN|DO|DPM|DDS|DMD|Esq|Jr|Sr|CRT|PharmD|FRACS|DMSc)"
 _SUFFIXED = rf"(?<![\w-])(?P<who>{_WORD}(?:\s(?:[A-Z]\.?\s){{0,2}}{_PARTICLE}{_WORD}){{0,2}})(?:,\s?|\s)(?:{_SUFFIXES})(?![\w-])"
-_CARET = r"(?<![\w^])(?:[A-Za-z][\w' -]{0,30}[A-Za-z]|[A-Za-z]{2,})\^{1,2}[A-Za-z][\w' .-]{0,40}(?:\^[\w .]{0,20}){0,3}"
+_CARET = r"(?<![\w^])(?:[A-Z][\w'-]+(?:\s[A-Z][\w'-]*){0,3}|[a-z]{2,30})\^{1,2}[A-Za-z][\w' .-]{0,40}(?:\^[\w .]{0,20}){0,3}"
 _REVERSED = rf"(?<![\w^-])(?P<last>{_PARTICLE}{_WORD}),\s{{0,2}}(?P<first>{_WORD})(?:\s[A-Z][\w.]*)?(?![\w^-])"
 _TWO_INITIALS = rf"(?<![\w.])(?:[A-Z]\.\s?-?){{2,3}}(?P<who>{_PARTICLE}{_WORD})"
 _INITIAL = rf"(?<![\w.])[A-Z]\.?\s{{0,2}}(?P<who>{_PARTICLE}{_WORD})"
@@ -217,13 +221,16 @@ def _initial_last(found: re.Match[str]) -> Span | None:
     if surname(word) and (not harmless(word) or found[0][1] == "."):
         return found.span()
     told = re.search(r"(?:\bby|\bwith|\bto|\bfrom|\bper|\bdr|\bsigned|\bseen|\basked)[\s:.]*$", before(found, 12))
-    return found.span() if told and (found[0][1] == "." or surname(word)) else None
+    said = re.match(r"\s(?:has|is|was|had|reported|est|presente|souffre|agrees|reviewed|read|noted|und|hat)\b", found.string[found.end() : found.end() + 12])
+    return found.span() if (told and surname(word)) or ((told or said) and found[0][1] == ".") else None
 
 
 def _last_initial(found: re.Match[str]) -> Span | None:
-    """"Smith J.", "Smith JR": a common surname that nothing else is called by."""
+    """"Smith J.", "Smith JR": a common surname, with one initial one that nothing else is called by."""
     word = found["who"] or found["last"]
-    return found.span() if surname(word) and not harmless(word) and not _eponym(found, found.end()) else None
+    two = found[0][-2:].isupper() and found[0][-2:] not in _NOBODY and found[0][-3] == " "
+    sure = surname(word) and (two or not harmless(word))
+    return found.span() if sure and not _eponym(found, found.end()) else None
 
 
 def _run(found: re.Match[str]) -> Span | None:
@@ -241,11 +248,15 @@ def _run(found: re.Match[str]) -> Span | None:
 
 def _pair(one: str, two: str) -> bool:
     """Whether two neighbours are a name, in either order."""
+    if one.isupper() != two.isupper():
+        return False
     if harmless(one) and harmless(two):
         return first_name(one) and surname(two) and len(two) > 2
     if _chinese(one, two) or _chinese(two, one):
         return True
     if first_name(one) or surname(two) and not harmless(two):
+        return True
+    if first_name(two) and not harmless(one) and not harmless(two):
         return True
     return surname(one) and (first_name(two) or not harmless(one) and not harmless(two))
 
@@ -270,7 +281,8 @@ def _single(found: re.Match[str]) -> Span | None:
     word = found[0]
     if harmless(word) or not (first_name(word) or surname(word)) or word.isupper() and len(word) < 5:
         return None
-    return None if _eponym(found, found.end()) else found.span()
+    second = re.compile(r"\s[A-Z][\w'-]+").match(found.string, found.end())  # "Robert Jones bandage"
+    return None if _eponym(found, found.end()) or (second and _eponym(found, second.end())) else found.span()
 
 
 def _small_pair(found: re.Match[str]) -> Span | None:

@@ -13,7 +13,7 @@ from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, 
 #: "no.", "number", "ID", "#" and the like, as many languages have it.
 _NO = r"(?:no|nos|nr|n[o°º]|num|number|nummer|numero|numer|id|ids|identifier|identification|\#|code|ref|reference|号|號|番号|번호|номер|№|رقم|संख्या)"
 _LINK = r"(?:\s?(?:is|was|are|lautet|est|es|e)\s)?[\s:=\#.()/|\x22\x27-]{0,4}"
-_VALUE = r"[A-Za-z]{0,6}[\s./-]?\d[\w./-]{0,40}(?:[\s-]\d[\w./-]{0,20}){0,6}"
+_VALUE = r"(?:[A-Za-z]{0,6}[./-]?|(?-i:[A-Z]{1,6})\s)\d[\w./-]{0,40}(?:[\s-]\d[\w./-]{0,20}){0,6}"
 
 #: Words that are said of nothing but a person's number: any value with a digit follows.
 _STRONG: dict[str, str] = {
@@ -86,7 +86,7 @@ def _numbered(found: re.Match[str]) -> Span | None:
     digits = sum(c.isdigit() for c in value)
     if digits < 4 and not (digits >= 3 and value[0].isalpha()) or re.fullmatch(r"(?:19|20)\d\d(?:[\s-].*)?", value):
         return None
-    return None if _COUNTED.match(after(found, 16)) or re.fullmatch(r"\d+00", value) or " x " in value else found.span("it")
+    return None if _COUNTED.match(after(found, 16)) or re.fullmatch(r"\d+00|\d+\.\d+|\d{1,3}\s?-\s?\d{1,3}\.?", value) or " x " in value else found.span("it")
 
 
 def _numbered_long(found: re.Match[str]) -> Span | None:
@@ -179,21 +179,24 @@ _LAST_FOUR = r"(?<!\w)(?:last|final)\s(?:four|4|3|three)(?:\sdigits)?(?:\sof\s(?
 
 def _cued(kind: str, words: str) -> Rule:
     pattern = rf"(?<![^\W_]){alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?{_VALUE})"
-    return Rule(kind, f"{kind} after its name", compiled(pattern), cues_of(words), _of_person)
+    return Rule(kind, f"{kind} after its name", compiled(pattern), cues_of(words), _of_person if kind == "record number" else _of_three)
 
 
 def _of_person(found: re.Match[str]) -> Span | None:
     """Not the size, percentage or count that a short word such as "PAN" or "FIN" may stand before."""
-    value = found["it"]
-    if sum(c.isdigit() for c in value) < 4 and _COUNTED.match(after(found, 16)):
-        return None
-    return found.span("it")
+    digits = sum(c.isdigit() for c in found["it"])
+    return None if digits < 4 and _COUNTED.match(after(found, 16)) else found.span("it")
+
+
+def _of_three(found: re.Match[str]) -> Span | None:
+    """As ``_of_person``, of three digits and more: "policy 2", "licence CC0" are none."""
+    return _of_person(found) if sum(c.isdigit() for c in found["it"]) > 2 else None
 
 
 _NUMBER_SIGN = r"(?<!\w)(?<!fig\s)(?<!figure\s)(?:no|nr|num|number|id|ref|reference)(?:\.|:|\s\#|\#|\s)\s?:?\s?(?P<it>(?=[\w./-]*\d)(?=(?:\w[./-]?){4})[\w][\w./-]{3,30})"
 _ROOM = r"(?<!\w)(?:room|rm|bed|ward|bay|cubicle|zimmer|bett|chambre|lit|habitacion|cama|stanza|letto|quarto|leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))"
 _PLATE = r"(?<!\w)(?:car|van|vehicle|taxi|truck|lorry|motorbike|motorcycle|scooter|auto|wagen|voiture|coche|moto|reg|registration|plates?|kennzeichen|pkw|lkw)\.?:?\s(?:(?:reg|no|number|plate|with|plates?|registered|is|was|mit|kennzeichen)\.?:?\s){0,3}(?P<it>(?-i:[A-Z]{1,3}[\s-]?[A-Z]{0,2}[\s-]?\d{1,4}[\s-]?[A-Z]{0,3}(?:[\s-]?\d{1,4})?))(?!\w)"
-_TOKEN = r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|licen[cs]e\skey|product\skey|serial\skey|activation\s(?:key|code)|bearer|credentials?|kennwort|passwort|contrasena|senha|mot\sde\spasse)\s?(?:is\s|[:=]\s?)?[\x22\x27]?(?P<it>(?=[^\s\x22\x27]*\d)[^\s\x22\x27]{5,200})|(?<!\w)(?-i:sk|pk|ghp|hf|xoxb|AKIA|AIza)[-_]?\w{16,80}"
+_TOKEN = r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|licen[cs]e\skey|product\skey|serial\skey|activation\s(?:key|code)|bearer|credentials?|kennwort|passwort|contrasena|senha|mot\sde\spasse)\s?(?:is\s|[:=]\s?)?[\x22\x27]?(?P<it>(?=[^\s\x22\x27]*\d)(?=\d{6}|[^\s\x22\x27]*[A-Za-z])[^\s\x22\x27]{5,200})|(?<!\w)(?-i:sk|pk|ghp|hf|xoxb|AKIA|AIza)[-_]?\w{16,80}"
 
 _WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|\#)?{_LINK}(?P<it>{_VALUE})"
 
