@@ -199,7 +199,7 @@ _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]]
     # inside a word a tag of style or of a chat template is nothing, elsewhere a space; then comments
     ("<", re.compile(r"(?<=\w)(?:<\|[^|<>]{0,40}+\|>|</?(?:b|i|u|em|strong|span|sub|sup|s)\b[^<>]{0,80}+>)(?=\w)"), _nothing),
     ("<", re.compile(r"<!--|-->|<\|[^|<>]{0,40}+\|>|</?[A-Za-z][^<>\n]{0,200}+>"), _space),
-    ("*/#>", re.compile(r"/\*+|\*+/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
+    ("*/#>", re.compile(r"/\*++|(?<!\*)\*++/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
     ("*~`", re.compile(r"\*\*+|~~+|`+|(?<=[A-Za-z])\*(?=[A-Za-z])"), _nothing),
     ("*", re.compile(r"\*"), _space),
     ("_", re.compile(r"\S++"), _spaces),

@@ -14,7 +14,7 @@ from functools import cached_property
 
 Span = tuple[int, int]
 
-_WINDOW = 240  # characters behind a cue in which a match ends
+_NUMBERS = re.compile(r"\d+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ASCII_LETTERS = re.compile(r"[a-z]+")
 
@@ -44,19 +44,32 @@ class Searched:
             index[word[0]].append(word.start())
         return dict(index)
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Its words: two sets are compared by the smaller of them."""
+        return frozenset(self.words)
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Where each run of digits begins."""
+        return [number.start() for number in _NUMBERS.finditer(self.text)]
+
 
 @dataclass(frozen=True)
 class Rule:
-    """``pattern`` is tried where one of ``cues`` (words) or ``signs`` (any characters) stands, from ``reach`` characters
-    before it on; in the whole text if there is neither, or if ``reach`` is None and one of them stands anywhere. ``place``
-    tells of each match where its secret stands, None if it is none after all."""
+    """``pattern`` is tried where one of ``cues`` (words) or ``signs`` (any characters) or, with ``numbers``, a number stands:
+    from ``reach`` characters before it on, or in the whole text if ``reach`` is None. It is tried everywhere if there is
+    nothing of these, but for a text without any letter of ``script``. ``place`` tells of each match where its secret
+    stands, None if it is none after all."""
 
     kind: str
     name: str
     pattern: re.Pattern[str]
     cues: frozenset[str] = frozenset()
     signs: tuple[str, ...] = ()
+    numbers: bool = False
     reach: int | None = 0
+    script: re.Pattern[str] | None = None
     place: Callable[[re.Match[str]], Span | None] = field(default=whole)
 
     def find(self, searched: Searched) -> Iterator[Span]:
@@ -67,23 +80,31 @@ class Rule:
 
     def _matches(self, searched: Searched) -> Iterator[re.Match[str]]:
         text = searched.text
-        if not self.cues and not self.signs:
+        if self.script and (text.isascii() or not self.script.search(text)):
+            return
+        places = self._places(searched)
+        if places is None or (places and self.reach is None):
             yield from self.pattern.finditer(text)
             return
-        places = [at for word in searched.words.keys() & self.cues for at in searched.words[word]]
-        places += [at for sign in self.signs for at in _all(sign, searched.small)]
-        if self.reach is None:
-            yield from self.pattern.finditer(text) if places else ()
-            return
         done = 0
-        for at in sorted(places):
-            if at < done:
-                continue
-            for found in self.pattern.finditer(text, max(done, at - self.reach), at + _WINDOW):
-                if found.start() > at:
+        for at in places:
+            for start in range(max(done, at - (self.reach or 0)), at + 1):
+                if found := self.pattern.match(text, start):
+                    yield found
+                    done = max(done, found.end())
                     break
-                yield found
-                done = found.end()
+
+    @cached_property
+    def _plain_signs(self) -> tuple[str, ...]:
+        return tuple(sign for sign in self.signs if sign.isascii())
+
+    def _places(self, searched: Searched) -> list[int] | None:
+        """Beside which places the pattern is tried, from left to right; None if everywhere."""
+        if not (self.cues or self.signs or self.numbers):
+            return None
+        places = [at for word in searched.vocabulary & self.cues for at in searched.words[word]]
+        places += [at for sign in (self._plain_signs if searched.text.isascii() else self.signs) for at in _all(sign, searched.small)]
+        return sorted([*places, *searched.numbers] if self.numbers else places)
 
 
 def _all(sign: str, text: str) -> Iterator[int]:

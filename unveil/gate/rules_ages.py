@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unveil.gate.rule import Rule, alternatives, compiled, cues_of
+from unveil.gate.rule import Rule, alternatives, compiled, cues_of, signs_of
 
 _OLD = r"(?:9\d|1[01]\d|120)"
 _FREE = r"(?<![\w])(?<!\d[.,:/-])(?<!\d\s[x×]\s)(?<![<>=])"
@@ -29,6 +29,11 @@ _NUMBER = (
 _WORD_YEARS = "years year yrs yo jahre jahren jahrige jahriger jahrigen jahrig ans anos anni jaar лет года год летний летняя 岁 歳"
 
 _GONE = r"(?!\s?(?:ago|later|before|of\ (?!age)|previously|prior|survival))"  # no age, but a time
+_SOMEBODY = "pt patient he she mother father grandmother grandfather wife husband woman man lady gentleman resident"
+_DEATH = """died dead alive deceased living passed passed_away lived turned turns turning reached gestorben verstorben decede decedee
+fallecio morto morta morreu"""
+_OLD_PERSONS = """nonagenarian nonagenarians centenarian centenarians supercentenarian nonagenario nonagenaria nonagenaire centenario centenaria
+centenaire neunzigjahrig neunzigjahrige neunzigjahriger hundertjahrig hundertjahrige hundertjahriger"""
 _FORMS = {
     # 93-year-old, 93 yo, 93yrs, 93 ans, 93 J.
     "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
@@ -40,28 +45,35 @@ _FORMS = {
     "sex and age": rf"(?<!\w)(?:(?-i:[MFW])\s?[/,]?\s?|(?:male|female|man|woman)[,/\s]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|\s?(?:mm|cm|%|x|hu|kg))",
     "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MF])(?!\w)",
     "very old and sex": r"(?<!\w)(?<!temp\s)(?<!\bof\s)(?<!\bto\s)(?<!fever\s)(?<!temperature\s)(?<!tmax\s)1[01]\d\s(?-i:M)(?=[,.;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))",
-    "age said of somebody": rf"(?<!\w)(?:pt|patient|he|she|mother|father|grandmother|grandfather|wife|husband|woman|man|lady|gentleman|resident)(?:\s(?:is|was|just|now|turned|aged|almost|nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|minutes|percent|on|bpm|mmhg|in\ height))",
-    "age at death": rf"(?<!\w)(?:died|dead|alive|deceased|living|passed(?:\saway)?|lived|turned|turns|turning|reached|gestorben|verstorben|decede[e]?|fallecio|mort[oa]|morreu)(?:\s(?:at|to|mit|a|a\slos|aged?|con|com))?,?\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:mm|cm|days|months|weeks|hours|minutes))",
+    "age said of somebody": rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|just|now|turned|aged|almost|nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|minutes|percent|on|bpm|mmhg|in\ height))",
+    "age at death": rf"(?<!\w){alternatives(_DEATH)}(?:\s(?:at|to|mit|a|a\slos|aged?|con|com))?,?\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:mm|cm|days|months|weeks|hours|minutes))",
     "age in words alone": rf"(?<!\w)at\s(?P<it>{_NUMBER})(?=[,.;]|\s(?:she|he|they|the\spatient|years))",
     "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
     "age in words after its name": rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|is\s)?(?P<it>{_NUMBER})(?!\w)",
     "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)
         |(?:tenth|10th|eleventh|11th)\sdecade(?:\sof\slife)?|(?:early|mid|late)[\s-](?:nineties))(?!\w)""",
-    "word for an old person": r"(?<!\w)(?:nonagenarian|centenarian|supercentenarian|nonagenari[oa]|nonagenaire|centenari[oa]|centenaire|neunzigjahrig\w{0,2}|hundertjahrig\w{0,2}|\w{0,12}undneunzigjahrig\w{0,2}|\w{0,12}ennegentigjarige)s?(?!\w)",
+    "word for an old person": rf"(?<!\w)(?:{alternatives(_OLD_PERSONS)}|(?:\w{{0,12}}undneunzig|hundert\w{{0,12}})jahrig\w{{0,2}}|\w{{0,12}}ennegentigjarig\w{{0,2}})(?!\w)",
     "age in Chinese words": r"(?:九十[一二三四五六七八九]?|一?百[零〇]?[一二三四五六七八九]?)(?:周)?[岁歲歳]",
 }  # fmt: skip
 
-#: A figure of which one must stand in the text, or a word.
-_DIGITS = tuple(f"9{d}" for d in range(10)) + ("10", "11", "120")
-_CUES = {
-    "age in words": cues_of(_TENS + " quatre"),
-    "age in words alone": cues_of(_TENS + " quatre"),
-    "age in words after its name": cues_of(_TENS + " quatre"),
-    "decade of life": ("nineties", "90", "hundreds", "decade"),
-    "word for an old person": ("nonag", "centen", "jahrig", "jarige"),
-    "age in Chinese words": ("九", "百"),
+#: The words of these forms; the others begin at a number.
+_WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
+    "age after its name": (cues_of(_AGE), signs_of(_AGE)),
+    "sex and age": (cues_of("m f w male female man woman"), ()),
+    "age said of somebody": (cues_of(_SOMEBODY), ()),
+    "age at death": (cues_of(_DEATH), ()),
+    "age in words": (cues_of(_TENS, "quatre"), signs_of(_TENS)),
+    "age in words alone": (cues_of("at"), ()),
+    "age in words after its name": (cues_of("age aged turned turning alter edad eta idade"), ()),
+    "decade of life": (cues_of("in tenth th eleventh early mid late"), ("10th", "11th")),
+    "word for an old person": (cues_of(_OLD_PERSONS), ("undneunzigjahrig", "hundert", "ennegentigjarig")),
+    "age in Chinese words": (frozenset(), ("九", "百")),
 }
+_REACH = {"word for an old person": 14, "age in Chinese words": 1}
 
 RULES: tuple[Rule, ...] = tuple(
-    Rule("age over 89", name, compiled(form), _CUES.get(name, _DIGITS)) for name, form in _FORMS.items()
+    Rule("age over 89", name, compiled(form), *_WORD_CUES[name], reach=_REACH.get(name, 0))
+    if name in _WORD_CUES
+    else Rule("age over 89", name, compiled(form), numbers=True)
+    for name, form in _FORMS.items()
 )

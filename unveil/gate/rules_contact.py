@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Said of nothing but a telephone; then of other things too, so that seven digits have to follow.
 _PHONE = """tel tel. telephone phone phones fax telefax pager beeper bleep telefon telefono telefone telefoon fon handy mobilfunk rufnummer
@@ -85,20 +85,32 @@ def _named_file(found: re.Match[str]) -> Span | None:
     return None if not found["folder"] and _PLAIN_STEMS.fullmatch(found["stem"]) else found.span()
 
 
+_NAMED = rf"(?<![^\W_]){alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|[a-z])\b[^\w\n+(]{{0,3}}){{0,2}}(?P<it>\+?[\d(][\d\s()./-]{{1,24}}\d)"
+_WORDED = rf"(?<!\w){alternatives(_MAYBE)}(?!\w)[^\w\n+(]{{0,3}}(?:(?:her|him|me|us|them|at|on|no|number|is|the|ward|reading|room|family|patient|under|unter|au|al)\b[^\w\n+(]{{0,3}}){{0,3}}(?P<it>{_DIGITS % 5}|(?<=at\s)\d{{4,6}})(?![.,]?\d)"
+_HOUSE = r"(?<!\w)(?:ext|extn|extension|bleep|pager|durchwahl|poste|interno|ramal|apparat)\.?:?\s?(?P<it>\d{3,6})(?![\w.,]\d|\w|\s?(?:mm|cm|deg|%|x))"
+
+
+def _of_house(found: re.Match[str]) -> Span | None:
+    """Three digits where the word is a short form or a pager: "extension 120" are degrees."""
+    return found.span("it") if len(found["it"]) > 3 or "." in found[0] or found[0][0] in "bp" else None
+
+
+_DOTTED = tuple(f".{end}" for end in ("com", "org", "net", "edu", "gov", "info", "io", "health", "hospital", "clinic", "example", "co.", "nhs", "ac.uk", "de", "fr", "eu", "es", "jp", "cn"))
+
 RULES: tuple[Rule, ...] = (
-    Rule("phone or fax", "number after its name", compiled(rf"(?<![^\W_]){alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|[a-z])\b[^\w\n+(]{{0,3}}){{0,2}}(?P<it>\+?[\d(][\d\s()./-]{{1,24}}\d)"), cues_of(_PHONE), _not_a_value),
-    Rule("phone or fax", "number after a word", compiled(rf"(?<!\w){alternatives(_MAYBE)}(?!\w)[^\w\n+(]{{0,3}}(?:(?:her|him|me|us|them|at|on|no|number|is|the|ward|reading|room|family|patient|under|unter|au|al)\b[^\w\n+(]{{0,3}}){{0,3}}(?P<it>{_DIGITS % 5}|(?<=at\s)\d{{4,6}})(?![.,]?\d)"), cues_of(_MAYBE), _not_a_value),
-    Rule("phone or fax", "short number of a house", compiled(r"(?<!\w)(?:ext|extn|extension|bleep|pager|durchwahl|poste|interno|ramal|apparat)\.?:?\s?(?P<it>\d{3,6})(?![\w.,]\d|\w|\s?(?:mm|cm|deg|%|x))"), ("ext", "bleep", "pager", "durchwahl", "poste", "interno", "ramal", "apparat"), lambda found: found.span("it") if len(found["it"]) > 3 or "." in found[0] or found[0][0] in "bp" else None),
-    Rule("phone or fax", "bare number", compiled(_BARE), place=_reachable),
+    Rule("phone or fax", "number after its name", compiled(_NAMED), cues_of(_PHONE), signs_of(_PHONE), place=_not_a_value),
+    Rule("phone or fax", "number after a word", compiled(_WORDED), cues_of(_MAYBE), place=_not_a_value),
+    Rule("phone or fax", "short number of a house", compiled(_HOUSE), cues_of("ext extn extension bleep pager durchwahl poste interno ramal apparat"), place=_of_house),
+    Rule("phone or fax", "bare number", compiled(_BARE), numbers=True, reach=2, place=_reachable),
     Rule("phone or fax", "number in words", compiled(_SPOKEN), cues_of(_FIGURES[3:-1].replace("|", " "))),
-    Rule("e-mail", "address", compiled(_MAIL), ("@",)),
-    Rule("e-mail", "address in words", compiled(_MAIL_SAID), ("at", "@", "(a", "[a", "arro", "arob", "chio")),
-    Rule("e-mail", "handle", compiled(_HANDLE), ("@",)),
-    Rule("e-mail", "name in a network", compiled(_NETWORK), (*cues_of(_NETWORKS), "u/"), lambda found: found.span()),
-    Rule("URL", "address", compiled(_URL), ("://", "www", ":/", ".", "dot)", "dot]")),
-    Rule("IP address", "IPv4", compiled(_V4), ("0.", "1.", "2.", "3.", "4.", "5.", "6.", "7.", "8.", "9."), _address),
-    Rule("IP address", "IPv6", compiled(_V6), (":",), _address),
-    Rule("IP address", "MAC address", compiled(_MAC), (":", "-", ".")),
-    Rule("file path", "path", compiled(_PATH), ("/", "\\", "%")),
-    Rule("file path", "file", compiled(_FILE), tuple(f".{end}" for end in _FILES.split()), _named_file),
+    Rule("e-mail", "address", compiled(_MAIL), signs=("@",), reach=None),
+    Rule("e-mail", "address in words", compiled(_MAIL_SAID), cues_of("dot punkt point punto ponto arroba arobase"), ("(at", "[at", "{at", "(a)", "[a]", "@", *_DOTTED), reach=None),
+    Rule("e-mail", "handle", compiled(_HANDLE), signs=("@",)),
+    Rule("e-mail", "name in a network", compiled(_NETWORK), cues_of(_NETWORKS), (*signs_of(_NETWORKS), "u/", "/u/"), place=lambda found: found.span()),
+    Rule("URL", "address", compiled(_URL), cues_of("www"), ("://", ":/", "[.]", "(.)", "(dot)", "[dot]", "mailto:", "tel:", *_DOTTED), reach=None),
+    Rule("IP address", "IPv4", compiled(_V4), numbers=True, place=_address),
+    Rule("IP address", "IPv6", compiled(_V6), signs=(":",), reach=5, place=_address),
+    Rule("IP address", "MAC address", compiled(_MAC), signs=(":", "-", "."), reach=None),
+    Rule("file path", "path", compiled(_PATH), signs=("/", "\\", "%", "~"), reach=2),
+    Rule("file path", "file", compiled(_FILE), signs=tuple(f".{end}" for end in _FILES.split()), reach=None, place=_named_file),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Names of months that mean nothing else, and their short forms.
 _MONTHS = """january february april june july august september october november december jan feb apr jun jul aug sep sept
@@ -28,7 +28,6 @@ _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?:1[89]|20)\d\d"
 _FREE = r"(?<![^\W_])(?<!\d[.,])"  # nothing begins within a word or a number
 _NOT_SIZE = r"(?!\s*(?:[x×*%]|mm|cm|ml|mg|kg|hz|db|ms|mgy|of\b|[.,]\d|\d))"
-_CUES = cues_of(f"{_MONTHS} {_OTHER}")
 
 _NAMED = {
     # 3 April 2019, 03-APR-56, 03APR2019, 3rd of April, 3. April, 3 de abril de 2019, 3-5 April
@@ -158,23 +157,30 @@ _BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata
 geboren_op родился родилась 出生于 生于"""
 _BIRTH_RULE = compiled(rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}")
 _BORN_RULE = compiled(rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}")
-_EPOCH = compiled(rf"(?<!\w){alternatives('date exam_date study_date scan_date datum fecha data_exame admission discharge studydate')}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})")
+_DATED = "date exam_date study_date scan_date datum fecha data_exame admission discharge studydate"
+_EPOCH = compiled(rf"(?<!\w){alternatives(_DATED)}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})")
+
+_MONTH_CUES, _MONTH_SIGNS = cues_of(_MONTHS, _OTHER), signs_of(_MONTHS)
+_REACH = {"day and month": 22, "year, month and day": 7}
 
 RULES: tuple[Rule, ...] = (
-    *(Rule("date", name, compiled(form), _CUES, _month_is_meant) for name, form in _NAMED.items()),
-    Rule("date", "date in digits", _SEPARATED, place=_plausible),
-    Rule("date", "date without separators", _COMPACT, ("19", "20", "18")),
+    *(
+        Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
+        for name, form in _NAMED.items()
+    ),
+    Rule("date", "date in digits", _SEPARATED, numbers=True, place=_plausible),
+    Rule("date", "date without separators", _COMPACT, numbers=True),
     Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON)),
-    Rule("date", "days in digits", _RANGE, ("from", "between", "vom", "entre", "du", "dal", "von", "tra", "zwischen", "de")),
-    Rule("date", "day and month of two digits each", _PADDED, ("/",)),
-    Rule("date", "month and year in digits", _MONTH_YEAR, ("/19", "/20", "-19", "-20", ".19", ".20", "/0", "/1", "-0", "-1", "/ ")),
-    Rule("date", "day in words", _WORDS, _CUES),
-    Rule("date", "month alone", _ALONE, _CUES, _capital),
-    Rule("date", "feast", _FEAST, cues_of(_FEASTS)),
-    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS)),
-    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS)),
-    Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, ("年", "年", "년", "月", "월")),
-    Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH)),
-    Rule("date", "born", _BORN_RULE, cues_of(_BORN)),
-    Rule("date", "date after its name", _EPOCH, ("dat", "fecha", "admission", "discharge")),
+    Rule("date", "days in digits", _RANGE, cues_of("from between vom entre du dal von tra zwischen del de")),
+    Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
+    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True),
+    Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, _MONTHS, _OTHER), _MONTH_SIGNS),
+    Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
+    Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),
+    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS), reach=9),
+    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS), reach=9),
+    Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
+    Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH), signs_of(_BIRTH)),
+    Rule("date", "born", _BORN_RULE, cues_of(_BORN), signs_of(_BORN)),
+    Rule("date", "date after its name", _EPOCH, cues_of(_DATED)),
 )  # fmt: skip

@@ -7,9 +7,10 @@ names that are a disease's, a sign's or a score's by the word behind them, pass.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, whole
-from unveil.gate.words import first_name, harmless, ordinary, surname
+from unveil.gate.rule import Rule, Span, alternatives, before, compiled, cues_of, whole
+from unveil.gate.words import first_name, harmless, ordinary, surname, words
 
 _PARTICLE = r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|av)\s){0,3}"
 _WORD = r"(?:[dDlL]')?[A-Z](?:[^\W\d_]|['-])*+(?![\d_])"
@@ -110,6 +111,10 @@ _UPPER = r"(?<![\w-])(?<!\d\s)(?:MRS|MISS|PROF|DOCTOR|HERR|FRAU|MME|MLLE|SRA|SRT
 _UPPER_OTHER = r"(?<![\w-])(?<!\d\s)(?:MR|MS|DR|SR|FR|HR|M|PR)\b(?P<stop>\.?)\s{0,2}(?P<who>(?:(?:[A-Z]\.?\s){0,2})[A-Z][\w'-]+(?:\s[A-Z][\w'.-]*){0,3})"
 _LOWER = r"(?<![\w-])(?:mr|mrs|ms|miss|mister|dr|doctor|prof|professor|herr|frau|hr|fr|mme|mlle|monsieur|madame|sr|sra|srta|senor|senora|sig|signora|dott|dona|dra|dhr|mevr)\b\.?\s{0,2}(?P<who>(?:[a-z]\.?\s)?[a-z'-]{2,}(?:\s[a-z'-]{2,})?)"
 _MRS = r"(?<![\w-])(?:mrs|mr\.|dr\.|prof\.)\s{1,2}(?P<who>[a-z'-]{4,})(?=\s(?:is|was|has|had|will|for|on|at|by|from|to|who|called|asked|said|reviewed|agreed|and|presented)\b|[.,;)]|'s|$)"
+
+def _small_titled(found: re.Match[str]) -> Span | None:
+    return None if ordinary(found["who"]) else found.span("who")
+
 
 # ----------------------------------------------------------------------------------------------------------- labels
 
@@ -323,35 +328,43 @@ def _spelt_with_digits(found: re.Match[str]) -> Span | None:
     return found.span() if any((first_name(w) or surname(w)) and not harmless(w) for w in words) else None
 
 
-def _cased(name: str, pattern: str, place: object, cues: tuple[str, ...] = ()) -> Rule:
-    return Rule("name", name, re.compile(pattern), cues, place)  # type: ignore[arg-type]
+def _rule(
+    name: str, pattern: str, place: Callable[[re.Match[str]], Span | None], cues: frozenset[str], reach: int = 0
+) -> Rule:
+    return Rule("name", name, re.compile(pattern), cues, reach=reach, place=place)
 
+
+_TITLE_CUES = cues_of(_TITLES, _SMALL_TITLES, "sra srta mlle mme m pr")
+_COMMON = frozenset(part for name in words("first_names") | words("surnames") for part in re.findall("[a-z]{2,}", name))
+_LETTER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DEGREES = cues_of(_SUFFIXES[3:-1].replace("|", " "))
+_PARTICLES = cues_of("van von ter ten bin bint ibn dos das al el de del della di")
 
 RULES: tuple[Rule, ...] = (
-    _cased("name behind a title", _TITLED, _named),
-    _cased("name behind a title in capitals", _UPPER, _named),
-    _cased("name behind a title or an examination in capitals", _UPPER_OTHER, _shouted),
-    _cased("name behind a title in small letters", _LOWER, _known),
-    _cased("small name behind a title", _MRS, _label_small := lambda found: None if ordinary(found["who"]) else found.span("who"), ("mrs ", "mr.", "dr.", "prof.")),
-    _cased("signature", _SIGNATURE, _after_label),
-    _cased("initials of who signed", _INITIALS, _initials),
-    _cased("name behind a role", _ROLE, _after_label),
-    _cased("name behind its label", _NAME, _label_value),
-    _cased("name behind 'name:'", _LABEL, _label_value),
-    _cased("name behind a word for a person", _PERSON, _after_label),
-    _cased("own name", _SAID, _label_value),
-    _cased("name with a degree", _SUFFIXED, _suffixed),
-    Rule("name", "DICOM name", compiled(_CARET), ("^",), _caret),
-    _cased("surname and first name", _REVERSED, _last_first),
-    _cased("initials and surname", _TWO_INITIALS, _initials_last),
-    _cased("initial and surname", _INITIAL, _initial_last),
-    _cased("surname and initial", _LAST_INITIAL, _last_initial),
-    _cased("common name beside another", _RUN, _run),
-    _cased("common name alone", _SINGLE, _single),
-    _cased("name with its particle", _PARTED, _parted),
-    _cased("surname by its form", _ENDING, _ending),
-    _cased("initials of a person", _ALONE, whole, (".",)),
-    _cased("common name in small letters", _SMALL, _small),
-    _cased("name with digits for letters", _DIGIT_LETTERS, _spelt_with_digits),
-    _cased("common names in small letters", _SMALL_PAIR, _small_pair),
-)  # fmt: skip
+    _rule("name behind a title", _TITLED, _named, _TITLE_CUES),
+    _rule("name behind a title in capitals", _UPPER, _named, _TITLE_CUES),
+    _rule("name behind a title or an examination in capitals", _UPPER_OTHER, _shouted, _TITLE_CUES),
+    _rule("name behind a title in small letters", _LOWER, _known, _TITLE_CUES),
+    _rule("small name behind a title", _MRS, _small_titled, cues_of("mrs mr dr prof")),
+    _rule("signature", _SIGNATURE, _after_label, cues_of(_SIGNED)),
+    _rule("initials of who signed", _INITIALS, _initials, cues_of(_SIGNED)),
+    _rule("name behind a role", _ROLE, _after_label, cues_of(_ROLES)),
+    _rule("name behind its label", _NAME, _label_value, cues_of(_NAMED)),
+    _rule("name behind 'name:'", _LABEL, _label_value, cues_of("name names patient")),
+    _rule("name behind a word for a person", _PERSON, _after_label, cues_of(_PEOPLE)),
+    _rule("own name", _SAID, _label_value, cues_of("i my name this ich mein je me mi meu")),
+    _rule("name with a degree", _SUFFIXED, _suffixed, _DEGREES, reach=60),
+    Rule("name", "DICOM name", re.compile(_CARET), signs=("^",), reach=None, place=_caret),
+    _rule("surname and first name", _REVERSED, _last_first, _COMMON, reach=24),
+    _rule("initials and surname", _TWO_INITIALS, _initials_last, _LETTER),
+    _rule("initial and surname", _INITIAL, _initial_last, _LETTER),
+    _rule("surname and initial", _LAST_INITIAL, _last_initial, _COMMON),
+    _rule("common name beside another", _RUN, _run, _COMMON, reach=24),
+    _rule("common name alone", _SINGLE, _single, _COMMON, reach=4),
+    _rule("name with its particle", _PARTED, _parted, _PARTICLES, reach=24),
+    Rule("name", "surname by its form", re.compile(_ENDING), place=_ending),
+    _rule("initials of a person", _ALONE, whole, _LETTER),
+    _rule("common name in small letters", _SMALL, _small, _COMMON, reach=11),
+    _rule("name with digits for letters", _DIGIT_LETTERS, _spelt_with_digits, frozenset()),
+    _rule("common names in small letters", _SMALL_PAIR, _small_pair, _COMMON),
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: "no.", "number", "ID", "#" and the like, as many languages have it.
 _NO = r"(?:no|nos|nr|n[o°º]|num|number|nummer|numero|numer|id|ids|identifier|identification|\#|code|ref|reference|号|號|番号|번호|номер|№|رقم|संख्या)"
@@ -179,7 +179,7 @@ _LAST_FOUR = r"(?<!\w)(?:last|final)\s(?:four|4|3|three)(?:\sdigits)?(?:\sof\s(?
 
 def _cued(kind: str, words: str) -> Rule:
     pattern = rf"(?<![^\W_]){alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?{_VALUE})"
-    return Rule(kind, f"{kind} after its name", compiled(pattern), cues_of(words), _of_person if kind == "record number" else _of_three)
+    return Rule(kind, f"{kind} after its name", compiled(pattern), cues_of(words), signs_of(words), place=_of_person if kind == "record number" else _of_three)
 
 
 def _of_person(found: re.Match[str]) -> Span | None:
@@ -195,24 +195,31 @@ def _of_three(found: re.Match[str]) -> Span | None:
 
 _NUMBER_SIGN = r"(?<!\w)(?<!fig\s)(?<!figure\s)(?:no|nr|num|number|id|ref|reference)(?:\.|:|\s\#|\#|\s)\s?:?\s?(?P<it>(?=[\w./-]*\d)(?=(?:\w[./-]?){4})[\w][\w./-]{3,30})"
 _ROOM = r"(?<!\w)(?:room|rm|bed|ward|bay|cubicle|zimmer|bett|chambre|lit|habitacion|cama|stanza|letto|quarto|leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))"
-_PLATE = r"(?<!\w)(?:car|van|vehicle|taxi|truck|lorry|motorbike|motorcycle|scooter|auto|wagen|voiture|coche|moto|reg|registration|plates?|kennzeichen|pkw|lkw)\.?:?\s(?:(?:reg|no|number|plate|with|plates?|registered|is|was|mit|kennzeichen)\.?:?\s){0,3}(?P<it>(?-i:[A-Z]{1,3}[\s-]?[A-Z]{0,2}[\s-]?\d{1,4}[\s-]?[A-Z]{0,3}(?:[\s-]?\d{1,4})?))(?!\w)"
+_CARS = "car van vehicle taxi truck lorry motorbike motorcycle scooter auto wagen voiture coche moto reg registration plate plates kennzeichen pkw lkw"
+_PLATE = rf"(?<!\w){alternatives(_CARS)}\.?:?\s(?:(?:reg|no|number|plate|with|plates?|registered|is|was|mit|kennzeichen)\.?:?\s){{0,3}}(?P<it>(?-i:[A-Z]{{1,3}}[\s-]?[A-Z]{{0,2}}[\s-]?\d{{1,4}}[\s-]?[A-Z]{{0,3}}(?:[\s-]?\d{{1,4}})?))(?!\w)"
 _TOKEN = r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|licen[cs]e\skey|product\skey|serial\skey|activation\s(?:key|code)|bearer|credentials?|kennwort|passwort|contrasena|senha|mot\sde\spasse)\s?(?:is\s|[:=]\s?)?[\x22\x27]?(?P<it>(?=[^\s\x22\x27]*\d)(?=\d{6}|[^\s\x22\x27]*[A-Za-z])[^\s\x22\x27]{5,200})|(?<!\w)(?-i:sk|pk|ghp|hf|xoxb|AKIA|AIza)[-_]?\w{16,80}"
 
 _WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|\#)?{_LINK}(?P<it>{_VALUE})"
 
+_ROOMS = "room rm bed ward bay cubicle zimmer bett chambre lit habitacion cama stanza letto quarto leito"
+_SECRETS = """api access token tokens password passwords passwd pwd passcode secret licence license product serial activation bearer credential
+credentials kennwort passwort contrasena senha mot sk pk ghp hf xoxb akia aiza"""
+_BODY = """fingerprint fingerprints retina retinal iris palm face voice voiceprint biometric biometrics facial fingerabdruck empreinte
+empreintes huella huellas impronta impronte impressao impressoes dna genetic full 指纹 指紋 지문 虹膜 отпечат"""
+
 RULES: tuple[Rule, ...] = (
     *(_cued(kind, words) for kind, words in _STRONG.items()),
-    Rule("record number", "number after a sign for it", compiled(_NUMBER_SIGN), ("no", "nr", "num", "id", "ref"), _numbered_long),
-    Rule("record number", "room or bed", compiled(_ROOM), ("r", "b", "ward", "zimmer", "lit", "cama", "stanza", "quarto")),
-    Rule("vehicle", "plate of a car", compiled(_PLATE), place=_plate),
-    Rule("other number", "key or password", compiled(_TOKEN)),
-    Rule("record number", "number after a word", compiled(_WEAK_FORM), cues_of(_WEAK), _numbered),
-    Rule("national number", "national form", compiled(_NATIONAL), place=_sizes),
-    Rule("national number", "national form with letters", compiled(_NATIONAL_CASED, cased=True)),
-    Rule("record number", "bare number", compiled(_BARE), place=_bare),
-    Rule("record number", "last digits", compiled(_LAST_FOUR), ("last", "final", "ending"), lambda found: found.span()),
-    Rule("other number", "UUID or hash", compiled(_UUID)),
-    Rule("device", "UID", compiled(_UID), ("0.", "1.", "2.")),
+    Rule("record number", "number after a sign for it", compiled(_NUMBER_SIGN), cues_of("no nr num number id ref reference"), place=_numbered_long),
+    Rule("record number", "room or bed", compiled(_ROOM), cues_of(_ROOMS)),
+    Rule("vehicle", "plate of a car", compiled(_PLATE), cues_of(_CARS), place=_plate),
+    Rule("other number", "key or password", compiled(_TOKEN), cues_of(_SECRETS)),
+    Rule("record number", "number after a word", compiled(_WEAK_FORM), cues_of(_WEAK), place=_numbered),
+    Rule("national number", "national form", compiled(_NATIONAL), numbers=True, place=_sizes),
+    Rule("national number", "national form with letters", compiled(_NATIONAL_CASED, cased=True), numbers=True, reach=None),
+    Rule("record number", "bare number", compiled(_BARE), numbers=True, reach=None, place=_bare),
+    Rule("record number", "last digits", compiled(_LAST_FOUR), cues_of("last final ssn mrn acct account card id"), place=lambda found: found.span()),
+    Rule("other number", "UUID or hash", compiled(_UUID), numbers=True, reach=None),
+    Rule("device", "UID", compiled(_UID), numbers=True),
     Rule("device", "name of a station", compiled(_STATION), cues_of(_STATIONS)),
-    Rule("biometric", "biometric mark", compiled(_MARKS)),
-)
+    Rule("biometric", "biometric mark", compiled(_MARKS), cues_of(_BODY), signs_of(_BODY)),
+)  # fmt: skip
