@@ -32,8 +32,8 @@ def find(
 ) -> list[Found]:
     """All places of a text that identify somebody, from left to right, those that overlap as one.
 
-    ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names`` raises, and
-    ``ValueError`` where that tells a place outside the text.
+    ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names``
+    raises, and ``ValueError`` where that tells a place outside the text.
     """
     searched = plain(text)
     found = [

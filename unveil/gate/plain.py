@@ -1,9 +1,9 @@
 """A text as it is searched: what looks the same to a reader is written the same, with a map back to the original.
 
-What is undone: compatibility forms and accents, kinds of dashes, quotes and spaces, characters without a width, digits of
-other scripts, Cyrillic and Greek letters in otherwise Latin words, HTML entities, percent-encoding, JSON's escapes, tags
-and comments, markdown, underscores, letters spaced out, line breaks within a paragraph. ``hidden`` looks into Base64 and,
-where a word ends in its capital, at the text from right to left.
+What is undone: compatibility forms and accents, kinds of dashes, quotes and spaces, characters without a width,
+digits of other scripts, Cyrillic and Greek letters in otherwise Latin words, HTML entities, percent-encoding, JSON's
+escapes, tags and comments, markdown, underscores, letters spaced out, line breaks within a paragraph. ``hidden``
+looks into Base64 and, where a word ends in its capital, at the text from right to left.
 
 Not looked for: other codes (hex, ROT13, compressed data), words in look-alikes alone, letters of words in columns,
 digits spaced out without any letter or separator beside them (they are a table's).
@@ -106,10 +106,12 @@ _ALIKE = str.maketrans(
 )  # fmt: skip
 #: Cyrillic and Greek letters, and the Latin ones that look like them.
 _LOOK_ALIKES = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухѵԁԛԝһӏ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχ",
-    "ABESIJKMHOPCTYXabesijkmhopctyxvdqwhl" "ABEZHIKMNOPTYXaiknoptux",
+    "АВЕЅІЈКМНОРСТУХавеѕіјкмнорстухѵԁԛԝһӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχ",
+    "ABESIJKMHOPCTYXabesijkmhopctyxvdqwhlABEZHIKMNOPTYXaiknoptux",
 )
-_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u0610-\u061a\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0610-\u061a\u0640\u064b-\u0652\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
 _NO_WIDTH = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 

@@ -1,8 +1,6 @@
-"""What a rule is: a named form in which something that identifies a person is written, and where a text is tried for it.
-
-A text of 40 kB is read once into an index of its words; a rule is then tried beside its own words alone, so that a hundred
-rules cost little more than one.
-"""
+"""What a rule is: a named form in which something that identifies a person is written, and where a text is tried for
+it. A text of 40 kB is read once into an index of its words; a rule is then tried beside its own words alone, so that
+a hundred rules cost little more than one."""
 
 from __future__ import annotations
 
@@ -57,10 +55,11 @@ class Searched:
 
 @dataclass(frozen=True)
 class Rule:
-    """``pattern`` is tried where one of ``cues`` (words) or ``signs`` (any characters) or, with ``numbers``, a number stands:
-    from ``reach`` characters before it on, or in the whole text if ``reach`` is None. It is tried everywhere if there is
-    nothing of these, but for a text without any letter of ``script``. ``place`` tells of each match where its secret
-    stands, None if it is none after all."""
+    """``pattern`` is tried where one of ``cues`` (words) or ``signs`` (any characters) or, with ``numbers``, a number
+    stands: from ``reach`` characters before it on, or in the whole text if ``reach`` is None. It is tried everywhere
+    if there is nothing of these, but for a text without any letter of ``script``. ``place`` tells of each match where
+    its secret stands, None if it is none after all.
+    """
 
     kind: str
     name: str
@@ -103,7 +102,11 @@ class Rule:
         if not (self.cues or self.signs or self.numbers):
             return None
         places = [at for word in searched.vocabulary & self.cues for at in searched.words[word]]
-        places += [at for sign in (self._plain_signs if searched.text.isascii() else self.signs) for at in _all(sign, searched.small)]
+        places += [
+            at
+            for sign in (self._plain_signs if searched.text.isascii() else self.signs)
+            for at in _all(sign, searched.small)
+        ]
         return sorted([*places, *searched.numbers] if self.numbers else places)
 
 

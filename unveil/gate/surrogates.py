@@ -1,4 +1,5 @@
-"""What stands in a text in place of what identified somebody: the same for the same name, and nobody can turn it back."""
+"""What stands in a text in place of what identified somebody: the same for the same name, and nobody can turn it
+back."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Surrogates:
 
     def redact(self, text: str, found: Iterable[Found]) -> str:
         """The text with each place found replaced; nothing of the originals is left of it."""
-        parts, done = [], 0
+        parts: list[str] = []
+        done = 0
         for place in sorted(found, key=lambda place: (place.start, place.end)):
             if place.end <= done:
                 continue

@@ -6,6 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 
 
+def listed(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
+
+
 @lru_cache
 def words(name: str) -> frozenset[str]:
     """The words of one of this room's lists (``NAME.txt``), without accents; lines with ``#`` are headings."""
