@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from unveil.gate.known import Known
 from unveil.gate.plain import Plain, hidden, plain
+from unveil.gate.rule import Searched
 from unveil.gate.rules import RULES
 from unveil.gate.words import harmless
 from unveil.records import Record
@@ -31,8 +32,8 @@ def find(
 ) -> list[Found]:
     """All places of a text that identify somebody, from left to right, those that overlap as one.
 
-    ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names`` raises, and
-    ``ValueError`` where that tells a place outside the text.
+    ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names``
+    raises, and ``ValueError`` where that tells a place outside the text.
     """
     searched = plain(text)
     found = [
@@ -45,11 +46,9 @@ def find(
 
 
 def _in_plain(searched: Plain, known: Known | None, record: Record | None) -> Iterator[tuple[int, int, str, str]]:
-    small = searched.text.lower()
-    if len(small) != len(searched.text):  # a letter whose small form is two: cues are looked for all the same
-        small = searched.text.casefold()
+    text = Searched(searched.text)
     for rule in RULES:
-        for start, end in rule.find(searched.text, small):
+        for start, end in rule.find(text):
             yield start, end, rule.kind, rule.name
     known = known or (Known.of([record]) if record else None)
     if known:

@@ -1,8 +1,8 @@
 """What records are known by, looked for in texts: ids, patients, studies, files and folders of everybody in a file.
 
-Compared without case, accents, separators and ``^``. The words of a name (``DOE^JANE``, ``doe_jane.png``) count alone as well,
-but not words of medicine, of our own wordings or of the records' labels, nor those that many patients share. A short number,
-such as 7 or 1024, counts behind "patient", "case" and the like alone.
+Compared without case, accents, separators and ``^``. The words of a name (``DOE^JANE``, ``doe_jane.png``) count alone
+as well, but not words of medicine, of our own wordings or of the records' labels, nor those that many patients share.
+A short number, such as 7 or 1024, counts behind "patient", "case" and the like alone.
 
 Texts are read once, word by word, against a set: time does not depend on how many records there are.
 """
@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 
 from unveil import wording
 from unveil.gate.plain import Plain
-from unveil.gate.words import harmless
+from unveil.gate.words import listed, ordinary
 from unveil.records import Record
 
 OWN, OTHERS = "identifier of the record", "identifier of another record"
@@ -30,148 +30,20 @@ _WORD = re.compile(r"[^\W_]+")
 _NAME_WORD = re.compile(r"[^\W\d_]{3,}")
 #: What stands before an identifier that is short or an ordinary word.
 _CUE = re.compile(
-    r"(?<!\w)(?:patient|pat|pt|case|subject|study|participant|record|mrn|id|fall|cas|caso|paciente|paziente|患者|病人|환자|пациент)"
+    r"(?<!\w)(?:patient|pat|pt|case|subject|study|participant|record|mrn|id|fall|cas|caso|paciente|paziente|"
+    r"患者|病人|환자|пациент)"
     r"\.?\s?(?:id|no|nr|number|code|name)?\.?\s?[:=#(]?\s?$",
     re.I,
 )
 #: Words of ids and files that say what something is, not whose.
-_OF_FILES = frozenset(
-    [
-        "img",
-        "pic",
-        "photo",
-        "pat",
-        "pts",
-        "subj",
-        "sub",
-        "ses",
-        "sess",
-        "anon",
-        "anonymized",
-        "deid",
-        "deidentified",
-        "file",
-        "files",
-        "folder",
-        "data",
-        "dataset",
-        "dicom",
-        "dcm",
-        "nii",
-        "nifti",
-        "png",
-        "jpg",
-        "jpeg",
-        "tif",
-        "tiff",
-        "bmp",
-        "test",
-        "train",
-        "val",
-        "valid",
-        "validation",
-        "split",
-        "part",
-        "batch",
-        "group",
-        "set",
-        "sets",
-        "raw",
-        "processed",
-        "original",
-        "orig",
-        "final",
-        "new",
-        "old",
-        "copy",
-        "export",
-        "import",
-        "frame",
-        "slice",
-        "slices",
-        "vol",
-        "volume",
-        "series",
-        "study",
-        "scan",
-        "scans",
-        "record",
-        "records",
-        "report",
-        "reports",
-        "image",
-        "images",
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "box",
-        "boxes",
-        "roi",
-        "seg",
-        "segmentation",
-        "front",
-        "back",
-        "top",
-        "bottom",
-        "crop",
-        "cropped",
-        "resized",
-        "small",
-        "large",
-        "full",
-        "half",
-        "low",
-        "high",
-        "res",
-        "drawn",
-        "synthetic",
-        "phantom",
-        "demo",
-        "example",
-        "sample",
-        "samples",
-        "unveil",
-        "hospital",
-        "site",
-        "center",
-        "centre",
-        "public",
-        "open",
-        "source",
-        "archive",
-        "backup",
-        "home",
-        "users",
-        "user",
-        "mnt",
-        "tmp",
-        "var",
-        "srv",
-        "media",
-        "local",
-        "share",
-        "shared",
-        "project",
-        "projects",
-        "work",
-        "scratch",
-        "folder1",
-        "fold",
-        "version",
-        "normal",
-        "abnormal",
-        "question",
-        "questions",
-        "answer",
-        "answers",
-        "source",
-        "none",
-        "null",
-        "unknown",
-        "nan",
-    ]
-)
+_OF_FILES = listed("""img pic photo pat pts subj sub ses sess anon anonymized deid deidentified file files folder data
+dataset dicom dcm nii nifti png jpg jpeg tif tiff bmp test train val valid validation split part batch group set sets
+raw processed original orig final new old copy export import frame slice slices vol volume series study scan scans
+record records report reports image images mask masks label labels box boxes roi seg segmentation front back top
+bottom crop cropped resized small large full half low high res drawn synthetic phantom demo example sample samples
+unveil hospital site center centre public open source archive backup home users user mnt tmp var srv media local share
+shared project projects work scratch folder1 fold version normal abnormal question questions answer answers source
+none null unknown nan""")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -234,7 +106,8 @@ class Known:
                     break
 
     def _runs(self, words: list[tuple[str, int, int]], first: int) -> list[tuple[str, int]]:
-        """What begins at a word: it alone and with its neighbours, longest first, as far as they stand close together."""
+        """What begins at a word: it alone and with its neighbours, longest first, as far as they stand close
+        together."""
         key, end = "", words[first][1]
         runs: list[tuple[str, int]] = []
         for word, start, stop in words[first : first + _LONGEST]:
@@ -248,7 +121,9 @@ class Known:
 
 def _identifiers(record: Record) -> Iterator[str]:
     """What stands for this record as a whole."""
-    yield from filter(None, (record.id, record.id.rsplit("/", 1)[-1], record.patient, record.study))
+    for name in filter(None, (record.id, record.id.rsplit("/", 1)[-1], record.patient, record.study)):
+        yield name
+        yield from re.findall(r"(?<=[A-Za-z])[\W_]?(\d{5,}\w*)$", name)  # without the letters before it
     for path in filter(None, (record.image, record.source.file)):
         file = PurePosixPath(path.replace("\\", "/"))
         yield from (path, file.name, file.stem)
@@ -279,7 +154,7 @@ def _is_weak(key: str, said: set[str]) -> bool:
         return len(key) < 5
     if len(key) < 3 or (re.fullmatch(r"[a-z]{1,2}\d{1,2}", key) and (len(key) < 4 and key[0] in "ctlsp")):
         return True
-    return key in said or key in _OF_FILES or harmless(key)
+    return key in said or key in _OF_FILES or ordinary(key)
 
 
 @lru_cache

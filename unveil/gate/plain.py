@@ -1,9 +1,9 @@
 """A text as it is searched: what looks the same to a reader is written the same, with a map back to the original.
 
-What is undone: compatibility forms and accents, kinds of dashes, quotes and spaces, characters without a width, digits of
-other scripts, Cyrillic and Greek letters in otherwise Latin words, HTML entities, percent-encoding, JSON's escapes, tags
-and comments, markdown, underscores, letters spaced out, line breaks within a paragraph. ``hidden`` looks into Base64 and,
-where a word ends in its capital, at the text from right to left.
+What is undone: compatibility forms and accents, kinds of dashes, quotes and spaces, characters without a width,
+digits of other scripts, Cyrillic and Greek letters in otherwise Latin words, HTML entities, percent-encoding, JSON's
+escapes, tags and comments, markdown, underscores, letters spaced out, line breaks within a paragraph. ``hidden``
+looks into Base64 and, where a word ends in its capital, at the text from right to left.
 
 Not looked for: other codes (hex, ROT13, compressed data), words in look-alikes alone, letters of words in columns,
 digits spaced out without any letter or separator beside them (they are a table's).
@@ -55,8 +55,9 @@ def hidden(plain_text: Plain) -> Iterator[tuple[int, int, str]]:
                 yield *line.span(), line[0][::-1]
 
 
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}+={0,2}")
-_BACKWARDS = re.compile(r"(?<!\w)[a-z]{2,20}[A-Z](?!\w)")  # "htimS": no other word has its only capital at its end
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}+={0,2}")
+#: "htimS": no other word has its only capital at its end; and MRN, DOB, SSN.
+_BACKWARDS = re.compile(r"(?<!\w)[a-z]{2,20}[A-Z](?!\w)|(?<![A-Za-z])(?:NRM|BOD|NSS|SHN)(?![A-Za-z])")
 
 
 def _decoded(word: str) -> str | None:
@@ -137,8 +138,10 @@ def _characters(found: re.Match[str]) -> str:
 
 
 def _latin(found: re.Match[str]) -> str:
-    """A word in Latin letters that holds others' look-alikes."""
-    return found[0].translate(_LOOK_ALIKES) if re.search("[A-Za-z]", found[0]) else found[0]
+    """A word in Latin letters that holds others' look-alikes, or a number's letters that all look Latin."""
+    latin = found[0].translate(_LOOK_ALIKES)
+    mixed = re.search("[A-Za-z]", found[0]) or (re.search(r"\d", found[0]) and latin.isascii())
+    return latin if mixed else found[0]
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -194,11 +197,11 @@ _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]]
     ("\\", re.compile(r"\\u([0-9A-Fa-f]{4})|\\[nrt](?![a-z])"), _json),
     ("", re.compile(r"[^\x00-\x7f]"), _characters),
     ("\x00\x08\x0c\x1b\x7f", re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), _nothing),
-    ("", re.compile(r"[A-Za-z\u0370-\u03ff\u0400-\u052f]++"), _latin),
+    ("", re.compile(r"[A-Za-z0-9\u0370-\u03ff\u0400-\u052f]++"), _latin),
     # inside a word a tag of style or of a chat template is nothing, elsewhere a space; then comments
     ("<", re.compile(r"(?<=\w)(?:<\|[^|<>]{0,40}+\|>|</?(?:b|i|u|em|strong|span|sub|sup|s)\b[^<>]{0,80}+>)(?=\w)"), _nothing),
     ("<", re.compile(r"<!--|-->|<\|[^|<>]{0,40}+\|>|</?[A-Za-z][^<>\n]{0,200}+>"), _space),
-    ("*/#>", re.compile(r"/\*+|\*+/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
+    ("*/#>", re.compile(r"/\*++|(?<!\*)\*++/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
     ("*~`", re.compile(r"\*\*+|~~+|`+|(?<=[A-Za-z])\*(?=[A-Za-z])"), _nothing),
     ("*", re.compile(r"\*"), _space),
     ("_", re.compile(r"\S++"), _spaces),

@@ -1,13 +1,13 @@
 """All rules, by HIPAA's eighteen kinds of identifiers (45 CFR 164.514(b)(2)(i)), A to R.
 
 A names · B places smaller than a state · C dates but the year, and ages over 89 · D, E telephone and fax · F e-mail ·
-G social security and other national numbers · H record numbers · I health plans · J accounts · K certificates and licences ·
-L vehicles · M devices · N URLs · O addresses of the network · P biometric marks · R any other number.
+G social security and other national numbers · H record numbers · I health plans · J accounts · K certificates and
+licences · L vehicles · M devices · N URLs · O addresses of the network · P biometric marks · R any other number.
 
-Q, photographs of faces, are pixels, and no text has them; the words "full-face photograph" are found beside the biometric
-marks. Of A no list has all: rules find forms. Of B the first three digits of a ZIP code, which HIPAA allows for large areas,
-are found where they are called so. Relative dates, times of the day, professions and relatives without a name are not of
-the list.
+Q, photographs of faces, are pixels, and no text has them; the words "full-face photograph" are found beside the
+biometric marks. Of A no list has all: rules find forms. Of B the first three digits of a ZIP code, which HIPAA allows
+for large areas, are found where they are called so. Relative dates, times of the day, professions and relatives
+without a name are not of the list.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from unveil.gate import (
     rules_ages,
     rules_contact,
     rules_dates,
+    rules_hospitals,
     rules_names,
     rules_numbers,
     rules_places,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *rules_names.RULES,
     *rules_scripts.RULES,
     *rules_places.RULES,
+    *rules_hospitals.RULES,
     *rules_dates.RULES,
     *rules_ages.RULES,
     *rules_contact.RULES,

@@ -1,24 +1,24 @@
 """Dates: days, months with their year, birthdays, holidays. A year alone names nobody and passes, as HIPAA has it.
 
 Month names are those of English, German, French, Spanish, Italian, Portuguese, Dutch and Russian, without accents as
-``plain`` writes them. Relative dates ("two weeks ago") and times of the day are not of HIPAA's list.
+``plain`` writes them. Relative dates ("two weeks ago"), seasons and times of the day are not of HIPAA's list.
 """
 
 from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Names of months that mean nothing else, and their short forms.
-_MONTHS = """january february april june july august september october november december jan feb apr jun jul aug sep sept
-nov dec januar jaenner janner februar maerz marz mrz mai juni juli oktober okt dezember dez janvier janv fevrier fevr fev
-avril avr mai juin juillet juil aout septembre octobre novembre decembre enero ene febrero marzo abril abr mayo junio julio
-agosto septiembre setiembre octubre noviembre diciembre dic gennaio febbraio aprile maggio giugno giu luglio lug settembre
-sett ottobre ott janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro januari februari maart mrt mei
-augustus января февраля марта апреля мая июня июля августа сентября октября ноября декабря январь февраль март апрель июнь
-июль август сентябрь октябрь ноябрь декабрь يناير فبراير مارس ابريل مايو يونيو يوليو اغسطس سبتمبر اكتوبر نوفمبر ديسمبر
-जनवरी फरवरी मार्च अप्रैल जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"""
+_MONTHS = """january february april june july august september october november december jan feb apr jun jul aug sep
+sept nov dec januar jaenner janner februar maerz marz mrz mai juni juli oktober okt dezember dez janvier janv fevrier
+fevr fev avril avr mai juin juillet juil aout septembre octobre novembre decembre enero ene febrero marzo abril abr
+mayo junio julio agosto septiembre setiembre octubre noviembre diciembre dic gennaio febbraio aprile maggio giugno giu
+luglio lug settembre sett ottobre ott janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro
+januari februari maart mrt mei augustus января февраля марта апреля мая июня июля августа сентября октября ноября
+декабря январь февраль март апрель июнь июль август сентябрь октябрь ноябрь декабрь يناير فبراير مارس ابريل مايو يونيو
+يوليو اغسطس سبتمبر اكتوبر نوفمبر ديسمبر जनवरी फरवरी मार्च अप्रैल जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"""
 #: Those that are other words too, and need a year, an ordinal or a capital to be months.
 _OTHER = "may march mar mars oct out set ago mag gen mai"
 
@@ -28,20 +28,21 @@ _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?:1[89]|20)\d\d"
 _FREE = r"(?<![^\W_])(?<!\d[.,])"  # nothing begins within a word or a number
 _NOT_SIZE = r"(?!\s*(?:[x×*%]|mm|cm|ml|mg|kg|hz|db|ms|mgy|of\b|[.,]\d|\d))"
-_CUES = cues_of(f"{_MONTHS} {_OTHER}")
 
 _NAMED = {
     # 3 April 2019, 03-APR-56, 03APR2019, 3rd of April, 3. April, 3 de abril de 2019, 3-5 April
     "day and month": rf"""{_FREE}{_DAY}(?P<ordinal>st|nd|rd|th|er|o|a|\.)?[\s,/.-]{{0,3}}(?P<of>(?:day\ )?of\s|de[rn]?\s|di\s|d')?
-        (?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{_YEAR}|'?\d\d(?!\s?(?:mm|cm|%|x))))?(?!\d)""",
+        (?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{_YEAR}|
+        '?\d\d(?!\s?(?:mm|cm|%|x))))?(?!\d)""",
     # April 3, 2019; Apr 3rd; Sep-03-2019
     "month and day": rf"""{_FREE}(?P<month>{_ANY})\.?[\s,/-]{{0,2}}(?P<of>the\s)?{_DAY}(?P<ordinal>st|nd|rd|th)?
-        (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d:/]){_NOT_SIZE}""",
+        (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d/]|:\d){_NOT_SIZE}""",
     # April 2019, avril de 2019, Apr-19, Apr '19
-    "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|[-/]\d\d)(?!\w)""",
+    "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|
+    [-/]\d\d)(?!\w)""",
     # 2019/Apr/03, 2019 April 3, 2019-APR-03
     "year, month and day": rf"""{_FREE}(?P<year>{_YEAR})[\s,./-]{{0,2}}(?P<month>{_ANY})[\s,./-]{{0,2}}{_DAY}(?!\d)""",
-}  # fmt: skip
+}
 
 
 def _month_is_meant(found: re.Match[str]) -> Span | None:
@@ -68,7 +69,8 @@ _SEPARATED = compiled(
     cased=False,
 )
 _VERSION = re.compile(
-    r"(?:version|release|section|table|figure|fig|chapter|ratio|v|ver|software|sections?|grades?)\.?\s?$"
+    r"(?:version|release|section|apgar|scores?|table|figure|fig|chapter|ratio|v|ver|software|sections?|"
+    r"grades?)\.?\s?$"
 )
 _UNIT = re.compile(r"\s*(?:x|×|mm|cm|ml|mg|kg|%|hz|db|fr\b|f\b|g\b|hu\b|in\b(?!\s[a-z]))")
 
@@ -81,32 +83,37 @@ def _plausible(found: re.Match[str]) -> Span | None:
     low, high = sorted((int(found["a"]), int(found["b"])))
     if not (1 <= low <= 12 and high <= 31):
         return None
-    if found["short"] and not found["clock"]:
-        if _UNIT.match(after(found, 8)) or _VERSION.search(before(found, 12)):
-            return None
-    return found.span()
+    other = _UNIT.match(after(found, 8)) or _VERSION.search(before(found, 12))
+    return None if other and found["short"] and not found["clock"] else found.span()
 
 
 _COMPACT = compiled(
-    rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?)?Z?(?![\w])(?!\.\d)"
+    rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|"
+    rf"3[01])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?)?Z?(?![\w])(?!\.\d)"
 )
 
 #: What stands before a day and a month without a year.
-_ON = """on since dated until till before after by am vom seit bis le du el del dia desde il dal em scan scanned study exam
-examined film ct mri mr cxr xr pet us ultrasound radiograph mammogram admitted admission discharged seen surgery operated
-performed done date prior previous visit injury fall onset appointment review op born birthday dob repeat follow-up"""
+_ON = """on since dated until till before after by am vom seit bis le du el del dia desde il dal em scan scanned study
+exam examined film ct mri mr cxr xr pet us ultrasound radiograph mammogram admitted admission discharged seen surgery
+operated placed inserted removed taken drawn started stopped changed received collected made performed done date prior
+previous visit injury fall onset appointment review op born birthday dob repeat follow-up"""
 _THINGS = r"""\s*(?:of|images?|slices?|views?|sequences?|phases?|series|lobes?|segments?|strength|power|points?|lesions?|levels?
-    |cases?|patients?|readers?|sides?|scale|score|disc|vertebra|fields?|cm|mm|%|x|quadrants?|breasts?|nodes?|lung|width|pain|MRC)\b"""
+    |cases?|patients?|readers?|sides?|scale|score|disc|vertebra|fields?|cm|mm|%|x|quadrants?|breasts?|nodes?|
+    lung|width|pain|MRC)\b"""
 _NO_YEAR = compiled(
     rf"""(?<!\w){alternatives(_ON)}(?:\s(?:of|from|on|the|dem|den|performed|dated|done|obtained|taken))?[:\s]\s*\(?
     (?P<it>(?:(?:0?[1-9]|1[0-2])/{_DAY}|{_DAY}/(?:0?[1-9]|1[0-2])|{_DAY}\.\s?(?:0?[1-9]|1[0-2])\.
-    |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
+    |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|
+    1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
 )
 _RANGE = compiled(
-    rf"(?:from|between|vom|entre|du|dal|von)\s(?P<it>{_DAY}/{_DAY}\s?(?:-|to|and|until|bis|au|et|y|al)\s?{_DAY}/{_DAY})(?![\w/])(?!{_THINGS})"
+    rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>(?:{_DAY}/{_DAY}\s?(?:-|to|and|until|"
+    rf"und|bis|au|et|y|e|al|a)\s?{_DAY}/{_DAY}|{_DAY}\.\s?(?:{_DAY}\.)?\s?(?:-|to|and|until|und|bis|au|et|e|"
+    rf"al)\s?{_DAY}\.\s?{_DAY}\.)(?:/?(?:{_YEAR}|\d\d))?)(?![\w/])(?!{_THINGS})"
 )
 _PADDED = compiled(
-    rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})"
+    rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|"
+    rf"1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})"
 )
 _MONTH_YEAR = compiled(
     rf"""{_FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d
@@ -115,18 +122,20 @@ _MONTH_YEAR = compiled(
 
 # ---------------------------------------------------------------------------------------------------------- in words
 
-_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
-sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth twenty-fifth
-twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first twenty_first twenty_second twenty_third
-twenty_fourth twenty_fifth twenty_sixth twenty_seventh twenty_eighth twenty_ninth thirty_first ersten erster zweiten zweiter
-dritten dritter vierten vierter funften funfter sechsten siebten achten neunten zehnten elften zwolften dreizehnten vierzehnten
-funfzehnten zwanzigsten dreissigsten premier primero primo primeiro uno dos tres cuatro cinco seis siete ocho nueve diez once
-doce trece catorce quince dieciseis diecisiete dieciocho diecinueve veinte veintiuno treinta deux trois quatre cinq six sept
-huit neuf dix onze douze treize quatorze quinze seize vingt trente due tre quattro cinque sei sette otto nove dieci undici
-dodici venti trenta dois quatro sete oito dez doze treze vinte trinta"""
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
+fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth
+twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first twenty_first twenty_second
+twenty_third twenty_fourth twenty_fifth twenty_sixth twenty_seventh twenty_eighth twenty_ninth thirty_first ersten
+erster zweiten zweiter dritten dritter vierten vierter funften funfter sechsten siebten achten neunten zehnten elften
+zwolften dreizehnten vierzehnten funfzehnten zwanzigsten dreissigsten premier primero primo primeiro uno dos tres
+cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve
+veinte veintiuno treinta deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt
+trente due tre quattro cinque sei sette otto nove dieci undici dodici venti trenta dois quatro sete oito dez doze
+treze vinte trinta"""
 _ORDINAL = alternatives(_ORDINALS)
 _WORDS = compiled(
-    rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{_ANY}|(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?"
+    rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{_ANY}|"
+    rf"(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?"
 )
 _ALONE = compiled(
     rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|from|this)
@@ -140,63 +149,70 @@ def _capital(found: re.Match[str]) -> Span | None:
     return found.span("it") if (name[0].isupper() and not name.isupper() and len(name) > 3) or name == "May" else None
 
 
-_SEASON = compiled(
-    rf"(?<!\w)(?:spring|summer|autumn|fall|winter|fruhjahr|sommer|herbst|printemps|ete|automne|hiver|primavera|verano|otono|invierno|estate|autunno|inverno|verao|outono)\s(?:of\s|de\s|del\s)?{_YEAR}(?!\w)"
-)
-_FEASTS = """christmas new_year's new_years new_year easter thanksgiving ramadan eid diwali hanukkah passover independence_day
-labor_day labour_day memorial_day halloween valentine's boxing_day good_friday pentecost holi lunar_new_year weihnachten
-heiligabend silvester ostern pfingsten noel paques navidad nochebuena pascua semana_santa natale pasqua capodanno ferragosto natal
-pascoa carnaval ano_nuevo reveillon"""
+_FEASTS = """christmas new_year's new_years new_year easter thanksgiving ramadan eid diwali hanukkah passover
+independence_day labor_day labour_day memorial_day halloween valentine's boxing_day good_friday pentecost holi
+lunar_new_year weihnachten heiligabend silvester ostern pfingsten noel paques navidad nochebuena pascua semana_santa
+natale pasqua capodanno ferragosto natal pascoa carnaval ano_nuevo reveillon"""
 _FEAST = compiled(
-    rf"""(?<!\w)(?:(?:on|at|before|after|since|last|this|over|around|during|an|zu|a|en|vor|nach)\s{alternatives(_FEASTS)}(?!\s?(?:tree|disease))
-    |{alternatives(_FEASTS)}\s(?:day|eve|sunday|monday|morning|week|time)\b|{alternatives(_FEASTS)},?\s(?:of\s)?{_YEAR})(?:,?\s(?:of\s)?{_YEAR})?"""
+    rf"""(?<!\w)(?:(?:on|at|before|after|since|last|this|over|around|during|an|zu|a|en|vor|
+    nach)\s{alternatives(_FEASTS)}(?!\s?(?:tree|disease))
+    |{alternatives(_FEASTS)}\s(?:day|eve|sunday|monday|morning|week|time)\b|
+    {alternatives(_FEASTS)},?\s(?:of\s)?{_YEAR})(?:,?\s(?:of\s)?{_YEAR})?"""
 )
-_DAYS = """monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag samstag sonntag
-lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado domingo lunedi martedi mercoledi
-giovedi venerdi segunda-feira terca-feira quarta-feira quinta-feira sexta-feira"""
+_DAYS = """monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag
+samstag sonntag lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado
+domingo lunedi martedi mercoledi giovedi venerdi segunda-feira terca-feira quarta-feira quinta-feira sexta-feira"""
 _WEEKDAY = compiled(
-    rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))"
+    rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|"
+    rf"le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))"
 )
 _LAST_DAY = compiled(
-    rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|for)\s(?P<it>{alternatives(_DAYS)})(?!\w)"
+    rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|"
+    rf"for)\s(?P<it>{alternatives(_DAYS)})(?!\w)"
 )
 
 # ------------------------------------------------------------------------------------------------------- other signs
 
 _ASIAN = compiled(
-    r"""(?: (?:\d{2,4}|[〇零○一二三四五六七八九十]{2,4})\s?[年년]\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월](?:\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[日号號일])?
+    r"""(?: (?:\d{2,4}|[〇零○一二三四五六七八九十]{2,4})\s?[年년]\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월](?:\s?(?:\d{1,2}|
+    [一二三四五六七八九十]{1,3})\s?[日号號일])?
     | (?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월]\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[日号號일]
     | (?:昭和|平成|令和|大正|民國|民国)\s?(?:\d{1,3}|元)\s?年(?:\s?\d{1,2}\s?月)?(?:\s?\d{1,2}\s?日)? )"""
 )
-_BIRTH = """dob d.o.b. d.o.b date_of_birth birth_date birthdate birthday birthdate geburtsdatum geb.-datum geb.datum geburtstag
-date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascimento geboortedatum 生年月日 出生日期 出生年月 생년월일 дата_рождения
-تاريخ_الميلاد जन्म_तिथि जन्मतिथि f._nac. fec._nac. f.nac. ddn"""
-_BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em nascida_em
-geboren_op родился родилась 出生于 生于"""
+_BIRTH = """dob d.o.b. d.o.b date_of_birth birth_date birthdate birthday birthdate geburtsdatum geb.-datum geb.datum
+geburtstag date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascimento geboortedatum 生年月日 出生日期
+出生年月 생년월일 дата_рождения تاريخ_الميلاد जन्म_तिथि जन्मतिथि f._nac. fec._nac. f.nac. ddn"""
+_BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em
+nascida_em geboren_op родился родилась 出生于 生于"""
 _BIRTH_RULE = compiled(rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}")
 _BORN_RULE = compiled(
-    rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}"
+    rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|"
+    rf"mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}"
 )
-_EPOCH = compiled(
-    rf"(?<!\w){alternatives('date exam_date study_date scan_date datum fecha data_exame admission discharge studydate')}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})"
-)
+_DATED = "date exam_date study_date scan_date datum fecha data_exame admission discharge studydate"
+_EPOCH = compiled(rf"(?<!\w){alternatives(_DATED)}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})")
+
+_MONTH_CUES, _MONTH_SIGNS = cues_of(_MONTHS, _OTHER), signs_of(_MONTHS)
+_REACH = {"day and month": 22, "year, month and day": 7}
 
 RULES: tuple[Rule, ...] = (
-    *(Rule("date", name, compiled(form), _CUES, _month_is_meant) for name, form in _NAMED.items()),
-    Rule("date", "date in digits", _SEPARATED, place=_plausible),
-    Rule("date", "date without separators", _COMPACT, ("19", "20", "18")),
+    *(
+        Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
+        for name, form in _NAMED.items()
+    ),
+    Rule("date", "date in digits", _SEPARATED, numbers=True, place=_plausible),
+    Rule("date", "date without separators", _COMPACT, numbers=True),
     Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON)),
-    Rule("date", "days in digits", _RANGE, ("from", "between", "vom", "entre", "du", "dal", "von")),
-    Rule("date", "day and month of two digits each", _PADDED, ("/",)),
-    Rule("date", "month and year in digits", _MONTH_YEAR, ("/19", "/20", "-19", "-20", ".19", ".20", "/0", "/1", "-0", "-1", "/ ")),
-    Rule("date", "day in words", _WORDS, _CUES),
-    Rule("date", "month alone", _ALONE, _CUES, _capital),
-    Rule("date", "season of a year", _SEASON, ("19", "20")),
-    Rule("date", "feast", _FEAST, cues_of(_FEASTS)),
-    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS)),
-    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS)),
-    Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, ("年", "年", "년", "月", "월")),
-    Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH)),
-    Rule("date", "born", _BORN_RULE, cues_of(_BORN)),
-    Rule("date", "date after its name", _EPOCH, ("dat", "fecha", "admission", "discharge")),
-)  # fmt: skip
+    Rule("date", "days in digits", _RANGE, cues_of("from between vom entre du dal von tra zwischen del de")),
+    Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
+    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True),
+    Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, _MONTHS, _OTHER), _MONTH_SIGNS),
+    Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
+    Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),
+    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS), reach=9),
+    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS), reach=9),
+    Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
+    Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH), signs_of(_BIRTH)),
+    Rule("date", "born", _BORN_RULE, cues_of(_BORN), signs_of(_BORN)),
+    Rule("date", "date after its name", _EPOCH, cues_of(_DATED)),
+)

@@ -1,4 +1,5 @@
-"""What stands in a text in place of what identified somebody: the same for the same name, and nobody can turn it back."""
+"""What stands in a text in place of what identified somebody: the same for the same name, and nobody can turn it
+back."""
 
 from __future__ import annotations
 

@@ -6,6 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 
 
+def listed(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
+
+
 @lru_cache
 def words(name: str) -> frozenset[str]:
     """The words of one of this room's lists (``NAME.txt``), without accents; lines with ``#`` are headings."""
@@ -28,8 +33,8 @@ def harmless(word: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def first_name(word: str) -> bool:
-    """Whether a word, in any case, is a common first name."""
-    return _base(word) in words("first_names")
+    """Whether a word, in any case, is a common first name; of a double one its first part counts."""
+    return bool({_base(word), _base(word).split("-")[0]} & words("first_names"))
 
 
 @lru_cache(maxsize=1 << 14)
