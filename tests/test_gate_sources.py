@@ -160,7 +160,7 @@ def test_texts_are_looked_at_first_as_well_and_it_is_said_how_many_stay(
     replies = {reply.id: reply for reply in bound(far, tmp_path / "out").answer(asked)}
     assert len(far.bodies) == 2 and "titled name" in str(replies["q2"].error)
     said = " ".join(capsys.readouterr().err.split())
-    assert "the gate holds back 1 of 3 requests, nothing has been sent yet: 1 x not sent" in said
+    assert "the gate holds back 1 of 3 requests, of which none has been sent yet: 1 x not sent" in said
 
 
 def test_this_machine_is_asked_as_requests_come(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from unveil.curate.expert import ExpertError
 from unveil.experts import ExpertOptions
 from unveil.gate import GateError
 from unveil.generating import GenerateOptions
+from unveil.records import Record, read_jsonl
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
 from unveil.train.loop import TrainingError
@@ -106,6 +107,8 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
     if options.expert == "rules":
         return None
     expert = experts.bind(options, config.out / "judge")
+    if expert.backend.leaves:
+        generating.look_over(config.dialogues, {record.id: record for record in read_jsonl(config.records, Record)})
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:
