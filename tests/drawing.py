@@ -43,6 +43,8 @@ class Vllm:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What was asked for beside answers."""
+    received: list[tuple[list[str], bytes]] = field(default_factory=list)
+    """Names of the headers, and the body, of all that came."""
     port: int = 0
     lock: Any = field(default_factory=threading.Lock)
 
@@ -148,8 +150,9 @@ def drawing(**served: Any) -> Iterator[Vllm]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = vllm.answer(self.path, body)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            vllm.received.append((list(self.headers), body))
+            reply = vllm.answer(self.path, json.loads(body))
             status, text = (reply, "no") if isinstance(reply, int) else (200, reply)
             data = text.encode() if isinstance(text, str) else json.dumps(text).encode()
             self.send_response(status)

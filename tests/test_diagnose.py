@@ -103,7 +103,9 @@ def test_two_prompts_for_each_abnormal_image_outside_the_test_split(tmp_path: Pa
         assert record is not None and record.split != "test" and request.picture is not None
         assert request.picture.boxes == tuple(f.box for f in record.boxed)
         assert all(f.label in request.turns[0].text and mark(f.box) in request.turns[0].text for f in record.boxed)  # type: ignore[arg-type]
-        assert [t.text for t in again.turns[:2]] == [request.turns[0].text, "I see it."]
+        assert request.canary and again.canary and request.canary != again.canary, "each prompt has a word of its own"
+        before = request.turns[0].text.replace(request.canary, again.canary)
+        assert [t.text for t in again.turns[:2]] == [before, "I see it."]
 
 
 def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path) -> None:

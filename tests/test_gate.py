@@ -117,9 +117,7 @@ def test_only_open_data_with_a_licence_leaves(
 ) -> None:
     """Each of these stops the run with the item's id, whatever is allowed, before anything is sent or written down."""
     monkeypatch.setenv("SOME_KEY", "k")
-    options = ExpertOptions(
-        expert=FAR, expert_model="m", key_variable="SOME_KEY", allow_remote=True, names=NOBODY
-    )
+    options = ExpertOptions(expert=FAR, expert_model="m", key_variable="SOME_KEY", allow_remote=True, names=NOBODY)
     expert = bind(options, tmp_path / "out.jsonl")
     with pytest.raises(GateError, match=f"drawn/scan-0042/q: .*{message}"):
         list(expert.answer([request(**known)]))

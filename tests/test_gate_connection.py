@@ -1,4 +1,4 @@
-"""Where a request goes and what stands at its head: names, proxies, headers, logs, keys. The server keeps every byte."""
+"""Where a request goes and what stands at its head: names, proxies, headers, logs, keys."""
 
 from __future__ import annotations
 
@@ -69,8 +69,14 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 def questions(count: int = 1, picture: Path | None = None) -> list[Request]:
-    known: dict[str, Any] = {"picture": picture and Picture(picture), "record": RECORD, "sampling": Sampling(max_tokens=4)}
-    return [Request(f"i{n}", "test", (Turn("user", f"Is anything abnormal, part {n}?"),), **known) for n in range(count)]
+    known: dict[str, Any] = {
+        "picture": picture and Picture(picture),
+        "record": RECORD,
+        "sampling": Sampling(max_tokens=4),
+    }
+    return [
+        Request(f"i{n}", "test", (Turn("user", f"Is anything abnormal, part {n}?"),), **known) for n in range(count)
+    ]
 
 
 def asked(address: str, out: Path, requests: list[Request] | None = None, **more: Any) -> list[Reply]:

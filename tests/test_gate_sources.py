@@ -139,7 +139,9 @@ def test_all_records_are_looked_at_before_the_first_request_leaves(far: Stub, tm
     """Seven of eight may leave; the last one is of a set that must not. Two questions on one image are one record."""
     fine = [record(f"drawn/{n}") for n in range(7)]
     closed = Record("closed/1", "b.png", 9, 9, source=Source("closed", licence="x", access="credentialed"))
-    with pytest.raises(GateError, match=r"q8: closed is credentialed data.*\(1 of 8 records must not leave, so nothing"):
+    with pytest.raises(
+        GateError, match=r"q8: closed is credentialed data.*\(1 of 8 records must not leave, so nothing"
+    ):
         list(bound(far, tmp_path / "out").answer(questions([fine[0], *fine, closed])))
     assert far.bodies == [] and not (tmp_path / "manifest.jsonl").exists()
     assert len(list(bound(far, tmp_path / "out").answer(questions([*fine])))) == 7 == len(far.bodies)
@@ -159,7 +161,7 @@ def test_texts_are_looked_at_first_as_well_and_it_is_said_how_many_stay(
     replies = {reply.id: reply for reply in bound(far, tmp_path / "out").answer(asked)}
     assert len(far.bodies) == 2 and "(name)" in str(replies["q2"].error)
     said = " ".join(capsys.readouterr().err.split())
-    assert "the gate holds back 1 of 3 requests, nothing has been sent yet: 1 x not sent" in said
+    assert "the gate holds back 1 of 3 requests, of which none has been sent yet: 1 x not sent" in said
 
 
 def test_this_machine_is_asked_as_requests_come(tmp_path: Path) -> None:

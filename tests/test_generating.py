@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -315,6 +316,22 @@ def test_a_dry_run_writes_what_would_leave(vllm: Vllm, tiny: Loaded, tmp_path: P
     assert not vllm.bodies and len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 1 + 2
 
 
+def test_a_server_that_repeats_the_key_in_an_answer_stops_the_run(
+    vllm: Vllm, tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Learnt from, it would stand in the weights; the message does not have it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-s3cret-0815")
+
+    def harm(n: int, reply: Reply) -> Reply:
+        reply["choices"][0]["message"]["content"] = "It is sk-s3cret-0815."
+        return reply
+
+    vllm.harm = harm
+    with pytest.raises(GenerationError, match="repeats the key in an answer") as caught:
+        answers(vllm, tiny, tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -365,7 +382,8 @@ def test_a_run_renews_the_servers_weights(
 ) -> None:
     """Two updates: the server draws with the weights of each, so mismatch stays at rounding.
 
-    There is never more than one folder, and none when the run has ended.
+    There is never more than one folder, and none when the run has ended. All that arrived, requests about adapters
+    too, stands in the manifest: names of the headers, and bodies by their hashes.
     """
     kept: list[list[str]] = []
     vllm.harm = lambda n, reply: (
@@ -387,6 +405,11 @@ def test_a_run_renews_the_servers_weights(
     expected = [("load_lora_adapter", first), ("unload_lora_adapter", first), ("load_lora_adapter", second)]
     assert loads == ([] if weights == "folder" else expected)
     assert not (tmp_path / "out" / "served").exists()
+    session, *requests = map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines())
+    assert session["kind"] == "session" and {r["session"] for r in requests} == {session["session"]}
+    came = [hashlib.sha256(body).hexdigest() for _, body in vllm.received]
+    assert sorted(came) == sorted(r["body_sha256"] for r in requests) and len(came) == 4 + len(loads)
+    assert all(names == session["headers"] for names, _ in vllm.received)
 
 
 def test_handing_over_only_reads(tiny_folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from unveil.curate import judging
 from unveil.curate.expert import ExpertError, Request
 from unveil.curate.mau import Rules, mau
 from unveil.experts import ExpertOptions
+from unveil.gate import GateError
 from unveil.records import write_jsonl
 from unveil.rewarding import Grpo, rewards_of
 from unveil.syntax import SYNTAXES, View
@@ -66,6 +68,17 @@ def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.Monk
     with pytest.raises(JudgeError, match="the judge cannot be asked: nobody answers"):
         judge(cases(data, "a nodule"))
     assert rewarding.judge_of(ExpertOptions(), Grpo(out=data / "out", **files)) is None
+
+
+def test_a_judge_elsewhere_needs_open_data_before_the_first_step(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of these records nobody has said who may see them, so training does not begin; a judge here may be asked."""
+    files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
+    config = Grpo(out=data / "out", **files)
+    monkeypatch.setenv("SOME_KEY", "any")
+    far = ExpertOptions(expert="https://far.test/v1", expert_model="m", allow_remote=True, key_variable="SOME_KEY")
+    with pytest.raises(GateError, match=r"records must not leave, so nothing was sent"):
+        rewarding.judge_of(far, config)
+    assert rewarding.judge_of(replace(far, expert="http://127.0.0.1:9/v1"), config) is not None
 
 
 def test_what_is_left_out_is_watched() -> None:

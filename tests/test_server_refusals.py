@@ -157,7 +157,7 @@ def test_what_is_refused_by_name_is_left_out_from_then_on(
     sent = json.loads(proxy.bodies[-1])
     assert not left_out & {*sent, *(m["role"] for m in sent["messages"])} and "Be brief." in proxy.texts()[-1]
     assert sent["max_tokens" if "max_completion_tokens" in left_out else "max_completion_tokens"] == 99
-    lines = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+    _, *lines = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
     assert [json.loads(line)["body"].keys() for line in lines] == [json.loads(body).keys() for body in proxy.bodies]
 
 

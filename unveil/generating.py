@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -131,6 +131,15 @@ def _checked(options: GenerateOptions, config: experience.Options) -> None:
         raise TrainingError("--generate.every, concurrency and timeout must be above 0, and retries not below")
 
 
+def look_over(dialogues: Path, records: Mapping[str, Record]) -> None:
+    """Looks at the data sets of all questions that are learnt from, of which each step asks another machine a few.
+
+    Raises ``GateError`` where one of them must not leave this one, before the first does.
+    """
+    asked = (d for d in read_jsonl(dialogues, Dialogue) if d.split == "train")
+    sources.look_over((dialogue.id, records.get(dialogue.record)) for dialogue in asked)
+
+
 # ------------------------------------------------------------------------------------------------------------ asking
 
 
@@ -178,9 +187,7 @@ class Server:
         self.records = {record.id: record for record in read_jsonl(config.records, Record)}
         if self.gate:
             self.gate.notice(self.records.values())
-        if self.gate:
-            asked = (d for d in read_jsonl(config.dialogues, Dialogue) if d.split == "train")
-            sources.look_over((dialogue.id, self.records.get(dialogue.record)) for dialogue in asked)
+            look_over(config.dialogues, self.records)
         self._manifest = Manifest(self.out, self.host, "", options.dry_run, self._session)
         self.model: str | None = None
         """What the server is asked for, None before the first renewal."""

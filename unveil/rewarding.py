@@ -106,7 +106,10 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
     """The judge that the options name; the rules need none, since rewards know the annotations themselves."""
     if options.expert == "rules":
         return None
-    expert = experts.bind(options, config.out / "judge", read_jsonl(config.records, Record))
+    records = {record.id: record for record in read_jsonl(config.records, Record)}
+    expert = experts.bind(options, config.out / "judge", records.values())
+    if expert.backend.leaves:
+        generating.look_over(config.dialogues, records)
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:

@@ -128,7 +128,7 @@ class Desk:
         if held:
             told = "; ".join(f"{count} x {why}" for why, count in held.items())
             screen.say(
-                f"the gate holds back {held.total()} of {len(known)} requests, nothing has been sent yet: {told}"
+                f"the gate holds back {held.total()} of {len(known)} requests, of which none has been sent yet: {told}"
             )
         return iter(known)
 
@@ -220,6 +220,7 @@ class Endpoint(Backend):
     def __init__(self, connection: Connection, key: str, desk: Desk, concurrency: int):
         self.name = f"{desk.model}@{desk.manifest.host}"
         self._connection, self._key, self._desk, self._concurrency = connection, key, desk, concurrency
+        self.leaves = desk.gate is not None
         self._lock = threading.Lock()
         self._failed_in_a_row, self._some_came, self._counted = 0, False, True
         self.left_out: frozenset[Parameter] = desk.leave_out
@@ -365,7 +366,7 @@ class Rehearsal(Backend):
 
     def __init__(self, desk: Desk):
         self.name = f"{desk.model}@{desk.manifest.host}"
-        self._desk, self._seen = desk, Counter[str]()
+        self._desk, self._seen, self.leaves = desk, Counter[str](), desk.gate is not None
 
     def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
         return self._desk.looked_over(requests)

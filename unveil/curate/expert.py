@@ -188,6 +188,8 @@ class Backend(ABC):
     name: str
     repeats: bool = True
     """Whether asking again may give another reply."""
+    leaves: bool = False
+    """Whether what is asked leaves this machine."""
     left_out: frozenset[str] = frozenset()
     """What is not sent, since it is not taken."""
     decoding: Mapping[str, Any] = MappingProxyType({})

@@ -29,6 +29,7 @@ _LABEL = "unveil fence 1"
 _RULED = r"[-‐-―−﹘﹣－=＝~*#_`─-╿▀-▟⎯⸺⸻•·]"
 _LINE = re.compile(rf"[\s]*{_RULED}(?:\s*{_RULED})*\s*")
 _BEGINS = re.compile(rf"\s*(?:{_RULED}\s*){{3}}")
+_ENDS = re.compile(rf"(?:{_RULED}\s*){{3}}\Z")
 #: As the turns of a conversation and the parts of an instruction are headed.
 _ROLE = re.compile(
     r"[\s>*_#\[(<-]*(?:system|user|assistant|human|ai|developer|tool|model|instructions?|prompt|response|input|output)"
@@ -52,7 +53,7 @@ def inside(text: str) -> str:
 
 
 def _looks_like_a_head(line: str) -> bool:
-    return bool(_BEGINS.match(line) or _ROLE.match(line) or _HEADING.match(line))
+    return any((_BEGINS.match(line), _ENDS.search(line), _ROLE.match(line), _HEADING.match(line)))
 
 
 def sealed(system: str, turns: Sequence[tuple[str, str]]) -> tuple[str, str, list[tuple[str, str]]]:

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
-from unveil import __version__, pixels, runs, screen
-from unveil import files as disk
+from unveil import __version__, files, pixels, runs, screen
 from unveil.gate import material, reviews, sources
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
@@ -78,7 +77,7 @@ def _try(config: GateConfig, out: Path) -> bool:
     images = list(_images(gate, held)) if config.images else []
     reviews.write(out / TEXTS, "texts", _to_review(texts))
     reviews.write(out / IMAGES, "images", _to_review(images))
-    disk.write_text(out / PAGE, _page(config, held, texts, images, blocked))
+    files.write_text(out / PAGE, _page(config, held, texts, images, blocked))
     _tell(texts, images, blocked, held)
     screen.say(f"page: {out / PAGE}")
     screen.say(f"to be reviewed by a person: {out / TEXTS}, {out / IMAGES}")
@@ -140,7 +139,7 @@ def _page(
     config: GateConfig, held: Material, texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str]
 ) -> str:
     env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = (files("unveil.gate") / "page.html.j2").read_text(encoding="utf-8")
+    source = (resources.files("unveil.gate") / "page.html.j2").read_text(encoding="utf-8")
     kinds = Counter(kind for one in texts for _, kind in one.pieces if kind)
     return env.from_string(source).render(
         file=config.file.name,

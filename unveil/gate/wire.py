@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import httpx
 
-#: All headers that are ever sent, in this order; the third last is left out where there is no key.
+#: All headers that are ever sent, in this order; ``Authorization`` where there is a key.
 HEADERS = (
     "Host",
     "User-Agent",
