@@ -360,7 +360,7 @@ def test_bad_input(
 def test_an_expert_is_bound_by_its_name(fresh: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pairs say who picked, and who wrote."""
     script = Scripted(lambda request: '{"candidate": 2, "hallucination": ""}', name="judge")
-    monkeypatch.setattr(experts, "bind", lambda options, out: Expert(script))
+    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): Expert(script))
     assert curate(fresh, tiny_folder, "--kinds", "detection", "--limit", 2) == 0
     pairs = read_pairs(fresh / "out" / "pairs.jsonl")
     assert [pair.writer.endswith("picked by judge") for pair in pairs] == [True, True]

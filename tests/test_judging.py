@@ -61,7 +61,7 @@ def test_a_judge_that_says_nothing_of_use_gives_no_verdict(data: Path) -> None:
 
 
 def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experts, "bind", lambda options, out: saying(down)[0])
+    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(down)[0])
     files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
     judge = rewarding.judge_of(ExpertOptions(expert="local:x"), Grpo(out=data / "out", **files))
     assert judge is not None

@@ -169,7 +169,7 @@ def test_the_command_writes_pairs(
     words = ("--model", tiny_folder, "--max-new-tokens", 8, "--samples", 3)
     folder = folder_of(tmp_path / "data")
     judge, _ = saying(lambda request: json.dumps({"points": blocks_of(request)[1].count("e") % 6}))
-    monkeypatch.setattr(experts, "bind", lambda options, out: judge)
+    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): judge)
     assert command("curate rank", folder, *words) == 0
     file = folder / "out" / "pairs.jsonl"
     pairs = read_pairs(file)

@@ -249,7 +249,7 @@ def test_agents_by_their_names(
     script = {"local:x": agent(0.25)[0], "local:y": agent(*[0.75] * count, 0.25)[0]}
     named: list[str] = []
 
-    def bind(options: ExpertOptions, out: Path) -> Expert:
+    def bind(options: ExpertOptions, out: Path, records: object = ()) -> Expert:
         named.append(options.expert)
         return script[options.expert]
 
@@ -272,7 +272,7 @@ def test_bad_input(pairs_file: Path, tmp_path: Path, monkeypatch: Any, capsys: p
     write_jsonl(pairs_file, [replace(read_pairs(pairs_file)[0], record="gone")])
     assert relevance(pairs_file, out) == 1
     assert "a/detection/hallucinated: its record 'gone' is not in the records' file" in shown(capsys)
-    monkeypatch.setattr(experts, "bind", lambda options, out: agent(None)[0])
+    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): agent(None)[0])
     assert relevance(pairs_file, out) == 1
     assert "no pair could be scored: 1 x there is no JSON object in it" in shown(capsys) and not out.exists()
 

@@ -257,7 +257,7 @@ def test_the_command_writes_pairs(
         return json.dumps({"first": first, "second": second})
 
     folder = folder_of(tmp_path / "data")
-    monkeypatch.setattr(experts, "bind", lambda options, out: saying(reply, name="judge")[0])
+    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(reply, name="judge")[0])
     assert command("curate selftrain", folder, "--model", tiny_folder, *FEW, "--images", 3) == 0
     file = folder / "out" / "pairs.jsonl"
     pairs = read_pairs(file)

@@ -35,6 +35,7 @@ from unveil.triggers import STANDS_ALONE, TO_SUBJECT
 
 _CONTROL = re.compile(
     r"<\|[^|<>]*\|>|\[/?INST\]|<</?SYS>>|</?(?:image\w*|img\w*|video\w*|box|ref|quad|s|bos|eos|unk|pad|loc\d+|seg\d+|b\d+"
+    r"|tool_\w+|function_?\w*"
     r"|(?:start|end)_of_\w+)\b[^<>]*>",
     re.I,
 )

@@ -125,8 +125,16 @@ def texts(config: Config) -> dict[str, Table]:
 
 
 def neutralised(row: Planted) -> bool:
-    """Whether nothing of an injection stands in the quoted text as it was planted."""
-    return not any(secret in fence.quoted(row.text) for secret in row.secrets)
+    """Whether no token of an injection stands in the quoted text, and no line begins as it was planted.
+
+    Orders in plain words and replies in JSON stay what they are, data: what obeys them is caught by schema and canary.
+    """
+    quoted = fence.quoted(row.text)
+    lines = [line.strip() for line in quoted.splitlines()]
+    tokens = [secret for secret in row.secrets if not secret[:1].isalnum() and secret[:1] not in "#*-=_{"]
+    return not any(token in quoted for token in tokens) and not any(
+        line.startswith(secret) for line in lines for secret in row.secrets
+    )
 
 
 def images(config: Config) -> dict[str, Table]:
