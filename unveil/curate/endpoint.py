@@ -384,7 +384,9 @@ class Rehearsal(Backend):
             manifest = self._desk.manifest
             held = "".join(f"; {count} x {why}" for why, count in self._seen.items() if why != NOT_SENT)
             count = self._seen[NOT_SENT]
-            raise runs.DryRun(f"nothing was sent: what {count} requests would send is in {manifest.path}{held}")
+            lists = self._desk.gate.write_to_review(manifest.path.parent) if self._desk.gate else []
+            look = f"; to be reviewed by a person: {', '.join(map(str, lists))}" if lists else ""
+            raise runs.DryRun(f"nothing was sent: what {count} requests would send is in {manifest.path}{held}{look}")
 
 
 NOT_SENT = "dry run: not sent"

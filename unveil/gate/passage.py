@@ -24,7 +24,7 @@ from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import read_pixels
 from unveil.gate.finding import Found, find
 from unveil.gate.known import Known
-from unveil.gate.reviews import hash_of
+from unveil.gate.reviews import What, hash_of
 from unveil.gate.said import Part, Said, said
 from unveil.gate.surrogates import Surrogates
 from unveil.gate.vocabulary import closed
@@ -104,6 +104,8 @@ class Gate:
         self._surrogates = Surrogates(self.key)
         self._read: dict[str, Any] = {}
         self._noticed: dict[str, Record] = {}
+        self.to_review: dict[What, dict[str, dict[str, Any]]] = {"texts": {}, "images": {}}
+        """What was held back and a person may let pass, by its hash."""
         self._lock = threading.Lock()
 
     def notice(self, records: Iterable[Record]) -> None:
@@ -146,6 +148,15 @@ class Gate:
             self.done[why] += 1
         return f"not sent: {why}"
 
+    def write_to_review(self, folder: Path) -> list[Path]:
+        """Writes what was held back for a person to look at; returns the files."""
+        written = []
+        for what, held in self.to_review.items():
+            if held:
+                written.append(folder / f"{what}.to_review.jsonl")
+                reviews.write(written[-1], what, ({"sha256": name, **about} for name, about in held.items()))
+        return written
+
     # ------------------------------------------------------------------------------------------------------------ text
 
     def _texts(self, item: Item, done: Counter[str]) -> tuple[Said, ...] | str:
@@ -174,6 +185,9 @@ class Gate:
         """Free text as it may leave, or why it must not."""
         judged = self.decide(text, record)
         if judged.decision in ("held", "kept by a reviewer"):
+            if judged.decision == "held":
+                kinds = sorted({f"{one.kind} ({one.rule})" for one in judged.found})
+                self.to_review["texts"][hash_of(text)] = {"text": text, "found": kinds}
             return judged.why
         done["texts reviewed" if judged.decision == "let pass by a reviewer" else "texts searched"] += 1
         done.update(f"replaced: {one.kind}" for one in judged.found if judged.decision == "replaced")
@@ -211,8 +225,9 @@ class Gate:
             if self.images.allows(name):
                 done["images reviewed"] += 1
                 return item.png
-        judged = self._look(item.png)
-        if judged:
+        if self._look(item.png):
+            if item.image:
+                self.to_review["images"][runs.sha256(item.image)] = {"file": str(item.image)}
             return "OCR finds text burned into its image"
         done["images searched"] += 1
         return item.png
