@@ -104,6 +104,8 @@ def _pieces(text: str, found: Sequence[Found]) -> Iterator[tuple[str, str]]:
 
 
 def _images(gate: Gate, held: Material) -> Iterator[Tried]:
+    if not held.images:
+        return
     with progress("gate", len(held.images)) as advance:
         for path in held.images:
             try:

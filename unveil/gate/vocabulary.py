@@ -18,8 +18,10 @@ _SIGNS = re.compile(r"[\s.,;:?!()/-]*")
 def closed(text: str) -> bool:
     """Whether a text consists of words that stand in our own wordings or in the list of findings, organs and places.
 
-    Any digit, any other sign and any other word makes it free text.
+    Any other sign or word makes it free text, and so does a digit, but for a number of two digits that stands alone.
     """
+    if re.fullmatch(r"\s*\d{1,2}\.?\s*", text):  # a count, as an answer
+        return True
     if not _SIGNS.fullmatch(_WORD.sub("", text)):
         return False
     return words() >= {word.lower() for word in _WORD.findall(text)}
