@@ -61,13 +61,20 @@ def read(file: Path, records: Iterable[Record] = ()) -> Material:
     elif file.suffix.lower() in (".jsonl", ".json"):
         _rows(file, found)
     elif file.is_file():
-        for row, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for row, line in enumerate(_text(file).splitlines(), 1):
             found.add(line, f"line {row}")
     else:
         raise GateError(f"{file}: no such file")
     if not (found.texts or found.images or found.ours):
         raise GateError(f"{file}: it holds no text and no image")
     return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise GateError(f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
 
 
 def _rows(file: Path, found: Material) -> None:
