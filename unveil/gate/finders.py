@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from unveil import plugins
@@ -37,7 +38,8 @@ MODEL = "en_core_web_lg"
 
 
 def finder(option: str) -> Finder:
-    """What ``--names`` asks for: FILE.py:FUNCTION, or presidio, or presidio:MODEL with a model of spaCy's.
+    """What ``--names`` asks for: FILE.py:FUNCTION, or presidio, or presidio:MODEL with a model of spaCy's (its name, or
+    its folder).
 
     Raises ``GateError`` where it is not to be had; nothing is downloaded.
     """
@@ -78,12 +80,12 @@ def _presidio(model: str) -> Finder:
         from presidio_analyzer.nlp_engine import NlpEngineProvider
     except ImportError as error:
         raise GateError(f"--names presidio is not installed ({error}): pip install 'unveil[names]'") from error
-    if not spacy.util.is_package(model):
+    if not (spacy.util.is_package(model) or (Path(model) / "meta.json").is_file()):
         raise GateError(
             f"--names presidio: spaCy's model {model} is not installed, and none is downloaded unasked: "
-            f"`python -m spacy download {model}`, or name another one with --names presidio:MODEL"
+            f"`python -m spacy download {model}`, or name another one, or its folder, with --names presidio:MODEL"
         )
-    language = model.split("_")[0]
+    language = str(spacy.util.get_model_meta(model)["lang"]) if Path(model).is_dir() else model.split("_")[0]
     engines = {"nlp_engine_name": "spacy", "models": [{"lang_code": language, "model_name": model}]}
     engine = NlpEngineProvider(nlp_configuration=engines).create_engine()
     analyser = AnalyzerEngine(nlp_engine=engine, supported_languages=[language])
