@@ -47,6 +47,7 @@ CORE = {
 ALLOWED = {
     "ingest": set(),
     "curate": set(),
+    "gate": set(),
     "train": {"processes", "models", "resolution", "encoding", "rows", "attention", "gaze"},
     "evaluate": {"processes", "models", "resolution", "gaze"},
     "models": {"resolution", "encoding", "rows"},

@@ -76,7 +76,8 @@ _FORMS = {
         rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|"
         rf"is\s)?(?P<it>{_NUMBER})(?!\w)"
     ),
-    "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)
+    "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?
+        [\s-]?(?:nineties|90s|90's|hundreds)
         |(?:tenth|10th|eleventh|11th)\sdecade(?:\sof\slife)?|(?:early|mid|late)[\s-](?:nineties))(?!\w)""",
     "word for an old person": (
         rf"(?<!\w)(?:{alternatives(_OLD_PERSONS)}|(?:\w{{0,12}}undneunzig|hundert\w{{0,12}})jahrig\w{{0,2}}|"

@@ -181,7 +181,8 @@ _NATIONAL_CASED = r"""(?<![\w-]) (?:
   | [A-Z]{4}\d{6}(?:[HM][A-Z]{5}[A-Z0-9]\d|[A-Z0-9]{3})                           # Mexico
   | [A-Z]{5}\d{4}[A-Z] | [STFGM]\d{7}[A-Z] | [A-Z]{1,2}\d{6}\([\dA]\)             # India's PAN, Singapore, Hong Kong
   | \d{8}[-\s]?[A-HJ-NP-TV-Z] | [XYZ][-\s]?\d{7}[-\s]?[A-Z]                       # Spain
-  | [1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}  # US Medicare
+  | [1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]
+    [AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}  # US
   | [A-Z]{2}\d{2}(?:\ ?[A-Z0-9]{4}){3,7}(?:\ ?[A-Z0-9]{1,3})?                     # IBAN
   | [A-HJ-NPR-Z0-9]{3}(?=[A-Z0-9]*[A-Z])(?=(?:[A-Z]*\d){6})[A-HJ-NPR-Z0-9]{14}    # a vehicle's
   | [A-Z]\d{9} | [A-Z]{2}\d{7} | [A-Z]{3}\d{7}                                    # German insurance, passports, voters
@@ -212,7 +213,8 @@ _STATION = (
     rf"(?<!\w){alternatives(_STATIONS)}\s?(?:[:=]|is|was)?\s{{0,2}}[\x22\x27]?(?P<it>(?-i:[A-Z][A-Z0-9]{{2,}}(?:["
     rf"\s_-][A-Z0-9]*\d[A-Z0-9]*|[\s_-][A-Z0-9]+){{0,3}}))(?!\w)"
 )
-_MARKS = r"""(?<!\w)(?:fingerprints?\s(?:on\ file|taken|match\w*|scan\w*|attached|record\w*|of\ (?:his|her|the\ patient)|id|
+_MARKS = r"""(?<!\w)(?:fingerprints?\s(?:on\ file|taken|match\w*|scan\w*|attached|record\w*|
+    of\ (?:his|her|the\ patient)|id|
     was|were|stored|hash)
     |(?:retinal?|iris|palm|face)[\s-](?:scan|print|template|code|id|recognition)s?\s?(?:id|no|on\ file|hash|
     template|[:=]|stored|match\w*)|voice\s?prints?|voice\srecordings?\sof

@@ -137,7 +137,8 @@ _LIVES = r"""(?:live[sd]?|living|reside[sd]?|residing|resident|dwelling|housed|b
     working|farmer|employed|retired|home|house|moved
     |relocated|settled|staying|stationed)\s(?:alone\s|with\s(?:his|her|their)\s\w+\s|now\s|currently\s|
     originally\s|here\s|back\s)?(?:in|at|of|near|to|outside|around|from)"""
-_COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|infant|he|she|they|tourist|visitor|worker|
+_COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|infant|he|she|they|
+    tourist|visitor|worker|
     student|refugee|migrant|immigrant|farmer
     |miner|fisherman|old|yo|y/o|family|wife|husband|mother|father)\s(?:is\s|was\s|comes\s|came\s|originally\s|
     hails\s|visiting\s)?from
@@ -145,7 +146,8 @@ _COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|i
     visiting|native|transferred|referred|airlifted|moved|back
     |retrieved|brought|sent|trip|holiday|vacation|visit|journey|travels?|travel(?:l)?ing)\s(?:here\s|in\s|
     by\sambulance\s|over\s)?(?:from|to|of|in))"""
-_ELSEWHERE = r"""(?:wohnt\sin|lebt\sin|wohnhaft\sin|geboren\sin|kommt\saus|stammt\saus|zugezogen\saus|habite(?:\sa|\sen)?|vit\sa|
+_ELSEWHERE = r"""(?:wohnt\sin|lebt\sin|wohnhaft\sin|geboren\sin|kommt\saus|stammt\saus|
+    zugezogen\saus|habite(?:\sa|\sen)?|vit\sa|
     demeurant\sa|reside\sa|originaire\sde|natif\sde
     |ne\sa|nee\sa|vive\sen|reside\sen|residente\sen|procedente\sde|natural\sde|originari[oa]\sde|nacid[oa]\sen|
     vecin[oa]\sde|abita\sa|vive\sa|residente\sa|proveniente\sda|nat[oa]\sa
