@@ -111,25 +111,27 @@ def test_a_name_finder_that_points_outside_the_text_is_an_error() -> None:
 
 def test_overlapping_places_are_one_and_in_order() -> None:
     text = "Mail j.roe@example.org or see Dr. Okonjo, MRN 4471290"
-    places = find(text, names=lambda _: [(33, 40)])
-    assert [text[place.start : place.end] for place in places] == ["j.roe@example.org", ". Okonjo", "4471290"]
+    at = text.index("Dr.")
+    places = find(text, names=lambda _: [(at, at + 8)])
+    assert [text[place.start : place.end] for place in places] == ["j.roe@example.org", "Dr. Okonjo", "4471290"]
 
 
 # --------------------------------------------------------------------------------------------------------- time
 
 #: Short pieces of which hostile and spoilt texts are made.
-PIECES = (
-    r"1.1.1.|1-1-|a.a.|A A |a@|/a|:a:|1 1 |1/1/|A.|Aa Bb |John |John, |a_|%41|&#65;|<a>|.com |a.com|x^|X^Y |1:|00:|ab:|C:\a"
-    r"|MRN |MRN 1 |1st |Jan |1 Jan |Dr. |dr |of |de la |St. |Street |1 Aa |@a |+1 |(1)|0 1 |nine |ninety |A|a|1|.| |12 |1234 "
-    r"|王|患者|年|1月|김|Иван |A1|1A|-|--|**|`|\|'|A-|J |J o |Aa, |by |Signed by |patient |Patient: |at |dot |Hospital "
-    r"|Aa Hospital |NRM |Xx|aB |QUJD|=|*/|<!--"
-).split("|")
+_PIECES = (
+    r"1.1.1.|1-1-|a.a.|A A |a@|/a|:a:|1 1 |1/1/|A.|Aa Bb |John |John, |a_|%41|&#65;|<a>|.com |a.com|x^|X^Y |1:"
+    r"|00:|ab:|C:\a|MRN |MRN 1 |1st |Jan |1 Jan |Dr. |dr |of |de la |St. |Street |1 Aa |@a |+1 |(1)|0 1 |nine "
+    r"|ninety |A|a|1|.| |12 |1234 |王|患者|年|1月|김|Иван |A1|1A|-|--|**|`|\|'|A-|J |J o |Aa, |by |Signed by "
+    r"|patient |Patient: |at |dot |Hospital |Aa Hospital |NRM |Xx|aB |QUJD|=|*/|<!--"
+)
+PIECES = _PIECES.split("|")
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """The least CPU time of three runs: what others do on the machine only adds."""
-    times = []
-    for _ in range(3):
+    """The least CPU time of up to three runs, since what others do on the machine only adds to it."""
+    times: list[float] = []
+    while len(times) < 3 and min(times, default=1.0) > 0.05:
         began = time.process_time()
         work()
         times.append(time.process_time() - began)
@@ -161,10 +163,10 @@ def test_no_pattern_is_quadratic(rule: Any) -> None:
 
 
 def test_the_whole_search_is_linear(capsys: pytest.CaptureFixture) -> None:
-    """Time for 20 kB of each piece; more than a loose bound only where four times as much takes nine times longer."""
-    times = {piece: seconds(lambda p=piece: find((p * 20_000)[:20_000])) for piece in PIECES}
+    """Time for 10 kB of each piece; more than a loose bound only where four times as much takes nine times longer."""
+    times = {piece: seconds(lambda p=piece: find((p * 10_000)[:10_000])) for piece in PIECES}
     with capsys.disabled():
         worst = sorted(times, key=times.__getitem__)[-3:]
         print(" ".join(f"{piece!r}: {times[piece] * 1000:.0f} ms" for piece in worst), end=" ")
     for piece, took in times.items():
-        assert took < 1 or ratio(find, piece, 5_000) < 9, piece
+        assert took < 0.5 or ratio(find, piece, 2_500) < 9, piece

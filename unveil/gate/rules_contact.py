@@ -9,7 +9,7 @@ import re
 from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Said of nothing but a telephone; then of other things too, so that seven digits have to follow.
-_PHONE = """tel tel. telephone phone phones fax telefax pager beeper bleep telefon telefono telefone telefoon fon
+_PHONE = """tel tel. telephone phone phones fax telefax pager beeper beep bleep telefon telefono telefone telefoon fon
 handy mobilfunk rufnummer durchwahl movil celular cellulare gsm whatsapp mobile_no mobile_number phone_no
 phone_number contact_no contact_number cell_phone cellphone home_phone work_phone helpline hotline 电话 手机
 联系电话 電話 電話番号 携帯 전화 전화번호 휴대폰 연락처 тел телефон моб هاتف جوال الهاتف फोन मोबाइल τηλ sms ext extn

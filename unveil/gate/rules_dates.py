@@ -199,6 +199,19 @@ _EPOCH = compiled(rf"(?<!\w){alternatives(_DATED)}\s?[:=]\s?(?P<it>[\d][\d\s./:T
 _MONTH_CUES, _MONTH_SIGNS = cues_of(_MONTHS, _OTHER), signs_of(_MONTHS)
 _REACH = {"day and month": 22, "year, month and day": 7}
 
+
+def _no_score(found: re.Match[str]) -> Span | None:
+    """ "Rated on 2/5" is a score."""
+    return None if re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10)) else found.span("it")
+
+
+def _no_echo(found: re.Match[str]) -> Span | None:
+    """ "TR/TE 2000/10" are times of a sequence."""
+    return None if re.search(r"\b(?:tr|te)[\s:=]*$", before(found, 8)) else found.span()
+
+
+_ROMAN = compiled(rf"{_FREE}{_DAY}\s?[./-]\s?(?-i:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?{_YEAR}(?!\w)")
+
 RULES: tuple[Rule, ...] = (
     *(
         Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
@@ -206,10 +219,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("date", "date in digits", _SEPARATED, numbers=True, place=_plausible),
     Rule("date", "date without separators", _COMPACT, numbers=True),
-    Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON)),
+    Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON), place=_no_score),
     Rule("date", "days in digits", _RANGE, cues_of("from between vom entre du dal von tra zwischen del de")),
     Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
-    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True),
+    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True, place=_no_echo),
+    Rule("date", "date with its month in Roman figures", _ROMAN, numbers=True),
     Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, _MONTHS, _OTHER), _MONTH_SIGNS),
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
     Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),

@@ -40,9 +40,9 @@ _ADDRESSES: dict[str, str] = {
     ),
     "street, German or Dutch": (
         r"(?<!\w)(?!(?:Atem|Harn|Gallen|Luft|Zugang|Leitungs|Becken|Klappen|Anulus|Speise|Geburts|Umgehungs|"
-        r"Arbeits|Stoffwechsel|Knorpel|Mitral|Aorten|Faser|Leber|Bewegungs)\w*)"
-        r"(?:[A-Z][\w-]*[\s-]){0,2}[A-Z]?[\w-]*(?:strasse|str\.|straat|gasse|allee|laan|gracht|kade|plein|"
-        r"chaussee|ufer|(?<=\w{3})weg|(?<=\w{3})platz|(?<=\w{3})damm|(?<=\w{3})ring|(?:\b(?:Weg|Platz|Ring|"
+        r"Arbeits|Stoffwechsel|Knorpel|Mitral|Aorten|Faser|Leber|Bewegungs))"
+        r"(?:[A-Z][\w-]{0,24}[\s-]){0,2}[A-Z]?[\w-]{0,24}(?:strasse|str\.|straat|gasse|allee|laan|gracht|kade|plein|"
+        r"chaussee|ufer|(?<=\w{3})weg|(?<=\w{3})platz|(?<=\w{3})damm|(?<=\w{3})ring|(?:(?<=\w\s)(?:Weg|Platz|Ring|"
         r"Strasse|Allee|Ufer|Damm|Markt))),?\s(?:Nr\.?\s)?\d{1,4}\s?[a-z]?(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))"
     ),
     "street, French": (
@@ -187,7 +187,7 @@ _CYRILLIC_PLACE = (
 )
 _OTHER_PLACE = (
     r"(?:يعيش في|تعيش في|يسكن في|تسكن في|من مدينة|مدينة|شارع|حي)\s\w{2,}(?:\s\w{2,})?|(?:शहर|जिला|गाँव|गांव|"
-    r"ग्राम|मोहल्ला)\s?:?\s?\S{2,}|\S{2,}\s(?:में रहते|में रहता|में रहती|के निवासी|से आए|जिला|शहर)"
+    r"ग्राम|मोहल्ला)\s?:?\s?\S{2,}|(?<!\S)\S{2,30}\s(?:में रहते|में रहता|में रहती|के निवासी|से आए|जिला|शहर)"
 )
 
 _TOWNS: dict[str, str] = {
