@@ -19,7 +19,7 @@ NameFinder = Callable[[str], Iterable[tuple[int, int] | tuple[int, int, str]]]
 
 @dataclass(frozen=True, order=True)
 class Found:
-    """A place in the original text, what it is (HIPAA's kind) and which rule found it. The text itself is not repeated."""
+    """A place in the original text, what it is (HIPAA's kind) and which rule found it; the text is not repeated."""
 
     start: int
     end: int

@@ -190,7 +190,9 @@ def _hyphen(_: re.Match[str]) -> str:
     return "-"
 
 
-#: In this order: signs of which one must stand in the text (empty: any beyond ASCII; None: always), pattern, replacement.
+_STYLES = "(?:b|i|u|em|strong|span|sub|sup|s)"
+#: In this order: signs of which one must stand in the text (empty: any beyond ASCII; None: always), pattern, and what
+#: takes the match's place.
 _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ("&", re.compile(r"&#?\w{2,10};"), _unescaped),
     ("%", re.compile(r"(?:%[0-9A-Fa-f]{2})++"), _unquoted),
@@ -199,7 +201,7 @@ _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]]
     ("\x00\x08\x0c\x1b\x7f", re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), _nothing),
     ("", re.compile(r"[A-Za-z0-9\u0370-\u03ff\u0400-\u052f]++"), _latin),
     # inside a word a tag of style or of a chat template is nothing, elsewhere a space; then comments
-    ("<", re.compile(r"(?<=\w)(?:<\|[^|<>]{0,40}+\|>|</?(?:b|i|u|em|strong|span|sub|sup|s)\b[^<>]{0,80}+>)(?=\w)"), _nothing),
+    ("<", re.compile(rf"(?<=\w)(?:<\|[^|<>]{{0,40}}+\|>|</?{_STYLES}\b[^<>]{{0,80}}+>)(?=\w)"), _nothing),
     ("<", re.compile(r"<!--|-->|<\|[^|<>]{0,40}+\|>|</?[A-Za-z][^<>\n]{0,200}+>"), _space),
     ("*/#>", re.compile(r"/\*++|(?<!\*)\*++/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
     ("*~`", re.compile(r"\*\*+|~~+|`+|(?<=[A-Za-z])\*(?=[A-Za-z])"), _nothing),

@@ -21,10 +21,12 @@ from unveil.gate import (
     rules_numbers,
     rules_places,
     rules_scripts,
+    rules_titles,
 )
 from unveil.gate.rule import Rule
 
 RULES: tuple[Rule, ...] = (
+    *rules_titles.RULES,
     *rules_names.RULES,
     *rules_scripts.RULES,
     *rules_places.RULES,

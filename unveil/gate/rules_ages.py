@@ -7,10 +7,10 @@ from unveil.gate.rule import Rule, alternatives, compiled, cues_of, signs_of
 _OLD = r"(?:9\d|1[01]\d|120)"
 _FREE = r"(?<![\w])(?<!\d[.,:/-])(?<!\d\s[x×]\s)(?<![<>=])"
 #: What is behind the number of years.
-_YEARS = """years year yrs yr y.o y/o yo yof yom y.o. jahre jahren jahriger jahrige jahrigen jahriges jahrig
-jaehrige jaehriger jaehrigen jaehrig ans anos ano anni anne annee jaar jarige year-old yearold aniversario let lat
-ar vuotta yas лет года год летний летняя летнего летней 岁 歲 歳 周岁 세 살 साल वर्ष वर्षीय बरस سنة عاما عام πετων
-ετων χρονων"""
+_YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o yo yof yom y.o. jahre jahren jahriger jahrige
+jahrigen jahriges jahrig jaehrige jaehriger jaehrigen jaehrig ans anos ano anni anne annee jaar jarige year-old
+yearold aniversario let lat ar vuotta yas лет года год летний летняя летнего летней 岁 歲 歳 周岁 세 살 साल वर्ष
+वर्षीय बरस سنة عاما عام πετων ετων χρονων"""
 #: What is before it.
 _AGE = """age aged ages alter alt age_of aged_about edad idade eta age/sex age_/_sex leeftijd возраст 年龄 年齢 나이
 연령 उम्र आयु العمر agee age_de edad_de eta_di ηλικια"""
@@ -29,7 +29,7 @@ _NUMBER = (
     r"(?:[\s-](?:and[\s-]|y[\s-]|e[\s-]|et[\s-])?\w{2,9}){0,3}?"
 )
 _WORD_YEARS = (
-    "years year yrs yo jahre jahren jahrige jahriger jahrigen jahrig ans anos anni jaar лет года год летний "
+    "y/o y.o years year yrs yo jahre jahren jahrige jahriger jahrigen jahrig ans anos anni jaar лет года год летний "
     "летняя 岁 歳"
 )
 
@@ -76,7 +76,8 @@ _FORMS = {
         rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|"
         rf"is\s)?(?P<it>{_NUMBER})(?!\w)"
     ),
-    "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?[\s-]?(?:nineties|90s|90's|hundreds)
+    "decade of life": r"""(?<!\w)(?:in\ (?:her|his|their|the)\s(?:early\s|mid|late\s|mid\s)?
+        [\s-]?(?:nineties|90s|90's|hundreds)
         |(?:tenth|10th|eleventh|11th)\sdecade(?:\sof\slife)?|(?:early|mid|late)[\s-](?:nineties))(?!\w)""",
     "word for an old person": (
         rf"(?<!\w)(?:{alternatives(_OLD_PERSONS)}|(?:\w{{0,12}}undneunzig|hundert\w{{0,12}})jahrig\w{{0,2}}|"

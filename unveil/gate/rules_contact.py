@@ -9,7 +9,7 @@ import re
 from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Said of nothing but a telephone; then of other things too, so that seven digits have to follow.
-_PHONE = """tel tel. telephone phone phones fax telefax pager beeper bleep telefon telefono telefone telefoon fon
+_PHONE = """tel tel. telephone phone phones fax telefax pager beeper beep bleep telefon telefono telefone telefoon fon
 handy mobilfunk rufnummer durchwahl movil celular cellulare gsm whatsapp mobile_no mobile_number phone_no
 phone_number contact_no contact_number cell_phone cellphone home_phone work_phone helpline hotline 电话 手机
 联系电话 電話 電話番号 携帯 전화 전화번호 휴대폰 연락처 тел телефон моб هاتف جوال الهاتف फोन मोबाइल τηλ sms ext extn
@@ -23,10 +23,11 @@ _DIGITS = r"\+?\(?\d[\d\s()./-]{%d,24}\d"
 _BARE = r"""(?<![\w.,/+-])(?<!\d\s) (?:
     (?:\+|00)\d{1,3}[\s.()/-]{0,3}\d[\d\s()./-]{5,18}\d                     # +44 20 7946 0958
   | (?:1[\s.-])?\(?[2-9]\d{2}\)?[\s.-]{1,2}\d{3}[\s.-]\d{4} | \(\d{2,5}\)\s?\d{3,5}[\s-]?\d{3,5}  # (555) 010-9999
-  | \(?0\d{1,4}\)?[\s/.-]{1,2}\d{2,8}(?:[\s/.-]\d{2,6}){0,4} | 0[1-9](?:[\s.-]?\d{2}){4}            # 0151/123456, 06 12 34 56 78
+  | \(?0\d{1,4}\)?[\s/.-]{1,2}\d{2,8}(?:[\s/.-]\d{2,6}){0,4} | 0[1-9](?:[\s.-]?\d{2}){4}  # 0151/123456, 06 12 34 56 78
   | [6-9]\d{4}[\s-]\d{5} | 1[3-9]\d[\s-]\d{4}[\s-]\d{4} | [2-9]\d{2}-\d{4}                         # India, China, local
-  | [679]\d{2}[\s]\d{2}[\s]\d{2}[\s]\d{2} | 9\d[\s-]\d{3}[\s-]\d{2}[\s-]\d{2} | [6-9]\d{2}\s\d{3}\s\d{3}(?!\s?[x×\d])  # Spain
-  | \d{2}\s9?\d{4}[\s-]\d{4} | \d{3,4}-\d{3,4}-\d{4}                                                # Brazil, Japan, Korea
+  | [679]\d{2}[\s]\d{2}[\s]\d{2}[\s]\d{2} | 9\d[\s-]\d{3}[\s-]\d{2}[\s-]\d{2}  # France, Spain
+  | [6-9]\d{2}\s\d{3}\s\d{3}(?!\s?[x×\d])  # Spain
+  | \d{2}\s9?\d{4}[\s-]\d{4} | \d{3,4}-\d{3,4}-\d{4}  # Brazil, Japan, Korea
   ) (?:\s?(?:x|ext\.?|extn)\s?\d{2,5})?(?![\w]|[.,/-]\d)"""
 _SIZE = re.compile(r"\s*(?:[x×%]|mm|cm|ml|hu\b|hz|ms\b|m/s|kev|kv|ma|mg|bpm|/min|pixels)")
 

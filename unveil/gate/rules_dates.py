@@ -31,14 +31,16 @@ _NOT_SIZE = r"(?!\s*(?:[x×*%]|mm|cm|ml|mg|kg|hz|db|ms|mgy|of\b|[.,]\d|\d))"
 
 _NAMED = {
     # 3 April 2019, 03-APR-56, 03APR2019, 3rd of April, 3. April, 3 de abril de 2019, 3-5 April
-    "day and month": rf"""{_FREE}{_DAY}(?P<ordinal>st|nd|rd|th|er|o|a|\.)?[\s,/.-]{{0,3}}(?P<of>(?:day\ )?of\s|de[rn]?\s|di\s|d')?
+    "day and month": rf"""{_FREE}{_DAY}(?P<ordinal>st|nd|rd|th|er|o|a|\.)?[\s,/.-]{{0,3}}
+        (?P<of>(?:day\ )?of\s|de[rn]?\s|di\s|d')?
         (?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{_YEAR}|
         '?\d\d(?!\s?(?:mm|cm|%|x))))?(?!\d)""",
     # April 3, 2019; Apr 3rd; Sep-03-2019
     "month and day": rf"""{_FREE}(?P<month>{_ANY})\.?[\s,/-]{{0,2}}(?P<of>the\s)?{_DAY}(?P<ordinal>st|nd|rd|th)?
         (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d/]|:\d){_NOT_SIZE}""",
     # April 2019, avril de 2019, Apr-19, Apr '19
-    "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|
+    "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?
+        (?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|
     [-/]\d\d)(?!\w)""",
     # 2019/Apr/03, 2019 April 3, 2019-APR-03
     "year, month and day": rf"""{_FREE}(?P<year>{_YEAR})[\s,./-]{{0,2}}(?P<month>{_ANY})[\s,./-]{{0,2}}{_DAY}(?!\d)""",
@@ -97,7 +99,8 @@ _ON = """on since dated until till before after by am vom seit bis le du el del 
 exam examined film ct mri mr cxr xr pet us ultrasound radiograph mammogram admitted admission discharged seen surgery
 operated placed inserted removed taken drawn started stopped changed received collected made performed done date prior
 previous visit injury fall onset appointment review op born birthday dob repeat follow-up"""
-_THINGS = r"""\s*(?:of|images?|slices?|views?|sequences?|phases?|series|lobes?|segments?|strength|power|points?|lesions?|levels?
+_THINGS = r"""\s*(?:of|images?|slices?|views?|sequences?|phases?|series|lobes?|segments?
+    |strength|power|points?|lesions?|levels?
     |cases?|patients?|readers?|sides?|scale|score|disc|vertebra|fields?|cm|mm|%|x|quadrants?|breasts?|nodes?|
     lung|width|pain|MRC)\b"""
 _NO_YEAR = compiled(
@@ -174,7 +177,8 @@ _LAST_DAY = compiled(
 # ------------------------------------------------------------------------------------------------------- other signs
 
 _ASIAN = compiled(
-    r"""(?: (?:\d{2,4}|[〇零○一二三四五六七八九十]{2,4})\s?[年년]\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월](?:\s?(?:\d{1,2}|
+    r"""(?: (?:\d{2,4}|[〇零○一二三四五六七八九十]{2,4})\s?[年년]
+    \s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월](?:\s?(?:\d{1,2}|
     [一二三四五六七八九十]{1,3})\s?[日号號일])?
     | (?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[月월]\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[日号號일]
     | (?:昭和|平成|令和|大正|民國|民国)\s?(?:\d{1,3}|元)\s?年(?:\s?\d{1,2}\s?月)?(?:\s?\d{1,2}\s?日)? )"""
@@ -195,6 +199,19 @@ _EPOCH = compiled(rf"(?<!\w){alternatives(_DATED)}\s?[:=]\s?(?P<it>[\d][\d\s./:T
 _MONTH_CUES, _MONTH_SIGNS = cues_of(_MONTHS, _OTHER), signs_of(_MONTHS)
 _REACH = {"day and month": 22, "year, month and day": 7}
 
+
+def _no_score(found: re.Match[str]) -> Span | None:
+    """ "Rated on 2/5" is a score."""
+    return None if re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10)) else found.span("it")
+
+
+def _no_echo(found: re.Match[str]) -> Span | None:
+    """ "TR/TE 2000/10" are times of a sequence."""
+    return None if re.search(r"\b(?:tr|te)[\s:=]*$", before(found, 8)) else found.span()
+
+
+_ROMAN = compiled(rf"{_FREE}{_DAY}\s?[./-]\s?(?-i:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?{_YEAR}(?!\w)")
+
 RULES: tuple[Rule, ...] = (
     *(
         Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
@@ -202,10 +219,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("date", "date in digits", _SEPARATED, numbers=True, place=_plausible),
     Rule("date", "date without separators", _COMPACT, numbers=True),
-    Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON)),
+    Rule("date", "day and month in digits", _NO_YEAR, cues_of(_ON), place=_no_score),
     Rule("date", "days in digits", _RANGE, cues_of("from between vom entre du dal von tra zwischen del de")),
     Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
-    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True),
+    Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True, place=_no_echo),
+    Rule("date", "date with its month in Roman figures", _ROMAN, numbers=True),
     Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, _MONTHS, _OTHER), _MONTH_SIGNS),
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
     Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),

@@ -43,7 +43,7 @@ soc_sec""",
 pan_no pan pan_card national_id national_identity national_identification nric nino national_insurance
 national_insurance_number ni_number sin tax_id tin tfn steuer-id steuernummer steueridentifikationsnummer
 personalausweis personalausweisnummer ausweisnummer nir numero_de_securite_sociale securite_sociale n_secu insee dni
-nie nif curp rfc numero_de_identidad cedula rut cuil codice_fiscale c.f. cpf rg cns cartao_sus bsn
+nie nif curp rfc numero_de_identidad cedula rut cuil codice_fiscale c.f. cpf rg cns cartao_sus sus bsn
 burgerservicenummer personnummer cpr cpr-nr pesel snils снилс инн паспорт tc_kimlik emirates_id iqama 身份证
 身份证号 身份证号码 マイナンバー 주민등록번호 주민번호 الهوية الهوية_الوطنية आधार rodne_cislo ahv ahv-nummer ahv-nr
 id-card id_card identity_card identity_no voter_id abha""",
@@ -84,7 +84,7 @@ voiceprint voice_print face_id faceid palm_print""",
 }
 
 #: Words that are said of much: a number sign, or a value of four signs and more, has to follow.
-_WEAK = """patient pat pt case chart visit study encounter episode admission order exam specimen sample record file
+_WEAK = """hosp patient pat pt case chart visit study encounter episode admission order exam specimen sample record file
 folder subject participant hospital unit ward_number registration certificate serial lot device barcode card member
 group plan insurance claim ref reference request report procedure protocol_number booking ticket token identifier id
 fall auftrag dossier paciente caso prontuario visita fiche plate vehicle car van taxi biopsy histology cytology block
@@ -125,6 +125,9 @@ def _plate(found: re.Match[str]) -> Span | None:
 _COUNTED = re.compile(
     r"\s*(?:/\s?(?:u?l|mm|ml|ul|l|hpf|dl|min|mcl)\b|[x×]|cells|copies|iu\b|u\b|ng|pg|mg|ug|g\b|da\b|ml|mm|"
     r"cm|um|nm|hu\b|hz|k?bq|mbq|px|pixels|voxels"
+    r"|radiographs?|films|exams|examinations|people|women|men|children|questions|answers|pairs|words|tokens|"
+    r"nodules|lesions|"
+    r"frames|boxes|rows|annotations|eyes|reads|genes|variants"
     r"|images|patients|cases|studies|scans|slices|iterations|parameters|steps|samples|participants|records|"
     r"reports|ms\b|s\b|per\b|microl|mcg|%|units)"
 )
@@ -181,7 +184,8 @@ _NATIONAL_CASED = r"""(?<![\w-]) (?:
   | [A-Z]{4}\d{6}(?:[HM][A-Z]{5}[A-Z0-9]\d|[A-Z0-9]{3})                           # Mexico
   | [A-Z]{5}\d{4}[A-Z] | [STFGM]\d{7}[A-Z] | [A-Z]{1,2}\d{6}\([\dA]\)             # India's PAN, Singapore, Hong Kong
   | \d{8}[-\s]?[A-HJ-NP-TV-Z] | [XYZ][-\s]?\d{7}[-\s]?[A-Z]                       # Spain
-  | [1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}  # US Medicare
+  | [1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]
+    [AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}  # US
   | [A-Z]{2}\d{2}(?:\ ?[A-Z0-9]{4}){3,7}(?:\ ?[A-Z0-9]{1,3})?                     # IBAN
   | [A-HJ-NPR-Z0-9]{3}(?=[A-Z0-9]*[A-Z])(?=(?:[A-Z]*\d){6})[A-HJ-NPR-Z0-9]{14}    # a vehicle's
   | [A-Z]\d{9} | [A-Z]{2}\d{7} | [A-Z]{3}\d{7}                                    # German insurance, passports, voters
@@ -212,7 +216,8 @@ _STATION = (
     rf"(?<!\w){alternatives(_STATIONS)}\s?(?:[:=]|is|was)?\s{{0,2}}[\x22\x27]?(?P<it>(?-i:[A-Z][A-Z0-9]{{2,}}(?:["
     rf"\s_-][A-Z0-9]*\d[A-Z0-9]*|[\s_-][A-Z0-9]+){{0,3}}))(?!\w)"
 )
-_MARKS = r"""(?<!\w)(?:fingerprints?\s(?:on\ file|taken|match\w*|scan\w*|attached|record\w*|of\ (?:his|her|the\ patient)|id|
+_MARKS = r"""(?<!\w)(?:fingerprints?\s(?:on\ file|taken|match\w*|scan\w*|attached|record\w*|
+    of\ (?:his|her|the\ patient)|id|
     was|were|stored|hash)
     |(?:retinal?|iris|palm|face)[\s-](?:scan|print|template|code|id|recognition)s?\s?(?:id|no|on\ file|hash|
     template|[:=]|stored|match\w*)|voice\s?prints?|voice\srecordings?\sof

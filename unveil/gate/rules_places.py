@@ -40,9 +40,9 @@ _ADDRESSES: dict[str, str] = {
     ),
     "street, German or Dutch": (
         r"(?<!\w)(?!(?:Atem|Harn|Gallen|Luft|Zugang|Leitungs|Becken|Klappen|Anulus|Speise|Geburts|Umgehungs|"
-        r"Arbeits|Stoffwechsel|Knorpel|Mitral|Aorten|Faser|Leber|Bewegungs)\w*)"
-        r"(?:[A-Z][\w-]*[\s-]){0,2}[A-Z]?[\w-]*(?:strasse|str\.|straat|gasse|allee|laan|gracht|kade|plein|"
-        r"chaussee|ufer|(?<=\w{3})weg|(?<=\w{3})platz|(?<=\w{3})damm|(?<=\w{3})ring|(?:\b(?:Weg|Platz|Ring|"
+        r"Arbeits|Stoffwechsel|Knorpel|Mitral|Aorten|Faser|Leber|Bewegungs))"
+        r"(?:[A-Z][\w-]{0,24}[\s-]){0,2}[A-Z]?[\w-]{0,24}(?:strasse|str\.|straat|gasse|allee|laan|gracht|kade|plein|"
+        r"chaussee|ufer|(?<=\w{3})weg|(?<=\w{3})platz|(?<=\w{3})damm|(?<=\w{3})ring|(?:(?<=\w\s)(?:Weg|Platz|Ring|"
         r"Strasse|Allee|Ufer|Damm|Markt))),?\s(?:Nr\.?\s)?\d{1,4}\s?[a-z]?(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))"
     ),
     "street, French": (
@@ -137,7 +137,8 @@ _LIVES = r"""(?:live[sd]?|living|reside[sd]?|residing|resident|dwelling|housed|b
     working|farmer|employed|retired|home|house|moved
     |relocated|settled|staying|stationed)\s(?:alone\s|with\s(?:his|her|their)\s\w+\s|now\s|currently\s|
     originally\s|here\s|back\s)?(?:in|at|of|near|to|outside|around|from)"""
-_COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|infant|he|she|they|tourist|visitor|worker|
+_COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|infant|he|she|they|
+    tourist|visitor|worker|
     student|refugee|migrant|immigrant|farmer
     |miner|fisherman|old|yo|y/o|family|wife|husband|mother|father)\s(?:is\s|was\s|comes\s|came\s|originally\s|
     hails\s|visiting\s)?from
@@ -145,7 +146,8 @@ _COMES = r"""(?:(?:patient|man|woman|male|female|gentleman|lady|boy|girl|child|i
     visiting|native|transferred|referred|airlifted|moved|back
     |retrieved|brought|sent|trip|holiday|vacation|visit|journey|travels?|travel(?:l)?ing)\s(?:here\s|in\s|
     by\sambulance\s|over\s)?(?:from|to|of|in))"""
-_ELSEWHERE = r"""(?:wohnt\sin|lebt\sin|wohnhaft\sin|geboren\sin|kommt\saus|stammt\saus|zugezogen\saus|habite(?:\sa|\sen)?|vit\sa|
+_ELSEWHERE = r"""(?:wohnt\sin|lebt\sin|wohnhaft\sin|geboren\sin|kommt\saus|stammt\saus|
+    zugezogen\saus|habite(?:\sa|\sen)?|vit\sa|
     demeurant\sa|reside\sa|originaire\sde|natif\sde
     |ne\sa|nee\sa|vive\sen|reside\sen|residente\sen|procedente\sde|natural\sde|originari[oa]\sde|nacid[oa]\sen|
     vecin[oa]\sde|abita\sa|vive\sa|residente\sa|proveniente\sda|nat[oa]\sa
@@ -185,7 +187,7 @@ _CYRILLIC_PLACE = (
 )
 _OTHER_PLACE = (
     r"(?:يعيش في|تعيش في|يسكن في|تسكن في|من مدينة|مدينة|شارع|حي)\s\w{2,}(?:\s\w{2,})?|(?:शहर|जिला|गाँव|गांव|"
-    r"ग्राम|मोहल्ला)\s?:?\s?\S{2,}|\S{2,}\s(?:में रहते|में रहता|में रहती|के निवासी|से आए|जिला|शहर)"
+    r"ग्राम|मोहल्ला)\s?:?\s?\S{2,}|(?<!\S)\S{2,30}\s(?:में रहते|में रहता|में रहती|के निवासी|से आए|जिला|शहर)"
 )
 
 _TOWNS: dict[str, str] = {

@@ -27,7 +27,7 @@ def ordinary(word: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def harmless(word: str) -> bool:
-    """Whether a word that stands alone names nobody: an ordinary one, or a name that is a disease's or a score's too."""
+    """Whether a word that stands alone names nobody: an ordinary one, or also a disease's or a score's name."""
     return _listed(word, words("ordinary") | words("eponyms"))
 
 
