@@ -46,13 +46,8 @@ CORE = {
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "ingest": set(),
-<<<<<<< HEAD
     "gate": set(),
     "curate": {"gate"},
-=======
-    "curate": set(),
-    "gate": set(),
->>>>>>> gate-text
     "train": {"processes", "models", "resolution", "encoding", "rows", "attention", "gaze"},
     "evaluate": {"processes", "models", "resolution", "gaze"},
     "models": {"resolution", "encoding", "rows"},
