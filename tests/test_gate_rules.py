@@ -170,3 +170,10 @@ def test_the_whole_search_is_linear(capsys: pytest.CaptureFixture) -> None:
         print(" ".join(f"{piece!r}: {times[piece] * 1000:.0f} ms" for piece in worst), end=" ")
     for piece, took in times.items():
         assert took < 0.5 or ratio(find, piece, 2_500) < 9, piece
+
+
+def test_a_long_text_of_numbers_is_found_as_a_whole_and_at_once() -> None:
+    """Nobody writes such a report, and searching it would hold a worker for seconds."""
+    (place,) = find("1.1.1." * 7000)
+    assert (place.start, place.end, place.rule) == (0, 42_000, "more numbers than can be searched")
+    assert find("A mass of 12 x 10 mm in segment 4, grown by 2 mm. " * 400) == []

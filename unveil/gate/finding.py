@@ -13,6 +13,9 @@ from unveil.gate.rules import RULES
 from unveil.gate.words import harmless
 from unveil.records import Record
 
+#: Characters of a text from which on one that is mostly numbers is not searched, but found as a whole: each number may be
+#: one of dozens of things, and 40 kB of them would take seconds.
+DENSE = 8192
 #: A name finder: a text's names as from, to, and perhaps of which kind.
 NameFinder = Callable[[str], Iterable[tuple[int, int] | tuple[int, int, str]]]
 
@@ -35,6 +38,8 @@ def find(
     ``record`` is whose text it is: it is looked for even if ``known`` has not heard of it. Raises what ``names``
     raises, and ``ValueError`` where that tells a place outside the text.
     """
+    if len(text) > DENSE and sum(1 for _ in re.finditer(r"\d+", text)) > len(text) / 8:
+        return [Found(0, len(text), "numbers without words", "more numbers than can be searched")]
     searched = plain(text)
     found = [
         Found(*searched.span(start, end), kind, rule) for start, end, kind, rule in _in_plain(searched, known, record)
