@@ -1,0 +1,127 @@
+"""Makes the weights of `unveil.gate.letters` from drawings alone.
+
+python -m studies.letter_finder
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from torch import nn
+
+from studies.letter_drawings import Sample, sample
+from studies.letter_grounds import Rng, ground
+from unveil.gate.letters import LAYERS, WEIGHTS, normalised
+
+
+@dataclass(frozen=True)
+class Config:
+    """Learn where letters are from drawn pictures, on one core."""
+
+    out: Path = WEIGHTS
+    """Where the weights go."""
+    minutes: float = 20
+    """How long to learn."""
+    grounds: int = 250
+    """Grounds at hand; one is drawn anew at each step."""
+    fresh: int = 14
+    """Drawings of a step that were not seen before; as many again are turned or inverted ones of the steps before."""
+    rate: float = 4e-3
+    """Highest learning rate; it falls to nothing along a cosine."""
+    seed: int = 0
+    """Seed of drawings and first weights."""
+
+
+def network() -> nn.Sequential:
+    """The layers of `unveil.gate.letters`, each normalised over the batch until the weights are written."""
+    parts: list[nn.Module] = []
+    channels = 1
+    for i, (kernel, stride, dilation, outputs) in enumerate(LAYERS):
+        last = i == len(LAYERS) - 1
+        parts.append(nn.Conv2d(channels, outputs, kernel, stride, dilation * (kernel // 2), dilation, bias=last))
+        parts += [] if last else [nn.BatchNorm2d(outputs), nn.ReLU()]
+        channels = outputs
+    return nn.Sequential(*parts)
+
+
+def folded(net: nn.Sequential) -> dict[str, np.ndarray]:
+    """Weights and biases with the normalisation worked into them: w' = w g / s, b' = beta - mean g / s."""
+    weights: dict[str, np.ndarray] = {}
+    parts = list(net)
+    for part, after in zip(parts, [*parts[1:], None], strict=True):
+        if not isinstance(part, nn.Conv2d):
+            continue
+        w, i = part.weight.detach(), len(weights) // 2
+        if isinstance(after, nn.BatchNorm2d):
+            assert after.running_var is not None and after.running_mean is not None
+            factor = after.weight.detach() / torch.sqrt(after.running_var + after.eps)
+            w, b = w * factor[:, None, None, None], after.bias.detach() - after.running_mean * factor
+        else:
+            assert part.bias is not None
+            b = part.bias.detach()
+        weights |= {f"w{i}": w.numpy().astype(np.float16), f"b{i}": b.numpy().astype(np.float16)}
+    return weights
+
+
+def again(rng: Rng, old: Sample) -> Sample:
+    """The same drawing turned by a right angle, or inverted, or both."""
+    turns = int(rng.integers(4))
+    turned = [np.rot90(a, turns, (-2, -1)) for a in (old.picture, old.letters, old.weight, old.way)]
+    if turns % 2:
+        turned[3] = -turned[3]  # twice a quarter turn is half a turn
+    if rng.random() < 0.4:
+        turned[0] = 255 - turned[0]
+    return Sample(*turned)
+
+
+def loss_of(found: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
+    """Cross-entropy of cells, overlap (1 - Dice), and the squared error of the row's direction where letters are."""
+    letters, weight, way = (
+        torch.from_numpy(np.stack([getattr(s, name) for s in batch])) for name in ("letters", "weight", "way")
+    )
+    cells = nn.functional.binary_cross_entropy_with_logits(found[:, 0], letters, weight, reduction="none")
+    likely = torch.sigmoid(found[:, 0]) * weight
+    both = (likely * letters).sum()
+    dice = 1 - (2 * both + 1) / (likely.sum() + (letters * weight).sum() + 1)
+    where = letters * weight * (way.square().sum(1) > 0)
+    turned = ((found[:, 1:] - way).square().sum(1) * where).sum() / (where.sum() + 1)
+    return cells.sum() / weight.sum() * 3 + dice + 0.2 * turned
+
+
+def main(config: Config) -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    net = network()
+    learner = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=1e-3)
+    grounds = [ground(rng) for _ in range(config.grounds)]
+    old: deque[Sample] = deque(maxlen=2000)
+    start, step, mean = time.monotonic(), 0, 0.0
+    while (done := (time.monotonic() - start) / (60 * config.minutes)) < 1:
+        grounds[int(rng.integers(len(grounds)))] = ground(rng)
+        batch = [sample(rng, grounds[int(rng.integers(len(grounds)))]) for _ in range(config.fresh)]
+        old.extend(batch)
+        batch += [again(rng, old[int(rng.integers(len(old)))]) for _ in range(config.fresh)]
+        for group in learner.param_groups:
+            group["lr"] = config.rate * min(1, (step + 1) / 40) * (0.5 + 0.5 * np.cos(np.pi * done))
+        x = torch.from_numpy(np.stack([normalised(s.picture) for s in batch]))[:, None]
+        loss = loss_of(net(x), batch)
+        learner.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        learner.step()
+        step, mean = step + 1, 0.95 * mean + 0.05 * float(loss)
+        if step % 50 == 0:
+            print(f"step {step}, {done:.0%} of the time, loss {mean / (1 - 0.95**step):.3f}", flush=True)
+            np.savez_compressed(config.out, **folded(net))
+    np.savez_compressed(config.out, **folded(net))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
