@@ -1,0 +1,145 @@
+"""Regions of an image that look written: what the network of `letters` sees at several scales, put together.
+
+Boxes are float xyxy in pixels of the image, half-open. Angles are in radians, anticlockwise as seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unveil.gate import letters
+
+Box = tuple[float, float, float, float]
+
+_REACH = 0.25  # a region goes as far as cells are this likely
+_SMALLEST = 96  # pixels of the longer side below which no scale is looked at: letters would be as large as the image
+_SMALL = 400  # pixels of the longer side below which an image is enlarged: its letters are small, too
+
+
+@dataclass(frozen=True)
+class Region:
+    """Something that looks written. ``weight`` sums how likely its cells are, at the scale that sees it best."""
+
+    centre: tuple[float, float]
+    half: tuple[float, float]  # along the rows of letters and across them
+    angle: float
+    weight: float
+    peak: float
+    scale: float  # of the image, when letters are 6 to 17 pixels high
+    plane: int = 0  # which of `planes` shows it
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(4, 2), x and y."""
+        along = np.array([np.cos(self.angle), -np.sin(self.angle)]) * self.half[0]
+        across = np.array([np.sin(self.angle), np.cos(self.angle)]) * self.half[1]
+        return np.array(self.centre) + np.stack([-along - across, along - across, along + across, across - along])
+
+    @property
+    def box(self) -> Box:
+        low, high = self.corners.min(0), self.corners.max(0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def written(picture: np.ndarray, go_on: Callable[[], None] = lambda: None) -> list[Region]:
+    """Regions of an image, (H, W) or (H, W, 3), the likeliest first; `go_on` is called between steps and may raise."""
+    found: list[Region] = []
+    for i, plane in enumerate(planes(picture)):
+        found += [replace(region, plane=i) for region in _of_plane(plane, go_on)]
+    return sorted(found, key=lambda region: -region.weight)
+
+
+def planes(picture: np.ndarray) -> list[np.ndarray]:
+    """The grey levels of an image; of a coloured one also how far its colours are from grey."""
+    if picture.ndim == 2:
+        return [picture]
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    colour = picture.max(2) - picture.min(2)
+    return [grey, colour] if np.ptp(colour) > 12 else [grey]
+
+
+def scales(height: int, width: int) -> list[float]:
+    """2 for small images, 1, 1/2, 1/4 …"""
+    side = max(height, width)
+    return [2.0] * (side < _SMALL) + [0.5**i for i in range(12) if i == 0 or side * 0.5**i >= _SMALLEST]
+
+
+def _of_plane(grey: np.ndarray, go_on: Callable[[], None]) -> list[Region]:
+    import cv2
+
+    height, width = grey.shape
+    looks = []
+    for scale in scales(height, width):
+        go_on()
+        size = (max(8, round(width * scale)), max(8, round(height * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        sized = grey if size == (width, height) else cv2.resize(grey, size, interpolation=way)
+        looks.append((scale, *letters.seen(sized)))
+    rows, columns = (-(-n // letters.STRIDE) for n in (height, width))
+    likely = np.max([cv2.resize(p, (columns, rows), interpolation=cv2.INTER_LINEAR) for _, p, _ in looks], axis=0)
+    count, labels = cv2.connectedComponents((likely >= _REACH).astype(np.uint8), connectivity=8)
+    weights, peaks = np.zeros((len(looks), count)), np.zeros((len(looks), count))
+    ways = np.zeros((len(looks), count), complex)
+    for i, (_, p, angle) in enumerate(looks):
+        own = cv2.resize(labels.astype(np.float32), p.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(int).ravel()
+        sure = np.where(p >= 0.5, p, 0).ravel()
+        weights[i] = np.bincount(own, sure, count)
+        np.maximum.at(peaks[i], own, p.ravel())
+        turned = sure * np.exp(2j * angle.ravel())
+        ways[i] = np.bincount(own, turned.real, count) + 1j * np.bincount(own, turned.imag, count)
+    best = weights.argmax(0)
+    found = []
+    for k in range(1, count):
+        if not weights[best[k], k]:
+            continue
+        y, x = np.nonzero(labels == k)
+        found.append(_region(x, y, ways[best[k], k], weights[best[k], k], peaks[best[k], k], looks[best[k]][0]))
+    return found
+
+
+def _region(x: np.ndarray, y: np.ndarray, way: complex, weight: float, peak: float, scale: float) -> Region:
+    """The smallest rectangle along the rows that holds the cells."""
+    angle = float(np.angle(way)) / 2 if abs(way) > 0.2 * weight else 0.0
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = (x + 0.5) * letters.STRIDE, (y + 0.5) * letters.STRIDE
+    along, across = x * cos - y * sin, x * sin + y * cos
+    (left, right), (top, bottom) = ((v.min() - 2, v.max() + 2) for v in (along, across))
+    u, v = (left + right) / 2, (top + bottom) / 2
+    centre = (u * cos + v * sin, v * cos - u * sin)
+    return Region(centre, ((right - left) / 2, (bottom - top) / 2), angle, float(weight), float(peak), scale)
+
+
+def upright(grey: np.ndarray, region: Region, turned: int = 0, margin: float = 0.35) -> np.ndarray:
+    """The region with its rows level, its letters some 30 pixels high, dark on white; `turned` by quarters on top."""
+    import cv2
+
+    zoom = float(np.clip(3 * region.scale, 0.2, 6))
+    angle = region.angle + turned * np.pi / 2
+    half = np.array(region.half if turned % 2 == 0 else region.half[::-1])
+    half = half + margin * 12 / region.scale
+    size = tuple(int(max(16, min(4000, round(2 * h * zoom)))) for h in half)
+    cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0]])
+    turn[:, 2] = np.array(size) / 2 - turn[:, :2] @ np.array(region.centre)
+    crop = cv2.warpAffine(
+        grey, turn, size, flags=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+    )
+    return _dark_on_white(crop)
+
+
+def _dark_on_white(crop: np.ndarray) -> np.ndarray:
+    """Strokes are what differs from its surroundings; they are fewer than these, which tells light ones from dark."""
+    import cv2
+
+    apart = crop.astype(np.float32) - cv2.GaussianBlur(crop.astype(np.float32), (0, 0), 25)
+    if (apart**3).mean() > 0:
+        apart = -apart
+    low, high = np.percentile(apart, (1.5, 90))
+    if high - low < 1:
+        return np.full(crop.shape, 255, np.uint8)
+    return ((apart - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
