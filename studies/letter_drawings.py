@@ -86,7 +86,11 @@ def _typed(rng: Rng, size: int) -> np.ndarray:
 
 def _invented(rng: Rng, size: int) -> np.ndarray:
     """A line of invented signs, each of a few strokes in a square; with a line above that joins them, or without."""
-    n, pitch, width = int(rng.integers(2, 9)), size * rng.uniform(0.6, 1.15), max(1, round(size * rng.uniform(0.05, 0.12)))
+    n, pitch, width = (
+        int(rng.integers(2, 9)),
+        size * rng.uniform(0.6, 1.15),
+        max(1, round(size * rng.uniform(0.05, 0.12))),
+    )
     mask = np.zeros((2 * size, int(n * pitch) + size), np.float32)
     grid = rng.random() < 0.7  # strokes along a grid, as in Han signs; else free ones
     kinds = [rng.integers(0, 4, (int(rng.integers(3, 9)), 2, 2)) for _ in range(n)]
@@ -180,7 +184,9 @@ def _write(rng: Rng, picture: np.ndarray, letters: np.ndarray, ignored: np.ndarr
         for _ in range(int(rng.choice([0, 0, 0, 0, 1, 2, 3]))):  # further lines below
             below = _changed(rng, _typed(rng, size), size)
             width = max(mask.shape[1], below.shape[1])
-            mask, below = (np.pad(m, ((0, 0), (0, width - m.shape[1]))) for m in (mask[:-6] if len(mask) > 6 else mask, below))
+            mask, below = (
+                np.pad(m, ((0, 0), (0, width - m.shape[1]))) for m in (mask[:-6] if len(mask) > 6 else mask, below)
+            )
             mask = np.vstack([mask, below[size // 4 :]])
     place = np.zeros_like(mask, np.uint8)
     rows = np.flatnonzero(mask.max(1) > 0.3)
@@ -191,7 +197,8 @@ def _write(rng: Rng, picture: np.ndarray, letters: np.ndarray, ignored: np.ndarr
         place[max(0, run[0] - 1) : run[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2] = 1
     angle, height, width = _angle(rng), *mask.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1)
-    turn[:, 2] += np.array([rng.uniform(-0.1, 1.1) * side - width / 2, rng.uniform(-0.05, 1.05) * side - height / 2])
+    turn[0, 2] += rng.uniform(-0.1, 1.1) * side - width / 2
+    turn[1, 2] += rng.uniform(-0.05, 1.05) * side - height / 2
     if rng.random() < 0.15:
         turn[0, :2] += turn[1, :2] * rng.uniform(-0.25, 0.25)
     mask = cv2.warpAffine(mask.astype(np.float32), turn, (side, side), flags=cv2.INTER_LINEAR)
@@ -238,7 +245,9 @@ def sample(rng: Rng, ground: np.ndarray) -> Sample:
             picture = cv2.imdecode(cv2.imencode(".jpg", picture.astype(np.uint8), quality)[1], 0).astype(np.float32)
         else:
             picture = picture + rng.normal(0, rng.uniform(0.5, 3), picture.shape).astype(np.float32)
-    shares = [cv2.resize(m, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA) for m in (letters, ignored)]
+    shares = [
+        cv2.resize(m, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA) for m in (letters, ignored)
+    ]
     weight = ((shares[0] < 0.1) | (shares[0] > 0.6)) & (shares[1] < 0.05)
     return Sample(
         np.rint(picture.clip(0, 255)), (shares[0] > 0.5).astype(np.float32), weight.astype(np.float32),

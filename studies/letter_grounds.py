@@ -31,10 +31,13 @@ def flat(rng: Rng) -> np.ndarray:
 def anatomy(rng: Rng) -> np.ndarray:
     """A part of a phantom, of any kind and in any size."""
     module = list(MODALITIES.values())[int(rng.integers(len(MODALITIES)))]
-    side = int(rng.choice([256, 320, 448, 640]))
+    side, small = int(rng.choice([256, 320, 448, 640])), int(rng.choice([0, 0, 64, 110, 170]))
     labels = [str(rng.choice(module.ABNORMALITIES))]
     picture = module.draw(module.draw_anatomy(rng), labels, rng, side).pixels
     grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    if small:  # as the coarse scales see it, among mirror images of itself
+        grey = cv2.resize(grey, (small, small), interpolation=cv2.INTER_AREA)
+        grey, side = np.pad(grey, (0, 320 - small), mode="symmetric"), 320
     x, y = (int(rng.integers(0, side - SIDE + 1)) for _ in range(2))
     return np.rot90(grey[y : y + SIDE, x : x + SIDE], int(rng.integers(4))).astype(np.float32)
 
@@ -237,7 +240,9 @@ def arrow(rng: Rng, picture: np.ndarray) -> None:
     start = _point(rng, len(picture))
     end = start + rng.uniform(8, 50) * np.array([np.cos(a := rng.uniform(0, 6.3)), np.sin(a)])
     points = [tuple(int(v) for v in p) for p in (start, end)]
-    cv2.arrowedLine(picture, *points, _ink(rng, picture), int(rng.integers(1, 4)), cv2.LINE_AA, 0, rng.uniform(0.2, 0.6))
+    cv2.arrowedLine(
+        picture, *points, _ink(rng, picture), int(rng.integers(1, 4)), cv2.LINE_AA, 0, rng.uniform(0.2, 0.6)
+    )
 
 
 def strokes(rng: Rng, picture: np.ndarray) -> None:

@@ -79,7 +79,7 @@ def name_nobody(read: Iterable[str]) -> bool:
 
 def _harmless(tokens: list[str], i: int) -> bool:
     token = tokens[i]
-    if not any(c.isalnum() for c in token) or len(token) == 1 and token.isascii():
+    if not any(c.isalnum() for c in token) or (len(token) == 1 and token.isascii()):
         return True
     if _folded(token) in _also_names():
         return any(len(other) > 1 and _known(other) for other in tokens)

@@ -1,7 +1,7 @@
 """Where rows of letters are in an image: a small network that knows what all writing has in common, and reads none.
 
-It looks for rows of strokes of any script, at any angle, light or dark, and for square and bar codes, at several scales.
-`studies.letter_finder` makes its weights from drawings; no picture of a person, and nobody's font, is in them.
+It looks for rows of strokes of any script, at any angle, light or dark, and for square and bar codes.
+`studies.letter_finder` makes its weights from drawings alone.
 
 Shapes: H, W of the picture that is looked at; a cell is STRIDE x STRIDE of its pixels.
 """
@@ -15,7 +15,16 @@ import numpy as np
 
 STRIDE = 4
 #: Kernel, stride, dilation and output channels of each convolution; ReLU follows all but the last.
-LAYERS = ((5, 2, 1, 12), (3, 1, 1, 16), (3, 2, 1, 32), (3, 1, 1, 32), (3, 1, 2, 32), (3, 1, 4, 32), (3, 1, 2, 32), (1, 1, 1, 3))
+LAYERS = (
+    (5, 2, 1, 12),
+    (3, 1, 1, 16),
+    (3, 2, 1, 32),
+    (3, 1, 1, 32),
+    (3, 1, 2, 32),
+    (3, 1, 4, 32),
+    (3, 1, 2, 32),
+    (1, 1, 1, 3),
+)
 WEIGHTS = Path(__file__).with_name("letters.npz")
 _AROUND = 8.0  # pixels: how far the surroundings reach that a pixel is compared with
 _FLOOR = 2.0  # grey levels: what moves less is nothing, however flat its surroundings

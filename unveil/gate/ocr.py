@@ -65,14 +65,13 @@ def check(how: OcrOptions) -> None:
         raise missing(error) from error
     if shutil.which("tesseract") is None:
         raise missing("there is no program tesseract on PATH")
-    absent = set(how.languages) - _languages(os.environ.get("TESSDATA_PREFIX", ""))
-    if absent or not how.languages:
-        names = ", ".join(sorted(absent)) or "none"
+    if not how.languages:
+        raise GateError("no language to read in: name one, such as eng")
+    if absent := sorted(set(how.languages) - _languages(os.environ.get("TESSDATA_PREFIX", ""))):
+        packages = " ".join("tesseract-ocr-" + name.replace("_", "-") for name in absent)
         raise GateError(
-            f"tesseract cannot read the languages asked for ({names}): install their files, for instance "
-            f"apt-get install {' '.join(f'tesseract-ocr-{n.replace("_", "-")}' for n in sorted(absent))}"
-            if absent
-            else "no language to read in: name one, such as eng"
+            f"tesseract cannot read the languages asked for ({', '.join(absent)}): install their files, for instance "
+            f"apt-get install {packages}"
         )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unveil.gate import sources
-from unveil.gate.burned_in import needs_reading, read_pixels
+from unveil.gate.burned_in import read_image
 from unveil.gate.identifiers import identifying
+from unveil.gate.ocr import TimeLimit
 from unveil.records import Record
 
 
@@ -28,7 +29,7 @@ class Gate:
     """Decides for each item whether it may leave. ``pixels_reviewed``: a person has looked at all images."""
 
     pixels_reviewed: bool = False
-    _read: dict[str, bool] = field(default_factory=dict)
+    _read: dict[str, str] = field(default_factory=dict)
 
     def why_not(self, item: Item) -> str | None:
         """The reason for which this one item must not leave, None if it may.
@@ -39,15 +40,17 @@ class Gate:
         for text in item.texts:
             if name := identifying(text, item.record):
                 return f"not sent: its text holds what looks like a person's data ({name})"
-        if item.png and not self.pixels_reviewed and self._written_on(item, item.png):
-            return "not sent: OCR finds text burned into its image"
+        if item.png and not self.pixels_reviewed and (what := self._written_on(item.png)):
+            return f"not sent: {what}"
         return None
 
-    def _written_on(self, item: Item, png: bytes) -> bool:
-        assert item.image and item.record
-        if not needs_reading(item.image, item.record.modality):
-            return False
+    def _written_on(self, png: bytes) -> str:
+        """What in an image may name somebody, in words that do not repeat it; empty if nothing."""
         key = hashlib.sha256(png).hexdigest()
         if key not in self._read:  # several questions are asked about one image
-            self._read[key] = read_pixels(png)
+            try:
+                reason = read_image(png).reason
+                self._read[key] = reason and f"its image has {reason} burned in"
+            except TimeLimit as late:
+                self._read[key] = str(late)
         return self._read[key]
