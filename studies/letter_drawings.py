@@ -98,11 +98,12 @@ def _invented(rng: Rng, size: int) -> np.ndarray:
         for a, b in strokes:
             if grid and rng.random() < 0.8:
                 b = np.where(rng.permutation([True, False]), a, b)
-            ends = [tuple(int(v) for v in (size / 2 + np.array([i * pitch, 0]) + p * size * 0.28)) for p in (a, b)]
+            corner = size / 2 + np.array([i * pitch, 0])
+            start, end = (tuple(int(v) for v in corner + p * size * 0.28) for p in (a, b))
             if grid or rng.random() < 0.6:
-                cv2.line(mask, *ends, 1.0, width, cv2.LINE_AA)
+                cv2.line(mask, start, end, 1.0, width, cv2.LINE_AA)
             else:
-                middle = tuple((np.array(ends[0]) + ends[1]) // 2)
+                middle = tuple((np.array(start) + end) // 2)
                 axes = tuple(int(v) for v in rng.uniform(0.1, 0.4, 2) * size)
                 cv2.ellipse(mask, middle, axes, rng.uniform(0, 360), 0, rng.uniform(120, 360), 1.0, width, cv2.LINE_AA)
     if rng.random() < 0.15:
@@ -242,7 +243,8 @@ def sample(rng: Rng, ground: np.ndarray) -> Sample:
     if rng.random() < 0.25:  # noise over all, as of a picture that was stored with losses
         if rng.random() < 0.5:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 95))]
-            picture = cv2.imdecode(cv2.imencode(".jpg", picture.astype(np.uint8), quality)[1], 0).astype(np.float32)
+            stored = cv2.imencode(".jpg", picture.astype(np.uint8), quality)[1]
+            picture = np.asarray(cv2.imdecode(stored, 0), np.float32)
         else:
             picture = picture + rng.normal(0, rng.uniform(0.5, 3), picture.shape).astype(np.float32)
     shares = [

@@ -51,7 +51,7 @@ def slope(rng: Rng) -> np.ndarray:
 
 def clouds(rng: Rng) -> np.ndarray:
     """Bumps of several widths, from vessels' to organs'."""
-    field = sum(rng.random() * w**0.7 * smooth(rng, w) for w in (1.5, 3, 6, 12, 24, 48))
+    field = np.sum([rng.random() * w**0.7 * smooth(rng, w) for w in (1.5, 3, 6, 12, 24, 48)], axis=0)
     field = (field - field.min()) / np.ptp(field)
     return (field * rng.uniform(20, 255)).astype(np.float32)
 
@@ -239,10 +239,9 @@ def wedge(rng: Rng, picture: np.ndarray) -> None:
 def arrow(rng: Rng, picture: np.ndarray) -> None:
     start = _point(rng, len(picture))
     end = start + rng.uniform(8, 50) * np.array([np.cos(a := rng.uniform(0, 6.3)), np.sin(a)])
-    points = [tuple(int(v) for v in p) for p in (start, end)]
-    cv2.arrowedLine(
-        picture, *points, _ink(rng, picture), int(rng.integers(1, 4)), cv2.LINE_AA, 0, rng.uniform(0.2, 0.6)
-    )
+    first, last = (tuple(int(v) for v in p) for p in (start, end))
+    width, head = int(rng.integers(1, 4)), rng.uniform(0.2, 0.6)
+    cv2.arrowedLine(picture, first, last, _ink(rng, picture), width, cv2.LINE_AA, 0, head)
 
 
 def strokes(rng: Rng, picture: np.ndarray) -> None:

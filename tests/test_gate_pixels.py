@@ -63,8 +63,8 @@ def test_what_names_nobody_is_known(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SMITH", "PORTABLE SMITH", "DOE JANE", "J.D.", "M. E.", "92Y", "45 M", "F 45", "3/4/56", "4/11", "12345", "ID 4471",
-        "2019", "14:32", "MARTIN", "LONG", "MAY", "JD", "kV4815162", "TR 481516", "Петрова", "李",
+        "SMITH", "PORTABLE SMITH", "DOE JANE", "J.D.", "M. E.", "92Y", "45 M", "F 45", "3/4/56", "4/11", "12345",
+        "ID 4471", "2019", "14:32", "MARTIN", "LONG", "MAY", "JD", "kV4815162", "TR 481516", "Петрова", "李",
     ],
 )  # fmt: skip
 def test_what_may_name_somebody_is_not_harmless(text: str) -> None:

@@ -44,7 +44,7 @@ class Region:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def written(picture: np.ndarray, go_on: Callable[[], None] = lambda: None) -> list[Region]:
+def written(picture: np.ndarray, go_on: Callable[[], object] = lambda: None) -> list[Region]:
     """Regions of an image, (H, W) or (H, W, 3), the likeliest first; `go_on` is called between steps and may raise."""
     found: list[Region] = []
     for i, plane in enumerate(planes(picture)):
@@ -69,7 +69,7 @@ def scales(height: int, width: int) -> list[float]:
     return [2.0] * (side < _SMALL) + [0.5**i for i in range(12) if i == 0 or side * 0.5**i >= _SMALLEST]
 
 
-def _of_plane(grey: np.ndarray, go_on: Callable[[], None]) -> list[Region]:
+def _of_plane(grey: np.ndarray, go_on: Callable[[], object]) -> list[Region]:
     import cv2
 
     height, width = grey.shape
