@@ -67,15 +67,42 @@ def bands(rng: Rng) -> np.ndarray:
 
 
 def speckle(rng: Rng) -> np.ndarray:
-    grains = rng.rayleigh(1, (SIDE, SIDE)).astype(np.float32)
-    across, along = rng.uniform(0.4, 3), rng.uniform(0.4, 1.5)
-    grains = cv2.GaussianBlur(grains, (0, 0), sigmaX=across, sigmaY=along)
-    grains = (grains - grains.mean()) / grains.std()
-    return (smooth(rng, rng.uniform(15, 60)) * rng.uniform(40, 180) * (1 + rng.uniform(0.1, 0.6) * grains)).clip(0)
+    """Grains of many contrasts and widths over soft bumps, with dark cysts; in a fan or not."""
+    across, along = rng.uniform(0.3, 3), rng.uniform(0.3, 1.5)
+    waves = [
+        cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)).astype(np.float32), (0, 0), across, sigmaY=along) for _ in "ri"
+    ]
+    grains = np.hypot(*waves) ** rng.uniform(0.5, 2.5)
+    grains /= grains.mean()
+    picture = smooth(rng, rng.uniform(10, 60)) ** rng.uniform(0.5, 2) * rng.uniform(40, 180)
+    picture = picture * (1 + rng.uniform(0.1, 1) * (grains - 1)) if rng.random() < 0.5 else picture * grains
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    for _ in range(int(rng.integers(0, 4))):
+        at, reach = rng.uniform(0, SIDE, 2), rng.uniform(8, 40)
+        picture = picture * (1 - rng.uniform(0.5, 1) * (np.hypot(x - at[0], y - at[1]) < reach))
+    if rng.random() < 0.5:  # seen from a point: grains grow wider with depth
+        top, middle, opening = rng.uniform(-150, 60), rng.uniform(-60, SIDE + 60), rng.uniform(0.4, 1.2)
+        depth, angle = np.hypot(x - middle, y - top), np.arctan2(x - middle, np.maximum(y - top, 1e-3))
+        stretch = rng.uniform(60, 250)
+        picture = cv2.remap(
+            picture.astype(np.float32),
+            angle * stretch + SIDE / 2,
+            depth,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        picture *= (np.abs(angle) < opening) & (depth < rng.uniform(150, 500)) & (y > top)
+    return picture.clip(0, 255)
 
 
 def cells(rng: Rng) -> np.ndarray:
-    """Many round things with or without a rim and a core."""
+    """Many round things with or without a rim and a core, or blots of any form."""
+    if rng.random() < 0.4:
+        width, share = rng.uniform(2, 9), rng.uniform(0.55, 0.8)
+        field, base = smooth(rng, width), rng.uniform(60, 250) + 30 * smooth(rng, 30)
+        edge = rng.uniform(0.005, 0.05)
+        blots = 1 / (1 + np.exp(-((field - np.quantile(field, share)) / edge).clip(-30, 30)))
+        return (base + rng.uniform(-200, 100) * blots).clip(0, 255).astype(np.float32)
     picture = np.full((SIDE, SIDE), rng.uniform(100, 250), np.float32)
     size, tone = rng.uniform(4, 30), rng.uniform(20, 230)
     rim, core = rng.random() < 0.5, rng.random() < 0.5
@@ -102,11 +129,14 @@ def stripes(rng: Rng) -> np.ndarray:
         wave = np.sin(2 * np.pi * (np.cos(turned) * x + np.sin(turned) * y) / period + rng.uniform(0, 6))
         total += np.sign(wave) if rng.random() < 0.3 else np.sign(wave) * np.abs(wave) ** rng.choice([1, 1, 4])
     base = clouds(rng) if rng.random() < 0.5 else flat(rng)
+    if rng.random() < 0.4:  # bent
+        moved = [rng.uniform(5, 40) * (smooth(rng, rng.uniform(20, 60)) - 0.5) for _ in "xy"]
+        total = cv2.remap(total, x + moved[0], y + moved[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return (base + total * rng.uniform(2, 60)).clip(0, 255)
 
 
 GROUNDS: dict[Callable[[Rng], np.ndarray], float] = {
-    flat: 5, anatomy: 5, slope: 1, clouds: 3, bands: 3, speckle: 3, cells: 1.5, stripes: 1.5,
+    flat: 5, anatomy: 5, slope: 1, clouds: 3, bands: 3, speckle: 5, cells: 2, stripes: 2,
 }  # fmt: skip
 
 
