@@ -18,12 +18,13 @@ from unveil.gate import ocr
 from unveil.gate.codes import codes
 from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, OcrOptions, Read
-from unveil.gate.regions import Box, Region, planes, upright, written
+from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 
 _SURE = 12.0  # weight of a region from which it is written, whatever OCR says
 _WEAK = 4.0  # below it OCR is not asked
 _READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
 _EXCUSED = 45  # per cent: a harmless word must be read so surely
+_COVERED = 0.85  # share of a region's cells that the words read there must explain
 _PIECES = 40  # regions that are read; what else there is stays unread
 _MARGIN = 3  # pixels painted around a box
 _BLACK = 0
@@ -119,7 +120,9 @@ def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock
         if not open_:
             break
         pieces = [upright(_shade(shades, region), region, turned) for region in open_.values()]
-        for (k, region), piece, words in zip(list(open_.items()), pieces, ocr.read(pieces, how, clock), strict=True):
+        for (k, region), piece, words in zip(
+            list(open_.items()), pieces, ocr.read([piece.pixels for piece in pieces], how, clock), strict=True
+        ):
             word = _judged(region, piece, words, turned)
             if k not in done or _better(word, done[k]):
                 done[k] = word
@@ -138,30 +141,19 @@ def _better(new: Word, old: Word) -> bool:
     return (new.harmless, new.sureness) > (old.harmless, old.sureness)
 
 
-def _judged(region: Region, piece: np.ndarray, words: list[Read], turned: int) -> Word:
+def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Word:
     """What the words that were read in a region make of it."""
-    angle = float(np.degrees(region.angle)) + 90 * turned
-    angle = (angle + 180) % 360 - 180
+    angle = (float(np.degrees(region.angle)) + 90 * turned + 180) % 360 - 180
     texts = [word for word in words if any(c.isalnum() for c in word.text)]
+    text = " ".join(word.text for word in texts)
+    if piece.one_sign():
+        return Word(text[:1] or "?", region.box, 1, angle, True)
+    if texts and name_nobody(word.text for word in texts):
+        sureness = float(np.mean([word.sureness for word in texts]))
+        if sureness >= _EXCUSED and piece.covered(word.box for word in texts) >= _COVERED:
+            return Word(text, region.box, sureness / 100, angle, True)
     sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
     named = [word for word in sure if not name_nobody([word.text])]
-    text = " ".join(word.text for word in texts)
-    if texts and name_nobody(word.text for word in texts) and _covered(piece, texts):
-        sureness = float(np.mean([word.sureness for word in texts]))
-        if sureness >= _EXCUSED:
-            return Word(text, region.box, sureness / 100, angle, True)
-    if named or (sure and region.weight >= _SURE):
-        return Word(text, region.box, max(word.sureness for word in named or sure) / 100, angle, False)
+    if named:
+        return Word(text, region.box, max(word.sureness for word in named) / 100, angle, False)
     return Word("", region.box, 0, angle, False)
-
-
-def _covered(piece: np.ndarray, words: list[Read]) -> bool:
-    """Whether the words lie over most of the ink in the middle of the piece, so that none was left unread."""
-    ink = piece < 110
-    inside = np.zeros_like(ink)
-    for left, top, right, bottom in (word.box for word in words):
-        inside[max(0, top - 4) : bottom + 4, max(0, left - 4) : right + 4] = True
-    edge = 10
-    ink[:edge] = ink[-edge:] = False
-    ink[:, :edge] = ink[:, -edge:] = False
-    return bool((ink & inside).sum() >= 0.6 * ink.sum())

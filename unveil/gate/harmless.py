@@ -70,7 +70,7 @@ def name_nobody(read: Iterable[str]) -> bool:
     >>> name_nobody(["PORTABLE", "120", "kV"]), name_nobody(["PORTABLE", "SMITH"]), name_nobody(["120", "4411"])
     (True, False, False)
     """
-    tokens = [token for word in read if (token := word.strip(".,:;'\"()[]{}<>*_=~|—–- "))]
+    tokens = [token for word in read if (token := word.strip(".,:;'\"()[]{}<>*_=~|—–-?!¢°²³^ "))]
     letters = [token for token in tokens if len(token) == 1 and token.isalpha()]
     if len(letters) == len(tokens) > 1 and not _MARKS.issuperset(map(str.upper, letters)):
         return False  # initials

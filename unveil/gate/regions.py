@@ -5,7 +5,7 @@ Boxes are float xyxy in pixels of the image, half-open. Angles are in radians, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,11 @@ from unveil.gate import letters
 
 Box = tuple[float, float, float, float]
 
+_SURE = 0.6  # a cell this likely must be explained by what is read
 _REACH = 0.25  # a region goes as far as cells are this likely
 _SMALLEST = 96  # pixels of the longer side below which no scale is looked at: letters would be as large as the image
+_STROKE = 17  # pixels: no stroke of letters of 30 pixels is wider
+_LEVEL = np.radians(3.5)  # rows that are turned by less are taken for level
 _SMALL = 400  # pixels of the longer side below which an image is enlarged: its letters are small, too
 
 
@@ -29,6 +32,7 @@ class Region:
     weight: float
     peak: float
     scale: float  # of the image, when letters are 6 to 17 pixels high
+    cells: np.ndarray  # (n, 2): middles of the cells that are likely of letters, x and y
     plane: int = 0  # which of `planes` shows it
 
     @property
@@ -98,48 +102,87 @@ def _of_plane(grey: np.ndarray, go_on: Callable[[], object]) -> list[Region]:
         if not weights[best[k], k]:
             continue
         y, x = np.nonzero(labels == k)
-        found.append(_region(x, y, ways[best[k], k], weights[best[k], k], peaks[best[k], k], looks[best[k]][0]))
+        sure = likely[y, x] >= _SURE
+        found.append(_region(x, y, sure, ways[best[k], k], weights[best[k], k], peaks[best[k], k], looks[best[k]][0]))
     return found
 
 
-def _region(x: np.ndarray, y: np.ndarray, way: complex, weight: float, peak: float, scale: float) -> Region:
+def _region(
+    x: np.ndarray, y: np.ndarray, sure: np.ndarray, way: complex, weight: float, peak: float, scale: float
+) -> Region:
     """The smallest rectangle along the rows that holds the cells."""
     angle = float(np.angle(way)) / 2 if abs(way) > 0.2 * weight else 0.0
+    level = round(angle / (np.pi / 2)) * np.pi / 2
+    if abs(angle - level) < _LEVEL:
+        angle = level
     cos, sin = np.cos(angle), np.sin(angle)
     x, y = (x + 0.5) * letters.STRIDE, (y + 0.5) * letters.STRIDE
+    cells = np.stack([x, y], 1)[sure]
     along, across = x * cos - y * sin, x * sin + y * cos
-    (left, right), (top, bottom) = ((v.min() - 2, v.max() + 2) for v in (along, across))
+    (left, right), (top, bottom) = ((v.min() - 2 / scale, v.max() + 2 / scale) for v in (along, across))
     u, v = (left + right) / 2, (top + bottom) / 2
     centre = (u * cos + v * sin, v * cos - u * sin)
-    return Region(centre, ((right - left) / 2, (bottom - top) / 2), angle, float(weight), float(peak), scale)
+    return Region(centre, ((right - left) / 2, (bottom - top) / 2), angle, float(weight), float(peak), scale, cells)
 
 
-def upright(grey: np.ndarray, region: Region, turned: int = 0, margin: float = 0.35) -> np.ndarray:
-    """The region with its rows level, its letters some 30 pixels high, dark on white; `turned` by quarters on top."""
+@dataclass(frozen=True)
+class Piece:
+    """A region cut out, its rows level, its letters some 30 pixels high, dark on white."""
+
+    pixels: np.ndarray
+    cells: np.ndarray  # (n, 2): where the region's cells are in it
+
+    def one_sign(self) -> bool:
+        """Whether there is a single letter or digit, which is a mark and no name."""
+        import cv2
+
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((self.pixels < 128).astype(np.uint8), connectivity=8)
+        shapes = boxes[1:][np.argsort(-boxes[1:, 4])]
+        if not len(shapes):
+            return False
+        left, top, width, height, ink = shapes[0]
+        inside = left > 0 and top > 0 and left + width < self.pixels.shape[1] and top + height < self.pixels.shape[0]
+        fits = 14 <= max(width, height) <= 80 and max(width, height) <= 4 * min(width, height)
+        square = width <= 1.3 * height
+        return bool(inside and fits and square and shapes[1:, 4].max(initial=0) < 0.12 * ink)
+
+    def covered(self, boxes: Iterable[tuple[int, int, int, int]]) -> float:
+        """The share of the region's cells that lie within these boxes or half a letter from them."""
+        x, y = self.cells.T
+        inside = np.zeros(len(x), bool)
+        for left, top, right, bottom in boxes:
+            inside |= (x > left - 15) & (x < right + 15) & (y > top - 15) & (y < bottom + 15)
+        return float(inside.mean()) if len(inside) else 0.0
+
+
+def upright(grey: np.ndarray, region: Region, turned: int = 0) -> Piece:
+    """The region cut out along its rows; `turned` by so many quarters on top."""
     import cv2
 
     zoom = float(np.clip(3 * region.scale, 0.2, 6))
     angle = region.angle + turned * np.pi / 2
-    half = np.array(region.half if turned % 2 == 0 else region.half[::-1])
-    half = half + margin * 12 / region.scale
+    half = np.array(region.half if turned % 2 == 0 else region.half[::-1]) + 3 / region.scale
     size = tuple(int(max(16, min(4000, round(2 * h * zoom)))) for h in half)
     cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
     turn = np.array([[cos, -sin, 0], [sin, cos, 0]])
     turn[:, 2] = np.array(size) / 2 - turn[:, :2] @ np.array(region.centre)
-    crop = cv2.warpAffine(
-        grey, turn, size, flags=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
-    )
-    return _dark_on_white(crop)
+    way = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
+    piece = _dark_on_white(cv2.warpAffine(grey, turn, size, flags=way, borderMode=cv2.BORDER_REPLICATE))
+    return Piece(piece, region.cells @ turn[:, :2].T + turn[:, 2])
 
 
 def _dark_on_white(crop: np.ndarray) -> np.ndarray:
-    """Strokes are what differs from its surroundings; they are fewer than these, which tells light ones from dark."""
+    """Strokes are thin and fewer than what is around them, which tells light ones from dark.
+
+    What is thicker than a stroke is taken for ground (top-hat transform). Where the ground is as bright as the letters
+    these are fainter; so each is compared with those around it, down to a third of the strongest.
+    """
     import cv2
 
-    apart = crop.astype(np.float32) - cv2.GaussianBlur(crop.astype(np.float32), (0, 0), 25)
-    if (apart**3).mean() > 0:
-        apart = -apart
-    low, high = np.percentile(apart, (1.5, 90))
-    if high - low < 1:
-        return np.full(crop.shape, 255, np.uint8)
-    return ((apart - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
+    crop = cv2.GaussianBlur(crop, (0, 0), 0.8).astype(np.float32)
+    apart = crop - cv2.GaussianBlur(crop, (0, 0), 25)
+    kind = cv2.MORPH_TOPHAT if (apart**3).mean() > 0 else cv2.MORPH_BLACKHAT
+    strokes = cv2.morphologyEx(crop, kind, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_STROKE, _STROKE)))
+    around = cv2.GaussianBlur(cv2.dilate(strokes, np.ones((45, 45))), (0, 0), 12)
+    around = np.maximum(around, max(1.0, 0.3 * float(around.max())))
+    return (255 - 255 * (1.3 * strokes / around - 0.15).clip(0, 1)).astype(np.uint8)
