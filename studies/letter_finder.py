@@ -1,6 +1,9 @@
 """Makes the weights of `unveil.gate.letters` from drawings alone.
 
 python -m studies.letter_finder
+python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3
+
+The second goes on with the weights that the first one wrote, and repeats above all what these still get wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ class Config:
 
     out: Path = WEIGHTS
     """Where the weights go."""
-    minutes: float = 18
+    start: Path | None = None
+    """Weights to go on with; they have their normalisation worked into them, and none is put back."""
+    minutes: float = 16
     """How long to learn."""
     grounds: int = 250
     """Grounds at hand; one is drawn anew at each step."""
@@ -51,6 +56,20 @@ def network() -> nn.Sequential:
         parts += [] if last else [nn.BatchNorm2d(outputs), nn.ReLU()]
         channels = outputs
     return nn.Sequential(*parts)
+
+
+def resumed(path: Path) -> nn.Sequential:
+    """The layers alone, with stored weights."""
+    parts: list[nn.Module] = []
+    channels = 1
+    with np.load(path, allow_pickle=False) as stored:
+        for i, (kernel, stride, dilation, outputs) in enumerate(LAYERS):
+            part = nn.Conv2d(channels, outputs, kernel, stride, dilation * (kernel // 2), dilation)
+            part.weight.data = torch.from_numpy(stored[f"w{i}"].astype(np.float32))
+            part.bias = nn.Parameter(torch.from_numpy(stored[f"b{i}"].astype(np.float32)))
+            parts += [part, nn.ReLU()]
+            channels = outputs
+    return nn.Sequential(*parts[:-1])
 
 
 def folded(net: nn.Sequential) -> dict[str, np.ndarray]:
@@ -83,8 +102,11 @@ def again(rng: Rng, old: Sample) -> Sample:
     return Sample(*turned)
 
 
-def loss_of(found: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
-    """Cross-entropy of cells, overlap (1 - Dice), and the squared error of the row's direction where letters are."""
+def loss_of(found: torch.Tensor, batch: list[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss, and how much of it each sample's worst cells have.
+
+    Cross-entropy of cells, overlap (1 - Dice), and the squared error of the row's direction where letters are.
+    """
     letters, weight, way = (
         torch.from_numpy(np.stack([getattr(s, name) for s in batch])) for name in ("letters", "weight", "way")
     )
@@ -94,7 +116,8 @@ def loss_of(found: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
     dice = 1 - (2 * both + 1) / (likely.sum() + (letters * weight).sum() + 1)
     where = letters * weight * (way.square().sum(1) > 0)
     turned = ((found[:, 1:] - way).square().sum(1) * where).sum() / (where.sum() + 1)
-    return cells.sum() / weight.sum() * 3 + dice + 0.2 * turned
+    worst = cells.detach().flatten(1).topk(20).values.mean(1)
+    return cells.sum() / weight.sum() * 3 + dice + 0.2 * turned, worst
 
 
 def store(net: nn.Sequential, out: Path) -> None:
@@ -106,22 +129,24 @@ def main(config: Config) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    net = network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = (resumed(config.start) if config.start else network()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=1e-3)
     grounds = [ground(rng) for _ in range(config.grounds)]
-    old: deque[Sample] = deque(maxlen=2000)
+    old: deque[Sample] = deque(maxlen=1500)
     start, step, mean = time.monotonic(), 0, 0.0
     while (done := (time.monotonic() - start) / (60 * config.minutes)) < 1:
         grounds[int(rng.integers(len(grounds)))] = ground(rng)
         batch = [sample(rng, grounds[int(rng.integers(len(grounds)))]) for _ in range(config.fresh)]
-        old.extend(batch)
-        batch += [again(rng, old[int(rng.integers(len(old)))]) for _ in range(config.again)]
+        batch += [again(rng, old[int(rng.integers(len(old)))]) for _ in range(config.again if old else 0)]
         for group in learner.param_groups:
             group["lr"] = config.rate * min(1, (step + 1) / 40) * (0.5 + 0.5 * np.cos(np.pi * done))
         x = torch.from_numpy(np.stack([normalised(s.picture) for s in batch]))[:, None].contiguous(
             memory_format=torch.channels_last
         )
-        loss = loss_of(net(x), batch)
+        loss, worst = loss_of(net(x), batch)
+        fresh = worst[: config.fresh]
+        hard = fresh >= fresh.median() if config.start else fresh >= 0
+        old.extend(s for s, kept in zip(batch[: config.fresh], hard.tolist(), strict=True) if kept)
         learner.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)

@@ -98,14 +98,14 @@ def test_grey_levels_that_hardly_move_are_not_blown_up() -> None:
 def test_letters_are_found_at_any_angle_and_where_they_are(angle: float) -> None:
     """The middle of the likeliest region lies within 6 pixels of the text's own, and its angle within 10 degrees."""
     best = regions.written(np.asarray(written("DOE JANE 12", angle=angle)))[0]
-    assert best.weight > burned_in._SURE
+    assert best.sure >= burned_in._SURE
     assert np.hypot(best.centre[0] - 100, best.centre[1] - 60) < 6
     assert abs((np.degrees(best.angle) - angle + 90) % 180 - 90) < 10
 
 
 @pytest.mark.parametrize("noise", [0, 1, 5, 20])
 def test_noise_and_shapes_are_no_letters(noise: float) -> None:
-    assert all(region.weight < burned_in._WEAK for region in regions.written(ground(noise)))
+    assert all(region.likely < burned_in._LIKELY for region in regions.written(ground(noise)))
 
 
 def test_a_coloured_text_as_bright_as_its_ground_is_seen() -> None:
@@ -113,7 +113,7 @@ def test_a_coloured_text_as_bright_as_its_ground_is_seen() -> None:
     mask = np.asarray(written("DOE JANE 12")) == 255
     picture = np.full((320, 320, 3), 76, np.uint8)
     picture[mask] = (255, 0, 0)
-    assert regions.written(picture)[0].weight > burned_in._SURE
+    assert regions.written(picture)[0].sure >= burned_in._SURE
 
 
 def test_small_images_are_enlarged_and_large_ones_seen_at_each_half() -> None:

@@ -20,11 +20,12 @@ from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, OcrOptions, Read
 from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 
-_SURE = 12.0  # weight of a region from which it is written, whatever OCR says
-_WEAK = 4.0  # below it OCR is not asked
+_SURE = 5  # sure cells of a region from which it is written, whatever OCR says
+_LIKELY = 3  # likely cells below which OCR is not asked
 _READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
 _EXCUSED = 45  # per cent: a harmless word must be read so surely
 _COVERED = 0.85  # share of a region's cells that the words read there must explain
+_SIGN = 20  # cells above which a single shape is more than one letter: a word in joined ones
 _PIECES = 40  # regions that are read; what else there is stays unread
 _MARGIN = 3  # pixels painted around a box
 _BLACK = 0
@@ -71,7 +72,7 @@ def read_image(png: bytes, how: OcrOptions = OcrOptions()) -> Reading:
     ocr.check(how)
     clock = Clock(how.seconds)
     picture = _array(png)
-    found = [region for region in written(picture, clock.left) if region.weight >= _WEAK]
+    found = [region for region in written(picture, clock.left) if region.likely >= _LIKELY]
     shades = planes(picture)
     squares = codes(shades[0])
     return Reading(tuple(_words(shades, found, how, clock)), tuple(squares))
@@ -130,7 +131,7 @@ def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock
                 del open_[k]
     rest = [Word("", region.box, 0, np.degrees(region.angle), False) for region in found[_PIECES:]]
     judged = [done[k] for k in sorted(done)] + rest
-    return [word for word, region in zip(judged, found, strict=True) if word.text or region.weight >= _SURE]
+    return [word for word, region in zip(judged, found, strict=True) if word.text or region.sure >= _SURE]
 
 
 def _shade(shades: list[np.ndarray], region: Region) -> np.ndarray:
@@ -146,7 +147,7 @@ def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Wor
     angle = (float(np.degrees(region.angle)) + 90 * turned + 180) % 360 - 180
     texts = [word for word in words if any(c.isalnum() for c in word.text)]
     text = " ".join(word.text for word in texts)
-    if piece.one_sign():
+    if region.size <= _SIGN and piece.one_sign():
         return Word(text[:1] or "?", region.box, 1, angle, True)
     if texts and name_nobody(word.text for word in texts):
         sureness = float(np.mean([word.sureness for word in texts]))

@@ -14,8 +14,9 @@ from unveil.gate import letters
 
 Box = tuple[float, float, float, float]
 
-_SURE = 0.6  # a cell this likely must be explained by what is read
-_REACH = 0.25  # a region goes as far as cells are this likely
+_LEVELS = (0.5, 0.9, 0.98)  # how likely a cell is for `Region.size`, `.likely` and `.sure`
+_EXPLAINED = 0.6  # a cell this likely must be explained by what is read
+_REACH = 0.4  # a region goes as far as cells are this likely
 _SMALLEST = 96  # pixels of the longer side below which no scale is looked at: letters would be as large as the image
 _STROKE = 17  # pixels: no stroke of letters of 30 pixels is wider
 _LEVEL = np.radians(3.5)  # rows that are turned by less are taken for level
@@ -24,13 +25,14 @@ _SMALL = 400  # pixels of the longer side below which an image is enlarged: its 
 
 @dataclass(frozen=True)
 class Region:
-    """Something that looks written. ``weight`` sums how likely its cells are, at the scale that sees it best."""
+    """Something that looks written, at the scale that sees it best."""
 
     centre: tuple[float, float]
     half: tuple[float, float]  # along the rows of letters and across them
     angle: float
-    weight: float
-    peak: float
+    size: int  # cells that are rather of letters than not
+    likely: int  # cells of which there is little doubt
+    sure: int  # cells of which there is none
     scale: float  # of the image, when letters are 6 to 17 pixels high
     cells: np.ndarray  # (n, 2): middles of the cells that are likely of letters, x and y
     plane: int = 0  # which of `planes` shows it
@@ -53,7 +55,7 @@ def written(picture: np.ndarray, go_on: Callable[[], object] = lambda: None) -> 
     found: list[Region] = []
     for i, plane in enumerate(planes(picture)):
         found += [replace(region, plane=i) for region in _of_plane(plane, go_on)]
-    return sorted(found, key=lambda region: -region.weight)
+    return sorted(found, key=lambda region: (-region.sure, -region.likely))
 
 
 def planes(picture: np.ndarray) -> list[np.ndarray]:
@@ -87,42 +89,38 @@ def _of_plane(grey: np.ndarray, go_on: Callable[[], object]) -> list[Region]:
     rows, columns = (-(-n // letters.STRIDE) for n in (height, width))
     likely = np.max([cv2.resize(p, (columns, rows), interpolation=cv2.INTER_LINEAR) for _, p, _ in looks], axis=0)
     count, labels = cv2.connectedComponents((likely >= _REACH).astype(np.uint8), connectivity=8)
-    weights, peaks = np.zeros((len(looks), count)), np.zeros((len(looks), count))
-    ways = np.zeros((len(looks), count), complex)
+    sizes, ways = np.zeros((len(looks), 3, count), int), np.zeros((len(looks), count), complex)
     for i, (_, p, angle) in enumerate(looks):
         own = cv2.resize(labels.astype(np.float32), p.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(int).ravel()
-        sure = np.where(p >= 0.5, p, 0).ravel()
-        weights[i] = np.bincount(own, sure, count)
-        np.maximum.at(peaks[i], own, p.ravel())
-        turned = sure * np.exp(2j * angle.ravel())
+        for j, level in enumerate(_LEVELS):
+            sizes[i, j] = np.bincount(own, p.ravel() >= level, count)
+        turned = (p * (p >= _LEVELS[0]) * np.exp(2j * angle)).ravel()
         ways[i] = np.bincount(own, turned.real, count) + 1j * np.bincount(own, turned.imag, count)
-    best = weights.argmax(0)
+    best = np.argmax(sizes[:, 2] + sizes[:, 1] * 1e-4 + sizes[:, 0] * 1e-8, axis=0)
     found = []
     for k in range(1, count):
-        if not weights[best[k], k]:
-            continue
-        y, x = np.nonzero(labels == k)
-        sure = likely[y, x] >= _SURE
-        found.append(_region(x, y, sure, ways[best[k], k], weights[best[k], k], peaks[best[k], k], looks[best[k]][0]))
+        if sizes[best[k], 1, k]:
+            y, x = np.nonzero(labels == k)
+            middles = (np.stack([x, y], 1) + 0.5) * letters.STRIDE
+            sure = likely[y, x] >= _EXPLAINED
+            found.append(_region(middles, sure, ways[best[k], k], sizes[best[k], :, k], looks[best[k]][0]))
     return found
 
 
-def _region(
-    x: np.ndarray, y: np.ndarray, sure: np.ndarray, way: complex, weight: float, peak: float, scale: float
-) -> Region:
+def _region(cells: np.ndarray, sure: np.ndarray, way: complex, sizes: np.ndarray, scale: float) -> Region:
     """The smallest rectangle along the rows that holds the cells."""
-    angle = float(np.angle(way)) / 2 if abs(way) > 0.2 * weight else 0.0
+    angle = float(np.angle(way)) / 2 if abs(way) > 0.2 * sizes[0] else 0.0
     level = round(angle / (np.pi / 2)) * np.pi / 2
     if abs(angle - level) < _LEVEL:
         angle = level
     cos, sin = np.cos(angle), np.sin(angle)
-    x, y = (x + 0.5) * letters.STRIDE, (y + 0.5) * letters.STRIDE
-    cells = np.stack([x, y], 1)[sure]
+    x, y = cells.T
     along, across = x * cos - y * sin, x * sin + y * cos
     (left, right), (top, bottom) = ((v.min() - 2 / scale, v.max() + 2 / scale) for v in (along, across))
     u, v = (left + right) / 2, (top + bottom) / 2
     centre = (u * cos + v * sin, v * cos - u * sin)
-    return Region(centre, ((right - left) / 2, (bottom - top) / 2), angle, float(weight), float(peak), scale, cells)
+    half = ((right - left) / 2, (bottom - top) / 2)
+    return Region(centre, half, angle, *(int(n) for n in sizes), scale, cells[sure])
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,9 @@ class Piece:
             return False
         left, top, width, height, ink = shapes[0]
         inside = left > 0 and top > 0 and left + width < self.pixels.shape[1] and top + height < self.pixels.shape[0]
-        fits = 14 <= max(width, height) <= 80 and max(width, height) <= 4 * min(width, height)
-        square = width <= 1.3 * height
-        return bool(inside and fits and square and shapes[1:, 4].max(initial=0) < 0.12 * ink)
+        thin, reach = min(width, height), max(width, height)
+        fits = 14 <= reach <= 80 and (reach <= 2.2 * thin or thin <= 10)
+        return bool(inside and fits and shapes[1:, 4].max(initial=0) < 0.12 * ink)
 
     def covered(self, boxes: Iterable[tuple[int, int, int, int]]) -> float:
         """The share of the region's cells that lie within these boxes or half a letter from them."""
