@@ -1,4 +1,4 @@
-"""How often the gate finds letters burned into drawn images, and how often it finds some where there are none.
+"""How often the gate finds letters drawn into images, how often it finds some where there are none, and what it costs.
 
 python -m studies.burned_in
 """
@@ -6,6 +6,8 @@ python -m studies.burned_in
 from __future__ import annotations
 
 import io
+import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +15,12 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import binomtest
 
-from unveil.gate.burned_in import read_pixels
+from unveil.gate.burned_in import OcrOptions, read_image
+from unveil.gate.ocr import TimeLimit
 from unveil.ingest.phantom import MODALITIES
 
 TEXTS = ("DOE JANE 12345", "SMITH^ANNA F", "ID 4815162", "born 1961-04-02")
+NOBODY = ("PORTABLE", "AP SUPINE", "120 kV 200 mAs", "T2 TSE AX")
 
 
 @dataclass(frozen=True)
@@ -27,43 +31,61 @@ class Config:
     """Images of each modality."""
     sizes: tuple[int, ...] = (10, 14, 20)
     """Heights of letters in pixels."""
+    angles: tuple[int, ...] = (0, 90, 180, 270, 15, -15)
+    """Degrees by which letters are turned, by turns."""
     side: int = 512
     """Width and height of an image."""
     seed: int = 0
     """Seed of drawings, letters and places."""
 
 
-def lettered(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+def lettered(image: Image.Image, text: str, size: int, angle: int, rng: np.random.Generator) -> Image.Image:
     """The image with a light text in one of its corners, whatever lies below it."""
-    image, side = image.copy(), image.width
-    text, pen = str(rng.choice(TEXTS)), ImageDraw.Draw(image)
     font = ImageFont.load_default(size)
-    width = round(pen.textlength(text, font=font))
-    at = (int(rng.choice([8, side - 8 - width])), int(rng.choice([8, side - 8 - 2 * size])))
-    pen.text(at, text, fill=int(rng.choice([230, 255])), font=font)
+    mask = Image.new("L", (round(font.getlength(text)) + 8, 2 * size))
+    ImageDraw.Draw(mask).text((4, size // 3), text, fill=255, font=font)
+    mask = mask.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+    image, side = image.copy(), image.width
+    at = tuple(int(rng.choice([4, max(4, side - 4 - n)])) for n in mask.size)
+    image.paste(int(rng.choice([230, 255])), (at[0], at[1]), mask)
     return image
 
 
 def found(image: Image.Image) -> bool:
     out = io.BytesIO()
     image.save(out, "PNG")
-    return read_pixels(out.getvalue())
+    try:
+        return bool(read_image(out.getvalue(), OcrOptions()).identifying)
+    except TimeLimit:
+        return True
 
 
 def main(config: Config) -> None:
     rng = np.random.default_rng(config.seed)
-    hits: dict[int, list[bool]] = {size: [] for size in (0, *config.sizes)}
+    hits: dict[str, list[bool]] = defaultdict(list)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    turn = 0
     for module in MODALITIES.values():
         for i in range(config.images):
             labels = [module.ABNORMALITIES[i % len(module.ABNORMALITIES)]]
             picture = module.draw(module.draw_anatomy(rng), labels, rng, config.side)
             plain = Image.fromarray(picture.pixels).convert("L")
-            for size, seen in hits.items():
-                seen.append(found(lettered(plain, size, rng) if size else plain))
-    for size, seen in hits.items():
+            shown = {"no letters": plain}
+            for size in config.sizes:
+                angle = config.angles[turn % len(config.angles)]
+                shown[f"letters of {size} px"] = lettered(plain, str(rng.choice(TEXTS)), size, angle, rng)
+                turn += 1
+            shown["words that name nobody"] = lettered(plain, str(rng.choice(NOBODY)), config.sizes[-1], 0, rng)
+            for what, image in shown.items():
+                start = time.perf_counter()
+                hits[what].append(found(image))
+                seconds[what].append(time.perf_counter() - start)
+    for what, seen in hits.items():
         share = binomtest(sum(seen), len(seen)).proportion_ci(method="exact")
-        what = f"letters of {size} px" if size else "no letters"
-        print(f"{what}: found in {sum(seen)} of {len(seen)}, 95 % interval {share.low:.2f} to {share.high:.2f}")
+        print(
+            f"{what}: stopped {sum(seen)} of {len(seen)}, 95 % interval {share.low:.2f} to {share.high:.2f}; "
+            f"{np.mean(seconds[what]):.1f} s an image, {max(seconds[what]):.1f} s at most"
+        )
 
 
 if __name__ == "__main__":

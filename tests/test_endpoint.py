@@ -32,6 +32,7 @@ from unveil.curate.endpoint import IN_A_ROW, Desk
 from unveil.curate.expert import BudgetSpent, Expert, ExpertError, Picture, Reply, Request, Strict, Turn
 from unveil.experts import ExpertOptions, Local, bind
 from unveil.gate import GateError, address, passage
+from unveil.gate.burned_in import Reading
 from unveil.gate.manifest import Manifest
 from unveil.records import Record, Source
 from unveil.sampling import Sampling
@@ -370,7 +371,7 @@ SECRET = "sk-s3cret-0815"
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
     monkeypatch.setattr(address, "is_here", lambda host: False)
-    monkeypatch.setattr(passage, "read_pixels", lambda png: False)
+    monkeypatch.setattr(passage, "read_image", lambda png, how: Reading(()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
     return proxy

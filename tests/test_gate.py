@@ -1,4 +1,4 @@
-"""What leaves and what does not: sources, texts, burned-in letters, the manifest. No server is needed here."""
+"""What leaves and what does not: sources, texts, the manifest. No server is needed here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import json
 import pkgutil
-import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,16 +17,14 @@ import pydicom
 import pytest
 from conftest import draw
 from nobody import NOBODY
-from PIL import Image, ImageDraw, ImageFont
 from test_pixels import dicom
 
 from unveil import cli, curate, runs
 from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
 from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
 from unveil.experts import ExpertOptions, bind
-from unveil.gate import GateError, burned_in
+from unveil.gate import GateError
 from unveil.gate.address import host_of, is_here
-from unveil.gate.burned_in import needs_reading
 from unveil.gate.finding import find
 from unveil.gate.known import Known
 from unveil.gate.manifest import Manifest
@@ -161,64 +158,6 @@ def strings(value: Any) -> Iterator[str]:
 def test_an_item_whose_text_names_somebody_is_set_aside_without_repeating_the_text(tmp_path: Path) -> None:
     why = Gate(GateOptions(names=NOBODY)).why_not(Item("i", record(), ("Call Dr. Weiss.",)))
     assert why == "not sent: its text holds what looks like a person's data (name)"
-
-
-# ------------------------------------------------------------------------------------------------------------ pixels
-
-needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="the program tesseract is not installed")
-
-
-def written(path: Path, text: str, size: int = 14) -> Path:
-    """A drawn picture with a white text over it."""
-    draw(path, (320, 240), 3)
-    image = Image.open(path).convert("L")
-    ImageDraw.Draw(image).text((150, 200), text, fill=255, font=ImageFont.load_default(size))
-    image.save(path)
-    return path
-
-
-@needs_tesseract
-def test_letters_burned_into_an_image_are_found_and_marks_are_not(tmp_path: Path) -> None:
-    """A name, a number; not the mark of a side, and not an image without letters."""
-    found = {
-        text: burned_in.read_pixels(Picture(written(tmp_path / "x.png", text)).png())
-        for text in ("DOE JANE", "ID 4815162", "L", "")
-    }
-    assert found == {"DOE JANE": True, "ID 4815162": True, "L": False, "": False}
-
-
-@needs_tesseract
-def test_an_image_with_burned_in_text_is_set_aside_unless_somebody_has_looked(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.png", "DOE JANE")
-    item = Item("i", record(), (), Picture(path).png(), path)
-    assert Gate().passed(item) == "not sent: OCR finds text burned into its image"
-
-
-@pytest.mark.parametrize(
-    ("tags", "modality", "needed"),
-    [
-        ({"BurnedInAnnotation": "NO"}, "CT", False),
-        ({"BurnedInAnnotation": "YES"}, "CT", True),
-        ({}, "CT", True),
-        ({"BurnedInAnnotation": "NO", "Modality": "US"}, None, True),
-        ({"BurnedInAnnotation": "NO", "Modality": "OT"}, "ultrasound", True),
-        ({"BurnedInAnnotation": "NO", "Modality": "SC"}, "xray", True),
-    ],
-)
-def test_only_a_dicom_file_can_deny_that_letters_are_burned_in(
-    tags: Any, modality: str | None, needed: bool, tmp_path: Path
-) -> None:
-    path = dicom(tmp_path / "x.dcm", np.zeros((8, 8), np.uint8), **tags)
-    assert needs_reading(path, modality) is needed
-    assert needs_reading(draw(tmp_path / "x.png", (20, 20), 0), modality)
-
-
-def test_without_ocr_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program is looked for in an empty folder."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    picture = draw(tmp_path / "x.png", (40, 40), 0)
-    with pytest.raises(GateError, match=r"OCR is not installed.*--pixels-reviewed"):
-        Gate().passed(Item("i", record(), (), Picture(picture).png(), picture))
 
 
 # ---------------------------------------------------------------------------------------------------------- manifest

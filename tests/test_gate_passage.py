@@ -12,6 +12,7 @@ from conftest import draw
 from nobody import NOBODY
 
 from unveil.gate import GateError, passage, reviews
+from unveil.gate.burned_in import Reading
 from unveil.gate.finders import finder
 from unveil.gate.passage import FREE, Gate, GateOptions, Item, Passed
 from unveil.gate.reviews import hash_of
@@ -134,11 +135,11 @@ def test_a_finder_that_is_not_there_is_named(option: str) -> None:
 
 def test_letters_hold_an_image_unless_a_person_lets_it_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reading itself is another test's."""
-    monkeypatch.setattr(passage, "read_pixels", lambda png: True)
+    monkeypatch.setattr(passage, "read_image", lambda png, how: Reading((), ((1, 2, 9, 9),)))
     path = draw(tmp_path / "x.png", (96, 64), 0)
     shown = Item("i", RECORD, (), path.read_bytes(), path)
     gate = Gate()
-    assert gate.passed(shown) == "not sent: OCR finds text burned into its image"
+    assert gate.passed(shown) == "not sent: its image has a code burned in"
     assert [file.name for file in gate.write_to_review(tmp_path)] == ["images.to_review.jsonl"]
     reviewed = Gate(GateOptions(pixels_reviewed=review(tmp_path / "r.jsonl", "images", {str(path): "send"})))
     assert passed(reviewed.passed(shown)).done == {"images reviewed": 1}

@@ -1,64 +1,160 @@
-"""Text that is burned into pixels."""
+"""What is written in an image as it would be sent, and painting it over.
+
+Rows of letters are looked for first (`letters`, `regions`), which is cheap and knows no language. Only where there are
+any does tesseract read them, and only to excuse them: a region whose words all name nobody (`harmless`) may stay. One
+that looks written and cannot be read is taken for somebody's data.
+"""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from unveil import pixels
-from unveil.gate import GateError
+from unveil.gate import ocr
+from unveil.gate.codes import codes
+from unveil.gate.harmless import name_nobody
+from unveil.gate.ocr import Clock, OcrOptions, Read
+from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 
-#: Kinds of images into which names are burned as a rule, as DICOM and as people write them.
-_WRITTEN_ON = {"us", "ivus", "xa", "rf", "sc", "es", "xc", "gm", "photo", "photograph", "ultrasound", "endoscopy"}
-_SURE = 70  # per cent, as tesseract says it: words read into noise stay below
-_SIDE = 1000  # pixels to which a smaller image is enlarged: burned-in letters are small
-
-
-def needs_reading(path: Path, modality: str | None) -> bool:
-    """Whether text may be burned in: always but where a DICOM file of a kind that is not written on denies it."""
-    header = pixels.probe(path)
-    kinds = {(name or "").lower() for name in (header.modality, modality)}
-    return header.burned_in != "NO" or bool(kinds & _WRITTEN_ON)
-
-
-def read_pixels(png: bytes) -> bool:
-    """Whether OCR finds a word of three or more letters and digits in an image as it would be sent.
-
-    Shorter ones are marks such as L, R and AP.
-    """
-    try:
-        import pytesseract
-
-        grey = Image.open(io.BytesIO(png)).convert("L")
-        return any(_words(pytesseract, look) for look in _looks(grey))
-    except (ImportError, OSError, RuntimeError) as error:  # pytesseract's own errors are of the latter two
-        raise GateError(
-            f"OCR is not installed, so names burned into images would not be found ({error}): pip install unveil[ocr] "
-            "and the program tesseract, or look at all images and say so with --pixels-reviewed"
-        ) from error
+_SURE = 5  # sure cells of a region from which it is written, whatever OCR says
+_LIKELY = 3  # likely cells below which OCR is not asked
+_READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
+_EXCUSED = 45  # per cent: a harmless word must be read so surely
+_COVERED = 0.85  # share of a region's cells that the words read there must explain
+_SIGN = 20  # cells above which a single shape is more than one letter: a word in joined ones
+_PIECES = 40  # regions that are read; what else there is stays unread
+_MARGIN = 3  # pixels painted around a box
+_BLACK = 0
 
 
-def _looks(grey: Image.Image) -> Iterator[Image.Image]:
-    """An image in which letters are looked for: as it is, and only thin strokes that are lighter or darker than what
-    lies around them (top-hat transform), dark on white."""
-    scale = max(1, round(_SIDE / max(grey.size)))
-    size = (grey.width * scale, grey.height * scale)
-    yield grey.resize(size, Image.Resampling.BICUBIC)
-    widest = max(15, max(grey.size) // 35)
-    from scipy import ndimage  # late: a third of a second, which no start of a command should wait for
+@dataclass(frozen=True)
+class Word:
+    """What stands in one place of an image. ``text`` is empty where letters were found and could not be read."""
 
-    for strokes in (ndimage.white_tophat, ndimage.black_tophat):
-        alone = 255 - pixels.stretch(strokes(np.asarray(grey), size=(widest, widest)))
-        yield Image.fromarray(alone).resize(size, Image.Resampling.BICUBIC)
+    text: str
+    box: Box
+    sureness: float
+    """Of the reading, 0 to 1."""
+    turned: float
+    """Degrees, anticlockwise, by which the letters are turned."""
+    harmless: bool
 
 
-def _words(ocr: Any, image: Image.Image) -> bool:
-    found = ocr.image_to_data(image, config="--psm 11", output_type=ocr.Output.DICT)
-    pairs = zip(found["text"], found["conf"], strict=True)
-    return any(float(sure) >= _SURE and re.search(r"\w{3}", word.replace("_", "")) for word, sure in pairs)
+@dataclass(frozen=True)
+class Reading:
+    """What is written in an image as it would be sent."""
+
+    words: tuple[Word, ...]
+    codes: tuple[Box, ...] = ()
+
+    @property
+    def identifying(self) -> tuple[Box, ...]:
+        """The boxes of all that may name somebody."""
+        return tuple(word.box for word in self.words if not word.harmless) + self.codes
+
+    @property
+    def reason(self) -> str:
+        """In words, without repeating what was read; empty where nothing may name anybody."""
+        kinds = {
+            "words": any(word.text and not word.harmless for word in self.words),
+            "strokes like letters that OCR cannot read": any(not word.text for word in self.words if not word.harmless),
+            "a code": bool(self.codes),
+        }
+        return " and ".join(kind for kind, there in kinds.items() if there)
+
+
+def read_image(png: bytes, how: OcrOptions = OcrOptions()) -> Reading:
+    """Reads an image. Raises ``ocr.TimeLimit`` where that takes too long, ``GateError`` where OCR is not installed."""
+    ocr.check(how)
+    clock = Clock(how.seconds)
+    picture = _array(png)
+    found = [region for region in written(picture, clock.left) if region.likely >= _LIKELY]
+    shades = planes(picture)
+    squares = codes(shades[0])
+    return Reading(tuple(_words(shades, found, how, clock)), tuple(squares))
+
+
+def painted(png: bytes, boxes: Iterable[Box]) -> bytes:
+    """The image with these boxes, and some pixels around them, painted black; all else keeps its values."""
+    picture = _array(png).copy()
+    for x1, y1, x2, y2 in boxes:
+        left, top = (max(0, int(v) - _MARGIN) for v in (x1, y1))
+        picture[top : int(np.ceil(y2)) + _MARGIN, left : int(np.ceil(x2)) + _MARGIN] = _BLACK
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+def cost(sizes: Sequence[tuple[int, int]]) -> str:
+    """What reading images of these widths and heights will take, in words, to be said before it begins."""
+    million = sum(width * height for width, height in sizes) / 1e6
+    low, high = (million * each + 0.05 * len(sizes) for each in _SECONDS)
+    return (
+        f"looking for letters in {len(sizes)} images ({million:.0f} megapixels) takes about {_span(low)} of one core "
+        f"where none has any, up to {_span(high)} where all have"
+    )
+
+
+_SECONDS = (0.9, 6.0)  # of one core for each megapixel, without and with letters, as docs/experts.md says
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _array(png: bytes) -> np.ndarray:
+    image = Image.open(io.BytesIO(png))
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+
+
+def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock: Clock) -> list[Word]:
+    """Each region as it is best read, level or turned by half, or else by quarters."""
+    open_: dict[int, Region] = dict(enumerate(found[:_PIECES]))
+    done: dict[int, Word] = {}
+    for turned in (0, 2, 1, 3):
+        if not open_:
+            break
+        pieces = [upright(_shade(shades, region), region, turned) for region in open_.values()]
+        for (k, region), piece, words in zip(
+            list(open_.items()), pieces, ocr.read([piece.pixels for piece in pieces], how, clock), strict=True
+        ):
+            word = _judged(region, piece, words, turned)
+            if k not in done or _better(word, done[k]):
+                done[k] = word
+            if word.harmless or (word.text and word.sureness * 100 >= _READ):
+                del open_[k]
+    rest = [Word("", region.box, 0, np.degrees(region.angle), False) for region in found[_PIECES:]]
+    judged = [done[k] for k in sorted(done)] + rest
+    return [word for word, region in zip(judged, found, strict=True) if word.text or region.sure >= _SURE]
+
+
+def _shade(shades: list[np.ndarray], region: Region) -> np.ndarray:
+    return shades[region.plane]
+
+
+def _better(new: Word, old: Word) -> bool:
+    return (new.harmless, new.sureness) > (old.harmless, old.sureness)
+
+
+def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Word:
+    """What the words that were read in a region make of it."""
+    angle = (float(np.degrees(region.angle)) + 90 * turned + 180) % 360 - 180
+    texts = [word for word in words if any(c.isalnum() for c in word.text)]
+    text = " ".join(word.text for word in texts)
+    if region.size <= _SIGN and piece.one_sign():
+        return Word(text[:1] or "?", region.box, 1, angle, True)
+    if texts and name_nobody(word.text for word in texts):
+        sureness = float(np.mean([word.sureness for word in texts]))
+        if sureness >= _EXCUSED and piece.covered(word.box for word in texts) >= _COVERED:
+            return Word(text, region.box, sureness / 100, angle, True)
+    sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
+    named = [word for word in sure if not name_nobody([word.text])]
+    if named:
+        return Word(text, region.box, max(word.sureness for word in named) / 100, angle, False)
+    return Word("", region.box, 0, angle, False)

@@ -21,13 +21,15 @@ from PIL import Image
 
 from unveil import pixels, runs
 from unveil.gate import finders, reviews, sources
-from unveil.gate.burned_in import read_pixels
+from unveil.gate.burned_in import painted, read_image
 from unveil.gate.finding import Found, find
 from unveil.gate.known import Known
+from unveil.gate.ocr import OcrOptions, TimeLimit
 from unveil.gate.reviews import What, hash_of
 from unveil.gate.said import Part, Said, said
 from unveil.gate.surrogates import Surrogates
 from unveil.gate.vocabulary import closed
+from unveil.geometry import Box
 from unveil.records import Record
 
 
@@ -46,6 +48,11 @@ class GateOptions:
     leaves without a search, what it keeps does not leave."""
     pixels_reviewed: Path | None = None
     """The same for images: those that it lets pass are not searched for burned-in letters."""
+    ocr_languages: tuple[str, ...] = ("eng",)
+    """Languages, as tesseract calls them, in which words in images are read, so that those that name nobody may stay;
+    letters of others are found too, and never excused."""
+    ocr_seconds: float = 60.0
+    """Time limit for the letters of one image; one that takes longer is not sent."""
 
 
 def gate_options(options: GateOptions) -> GateOptions:
@@ -102,7 +109,7 @@ class Gate:
         self.texts = reviews.read(chosen.texts_reviewed, "texts") if chosen.texts_reviewed else None
         self.images = reviews.read(chosen.pixels_reviewed, "images") if chosen.pixels_reviewed else None
         self._surrogates = Surrogates(self.key)
-        self._read: dict[str, Any] = {}
+        self._read: dict[str, tuple[str, tuple[Box, ...]]] = {}
         self._noticed: dict[str, Record] = {}
         self.to_review: dict[What, dict[str, dict[str, Any]]] = {"texts": {}, "images": {}}
         """What was held back and a person may let pass, by its hash."""
@@ -217,40 +224,53 @@ class Gate:
     # ---------------------------------------------------------------------------------------------------------- pixels
 
     def _pixels(self, item: Item, done: Counter[str]) -> bytes | str:
+        """An image as it may leave, or why it must not."""
         assert item.png is not None
-        if self.images and item.image:
-            name = runs.sha256(item.image)
-            if name in self.images.kept:
-                return "a reviewer keeps its image here"
-            if self.images.allows(name):
-                done["images reviewed"] += 1
-                return item.png
-        if self._look(item.png):
-            if item.image:
-                self.to_review["images"][runs.sha256(item.image)] = {"file": str(item.image)}
-            return "OCR finds text burned into its image"
+        name = runs.sha256(item.image) if item.image else ""
+        decision, why = self._reviewed(name)
+        if decision:
+            done["images reviewed"] += decision == "let pass by a reviewer"
+            return why or item.png
+        why, boxes = self._look(item.png)
         done["images searched"] += 1
-        return item.png
+        if why and boxes and self.options.identifiers == "redact":
+            done["painted over"] += len(boxes)
+            return painted(item.png, boxes)
+        if why and item.image:
+            self.to_review["images"][name] = {"file": str(item.image), "found": [why]}
+        return why or item.png
 
-    def look_at(self, image: Path) -> tuple[Decision, str, tuple[str, ...]]:
-        """What becomes of an image file as it is: the decision, why, and what was read in it."""
-        if self.images:
-            name = runs.sha256(image)
-            if name in self.images.kept:
-                return "kept by a reviewer", "a reviewer keeps its image here", ()
-            if self.images.allows(name):
-                return "let pass by a reviewer", "", ()
+    def look_at(self, image: Path) -> tuple[Decision, str]:
+        """What becomes of an image file as it is, and what is found in it."""
+        decision, why = self._reviewed(runs.sha256(image))
+        if decision:
+            return decision, why
         out = io.BytesIO()
         Image.fromarray(pixels.to_rgb(pixels.read(image))).save(out, "PNG")
-        if self._look(out.getvalue()):
-            return "held", "OCR finds text burned into its image", ("letters",)
-        return "leaves", "", ()
+        why, boxes = self._look(out.getvalue())
+        if not why:
+            return "leaves", ""
+        return "replaced" if boxes and self.options.identifiers == "redact" else "held", why
 
-    def _look(self, png: bytes) -> Any:
-        """What stands in an image; several questions are asked about one."""
+    def _reviewed(self, name: str) -> tuple[Decision | None, str]:
+        """What a reviewer has decided of an image, by its hash, and why it stays; None where nobody has."""
+        if self.images and name in self.images.kept:
+            return "kept by a reviewer", "a reviewer keeps its image here"
+        return ("let pass by a reviewer", "") if self.images and self.images.allows(name) else (None, "")
+
+    def _look(self, png: bytes) -> tuple[str, tuple[Box, ...]]:
+        """What in an image may name somebody, in words that do not repeat it, and where; "" if nothing.
+
+        Several questions are asked about one image, which is read once. One that takes too long has no places.
+        """
         key = hashlib.sha256(png).hexdigest()
         if key not in self._read:
-            self._read[key] = read_pixels(png)
+            try:
+                reading = read_image(png, OcrOptions(self.options.ocr_languages, self.options.ocr_seconds))
+                why = f"its image has {reading.reason} burned in" if reading.reason else ""
+                self._read[key] = why, reading.identifying
+            except TimeLimit as late:
+                self._read[key] = str(late), ()
         return self._read[key]
 
 

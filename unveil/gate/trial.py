@@ -15,6 +15,7 @@ from tyro.conf import Positional
 
 from unveil import __version__, files, pixels, runs, screen
 from unveil.gate import material, reviews, sources
+from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
 from unveil.gate.passage import Decision, Gate, GateOptions, gate_options
@@ -106,14 +107,16 @@ def _pieces(text: str, found: Sequence[Found]) -> Iterator[tuple[str, str]]:
 def _images(gate: Gate, held: Material) -> Iterator[Tried]:
     if not held.images:
         return
+    sizes = [record.size for record in held.images.values() if record]
+    if len(sizes) == len(held.images):
+        screen.say(cost(sizes))
     with progress("gate", len(held.images)) as advance:
         for path in held.images:
             try:
-                decision, why, found = gate.look_at(path)
-                name = runs.sha256(path)
+                (decision, why), name = gate.look_at(path), runs.sha256(path)
             except (pixels.ImageError, OSError) as error:
-                decision, why, found, name = "held", str(error), (), ""
-            yield Tried(name, str(path), decision, why, found)
+                decision, why, name = "held", str(error), ""
+            yield Tried(name, str(path), decision, why, (why,) if why else ())
             advance()
 
 

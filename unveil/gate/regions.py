@@ -1,0 +1,186 @@
+"""Regions of an image that look written: what the network of `letters` sees at several scales, put together.
+
+Boxes are float xyxy in pixels of the image, half-open. Angles are in radians, anticlockwise as seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unveil.gate import letters
+
+Box = tuple[float, float, float, float]
+
+_LEVELS = (0.5, 0.9, 0.98)  # how likely a cell is for `Region.size`, `.likely` and `.sure`
+_EXPLAINED = 0.6  # a cell this likely must be explained by what is read
+_REACH = 0.4  # a region goes as far as cells are this likely
+_SMALLEST = 96  # pixels of the longer side below which no scale is looked at: letters would be as large as the image
+_STROKE = 17  # pixels: no stroke of letters of 30 pixels is wider
+_LEVEL = np.radians(3.5)  # rows that are turned by less are taken for level
+_SMALL = 400  # pixels of the longer side below which an image is enlarged: its letters are small, too
+
+
+@dataclass(frozen=True)
+class Region:
+    """Something that looks written, at the scale that sees it best."""
+
+    centre: tuple[float, float]
+    half: tuple[float, float]  # along the rows of letters and across them
+    angle: float
+    size: int  # cells that are rather of letters than not
+    likely: int  # cells of which there is little doubt
+    sure: int  # cells of which there is none
+    scale: float  # of the image, when letters are 6 to 17 pixels high
+    cells: np.ndarray  # (n, 2): middles of the cells that are likely of letters, x and y
+    plane: int = 0  # which of `planes` shows it
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(4, 2), x and y."""
+        along = np.array([np.cos(self.angle), -np.sin(self.angle)]) * self.half[0]
+        across = np.array([np.sin(self.angle), np.cos(self.angle)]) * self.half[1]
+        return np.array(self.centre) + np.stack([-along - across, along - across, along + across, across - along])
+
+    @property
+    def box(self) -> Box:
+        low, high = self.corners.min(0), self.corners.max(0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def written(picture: np.ndarray, go_on: Callable[[], object] = lambda: None) -> list[Region]:
+    """Regions of an image, (H, W) or (H, W, 3), the likeliest first; `go_on` is called between steps and may raise."""
+    found: list[Region] = []
+    for i, plane in enumerate(planes(picture)):
+        found += [replace(region, plane=i) for region in _of_plane(plane, go_on)]
+    return sorted(found, key=lambda region: (-region.sure, -region.likely))
+
+
+def planes(picture: np.ndarray) -> list[np.ndarray]:
+    """The grey levels of an image; of a coloured one also how far its colours are from grey."""
+    if picture.ndim == 2:
+        return [picture]
+    import cv2
+
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    colour = picture.max(2) - picture.min(2)
+    return [grey, colour] if np.ptp(colour) > 12 else [grey]
+
+
+def scales(height: int, width: int) -> list[float]:
+    """2 for small images, 1, 1/2, 1/4 …"""
+    side = max(height, width)
+    return [2.0] * (side < _SMALL) + [0.5**i for i in range(12) if i == 0 or side * 0.5**i >= _SMALLEST]
+
+
+def _of_plane(grey: np.ndarray, go_on: Callable[[], object]) -> list[Region]:
+    import cv2
+
+    height, width = grey.shape
+    looks = []
+    for scale in scales(height, width):
+        go_on()
+        size = (max(8, round(width * scale)), max(8, round(height * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        sized = grey if size == (width, height) else cv2.resize(grey, size, interpolation=way)
+        looks.append((scale, *letters.seen(sized)))
+    rows, columns = (-(-n // letters.STRIDE) for n in (height, width))
+    likely = np.max([cv2.resize(p, (columns, rows), interpolation=cv2.INTER_LINEAR) for _, p, _ in looks], axis=0)
+    count, labels = cv2.connectedComponents((likely >= _REACH).astype(np.uint8), connectivity=8)
+    sizes, ways = np.zeros((len(looks), 3, count), int), np.zeros((len(looks), count), complex)
+    for i, (_, p, angle) in enumerate(looks):
+        own = cv2.resize(labels.astype(np.float32), p.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(int).ravel()
+        for j, level in enumerate(_LEVELS):
+            sizes[i, j] = np.bincount(own, p.ravel() >= level, count)
+        turned = (p * (p >= _LEVELS[0]) * np.exp(2j * angle)).ravel()
+        ways[i] = np.bincount(own, turned.real, count) + 1j * np.bincount(own, turned.imag, count)
+    best = np.argmax(sizes[:, 2] + sizes[:, 1] * 1e-4 + sizes[:, 0] * 1e-8, axis=0)
+    found = []
+    for k in range(1, count):
+        if sizes[best[k], 1, k]:
+            y, x = np.nonzero(labels == k)
+            middles = (np.stack([x, y], 1) + 0.5) * letters.STRIDE
+            sure = likely[y, x] >= _EXPLAINED
+            found.append(_region(middles, sure, ways[best[k], k], sizes[best[k], :, k], looks[best[k]][0]))
+    return found
+
+
+def _region(cells: np.ndarray, sure: np.ndarray, way: complex, sizes: np.ndarray, scale: float) -> Region:
+    """The smallest rectangle along the rows that holds the cells."""
+    angle = float(np.angle(way)) / 2 if abs(way) > 0.2 * sizes[0] else 0.0
+    level = round(angle / (np.pi / 2)) * np.pi / 2
+    if abs(angle - level) < _LEVEL:
+        angle = level
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = cells.T
+    along, across = x * cos - y * sin, x * sin + y * cos
+    (left, right), (top, bottom) = ((v.min() - 2 / scale, v.max() + 2 / scale) for v in (along, across))
+    u, v = (left + right) / 2, (top + bottom) / 2
+    centre = (u * cos + v * sin, v * cos - u * sin)
+    half = ((right - left) / 2, (bottom - top) / 2)
+    return Region(centre, half, angle, *(int(n) for n in sizes), scale, cells[sure])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A region cut out, its rows level, its letters some 30 pixels high, dark on white."""
+
+    pixels: np.ndarray
+    cells: np.ndarray  # (n, 2): where the region's cells are in it
+
+    def one_sign(self) -> bool:
+        """Whether there is a single letter or digit, which is a mark and no name."""
+        import cv2
+
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((self.pixels < 128).astype(np.uint8), connectivity=8)
+        shapes = boxes[1:][np.argsort(-boxes[1:, 4])]
+        if not len(shapes):
+            return False
+        left, top, width, height, ink = shapes[0]
+        inside = left > 0 and top > 0 and left + width < self.pixels.shape[1] and top + height < self.pixels.shape[0]
+        thin, reach = min(width, height), max(width, height)
+        fits = 14 <= reach <= 80 and (reach <= 2.2 * thin or thin <= 10)
+        return bool(inside and fits and shapes[1:, 4].max(initial=0) < 0.12 * ink)
+
+    def covered(self, boxes: Iterable[tuple[int, int, int, int]]) -> float:
+        """The share of the region's cells that lie within these boxes or half a letter from them."""
+        x, y = self.cells.T
+        inside = np.zeros(len(x), bool)
+        for left, top, right, bottom in boxes:
+            inside |= (x > left - 15) & (x < right + 15) & (y > top - 15) & (y < bottom + 15)
+        return float(inside.mean()) if len(inside) else 0.0
+
+
+def upright(grey: np.ndarray, region: Region, turned: int = 0) -> Piece:
+    """The region cut out along its rows; `turned` by so many quarters on top."""
+    import cv2
+
+    zoom = float(np.clip(3 * region.scale, 0.2, 6))
+    angle = region.angle + turned * np.pi / 2
+    half = np.array(region.half if turned % 2 == 0 else region.half[::-1]) + 3 / region.scale
+    size = tuple(int(max(16, min(4000, round(2 * h * zoom)))) for h in half)
+    cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0]])
+    turn[:, 2] = np.array(size) / 2 - turn[:, :2] @ np.array(region.centre)
+    way = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
+    piece = _dark_on_white(cv2.warpAffine(grey, turn, size, flags=way, borderMode=cv2.BORDER_REPLICATE))
+    return Piece(piece, region.cells @ turn[:, :2].T + turn[:, 2])
+
+
+def _dark_on_white(crop: np.ndarray) -> np.ndarray:
+    """Strokes are thin and fewer than what is around them, which tells light ones from dark.
+
+    What is thicker than a stroke is taken for ground (top-hat transform). Where the ground is as bright as the letters
+    these are fainter; so each is compared with those around it, down to a third of the strongest.
+    """
+    import cv2
+
+    crop = cv2.GaussianBlur(crop, (0, 0), 0.8).astype(np.float32)
+    apart = crop - cv2.GaussianBlur(crop, (0, 0), 25)
+    kind = cv2.MORPH_TOPHAT if (apart**3).mean() > 0 else cv2.MORPH_BLACKHAT
+    strokes = cv2.morphologyEx(crop, kind, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_STROKE, _STROKE)))
+    around = cv2.GaussianBlur(cv2.dilate(strokes, np.ones((45, 45))), (0, 0), 12)
+    around = np.maximum(around, max(1.0, 0.3 * float(around.max())))
+    return (255 - 255 * (1.3 * strokes / around - 0.15).clip(0, 1)).astype(np.uint8)
