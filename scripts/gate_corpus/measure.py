@@ -26,7 +26,7 @@ from scripts.gate_corpus.rows import Planted, rows
 from unveil.gate import fence, finders
 from unveil.gate.finding import find
 from unveil.gate.known import Known
-from unveil.gate.passage import Gate
+from unveil.gate.passage import Gate, Item
 from unveil.records import Record, Source
 from unveil.runs import write_json
 
@@ -47,6 +47,10 @@ class Config:
     """Of the corpus."""
     json: Path | None = None
     """File for the figures."""
+
+
+#: A record of a set that may be shared: what is measured are its texts.
+OPEN = Record("corpus/1", "1.png", 64, 64, source=Source("corpus", licence="CC0-1.0", access="open"))
 
 
 @dataclass
@@ -113,7 +117,9 @@ def texts(config: Config) -> dict[str, Table]:
     gate, began, length = Gate(), time.process_time(), 0
     for row in (row for row in rows(config.seed) if row.half == config.half):
         length += 1
-        tables["without a finder"]["free texts that leave"].add(gate.decide(row.text, None).decision != "held")
+        if row.secrets:
+            leaves = not isinstance(gate.passed(Item(row.id, OPEN, (row.text,))), str)
+            tables["without a finder"]["texts with an identifier that leave"].add(leaves)
         hit = neutralised(row) if row.group == "injection" else found(row, names)
         tables["group"][row.group].add(hit)
         tables["kind"][f"{row.group}: {row.kind}"].add(hit)
