@@ -40,7 +40,9 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         return json.dumps(fields[request.task]())
 
     expert, asked = saying(reply, name="judge")
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): Expert(expert.backend, Store(out.with_suffix(".db"))))
+    monkeypatch.setattr(
+        experts, "bind", lambda options, out, records=(): Expert(expert.backend, Store(out.with_suffix(".db")))
+    )
     return asked
 
 
