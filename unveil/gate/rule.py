@@ -123,14 +123,16 @@ def compiled(pattern: str, *, cased: bool = False) -> re.Pattern[str]:
 
 
 def alternatives(words: str) -> str:
-    """Words (``_`` for a space between two) as a pattern of any of them, the longest first."""
+    """Words (``_`` between two of one name, which are written apart or as one) as a pattern, the longest first."""
     ordered = sorted(set(words.split()), key=lambda word: (-len(word), word))
-    return "(?:" + "|".join(re.escape(word).replace("_", r"\s+") for word in ordered) + ")"
+    return "(?:" + "|".join(re.escape(word).replace("_", r"[\s_-]{0,3}") for word in ordered) + ")"
 
 
 def cues_of(*lists: str) -> frozenset[str]:
-    """The words with which these begin, for ``Rule.cues``: their first run of letters, if it is of ASCII."""
-    first = (_LETTERS.search(word.lower()) for word in " ".join(lists).split())
+    """The words with which these begin, for ``Rule.cues``: their first run of letters, if it is of ASCII, with the next
+    ones and without, since "patient_id" is also written "PatientID"."""
+    written = (form for word in " ".join(lists).lower().split() for form in (word, word.replace("_", "")))
+    first = map(_LETTERS.search, written)
     return frozenset(word[0] for word in first if word and word[0].isascii())
 
 

@@ -16,6 +16,7 @@ from unveil.gate import (
     rules_ages,
     rules_contact,
     rules_dates,
+    rules_fields,
     rules_hospitals,
     rules_names,
     rules_numbers,
@@ -35,4 +36,5 @@ RULES: tuple[Rule, ...] = (
     *rules_ages.RULES,
     *rules_contact.RULES,
     *rules_numbers.RULES,
+    *rules_fields.RULES,
 )
