@@ -23,6 +23,8 @@ from unveil.gate import (
     rules_places,
     rules_scripts,
     rules_titles,
+    rules_tokens,
+    rules_towns,
 )
 from unveil.gate.rule import Rule
 
@@ -37,4 +39,6 @@ RULES: tuple[Rule, ...] = (
     *rules_contact.RULES,
     *rules_numbers.RULES,
     *rules_fields.RULES,
+    *rules_tokens.RULES,
+    *rules_towns.RULES,
 )

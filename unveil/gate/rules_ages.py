@@ -12,13 +12,16 @@ _FREE = r"(?<![\w])(?<!\d[.,:/-])(?<!\d\s[x×]\s)(?<![<>=])"
 _YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o y-o yo yof yom yof. y.o.f y.o.m
 y.o. ym yf winters springs summers lenze jahre jahren jahriger jahrige
 jahrigen jahriges jahrig jaehrige jaehriger jaehrigen jaehrig ans anos ano anni anne annee jaar jarige year-old
-yearold aniversario let lat ar vuotta yas yasinda yasindaki aring arig arige eves vuotias vuotiaan tuoi tahun taong ani metu aastat godina
-godine rokiv let. lj lebensjahre letni-a ετους ปี שנה שנים سالہ ساله سنة лет р. років рік г.р года год летний летняя летнего летней 岁 歲 歳 周岁 세 살 साल वर्ष
+yearold aniversario let lat ar vuotta yas yasinda yasindaki aring arig arige eves vuotias vuotiaan tuoi tahun taong
+ani metu aastat godina
+godine rokiv let. lj lebensjahre letni-a ετους ปี שנה שנים سالہ ساله سنة лет р. років рік г.р года год летний летняя
+летнего летней 岁 歲 歳 周岁 세 살 साल वर्ष
 वर्षीय बरस سنة عاما عام πετων ετων χρονων"""
 #: What is before it.
 _AGE = """age aged ages alter alt age_of aged_about edad idade eta age/sex age_/_sex leeftijd возраст 年龄 年齢 나이
 연령 उम्र आयु العمر agee age_de edad_de eta_di patient_age patients_age patient's_age age_at_scan
-age_at_exam age_at_study age_yrs age_years age_y ageyrs lft leeft lebensalter idade_do_paciente wiek vek varsta yas yasi usia umur tuoi
+age_at_exam age_at_study age_yrs age_years age_y ageyrs lft leeft lebensalter idade_do_paciente wiek vek varsta yas
+yasi usia umur tuoi
 kor ika alder alter_in_jahren ηλικια गर्भ גיל سن อายุ вік"""
 _SEX = r"(?:male|female|man|woman|gentleman|lady|gent|patient|resident|nursing)"
 
@@ -52,19 +55,23 @@ dame frau herr mann femme homme monsieur madame mujer hombre senora senor donna 
 man bewohner bewohnerin seniorin rentner rentnerin she he"""
 _FORMS = {
     # 93-year-old, 93 yo, 93yrs, 93 ans, 93 J.
-    "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
+    "age with its unit": rf"{_FREE}{_OLD}(?:[.,]5)?[\s-]{{0,2}}{alternatives(_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}"
+    r"(?!\s?-?(?:microsph|seeds|glass|resin|radioemb|tare|sirt|labell?ed|therapy))",
     "age in Asian scripts": rf"{_OLD}\s?(?:岁|歲|歳|周岁|세|살|साल|वर्ष)",
     # age: 93, aged 93, Age/Sex 93, in Alter von 93
     "age after its name": (
         rf"(?<!\w){alternatives(_AGE)}\s?(?:(?:is|was|now|of|von|de|di|about|approx\.?|ca\.?|circa|"
         rf"today|currently|at\s\w{{3,12}}|in\s(?:years|jahren)|years|yrs)\s?|[\[(][a-z]{{1,6}}\.?[\])]\s?){{0,2}}"
-        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|months|weeks|"
+        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|"
+        rf"months|weeks|"
         rf"hours|[.,]\d))"
     ),
     # 93M, 93 F, 93/F, 93 y, 93 male; M/93, F93
-    "age and sex": rf"{_FREE}9\d(?:(?-i:\s?[MFWH]|\s?/\s?[MFWmfw]|[mfyJ]|\sy)(?![\w/°-])|[\s-]{_SEX}(?!\w))",
+    "age and sex": rf"{_FREE}9\d(?:(?-i:\s?[MFWH]|\s?/\s?[MFWmfw]|[mfyJ]|\sy)(?![\w/°-])(?<!(?-i:99m))|"
+    rf"[\s-]{_SEX}(?!\w))",
     "sex and age": (
-        r"(?<!\w)(?:(?-i:[MFW])\.?\s?[/,;|-]?\s?|(?:male|female|man|woman|mann|frau|weiblich|mannlich|homme|femme|hombre|mujer|varon|"
+        r"(?<!\w)(?:(?-i:[MFW])\.?\s?[/,;|-]?\s?|(?:male|female|man|woman|mann|frau|weiblich|mannlich|homme|"
+        r"femme|hombre|mujer|varon|"
         r"uomo|donna|homem|mulher)[,;|/\s]\s?|[♂♀⚥]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|"
         r"\s?(?:mm|cm|%|x|hu|kg))"
     ),
@@ -76,14 +83,17 @@ _FORMS = {
     ),
     # in her 103rd year, 95th birthday, im 95. Lebensjahr
     "year of life": (
-        rf"{_FREE}{_OLD}(?:st|nd|rd|th|\.|e|eme|o|a|st\s|º|ª)?\s(?:birthday|b-day|bday|year\b(?!s)|lebensjahr\w{{0,2}}|geburtstag\w{{0,2}}|"
+        rf"{_FREE}{_OLD}(?:st|nd|rd|th|\.|e|eme|o|a|st\s|º|ª)?\s(?:birthday|b-day|bday|year\b(?!s)|"
+        rf"lebensjahr\w{{0,2}}|geburtstag\w{{0,2}}|"
         r"anniversaire|cumpleanos|compleanno|aniversario|verjaardag)"
     ),
     "born so long ago": rf"(?<!\w)born\s(?:\w{{3,8}}\s)?(?P<it>{_OLD}\s(?:years|yrs))",
     # a lady of 95, female (97), patient, just short of 100
     "age of somebody": (
-        rf"(?<!\w){alternatives(_PERSONS)}(?:\sof\s(?:about\s|nearly\s|almost\s)?(?P<it>{_OLD})|\s?\((?:[^()\n\d]{{0,16}}[\s,/])?"
-        rf"(?P<inside>{_OLD})\s?(?:[,/]?\s?[mfw])?\)|,?\s(?:\w{{2,9}},?\s){{0,2}}(?:just\sshort\sof|nearly|almost|nearing|approaching|pushing|going\son|"
+        rf"(?<!\w){alternatives(_PERSONS)}(?:\sof\s(?:about\s|nearly\s|almost\s)?(?P<it>{_OLD})|"
+        rf"\s?\((?:[^()\n\d]{{0,16}}[\s,/])?"
+        rf"(?P<inside>{_OLD})\s?(?:[,/]?\s?[mfw])?\)|,?\s(?:\w{{2,9}},?\s){{0,2}}(?:just\sshort\sof|nearly|"
+        rf"almost|nearing|approaching|pushing|going\son|"
         rf"close\sto|past|exactly|now|over|turned|turning|turns|rising|reaching|hit|celebrat\w+)\s(?P<nearly>{_OLD})|"
         rf"[^.\n\d]{{0,20}}\(?>\s?90[^.\n\d]{{0,16}}(?P<over>{_OLD})|"
         rf",\s(?P<apart>{_OLD})(?=,\s?[a-z]))(?![\w%/]|[.,]\d|"
@@ -114,7 +124,8 @@ _FORMS = {
         |(?<=in\sden\s)neunzigern|(?<=in\sihren\s)neunzigern|(?<=in\sseinen\s)neunzigern
         |(?:tenth|10th|eleventh|11th)\sdecade(?:\sof\slife)?|(?:early|mid|late)[\s-](?:nineties))(?!\w)""",
     "word for an old person": (
-        rf"(?<!\w)(?:{alternatives(_OLD_PERSONS)}|\w{{0,10}}novant\w{{0,9}}enn[ei]|(?:ultra|quasi|semi|super)\w{{0,2}}(?:nonagen|centen)\w{{4,7}}|"
+        rf"(?<!\w)(?:{alternatives(_OLD_PERSONS)}|\w{{0,10}}novant\w{{0,9}}enn[ei]|(?:ultra|quasi|semi|"
+        rf"super)\w{{0,2}}(?:nonagen|centen)\w{{4,7}}|"
         rf"noventon\w{{0,2}}|nittio?aring|negentiger|(?:\w{{0,12}}undneunzig|hundert\w{{0,12}})jahrig\w{{0,2}}|"
         rf"\w{{0,12}}ennegentigjarig\w{{0,2}})(?!\w)"
     ),
@@ -124,7 +135,13 @@ _FORMS = {
 #: The words of these forms; the others begin at a number.
 _WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "age after its name": (cues_of(_AGE), signs_of(_AGE)),
-    "sex and age": (cues_of("m f w male female man woman mann frau weiblich mannlich homme femme hombre mujer varon uomo donna homem mulher"), ("♂", "♀", "⚥")),
+    "sex and age": (
+        cues_of(
+            "m f w male female man woman mann frau weiblich mannlich homme femme hombre mujer varon uomo donna "
+            "homem mulher"
+        ),
+        ("♂", "♀", "⚥"),
+    ),
     "age said of somebody": (cues_of(_SOMEBODY), ()),
     "age at death": (cues_of(_DEATH), ()),
     "age in words": (cues_of(_TENS, "quatre"), signs_of(_TENS)),
@@ -132,12 +149,17 @@ _WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "age in words after its name": (cues_of("age aged turned turning alter edad eta idade"), ()),
     "age of somebody": (cues_of(_PERSONS), ()),
     "born so long ago": (cues_of("born"), ()),
-    "decade of life": (cues_of("in into her his anfang mitte ende uber knapp fast neunzigern tenth th eleventh early mid late"), ("10th", "11th")),
-    "word for an old person": (cues_of(_OLD_PERSONS), ("undneunzigjahrig", "hundert", "ennegentigjarig", "novant", "nonagen", "centen")),
+    "decade of life": (
+        cues_of("in into her his anfang mitte ende uber knapp fast neunzigern tenth th eleventh early mid late"),
+        ("10th", "11th"),
+    ),
+    "word for an old person": (
+        cues_of(_OLD_PERSONS),
+        ("undneunzigjahrig", "hundert", "ennegentigjarig", "novant", "nonagen", "centen"),
+    ),
     "age in Chinese words": (frozenset(), ("九", "百")),
 }
 _REACH = {"word for an old person": 14, "age in Chinese words": 1}
-
 
 
 def _age(found: re.Match[str]) -> Span | None:

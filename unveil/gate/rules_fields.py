@@ -1,6 +1,7 @@
 """Fields of forms, headers and records, whatever they hold: "Institution: ...", "patientBirthDate=...", DICOM's tags.
 
-A field is a key, a sign between (":", "=", "|", "->" or a quote of JSON) and a value. The key says what the value is, so
+A field is a key, a sign between (":", "=", "|", "->" or a quote of JSON) and a value. The key says what the value
+    is, so
 that the value needs no form of its own, only to be one: a name has a capital, a number has digits, a place a word that
 is not medicine's.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from unveil.gate.rule import Rule, Span, alternatives, before, compiled, cues_of, signs_of
-from unveil.gate.words import first_name, harmless, ordinary, surname
+from unveil.gate.rule import APART, Rule, Span, alternatives, before, compiled, cues_of, signs_of
+from unveil.gate.words import first_name, harmless, listed, ordinary, surname
 
 _NUMBERS = """mrn patient_id patients_id other_patient_ids issuer_of_patient_id patient_identifier patient_no
 patient_number patient_key patient_code patient_ref patient_uid subject_id subject_no subject_number subject_code
@@ -48,8 +49,10 @@ n_expediente historia n_historia episodio matricula matricola patente prontuario
 carteirinha cartella pratica scheda journalnr journalnummer potilasnumero henkilotunnus fodselsnummer personnummer
 rodne_cislo pesel nr_pesel nr_ewidencyjny nr_karty ksiega_glowna nr_ksiegi protokol_no dosya_no hasta_no tc_no
 kimlik_no no_rm no_rekam_medis nik ktp nomor ma_benh_nhan so_ho_so cccd"""
-_HOSTS = """host hostname host_name server node pc computer workstation station station_name stationname ae ae_title
-aet aetitle calling_ae called_ae source_ae retrieve_ae modality_ae console_name machine machine_name device_name
+_HOSTS = """dev host hostname host_name server node pc computer workstation station station_name stationname ae ae_title
+aet aetitle calling_ae called_ae source_ae retrieve_ae retrieve_ae_title scheduled_station_ae_title
+performed_station_ae_title station_ae_title source_ae_title destination_ae destination_ae_title called_ae_title
+calling_ae_title aec aem modality_ae console_name machine machine_name device_name
 terminal client client_name source source_application sending_facility sending_application receiving_facility ip
 ip_address ipaddr address_ip src src_ip dst dst_ip peer remote remote_addr gateway router dns ssid vlan mac
 mac_address mac_addr hwaddr ethernet wifi domain url uri link endpoint share mount path file filename file_name
@@ -77,13 +80,15 @@ sygehus sairaala szpital placowka miejscowosc ulica adres_zamieszkania nemocnice
 spital_emitent spitalul adresa_pacientului hastane adres_bilgisi rumah_sakit alamat kota benh_vien dia_chi"""
 _PERSONS = """patient_name patients_name patient's_name other_patient_names patient_mother's_birth_name
 patient_birth_name name_of_patient pat_name pt_name full_name fullname first_name firstname last_name lastname surname
-family_name family given_name given middle_name maiden_name preferred_name alias aka a.k.a nickname initials mother's_name
+family_name family given_name given middle_name maiden_name preferred_name alias aka a.k.a nickname initials
+mother's_name
 father's_name mother_name father_name parent_name guardian_name spouse_name responsible_person
 referring_physician_name referring_physicians_name performing_physician_name performing_physicians_name
 reading_physician requesting_physician requesting_physician_name consulting_physician_name physician_of_record
 physicians_of_record name_of_physicians_reading_study operators_name operator_name operator_s_name physician_name
 doctor_name radiologist_name technologist_name reader_name reporter reported_by author author_name verified_by signed_by
-approved_by entered_by created_by modified_by uploaded_by annotated_by assigned_to assignee owner requested_by ordered_by
+approved_by entered_by created_by modified_by uploaded_by annotated_by assigned_to assignee owner requested_by
+ordered_by
 performed_by performed_for scanned_by checked_by emergency_contact next_of_kin nok contact_name contact_person
 caregiver_name subject_name client_name customer holder cardholder card_holder account_holder policy_holder policyholder
 subscriber subscriber_name insured insured_name beneficiary_name guarantor guarantor_name employee_name staff_name
@@ -110,7 +115,8 @@ syntymaaika data_urodzenia data_badania datum_narozeni data_nasterii dogum_tarih
 ngay_sinh"""
 
 _NOTHING = re.compile(
-    r"(?:n/?a|none|nil|null|not|no|unknown|unk|missing|anonym\w*|removed|redacted|withheld|deleted|hidden|empty|blank|"
+    r"(?:n/?a|none|nil|null|not|no|unknown|unk|missing|anonym\w*|removed|redacted|withheld|deleted|hidden|"
+    r"empty|blank|"
     r"tbd|see|the|this|that|a|an|is|as|any|same|other|undisclosed|confidential|deidentified|de-identified|xx+|-+|"
     r"\.+|_+|unbekannt|keine?|inconnue?|aucune?|desconocid[oa]|ningun[oa]?|sconosciut[oa]|desconhecid[oa]|onbekend)"
     r"(?![\w])",
@@ -121,14 +127,14 @@ _REST = r"(?P<it>[^\s\x22';,|\])}][^\n;|\x22\]}]{0,60})"
 
 
 def _field(keys: str) -> re.Pattern[str]:
-    return compiled(rf"(?<![^\W_]){alternatives(keys)}(?![^\W\d_]){_SIGN}{_REST}")
+    return compiled(rf"{APART}{alternatives(keys)}(?![^\W\d_]){_SIGN}{_REST}")
 
 
 def _words(found: re.Match[str]) -> list[str]:
     """The value's words, up to the next key; none where it says that there is no value."""
     if _NOTHING.match(found["it"]):
         return []
-    value = re.split(r"[\w'/-]{1,24}(?:\s[\w'/-]{1,24})?\s?[:=]", found["it"], maxsplit=1)[0]
+    value = re.split(r"(?<!\w)[^\W\d][\w'/-]{0,30}(?:\s[^\W\d][\w'/-]{0,24})?\s?[:=]", found["it"], maxsplit=1)[0]
     return re.findall(r"[^\s,.()\x22']+", value)
 
 
@@ -203,22 +209,27 @@ def _date(found: re.Match[str]) -> Span | None:
     return found.span("it") if numbers and day and not timed and not decimal else None
 
 
-_KINDS = frozenset(
-    """general hospital clinic medical university children's childrens women's community regional district county city
-    state national federal local outside referring referral teaching academic tertiary secondary primary public private
-    military veterans emergency department ward icu ed er or radiology imaging health care center centre unit rural urban
-    outpatient inpatient usa uk germany france spain italy europe asia africa america india china japan brazil canada
-    mexico australia day home external internal single multi multiple main north south east west no. level trauma""".split()
-)
+_KINDS = listed("""general hospital
+clinic medical university children's childrens women's community regional district county
+city state national federal local outside referring referral teaching academic tertiary secondary primary
+public private military veterans emergency department ward icu ed er or radiology imaging health care center
+centre unit rural urban outpatient inpatient usa uk germany france spain italy europe asia africa america
+india china japan brazil canada mexico australia day home external internal single multi multiple main north
+south east west no. level trauma""")
 
 #: Of DICOM's tags those that say who, where, when or by which machine.
 _TAGS = (
-    r"0010[,|\s]{0,2}(?:0010|0020|0021|0022|0024|0030|0032|0050|1000|1001|1002|1005|1040|1050|1060|1080|1081|1090|2150|"
-    r"2152|2154|2160|2180|21f0|4000)|0008[,|\s]{0,2}(?:0012|0013|0014|0018|002[0-3a]|003[0-3]|005[0458]|008[012]|009[0246]|"
-    r"1010|1040|1048|1049|1050|1052|1060|1062|1070|1072|1080|1155|1195|3010|0017|0201)|0018[,|\s]{0,2}(?:1000|1002|1004|"
-    r"1005|1007|1008|1009|100a|1012|1014|1030|1200|1201|700a|9074|a003)|0020[,|\s]{0,2}(?:000[de]|0010|0052|0200|4000)|"
+    r"0010[,|\s]{0,2}(?:0010|0020|0021|0022|0024|0030|0032|0050|1000|1001|1002|1005|1040|1050|1060|1080|"
+    r"1081|1090|2150|"
+    r"2152|2154|2160|2180|21f0|4000)|0008[,|\s]{0,2}(?:0012|0013|0014|0018|002[0-3a]|003[0-3]|005[0458]|"
+    r"008[012]|009[0246]|"
+    r"1010|1040|1048|1049|1050|1052|1060|1062|1070|1072|1080|1155|1195|3010|0017|0201)|0018[,|"
+    r"\s]{0,2}(?:1000|1002|1004|"
+    r"1005|1007|1008|1009|100a|1012|1014|1030|1200|1201|700a|9074|a003)|0020[,|\s]{0,2}(?:000[de]|0010|"
+    r"0052|0200|4000)|"
     r"0002[,|\s]{0,2}(?:0003|0013|0016|0017|0018|0102)|0032[,|\s]{0,2}(?:0012|1020|1021|1032|1033|1060|4000)|"
-    r"0038[,|\s]{0,2}(?:0010|0020|0030|0060|0300|0400|0500)|0040[,|\s]{0,2}(?:000[0-7b]|0009|001[01]|024[1-5]|0250|0253|"
+    r"0038[,|\s]{0,2}(?:0010|0020|0030|0060|0300|0400|0500)|0040[,|\s]{0,2}(?:000[0-7b]|0009|001[01]|"
+    r"024[1-5]|0250|0253|"
     r"1001|1010|1400|2016|2017|3001|a027|a030|a075|a078|a07[abc]|a123|a124)|4008[,|\s]{0,2}\d{4}|0088[,|\s]{0,2}0140|"
     r"3006[,|\s]{0,2}0024"
 )
@@ -230,7 +241,11 @@ _AGED = (
     r"(?<![\w.])\(?0010[,|\s]{0,2}1010\)?(?!\d)[\s:,]{0,3}[A-Za-z'\s]{0,48}?[:=]?\s?[\[\x22'(={]{0,2}\s?"
     r"(?P<it>(?:09\d|1[0-2]\d|9\d)Y?)(?![\dMWD])"
 )
-_GROUPS = tuple(f"{group}{sign}" for group in "0002 0008 0010 0018 0020 0032 0038 0040 0088 3006 4008".split() for sign in ",|")
+_GROUPS = tuple(
+    f"{group}{sign}"
+    for group in ["0002", "0008", "0010", "0018", "0020", "0032", "0038", "0040", "0088", "3006", "4008"]
+    for sign in ",|"
+)
 
 
 def _tagged(found: re.Match[str]) -> Span | None:
