@@ -13,8 +13,8 @@ from unveil.gate.rules import RULES
 from unveil.gate.words import harmless
 from unveil.records import Record
 
-#: Characters from which on a text that is mostly numbers is not searched, but found as a whole: each number may be one of
-#: dozens of things, and 40 kB of them would take seconds.
+#: Characters from which on a text that is mostly numbers is not searched, but found as a whole: each number may be
+#: one of dozens of things, and 40 kB of them would take seconds.
 DENSE = 8192
 #: A name finder: a text's names as from, to, and perhaps of which kind.
 NameFinder = Callable[[str], Iterable[tuple[int, int] | tuple[int, int, str]]]

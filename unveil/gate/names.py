@@ -59,7 +59,7 @@ def who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]
 
 #: Initials that are a machine's, a method's or an examination's.
 NOBODY = listed(
-    "AI CT MR US ML DL CNN LLM GPT SAM OCR NLP TTE TEE PET DXA HU ADC MRI CTA MRA EUS ECG EKG EEG KL IV PA AP"
+    "AI CT MR US ML DL CNN LLM GPT SAM OCR NLP TTE TEE PET DXA HU ADC MRI CTA MRA EUS ECG EKG EEG EF LV RV KL IV PA AP"
 )
 
 

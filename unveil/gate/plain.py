@@ -169,6 +169,15 @@ def _space(_: re.Match[str]) -> str:
     return " "
 
 
+def _tag(found: re.Match[str]) -> str:
+    """Of an element that is none of a page's what it is called and its attributes, as of a form: "<Age>" is "Age: "."""
+    inside = found[0].strip("<>/ ")
+    name = re.match(r"[A-Za-z][\w:.-]*", inside)
+    if name is None or found[0].startswith(("</", "<!", "<|")) or name[0].lower() in _OF_PAGES:
+        return " "
+    return f" {inside} " if "=" in inside else f" {name[0].rpartition(':')[2]}: "
+
+
 def _spaces(found: re.Match[str]) -> str:
     """Underscores of a word; in a path or an address they are part of it."""
     return found[0] if re.search(r"[@/\\]", found[0]) else found[0].replace("_", " ")
@@ -190,6 +199,75 @@ def _hyphen(_: re.Match[str]) -> str:
     return "-"
 
 
+_OF_PAGES = frozenset(
+    [
+        "p",
+        "br",
+        "hr",
+        "b",
+        "i",
+        "u",
+        "s",
+        "em",
+        "strong",
+        "span",
+        "sub",
+        "sup",
+        "div",
+        "td",
+        "tr",
+        "th",
+        "table",
+        "tbody",
+        "thead",
+        "tfoot",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "pre",
+        "code",
+        "html",
+        "body",
+        "head",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "center",
+        "font",
+        "small",
+        "big",
+        "mark",
+        "blockquote",
+        "section",
+        "article",
+        "details",
+        "summary",
+        "think",
+        "thinking",
+        "answer",
+        "image",
+        "img",
+        "box",
+        "ref",
+        "point",
+        "obj",
+        "report",
+        "findings",
+        "impression",
+        "question",
+        "user",
+        "system",
+        "assistant",
+        "bos",
+        "eos",
+    ]
+)
 _STYLES = "(?:b|i|u|em|strong|span|sub|sup|s)"
 #: In this order: signs of which one must stand in the text (empty: any beyond ASCII; None: always), pattern, and what
 #: takes the match's place.
@@ -202,7 +280,7 @@ _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]]
     ("", re.compile(r"[A-Za-z0-9\u0370-\u03ff\u0400-\u052f]++"), _latin),
     # inside a word a tag of style or of a chat template is nothing, elsewhere a space; then comments
     ("<", re.compile(rf"(?<=\w)(?:<\|[^|<>]{{0,40}}+\|>|</?{_STYLES}\b[^<>]{{0,80}}+>)(?=\w)"), _nothing),
-    ("<", re.compile(r"<!--|-->|<\|[^|<>]{0,40}+\|>|</?[A-Za-z][^<>\n]{0,200}+>"), _space),
+    ("<", re.compile(r"<!--|-->|<\|[^|<>]{0,40}+\|>|</?[A-Za-z][^<>\n]{0,200}+>"), _tag),
     ("*/#>", re.compile(r"/\*++|(?<!\*)\*++/|^[ \t]*+(?://|#{1,6}(?= )|>|--(?= ))|-->", re.M), _space),
     ("*~`", re.compile(r"\*\*+|~~+|`+|(?<=[A-Za-z])\*(?=[A-Za-z])"), _nothing),
     ("*", re.compile(r"\*"), _space),

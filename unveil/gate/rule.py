@@ -117,20 +117,26 @@ def _all(sign: str, text: str) -> Iterator[int]:
         at = text.find(sign, at + 1)
 
 
+#: Nothing stands before that a word in Latin letters goes on with; Chinese, Japanese and Korean have no spaces.
+APART = r"(?<![^\W_\u3040-\u9fff\uac00-\ud7a3])"
+
+
 def compiled(pattern: str, *, cased: bool = False) -> re.Pattern[str]:
     """A pattern without its blanks and comments; ``\\ `` is a blank."""
     return re.compile(pattern, re.X if cased else re.X | re.I)
 
 
 def alternatives(words: str) -> str:
-    """Words (``_`` for a space between two) as a pattern of any of them, the longest first."""
+    """Words (``_`` between two of one name, which are written apart or as one) as a pattern, the longest first."""
     ordered = sorted(set(words.split()), key=lambda word: (-len(word), word))
-    return "(?:" + "|".join(re.escape(word).replace("_", r"\s+") for word in ordered) + ")"
+    return "(?:" + "|".join(re.escape(word).replace("_", r"[\s_-]{0,3}") for word in ordered) + ")"
 
 
 def cues_of(*lists: str) -> frozenset[str]:
-    """The words with which these begin, for ``Rule.cues``: their first run of letters, if it is of ASCII."""
-    first = (_LETTERS.search(word.lower()) for word in " ".join(lists).split())
+    """The words with which these begin, for ``Rule.cues``: their first run of letters, if it is of ASCII, with the next
+    ones and without, since "patient_id" is also written "PatientID"."""
+    written = (form for word in " ".join(lists).lower().split() for form in (word, word.replace("_", "")))
+    first = map(_LETTERS.search, written)
     return frozenset(word[0] for word in first if word and word[0].isascii())
 
 

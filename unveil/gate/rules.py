@@ -16,12 +16,15 @@ from unveil.gate import (
     rules_ages,
     rules_contact,
     rules_dates,
+    rules_fields,
     rules_hospitals,
     rules_names,
     rules_numbers,
     rules_places,
     rules_scripts,
     rules_titles,
+    rules_tokens,
+    rules_towns,
 )
 from unveil.gate.rule import Rule
 
@@ -35,4 +38,7 @@ RULES: tuple[Rule, ...] = (
     *rules_ages.RULES,
     *rules_contact.RULES,
     *rules_numbers.RULES,
+    *rules_fields.RULES,
+    *rules_tokens.RULES,
+    *rules_towns.RULES,
 )

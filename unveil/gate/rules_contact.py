@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
+from unveil.gate.rule import APART, Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
 #: Said of nothing but a telephone; then of other things too, so that seven digits have to follow.
 _PHONE = """tel tel. telephone phone phones fax telefax pager beeper beep bleep telefon telefono telefone telefoon fon
@@ -20,10 +20,11 @@ _MAYBE = (
 )
 _DIGITS = r"\+?\(?\d[\d\s()./-]{%d,24}\d"
 
-_BARE = r"""(?<![\w.,/+-])(?<!\d\s) (?:
+_BARE = r"""(?<![^\W\u3040-\u9fff\uac00-\ud7a3]|[.,/+-])(?<!\d\s) (?:
     (?:\+|00)\d{1,3}[\s.()/-]{0,3}\d[\d\s()./-]{5,18}\d                     # +44 20 7946 0958
   | (?:1[\s.-])?\(?[2-9]\d{2}\)?[\s.-]{1,2}\d{3}[\s.-]\d{4} | \(\d{2,5}\)\s?\d{3,5}[\s-]?\d{3,5}  # (555) 010-9999
-  | \(?0\d{1,4}\)?[\s/.-]{1,2}\d{2,8}(?:[\s/.-]\d{2,6}){0,4} | 0[1-9](?:[\s.-]?\d{2}){4}  # 0151/123456, 06 12 34 56 78
+  | \(?0\d{1,4}\)?[\s/.-]{1,3}\d{2,8}(?:[\s/.-]\d{2,6}){0,4} | 0[1-9](?:[\s.-]?\d{2}){4}  # 0151/123456, 06 12 34 56 78
+  | 1[3-9]\d{9}
   | [6-9]\d{4}[\s-]\d{5} | 1[3-9]\d[\s-]\d{4}[\s-]\d{4} | [2-9]\d{2}-\d{4}                         # India, China, local
   | [679]\d{2}[\s]\d{2}[\s]\d{2}[\s]\d{2} | 9\d[\s-]\d{3}[\s-]\d{2}[\s-]\d{2}  # France, Spain
   | [6-9]\d{2}\s\d{3}\s\d{3}(?!\s?[x×\d])  # Spain
@@ -46,6 +47,11 @@ def _reachable(found: re.Match[str]) -> Span | None:
     return None if len(set(groups)) < 2 or (sizes & set(groups) and value[0] != "+") else found.span()
 
 
+def _mail(found: re.Match[str]) -> Span | None:
+    """No measure at a threshold: "mAP@0.5"."""
+    return None if re.fullmatch(r"\w+@[\d.:]+", found[0]) else found.span()
+
+
 def _not_a_value(found: re.Match[str]) -> Span | None:
     return None if _SIZE.match(after(found, 8)) else found.span()
 
@@ -54,7 +60,12 @@ _FIGURES = (
     "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|funf|sechs|sieben|acht|"
     "neun|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|deux|trois|quatre|cinq|sept|huit|neuf)"
 )
-_SPOKEN = rf"(?<!\w){_FIGURES}(?:[\s,-]{{1,2}}(?:(?:double|triple)\s)?{_FIGURES}){{5,20}}(?!\w)"
+_SPOKEN = (
+    rf"(?<!\w){_FIGURES}(?:[\s,-]{{1,2}}(?:(?:double|triple)\s)?{_FIGURES}){{5,20}}(?!\w)|"
+    rf"(?<!\w)(?:extension|ext|pager|bleep|dial|call|phone|number|telephone|durchwahl|"
+    rf"mobile)[\s:]{{1,2}}(?:is\s|on\s)?"
+    rf"{_FIGURES}(?:[\s,-]{{1,2}}(?:(?:double|triple)\s)?{_FIGURES}){{2,20}}(?!\w)"
+)
 
 _TOP = (
     "com org net edu gov mil int info io ai co uk de fr es it pt br nl be ch at in cn jp kr ru eu us ca au nz "
@@ -84,7 +95,10 @@ discord mastodon line_id 微信 qq insta fb threads messenger viber kakao kakaot
 user_id login log-in screen_name handle benutzername usuario utilisateur"""
 _NETWORK = (
     rf"(?<!\w){alternatives(_NETWORKS)}(?:\s(?:id|handle|name|user|account|profile|号))?\s?(?:[:=@/]|is\s|as\s|"
-    rf"：)\s?(?P<it>@?\w[\w.-]{{2,40}})|(?<![\w/])/?u/(?P<user>\w{{3,30}})"
+    rf"：)\s?(?P<it>@?\w[\w.-]{{2,40}})|(?<![\w/])/?u/(?P<user>\w{{3,30}})|"
+    rf"(?<!\w){alternatives(_NETWORKS)}\s(?:(?:me|us|him|her|on|under|at|via|id|unter|"
+    rf"bei)\s){{0,3}}(?:live:\S{{2,40}}|@?[a-z]\w{{1,30}}[._]\w{{1,20}}"
+    rf"|@?[a-z]{{2,20}}\d{{1,8}})"
 )
 _URL = (
     rf"(?<!\w)(?:(?:https?|hxxps?|ftps?|sftp|file|dicom|dicomweb|s3|gs|smb|wss?|ldap|mailto|"
@@ -147,7 +161,7 @@ def _named_file(found: re.Match[str]) -> Span | None:
 
 
 _NAMED = (
-    rf"(?<![^\W_]){alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|"
+    rf"{APART}{alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|"
     rf"[a-z])\b[^\w\n+(]{{0,3}}){{0,2}}(?P<it>\+?[\d(][\d\s()./-]{{1,24}}\d)"
 )
 _WORDED = (
@@ -182,8 +196,16 @@ RULES: tuple[Rule, ...] = (
         place=_of_house,
     ),
     Rule("phone or fax", "bare number", compiled(_BARE), numbers=True, reach=2, place=_reachable),
-    Rule("phone or fax", "number in words", compiled(_SPOKEN), cues_of(_FIGURES[3:-1].replace("|", " "))),
-    Rule("e-mail", "address", compiled(_MAIL), signs=("@",), reach=None),
+    Rule(
+        "phone or fax",
+        "number in words",
+        compiled(_SPOKEN),
+        cues_of(
+            _FIGURES[3:-1].replace("|", " "),
+            "extension ext pager bleep dial call phone number telephone durchwahl mobile",
+        ),
+    ),
+    Rule("e-mail", "address", compiled(_MAIL), signs=("@",), reach=None, place=_mail),
     Rule(
         "e-mail",
         "address in words",

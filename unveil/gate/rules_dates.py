@@ -18,9 +18,18 @@ mayo junio julio agosto septiembre setiembre octubre noviembre diciembre dic gen
 luglio lug settembre sett ottobre ott janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro
 januari februari maart mrt mei augustus января февраля марта апреля мая июня июля августа сентября октября ноября
 декабря январь февраль март апрель июнь июль август сентябрь октябрь ноябрь декабрь يناير فبراير مارس ابريل مايو يونيو
-يوليو اغسطس سبتمبر اكتوبر نوفمبر ديسمبر जनवरी फरवरी मार्च अप्रैल जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"""
+يوليو اغسطس سبتمبر اكتوبر نوفمبر ديسمبر जनवरी फरवरी मार्च अप्रैल जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर
+янв февр фев апр авг сент сен окт нояб дек січня лютого березня квітня травня червня липня серпня вересня жовтня
+листопада грудня subat nisan mayis haziran temmuz agustos eylul ekim kasim aralik stycznia styczen lutego marca marzec
+kwietnia kwiecien czerwca czerwiec lipca lipiec sierpnia sierpien wrzesnia wrzesien pazdziernika pazdziernik listopada
+listopad grudnia grudzien ledna unora brezna dubna kvetna cervna cervence srpna rijna listopadu prosince marts augusti
+tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesakuuta heinakuuta elokuuta syyskuuta lokakuuta marraskuuta
+joulukuuta marcius aprilis majus junius julius augusztus szeptember ianuarie februarie martie aprilie iunie iulie
+septembrie octombrie noiembrie decembrie maret desember sijecnja veljace ozujka travnja svibnja lipnja srpnja kolovoza
+rujna studenoga prosinca ιανουαριου φεβρουαριου μαρτιου απριλιου μαιου ιουνιου ιουλιου αυγουστου σεπτεμβριου
+οκτωβριου νοεμβριου δεκεμβριου"""
 #: Those that are other words too, and need a year, an ordinal or a capital to be months.
-_OTHER = "may march mar mars oct out set ago mag gen mai"
+_OTHER = "may march mar mars oct out set ago mag gen mai maj maja mart ocak zari luty kas ara sub tem"
 
 _MONTH = alternatives(_MONTHS)
 _ANY = alternatives(f"{_MONTHS} {_OTHER}")
@@ -141,7 +150,8 @@ _WORDS = compiled(
     rf"(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?"
 )
 _ALONE = compiled(
-    rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|from|this)
+    rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|
+    from|this)
     [\s-](?P<it>{_ANY})(?!\w)"""
 )
 
@@ -188,7 +198,10 @@ geburtstag date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascime
 出生年月 생년월일 дата_рождения تاريخ_الميلاد जन्म_तिथि जन्मतिथि f._nac. fec._nac. f.nac. ddn"""
 _BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em
 nascida_em geboren_op родился родилась 出生于 生于"""
-_BIRTH_RULE = compiled(rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}")
+_BIRTH_RULE = compiled(
+    rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])(?!\W{{0,4}}(?:not\s|unknown|removed|redacted|none|n/a|"
+    rf"missing|withheld))[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}"
+)
 _BORN_RULE = compiled(
     rf"(?<!\w){alternatives(_BORN)}\s*:?\s?(?=[\w(])(?!(?:bei|at|with|"
     rf"mit)\s)[^\n;.]{{1,40}}(?:\.(?=\s?\d)[^\n;.]{{0,12}}){{0,3}}"
@@ -210,7 +223,32 @@ def _no_echo(found: re.Match[str]) -> Span | None:
     return None if re.search(r"\b(?:tr|te)[\s:=]*$", before(found, 8)) else found.span()
 
 
-_ROMAN = compiled(rf"{_FREE}{_DAY}\s?[./-]\s?(?-i:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?{_YEAR}(?!\w)")
+_ROMAN = compiled(rf"{_FREE}{_DAY}\s?[./-]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?(?:{_YEAR}|\d\d)(?!\w)")
+_WEEK = compiled(
+    rf"(?<!\w)(?:KW|CW|wk|week|woche|kalenderwoche|semaine|semana|settimana|sem|vecka|uge|"
+    rf"uke)\.?\s?\d{{1,2}}(?:\.|,)?\s?(?:/|of|von|de|in|en|\s|-)\s?"
+    rf"(?:{_YEAR}|(?<=/)\d\d)(?!\w)|(?<!\w){_YEAR}-?W\d\d(?:-\d)?(?!\w)"
+)
+_THE_DAY = compiled(
+    r"(?<!\w)(?:on|since|until|by|from|before|after|till|of|for|am|seit|bis|vom)\s(?:the|den|dem|"
+    r"der)?\s?(?P<it>(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th))"
+    r"(?=[,.;)]|$|\s(?:with|and|at|for|due|then|she|he|they|we|because|when|was|were|in\sthe\s(?:morning|"
+    r"evening|afternoon)|inst|ult|"
+    r"to\s(?:the\s)?\d|of\s(?:the|this|last|next)\smonth|of\smonth)\b)(?<=\d\w\w)"
+)
+_DOTTED = compiled(
+    r"(?<![^\W_])(?<!\d[.,])(?P<it>(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.)(?=[,;)]|\s?-|"
+    r"\s(?-i:[a-z(])(?!m\b))(?!\s(?:mm|cm|ml|x|bis\s\d))"
+)
+_SHORT_DAYS = (
+    "mo di mi do fr sa so mon tue tues wed thu thur thurs fri sat sun lun mer jeu ven sam dim mie jue "
+    "vie sab dom gio qua qui sex seg ter wo vr zo za ma"
+)
+_SHORT_DAY = compiled(
+    rf"(?<!\w){alternatives(_SHORT_DAYS)}\.?,?\s(?:the\s|den\s|le\s)?(?P<it>(?:0?[1-9]|[12]\d|"
+    rf"3[01])[./-](?:0?[1-9]|1[0-2])(?:\.|\b)(?:[./-]?\d{{2,4}})?|"
+    rf"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])|\d{{1,2}}(?:st|nd|rd|th))(?!\w|\s?(?:mm|cm|%|x))"
+)
 
 RULES: tuple[Rule, ...] = (
     *(
@@ -228,6 +266,18 @@ RULES: tuple[Rule, ...] = (
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
     Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),
     Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS), reach=9),
+    Rule(
+        "date",
+        "week of a year",
+        _WEEK,
+        cues_of("kw cw wk week woche kalenderwoche semaine semana settimana sem vecka uge uke"),
+        numbers=True,
+    ),
+    Rule(
+        "date", "day of the month", _THE_DAY, cues_of("on since until by from before after till of for am seit bis vom")
+    ),
+    Rule("date", "day and month with stops", _DOTTED, numbers=True),
+    Rule("date", "short week day and day", _SHORT_DAY, cues_of(_SHORT_DAYS)),
     Rule("date", "week day", _LAST_DAY, cues_of(_DAYS), reach=9),
     Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
     Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH), signs_of(_BIRTH)),

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
+from unveil.gate.rule import APART, Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
+from unveil.gate.words import listed
 
 #: "no.", "number", "ID", "#" and the like, as many languages have it.
 _NO = (
-    r"(?:no|nos|nr|n[o°º]|num|number|nummer|numero|numer|id|ids|identifier|identification|\#|code|ref|reference|"
+    r"(?:no|nos|nr|n\.?(?=\s?\d)|n[o°º]|num|number|nummer|numero|numer|id|ids|identifier|identification|"
+    r"\#|code|ref|reference|"
     r"号|號|番号|번호|номер|№|رقم|संख्या)"
 )
 _LINK = r"(?:\s?(?:is|was|are|lautet|est|es|e)\s)?[\s:=\#.()/|\x22\x27-]{0,4}"
-_VALUE = r"(?:[A-Za-z]{0,6}[./-]?|(?-i:[A-Z]{1,6})\s)\d[\w./-]{0,40}(?:[\s-]\d[\w./-]{0,20}){0,6}"
+_VALUE = r"(?:[A-Za-z]{0,10}[./-]?|(?-i:[A-Z]{1,6})\s)\d[\w./-]{0,40}(?:[\s-]\d[\w./-]{0,20}){0,6}"
 
 #: Words that are said of nothing but a person's number: any value with a digit follows.
 _STRONG: dict[str, str] = {
@@ -45,7 +47,9 @@ national_insurance_number ni_number sin tax_id tin tfn steuer-id steuernummer st
 personalausweis personalausweisnummer ausweisnummer nir numero_de_securite_sociale securite_sociale n_secu insee dni
 nie nif curp rfc numero_de_identidad cedula rut cuil codice_fiscale c.f. cpf rg cns cartao_sus sus bsn
 burgerservicenummer personnummer cpr cpr-nr pesel snils снилс инн паспорт tc_kimlik emirates_id iqama 身份证
-身份证号 身份证号码 マイナンバー 주민등록번호 주민번호 الهوية الهوية_الوطنية आधार rodne_cislo ahv ahv-nummer ahv-nr
+身份证号 身份证号码 マイナンバー 주민등록번호 주민번호 الهوية الهوية_الوطنية आधार rodne_cislo
+nhi svnr sv-nr sv-nummer cnic nass nss imss curp
+utente ramq taj c.c. cip_sns ic_no nik ktp kimlik ahv ahv-nummer ahv-nr
 id-card id_card identity_card identity_no voter_id abha""",
     "health plan number": """insurance_id insurance_no insurance_number insurance_policy insurer_id policy_no
 policy_number policy_id policy member_id member_no member_number membership_no membership_number subscriber_id
@@ -73,7 +77,8 @@ passaporto passaporte visa_no birth_certificate state_id mci_no ahpra 执业证�
 licence_plate number_plate registration_plate plate_no plate_number car_registration vehicle_reg car_reg kennzeichen
 kfz kfz-kennzeichen immatriculation plaque_d'immatriculation matricula_del_coche placa placas targa matricula 车牌
 车牌号 車両番号 차량번호 госномер""",
-    "device": """serial_no serial_number serial_id serial_# serial# s/n s.n. sn ser_no device_id device_no
+    "device": """ser.-nr ser-nr ser.nr ser.no ser.-no serial_no serial_number serial_id serial_# serial# s/n s.n. sn
+ser_no device_id device_no
 device_identifier device_serial device_number udi udi-di imei lot_no lot_number asset_tag asset_no station_name
 station_id aetitle ae_title equipment_no machine_no seriennummer serien-nr seriennr geratenummer numero_de_serie
 n_serie no_de_serie numero_di_serie matricola_n numero_serie detector_serial scanner_serial pacemaker_serial
@@ -87,7 +92,8 @@ voiceprint voice_print face_id faceid palm_print""",
 _WEAK = """hosp patient pat pt case chart visit study encounter episode admission order exam specimen sample record file
 folder subject participant hospital unit ward_number registration certificate serial lot device barcode card member
 group plan insurance claim ref reference request report procedure protocol_number booking ticket token identifier id
-fall auftrag dossier paciente caso prontuario visita fiche plate vehicle car van taxi biopsy histology cytology block
+fall auftrag dossier карта амб ист case_file konserve konservennummer aktenzeichen paciente caso prontuario visita
+fiche plate vehicle car van taxi biopsy histology cytology block
 slide donor bag blood prisoner inmate badge staff employee soldier service student pass locker appointment referral
 docket kennung nummer job ihre_nummer"""
 
@@ -98,7 +104,9 @@ def _numbered(found: re.Match[str]) -> Span | None:
     if found["no"]:
         return found.span("it")
     digits = sum(c.isdigit() for c in value)
-    if (digits < 4 and not (digits >= 3 and value[0].isalpha())) or re.fullmatch(r"(?:19|20)\d\d(?:[\s-].*)?", value):
+    if (digits < 4 and not (digits >= 3 and value[0].isalpha())) or re.fullmatch(
+        r"(?:19|20)\d\d(?:\s.*|[-/](?:19|20)?\d\d?)?", value
+    ):
         return None
     return (
         None
@@ -191,7 +199,7 @@ _NATIONAL_CASED = r"""(?<![\w-]) (?:
   | [A-Z]\d{9} | [A-Z]{2}\d{7} | [A-Z]{3}\d{7}                                    # German insurance, passports, voters
   ) (?![\w]) (?!-\d)"""
 
-_BARE = r"""(?<![\w.,/^+-])(?<!\d\s) (?:
+_BARE = r"""(?<![^\W\u3040-\u9fff\uac00-\ud7a3]|[.,/^+-])(?<!\d\s) (?:
     \d{6,20}(?:-\d{1,4}|/\d{2,4}|[A-Z]{1,2})?                                      # 00481516, 123456/19
   | (?-i:[A-Z]{1,6})-?\d{5,20}(?:-\d{1,6}){0,3}(?-i:[A-Z]{0,2})                     # H1234567, MR-123456
   | (?-i:[A-Z]{1,6})[-_/]?(?:\d{2}|(?:19|20)\d\d)[-_/]\d{3,12}(?:-\d{1,6})?         # S19-12345, CT-2019-00421
@@ -209,7 +217,7 @@ _UID = (
     r" (?<![\w.])1\.[23]\.8\d\d[\d.]{1,60}"
 )
 _STATIONS = (
-    "ae_title aetitle ae aet station_name station workstation hostname host_name host node computer pc "
+    "queue ae_title aetitle ae aet station_name station workstation hostname host_name host node computer pc "
     "scanner_name device_name"
 )
 _STATION = (
@@ -236,7 +244,7 @@ _LAST_FOUR = (
 
 def _cued(kind: str, words: str) -> Rule:
     pattern = (
-        rf"(?<![^\W_]){alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?"
+        rf"{APART}{alternatives(words)}(?![^\W\d_])\.?\s?{_NO}?{_LINK}(?P<it>(?:\([A-Za-z]{{2,8}}\)\s?)?"
         rf"{_VALUE})"
     )
     return Rule(
@@ -265,7 +273,8 @@ _NUMBER_SIGN = (
     r"\s)\s?:?\s?(?P<it>(?=[\w./-]*\d)(?=(?:\w[./-]?){4})[\w][\w./-]{3,30})"
 )
 _ROOM = (
-    r"(?<!\w)(?:room|rm|bed|ward|bay|cubicle|zimmer|bett|chambre|lit|habitacion|cama|stanza|letto|quarto|"
+    r"(?<!\w)(?:room|rm|bed|ward|bay|cubicle|locker|pod|chair|theatre|suite|zimmer|bett|chambre|lit|"
+    r"habitacion|cama|stanza|letto|quarto|"
     r"leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|"
     r"\s?(?:mm|cm|ml|%|x))"
 )
@@ -285,9 +294,44 @@ _TOKEN = (
     r"[^\s\x22\x27]*[A-Za-z])[^\s\x22\x27]{5,200})|(?<!\w)(?-i:sk|pk|ghp|hf|xoxb|AKIA|AIza)[-_]?\w{16,80}"
 )
 
-_WEAK_FORM = rf"(?<![^\W_]){alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|\#)?{_LINK}(?P<it>{_VALUE})"
+#: Any short form in capitals and a long number: "AN 88120-62", "XKV: 5512097".
+_ABBREVIATED = (
+    r"(?<![\w.-])(?-i:[A-Z]{2,6})(?:\s?[:#.=]{1,2}\s?|\s(?:(?:no|nr|id|"
+    r"number)\.?:?\s)?)(?P<it>(?-i:[A-Z]{0,4})-?\d{3,12}(?:[-/]\d{1,8}){0,3}"
+    r"(?-i:[A-Z]{0,2}))(?![\w]|[.,]\d|[-/]\w|\s?(?:x|to|of|-)\s?\d)"
+)
+_UNITLESS = listed("""TR TE TI FA BW FOV WW WL HU SUV DLP CTDI KV KVP MA MAS MGY WBC RBC PLT HGB HB HCT BNP CRP ESR CK LDH ALT AST
+ALP GGT PSA CEA AFP HCG TSH CD HCPCS CPT ICD SNOMED LOINC CT MR MRI PET US XR CR DX MG NM RF OT RID PMID DOI
+DRG OPS ATC NCT CUI EC ISO IEC DIN EN RFC IEEE GPU CPU RAM HTTP PORT TCP SSH RGB SD SEM CI OR HR RR AUC AP PA
+LL RL LAT SE IM IMG FIG TAB REF NB IU MBQ GBQ MCI BQ GY SV MSV MEQ EUR USD GBP INR CHF JPY MIMIC TCIA LIDC
+RSNA NIH NLST TOTAL MAX MIN AVG STEP SEED EPOCH BATCH SOURCE OUTPUT INPUT SIZE COUNT DOSE RATE VALUE SCORE
+INDEX LEVEL GENE CHR POS EGFR HLA COVID SARS OMIM HGNC ETL NEX NSA PH PO ML MM CM KG LBS MB GB TB KB DPI PPI
+HZ MHZ FPS ADC""")
 
-_ROOMS = "room rm bed ward bay cubicle zimmer bett chambre lit habitacion cama stanza letto quarto leito"
+
+def _abbreviated(found: re.Match[str]) -> Span | None:
+    """Behind a short form that is no value's: five digits, or letters and three with a sign between."""
+    value = found["it"]
+    digits = sum(c.isdigit() for c in value)
+    short = found[0].split(value)[0].strip(" :#.=").split()[0].rstrip(":#.=")
+    few = digits < 5 and not (value[0].isalpha() and digits > 3)
+    if (
+        few
+        or short in _UNITLESS
+        or re.fullmatch(r"\d+0{3}", value)
+        or _CODES.match(value)
+        or _COUNTED.match(after(found, 16))
+    ):
+        return None
+    return None if re.fullmatch(r"(?:19|20)\d\d[-/](?:19|20)?\d\d|\d{1,4}[-/]\d{1,4}", value) else found.span("it")
+
+
+_WEAK_FORM = rf"{APART}{alternatives(_WEAK)}s?[\s.,-]{{0,2}}(?P<no>{_NO}(?![^\W\d_])\.?|\#)?{_LINK}(?P<it>{_VALUE})"
+
+_ROOMS = (
+    "room rm bed ward bay cubicle locker pod chair theatre suite zimmer bett chambre lit habitacion cama "
+    "stanza letto quarto leito"
+)
 _SECRETS = """api access token tokens password passwords passwd pwd passcode secret licence license product serial
 activation bearer credential credentials kennwort passwort contrasena senha mot sk pk ghp hf xoxb akia aiza"""
 _BODY = """fingerprint fingerprints retina retinal iris palm face voice voiceprint biometric biometrics facial
@@ -305,8 +349,18 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("record number", "room or bed", compiled(_ROOM), cues_of(_ROOMS)),
     Rule("vehicle", "plate of a car", compiled(_PLATE), cues_of(_CARS), place=_plate),
+    Rule(
+        "record number",
+        "number behind a short form",
+        compiled(_ABBREVIATED),
+        numbers=True,
+        reach=12,
+        place=_abbreviated,
+    ),
     Rule("other number", "key or password", compiled(_TOKEN), cues_of(_SECRETS)),
-    Rule("record number", "number after a word", compiled(_WEAK_FORM), cues_of(_WEAK), place=_numbered),
+    Rule(
+        "record number", "number after a word", compiled(_WEAK_FORM), cues_of(_WEAK), signs_of(_WEAK), place=_numbered
+    ),
     Rule("national number", "national form", compiled(_NATIONAL), numbers=True, place=_sizes),
     Rule(
         "national number", "national form with letters", compiled(_NATIONAL_CASED, cased=True), numbers=True, reach=None

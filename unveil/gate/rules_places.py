@@ -120,7 +120,9 @@ _POSTCODES: dict[str, str] = {
         rf"(?<![\w-]){alternatives(_UK.lower())}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{{2}}(?![\w-])(?<!mm)(?<!st)(?<"
         rf"!nd)(?<!th)(?<!hu)(?<!hz)"
     ),
-    "postcode, Canada": (r"(?<![\w-])[ABCEGHJ-NPR-TVXY]\d[ABCEGHJ-NPR-TV-Z][\s-]?\d[ABCEGHJ-NPR-TV-Z]\d(?![\w-])"),
+    "postcode, Canada": (
+        r"(?<![\w-])(?!E\dV\dM\d)[ABCEGHJ-NPR-TVXY]\d[ABCEGHJ-NPR-TV-Z][\s-]?\d[ABCEGHJ-NPR-TV-Z]\d(?![\w-])"
+    ),
     "postcode before a town": (
         r"(?<![\w.])(?:[A-Z]{1,2}-)?\d{4,5}\s[A-Z][a-z]{2,}(?:[\s-](?:am|an|sur|sous|en|der|[A-Z]\w+)){0,3}|"
         r"(?<!\w)(?:D|F|A|CH|B|NL|I|E|PL)-\d{4,5}(?!\w)"
@@ -238,7 +240,7 @@ _TOWNS: dict[str, str] = {
 }
 
 
-_LARGE = re.compile(
+LARGE = re.compile(
     rf"(?:the\s)?(?:{alternatives(_STATE_NAMES)}|Africa|Asia|Europe|America|Nepal|Sri\sLanka|Morocco|Algeria|"
     rf"Tunisia|Sudan|Somalia|Afghanistan|Cuba|Bolivia|Ecuador|Venezuela|Myanmar|Cambodia|Congo|Angola|Zimbabwe|"
     rf"Zambia|Tanzania|Haiti|Guatemala|Honduras|Saudi\sArabia|Qatar|Kuwait|Bulgaria|Serbia|Croatia|Czechia|"
@@ -251,7 +253,7 @@ def _town(found: re.Match[str]) -> Span | None:
     """A town: no ordinary word, no eponym ("in Trendelenburg"), no state and no country."""
     group = "it" if found["it"] else "other"  # of another language
     words = re.findall(r"[\w'-]{2,}", found[group])
-    if not words or all(harmless(w) for w in words) or ordinary(words[0]) or _LARGE.fullmatch(found[group]):
+    if not words or all(harmless(w) for w in words) or ordinary(words[0]) or LARGE.fullmatch(found[group]):
         return None
     return found.span(group)
 

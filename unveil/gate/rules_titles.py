@@ -72,7 +72,8 @@ Professoressa Doutor Doutora Senhor Senhora Dhr Mevr Mw Meneer Mevrouw Shri Smt 
 Encik Bapak Ibu Pani Oberarzt Oberarztin Chefarzt Chefarztin Assistenzarzt Primararzt"""
 _SMALL_TITLES = " ".join(title.lower() for title in _TITLES.split() if title not in ("Hon", "Lt", "Pr"))
 _TITLED = (
-    rf"(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|{alternatives(_SMALL_TITLES)}|Sig\.(?:ra|na)|Dr\.a|Prof\.a|Dott\.ssa|"
+    rf"(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|{alternatives(_SMALL_TITLES)}|Sig\.(?:ra|na)|Dr\.a|"
+    rf"Prof\.a|Dott\.ssa|"
     rf"Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|Dr|Prof|dent|Priv|Doz|habil|phil|"
     rf"h\.c)\.?){{0,3}}\s{{0,2}}(?P<who>(?:(?<=\.)|(?<=\s)){FULL})"
 )

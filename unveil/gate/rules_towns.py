@@ -1,0 +1,323 @@
+"""Places that no list has: behind a preposition, beside a word for a kind of place or house, and streets of more
+countries.
+
+"Brought in from Kangerlussuaq": a capitalised word that is none of medicine's, of a maker's or of a country stands
+behind a preposition of place for a place.
+"""
+
+from __future__ import annotations
+
+import re
+
+from unveil.gate.names import eponym
+from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of
+from unveil.gate.rules_places import LARGE
+from unveil.gate.words import harmless, listed, ordinary
+
+_PREPOSITIONS = """from at near off outside around in to desde em en bei aus presso te uit nahe zwischen vers pres"""
+_CAPITAL = r"[A-Z][a-z][\w'-]*+"
+_BEHIND = (
+    rf"(?<![\w-])(?P<word>{alternatives(_PREPOSITIONS)})\s(?:(?:the|island\sof|village\sof|town\sof|"
+    rf"area\sof|region\sof|la|el|l'|"
+    rf"isla\sde|pueblo\sde|near|of)\s){{0,2}}(?P<it>(?-i:{_CAPITAL}(?:\s(?:am|an\sder|de|del|do|da|la|le|"
+    rf"les|sur|upon|on|of|the|y)\s"
+    rf"{_CAPITAL}|\s{_CAPITAL}){{0,3}}))"
+)
+#: Makers, programs, data sets, diseases' and methods' names, peoples and languages, that stand behind "from" and "in".
+_KNOWN = listed("""siemens philips toshiba canon hitachi fujifilm hologic medtronic abbott biotronik boston stryker
+zimmer
+smith nephew synthes depuy bayer bracco guerbet agfa kodak carestream samsung mindray esaote varian elekta accuray
+shimadzu
+konica minolta sectra epic cerner nvidia intel google microsoft openai anthropic meta amazon apple python pytorch
+tensorflow
+keras numpy scipy pandas java linux ubuntu windows docker github huggingface kaggle zenodo figshare physionet medline
+pubmed
+embase cochrane scopus radiopaedia radiology radiographics eurorad wikipedia google monai slicer matlab excel word
+markdown
+json english german french spanish italian portuguese dutch russian chinese japanese korean arabic hindi latin greek
+turkish
+polish swedish african european american asian british irish scottish indian caucasian hispanic western eastern northern
+southern africa asia europe america australia antarctica oceania mediterranean caribbean atlantic pacific sahara alps
+january february march april may june july august september october november december monday tuesday wednesday thursday
+friday saturday sunday christmas easter hounsfield housefield couinaud trendelenburg fleischner lugano deauville
+gadovist
+dotarem omnipaque ultravist visipaque iopamiro gadolinium gastrografin buscopan primovist lipiodol technetium
+fluorine gallium
+doppler valsalva seldinger fowler sims lloyd-davies towne waters caldwell stenvers roux bonferroni holm fisher kaplan
+wilson
+cohen pearson spearman bland otsu canny sobel hough fourier gaussian laplacian poisson bernoulli bayes markov monte
+carlo adam
+figure table section appendix chapter series option part step phase level stage grade type group class category box
+question
+answer task note example image panel supplement equation line page volume theorem roman arabic title abstract methods
+results
+discussion kirschner foley penrose hickman broviac tenckhoff redon jackson pratt tesio quinton kocher mayo whipple
+billroth
+hartmann nissen lichtenstein bassini shouldice morison douglas retzius glisson treitz oddi vater langerhans bowman henle
+luschka magendie monro sylvius rolando broca wernicke heschl meckel virchow rokitansky aschoff mueller muller wolff
+gartner
+bartholin skene cowper littre naboth krukenberg lisfranc chopart boehler bohler gissane kager hoffa baker tarlov
+schmorl andersson
+romanus modic pfirrmann kellgren lawrence outerbridge ahlback tonnis crowe hawkins garden pauwels schatzker weber
+lauge hansen
+gustilo anderson alonzo neer rockwood goutallier patte bigliani gartland salter harris ogden arm leg""")
+_AFTER_TOWN = re.compile(
+    r"(?:'s)?(?:-|\s(?:grade|stage|type|score|classification|criteria|disease|syndrome|sign|stain|view|"
+    r"position|class|method|technique|"
+    r"space|pouch|line|angle|joint|canal|point|capsule|segments?|scale|system|guidelines?|consensus|"
+    r"units?|test|loss|optimi[sz]er|"
+    r"network|model|format|software|scanner|mode|phase|projection|protocol|sequence|window|manoeuvre|"
+    r"maneuver|et\sal|I{1,3}V?|IV|V|\d))(?!\w)"
+)
+
+
+def _town(found: re.Match[str]) -> Span | None:
+    """A place: none of the known words, no eponym, no state and no country, and not the first word of German's
+    nouns."""
+    words = re.findall(r"[^\s]+", found["it"])
+    first = words[0]
+    rest = [w for w in words if w[0].isupper()]
+    if len(first) < 4 or harmless(first) or first.lower().removesuffix("'s") in _KNOWN or LARGE.fullmatch(found["it"]):
+        return None
+    if all(harmless(w) or w.lower() in _KNOWN for w in rest) or LARGE.match(found["it"] + " "):
+        return None
+    if (
+        eponym(found, found.end())
+        or _AFTER_TOWN.match(found.string, found.end())
+        or eponym(found, found.start("it") + len(first))
+    ):
+        return None
+    if _GERMAN.search(found.string, max(0, found.start() - 60), min(len(found.string), found.end() + 60)):
+        return None
+    return found.span("it")
+
+
+#: Where German is written, where every noun has a capital, "in" and "bei" tell nothing.
+_GERMAN = re.compile(
+    r"(?<!\w)(?:der|die|das|den|dem|des|und|mit|ohne|bei|im|am|zum|zur|kein|keine|keiner|nicht|ist|nach|"
+    r"vom|von|auf|fur|eine?r?|links|rechts|"
+    r"beidseits|sowie|unter|uber|wird|wurde|het|een|naar|voor|geen|niet|met|bij|aus|Zustand|Verdacht|"
+    r"V\.\sa\.|Z\.\sn\.)(?!\w)"
+)
+
+# ------------------------------------------------------------------------------------------------------------ houses
+
+_KINDS = """altersheim pflegeheim seniorenheim altenheim altenpflegeheim seniorenresidenz seniorenzentrum
+seniorenstift realschule
+hauptschule grundschule gesamtschule gymnasium kindergarten kita internat kaserne justizvollzugsanstalt jva wohnheim
+wohngruppe werkstatt turnhalle fachklinik rehaklinik reha-klinik tagesklinik poliklinik ambulanz institut rsa ehpad
+residencia residenza residence maison_de_retraite foyer lycee ecole college colegio escuela instituto scuola liceo
+escola casa_di_riposo casa_di_cura casa_de_repouso hogar asilo hospicio sanatorio consultorio ambulatorio
+centro_de_salud
+centro_de_saude posto_de_saude usf unidade_de_saude cooperativa fabrica usine fabbrica fabriek firma afdeling
+woonzorgcentrum
+verpleeghuis verzorgingshuis zorgcentrum huisartsenpraktijk basisschool camp barracks quartier barrio bairro ortsteil
+stadtteil
+stadtbezirk wijk buurt urbanizacion fraccionamiento colonia vereda corregimiento hameau lieu-dit lieudit frazione
+contrada
+localita distrito comarca cantone canton kanton bezirk hmp hospice convent monastery abbey parish ward lodge villa
+estate
+care_home nursing_home rest_home retirement_home sheltered_housing gp_surgery health_centre medical_practice
+dental_practice
+farm ranch station mine pit quarry colliery port harbour airport terminal stadium arena mosque synagogue church
+temple shrine
+kirche mosquee eglise iglesia chiesa igreja plant mill factory brewery tannery shipyard foundry refinery
+clinique hopital klinik clinica hospital ospedale krankenhaus praxis cabinet practice ziekenhuis szpital nemocnice
+sykehus sjukhus
+sygehus kaupunki hastanesi rumah_sakit puskesmas benh_vien breast_clinic"""
+_KIND = (
+    rf"(?<![\w-]){alternatives(_KINDS)}\s(?:[\x22\x27]|(?:am|an\sder|im|in|zum|zur|st\.?|sankt|di|de|du|"
+    rf"des|del|della|da|do|dos|das|la|le|les|"
+    rf"los|las|el|of|at|van|ter|villa|our|saint|san|santa|"
+    rf"the)\s){{0,4}}(?P<it>(?-i:[A-Z][\w'-]{{2,}})(?:\s(?-i:[A-Z][\w'-]+)){{0,3}})"
+)
+_NO_NAMES = listed("""general university universitario universitaria universitaire municipal regional central
+nacional national
+national civil militar infantil policy day course admission discharge report notes records stay number level icu unit
+floor
+department emergency surgery radiology imaging radiologie medicine internal acquired round rounds doctor team staff
+nurse
+inpatient outpatient plate plant port station one two three four guidelines guideline setting standards side""")
+
+
+def _kind(found: re.Match[str]) -> Span | None:
+    """A house's or a quarter's own name behind what it is."""
+    words = [word for word in re.findall(r"[\w'-]+", found["it"]) if word[0].isupper()]
+    own = [w for w in words if not ordinary(w) and w.lower() not in _NO_NAMES and len(w) > 2]
+    first = words[0]
+    loud = first.isupper() and len(first) < 5
+    return (
+        found.span("it")
+        if own and own[0] == first and not loud and not eponym(found, found.start("it") + len(first))
+        else None
+    )
+
+
+_FIRMS = (
+    r"Ltd|Limited|Inc|LLC|LLP|PLC|Corp|Corporation|GmbH|AG|KG|OHG|e\.V|S\.?A|S\.?L|S\.?r\.?l|S\.?p\.?A|"
+    r"B\.?V|N\.?V|Oy|AB|ApS|A/S|Pty|Sp\.\sz\so\.o|Ltda|SARL|SAS|Kft|d\.o\.o|s\.r\.o"
+)
+_FIRM = rf"(?<![\w-])(?P<it>[A-Z][\w'&-]+(?:\s(?:&|and|und|y|et|e|of|[A-Z][\w'&-]+)){{0,5}}),?\s(?:{_FIRMS})\b\.?"
+_BESIDE = (
+    r"(?<![\w-])(?P<it>[A-Z][a-z][\w'-]{2,}(?:\s[A-Z][a-z][\w'-]+){0,2})\s(?:dialysis\sunit|"
+    r"dialysis\scentre|region\b|area\b|valley|island|islands|"
+    r"peninsula|district|village|town\b|suburb|estate|harbour|airport|station\b|platform|junction|branch|"
+    r"campus|site\b|clinic|hospital|hospice|surgery\b|"
+    r"practice|infirmary|school|college|church|parish|prison|farm|factory|mill\b|plant\b|mine\b|quarry|"
+    r"brewery|nursing\shome|care\shome|rest\shome|"
+    r"health\scentre|health\scenter|medical\scentre|medical\scenter|ambulance|lifeboat|helicopter|"
+    r"reservation|barracks|road|street|avenue|lane|bridge|"
+    r"market|square|beach|park\b|marathon|half\smarathon|resident|residents|native|locals?|based)(?!\w)"
+)
+
+
+def _firm(found: re.Match[str]) -> Span | None:
+    words = [word for word in re.findall(r"[\w'-]+", found["it"]) if word[0].isupper()]
+    own = [
+        word for word in words if not ordinary(word) and word.lower() not in _KNOWN and word.lower() not in _NO_NAMES
+    ]
+    return found.span("it") if own else None
+
+
+def _beside(found: re.Match[str]) -> Span | None:
+    """A word in capitals before a kind of place; at a sentence's start too, if nobody knows it."""
+    words = re.findall(r"[\w'-]+", found["it"])
+    last = words[-1]
+    if (
+        harmless(last)
+        or last.lower() in _KNOWN
+        or last.lower() in _NO_NAMES
+        or harmless(words[0])
+        or LARGE.fullmatch(found["it"])
+    ):
+        return None
+    return (
+        None
+        if LARGE.match(found["it"] + " ") or last.endswith(("al", "ic", "ar", "ous", "ent", "ed", "ing", "oid"))
+        else found.span("it")
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- streets
+
+_ENDINGS = (
+    "gatan vagen gata gaten gade vej veien stigen stien plass torget torg katu tie kuja straede alle "
+    "sokagi sokak caddesi cad sok mahallesi mah bulvari utca ut utja ter namesti nabrezi ulice"
+)
+_ENDED = """gatan vagen gata gaten gade vej veien vegen stigen stien torget katu tie kuja straede plassen dijk singel
+hof
+steeg stieg steig pfad graben berg hohe"""
+_MORE_STREETS = (
+    r"(?<!\w)(?-i:[A-Z])[\w-]{2,24}(?:gatan|vagen|gata|gaten|gade|vej|veien|vegen|stigen|stien|torget|"
+    r"katu|tie|kuja|straede|plassen|dijk|singel|hof|steeg|"
+    r"stieg|steig|pfad|graben|berg|hohe)\s\d{1,4}\s?[a-z]?(?![\w.]\d|\w|\s?(?:mm|cm|ml|%|x))|"
+    r"(?<!\w)(?-i:[A-Z])[\w-]{2,24}\s(?:sokagi|sokak|sok\.|caddesi|cad\.|cd\.|mahallesi|mah\.|bulvari|"
+    r"utca|utja|namesti|nabrezi|ulice|prospekt)(?:[,\s]{1,2}(?:no:?\s?)?\d{1,4}[a-z]?)?|"
+    r"(?<!\w)(?:ul\.|ulica|ulice|al\.|os\.|pl\.|str\.|strada|calea|bd\.|bulevardul|jl\.?|jalan|lorong|"
+    r"persiaran|duong|pho|odos|leoforos|"
+    r"psj\.?|pasaje|cl\.|cll|kra|diagonal|transversal|trav\.|lgo\.)\s(?:(?:de|la|del|los|las|d[aeo]s?|"
+    r"nguyen|le)\s){0,2}(?-i:[A-Z])[\w.-]*+(?:\s(?-i:[A-Z])[\w.-]*+){0,3},?\s"
+    r"(?:nr\.?\s?|no\.?\s?|n\.?\s?|\#\s?)?\d{1,4}(?:[/-]\d{1,4})?|"
+    r"(?<!\w)(?:plot|block|flat|house|unit|apt|apartment|lot|villa|shop|"
+    r"site)\s(?:no\.?\s?)?\#?\d{1,4}[a-z]?,\s?(?:block|phase|sector|street|st\.|road|rd|lane|floor|near|"
+    r"(?-i:[A-Z][\w'-]+))"
+    r"(?:\s?[\w-]{1,20}){0,4}|"
+    r"(?<!\w)(?:sector|phase|block|street|gali|ward\sno|mohalla|house|kebele|woreda|barangay|brgy|purok|"
+    r"poblacion|sitio)\.?\s(?:no\.?\s)?[\w-]{1,5},\s(?-i:[A-Z])[\w'-]{3,}(?:[\s-](?-i:[A-Z])\w+){0,2}"
+)
+_MORE_CODES = (
+    r"(?<!\w)(?:eircode|wooncode|postnr\.?|postnummer|psc|irsz\.?|cod\spostal|posta\skodu|kode\spos|"
+    r"kod\spocztowy|pin|zip|plz|npa|cap|cp|cep)\s?[:.#]?\s?"
+    r"(?P<it>[A-Z]?\d{2,6}(?:[\s-]?[A-Z0-9]{2,4})?)(?!\w)|"
+    r"(?<![\w-])(?-i:[AC-FHKNPRTV-Y]\d[\dW]\s[0-9AC-FHKNPRTV-Y]{4})(?!\w)|"
+    r"(?<![\w.-])\d{2}-\d{3}\s(?-i:[A-Z])[a-z]{2,}|(?<![\w.-])\d{3}\s\d{2}\s(?-i:[A-Z])[a-z]"
+    r"{3,}(?!\s?\w*:)|(?<![\w.-])\d{4}\s(?-i:[A-HJ-NP-Z]{2})(?=[,;.]|$)|"
+    r"(?<!\w)(?-i:[2-9CFGHJMPQRVWX]{4,8}\+[2-9CFGHJMPQRVWX]{2,3})(?!\w)"
+)
+_CODE_WORDS = "eircode wooncode postnr postnummer psc irsz cod posta kode kod pin zip plz npa cap cp cep"
+
+
+def _code(found: re.Match[str]) -> Span | None:
+    """A code of the post; behind it a town and not a word of medicine."""
+    town = re.search(r"\s([A-Z][a-z]+)$", found[0])
+    return None if town and harmless(town[1]) else (found.span("it") if found["it"] else found.span())
+
+
+_STREETS_BEGIN = """ul ulica ulice al os pl str strada calea bd bulevardul jl jalan lorong persiaran duong pho odos
+leoforos psj pasaje cl
+cll kra diagonal transversal trav lgo plot block flat house unit apt apartment lot villa shop site sector phase
+street gali ward mohalla
+kebele woreda barangay brgy purok poblacion sitio"""
+_ADJECTIVES = re.compile(
+    r"[А-ЯЁ][а-яё-]{3,}(?:ск|цк)(?:ая|ой|ий|ого|ом|ую|ие|их)\s(?:районн|городск|областн|центральн|сельск|"
+    r"больниц|поликлиник|ЦРБ|обл|р-н|район|кра[йя])\w*"
+)
+_CYRILLIC_TOWN = re.compile(
+    r"(?:посел\w*|поселка|деревн\w*|сел[ао]|города|городе|район\w*|станци\w+|хутор\w*|завод\w*|фабрик\w*|"
+    r"комбинат\w*|колхоз\w*|шахт\w*|школ\w+|приют\w*|интернат\w*|санатори\w*|ООО|ОАО|АО|ЗАО)"
+    r"\s(?:им\.\s)?[«\"]?(?P<it>(?:№\s?\d+|[А-ЯЁ][\w-]{2,}))"
+)
+_HAN_WORK = re.compile(
+    r"(?:在|到|从|自|住|于)(?P<it>[\u4e00-\u9fff]{2,8}(?:港|码头|工厂|厂|公司|学校|小学|中学|大学|医院|矿|农场|村|镇|县|市|区|社区|小区|养老院|"
+    r"敬老院|监狱|机场|车站|站))"
+)
+
+
+def _han(found: re.Match[str]) -> Span | None:
+    common = re.fullmatch(
+        r"(?:当地|上级|外|我|本|他|某|附近|一家|一个|下级|人民|中心)+(?:医院|公司|学校|工厂|厂|大学)?", found["it"]
+    )
+    return None if common or len(found["it"]) < 4 else found.span("it")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("place", "unknown word behind a preposition", compiled(_BEHIND), cues_of(_PREPOSITIONS), place=_town),
+    Rule("place", "house or quarter, its kind first", compiled(_KIND), cues_of(_KINDS), place=_kind),
+    Rule(
+        "place",
+        "company",
+        re.compile(_FIRM),
+        cues_of(
+            "ltd limited inc llc llp plc corp corporation gmbh ag kg ohg e s sa sl srl spa b bv n nv oy ab aps a "
+            "pty sp ltda sarl sas kft d"
+        ),
+        reach=60,
+        place=_firm,
+    ),
+    Rule(
+        "place",
+        "word beside a kind of place",
+        re.compile(_BESIDE),
+        cues_of(
+            """dialysis region area valley island islands peninsula district village town suburb estate harbour
+airport station platform junction branch campus
+        site clinic hospital hospice surgery practice infirmary school college church parish prison farm factory mill
+plant mine quarry brewery nursing
+        care rest health medical ambulance lifeboat helicopter reservation barracks road street avenue lane bridge
+market square beach park marathon half
+        resident residents native local locals based"""
+        ),
+        reach=50,
+        place=_beside,
+    ),
+    Rule(
+        "place",
+        "street, more countries",
+        compiled(_MORE_STREETS),
+        cues_of(_STREETS_BEGIN, _ENDINGS),
+        tuple(_ENDED.split()),
+        reach=26,
+    ),
+    Rule(
+        "place",
+        "postcode, more countries",
+        compiled(_MORE_CODES),
+        cues_of(_CODE_WORDS),
+        numbers=True,
+        reach=1,
+        place=_code,
+    ),
+    Rule("place", "place by its adjective, Cyrillic", _ADJECTIVES, script=re.compile("[А-Яа-я]")),
+    Rule("place", "place behind its kind, Cyrillic", _CYRILLIC_TOWN, script=re.compile("[А-Яа-я]")),
+    Rule("place", "place of work, Chinese", _HAN_WORK, script=re.compile("[\u4e00-\u9fff]"), place=_han),
+)
