@@ -23,7 +23,8 @@ from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 _SURE = 5  # sure cells of a region from which it is written, whatever OCR says
 _LIKELY = 3  # likely cells below which OCR is not asked
 _READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
-_EXCUSED = 45  # per cent: a harmless word must be read so surely
+_EXCUSED = 55  # per cent: harmless words must be read so surely on average
+_EACH = 25  # per cent: and each of them so surely
 _COVERED = 0.85  # share of a region's cells that the words read there must explain
 _SIGN = 20  # cells above which a single shape is more than one letter: a word in joined ones
 _PIECES = 40  # regions that are read; what else there is stays unread
@@ -113,29 +114,30 @@ def _array(png: bytes) -> np.ndarray:
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
+#: Quarters by which a region is turned, how much larger it is read, and how tesseract takes it, in this order.
+_LOOKS = ((0, 1.0, ocr.BLOCK), (0, 1.5, ocr.SPARSE), (2, 1.0, ocr.BLOCK), (1, 1.0, ocr.BLOCK), (3, 1.0, ocr.BLOCK))
+_SHORT = (0, 2)  # those of a region that is only likely to be written
+
+
 def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock: Clock) -> list[Word]:
-    """Each region as it is best read, level or turned by half, or else by quarters."""
-    open_: dict[int, Region] = dict(enumerate(found[:_PIECES]))
-    done: dict[int, Word] = {}
-    for turned in (0, 2, 1, 3):
-        if not open_:
-            break
-        pieces = [upright(_shade(shades, region), region, turned) for region in open_.values()]
-        for (k, region), piece, words in zip(
-            list(open_.items()), pieces, ocr.read([piece.pixels for piece in pieces], how, clock), strict=True
-        ):
+    """Each region as it is best read, until it is excused or surely names somebody."""
+    left = dict(enumerate(found[:_PIECES]))
+    best: dict[int, Word] = {}
+    for i, (turned, larger, layout) in enumerate(_LOOKS):
+        now = [(k, region) for k, region in left.items() if i in _SHORT or region.sure >= _SURE]
+        if not now:
+            continue
+        pieces = [upright(shades[region.plane], region, turned, larger) for _, region in now]
+        read = ocr.read([piece.pixels for piece in pieces], how, clock, layout)
+        for (k, region), piece, words in zip(now, pieces, read, strict=True):
             word = _judged(region, piece, words, turned)
-            if k not in done or _better(word, done[k]):
-                done[k] = word
-            if word.harmless or (word.text and word.sureness * 100 >= _READ):
-                del open_[k]
-    rest = [Word("", region.box, 0, np.degrees(region.angle), False) for region in found[_PIECES:]]
-    judged = [done[k] for k in sorted(done)] + rest
+            if k not in best or _better(word, best[k]):
+                best[k] = word
+            if word.harmless or word.text:
+                del left[k]
+    rest = [Word("", region.box, 0, float(np.degrees(region.angle)), False) for region in found[_PIECES:]]
+    judged = [best[k] for k in sorted(best)] + rest
     return [word for word, region in zip(judged, found, strict=True) if word.text or region.sure >= _SURE]
-
-
-def _shade(shades: list[np.ndarray], region: Region) -> np.ndarray:
-    return shades[region.plane]
 
 
 def _better(new: Word, old: Word) -> bool:
@@ -145,13 +147,14 @@ def _better(new: Word, old: Word) -> bool:
 def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Word:
     """What the words that were read in a region make of it."""
     angle = (float(np.degrees(region.angle)) + 90 * turned + 180) % 360 - 180
-    texts = [word for word in words if any(c.isalnum() for c in word.text)]
+    texts = [word for word in words if any(c.isalnum() for c in word.text) and piece.holds(word.box)]
     text = " ".join(word.text for word in texts)
     if region.size <= _SIGN and piece.one_sign():
         return Word(text[:1] or "?", region.box, 1, angle, True)
     if texts and name_nobody(word.text for word in texts):
         sureness = float(np.mean([word.sureness for word in texts]))
-        if sureness >= _EXCUSED and piece.covered(word.box for word in texts) >= _COVERED:
+        each = min(word.sureness for word in texts)
+        if sureness >= _EXCUSED and each >= _EACH and piece.covered(word.box for word in texts) >= _COVERED:
             return Word(text, region.box, sureness / 100, angle, True)
     sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
     named = [word for word in sure if not name_nobody([word.text])]
