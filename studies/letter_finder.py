@@ -3,8 +3,8 @@
 python -m studies.letter_finder
 python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3
 
-The second goes on with the weights that the first one wrote, repeats above all what these still get wrong, and keeps the
-mean of the weights it began with and those it ended with, which told letters from other things better than either.
+The second goes on with the weights that the first one wrote, repeats above all what these still get wrong, and keeps
+the mean of the weights that it began and ended with, which told letters from other things better than either.
 """
 
 from __future__ import annotations

@@ -114,28 +114,41 @@ def _array(png: bytes) -> np.ndarray:
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
-#: Quarters by which a region is turned, how much larger it is read, and how tesseract takes it, in this order.
-_LOOKS = ((0, 1.0, ocr.BLOCK), (0, 1.5, ocr.SPARSE), (2, 1.0, ocr.BLOCK), (1, 1.0, ocr.BLOCK), (3, 1.0, ocr.BLOCK))
-_SHORT = (0, 2)  # those of a region that is only likely to be written
+@dataclass(frozen=True)
+class _Look:
+    """One way of reading a region: turned by quarters, larger, light taken for dark, as a block or as single words."""
+
+    turned: int = 0
+    larger: float = 1
+    inverted: bool = False
+    layout: int = ocr.BLOCK
+    always: bool = False
+    """Also for a region that is only likely to be written."""
+
+
+_LOOKS = (
+    _Look(always=True), _Look(larger=1.5, layout=ocr.SPARSE), _Look(inverted=True, always=True), _Look(2, always=True),
+    _Look(1), _Look(3),
+)  # fmt: skip
 
 
 def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock: Clock) -> list[Word]:
     """Each region as it is best read, until it is excused or surely names somebody."""
     left = dict(enumerate(found[:_PIECES]))
     best: dict[int, Word] = {}
-    for i, (turned, larger, layout) in enumerate(_LOOKS):
-        now = [(k, region) for k, region in left.items() if i in _SHORT or region.sure >= _SURE]
+    for look in _LOOKS:
+        now = [(k, region) for k, region in left.items() if look.always or region.sure >= _SURE]
         if not now:
             continue
-        pieces = [upright(shades[region.plane], region, turned, larger) for _, region in now]
-        read = ocr.read([piece.pixels for piece in pieces], how, clock, layout)
+        pieces = [upright(shades[r.plane], r, look.turned, look.larger, look.inverted) for _, r in now]
+        read = ocr.read([piece.pixels for piece in pieces], how, clock, look.layout)
         for (k, region), piece, words in zip(now, pieces, read, strict=True):
-            word = _judged(region, piece, words, turned)
+            word = _judged(region, piece, words, look.turned)
             if k not in best or _better(word, best[k]):
                 best[k] = word
             if word.harmless or word.text:
                 del left[k]
-    rest = [Word("", region.box, 0, float(np.degrees(region.angle)), False) for region in found[_PIECES:]]
+    rest = [Word("", region.around, 0, float(np.degrees(region.angle)), False) for region in found[_PIECES:]]
     judged = [best[k] for k in sorted(best)] + rest
     return [word for word, region in zip(judged, found, strict=True) if word.text or region.sure >= _SURE]
 
@@ -150,14 +163,14 @@ def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Wor
     texts = [word for word in words if any(c.isalnum() for c in word.text) and piece.holds(word.box)]
     text = " ".join(word.text for word in texts)
     if region.size <= _SIGN and piece.one_sign():
-        return Word(text[:1] or "?", region.box, 1, angle, True)
+        return Word(text[:1] or "?", region.around, 1, angle, True)
     if texts and name_nobody(word.text for word in texts):
         sureness = float(np.mean([word.sureness for word in texts]))
         each = min(word.sureness for word in texts)
         if sureness >= _EXCUSED and each >= _EACH and piece.covered(word.box for word in texts) >= _COVERED:
-            return Word(text, region.box, sureness / 100, angle, True)
+            return Word(text, region.around, sureness / 100, angle, True)
     sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
     named = [word for word in sure if not name_nobody([word.text])]
     if named:
-        return Word(text, region.box, max(word.sureness for word in named) / 100, angle, False)
-    return Word("", region.box, 0, angle, False)
+        return Word(text, region.around, max(word.sureness for word in named) / 100, angle, False)
+    return Word("", region.around, 0, angle, False)

@@ -21,6 +21,7 @@ _REACH = 0.4  # a region goes as far as cells are this likely
 _SMALLEST = 96  # pixels of the longer side below which no scale is looked at: letters would be as large as the image
 _STROKE = 17  # pixels: no stroke of letters of 30 pixels is wider
 _NEAR = 16  # pixels of a piece: half a letter
+_LETTER = 10  # pixels, at a region's scale
 _LEVEL = np.radians(3.5)  # rows that are turned by less are taken for level
 _SMALL = 200  # pixels of the longer side below which an image is enlarged: its letters are small, too
 
@@ -41,16 +42,14 @@ class Region:
     plane: int = 0  # which of `planes` shows it
 
     @property
-    def corners(self) -> np.ndarray:
-        """(4, 2), x and y."""
-        along = np.array([np.cos(self.angle), -np.sin(self.angle)]) * self.half[0]
-        across = np.array([np.sin(self.angle), np.cos(self.angle)]) * self.half[1]
-        return np.array(self.centre) + np.stack([-along - across, along - across, along + across, across - along])
-
-    @property
-    def box(self) -> Box:
-        low, high = self.corners.min(0), self.corners.max(0)
-        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+    def around(self) -> Box:
+        """The box of the region and of a letter more at both ends of its rows, where letters may be too faint."""
+        half = np.array(self.half) + np.array([_LETTER, _LETTER / 5]) / self.scale
+        along = np.array([np.cos(self.angle), -np.sin(self.angle)]) * half[0]
+        across = np.array([np.sin(self.angle), np.cos(self.angle)]) * half[1]
+        reach = np.abs(along) + np.abs(across)
+        (x1, y1), (x2, y2) = self.centre - reach, self.centre + reach
+        return float(x1), float(y1), float(x2), float(y2)
 
 
 def written(picture: np.ndarray, go_on: Callable[[], object] = lambda: None) -> list[Region]:
@@ -161,8 +160,8 @@ class Piece:
         return float(inside.mean()) if len(inside) else 0.0
 
 
-def upright(grey: np.ndarray, region: Region, turned: int = 0, larger: float = 1) -> Piece:
-    """The region cut out along its rows; `turned` by so many quarters on top."""
+def upright(grey: np.ndarray, region: Region, turned: int = 0, larger: float = 1, inverted: bool = False) -> Piece:
+    """The region cut out along its rows, `turned` by quarters on top, `inverted` from what its ink seems to be."""
     import cv2
 
     zoom = float(np.clip(3 * larger * region.scale, 0.2, 8))
@@ -173,7 +172,10 @@ def upright(grey: np.ndarray, region: Region, turned: int = 0, larger: float = 1
     turn = np.array([[cos, -sin, 0], [sin, cos, 0]])
     turn[:, 2] = np.array(size) / 2 - turn[:, :2] @ np.array(region.centre)
     way = cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA
-    piece = _dark_on_white(cv2.warpAffine(grey, turn, size, flags=way, borderMode=cv2.BORDER_REPLICATE))
+    if region.scale < 1:  # as the network saw it: what is finer than these letters is noise
+        grey = cv2.GaussianBlur(grey, (0, 0), 0.45 / region.scale)
+    crop = cv2.warpAffine(grey, turn, size, flags=way, borderMode=cv2.BORDER_REPLICATE)
+    piece = _dark_on_white(crop, inverted)
     cells = region.cells @ turn[:, :2].T + turn[:, 2]
     shown = np.zeros(piece.shape, np.uint8)
     reach = round(letters.STRIDE / 2 * zoom) + _NEAR
@@ -183,7 +185,7 @@ def upright(grey: np.ndarray, region: Region, turned: int = 0, larger: float = 1
     return Piece(piece, cells[region.doubtless])
 
 
-def _dark_on_white(crop: np.ndarray) -> np.ndarray:
+def _dark_on_white(crop: np.ndarray, inverted: bool) -> np.ndarray:
     """Strokes are thin and fewer than what is around them, which tells light ones from dark.
 
     What is thicker than a stroke is taken for ground (top-hat transform). Where the ground is as bright as the letters
@@ -193,7 +195,8 @@ def _dark_on_white(crop: np.ndarray) -> np.ndarray:
 
     crop = cv2.GaussianBlur(crop, (0, 0), 0.8).astype(np.float32)
     apart = crop - cv2.GaussianBlur(crop, (0, 0), 25)
-    kind = cv2.MORPH_TOPHAT if (apart**3).mean() > 0 else cv2.MORPH_BLACKHAT
+    light = ((apart**3).mean() > 0) != inverted
+    kind = cv2.MORPH_TOPHAT if light else cv2.MORPH_BLACKHAT
     strokes = cv2.morphologyEx(crop, kind, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_STROKE, _STROKE)))
     around = cv2.GaussianBlur(cv2.dilate(strokes, np.ones((45, 45))), (0, 0), 12)
     around = np.maximum(around, max(1.0, 0.12 * float(around.max()), 5 * float(np.median(strokes))))
