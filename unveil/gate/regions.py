@@ -122,7 +122,8 @@ def _region(cells: np.ndarray, likely: np.ndarray, way: complex, sizes: np.ndarr
     centre = (u * cos + v * sin, v * cos - u * sin)
     half = ((right - left) / 2, (bottom - top) / 2)
     kept = likely >= _SHOWN
-    return Region(centre, half, angle, *(int(n) for n in sizes), scale, cells[kept], likely[kept] >= _EXPLAINED)
+    size, rather, sure = (int(n) for n in sizes)
+    return Region(centre, half, angle, size, rather, sure, scale, cells[kept], likely[kept] >= _EXPLAINED)
 
 
 @dataclass(frozen=True)
