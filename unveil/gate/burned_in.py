@@ -23,12 +23,14 @@ from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 _SURE = 5  # sure cells of a region from which it is written, whatever OCR says
 _LIKELY = 3  # likely cells below which OCR is not asked
 _READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
-_EXCUSED = 45  # per cent: a harmless word must be read so surely
+_EXCUSED = 55  # per cent: harmless words must be read so surely on average
+_EACH = 25  # per cent: and each of them so surely
 _COVERED = 0.85  # share of a region's cells that the words read there must explain
 _SIGN = 20  # cells above which a single shape is more than one letter: a word in joined ones
 _PIECES = 40  # regions that are read; what else there is stays unread
 _MARGIN = 3  # pixels painted around a box
-_BLACK = 0
+_BLACK = np.uint8(0)
+_TOO_MUCH = 0.2  # share of an image above which it is not repaired
 
 
 @dataclass(frozen=True)
@@ -67,26 +69,59 @@ class Reading:
         return " and ".join(kind for kind, there in kinds.items() if there)
 
 
-def read_image(png: bytes, how: OcrOptions = OcrOptions()) -> Reading:
-    """Reads an image. Raises ``ocr.TimeLimit`` where that takes too long, ``GateError`` where OCR is not installed."""
+def read_image(png: bytes, how: OcrOptions = OcrOptions(), strict: bool = False) -> Reading:
+    """Reads an image. Raises ``ocr.TimeLimit`` where that takes too long, ``GateError`` where OCR is not installed.
+
+    ``strict``: what is only likely to be written counts as written, as it also does beside what may name somebody.
+    """
     ocr.check(how)
     clock = Clock(how.seconds)
     picture = _array(png)
     found = [region for region in written(picture, clock.left) if region.likely >= _LIKELY]
     shades = planes(picture)
-    squares = codes(shades[0])
-    return Reading(tuple(_words(shades, found, how, clock)), tuple(squares))
+    squares = tuple(codes(shades[0]))
+    judged = list(zip(_words(shades, found, how, clock), found, strict=True))
+    clear = tuple(word for word, region in judged if word.text or region.sure >= _SURE)
+    if strict or Reading(clear, squares).identifying:
+        return Reading(tuple(word for word, _ in judged), squares)
+    return Reading(clear, squares)
+
+
+def redacted(png: bytes, reading: Reading, how: OcrOptions = OcrOptions()) -> bytes | None:
+    """The image without what may name somebody; None where that cannot be had: where letters seem to be left after
+    three searches, or so much is written on the image, as by a watermark, that some of it was missed.
+
+    Whoever lets it leave should look at it: faint letters over anatomy are missed more often than others.
+    """
+    boxes = list(reading.identifying)
+    for _ in range(3):
+        picture = _array(png)
+        if _places(picture, boxes).mean() > _TOO_MUCH:
+            return None
+        clean = painted(png, boxes)
+        left = read_image(clean, how, strict=True).identifying
+        if not left:
+            return clean
+        boxes += left
+    return None
 
 
 def painted(png: bytes, boxes: Iterable[Box]) -> bytes:
     """The image with these boxes, and some pixels around them, painted black; all else keeps its values."""
-    picture = _array(png).copy()
+    picture = _array(png)
+    out = io.BytesIO()
+    Image.fromarray(np.where(_places(picture, boxes), _BLACK, picture)).save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+def _places(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
+    """Where these boxes, and some pixels around them, are: (H, W) or (H, W, 1)."""
+    places = np.zeros(picture.shape[:2] + (1,) * (picture.ndim - 2), bool)
     for x1, y1, x2, y2 in boxes:
         left, top = (max(0, int(v) - _MARGIN) for v in (x1, y1))
-        picture[top : int(np.ceil(y2)) + _MARGIN, left : int(np.ceil(x2)) + _MARGIN] = _BLACK
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, "PNG", compress_level=3)
-    return out.getvalue()
+        right, bottom = (max(0, int(np.ceil(v)) + _MARGIN) for v in (x2, y2))
+        places[top:bottom, left:right] = True
+    return places
 
 
 def cost(sizes: Sequence[tuple[int, int]]) -> str:
@@ -113,29 +148,42 @@ def _array(png: bytes) -> np.ndarray:
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
+@dataclass(frozen=True)
+class _Look:
+    """One way of reading a region: turned by quarters, larger, light taken for dark, as a block or as single words."""
+
+    turned: int = 0
+    larger: float = 1
+    inverted: bool = False
+    layout: int = ocr.BLOCK
+    always: bool = False
+    """Also for a region that is only likely to be written."""
+
+
+_LOOKS = (
+    _Look(always=True), _Look(larger=1.5, layout=ocr.SPARSE), _Look(inverted=True, always=True), _Look(2, always=True),
+    _Look(1), _Look(3),
+)  # fmt: skip
+
+
 def _words(shades: list[np.ndarray], found: list[Region], how: OcrOptions, clock: Clock) -> list[Word]:
-    """Each region as it is best read, level or turned by half, or else by quarters."""
-    open_: dict[int, Region] = dict(enumerate(found[:_PIECES]))
-    done: dict[int, Word] = {}
-    for turned in (0, 2, 1, 3):
-        if not open_:
-            break
-        pieces = [upright(_shade(shades, region), region, turned) for region in open_.values()]
-        for (k, region), piece, words in zip(
-            list(open_.items()), pieces, ocr.read([piece.pixels for piece in pieces], how, clock), strict=True
-        ):
-            word = _judged(region, piece, words, turned)
-            if k not in done or _better(word, done[k]):
-                done[k] = word
-            if word.harmless or (word.text and word.sureness * 100 >= _READ):
-                del open_[k]
-    rest = [Word("", region.box, 0, np.degrees(region.angle), False) for region in found[_PIECES:]]
-    judged = [done[k] for k in sorted(done)] + rest
-    return [word for word, region in zip(judged, found, strict=True) if word.text or region.sure >= _SURE]
-
-
-def _shade(shades: list[np.ndarray], region: Region) -> np.ndarray:
-    return shades[region.plane]
+    """Each region as it is best read, until it is excused or surely names somebody."""
+    left = dict(enumerate(found[:_PIECES]))
+    best: dict[int, Word] = {}
+    for look in _LOOKS:
+        now = [(k, region) for k, region in left.items() if look.always or region.sure >= _SURE]
+        if not now:
+            continue
+        pieces = [upright(shades[r.plane], r, look.turned, look.larger, look.inverted) for _, r in now]
+        read = ocr.read([piece.pixels for piece in pieces], how, clock, look.layout)
+        for (k, region), piece, words in zip(now, pieces, read, strict=True):
+            word = _judged(region, piece, words, look.turned)
+            if k not in best or _better(word, best[k]):
+                best[k] = word
+            if word.harmless or word.text:
+                del left[k]
+    rest = [Word("", region.around, 0, float(np.degrees(region.angle)), False) for region in found[_PIECES:]]
+    return [best[k] for k in sorted(best)] + rest
 
 
 def _better(new: Word, old: Word) -> bool:
@@ -145,16 +193,17 @@ def _better(new: Word, old: Word) -> bool:
 def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Word:
     """What the words that were read in a region make of it."""
     angle = (float(np.degrees(region.angle)) + 90 * turned + 180) % 360 - 180
-    texts = [word for word in words if any(c.isalnum() for c in word.text)]
+    texts = [word for word in words if any(c.isalnum() for c in word.text) and piece.holds(word.box)]
     text = " ".join(word.text for word in texts)
     if region.size <= _SIGN and piece.one_sign():
-        return Word(text[:1] or "?", region.box, 1, angle, True)
+        return Word(text[:1] or "?", region.around, 1, angle, True)
     if texts and name_nobody(word.text for word in texts):
         sureness = float(np.mean([word.sureness for word in texts]))
-        if sureness >= _EXCUSED and piece.covered(word.box for word in texts) >= _COVERED:
-            return Word(text, region.box, sureness / 100, angle, True)
+        each = min(word.sureness for word in texts)
+        if sureness >= _EXCUSED and each >= _EACH and piece.covered(word.box for word in texts) >= _COVERED:
+            return Word(text, region.around, sureness / 100, angle, True)
     sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
     named = [word for word in sure if not name_nobody([word.text])]
     if named:
-        return Word(text, region.box, max(word.sureness for word in named) / 100, angle, False)
-    return Word("", region.box, 0, angle, False)
+        return Word(text, region.around, max(word.sureness for word in named) / 100, angle, False)
+    return Word("", region.around, 0, angle, False)

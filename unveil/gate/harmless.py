@@ -97,6 +97,8 @@ def _harmless(tokens: list[str], i: int) -> bool:
         return _folded(joined[2]) in _units()
     if joined := _WITH_NAME.fullmatch(token):
         return _folded(joined[1]) in _settings() and len(joined[2]) <= 5
+    if re.fullmatch(r"\d{1,3}[1Il]M", token):  # SE 3 IM 45, with too little space for OCR
+        return before == "SE".translate(_ALIKE) and after.isalnum()
     parts = re.split(r"[-/+&,:=()]", token)
     return any(map(_known, parts)) and all(_known(p) or _SMALL.fullmatch(p) or len(p) <= 1 for p in parts)
 

@@ -51,7 +51,7 @@ def seen(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = _convolved(x, weights[f"w{i}"], weights[f"b{i}"], stride, dilation)
         if i < len(LAYERS) - 1:
             np.maximum(x, 0, out=x)
-    return 1 / (1 + np.exp(-x[0].clip(-30, 30))), np.arctan2(x[2], x[1]) / 2
+    return 1 / (1 + np.exp(-x[0].clip(-30, 30))), -np.arctan2(x[2], x[1]) / 2
 
 
 @cache

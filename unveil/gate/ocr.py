@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from unveil.gate import GateError
 
 _INSTALL = "pip install unveil[ocr] and the program tesseract"
 _REVIEW = "or look at all images and say so with --pixels-reviewed"
+BLOCK, SPARSE = 6, 11  # how tesseract takes a page: lines below one another, or words anywhere
 _GAP = 24  # white pixels around each piece
 
 
@@ -91,7 +93,7 @@ def _languages(folder: str) -> frozenset[str]:
         raise missing(error) from error
 
 
-def read(pieces: Sequence[np.ndarray], how: OcrOptions, clock: Clock) -> list[list[Read]]:
+def read(pieces: Sequence[np.ndarray], how: OcrOptions, clock: Clock, layout: int = BLOCK) -> list[list[Read]]:
     """The words of each piece, dark on white, (H, W) uint8; all are read in one call, one below the other."""
     import pytesseract
 
@@ -103,7 +105,7 @@ def read(pieces: Sequence[np.ndarray], how: OcrOptions, clock: Clock) -> list[li
     sheet = np.full((top, width), 255, np.uint8)
     for piece, at in zip(pieces, tops, strict=True):
         sheet[at : at + piece.shape[0], _GAP : _GAP + piece.shape[1]] = piece
-    rows = _data(pytesseract, sheet, how, clock)
+    rows = _data(pytesseract, sheet, how, clock, layout)
     words: list[list[Read]] = [[] for _ in pieces]
     for text, sureness, x, y, w, h in rows:
         k = max(i for i, at in enumerate(tops) if i == 0 or at <= y + h / 2)
@@ -112,17 +114,19 @@ def read(pieces: Sequence[np.ndarray], how: OcrOptions, clock: Clock) -> list[li
     return words
 
 
-def _data(ocr: object, sheet: np.ndarray, how: OcrOptions, clock: Clock) -> list[tuple[str, float, int, int, int, int]]:
+def _data(
+    ocr: Any, sheet: np.ndarray, how: OcrOptions, clock: Clock, layout: int
+) -> list[tuple[str, float, int, int, int, int]]:
     from PIL import Image
 
     before = os.environ.get("OMP_THREAD_LIMIT")
     os.environ["OMP_THREAD_LIMIT"] = "1"  # tesseract's threads wait for one another more than they work
     try:
-        found = ocr.image_to_data(  # type: ignore[attr-defined]
+        found = ocr.image_to_data(
             Image.fromarray(sheet),
             lang="+".join(how.languages),
-            config="--psm 11 -c tessedit_do_invert=0",
-            output_type=ocr.Output.DICT,  # type: ignore[attr-defined]
+            config=f"--psm {layout} -c tessedit_do_invert=0",
+            output_type=ocr.Output.DICT,
             timeout=clock.left(),
         )
     except RuntimeError as error:  # pytesseract's word for a process that was stopped, and for one that failed
