@@ -9,7 +9,7 @@ from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of, signs_
 _OLD = r"(?:9\d|1[01]\d|120)"
 _FREE = r"(?<![\w])(?<!\d[.,:/-])(?<!\d\s[x×]\s)(?<![<>=])"
 #: What is behind the number of years.
-_YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o y-o yo yof yom yof. y.o.f y.o.m
+_YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o y-o yo yof yom wiosen wiosny yof. y.o.f y.o.m
 y.o. ym yf winters springs summers lenze jahre jahren jahriger jahrige
 jahrigen jahriges jahrig jaehrige jaehriger jaehrigen jaehrig ans anos ano anni anne annee jaar jarige year-old
 yearold aniversario let lat ar vuotta yas yasinda yasindaki aring arig arige eves vuotias vuotiaan tuoi tahun taong
@@ -62,7 +62,8 @@ _FORMS = {
     "age after its name": (
         rf"(?<!\w){alternatives(_AGE)}\s?(?:(?:is|was|now|of|von|de|di|about|approx\.?|ca\.?|circa|"
         rf"today|currently|at\s\w{{3,12}}|in\s(?:years|jahren)|years|yrs)\s?|[\[(][a-z]{{1,6}}\.?[\])]\s?){{0,2}}"
-        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|"
+        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD}(?:[.,]\d{{1,2}})?)(?![\d%])"
+        rf"(?!\s?(?:mm|cm|%|days|"
         rf"months|weeks|"
         rf"hours|[.,]\d))"
     ),
@@ -79,7 +80,7 @@ _FORMS = {
     # 94a, 96 a., 92 J., 97 jr, 91yM, 094Y, 94♂
     "age with a letter": (
         rf"{_FREE}(?:0?{_OLD}(?:[aj]|aa|jr|[yj][mfw]|ym|yf)|0{_OLD}[yaj]?|{_OLD}\s?(?:a\.|aa\.?|jr\.?|lj\.?)|"
-        rf"9\d\s(?:[yj]\.?)|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
+        rf"9\d\s(?:[yj]\.?|(?-i:v))|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
     ),
     # in her 103rd year, 95th birthday, im 95. Lebensjahr
     "year of life": (
@@ -104,7 +105,7 @@ _FORMS = {
         r".;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))"
     ),
     "age said of somebody": (
-        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|just|now|turned|aged|almost|"
+        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|will\sbe|being|be|just|now|turned|aged|reached|almost|"
         rf"nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|"
         rf"minutes|percent|on|bpm|mmhg|in\ height))"
     ),
@@ -145,6 +146,8 @@ _WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "age said of somebody": (cues_of(_SOMEBODY), ()),
     "age at death": (cues_of(_DEATH), ()),
     "age in words": (cues_of(_TENS, "quatre"), signs_of(_TENS)),
+    "age at a time": (rf"(?<!\w)at\s(?P<it>{_OLD})(?=,?\s(?:she|he|the\spatient|her|his|they|still|years)\b)"),
+    "age at a time": (cues_of("at"), ()),
     "age in words alone": (cues_of("at"), ()),
     "age in words after its name": (cues_of("age aged turned turning alter edad eta idade"), ()),
     "age of somebody": (cues_of(_PERSONS), ()),

@@ -14,7 +14,8 @@ from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of
 from unveil.gate.rules_places import LARGE
 from unveil.gate.words import harmless, listed, ordinary
 
-_PREPOSITIONS = """from at near off outside around in to desde em en bei aus presso te uit nahe zwischen vers pres"""
+_PREPOSITIONS = """by via from at near off outside around in to desde em en bei aus presso te uit nahe zwischen vers
+pres"""
 _CAPITAL = r"[A-Z][a-z][\w'-]*+"
 _BEHIND = (
     rf"(?<![\w-])(?P<word>{alternatives(_PREPOSITIONS)})\s(?:(?:the|island\sof|village\sof|town\sof|"
@@ -167,7 +168,8 @@ _BESIDE = (
     r"brewery|nursing\shome|care\shome|rest\shome|"
     r"health\scentre|health\scenter|medical\scentre|medical\scenter|ambulance|lifeboat|helicopter|"
     r"reservation|barracks|road|street|avenue|lane|bridge|"
-    r"market|square|beach|park\b|marathon|half\smarathon|resident|residents|native|locals?|based)(?!\w)"
+    r"market|square|beach|building|house\b|wing|tower|hall|arena|stadium|centre|center|park\b|marathon|"
+    r"half\smarathon|resident|residents|native|locals?|based)(?!\w)"
 )
 
 
@@ -270,7 +272,60 @@ def _han(found: re.Match[str]) -> Span | None:
     return None if common or len(found["it"]) < 4 else found.span("it")
 
 
+_LIVES = (
+    rf"(?<!\w)(?:bor|bosatt|boende|bopael|fodt|fodd|hjemmehorende|kommer|mieszka|zam|zamieszkal[ya]|"
+    rf"zamieszkuje|pochodzi|urodzon[ya]|bydli|"
+    rf"bydliste|bydliskem|zije|pochazi|bywa|stanuje|zivi|zyje|locuieste|domiciliat[a]?|nascut[a]?|provine|"
+    rf"lakik|yasiyor|tinggal|berasal|"
+    rf"\w{{3,12}}at[oa]|ricover\w{{2,3}}|degente|inviat[oa]|proveniente|accede|viene|llega|acude|"
+    rf"ingresad[oa]|trasladad[oa]|remitid[oa]|"
+    rf"derivad[oa]|vindo|vinda|veio|encaminhad[oa]|transferid[oa]|internad[oa]|transfere|transferee|"
+    rf"adresse|adressee|hospitalise|hospitalisee|"
+    rf"patient|patientin|mann|frau|junge|madchen|pat|verlegung|zuverlegung|zuweisung|ubernahme|uberweisung|"
+    rf"anreise)\.?\s"
+    rf"(?:i|pa|fra|fran|w|we|z|ze|v|ve|na|in|din|la|di|dari|a|da|dal|dalla|presso|ad|desde|de|do|del|em|no|"
+    rf"au|aux|du|vers|aus|nach)\s"
+    rf"(?:miejscowosci|miescie|wsi|obci|orasul|comuna|kota|desa|cidade\sde|"
+    rf"ciudad\sde)?\s?(?P<it>(?-i:{_CAPITAL}(?:[\s-]{_CAPITAL}){{0,2}}))"
+)
+_LIVES_WORDS = """bor bosatt boende bopael fodt fodd hjemmehorende kommer mieszka zam zamieszkaly zamieszkala
+zamieszkuje pochodzi
+urodzony urodzona bydli bydliste bydliskem zije pochazi bywa stanuje zivi zyje locuieste domiciliat domiciliata
+nascut nascuta
+provine lakik yasiyor tinggal berasal ricoverato ricoverata trasferito trasferita portato portata trovato trovata
+degente inviato
+inviata proveniente accede viene llega acude ingresado ingresada trasladado trasladada remitido remitida derivado
+derivada vindo
+vinda veio encaminhado encaminhada transferido transferida internado internada transfere transferee adresse adressee
+hospitalise
+hospitalisee patient patientin mann frau junge madchen pat verlegung zuverlegung zuweisung ubernahme uberweisung
+anreise"""
+_BAD = r"(?<=[a-z,]\s)(?P<it>(?:Bad|Sankt|St\.)\s[A-Z][a-z]{3,})(?![\w])"
+_WING = (
+    rf"(?<!\w)(?:ward|level|floor|wing|unit|room|bed|block|station|gate|"
+    rf"platform)\s[\w-]{{1,4}},\s(?P<it>(?-i:{_CAPITAL}(?:\s{_CAPITAL}){{0,2}}))"
+)
+
+
+def _foreign(found: re.Match[str]) -> Span | None:
+    """As ``_town``, wherever it stands in a sentence of German."""
+    first = found["it"].split()[0]
+    known = len(first) < 4 or harmless(first) or first.lower() in _KNOWN or LARGE.fullmatch(found["it"])
+    medical = eponym(found, found.end()) or _AFTER_TOWN.match(found.string, found.end())
+    german = found[0].lower().startswith(("patient ", "pat ", "frau ", "mann ")) and " aus " not in found[0]
+    return None if known or medical or german else found.span("it")
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("place", "town behind a verb, more languages", compiled(_LIVES), cues_of(_LIVES_WORDS), place=_foreign),
+    Rule("place", "spa or saint's town", re.compile(_BAD), cues_of("bad sankt st"), place=_firm),
+    Rule(
+        "place",
+        "house behind a ward",
+        compiled(_WING),
+        cues_of("ward level floor wing unit room bed block station gate platform"),
+        place=_foreign,
+    ),
     Rule("place", "unknown word behind a preposition", compiled(_BEHIND), cues_of(_PREPOSITIONS), place=_town),
     Rule("place", "house or quarter, its kind first", compiled(_KIND), cues_of(_KINDS), place=_kind),
     Rule(
@@ -295,7 +350,7 @@ airport station platform junction branch campus
 plant mine quarry brewery nursing
         care rest health medical ambulance lifeboat helicopter reservation barracks road street avenue lane bridge
 market square beach park marathon half
-        resident residents native local locals based"""
+        resident residents native local locals based building house wing tower hall arena stadium centre center"""
         ),
         reach=50,
         place=_beside,
