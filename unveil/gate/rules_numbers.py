@@ -72,7 +72,8 @@ certificate_no certificate_number certificate cert_no medical_licence medical_li
 fuhrerschein fuhrerscheinnummer approbationsnummer arztnummer lanr bsnr permis_de_conduire numero_rpps rpps adeli
 n_ordre licencia licencia_de_conducir colegiado n_colegiado num_colegiado matricola patente crm crm-sp
 carteira_de_motorista cnh passport passport_no passport_number reisepass reisepassnummer passeport pasaporte
-passaporto passaporte visa_no visa_number birth_certificate state_id mci_no ahpra 执业证号 医師免許 免許証 护照 护照号 旅券""",
+passaporto passaporte visa_no visa_number birth_certificate state_id mci_no ahpra 执业证号 医師免許 免許証
+护照 护照号 旅券""",
     "vehicle": """vin vehicle_id vehicle_no vehicle_number vehicle_identification vehicle_registration license_plate
 licence_plate number_plate registration_plate plate_no plate_number car_registration vehicle_reg car_reg kennzeichen
 kfz kfz-kennzeichen immatriculation plaque_d'immatriculation matricula_del_coche placa placas targa matricula 车牌
