@@ -178,9 +178,16 @@ def _tag(found: re.Match[str]) -> str:
     return f" {inside} " if "=" in inside else f" {name[0].rpartition(':')[2]}: "
 
 
+#: A path, an address, a file's name.
+_WHOLE = re.compile(
+    r"[@/\\]|\.(?:dcm|dicom|nii|gz|png|jpe?g|tiff?|pdf|docx?|csv|txt|zip|xlsx?|json|xml|mp4|avi|bmp|gif|nrrd|mha|hl7)\W*$",
+    re.I,
+)
+
+
 def _spaces(found: re.Match[str]) -> str:
     """Underscores of a word; in a path or an address they are part of it."""
-    return found[0] if re.search(r"[@/\\]", found[0]) else found[0].replace("_", " ")
+    return found[0] if _WHOLE.search(found[0]) else found[0].replace("_", " ")
 
 
 def _joined(found: re.Match[str]) -> str:

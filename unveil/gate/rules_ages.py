@@ -9,7 +9,7 @@ from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of, signs_
 _OLD = r"(?:9\d|1[01]\d|120)"
 _FREE = r"(?<![\w])(?<!\d[.,:/-])(?<!\d\s[x×]\s)(?<![<>=])"
 #: What is behind the number of years.
-_YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o y-o yo yof yom yof. y.o.f y.o.m
+_YEARS = """y letni letnia letniego letniej years year yrs yr y.o y/o y-o yo yof yom wiosen wiosny yof. y.o.f y.o.m
 y.o. ym yf winters springs summers lenze jahre jahren jahriger jahrige
 jahrigen jahriges jahrig jaehrige jaehriger jaehrigen jaehrig ans anos ano anni anne annee jaar jarige year-old
 yearold aniversario let lat ar vuotta yas yasinda yasindaki aring arig arige eves vuotias vuotiaan tuoi tahun taong
@@ -61,8 +61,10 @@ _FORMS = {
     # age: 93, aged 93, Age/Sex 93, in Alter von 93
     "age after its name": (
         rf"(?<!\w){alternatives(_AGE)}\s?(?:(?:is|was|now|of|von|de|di|about|approx\.?|ca\.?|circa|"
-        rf"today|currently|at\s\w{{3,12}}|in\s(?:years|jahren)|years|yrs)\s?|[\[(][a-z]{{1,6}}\.?[\])]\s?){{0,2}}"
-        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD})(?![\d%])(?!\s?(?:mm|cm|%|days|"
+        rf"today|currently|at\s\w{{3,12}}|in\s(?:\w{{4,8}}\s)?(?:years|jahren)|years|yrs)\s?|"
+        rf"[\[(][a-z]{{1,6}}\.?[\])]\s?){{0,2}}"
+        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD}(?:[.,]\d{{1,2}})?)(?![\d%])"
+        rf"(?!\s?(?:mm|cm|%|days|"
         rf"months|weeks|"
         rf"hours|[.,]\d))"
     ),
@@ -73,13 +75,13 @@ _FORMS = {
         r"(?<!\w)(?:(?-i:[MFW])\.?\s?[/,;|-]?\s?|(?:male|female|man|woman|mann|frau|weiblich|mannlich|homme|"
         r"femme|hombre|mujer|varon|"
         r"uomo|donna|homem|mulher)[,;|/\s]\s?|[♂♀⚥]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|"
-        r"\s?(?:mm|cm|%|x|hu|kg))"
+        r"\s?(?:of|cases|patients|women|men|mm|cm|%|x|hu|kg))"
     ),
     "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MF])(?!\w)",
     # 94a, 96 a., 92 J., 97 jr, 91yM, 094Y, 94♂
     "age with a letter": (
         rf"{_FREE}(?:0?{_OLD}(?:[aj]|aa|jr|[yj][mfw]|ym|yf)|0{_OLD}[yaj]?|{_OLD}\s?(?:a\.|aa\.?|jr\.?|lj\.?)|"
-        rf"9\d\s(?:[yj]\.?)|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
+        rf"9\d\s(?:[yj]\.?|(?-i:v))|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
     ),
     # in her 103rd year, 95th birthday, im 95. Lebensjahr
     "year of life": (
@@ -91,34 +93,37 @@ _FORMS = {
     # a lady of 95, female (97), patient, just short of 100
     "age of somebody": (
         rf"(?<!\w){alternatives(_PERSONS)}(?:\sof\s(?:about\s|nearly\s|almost\s)?(?P<it>{_OLD})|"
-        rf"\s?\((?:[^()\n\d]{{0,16}}[\s,/])?"
+        rf"\s?\((?!(?:bmi|hr|score|spo2|sat|bp|weight|height|temp|n)\b)(?:[^()\n\d]{{0,16}}[\s,/])?"
         rf"(?P<inside>{_OLD})\s?(?:[,/]?\s?[mfw])?\)|,?\s(?:\w{{2,9}},?\s){{0,2}}(?:just\sshort\sof|nearly|"
         rf"almost|nearing|approaching|pushing|going\son|"
-        rf"close\sto|past|exactly|now|over|turned|turning|turns|rising|reaching|hit|celebrat\w+)\s(?P<nearly>{_OLD})|"
-        rf"[^.\n\d]{{0,20}}\(?>\s?90[^.\n\d]{{0,16}}(?P<over>{_OLD})|"
+        rf"close\sto|past|exactly|rising|turned|turning|turns|rising|celebrat\w+)\s(?P<nearly>{_OLD})|"
+        rf"[^.\n\d]{{0,20}}\(?(?:>\s?90|90\s?\+)[^\n\d]{{0,16}}(?P<over>{_OLD})|"
         rf",\s(?P<apart>{_OLD})(?=,\s?[a-z]))(?![\w%/]|[.,]\d|"
-        r"\s?(?:%|x\b|mm|cm|kg|lbs?|days|months|weeks|hours|min|percent|on\b|bpm|mmhg|ml|mg|degrees|hu\b|beats))"
+        r"\s?(?:%|x\b|mm|cm|kg|lbs?|days|months|weeks|hours|min|percent|on\b|watts?|met(?:re|er)s?|m\b|times|"
+        r"day\b|bpm|mmhg|ml|mg|degrees|hu\b|beats))"
     ),
     "very old and sex": (
         r"(?<!\w)(?<!temp\s)(?<!\bof\s)(?<!\bto\s)(?<!fever\s)(?<!temperature\s)(?<!tmax\s)1[01]\d\s(?-i:M)(?=[,"
         r".;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))"
     ),
     "age said of somebody": (
-        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|just|now|turned|aged|almost|"
+        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|will\sbe|being|be|just|now|turned|aged|reached|almost|"
         rf"nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|"
-        rf"minutes|percent|on|bpm|mmhg|in\ height))"
+        rf"minutes|percent|on|bpm|mmhg|watts?|met(?:re|er)s?|m\b|degrees|times|in\ height))"
     ),
     "age at death": (
         rf"(?<!\w){alternatives(_DEATH)}(?:\s(?:at|to|mit|a|a\slos|aged?|con|com))?,?\s(?P<it>{_OLD})(?![\w%/]|"
-        rf"[.,]\d|\s?(?:mm|cm|days|months|weeks|hours|minutes))"
+        rf"[.,]\d|\s?(?:mm|cm|kg|%|days|months|weeks|hours|minutes|degrees|met(?:re|er)s?|m\b|watts?|times|ml|"
+        rf"mg|bpm))"
     ),
+    "age at a time": rf"(?<!\w)at\s(?P<it>{_OLD})(?=,?\s(?:she|he|the\spatient|her|his|they|still|years)\b)",
     "age in words alone": rf"(?<!\w)at\s(?P<it>{_NUMBER})(?=[,.;]|\s(?:she|he|they|the\spatient|years))",
     "age in words": rf"(?<!\w){_NUMBER}[\s-]{{0,2}}{alternatives(_WORD_YEARS)}(?![a-z])(?:[\s-]old)?{_GONE}",
     "age in words after its name": (
         rf"(?<!\w)(?:age|aged|turned|turning|alter\svon|edad\sde|age\sde|eta\sdi|idade\sde)[\s:]\s?(?:of\s|"
         rf"is\s)?(?P<it>{_NUMBER})(?!\w)"
     ),
-    "decade of life": r"""(?<!\w)(?:in(?:to)?\ (?:her|his|their|the)\s(?:early|mid|late|middle|very\slate)?
+    "decade of life": r"""(?<!\w)(?:in(?:to)?\ (?:her|his|their)\s(?:early|mid|late|middle|very\slate)?
         [\s-]?(?:nineties|90s|90's|hundreds|90ies)|(?:her|his)\s(?:nineties|90s)
         |(?:anfang|mitte|ende)\s(?:neunzig|90)(?!\d)|(?:uber|knapp|fast)\s(?:neunzig|hundert)(?:jahrig\w*)?(?=[,.;)]|$)
         |(?<=in\sden\s)neunzigern|(?<=in\sihren\s)neunzigern|(?<=in\sseinen\s)neunzigern
@@ -145,6 +150,7 @@ _WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "age said of somebody": (cues_of(_SOMEBODY), ()),
     "age at death": (cues_of(_DEATH), ()),
     "age in words": (cues_of(_TENS, "quatre"), signs_of(_TENS)),
+    "age at a time": (cues_of("at"), ()),
     "age in words alone": (cues_of("at"), ()),
     "age in words after its name": (cues_of("age aged turned turning alter edad eta idade"), ()),
     "age of somebody": (cues_of(_PERSONS), ()),

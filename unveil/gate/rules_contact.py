@@ -7,6 +7,7 @@ import ipaddress
 import re
 
 from unveil.gate.rule import APART, Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
+from unveil.gate.words import ordinary
 
 #: Said of nothing but a telephone; then of other things too, so that seven digits have to follow.
 _PHONE = """tel tel. telephone phone phones fax telefax pager beeper beep bleep telefon telefono telefone telefoon fon
@@ -157,11 +158,15 @@ def _address(found: re.Match[str]) -> Span | None:
 
 def _named_file(found: re.Match[str]) -> Span | None:
     """A file with more of a name than "image" or "scan 3"."""
-    return None if not found["folder"] and _PLAIN_STEMS.fullmatch(found["stem"]) else found.span()
+    words = re.findall(r"[A-Za-z]{2,}", found["stem"])
+    known = words and all(map(ordinary, words)) and not re.search(r"\d{4}", found["stem"])
+    return None if not found["folder"] and (known or _PLAIN_STEMS.fullmatch(found["stem"])) else found.span()
 
 
 _NAMED = (
-    rf"{APART}{alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|"
+    rf"{APART}{alternatives(_PHONE)}(?![^\W\d_])[^\w\n+(]{{0,4}}(?:(?:no|nr|number|num|is|was|at|back|to|"
+    rf"home|work|office|privat|private|"
+    rf"mobile|day|evening|direct|us|me|her|him|on|family|son|daughter|wife|husband|ward|gesch|"
     rf"[a-z])\b[^\w\n+(]{{0,3}}){{0,2}}(?P<it>\+?[\d(][\d\s()./-]{{1,24}}\d)"
 )
 _WORDED = (

@@ -122,7 +122,11 @@ _NOTHING = re.compile(
     r"(?![\w])",
     re.I,
 )
-_SIGN = r"[\x22'\])]{0,2}\s?(?:\([^()\n]{1,12}\)\s?)?(?:[:=|：]{1,2}|->|=>|\s-(?=\s))\s?[\x22'\[({<]{0,3}"
+_SIGN = (
+    r"(?:\s(?:of|for|the|du|de|des|del|della|do|da|der|vom|la|le|"
+    r"el)\s[\w-]{2,16}){0,2}[.]{0,12}[\x22'\])]{0,2}\s?(?:\([^()\n]{1,12}\)\s?)?(?:[:=|：]{1,2}|->|=>|"
+    r"\s-(?=\s))\s?[\x22'\[({<]{0,3}"
+)
 _REST = r"(?P<it>[^\s\x22';,|\])}][^\n;|\x22\]}]{0,60})"
 
 
@@ -143,7 +147,7 @@ def _number(found: re.Match[str]) -> Span | None:
     words = _words(found)
     if not words:
         return None
-    first = re.match(r"\S+", found["it"])[0].rstrip(".,)")  # type: ignore[index]
+    first = re.match(r"\S+(?:\s\d[\w./-]*){0,3}", found["it"])[0].rstrip(".,)")  # type: ignore[index]
     digits, letters = (sum(test(c) for c in first) for test in (str.isdigit, str.isalpha))
     counted = re.match(
         r"(?:[<>~±]|[\d.,]+(?:\s?(?:[x×/%]|to\b|of\b|mm|cm|ml|mg|kg|s\b|ms\b|hz|h\b|min|days?|weeks?|months?|years?|"

@@ -72,7 +72,8 @@ certificate_no certificate_number certificate cert_no medical_licence medical_li
 fuhrerschein fuhrerscheinnummer approbationsnummer arztnummer lanr bsnr permis_de_conduire numero_rpps rpps adeli
 n_ordre licencia licencia_de_conducir colegiado n_colegiado num_colegiado matricola patente crm crm-sp
 carteira_de_motorista cnh passport passport_no passport_number reisepass reisepassnummer passeport pasaporte
-passaporto passaporte visa_no birth_certificate state_id mci_no ahpra 执业证号 医師免許 免許証 护照 护照号 旅券""",
+passaporto passaporte visa_no visa_number birth_certificate state_id mci_no ahpra 执业证号 医師免許 免許証
+护照 护照号 旅券""",
     "vehicle": """vin vehicle_id vehicle_no vehicle_number vehicle_identification vehicle_registration license_plate
 licence_plate number_plate registration_plate plate_no plate_number car_registration vehicle_reg car_reg kennzeichen
 kfz kfz-kennzeichen immatriculation plaque_d'immatriculation matricula_del_coche placa placas targa matricula 车牌
@@ -95,7 +96,7 @@ group plan insurance claim ref reference request report procedure protocol_numbe
 fall auftrag dossier карта амб ист case_file konserve konservennummer aktenzeichen paciente caso prontuario visita
 fiche plate vehicle car van taxi biopsy histology cytology block
 slide donor bag blood prisoner inmate badge staff employee soldier service student pass locker appointment referral
-docket kennung nummer job ihre_nummer"""
+docket prot protocollo pratica kennung nummer job ihre_nummer"""
 
 
 def _numbered(found: re.Match[str]) -> Span | None:
@@ -264,8 +265,9 @@ def _of_person(found: re.Match[str]) -> Span | None:
 
 
 def _of_three(found: re.Match[str]) -> Span | None:
-    """As ``_of_person``, of three digits and more: "policy 2", "licence CC0" are none."""
-    return _of_person(found) if sum(c.isdigit() for c in found["it"]) > 2 else None
+    """As ``_of_person``, of three digits and more or letters between two: "policy 2", "licence CC0" are none."""
+    sure = sum(c.isdigit() for c in found["it"]) > 2 or re.search(r"[A-Z]\d[A-Z]+\d|\d[A-Z]\d", found["it"])
+    return _of_person(found) if sure else None
 
 
 _NUMBER_SIGN = (
@@ -283,7 +285,7 @@ _CARS = (
     "registration plate plates kennzeichen pkw lkw"
 )
 _PLATE = (
-    rf"(?<!\w){alternatives(_CARS)}\.?:?\s(?:(?:reg|no|number|plate|with|plates?|registered|is|was|mit|"
+    rf"(?<!\w){alternatives(_CARS)}\.?:?\s(?:(?:reg|no|number|plate|reads|reading|with|plates?|registered|is|was|mit|"
     rf"kennzeichen)\.?:?\s){{0,3}}(?P<it>(?-i:[A-Z]{{1,3}}[\s-]?[A-Z]{{0,2}}[\s-]?\d{{1,4}}[\s-]?[A-Z]{{0,3}}(?:["
     rf"\s-]?\d{{1,4}})?))(?!\w)"
 )
@@ -300,7 +302,9 @@ _ABBREVIATED = (
     r"number)\.?:?\s)?)(?P<it>(?-i:[A-Z]{0,4})-?\d{3,12}(?:[-/]\d{1,8}){0,3}"
     r"(?-i:[A-Z]{0,2}))(?![\w]|[.,]\d|[-/]\w|\s?(?:x|to|of|-)\s?\d)"
 )
-_UNITLESS = listed("""TR TE TI FA BW FOV WW WL HU SUV DLP CTDI KV KVP MA MAS MGY WBC RBC PLT HGB HB HCT BNP CRP ESR CK LDH ALT AST
+_UNITLESS = listed("""TR TE TI FA BW FOV WW WL HU SUV DLP CTDI KV KVP MA MAS MGY WBC RBC PLT HGB HB HCT BNP CRP ESR
+CK LDH
+ALT AST
 ALP GGT PSA CEA AFP HCG TSH CD HCPCS CPT ICD SNOMED LOINC CT MR MRI PET US XR CR DX MG NM RF OT RID PMID DOI
 DRG OPS ATC NCT CUI EC ISO IEC DIN EN RFC IEEE GPU CPU RAM HTTP PORT TCP SSH RGB SD SEM CI OR HR RR AUC AP PA
 LL RL LAT SE IM IMG FIG TAB REF NB IU MBQ GBQ MCI BQ GY SV MSV MEQ EUR USD GBP INR CHF JPY MIMIC TCIA LIDC

@@ -72,8 +72,8 @@ _ADDRESSES: dict[str, str] = {
         r"anschrift|adresse|wohnhaft(?:\sin)?|wohnort|domicilie[e]?|demeurant|domicilio|direccion|indirizzo|"
         r"residenza|residente\s(?:a|in|en|em)|endereco|domiciliado|adres|woonplaats|住址|地址|住所|"
         r"现住址|주소|адрес|"
-        r"проживает|место жительства|العنوان|पता)\s?(?::|=|is\s|：|\s(?=[A-Z0-9]))\s?(?!(?:IP|MAC|is|of|the|"
-        r"this|these|any|all)\b)(?P<it>[^\n;]{3,60})"
+        r"проживает|место жительства|العنوان|पता)\s?(?::|=|is\s|：|\s(?=[A-Z0-9]))\s?(?!\s?(?:IP|MAC|is|of|the|"
+        r"this|these|any|all|removed|redacted|unknown|withheld|none|not)\b)(?P<it>[^\n;]{3,60})"
     ),
 }
 

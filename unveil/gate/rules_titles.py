@@ -74,7 +74,7 @@ _SMALL_TITLES = " ".join(title.lower() for title in _TITLES.split() if title not
 _TITLED = (
     rf"(?<!\w)(?<!\d\s)(?:{alternatives(_TITLES)}|{alternatives(_SMALL_TITLES)}|Sig\.(?:ra|na)|Dr\.a|"
     rf"Prof\.a|Dott\.ssa|"
-    rf"Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|Dr|Prof|dent|Priv|Doz|habil|phil|"
+    rf"Prof\.ssa|Hr\.|Fr\.)\.?(?:,?\s(?:med|Med|univ|Univ|Dr|Prof|dent|Priv|Doz|habil|phil|"
     rf"h\.c)\.?){{0,3}}\s{{0,2}}(?P<who>(?:(?<=\.)|(?<=\s)){FULL})"
 )
 _UPPER = (
@@ -110,7 +110,8 @@ _SIGNED = """signed annotated_by labelled_by labeled_by segmented_by drawn_by ma
           typed_by scanned_by performed_by ordered_by requested_by referred_by supervised_by co-signed_by cosigned_by
           countersigned_by checked_by written_by examined_by completed_by released_by validated_by seen_by operated_by
           assisted_by discussed_with d/w spoken_to spoke_with spoke_to communicated_to notified informed paged
-          telephoned conveyed_to relayed_to attn attn. attention cc c/o dear regards sincerely on_behalf_of care_of
+          telephoned conveyed_to relayed_to attn attn. attention cc c/o dear regards sincerely grussen grusse gruss
+saludos saluti cordialement atenciosamente p.p. pp on_behalf_of care_of
           under_the_care_of thank_you thanks referrer referred_to results_to copy_to reported_to phoned_to given_to
           told befundet_von befund_von unterzeichnet_von unterschrieben_von gez gez. diktiert_von erstellt_von
           freigegeben_von visum validiert_von signe_par signe dicte_par valide_par redige_par interprete_par lu_par
@@ -135,7 +136,9 @@ nom_du_patient nom_de_famille nom prenom nombre_del_paciente nombre_y_apellidos 
 nome_del_paziente nome_do_paciente nome cognome sobrenome nome_completo naam achternaam voornaam ad_soyad imie
 nazwisko patientname"""
 _PEOPLE = """patient pt pat client resident subject mother father daughter son wife husband brother sister partner
-spouse carer caregiver aunt uncle niece nephew cousin grandmother grandfather friend neighbour neighbor parent parents
+spouse carer caregiver aunt uncle niece nephew cousin grandmother grandfather friend twin colleague flatmate roommate
+fiance fiancee boyfriend girlfriend stepson stepdaughter stepmother stepfather
+grandson granddaughter godmother neighbour neighbor parent parents
 named called patientin patiente paciente paziente madre padre hijo hija esposa esposo figlia figlio mere pere fils
 fille epoux epouse mutter vater tochter sohn ehefrau ehemann moglie marito mae pai filho filha patienten"""
 

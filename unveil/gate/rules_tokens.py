@@ -30,11 +30,11 @@ _PUBLIC = re.compile(
     re.I | re.X,
 )
 _SCIENCE = re.compile(
-    r"[A-Z]{0,6}[ACDEFGHIKLMNPQRSTVWY]\d{1,4}[ACDEFGHIKLMNPQRSTVWY*X]|"
+    r"(?!0\d)(?:[A-Z]{0,6}[ACDEFGHIKLMNPQRSTVWY]\d{1,4}[ACDEFGHIKLMNPQRSTVWY*X]|"
     r"\d+(?:[.,]\d+)?[a-zA-Zµμ]{1,6}[23]?(?:/[a-zA-Z]{1,6}\d?){0,3}|"
     r"(?:\d+[x×]){1,3}\d+\w{0,4}|\d+(?:st|nd|rd|th|s)|[cpgm]\..*|\w{1,4}=.*|[A-Z]?\d{1,3}-[A-Z]?\d{1,3}|"
     r"\d+(?:-\d+)?%?|"
-    r"[A-Za-z]{1,4}\d{1,3}(?:[-/][A-Za-z]{0,4}\d{1,3}){1,4}|(?:19|20)\d\d(?:[-/].*)?|[A-Z]\d\d(?:\.\w{1,4})?",
+    r"[A-Za-z]{1,4}\d{1,3}(?:[-/][A-Za-z]{0,4}\d{1,3}){1,4}|(?:19|20)\d\d(?:[-/].*)?|[A-Z]\d\d(?:\.\w{1,4})?)",
 )
 _UNITS = re.compile(r"\s?(?:mm|cm|ml|mg|kg|hu|hz|kvp?|mas?|ms|mgy|msv|mbq|px|pixels|%|x\s?\d|×)(?!\w)", re.I)
 
@@ -252,7 +252,8 @@ def _internal(found: re.Match[str]) -> Span | None:
 
 _ANY_PATH = (
     r"(?<![\w/.:<)])/(?:[\w.@+=-]{2,60}/){1,14}[\w.@+=-]{1,80}|(?<![\w/.\\:])(?:[\w.-]{2,60}/){2,12}[\w.-]{2,80}|"
-    r"(?<![\w\\:.])(?:[\w.-]{2,40}\\){1,10}[\w.-]{2,60}|///[a-z]{3,20}\.[a-z]{3,20}\.[a-z]{3,20}"
+    r"(?<![\w\\:.])(?:[\w.-]{2,40}\\){1,10}[\w.-]{2,60}|(?<![\w.])/{1,3}[a-z]{3,20}\.[a-z]{3,20}\.[a-z]"
+    r"{3,20}(?![\w/.])"
 )
 
 

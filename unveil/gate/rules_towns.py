@@ -12,9 +12,11 @@ import re
 from unveil.gate.names import eponym
 from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of
 from unveil.gate.rules_places import LARGE
-from unveil.gate.words import harmless, listed, ordinary
+from unveil.gate.words import harmless, listed, ordinary, words
 
-_PREPOSITIONS = """from at near off outside around in to desde em en bei aus presso te uit nahe zwischen vers pres"""
+_PREPOSITIONS = """out_of by via from at near off outside around in to desde em en bei aus presso te uit nahe
+zwischen vers
+pres"""
 _CAPITAL = r"[A-Z][a-z][\w'-]*+"
 _BEHIND = (
     rf"(?<![\w-])(?P<word>{alternatives(_PREPOSITIONS)})\s(?:(?:the|island\sof|village\sof|town\sof|"
@@ -24,43 +26,7 @@ _BEHIND = (
     rf"{_CAPITAL}|\s{_CAPITAL}){{0,3}}))"
 )
 #: Makers, programs, data sets, diseases' and methods' names, peoples and languages, that stand behind "from" and "in".
-_KNOWN = listed("""siemens philips toshiba canon hitachi fujifilm hologic medtronic abbott biotronik boston stryker
-zimmer
-smith nephew synthes depuy bayer bracco guerbet agfa kodak carestream samsung mindray esaote varian elekta accuray
-shimadzu
-konica minolta sectra epic cerner nvidia intel google microsoft openai anthropic meta amazon apple python pytorch
-tensorflow
-keras numpy scipy pandas java linux ubuntu windows docker github huggingface kaggle zenodo figshare physionet medline
-pubmed
-embase cochrane scopus radiopaedia radiology radiographics eurorad wikipedia google monai slicer matlab excel word
-markdown
-json english german french spanish italian portuguese dutch russian chinese japanese korean arabic hindi latin greek
-turkish
-polish swedish african european american asian british irish scottish indian caucasian hispanic western eastern northern
-southern africa asia europe america australia antarctica oceania mediterranean caribbean atlantic pacific sahara alps
-january february march april may june july august september october november december monday tuesday wednesday thursday
-friday saturday sunday christmas easter hounsfield housefield couinaud trendelenburg fleischner lugano deauville
-gadovist
-dotarem omnipaque ultravist visipaque iopamiro gadolinium gastrografin buscopan primovist lipiodol technetium
-fluorine gallium
-doppler valsalva seldinger fowler sims lloyd-davies towne waters caldwell stenvers roux bonferroni holm fisher kaplan
-wilson
-cohen pearson spearman bland otsu canny sobel hough fourier gaussian laplacian poisson bernoulli bayes markov monte
-carlo adam
-figure table section appendix chapter series option part step phase level stage grade type group class category box
-question
-answer task note example image panel supplement equation line page volume theorem roman arabic title abstract methods
-results
-discussion kirschner foley penrose hickman broviac tenckhoff redon jackson pratt tesio quinton kocher mayo whipple
-billroth
-hartmann nissen lichtenstein bassini shouldice morison douglas retzius glisson treitz oddi vater langerhans bowman henle
-luschka magendie monro sylvius rolando broca wernicke heschl meckel virchow rokitansky aschoff mueller muller wolff
-gartner
-bartholin skene cowper littre naboth krukenberg lisfranc chopart boehler bohler gissane kager hoffa baker tarlov
-schmorl andersson
-romanus modic pfirrmann kellgren lawrence outerbridge ahlback tonnis crowe hawkins garden pauwels schatzker weber
-lauge hansen
-gustilo anderson alonzo neer rockwood goutallier patte bigliani gartland salter harris ogden arm leg""")
+_KNOWN = words("not_places")
 _AFTER_TOWN = re.compile(
     r"(?:'s)?(?:-|\s(?:grade|stage|type|score|classification|criteria|disease|syndrome|sign|stain|view|"
     r"position|class|method|technique|"
@@ -71,13 +37,35 @@ _AFTER_TOWN = re.compile(
 )
 
 
+#: Endings of medicine's and of learned words.
+_LEARNED = re.compile(
+    r"(?:itis|itide|oma|omas|osis|ose|emia|aemia|ectomy|ostomy|otomy|plasty|scopy|scopie|graphy|graphie|"
+    r"grafia|gram|ology|ologie|ologia|pathy|"
+    r"pathie|patia|trophy|plegia|algia|uria|pnea|pnoea|tion|tions|sion|zione|cion|cao|ung|ungen|ierung|"
+    r"ment|ments|ence|ance|cy|ity|itat|idad|idade|ness|"
+    r"ism|cillin|mycin|floxacin|azole|olol|pril|sartan|statin|xaban|parin|mab|nib|ciclib|platin|taxel|"
+    r"rubicin|tinib|gliptin|gliflozin|glutide|"
+    r"coccus|cocci|bacter|bacterium|virus|plasma|monas|spora|phage|cyte|cytes|blast|form|ous|ary|ical|ial|"
+    r"eal|oid|ive|ated|ized|ised|able|ible)s?$",
+    re.I,
+)
+
+
 def _town(found: re.Match[str]) -> Span | None:
     """A place: none of the known words, no eponym, no state and no country, and not the first word of German's
     nouns."""
     words = re.findall(r"[^\s]+", found["it"])
     first = words[0]
     rest = [w for w in words if w[0].isupper()]
-    if len(first) < 4 or harmless(first) or first.lower().removesuffix("'s") in _KNOWN or LARGE.fullmatch(found["it"]):
+    if first.lower() in _BEFORE_NAMES and len(rest) > 1 and first != rest[-1]:
+        rest, first = rest[1:], rest[1]
+    if (
+        len(first) < 4
+        or harmless(first)
+        or _LEARNED.search(first)
+        or first.lower().removesuffix("'s") in _KNOWN
+        or LARGE.fullmatch(found["it"])
+    ):
         return None
     if all(harmless(w) or w.lower() in _KNOWN for w in rest) or LARGE.match(found["it"] + " "):
         return None
@@ -91,6 +79,12 @@ def _town(found: re.Match[str]) -> Span | None:
         return None
     return found.span("it")
 
+
+#: What names of towns begin with, before a word that nobody knows.
+_BEFORE_NAMES = listed(
+    "little great upper lower north south east west new old st saint fort port mount lake castle high "
+    "royal glen ben loch"
+)
 
 #: Where German is written, where every noun has a capital, "in" and "bei" tell nothing.
 _GERMAN = re.compile(
@@ -159,7 +153,7 @@ _FIRMS = (
 )
 _FIRM = rf"(?<![\w-])(?P<it>[A-Z][\w'&-]+(?:\s(?:&|and|und|y|et|e|of|[A-Z][\w'&-]+)){{0,5}}),?\s(?:{_FIRMS})\b\.?"
 _BESIDE = (
-    r"(?<![\w-])(?P<it>[A-Z][a-z][\w'-]{2,}(?:\s[A-Z][a-z][\w'-]+){0,2})\s(?:dialysis\sunit|"
+    r"(?<![\w-])(?P<it>[A-Z][a-z][\w'-]{2,}(?:\s[A-Z][a-z][\w'-]+){0,2})\s(?i:dialysis\sunit|"
     r"dialysis\scentre|region\b|area\b|valley|island|islands|"
     r"peninsula|district|village|town\b|suburb|estate|harbour|airport|station\b|platform|junction|branch|"
     r"campus|site\b|clinic|hospital|hospice|surgery\b|"
@@ -167,7 +161,8 @@ _BESIDE = (
     r"brewery|nursing\shome|care\shome|rest\shome|"
     r"health\scentre|health\scenter|medical\scentre|medical\scenter|ambulance|lifeboat|helicopter|"
     r"reservation|barracks|road|street|avenue|lane|bridge|"
-    r"market|square|beach|park\b|marathon|half\smarathon|resident|residents|native|locals?|based)(?!\w)"
+    r"market|square|beach|building|house\b|wing|tower|hall|arena|stadium|centre|center|park\b|marathon|"
+    r"half\smarathon|resident|residents|native|locals?|based)(?!\w)"
 )
 
 
@@ -193,7 +188,9 @@ def _beside(found: re.Match[str]) -> Span | None:
         return None
     return (
         None
-        if LARGE.match(found["it"] + " ") or last.endswith(("al", "ic", "ar", "ous", "ent", "ed", "ing", "oid"))
+        if LARGE.match(found["it"] + " ")
+        or _LEARNED.search(last)
+        or last.endswith(("al", "ic", "ar", "ous", "ent", "ed", "ing", "oid"))
         else found.span("it")
     )
 
@@ -218,7 +215,7 @@ _MORE_STREETS = (
     r"psj\.?|pasaje|cl\.|cll|kra|diagonal|transversal|trav\.|lgo\.)\s(?:(?:de|la|del|los|las|d[aeo]s?|"
     r"nguyen|le)\s){0,2}(?-i:[A-Z])[\w.-]*+(?:\s(?-i:[A-Z])[\w.-]*+){0,3},?\s"
     r"(?:nr\.?\s?|no\.?\s?|n\.?\s?|\#\s?)?\d{1,4}(?:[/-]\d{1,4})?|"
-    r"(?<!\w)(?:plot|block|flat|house|unit|apt|apartment|lot|villa|shop|"
+    r"(?<!\w)(?:plot|flat|house|apt|apartment|lot|villa|shop|"
     r"site)\s(?:no\.?\s?)?\#?\d{1,4}[a-z]?,\s?(?:block|phase|sector|street|st\.|road|rd|lane|floor|near|"
     r"(?-i:[A-Z][\w'-]+))"
     r"(?:\s?[\w-]{1,20}){0,4}|"
@@ -253,7 +250,7 @@ _ADJECTIVES = re.compile(
     r"больниц|поликлиник|ЦРБ|обл|р-н|район|кра[йя])\w*"
 )
 _CYRILLIC_TOWN = re.compile(
-    r"(?:посел\w*|поселка|деревн\w*|сел[ао]|города|городе|район\w*|станци\w+|хутор\w*|завод\w*|фабрик\w*|"
+    r"(?:пос[её]л\w*|деревн\w*|сел[ао]|города|городе|район\w*|станци\w+|хутор\w*|завод\w*|фабрик\w*|"
     r"комбинат\w*|колхоз\w*|шахт\w*|школ\w+|приют\w*|интернат\w*|санатори\w*|ООО|ОАО|АО|ЗАО)"
     r"\s(?:им\.\s)?[«\"]?(?P<it>(?:№\s?\d+|[А-ЯЁ][\w-]{2,}))"
 )
@@ -270,7 +267,73 @@ def _han(found: re.Match[str]) -> Span | None:
     return None if common or len(found["it"]) < 4 else found.span("it")
 
 
+_LIVES = (
+    rf"(?<!\w)(?:bor|bosatt|boende|bopael|fodt|fodd|hjemmehorende|kommer|mieszka|zam|zamieszkal[ya]|"
+    rf"zamieszkuje|pochodzi|urodzon[ya]|bydli|"
+    rf"bydliste|bydliskem|zije|pochazi|bywa|stanuje|zivi|zyje|locuieste|domiciliat[a]?|nascut[a]?|provine|"
+    rf"lakik|yasiyor|tinggal|berasal|"
+    rf"\w{{3,12}}at[oa]|ricover\w{{2,3}}|degente|inviat[oa]|proveniente|accede|viene|llega|acude|"
+    rf"ingresad[oa]|trasladad[oa]|remitid[oa]|"
+    rf"derivad[oa]|vindo|vinda|veio|encaminhad[oa]|transferid[oa]|internad[oa]|transfere|transferee|"
+    rf"adresse|adressee|hospitalise|hospitalisee|"
+    rf"patient|patientin|mann|frau|junge|madchen|pat|verlegung|zuverlegung|zuweisung|ubernahme|uberweisung|"
+    rf"anreise)\.?\s"
+    rf"(?:i|pa|fra|fran|w|we|z|ze|v|ve|na|in|din|la|di|dari|a|da|dal|dalla|presso|ad|desde|de|do|del|em|no|"
+    rf"au|aux|du|vers|aus|nach)\s"
+    rf"(?:miejscowosci|miescie|wsi|obci|orasul|comuna|kota|desa|cidade\sde|"
+    rf"ciudad\sde)?\s?(?P<it>(?-i:{_CAPITAL}(?:[\s-]{_CAPITAL}){{0,2}}))"
+)
+_LIVES_WORDS = """bor bosatt boende bopael fodt fodd hjemmehorende kommer mieszka zam zamieszkaly zamieszkala
+zamieszkuje pochodzi
+urodzony urodzona bydli bydliste bydliskem zije pochazi bywa stanuje zivi zyje locuieste domiciliat domiciliata
+nascut nascuta
+provine lakik yasiyor tinggal berasal ricoverato ricoverata trasferito trasferita portato portata trovato trovata
+degente inviato
+inviata proveniente accede viene llega acude ingresado ingresada trasladado trasladada remitido remitida derivado
+derivada vindo
+vinda veio encaminhado encaminhada transferido transferida internado internada transfere transferee adresse adressee
+hospitalise
+hospitalisee patient patientin mann frau junge madchen pat verlegung zuverlegung zuweisung ubernahme uberweisung
+anreise"""
+_BAD = r"(?<=[a-z,]\s)(?P<it>(?:Bad|Sankt|St\.)\s[A-Z][a-z]{3,})(?![\w])"
+_WING = (
+    rf"(?<!\w)(?:ward|level|floor|wing|unit|room|bed|block|station|gate|"
+    rf"platform)\s[\w-]{{1,4}},\s(?P<it>(?-i:{_CAPITAL}(?:\s{_CAPITAL}){{0,2}}))"
+)
+
+
+def _foreign(found: re.Match[str]) -> Span | None:
+    """As ``_town``, wherever it stands in a sentence of German."""
+    first = found["it"].split()[0]
+    known = (
+        len(first) < 4
+        or harmless(first)
+        or _LEARNED.search(first)
+        or first.lower() in _KNOWN
+        or LARGE.fullmatch(found["it"])
+    )
+    medical = eponym(found, found.end()) or _AFTER_TOWN.match(found.string, found.end())
+    german = found[0].lower().startswith(("patient ", "pat ", "frau ", "mann ")) and " aus " not in found[0]
+    return None if known or medical or german else found.span("it")
+
+
+def _more(found: re.Match[str]) -> Span | None:
+    """A street of which not every word is one of medicine."""
+    names = re.findall(r"(?<![\w])[A-Z][\w'-]{2,}", found[0])
+    kinds = ("Block", "Unit", "Phase", "Sector", "Street", "House", "Flat", "Plot")
+    return None if names and all(harmless(w) or w in kinds or w.lower() in _KNOWN for w in names) else found.span()
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("place", "town behind a verb, more languages", compiled(_LIVES), cues_of(_LIVES_WORDS), place=_foreign),
+    Rule("place", "spa or saint's town", re.compile(_BAD), cues_of("bad sankt st"), place=_firm),
+    Rule(
+        "place",
+        "house behind a ward",
+        compiled(_WING),
+        cues_of("ward level floor wing unit room bed block station gate platform"),
+        place=_foreign,
+    ),
     Rule("place", "unknown word behind a preposition", compiled(_BEHIND), cues_of(_PREPOSITIONS), place=_town),
     Rule("place", "house or quarter, its kind first", compiled(_KIND), cues_of(_KINDS), place=_kind),
     Rule(
@@ -295,7 +358,7 @@ airport station platform junction branch campus
 plant mine quarry brewery nursing
         care rest health medical ambulance lifeboat helicopter reservation barracks road street avenue lane bridge
 market square beach park marathon half
-        resident residents native local locals based"""
+        resident residents native local locals based building house wing tower hall arena stadium centre center"""
         ),
         reach=50,
         place=_beside,
@@ -307,6 +370,7 @@ market square beach park marathon half
         cues_of(_STREETS_BEGIN, _ENDINGS),
         tuple(_ENDED.split()),
         reach=26,
+        place=_more,
     ),
     Rule(
         "place",
