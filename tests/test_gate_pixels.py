@@ -64,7 +64,8 @@ def test_what_names_nobody_is_known(text: str) -> None:
     "text",
     [
         "SMITH", "PORTABLE SMITH", "DOE JANE", "J.D.", "M. E.", "92Y", "45 M", "F 45", "3/4/56", "4/11", "12345",
-        "ID 4471", "2019", "14:32", "MARTIN", "LONG", "MAY", "JD", "kV4815162", "TR 481516", "Петрова", "李",
+        "ID 4471", "2019", "14:32", "MARTIN", "LONG", "MAY", "JD", "kV4815162", "TR 481516", "Петрова", "李", "1 9 5 8",
+        "D O E",
     ],
 )  # fmt: skip
 def test_what_may_name_somebody_is_not_harmless(text: str) -> None:
@@ -136,6 +137,11 @@ def test_what_is_painted_is_black_and_all_else_stays() -> None:
     assert chunks(after) == {b"IHDR", b"IDAT", b"IEND"}
 
 
+def test_an_image_that_is_full_of_names_is_not_repaired() -> None:
+    """A box of half the image: more than a fifth would be black."""
+    assert burned_in.redacted(png(ground()), Reading((Word("DOE", (0, 0, 320, 160), 1, 0, False),))) is None
+
+
 def test_what_identifies_is_told_without_being_repeated() -> None:
     words = (
         Word("L", (0, 0, 9, 9), 0.9, 0, True),
@@ -194,6 +200,8 @@ def test_names_are_found_and_painted_over_at_all_angles(angle: float) -> None:
     found = read_image(image).identifying
     assert found
     assert not read_image(painted(image, found)).identifying
+    clean = burned_in.redacted(image, read_image(image))
+    assert clean and not read_image(clean, strict=True).identifying
 
 
 @needs_tesseract
