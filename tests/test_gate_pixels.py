@@ -171,12 +171,12 @@ def test_an_image_that_takes_too_long_is_set_aside_and_the_run_goes_on(monkeypat
 
 
 def test_the_cost_is_said_in_words() -> None:
-    """Ten images of a megapixel: 10 x 0.9 + 10 x 0.05 s at least, 10 x 6 + 0.5 s at most; a thousand times as many."""
+    """Ten images of a megapixel: 10 x (1 + 0.05) s to 10 x (1.4 + 1.5) s; then a thousand times as many."""
     assert cost([(1000, 1000)] * 10) == (
         "looking for letters in 10 images (10 megapixels) takes about 10 s of one core where none "
-        "has any, up to 60 s where all have"
+        "has any, up to 29 s where all have"
     )
-    assert "2.6 h of one core" in cost([(1000, 1000)] * 10_000)
+    assert "2.9 h of one core" in cost([(1000, 1000)] * 10_000)
 
 
 def square_code() -> np.ndarray:
