@@ -127,14 +127,14 @@ def _places(picture: np.ndarray, boxes: Iterable[Box]) -> np.ndarray:
 def cost(sizes: Sequence[tuple[int, int]]) -> str:
     """What reading images of these widths and heights will take, in words, to be said before it begins."""
     million = sum(width * height for width, height in sizes) / 1e6
-    low, high = (million * each + 0.05 * len(sizes) for each in _SECONDS)
+    low, high = (million * each + fixed * len(sizes) for each, fixed in _SECONDS)
     return (
         f"looking for letters in {len(sizes)} images ({million:.0f} megapixels) takes about {_span(low)} of one core "
         f"where none has any, up to {_span(high)} where all have"
     )
 
 
-_SECONDS = (0.9, 6.0)  # of one core for each megapixel, without and with letters, as docs/experts.md says
+_SECONDS = ((1.0, 0.05), (1.4, 1.5))  # of one core, for each megapixel and each image; without and with letters
 
 
 def _span(seconds: float) -> str:
@@ -202,8 +202,12 @@ def _judged(region: Region, piece: Piece, words: list[Read], turned: int) -> Wor
         each = min(word.sureness for word in texts)
         if sureness >= _EXCUSED and each >= _EACH and piece.covered(word.box for word in texts) >= _COVERED:
             return Word(text, region.around, sureness / 100, angle, True)
-    sure = [word for word in texts if word.sureness >= _READ and sum(c.isalnum() for c in word.text) >= 3]
-    named = [word for word in sure if not name_nobody([word.text])]
+    named = [word for word in texts if word.sureness >= _READ and _tells(word.text) and not name_nobody([word.text])]
     if named:
         return Word(text, region.around, max(word.sureness for word in named) / 100, angle, False)
     return Word("", region.around, 0, angle, False)
+
+
+def _tells(word: str) -> bool:
+    """Whether a word is long enough that another look need not be taken: three letters or four digits."""
+    return sum(map(str.isalpha, word)) >= 3 or sum(map(str.isdigit, word)) >= 4

@@ -5,6 +5,7 @@ Whatever is not on the list, and is no number beside a unit or a setting, may na
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -71,10 +72,21 @@ def name_nobody(read: Iterable[str]) -> bool:
     (True, False, False)
     """
     tokens = [token for word in read if (token := word.strip(".,:;'\"()[]{}<>*_=~|—–-?!¢°²³^ "))]
+    tokens = _joined(tokens)
     letters = [token for token in tokens if len(token) == 1 and token.isalpha()]
     if len(letters) == len(tokens) > 1 and not _MARKS.issuperset(map(str.upper, letters)):
         return False  # initials
     return all(_harmless(tokens, i) for i in range(len(tokens)))
+
+
+def _joined(tokens: list[str]) -> list[str]:
+    """Letters and digits that stand apart, three or more, as one word: ``1 9 5 8`` is a year."""
+    found: list[str] = []
+    for single, run in itertools.groupby(tokens, key=lambda token: len(token) == 1 and token.isalnum()):
+        signs = list(run)
+        apart = single and len(signs) > 2 and not _MARKS.issuperset(map(str.upper, signs))
+        found += ["".join(signs)] if apart else signs
+    return found
 
 
 def _harmless(tokens: list[str], i: int) -> bool:
