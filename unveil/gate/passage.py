@@ -21,7 +21,7 @@ from PIL import Image
 
 from unveil import pixels, runs
 from unveil.gate import finders, reviews, sources
-from unveil.gate.burned_in import painted, read_image
+from unveil.gate.burned_in import read_image, redacted
 from unveil.gate.finding import Found, find
 from unveil.gate.known import Known
 from unveil.gate.ocr import OcrOptions, TimeLimit
@@ -29,7 +29,6 @@ from unveil.gate.reviews import What, hash_of
 from unveil.gate.said import Part, Said, said
 from unveil.gate.surrogates import Surrogates
 from unveil.gate.vocabulary import closed
-from unveil.geometry import Box
 from unveil.records import Record
 
 
@@ -109,7 +108,7 @@ class Gate:
         self.texts = reviews.read(chosen.texts_reviewed, "texts") if chosen.texts_reviewed else None
         self.images = reviews.read(chosen.pixels_reviewed, "images") if chosen.pixels_reviewed else None
         self._surrogates = Surrogates(self.key)
-        self._read: dict[str, tuple[str, tuple[Box, ...]]] = {}
+        self._read: dict[str, tuple[str, bytes | None]] = {}
         self._noticed: dict[str, Record] = {}
         self.to_review: dict[What, dict[str, dict[str, Any]]] = {"texts": {}, "images": {}}
         """What was held back and a person may let pass, by its hash."""
@@ -231,14 +230,12 @@ class Gate:
         if decision:
             done["images reviewed"] += decision == "let pass by a reviewer"
             return why or item.png
-        why, boxes = self._look(item.png)
+        why, clean = self._look(item.png)
         done["images searched"] += 1
-        if why and boxes and self.options.identifiers == "redact":
-            done["painted over"] += len(boxes)
-            return painted(item.png, boxes)
-        if why and item.image:
+        done["images painted over"] += bool(why and clean)
+        if why and not clean and item.image:
             self.to_review["images"][name] = {"file": str(item.image), "found": [why]}
-        return why or item.png
+        return clean or why
 
     def look_at(self, image: Path) -> tuple[Decision, str]:
         """What becomes of an image file as it is, and what is found in it."""
@@ -247,10 +244,8 @@ class Gate:
             return decision, why
         out = io.BytesIO()
         Image.fromarray(pixels.to_rgb(pixels.read(image))).save(out, "PNG")
-        why, boxes = self._look(out.getvalue())
-        if not why:
-            return "leaves", ""
-        return "replaced" if boxes and self.options.identifiers == "redact" else "held", why
+        why, clean = self._look(out.getvalue())
+        return ("replaced" if why else "leaves") if clean else "held", why
 
     def _reviewed(self, name: str) -> tuple[Decision | None, str]:
         """What a reviewer has decided of an image, by its hash, and why it stays; None where nobody has."""
@@ -258,20 +253,25 @@ class Gate:
             return "kept by a reviewer", "a reviewer keeps its image here"
         return ("let pass by a reviewer", "") if self.images and self.images.allows(name) else (None, "")
 
-    def _look(self, png: bytes) -> tuple[str, tuple[Box, ...]]:
-        """What in an image may name somebody, in words that do not repeat it, and where; "" if nothing.
-
-        Several questions are asked about one image, which is read once. One that takes too long has no places.
-        """
+    def _look(self, png: bytes) -> tuple[str, bytes | None]:
+        """What in an image may name somebody, in words that do not repeat it, "" if nothing; and the image as it may
+        leave, None if it must not. Several questions are asked about one image, which is read once."""
         key = hashlib.sha256(png).hexdigest()
         if key not in self._read:
-            try:
-                reading = read_image(png, OcrOptions(self.options.ocr_languages, self.options.ocr_seconds))
-                why = f"its image has {reading.reason} burned in" if reading.reason else ""
-                self._read[key] = why, reading.identifying
-            except TimeLimit as late:
-                self._read[key] = str(late), ()
+            self._read[key] = self._searched(png)
         return self._read[key]
+
+    def _searched(self, png: bytes) -> tuple[str, bytes | None]:
+        how = OcrOptions(self.options.ocr_languages, self.options.ocr_seconds)
+        why = ""
+        try:
+            reading = read_image(png, how)
+            if not reading.reason:
+                return "", png
+            why = f"its image has {reading.reason} burned in"
+            return why, redacted(png, reading, how) if self.options.identifiers == "redact" else None
+        except TimeLimit as late:
+            return why or str(late), None
 
 
 FREE = "free text, in which nobody has looked for names: --names or --texts-reviewed, see docs/experts.md"
