@@ -259,15 +259,17 @@ class Gate:
         key = hashlib.sha256(png).hexdigest()
         if key not in self._read:
             self._read[key] = self._searched(png)
-        return self._read[key]
+        why, clean = self._read[key]
+        return why, clean if why else png
 
     def _searched(self, png: bytes) -> tuple[str, bytes | None]:
+        """The same, but an image that may leave as it is is not kept."""
         how = OcrOptions(self.options.ocr_languages, self.options.ocr_seconds)
         why = ""
         try:
             reading = read_image(png, how)
             if not reading.reason:
-                return "", png
+                return "", None
             why = f"its image has {reading.reason} burned in"
             return why, redacted(png, reading, how) if self.options.identifiers == "redact" else None
         except TimeLimit as late:
