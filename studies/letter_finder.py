@@ -5,8 +5,7 @@ python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --r
 
 The second goes on with the weights that the first one wrote, repeats above all what these still get wrong, and keeps
 the mean of the weights that it began and ended with, which told letters from other things better than either.
-How far a run gets depends on the machine, so another one gives other weights, to be measured anew by
-`studies.burned_in`.
+How far a run gets depends on the machine: another one gives other weights, to be measured anew (`studies.burned_in`).
 """
 
 from __future__ import annotations
