@@ -161,7 +161,8 @@ def _quoted(found: re.Match[str]) -> Span | None:
 
 
 _LOGIN = (
-    r"(?<![^\W_])(?:log-?in|logged\sin\sas|log(?:ged)?\son\sas|logon|user|username|user\sname|userid|"
+    r"(?<![^\W_])(?:(?:modified|created|uploaded|entered|edited|locked|deleted|opened|exported)\sby:?|"
+    r"log-?in|logged\sin\sas|log(?:ged)?\son\sas|logon|user|username|user\sname|userid|"
     r"signed\sin\sas|sudo\s-u|benutzer|"
     r"utilisateur|usuario|utente|gebruiker|ssh|rsync|scp)\s(?:as\s|is\s|id\s|"
     r"name\s)?[\x22\x27]?(?P<it>[a-z][a-z0-9._-]{3,30})"
@@ -307,7 +308,16 @@ def _slashed(found: re.Match[str]) -> Span | None:
     return found.span() if sum(c.isdigit() for c in value) > 6 else None
 
 
+_NODE = r"(?<!\w)(?:on|to|from|at|via|host|node)\s(?P<it>(?-i:[A-Z]{5,12}[-_]?\d{1,3}))(?![\w.-])"
+
+
+def _node(found: re.Match[str]) -> Span | None:
+    letters = re.match(r"[A-Z]+", found["it"])
+    return None if _PUBLIC.match(found["it"]) or (letters and harmless(letters[0])) else found.span("it")
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("device", "name of a node", compiled(_NODE), cues_of("on to from at via host node"), place=_node),
     Rule("other number", "word of letters and digits", compiled(_TOKEN_LATE), numbers=True, reach=None, place=_token),
     Rule(
         "device",
