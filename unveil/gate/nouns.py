@@ -55,7 +55,8 @@ n_ordre licencia licencia_de_conducir colegiado n_colegiado num_colegiado matric
 carteira_de_motorista cnh passport passport_no passport_number reisepass reisepassnummer passeport pasaporte
 passaporto passaporte visa_no visa_number birth_certificate state_id mci_no ahpra 执业证号 医師免許 免許証
 护照 护照号 旅券""",
-    "vehicle": """vin vehicle_id vehicle_no vehicle_number vehicle_identification vehicle_registration license_plate
+    "vehicle": """vin vrn rego vehicle_id vehicle_no vehicle_number vehicle_identification vehicle_registration
+license_plate
 licence_plate number_plate registration_plate plate_no plate_number car_registration vehicle_reg car_reg kennzeichen
 kfz kfz-kennzeichen immatriculation plaque_d'immatriculation matricula_del_coche placa placas targa matricula 车牌
 车牌号 車両番号 차량번호 госномер""",
@@ -71,10 +72,17 @@ voiceprint voice_print face_id faceid palm_print""",
 }
 
 #: Words that are said of much: a number sign, or a value of four signs and more, has to follow.
-WEAK = """hosp patient pat pt case chart visit study encounter episode admission order exam specimen sample record file
+WEAK = """hosp patient pat pt case chart visit study encounter episode
+admission order exam specimen sample record file
 folder subject participant hospital unit ward_number registration certificate serial lot device barcode card member
 group plan insurance claim ref reference request report procedure protocol_number booking ticket token identifier id
 fall auftrag dossier карта амб ист case_file konserve konservennummer aktenzeichen paciente caso prontuario visita
 fiche plate vehicle car van taxi biopsy histology cytology block
 slide donor bag blood prisoner inmate badge staff employee soldier service student pass locker appointment referral
-docket prot protocollo pratica kennung nummer job ihre_nummer"""
+docket ident incident prescription
+ordine police run statement dispatch crime complaint ordonnance bon feuille ficha albaran volante pedido solicitud
+peticion orden
+richiesta impegnativa ricetta requisicao zakazka objednavka zlecenie skierowanie bestilling remiss lahete rezept akte
+verordnung
+bestellung auftragsnr patientenakte mapa karta kartoteka protokol evraki prot protocollo pratica kennung nummer job
+ihre_nummer"""

@@ -190,7 +190,9 @@ def _of_person(found: re.Match[str]) -> Span | None:
 
 def _of_three(found: re.Match[str]) -> Span | None:
     """As ``_of_person``, of three digits and more or letters between two: "policy 2", "licence CC0" are none."""
-    sure = sum(c.isdigit() for c in found["it"]) > 2 or re.search(r"[A-Z]\d[A-Z]+\d|\d[A-Z]\d", found["it"])
+    sure = sum(c.isdigit() for c in found["it"]) > 2 or re.search(
+        r"[A-Z]\d[A-Z]+\d|\d[A-Z]\d|^[A-Z]{2}\d\d$", found["it"]
+    )
     return _of_person(found) if sure else None
 
 
