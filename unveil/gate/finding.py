@@ -53,7 +53,7 @@ def find(
 def _in_plain(searched: Plain, known: Known | None, record: Record | None) -> Iterator[tuple[int, int, str, str]]:
     text = Searched(searched.text)
     for rule in RULES:
-        for start, end in rule.find(text):
+        for start, end in rule.find(text) if rule.may_find(text) else ():
             yield start, end, rule.kind, rule.name
     known = known or (Known.of([record]) if record else None)
     if known:

@@ -71,6 +71,13 @@ class Rule:
     script: re.Pattern[str] | None = None
     place: Callable[[re.Match[str]], Span | None] = field(default=whole)
 
+    def may_find(self, searched: Searched) -> bool:
+        """Whether the rule is to be tried at all, told at less cost than ``find``."""
+        if not (self.cues or self.signs or self.numbers) or (self.numbers and searched.numbers):
+            return True
+        signs = self._plain_signs if searched.text.isascii() else self.signs
+        return not searched.vocabulary.isdisjoint(self.cues) or any(sign in searched.small for sign in signs)
+
     def find(self, searched: Searched) -> Iterator[Span]:
         """The places in a plain text that the rule finds."""
         for found in self._matches(searched):

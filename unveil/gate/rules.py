@@ -23,6 +23,7 @@ from unveil.gate import (
     rules_persons,
     rules_places,
     rules_scripts,
+    rules_streets,
     rules_titles,
     rules_tokens,
     rules_towns,
@@ -43,4 +44,5 @@ RULES: tuple[Rule, ...] = (
     *rules_fields.RULES,
     *rules_tokens.RULES,
     *rules_towns.RULES,
+    *rules_streets.RULES,
 )

@@ -19,7 +19,7 @@ godine rokiv let. lj lebensjahre letni-a ετους ปี שנה שנים سا�
 वर्षीय बरस سنة عاما عام πετων ετων χρονων"""
 #: What is before it.
 _AGE = """age aged ages alter alt age_of aged_about edad idade eta age/sex age_/_sex leeftijd возраст 年龄 年齢 나이
-연령 उम्र आयु العمر agee age_de edad_de eta_di patient_age patients_age patient's_age age_at_scan
+연령 उम्र आयु العمر agee di_anni yo: age: age_de edad_de eta_di patient_age patients_age patient's_age age_at_scan
 age_at_exam age_at_study age_yrs age_years age_y ageyrs lft leeft lebensalter idade_do_paciente wiek vek varsta yas
 yasi usia umur tuoi
 kor ika alder alter_in_jahren ηλικια गर्भ גיל سن อายุ вік"""
@@ -63,7 +63,7 @@ _FORMS = {
         rf"(?<!\w){alternatives(_AGE)}\s?(?:(?:is|was|now|of|von|de|di|about|approx\.?|ca\.?|circa|"
         rf"today|currently|at\s\w{{3,12}}|in\s(?:\w{{4,8}}\s)?(?:years|jahren)|years|yrs)\s?|"
         rf"[\[(][a-z]{{1,6}}\.?[\])]\s?){{0,2}}"
-        rf"[\x22\s.]{{0,4}}(?:[:=,|~]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD}(?:[.,]\d{{1,2}})?)(?![\d%])"
+        rf"[\x22\s.]{{0,4}}(?:[:=,|~-]|->)?[\x22\s\[(~]{{0,3}}(?P<it>0?{_OLD}(?:[.,]\d{{1,2}})?)(?![\d%])"
         rf"(?!\s?(?:mm|cm|%|days|"
         rf"months|weeks|"
         rf"hours|[.,]\d))"
@@ -74,14 +74,15 @@ _FORMS = {
     "sex and age": (
         r"(?<!\w)(?:(?-i:[MFW])\.?\s?[/,;|-]?\s?|(?:male|female|man|woman|mann|frau|weiblich|mannlich|homme|"
         r"femme|hombre|mujer|varon|"
-        r"uomo|donna|homem|mulher)[,;|/\s]\s?|[♂♀⚥]\s?)(?P<it>9\d)(?![\w.,%]\d|\w|"
+        r"uomo|donna|homem|mulher)[,;|/\s]\s?|[♂♀⚥]\s?|pat(?:ient(?:in)?)?[.:,]{1,2}\s[mwf]\.?,?\s)(?P<it>9\d)"
+        r"(?![\w.,%]\d|\w|"
         r"\s?(?:of|cases|patients|women|men|mm|cm|%|x|hu|kg))"
     ),
     "age and sex in a row": rf"(?<![\w.,]){_OLD}\s?[,;|/]\s?(?-i:[MF])(?!\w)",
     # 94a, 96 a., 92 J., 97 jr, 91yM, 094Y, 94♂
     "age with a letter": (
         rf"{_FREE}(?:0?{_OLD}(?:[aj]|aa|jr|[yj][mfw]|ym|yf)|0{_OLD}[yaj]?|{_OLD}\s?(?:a\.|aa\.?|jr\.?|lj\.?)|"
-        rf"9\d\s(?:[yj]\.?|(?-i:v))|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
+        rf"9\d\s(?:[yj]\.?|(?-i:v)|(?-i:a)(?=[.,;)]|$))|{_OLD}\s?[♂♀⚥])(?![\w/°-])(?<!99m)"
     ),
     # in her 103rd year, 95th birthday, im 95. Lebensjahr
     "year of life": (
@@ -107,7 +108,8 @@ _FORMS = {
         r".;/)]|$|\s(?:with|w/|s/p|c/o|presenting|presents|who|post))"
     ),
     "age said of somebody": (
-        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|will\sbe|being|be|just|now|turned|aged|reached|almost|"
+        rf"(?<!\w){alternatives(_SOMEBODY)}(?:\s(?:is|was|(?:will|going\sto|about\sto|soon\sto|to)\sbe|being|"
+        rf"be|just|now|turned|aged|reached|almost|"
         rf"nearly)){{1,2}}\s(?P<it>{_OLD})(?![\w%/]|[.,]\d|\s?(?:%|x|mm|cm|kg|lbs?|cms?|days|months|weeks|hours|"
         rf"minutes|percent|on|bpm|mmhg|watts?|met(?:re|er)s?|m\b|degrees|times|in\ height))"
     ),
@@ -142,7 +144,8 @@ _WORD_CUES: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {
     "age after its name": (cues_of(_AGE), signs_of(_AGE)),
     "sex and age": (
         cues_of(
-            "m f w male female man woman mann frau weiblich mannlich homme femme hombre mujer varon uomo donna "
+            "pat patient patientin m f w male female man woman mann frau weiblich mannlich homme femme hombre "
+            "mujer varon uomo donna "
             "homem mulher"
         ),
         ("♂", "♀", "⚥"),

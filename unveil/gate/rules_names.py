@@ -142,7 +142,9 @@ def _sure(one: str, two: str) -> bool:
 def _single(found: re.Match[str]) -> Span | None:
     """A common name alone, in capitals if it is no abbreviation, that nothing else is called by."""
     word = found[0]
-    if harmless(word) or not (first_name(word) or surname(word)) or (word.isupper() and len(word) < 5):
+    if re.search("[a-z][A-Z]{2}", word) or (word.isupper() and len(word) < 5):
+        return None
+    if harmless(word) or not (first_name(word) or surname(word)):
         return None
     second = re.compile(r"\s[A-Z][\w'-]+").match(found.string, found.end())  # "Robert Jones bandage"
     return None if eponym(found, found.end()) or (second and eponym(found, second.end())) else found.span()

@@ -210,7 +210,8 @@ _TOWNS: dict[str, str] = {
         rf"farm|shop|office|bank|restaurant|garage|hotel))?)"
     ),
     "coordinates": (
-        r"(?<![\w.])-?[1-9]\d{0,2}\.\d{3,8}\s?°?\s?[NS]?\s?[,;/\s]\s?-?[1-9]\d{0,2}\.\d{3,8}(?![\w.])(?:\s?°"
+        r"(?<![\w.])-?[1-9]\d{0,2}\.\d{3,8}\s?°?\s?[NS]?\s?[,;/\s]\s?(?:-?[1-9]\d{0,2}\.\d{3,8}|"
+        r"-0\.\d{4,8})(?![\w.])(?:\s?°"
         r"?\s?[EWO])?|(?<!\w)\d{1,3}\s?°\s?\d{1,2}\s?['’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|"
         r"'')\s?)?[NS][\s,]{0,2}\d{1,3}\s?°\s?\d{1,2}\s?['’]\s?(?:\d{1,2}(?:\.\d+)?\s?(?:\"|'')\s?)?[EWO]|"
         r"(?<!\w)(?i:gps|lat|latitude)\s?[:=]?\s?-?\d{1,3}\.\d{2,8}(?:[^\w\n]{1,4}(?i:lon|long|longitude|"
@@ -282,9 +283,11 @@ def _postcode(found: re.Match[str]) -> Span | None:
 def _street(found: re.Match[str]) -> Span | None:
     """Not "2 Small Court" of ordinary words alone, as in "4 Chamber Way"."""
     words = re.findall(r"[A-Z][\w'-]{2,}", found[0])
+    labelled = "it" in found.re.groupindex and found["it"] and re.match(r"\d{1,4}[a-z]?\s[A-Z]", found["it"])
     return (
         None
         if len(words) > 1
+        and not labelled
         and all(ordinary(w) for w in words[:-1])
         and not re.search(r"(?i)street|avenue|road|lane|boulevard|rue|str", found[0])
         else whole(found)

@@ -22,7 +22,7 @@ _PUBLIC = re.compile(
     GPT|LLAMA|QWEN|RESNET|DENSENET|VIT|EFFICIENTNET|SWIN|CLIP|BERT|T5|MISTRAL|GEMMA|GEMINI|CLAUDE|MI\d{3}|RTX|GTX|
     [AHVLB]\d{2,3}(?:-|$)|SM\d|FP\d|BF\d|INT\d|UINT\d|FLOAT\d|UTF|SHA|MD5|AES|RGB|HEX|
     MIMIC|CHEXPERT|PADCHEST|VINDR|BRATS|LIDC|LUNA|NLST|TCGA|TCIA|ADNI|RSNA|SIIM|NIH|IU-|ROCO|SLAKE|VQA|COCO|OASIS|
-    \d+[DX](?![0-9A-F]{6})|FLAIR|MPRAGE|DWI\d?|ADC|SE\d|GRE\d|TSE|FSE|TR\d|TE\d|TI\d|FOV|KV|MAS|CTDI|DLP|SUV|HU|SPO2|
+    \d+[DX](?![A-Z0-9]{2})|FLAIR|MPRAGE|DWI\d?|ADC|SE\d|GRE\d|TSE|FSE|TR\d|TE\d|TI\d|FOV|KV|MAS|CTDI|DLP|SUV|HU|SPO2|
     FIO2|
     [CTLS]\d{1,2}[-/]?[CTLS]?\d|H\d?K\d+M|V\d+\.|VERSION|SEGMENT|SERIES|IMAGE|SLICE|FIGURE|TABLE|GRADE|STAGE|LEVEL|TYPE|WHO|
     E\dV\dM\d|ASIA|ISUP|ECOG|NYHA|ASA\d|GCS|MMSE|APACHE|SOFA|MELD|CHA2DS2|HAS-BLED|FIB-?4|HBA1C|PT\d|PN\d|C57BL|
@@ -161,7 +161,8 @@ def _quoted(found: re.Match[str]) -> Span | None:
 
 
 _LOGIN = (
-    r"(?<![^\W_])(?:log-?in|logged\sin\sas|log(?:ged)?\son\sas|logon|user|username|user\sname|userid|"
+    r"(?<![^\W_])(?:(?:modified|created|uploaded|entered|edited|locked|deleted|opened|exported)\sby:?|"
+    r"log-?in|logged\sin\sas|log(?:ged)?\son\sas|logon|user|username|user\sname|userid|"
     r"signed\sin\sas|sudo\s-u|benutzer|"
     r"utilisateur|usuario|utente|gebruiker|ssh|rsync|scp)\s(?:as\s|is\s|id\s|"
     r"name\s)?[\x22\x27]?(?P<it>[a-z][a-z0-9._-]{3,30})"
@@ -251,7 +252,7 @@ def _internal(found: re.Match[str]) -> Span | None:
 
 
 _ANY_PATH = (
-    r"(?<![\w/.:<)])/(?:[\w.@+=-]{2,60}/){1,14}[\w.@+=-]{1,80}|(?<![\w/.\\:])(?:[\w.-]{2,60}/){2,12}[\w.-]{2,80}|"
+    r"(?<![\w/.<)])/(?:[\w.@+=-]{2,60}/){1,14}[\w.@+=-]{1,80}|(?<![\w/.\\:])(?:[\w.-]{2,60}/){2,12}[\w.-]{2,80}|"
     r"(?<![\w\\:.])(?:[\w.-]{2,40}\\){1,10}[\w.-]{2,60}|(?<![\w.])/{1,3}[a-z]{3,20}\.[a-z]{3,20}\.[a-z]"
     r"{3,20}(?![\w/.])"
 )
@@ -281,7 +282,7 @@ _SLASHED = (
     r"\d{2,4}-\d\s\d{4}/\d{2}|"
     r"\d{2,4}\s?/\s?\d{4,8}\s?/\s?\d{2,4}|\d{2}\s\d{2}\s\d{2}\s\d{4}(?:\s?-\s?\d)?|\d{4}\s\d{6}|"
     r"\d{4}\s\d{3}\s\d{6}|\d{1,3}/\d{5,9}(?:/\d{1,4})?|"
-    r"\d{4,9}/\d{2,4}(?!\d)|\d{4}/\d{4,8}|(?-i:[A-Z]{4})\s\d{4}\s\d{4})(?![\w/]|[.,-]\d)"
+    r"\d{4,9}/\d{2,4}(?!\d)|\d{4,5}-\d{2,3}(?!\d)|\d{4}/\d{4,8}|(?-i:[A-Z]{4})\s\d{4}\s\d{4})(?![\w/]|[.,-]\d)"
 )
 
 
@@ -302,12 +303,25 @@ def _slashed(found: re.Match[str]) -> Span | None:
         r"(?:tr|te|ti|window|hu|wl|ww|dose|of|/|width|level)[\s:=]*$", before(found, 8)
     ):
         return None
-    if re.match(r"\d{4,5}/\d{2,4}$", value) and (re.match(r"\d+0/", value) or re.match(r"(?:19|20)\d\d/", value)):
+    if re.match(r"\d{4,5}/\d{2,4}$", value) and (
+        re.match(r"\d+0/", value) or re.match(r"(?:19|20)\d\d/(?:\d\d\d?|(?:19|20)\d\d)$", value)
+    ):
         return None
+    if re.fullmatch(r"\d+-\d+", value):
+        return None if re.match(r"\d+[05]-|(?:19|20)\d\d-", value) or value.endswith(("0", "5")) else found.span()
     return found.span() if sum(c.isdigit() for c in value) > 6 else None
 
 
+_NODE = r"(?<!\w)(?:on|to|from|at|via|host|node)\s(?P<it>(?-i:[A-Z]{5,12}[-_]?\d{1,3}))(?![\w.-])"
+
+
+def _node(found: re.Match[str]) -> Span | None:
+    letters = re.match(r"[A-Z]+", found["it"])
+    return None if _PUBLIC.match(found["it"]) or (letters and harmless(letters[0])) else found.span("it")
+
+
 RULES: tuple[Rule, ...] = (
+    Rule("device", "name of a node", compiled(_NODE), cues_of("on to from at via host node"), place=_node),
     Rule("other number", "word of letters and digits", compiled(_TOKEN_LATE), numbers=True, reach=None, place=_token),
     Rule(
         "device",
