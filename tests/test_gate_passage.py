@@ -73,6 +73,7 @@ def test_what_our_rules_find_is_held_or_replaced_by_the_same_surrogate() -> None
     assert first.texts == again.texts and "Roe" not in first.texts[0] and "April" not in first.texts[0]
     assert first.texts[0].startswith("Answer:\nDr. [name ") and mark((1, 2, 3, 4)) in first.texts[0]
     assert first.done["replaced: name"] == first.done["replaced: date"] == 1
+    assert "2 x replaced: name" in gate.told() and gate.told() == ""
 
 
 def test_a_text_is_searched_for_what_all_patients_of_the_file_are_known_by() -> None:

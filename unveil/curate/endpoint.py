@@ -241,6 +241,11 @@ class Endpoint(Backend):
                 for future in done:
                     yield future.result()
 
+    def finish(self) -> None:
+        """Says what the gate has let pass, replaced and kept."""
+        if self._desk.gate and (told := self._desk.gate.told()):
+            screen.say(f"the gate: {told}")
+
     def _answer(self, client: Any, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
         raw = self._sent(client, request, self.left_out)
         keep(request, raw)

@@ -127,6 +127,12 @@ class Gate:
         about = {"names": self.options.names and Path(self.options.names).name, "identifiers": self.options.identifiers}
         return about | {"reviews": [review.about for review in (self.texts, self.images) if review]}
 
+    def told(self) -> str:
+        """What became of all since it was last told, by kind, for the screen; "" if nothing did."""
+        with self._lock:
+            counts, self.done = self.done, Counter()
+        return ", ".join(f"{count} x {what}" for what, count in counts.items())
+
     def passed(self, item: Item) -> Passed | str:
         """The item as it may leave, or the reason for which it must not.
 
