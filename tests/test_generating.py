@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import dialogue, draw, write_both
 from drawing import Reply, Vllm, drawing
+from nobody import NOBODY
 from serving import free_port, serve
 from test_reinforce import lines
 from test_rollout import scorer_of
@@ -24,10 +25,11 @@ from torch import Tensor
 from bench.families import fresh, loaded
 from unveil import generating, models, rewarding, runs
 from unveil.encoding import Chat
-from unveil.gate import GateError
+from unveil.gate import GateError, address, passage
+from unveil.gate.burned_in import Reading
 from unveil.generating import GenerateOptions, Server
 from unveil.models import Loaded
-from unveil.records import Dialogue, Record, write_jsonl
+from unveil.records import Dialogue, Record, Source, write_jsonl
 from unveil.replies import Reader
 from unveil.rows import Encoded
 from unveil.train import adapt, losses, reinforce
@@ -308,6 +310,30 @@ def test_another_machine_needs_permission_a_key_and_a_licence(
     write_jsonl(tmp_path / "dialogues.jsonl", asked(tiny.chat, tmp_path)[0])
     with pytest.raises(GateError, match=r"d0: its record is not known.*2 of 2 records"):
         server_of(vllm, tmp_path, **far)
+
+
+@pytest.mark.parametrize("how", ["text", "image"])
+def test_what_would_have_to_be_replaced_does_not_leave_at_all(
+    how: str, vllm: Vllm, tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is learnt from as one to the whole question, so a question that the gate would change is refused."""
+    read = Reading((), ((1, 1, 9, 9),) if how == "image" else ())
+    monkeypatch.setattr(passage, "read_image", lambda png, how: read)
+    monkeypatch.setattr(passage, "redacted", lambda png, reading, how: b"painted")
+    monkeypatch.setattr(address, "is_here", lambda host: False)
+    monkeypatch.setenv("OPENAI_API_KEY", "any word")
+    dialogues, rows = asked(tiny.chat, tmp_path)
+    if how == "text":
+        dialogues = [replace(d, question=f"{d.question} Asked by Dr. Roe on 3 April 2019.") for d in dialogues]
+    write_jsonl(tmp_path / "dialogues.jsonl", dialogues)
+    source = Source("drawn", licence="CC0-1.0", access="open")
+    records = tuple({d.record: Record(d.record, d.image, 48, 32, source=source) for d in dialogues}.values())
+    far = {"allow_remote": True, "names": NOBODY, "identifiers": "redact"}
+    with pytest.raises(TrainingError, match="it cannot leave as it is"):
+        server_of(vllm, tmp_path, records, **far)(
+            tiny.chat, dialogues, rows, 3, 12, Distribution(1.0, banned(tiny.chat, tiny.model.config)), 5
+        )
+    assert not vllm.bodies
 
 
 def test_a_dry_run_writes_what_would_leave(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:

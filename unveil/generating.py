@@ -322,6 +322,10 @@ class Server:
             passed = self.gate.passed(Item(request.id, request.record, free, png, picture.path))
             if isinstance(passed, str):
                 raise TrainingError(f"{dialogue.id}: {passed}: leave its image out of the training split")
+            if passed.texts != free or passed.png != png:  # what is learnt must be the answer to what was asked
+                raise TrainingError(
+                    f"{dialogue.id}: it cannot leave as it is: leave its image out of the training split"
+                )
         messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in texts]
         image = {"type": "image_url", "image_url": {"url": data_url(png)}}
         messages[0]["content"] = [image, {"type": "text", "text": texts[0][1]}]
