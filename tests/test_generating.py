@@ -321,7 +321,7 @@ def test_what_would_have_to_be_replaced_does_not_leave_at_all(
     monkeypatch.setattr(passage, "read_image", lambda png, how: read)
     monkeypatch.setattr(passage, "redacted", lambda png, reading, how: b"painted")
     monkeypatch.setattr(address, "is_here", lambda host: False)
-    monkeypatch.setenv("OPENAI_API_KEY", "any word")
+    monkeypatch.setenv("OPENAI_API_KEY", "anything")
     dialogues, rows = asked(tiny.chat, tmp_path)
     if how == "text":
         dialogues = [replace(d, question=f"{d.question} Asked by Dr. Roe on 3 April 2019.") for d in dialogues]
