@@ -73,10 +73,20 @@ def test_our_own_wordings_are_no_free_text(text: str) -> None:
         "mass @ left",
         "left lung, Smith",
         "腺癌",
+        "Gray White",
+        "Seen by Stone",
+        "93",
+        "90.",
+        "1024",
     ],
 )
 def test_any_other_word_digit_or_sign_makes_a_text_free(text: str) -> None:
     assert not closed(text)
+
+
+@pytest.mark.parametrize("text", ["white stone in the left kidney", "89", "2.", "sharp edge"])
+def test_small_words_and_counts_are_ours(text: str) -> None:
+    assert closed(text)
 
 
 def test_the_vocabulary_holds_small_words_of_letters_only() -> None:

@@ -11,6 +11,11 @@ from unveil.wording import HINTS, NOTHING, QUESTIONS
 #: What stands in the answers that are written from annotations, besides the names of findings.
 _WRITTEN = f"Yes. No. There is no; in the right left both. Detection: abnormal, normal. {NOTHING} Recognition. None."
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+#: Words of the list that are also names of persons: with a capital they are no words of ours.
+_NAMES_TOO = frozenset(
+    "black bone bones brain bright core crown deep field fields foot free gray grey head heart iris large long marrow neck "
+    "pole pool rim root round sharp short small soft stone stones wall white wide".split()
+)
 #: Besides words, a text of ours holds these signs only; numbers stand in boxes, which are parts of their own.
 _SIGNS = re.compile(r"[\s.,;:?!()/-]*")
 
@@ -18,13 +23,17 @@ _SIGNS = re.compile(r"[\s.,;:?!()/-]*")
 def closed(text: str) -> bool:
     """Whether a text consists of words that stand in our own wordings or in the list of findings, organs and places.
 
-    Any other sign or word makes it free text, and so does a digit, but for a number of two digits that stands alone.
+    Any other sign or word makes it free text, and so does a digit, but for a count below 90 that stands alone: a number
+    from 90 on may be an age. A word that is also a person's name has to begin small.
     """
-    if re.fullmatch(r"\s*\d{1,2}\.?\s*", text):  # a count, as an answer
+    if re.fullmatch(r"\s*[1-8]?[0-9]\.?\s*", text):  # a count, as an answer
         return True
     if not _SIGNS.fullmatch(_WORD.sub("", text)):
         return False
-    return words() >= {word.lower() for word in _WORD.findall(text)}
+    said = _WORD.findall(text)
+    return words() >= {word.lower() for word in said} and not any(
+        word[0].isupper() and word.lower() in _NAMES_TOO for word in said
+    )
 
 
 @cache
