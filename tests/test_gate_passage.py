@@ -13,7 +13,7 @@ from nobody import NOBODY
 
 from unveil.gate import GateError, passage, reviews
 from unveil.gate.burned_in import Reading
-from unveil.gate.finders import finder
+from unveil.gate.finders import _medicine, finder
 from unveil.gate.passage import FREE, Gate, GateOptions, Item, Passed
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import fill, said
@@ -125,6 +125,13 @@ def test_a_finder_of_ones_own_finds_names(tmp_path: Path) -> None:
     assert "(name)" in str(Gate(GateOptions(names=f"{tmp_path}/mine.py:find")).passed(item(FREE_TEXT)))
 
 
+def test_what_a_finder_of_ones_own_finds_counts_whatever_it_is(tmp_path: Path) -> None:
+    """A patient may be called Crohn: only a model of everyday's language is not believed in that."""
+    (tmp_path / "mine.py").write_text("def find(text):\n    return [(0, 5)]\n")
+    gate = Gate(GateOptions(names=f"{tmp_path}/mine.py:find"))
+    assert "(name)" in str(gate.passed(item("Crohn has come again, much better.")))
+
+
 @pytest.mark.parametrize("option", ["nobody", "none.py:find", "presidio-2", "x.py"])
 def test_a_finder_that_is_not_there_is_named(option: str) -> None:
     with pytest.raises(GateError, match="--names"):
@@ -152,3 +159,10 @@ def test_what_a_record_is_labelled_with_is_free_unless_the_word_is_known() -> No
     finding = Finding("Roe's sign")
     assert Gate().passed(item(fill("{label}", label=finding.label))) == f"not sent: {FREE}"
     assert passed(Gate().passed(item(said("pleural effusion")))).done == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"), [("Crohn", True), ("Baker's", True), ("Jane Roe", False), ("Crohn Roe", False)]
+)
+def test_of_presidios_names_those_of_diseases_are_left_out(name: str, left_out: bool) -> None:
+    assert _medicine(name) is left_out

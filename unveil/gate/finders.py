@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from unveil import plugins
 from unveil.gate import GateError
+from unveil.gate.words import harmless
 
 #: Where somebody is named in a text: from, to (half-open, in characters), and the kind of what stands there.
 Place = tuple[int, int, str]
@@ -72,6 +74,13 @@ def _place(found: Any, length: int) -> Place:
     return start, end, str(kind[0]) if kind else "name"
 
 
+def _medicine(text: str) -> bool:
+    """Whether a name consists of words of medicine and eponyms ("Crohn"), which models of everyday's language take for
+    persons."""
+    said = re.findall(r"[^\W\d_]{2,}(?:['\u2019-][^\W\d_]+)*", text)
+    return bool(said) and all(map(harmless, said))
+
+
 def _presidio(model: str) -> Finder:
     """Microsoft's Presidio with a model of spaCy's that is installed: it would download one that is not."""
     try:
@@ -94,6 +103,7 @@ def _presidio(model: str) -> Finder:
     def find(text: str) -> list[Place]:
         with lock:
             found: Iterable[Any] = analyser.analyze(text, language=language, entities=list(PRESIDIO))
-        return [(place.start, place.end, PRESIDIO[place.entity_type]) for place in found]
+        places = [(place.start, place.end, PRESIDIO[place.entity_type]) for place in found]
+        return [place for place in places if not (place[2] == "name" and _medicine(text[place[0] : place[1]]))]
 
     return find

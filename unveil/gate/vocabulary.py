@@ -6,15 +6,16 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from unveil.gate.words import listed
 from unveil.wording import HINTS, NOTHING, QUESTIONS
 
 #: What stands in the answers that are written from annotations, besides the names of findings.
 _WRITTEN = f"Yes. No. There is no; in the right left both. Detection: abnormal, normal. {NOTHING} Recognition. None."
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 #: Words of the list that are also names of persons: with a capital they are no words of ours.
-_NAMES_TOO = frozenset(
-    "black bone bones brain bright core crown deep field fields foot free gray grey head heart iris large long marrow neck "
-    "pole pool rim root round sharp short small soft stone stones wall white wide".split()
+_NAMES_TOO = listed(
+    "black bone bones brain bright core crown deep field fields foot free gray grey head heart iris large long marrow "
+    "neck pole pool rim root round sharp short small soft stone stones wall white wide"
 )
 #: Besides words, a text of ours holds these signs only; numbers stand in boxes, which are parts of their own.
 _SIGNS = re.compile(r"[\s.,;:?!()/-]*")
