@@ -102,3 +102,18 @@ def test_bad_input_is_named(
     assert cli.main(["gate", str(tmp_path / name)]) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert re.search(why, told) and "Traceback" not in told
+
+
+def test_a_review_that_somebody_has_begun_is_not_written_over(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lists and page are their owner's alone; the same command again makes them anew only while nobody has decided."""
+    words = ["gate", str(data / "predictions.jsonl")]
+    folder = data / "predictions.jsonl.gate"
+    assert cli.main(words) == cli.main(words) == 1
+    assert {(folder / name).stat().st_mode & 0o777 for name in ("texts.jsonl", "images.jsonl", "gate.html")} == {0o600}
+    head, *rest = (folder / "texts.jsonl").read_text().splitlines()
+    done = "\n".join([head, *(line.replace('"decision": ""', '"decision": "send"') for line in rest)]) + "\n"
+    (folder / "texts.jsonl").write_text(done)
+    capsys.readouterr()
+    assert cli.main([*words, "--restart"]) == 1
+    assert "a review that somebody has begun" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "texts.jsonl").read_text() == done

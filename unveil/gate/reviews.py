@@ -99,11 +99,31 @@ def hash_of(text: str) -> str:
 
 
 def write(path: Path, what: What, items: Iterable[dict[str, Any]]) -> int:
-    """Writes a review file to be filled in; returns the number of its items."""
+    """Writes a review file to be filled in, its owner's alone; returns the number of its items.
+
+    Raises ``GateError`` where a review that somebody has begun would be lost.
+    """
+    if begun(path):
+        raise GateError(f"{path} holds a review that somebody has begun: move it, or name another output")
 
     def lines() -> Iterator[dict[str, Any]]:
         yield {"reviewed": what, "reviewer": "", "date": ""}
         for item in items:
             yield {**item, "decision": ""}
 
-    return write_jsonl(path, lines()) - 1
+    count = write_jsonl(path, lines()) - 1
+    path.chmod(0o600)  # it repeats what identifies somebody
+    return count
+
+
+def begun(path: Path) -> bool:
+    """Whether a person has written into a review file; one that cannot be read may be one."""
+    if not path.exists():
+        return False
+    try:
+        lines = [line for _, line in each_line(path, lambda value, _: value)]
+    except (RecordError, OSError):
+        return True
+    return any(
+        isinstance(line, dict) and (line.get("reviewer") or line.get("date") or line.get("decision")) for line in lines
+    )

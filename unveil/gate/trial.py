@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
 from unveil import __version__, files, pixels, runs, screen
-from unveil.gate import material, reviews, sources
+from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
@@ -70,6 +70,9 @@ def main(config: GateConfig) -> bool:
 
 def _try(config: GateConfig, out: Path) -> bool:
     known = list(read_jsonl(config.records, Record)) if config.records else []
+    for file in (TEXTS, IMAGES):
+        if reviews.begun(out / file):  # before anything is searched
+            raise GateError(f"{out / file} holds a review that somebody has begun: move it, or name another --out")
     held = material.read(config.file, known)
     gate = Gate(gate_options(config))
     blocked = sources.problems(held.records)
@@ -79,6 +82,7 @@ def _try(config: GateConfig, out: Path) -> bool:
     reviews.write(out / TEXTS, "texts", _to_review(texts))
     reviews.write(out / IMAGES, "images", _to_review(images))
     files.write_text(out / PAGE, _page(config, held, texts, images, blocked))
+    (out / PAGE).chmod(0o600)
     _tell(texts, images, blocked, held)
     screen.say(f"page: {out / PAGE}")
     screen.say(f"to be reviewed by a person: {out / TEXTS}, {out / IMAGES}")
