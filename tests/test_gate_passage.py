@@ -155,6 +155,14 @@ def test_letters_hold_an_image_unless_a_person_lets_it_pass(tmp_path: Path, monk
     assert kept.passed(shown) == "not sent: a reviewer keeps its image here"
 
 
+def test_what_the_search_will_take_is_told_of_images_that_nobody_has_looked_at(tmp_path: Path) -> None:
+    one, other = (draw(tmp_path / name, (96, 64), seed) for seed, name in enumerate(("a.png", "b.png")))
+    sizes = {one: (96, 64), other: (96, 64)}
+    assert "2 images" in Gate().cost(sizes)
+    reviewed = Gate(GateOptions(pixels_reviewed=review(tmp_path / "r.jsonl", "images", {str(one): "send"})))
+    assert "1 images" in reviewed.cost(sizes) and reviewed.cost({one: (96, 64)}) == Gate().cost({}) == ""
+
+
 def test_what_a_record_is_labelled_with_is_free_unless_the_word_is_known() -> None:
     finding = Finding("Roe's sign")
     assert Gate().passed(item(fill("{label}", label=finding.label))) == f"not sent: {FREE}"

@@ -125,6 +125,9 @@ class Desk:
         sources.look_over((request.id, request.record) for request in known)
         self.gate.notice(request.record for request in known if request.record)
         held = Counter(why for request in known if (why := self.gate.why_not(_item(request))))
+        shown = {r.picture.path: r.record.size for r in known if r.picture and r.record}
+        if told := self.gate.cost(shown):
+            screen.say(told)
         if held:
             told = "; ".join(f"{count} x {why}" for why, count in held.items())
             screen.say(

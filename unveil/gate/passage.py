@@ -12,7 +12,7 @@ import io
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from PIL import Image
 
 from unveil import pixels, runs
 from unveil.gate import finders, reviews, sources
-from unveil.gate.burned_in import read_image, redacted
+from unveil.gate.burned_in import cost, read_image, redacted
 from unveil.gate.finding import Found, find
 from unveil.gate.known import Known
 from unveil.gate.ocr import OcrOptions, TimeLimit
@@ -242,6 +242,15 @@ class Gate:
         if why and not clean and item.image:
             self.to_review["images"][name] = {"file": str(item.image), "found": [why]}
         return clean or why
+
+    def cost(self, images: Mapping[Path, tuple[int, int]]) -> str:
+        """What searching these images (path, width and height) for letters will take; "" where none is searched."""
+        new = [
+            size
+            for path, size in images.items()
+            if not (self.images and path.is_file() and self._reviewed(runs.sha256(path))[0])
+        ]
+        return cost(new) if new else ""
 
     def look_at(self, image: Path) -> tuple[Decision, str]:
         """What becomes of an image file as it is, and what is found in it."""
