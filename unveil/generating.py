@@ -32,7 +32,7 @@ from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item, gate_options
-from unveil.records import Dialogue, Record, image_path, read_jsonl
+from unveil.records import Dialogue, Record, image_path, read_jsonl, select
 from unveil.replies import Reader
 from unveil.rows import Encoded
 from unveil.sampling import seed_of
@@ -188,6 +188,10 @@ class Server:
         if self.gate:
             self.gate.notice(self.records.values())
             look_over(config.dialogues, self.records)
+            if told := self.gate.cost(
+                {image_path(r, config.records): r.size for r in select(self.records.values(), "train")}
+            ):
+                screen.say(told)
         self._manifest = Manifest(self.out, self.host, "", options.dry_run, self._session)
         self.model: str | None = None
         """What the server is asked for, None before the first renewal."""
