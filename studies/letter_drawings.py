@@ -227,8 +227,8 @@ def _write(rng: Rng, picture: np.ndarray, letters: np.ndarray, ignored: np.ndarr
     way[:, place] = np.array([np.cos(np.radians(-2 * angle)), np.sin(np.radians(-2 * angle))])[:, None]
 
 
-def sample(rng: Rng, ground: np.ndarray) -> Sample:
-    """A part of the ground, with what looks like letters, and with letters in half of all."""
+def sample(rng: Rng, ground: np.ndarray, lettered: bool = True) -> Sample:
+    """A part of the ground, with what looks like letters, and with letters in half of all, or in none."""
     y, x = (int(rng.integers(0, n - CROP + 1)) for n in ground.shape)
     picture = ground[y : y + CROP, x : x + CROP].copy()
     if rng.random() < 0.5:
@@ -238,7 +238,7 @@ def sample(rng: Rng, ground: np.ndarray) -> Sample:
     clutter(rng, picture)
     letters, ignored = (np.zeros((CROP, CROP), np.float32) for _ in range(2))
     way = np.zeros((2, CROP, CROP), np.float32)
-    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1]))):
+    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.4, 0.3, 0.2, 0.1])) if lettered else 0):
         _write(rng, picture, letters, ignored, way)
     if rng.random() < 0.25:  # noise over all, as of a picture that was stored with losses
         if rng.random() < 0.5:

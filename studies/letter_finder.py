@@ -1,7 +1,7 @@
-"""Makes the weights of `unveil.gate.letters` from drawings alone.
+"""Makes the weights of `unveil.gate.letters` from drawings, and from pictures without letters if there are any.
 
 python -m studies.letter_finder
-python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3
+python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3 --pictures FOLDER
 
 The second goes on with the weights that the first one wrote, repeats above all what these still get wrong, and keeps
 the mean of the weights that it began and ended with, which told letters from other things better than either.
@@ -22,7 +22,7 @@ import tyro
 from torch import nn
 
 from studies.letter_drawings import Sample, sample
-from studies.letter_grounds import Rng, ground
+from studies.letter_grounds import Rng, ground, pictures_of
 from unveil.gate.letters import LAYERS, WEIGHTS, normalised
 
 
@@ -34,6 +34,8 @@ class Config:
     """Where the weights go."""
     start: Path | None = None
     """Weights to go on with; they have their normalisation worked into them, and none is put back."""
+    pictures: tuple[Path, ...] = ()
+    """Folders of pictures without any letter, parts of which are grounds beside the drawn ones."""
     minutes: float = 16
     """How long to learn."""
     grounds: int = 250
@@ -42,6 +44,8 @@ class Config:
     """Drawings of a step that were not seen before."""
     again: int = 10
     """Drawings of the steps before, turned or inverted."""
+    tempting: int = 8
+    """Drawings without letters in which the network sees most, of six times as many."""
     rate: float = 4e-3
     """Highest learning rate; it falls to nothing along a cosine."""
     seed: int = 0
@@ -104,6 +108,23 @@ def again(rng: Rng, old: Sample) -> Sample:
     return Sample(*turned)
 
 
+def tempting(rng: Rng, net: nn.Sequential, grounds: list[np.ndarray], count: int) -> list[Sample]:
+    """Of six times as many drawings without letters those where the network sees most of them."""
+    drawn = [sample(rng, grounds[int(rng.integers(len(grounds)))], lettered=False) for _ in range(6 * count)]
+    if not drawn:
+        return []
+    net.eval()
+    with torch.no_grad():
+        seen = net(_input(drawn))[:, 0].flatten(1).topk(8).values.mean(1)
+    net.train()
+    return [drawn[i] for i in seen.topk(count).indices.tolist()]
+
+
+def _input(samples: list[Sample]) -> torch.Tensor:
+    pictures = torch.from_numpy(np.stack([normalised(s.picture) for s in samples]))
+    return pictures[:, None].contiguous(memory_format=torch.channels_last)
+
+
 def loss_of(found: torch.Tensor, batch: list[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss, and how much of it each sample's worst cells have.
 
@@ -133,19 +154,19 @@ def main(config: Config) -> None:
     rng = np.random.default_rng(config.seed)
     net = (resumed(config.start) if config.start else network()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = torch.optim.AdamW(net.parameters(), lr=config.rate, weight_decay=1e-3)
-    grounds = [ground(rng) for _ in range(config.grounds)]
+    pictures = pictures_of(config.pictures)
+    grounds = [ground(rng, pictures) for _ in range(config.grounds)]
     old: deque[Sample] = deque(maxlen=1500)
     start, step, mean = time.monotonic(), 0, 0.0
     while (done := (time.monotonic() - start) / (60 * config.minutes)) < 1:
-        grounds[int(rng.integers(len(grounds)))] = ground(rng)
+        for _ in range(4):
+            grounds[int(rng.integers(len(grounds)))] = ground(rng, pictures)
         batch = [sample(rng, grounds[int(rng.integers(len(grounds)))]) for _ in range(config.fresh)]
         batch += [again(rng, old[int(rng.integers(len(old)))]) for _ in range(config.again if old else 0)]
+        batch += tempting(rng, net, grounds, config.tempting)
         for group in learner.param_groups:
             group["lr"] = config.rate * min(1, (step + 1) / 40) * (0.5 + 0.5 * np.cos(np.pi * done))
-        x = torch.from_numpy(np.stack([normalised(s.picture) for s in batch]))[:, None].contiguous(
-            memory_format=torch.channels_last
-        )
-        loss, worst = loss_of(net(x), batch)
+        loss, worst = loss_of(net(_input(batch)), batch)
         fresh = worst[: config.fresh]
         hard = fresh >= fresh.median() if config.start else fresh >= 0
         old.extend(s for s, kept in zip(batch[: config.fresh], hard.tolist(), strict=True) if kept)

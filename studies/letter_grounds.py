@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import cv2
 import numpy as np
+from PIL import Image
 
+from unveil.gate.regions import planes, scales
 from unveil.ingest.phantom import MODALITIES
 
 Rng: TypeAlias = np.random.Generator
@@ -135,17 +138,41 @@ def stripes(rng: Rng) -> np.ndarray:
     return (base + total * rng.uniform(2, 60)).clip(0, 255)
 
 
+def pictures_of(folders: tuple[Path, ...]) -> list[np.ndarray]:
+    """The pictures in these folders, (H, W) or (H, W, 3)."""
+    files = sorted(f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    opened = (Image.open(file) for file in files)
+    return [np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")) for image in opened]
+
+
+def part(rng: Rng, picture: np.ndarray) -> np.ndarray:
+    """A part of a picture as the search would see it: one of its planes, at one of its scales, turned or mirrored."""
+    shades = planes(picture)
+    grey = shades[int(rng.integers(len(shades)))]
+    zoom = float(rng.choice(scales(*grey.shape))) * rng.uniform(0.8, 1.25)
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    grey = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=way).astype(np.float32)
+    if min(grey.shape) < SIDE:
+        grey = np.pad(grey, [(0, max(0, SIDE - n)) for n in grey.shape], mode="symmetric")
+    y, x = (int(rng.integers(0, n - SIDE + 1)) for n in grey.shape)
+    grey = np.rot90(grey[y : y + SIDE, x : x + SIDE], int(rng.integers(4)))
+    return (grey[:, ::-1] if rng.random() < 0.5 else grey).clip(0, 255)
+
+
 GROUNDS: dict[Callable[[Rng], np.ndarray], float] = {
     flat: 5, anatomy: 5, slope: 1, clouds: 3, bands: 3, speckle: 5, cells: 2, stripes: 2,
 }  # fmt: skip
 
 
-def ground(rng: Rng) -> np.ndarray:
-    """A ground with noise of its own, float32 from 0 to 255."""
-    weights = np.array(list(GROUNDS.values()))
-    draw = list(GROUNDS)[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    picture = draw(rng)
-    if rng.random() < 0.55:
+def ground(rng: Rng, pictures: list[np.ndarray]) -> np.ndarray:
+    """A ground with noise of its own, float32 from 0 to 255; each second one a part of a picture, if there are any."""
+    if pictures and rng.random() < 0.5:
+        picture, noisy = part(rng, pictures[int(rng.integers(len(pictures)))]), rng.random() < 0.2
+    else:
+        weights = np.array(list(GROUNDS.values()))
+        draw = list(GROUNDS)[int(rng.choice(len(weights), p=weights / weights.sum()))]
+        picture, noisy = draw(rng), rng.random() < 0.55
+    if noisy:
         noise = rng.normal(0, 1, picture.shape).astype(np.float32)
         if rng.random() < 0.6:
             noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 2.2))
@@ -217,8 +244,14 @@ def crosses(rng: Rng, picture: np.ndarray) -> None:
     for at in points:
         for arm in arms:
             _line(picture, np.stack([at - arm * reach, at + arm * reach]), ink, 1)
-    if rng.random() < 0.4:
+    kind = rng.random()
+    if kind < 0.3:
         _line(picture, np.stack(points[:2]), ink, 1)
+    elif kind < 0.6:  # dotted
+        far = float(np.hypot(*(points[1] - points[0])))
+        for t in np.arange(0, 1, rng.uniform(3, 9) / max(far, 1)):
+            at = points[0] + t * (points[1] - points[0])
+            cv2.circle(picture, (int(at[0]), int(at[1])), int(rng.integers(1, 3)) - 1, ink, -1)
 
 
 def curve(rng: Rng, picture: np.ndarray) -> None:
