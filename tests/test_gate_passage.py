@@ -170,7 +170,11 @@ def test_what_a_record_is_labelled_with_is_free_unless_the_word_is_known() -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "left_out"), [("Crohn", True), ("Baker's", True), ("Jane Roe", False), ("Crohn Roe", False)]
-)
+    ("name", "left_out"),
+    [
+        ("Crohn", True), ("Baker's", True), ("Bosniak IIF", True), ("LI-RADS LR-5", True), ("SpO2", True),
+        ("Jane Roe", False), ("Crohn Roe", False), ("Roe II", False), ("Roe 4815162", False),
+    ],
+)  # fmt: skip
 def test_of_presidios_names_those_of_diseases_are_left_out(name: str, left_out: bool) -> None:
     assert _medicine(name) is left_out

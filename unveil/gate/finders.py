@@ -37,6 +37,9 @@ PRESIDIO = {
     "AU_MEDICARE": "national number",
 }
 MODEL = "en_core_web_lg"
+#: How sure Presidio must be: surer than of any number of eight digits, less sure than of a person.
+SURE = 0.5
+_GRADE = re.compile(r"[IVX]+[A-Fa-f]?|[^\W\d_]{0,5}-?\d{1,2}[A-Za-z]?")
 
 
 def finder(option: str) -> Finder:
@@ -75,10 +78,10 @@ def _place(found: Any, length: int) -> Place:
 
 
 def _medicine(text: str) -> bool:
-    """Whether a name consists of words of medicine and eponyms ("Crohn"), which models of everyday's language take for
-    persons."""
-    said = re.findall(r"[^\W\d_]{2,}(?:['\u2019-][^\W\d_]+)*", text)
-    return bool(said) and all(map(harmless, said))
+    """Whether a name consists of words of medicine and eponyms ("Crohn", "Bosniak IIF"), which models of everyday's
+    language take for persons."""
+    said = re.findall(r"[^\W_]{2,}(?:['\u2019-][^\W_]+)*", text)
+    return bool(said) and all(harmless(word) or _GRADE.fullmatch(word) for word in said)
 
 
 def _presidio(model: str) -> Finder:
@@ -102,7 +105,7 @@ def _presidio(model: str) -> Finder:
 
     def find(text: str) -> list[Place]:
         with lock:
-            found: Iterable[Any] = analyser.analyze(text, language=language, entities=list(PRESIDIO))
+            found: Iterable[Any] = analyser.analyze(text, language, entities=list(PRESIDIO), score_threshold=SURE)
         places = [(place.start, place.end, PRESIDIO[place.entity_type]) for place in found]
         return [place for place in places if not (place[2] == "name" and _medicine(text[place[0] : place[1]]))]
 
