@@ -15,6 +15,7 @@ from test_pixels import dicom
 from unveil.curate.expert import Picture
 from unveil.gate import GateError, burned_in, letters, ocr, regions
 from unveil.gate.burned_in import OcrOptions, Reading, Word, cost, painted, read_image
+from unveil.gate.codes import codes
 from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, TimeLimit
 from unveil.gate.passage import Gate, Item
@@ -191,6 +192,17 @@ def test_a_square_code_identifies() -> None:
     picture[: len(code), : len(code)] = code
     reading = read_image(png(picture))
     assert reading.codes and "a code" in reading.reason
+
+
+@pytest.mark.parametrize(("changes", "code"), [(16, False), (45, True), (60, True)])
+def test_a_row_of_teeth_is_no_bar_code(changes: int, code: bool) -> None:
+    """OpenCV's detector sees one in each of them."""
+    bars = 127 + 120 * np.sign(np.sin(np.pi * changes * np.arange(240) / 240))
+    picture = np.full((320, 320), 30, np.float32)
+    picture[120:190, 40:280] = bars
+    picture = cv2.GaussianBlur(picture, (0, 0), 2).clip(0, 255).astype(np.uint8)
+    assert cv2.barcode.BarcodeDetector().detectMulti(picture)[0]
+    assert bool(codes(picture)) is code
 
 
 @needs_tesseract
