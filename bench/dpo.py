@@ -20,8 +20,8 @@ from accelerate import Accelerator
 
 from bench import race, sides
 from bench.models import PRESETS
-from unveil.preferences import to_trl
-from unveil.records import Pair, read_jsonl
+from unveil.core.pairs import to_trl
+from unveil.core.records import Pair, read_jsonl
 from unveil.train import dpo, loop
 from unveil.train.stream import Stream
 

@@ -23,11 +23,11 @@ import tyro
 
 from bench import race
 from bench.models import make_picture, small, texts
+from unveil.core.console import progress
+from unveil.core.records import Dialogue
 from unveil.encoding import Chat
 from unveil.profiles import profile_of
-from unveil.records import Dialogue
 from unveil.rows import Encoded
-from unveil.screen import progress
 from unveil.train import loop
 from unveil.train.engine import Scorer
 from unveil.train.features import Features

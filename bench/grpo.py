@@ -21,7 +21,7 @@ import tyro
 from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
-from unveil.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.train import experience, loop, policy, reinforce
 from unveil.train.advantages import group_relative
 from unveil.train.engine import Distribution, Scores

@@ -27,8 +27,8 @@ import psutil
 import tyro
 from PIL import Image
 
-from unveil.records import Finding, Record, assign_splits, write_jsonl
-from unveil.runs import write_json
+from unveil.core.provenance import write_json
+from unveil.core.records import Finding, Record, assign_splits, write_jsonl
 
 LABELS = ("nodule", "mass", "cyst", "effusion", "tumour", "ulcer")
 

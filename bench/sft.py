@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from bench import sides
-from unveil.records import Dialogue, read_jsonl
+from unveil.core.records import Dialogue, read_jsonl
 from unveil.train import loop
 from unveil.train.sft import SftConfig
 from unveil.train.stream import Stream

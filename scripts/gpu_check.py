@@ -34,7 +34,8 @@ from bench.families import FAMILIES, LARGER, TINY, Size, loaded
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts import gpu_wheels
-from unveil import models, records, runs
+from unveil import models
+from unveil.core import provenance, records
 from unveil.models import Loaded
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features
@@ -114,7 +115,7 @@ def main(config: Config) -> bool:
         for name in chosen:
             left = end - time.monotonic()
             found = apart(config, name, left) if left > 1 else {"error": "not begun: the time was over"}
-            runs.write_json(
+            provenance.write_json(
                 config.out / f"gpu-{name}.json", {"about": PARTS[name].about, "device": config.device, **found}
             )
             failed += [name] if "error" in found else []

@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 from PIL import Image, ImageDraw
 
-from unveil.geometry import box_of_mask
+from unveil.core.geometry import box_of_mask
 from unveil.ingest.phantom import MODALITIES
 
 

@@ -40,14 +40,14 @@ from transformers import (
 from studies import tiny_tower
 from studies.tiny_drawings import Drawings, drawings
 from studies.tiny_tower import ACROSS, BINS, PATCH, SIDE
+from unveil.core.answers import HINTS
+from unveil.core.box_formats import mark
+from unveil.core.geometry import Box
+from unveil.core.provenance import plain, write_json
+from unveil.core.records import Dialogue, Record, write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.geometry import Box
 from unveil.ingest.phantom import ABNORMALITIES
-from unveil.records import Dialogue, Record, write_jsonl
-from unveil.runs import plain, write_json
-from unveil.syntax import mark
 from unveil.train import sft
-from unveil.wording import HINTS
 
 SHOWN = ("nodule", "cyst", "polyp", "gallstone")  # what it is taught to point at; the rest passes as normal
 UNNAMED = "lesion"  # and how all of them are called

@@ -13,6 +13,8 @@ import tyro
 from safetensors import safe_open
 
 from studies.tiny_base import SHOWN, UNNAMED
+from unveil.core.provenance import versions
+from unveil.core.records import write_jsonl
 from unveil.curate.mau import mau
 from unveil.evaluate.measures import MEASURES, figure, interval
 from unveil.evaluate.predict import PredictConfig
@@ -20,8 +22,6 @@ from unveil.evaluate.predict import main as predict
 from unveil.evaluate.score import score
 from unveil.ingest.phantom import ABNORMALITIES, phantoms
 from unveil.models import tiny_folder
-from unveil.records import write_jsonl
-from unveil.runs import versions
 
 MEASURED = (
     *("accuracy", "iou", "iou50", "f1_50", "detection"),

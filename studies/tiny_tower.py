@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from transformers import SiglipVisionModel
 
 from studies.tiny_drawings import CLASSES, GRID, KINDS, STRUCTURES, Drawings
-from unveil.geometry import Box, area, coverage, ious, scale
-from unveil.records import Record
+from unveil.core.geometry import Box, area, coverage, ious, scale
+from unveil.core.records import Record
 from unveil.train.loop import cosine
 
 SIDE = 128  # pixels of the picture that the tower sees

@@ -15,10 +15,10 @@ from hypothesis import settings
 from PIL import Image
 
 from bench.families import FAMILIES, loaded, saved
+from unveil.core.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
 from unveil.models import Loaded
-from unveil.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 from unveil.train import means
 from unveil.train.means import Ratio
 

@@ -10,7 +10,7 @@ import torch
 from conftest import SIZES, draw
 
 from bench.families import loaded
-from unveil.records import Pair, image_path, write_jsonl
+from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.rows import Encoded
 from unveil.train import dpo
 from unveil.train.dpo import DpoConfig

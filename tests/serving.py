@@ -17,9 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Picture, Request, Turn
 from unveil.experts import ExpertOptions, bind
-from unveil.sampling import Sampling
 
 Fault = str | None
 

@@ -16,10 +16,11 @@ from pairs import pairs_in
 from updating import updated, write_open
 
 from bench.families import saved
-from unveil import models, runs
+from unveil import models
+from unveil.core import provenance
+from unveil.core.records import Dialogue, write_jsonl
 from unveil.encoding import Chat
 from unveil.models import Loaded
-from unveil.records import Dialogue, write_jsonl
 from unveil.rows import Encoded
 from unveil.train import adapt, loop, sft
 from unveil.train.adapt import Options
@@ -60,7 +61,9 @@ def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """It is an input, whether or not it was trained here, and an adapter on it finds it again."""
     base = saved("llava_siglip", tmp_path / "base")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert list(map(runs.digest, runs.of_model("~/base"))) == list(map(runs.digest, runs.of_model(base)))
+    assert list(map(provenance.digest, provenance.of_model("~/base"))) == list(
+        map(provenance.digest, provenance.of_model(base))
+    )
     config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
     start = adapt.load(config, torch.device("cpu"))
     adapt.save(adapt.prepare(start.model, config), start.chat, config)

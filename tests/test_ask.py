@@ -9,8 +9,8 @@ from PIL import Image
 
 from tests.conftest import draw
 from unveil import cli, models
+from unveil.core.records import RecordError
 from unveil.evaluate import ask
-from unveil.records import RecordError
 
 
 def said(monkeypatch: pytest.MonkeyPatch, text: str, cut: bool = False) -> None:

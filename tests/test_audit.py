@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from conftest import draw
 
+from unveil.core.geometry import encode_mask
+from unveil.core.lesion_noise import LesionMap, Noise
+from unveil.core.provenance import sha256
+from unveil.core.records import Finding, Pair, Record, Source, write_jsonl
 from unveil.curate import audit as auditing
 from unveil.curate import labels, maps, shortcuts
 from unveil.curate.checks import Check, Estimate, estimate, tokens, unboxed
-from unveil.geometry import encode_mask
-from unveil.noise import LesionMap, Noise
-from unveil.records import Finding, Pair, Record, Source, write_jsonl
-from unveil.runs import sha256
 
 IMAGES, SIZE = 125, (40, 30)
 LESION = (4.0, 3.0, 12.0, 9.0)

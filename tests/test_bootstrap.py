@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from unveil import bootstrap
+from unveil.core import bootstrap
 
 
 def test_weights_are_draws_with_replacement() -> None:

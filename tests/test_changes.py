@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from unveil.core.records import Record, Source
 from unveil.evaluate.changes import changes, doubts, headline, verdict
 from unveil.evaluate.measures import MEASURES
 from unveil.evaluate.score import cluster_kind
-from unveil.records import Record, Source
 
 
 def cell(value: float | None, clusters: int = 40, **more: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil import geometry, runs
+from unveil.core import geometry, provenance
+from unveil.core.records import SPLITS, Finding, Record, Source, read_jsonl
 from unveil.ingest import check as module
 from unveil.ingest import ingest
 from unveil.ingest.check import check, look_at, regroup, resplit
-from unveil.records import SPLITS, Finding, Record, Source, read_jsonl
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not here: {REAL}")
@@ -31,7 +31,7 @@ def picture(seed: int) -> np.ndarray:
 def record(folder: Path, name: str, array: np.ndarray, **known: Any) -> Record:
     Image.fromarray(array).save(folder / name)
     known.setdefault("findings", (Finding("nodule", (1.0, 1.0, 9.0, 9.0)),))
-    source = Source("drawn", sha256=runs.sha256(folder / name))
+    source = Source("drawn", sha256=provenance.sha256(folder / name))
     return Record(id=name, image=name, width=64, height=64, source=source, **known)
 
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bench.families import FAMILIES, loaded
-from unveil import files
+from unveil.core import files
 from unveil.train import checkpoints
 from unveil.train.checkpoints import Checkpoints, claim, found
 from unveil.train.experience import Progress

@@ -17,12 +17,13 @@ import torch
 from conftest import records_in
 from PIL import Image
 
-from unveil import cli, contest, runs, workers
+from unveil import cli, contest
+from unveil.core import provenance, workers
+from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.curate.expert import ExpertError
 from unveil.evaluate.predict import PredictConfig
 from unveil.pairing import HallucinateConfig
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train.dpo import DpoConfig
 
 
@@ -335,7 +336,7 @@ def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
     monkeypatch.setitem(
         cli.COMMANDS,
         "run",
-        replace(cli.COMMANDS["run"], do=lambda _: runs.stage(tmp_path / "x", command, config, [], greedy)),
+        replace(cli.COMMANDS["run"], do=lambda _: provenance.stage(tmp_path / "x", command, config, [], greedy)),
     )
     assert cli.main(["run"]) == 1
     said = " ".join(capsys.readouterr().err.split())

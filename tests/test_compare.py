@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
+from unveil.core.grading import Outcome, ScoreError
 from unveil.evaluate.compare import PairingError, differences, estimates, sums
 from unveil.evaluate.metrics import METRICS, RATIOS, metric
-from unveil.verdict import Outcome, ScoreError
 
 
 def outcome(name: str, cluster: str, **of: tuple[float, float]) -> Outcome:
@@ -79,7 +79,7 @@ def test_same_seed_same_interval_whatever_the_order():
 def test_blocks_do_not_change_the_result(monkeypatch):
     rows = many(80)
     whole = estimates(rows, resamples=50)
-    monkeypatch.setattr("unveil.bootstrap._BLOCK", 60)  # three resamples of 20 clusters at once
+    monkeypatch.setattr("unveil.core.bootstrap._BLOCK", 60)  # three resamples of 20 clusters at once
     for name, e in estimates(rows, resamples=50).items():
         assert (e.low, e.high) == pytest.approx((whole[name].low, whole[name].high))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from unveil.geometry import Box
+from unveil.core.geometry import Box
+from unveil.core.records import Finding
 from unveil.ingest.consensus import RULES, Mark, fused, majority, union, wbf
-from unveil.records import Finding
 
 #: Three readers see one nodule: IoU of the first two 81/90 = 0.9; the third is elsewhere, over a tenth of both.
 A, B, FAR = (0.0, 0.0, 10.0, 9.0), (0.0, 0.0, 10.0, 10.0), (9.0, 0.0, 19.0, 10.0)

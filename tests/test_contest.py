@@ -10,9 +10,10 @@ import pytest
 from cases import record
 from conftest import write_both
 
-from unveil import contest, rewarding, runs
+from unveil import contest, rewarding
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
-from unveil.records import Dialogue, write_jsonl
+from unveil.core import provenance
+from unveil.core.records import Dialogue, write_jsonl
 from unveil.train import dpo, sft
 
 
@@ -76,7 +77,7 @@ def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, mo
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.SftConfig(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
     begun: dict[str, Any] = {}
-    monkeypatch.setattr(runs, "stage", lambda out, command, config, *_: begun.update({command: config}))
+    monkeypatch.setattr(provenance, "stage", lambda out, command, config, *_: begun.update({command: config}))
     Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter("selftrain")
     trained = [config for command, config in begun.items() if command.startswith("train")]
     assert [(c.checkpoint_every, c.workers, c.resume) for c in trained] == [(7, 3, True)] * 2
@@ -94,7 +95,7 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
     chosen: list[Any] = []
     monkeypatch.setattr(rewarding, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)
-    monkeypatch.setattr(runs, "stage", lambda out, command, config, read, work: command == "train aar" and work())
+    monkeypatch.setattr(provenance, "stage", lambda out, command, config, read, work: command == "train aar" and work())
     monkeypatch.setattr(dpo, "DpoConfig", lambda **asked: chosen.append(SimpleNamespace(**asked)))
     for entry in ("aar", "mmedpo", "selftrain"):
         Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from unveil import cli
-from unveil.preferences import read_pairs
-from unveil.records import Pair, write_jsonl
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Pair, write_jsonl
 
 MARKED = "At <box 1.0 2.0 3.0 4.0>."
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from unveil import spelling
+from unveil.core.answers import places_end
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.records import Kind
 from unveil.encoding import Chat
 from unveil.models import Loaded
-from unveil.records import Kind
-from unveil.syntax import SYNTAXES, View
 from unveil.train.credit import _scopes, masks, placed, relative
 from unveil.train.experience import Experience, Rewarded
 from unveil.train.rewards import UNUSABLE, named, shares
-from unveil.wording import places_end
 
 VIEW = View(SYNTAXES["bins-64"], (64, 64), (64, 64))
 BOX = "<b1><b2><b30><b40>"

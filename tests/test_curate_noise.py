@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from conftest import draw
 
-from unveil import cli, pixels
+from unveil import cli
+from unveil.core import pixels
+from unveil.core.geometry import encode_mask
+from unveil.core.lesion_noise import LesionMap, NoiseError, apply
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Dialogue, Finding, Record, Source, write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.curate.noise import hidden
-from unveil.geometry import encode_mask
-from unveil.noise import LesionMap, NoiseError, apply
-from unveil.preferences import read_pairs
-from unveil.records import Dialogue, Finding, Record, Source, write_jsonl
 
 NODULE, CYST = Finding("nodule", (10.25, 8.0, 26.0, 20.0)), Finding("cyst", (30.0, 30.0, 50.0, 44.0))
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from unveil import duplicates, pixels
-from unveil.pixels import read
+from unveil import duplicates
+from unveil.core import pixels
+from unveil.core.pixels import read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data: set UNVEIL_DATA to the folder that holds it")

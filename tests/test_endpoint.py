@@ -26,7 +26,10 @@ from PIL import Image, PngImagePlugin
 from serving import Proxy, free_port, job, proxied, questions, serve
 
 from bench.families import saved
-from unveil import runs
+from unveil.core import provenance
+from unveil.core.box_formats import mark
+from unveil.core.records import Record, Source
+from unveil.core.sampling import Sampling
 from unveil.curate import endpoint
 from unveil.curate.endpoint import IN_A_ROW, Desk
 from unveil.curate.expert import BudgetSpent, Expert, ExpertError, Picture, Reply, Request, Strict, Turn
@@ -34,9 +37,6 @@ from unveil.experts import ExpertOptions, Local, bind
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.gate.manifest import Manifest
-from unveil.records import Record, Source
-from unveil.sampling import Sampling
-from unveil.syntax import mark
 
 pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
 pytestmark = pytest.mark.xdist_group("endpoint")  # so that one process starts one server
@@ -432,7 +432,7 @@ def test_the_key_is_sent_and_written_nowhere(far: Proxy, tmp_path: Path) -> None
     options = ExpertOptions(expert=far.address, expert_model="tiny", concurrency=1, **FAR)  # type: ignore[arg-type]
     with pytest.raises(ExpertError, match=r"not allowed: Bearer \(key\)") as caught:
         list(bind(options, tmp_path / "out").answer(asked))
-    runs.Output(tmp_path / "out.run.json", "test", options, {}, 0.0).write()
+    provenance.Output(tmp_path / "out.run.json", "test", options, {}, 0.0).write()
     assert far.headers[0]["Authorization"] == f"Bearer {SECRET}"
     assert SECRET not in str(caught.value)
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
@@ -455,7 +455,7 @@ def test_what_the_gate_holds_back_reaches_nobody(far: Proxy, tmp_path: Path) -> 
 def test_a_dry_run_says_what_a_run_then_sends(far: Proxy, tmp_path: Path) -> None:
     """The same hashes of bodies, and nothing arrives before."""
     asked = canaries(tmp_path)
-    with pytest.raises(runs.DryRun, match="what 2 requests would send"):
+    with pytest.raises(provenance.DryRun, match="what 2 requests would send"):
         replies(far, tmp_path / "dry" / "out", asked, dry_run=True, **FAR)
     assert far.asked == 0
     replies(far, tmp_path / "out", asked, **FAR)

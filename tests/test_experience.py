@@ -13,12 +13,14 @@ from conftest import ids_of, logged, records_in, write_dialogues
 
 from bench.families import fresh
 from unveil import spelling
+from unveil.core.answers import parse
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.grading import Case
+from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
 from unveil.encoding import Chat
 from unveil.gaze import tokens_of
 from unveil.models import Loaded
-from unveil.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
 from unveil.rows import Encoded, Seen
-from unveil.syntax import SYNTAXES, View
 from unveil.train.engine import Scorer
 from unveil.train.experience import (
     Experience,
@@ -38,8 +40,6 @@ from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.rewards import Answered, Reward, RewardError, named
 from unveil.train.rollout import Drawn
-from unveil.verdict import Case
-from unveil.wording import parse
 
 
 def options(folder: Path, **more: Any) -> Options:

@@ -14,7 +14,11 @@ import pytest
 from conftest import draw
 from pydantic import Field
 
-from unveil import pixels
+from unveil.core import pixels
+from unveil.core.box_formats import PIXELS, View, mark, neutral, neutral_json, render
+from unveil.core.geometry import encode_mask
+from unveil.core.lesion_noise import LesionMap, Noise, NoiseError
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import (
     Backend,
     Budget,
@@ -32,10 +36,6 @@ from unveil.curate.expert import (
 )
 from unveil.curate.store import Store
 from unveil.experts import Local
-from unveil.geometry import encode_mask
-from unveil.noise import LesionMap, Noise, NoiseError
-from unveil.sampling import Sampling
-from unveil.syntax import PIXELS, View, mark, neutral, neutral_json, render
 
 
 class Score(Strict):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from unveil.files import WriteError, said, tidy, whole, write_text
-from unveil.records import write_jsonl
+from unveil.core.files import WriteError, said, tidy, whole, write_text
+from unveil.core.records import write_jsonl
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_two_writers_of_one_file(tmp_path: Path) -> None:
 
 REFUSED = """
 import resource, sys
-from unveil.files import WriteError, write_text
+from unveil.core.files import WriteError, write_text
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_text(sys.argv[1], "x" * 2000)

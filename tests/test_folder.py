@@ -14,7 +14,8 @@ from annotated import BOXES, coco, draw, run, write_csv, xml
 from PIL import Image
 from test_pixels import dicom
 
-from unveil import geometry, runs, stages
+from unveil import stages
+from unveil.core import geometry, provenance
 from unveil.ingest import IngestError
 from unveil.ingest.files import listing
 from unveil.ingest.lookup import Index
@@ -398,21 +399,24 @@ def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pyte
         stages.ingest(config)
 
     for _ in range(2):
-        with pytest.raises(KeyboardInterrupt), runs.output(out, "run", config, [], ("report.html",), derived=True):
-            runs.stage(config.out, "ingest", config, [Path()], work)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            provenance.output(out, "run", config, [], ("report.html",), derived=True),
+        ):
+            provenance.stage(config.out, "ingest", config, [Path()], work)
             (out / "sft" / "checkpoints").mkdir(parents=True, exist_ok=True)
             draw(out / "sft" / "picture.png")
             (out / "sft" / "checkpoints" / "config.json").write_text("{}")
             raise KeyboardInterrupt
     assert read == [1]
-    with runs.output(out, "run", config, [], ("report.html",), derived=True):
+    with provenance.output(out, "run", config, [], ("report.html",), derived=True):
         assert listing(tmp_path).files == given
     (out / "run.json").write_text('{"of": "another program"}')
     assert listing(tmp_path).files != given, "whatever others have made may be data"
 
 
 def test_an_ingestion_that_failed_within_its_data_leaves_them_as_they_were(tmp_path: Path) -> None:
-    before = runs.digest(tmp_path, tmp_path / "out")
+    before = provenance.digest(tmp_path, tmp_path / "out")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "rejected.jsonl").write_text("{}")
-    assert runs.digest(tmp_path, tmp_path / "out") == before
+    assert provenance.digest(tmp_path, tmp_path / "out") == before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import fuzz, inputs
-from unveil.records import Finding, Record, Source
+from unveil.core.records import Finding, Record, Source
 
 
 @pytest.mark.parametrize("reader", fuzz.READERS)

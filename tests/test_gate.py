@@ -19,7 +19,9 @@ from conftest import draw
 from nobody import NOBODY
 from test_pixels import dicom
 
-from unveil import cli, curate, runs
+from unveil import cli, curate
+from unveil.core import provenance
+from unveil.core.records import Record, Source
 from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
 from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
 from unveil.experts import ExpertOptions, bind
@@ -29,7 +31,6 @@ from unveil.gate.finding import find
 from unveil.gate.known import Known
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item
-from unveil.records import Record, Source
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
 FAR = "https://api.example.org/v1"
@@ -141,7 +142,7 @@ def test_what_is_medicine_passes(text: str) -> None:
 def test_what_we_write_ourselves_passes() -> None:
     """All texts that stand in the code of curate and in the wordings, which every request is made of."""
     names = [f"unveil.curate.{found.name}" for found in pkgutil.iter_modules(curate.__path__)]
-    for module in map(importlib.import_module, ["unveil.wording", *names]):
+    for module in map(importlib.import_module, ["unveil.core.answers", *names]):
         for name, value in vars(module).items():
             for text in strings(value) if name.isupper() else ():
                 assert find(text) == [], f"{module.__name__}.{name}"
@@ -243,7 +244,7 @@ def test_a_dry_run_writes_down_all_that_would_leave_sends_nothing_and_ends_the_c
     expert = bind(options, tmp_path / "out.jsonl")
     asked = [replace(request(text), id=f"i{n}") for n, text in enumerate(("One?", "Two?", "Dr. Weiss?"))]
     replies: list[Reply] = []
-    with pytest.raises(runs.DryRun, match=r"what 2 requests would send is in .*; 1 x not sent: .*name"):
+    with pytest.raises(provenance.DryRun, match=r"what 2 requests would send is in .*; 1 x not sent: .*name"):
         replies.extend(expert.answer(asked))
     assert [r.error == NOT_SENT for r in replies] == [True, True, False]
     assert [line["body"]["messages"][0]["content"] for line in lines(tmp_path)] == ["One?", "Two?"]
@@ -252,7 +253,7 @@ def test_a_dry_run_writes_down_all_that_would_leave_sends_nothing_and_ends_the_c
 
 def test_a_dry_run_is_no_error_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     def work(config: Any) -> None:
-        raise runs.DryRun("nothing was sent")
+        raise provenance.DryRun("nothing was sent")
 
     monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=work))
     assert cli.main(["report", "--run", "x"]) == 0

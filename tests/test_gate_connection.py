@@ -23,13 +23,13 @@ from conftest import draw
 from nobody import NOBODY
 from stub import Stub, stub
 
+from unveil.core.records import Record, Source
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Picture, Reply, Request, Turn
 from unveil.experts import ExpertOptions, bind
 from unveil.gate import GateError, connection, secret
 from unveil.gate.connection import Connection, shown
 from unveil.gate.wire import HEADERS
-from unveil.records import Record, Source
-from unveil.sampling import Sampling
 
 SECRET = "sk-s3cret/0815+x"
 RECORD = Record("drawn/a", "a.png", 48, 32, source=Source("drawn", licence="CC0-1.0", access="open"))
@@ -148,9 +148,9 @@ def test_a_name_that_leads_nowhere_stops_the_run(names: dict[str, list[str]], tm
 
 
 def test_a_dry_run_looks_no_name_up(names: dict[str, list[str]], tmp_path: Path) -> None:
-    from unveil import runs
+    from unveil.core import provenance
 
-    with pytest.raises(runs.DryRun):
+    with pytest.raises(provenance.DryRun):
         asked("http://far.test:9/v1", tmp_path / "out", dry_run=True, **FAR)
     (session,), _ = manifest(tmp_path)
     assert not names["asked"] and session["addresses"] is None and session["dry_run"]

@@ -10,7 +10,7 @@ import pytest
 from scripts.gate_corpus import pictures
 from scripts.gate_corpus.pictures_codes import ean13, qr
 from scripts.gate_corpus.pictures_letters import FOLDER, joined
-from unveil import pixels
+from unveil.core import pixels
 
 pytestmark = pytest.mark.skipif(
     not (FOLDER / "dejavu").is_dir() or not (FOLDER / "liberation").is_dir(),

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil import curate
+from unveil.core.answers import clean
 from unveil.curate.candidates import SYSTEM, WORDS, prompt
 from unveil.curate.expert import SANG, Request, Strict, Turn
 from unveil.gate.fence import MARK, holds, inside, quoted, sealed, word_for
-from unveil.wording import clean
 
 # ---------------------------------------------------------------------------------------------------------- the word
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from unveil import __version__
+from unveil.core.records import Record, Source
 from unveil.curate.expert import Raw, Request, Turn
 from unveil.curate.store import Store
 from unveil.gate import private
 from unveil.gate.manifest import Manifest
-from unveil.records import Record, Source
 
 RECORD = Record("drawn/a", "a.png", 48, 32, source=Source("drawn", licence="CC0-1.0", access="open"))
 BODY = json.dumps({"messages": []}).encode()

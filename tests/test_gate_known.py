@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from unveil.core.records import Finding, Record, Source
 from unveil.gate.finding import find
 from unveil.gate.known import OTHERS, OWN, Known
 from unveil.gate.plain import plain
-from unveil.records import Finding, Record, Source
 
 
 def record(**fields: Any) -> Record:

@@ -11,15 +11,15 @@ import pytest
 from conftest import draw
 from nobody import NOBODY
 
+from unveil.core.box_formats import mark
+from unveil.core.provenance import sha256
+from unveil.core.records import Finding, Record, Source
 from unveil.gate import GateError, passage, reviews
 from unveil.gate.burned_in import Reading
 from unveil.gate.finders import _medicine, finder
 from unveil.gate.passage import FREE, Gate, GateOptions, Item, Passed
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import fill, said
-from unveil.records import Finding, Record, Source
-from unveil.runs import sha256
-from unveil.syntax import mark
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
 RECORD = Record("drawn/7", "scan.png", 96, 64, patient="PAT_77", source=OPEN)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from unveil.core.answers import HINTS, QUESTIONS, write_diagnosis, write_localisation, write_recognition
+from unveil.core.box_formats import mark
+from unveil.core.records import Finding
 from unveil.gate.fence import quoted
 from unveil.gate.said import Part, Said, fill, joined, ours, said
 from unveil.gate.vocabulary import closed, words
-from unveil.records import Finding
-from unveil.syntax import mark
-from unveil.wording import HINTS, QUESTIONS, write_diagnosis, write_localisation, write_recognition
 
 BOX = mark((1.0, 2.0, 3.0, 4.0))
 

@@ -12,11 +12,11 @@ from conftest import draw
 from nobody import NOBODY
 from stub import Stub, stub
 
+from unveil.core.records import Record, Source, from_json, to_json
 from unveil.curate.expert import Request, Turn
 from unveil.experts import ExpertOptions, bind
 from unveil.gate import GateError, address, sources
 from unveil.ingest import phantom
-from unveil.records import Record, Source, from_json, to_json
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
 

@@ -10,9 +10,9 @@ from conftest import draw
 from nobody import NOBODY
 
 from unveil import cli
+from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl
 from unveil.gate import passage
 from unveil.gate.burned_in import Reading
-from unveil.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
 

@@ -13,13 +13,13 @@ from conftest import dialogue, draw, records_in
 
 from bench.families import FAMILIES, fresh
 from unveil import attention, cli, gaze
+from unveil.core.geometry import covered
+from unveil.core.pairs import read_pairs
+from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.encoding import Chat
-from unveil.geometry import covered
 from unveil.models import Loaded, parts_of
-from unveil.preferences import read_pairs
 from unveil.profiles import ModelError
-from unveil.records import write_jsonl
 from unveil.rows import Encoded
 from unveil.train.features import Features
 

@@ -23,13 +23,14 @@ from test_rollout import scorer_of
 from torch import Tensor
 
 from bench.families import fresh, loaded
-from unveil import generating, models, rewarding, runs
+from unveil import generating, models, rewarding
+from unveil.core import provenance
+from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.encoding import Chat
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.generating import GenerateOptions, Server
 from unveil.models import Loaded
-from unveil.records import Dialogue, Record, Source, write_jsonl
 from unveil.replies import Reader
 from unveil.rows import Encoded
 from unveil.train import adapt, losses, reinforce
@@ -337,7 +338,7 @@ def test_what_would_have_to_be_replaced_does_not_leave_at_all(
 
 
 def test_a_dry_run_writes_what_would_leave(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
-    with pytest.raises(runs.DryRun, match="what the first 2 questions would send"):
+    with pytest.raises(provenance.DryRun, match="what the first 2 questions would send"):
         answers(vllm, tiny, tmp_path, dry_run=True)
     assert not vllm.bodies and len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 1 + 2
 

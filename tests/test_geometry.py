@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from unveil import geometry
-from unveil.geometry import BoxError, ious, match, mean_iou
+from unveil.core import geometry
+from unveil.core.geometry import BoxError, ious, match, mean_iou
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unveil import cli, models
-from unveil.records import Dialogue, Record, read_jsonl, write_jsonl
-from unveil.runs import OutputError
+from unveil.core.provenance import OutputError
+from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import checkpoints, greedy, sft
 from unveil.train.greedy import Best
 from unveil.train.loop import TrainingError

@@ -30,19 +30,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unveil import experts
+from unveil.core.answers import write_diagnosis
+from unveil.core.box_formats import mark, unmark
+from unveil.core.geometry import ious
+from unveil.core.grading import holds
+from unveil.core.pairs import read_pairs
+from unveil.core.pixels import ImageError
+from unveil.core.provenance import sha256
+from unveil.core.records import Finding, Pair, image_path
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert, Request, file_hash
 from unveil.curate.expert import Rules as Backend
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.gate.fence import quoted
-from unveil.geometry import ious
-from unveil.pixels import ImageError
-from unveil.preferences import read_pairs
-from unveil.records import Finding, Pair, image_path
-from unveil.runs import sha256
-from unveil.syntax import mark, unmark
-from unveil.verdict import holds
-from unveil.wording import write_diagnosis
 
 WHERE = "a/localisation/nodule"
 TRUE = BY_ID[WHERE].answer

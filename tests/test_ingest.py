@@ -29,9 +29,9 @@ from annotated import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unveil import geometry
+from unveil.core import geometry
+from unveil.core.records import Record, image_path, read_jsonl
 from unveil.ingest import IngestError, ingest
-from unveil.records import Record, image_path, read_jsonl
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not here: {REAL}")

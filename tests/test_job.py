@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import dialogue, records_in, write_both
-from unveil import cli, job, runs, screen
+from unveil import cli, job
+from unveil.core import console, provenance
+from unveil.core.records import RecordError, Split, write_jsonl
 from unveil.job import RunConfig, folder_of
 from unveil.prefer import PreferConfig
-from unveil.records import RecordError, Split, write_jsonl
 from unveil.rewarding import Grpo
 from unveil.train import needs
 
@@ -62,7 +63,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-def reported(config: RunConfig, output: runs.Output) -> Path:
+def reported(config: RunConfig, output: provenance.Output) -> Path:
     """A run of no stage but the report."""
     assert config.out
     (config.out / "report.html").write_text("a report")
@@ -104,12 +105,12 @@ def test_what_training_needs_makes_no_other_pairs(tmp_path: Path) -> None:
     """Less of a batch, as is advised where memory was short: the pairs stay; another method is refused."""
     config = PreferConfig(name="dpo", records=tmp_path / "r", dialogues=tmp_path / "d", out=tmp_path / "out")
     for asked in (config, replace(config, batch_size=4, answer_batch=8)):
-        with runs.output(tmp_path / "pairs.jsonl", "prefer", asked, [], derived=True) as output:
+        with provenance.output(tmp_path / "pairs.jsonl", "prefer", asked, [], derived=True) as output:
             assert output
             (tmp_path / "pairs.jsonl").write_text("")
             output.write()
-    again = runs.output(tmp_path / "pairs.jsonl", "prefer", replace(config, name="sima"), [], derived=True)
-    with pytest.raises(runs.OutputError, match="name dpo -> sima"), again:
+    again = provenance.output(tmp_path / "pairs.jsonl", "prefer", replace(config, name="sima"), [], derived=True)
+    with pytest.raises(provenance.OutputError, match="name dpo -> sima"), again:
         pass
 
 
@@ -122,7 +123,7 @@ def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) ->
     assert cli.parse(["run", "--restart", "--config", str(saved)])[1].restart
     config = Grpo(records=data, dialogues=data, out=data / "m", resume=True, restart=True)
     asked = replace(config, judge=replace(config.judge, dry_run=True))
-    file = runs.write_json(data / "a.run.json", {"command": "train grpo", "config": runs.plain(asked)})
+    file = provenance.write_json(data / "a.run.json", {"command": "train grpo", "config": provenance.plain(asked)})
     _, read = cli.parse(["train", "grpo", "--config", str(file)])
     assert read == Grpo(records=data, dialogues=data, out=data / "m")
 
@@ -162,7 +163,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     write_both(tmp_path / "data", 9)
     write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
     learning = replace(job._learning(config, tmp_path), kinds=("closed", "open"))
-    with runs.output(tmp_path / "sft", "train sft", learning, job._learnt_from(learning), ("weights",)) as output:
+    with provenance.output(tmp_path / "sft", "train sft", learning, job._learnt_from(learning), ("weights",)) as output:
         assert output
         (tmp_path / "sft" / "weights").write_text("w")
         output.write()
@@ -184,5 +185,5 @@ def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
     words = shlex.split(line.removeprefix("ask it:"))
     assert words[:4] == ["unveil", "ask", "--model", str(out / "sft")]
     assert Path(words[5]).resolve() == out / "an image.png"
-    screen.trained(out)
+    console.trained(out)
     assert shlex.split(told(capsys).partition("ask it:")[2])[3] == str(out)

@@ -11,18 +11,18 @@ from cases import saying, text_of
 from conftest import records_in
 
 from unveil import experts, rewarding
+from unveil.core.answers import parse
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.grading import Case
+from unveil.core.records import write_jsonl
 from unveil.curate import judging
 from unveil.curate.expert import ExpertError, Request
 from unveil.curate.mau import Rules, mau
 from unveil.experts import ExpertOptions
 from unveil.gate import GateError
-from unveil.records import write_jsonl
 from unveil.rewarding import Grpo, rewards_of
-from unveil.syntax import SYNTAXES, View
 from unveil.train.loop import TrainingError
 from unveil.train.reinforce import JudgeError
-from unveil.verdict import Case
-from unveil.wording import parse
 
 
 def down(request: Request) -> str:

@@ -9,9 +9,9 @@ import pytest
 from conftest import records_in
 
 from unveil import cli
+from unveil.core.records import RecordError, read_jsonl, write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.evaluate.looks import GRID, Look, _map, lift
-from unveil.records import RecordError, read_jsonl, write_jsonl
 
 
 def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:

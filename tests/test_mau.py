@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unveil.core.answers import QUESTIONS, parse
+from unveil.core.box_formats import SYNTAXES, View, mark, render, unmark
+from unveil.core.geometry import ious
+from unveil.core.records import Dialogue, Finding, Question, Record, Source
 from unveil.curate.mau import Rules, mau, vocabulary
-from unveil.geometry import ious
-from unveil.records import Dialogue, Finding, Question, Record, Source
-from unveil.syntax import SYNTAXES, View, mark, render, unmark
-from unveil.wording import QUESTIONS, parse
 
 LUNG = {"side": "left", "body_part": "lung", "shape": "round", "edge": "sharp edge"}
 NODULE = Finding("nodule", (40.0, 10.0, 60.0, 30.0), attributes=LUNG)

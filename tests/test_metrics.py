@@ -8,13 +8,13 @@ import json
 
 import pytest
 
+from unveil.core.box_formats import SYNTAXES, View, mark, render
+from unveil.core.grading import NO_FINDING, ScoreError, overlap, tokens
+from unveil.core.records import KINDS, Dialogue, Finding, Kind, Prediction, Question, Record, RecordError, write_jsonl
 from unveil.curate.mau import mau
 from unveil.evaluate import metrics
 from unveil.evaluate.metrics import METRICS, RATIOS, counts, groups, metric, outcomes
 from unveil.evaluate.score import constant, score
-from unveil.records import KINDS, Dialogue, Finding, Kind, Prediction, Question, Record, RecordError, write_jsonl
-from unveil.syntax import SYNTAXES, View, mark, render
-from unveil.verdict import NO_FINDING, ScoreError, overlap, tokens
 
 SIZE = 100
 A, B, C = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0), (80.0, 0.0, 90.0, 10.0)

@@ -19,12 +19,13 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from bench.families import FAMILIES, loaded, parts, saved
-from unveil import models, pixels, profiles
+from unveil import models, profiles
+from unveil.core import pixels
+from unveil.core.box_formats import SYNTAXES, mark
+from unveil.core.geometry import ious
 from unveil.encoding import IGNORED, Chat
-from unveil.geometry import ious
 from unveil.models import Loaded
 from unveil.profiles import ModelError, Profile, profile_of
-from unveil.syntax import SYNTAXES, mark
 
 QUESTIONS = (
     "Where is the nodule?",

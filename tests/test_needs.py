@@ -14,9 +14,9 @@ from transformers import AutoModelForImageTextToText
 
 from bench.families import FAMILIES, fresh, loaded
 from unveil import models
+from unveil.core.pixels import ImageError
+from unveil.core.records import Record, write_jsonl
 from unveil.models import Loaded
-from unveil.pixels import ImageError
-from unveil.records import Record, write_jsonl
 from unveil.rows import Encoded
 from unveil.train import adapt, needs
 from unveil.train.engine import Scorer

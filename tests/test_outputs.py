@@ -10,7 +10,7 @@ import pytest
 from conftest import write_both
 
 from unveil import cli
-from unveil.records import Pair, write_jsonl
+from unveil.core.records import Pair, write_jsonl
 
 
 def unveil(*words: object) -> int:

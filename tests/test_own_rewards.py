@@ -15,7 +15,7 @@ from conftest import write_both
 from updating import updated, write_open
 
 from unveil import cli
-from unveil.plugins import PluginError
+from unveil.core.plugins import PluginError
 from unveil.train import experience
 from unveil.train.grpo import GrpoConfig
 from unveil.train.own_rewards import FormError, read

@@ -7,10 +7,10 @@ import json
 import pytest
 from pydantic import Field
 
+from unveil.core.box_formats import PIXELS, View, mark
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Raw, Request, Strict, Turn, read
 from unveil.curate.parsing import answer, only_object, with_boxes
-from unveil.sampling import Sampling
-from unveil.syntax import PIXELS, View, mark
 
 
 class Score(Strict):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unveil.geometry import box_of_mask, decode_mask, ious
+from unveil.core.geometry import box_of_mask, decode_mask, ious
+from unveil.core.records import Record
 from unveil.ingest import drawing
 from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, phantoms
-from unveil.records import Record
 
 
 @pytest.fixture(scope="module")

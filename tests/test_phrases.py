@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from unveil.records import Dialogue, Record
-from unveil.syntax import SYNTAXES, View
-from unveil.verdict import Case, judge
-from unveil.wording import parse, says_yes
+from unveil.core.answers import parse, says_yes
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.grading import Case, judge
+from unveil.core.records import Dialogue, Record
 
 VOCABULARIES = {
     "chest": "nodule, mass, pleural effusion, effusion, pneumothorax, calcification, cardiomegaly, consolidation, "

@@ -29,8 +29,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unveil import geometry, pixels, runs, volumes
-from unveil.pixels import ImageError, Limits, probe, read
+from unveil.core import geometry, pixels, provenance, volumes
+from unveil.core.pixels import ImageError, Limits, probe, read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data: set UNVEIL_DATA to the folder that holds it")
@@ -509,7 +509,7 @@ def test_a_stream_larger_than_rows_and_columns_is_refused(tmp_path: Path, kind: 
 
 
 def test_announced_sizes_are_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unveil import volumes
+    from unveil.core import volumes
 
     monkeypatch.setattr(volumes, "pixel_array", lambda *_, **__: pytest.fail("decoded before the check"))
     small = np.zeros((2, 2), np.uint8)
@@ -695,7 +695,7 @@ def test_png_carries_pixels_and_nothing_else(tmp_path: Path) -> None:
 
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert runs.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
+    assert provenance.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
 
 
 def test_paths_stay_inside_the_root(tmp_path: Path) -> None:

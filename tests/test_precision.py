@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from updating import caught, updated, write_open
 
 from unveil import attention, cli, models
+from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
-from unveil.records import write_jsonl
 from unveil.train import agreement, looking, loop, sft
 from unveil.train.engine import Scores
 from unveil.train.loop import TrainingError, computing

@@ -11,12 +11,12 @@ import pytest
 from cases import blocks_of, folder_of, saying, shown
 
 from unveil import cli, experts
+from unveil.core.pairs import read_pairs
+from unveil.core.provenance import OutputError
+from unveil.core.records import RecordError, image_path
 from unveil.curate.expert import Expert, Request
 from unveil.curate.store import Store
 from unveil.prefer import PreferConfig, prefer
-from unveil.preferences import read_pairs
-from unveil.records import RecordError, image_path
-from unveil.runs import OutputError
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from unveil.noise import LesionMap, Noise
-from unveil.preferences import checked, from_trl, read_pairs, to_trl, write_trl
-from unveil.records import Pair, RecordError, to_json, write_jsonl
-from unveil.syntax import SYNTAXES, View
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.lesion_noise import LesionMap, Noise
+from unveil.core.pairs import checked, from_trl, read_pairs, to_trl, write_trl
+from unveil.core.records import Pair, RecordError, to_json, write_jsonl
 
 PAIR = Pair("p1", "r1", "a.png", "train", "open", "Where is the nodule?", "At <box 1.0 2.0 3.0 4.0>.", "There is none.")
 TRL: dict[str, Any] = {

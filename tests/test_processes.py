@@ -15,8 +15,8 @@ from conftest import records_in, write_both
 from test_reinforce import lines
 
 from unveil import cli
+from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.records import write_jsonl
 from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.

@@ -12,8 +12,8 @@ from cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 
 from bench.families import loaded
 from unveil import cli
+from unveil.core.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
 from unveil.curate.questions import DESCRIBE, conversations
-from unveil.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
 from unveil.train import sft
 from unveil.train.sft import SftConfig
 

@@ -12,13 +12,13 @@ import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, saying, shown, text_of
 
 from unveil import experts
+from unveil.core.box_formats import mark
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Pair, image_path
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Expert, Raw, Request
 from unveil.curate.expert import Rules as Backend
 from unveil.curate.rank import Ranking, rank
-from unveil.preferences import read_pairs
-from unveil.records import Pair, image_path
-from unveil.sampling import Sampling
-from unveil.syntax import mark
 
 WHERE, SEEN = "a/localisation/nodule", "a/seen"
 TRUE = BY_ID[WHERE].answer

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from unveil import wording
-from unveil.names import Names, bare, normal
-from unveil.records import Finding
-from unveil.syntax import SYNTAXES, View, boxes_in, neutral, neutral_json, render
-from unveil.wording import (
+from unveil.core import answers
+from unveil.core.answers import (
     clean,
     name_of,
     parse,
@@ -21,6 +18,9 @@ from unveil.wording import (
     write_localisation,
     write_recognition,
 )
+from unveil.core.box_formats import SYNTAXES, View, boxes_in, neutral, neutral_json, render
+from unveil.core.names import Names, bare, normal
+from unveil.core.records import Finding
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -255,9 +255,9 @@ def test_a_denial_of_another_name_is_no_refusal_for_whoever_asks():
 def test_to_ask_for_a_known_label_makes_no_new_vocabulary():
     labels = [f"finding no. {i}" for i in range(50)]
     assert refuses("There is no finding no. 0.", labels[0], labels)
-    made = wording._names.cache_info().misses
+    made = answers._names.cache_info().misses
     assert all(refuses(f"There is no {label}.", label, labels) for label in labels)
-    assert wording._names.cache_info().misses == made
+    assert answers._names.cache_info().misses == made
 
 
 def test_what_says_nothing_keeps_its_place_among_the_names():

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unveil.records import (
+from unveil.core.records import (
     MAX_LINE,
     SPLITS,
     Dialogue,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from updating import updated, write_open
 
 from unveil import cli, models
-from unveil.records import Record, read_jsonl, write_jsonl
+from unveil.core.grading import Case
+from unveil.core.records import Record, read_jsonl, write_jsonl
 from unveil.train import grpo, losses, ppo, reinforce, sft
 from unveil.train.advantages import generalised, group_relative
 from unveil.train.checkpoints import found
@@ -30,7 +31,6 @@ from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import JudgeError, Learnt
 from unveil.train.rewards import RewardError
 from unveil.train.watching import collapsed
-from unveil.verdict import Case
 
 # ------------------------------------------------------------------------------------------------- a game of two arms
 

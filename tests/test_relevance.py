@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil import cli, experts
+from unveil.core.box_formats import mark
+from unveil.core.lesion_noise import LesionMap, Noise
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.curate.candidates import pair_of
 from unveil.curate.expert import Expert, Request
 from unveil.curate.expert import Rules as Backend
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights
 from unveil.curate.rules import Rules
 from unveil.experts import ExpertOptions
-from unveil.noise import LesionMap, Noise
-from unveil.preferences import read_pairs
-from unveil.records import Pair, image_path, write_jsonl
-from unveil.syntax import mark
 
 # ------------------------------------------------------------------------------------------------------------- weights
 

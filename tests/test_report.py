@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unveil.core.answers import write_diagnosis
+from unveil.core.box_formats import SYNTAXES, View, render
+from unveil.core.grading import Outcome
+from unveil.core.pixels import write_png
+from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
 from unveil.evaluate import measures, pictures
 from unveil.evaluate.report import Inputs, write_report
 from unveil.evaluate.score import score
-from unveil.pixels import write_png
-from unveil.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
-from unveil.syntax import SYNTAXES, View, render
-from unveil.verdict import Outcome
-from unveil.wording import write_diagnosis
 
 WIDTH, HEIGHT = 96, 64
 EVIL = "<script>alert('x')</script>"

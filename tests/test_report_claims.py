@@ -13,10 +13,10 @@ import pytest
 from conftest import draw
 from test_report import words
 
+from unveil.core.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
 from unveil.evaluate.looks import Look
 from unveil.evaluate.report import Inputs, write_report
 from unveil.evaluate.score import score
-from unveil.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
 
 SIZE = (32, 24)
 BOX = (4.0, 4.0, 20.0, 20.0)

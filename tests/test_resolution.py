@@ -16,11 +16,11 @@ from PIL import Image
 
 from bench.families import FAMILIES, loaded, saved
 from unveil import cli, models
+from unveil.core.box_formats import neutral, unmark
+from unveil.core.pixels import ImageError
 from unveil.encoding import Chat
-from unveil.pixels import ImageError
 from unveil.profiles import ModelError
 from unveil.resolution import Cost, Resolution, cost, limit, resizes
-from unveil.syntax import neutral, unmark
 from unveil.train import adapt
 from unveil.train.adapt import Options
 

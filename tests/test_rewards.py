@@ -13,10 +13,12 @@ from conftest import logged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unveil.geometry import Box
-from unveil.plugins import PluginError
-from unveil.records import Dialogue, Finding, Kind, Record
-from unveil.syntax import SYNTAXES, View
+from unveil.core.answers import parse
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.geometry import Box
+from unveil.core.grading import Case
+from unveil.core.plugins import PluginError
+from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.train.rewards import (
     FUNCTIONS,
     Answered,
@@ -40,8 +42,6 @@ from unveil.train.rewards import (
     watched,
     weighted,
 )
-from unveil.verdict import Case
-from unveil.wording import parse
 
 SIZE = (100, 100)
 UNIT = View(SYNTAXES["unit"], SIZE, SIZE)

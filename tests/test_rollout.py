@@ -12,9 +12,9 @@ from transformers import GenerationConfig
 
 from bench.families import FAMILIES, fresh, loaded
 from unveil import attention, models
+from unveil.core.sampling import Sampling
 from unveil.models import Loaded
 from unveil.rows import Encoded
-from unveil.sampling import Sampling
 from unveil.train.engine import Distribution, Scorer, whole
 from unveil.train.features import Features
 from unveil.train.loop import TrainingError

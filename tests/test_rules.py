@@ -10,14 +10,14 @@ from cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, record
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unveil.core.answers import QUESTIONS
+from unveil.core.box_formats import mark, unmark
+from unveil.core.geometry import ious
+from unveil.core.grading import holds
+from unveil.core.records import Dialogue, Finding, Question, RecordError
 from unveil.curate.mau import Rules as Asked
 from unveil.curate.mau import mau
 from unveil.curate.rules import Rules
-from unveil.geometry import ious
-from unveil.records import Dialogue, Finding, Question, RecordError
-from unveil.syntax import mark, unmark
-from unveil.verdict import holds
-from unveil.wording import QUESTIONS
 
 SEEDS = range(20)
 TRAINING = [d for d in DIALOGUES if d.split != "test"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from unveil import runs
+from unveil.core import provenance
+from unveil.core.provenance import OutputError, digest, output
 from unveil.pairing import NoiseConfig, read_by
 from unveil.rewarding import Grpo
-from unveil.runs import OutputError, digest, output
 from unveil.train import reinforce
 
 
@@ -64,7 +64,7 @@ def test_an_output_is_made_once(config: Config, capsys: pytest.CaptureFixture[st
     assert config.out.read_text() == "made" and "is there already" in " ".join(capsys.readouterr().err.split())
     about = json.loads((config.out.parent / "out.jsonl.run.json").read_text())
     assert about["kept"] == 3 and about["config"]["epochs"] == 1.0 and about["finished"] and "seconds" in about
-    assert about["inputs"] == {str(config.read): runs.sha256(config.read)}
+    assert about["inputs"] == {str(config.read): provenance.sha256(config.read)}
     assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
 
 
@@ -129,7 +129,7 @@ def predicted(config: Config, model: object) -> bool:
     """Whether there was anything to do."""
     asked = {"model": str(model), "out": config.out}
     made_by = make_dataclass("Predict", asked, namespace={"restart": False})(**asked)
-    with output(config.out, "predict", made_by, [config.read, *runs.of_model(str(model))]) as made:
+    with output(config.out, "predict", made_by, [config.read, *provenance.of_model(str(model))]) as made:
         if made:
             config.out.write_text("answers")
             made.write()
@@ -169,7 +169,7 @@ def test_the_model_under_an_adapter_counts(config: Config, model: Path, tmp_path
 
 
 def test_a_model_of_the_hub_is_no_input() -> None:
-    assert runs.of_model("someone/a-model") == [] == runs.of_model("")
+    assert provenance.of_model("someone/a-model") == [] == provenance.of_model("")
 
 
 def test_what_nothing_is_known_of_is_not_written_over(config: Config) -> None:
@@ -255,7 +255,7 @@ def test_a_killed_command_that_was_to_write_over_another(config: Config) -> None
     assert (config.out.parent / "out.jsonl.run.json").is_file() and config.out.read_text() == "half"
     with pytest.raises(OutputError, match=r"was begun with other settings \(epochs 2 -> 1\)"):
         make(config)
-    assert not runs.is_current(config.out, "curate", config, [config.read])
+    assert not provenance.is_current(config.out, "curate", config, [config.read])
     assert make(replace(config, epochs=2.0))
 
 
@@ -326,9 +326,9 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
 
 def test_the_inputs_of_a_stage_are_looked_at_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr(runs, "digest", lambda path, out: looked.append(path) or "same")
-    runs.stage(config.out, "curate", config, [config.read], lambda: make(config))
-    assert looked == [config.read] and json.loads(runs._run_file(config.out, False).read_text())["inputs"]
+    monkeypatch.setattr(provenance, "digest", lambda path, out: looked.append(path) or "same")
+    provenance.stage(config.out, "curate", config, [config.read], lambda: make(config))
+    assert looked == [config.read] and json.loads(provenance._run_file(config.out, False).read_text())["inputs"]
     make(config)
     assert looked == [config.read] * 2, "each call by itself looks anew"
 
@@ -337,7 +337,7 @@ def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Conf
     calls: list[int] = []
     make(config)
     for asked in (config, replace(config, restart=True), replace(config, restart=True, epochs=2.0)):
-        runs.stage(asked.out, "curate", asked, [asked.read], lambda: calls.append(1))
+        provenance.stage(asked.out, "curate", asked, [asked.read], lambda: calls.append(1))
     assert calls == [1]
 
 
@@ -349,4 +349,4 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     assert own in read_by(asked) and own not in read_by(replace(asked, map="annotations"))
     learning = Grpo(records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2"))
     with reinforce.output(learning, reinforce.Asked("train grpo", learning)) as made:
-        assert made and made.inputs[str(own)] == runs.sha256(own)
+        assert made and made.inputs[str(own)] == provenance.sha256(own)

@@ -12,9 +12,9 @@ from transformers import LogitsProcessorList
 
 from bench.families import fresh
 from unveil import models
+from unveil.core.sampling import Sampling, seed_of
 from unveil.models import Loaded
 from unveil.profiles import ModelError
-from unveil.sampling import Sampling, seed_of
 from unveil.train.engine import Scorer
 from unveil.train.features import Features
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unveil.screen import lasting, progress
+from unveil.core.console import lasting, progress
 
 
 def test_a_log_gets_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,16 +12,16 @@ import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, record, saying, shown, text_of
 
 from unveil import experts
+from unveil.core.box_formats import mark
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Dialogue, Pair, image_path
+from unveil.core.sampling import Sampling
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert, Raw, Request
 from unveil.curate.expert import Rules as Backend
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
-from unveil.preferences import read_pairs
-from unveil.records import Dialogue, Pair, image_path
-from unveil.sampling import Sampling
-from unveil.syntax import mark
 
 NEAR, FAR = mark((11, 11, 31, 31)), mark((50, 50, 60, 60))
 

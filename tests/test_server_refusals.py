@@ -15,10 +15,10 @@ from pydantic import Field
 from serving import Proxy, proxied
 
 from unveil import cli
+from unveil.core.records import Pair, write_jsonl
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
 from unveil.experts import ExpertOptions, bind
-from unveil.records import Pair, write_jsonl
-from unveil.sampling import Sampling
 
 Body = dict[str, Any]
 #: A status and a message for a request, or None to answer it.

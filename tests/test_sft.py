@@ -19,10 +19,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bench.families import FAMILIES, fresh, loaded, pristine, saved
-from unveil import encoding, models, pixels, profiles
+from unveil import encoding, models, profiles
+from unveil.core import pixels
+from unveil.core.provenance import OutputError
+from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
 from unveil.models import Loaded
-from unveil.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
-from unveil.runs import OutputError
 from unveil.train import adapt, checkpoints, engine, loop, sft
 from unveil.train.engine import Scorer, whole
 from unveil.train.features import Features

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from unveil.records import Pair, write_jsonl
+from unveil.core.records import Pair, write_jsonl
 from unveil.train import dpo
 from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError

@@ -15,9 +15,9 @@ import torch
 from conftest import dialogue, draw
 
 from bench.families import fresh
+from unveil.core.pixels import ImageError
+from unveil.core.records import Dialogue
 from unveil.encoding import Chat
-from unveil.pixels import ImageError
-from unveil.records import Dialogue
 from unveil.rows import Seen
 from unveil.train import adapt, loop
 from unveil.train.engine import Scorer

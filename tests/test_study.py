@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from unveil import runs, study, study_tables
-from unveil.records import RecordError
+from unveil import study, study_tables
+from unveil.core import provenance
+from unveil.core.records import RecordError
 from unveil.study import METRICS, PLANS, StudyConfig
 
 PLAN = PLANS["preferences"]
@@ -18,7 +19,7 @@ BEGIN, END = PLAN.marks
 
 def scores(folder: Path, **values: float) -> Path:
     models = {name: {"metrics": {m: {"value": v} for m in METRICS}} for name, v in values.items()}
-    runs.write_json(folder / "scores.json", {"models": models})
+    provenance.write_json(folder / "scores.json", {"models": models})
     return folder
 
 

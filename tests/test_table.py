@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unveil.core.records import Record, read_jsonl
 from unveil.ingest import Folder, IngestError, Options, ingest, table
-from unveil.records import Record, read_jsonl
 
 HEADER = "image,label,x1,y1,x2,y2\n"
 

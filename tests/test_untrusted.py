@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unveil.untrusted import MAX_DEPTH, JsonError, listed, parse_json, printable, quoted, read_json, shortened
+from unveil.core.untrusted import MAX_DEPTH, JsonError, listed, parse_json, printable, quoted, read_json, shortened
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

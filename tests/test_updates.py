@@ -19,7 +19,7 @@ from test_loop import process
 from torch import Tensor
 from updating import ROWS, updated, write_open
 
-from unveil.records import write_jsonl
+from unveil.core.records import write_jsonl
 from unveil.train import advantages, means, ppo, reinforce
 from unveil.train.engine import Scores
 from unveil.train.ppo import PpoConfig

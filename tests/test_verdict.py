@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from unveil.records import Dialogue, Finding, Kind, Record
-from unveil.syntax import MARKUP, View
-from unveil.verdict import Case, holds, judge, merit
-from unveil.wording import parse
+from unveil.core.answers import parse
+from unveil.core.box_formats import MARKUP, View
+from unveil.core.grading import Case, holds, judge, merit
+from unveil.core.records import Dialogue, Finding, Kind, Record
 
 NODULE, CYST = Finding("nodule", (10.0, 10.0, 30.0, 30.0)), Finding("cyst", (60.0, 60.0, 80.0, 90.0))
 NAMES = ["cyst", "mass", "nodule"]

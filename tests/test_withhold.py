@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cases import record
 
+from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
 from unveil.curate.withhold import of_share, withheld
-from unveil.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
 from unveil.stages import MauConfig, curate_mau
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from unveil import wording
-from unveil.geometry import area, ious
-from unveil.records import KINDS, Finding
-from unveil.syntax import SYNTAXES, View, mark, neutral, neutral_json, render, unmark
-from unveil.wording import QUESTIONS, Parsed, asked_about, clean, clean_answer, parse, write_diagnosis
+from unveil.core import answers
+from unveil.core.answers import QUESTIONS, Parsed, asked_about, clean, clean_answer, parse, write_diagnosis
+from unveil.core.box_formats import SYNTAXES, View, mark, neutral, neutral_json, render, unmark
+from unveil.core.geometry import area, ious
+from unveil.core.records import KINDS, Finding
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -179,7 +179,7 @@ def test_a_diagnosis_written_is_read_again(data):
     findings = data.draw(st.lists(finding, max_size=4))
     parsed = parse("diagnosis", render(write_diagnosis(findings), view), view, NAMES)
     assert (parsed.status, parsed.abnormal, parsed.malformed) == ("ok", bool(findings), 0)
-    assert parsed.labels == [wording.normal(f.label) for f in findings]
+    assert parsed.labels == [answers.normal(f.label) for f in findings]
     assert len(parsed.boxes) == len(findings)
     for box, f in zip(parsed.boxes, findings, strict=True):
         assert abs(box[0] - f.box[0]) <= 1.5 * steps(view)[0] + 0.02
@@ -189,11 +189,11 @@ def test_the_other_answers_are_read_again():
     view = view_of("json-pixels", (100, 100))
     f = Finding("pleural effusion", (10.0, 20.0, 30.0, 40.0), None, {"body_part": "lung", "shape": "flat"})
     read = {
-        "detection": parse("detection", wording.write_detection([f]), view),
-        "localisation": parse("localisation", render(wording.write_localisation([f], f.label), view), view),
-        "recognition": parse("recognition", wording.write_recognition(f), view, NAMES),
-        "absent": parse("localisation", wording.write_localisation([], "nodule"), view),
-        "nothing": parse("recognition", wording.write_recognition(None), view, NAMES),
+        "detection": parse("detection", answers.write_detection([f]), view),
+        "localisation": parse("localisation", render(answers.write_localisation([f], f.label), view), view),
+        "recognition": parse("recognition", answers.write_recognition(f), view, NAMES),
+        "absent": parse("localisation", answers.write_localisation([], "nodule"), view),
+        "nothing": parse("recognition", answers.write_recognition(None), view, NAMES),
     }
     assert read["detection"] == Parsed("ok", True)
     assert read["localisation"] == Parsed("ok", True, ((None, f.box),))
@@ -238,7 +238,7 @@ def test_an_answer_in_prose():
 )
 def test_yes_and_no_are_words(text, said):
     """No substring: "no" in "normal" and "nodule", "yes" in "eyes"; "abnormal" is not "no"."""
-    assert wording.yes_no(text) is said
+    assert answers.yes_no(text) is said
 
 
 TOKENS = ["<image>", "<|im_start|>", "<|im_end|>", "[INST]", "[/INST]", "<<SYS>>", "</s>", "<box 1 2 3 4>", "<loc0001>"]

@@ -15,7 +15,7 @@ import pytest
 POOL = """
 import os, sys, time
 from pathlib import Path
-from unveil.workers import pool
+from unveil.core.workers import pool
 
 def work(folder):
     (folder / str(os.getpid())).touch()

@@ -19,10 +19,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from unveil.core.records import Dialogue, write_jsonl
+from unveil.core.sampling import seed_of
 from unveil.encoding import Chat
-from unveil.records import Dialogue, write_jsonl
 from unveil.rows import Encoded
-from unveil.sampling import seed_of
 from unveil.train import dpo, grpo, loop, ppo
 from unveil.train.dpo import DpoConfig
 from unveil.train.engine import Distribution

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unveil import runs, screen
+from unveil.core import console, provenance
 
 if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
     from unveil.curate.audit import Audit
@@ -34,7 +34,7 @@ def audit(config: AuditConfig) -> bool:
     """Whether nothing forbids to train on the pairs."""
     out = config.out or config.pairs.with_name(f"{config.pairs.stem}.audit")
     inputs = [config.pairs, *([config.records] if config.records else [])]
-    with runs.output(out, "audit", config, inputs, ("audit.json", "audit.html"), derived=True) as output:
+    with provenance.output(out, "audit", config, inputs, ("audit.json", "audit.html"), derived=True) as output:
         assert output  # what is derived is always made
         ok = _audit(config, out)
         output.write()
@@ -45,29 +45,29 @@ def _audit(config: AuditConfig, out: Path) -> bool:
     from unveil.curate import audit as checks
     from unveil.curate.audit_page import write_page
 
-    screen.say(f"reading {config.pairs} and its images")
+    console.say(f"reading {config.pairs} and its images")
     material = checks.read(config.pairs, config.records, config.seed)
     found = checks.audit(material)
-    runs.write_json(out / "audit.json", found.json())
+    provenance.write_json(out / "audit.json", found.json())
     page = write_page(found, material, out / "audit.html", config.limit_examples)
     _show(found)
-    screen.say(f"page: {page}")
+    console.say(f"page: {page}")
     return found.ok
 
 
 def _show(found: Audit) -> None:
     rows = [[check.title, check.verdict, check.summary] for check in found.told]
     if rows:
-        screen.table(f"{found.pairs} pairs on {found.images} images", ["check", "verdict", "found"], rows)
+        console.table(f"{found.pairs} pairs on {found.images} images", ["check", "verdict", "found"], rows)
     for check in found.told:
-        screen.say(f"{check.verdict}: {check.title}, {check.summary}. {check.message}")
+        console.say(f"{check.verdict}: {check.title}, {check.summary}. {check.message}")
         if check.ids:
             more = f" … {len(check.ids) - 5} more" if len(check.ids) > 5 else ""
-            screen.say(f"  {', '.join(check.ids[:5])}{more}")
+            console.say(f"  {', '.join(check.ids[:5])}{more}")
     if fine := found.of("fine"):
-        screen.say(f"without a fault: {', '.join(check.title for check in fine)}")
+        console.say(f"without a fault: {', '.join(check.title for check in fine)}")
     skipped = found.of("skipped")
     for why in dict.fromkeys(check.message for check in skipped):
-        screen.say(f"not looked at: {', '.join(check.title for check in skipped if check.message == why)}. {why}")
-    screen.say(found.settings["clusters"])
-    screen.say(f"{found.pairs} pairs on {found.images} images: {found.headline}")
+        console.say(f"not looked at: {', '.join(check.title for check in skipped if check.message == why)}. {why}")
+    console.say(found.settings["clusters"])
+    console.say(f"{found.pairs} pairs on {found.images} images: {found.headline}")

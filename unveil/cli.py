@@ -12,20 +12,21 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, faults, files, job, pairing, prefer, records, runs, screen, stages, study
-from unveil.untrusted import JsonError, parse_json, readable, shortened
+from unveil import __version__, auditing, job, pairing, prefer, stages, study
+from unveil.core import console, faults, files, provenance, records
+from unveil.core.untrusted import JsonError, parse_json, readable, shortened
 
 
 def train_sft(config: Any) -> None:
     from unveil.train import sft
 
-    screen.trained(sft.main(config))
+    console.trained(sft.main(config))
 
 
 def train_dpo(config: Any) -> None:
     from unveil.train import dpo
 
-    screen.trained(dpo.main(config))
+    console.trained(dpo.main(config))
 
 
 def train_aar(config: Any) -> None:
@@ -49,7 +50,7 @@ def train_ppo(config: Any) -> None:
 def predict_command(config: Any) -> None:
     from unveil.evaluate import predict
 
-    screen.say(f"predictions: {predict.main(config)}")
+    console.say(f"predictions: {predict.main(config)}")
 
 
 def ask_command(config: Any) -> None:
@@ -58,18 +59,18 @@ def ask_command(config: Any) -> None:
     answer = ask.ask(config)
     print(answer.plain())
     if answer.cut:
-        screen.say(f"cut at {config.max_new_tokens} tokens (--max-new-tokens)")
+        console.say(f"cut at {config.max_new_tokens} tokens (--max-new-tokens)")
     if answer.boxes:
-        screen.say(f"boxes: x1, y1, x2, y2 in pixels of the image, {answer.size[0]} x {answer.size[1]}")
+        console.say(f"boxes: x1, y1, x2, y2 in pixels of the image, {answer.size[0]} x {answer.size[1]}")
     if config.picture:
-        screen.say(f"picture: {config.picture}")
-    screen.say("research software, not a medical device")
+        console.say(f"picture: {config.picture}")
+    console.say("research software, not a medical device")
 
 
 def looks_command(config: Any) -> None:
     from unveil.evaluate import looks
 
-    screen.say(f"maps: {looks.main(config)}")
+    console.say(f"maps: {looks.main(config)}")
 
 
 def gate_command(config: Any) -> bool:
@@ -346,8 +347,8 @@ def less(config: Any, stage: tuple[str, Any] | None = None) -> str:
     """What to change in a configuration so that its command, or the stage of it that failed, needs less memory."""
     command, failed = stage or ("", config)
     own = {"batch_size": "answer_batch"} if command == "predict" else {}  # as longer jobs call it
-    asked = {own.get(name, name): value for name, value in runs.flat(runs.plain(failed)).items()}
-    options = {name: value for name, value in asked.items() if name in runs.flat(runs.plain(config))}
+    asked = {own.get(name, name): value for name, value in provenance.flat(provenance.plain(failed)).items()}
+    options = {name: value for name, value in asked.items() if name in provenance.flat(provenance.plain(config))}
     size = next((name for name in ("batch_size", "answer_batch") if options.get(name, 1) > 1), None)
     ways = []
     if size:
@@ -381,29 +382,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = command.do(config)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        screen.say(f"stopped; {command.stopped}" if command else "stopped")
+        console.say(f"stopped; {command.stopped}" if command else "stopped")
         return 130
     except BrokenPipeError:  # whoever read the output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except runs.DryRun as told:
-        screen.say(f"dry run: {told}")
+    except provenance.DryRun as told:
+        console.say(f"dry run: {told}")
         return 0
     except USER_ERRORS as error:
         if os.environ.get("UNVEIL_DEBUG"):
             raise
-        screen.say(f"error: {readable(files.said(error))}")
+        console.say(f"error: {readable(files.said(error))}")
         return 1
     except (MemoryError, RuntimeError) as error:
         ended = faults.worker_ended(error)
         if command is None or os.environ.get("UNVEIL_DEBUG") or not (ended or faults.out_of_memory(error)):
             raise
         if ended:
-            fewer = ": fewer --workers" if "workers" in runs.plain(config) else ""
+            fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
             what = f"a worker process was ended, mostly for lack of memory{fewer}"
         else:
             what = f"out of memory: {less(config, vars(error).get('stage'))}"
-        screen.say(f"error: {what}; {command.stopped}")
+        console.say(f"error: {what}; {command.stopped}")
         return 1
     return 1 if outcome is False else 0
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from unveil import pairing, records, runs
+from unveil import pairing
+from unveil.core import provenance, records
+from unveil.core.records import Dialogue, Kind
 from unveil.curate.withhold import of_share
 from unveil.experts import ExpertOptions
 from unveil.pairing import QuestionsConfig, SelftrainConfig
 from unveil.prefer import PreferConfig, prefer
-from unveil.records import Dialogue, Kind
 
 Entry = Literal[
     "dpo",
@@ -125,10 +126,10 @@ def _tenth(contest: Contest) -> Path:
     again = contest.sft.restart
     talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
-    runs.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
+    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
-    learnt_from = [contest.records, talk.out, *runs.of_model(learning.model)]
-    runs.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
+    learnt_from = [contest.records, talk.out, *provenance.of_model(learning.model)]
+    provenance.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
     return folder
 
 
@@ -164,7 +165,7 @@ def _selftrained(contest: Contest) -> Path:
         restart=contest.sft.restart,
         asked=contest.asked,
     )
-    runs.stage(
+    provenance.stage(
         making.out, "curate selftrain", making, pairing.read_by(making), lambda: pairing.curate_selftrain(making)
     )
     learning = dpo.DpoConfig(
@@ -181,7 +182,9 @@ def _selftrained(contest: Contest) -> Path:
         resume=contest.sft.resume,
         restart=contest.sft.restart,
     )
-    runs.stage(folder, "train dpo", learning, [making.out, *runs.of_model(model)], lambda: dpo.main(learning))
+    provenance.stage(
+        folder, "train dpo", learning, [making.out, *provenance.of_model(model)], lambda: dpo.main(learning)
+    )
     return folder
 
 
@@ -211,8 +214,8 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             judge=contest.asked,
             **{**SMALL_RUN, **options},
         )
-        inputs = [contest.records, contest.dialogues, *runs.of_model(model)]
-        runs.stage(folder, "train aar", learning, inputs, lambda: rewarding.aar(learning))
+        inputs = [contest.records, contest.dialogues, *provenance.of_model(model)]
+        provenance.stage(folder, "train aar", learning, inputs, lambda: rewarding.aar(learning))
         return folder
 
     return enter

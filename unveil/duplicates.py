@@ -21,8 +21,8 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from unveil.pixels import display
-from unveil.workers import pool
+from unveil.core.pixels import display
+from unveil.core.workers import pool
 
 HASH_SIDE = 16
 THUMBNAIL_SIDE = 64

@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from unveil import faults, noise, pixels, spelling
-from unveil.noise import Noise
+from unveil import spelling
+from unveil.core import faults, lesion_noise, pixels
+from unveil.core.answers import HINTS
+from unveil.core.box_formats import MARKUP, SYNTAXES, BoxSyntax, View, render
+from unveil.core.lesion_noise import Noise
+from unveil.core.records import Dialogue, Kind
 from unveil.profiles import ModelError, Profile
-from unveil.records import Dialogue, Kind
 from unveil.rows import Encoded, Seen, stack_images
-from unveil.syntax import MARKUP, SYNTAXES, BoxSyntax, View, render
-from unveil.wording import HINTS
 
 IGNORED = -100
 ASKER = "VUSER"
@@ -119,8 +120,8 @@ class Chat:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
         array = pixels.to_rgb(pixels.read(path))
         try:
-            shown = noise.apply(array, hidden) if hidden else array
-        except noise.NoiseError as error:
+            shown = lesion_noise.apply(array, hidden) if hidden else array
+        except lesion_noise.NoiseError as error:
             raise pixels.ImageError(f"{path}: {error}") from error
         return self.show(shown, path)
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unveil.core.box_formats import neutral
+from unveil.core.records import Dialogue, Record
+from unveil.core.sampling import seed_of
 from unveil.curate import endpoint, parsing
 from unveil.curate.endpoint import Parameter
 from unveil.curate.expert import Backend, Budget, Expert, ExpertError, Raw, Request, Rules, named
 from unveil.curate.store import Store
 from unveil.gate.passage import GateOptions, gate_options
-from unveil.records import Dialogue, Record
-from unveil.sampling import seed_of
-from unveil.syntax import neutral
 
 
 def _alike(request: Request) -> tuple[Any, ...]:

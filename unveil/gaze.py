@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unveil import attention, spelling
+from unveil.core.geometry import Box, area, covered
+from unveil.core.records import Dialogue, Record
 from unveil.encoding import Chat
-from unveil.geometry import Box, area, covered
 from unveil.models import Loaded, language_model, load
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record
 from unveil.resolution import Resolution
 from unveil.rows import Encoded, Seen
 

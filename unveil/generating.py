@@ -21,7 +21,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import files, runs, screen
+from unveil.core import console, files, provenance
+from unveil.core.records import Dialogue, Record, image_path, read_jsonl, select
+from unveil.core.sampling import seed_of
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
 from unveil.curate.expert import Picture, Request, Turn, named
@@ -32,10 +34,8 @@ from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item, gate_options
-from unveil.records import Dialogue, Record, image_path, read_jsonl, select
 from unveil.replies import Reader
 from unveil.rows import Encoded
-from unveil.sampling import seed_of
 from unveil.train import experience
 from unveil.train.engine import Distribution
 from unveil.train.loop import TrainingError
@@ -91,12 +91,12 @@ def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Serv
         return
     _checked(options, config)
     if options.logprobs == "none":
-        screen.say(
+        console.say(
             "warning: the server's log-probabilities are not asked for, so nothing corrects for what differs between "
             "it and this process; importance_none is 1 in metrics.jsonl"
         )
     elif config.temperature != 1:
-        screen.say(
+        console.say(
             f"note: log-probabilities must be those at --temperature {config.temperature}, which vLLM tells only with "
             "--logprobs-mode processed_logprobs; the first answers tell whether they are"
         )
@@ -177,7 +177,7 @@ class Server:
         self.connection = Connection(options.server, self.host, self.key, options.retries, options.timeout)
         self.gate = None if self.connection.here else Gate(gate_options(options))
         for note in self.connection.notes():
-            screen.say(note)
+            console.say(note)
         if self.gate and not (self.key or options.dry_run):
             raise TrainingError(
                 f"{self.host} needs a key: put it into the environment variable that --generate.key-variable names "
@@ -191,7 +191,7 @@ class Server:
             if told := self.gate.cost(
                 {image_path(r, config.records): r.size for r in select(self.records.values(), "train")}
             ):
-                screen.say(told)
+                console.say(told)
         self._manifest = Manifest(self.out, self.host, "", options.dry_run, self._session)
         self.model: str | None = None
         """What the server is asked for, None before the first renewal."""
@@ -242,7 +242,7 @@ class Server:
                 try:
                     self._sent(client, "/unload_lora_adapter", {"lora_name": before}, f"the adapter {before}")
                 except GenerationError as error:  # its cache may have let it go by itself
-                    screen.say(f"note: the server did not drop {error}")
+                    console.say(f"note: the server did not drop {error}")
             new = {"lora_name": self.model, "lora_path": path}
             self._sent(client, "/load_lora_adapter", new, f"the adapter {path}")
 
@@ -369,12 +369,12 @@ class Server:
             **({"return_tokens_as_token_ids": True} if given else {}),
         }
 
-    def _rehearsed(self, letters: Sequence[Letter], wanted: Wanted) -> runs.DryRun:
+    def _rehearsed(self, letters: Sequence[Letter], wanted: Wanted) -> provenance.DryRun:
         """Enters what would be sent in the manifest, and ends the command."""
         for letter in letters:
             body = self._body(letter, wanted, wanted.answers, 0)
             self._manifest.write(letter.request.id, letter.request.record, json.dumps(body).encode(), letter.png)
-        return runs.DryRun(
+        return provenance.DryRun(
             f"nothing was sent: what the first {len(letters)} questions would send is in {self._manifest.path}"
         )
 
@@ -411,7 +411,7 @@ class Server:
         read = (reply.get("usage") or {}).get("prompt_tokens")
         first, self._compared = not self._compared, True
         if first and read not in (None, prompt):
-            screen.say(
+            console.say(
                 f"warning: the server reads {read} tokens where this process reads {prompt}: another chat template or "
                 "another size of the image; mismatch in metrics.jsonl shows what that does"
             )

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unveil import experts, records, runs, screen
+from unveil import experts
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
+from unveil.core import console, provenance, records
+from unveil.core.records import Dialogue
+from unveil.core.untrusted import read_json
 from unveil.curate.expert import ExpertError
 from unveil.gate import GateError
 from unveil.ingest.reading import Options
 from unveil.profiles import ModelError
-from unveil.records import Dialogue
 from unveil.resolution import Limited, Resolution
 from unveil.stages import (
     CheckConfig,
@@ -35,7 +37,6 @@ from unveil.stages import (
     refuse_data,
     score,
 )
-from unveil.untrusted import read_json
 
 if TYPE_CHECKING:
     from unveil.train.sft import SftConfig
@@ -122,12 +123,12 @@ def run(config: RunConfig) -> Path:
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
     refuse_data(config.data, _format(config))
-    with runs.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
+    with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
 
 
-def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
+def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
     from unveil.train import needs, sft
     from unveil.train.loop import TrainingError
 
@@ -138,7 +139,7 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = needs.first_look(learning, trainings=1 + len(entries))
-        screen.say(known.line)
+        console.say(known.line)
     reading = IngestConfig(
         reading=config.reading,
         data=config.data,
@@ -148,7 +149,7 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    runs.stage(out / "data", "ingest", reading, _read(config), lambda: ingest(reading))
+    provenance.stage(out / "data", "ingest", reading, _read(config), lambda: ingest(reading))
     file = _checked(config, out)
     asking = MauConfig(
         records=file,
@@ -159,13 +160,13 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    runs.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
+    provenance.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
     if not _is_trained(learning):
         known = known or needs.first_look(learning, trainings=1 + len(entries))
-        screen.say(needs.foretold(known, learning, sft.data(learning)[0], file))
+        console.say(needs.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
-    runs.stage(
+    provenance.stage(
         learning.out,
         "train sft",
         learning,
@@ -177,14 +178,14 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert, limit)
     entered, failed = ["base", "sft"], {}
     for entry in entries:
-        screen.say(f"[{entry}]")
+        console.say(f"[{entry}]")
         try:
             _predict(config, out, entry, str(contest.enter(entry)))
             entered.append(entry)
         except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
             failed[entry] = str(error)
-            screen.say(f"{entry} is left out: {error}")
+            console.say(f"{entry} is left out: {error}")
     if set(entered) & set(REWARDED):
         for name in ("sft", *(entry for entry in entered if entry in REWARDED)):
             _look(config, out, name)
@@ -192,11 +193,13 @@ def _run(config: RunConfig, out: Path, output: runs.Output) -> Path:
     against = ("base", "sft")
     asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
     scores = score(asked)
-    output.write(peak_mb=runs.peak_mb())
-    runs.write_json(out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {}))
+    output.write(peak_mb=provenance.peak_mb())
+    provenance.write_json(
+        out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
+    )
     path = report(ReportConfig(out, config.seed))
-    screen.say(f"done in {output.seconds:.0f} s")
-    screen.say(ending(out, entered))
+    console.say(f"done in {output.seconds:.0f} s")
+    console.say(ending(out, entered))
     return path
 
 
@@ -208,12 +211,12 @@ def _format(config: RunConfig) -> Format:
     return "phantom" if config.data is None and config.format == "auto" else config.format
 
 
-def _learnt_from(learning: SftConfig) -> list[runs.Input]:
-    return [_records(learning.out.parent), learning.dialogues, *runs.of_model(learning.model)]
+def _learnt_from(learning: SftConfig) -> list[provenance.Input]:
+    return [_records(learning.out.parent), learning.dialogues, *provenance.of_model(learning.model)]
 
 
 def _is_trained(learning: SftConfig) -> bool:
-    return runs.is_current(learning.out, "train sft", learning, _learnt_from(learning))
+    return provenance.is_current(learning.out, "train sft", learning, _learnt_from(learning))
 
 
 def _learning(config: RunConfig, out: Path) -> SftConfig:
@@ -295,7 +298,7 @@ def _checked(config: RunConfig, out: Path) -> Path:
             return any(r.split is None for r in rows) or any(i.name.endswith("_across_splits") for i in report.issues)
         return config.resplit == "always"
 
-    screen.say("[check]")
+    console.say("[check]")
     for before in out.glob("resplit.jsonl*"):
         before.unlink()
     data, found = out / "data" / "records.jsonl", out / "check.json"
@@ -318,7 +321,7 @@ def refuse_empty(file: Path, dealt: bool) -> None:
     if empty:
         raise records.RecordError(f"no image in {' and '.join(empty)}: {way_on}")
     if not sizes["val"]:
-        screen.say(f"no image in val, so the weights after the last epoch are kept, not the best ones: {way_on}")
+        console.say(f"no image in val, so the weights after the last epoch are kept, not the best ones: {way_on}")
 
 
 def _resplit(out: Path) -> Path:
@@ -346,8 +349,8 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
         precision=config.precision,
         restart=config.restart,
     )
-    inputs = [asked.dialogues, *runs.of_model(model)]
-    runs.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
+    inputs = [asked.dialogues, *provenance.of_model(model)]
+    provenance.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
 def _look(config: RunConfig, out: Path, name: str) -> None:
@@ -365,11 +368,11 @@ def _look(config: RunConfig, out: Path, name: str) -> None:
         precision=config.precision,
         restart=config.restart,
     )
-    inputs = [asked.records, asked.dialogues, *runs.of_model(asked.model)]
+    inputs = [asked.records, asked.dialogues, *provenance.of_model(asked.model)]
     try:
-        runs.stage(asked.out, "looks", asked, inputs, lambda: looks.main(asked))
+        provenance.stage(asked.out, "looks", asked, inputs, lambda: looks.main(asked))
     except (ModelError, records.RecordError) as error:
-        screen.say(f"looks: {error}")
+        console.say(f"looks: {error}")
 
 
 def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -383,7 +386,7 @@ def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
         **{name: figures(about["metrics"]) for name, about in scores["models"].items()},
         "differences": {pair: figures(metrics) for pair, metrics in scores["differences"].items()},
         "seconds": round(seconds, 1),
-        "peak_mb": runs.peak_mb(),
+        "peak_mb": provenance.peak_mb(),
         "note": "research software, not a medical device",
     }
 
@@ -420,5 +423,5 @@ def report(config: ReportConfig) -> Path:
         dealt=_resplit(out).is_file(),
     )
     path = write_report(inputs, out / "report.html", seed=config.seed)
-    screen.say(f"report: {path}")
+    console.say(f"report: {path}")
     return path

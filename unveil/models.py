@@ -35,13 +35,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from unveil import faults, runs
+from unveil.core import faults, provenance
+from unveil.core.sampling import Sampling
+from unveil.core.untrusted import read_json
 from unveil.encoding import IGNORED, Chat
 from unveil.profiles import ModelError, profile_of
 from unveil.resolution import Resolution, limit
 from unveil.rows import Encoded
-from unveil.sampling import Sampling
-from unveil.untrusted import read_json
 
 TINY = "tiny"
 Precision = Literal["auto", "float32", "bf16", "fp16"]
@@ -119,7 +119,7 @@ def located(name: str | Path, revision: str | None = None) -> str:
     """
     if str(name) == TINY:
         return str(tiny_folder())
-    path = runs.folder_of(name)
+    path = provenance.folder_of(name)
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil import experts, plugins, records, runs, screen
+from unveil import experts
+from unveil.core import console, plugins, provenance, records
+from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record
 from unveil.curate.candidates import Asking
 from unveil.curate.expert import Expert
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate, left_out
@@ -18,7 +20,6 @@ from unveil.curate.relevance import Reading, scored, weighted
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import ExpertOptions
-from unveil.records import KINDS, Dialogue, Kind, Pair, Record
 from unveil.resolution import Limited, Resolution
 from unveil.stages import Asked
 
@@ -63,7 +64,7 @@ class NoiseConfig:
 
 
 def curate_noise(config: NoiseConfig) -> None:
-    with runs.output(config.out, "curate noise", config, read_by(config)) as output:
+    with provenance.output(config.out, "curate noise", config, read_by(config)) as output:
         if output:
             output.write(**_noise(config))
 
@@ -77,13 +78,13 @@ def _noise(config: NoiseConfig) -> dict[str, Any]:
     source = _map_source(config)
     options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
     options["seed"] = config.seed
-    with screen.progress("noise", sum(d.split != "test" for d in asked)) as advance:
+    with console.progress("noise", sum(d.split != "test" for d in asked)) as advance:
         made = list(hidden(rows, asked, config.dialogues, source=source, skipped=skipped, told=advance, **options))
     if config.onto:
         made = _put_onto(made, config.onto, config.dialogues, skipped)
     about = _written(made, config, skipped)
     shares = sorted(pair.rejected_noise.share for pair in made if pair.rejected_noise)
-    screen.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
+    console.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
     return about
 
 
@@ -99,10 +100,10 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
 
 def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:
     """Pairs of a file with the noise of the pair on the same dialogue."""
-    from unveil import preferences
+    from unveil.core.pairs import read_pairs
 
     drawn = {pair.id.rpartition("/")[0]: pair.rejected_noise for pair in made}
-    pairs = preferences.read_pairs(onto)
+    pairs = read_pairs(onto)
     fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]
     if len(fitting) < len(pairs):
         skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
@@ -116,18 +117,18 @@ def _written(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[s
         why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
         raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
     records.write_jsonl(config.out, [replace(p, **moved_images(p, config.dialogues, config.out)) for p in made])
-    screen.say(f"{len(made)} pairs in {config.out}")
+    console.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
-        screen.say(f"  left out {count} x {reason}")
+        console.say(f"  left out {count} x {reason}")
     return {"left_out": dict(skipped)}
 
 
-def read_by(config: Sampled | NoiseConfig) -> list[runs.Input]:
+def read_by(config: Sampled | NoiseConfig) -> list[provenance.Input]:
     """What a command's pairs depend on."""
     files = [config.records, config.dialogues]
     if isinstance(config, NoiseConfig):
         files += [*([config.onto] if config.onto else []), *plugins.files([config.map])]
-    return [*files, *runs.of_model(config.model)]
+    return [*files, *provenance.of_model(config.model)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,7 @@ class HallucinateConfig(Sampled, Hallucinations):
 
 
 def curate_hallucinate(config: HallucinateConfig) -> None:
-    with runs.output(config.out, "curate hallucinate", config, read_by(config)) as output:
+    with provenance.output(config.out, "curate hallucinate", config, read_by(config)) as output:
         if output:
             output.write(**_hallucinate(config))
 
@@ -197,7 +198,7 @@ def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
     model = None if config.origin == "written" else _model(config)
     expert = experts.bind(config.asked, config.out, asking.records.values())
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
-    with screen.progress("hallucinate", steps * len(asking.dialogues)) as advance:
+    with console.progress("hallucinate", steps * len(asking.dialogues)) as advance:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
     if config.balance and config.origin != "noised":
         made = balanced(made, config.seed, skipped)
@@ -207,7 +208,7 @@ def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
 def _costs(*asked: Expert | None) -> dict[str, Any]:
     """What each who was asked has cost, for the screen and for run.json, and how models on this machine drew."""
     for one in filter(None, asked):
-        screen.say(f"  {one.name}: {one.spent.text()}")
+        console.say(f"  {one.name}: {one.spent.text()}")
     decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
     return {"asked": {one.name: one.account for one in asked if one}, "decoding": decoding}
 
@@ -219,7 +220,7 @@ class RankConfig(Sampled, Ranking):
 
 
 def curate_rank(config: RankConfig) -> None:
-    with runs.output(config.out, "curate rank", config, read_by(config)) as output:
+    with provenance.output(config.out, "curate rank", config, read_by(config)) as output:
         if output:
             output.write(**_rank(config))
 
@@ -229,7 +230,7 @@ def _rank(config: RankConfig) -> dict[str, Any]:
     asking, rules = _asking(config, skipped)
     model, judge = _model(config), experts.bind(config.asked, config.out, asking.records.values())
     steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
-    with screen.progress("rank", steps * len(asking.dialogues)) as advance:
+    with console.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
     return _written(made, config, skipped) | _costs(judge, model)
 
@@ -243,7 +244,7 @@ class SelftrainConfig(Sampled, SelfTraining):
 
 
 def curate_selftrain(config: SelftrainConfig) -> None:
-    with runs.output(config.out, "curate selftrain", config, read_by(config)) as output:
+    with provenance.output(config.out, "curate selftrain", config, read_by(config)) as output:
         if output:
             output.write(**_selftrain(config))
 
@@ -254,7 +255,7 @@ def _selftrain(config: SelftrainConfig) -> dict[str, Any]:
     asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
     model, judge = _model(config), experts.bind(config.asked, config.out, asking.records.values())
     steps = 1 + config.questions * (3 + 1 + config.both_orders)
-    with screen.progress("selftrain", steps * len(asking.dialogues)) as advance:
+    with console.progress("selftrain", steps * len(asking.dialogues)) as advance:
         made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
     return _written(made, config, skipped) | _costs(judge, model)
 
@@ -275,7 +276,7 @@ class QuestionsConfig:
 
 
 def curate_questions(config: QuestionsConfig) -> None:
-    with runs.output(config.out, "curate questions", config, [config.records, config.dialogues]) as output:
+    with provenance.output(config.out, "curate questions", config, [config.records, config.dialogues]) as output:
         if output:
             output.write(left_out=_questions(config))
 
@@ -295,9 +296,9 @@ def _questions(config: QuestionsConfig) -> dict[str, int]:
     moved = [replace(d, image=records.beside(d.image, config.dialogues, config.out)) for d in [*given, *made]]
     records.write_jsonl(config.out, moved)
     asked = sum(d.kind == "self-question" for d in made)
-    screen.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
+    console.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
     for reason, count in skipped.items():
-        screen.say(f"  left out {count} x {reason}")
+        console.say(f"  left out {count} x {reason}")
     return dict(skipped)
 
 
@@ -325,22 +326,22 @@ class RelevanceConfig:
 
 
 def curate_relevance(config: RelevanceConfig) -> None:
-    with runs.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
+    with provenance.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
         if output:
             output.write(**_relevance(config))
 
 
 def _relevance(config: RelevanceConfig) -> dict[str, Any]:
     """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
-    from unveil import preferences
+    from unveil.core.pairs import read_pairs
 
     skipped = Counter[str]()
-    pairs = preferences.read_pairs(config.pairs)
+    pairs = read_pairs(config.pairs)
     rules = Rules(list(records.read_jsonl(config.records, Record)))
     names = config.agents or (config.asked.expert,)
     agents = [experts.bind(replace(config.asked, expert=name), config.out, rules.records.values()) for name in names]
     text = [pair for pair in pairs if pair.rejected_noise is None]
-    with screen.progress("relevance", len(text) * len(agents)) as advance:
+    with console.progress("relevance", len(text) * len(agents)) as advance:
         found = scored(text, agents, rules, config.rounds, skipped, advance)
     made = list(weighted(pairs, found, config.reading))
     if not made:
@@ -348,11 +349,11 @@ def _relevance(config: RelevanceConfig) -> dict[str, Any]:
     records.write_jsonl(config.out, [replace(p, **moved_images(p, config.pairs, config.out)) for p in made])
     weights = [pair.weight for pair in made]
     agreed = sum(one.agreed for one in found.values())
-    screen.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")
+    console.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")
     if len(agents) > 1:
-        screen.say(f"  the agents agreed on {agreed} of {len(found)}")
+        console.say(f"  the agents agreed on {agreed} of {len(found)}")
     for reason, count in skipped.items():
-        screen.say(f"  left out {count} x {reason}")
+        console.say(f"  left out {count} x {reason}")
     history = {name: one.history for name, one in found.items()}
     return {"left_out": dict(skipped), "scores": history, **_costs(*agents)}
 
@@ -374,30 +375,30 @@ class PairsConfig:
 
 
 def convert_pairs(config: PairsConfig) -> None:
-    with runs.output(config.out, "convert pairs", config, [config.pairs]) as output:
+    with provenance.output(config.out, "convert pairs", config, [config.pairs]) as output:
         if output:
             _convert(config)
             output.write()
 
 
 def _convert(config: PairsConfig) -> None:
-    from unveil import preferences
+    from unveil.core.pairs import read_pairs, write_trl
 
-    rows = preferences.read_pairs(config.pairs)
+    rows = read_pairs(config.pairs)
     moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:
-        preferences.write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
-    screen.say(f"{len(moved)} pairs in {config.out}")
+        write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
+    console.say(f"{len(moved)} pairs in {config.out}")
 
 
 def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
     """What the numbers of a box refer to on both sides of each pair, by pair id."""
-    from unveil import pixels, syntax
+    from unveil.core import box_formats, pixels
 
-    chosen = syntax.SYNTAXES.get(config.box_syntax or "")
-    fitting = [name for name, s in syntax.SYNTAXES.items() if s.grid is not None]
+    chosen = box_formats.SYNTAXES.get(config.box_syntax or "")
+    fitting = [name for name, s in box_formats.SYNTAXES.items() if s.grid is not None]
     if chosen is None:
         raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
     if chosen.grid is None:
@@ -405,9 +406,9 @@ def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
             f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
             f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
         )
-    views: dict[Path, syntax.View] = {}
+    views: dict[Path, box_formats.View] = {}
 
-    def view(side: Dialogue) -> syntax.View:
+    def view(side: Dialogue) -> box_formats.View:
         path = records.image_path(side, config.pairs)
         if path not in views:
             try:
@@ -415,7 +416,7 @@ def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
             except pixels.ImageError as error:
                 raise pixels.ImageError(f"{side.id}: {error}") from error
             size = (header.width, header.height)
-            views[path] = syntax.View(chosen, size, size)
+            views[path] = box_formats.View(chosen, size, size)
         return views[path]
 
     return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil import pairing, records, runs, screen
+from unveil import pairing
+from unveil.core import console, provenance, records
+from unveil.core.records import Kind
 from unveil.experts import ExpertOptions
 from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
-from unveil.records import Kind
 from unveil.resolution import Limited, Resolution
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
@@ -151,17 +152,19 @@ def prefer(config: PreferConfig) -> Path:
             resume=True,
             restart=config.restart,
         )
-        runs.stage(folder, "train dpo", learning, [pairs, *runs.of_model(model)], partial(dpo.main, learning))
+        provenance.stage(
+            folder, "train dpo", learning, [pairs, *provenance.of_model(model)], partial(dpo.main, learning)
+        )
         model = str(folder)
-    screen.trained(config.out)
+    console.trained(config.out)
     return config.out
 
 
 def _join(parts: Sequence[Path], out: Path, config: PreferConfig) -> None:
     """Pairs of several files as one file, checked on the way."""
-    from unveil.preferences import read_pairs
+    from unveil.core.pairs import read_pairs
 
-    with runs.output(out, "prefer", config, parts, derived=True) as output:
+    with provenance.output(out, "prefer", config, parts, derived=True) as output:
         assert output
         read = ((pair, part) for part in parts for pair in read_pairs(part))
         records.write_jsonl(out, [replace(pair, **pairing.moved_images(pair, part, out)) for pair, part in read])
@@ -250,11 +253,13 @@ class _Maker:
             restart=c.restart,
             asked=c.asked,
         )
-        runs.stage(asked.out, "curate relevance", asked, [plain, c.records], lambda: pairing.curate_relevance(asked))
+        provenance.stage(
+            asked.out, "curate relevance", asked, [plain, c.records], lambda: pairing.curate_relevance(asked)
+        )
         return [asked.out]
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], None]) -> Path:
-        runs.stage(asked.out, command, asked, pairing.read_by(asked), lambda: do(asked))
+        provenance.stage(asked.out, command, asked, pairing.read_by(asked), lambda: do(asked))
         return asked.out
 
 

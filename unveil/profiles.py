@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from unveil.syntax import SYNTAXES
+from unveil.core.box_formats import SYNTAXES
 
 
 class ModelError(ValueError):

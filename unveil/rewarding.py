@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import experts, generating, screen
+from unveil import experts, generating
+from unveil.core import console
+from unveil.core.grading import Case
+from unveil.core.records import Record, read_jsonl
 from unveil.curate import judging
 from unveil.curate.expert import ExpertError
 from unveil.experts import ExpertOptions
 from unveil.gate import GateError
 from unveil.generating import GenerateOptions
-from unveil.records import Record, read_jsonl
 from unveil.train import experience, grpo, ppo
 from unveil.train.experience import Judge
 from unveil.train.loop import TrainingError
 from unveil.train.reinforce import Asked, JudgeError
-from unveil.verdict import Case
 
 Part = Literal["vrr", "alr", "relevance"]
 
@@ -61,11 +62,11 @@ class Aar(experience.Options):
 
 
 def train_grpo(config: Grpo) -> None:
-    screen.trained(_trained(grpo.main, config))
+    console.trained(_trained(grpo.main, config))
 
 
 def train_ppo(config: Ppo) -> None:
-    screen.trained(_trained(ppo.main, config))
+    console.trained(_trained(ppo.main, config))
 
 
 def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None) -> Path:
@@ -79,7 +80,7 @@ def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None)
 
 
 def train_aar(config: Aar) -> None:
-    screen.trained(aar(config))
+    console.trained(aar(config))
 
 
 def aar(config: Aar) -> Path:

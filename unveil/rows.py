@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unveil.syntax import View
+from unveil.core.box_formats import View
 
 
 @dataclass(frozen=True)

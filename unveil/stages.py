@@ -15,15 +15,16 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from unveil import experts, records, runs, screen
+from unveil import experts
+from unveil.core import console, provenance, records
+from unveil.core.files import write_text
+from unveil.core.untrusted import read_json
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.mau import Rules, vocabulary
 from unveil.curate.withhold import of_share, withheld
 from unveil.evaluate.changes import changes, headline
 from unveil.experts import ExpertOptions
-from unveil.files import write_text
 from unveil.ingest.reading import Options
-from unveil.untrusted import read_json
 
 Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
 
@@ -59,7 +60,7 @@ class IngestConfig:
 
 def ingest(config: IngestConfig) -> None:
     data = [] if config.data is None else [config.data]
-    with runs.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
+    with provenance.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
         if output:
             _ingest(config)
             output.write()
@@ -85,7 +86,7 @@ def _ingest(config: IngestConfig) -> None:
     refuse_data(config.data, config.format)
     if config.data is None:
         drawn: list[records.Record] = []
-        with screen.progress("draw", config.patients) as advance:
+        with console.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
             for record in phantoms(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
                 drawn.append(record)
@@ -94,18 +95,18 @@ def _ingest(config: IngestConfig) -> None:
                     advance()
         records.write_jsonl(file, records.assign_splits(drawn, seed=config.seed))
         records.write_jsonl(config.out / "rejected.jsonl", [])
-        screen.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
+        console.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
     else:
         summary = read_folder(config.data, config.format, config.out, config.reading)
-        screen.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
+        console.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
         for reason in summary.reasons:
             what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} files"
-            screen.say(f"  {what}: {reason}")
+            console.say(f"  {what}: {reason}")
         for note in summary.notes:
-            screen.say(f"  note: {note}")
+            console.say(f"  note: {note}")
         if summary.splits.keys() != {""}:
             sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
-            screen.say(f"  published splits: {sizes}")
+            console.say(f"  published splits: {sizes}")
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
     """
     with ExitStack() as stack:
 
-        def output(file: Path | None, derived: bool) -> runs.Output | None:
-            made = file and runs.output(file, "check", config, [config.records], derived=derived)
+        def output(file: Path | None, derived: bool) -> provenance.Output | None:
+            made = file and provenance.output(file, "check", config, [config.records], derived=derived)
             return stack.enter_context(made) if made else None
 
         return _check(config, deal, output(config.json, True), output(config.resplit, False))
@@ -147,8 +148,8 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
 def _check(
     config: CheckConfig,
     deal: Callable[[Any, Sequence[records.Record]], bool],
-    found: runs.Output | None,
-    split: runs.Output | None,
+    found: provenance.Output | None,
+    split: provenance.Output | None,
 ) -> bool:
     """As ``check``; writes what was found and the new split where they are to be made."""
     from unveil.ingest.check import check as look_through
@@ -156,7 +157,7 @@ def _check(
 
     rows = list(records.read_jsonl(config.records, records.Record))
     report = look_through(rows, config.records, config.workers, config.copies)
-    screen.say(report.text())
+    console.say(report.text())
     if config.json and found:
         write_text(config.json, report.json())
         found.write()
@@ -168,12 +169,12 @@ def _check(
             records.write_jsonl(config.resplit, moved)
             split.write()
         elif moved != list(records.read_jsonl(config.resplit, records.Record)):
-            raise runs.OutputError(f"{config.resplit} is of images that have changed since: {runs.CHOICE}")
+            raise provenance.OutputError(f"{config.resplit} is of images that have changed since: {provenance.CHOICE}")
         sizes = Counter(r.split for r in dealt)
-        screen.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
+        console.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
         return all(issue in leaks for issue in report.issues if issue.severity == "error")
     if leaks:
-        screen.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
+        console.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
     return report.ok
 
 
@@ -208,7 +209,7 @@ class MauConfig(Rules):
 
 def curate_mau(config: MauConfig) -> None:
     inputs = [config.records, *([config.corrections] if config.corrections else [])]
-    with runs.output(config.out, "curate mau", config, inputs) as output:
+    with provenance.output(config.out, "curate mau", config, inputs) as output:
         if output:
             output.write(**_mau(config))
 
@@ -220,7 +221,7 @@ def _mau(config: MauConfig) -> dict[str, Any]:
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
     rows = _moved(rows, config.records, config.out)
-    with screen.progress("mau", len(rows)) as advance:
+    with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
@@ -230,7 +231,7 @@ def _mau(config: MauConfig) -> dict[str, Any]:
     if config.corrections:
         changes = read_corrections(config.corrections)
         made = list(corrected(made, changes, config.corrections))
-        screen.say(f"{len(changes)} dialogues corrected or dropped as {config.corrections} says")
+        console.say(f"{len(changes)} dialogues corrected or dropped as {config.corrections} says")
     told = withheld(made, rows, config.withhold)
     kept = of_share(told, rows, config.train_share, config.seed)
     skipped["withheld from training and validation"] += len(made) - len(told)
@@ -238,9 +239,9 @@ def _mau(config: MauConfig) -> dict[str, Any]:
     skipped, made = +skipped, kept
     records.write_jsonl(config.out, made)
     kinds = Counter(d.kind for d in made)
-    screen.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
+    console.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
     for reason, count in skipped.items():
-        screen.say(f"  left out {count} x {reason}")
+        console.say(f"  left out {count} x {reason}")
     return {"left_out": dict(skipped), **more}
 
 
@@ -250,13 +251,13 @@ def _written_by_expert(
     """The dialogues with the expert's diagnoses, and what they cost."""
     expert, names = experts.bind(config.asked, config.out, rows), vocabulary(rows)
     by_id = {record.id: record for record in rows}
-    with screen.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
+    with console.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
 
         def known(record: records.Record) -> list[str]:
             return names[record.source.dataset, record.modality]
 
         done = diagnose(rows, made, config.out, expert, known, skipped, advance)
-    screen.say(f"  {expert.name}: {expert.spent.text()}")
+    console.say(f"  {expert.name}: {expert.spent.text()}")
     return done, {expert.name: expert.account}
 
 
@@ -307,7 +308,7 @@ def score(config: ScoreConfig) -> dict[str, Any]:
 
     inputs = [config.records, config.dialogues, *config.predictions.values()]
     file = config.out / "scores.json"
-    with runs.output(file, "score", config, inputs) as output:
+    with provenance.output(file, "score", config, inputs) as output:
         if output is None:
             scores = read_json(file)
         else:
@@ -335,7 +336,7 @@ def show_scores(scores: dict[str, Any]) -> None:
     (_show_many if len(names) > 2 else _show_few)(scores, names)
     for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
         if told:
-            screen.say(told)
+            console.say(told)
 
 
 def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
@@ -347,18 +348,18 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
         apart = [_figure(difference.get(metric), signed=True)] if difference else []
         rows.append([title, _count(scores, names, metric), *cells, *apart])
     columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
-    screen.table("Test split: value and 95 % interval", columns, rows)
+    console.table("Test split: value and 95 % interval", columns, rows)
 
 
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
     main = ("accuracy", "iou", "question_accuracy", "parse_failures")
     titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
-    screen.table("Test split: value and 95 % interval", titles, models)
+    console.table("Test split: value and 95 % interval", titles, models)
     second = names[1]
     apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
     rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
-    screen.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+    console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
 
 
 def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:

@@ -20,12 +20,13 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from unveil import records, runs, screen, study_tables
-from unveil.bootstrap import ROUNDING
+from unveil import study_tables
 from unveil.contest import PREFERRED, REWARDED, Entry
+from unveil.core import console, provenance, records
+from unveil.core.bootstrap import ROUNDING
+from unveil.core.grading import Outcome
+from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
-from unveil.untrusted import read_json
-from unveil.verdict import Outcome
 
 METRICS = {
     "accuracy": "category accuracy",
@@ -200,13 +201,13 @@ def study(config: StudyConfig, plan: Plan) -> Path:
         ],
         "by_place": _by_place(main, plan) if plan.varied else [],
         "per_seed": found,
-        "versions": runs.versions(),
+        "versions": provenance.versions(),
     }
-    path = runs.write_json(out / "study.json", about)
+    path = provenance.write_json(out / "study.json", about)
     text = study_tables.text(about)
     if config.document:
         study_tables.write_part(config.document, text, plan.marks)
-    screen.say(text)
+    console.say(text)
     return path
 
 
@@ -227,7 +228,7 @@ def _run(config: StudyConfig, plan: Plan, out: Path, seed: int, setting: Setting
     words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
     words += ["--compare", *plan.entries] if setting is None else ["--compare", plan.varied, *setting.words]
     words += ["--restart"] if config.restart else []
-    screen.say(f"{name}: {log}")
+    console.say(f"{name}: {log}")
     with log.open("a") as told:
         done = subprocess.run(
             [sys.executable, "-m", "unveil", *map(str, words)],

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unveil import records
-from unveil.bootstrap import ROUNDING
-from unveil.files import write_text
+from unveil.core import records
+from unveil.core.bootstrap import ROUNDING
+from unveil.core.files import write_text
 
 
 def text(about: Mapping[str, Any]) -> str:

@@ -23,12 +23,12 @@ from scipy.stats import binomtest
 
 from scripts.gate_corpus import pictures
 from scripts.gate_corpus.rows import Planted, rows
+from unveil.core.provenance import write_json
+from unveil.core.records import Record, Source
 from unveil.gate import fence, finders
 from unveil.gate.finding import find
 from unveil.gate.known import Known
 from unveil.gate.passage import Gate, Item
-from unveil.records import Record, Source
-from unveil.runs import write_json
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ import numpy as np
 import tyro
 
 from tests.helpers import inputs
-from unveil import pixels, preferences, records
 from unveil.cli import parse
+from unveil.core import pairs, pixels, records
+from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
 from unveil.ingest import ingest
-from unveil.records import Dialogue, Prediction, Record
 
 #: Address space of a reader's process: more than that is a bomb.
 MOST_BYTES = 8 * 2**30
@@ -140,7 +140,7 @@ READERS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str 
     "records": (inputs.records_rows, jsonl(Record)),
     "dialogues": (inputs.dialogue_rows, jsonl(Dialogue)),
     "predictions": (inputs.prediction_rows, jsonl(Prediction)),
-    "pairs": (inputs.pair_rows, rows(preferences.read_pairs)),
+    "pairs": (inputs.pair_rows, rows(pairs.read_pairs)),
     "corrections": (inputs.correction_rows, corrections),
     "config": (inputs.configurations, configuration),
     "coco": (inputs.coco, folder("coco", {}, "c.json")),

@@ -19,7 +19,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from unveil.records import Record
+from unveil.core.records import Record
 
 #: Characters of an error, paths included: a whole row or file in it would have more.
 LONGEST_MESSAGE = 1000

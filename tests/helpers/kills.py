@@ -35,8 +35,8 @@ import tyro
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from unveil.geometry import Box
-from unveil.records import Record, read_jsonl
+from unveil.core.geometry import Box
+from unveil.core.records import Record, read_jsonl
 
 SMALL = ("--patients", "10", "--resamples", "100")
 TRAINED = ("--method", "full", "--batch-size", "8", "--checkpoint-every", "2", "--log-every", "1", "--workers", "0")

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from unveil import __version__
+from unveil.core.answers import clean
+from unveil.core.pairs import checked, parsed
+from unveil.core.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.curate import labels, maps, shortcuts
 from unveil.curate.checks import COMMON, VERDICTS, Check, Material, Verdict, counted, unboxed
-from unveil.preferences import checked, parsed
-from unveil.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
-from unveil.wording import clean
 
 FLOOR, CEILING = 0.75, 1.25
 """Where MMedPO cuts its weights off."""

@@ -22,13 +22,14 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from unveil import __version__, noise, pixels
+from unveil import __version__
+from unveil.core import lesion_noise, pixels
+from unveil.core.files import write_text
+from unveil.core.records import Pair, Record
+from unveil.core.sampling import seed_of
 from unveil.curate.audit import CEILING, FLOOR, Audit
 from unveil.curate.checks import Check, Estimate, Material
 from unveil.curate.maps import LARGE, regions
-from unveil.files import write_text
-from unveil.records import Pair, Record
-from unveil.sampling import seed_of
 
 LONGEST = 320  # pixels of a picture's longer side
 BARS = 24
@@ -131,10 +132,10 @@ def pictures(pair: Pair, material: Material) -> Iterator[Picture]:
     yield _shown("Better side", material.image(pair), record)
     worse = material.image(pair, worse=True)
     yield _shown("Map", worse, record, pair.rejected_noise, lambda a, n: over(a, n.map))
-    yield _shown("Worse side", worse, None, pair.rejected_noise, noise.apply)
+    yield _shown("Worse side", worse, None, pair.rejected_noise, lesion_noise.apply)
 
 
-def over(array_HW3: Bytes, where: noise.LesionMap) -> Bytes:
+def over(array_HW3: Bytes, where: lesion_noise.LesionMap) -> Bytes:
     """The image with a map laid over it."""
     height, width = array_HW3.shape[:2]
     h = where.values(width, height)[..., None] * 0.6
@@ -142,7 +143,7 @@ def over(array_HW3: Bytes, where: noise.LesionMap) -> Bytes:
 
 
 def _shown(
-    caption: str, path: Path, record: Record | None = None, made: noise.Noise | None = None, change: Any = None
+    caption: str, path: Path, record: Record | None = None, made: lesion_noise.Noise | None = None, change: Any = None
 ) -> Picture:
     if not path.is_file():
         return Picture(caption, None, f"Image missing: {path.name}")
@@ -150,7 +151,7 @@ def _shown(
         array = _read(path)
         lesions = outlines(record) if record and record.size == array.shape[1::-1] else []
         return Picture(caption, _url(change(array, made) if change else array, lesions))
-    except (pixels.ImageError, noise.NoiseError, ValueError, KeyError, TypeError) as error:
+    except (pixels.ImageError, lesion_noise.NoiseError, ValueError, KeyError, TypeError) as error:
         return Picture(caption, None, f"Cannot be shown: {error}")
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from unveil.core.answers import clean_answer
+from unveil.core.lesion_noise import Noise
+from unveil.core.pixels import ImageError
+from unveil.core.records import Dialogue, Pair, Record, image_path
+from unveil.core.sampling import Sampling
 from unveil.curate.expert import Expert, Picture, Reply, Request, Turn, file_hash
 from unveil.gate import fence
 from unveil.gate.fence import RULE
 from unveil.gate.said import ours
-from unveil.noise import Noise
-from unveil.pixels import ImageError
-from unveil.records import Dialogue, Pair, Record, image_path
-from unveil.sampling import Sampling
-from unveil.wording import clean_answer
 
 WORDS = ours(f"You examine answers to questions about medical images. {RULE}")
 SYSTEM = ours(f"{WORDS} Reply with a JSON object and nothing else.")

@@ -18,10 +18,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import bootstrap, duplicates
-from unveil.geometry import Box, ious
-from unveil.records import Pair, Record, connected
-from unveil.syntax import MARKUP, SYNTAXES, Written, rewritten
+from unveil import duplicates
+from unveil.core import bootstrap
+from unveil.core.box_formats import MARKUP, SYNTAXES, Written, rewritten
+from unveil.core.geometry import Box, ious
+from unveil.core.records import Pair, Record, connected
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
 Verdict = Literal["error", "warning", "undecided", "note", "fine", "skipped"]

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from unveil.core.answers import clean_answer, name_of, parse, place, reason, write_diagnosis
+from unveil.core.box_formats import MARKUP, View, mark
+from unveil.core.geometry import match
+from unveil.core.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
+from unveil.core.untrusted import shortened
 from unveil.curate.candidates import WORDS, prompt, used
 from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
 from unveil.gate.fence import quoted
 from unveil.gate.said import Said, fill, joined
-from unveil.geometry import match
-from unveil.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
-from unveil.syntax import MARKUP, View, mark
-from unveil.untrusted import shortened
-from unveil.wording import clean_answer, name_of, parse, place, reason, write_diagnosis
 
 SAME = 0.9
 """IoU from which a box counts as repeated; endpoints get whole pixels."""

@@ -22,7 +22,13 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from unveil import runs, screen
+from unveil.core import console, provenance
+from unveil.core.answers import HINTS, clean
+from unveil.core.box_formats import PIXELS, View, mark, render, unmark
+from unveil.core.geometry import Box
+from unveil.core.records import Kind, Record
+from unveil.core.sampling import seed_of
+from unveil.core.untrusted import parse_json, printable
 from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
 from unveil.curate.parsing import with_boxes
 from unveil.gate import secret, sources
@@ -30,12 +36,6 @@ from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item
-from unveil.geometry import Box
-from unveil.records import Kind, Record
-from unveil.sampling import seed_of
-from unveil.syntax import PIXELS, View, mark, render, unmark
-from unveil.untrusted import parse_json, printable
-from unveil.wording import HINTS, clean
 
 #: What an endpoint is asked in the place of a model that would put the next question itself.
 QUESTION = "Put one question about this image that can be answered by looking at it. Reply with the question only."
@@ -127,10 +127,10 @@ class Desk:
         held = Counter(why for request in known if (why := self.gate.why_not(_item(request))))
         shown = {r.picture.path: r.record.size for r in known if r.picture and r.record}
         if told := self.gate.cost(shown):
-            screen.say(told)
+            console.say(told)
         if held:
             told = "; ".join(f"{count} x {why}" for why, count in held.items())
-            screen.say(
+            console.say(
                 f"the gate holds back {held.total()} of {len(known)} requests, of which none has been sent yet: {told}"
             )
         return iter(known)
@@ -247,7 +247,7 @@ class Endpoint(Backend):
     def finish(self) -> None:
         """Says what the gate has let pass, replaced and kept."""
         if self._desk.gate and (told := self._desk.gate.told()):
-            screen.say(f"the gate: {told}")
+            console.say(f"the gate: {told}")
 
     def _answer(self, client: Any, request: Request, keep: Callable[[Request, Raw], None]) -> tuple[Request, Raw]:
         raw = self._sent(client, request, self.left_out)
@@ -283,7 +283,9 @@ class Endpoint(Backend):
             if new := leave_out - self.left_out:
                 self.left_out |= new
                 names = " ".join(p for p in PARAMETERS if p in self.left_out)
-                screen.say(f"{self.name} refuses {', '.join(sorted(new))}: left out from here on (--leave-out {names})")
+                console.say(
+                    f"{self.name} refuses {', '.join(sorted(new))}: left out from here on (--leave-out {names})"
+                )
 
     def _received(self, request: Request, letter: Letter, reply: dict[str, Any]) -> Raw:
         with self._lock:
@@ -291,7 +293,7 @@ class Endpoint(Backend):
             went, came = _taken(reply)
             if not (went or came) and self._counted:
                 self._counted = False
-                screen.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
+                console.say(f"{self.name} does not say how many tokens it took: they count as 0, and no budget holds")
         choice = reply["choices"][0]
         message, end = choice["message"], choice.get("finish_reason")
         text, thoughts = (
@@ -394,7 +396,9 @@ class Rehearsal(Backend):
             count = self._seen[NOT_SENT]
             lists = self._desk.gate.write_to_review(manifest.path.parent) if self._desk.gate else []
             look = f"; to be reviewed by a person: {', '.join(map(str, lists))}" if lists else ""
-            raise runs.DryRun(f"nothing was sent: what {count} requests would send is in {manifest.path}{held}{look}")
+            raise provenance.DryRun(
+                f"nothing was sent: what {count} requests would send is in {manifest.path}{held}{look}"
+            )
 
 
 NOT_SENT = "dry run: not sent"
@@ -420,7 +424,7 @@ def connect(
         raise ExpertError("--concurrency and --timeout must be above 0, and --retries not below")
     connection = Connection(address, host_of(address, allow_remote or dry_run), key, retries, timeout)
     for note in connection.notes():
-        screen.say(note)
+        console.say(note)
 
     def session() -> Mapping[str, Any]:
         return connection.told() | {"gate": gate.settings if gate else None}

@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unveil import noise, pixels, runs
+from unveil.core import lesion_noise, pixels, provenance
+from unveil.core.geometry import Box
+from unveil.core.lesion_noise import Noise
+from unveil.core.records import Kind, Record
+from unveil.core.sampling import Sampling
 from unveil.curate import parsing
 from unveil.gate import fence
 from unveil.gate.said import fill, ours
-from unveil.geometry import Box
-from unveil.noise import Noise
-from unveil.records import Kind, Record
-from unveil.sampling import Sampling
 
 if TYPE_CHECKING:
     from unveil.curate.store import Store
@@ -68,7 +68,7 @@ class Picture:
     def array(self) -> NDArray[np.uint8]:
         """What is looked at, (height, width, 3). Raises ``ImageError`` and ``NoiseError``."""
         array = pixels.to_rgb(pixels.read(self.path))
-        image = Image.fromarray(noise.apply(array, self.noise) if self.noise else array)
+        image = Image.fromarray(lesion_noise.apply(array, self.noise) if self.noise else array)
         pen, width = ImageDraw.Draw(image), max(1, round(max(image.size) / 200))
         for box in self.boxes:
             pen.rectangle(box, outline=(255, 210, 0), width=width)
@@ -150,7 +150,7 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a picture's bytes; raises ``ImageError`` where it is missing."""
     if not path.is_file():
         raise pixels.ImageError(f"{path}: no such file")
-    return runs.sha256(path)
+    return provenance.sha256(path)
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,9 @@ class Expert:
     @property
     def account(self) -> dict[str, Any]:
         """What was spent, and what requests had to do without, for run.json."""
-        return runs.plain(self.spent) | ({"left_out": sorted(self.backend.left_out)} if self.backend.left_out else {})
+        return provenance.plain(self.spent) | (
+            {"left_out": sorted(self.backend.left_out)} if self.backend.left_out else {}
+        )
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply to each request, in any order.
@@ -381,7 +383,7 @@ def named(request: Request) -> Iterator[None]:
     """Puts the item's id before what is wrong with its picture."""
     try:
         yield
-    except (pixels.ImageError, noise.NoiseError) as error:
+    except (pixels.ImageError, lesion_noise.NoiseError) as error:
         raise type(error)(f"{request.id}: {error}") from error
 
 

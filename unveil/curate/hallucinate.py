@@ -17,18 +17,18 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from unveil import noise
+from unveil.core import lesion_noise
+from unveil.core.answers import asked_about, clean_answer, parse, yes_no
+from unveil.core.box_formats import MARKUP, View, unmark
+from unveil.core.grading import holds, tokens
+from unveil.core.lesion_noise import LesionMap
+from unveil.core.records import Dialogue, Pair
+from unveil.core.sampling import Sampling, seed_of
 from unveil.curate.candidates import Asking, pair_of, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill, joined, ours
-from unveil.noise import LesionMap
-from unveil.records import Dialogue, Pair
-from unveil.sampling import Sampling, seed_of
-from unveil.syntax import MARKUP, View, unmark
-from unveil.verdict import holds, tokens
-from unveil.wording import asked_about, clean_answer, parse, yes_no
 
 Origin = Literal["sampled", "written", "noised"]
 
@@ -224,7 +224,7 @@ def _noised(
             )
             with named(seen):
                 array = asking.picture(dialogue).array()
-                drawn = noise.draw(array, LesionMap(whole=True), seed_of(seed, dialogue.id), how.step)
+                drawn = lesion_noise.draw(array, LesionMap(whole=True), seed_of(seed, dialogue.id), how.step)
             yield replace(seen, picture=asking.picture(dialogue, drawn))
 
     for reply in asking.in_order(model.answer(requests()), told):

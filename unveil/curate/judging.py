@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from unveil.core.grading import Case
+from unveil.core.records import image_path
 from unveil.curate.candidates import prompt
 from unveil.curate.expert import Expert, Picture, Request, Turn
 from unveil.curate.relevance import Score
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
-from unveil.records import image_path
-from unveil.verdict import Case
 
 ASK = """Question about this medical image:
 {question}

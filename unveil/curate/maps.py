@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import duplicates, pixels, runs
+from unveil import duplicates
+from unveil.core import pixels, provenance
+from unveil.core.console import progress
+from unveil.core.geometry import coverage, decode_mask
+from unveil.core.records import Finding, Pair, Record
 from unveil.curate.checks import Check, Look, Material, counted, estimate
-from unveil.geometry import coverage, decode_mask
-from unveil.records import Finding, Pair, Record
-from unveil.screen import progress
 
 LARGE = 0.5
 """A map over a larger share of the image is not local; ``curate noise`` sets such pairs aside."""
@@ -44,7 +45,7 @@ def _look(path: Path) -> Look:
         height, width = array.shape[:2]
         seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
         hashes, small = duplicates.prints(array)
-        return Look((width, height), runs.sha256(path), seen, hashes.tobytes(), small.tobytes())
+        return Look((width, height), provenance.sha256(path), seen, hashes.tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
         return Look(problem=str(error))
 

@@ -16,10 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unveil.geometry import Box, ious
-from unveil.records import Dialogue, Finding, Kind, Record
-from unveil.syntax import mark
-from unveil.wording import (
+from unveil.core.answers import (
     NOTHING,
     QUESTIONS,
     clean,
@@ -28,6 +25,9 @@ from unveil.wording import (
     write_localisation,
     write_recognition,
 )
+from unveil.core.box_formats import mark
+from unveil.core.geometry import Box, ious
+from unveil.core.records import Dialogue, Finding, Kind, Record
 
 
 @dataclass(frozen=True)

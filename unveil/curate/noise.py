@@ -1,6 +1,6 @@
 """Lesion neglect (MMedPO's D_v, arXiv 2412.06141): the true answer is wrong where the lesion cannot be seen.
 
-Both sides of a pair have the same answer; the worse side looks at the image with the lesion hidden (``unveil.noise``).
+Both sides of a pair have the same answer; the worse side looks at the image with the lesion hidden (``lesion_noise``).
 What is hidden is what the answer speaks of: all findings of a diagnosis, those of the asked name, or the one in the
 asked region. The paper asks a chest X-ray model for a map of "disease"; here annotated masks or boxes are the map, or
 whatever a user's own function gives.
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil import noise, pixels
+from unveil.core import lesion_noise, pixels
+from unveil.core.box_formats import unmark
+from unveil.core.lesion_noise import LesionMap
+from unveil.core.records import Dialogue, Finding, Pair, Record, image_path
+from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of
-from unveil.noise import LesionMap
-from unveil.records import Dialogue, Finding, Pair, Record, image_path
-from unveil.sampling import seed_of
-from unveil.syntax import unmark
 
 #: A source of maps: a dialogue, its record and image (H, W, 3) uint8 to a map of any size, values 0 to 1, and how sure
 #: the source is of it, 0 to 1.
@@ -79,9 +79,9 @@ def hidden(
         array = images[dialogue.image]
         try:
             where, sure = (LesionMap(whole=True), 1.0) if whole else _map(dialogue, record, array, source)
-            drawn = replace(noise.draw(array, where, seed_of(seed, dialogue.id), step), confidence=sure)
-        except noise.NoiseError as error:
-            raise noise.NoiseError(f"{dialogue.id}: {error}") from error
+            drawn = replace(lesion_noise.draw(array, where, seed_of(seed, dialogue.id), step), confidence=sure)
+        except lesion_noise.NoiseError as error:
+            raise lesion_noise.NoiseError(f"{dialogue.id}: {error}") from error
         if drawn.share == 0:
             skipped["the map is empty"] += 1
         elif drawn.share > most and not whole:
@@ -134,9 +134,9 @@ def _map(
     values, sure = source(dialogue, record, array)
     given = np.asarray(values, float)
     if not 0 <= sure <= 1:
-        raise noise.NoiseError(f"a map's confidence must be from 0 to 1, not {sure}")
+        raise lesion_noise.NoiseError(f"a map's confidence must be from 0 to 1, not {sure}")
     if given.ndim != 2 or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
-        raise noise.NoiseError(f"a map must be (H, W) with values from 0 to 1, not {given.shape}")
+        raise lesion_noise.NoiseError(f"a map must be (H, W) with values from 0 to 1, not {given.shape}")
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
     return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels))), float(sure)

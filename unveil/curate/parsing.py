@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from unveil.syntax import View, neutral, neutral_json
+from unveil.core.box_formats import View, neutral, neutral_json
 
 #: How models mark what they think before they answer: Qwen and DeepSeek, and by other words; Magistral; Kimi-VL;
 #: MedGemma; gpt-oss; Command; and by tokens.

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from unveil.records import Dialogue, Record
-from unveil.sampling import seed_of
-from unveil.wording import clean
+from unveil.core.answers import clean
+from unveil.core.records import Dialogue, Record
+from unveil.core.sampling import seed_of
 
 DESCRIBE = "Can you describe the image in detail?"
 

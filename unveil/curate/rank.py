@@ -15,14 +15,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from unveil.core.grading import tokens
+from unveil.core.records import Dialogue, Pair
+from unveil.core.sampling import Sampling
 from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
 from unveil.curate.expert import Expert, Request, Strict
 from unveil.curate.rules import Rules
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
-from unveil.records import Dialogue, Pair
-from unveil.sampling import Sampling
-from unveil.verdict import tokens
 
 By = Literal["rubric", "truth"]
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from unveil.core.records import Dialogue, Pair
 from unveil.curate.candidates import prompt, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.rules import Rules
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
-from unveil.records import Dialogue, Pair
 
 Reading = Literal["spread", "literal", "raw"]
 

@@ -12,13 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unveil.curate.mau import vocabulary
-from unveil.geometry import ious, match, scale
-from unveil.records import Dialogue, Finding, Kind, Record, RecordError
-from unveil.syntax import MARKUP, View, unmark
-from unveil.untrusted import quoted
-from unveil.verdict import HIT, Case, Outcome, holds, judge, merit, tokens
-from unveil.wording import (
+from unveil.core.answers import (
     NOTHING,
     QUESTIONS,
     asked_about,
@@ -31,6 +25,12 @@ from unveil.wording import (
     write_recognition,
     yes_no,
 )
+from unveil.core.box_formats import MARKUP, View, unmark
+from unveil.core.geometry import ious, match, scale
+from unveil.core.grading import HIT, Case, Outcome, holds, judge, merit, tokens
+from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
+from unveil.core.untrusted import quoted
+from unveil.curate.mau import vocabulary
 
 
 class Rules:

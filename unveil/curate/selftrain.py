@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
+from unveil.core.answers import QUESTIONS, asked_about, clean_answer
+from unveil.core.box_formats import unmark
+from unveil.core.grading import tokens
+from unveil.core.records import Dialogue, Kind, Pair
+from unveil.core.sampling import Sampling
 from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
 from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
-from unveil.records import Dialogue, Kind, Pair
-from unveil.sampling import Sampling
-from unveil.syntax import unmark
-from unveil.verdict import tokens
-from unveil.wording import QUESTIONS, asked_about, clean_answer
 
 
 class Scores(Strict):

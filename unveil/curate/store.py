@@ -7,8 +7,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from unveil.core.files import said
 from unveil.curate.expert import ExpertError, Raw, Request
-from unveil.files import said
 from unveil.gate import private
 
 

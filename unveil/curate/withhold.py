@@ -9,9 +9,9 @@ import math
 import re
 from collections.abc import Sequence
 
-from unveil.records import Dialogue, Record, RecordError
-from unveil.sampling import seed_of
-from unveil.wording import normal
+from unveil.core.answers import normal
+from unveil.core.records import Dialogue, Record, RecordError
+from unveil.core.sampling import seed_of
 
 
 def withheld(dialogues: Sequence[Dialogue], records: Sequence[Record], names: Sequence[str]) -> list[Dialogue]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil import models, pixels
-from unveil.files import whole
-from unveil.geometry import Box
-from unveil.records import Dialogue, Kind, RecordError
+from unveil import models
+from unveil.core import pixels
+from unveil.core.answers import QUESTIONS, asked_about
+from unveil.core.box_formats import MARKUP, neutral, unmark
+from unveil.core.files import whole
+from unveil.core.geometry import Box
+from unveil.core.records import Dialogue, Kind, RecordError
 from unveil.resolution import Limited, Resolution
-from unveil.syntax import MARKUP, neutral, unmark
-from unveil.wording import QUESTIONS, asked_about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from unveil.bootstrap import MANY
+from unveil.core.bootstrap import MANY
 from unveil.evaluate.measures import ASKED, DIAGNOSIS, MEASURES, OTHER, Measure
 
 Verdict = Literal["better", "worse", "different", "undecided", "too few", "no interval"]

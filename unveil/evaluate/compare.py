@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import bootstrap
-from unveil.bootstrap import RESAMPLES
+from unveil.core import bootstrap
+from unveil.core.bootstrap import RESAMPLES
 from unveil.evaluate.metrics import METRICS, RATIOS, Outcome, ScoreError
 
 _COLUMN = {ratio: i for i, ratio in enumerate(RATIOS)}

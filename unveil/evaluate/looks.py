@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil import bootstrap, gaze, models, runs
+from unveil import gaze, models
+from unveil.core import bootstrap, provenance
+from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.processes import device
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.resolution import Limited, Resolution
 
 GRID = 24
@@ -66,8 +67,8 @@ class Look:
 
 def main(config: LooksConfig) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
-    inputs = [config.records, config.dialogues, *runs.of_model(config.model)]
-    with runs.output(config.out, "looks", config, inputs) as output:
+    inputs = [config.records, config.dialogues, *provenance.of_model(config.model)]
+    with provenance.output(config.out, "looks", config, inputs) as output:
         if output:
             output.write(model=_look_all(config))
     return config.out
@@ -107,8 +108,8 @@ def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
     return {
         "model": loaded.fingerprint,
         "chat": loaded.chat.fingerprint,
-        "dialogues": runs.sha256(config.dialogues),
-        "records": runs.sha256(config.records),
+        "dialogues": provenance.sha256(config.dialogues),
+        "records": provenance.sha256(config.records),
         "name": config.name or config.model,
     }
 

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from unveil.records import Dialogue, Prediction, Record
-from unveil.syntax import SYNTAXES, View
-from unveil.untrusted import quoted
-from unveil.verdict import FAILURES, Case, Outcome, ScoreError, judge
-from unveil.wording import parse
+from unveil.core.answers import parse
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.grading import FAILURES, Case, Outcome, ScoreError, judge
+from unveil.core.records import Dialogue, Prediction, Record
+from unveil.core.untrusted import quoted
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
 Key = TypeVar("Key", bound=Hashable)

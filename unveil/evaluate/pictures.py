@@ -17,12 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from unveil.geometry import Box, clip
-from unveil.pixels import ImageError, read
-from unveil.records import Dialogue, Prediction, Record
-from unveil.syntax import SYNTAXES, View
-from unveil.verdict import Outcome
-from unveil.wording import normal, parse
+from unveil.core.answers import normal, parse
+from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.geometry import Box, clip
+from unveil.core.grading import Outcome
+from unveil.core.pixels import ImageError, read
+from unveil.core.records import Dialogue, Prediction, Record
 
 POINTS = 240  # more would not be seen in a small curve
 

@@ -8,21 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil import models, runs
+from unveil import models
+from unveil.core import provenance
+from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.models import Loaded
 from unveil.processes import device
-from unveil.records import (
-    KINDS,
-    Dialogue,
-    Kind,
-    Prediction,
-    RecordError,
-    Split,
-    image_path,
-    read_jsonl,
-    select,
-)
 from unveil.resolution import Limited, Resolution
 
 
@@ -63,8 +54,8 @@ class PredictConfig:
 
 def main(config: PredictConfig) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
-    inputs = [config.dialogues, *runs.of_model(config.model)]
-    with runs.output(config.out, "predict", config, inputs) as output:
+    inputs = [config.dialogues, *provenance.of_model(config.model)]
+    with provenance.output(config.out, "predict", config, inputs) as output:
         if output:
             output.write(**_answer(config))
     return config.out
@@ -142,7 +133,7 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
     return {
         "model": loaded.fingerprint,
         "chat": loaded.chat.fingerprint,
-        "dialogues": runs.sha256(config.dialogues),
+        "dialogues": provenance.sha256(config.dialogues),
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }

@@ -18,18 +18,19 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from unveil import __version__, bootstrap, screen
+from unveil import __version__
+from unveil.core import bootstrap, console
+from unveil.core.files import write_text
+from unveil.core.grading import FAILURES, Outcome
+from unveil.core.provenance import sha256
+from unveil.core.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
+from unveil.core.untrusted import JsonError, read_json
 from unveil.evaluate import measures, metrics, pictures
 from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
 from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.measures import HEADLINES, MEANINGS
 from unveil.evaluate.pictures import Picture
-from unveil.files import write_text
-from unveil.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
-from unveil.runs import sha256
-from unveil.untrusted import JsonError, read_json
-from unveil.verdict import FAILURES, Outcome
 
 EACH = 4  # pictures in each group of examples
 SHEET = 12  # pictures in the contact sheet
@@ -89,7 +90,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         raise RecordError(f"{inputs.scores}: no such file; score the predictions first (`unveil score`)")
     answered = _answered(inputs)
     changes = compared(scores)
-    with screen.progress("report", 3) as advance:  # what opens images
+    with console.progress("report", 3) as advance:  # what opens images
         shown = _shown(inputs, answered, seed)
         advance()
         looks = _looks(inputs, answered)

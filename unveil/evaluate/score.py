@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from unveil.bootstrap import LEVEL, RESAMPLES
+from unveil.core.answers import Parsed, name_of
+from unveil.core.bootstrap import LEVEL, RESAMPLES
+from unveil.core.console import progress
+from unveil.core.files import write_text
+from unveil.core.geometry import Box, scale
+from unveil.core.grading import Case, Outcome, ScoreError, judge
+from unveil.core.provenance import sha256
+from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.evaluate.changes import doubts
 from unveil.evaluate.compare import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
-from unveil.files import write_text
-from unveil.geometry import Box, scale
-from unveil.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
-from unveil.runs import sha256
-from unveil.screen import progress
-from unveil.verdict import Case, Outcome, ScoreError, judge
-from unveil.wording import Parsed, name_of
 
 #: The name of the constant among the baselines.
 MAJORITY = "majority"

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from unveil import files
+from unveil.core import files
+from unveil.core.console import progress
+from unveil.core.records import RecordError, from_json, to_line, write_jsonl
 from unveil.processes import calm, processes
-from unveil.records import RecordError, from_json, to_line, write_jsonl
-from unveil.screen import progress
 
 
 class Row(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from unveil import screen
+from unveil.core import console
 from unveil.gate import GateError, address
 
 #: Loggers of the libraries that send: some of their lines hold what is said, or the headers.
@@ -94,7 +94,7 @@ class Connection:
             self.machines = _resolved(self.host)
         if not self.here:
             where = ", ".join(self.machines) or "an address that the proxy looks up"
-            screen.say(f"asking {self.host}, which is {where}")
+            console.say(f"asking {self.host}, which is {where}")
 
 
 def _resolved(host: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from unveil.core.answers import clean_answer
 from unveil.gate.said import Said, fill, said
-from unveil.wording import clean_answer
 
 #: Stands for the word until the prompt is complete. ``clean`` takes it out of any text, so none can bring it along.
 MARK = "\ue000"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from unveil import plugins
+from unveil.core import plugins
 from unveil.gate import GateError
 from unveil.gate.words import harmless
 

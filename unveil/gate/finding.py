@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from unveil.core.records import Record
 from unveil.gate.known import Known
 from unveil.gate.plain import Plain, hidden, plain
 from unveil.gate.rule import Searched
 from unveil.gate.rules import RULES
-from unveil.records import Record
 
 #: Characters from which on a text that is mostly numbers is not searched, but found as a whole: each number may be
 #: one of dozens of things, and 40 kB of them would take seconds.

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from unveil import wording
+from unveil.core import answers
+from unveil.core.records import Record
 from unveil.gate.plain import Plain
 from unveil.gate.words import listed, ordinary
-from unveil.records import Record
 
 OWN, OTHERS = "identifier of the record", "identifier of another record"
 
@@ -166,7 +166,7 @@ def _is_weak(key: str, said: set[str]) -> bool:
 @lru_cache
 def _own_words() -> frozenset[str]:
     """The words of our own questions and answers."""
-    texts = [text for name, value in vars(wording).items() if name.isupper() for text in _strings(value)]
+    texts = [text for name, value in vars(answers).items() if name.isupper() for text in _strings(value)]
     return frozenset(folded(word) for text in texts for word in _WORD.findall(text))
 
 

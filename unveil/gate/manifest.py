@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from unveil import __version__
+from unveil.core.records import Record
 from unveil.gate import GateError, private
-from unveil.records import Record
 
 
 class Manifest:

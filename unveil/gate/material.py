@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unveil.core.answers import clean_answer, place, reason
+from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, each_line, from_json, image_path
 from unveil.gate import GateError
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import said
 from unveil.gate.vocabulary import closed
-from unveil.records import Dialogue, Finding, Pair, Prediction, Record, each_line, from_json, image_path
-from unveil.wording import clean_answer, place, reason
 
 
 @dataclass

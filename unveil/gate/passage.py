@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from unveil import pixels, runs
+from unveil.core import pixels, provenance
+from unveil.core.records import Record
 from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import cost, read_image, redacted
 from unveil.gate.finding import Found, find
@@ -29,7 +30,6 @@ from unveil.gate.reviews import What, hash_of
 from unveil.gate.said import Part, Said, said
 from unveil.gate.surrogates import Surrogates
 from unveil.gate.vocabulary import closed
-from unveil.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,7 @@ class Gate:
     def _pixels(self, item: Item, done: Counter[str]) -> bytes | str:
         """An image as it may leave, or why it must not."""
         assert item.png is not None
-        name = runs.sha256(item.image) if item.image else ""
+        name = provenance.sha256(item.image) if item.image else ""
         decision, why = self._reviewed(name)
         if decision:
             done["images reviewed"] += decision == "let pass by a reviewer"
@@ -248,13 +248,13 @@ class Gate:
         new = [
             size
             for path, size in images.items()
-            if not (self.images and path.is_file() and self._reviewed(runs.sha256(path))[0])
+            if not (self.images and path.is_file() and self._reviewed(provenance.sha256(path))[0])
         ]
         return cost(new) if new else ""
 
     def look_at(self, image: Path) -> tuple[Decision, str]:
         """What becomes of an image file as it is, and what is found in it."""
-        decision, why = self._reviewed(runs.sha256(image))
+        decision, why = self._reviewed(provenance.sha256(image))
         if decision:
             return decision, why
         out = io.BytesIO()

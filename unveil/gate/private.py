@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from unveil import screen
+from unveil.core import console
 
 
 def opened(path: Path, flags: int) -> int:
@@ -37,4 +37,4 @@ def kept(path: Path) -> None:
         return
     if os.name != "nt" and stat.S_ISREG(path.stat().st_mode) and mode & 0o077:
         path.chmod(0o600)
-        screen.say(f"note: {path} could be read by others ({mode:04o}); from now on it is yours alone (0600)")
+        console.say(f"note: {path} could be read by others ({mode:04o}); from now on it is yours alone (0600)")

@@ -10,7 +10,7 @@ import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from unveil.syntax import MARKUP
+from unveil.core.box_formats import MARKUP
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from unveil.core.records import Record
 from unveil.gate import GateError
-from unveil.records import Record
 
 #: What stands in place of a licence that nobody knows.
 _UNKNOWN = {"", "-", "?", "n/a", "na", "none", "unknown", "not stated", "not known", "unspecified"}

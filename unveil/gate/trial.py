@@ -13,15 +13,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
-from unveil import __version__, files, pixels, runs, screen
+from unveil import __version__
+from unveil.core import console, files, pixels, provenance
+from unveil.core.console import progress
+from unveil.core.records import Record, read_jsonl
 from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
 from unveil.gate.passage import Decision, Gate, GateOptions, gate_options
 from unveil.gate.reviews import hash_of
-from unveil.records import Record, read_jsonl
-from unveil.screen import progress
 
 PAGE, TEXTS, IMAGES = "gate.html", "texts.jsonl", "images.jsonl"
 
@@ -61,7 +62,7 @@ def main(config: GateConfig) -> bool:
     """Tries, writes and tells; whether all of it may leave."""
     out = config.out or config.file.with_name(f"{config.file.name}.gate")
     inputs = [path for path in (config.file, config.records) if path and path.is_file()]
-    with runs.output(out, "gate", config, inputs, (PAGE, TEXTS, IMAGES), derived=True) as output:
+    with provenance.output(out, "gate", config, inputs, (PAGE, TEXTS, IMAGES), derived=True) as output:
         assert output  # what is derived is always made
         ok = _try(config, out)
         output.write()
@@ -84,8 +85,8 @@ def _try(config: GateConfig, out: Path) -> bool:
     files.write_text(out / PAGE, _page(config, held, texts, images, blocked))
     (out / PAGE).chmod(0o600)
     _tell(texts, images, blocked, held)
-    screen.say(f"page: {out / PAGE}")
-    screen.say(f"to be reviewed by a person: {out / TEXTS}, {out / IMAGES}")
+    console.say(f"page: {out / PAGE}")
+    console.say(f"to be reviewed by a person: {out / TEXTS}, {out / IMAGES}")
     return not blocked and not any(one.decision in ("held", "kept by a reviewer") for one in (*texts, *images))
 
 
@@ -113,11 +114,11 @@ def _images(gate: Gate, held: Material) -> Iterator[Tried]:
         return
     sizes = [record.size for record in held.images.values() if record]
     if len(sizes) == len(held.images):
-        screen.say(cost(sizes))
+        console.say(cost(sizes))
     with progress("gate", len(held.images)) as advance:
         for path in held.images:
             try:
-                (decision, why), name = gate.look_at(path), runs.sha256(path)
+                (decision, why), name = gate.look_at(path), provenance.sha256(path)
             except (pixels.ImageError, OSError) as error:
                 decision, why, name = "held", str(error), ""
             yield Tried(name, str(path), decision, why, (why,) if why else ())
@@ -133,15 +134,15 @@ def _to_review(tried: Sequence[Tried]) -> Iterator[dict[str, Any]]:
 
 def _tell(texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str], held: Material) -> None:
     for problem in blocked:
-        screen.say(f"must not leave: {problem}")
-    screen.say(f"{held.ours} texts of our own words, which pass")
+        console.say(f"must not leave: {problem}")
+    console.say(f"{held.ours} texts of our own words, which pass")
     for what, tried in (("free texts", texts), ("images", images)):
         counts = Counter(one.decision for one in tried)
         said = ", ".join(f"{count} {decision}" for decision, count in counts.items())
-        screen.say(f"{len(tried)} {what}{': ' if said else ''}{said}")
+        console.say(f"{len(tried)} {what}{': ' if said else ''}{said}")
     kinds = Counter(kind for one in texts for _, kind in one.pieces if kind)
     if kinds:
-        screen.table("found in texts", ["kind", "places"], [[kind, str(count)] for kind, count in kinds.most_common()])
+        console.table("found in texts", ["kind", "places"], [[kind, str(count)] for kind, count in kinds.most_common()])
 
 
 def _page(

@@ -6,8 +6,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from unveil.core.answers import HINTS, NOTHING, QUESTIONS
 from unveil.gate.words import listed
-from unveil.wording import HINTS, NOTHING, QUESTIONS
 
 #: What stands in the answers that are written from annotations, besides the names of findings.
 _WRITTEN = f"Yes. No. There is no; in the right left both. Detection: abnormal, normal. {NOTHING} Recognition. None."

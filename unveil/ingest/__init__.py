@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core.console import progress
+from unveil.core.records import Record, read_jsonl, write_jsonl
+from unveil.core.untrusted import printable, quoted, shortened
 from unveil.ingest import rejections, unread
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
-from unveil.records import Record, read_jsonl, write_jsonl
-from unveil.screen import progress
-from unveil.untrusted import printable, quoted, shortened
 
 __all__ = [
     "FORMATS",

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
+from unveil.core.untrusted import listed, quoted
 from unveil.ingest.columns import key, named_box
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import AnnotationError, IngestError, Options
-from unveil.untrusted import listed, quoted
 
 #: Cells that hold no value, in any case of letters.
 BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})

@@ -17,10 +17,11 @@ from typing import Literal
 
 import numpy as np
 
-from unveil import duplicates, geometry, pixels, runs
-from unveil.records import SPLITS, Finding, Record, assign_splits, connected, image_path
-from unveil.screen import progress
-from unveil.workers import pool
+from unveil import duplicates
+from unveil.core import geometry, pixels, provenance
+from unveil.core.console import progress
+from unveil.core.records import SPLITS, Finding, Record, assign_splits, connected, image_path
+from unveil.core.workers import pool
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -184,7 +185,7 @@ def _look(path: Path) -> Look:
         array = pixels.read(path).array
         size = array.shape[1], array.shape[0]
         hashes, thumbnail = duplicates.prints(array)
-        return Look(None, runs.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
+        return Look(None, provenance.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
     except pixels.ImageError as error:
         return Look(problem=str(error))
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
+from unveil.core.records import Split
+from unveil.core.untrusted import quoted
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, IngestError
-from unveil.records import Split
-from unveil.untrusted import quoted
 
 LOOKED_FOR = "a YAML file with names, such as data.yaml, or a list of names such as obj.names or classes.txt"
 

@@ -14,8 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from unveil import geometry, pixels
-from unveil.geometry import BoxError, MaskError
+from unveil.core import geometry, pixels
+from unveil.core.geometry import BoxError, MaskError
+from unveil.core.records import Finding, Record
+from unveil.core.untrusted import JsonError, parse_json, quoted
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import damaged, text_of
 from unveil.ingest.folder import Folder
@@ -32,8 +34,6 @@ from unveil.ingest.reading import (
     outlined,
     parse_all,
 )
-from unveil.records import Finding, Record
-from unveil.untrusted import JsonError, parse_json, quoted
 
 LOOKED_FOR = "a JSON file with images and annotations"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest.conventions import Order
 from unveil.ingest.reading import IngestError, Options
-from unveil.untrusted import listed, quoted, shortened
 
 #: What a column can be, each with its usual names in small letters and digits only; the first is the documented one.
 ROLES: dict[str, tuple[str, ...]] = {

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unveil import geometry
-from unveil.records import Finding
+from unveil.core import geometry
+from unveil.core.records import Finding
 
 #: IoU from which on two boxes are the same place: the paper's for its fusion, the field's usual one elsewhere.
 FUSION_IOU, SAME_IOU = 0.55, 0.5

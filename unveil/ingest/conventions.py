@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from unveil import geometry
-from unveil.geometry import Box
+from unveil.core import geometry
+from unveil.core.geometry import Box
+from unveil.core.records import Record
+from unveil.core.untrusted import quoted
 from unveil.ingest.reading import Image, Options, Rejected, Traced
-from unveil.records import Record
-from unveil.untrusted import quoted
 
 Order = Literal["xyxy", "xywh", "centre", "yxyx"]
 Units = Literal["pixels", "normalised", "percent"]

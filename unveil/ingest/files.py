@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from unveil.core.provenance import is_output
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
-from unveil.runs import is_output
 
 #: ``folders`` and the links in them as above; ``all`` takes linked files from anywhere, ``none`` nothing from outside.
 Links = Literal["folders", "all", "none"]

@@ -11,12 +11,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from unveil import geometry, pixels
+from unveil.core import geometry, pixels
+from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import Lists, is_file, list_name, telling
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
-from unveil.records import Completeness, Finding, Record, Source, Split
 
 Reader = Callable[["Folder"], Iterator[Record | Rejected | Incomplete]]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core.untrusted import quoted
 from unveil.ingest import coco, table, unread, voc, yolo
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import IngestError
-from unveil.untrusted import quoted
 
 #: Lets the files tell.
 AUTO = "auto"

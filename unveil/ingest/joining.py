@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from unveil.core.records import Completeness, Finding, Record
 from unveil.ingest.reading import AnnotationError
-from unveil.records import Completeness, Finding, Record
 
 Item = TypeVar("Item")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Literal, TypeVar
 
+from unveil.core.untrusted import quoted
 from unveil.ingest.columns import key
 from unveil.ingest.conventions import Order, Units, in_pixels
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Image, Options, Rejected, number
-from unveil.untrusted import quoted
 
 Entry = TypeVar("Entry")
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from unveil.core.untrusted import quoted
 from unveil.ingest.files import below
 from unveil.ingest.published import split_in
 from unveil.ingest.reading import AnnotationError
-from unveil.untrusted import quoted
 
 #: What Label Studio writes before the name of an uploaded file: the first eight digits of a UUID.
 _PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")

@@ -13,12 +13,12 @@ from types import ModuleType
 
 import numpy as np
 
-from unveil import pixels, runs
-from unveil.geometry import box_of_mask, encode_mask
+from unveil.core import pixels, provenance
+from unveil.core.geometry import box_of_mask, encode_mask
+from unveil.core.records import Finding, Question, Record, Source
+from unveil.core.workers import pool
 from unveil.ingest import phantom_ct, phantom_endoscopy, phantom_ultrasound, phantom_xray
 from unveil.ingest.drawing import Drawn, Picture
-from unveil.records import Finding, Question, Record, Source
-from unveil.workers import pool
 
 MODALITIES: dict[str, ModuleType] = {
     m.MODALITY: m for m in (phantom_xray, phantom_ct, phantom_endoscopy, phantom_ultrasound)
@@ -116,7 +116,7 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
                 completeness="exhaustive",
                 report=report(modality, findings),
                 questions=questions(modality, findings, words),
-                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=runs.sha256(path)),
+                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=provenance.sha256(path)),
             )
         )
     return records

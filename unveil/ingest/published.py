@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from unveil.core.records import Split
+from unveil.core.untrusted import quoted
 from unveil.ingest import cells
 from unveil.ingest.columns import naming
 from unveil.ingest.reading import Options, Rejected
-from unveil.records import Split
-from unveil.untrusted import quoted
 
 #: What publishers call the three splits, in folder names, file names and columns.
 SPLIT_NAMES: dict[str, Split] = {

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from unveil import geometry
-from unveil.records import Access, Completeness, Finding, Record
-from unveil.untrusted import quoted
+from unveil.core import geometry
+from unveil.core.records import Access, Completeness, Finding, Record
+from unveil.core.untrusted import quoted
 
 
 class IngestError(ValueError):

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unveil import geometry
+from unveil.core import geometry
+from unveil.core.records import Finding, Record
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
 from unveil.ingest.reading import Incomplete, Options, Rejected
-from unveil.records import Finding, Record
 
 #: Reads the same folder again by other options.
 Again = Callable[[Options], Iterable[Record | Rejected | Incomplete]]

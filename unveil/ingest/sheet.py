@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest import cells
 from unveil.ingest.columns import ColumnsError, asked, closest, either, recognise
 from unveil.ingest.files import damaged
@@ -17,7 +18,6 @@ from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejected, misfit
-from unveil.untrusted import listed, quoted, shortened
 
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50

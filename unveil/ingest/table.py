@@ -16,8 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unveil import pixels
-from unveil.geometry import BoxError
+from unveil.core import pixels
+from unveil.core.answers import yes_no
+from unveil.core.geometry import BoxError
+from unveil.core.records import Finding, Question, Record, Split
+from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
@@ -27,9 +30,6 @@ from unveil.ingest.labels import NO_BOX
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
-from unveil.records import Finding, Question, Record, Split
-from unveil.untrusted import listed, quoted
-from unveil.wording import yes_no
 
 LOOKED_FOR = "a table with a column for the image (see --columns)"
 

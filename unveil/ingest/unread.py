@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from unveil.core.untrusted import listed
 from unveil.ingest import yolo
 from unveil.ingest.columns import closest
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import IngestError
 from unveil.ingest.sheet import Sheet, head
-from unveil.untrusted import listed
 
 #: Bytes of a file that show what it is.
 LOOKED_AT = 2**16

@@ -16,7 +16,9 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from unveil import pixels
+from unveil.core import pixels
+from unveil.core.records import Finding, Record
+from unveil.core.untrusted import quoted, shortened
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.files import text_of
 from unveil.ingest.folder import Folder
@@ -33,8 +35,6 @@ from unveil.ingest.reading import (
     number,
     parse_all,
 )
-from unveil.records import Finding, Record
-from unveil.untrusted import quoted, shortened
 
 _ANNOTATION = re.compile(r"<([\w.-]+:)?annotation[\s>/]", re.IGNORECASE)
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from unveil import pixels
+from unveil.core import pixels
+from unveil.core.records import Finding, Record, Split
 from unveil.ingest.class_names import LOOKED_FOR, Described, described, is_names, names_classes
 from unveil.ingest.conventions import declared, in_pixels, points_in_pixels
 from unveil.ingest.folder import Folder
@@ -24,7 +25,6 @@ from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
-from unveil.records import Finding, Record, Split
 
 __all__ = ["LOOKED_FOR", "found", "labels", "read"]
 

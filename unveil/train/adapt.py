@@ -11,7 +11,8 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
-from unveil import files, models, runs
+from unveil import models
+from unveil.core import files, provenance
 from unveil.encoding import Chat
 from unveil.models import Loaded
 from unveil.resolution import Limited, Resolution
@@ -247,12 +248,12 @@ def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
         model.config.unveil = about
         model.save_pretrained(folder)
     else:  # what the adapter was put on, which may be an adapter itself
-        at = runs.folder_of(config.model)
+        at = provenance.folder_of(config.model)
         local = config.model != models.TINY and at.is_dir()
         model.active_peft_config.base_model_name_or_path = str(at.resolve()) if local else config.model
         model.save_pretrained(folder, save_embedding_layers=False)
     chat.processor.save_pretrained(folder)
-    runs.write_json(folder / "unveil.json", about)
+    provenance.write_json(folder / "unveil.json", about)
 
 
 def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool) -> None:

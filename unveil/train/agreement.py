@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from unveil import faults
+from unveil.core import faults
 from unveil.profiles import ModelError
 from unveil.rows import Encoded
 from unveil.train.engine import Scorer, whole

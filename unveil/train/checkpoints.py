@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unveil import faults, files, runs
+from unveil.core import faults, files, provenance
+from unveil.core.untrusted import parse_json
 from unveil.train.loop import TrainingError
-from unveil.untrusted import parse_json
 
 KEPT = 2
 """Checkpoints of a run that stay."""
@@ -47,22 +47,22 @@ def claim(folder: Path, config: Any, made_of: Mapping[str, str], accelerator: Ac
     """
     if accelerator.is_main_process:
         settings = {"processes": accelerator.num_processes, "made_of": dict(made_of)}
-        _claim(folder, runs.lasting(runs.plain(config)) | settings, config.resume, config.restart)
+        _claim(folder, provenance.lasting(provenance.plain(config)) | settings, config.resume, config.restart)
     accelerator.wait_for_everyone()
 
 
 def _claim(folder: Path, settings: dict[str, Any], resume: bool, restart: bool) -> None:
     about = folder / "config.json"
-    now, before = runs.flat(settings), {}
+    now, before = provenance.flat(settings), {}
     try:
-        before = runs.flat(_read(about)) if about.is_file() else {}
+        before = provenance.flat(_read(about)) if about.is_file() else {}
     except TrainingError as error:
         if not restart:
             raise TrainingError(f"{error}: begin anew with --restart") from error
     changed = [
         f"{name.removeprefix('made_of.')} changed since"
         if name.startswith("made_of.")
-        else runs.changed(name, before.get(name), now.get(name))
+        else provenance.changed(name, before.get(name), now.get(name))
         for name in {**now, **before}
         if now.get(name) != before.get(name)
     ]
@@ -75,7 +75,7 @@ def _claim(folder: Path, settings: dict[str, Any], resume: bool, restart: bool) 
             raise TrainingError(
                 f"{folder} is of a run with other settings ({'; '.join(changed)}): --restart begins anew"
             )
-    runs.write_json(about, settings)
+    provenance.write_json(about, settings)
 
 
 def found(folder: Path) -> list[Path]:

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from unveil import spelling
+from unveil.core.answers import places_end
+from unveil.core.box_formats import BoxSyntax, boxes_in
+from unveil.core.records import Kind
 from unveil.encoding import Chat
-from unveil.records import Kind
-from unveil.syntax import BoxSyntax, boxes_in
 from unveil.train.advantages import TINY, group_relative
 from unveil.train.experience import Experience, Rewarded
-from unveil.wording import places_end
 
 #: Rewards of a diagnosis by what they judge; any other one judges all of the answer.
 OF_PLACES = ("localisation", "hits")

@@ -23,11 +23,11 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from unveil import runs
-from unveil.preferences import read_pairs
-from unveil.records import Dialogue, Pair, image_path, select
+from unveil.core import provenance
+from unveil.core.console import progress
+from unveil.core.pairs import read_pairs
+from unveil.core.records import Dialogue, Pair, image_path, select
 from unveil.rows import Encoded
-from unveil.screen import progress
 from unveil.train import adapt, agreement, checkpoints, loop, losses, means
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
@@ -68,14 +68,14 @@ class DpoConfig(adapt.Options):
 
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    inputs = [config.pairs, *runs.of_model(config.model)]
-    with runs.output(config.out, "train dpo", config, inputs, adapt.MODEL) as output:
+    inputs = [config.pairs, *provenance.of_model(config.model)]
+    with provenance.output(config.out, "train dpo", config, inputs, adapt.MODEL) as output:
         if output:
             train_on(config, output)
     return config.out
 
 
-def train_on(config: DpoConfig, output: runs.Output) -> None:
+def train_on(config: DpoConfig, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
@@ -83,7 +83,7 @@ def train_on(config: DpoConfig, output: runs.Output) -> None:
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     chat, folder = loaded.chat, config.out / "checkpoints"
-    made_of = {"weights": loaded.fingerprint, "data": runs.sha256(config.pairs)}
+    made_of = {"weights": loaded.fingerprint, "data": provenance.sha256(config.pairs)}
     checkpoints.claim(folder, config, made_of, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
@@ -104,7 +104,7 @@ def train_on(config: DpoConfig, output: runs.Output) -> None:
     if accelerator.is_main_process:
         adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
-    accelerator.init_trackers("unveil-dpo", config=runs.plain(config))
+    accelerator.init_trackers("unveil-dpo", config=provenance.plain(config))
 
     scorer.train()
     images = [pair.image for pair in pairs]
@@ -212,7 +212,7 @@ def before_training(
 
 def _bytes_of(path: Path) -> str:
     """A hash of the file; that it is gone is said when it is read, with the pair that needs it."""
-    return runs.sha256(path) if path.is_file() else "gone"
+    return provenance.sha256(path) if path.is_file() else "gone"
 
 
 # ------------------------------------------------------------------------------------------------------------- loss

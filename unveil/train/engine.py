@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from unveil import attention, faults, gaze
+from unveil import attention, gaze
+from unveil.core import faults
 from unveil.encoding import IGNORED, Chat
 from unveil.models import language_model
 from unveil.profiles import ModelError

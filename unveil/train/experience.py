@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unveil import gaze
+from unveil.core.grading import Case
+from unveil.core.records import Dialogue, Kind
 from unveil.encoding import Chat
-from unveil.records import Dialogue, Kind
 from unveil.rows import Encoded
 from unveil.train import adapt, loop, losses, means, trial
 from unveil.train.engine import Distribution, Scorer, Scores
@@ -41,7 +42,6 @@ from unveil.train.rewards import (
     weighted,
 )
 from unveil.train.rollout import Drawn, Generator, drawn_from, rollout
-from unveil.verdict import Case
 
 LOG = logging.getLogger(__name__)
 LOOKING = ("vision", "vision-lift")

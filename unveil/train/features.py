@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from unveil import files, runs
+from unveil.core import files, provenance
 from unveil.models import fingerprint, parts_of
 from unveil.profiles import ModelError
 from unveil.rows import Seen, stack_images
@@ -221,7 +221,7 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
     about = folder / "features.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not about.is_file():
-        runs.write_json(about, mine)
+        provenance.write_json(about, mine)
     theirs = json.loads(about.read_text())
     if changed := sorted(k for k in mine if mine[k] != theirs.get(k)):
         raise ModelError(

@@ -12,14 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from unveil import files
+from unveil.core import files
+from unveil.core.grading import merit
 from unveil.train import loop
 from unveil.train.engine import Scorer
 from unveil.train.questions import Questions
 from unveil.train.rewards import Answered
 from unveil.train.rollout import drawn_from, rollout
 from unveil.train.stream import Stream
-from unveil.verdict import merit
 
 #: What is told of greedy answers.
 METRICS = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.runs import Output
+from unveil.core.provenance import Output
 from unveil.train import credit, loop, reinforce
 from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from unveil import spelling
-from unveil.geometry import covered
+from unveil.core.box_formats import boxes_in
+from unveil.core.geometry import covered
 from unveil.rows import Encoded
-from unveil.syntax import boxes_in
 from unveil.train import loop
 from unveil.train.engine import Scorer, Scores
 

@@ -21,7 +21,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
-from unveil import files, screen
+from unveil.core import console, files
 from unveil.models import Precision, default_dtype, parts_of
 from unveil.processes import calm, processes
 from unveil.rows import Encoded
@@ -164,7 +164,7 @@ def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),  # passes are weighed by the recipes
     )
     if made.is_main_process:
-        screen.say(f"computing in {chosen}: {why}")
+        console.say(f"computing in {chosen}: {why}")
     return made
 
 
@@ -219,7 +219,7 @@ class MetricsLog:
         self.waiting = ""
         if accelerator.is_main_process:
             rewind(path, step)
-            screen.say(f"log: {path}")
+            console.say(f"log: {path}")
 
     def write(self, step: int, **values: float) -> None:
         if self.accelerator.is_main_process:

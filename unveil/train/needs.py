@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from unveil import models, resolution
+from unveil.core.records import Dialogue, Record, read_jsonl
 from unveil.encoding import Chat
 from unveil.models import default_device, language_model
-from unveil.records import Dialogue, Record, read_jsonl
 from unveil.train import adapt, checkpoints, loop
 from unveil.train.adapt import Options
 from unveil.train.architectures import ARCHITECTURES

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unveil.records import Dialogue
+from unveil.core.records import Dialogue
 
 if TYPE_CHECKING:
     from unveil.train.rewards import Answered

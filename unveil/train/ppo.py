@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from unveil.runs import Output
+from unveil.core.provenance import Output
 from unveil.train import credit, loop, losses, means, reinforce
 from unveil.train.advantages import generalised, whitened
 from unveil.train.engine import Scores

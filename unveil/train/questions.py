@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.geometry import BoxError, checked
-from unveil.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
+from unveil.core.answers import parse
+from unveil.core.geometry import BoxError, checked
+from unveil.core.grading import Case
+from unveil.core.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
 from unveil.rows import Encoded
 from unveil.train import loop
-from unveil.verdict import Case
-from unveil.wording import parse
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unveil import files
+from unveil.core import files
 from unveil.rows import Encoded
 from unveil.train.loop import TrainingError
 

@@ -14,11 +14,12 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import models, plugins, runs, screen
-from unveil.records import Dialogue
+from unveil import models
+from unveil.core import console, plugins, provenance
+from unveil.core.console import progress
+from unveil.core.records import Dialogue
+from unveil.core.sampling import seed_of
 from unveil.rows import Encoded
-from unveil.sampling import seed_of
-from unveil.screen import progress
 from unveil.train import adapt, agreement, checkpoints, experience, greedy, loop, losses, means, policy, watching
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Distribution, Scorer, Scores, whole
@@ -46,11 +47,11 @@ class Asked:
     config: Any
 
 
-def output(config: Options, asked: Asked) -> AbstractContextManager[runs.Output | None]:
+def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.Output | None]:
     """The making of a run's model; see ``runs.output``."""
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
-    inputs = [*files, *runs.of_model(config.model)]
-    return runs.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
+    inputs = [*files, *provenance.of_model(config.model)]
+    return provenance.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tup
 class Run:
     """A run under way. ``wrapped`` is the policy as accelerate trains it, ``scorer`` the same without its wrapping."""
 
-    output: runs.Output
+    output: provenance.Output
     config: Any
     accelerator: Accelerator
     wrapped: nn.Module
@@ -273,7 +274,7 @@ class Run:
         watching.count(mean, [reward.name for reward in self.rewards if reward.weight], self.state)
         if self.step == watching.SOON < self.total and self.accelerator.is_main_process:
             for words in watching.alike(self.state, self.step):
-                screen.say(words)
+                console.say(words)
 
     def validate(self) -> None:
         """Greedy answers on validation; keeps the weights that do best."""
@@ -295,7 +296,7 @@ class Run:
         self.kept.drop(self.config.keep_checkpoints)
         if self.accelerator.is_main_process:
             for words in watching.alike(self.state, self.total, ended=True):
-                screen.say(words)
+                console.say(words)
         loop.finish(self.accelerator)
 
     def _write(self) -> None:
@@ -326,7 +327,7 @@ def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any
 
 def begin(
     config: Options,
-    output: runs.Output,
+    output: provenance.Output,
     judge: Judge | None,
     critic: bool | None = None,
     critic_factor: float = 1.0,
@@ -337,7 +338,7 @@ def begin(
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
-    say = screen.say if accelerator.is_main_process else lambda words: None
+    say = console.say if accelerator.is_main_process else lambda words: None
     named, asked = experience.tried(config, judge is not None, say)
     if config.lora_dropout:
         say("note: --lora-dropout does nothing here: what draws answers and what is taught by them is one policy")
@@ -346,7 +347,7 @@ def begin(
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device)
     folder = config.out / "checkpoints"
-    hashes = {"dialogues": runs.sha256(config.dialogues), "records": runs.sha256(config.records)}
+    hashes = {"dialogues": provenance.sha256(config.dialogues), "records": provenance.sha256(config.records)}
     checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
     reference = policy.reference(loaded.model, loaded.chat, config)
     model = policy.recomputing(adapt.prepare(loaded.model, config))
@@ -387,7 +388,7 @@ def begin(
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)
-    accelerator.init_trackers(output.command.replace("train ", "unveil-"), config=runs.plain(config))
+    accelerator.init_trackers(output.command.replace("train ", "unveil-"), config=provenance.plain(config))
     wrapped.eval()  # as when it draws: with dropout the policy that is taught would be another one
     images = [d.image for d in asked.train]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)

@@ -21,11 +21,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import gaze, plugins
-from unveil.geometry import Box, match, mean_iou
-from unveil.records import Dialogue, Finding, Record
+from unveil import gaze
+from unveil.core import plugins
+from unveil.core.geometry import Box, match, mean_iou
+from unveil.core.grading import EXACT, Case, Outcome, judge, merit, overlap
+from unveil.core.records import Dialogue, Finding, Record
 from unveil.train.own_rewards import FormError, Own, read, short, told
-from unveil.verdict import EXACT, Case, Outcome, judge, merit, overlap
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"

@@ -21,9 +21,9 @@ from transformers import LogitsProcessor
 
 from unveil import attention
 from unveil.attention import Branches, Recorder
+from unveil.core.records import Dialogue
 from unveil.encoding import Chat
 from unveil.models import banned, generate, language_model
-from unveil.records import Dialogue
 from unveil.rows import Encoded
 from unveil.train.architectures import positions, windows
 from unveil.train.engine import Distribution, Scorer, logits, whole

@@ -17,11 +17,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil import models, runs
-from unveil.records import Dialogue, Kind, read_jsonl, select
+from unveil import models
+from unveil.core import provenance
+from unveil.core.console import progress
+from unveil.core.records import Dialogue, Kind, read_jsonl, select
+from unveil.core.sampling import seed_of
 from unveil.rows import Encoded
-from unveil.sampling import seed_of
-from unveil.screen import progress
 from unveil.train import adapt, agreement, checkpoints, greedy, looking, loop, losses, means, questions
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.engine import Scorer, whole
@@ -55,14 +56,14 @@ class SftConfig(adapt.Options):
 
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    inputs = [config.dialogues, *([config.records] if config.records else []), *runs.of_model(config.model)]
-    with runs.output(config.out, "train sft", config, inputs, adapt.MODEL) as output:
+    inputs = [config.dialogues, *([config.records] if config.records else []), *provenance.of_model(config.model)]
+    with provenance.output(config.out, "train sft", config, inputs, adapt.MODEL) as output:
         if output:
             train_on(config, output)
     return config.out
 
 
-def train_on(config: SftConfig, output: runs.Output) -> None:
+def train_on(config: SftConfig, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
@@ -71,8 +72,8 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
     set_seed(config.seed)
     loaded = adapt.load(config, accelerator.device, teaches_form=True)
     chat, folder = loaded.chat, config.out / "checkpoints"
-    truth = runs.sha256(config.records) if config.records else ""
-    made_of = {"model": loaded.fingerprint, "dialogues": runs.sha256(config.dialogues), "records": truth}
+    truth = provenance.sha256(config.records) if config.records else ""
+    made_of = {"model": loaded.fingerprint, "dialogues": provenance.sha256(config.dialogues), "records": truth}
     checkpoints.claim(folder, config, made_of, accelerator)
     model = adapt.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
@@ -92,7 +93,7 @@ def train_on(config: SftConfig, output: runs.Output) -> None:
     if accelerator.is_main_process:
         adapt.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
-    accelerator.init_trackers("unveil-sft", config=runs.plain(config))
+    accelerator.init_trackers("unveil-sft", config=provenance.plain(config))
 
     scorer.train()
     images = [d.image for d in train]

@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from unveil.core.box_formats import View
+from unveil.core.lesion_noise import Noise
+from unveil.core.pixels import ImageError
+from unveil.core.records import Dialogue, image_path
+from unveil.core.workers import end_with_parent
 from unveil.encoding import Chat
-from unveil.noise import Noise
-from unveil.pixels import ImageError
 from unveil.profiles import ModelError
-from unveil.records import Dialogue, image_path
 from unveil.rows import Encoded, Seen
-from unveil.syntax import View
 from unveil.train import loop
 from unveil.train.adapt import Options
 from unveil.train.engine import Scorer, whole
-from unveil.workers import end_with_parent
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
 LIGHT = 1024

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from unveil.records import Dialogue
-from unveil.syntax import MARKUP, View
+from unveil.core.answers import parse
+from unveil.core.box_formats import MARKUP, View
+from unveil.core.grading import Case
+from unveil.core.records import Dialogue
 from unveil.train.own_rewards import Own
 from unveil.train.questions import Questions
 from unveil.train.rewards import Answered, Attention, Reward, RewardError
-from unveil.verdict import Case
-from unveil.wording import parse
 
 EACH = 3
 """Questions of each kind whose true answers are tried."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil import files, pixels
-from unveil.records import image_path
+from unveil.core import files, pixels
+from unveil.core.records import image_path
 from unveil.train.experience import Experience, Options, Progress, Rewarded
 from unveil.train.rewards import Answered
 

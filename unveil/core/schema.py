@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.untrusted import listed, quoted, shortened
+from unveil.core.untrusted import listed, quoted, shortened
 
 Make = Callable[[Any], Any]
 

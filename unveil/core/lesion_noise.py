@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil.geometry import Box, coverage, decode_mask
+from unveil.core.geometry import Box, coverage, decode_mask
 
 GRAIN = 336
 """Cells of noise along the longer side: the side length that most towers look at."""

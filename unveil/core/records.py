@@ -23,11 +23,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from unveil.files import whole
-from unveil.geometry import Box
-from unveil.noise import Noise
-from unveil.schema import Unfit, maker
-from unveil.untrusted import JsonError, parse_json, quoted, readable
+from unveil.core.files import whole
+from unveil.core.geometry import Box
+from unveil.core.lesion_noise import Noise
+from unveil.core.schema import Unfit, maker
+from unveil.core.untrusted import JsonError, parse_json, quoted, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

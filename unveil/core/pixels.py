@@ -23,8 +23,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from unveil.files import refusals, sha256_of
-from unveil.untrusted import QUOTED, shortened
+from unveil.core.files import refusals, sha256_of
+from unveil.core.untrusted import QUOTED, shortened
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
@@ -158,7 +158,9 @@ def _header(path: PathLike, kind: Kind, file: BinaryIO, plane: Plane, limits: Li
     if kind == "raster":
         with reported(path, "decoding"), _opened(path, file, limits) as image:
             return _raster_header(image)
-    from unveil import volumes  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
+    from unveil.core import (
+        volumes,  # late: pydicom and nibabel take a second to import, and a folder of PNG needs neither
+    )
 
     if kind == "DICOM":
         return volumes.probe_dicom(path, limits)
@@ -191,7 +193,7 @@ def read(
     with file:
         if kind == "raster":
             return _read_raster(path, file, window, frame, windowed, limits)
-    from unveil import volumes
+    from unveil.core import volumes
 
     if kind == "DICOM":
         return volumes.read_dicom(path, window, frame, windowed, limits)

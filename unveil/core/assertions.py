@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from unveil.names import Names
-from unveil.triggers import (
+from unveil.core.names import Names
+from unveil.core.triggers import (
     ARTICLE,
     ASIDE,
     ASKS,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from unveil.untrusted import quoted
+from unveil.core.untrusted import quoted
 
 Box = tuple[float, float, float, float]
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
 
-from unveil.assertions import Claim, Sentence, claims, read, unread, verdict
-from unveil.geometry import Box
-from unveil.names import Names, normal
-from unveil.syntax import View, boxes_in, written
+from unveil.core.assertions import Claim, Sentence, claims, read, unread, verdict
+from unveil.core.box_formats import View, boxes_in, written
+from unveil.core.geometry import Box
+from unveil.core.names import Names, normal
 
 Pair = tuple[str | None, Box | None]
 

@@ -24,7 +24,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from unveil.pixels import (
+from unveil.core.pixels import (
     Header,
     ImageError,
     Limits,

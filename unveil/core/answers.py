@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from unveil.assertions import Claim, Clause, claims, conclusion, content, read, verdict
-from unveil.geometry import Box
-from unveil.grounding import (
+from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
+from unveil.core.box_formats import MARKUP, View, mark
+from unveil.core.geometry import Box
+from unveil.core.grounding import (
     affirmed,
     first_lines,
     grounded,
@@ -26,10 +27,9 @@ from unveil.grounding import (
     without_boxes,
     without_empty,
 )
-from unveil.names import Names, normal, spelled
-from unveil.records import Finding, Kind
-from unveil.syntax import MARKUP, View, mark
-from unveil.triggers import STANDS_ALONE, TO_SUBJECT
+from unveil.core.names import Names, normal, spelled
+from unveil.core.records import Finding, Kind
+from unveil.core.triggers import STANDS_ALONE, TO_SUBJECT
 
 # ---------------------------------------------------------------------------------------------- text from outside
 

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from unveil.geometry import Box, ious, match, mean_iou
-from unveil.records import Dialogue, Finding, Kind, Record
-from unveil.syntax import unmark
-from unveil.untrusted import quoted
-from unveil.wording import Parsed, name_of, says_yes, yes_no
+from unveil.core.answers import Parsed, name_of, says_yes, yes_no
+from unveil.core.box_formats import unmark
+from unveil.core.geometry import Box, ious, match, mean_iou
+from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.untrusted import quoted
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unveil.records import Pair, RecordError, each_line, from_json, write_jsonl
-from unveil.syntax import View, render
-from unveil.untrusted import quoted, shortened
+from unveil.core.box_formats import View, render
+from unveil.core.records import Pair, RecordError, each_line, from_json, write_jsonl
+from unveil.core.untrusted import quoted, shortened
 
 IMAGE = "<image>"
 

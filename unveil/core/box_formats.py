@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unveil.geometry import Box, area, clip, scale, shift
+from unveil.core.geometry import Box, area, clip, scale, shift
 
 
 @dataclass(frozen=True)

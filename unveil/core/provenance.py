@@ -26,9 +26,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unveil import files, screen
-from unveil.files import WriteError, said, sha256_of, tidy
-from unveil.untrusted import read_json
+from unveil.core import console, files
+from unveil.core.files import WriteError, said, sha256_of, tidy
+from unveil.core.untrusted import read_json
 
 
 class DryRun(Exception):
@@ -315,7 +315,7 @@ def output(
                 raise OutputError(f"{out} was {how} with other settings ({'; '.join(found)}): {CHOICE}")
             if "finished" in before and not derived:
                 if is_first():
-                    screen.say(f"{command}: {out} is there already")
+                    console.say(f"{command}: {out} is there already")
                 yield None
                 return
         if not is_first():  # the first process writes for all
@@ -432,9 +432,9 @@ def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: C
     taken = _TAKEN.set(digests(inputs, out))
     try:
         if is_current(out, command, config, inputs):
-            screen.say(f"{command}: {out} is there already")
+            console.say(f"{command}: {out} is there already")
             return
-        screen.say(f"[{command}]")
+        console.say(f"[{command}]")
         work()
     except (MemoryError, RuntimeError) as error:
         vars(error).setdefault("stage", (command, config))
