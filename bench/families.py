@@ -19,9 +19,9 @@ import torch
 import transformers as tf
 
 from bench.vocabulary import byte_level
-from unveil import models, profiles
-from unveil.encoding import Chat
-from unveil.models import Loaded
+from unveil.vlm import families, models
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
 
 IMAGE_TOKEN: dict[str, Any] = {"extra_special_tokens": {"image_token": "<image>"}}
 SENTENCES = (
@@ -429,7 +429,7 @@ def parts(name: str, size: Size = TINY) -> tuple[Any, Any]:
 @cache
 def loaded(name: str, size: Size = TINY) -> Loaded:
     model, processor = parts(name, size)
-    return Loaded(name, model, Chat(processor, profiles.profile_of(model.config)), models.fingerprint(model))
+    return Loaded(name, model, Chat(processor, families.profile_of(model.config)), models.fingerprint(model))
 
 
 @cache

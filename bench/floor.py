@@ -24,8 +24,8 @@ from bench import race
 from bench.dpo import Config as Race
 from bench.dpo import Ours
 from bench.models import PRESETS, make
-from unveil.train.engine import whole
-from unveil.train.tree import Node, grow
+from unveil.vlm.scorer import whole
+from unveil.vlm.token_tree import Node, grow
 
 #: What a profiler's operator counts as; the rest is "other".
 KINDS = {

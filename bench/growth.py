@@ -25,12 +25,12 @@ from bench import race
 from bench.models import make_picture, small, texts
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
-from unveil.encoding import Chat
-from unveil.profiles import profile_of
-from unveil.rows import Encoded
 from unveil.train import loop
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import profile_of
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Scorer
 
 ANSWERS = (1, 2, 4, 8, 16)
 LINES = (

@@ -24,11 +24,11 @@ from transformers import Qwen2_5_VLProcessor
 
 from bench import grpo, race
 from bench.models import PRESETS, images_only, make
-from unveil import attention
 from unveil.train import credit, ppo
 from unveil.train.advantages import whitened
 from unveil.train.experience import Experience
 from unveil.train.reinforce import Critic
+from unveil.vlm import attention
 
 
 @dataclass(frozen=True)

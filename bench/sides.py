@@ -17,10 +17,10 @@ from transformers import Qwen2_5_VLProcessor
 
 from bench import race
 from bench.models import PRESETS, images_only, make
-from unveil.models import linear_layers
 from unveil.train import adapt, loop
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
+from unveil.vlm.features import Features
+from unveil.vlm.models import linear_layers
+from unveil.vlm.scorer import Scorer, whole
 
 RATE = 1e-5
 

@@ -34,11 +34,11 @@ from bench.families import FAMILIES, LARGER, TINY, Size, loaded
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts import gpu_wheels
-from unveil import models
 from unveil.core import provenance, records
-from unveil.models import Loaded
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
+from unveil.vlm import models
+from unveil.vlm.features import Features
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer, whole
 
 FLEX = ("llava_clip", "llava_mistral", "internvl", "idefics3", "gemma3")
 """Families on which FlexAttention is compared with SDPA: of Qwen's transformers has none."""

@@ -21,7 +21,7 @@ from unveil.evaluate.predict import PredictConfig
 from unveil.evaluate.predict import main as predict
 from unveil.evaluate.score import score
 from unveil.ingest.phantom import ABNORMALITIES, phantoms
-from unveil.models import tiny_folder
+from unveil.vlm.models import tiny_folder
 
 MEASURED = (
     *("accuracy", "iou", "iou50", "f1_50", "detection"),

@@ -17,10 +17,10 @@ from PIL import Image
 from bench.families import FAMILIES, loaded, saved
 from unveil.core.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.encoding import Chat
-from unveil.models import Loaded
 from unveil.train import means
 from unveil.train.means import Ratio
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")

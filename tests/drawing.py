@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from unveil import models
-from unveil.models import Loaded
+from unveil.vlm import models
+from unveil.vlm.models import Loaded
 
 Reply = dict[str, Any]
 

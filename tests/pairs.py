@@ -11,9 +11,9 @@ from conftest import SIZES, draw
 
 from bench.families import loaded
 from unveil.core.records import Pair, image_path, write_jsonl
-from unveil.rows import Encoded
 from unveil.train import dpo
 from unveil.train.dpo import DpoConfig
+from unveil.vlm.inputs import Encoded
 
 QUESTION = "Where is the nodule?"
 

@@ -16,18 +16,18 @@ from pairs import pairs_in
 from updating import updated, write_open
 
 from bench.families import saved
-from unveil import models
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
-from unveil.encoding import Chat
-from unveil.models import Loaded
-from unveil.rows import Encoded
 from unveil.train import adapt, loop, sft
 from unveil.train.adapt import Options
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
 from unveil.train.sft import SftConfig
 from unveil.train.stream import Stream
+from unveil.vlm import models
+from unveil.vlm.chat import Chat
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer, whole
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -18,16 +18,16 @@ from undeclared import UNDECLARED
 from undeclared import loaded as undeclared
 
 from bench.families import fresh
-from unveil import models
-from unveil.encoding import IGNORED
-from unveil.models import Loaded
-from unveil.profiles import ModelError
-from unveil.rows import Encoded
-from unveil.train import features, loop
-from unveil.train.agreement import settle
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
-from unveil.train.rollout import drawn_from, rollout
+from unveil.train import loop
+from unveil.vlm import features, models
+from unveil.vlm.agreement import settle
+from unveil.vlm.chat import IGNORED
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.generate import drawn_from, rollout
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
 
 
 def scorer_of(one: Loaded, trained: set[str] | None = None, **options: Any) -> Scorer:

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import draw
-from unveil import cli, models
+from unveil import cli
 from unveil.core.records import RecordError
 from unveil.evaluate import ask
+from unveil.vlm import models
 
 
 def said(monkeypatch: pytest.MonkeyPatch, text: str, cut: bool = False) -> None:

@@ -23,8 +23,8 @@ from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.curate.expert import ExpertError
 from unveil.evaluate.predict import PredictConfig
 from unveil.pairing import HallucinateConfig
-from unveil.profiles import ModelError
 from unveil.train.dpo import DpoConfig
+from unveil.vlm.families import ModelError
 
 
 def unveil(*words: object) -> int:

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from unveil import spelling
 from unveil.core.answers import places_end
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.records import Kind
-from unveil.encoding import Chat
-from unveil.models import Loaded
 from unveil.train.credit import _scopes, masks, placed, relative
 from unveil.train.experience import Experience, Rewarded
 from unveil.train.rewards import UNUSABLE, named, shares
+from unveil.vlm import token_offsets
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
 
 VIEW = View(SYNTAXES["bins-64"], (64, 64), (64, 64))
 BOX = "<b1><b2><b30><b40>"
@@ -40,7 +40,7 @@ def drawn(chat: Chat, *answers: str, kind: Kind = "diagnosis", judged: bool = Fa
 def said(chat: Chat, ids: list[int], mask: Tensor) -> str:
     """What the tokens under a mask say."""
     return "".join(
-        piece for piece, inside in zip(spelling.pieces(chat.tokenizer, ids), mask.tolist(), strict=True) if inside
+        piece for piece, inside in zip(token_offsets.pieces(chat.tokenizer, ids), mask.tolist(), strict=True) if inside
     )
 
 
@@ -177,7 +177,9 @@ def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: st
 
 def inner(chat: Chat, answers: Experience) -> int:
     """The place of a token inside of the first box, which does not begin it."""
-    return next(i for i, piece in enumerate(spelling.pieces(chat.tokenizer, answers.drawn[0].ids)) if "<b2>" in piece)
+    return next(
+        i for i, piece in enumerate(token_offsets.pieces(chat.tokenizer, answers.drawn[0].ids)) if "<b2>" in piece
+    )
 
 
 def test_rewards_come_with_the_last_token_that_they_can_depend_on(tiny: Loaded) -> None:

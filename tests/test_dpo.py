@@ -18,17 +18,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from bench.families import fresh, parts, pristine
-from unveil import models
 from unveil.core import lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
-from unveil.models import Loaded
 from unveil.train import checkpoints, dpo, losses
 from unveil.train.dpo import DpoConfig
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
 from unveil.train.stream import Stream
+from unveil.vlm import models
+from unveil.vlm.features import Features
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from conftest import dialogue, draw
 from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
-from unveil import attention, models
-from unveil.models import Loaded
-from unveil.rows import Encoded
-from unveil.train import adapt, engine, loop
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
-from unveil.train.tree import Forest
+from unveil.train import adapt, loop
+from unveil.vlm import attention, models
+from unveil.vlm import scorer as scorer_module
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer, whole
+from unveil.vlm.token_tree import Forest
 
 QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Name the finding. What is in this region?")
 ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
@@ -89,17 +90,17 @@ def test_a_leaked_branch_is_seen(family: Loaded, tmp_path: Path, monkeypatch: py
 
     Nobody else's do: not those before it, nor its own, nor those on other images.
     """
-    real, rows = engine.masks, rows_of(family, tmp_path)
+    real, rows = scorer_module.masks, rows_of(family, tmp_path)
     expected = values(family, rows, tree=False)
 
-    def leaky(base: Any, forest: Forest, architecture: engine.Architecture) -> Any:
+    def leaky(base: Any, forest: Forest, architecture: scorer_module.Architecture) -> Any:
         own = forest.before_S[forest.leaves_S == 1][1:]  # its tokens but the last, each of which predicts the next
         siblings = forest.before_S[forest.leaves_S == 4][-1] + 1
         until = forest.until_BT.clone().flatten()
         until[own] = siblings % forest.ids_BT.shape[1] + 1
         return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), architecture)
 
-    monkeypatch.setattr(engine, "masks", leaky)
+    monkeypatch.setattr(scorer_module, "masks", leaky)
     difference = (values(family, rows) - expected).abs()
     assert float(difference[2:5].min()) > 1e-3
     assert float(difference[[0, 1, 5, 6, 7, 8, 9]].max()) < 1e-4
@@ -111,16 +112,16 @@ def test_a_wrong_position_is_seen(family: Loaded, tmp_path: Path, monkeypatch: p
     The first path of each tree has the right ones all the same: d000, d100 and d210, the rows 0, 7 and 9. Where only
     answers share, each of the five prompts is a tree of its own: the rows 1 and 5 as well.
     """
-    real, rows = engine.positions, rows_of(family, tmp_path)
+    real, rows = scorer_module.positions, rows_of(family, tmp_path)
     expected = values(family, rows, tree=False)
 
-    def counting(base: Any, forest: Forest, architecture: engine.Architecture) -> Tensor:
+    def counting(base: Any, forest: Forest, architecture: scorer_module.Architecture) -> Tensor:
         through = torch.arange(forest.ids_BT.shape[1]).expand_as(forest.offsets_BT)
         return real(base, forest, architecture) + through - forest.offsets_BT
 
-    monkeypatch.setattr(engine, "positions", counting)
+    monkeypatch.setattr(scorer_module, "positions", counting)
     difference = (values(family, rows) - expected).abs()
-    alone = engine.ARCHITECTURES[family.model.config.model_type].both_ways == "prompt"
+    alone = scorer_module.ARCHITECTURES[family.model.config.model_type].both_ways == "prompt"
     right = [0, 1, 5, 7, 9] if alone else [0, 7, 9]
     assert float(difference[[i for i in range(10) if i not in right]].min()) > 1e-3
     assert float(difference[right].max()) < 1e-4
@@ -178,7 +179,7 @@ def test_an_unknown_architecture_runs_on_plain_rows(
     copy = fresh("llava_siglip")
     rows = rows_of(copy, tmp_path)
     expected = values(copy, rows)
-    monkeypatch.delitem(engine.ARCHITECTURES, "llava")
+    monkeypatch.delitem(scorer_module.ARCHITECTURES, "llava")
     with caplog.at_level(logging.WARNING):
         model = scorer(copy)
         found = [model(rows).summed().detach() for _ in range(2)]
@@ -194,8 +195,8 @@ def test_an_unknown_architecture_runs_on_plain_rows(
 def test_a_head_in_chunks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three tokens at a time: log-probabilities and all gradients as with the whole at once."""
     found = []
-    for chunk in (engine.CHUNK, 3 * len(fresh("llava_siglip").chat.tokenizer)):
-        monkeypatch.setattr(engine, "CHUNK", chunk)
+    for chunk in (scorer_module.CHUNK, 3 * len(fresh("llava_siglip").chat.tokenizer)):
+        monkeypatch.setattr(scorer_module, "CHUNK", chunk)
         copy = fresh("llava_siglip")
         calls = []
         copy.model.lm_head.register_forward_hook(lambda _, args, out, calls=calls: calls.append(len(args[0])))
@@ -349,7 +350,7 @@ def test_attention_in_parts_is_the_same(
     monkeypatch.setattr(attention, "sdpa_attention_forward", counting)
     found = values(fresh(family.name), rows)
     assert torch.allclose(found, expected, atol=1e-5, rtol=1e-5)
-    cut = engine.ARCHITECTURES[family.model.config.model_type].both_ways == "none"
+    cut = scorer_module.ARCHITECTURES[family.model.config.model_type].both_ways == "none"
     assert (len(calls) > 0 and max(calls) < 2 * part) == cut
 
 
@@ -432,11 +433,11 @@ def test_entropy_and_temperature_by_hand(tmp_path: Path) -> None:
     base = copy.model
     size = base.lm_head.weight.shape[0]
     hidden = torch.zeros(1, base.lm_head.weight.shape[1], requires_grad=True)
-    drawn = engine.Distribution(2.0, tuple(range(2, size)))
+    drawn = scorer_module.Distribution(2.0, tuple(range(2, size)))
     bias = torch.zeros(size)
     bias[1], bias[5] = 2.1972246, 50.0
     base.lm_head.bias = torch.nn.Parameter(bias)
-    logps, entropies = engine.head(base, hidden, torch.tensor([1]), drawn, entropy=True)
+    logps, entropies = scorer_module.head(base, hidden, torch.tensor([1]), drawn, entropy=True)
     assert logps.tolist() == pytest.approx([-0.2876821]) and entropies is not None
     assert entropies.tolist() == pytest.approx([0.5623351])
     entropies.sum().backward()

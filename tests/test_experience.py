@@ -12,16 +12,10 @@ import torch
 from conftest import ids_of, logged, records_in, write_dialogues
 
 from bench.families import fresh
-from unveil import spelling
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
-from unveil.encoding import Chat
-from unveil.gaze import tokens_of
-from unveil.models import Loaded
-from unveil.rows import Encoded, Seen
-from unveil.train.engine import Scorer
 from unveil.train.experience import (
     Experience,
     Options,
@@ -36,10 +30,16 @@ from unveil.train.experience import (
     rewarded,
     without_attention,
 )
-from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.rewards import Answered, Reward, RewardError, named
-from unveil.train.rollout import Drawn
+from unveil.vlm import token_offsets
+from unveil.vlm.attention_maps import tokens_of
+from unveil.vlm.chat import Chat
+from unveil.vlm.features import Features
+from unveil.vlm.generate import Drawn
+from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
 
 
 def options(folder: Path, **more: Any) -> Options:
@@ -245,7 +245,7 @@ def case(kind: Kind, text: str, *findings: Finding, cut: bool = False, complete:
 def names_in(chat: Chat, kind: Kind, text: str, *findings: Finding) -> dict[str, str]:
     """The categories that an answer is found to name, and what their tokens say."""
     ids = ids_of(chat, text)
-    pieces = spelling.pieces(chat.tokenizer, ids)
+    pieces = token_offsets.pieces(chat.tokenizer, ids)
     found = _named(chat, case(kind, text, *findings), ids)
     return {label: "".join(pieces[t] for t in tokens) for label, tokens in found.items()}
 

@@ -16,11 +16,12 @@ from conftest import dialogue, draw
 from torch import Tensor
 
 from bench.families import TINY, fresh
-from unveil.models import Loaded, parts_of
-from unveil.profiles import ModelError
-from unveil.rows import Encoded, Seen, stack_images
-from unveil.train import features, loop
-from unveil.train.features import Features
+from unveil.train import loop
+from unveil.vlm import features
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded, Seen, stack_images
+from unveil.vlm.models import Loaded, parts_of
 
 SIZES = ((40, 30), (96, 64), (50, 120))
 

@@ -12,16 +12,17 @@ import torch
 from conftest import dialogue, draw, records_in
 
 from bench.families import FAMILIES, fresh
-from unveil import attention, cli, gaze
+from unveil import cli
 from unveil.core.geometry import covered
 from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.encoding import Chat
-from unveil.models import Loaded, parts_of
-from unveil.profiles import ModelError
-from unveil.rows import Encoded
-from unveil.train.features import Features
+from unveil.vlm import attention, attention_maps
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded, parts_of
 
 SHORT = "llava_mistral"  # its window ends before the image here
 SIZES = ((96, 64), (64, 96), (64, 64), (200, 90))
@@ -39,7 +40,7 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
     copy = fresh(name)
     row = row_of(copy, tmp_path)
     before = attention.of(copy.model)
-    shares, places = gaze.looked_at(copy, row)
+    shares, places = attention_maps.looked_at(copy, row)
     assert attention.of(copy.model) == before
     assert shares.sum() == pytest.approx(1) and (shares >= 0).all() and len(shares) == len(places)
     copy.model.set_attn_implementation("eager")
@@ -61,7 +62,7 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
 def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
     copy = fresh(SHORT)
     with pytest.raises(ModelError, match="d: the image is out of reach"):
-        gaze.looked_at(copy, row_of(copy, tmp_path))
+        attention_maps.looked_at(copy, row_of(copy, tmp_path))
 
 
 # ------------------------------------------------------------------------------------------------- places of patches
@@ -97,7 +98,7 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
         seen = copy.chat.show(array)
         found = Features(model, copy.chat.processor.image_processor, 0)([seen]).pooler_output
         features.append(torch.cat(list(found)) if not isinstance(found, torch.Tensor) else found.flatten(0, -2))
-    places = gaze.patches(copy.chat, model.config, seen)
+    places = attention_maps.patches(copy.chat, model.config, seen)
     changed = ((features[0] - features[1]).abs().max(-1).values > 1e-6).numpy()
     assert len(changed) == len(places)
     real = ~np.isnan(places[:, 0])
@@ -117,10 +118,10 @@ def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:
     """
     copy = fresh("llava_clip")
     padded = copy.chat.show(np.zeros((20, 40, 3), np.uint8))
-    places = gaze.patches(copy.chat, copy.model.config, padded)
+    places = attention_maps.patches(copy.chat, copy.model.config, padded)
     assert places[0].tolist() == [0, -10, 10, 0] and places[-1].tolist() == [30, 20, 40, 30]
     chat = Chat(copy.chat.processor, replace(copy.chat.profile, syntax="unit"))
-    places = gaze.patches(chat, copy.model.config, chat.show(np.zeros((20, 40, 3), np.uint8)))
+    places = attention_maps.patches(chat, copy.model.config, chat.show(np.zeros((20, 40, 3), np.uint8)))
     assert places[0].tolist() == [10, 0, 15, 5] and places[-1].tolist() == [25, 15, 30, 20]
 
 
@@ -128,7 +129,7 @@ def test_unknown_families_are_refused() -> None:
     copy = fresh("llava_clip")
     copy.model.config.model_type = "unheard"
     with pytest.raises(ModelError, match="unheard models have no patch grid"):
-        gaze.patches(copy.chat, copy.model.config, copy.chat.show(np.zeros((20, 40, 3), np.uint8)))
+        attention_maps.patches(copy.chat, copy.model.config, copy.chat.show(np.zeros((20, 40, 3), np.uint8)))
 
 
 def test_attention_inside_boxes_by_hand() -> None:
@@ -136,26 +137,26 @@ def test_attention_inside_boxes_by_hand() -> None:
     of the attention, on 1.5 / 4 of the area. A token of no place takes no part in either."""
     places = np.array([[0, 0, 1, 1], [1, 0, 2, 1], [0, 1, 1, 2], [1, 1, 2, 2]], float)
     shares = np.array([0.4, 0.3, 0.2, 0.1])
-    assert gaze.inside(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+    assert attention_maps.inside(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
     more = np.concatenate([places, np.full((1, 4), np.nan)])
-    assert gaze.inside(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+    assert attention_maps.inside(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
 
 
 def test_shares_by_hand() -> None:
     """Two words: (0.1, 0.3) and (0.2, 0.2) on two patches are (1/4, 3/4) and (1/2, 1/2) of the image: mean 3/8, 5/8.
     A word that does not see the image is left out; where none does there are no shares."""
     places = np.array([[0, 0, 1, 1], [1, 0, 2, 1]], float)
-    found = gaze.shares(torch.tensor([[0.1, 0.3], [0.2, 0.2], [0.0, 0.0]]), places)
+    found = attention_maps.shares(torch.tensor([[0.1, 0.3], [0.2, 0.2], [0.0, 0.0]]), places)
     assert found is not None and found.tolist() == pytest.approx([3 / 8, 5 / 8])
-    assert gaze.shares(torch.zeros(2, 2), places) is None
+    assert attention_maps.shares(torch.zeros(2, 2), places) is None
 
 
 def test_patches_on_the_image() -> None:
     """Two patches side by side on 4 x 2 pixels, the left one reaching out of the picture; tiles lie on an overview."""
     places = np.array([[-2, 0, 2, 2], [2, 0, 4, 2], [0, 0, 4, 2]], float)
-    picture = gaze.on_image(np.array([1.0, 2.0, 10.0]), places, (4, 2))
+    picture = attention_maps.on_image(np.array([1.0, 2.0, 10.0]), places, (4, 2))
     np.testing.assert_array_equal(picture, [[11, 11, 12, 12]] * 2)
-    np.testing.assert_allclose(gaze.density(np.array([0.4, 0.2, 0.4]), places), [0.05, 0.05, 0.05])
+    np.testing.assert_allclose(attention_maps.density(np.array([0.4, 0.2, 0.4]), places), [0.05, 0.05, 0.05])
 
 
 def test_the_command_hides_what_the_model_looks_at(tiny_folder: Path, tmp_path: Path) -> None:

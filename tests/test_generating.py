@@ -23,22 +23,23 @@ from test_rollout import scorer_of
 from torch import Tensor
 
 from bench.families import fresh, loaded
-from unveil import generating, models, rewarding
+from unveil import generating, rewarding
 from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
-from unveil.encoding import Chat
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.generating import GenerateOptions, Server
-from unveil.models import Loaded
 from unveil.replies import Reader
-from unveil.rows import Encoded
 from unveil.train import adapt, losses, reinforce
-from unveil.train.engine import Distribution
 from unveil.train.grpo import GrpoConfig
 from unveil.train.loop import TrainingError
-from unveil.train.rollout import Drawn, GenerationError, banned
 from unveil.train.sft import SftConfig
+from unveil.vlm import models
+from unveil.vlm.chat import Chat
+from unveil.vlm.generate import Drawn, GenerationError, banned
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Distribution
 
 
 @pytest.fixture(autouse=True)

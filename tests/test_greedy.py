@@ -17,13 +17,14 @@ from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
-from unveil import cli, models
+from unveil import cli
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import checkpoints, greedy, sft
 from unveil.train.greedy import Best
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
+from unveil.vlm import models
 
 
 @pytest.fixture(scope="module")

@@ -15,33 +15,27 @@ from unveil.ingest.reading import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
-CORE = {"core", "duplicates", "profiles", "spelling"}
+CORE = {"core", "duplicates"}
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "ingest": set(),
     "gate": set(),
+    "vlm": set(),
     "curate": {"gate"},
-    "train": {"processes", "models", "resolution", "encoding", "rows", "attention", "gaze"},
-    "evaluate": {"processes", "models", "resolution", "gaze"},
-    "models": {"resolution", "encoding", "rows"},
-    "resolution": {"encoding", "rows"},
-    "attention": set(),
-    "gaze": {"attention", "models", "resolution", "encoding", "rows"},
-    "encoding": {"rows"},
-    "rows": set(),
-    "processes": set(),
-    "experts": {"gate", "curate", "models", "encoding"},
-    "replies": {"train", "encoding"},
-    "generating": {"gate", "replies", "experts", "curate", "train", "encoding", "rows"},
+    "train": {"vlm"},
+    "evaluate": {"vlm"},
+    "experts": {"gate", "curate", "vlm"},
+    "replies": {"train", "vlm"},
+    "generating": {"gate", "replies", "experts", "curate", "train", "vlm"},
     "stages": {"ingest", "curate", "evaluate", "experts"},
     "auditing": {"curate"},
-    "pairing": {"gaze", "resolution", "stages", "curate", "experts"},
-    "prefer": {"pairing", "resolution", "experts", "train"},
+    "pairing": {"vlm", "stages", "curate", "experts"},
+    "prefer": {"pairing", "vlm", "experts", "train"},
     "contest": {"pairing", "prefer", "rewarding", "experts", "curate", "train"},
     "rewarding": {"gate", "generating", "experts", "curate", "train"},
     "study": {"contest", "study_tables", "evaluate"},
     "study_tables": set(),
-    "job": {"gate", "contest", "experts", "resolution", "stages", "ingest", "curate", "train", "evaluate"},
+    "job": {"gate", "contest", "experts", "vlm", "stages", "ingest", "curate", "train", "evaluate"},
     "cli": {"gate", "rewarding", "stages", "auditing", "pairing", "prefer", "job", "study", "train", "evaluate"},
     "__main__": {"cli"},
 }
@@ -79,9 +73,7 @@ def test_arrows(path: Path) -> None:
 def test_no_torch_outside_its_rooms(path: Path) -> None:
     """The core, ingest, curate and scoring need no torch."""
     heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
-    assert not heavy or room(path) in {"processes", "models", "encoding", "rows", "attention", "gaze", "train"}, (
-        f"{path.name} imports {heavy}"
-    )
+    assert not heavy or room(path) in {"vlm", "train"}, f"{path.name} imports {heavy}"
 
 
 def test_the_command_line_starts_without_torch() -> None:

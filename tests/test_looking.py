@@ -14,14 +14,14 @@ import torch
 from conftest import dialogue, draw, write_dialogues
 
 from bench.families import FAMILIES, fresh
-from unveil import spelling
-from unveil.models import Loaded
-from unveil.rows import Encoded
 from unveil.train import looking, loop, losses, sft
-from unveil.train.engine import Scorer, Scores
-from unveil.train.features import Features
 from unveil.train.looking import Told
 from unveil.train.sft import SftConfig
+from unveil.vlm import token_offsets
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer, Scores
 
 HERE = "<box 4.00 4.00 30.00 30.00>"
 SHORT = "llava_mistral"  # its window ends before the image here
@@ -57,7 +57,7 @@ def test_who_is_told_to_look(tiny: Loaded, tmp_path: Path) -> None:
     rows = [row_of(tiny, tmp_path, text) for text in (f"{HERE} on the left; {HERE}.", "There is no cyst.")]
     found = looking.told(scorer_of(tiny), rows)
     assert set(found) == {0} and looking.watched(found) == {0: found[0].tokens}
-    pieces = spelling.pieces(tiny.chat.tokenizer, rows[0].answer)
+    pieces = token_offsets.pieces(tiny.chat.tokenizer, rows[0].answer)
     written = [pieces[t + 1].strip() for t in found[0].tokens]
     assert all(piece.startswith("<b") for piece in written) and len(written) in (7, 8)  # the first may begin the answer
     assert 0 < float(found[0].covered_P.sum()) < len(found[0].covered_P)

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bench.families import FAMILIES, fresh, loaded
-from unveil.models import parts_of
-from unveil.rows import Encoded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, cosine, finite
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import parts_of
 
 # ---------------------------------------------------------------------------------------------------------------- order
 

@@ -17,8 +17,8 @@ from unveil.train.losses import (
     importance,
     kl_terms,
     preference,
-    token_logps,
 )
+from unveil.vlm.scorer import token_logps
 
 LOG2, LOG3 = math.log(2), math.log(3)
 

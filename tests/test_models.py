@@ -19,13 +19,13 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from bench.families import FAMILIES, loaded, parts, saved
-from unveil import models, profiles
 from unveil.core import pixels
 from unveil.core.box_formats import SYNTAXES, mark
 from unveil.core.geometry import ious
-from unveil.encoding import IGNORED, Chat
-from unveil.models import Loaded
-from unveil.profiles import ModelError, Profile, profile_of
+from unveil.vlm import families, models
+from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.families import ModelError, Profile, profile_of
+from unveil.vlm.models import Loaded
 
 QUESTIONS = (
     "Where is the nodule?",
@@ -237,7 +237,7 @@ def test_an_unknown_syntax_is_refused_with_the_choices(own: dict | None) -> None
 
 
 def test_every_family_here_declares_a_known_syntax() -> None:
-    assert {p.syntax for p in profiles.PROFILES.values()} <= SYNTAXES.keys()
+    assert {p.syntax for p in families.PROFILES.values()} <= SYNTAXES.keys()
 
 
 def test_qwens_frame_is_the_resized_image(images: list[Path]) -> None:
@@ -299,7 +299,7 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
     """Those whose processor takes no videos; the others need torchvision to be loaded, and say so."""
     again = models.load(saved(name, tmp_path), device="cpu")
     assert again.fingerprint == loaded(name).fingerprint
-    assert again.chat.profile == profiles.PROFILES[again.model.config.model_type]
+    assert again.chat.profile == families.PROFILES[again.model.config.model_type]
 
 
 @pytest.mark.skipif(tf.utils.is_torchvision_available(), reason="torchvision is here, so nothing is missing")

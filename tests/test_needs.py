@@ -13,16 +13,16 @@ from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModelForImageTextToText
 
 from bench.families import FAMILIES, fresh, loaded
-from unveil import models
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
-from unveil.models import Loaded
-from unveil.rows import Encoded
 from unveil.train import adapt, needs
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
 from unveil.train.needs import Needs, NeedsError, Rows
 from unveil.train.sft import SftConfig
+from unveil.vlm import models
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
 
 CPU = torch.device("cpu")
 NEEDS = Needs(weights=10**9, trained=10**7, held=4 * 10**9, shares=True, token=10**6, model=10**8, going_on=10**9)

@@ -19,15 +19,16 @@ from test_updates import apart
 from torch import Tensor, nn
 from updating import caught, updated, write_open
 
-from unveil import attention, cli, models
+from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
-from unveil.train import agreement, looking, loop, sft
-from unveil.train.engine import Scores
+from unveil.train import looking, loop, sft
 from unveil.train.loop import TrainingError, computing
 from unveil.train.reinforce import Critic
 from unveil.train.sft import SftConfig
+from unveil.vlm import agreement, attention, models
+from unveil.vlm.scorer import Scores
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

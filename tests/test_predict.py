@@ -17,10 +17,10 @@ import pytest
 from conftest import dialogue, write_dialogues
 
 from bench.families import loaded
-from unveil import models
 from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
+from unveil.vlm import models
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from pairs import encoded, plain_logps, references, rewritten, short_run
 from safetensors.torch import load_file, save_file
 
 from bench.families import loaded, parts
-from unveil.train import agreement, dpo
+from unveil.train import dpo
 from unveil.train.dpo import DpoConfig
-from unveil.train.engine import Scorer
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
+from unveil.vlm import agreement
+from unveil.vlm.scorer import Scorer
 
 MDPO: Any = ("text", "visual", "anchor")
 

@@ -17,13 +17,12 @@ from killing import run_and_kill
 from torch import Tensor, nn
 from updating import updated, write_open
 
-from unveil import cli, models
+from unveil import cli
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl, write_jsonl
 from unveil.train import grpo, losses, ppo, reinforce, sft
 from unveil.train.advantages import generalised, group_relative
 from unveil.train.checkpoints import found
-from unveil.train.engine import Scores
 from unveil.train.experience import Progress
 from unveil.train.grpo import GrpoConfig
 from unveil.train.loop import TrainingError
@@ -31,6 +30,8 @@ from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import JudgeError, Learnt
 from unveil.train.rewards import RewardError
 from unveil.train.watching import collapsed
+from unveil.vlm import models
+from unveil.vlm.scorer import Scores
 
 # ------------------------------------------------------------------------------------------------- a game of two arms
 

@@ -15,14 +15,15 @@ from conftest import dialogue, draw
 from PIL import Image
 
 from bench.families import FAMILIES, loaded, saved
-from unveil import cli, models
+from unveil import cli
 from unveil.core.box_formats import neutral, unmark
 from unveil.core.pixels import ImageError
-from unveil.encoding import Chat
-from unveil.profiles import ModelError
-from unveil.resolution import Cost, Resolution, cost, limit, resizes
 from unveil.train import adapt
 from unveil.train.adapt import Options
+from unveil.vlm import models
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.resolution import Cost, Resolution, cost, limit, resizes
 
 SIZES = ((33, 47), (64, 64), (300, 200), (200, 300), (900, 60), (60, 600), (1200, 1200))
 

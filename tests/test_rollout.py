@@ -11,14 +11,14 @@ from conftest import dialogue, draw
 from transformers import GenerationConfig
 
 from bench.families import FAMILIES, fresh, loaded
-from unveil import attention, models
 from unveil.core.sampling import Sampling
-from unveil.models import Loaded
-from unveil.rows import Encoded
-from unveil.train.engine import Distribution, Scorer, whole
-from unveil.train.features import Features
-from unveil.train.loop import TrainingError
-from unveil.train.rollout import banned, rollout
+from unveil.vlm import attention, models
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.generate import banned, rollout
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Distribution, Scorer, whole
 
 GREEDY = Distribution(temperature=0.0)
 
@@ -81,7 +81,7 @@ def test_logits_that_are_not_finite_are_said_to_be(tree: bool, tmp_path: Path) -
     """By the error that a run stops at a checkpoint for, drawn from a tree or by transformers' generation."""
     copy = fresh("llava_clip")
     torch.nn.init.constant_(copy.model.lm_head.weight, float("nan"))
-    with pytest.raises(TrainingError, match=r"^the model's logits are not finite$"):
+    with pytest.raises(ModelError, match=r"^the model's logits are not finite$"):
         rollout(scorer_of(copy, tree), questions(copy, tmp_path), 2, 4, Distribution(), seed=0)
 
 

@@ -11,12 +11,12 @@ from conftest import dialogue, draw
 from transformers import LogitsProcessorList
 
 from bench.families import fresh
-from unveil import models
 from unveil.core.sampling import Sampling, seed_of
-from unveil.models import Loaded
-from unveil.profiles import ModelError
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
+from unveil.vlm import models
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
 
 HISTORY = (("Can you describe the image in detail?", "A round nodule."), ("Is anything abnormal?", "Yes."))
 SELF = {"kind": "self-question", "answer": "Where is the nodule?", "history": HISTORY}

@@ -19,17 +19,19 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bench.families import FAMILIES, fresh, loaded, pristine, saved
-from unveil import encoding, models, profiles
 from unveil.core import pixels
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
-from unveil.models import Loaded
-from unveil.train import adapt, checkpoints, engine, loop, sft
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
+from unveil.train import adapt, checkpoints, loop, sft
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
 from unveil.train.stream import Stream
+from unveil.vlm import families, models
+from unveil.vlm import scorer as scorer_module
+from unveil.vlm.chat import Chat, Encoded
+from unveil.vlm.features import Features
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer, whole
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> SftConfig:
     )
 
 
-def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.Encoded]:
+def rows_of(chat: Chat, folder: Path, count: int = 6) -> list[Encoded]:
     """Rows with images, questions and answers of unlike length."""
     out = []
     for i in range(count):
@@ -62,7 +64,7 @@ def rows_of(chat: encoding.Chat, folder: Path, count: int = 6) -> list[encoding.
     return out
 
 
-def scorer_of(model: nn.Module, chat: encoding.Chat, **options: Any) -> Scorer:
+def scorer_of(model: nn.Module, chat: Chat, **options: Any) -> Scorer:
     return Scorer(model, chat, Features(whole(model), chat.processor.image_processor, 10), **options)
 
 
@@ -70,7 +72,7 @@ def stream_of(scorer: Scorer, config: SftConfig) -> Stream:
     return Stream(scorer, config.dialogues, config)
 
 
-def total(scorer: Scorer, rows: list[encoding.Encoded]) -> tuple[torch.Tensor, int]:
+def total(scorer: Scorer, rows: list[Encoded]) -> tuple[torch.Tensor, int]:
     """Summed negative log-likelihood of the rows' answers, and the number of their tokens."""
     logps_S = scorer(rows).logps_S
     return -logps_S.sum(), len(logps_S)
@@ -304,15 +306,15 @@ def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loa
     kept = []
     monkeypatch.setattr(adapt, "save", lambda model, *rest, save=adapt.save: kept.append(model) or save(model, *rest))
     sft.main(config)
-    profile = profiles.Profile("bins-64", hint=False)
-    chat = encoding.Chat(loaded("llava_siglip").chat.processor, profile)
+    profile = families.Profile("bins-64", hint=False)
+    chat = Chat(loaded("llava_siglip").chat.processor, profile)
     return Loaded("trained", kept[0].eval(), chat, "")
 
 
 def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = trained_in_memory(base, monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == profiles.Profile("bins-64", hint=False)
+    assert again.chat.profile == families.Profile("bins-64", hint=False)
     assert again.fingerprint == models.fingerprint(trained.model)
     assert answers(again, base.dialogues) == answers(trained, base.dialogues)
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
@@ -323,14 +325,14 @@ def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_pat
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):
         out = sft.main(replace(base, model=str(folder), method=method, box_syntax="unit", out=tmp_path / method))
-        assert models.load(out, device="cpu").chat.profile == profiles.Profile("unit", hint=False)
+        assert models.load(out, device="cpu").chat.profile == families.Profile("unit", hint=False)
 
 
 def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading merges the adapter, so weights agree to rounding only."""
     trained = trained_in_memory(replace(base, method="lora", epochs=1), monkeypatch)
     again = models.load(base.out, device="cpu")
-    assert again.chat.profile == profiles.Profile("bins-64", hint=False)
+    assert again.chat.profile == families.Profile("bins-64", hint=False)
     merged = dict(trained.model.merge_and_unload().state_dict())
     for name, value in again.model.state_dict().items():
         torch.testing.assert_close(value, merged[name], rtol=1e-5, atol=1e-6)
@@ -481,11 +483,11 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
     """In the third update: its rows are named, and what was saved after the second stays as it was."""
     calls = []
 
-    def broken(logits: torch.Tensor, targets: torch.Tensor, real: Any = engine.token_logps) -> torch.Tensor:
+    def broken(logits: torch.Tensor, targets: torch.Tensor, real: Any = scorer_module.token_logps) -> torch.Tensor:
         calls.extend([1] * torch.is_grad_enabled())  # not before training, where the model is looked at
         return real(logits, targets) * (float("nan") if len(calls) == 3 else 1)
 
-    monkeypatch.setattr(engine, "token_logps", broken)
+    monkeypatch.setattr(scorer_module, "token_logps", broken)
     with pytest.raises(TrainingError, match=r"the loss is nan on r\d/\w+.*, r\d/\w+.*: lower --learning-rate"):
         sft.main(replace(base, validate_every=0, epochs=1))
     (kept,) = checkpoints.found(base.out / "checkpoints")

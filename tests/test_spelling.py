@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from conftest import ids_of
 
-from unveil import spelling
-from unveil.encoding import Chat
-from unveil.gaze import tokens_of
-from unveil.models import Loaded
+from unveil.vlm import token_offsets
+from unveil.vlm.attention_maps import tokens_of
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
 
 
 def touching(chat: Chat, text: str, *spans: tuple[int, int]) -> list[int]:
@@ -20,7 +20,7 @@ def touching(chat: Chat, text: str, *spans: tuple[int, int]) -> list[int]:
 def test_tokens_of_a_word_by_hand(tiny: Loaded) -> None:
     """This tokenizer writes no|du|le|;| |c|y|s|t and so on: the first three tokens, and the four after the space."""
     ids = ids_of(tiny.chat, "nodule; cyst (round).")
-    assert spelling.pieces(tiny.chat.tokenizer, ids)[:9] == ["no", "du", "le", ";", " ", "c", "y", "s", "t"]
+    assert token_offsets.pieces(tiny.chat.tokenizer, ids)[:9] == ["no", "du", "le", ";", " ", "c", "y", "s", "t"]
     assert tokens_of(tiny.chat, ids, "nodule") == [0, 1, 2]
     assert tokens_of(tiny.chat, ids, "cyst") == [5, 6, 7, 8]
     assert tokens_of(tiny.chat, ids, "mass") == []
@@ -60,7 +60,7 @@ def test_tokens_of_a_label(tiny: Loaded, text: str, label: str, spans: list[tupl
 def test_a_token_with_other_letters_beside(tiny: Loaded) -> None:
     """The one token " nodule" begins before the word, and is its token all the same."""
     ids = ids_of(tiny.chat, "the nodule; nodules")
-    pieces = spelling.pieces(tiny.chat.tokenizer, ids)
+    pieces = token_offsets.pieces(tiny.chat.tokenizer, ids)
     assert [pieces[t] for t in tokens_of(tiny.chat, ids, "nodule")] == [" nodule"]
 
 
@@ -88,15 +88,15 @@ def test_the_end_of_an_answer_is_no_word(tiny: Loaded) -> None:
 def test_pieces_are_the_text(tiny: Loaded, text: str) -> None:
     """One for each token, and together what they say."""
     ids = ids_of(tiny.chat, text)
-    pieces = spelling.pieces(tiny.chat.tokenizer, ids)
+    pieces = token_offsets.pieces(tiny.chat.tokenizer, ids)
     assert len(pieces) == len(ids)
     assert "".join(pieces) == tiny.chat.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
 
 
 def test_a_letter_of_several_tokens_by_hand(tiny: Loaded) -> None:
     """Of two tokens for ö, of three for 结 and of four for 🙂 the last one completes the letter and has it."""
-    assert spelling.pieces(tiny.chat.tokenizer, ids_of(tiny.chat, "Knö")) == ["K", "n", "", "ö"]
-    assert spelling.pieces(tiny.chat.tokenizer, ids_of(tiny.chat, "结节a🙂")) == [
+    assert token_offsets.pieces(tiny.chat.tokenizer, ids_of(tiny.chat, "Knö")) == ["K", "n", "", "ö"]
+    assert token_offsets.pieces(tiny.chat.tokenizer, ids_of(tiny.chat, "结节a🙂")) == [
         "",
         "",
         "结",
@@ -114,8 +114,8 @@ def test_a_letter_of_several_tokens_by_hand(tiny: Loaded) -> None:
 def test_a_letter_that_is_never_completed(tiny: Loaded) -> None:
     """Of an answer that was cut within a letter the last tokens say nothing; what goes on has the sign for it."""
     ids = ids_of(tiny.chat, "n🙂")
-    assert spelling.pieces(tiny.chat.tokenizer, ids[:-1]) == ["n", "", "", ""]
-    assert spelling.pieces(tiny.chat.tokenizer, [*ids[:-1], ids[0]]) == ["n", "", "", "", "\ufffdn"]
+    assert token_offsets.pieces(tiny.chat.tokenizer, ids[:-1]) == ["n", "", "", ""]
+    assert token_offsets.pieces(tiny.chat.tokenizer, [*ids[:-1], ids[0]]) == ["n", "", "", "", "\ufffdn"]
 
 
 @pytest.mark.parametrize(

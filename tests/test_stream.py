@@ -17,13 +17,13 @@ from conftest import dialogue, draw
 from bench.families import fresh
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue
-from unveil.encoding import Chat
-from unveil.rows import Seen
 from unveil.train import adapt, loop
-from unveil.train.engine import Scorer
-from unveil.train.features import Features
 from unveil.train.loop import TrainingError
 from unveil.train.stream import ID, LIGHT, Stream
+from unveil.vlm.chat import Chat
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Seen
+from unveil.vlm.scorer import Scorer
 
 Rows = list[tuple[str, list[int], list[int], bytes]]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_mask
 
-from unveil.profiles import ModelError
-from unveil.rows import Encoded, Seen
-from unveil.train.tree import Forest, Node, Tree, allowed, block_mask, grow, plant
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.token_tree import Forest, Node, Tree, allowed, block_mask, grow, plant
 
 I, W, y, n, H, c = 1, 2, 3, 4, 5, 6  # noqa: E741, the letters of tree.py's drawing
 

@@ -21,10 +21,10 @@ from updating import ROWS, updated, write_open
 
 from unveil.core.records import write_jsonl
 from unveil.train import advantages, means, ppo, reinforce
-from unveil.train.engine import Scores
 from unveil.train.ppo import PpoConfig
 from unveil.train.reinforce import Learnt
 from unveil.train.rewards import spread
+from unveil.vlm.scorer import Scores
 
 #: Two passes, of two answers and of four.
 LENGTHS, CUT = (2, 1, 3, 9, 14, 5), 2

@@ -29,7 +29,7 @@ if __name__ == "__main__":
 LOADER = """
 import os, sys, time
 from pathlib import Path
-from unveil.encoding import Chat
+from unveil.vlm.chat import Chat
 from unveil.train import stream
 
 class Images(stream._Images):

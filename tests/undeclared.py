@@ -19,10 +19,10 @@ from bench.families import (
     stills,
     train_tokenizer,
 )
-from unveil import models
-from unveil.encoding import Chat
-from unveil.models import Loaded
-from unveil.profiles import Profile
+from unveil.vlm import models
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import Profile
+from unveil.vlm.models import Loaded
 
 CHAT = ["<|im_start|>", "<|im_end|>"]
 

@@ -21,14 +21,14 @@ from torch import Tensor
 
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.core.sampling import seed_of
-from unveil.encoding import Chat
-from unveil.rows import Encoded
 from unveil.train import dpo, grpo, loop, ppo
 from unveil.train.dpo import DpoConfig
-from unveil.train.engine import Distribution
 from unveil.train.grpo import GrpoConfig
 from unveil.train.ppo import PpoConfig
-from unveil.train.rollout import Drawn
+from unveil.vlm.chat import Chat
+from unveil.vlm.generate import Drawn
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Distribution
 
 ROWS = 7
 REWARD = "def varied(answered):\n    return len(answered.text) % 7 / 6\n"

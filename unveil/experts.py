@@ -30,7 +30,7 @@ class Local(Backend):
     """A checkpoint on this machine. Requests that are drawn alike are answered in batches."""
 
     def __init__(self, model: str, batch_size: int = 32, **how: Any):
-        from unveil import models
+        from unveil.vlm import models
 
         self.models = models
         self.loaded = models.load(model, **how)
@@ -145,7 +145,7 @@ def refuse(expert: str) -> None:
     """Raises ``ExpertError`` or ``ModelError`` where a run could not ask an expert: these are rules and local:MODEL."""
     kind, _, model = expert.partition(":")
     if kind == "local":
-        from unveil import models
+        from unveil.vlm import models
 
         models.chat_of(model)
     elif expert != "rules":

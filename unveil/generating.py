@@ -27,7 +27,6 @@ from unveil.core.sampling import seed_of
 from unveil.curate import endpoint
 from unveil.curate.endpoint import data_url
 from unveil.curate.expert import Picture, Request, Turn, named
-from unveil.encoding import Chat
 from unveil.experts import key_in
 from unveil.gate import GateError, secret, sources
 from unveil.gate.address import host_of
@@ -35,11 +34,12 @@ from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item, gate_options
 from unveil.replies import Reader
-from unveil.rows import Encoded
 from unveil.train import experience
-from unveil.train.engine import Distribution
 from unveil.train.loop import TrainingError
-from unveil.train.rollout import Drawn, GenerationError, Save
+from unveil.vlm.chat import Chat
+from unveil.vlm.generate import Drawn, GenerationError, Save
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Distribution
 
 #: Further requests for a question's answers where some of them are missing or had to be refused.
 AGAIN = 4

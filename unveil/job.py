@@ -22,8 +22,6 @@ from unveil.core.untrusted import read_json
 from unveil.curate.expert import ExpertError
 from unveil.gate import GateError
 from unveil.ingest.reading import Options
-from unveil.profiles import ModelError
-from unveil.resolution import Limited, Resolution
 from unveil.stages import (
     CheckConfig,
     Format,
@@ -37,6 +35,8 @@ from unveil.stages import (
     refuse_data,
     score,
 )
+from unveil.vlm.families import ModelError
+from unveil.vlm.resolution import Limited, Resolution
 
 if TYPE_CHECKING:
     from unveil.train.sft import SftConfig

@@ -20,8 +20,8 @@ from unveil.curate.relevance import Reading, scored, weighted
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import ExpertOptions
-from unveil.resolution import Limited, Resolution
 from unveil.stages import Asked
+from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,9 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
     if config.map in ("annotations", "whole"):
         return None
     if config.map == "attention":
-        from unveil import gaze
+        from unveil.vlm import attention_maps
 
-        return gaze.source(config.model, config.revision, config.box_syntax, config.limits)
+        return attention_maps.source(config.model, config.revision, config.box_syntax, config.limits)
     return users(plugins.function(config.map))
 
 

@@ -17,7 +17,7 @@ from unveil.core import console, provenance, records
 from unveil.core.records import Kind
 from unveil.experts import ExpertOptions
 from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
-from unveil.resolution import Limited, Resolution
+from unveil.vlm.resolution import Limited, Resolution
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 

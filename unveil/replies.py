@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from unveil.encoding import Chat
-from unveil.train.rollout import Drawn, GenerationError
+from unveil.vlm.chat import Chat
+from unveil.vlm.generate import Drawn, GenerationError
 
 #: What vLLM writes where it has no log-probability; no token that was drawn has it.
 UNKNOWN = -9999.0

@@ -18,7 +18,7 @@ def worker_ended(error: BaseException) -> bool:
 
 def ours(error: BaseException) -> bool:
     """Whether an error is this package's own, whose message says all."""
-    return type(error).__module__.partition(".")[0] == __package__
+    return type(error).__module__.partition(".")[0] == __package__.partition(".")[0]
 
 
 def goes_through(error: BaseException) -> bool:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil import models
 from unveil.core import pixels
 from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, Kind, RecordError
-from unveil.resolution import Limited, Resolution
+from unveil.vlm import models
+from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True, kw_only=True)

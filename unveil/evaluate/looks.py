@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil import gaze, models
 from unveil.core import bootstrap, provenance
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
-from unveil.processes import device
-from unveil.profiles import ModelError
-from unveil.resolution import Limited, Resolution
+from unveil.vlm import attention_maps, models
+from unveil.vlm.families import ModelError
+from unveil.vlm.processes import device
+from unveil.vlm.resolution import Limited, Resolution
 
 GRID = 24
 """Cells along the longer side of a map that is kept."""
@@ -118,11 +118,11 @@ def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Look
     """Where the words that name the findings look on one image."""
     row = loaded.chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
     labels = {f.label for f in record.boxed}
-    words = sorted({t for label in labels for t in gaze.tokens_of(loaded.chat, row.answer, label)})
+    words = sorted({t for label in labels for t in attention_maps.tokens_of(loaded.chat, row.answer, label)})
     if not words:
         raise ModelError(f"{dialogue.id}: its true answer names none of {', '.join(sorted(labels))}")
-    shares, places = gaze.looked_at(loaded, row, words)
-    share, even = gaze.inside(shares, places, [f.box for f in record.boxed if f.box])
+    shares, places = attention_maps.looked_at(loaded, row, words)
+    share, even = attention_maps.inside(shares, places, [f.box for f in record.boxed if f.box])
     return Look(
         id=dialogue.id,
         record=record.id,
@@ -130,7 +130,7 @@ def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Look
         model=config.name or config.model,
         share=round(share, 5),
         even=round(even, 5),
-        map=_map(gaze.on_image(gaze.density(shares, places), places, record.size)),
+        map=_map(attention_maps.on_image(attention_maps.density(shares, places), places, record.size)),
     )
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil import models
 from unveil.core import provenance
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
-from unveil.models import Loaded
-from unveil.processes import device
-from unveil.resolution import Limited, Resolution
+from unveil.vlm import models
+from unveil.vlm.models import Loaded
+from unveil.vlm.processes import device
+from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True)

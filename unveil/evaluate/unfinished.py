@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from unveil.core import files
 from unveil.core.console import progress
 from unveil.core.records import RecordError, from_json, to_line, write_jsonl
-from unveil.processes import calm, processes
+from unveil.vlm.processes import calm, processes
 
 
 class Row(Protocol):

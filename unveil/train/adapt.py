@@ -11,14 +11,14 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
-from unveil import models
 from unveil.core import files, provenance
-from unveil.encoding import Chat
-from unveil.models import Loaded
-from unveil.resolution import Limited, Resolution
 from unveil.train import loop
-from unveil.train.architectures import ARCHITECTURES
-from unveil.train.engine import Scorer, whole
+from unveil.vlm import models
+from unveil.vlm.architectures import ARCHITECTURES
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
+from unveil.vlm.resolution import Limited, Resolution
+from unveil.vlm.scorer import Scorer, whole
 
 SMALL = 50_000_000
 #: Files of a trained model, any of which makes a folder one.

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unveil import spelling
 from unveil.core.answers import places_end
 from unveil.core.box_formats import BoxSyntax, boxes_in
 from unveil.core.records import Kind
-from unveil.encoding import Chat
 from unveil.train.advantages import TINY, group_relative
 from unveil.train.experience import Experience, Rewarded
+from unveil.vlm import token_offsets
+from unveil.vlm.chat import Chat
 
 #: Rewards of a diagnosis by what they judge; any other one judges all of the answer.
 OF_PLACES = ("localisation", "hits")
@@ -97,7 +97,7 @@ def _scopes(kind: Kind, chat: Chat, ids: Sequence[int], syntax: BoxSyntax) -> tu
     """
     if kind != "diagnosis":
         return [], []
-    text, spans = spelling.spans(chat.tokenizer, ids)
+    text, spans = token_offsets.spans(chat.tokenizer, ids)
     end = places_end(text)
     boxes = boxes_in(text, syntax, end)
     names = [not any(x < a < y for x, y in boxes) for a, _ in spans]

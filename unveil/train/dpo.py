@@ -27,14 +27,15 @@ from unveil.core import provenance
 from unveil.core.console import progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.rows import Encoded
-from unveil.train import adapt, agreement, checkpoints, loop, losses, means
+from unveil.train import adapt, checkpoints, loop, losses, means
 from unveil.train.checkpoints import Checkpoints
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
 from unveil.train.means import Ratio
 from unveil.train.reference import Reference, reference
 from unveil.train.stream import Stream
+from unveil.vlm import agreement
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Scorer, whole
 
 Term = Literal["text", "visual", "anchor"]
 

@@ -18,13 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unveil import gaze
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Kind
-from unveil.encoding import Chat
-from unveil.rows import Encoded
 from unveil.train import adapt, loop, losses, means, trial
-from unveil.train.engine import Distribution, Scorer, Scores
 from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
@@ -41,7 +37,11 @@ from unveil.train.rewards import (
     watched,
     weighted,
 )
-from unveil.train.rollout import Drawn, Generator, drawn_from, rollout
+from unveil.vlm import attention_maps
+from unveil.vlm.chat import Chat
+from unveil.vlm.generate import Drawn, Generator, drawn_from, rollout
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Distribution, Scorer, Scores
 
 LOG = logging.getLogger(__name__)
 LOOKING = ("vision", "vision-lift")
@@ -250,7 +250,7 @@ def _named(chat: Chat, case: Case, ids: Sequence[int]) -> dict[str, list[int]]:
     if case.dialogue.kind != "diagnosis":
         return {}
     labels = sorted({case.name(f.label) for f in case.record.findings} & set(case.parsed.labels))
-    return {label: tokens for label in labels if (tokens := gaze.tokens_of(chat, ids, label))}
+    return {label: tokens for label in labels if (tokens := attention_maps.tokens_of(chat, ids, label))}
 
 
 # ------------------------------------------------------------------------------------------------------------ rewards
@@ -332,7 +332,7 @@ def _attention(experience: Experience, row: int, scores: Scores, scorer: Scorer)
     tokens = experience.watched[row]
     out = {}
     for label, own in experience.named[row].items():
-        found = gaze.shares(scores.weights[row][[tokens.index(t) for t in own]], places)
+        found = attention_maps.shares(scores.weights[row][[tokens.index(t) for t in own]], places)
         if found is not None:
             out[label] = Attention(found, places)
     return out

@@ -15,11 +15,11 @@ from torch import nn
 from unveil.core import files
 from unveil.core.grading import merit
 from unveil.train import loop
-from unveil.train.engine import Scorer
 from unveil.train.questions import Questions
 from unveil.train.rewards import Answered
-from unveil.train.rollout import drawn_from, rollout
 from unveil.train.stream import Stream
+from unveil.vlm.generate import drawn_from, rollout
+from unveil.vlm.scorer import Scorer
 
 #: What is told of greedy answers.
 METRICS = {

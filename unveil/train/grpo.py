@@ -16,10 +16,10 @@ from pathlib import Path
 
 from unveil.core.provenance import Output
 from unveil.train import credit, loop, reinforce
-from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
 from unveil.train.reinforce import Asked, Learnt, Run
-from unveil.train.rollout import Generator
+from unveil.vlm.generate import Generator
+from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil import spelling
 from unveil.core.box_formats import boxes_in
 from unveil.core.geometry import covered
-from unveil.rows import Encoded
 from unveil.train import loop
-from unveil.train.engine import Scorer, Scores
+from unveil.vlm import token_offsets
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Scorer, Scores
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def told(scorer: Scorer, rows: Sequence[Encoded]) -> dict[int, Told]:
     """By row, what is to look where; rows whose answers hold no box are left out."""
     out = {}
     for i, row in enumerate(rows):
-        text, spans = spelling.spans(scorer.chat.tokenizer, row.answer)
+        text, spans = token_offsets.spans(scorer.chat.tokenizer, row.answer)
         boxes, _ = row.seen.view.read(text)
         marks = boxes_in(text, row.seen.view.syntax)
         tokens = [t - 1 for t, (a, b) in enumerate(spans) if t and any(a < y and x < b for x, y in marks)]

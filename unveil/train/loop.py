@@ -22,9 +22,9 @@ from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
 from unveil.core import console, files
-from unveil.models import Precision, default_dtype, parts_of
-from unveil.processes import calm, processes
-from unveil.rows import Encoded
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Precision, beyond_fp16, default_dtype, parts_of
+from unveil.vlm.processes import calm, processes
 
 LOG = logging.getLogger(__name__)
 Row = TypeVar("Row")
@@ -243,13 +243,6 @@ def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float
             f"the {what} is {number} on {', '.join(ids)}: lower --learning-rate or look at these rows{also}"
         )
     return number
-
-
-def beyond_fp16(device: torch.device) -> str:
-    """What else to do where a number is not finite: nothing, unless fp16 is computed in here."""
-    kind = device.type
-    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
-    return "; the model may leave the range of fp16, so try --precision float32" if half else ""
 
 
 def synchronised(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:

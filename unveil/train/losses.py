@@ -9,11 +9,6 @@ import torch
 from torch import Tensor
 
 
-def token_logps(logits_SV: Tensor, targets_S: Tensor) -> Tensor:
-    """log p(y_t | y_<t, x, q) of each target token, (S,), in float32 whatever the logits' type."""
-    return -torch.nn.functional.cross_entropy(logits_SV.float(), targets_S, reduction="none")
-
-
 def preference(gains_P: Tensor, form: str = "sigmoid", smoothing: float = 0.0) -> Tensor:
     """The loss of each pair (P,) from ``gains_P``, beta times how much more the policy favours the better answer.
 

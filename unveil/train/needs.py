@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from unveil import models, resolution
 from unveil.core.records import Dialogue, Record, read_jsonl
-from unveil.encoding import Chat
-from unveil.models import default_device, language_model
 from unveil.train import adapt, checkpoints, loop
 from unveil.train.adapt import Options
-from unveil.train.architectures import ARCHITECTURES
+from unveil.vlm import models, resolution
+from unveil.vlm.architectures import ARCHITECTURES
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import default_device, language_model
 
 #: Bytes of a weight that is trained beyond the weight itself, all in float32: its gradient and Adam's two moments.
 TRAINED_EXTRA = 12

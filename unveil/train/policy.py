@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
+from unveil.vlm.features import Features
+from unveil.vlm.scorer import Scorer, whole
 
 
 class Critic(nn.Module):

@@ -24,11 +24,11 @@ from torch import Tensor
 from unveil.core.provenance import Output
 from unveil.train import credit, loop, losses, means, reinforce
 from unveil.train.advantages import generalised, whitened
-from unveil.train.engine import Scores
 from unveil.train.experience import Experience, Judge, Options
 from unveil.train.means import Ratio
 from unveil.train.reinforce import Asked, Learnt, Run
-from unveil.train.rollout import Generator
+from unveil.vlm.generate import Generator
+from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)

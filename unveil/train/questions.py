@@ -10,8 +10,8 @@ from unveil.core.answers import parse
 from unveil.core.geometry import BoxError, checked
 from unveil.core.grading import Case
 from unveil.core.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
-from unveil.rows import Encoded
 from unveil.train import loop
+from unveil.vlm.inputs import Encoded
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from unveil.core import files
-from unveil.rows import Encoded
 from unveil.train.loop import TrainingError
+from unveil.vlm.inputs import Encoded
 
 LOG = logging.getLogger(__name__)
 

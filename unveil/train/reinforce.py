@@ -14,24 +14,25 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil import models
 from unveil.core import console, plugins, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
-from unveil.rows import Encoded
-from unveil.train import adapt, agreement, checkpoints, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapt, checkpoints, experience, greedy, loop, losses, means, policy, watching
 from unveil.train.checkpoints import Checkpoints
-from unveil.train.engine import Distribution, Scorer, Scores, whole
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
-from unveil.train.features import Features
 from unveil.train.greedy import Best
 from unveil.train.means import Ratio
 from unveil.train.policy import Critic
 from unveil.train.questions import Questions
 from unveil.train.rewards import Reward, spread
-from unveil.train.rollout import GenerationError, Generator
 from unveil.train.stream import Stream
+from unveil.vlm import agreement, models
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.generate import GenerationError, Generator
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Distribution, Scorer, Scores, whole
 
 LOG = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -154,7 +155,7 @@ class Run:
         found, failure = None, None
         try:
             found = work()
-        except (JudgeError, GenerationError, loop.TrainingError) as error:
+        except (JudgeError, GenerationError, ModelError, loop.TrainingError) as error:
             failure = error
         failures = torch.tensor(int(failure is not None), device=self.accelerator.device)
         if int(self.accelerator.reduce(failures, "sum")):

@@ -21,12 +21,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import gaze
 from unveil.core import plugins
 from unveil.core.geometry import Box, match, mean_iou
 from unveil.core.grading import EXACT, Case, Outcome, judge, merit, overlap
 from unveil.core.records import Dialogue, Finding, Record
 from unveil.train.own_rewards import FormError, Own, read, short, told
+from unveil.vlm import attention_maps
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -163,7 +163,7 @@ def _looked(answered: Answered, label: str) -> tuple[float, float]:
     if looked is None or label not in _labels(answered):
         return 0.0, 0.0
     boxes = [f.box for f in answered.findings or () if f.box and answered.case.name(f.label) == label]
-    return gaze.inside(looked.shares_P, looked.places_P4, boxes)
+    return attention_maps.inside(looked.shares_P, looked.places_P4, boxes)
 
 
 def relevance(answered: Answered) -> float | None:

@@ -17,19 +17,19 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil import models
 from unveil.core import provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.rows import Encoded
-from unveil.train import adapt, agreement, checkpoints, greedy, looking, loop, losses, means, questions
+from unveil.train import adapt, checkpoints, greedy, looking, loop, losses, means, questions
 from unveil.train.checkpoints import Checkpoints
-from unveil.train.engine import Scorer, whole
-from unveil.train.features import Features
 from unveil.train.greedy import Best
 from unveil.train.questions import Questions
 from unveil.train.stream import Stream
+from unveil.vlm import agreement, models
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Scorer, whole
 
 LOG = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from unveil.core.lesion_noise import Noise
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, image_path
 from unveil.core.workers import end_with_parent
-from unveil.encoding import Chat
-from unveil.profiles import ModelError
-from unveil.rows import Encoded, Seen
 from unveil.train import loop
 from unveil.train.adapt import Options
-from unveil.train.engine import Scorer, whole
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.scorer import Scorer, whole
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
 LIGHT = 1024

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from unveil import spelling
 from unveil.core import faults, lesion_noise, pixels
 from unveil.core.answers import HINTS
 from unveil.core.box_formats import MARKUP, SYNTAXES, BoxSyntax, View, render
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
-from unveil.profiles import ModelError, Profile
-from unveil.rows import Encoded, Seen, stack_images
+from unveil.vlm import token_offsets
+from unveil.vlm.families import ModelError, Profile
+from unveil.vlm.inputs import Encoded, Seen, stack_images
 
 IGNORED = -100
 ASKER = "VUSER"
@@ -226,7 +226,7 @@ class Chat:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens and all."""
-        return spelling.decoded(self.tokenizer, ids)
+        return token_offsets.decoded(self.tokenizer, ids)
 
     def prompt_text(self, question: str) -> str:
         return self._rendered(self._turns(question), add_generation_prompt=True)

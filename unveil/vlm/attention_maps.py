@@ -19,14 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unveil import attention, spelling
 from unveil.core.geometry import Box, area, covered
 from unveil.core.records import Dialogue, Record
-from unveil.encoding import Chat
-from unveil.models import Loaded, language_model, load
-from unveil.profiles import ModelError
-from unveil.resolution import Resolution
-from unveil.rows import Encoded, Seen
+from unveil.vlm import attention, token_offsets
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.models import Loaded, language_model, load
+from unveil.vlm.resolution import Resolution
 
 Boxes = NDArray[np.float64]
 
@@ -195,7 +195,7 @@ def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]
 
 def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
     """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, places = spelling.spans(chat.tokenizer, ids)
+    text, places = token_offsets.spans(chat.tokenizer, ids)
     words = r"[\s_-]+".join(map(re.escape, label.split()))
     spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
     return [t for t, (a, b) in enumerate(places) if any(a < y and x < b for x, y in spans)]

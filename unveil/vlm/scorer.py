@@ -26,16 +26,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from unveil import attention, gaze
 from unveil.core import faults
-from unveil.encoding import IGNORED, Chat
-from unveil.models import language_model
-from unveil.profiles import ModelError
-from unveil.rows import Encoded, Seen
-from unveil.train.architectures import ARCHITECTURES, Architecture, masks, positions, refusal
-from unveil.train.features import Features
-from unveil.train.losses import token_logps
-from unveil.train.tree import Forest, grow, plant
+from unveil.vlm import attention, attention_maps
+from unveil.vlm.architectures import ARCHITECTURES, Architecture, masks, positions, refusal
+from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.models import language_model
+from unveil.vlm.token_tree import Forest, grow, plant
 
 LOG = logging.getLogger(__name__)
 CHUNK = 2**22  # logits that are held at a time
@@ -186,14 +185,14 @@ class Scorer(nn.Module):
             return "it runs on plain rows, on which attention is not read"
         if attention.of(base) in ("eager", "flex_attention"):
             return f"--attention {attention.of(base)} does not show it; sdpa does"
-        if base.config.model_type not in gaze.LAYOUTS:
+        if base.config.model_type not in attention_maps.LAYOUTS:
             return f"{base.config.model_type} models have no patch grid that is known here"
         return None
 
     def places(self, seen: Seen) -> NDArray[np.float64]:
         """Where the patches of an image lie (``gaze.patches``), worked out once for each image."""
         if seen.digest not in self._places:
-            self._places[seen.digest] = gaze.patches(self.chat, whole(self.model).config, seen)
+            self._places[seen.digest] = attention_maps.patches(self.chat, whole(self.model).config, seen)
         return self._places[seen.digest]
 
     def _probed(self, probe: attention.Probe) -> AbstractContextManager[object]:
@@ -351,3 +350,8 @@ def logits(base: Any, hidden_SD: Tensor) -> Tensor:
     found = base.lm_head(hidden_SD)
     cap = getattr(base.config.get_text_config(), "final_logit_softcapping", None)
     return cap * torch.tanh(found / cap) if cap else found
+
+
+def token_logps(logits_SV: Tensor, targets_S: Tensor) -> Tensor:
+    """log p(y_t | y_<t, x, q) of each target token, (S,), in float32 whatever the logits' type."""
+    return -torch.nn.functional.cross_entropy(logits_SV.float(), targets_S, reduction="none")

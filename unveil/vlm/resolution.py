@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tyro
 
-from unveil.profiles import ModelError
+from unveil.vlm.families import ModelError
 
 if TYPE_CHECKING:
-    from unveil.encoding import Chat
-    from unveil.rows import Seen
+    from unveil.vlm.chat import Chat
+    from unveil.vlm.inputs import Seen
 
 
 @dataclass(frozen=True)

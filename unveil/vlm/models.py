@@ -38,10 +38,10 @@ from transformers import (
 from unveil.core import faults, provenance
 from unveil.core.sampling import Sampling
 from unveil.core.untrusted import read_json
-from unveil.encoding import IGNORED, Chat
-from unveil.profiles import ModelError, profile_of
-from unveil.resolution import Resolution, limit
-from unveil.rows import Encoded
+from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.families import ModelError, profile_of
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.resolution import Resolution, limit
 
 TINY = "tiny"
 Precision = Literal["auto", "float32", "bf16", "fp16"]
@@ -65,7 +65,7 @@ class Loaded:
 
 def tiny_folder() -> Path:
     """The folder of the tiny base model: in the package when installed, else in the repository."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     for folder in (here / "assets" / TINY, here.parent / "assets" / TINY):
         if (folder / "config.json").is_file():
             return folder
@@ -434,3 +434,10 @@ def instead(loaded: Loaded, rows: Sequence[Encoded]) -> list[str]:
     best_BT = logits_BTV[:, :-1].argmax(-1)
     inside_BT = labels_BT[:, 1:] != IGNORED
     return [loaded.chat.text(ids[inside].tolist()) for ids, inside in zip(best_BT, inside_BT, strict=True)]
+
+
+def beyond_fp16(device: torch.device) -> str:
+    """What else to do where a number is not finite: nothing, unless fp16 is computed in here."""
+    kind = device.type
+    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
+    return "; the model may leave the range of fp16, so try --precision float32" if half else ""

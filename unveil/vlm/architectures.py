@@ -11,8 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from unveil import attention
-from unveil.train.tree import Forest, Tree, allowed, block_mask
+from unveil.vlm import attention
+from unveil.vlm.token_tree import Forest, Tree, allowed, block_mask
 
 DENSE = ("sdpa", attention.FOREST, attention.WHOLE)  # take a mask of true and false
 

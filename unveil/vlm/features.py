@@ -26,9 +26,9 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil.core import files, provenance
-from unveil.models import fingerprint, parts_of
-from unveil.profiles import ModelError
-from unveil.rows import Seen, stack_images
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Seen, stack_images
+from unveil.vlm.models import fingerprint, parts_of
 
 LOG = logging.getLogger(__name__)
 Kept = Literal["features", "hidden states", "nothing"]

@@ -38,9 +38,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.attention import Look
-from unveil.profiles import ModelError
-from unveil.rows import Encoded, Seen
+from unveil.vlm.attention import Look
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded, Seen
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,16 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from unveil import attention
-from unveil.attention import Branches, Recorder
 from unveil.core.records import Dialogue
-from unveil.encoding import Chat
-from unveil.models import banned, generate, language_model
-from unveil.rows import Encoded
-from unveil.train.architectures import positions, windows
-from unveil.train.engine import Distribution, Scorer, logits, whole
-from unveil.train.loop import TrainingError, beyond_fp16
-from unveil.train.tree import Forest
+from unveil.vlm import attention
+from unveil.vlm.architectures import positions, windows
+from unveil.vlm.attention import Branches, Recorder
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import banned, beyond_fp16, generate, language_model
+from unveil.vlm.scorer import Distribution, Scorer, logits, whole
+from unveil.vlm.token_tree import Forest
 
 COMPACT = 0.75
 """Share of the places of a batch that still write, at or below which the others are cleared away."""
@@ -117,7 +117,7 @@ def draw(logits_RV: Tensor, distribution: Distribution, generator: torch.Generat
     greedy = distribution.temperature == 0
     logps_RV = (replace(distribution, temperature=1.0) if greedy else distribution)(logits_RV).log_softmax(-1)
     if logps_RV[:, 0].isnan().any():  # one such logit leaves no number in its row
-        raise TrainingError(f"the model's logits are not finite{beyond_fp16(logits_RV.device)}")
+        raise ModelError(f"the model's logits are not finite{beyond_fp16(logits_RV.device)}")
     drawn_R1 = logps_RV.argmax(-1, True) if greedy else torch.multinomial(logps_RV.exp(), 1, generator=generator)
     ids_R = drawn_R1[:, 0]
     return ids_R, logps_RV.gather(1, ids_R[:, None])[:, 0]

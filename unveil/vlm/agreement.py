@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from unveil.core import faults
-from unveil.profiles import ModelError
-from unveil.rows import Encoded
-from unveil.train.engine import Scorer, whole
-from unveil.train.rollout import drawn_from, rollout
+from unveil.vlm.families import ModelError
+from unveil.vlm.generate import drawn_from, rollout
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.scorer import Scorer, whole
 
 LOG = logging.getLogger(__name__)
 #: How far log-probabilities may lie apart, over what they are, by what is computed in: rounding alone stays below.
