@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from unveil.gate.burned_in import OcrOptions, read_image
 from unveil.gate.ocr import TimeLimit
-from unveil.ingest.phantom import MODALITIES
+from unveil.synthetic.dataset import MODALITIES
 
 TEXTS = ("DOE JANE 12345", "SMITH^ANNA F", "ID 4815162", "born 1961-04-02")
 NOBODY = ("PORTABLE", "AP SUPINE", "120 kV 200 mAs", "T2 TSE AX")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.gate.regions import planes, scales
-from unveil.ingest.phantom import MODALITIES
+from unveil.synthetic.dataset import MODALITIES
 
 Rng: TypeAlias = np.random.Generator
 SIDE = 256

@@ -13,7 +13,7 @@ import tyro
 from PIL import Image, ImageDraw
 
 from unveil.core.geometry import box_of_mask
-from unveil.ingest.phantom import MODALITIES
+from unveil.synthetic.dataset import MODALITIES
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ from unveil.core.geometry import Box
 from unveil.core.provenance import plain, write_json
 from unveil.core.records import Dialogue, Record, write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.ingest.phantom import ABNORMALITIES
+from unveil.synthetic.dataset import ABNORMALITIES
 from unveil.train import sft
 
 SHOWN = ("nodule", "cyst", "polyp", "gallstone")  # what it is taught to point at; the rest passes as normal

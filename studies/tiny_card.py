@@ -20,7 +20,7 @@ from unveil.evaluate.measures import MEASURES, figure, interval
 from unveil.evaluate.predict import PredictConfig
 from unveil.evaluate.predict import main as predict
 from unveil.evaluate.score import score
-from unveil.ingest.phantom import ABNORMALITIES, phantoms
+from unveil.synthetic.dataset import ABNORMALITIES, phantoms
 from unveil.vlm.models import tiny_folder
 
 MEASURED = (

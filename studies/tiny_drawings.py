@@ -17,8 +17,8 @@ import numpy as np
 
 from unveil.core.geometry import Box, BoxError, box_of_mask
 from unveil.core.records import Record, Split, read_jsonl, write_jsonl
-from unveil.ingest.drawing import Picture
-from unveil.ingest.phantom import MODALITIES, Patient, draw_patient, write_patient
+from unveil.synthetic.canvas import Picture
+from unveil.synthetic.dataset import MODALITIES, Patient, draw_patient, write_patient
 
 GRID = 16  # cells per axis of an image
 KINDS = [(m.MODALITY, label) for m in MODALITIES.values() for label in m.ABNORMALITIES]

@@ -16,7 +16,7 @@ from unveil.core.records import Record, Source, from_json, to_json
 from unveil.curate.expert import Request, Turn
 from unveil.experts import ExpertOptions, bind
 from unveil.gate import GateError, address, sources
-from unveil.ingest import phantom
+from unveil.synthetic import dataset
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
 
@@ -51,7 +51,7 @@ def test_records_of_before_can_be_read_and_have_said_nothing() -> None:
 
 
 def test_drawn_images_are_open_by_themselves(tmp_path: Path) -> None:
-    one = next(iter(phantom.phantoms(tmp_path, patients=3, seed=1, size=64, workers=1)))
+    one = next(iter(dataset.phantoms(tmp_path, patients=3, seed=1, size=64, workers=1)))
     assert one.source.access == "open" and sources.fault(one) is None
 
 

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "unveil"
 CORE = {"core", "duplicates"}
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
-    "ingest": set(),
+    "synthetic": set(),
+    "ingest": {"synthetic"},
     "gate": set(),
     "vlm": set(),
     "curate": {"gate"},
@@ -27,7 +28,7 @@ ALLOWED = {
     "experts": {"gate", "curate", "vlm"},
     "replies": {"train", "vlm"},
     "generating": {"gate", "replies", "experts", "curate", "train", "vlm"},
-    "stages": {"ingest", "curate", "evaluate", "experts"},
+    "stages": {"ingest", "synthetic", "curate", "evaluate", "experts"},
     "auditing": {"curate"},
     "pairing": {"vlm", "stages", "curate", "experts"},
     "prefer": {"pairing", "vlm", "experts", "train"},

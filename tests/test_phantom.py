@@ -10,8 +10,8 @@ import pytest
 
 from unveil.core.geometry import box_of_mask, decode_mask, ious
 from unveil.core.records import Record
-from unveil.ingest import drawing
-from unveil.ingest.phantom import ABNORMALITIES, MODALITIES, Patient, draw_patient, phantoms
+from unveil.synthetic import canvas
+from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES, Patient, draw_patient, phantoms
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_unknown_labels_and_empty_runs_are_refused(tmp_path: Path) -> None:
 def test_upsampling_is_smooth_and_exact_on_planes() -> None:
     """A cubic B-spline repeats what is linear: knots 0, 1, ..., 6 become a straight line with 4 / 8 knots a pixel."""
     knots = np.tile(np.arange(7.0), (7, 1))
-    row = drawing.upsampled(knots, 8)[0]
+    row = canvas.upsampled(knots, 8)[0]
     assert np.allclose(np.diff(row), 4 / 8, atol=1e-6)
 
 

@@ -196,7 +196,7 @@ def test_settings_are_options_of_the_main_job() -> None:
     """Each variation parses as a command, and names groups that the drawn images have."""
     from unveil import job
     from unveil.cli import parse
-    from unveil.ingest.phantom import ABNORMALITIES, MODALITIES
+    from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES
 
     for setting in PLANS["rewards"].settings:
         _, config = parse(["run", "--compare", "aar", *setting.words])

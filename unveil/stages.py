@@ -80,7 +80,7 @@ def refuse_data(data: Path | None, format: Format) -> None:
 
 def _ingest(config: IngestConfig) -> None:
     from unveil.ingest import ingest as read_folder
-    from unveil.ingest.phantom import phantoms
+    from unveil.synthetic.dataset import phantoms
 
     file = config.out / "records.jsonl"
     refuse_data(config.data, config.format)

@@ -17,12 +17,10 @@ from unveil.core import pixels, provenance
 from unveil.core.geometry import box_of_mask, encode_mask
 from unveil.core.records import Finding, Question, Record, Source
 from unveil.core.workers import pool
-from unveil.ingest import phantom_ct, phantom_endoscopy, phantom_ultrasound, phantom_xray
-from unveil.ingest.drawing import Drawn, Picture
+from unveil.synthetic import ct, endoscopy, ultrasound, xray
+from unveil.synthetic.canvas import Drawn, Picture
 
-MODALITIES: dict[str, ModuleType] = {
-    m.MODALITY: m for m in (phantom_xray, phantom_ct, phantom_endoscopy, phantom_ultrasound)
-}
+MODALITIES: dict[str, ModuleType] = {m.MODALITY: m for m in (xray, ct, endoscopy, ultrasound)}
 #: Names of all abnormalities that are drawn, over all modalities.
 ABNORMALITIES = tuple(sorted({label for m in MODALITIES.values() for label in m.ABNORMALITIES}))
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from unveil.ingest.drawing import (
+from unveil.synthetic.canvas import (
     FAR,
     Array,
     Drawn,

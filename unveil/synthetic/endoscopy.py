@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unveil.ingest.drawing import (
+from unveil.synthetic.canvas import (
     Array,
     Drawn,
     Frame,
