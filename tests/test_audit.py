@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from conftest import draw
 
+from unveil.audit import contradictions, noise_maps, shortcuts
+from unveil.audit import pairs as auditing
+from unveil.audit.checks import Check, Estimate, estimate, tokens, unboxed
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.provenance import sha256
 from unveil.core.records import Finding, Pair, Record, Source, write_jsonl
-from unveil.curate import audit as auditing
-from unveil.curate import labels, maps, shortcuts
-from unveil.curate.checks import Check, Estimate, estimate, tokens, unboxed
 
 IMAGES, SIZE = 125, (40, 30)
 LESION = (4.0, 3.0, 12.0, 9.0)
@@ -257,7 +257,7 @@ def test_texts_without_their_boxes() -> None:
 )  # fmt: skip
 def test_faults_of_one_pair(kind: str, chosen: str, rejected: str, expected: str | None) -> None:
     made = replace(pair(0, chosen, rejected), kind=kind)
-    got = labels.fault(made, ["nodule", "cyst"])
+    got = contradictions.fault(made, ["nodule", "cyst"])
     # "There is no nodule" names one, "None." does not: what is named may differ
     assert got == (None if rejected == "None." else expected)
 
@@ -297,7 +297,7 @@ def test_what_a_map_covers(folder: Path) -> None:
     mass lies on the lesion, which is 8 x 6 of 1200 pixels: 25 times what chance would give."""
     write_jsonl(folder / "half.jsonl", [hidden(0, (4, 3, 8, 9))])
     material = auditing.read(folder / "half.jsonl", folder / "records.jsonl")
-    cover = maps.cover(material.pairs[0], material)
+    cover = noise_maps.cover(material.pairs[0], material)
     assert (cover.share, cover.touched, cover.aim) == pytest.approx((0.02, 0.5, 25))
 
 

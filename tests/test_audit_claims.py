@@ -16,11 +16,11 @@ from scipy import ndimage
 from test_audit import IMAGES, LESION, SIZE, WORDS, clean, draw, hidden, holding, pair, record, short, texts
 
 from unveil import cli
+from unveil.audit import pairs as auditing
+from unveil.audit.checks import Check, Material
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.records import Pair, Record, Source, write_jsonl
-from unveil.curate import audit as auditing
-from unveil.curate.checks import Check, Material
 
 
 def picture(seed: int, size: int = 96) -> Image.Image:

@@ -13,9 +13,9 @@ from conftest import draw
 from test_audit import IMAGES, SIZE, clean, figure, found, hidden, holding, pair, record, short
 
 from unveil import cli
+from unveil.audit import pairs as auditing
 from unveil.core.pairs import write_trl
 from unveil.core.records import RecordError, to_json, write_jsonl
-from unveil.curate import audit as auditing
 
 EVIL = "<script>alert('x')</script>"
 

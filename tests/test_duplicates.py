@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from unveil import duplicates
+from unveil.audit import duplicates
 from unveil.core import pixels
 from unveil.core.pixels import read
 

@@ -15,10 +15,11 @@ from unveil.ingest.reading import Options
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
-CORE = {"core", "duplicates"}
+CORE = {"core"}
 #: Folder or module -> what of ours it may import, besides the core and itself.
 ALLOWED = {
     "synthetic": set(),
+    "audit": set(),
     "ingest": {"synthetic"},
     "gate": set(),
     "vlm": set(),
@@ -28,8 +29,8 @@ ALLOWED = {
     "experts": {"gate", "curate", "vlm"},
     "replies": {"train", "vlm"},
     "generating": {"gate", "replies", "experts", "curate", "train", "vlm"},
-    "stages": {"ingest", "synthetic", "curate", "evaluate", "experts"},
-    "auditing": {"curate"},
+    "stages": {"ingest", "audit", "synthetic", "curate", "evaluate", "experts"},
+    "auditing": {"audit"},
     "pairing": {"vlm", "stages", "curate", "experts"},
     "prefer": {"pairing", "vlm", "experts", "train"},
     "contest": {"pairing", "prefer", "rewarding", "experts", "curate", "train"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from unveil.core import console, provenance
 
 if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
-    from unveil.curate.audit import Audit
+    from unveil.audit.pairs import Audit
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def audit(config: AuditConfig) -> bool:
 
 
 def _audit(config: AuditConfig, out: Path) -> bool:
-    from unveil.curate import audit as checks
-    from unveil.curate.audit_page import write_page
+    from unveil.audit import pairs as checks
+    from unveil.audit.page import write_page
 
     console.say(f"reading {config.pairs} and its images")
     material = checks.read(config.pairs, config.records, config.seed)

@@ -152,8 +152,8 @@ def _check(
     split: provenance.Output | None,
 ) -> bool:
     """As ``check``; writes what was found and the new split where they are to be made."""
-    from unveil.ingest.check import check as look_through
-    from unveil.ingest.check import regroup
+    from unveil.audit.records import check as look_through
+    from unveil.audit.records import regroup
 
     rows = list(records.read_jsonl(config.records, records.Record))
     report = look_through(rows, config.records, config.workers, config.copies)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import duplicates
+from unveil.audit import duplicates
 from unveil.core import bootstrap
 from unveil.core.box_formats import MARKUP, SYNTAXES, Written, rewritten
 from unveil.core.geometry import Box, ious

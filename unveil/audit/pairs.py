@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from unveil import __version__
+from unveil.audit import contradictions, noise_maps, shortcuts
+from unveil.audit.checks import COMMON, VERDICTS, Check, Material, Verdict, counted, unboxed
 from unveil.core.answers import clean
 from unveil.core.pairs import checked, parsed
 from unveil.core.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
-from unveil.curate import labels, maps, shortcuts
-from unveil.curate.checks import COMMON, VERDICTS, Check, Material, Verdict, counted, unboxed
 
 FLOOR, CEILING = 0.75, 1.25
 """Where MMedPO cuts its weights off."""
@@ -118,7 +118,7 @@ def read(file: Path, records_file: Path | None = None, seed: int = 0) -> Materia
     paths = [file.parent / image for p in pairs for image in (p.image, p.rejected_image or p.image)]
     if records_file and held:
         paths += [image_path(r, records_file) for r in held.values() if r.split == "test"]
-    return Material(file, tuple(pairs), lines, tuple(refused), held, maps.look_at(paths), seed, records_file)
+    return Material(file, tuple(pairs), lines, tuple(refused), held, noise_maps.look_at(paths), seed, records_file)
 
 
 def _leniently(row: Any, name: str) -> Pair | str:
@@ -144,10 +144,10 @@ def audit(material: Material) -> Audit:
     """All checks of the pairs."""
     checks = (
         _refused(material),
-        maps.images(material),
+        noise_maps.images(material),
         *shortcuts.shortcuts(material),
-        *labels.labels(material),
-        *maps.maps(material),
+        *contradictions.labels(material),
+        *noise_maps.maps(material),
         weights(material),
         leaks(material),
         _unknown_records(material),

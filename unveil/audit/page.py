@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from unveil import __version__
+from unveil.audit.checks import Check, Estimate, Material
+from unveil.audit.noise_maps import LARGE, regions
+from unveil.audit.pairs import CEILING, FLOOR, Audit
 from unveil.core import lesion_noise, pixels
 from unveil.core.files import write_text
 from unveil.core.records import Pair, Record
 from unveil.core.sampling import seed_of
-from unveil.curate.audit import CEILING, FLOOR, Audit
-from unveil.curate.checks import Check, Estimate, Material
-from unveil.curate.maps import LARGE, regions
 
 LONGEST = 320  # pixels of a picture's longer side
 BARS = 24
@@ -71,7 +71,7 @@ class Histogram:
 
 def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path:
     """Writes the page; ``limit`` examples of each finding are shown, drawn by the material's seed."""
-    template = files("unveil.curate").joinpath("audit.html.j2").read_text("utf-8")
+    template = files("unveil.audit").joinpath("page.html.j2").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     by_id = {pair.id: pair for pair in material.pairs}
     page = environment.from_string(template).render(

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from unveil import duplicates
+from unveil.audit import duplicates
 from unveil.core import geometry, pixels, provenance
 from unveil.core.console import progress
 from unveil.core.records import SPLITS, Finding, Record, assign_splits, connected, image_path

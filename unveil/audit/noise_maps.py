@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil import duplicates
+from unveil.audit import duplicates
+from unveil.audit.checks import Check, Look, Material, counted, estimate
 from unveil.core import pixels, provenance
 from unveil.core.console import progress
 from unveil.core.geometry import coverage, decode_mask
 from unveil.core.records import Finding, Pair, Record
-from unveil.curate.checks import Check, Look, Material, counted, estimate
 
 LARGE = 0.5
 """A map over a larger share of the image is not local; ``curate noise`` sets such pairs aside."""

@@ -29,9 +29,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import normalize
 
+from unveil.audit.checks import BOX, Check, Estimate, Material, Verdict, estimate, tokens, unboxed
 from unveil.core.answers import yes_no
 from unveil.core.records import Pair
-from unveil.curate.checks import BOX, Check, Estimate, Material, Verdict, estimate, tokens, unboxed
 
 WARNING = 0.60
 """A shortcut is a warning when the interval of its accuracy lies above: it settles one pair in five, a coin others."""

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from unveil.audit.checks import SAME_BOX, Check, Material, counted, same_boxes, tokens, unboxed
 from unveil.core.answers import Parsed, asked_about, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import ious
 from unveil.core.records import Pair, to_json
-from unveil.curate.checks import SAME_BOX, Check, Material, counted, same_boxes, tokens, unboxed
 
 _CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
 _DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)$")
