@@ -14,9 +14,10 @@ from conftest import draw
 from unveil import cli
 from unveil.core.records import Finding, Question, Record, Source, write_jsonl
 from unveil.curate.candidates import Asking
-from unveil.curate.expert import Backend, Expert, Raw, Request
 from unveil.curate.mau import Rules, mau
 from unveil.curate.rules import Rules as Known
+from unveil.experts.expert import Backend, Expert
+from unveil.experts.requests import Raw, Request
 
 LEFT = {"side": "left", "body_part": "lung", "shape": "round"}
 NODULE = Finding("nodule", (10.0, 10.0, 30.0, 30.0), attributes=LEFT)

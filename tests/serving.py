@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Picture, Request, Turn
-from unveil.experts import ExpertOptions, bind
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import Picture, Request, Turn
 
 Fault = str | None
 

@@ -20,8 +20,8 @@ from PIL import Image
 from unveil import cli, contest
 from unveil.core import provenance, workers
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
-from unveil.curate.expert import ExpertError
 from unveil.evaluate.predict import PredictConfig
+from unveil.experts.requests import ExpertError
 from unveil.pairing import HallucinateConfig
 from unveil.train.dpo import DpoConfig
 from unveil.vlm.families import ModelError

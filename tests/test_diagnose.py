@@ -15,9 +15,10 @@ from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.curate.diagnose import Steps, checked, diagnose
-from unveil.curate.expert import Backend, Expert, Raw, Request
-from unveil.curate.expert import Rules as RulesBackend
 from unveil.curate.mau import Rules, mau, vocabulary
+from unveil.experts.expert import Backend, Expert
+from unveil.experts.expert import Rules as RulesBackend
+from unveil.experts.requests import Raw, Request
 
 NODULE, CYST = Finding("nodule", (10.0, 8.0, 26.0, 20.0)), Finding("cyst", (30.0, 30.0, 50.0, 44.0))
 RECORD = Record("r", "r.png", 60, 50, findings=(NODULE, CYST), split="train", completeness="exhaustive")

@@ -30,10 +30,12 @@ from unveil.core import provenance
 from unveil.core.box_formats import mark
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
-from unveil.curate import endpoint
-from unveil.curate.endpoint import IN_A_ROW, Desk
-from unveil.curate.expert import BudgetSpent, Expert, ExpertError, Picture, Reply, Request, Strict, Turn
-from unveil.experts import ExpertOptions, Local, bind
+from unveil.experts import endpoint
+from unveil.experts.endpoint import IN_A_ROW, Desk
+from unveil.experts.expert import Expert
+from unveil.experts.local import Local
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Reply, Request, Strict, Turn
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.gate.manifest import Manifest

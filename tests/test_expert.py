@@ -19,23 +19,10 @@ from unveil.core.box_formats import PIXELS, View, mark, neutral, neutral_json, r
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise, NoiseError
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import (
-    Backend,
-    Budget,
-    BudgetSpent,
-    Expert,
-    ExpertError,
-    Picture,
-    Raw,
-    Request,
-    Rules,
-    Spent,
-    Strict,
-    Turn,
-    read,
-)
-from unveil.curate.store import Store
-from unveil.experts import Local
+from unveil.experts.expert import Backend, Budget, Expert, Rules, Spent, read
+from unveil.experts.local import Local
+from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Raw, Request, Strict, Turn
+from unveil.experts.store import Store
 
 
 class Score(Strict):

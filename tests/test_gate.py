@@ -22,9 +22,10 @@ from test_pixels import dicom
 from unveil import cli, curate
 from unveil.core import provenance
 from unveil.core.records import Record, Source
-from unveil.curate.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
-from unveil.curate.expert import Expert, ExpertError, Picture, Reply, Request, Turn
-from unveil.experts import ExpertOptions, bind
+from unveil.experts.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
+from unveil.experts.expert import Expert
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import ExpertError, Picture, Reply, Request, Turn
 from unveil.gate import GateError
 from unveil.gate.address import host_of, is_here
 from unveil.gate.finding import find

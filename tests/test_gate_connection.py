@@ -25,8 +25,8 @@ from stub import Stub, stub
 
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Picture, Reply, Request, Turn
-from unveil.experts import ExpertOptions, bind
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import Picture, Reply, Request, Turn
 from unveil.gate import GateError, connection, secret
 from unveil.gate.connection import Connection, shown
 from unveil.gate.wire import HEADERS
@@ -244,8 +244,8 @@ def test_no_log_prints_what_is_said(server: Stub, tmp_path: Path) -> None:
         "if sys.argv[3] == 'loud': connection.silence = lambda: None\n"
         "for name in list(logging.root.manager.loggerDict): logging.getLogger(name).setLevel(1)\n"
         "from pathlib import Path\n"
-        "from unveil.curate.expert import Request, Turn\n"
-        "from unveil.experts import ExpertOptions, bind\n"
+        "from unveil.experts.expert import Request, Turn\n"
+        "from unveil.experts.options import ExpertOptions, bind\n"
         "options = ExpertOptions(expert=sys.argv[1], expert_model='m', key_variable='SOME_KEY')\n"
         "asked = Request('i', 't', (Turn('user', 'CANARY-QUESTION'),), system='CANARY-SYSTEM')\n"
         "print(next(bind(options, Path(sys.argv[2])).answer([asked])).error)\n"

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from unveil import curate
 from unveil.core.answers import clean
-from unveil.curate.candidates import SYSTEM, WORDS, prompt
-from unveil.curate.expert import SANG, Request, Strict, Turn
+from unveil.experts.requests import SANG, SYSTEM, WORDS, Request, Strict, Turn, prompt
 from unveil.gate.fence import MARK, holds, inside, quoted, sealed, word_for
 
 # ---------------------------------------------------------------------------------------------------------- the word

@@ -12,8 +12,8 @@ import pytest
 
 from unveil import __version__
 from unveil.core.records import Record, Source
-from unveil.curate.expert import Raw, Request, Turn
-from unveil.curate.store import Store
+from unveil.experts.requests import Raw, Request, Turn
+from unveil.experts.store import Store
 from unveil.gate import private
 from unveil.gate.manifest import Manifest
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from test_gate import chunks, record
 from test_pixels import dicom
 
-from unveil.curate.expert import Picture
+from unveil.experts.requests import Picture
 from unveil.gate import GateError, burned_in, letters, ocr, regions
 from unveil.gate.burned_in import OcrOptions, Reading, Word, cost, painted, read_image
 from unveil.gate.codes import codes

@@ -13,8 +13,8 @@ from nobody import NOBODY
 from stub import Stub, stub
 
 from unveil.core.records import Record, Source, from_json, to_json
-from unveil.curate.expert import Request, Turn
-from unveil.experts import ExpertOptions, bind
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import Request, Turn
 from unveil.gate import GateError, address, sources
 from unveil.synthetic import dataset
 

@@ -29,7 +29,6 @@ from conftest import draw
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unveil import experts
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious
@@ -39,9 +38,12 @@ from unveil.core.pixels import ImageError
 from unveil.core.provenance import sha256
 from unveil.core.records import Finding, Pair, image_path
 from unveil.curate.candidates import Asking
-from unveil.curate.expert import Expert, Request, file_hash
-from unveil.curate.expert import Rules as Backend
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
+from unveil.experts import local
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.expert import Rules as Backend
+from unveil.experts.requests import Request, file_hash
 from unveil.gate.fence import quoted
 
 WHERE = "a/localisation/nodule"
@@ -265,25 +267,25 @@ def test_a_broken_run_goes_on(
     words = ("--answer-batch", 3, "--kinds", "detection", "localisation")
     count = 2 * sum(d.kind in ("detection", "localisation") and d.record != "t" for d in DIALOGUES)
     asked: list[str] = []
-    answer = experts.Local._answer
+    answer = local.Local._answer
 
-    def breaking(self: experts.Local, batch: Any) -> Any:
+    def breaking(self: local.Local, batch: Any) -> Any:
         if len(asked) == 6:
             raise KeyboardInterrupt
         asked.extend(request.id for request in batch)
         return answer(self, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(experts.Local, "_answer", breaking)
+        patched.setattr(local.Local, "_answer", breaking)
         assert curate(fresh, tiny_folder, *words) == 130
     assert "goes on from here" in shown(capsys) and not (fresh / "out" / "pairs.jsonl").exists()
     again: list[str] = []
 
-    def counting(self: experts.Local, batch: Any) -> Any:
+    def counting(self: local.Local, batch: Any) -> Any:
         again.extend(request.id for request in batch)
         return answer(self, batch)
 
-    monkeypatch.setattr(experts.Local, "_answer", counting)
+    monkeypatch.setattr(local.Local, "_answer", counting)
     assert curate(fresh, tiny_folder, *words) == 0
     assert len(asked) == 6 and len(again) == count - 6 and not set(asked) & set(again)
     broken = (fresh / "out" / "pairs.jsonl").read_bytes()
@@ -296,8 +298,8 @@ def test_a_broken_run_goes_on(
 def test_what_the_model_says_without_seeing(fresh: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is led along the true answer under noise over the whole image, with a seed of each dialogue's own."""
     seen: list[Request] = []
-    row = experts.Local._row
-    monkeypatch.setattr(experts.Local, "_row", lambda self, request: seen.append(request) or row(self, request))
+    row = local.Local._row
+    monkeypatch.setattr(local.Local, "_row", lambda self, request: seen.append(request) or row(self, request))
     assert curate(fresh, tiny_folder, "--origin", "noised", "--kinds", "diagnosis", "--step", 900) == 0
     pairs = read_pairs(fresh / "out" / "pairs.jsonl")
     assert [pair.id for pair in pairs] == [f"{name}/diagnosis/unseen" for name in ("a", "b", "c", "v")]

@@ -10,15 +10,16 @@ import pytest
 from cases import saying, text_of
 from conftest import records_in
 
-from unveil import experts, rewarding
+from unveil import rewarding
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case
 from unveil.core.records import write_jsonl
-from unveil.curate import judging
-from unveil.curate.expert import ExpertError, Request
 from unveil.curate.mau import Rules, mau
-from unveil.experts import ExpertOptions
+from unveil.experts import judge as judging
+from unveil.experts import options as experts
+from unveil.experts.options import ExpertOptions
+from unveil.experts.requests import ExpertError, Request
 from unveil.gate import GateError
 from unveil.rewarding import Grpo, rewards_of
 from unveil.train.loop import TrainingError

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from unveil.core.box_formats import PIXELS, View, mark
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Raw, Request, Strict, Turn, read
-from unveil.curate.parsing import answer, only_object, with_boxes
+from unveil.experts.expert import read
+from unveil.experts.parsing import answer, only_object, with_boxes
+from unveil.experts.requests import Raw, Request, Strict, Turn
 
 
 class Score(Strict):

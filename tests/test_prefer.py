@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from cases import blocks_of, folder_of, saying, shown
 
-from unveil import cli, experts
+from unveil import cli
 from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError
 from unveil.core.records import RecordError, image_path
-from unveil.curate.expert import Expert, Request
-from unveil.curate.store import Store
+from unveil.experts import local
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.requests import Request
+from unveil.experts.store import Store
 from unveil.prefer import PreferConfig, prefer
 
 
@@ -49,12 +52,12 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of eight tokens."""
-    answer = experts.Local._answer
+    answer = local.Local._answer
 
-    def short(self: experts.Local, batch: Any) -> Any:
+    def short(self: local.Local, batch: Any) -> Any:
         return answer(self, [replace(r, sampling=replace(r.sampling, max_tokens=8)) for r in batch])
 
-    monkeypatch.setattr(experts.Local, "_answer", short)
+    monkeypatch.setattr(local.Local, "_answer", short)
 
 
 def preferring(folder: Path, tiny_folder: Path, name: Any, **more: Any) -> PreferConfig:

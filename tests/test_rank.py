@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, saying, shown, text_of
 
-from unveil import experts
 from unveil.core.box_formats import mark
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Pair, image_path
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Expert, Raw, Request
-from unveil.curate.expert import Rules as Backend
 from unveil.curate.rank import Ranking, rank
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.expert import Rules as Backend
+from unveil.experts.requests import Raw, Request
 
 WHERE, SEEN = "a/localisation/nodule", "a/seen"
 TRUE = BY_ID[WHERE].answer

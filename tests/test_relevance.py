@@ -15,17 +15,19 @@ from cases import BY_ID, KNOWN, command, folder_of, record, saying, shown, text_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unveil import cli, experts
+from unveil import cli
 from unveil.core.box_formats import mark
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.curate.candidates import pair_of
-from unveil.curate.expert import Expert, Request
-from unveil.curate.expert import Rules as Backend
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights
 from unveil.curate.rules import Rules
-from unveil.experts import ExpertOptions
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.expert import Rules as Backend
+from unveil.experts.options import ExpertOptions
+from unveil.experts.requests import Request
 
 # ------------------------------------------------------------------------------------------------------------- weights
 

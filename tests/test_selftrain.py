@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, record, saying, shown, text_of
 
-from unveil import experts
 from unveil.core.box_formats import mark
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path
 from unveil.core.sampling import Sampling
 from unveil.curate.candidates import Asking
-from unveil.curate.expert import Expert, Raw, Request
-from unveil.curate.expert import Rules as Backend
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
+from unveil.experts import local
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.expert import Rules as Backend
+from unveil.experts.requests import Raw, Request
 
 NEAR, FAR = mark((11, 11, 31, 31)), mark((50, 50, 60, 60))
 
@@ -236,12 +238,12 @@ def test_rules_of_other_records_know_nothing() -> None:
 @pytest.fixture
 def lucid(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random model's likeliest tokens are no words: it describes every image as a lung."""
-    raw = experts.Local._raw
+    raw = local.Local._raw
 
-    def described(self: experts.Local, request: Request, row: Any, text: str, cut: bool) -> Raw:
+    def described(self: local.Local, request: Request, row: Any, text: str, cut: bool) -> Raw:
         return raw(self, request, row, "A lung." if text_of(request) == DESCRIBE else text, cut)
 
-    monkeypatch.setattr(experts.Local, "_raw", described)
+    monkeypatch.setattr(local.Local, "_raw", described)
 
 
 FEW = ("--questions", 2, "--describe-tokens", 24, "--ask-tokens", 8, "--answer-tokens", 6)

@@ -17,8 +17,9 @@ from serving import Proxy, proxied
 from unveil import cli
 from unveil.core.records import Pair, write_jsonl
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
-from unveil.experts import ExpertOptions, bind
+from unveil.experts.expert import Expert
+from unveil.experts.options import ExpertOptions, bind
+from unveil.experts.requests import Picture, Request, Strict, Turn
 
 Body = dict[str, Any]
 #: A status and a message for a request, or None to answer it.

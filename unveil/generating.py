@@ -24,10 +24,10 @@ from typing import Any, Literal
 from unveil.core import console, files, provenance
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.curate import endpoint
-from unveil.curate.endpoint import data_url
-from unveil.curate.expert import Picture, Request, Turn, named
-from unveil.experts import key_in
+from unveil.experts import endpoint
+from unveil.experts.endpoint import data_url
+from unveil.experts.options import key_in
+from unveil.experts.requests import Picture, Request, Turn, named
 from unveil.gate import GateError, secret, sources
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection

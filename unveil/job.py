@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unveil import experts
 from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.core import console, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
-from unveil.curate.expert import ExpertError
+from unveil.experts import options
+from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.ingest.reading import Options
 from unveil.stages import (
@@ -134,7 +134,7 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
 
     entries = _entries(config)
     if entries:
-        experts.refuse(config.expert)
+        options.refuse(config.expert)
     learning = _learning(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):

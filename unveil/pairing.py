@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil import experts
 from unveil.core import console, plugins, provenance, records
 from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record
 from unveil.curate.candidates import Asking
-from unveil.curate.expert import Expert
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate, left_out
 from unveil.curate.noise import MapSource, hidden, users
 from unveil.curate.rank import Ranking, rank
 from unveil.curate.relevance import Reading, scored, weighted
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
-from unveil.experts import ExpertOptions
+from unveil.experts import options as experts
+from unveil.experts.expert import Expert
+from unveil.experts.options import ExpertOptions
 from unveil.stages import Asked
 from unveil.vlm.resolution import Limited, Resolution
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from unveil import pairing
 from unveil.core import console, provenance, records
 from unveil.core.records import Kind
-from unveil.experts import ExpertOptions
+from unveil.experts.options import ExpertOptions
 from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
 from unveil.vlm.resolution import Limited, Resolution
 

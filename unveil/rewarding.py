@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import experts, generating
+from unveil import generating
 from unveil.core import console
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl
-from unveil.curate import judging
-from unveil.curate.expert import ExpertError
-from unveil.experts import ExpertOptions
+from unveil.experts import options as experts
+from unveil.experts.judge import scores
+from unveil.experts.options import ExpertOptions
+from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.generating import GenerateOptions
 from unveil.train import experience, grpo, ppo
@@ -114,7 +115,7 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:
-            return judging.scores(expert, cases, config.dialogues)
+            return scores(expert, cases, config.dialogues)
         except (ExpertError, GateError) as error:
             raise JudgeError(f"the judge cannot be asked: {error}") from error
 

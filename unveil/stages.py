@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from unveil import experts
 from unveil.core import console, provenance, records
 from unveil.core.files import write_text
 from unveil.core.untrusted import read_json
@@ -23,7 +22,8 @@ from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.mau import Rules, vocabulary
 from unveil.curate.withhold import of_share, withheld
 from unveil.evaluate.changes import changes, headline
-from unveil.experts import ExpertOptions
+from unveil.experts import options
+from unveil.experts.options import ExpertOptions
 from unveil.ingest.reading import Options
 
 Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
@@ -249,7 +249,7 @@ def _written_by_expert(
     rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: MauConfig, skipped: Counter[str]
 ) -> tuple[list[records.Dialogue], dict[str, Any]]:
     """The dialogues with the expert's diagnoses, and what they cost."""
-    expert, names = experts.bind(config.asked, config.out, rows), vocabulary(rows)
+    expert, names = options.bind(config.asked, config.out, rows), vocabulary(rows)
     by_id = {record.id: record for record in rows}
     with console.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
 

@@ -13,20 +13,8 @@ from unveil.core.lesion_noise import Noise
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, Pair, Record, image_path
 from unveil.core.sampling import Sampling
-from unveil.curate.expert import Expert, Picture, Reply, Request, Turn, file_hash
-from unveil.gate import fence
-from unveil.gate.fence import RULE
-from unveil.gate.said import ours
-
-WORDS = ours(f"You examine answers to questions about medical images. {RULE}")
-SYSTEM = ours(f"{WORDS} Reply with a JSON object and nothing else.")
-
-
-def prompt(*turns: Turn, system: str = SYSTEM) -> dict[str, Any]:
-    """What a request says, its data (``fence.quoted``) fenced by a word of its own."""
-    word, system, said = fence.sealed(system, [(turn.role, turn.text) for turn in turns])
-    sealed = tuple(replace(turn, text=text) for turn, (_, text) in zip(turns, said, strict=True))
-    return {"system": system, "turns": sealed, "canary": word}
+from unveil.experts.expert import Expert
+from unveil.experts.requests import Picture, Reply, Request, Turn, file_hash, prompt
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from unveil.core.box_formats import MARKUP, View, mark
 from unveil.core.geometry import match
 from unveil.core.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
 from unveil.core.untrusted import shortened
-from unveil.curate.candidates import WORDS, prompt, used
-from unveil.curate.expert import Expert, Picture, Request, Strict, Turn
+from unveil.curate.candidates import used
+from unveil.experts.expert import Expert
+from unveil.experts.requests import WORDS, Picture, Request, Strict, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import Said, fill, joined
 

@@ -25,8 +25,9 @@ from unveil.core.lesion_noise import LesionMap
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling, seed_of
 from unveil.curate.candidates import Asking, pair_of, seeds, used
-from unveil.curate.expert import Expert, Request, Strict, Turn, named
 from unveil.curate.rules import Rules
+from unveil.experts.expert import Expert
+from unveil.experts.requests import Request, Strict, Turn, named
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill, joined, ours
 

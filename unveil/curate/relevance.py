@@ -14,12 +14,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from unveil.core.records import Dialogue, Pair
-from unveil.curate.candidates import prompt, used
-from unveil.curate.expert import Expert, Request, Strict, Turn
+from unveil.curate.candidates import used
 from unveil.curate.rules import Rules
+from unveil.experts.expert import Expert
+from unveil.experts.judge import Score
+from unveil.experts.requests import Request, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 
@@ -27,12 +28,6 @@ Reading = Literal["spread", "literal", "raw"]
 
 FLOOR, CEILING = 0.75, 1.25
 VARIANCE = 0.1
-
-
-class Score(Strict):
-    """A relevance from 0 to 1."""
-
-    score: float = Field(ge=0, le=1)
 
 
 ASK = """Question about a medical image, which you do not see:

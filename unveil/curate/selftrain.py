@@ -21,9 +21,10 @@ from unveil.core.grading import tokens
 from unveil.core.records import Dialogue, Kind, Pair
 from unveil.core.sampling import Sampling
 from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
-from unveil.curate.expert import Expert, Request, Strict, Turn
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
+from unveil.experts.expert import Expert
+from unveil.experts.requests import Request, Strict, Turn
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 

@@ -29,8 +29,9 @@ from unveil.core.geometry import Box
 from unveil.core.records import Kind, Record
 from unveil.core.sampling import seed_of
 from unveil.core.untrusted import parse_json, printable
-from unveil.curate.expert import Backend, ExpertError, Raw, Request, named
-from unveil.curate.parsing import with_boxes
+from unveil.experts.expert import Backend
+from unveil.experts.parsing import with_boxes
+from unveil.experts.requests import ExpertError, Raw, Request, named
 from unveil.gate import secret, sources
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection

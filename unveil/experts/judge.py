@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from unveil.core.grading import Case
 from unveil.core.records import image_path
-from unveil.curate.candidates import prompt
-from unveil.curate.expert import Expert, Picture, Request, Turn
-from unveil.curate.relevance import Score
+from unveil.experts.expert import Expert
+from unveil.experts.requests import Picture, Request, Strict, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 
@@ -50,3 +51,9 @@ def _request(case: Case, name: str, dialogues: Path) -> Request:
         schema=Score,
         record=case.record,
     )
+
+
+class Score(Strict):
+    """A relevance from 0 to 1."""
+
+    score: float = Field(ge=0, le=1)

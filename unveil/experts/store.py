@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from unveil.core.files import said
-from unveil.curate.expert import ExpertError, Raw, Request
+from unveil.experts.requests import ExpertError, Raw, Request
 from unveil.gate import private
 
 
