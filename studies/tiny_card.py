@@ -16,9 +16,9 @@ from studies.tiny_base import SHOWN, UNNAMED
 from unveil.core.provenance import versions
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import mau
-from unveil.evaluate.measures import MEASURES, figure, interval
 from unveil.evaluate.predict import PredictConfig
 from unveil.evaluate.predict import main as predict
+from unveil.evaluate.report_tables import MEASURES, figure, interval
 from unveil.evaluate.score import score
 from unveil.synthetic.dataset import ABNORMALITIES, phantoms
 from unveil.vlm.models import tiny_folder

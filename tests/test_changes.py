@@ -10,7 +10,7 @@ import pytest
 
 from unveil.core.records import Record, Source
 from unveil.evaluate.changes import changes, doubts, headline, verdict
-from unveil.evaluate.measures import MEASURES
+from unveil.evaluate.report_tables import MEASURES
 from unveil.evaluate.score import cluster_kind
 
 

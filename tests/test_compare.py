@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unveil.core.grading import Outcome, ScoreError
-from unveil.evaluate.compare import PairingError, differences, estimates, sums
+from unveil.evaluate.intervals import PairingError, differences, estimates, sums
 from unveil.evaluate.metrics import METRICS, RATIOS, metric
 
 

@@ -11,7 +11,7 @@ from conftest import records_in
 from unveil import cli
 from unveil.core.records import RecordError, read_jsonl, write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.evaluate.looks import GRID, Look, _map, lift
+from unveil.evaluate.attention import GRID, Look, _map, lift
 
 
 def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     records = [r for r in records_in(tmp_path) if not r.findings]
     write_jsonl(tmp_path / "records.jsonl", records)
     write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
-    from unveil.evaluate import looks
+    from unveil.evaluate import attention as looks
 
     with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):
         looks.main(

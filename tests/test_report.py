@@ -18,7 +18,7 @@ from unveil.core.box_formats import SYNTAXES, View, render
 from unveil.core.grading import Outcome
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
-from unveil.evaluate import measures, pictures
+from unveil.evaluate import report_pictures, report_tables
 from unveil.evaluate.report import Inputs, write_report
 from unveil.evaluate.score import score
 
@@ -188,7 +188,7 @@ def test_true_and_predicted_boxes_differ_in_colour_and_line(inputs: Inputs, tmp_
 
 def test_a_box_is_drawn_where_it_is(tmp_path: Path) -> None:
     one = record(tmp_path, 0, "test")
-    made = pictures.picture(one, tmp_path / one.image, [("cyst", (24.0, 16.0, 72.0, 48.0))])
+    made = report_pictures.picture(one, tmp_path / one.image, [("cyst", (24.0, 16.0, 72.0, 48.0))])
     mark = made.marks[0]
     assert (mark.left, mark.top, mark.right, mark.bottom) == (25, 25, 75, 75)
     assert "true box (cyst) in the central middle" in made.alt
@@ -310,11 +310,11 @@ def test_best_and_worst_go_by_iou_and_count_a_false_alarm_as_0() -> None:
         "e": outcome("e", None, "false alarm"),
         "f": outcome("f", None),
     }
-    chosen = pictures.examples(rows, 2, seed=0)
+    chosen = report_pictures.examples(rows, 2, seed=0)
     assert chosen["best"] == ["a", "b"]
     assert set(chosen["worst"]) == {"d", "e"}  # f is a normal image that was called normal: neither
     assert len(chosen["random"]) == 2
-    assert pictures.examples({}, 2, seed=0) == {"best": [], "worst": [], "random": []}
+    assert report_pictures.examples({}, 2, seed=0) == {"best": [], "worst": [], "random": []}
 
 
 @pytest.mark.parametrize(
@@ -322,22 +322,24 @@ def test_best_and_worst_go_by_iou_and_count_a_false_alarm_as_0() -> None:
     [(0.813, "share", "81\u202f%"), (0.813, "ratio", "0.81"), (None, "share", "–"), (12.0, "share", "12")],
 )
 def test_figures(value: float | None, unit: str, text: str) -> None:
-    assert measures.figure(value, unit) == text
+    assert report_tables.figure(value, unit) == text
 
 
 def test_numbers_in_few_characters() -> None:
-    assert measures.change(-0.125, digits=1) == "−12.5"
-    assert measures.count(12345) == "12\u202f345"
-    assert [measures.compact(v) for v in (0.000077, 4772.4, 0.36, 3)] == ["7.7e−5", "4\u202f772", "0.36", "3"]
+    assert report_tables.change(-0.125, digits=1) == "−12.5"
+    assert report_tables.count(12345) == "12\u202f345"
+    assert [report_tables.compact(v) for v in (0.000077, 4772.4, 0.36, 3)] == ["7.7e−5", "4\u202f772", "0.36", "3"]
 
 
 def test_a_curve_spans_its_frame() -> None:
-    chart = pictures.chart([{"step": 0, "loss": 4.0}, {"step": 5, "loss": 3.0}, {"step": 10, "loss": 2.0}], ["loss"])
+    chart = report_pictures.chart(
+        [{"step": 0, "loss": 4.0}, {"step": 5, "loss": 3.0}, {"step": 10, "loss": 2.0}], ["loss"]
+    )
     assert chart and chart.lines[0].path == "M0.00,0.00L50.00,50.00L100.00,100.00"
     assert (chart.low, chart.high, chart.first, chart.last) == (2, 4, 0, 10)
-    flat = pictures.chart([{"step": 0, "lr": 0.1}, {"step": 2, "lr": 0.1}], ["lr"])
+    flat = report_pictures.chart([{"step": 0, "lr": 0.1}, {"step": 2, "lr": 0.1}], ["lr"])
     assert flat and flat.lines[0].path == "M0.00,50.00L100.00,50.00"
-    assert pictures.chart([{"step": 0, "loss": float("nan")}], ["loss"]) is None
+    assert report_pictures.chart([{"step": 0, "loss": float("nan")}], ["loss"]) is None
 
 
 def chromium() -> str:

@@ -10,7 +10,7 @@ import pytest
 from cases import record
 
 from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
-from unveil.curate.withhold import of_share, withheld
+from unveil.curate.holdout import of_share, withheld
 from unveil.stages import MauConfig, curate_mau
 
 

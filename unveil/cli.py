@@ -68,9 +68,9 @@ def ask_command(config: Any) -> None:
 
 
 def looks_command(config: Any) -> None:
-    from unveil.evaluate import looks
+    from unveil.evaluate import attention
 
-    console.say(f"maps: {looks.main(config)}")
+    console.say(f"maps: {attention.main(config)}")
 
 
 def gate_command(config: Any) -> bool:
@@ -92,7 +92,7 @@ def _ask_config() -> type:
 
 
 def _looks_config() -> type:
-    from unveil.evaluate.looks import LooksConfig
+    from unveil.evaluate.attention import LooksConfig
 
     return LooksConfig
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from unveil import pairing
 from unveil.core import provenance, records
 from unveil.core.records import Dialogue, Kind
-from unveil.curate.withhold import of_share
+from unveil.curate.holdout import of_share
 from unveil.experts.options import ExpertOptions
 from unveil.pairing import QuestionsConfig, SelftrainConfig
 from unveil.prefer import PreferConfig, prefer

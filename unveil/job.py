@@ -355,9 +355,9 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
 
 def _look(config: RunConfig, out: Path, name: str) -> None:
     """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
-    from unveil.evaluate import looks
+    from unveil.evaluate import attention
 
-    asked = looks.LooksConfig(
+    asked = attention.LooksConfig(
         records=_records(out),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "looks.jsonl",
@@ -370,7 +370,7 @@ def _look(config: RunConfig, out: Path, name: str) -> None:
     )
     inputs = [asked.records, asked.dialogues, *provenance.of_model(asked.model)]
     try:
-        provenance.stage(asked.out, "looks", asked, inputs, lambda: looks.main(asked))
+        provenance.stage(asked.out, "looks", asked, inputs, lambda: attention.main(asked))
     except (ModelError, records.RecordError) as error:
         console.say(f"looks: {error}")
 

@@ -19,8 +19,8 @@ from unveil.core import console, provenance, records
 from unveil.core.files import write_text
 from unveil.core.untrusted import read_json
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
+from unveil.curate.holdout import of_share, withheld
 from unveil.curate.mau import Rules, vocabulary
-from unveil.curate.withhold import of_share, withheld
 from unveil.evaluate.changes import changes, headline
 from unveil.experts import options
 from unveil.experts.options import ExpertOptions

@@ -25,12 +25,12 @@ from unveil.core.grading import FAILURES, Outcome
 from unveil.core.provenance import sha256
 from unveil.core.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.core.untrusted import JsonError, read_json
-from unveil.evaluate import measures, metrics, pictures
+from unveil.evaluate import metrics, report_pictures, report_tables
+from unveil.evaluate.attention import Look, lift
 from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
-from unveil.evaluate.looks import Look, lift
-from unveil.evaluate.measures import HEADLINES, MEANINGS
-from unveil.evaluate.pictures import Picture
+from unveil.evaluate.report_pictures import Picture
+from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 
 EACH = 4  # pictures in each group of examples
 SHEET = 12  # pictures in the contact sheet
@@ -80,7 +80,7 @@ def write_report(inputs: Inputs, out: Path, seed: int = 0) -> Path:
 
 def _environment() -> Environment:
     env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= measures.FILTERS
+    env.filters |= report_tables.FILTERS
     return env
 
 
@@ -209,7 +209,7 @@ def _shown(inputs: Inputs, answered: Answered, seed: int) -> dict[str, list[dict
     """
     last = next(iter(reversed(answered.outcomes.values())), {})
     kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in last.values())), None)
-    chosen = pictures.examples({i: o for i, o in last.items() if o.kind == kind}, EACH, seed)
+    chosen = report_pictures.examples({i: o for i, o in last.items() if o.kind == kind}, EACH, seed)
     names = metrics.vocabulary(answered.records.values())
     return {group: [_card(inputs, i, answered, names) for i in ids] for group, ids in chosen.items() if ids}
 
@@ -231,7 +231,7 @@ def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
         record = answered.records[first[i].record]
         boxes = [(f.label, f.box) for f in record.boxed if f.box]
         path = image_path(record, inputs.records)
-        maps = [(m, pictures.heated(record, path, boxes, of[i].map), of[i].share) for m, of in found.items()]
+        maps = [(m, report_pictures.heated(record, path, boxes, of[i].map), of[i].share) for m, of in found.items()]
         cards.append({"record": record, "maps": maps})
     columns = ["attention in the boxes", "if spread evenly", "times more", "images"]
     return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
@@ -240,12 +240,12 @@ def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
 def _card(inputs: Inputs, asked: str, answered: Answered, names: Sequence[str]) -> dict[str, Any]:
     dialogue = answered.asked[asked]
     record = answered.records[dialogue.record]
-    true = pictures.true_boxes(dialogue, record)
+    true = report_pictures.true_boxes(dialogue, record)
     answers = []
     for model, of in answered.predictions.items():
         p = of.get(asked)
-        said = pictures.said_boxes(dialogue, record, p, names) if p else []
-        picture = pictures.picture(record, image_path(record, inputs.records), true, said)
+        said = report_pictures.said_boxes(dialogue, record, p, names) if p else []
+        picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
         outcome = answered.outcomes[model].get(asked)
         answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})
     return {"record": record, "question": dialogue.question, "true": true, "answers": answers}
@@ -369,7 +369,9 @@ def _sheet(file: Path, records: Sequence[Record], seed: int) -> list[tuple[Recor
         turn[r.modality] += 1
     chosen = [r for *_, r in sorted(placed, key=lambda item: item[:2])[:SHEET]]
     boxes = ([(f.label, f.box) for f in r.boxed if f.box] for r in chosen)
-    return [(r, pictures.picture(r, image_path(r, file), b, longest=256)) for r, b in zip(chosen, boxes, strict=True)]
+    return [
+        (r, report_pictures.picture(r, image_path(r, file), b, longest=256)) for r, b in zip(chosen, boxes, strict=True)
+    ]
 
 
 def _rejected(file: Path | None) -> list[dict[str, Any]] | None:
@@ -385,7 +387,7 @@ def _rejected(file: Path | None) -> list[dict[str, Any]] | None:
 
 def _curves(file: Path) -> dict[str, Any] | None:
     rows = _rows(file)
-    return None if rows is None else {"charts": pictures.charts(rows), "steps": len(rows)}
+    return None if rows is None else {"charts": report_pictures.charts(rows), "steps": len(rows)}
 
 
 def _idle(metrics_file: Path) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ from unveil.core.grading import Case, Outcome, ScoreError, judge
 from unveil.core.provenance import sha256
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.evaluate.changes import doubts
-from unveil.evaluate.compare import Estimate, differences, estimates
+from unveil.evaluate.intervals import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
 
 #: The name of the constant among the baselines.
