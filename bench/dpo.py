@@ -23,7 +23,7 @@ from bench.models import PRESETS
 from unveil.core.pairs import to_trl
 from unveil.core.records import Pair, read_jsonl
 from unveil.train import dpo, loop
-from unveil.train.stream import Stream
+from unveil.train.dataloader import Stream
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from bench.models import PRESETS
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.train import experience, loop, policy, reinforce
 from unveil.train.advantages import group_relative
+from unveil.train.dataloader import Stream
 from unveil.train.experience import Experience, Rewarded
 from unveil.train.grpo import GrpoConfig
 from unveil.train.reinforce import Learnt
-from unveil.train.stream import Stream
 from unveil.vlm.generate import rollout
 from unveil.vlm.scorer import Distribution, Scores
 

@@ -18,8 +18,8 @@ import tyro
 from bench import sides
 from unveil.core.records import Dialogue, read_jsonl
 from unveil.train import loop
+from unveil.train.dataloader import Stream
 from unveil.train.sft import SftConfig
-from unveil.train.stream import Stream
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from transformers import Qwen2_5_VLProcessor
 
 from bench import race
 from bench.models import PRESETS, images_only, make
-from unveil.train import adapt, loop
+from unveil.train import adapters, loop
 from unveil.vlm.features import Features
 from unveil.vlm.models import linear_layers
 from unveil.vlm.scorer import Scorer, whole
@@ -85,10 +85,10 @@ class Ours(race.Side):
     order: list[Any]
     """Batches, as the recipe's ``Stream`` takes them."""
 
-    def load(self, config: Config, options: adapt.Options) -> None:
+    def load(self, config: Config, options: adapters.Options) -> None:
         torch.manual_seed(0)
-        loaded = adapt.load(options, torch.device(config.device))
-        self.model = adapt.prepare(loaded.model.to(PRESETS[config.preset].dtype), options)
+        loaded = adapters.load(options, torch.device(config.device))
+        self.model = adapters.prepare(loaded.model.to(PRESETS[config.preset].dtype), options)
         self.chat = loaded.chat
         seeing = Features(whole(self.model), self.chat.processor.image_processor, options.cache_mb)
         self.scorer = Scorer(self.model, self.chat, seeing)
@@ -117,7 +117,7 @@ class Theirs(race.Side):
         from peft import LoraConfig
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        usual = adapt.Options(out=folder)
+        usual = adapters.Options(out=folder)
         dtype = PRESETS[config.preset].dtype
         model = AutoModelForImageTextToText.from_pretrained(folder / "model", dtype=dtype).to(config.device)
         lora = None

@@ -18,10 +18,10 @@ from updating import updated, write_open
 from bench.families import saved
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
-from unveil.train import adapt, loop, sft
-from unveil.train.adapt import Options
+from unveil.train import adapters, loop, sft
+from unveil.train.adapters import Options
+from unveil.train.dataloader import Stream
 from unveil.train.sft import SftConfig
-from unveil.train.stream import Stream
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
@@ -41,15 +41,15 @@ def test_prompts_of_training_are_those_of_predict(
     base = saved(family.name, tmp_path / "base")
     config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0)
     told = models.load(base, device="cpu").chat
-    start = adapt.load(config, torch.device("cpu"), teaches_form)
-    model = adapt.prepare(start.model, replace(config, train_projector=False))
+    start = adapters.load(config, torch.device("cpu"), teaches_form)
+    model = adapters.prepare(start.model, replace(config, train_projector=False))
     draw(tmp_path / "a.png", (70, 90), 0)
     kinds: Any = ("detection", "localisation", "closed")
     asked = [dialogue(kind, "a.png", "Is there a nodule?", kind=kind) for kind in kinds]
     scorer = Scorer(model, start.chat, Features(whole(model), start.chat.processor.image_processor, 10))
     stream = Stream(scorer, tmp_path / "dialogues.jsonl", SftConfig(dialogues=tmp_path, out=tmp_path, workers=0))
     trained = {row.id: row.prompt for _, rows in stream(loop.parts(asked, 3)) for row in rows}
-    adapt.save(model, start.chat, config)
+    adapters.save(model, start.chat, config)
     chat = models.load(config.out, device="cpu").chat
     assert chat.profile.hint == (told.profile.hint and not teaches_form)
     assert trained == {d.id: chat.encode(d, tmp_path / d.image, with_answer=False).prompt for d in asked}
@@ -65,8 +65,8 @@ def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         map(provenance.digest, provenance.of_model(base))
     )
     config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
-    start = adapt.load(config, torch.device("cpu"))
-    adapt.save(adapt.prepare(start.model, config), start.chat, config)
+    start = adapters.load(config, torch.device("cpu"))
+    adapters.save(adapters.prepare(start.model, config), start.chat, config)
     assert json.loads((config.out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
 
 
@@ -75,9 +75,9 @@ def test_a_save_that_is_killed_leaves_no_finished_model(tmp_path: Path, monkeypa
     until the new ones are, and saving again makes it whole."""
     base, out = saved("llava_siglip", tmp_path / "base"), tmp_path / "out"
     config: Any = Options(model=str(base), out=out, lora_rank=2, method="lora")
-    start = adapt.load(config, torch.device("cpu"))
-    model, real = adapt.prepare(start.model, config), Path.replace
-    adapt.save(model, start.chat, config)
+    start = adapters.load(config, torch.device("cpu"))
+    model, real = adapters.prepare(start.model, config), Path.replace
+    adapters.save(model, start.chat, config)
     names = sorted(path.name for path in out.iterdir())
     old = b"of another run"
     for died in range(len(names) + 1):
@@ -93,7 +93,7 @@ def test_a_save_that_is_killed_leaves_no_finished_model(tmp_path: Path, monkeypa
 
         with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
             patch.setattr(Path, "replace", replace)
-            adapt.save(model, start.chat, config)
+            adapters.save(model, start.chat, config)
         assert ((out / "adapter_model.safetensors").read_bytes() == old) == (died < len(names))
         assert (out / "adapter_old.bin").exists() == (died < len(names))
         assert not (out / "run.json").exists()

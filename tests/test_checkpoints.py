@@ -26,8 +26,8 @@ from unveil.core import files
 from unveil.train import checkpoints
 from unveil.train.checkpoints import Checkpoints, claim, found
 from unveil.train.experience import Progress
-from unveil.train.greedy import Best
 from unveil.train.loop import TrainingError
+from unveil.train.validation import Best
 
 
 def prepared(folder: Path, *remembered: Any, seed: int = 0) -> Checkpoints:

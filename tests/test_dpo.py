@@ -21,10 +21,10 @@ from bench.families import fresh, parts, pristine
 from unveil.core import lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
 from unveil.train import checkpoints, dpo, losses
+from unveil.train.dataloader import Stream
 from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
-from unveil.train.stream import Stream
 from unveil.vlm import models
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded

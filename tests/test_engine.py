@@ -16,7 +16,7 @@ from conftest import dialogue, draw
 from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
-from unveil.train import adapt, loop
+from unveil.train import adapters, loop
 from unveil.vlm import attention, models
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.features import Features
@@ -257,7 +257,7 @@ def test_a_tree_costs_less(family: Loaded, tmp_path: Path) -> None:
 def lora(copy: Loaded, folder: Path, **options) -> nn.Module:
     """The model with adapters on its language part whose B is not zero, so that they change what it says."""
     torch.manual_seed(0)
-    model = adapt.prepare(copy.model, adapt.Options(out=folder, method="lora", lora_rank=4, **options))
+    model = adapters.prepare(copy.model, adapters.Options(out=folder, method="lora", lora_rank=4, **options))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -314,10 +314,10 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
         if trained == "adapters":
             model = lora(copy, tmp_path, gradient_checkpointing=checkpointing)
         else:
-            options = adapt.Options(
+            options = adapters.Options(
                 out=tmp_path, method="full", train_projector=True, gradient_checkpointing=checkpointing
             )
-            model = adapt.prepare(copy.model, options)
+            model = adapters.prepare(copy.model, options)
         seeing = Features(whole(model), copy.chat.processor.image_processor, 100)
         both = Scorer(model, copy.chat, seeing).train()
         tower, language = calls_of(whole(model), "tower"), calls_of(whole(model), "language")

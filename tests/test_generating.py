@@ -30,7 +30,7 @@ from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.generating import GenerateOptions, Server
 from unveil.replies import Reader
-from unveil.train import adapt, losses, reinforce
+from unveil.train import adapters, losses, reinforce
 from unveil.train.grpo import GrpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
@@ -444,12 +444,12 @@ def test_handing_over_only_reads(tiny_folder: Path, tmp_path: Path) -> None:
     """An adapter that is not 0 any more: the weights in training stay, bit for bit; the folder has it added to them."""
     copy = fresh("llava_siglip")
     given = SftConfig(dialogues=tmp_path, out=tmp_path, model=str(tiny_folder), method="lora", train_projector=False)
-    policy = adapt.prepare(copy.model, given)
+    policy = adapters.prepare(copy.model, given)
     for name, value in policy.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.1)
     before = {name: value.clone() for name, value in policy.state_dict().items()}
-    adapt.hand_over(policy, copy.chat, given, tmp_path / "policy", True)
+    adapters.hand_over(policy, copy.chat, given, tmp_path / "policy", True)
     assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
     handed, whole = models.load(tmp_path / "policy").model.state_dict(), policy.merge_and_unload().state_dict()
     assert handed.keys() == whole.keys()

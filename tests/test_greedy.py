@@ -20,10 +20,10 @@ from torch import nn
 from unveil import cli
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
-from unveil.train import checkpoints, greedy, sft
-from unveil.train.greedy import Best
+from unveil.train import checkpoints, sft, validation
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
+from unveil.train.validation import Best
 from unveil.vlm import models
 
 
@@ -82,7 +82,7 @@ def test_the_epoch_that_answers_best_is_saved(
         seen.append({n: p.detach().clone() for n, p in scorer.model.named_parameters() if p.requires_grad})
         return {"val_score": scores[len(seen) - 1]}
 
-    monkeypatch.setattr(greedy, "validate", scripted)
+    monkeypatch.setattr(validation, "validate", scripted)
     out = sft.main(replace(base, method=method))
     steps = list(validations(out))
     assert len(seen) == 3 and kept(out) == steps[best]
@@ -128,7 +128,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(greedy, "save_file", full)
+    monkeypatch.setattr(validation, "save_file", full)
     with pytest.raises(TrainingError, match=r"best weights so far .*best-0000001.safetensors: the disk is full"):
         Best(tmp_path).offer(0.5, 1, nn.Linear(1, 1), first=True)
     assert not list(tmp_path.iterdir())

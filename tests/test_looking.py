@@ -14,8 +14,8 @@ import torch
 from conftest import dialogue, draw, write_dialogues
 
 from bench.families import FAMILIES, fresh
-from unveil.train import looking, loop, losses, sft
-from unveil.train.looking import Told
+from unveil.train import attention_loss, loop, losses, sft
+from unveil.train.attention_loss import Told
 from unveil.train.sft import SftConfig
 from unveil.vlm import token_offsets
 from unveil.vlm.features import Features
@@ -48,15 +48,15 @@ def test_the_share_by_hand() -> None:
     all of the second: (0.05 + 0.3) / 0.4 = 0.875. A token that does not see the image is left out."""
     scores = Scores(torch.zeros(3), torch.zeros(3), 1, weights={0: torch.tensor([[0.1, 0.3, 0.2], [0.0, 0.0, 0.0]])})
     told = {0: Told([4, 5], torch.tensor([0.5, 1.0, 0.0]), torch.tensor([1.0, 1.0, 0.0]))}
-    assert looking.shares_N(scores, told).tolist() == pytest.approx([0.875])
-    assert looking.shares_N(scores, {}).shape == (0,)
+    assert attention_loss.shares_N(scores, told).tolist() == pytest.approx([0.875])
+    assert attention_loss.shares_N(scores, {}).shape == (0,)
 
 
 def test_who_is_told_to_look(tiny: Loaded, tmp_path: Path) -> None:
     """The tokens before those of each box, which write them; an answer without a box tells nobody."""
     rows = [row_of(tiny, tmp_path, text) for text in (f"{HERE} on the left; {HERE}.", "There is no cyst.")]
-    found = looking.told(scorer_of(tiny), rows)
-    assert set(found) == {0} and looking.watched(found) == {0: found[0].tokens}
+    found = attention_loss.told(scorer_of(tiny), rows)
+    assert set(found) == {0} and attention_loss.watched(found) == {0: found[0].tokens}
     pieces = token_offsets.pieces(tiny.chat.tokenizer, rows[0].answer)
     written = [pieces[t + 1].strip() for t in found[0].tokens]
     assert all(piece.startswith("<b") for piece in written) and len(written) in (7, 8)  # the first may begin the answer
@@ -69,10 +69,10 @@ def test_a_step_along_the_gradient_makes_it_look(name: str, tmp_path: Path) -> N
     copy = fresh(name)
     row = row_of(copy, tmp_path, HERE)
     scorer = scorer_of(copy)
-    told = looking.told(scorer, [row])
+    told = attention_loss.told(scorer, [row])
 
     def share() -> torch.Tensor:
-        return looking.shares_N(scorer([row], looking.watched(told)), told)
+        return attention_loss.shares_N(scorer([row], attention_loss.watched(told)), told)
 
     first = share()
     language = [p for n, p in copy.model.named_parameters() if "q_proj" in n or "k_proj" in n or "qkv" in n]
@@ -93,10 +93,12 @@ def test_a_step_along_the_gradient_makes_it_look(name: str, tmp_path: Path) -> N
 def test_what_is_read_is_the_same_with_and_without_a_gradient(tiny: Loaded, tmp_path: Path) -> None:
     row = row_of(tiny, tmp_path, f"{HERE}.")
     scorer = scorer_of(tiny)
-    told = looking.told(scorer, [row])
-    with_gradient = looking.shares_N(scorer([row], looking.watched(told)), told)
+    told = attention_loss.told(scorer, [row])
+    with_gradient = attention_loss.shares_N(scorer([row], attention_loss.watched(told)), told)
     scorer.looking = False
-    assert torch.equal(with_gradient.detach(), looking.shares_N(scorer([row], looking.watched(told)), told))
+    assert torch.equal(
+        with_gradient.detach(), attention_loss.shares_N(scorer([row], attention_loss.watched(told)), told)
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,8 +112,8 @@ def test_what_is_read_is_the_same_with_and_without_a_gradient(tiny: Loaded, tmp_
 def test_where_it_cannot_be_taught(config: dict[str, Any], tree: bool, why: str, tiny: Loaded) -> None:
     given = SimpleNamespace(**{"gradient_checkpointing": False} | config)
     with pytest.raises(loop.TrainingError, match=why):
-        looking.check(scorer_of(tiny, tree), given)
-    looking.check(scorer_of(tiny, False), cast(Any, SimpleNamespace(looking=0.0, gradient_checkpointing=True)))
+        attention_loss.check(scorer_of(tiny, tree), given)
+    attention_loss.check(scorer_of(tiny, False), cast(Any, SimpleNamespace(looking=0.0, gradient_checkpointing=True)))
 
 
 def test_fine_tuning_that_looks(tiny_folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText
 from bench.families import FAMILIES, fresh, loaded
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
-from unveil.train import adapt, needs
+from unveil.train import adapters, needs
 from unveil.train.needs import Needs, NeedsError, Rows
 from unveil.train.sft import SftConfig
 from unveil.vlm import models
@@ -46,7 +46,7 @@ def test_memory_of_a_token_is_what_a_forward_pass_keeps(
     monkeypatch.setattr(models, "blank", lambda *_: blank)
     asked = config(tmp_path, method=method, train_projector=False)
     told = needs.of(asked, CPU)
-    model = adapt.prepare(copy.model, asked)
+    model = adapters.prepare(copy.model, asked)
     scorer = Scorer(model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100), tree=False)
     assert told.trained == sum(p.numel() for p in scorer.parameters() if p.requires_grad)
     assert told.weights == sum(p.numel() for p in scorer.parameters())

@@ -23,7 +23,7 @@ from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
-from unveil.train import looking, loop, sft
+from unveil.train import attention_loss, loop, sft
 from unveil.train.loop import TrainingError, computing
 from unveil.train.reinforce import Critic
 from unveil.train.sft import SftConfig
@@ -206,12 +206,12 @@ def test_attention_is_read_in_float32() -> None:
 
 def test_shares_of_attention_are_taken_in_float32() -> None:
     weights_NP, covered_P = torch.rand(2, 9), torch.rand(9)
-    told = {0: looking.Told([0, 1], covered_P, torch.ones(9))}
+    told = {0: attention_loss.Told([0, 1], covered_P, torch.ones(9))}
     found = []
     for half in (False, True):
         scores = Scores(torch.zeros(2), torch.zeros(2), 1, weights={0: weights_NP})
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            found.append(looking.shares_N(scores, told))
+            found.append(attention_loss.shares_N(scores, told))
     assert torch.equal(*found)
 
 

@@ -18,8 +18,8 @@ from bench.families import FAMILIES, loaded, saved
 from unveil import cli
 from unveil.core.box_formats import neutral, unmark
 from unveil.core.pixels import ImageError
-from unveil.train import adapt
-from unveil.train.adapt import Options
+from unveil.train import adapters
+from unveil.train.adapters import Options
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
@@ -158,12 +158,12 @@ def test_a_trained_model_is_saved_with_it(
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: copy.deepcopy(own))
     limits = Resolution(image_tokens=13 if name != "llava_next" else 40)
     config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, limits=limits)
-    start = adapt.load(config, torch.device("cpu"))
-    assert adapt.load(config, torch.device("cpu"), teaches_form=True).chat.bound == start.chat.bound == limits
+    start = adapters.load(config, torch.device("cpu"))
+    assert adapters.load(config, torch.device("cpu"), teaches_form=True).chat.bound == start.chat.bound == limits
     before, now = loaded(name).chat.show(np.zeros((200, 300, 3), np.uint8)), start.chat.look(image)
     assert len(now.block) < len(before.block) and len(now.block) <= limits.image_tokens
-    model = adapt.prepare(start.model, replace(config, train_projector=False))
-    adapt.save(model, start.chat, config)
+    model = adapters.prepare(start.model, replace(config, train_projector=False))
+    adapters.save(model, start.chat, config)
     kept = type(own.image_processor).from_pretrained(config.out)
     written = copy.deepcopy(own)
     written.image_processor = kept

@@ -22,10 +22,10 @@ from bench.families import FAMILIES, fresh, loaded, pristine, saved
 from unveil.core import pixels
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
-from unveil.train import adapt, checkpoints, loop, sft
+from unveil.train import adapters, checkpoints, loop, sft
+from unveil.train.dataloader import Stream
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
-from unveil.train.stream import Stream
 from unveil.vlm import families, models
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.chat import Chat, Encoded
@@ -120,7 +120,7 @@ def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftCon
     """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
     copy = fresh(name)
     config = replace(base, method="lora", learning_rate=5e-3, clip_norm=1e9, train_projector=True)
-    model = adapt.prepare(copy.model, config)
+    model = adapters.prepare(copy.model, config)
     scorer = scorer_of(model, copy.chat).train()
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
     batches = [rows_of(copy.chat, tmp_path)]
@@ -149,7 +149,7 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
     A mean of the passes' means would weigh the tokens of short answers more.
     """
     copy = fresh("llava_siglip")
-    model = adapt.prepare(copy.model, base)
+    model = adapters.prepare(copy.model, base)
     scorer = scorer_of(model, copy.chat)
     rows = rows_of(copy.chat, tmp_path)
     assert len({len(r.answer) for r in rows}) == 4
@@ -172,7 +172,7 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
 
 def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: SftConfig) -> None:
     copy = fresh("llava_siglip")
-    model = adapt.prepare(copy.model, base)
+    model = adapters.prepare(copy.model, base)
     got: dict[str, torch.Tensor] = {}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(lambda *_: got.update(gradients(model)))
@@ -190,7 +190,7 @@ def test_checkpointed_activations_give_the_same_gradients(
     for checkpointing in (False, True):
         copy = fresh("llava_siglip")
         torch.manual_seed(0)
-        model = adapt.prepare(copy.model, replace(base, method="lora", gradient_checkpointing=checkpointing))
+        model = adapters.prepare(copy.model, replace(base, method="lora", gradient_checkpointing=checkpointing))
         calls = []
         for layer in copy.model.model.language_model.layers:
             layer.mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
@@ -219,13 +219,13 @@ def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
     Gemma's projector is a bare matrix and not a linear layer, so it gets none.
     """
     lora = replace(base, method="lora")
-    model = adapt.prepare(fresh(name).model, lora)
+    model = adapters.prepare(fresh(name).model, lora)
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     assert adapted(model) == {"language"} and len(names) == 2 * 7 * 2
     assert all("lora_" in n and "lm_head" not in n for n in names)
     projector = set() if name == "gemma3" else {"projector"}
-    assert adapted(adapt.prepare(fresh(name).model, replace(lora, train_projector=True))) == {"language"} | projector
-    assert adapted(adapt.prepare(fresh(name).model, replace(lora, train_tower=True))) == {"language", "tower"}
+    assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_projector=True))) == {"language"} | projector
+    assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_tower=True))) == {"language", "tower"}
 
 
 @pytest.mark.parametrize(
@@ -250,15 +250,15 @@ def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[
 def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: dict[str, Any] = {"accelerator": Accelerator(cpu=True), "lora": 0.2, "full": 0.1, "small": 0.3}
     open_ = replace(base, method="auto", learning_rate=None)
-    small = adapt.resolved(open_, **rates)
+    small = adapters.resolved(open_, **rates)
     assert (small.method, small.learning_rate, small.train_projector) == ("full", 0.3, True)
-    assert adapt.resolved(replace(open_, method="lora"), **rates).learning_rate == 0.2
-    monkeypatch.setattr(adapt, "SMALL", 10)
-    large = adapt.resolved(open_, **rates)
+    assert adapters.resolved(replace(open_, method="lora"), **rates).learning_rate == 0.2
+    monkeypatch.setattr(adapters, "SMALL", 10)
+    large = adapters.resolved(open_, **rates)
     assert (large.method, large.learning_rate, large.train_projector) == ("lora", 0.2, False)
-    assert adapt.resolved(replace(open_, method="full"), **rates).learning_rate == 0.1
-    assert adapt.resolved(replace(open_, learning_rate=3.0), **rates).learning_rate == 3.0
-    assert adapt.resolved(replace(open_, train_projector=True), **rates).train_projector is True
+    assert adapters.resolved(replace(open_, method="full"), **rates).learning_rate == 0.1
+    assert adapters.resolved(replace(open_, learning_rate=3.0), **rates).learning_rate == 3.0
+    assert adapters.resolved(replace(open_, train_projector=True), **rates).train_projector is True
 
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM])
@@ -286,7 +286,7 @@ def test_shared_out_weights_are_refused_however_they_were_asked_for(
 def test_a_run_chooses_method_and_rate(
     smallest: int, method: Any, expected: tuple[str, float], base: SftConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapt, "SMALL", smallest)
+    monkeypatch.setattr(adapters, "SMALL", smallest)
     out = sft.main(replace(base, method=method, learning_rate=None, validate_every=0, checkpoint_every=0))
     chosen = json.loads((out / "run.json").read_text())["chosen"]
     assert (chosen["method"], chosen["learning_rate"]) == expected
@@ -304,7 +304,9 @@ def answers(trained: Loaded, file: Path) -> list[tuple[str, bool]]:
 def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     """Runs ``config`` and returns the model as it was when it was saved."""
     kept = []
-    monkeypatch.setattr(adapt, "save", lambda model, *rest, save=adapt.save: kept.append(model) or save(model, *rest))
+    monkeypatch.setattr(
+        adapters, "save", lambda model, *rest, save=adapters.save: kept.append(model) or save(model, *rest)
+    )
     sft.main(config)
     profile = families.Profile("bins-64", hint=False)
     chat = Chat(loaded("llava_siglip").chat.processor, profile)
@@ -497,7 +499,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
 
 def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_path: Path) -> None:
     copy = fresh("llava_siglip")
-    model = adapt.prepare(copy.model, base)
+    model = adapters.prepare(copy.model, base)
     before = {n: p.clone() for n, p in model.named_parameters()}
     model.lm_head.weight.register_hook(lambda grad: grad * float("inf"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
@@ -544,7 +546,7 @@ def test_processes_share_the_rows(base: SftConfig) -> None:
 
 
 def test_attention_is_the_one_asked_for_or_refused(base: SftConfig) -> None:
-    eager = adapt.load(replace(base, attention="eager"), torch.device("cpu")).model
+    eager = adapters.load(replace(base, attention="eager"), torch.device("cpu")).model
     assert eager.config.get_text_config()._attn_implementation == "eager"
     assert eager.config.vision_config._attn_implementation == "sdpa"
     with pytest.raises(TrainingError, match="flex_attention has no backward pass on cpu: use sdpa"):

@@ -17,9 +17,9 @@ from conftest import dialogue, draw
 from bench.families import fresh
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue
-from unveil.train import adapt, loop
+from unveil.train import adapters, loop
+from unveil.train.dataloader import ID, LIGHT, Stream
 from unveil.train.loop import TrainingError
-from unveil.train.stream import ID, LIGHT, Stream
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Seen
@@ -39,7 +39,7 @@ def asked(tmp_path: Path) -> list[Dialogue]:
 def stream_of(folder: Path, name: str = "llava_siglip", frozen: bool = True, **options: Any) -> Stream:
     copy = fresh(name)
     loop.trainable(copy.model, {"language"} if frozen else {"language", "tower"})
-    config = adapt.Options(out=folder, **options)
+    config = adapters.Options(out=folder, **options)
     features = Features(copy.model, copy.chat.processor.image_processor, config.cache_mb, config.features)
     return Stream(Scorer(copy.model, copy.chat, features), folder / "dialogues.jsonl", config)
 

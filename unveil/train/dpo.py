@@ -27,11 +27,11 @@ from unveil.core import provenance
 from unveil.core.console import progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.train import adapt, checkpoints, loop, losses, means
+from unveil.train import adapters, checkpoints, loop, losses, means
 from unveil.train.checkpoints import Checkpoints
+from unveil.train.dataloader import Stream
 from unveil.train.means import Ratio
 from unveil.train.reference import Reference, reference
-from unveil.train.stream import Stream
 from unveil.vlm import agreement
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
@@ -41,7 +41,7 @@ Term = Literal["text", "visual", "anchor"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DpoConfig(adapt.Options):
+class DpoConfig(adapters.Options):
     """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
 
     pairs: Path
@@ -70,7 +70,7 @@ class DpoConfig(adapt.Options):
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.pairs, *provenance.of_model(config.model)]
-    with provenance.output(config.out, "train dpo", config, inputs, adapt.MODEL) as output:
+    with provenance.output(config.out, "train dpo", config, inputs, adapters.MODEL) as output:
         if output:
             train_on(config, output)
     return config.out
@@ -80,13 +80,13 @@ def train_on(config: DpoConfig, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
-    config = adapt.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
+    config = adapters.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device)
+    loaded = adapters.load(config, accelerator.device)
     chat, folder = loaded.chat, config.out / "checkpoints"
     made_of = {"weights": loaded.fingerprint, "data": provenance.sha256(config.pairs)}
     checkpoints.claim(folder, config, made_of, accelerator)
-    model = adapt.prepare(loaded.model, config)
+    model = adapters.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
     total = loop.updates(len(pairs), config.batch_size, config.epochs, config.accumulate, accelerator)
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
@@ -99,11 +99,11 @@ def train_on(config: DpoConfig, output: provenance.Output) -> None:
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
-    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
+    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
     kept = Checkpoints(folder, accelerator, accelerator.unwrap_model(scorer), optimizer)
     step = kept.load() if config.resume else 0
     if accelerator.is_main_process:
-        adapt.reserve(model, config)
+        adapters.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-dpo", config=provenance.plain(config))
 
@@ -130,7 +130,7 @@ def train_on(config: DpoConfig, output: provenance.Output) -> None:
                 kept.save(step)
 
     def write() -> None:
-        adapt.save(model, chat, config)
+        adapters.save(model, chat, config)
         choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
         output.write(chosen=choice)
 

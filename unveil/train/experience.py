@@ -20,7 +20,7 @@ from torch import Tensor
 
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Kind
-from unveil.train import adapt, loop, losses, means, trial
+from unveil.train import adapters, loop, losses, means, trial
 from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.train.rewards import (
@@ -51,7 +51,7 @@ Judge = Callable[[Sequence[Case]], Sequence[float | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(adapt.Options):
+class Options(adapters.Options):
     """What both ways to learn from rewards can be told."""
 
     records: Path

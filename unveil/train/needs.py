@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from unveil.core.records import Dialogue, Record, read_jsonl
-from unveil.train import adapt, checkpoints, loop
-from unveil.train.adapt import Options
+from unveil.train import adapters, checkpoints, loop
+from unveil.train.adapters import Options
 from unveil.vlm import models, resolution
 from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
@@ -56,7 +56,7 @@ def first_look(config: Options, trainings: int) -> Outlook:
     Raises ``ModelError`` where the model cannot be had or spoken with, and ``NeedsError`` where disk or memory will not
     do for so many trainings, one after the other.
     """
-    chat, device = adapt.chat_of(config), default_device()
+    chat, device = adapters.chat_of(config), default_device()
     needs = of(config, device)
     line = f"{config.model}: boxes as {chat.syntax.name}; {fits(needs, config.out, device, trainings)}"
     return Outlook(chat, needs, device, line)
@@ -92,10 +92,10 @@ class Needs:
 def of(config: Options, device: torch.device) -> Needs:
     """What training with this configuration needs on a device, by process. No weights are read."""
     base = models.blank(config.model, config.revision)
-    config = adapt.chosen(config, base.num_parameters())
+    config = adapters.chosen(config, base.num_parameters())
     narrow = loop.computing(config.precision, device)[0] != "float32"
     with torch.device("meta"):
-        model = adapt.prepare(base, config)
+        model = adapters.prepare(base, config)
     weights = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     kept = 2 if narrow and config.method == "lora" else 4  # what is frozen beside trained weights stays float32

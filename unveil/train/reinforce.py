@@ -18,15 +18,15 @@ from unveil.core import console, plugins, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
-from unveil.train import adapt, checkpoints, experience, greedy, loop, losses, means, policy, watching
+from unveil.train import adapters, checkpoints, experience, loop, losses, means, policy, validation, watching
 from unveil.train.checkpoints import Checkpoints
+from unveil.train.dataloader import Stream
 from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
-from unveil.train.greedy import Best
 from unveil.train.means import Ratio
 from unveil.train.policy import Critic
 from unveil.train.questions import Questions
 from unveil.train.rewards import Reward, spread
-from unveil.train.stream import Stream
+from unveil.train.validation import Best
 from unveil.vlm import agreement, models
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
@@ -52,7 +52,7 @@ def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.O
     """The making of a run's model; see ``runs.output``."""
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
     inputs = [*files, *provenance.of_model(config.model)]
-    return provenance.output(config.out, asked.command, asked.config, inputs, adapt.MODEL)
+    return provenance.output(config.out, asked.command, asked.config, inputs, adapters.MODEL)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Run:
 
     def renew(self, generator: Generator) -> None:
         """Offers the policy as it is now to the generator; other processes wait until the first has done so."""
-        save = partial(adapt.hand_over, self.scorer.model, self.scorer.chat, self.config)
+        save = partial(adapters.hand_over, self.scorer.model, self.scorer.chat, self.config)
         first = self.accelerator.is_main_process
         self.together(lambda: generator.renew(self.step, save) if first else None)
         self.together(lambda: None if first else generator.renew(self.step, None))
@@ -282,7 +282,7 @@ class Run:
         config = self.config
         answering = 2 * config.batch_size, config.max_new_tokens, config.seed
         with self.accelerator.autocast():
-            found = greedy.validate(self.scorer, self.asked, self.stream, *answering)
+            found = validation.validate(self.scorer, self.asked, self.stream, *answering)
         self.log.write(self.step, **found)
         if config.keep_best:
             first = self.accelerator.is_main_process
@@ -303,7 +303,7 @@ class Run:
     def _write(self) -> None:
         config = self.config
         self.best.bring_back(self.scorer.model)
-        adapt.save(self.scorer.model, self.scorer.chat, config)
+        adapters.save(self.scorer.model, self.scorer.chat, config)
         choice = {
             "method": config.method,
             "learning_rate": config.learning_rate,
@@ -344,14 +344,14 @@ def begin(
     if config.lora_dropout:
         say("note: --lora-dropout does nothing here: what draws answers and what is taught by them is one policy")
     small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
-    config = adapt.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
+    config = adapters.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device)
+    loaded = adapters.load(config, accelerator.device)
     folder = config.out / "checkpoints"
     hashes = {"dialogues": provenance.sha256(config.dialogues), "records": provenance.sha256(config.records)}
     checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
     reference = policy.reference(loaded.model, loaded.chat, config)
-    model = policy.recomputing(adapt.prepare(loaded.model, config))
+    model = policy.recomputing(adapters.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
     width = whole(model).config.get_text_config().hidden_size
     scorer = Scorer(
@@ -379,13 +379,13 @@ def begin(
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
-    wrapped, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
+    wrapped, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
     best = Best(folder)
     held = Checkpoints(folder, accelerator, scorer, optimizer, (state, best))
     step = held.load() if config.resume else 0
     if accelerator.is_main_process:
-        adapt.reserve(model, config)
+        adapters.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
         loop.rewind(config.out / watching.SAMPLES, step)

@@ -21,11 +21,12 @@ from unveil.core import provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.train import adapt, checkpoints, greedy, looking, loop, losses, means, questions
+from unveil.train import adapters, checkpoints, loop, losses, means, questions, validation
+from unveil.train import attention_loss as looking
 from unveil.train.checkpoints import Checkpoints
-from unveil.train.greedy import Best
+from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
-from unveil.train.stream import Stream
+from unveil.train.validation import Best
 from unveil.vlm import agreement, models
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
@@ -35,7 +36,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftConfig(adapt.Options):
+class SftConfig(adapters.Options):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
     dialogues: Path
@@ -57,7 +58,7 @@ class SftConfig(adapt.Options):
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.dialogues, *([config.records] if config.records else []), *provenance.of_model(config.model)]
-    with provenance.output(config.out, "train sft", config, inputs, adapt.MODEL) as output:
+    with provenance.output(config.out, "train sft", config, inputs, adapters.MODEL) as output:
         if output:
             train_on(config, output)
     return config.out
@@ -68,14 +69,14 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
     asked_val = answered(config)
-    config = adapt.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
+    config = adapters.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     set_seed(config.seed)
-    loaded = adapt.load(config, accelerator.device, teaches_form=True)
+    loaded = adapters.load(config, accelerator.device, teaches_form=True)
     chat, folder = loaded.chat, config.out / "checkpoints"
     truth = provenance.sha256(config.records) if config.records else ""
     made_of = {"model": loaded.fingerprint, "dialogues": provenance.sha256(config.dialogues), "records": truth}
     checkpoints.claim(folder, config, made_of, accelerator)
-    model = adapt.prepare(loaded.model, config)
+    model = adapters.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
     ends = epochs(len(train), config, accelerator)
     total = ends[-1]
@@ -86,12 +87,12 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
     with accelerator.autocast():
         agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
     looking.check(scorer, config)
-    scorer, optimizer = adapt.spread(accelerator, scorer, optimizer, config)
+    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
     step = kept.load() if config.resume else 0
     if accelerator.is_main_process:
-        adapt.reserve(model, config)
+        adapters.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     accelerator.init_trackers("unveil-sft", config=provenance.plain(config))
 
@@ -118,7 +119,7 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
             if asked_val and step in ends:
                 answering = config.batch_size, config.max_new_tokens, config.seed
                 with accelerator.autocast():
-                    found = greedy.validate(policy, asked_val, stream, *answering)
+                    found = validation.validate(policy, asked_val, stream, *answering)
                 log.write(step, **found)
                 best.offer(found.get("val_score"), step, policy.model, accelerator.is_main_process)
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
@@ -126,7 +127,7 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
 
     def write() -> None:
         best.bring_back(policy.model)
-        adapt.save(policy.model, chat, config)
+        adapters.save(policy.model, chat, config)
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
         choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
         about: dict[str, Any] = {"chosen": choice}

@@ -18,7 +18,7 @@ from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, image_path
 from unveil.core.workers import end_with_parent
 from unveil.train import loop
-from unveil.train.adapt import Options
+from unveil.train.adapters import Options
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded, Seen
