@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import race
-from unveil.train import credit, reinforce
-from unveil.train.grpo import GrpoConfig
-from unveil.train.reinforce import Asked, Run
+from unveil.rl import credit
+from unveil.rl import run as rl
+from unveil.rl.grpo import GrpoConfig
+from unveil.rl.run import Asked, Run
 
 WAYS = {"answer": False, "parts": True}
 
@@ -100,9 +101,9 @@ def main(config: Config) -> dict[str, Any]:
             validate_every=0,
             workers=0,
         )
-        with reinforce.output(given, Asked("bench credit", given)) as output:
+        with rl.output(given, Asked("bench credit", given)) as output:
             assert output
-            run = reinforce.begin(given, output, None)
+            run = rl.begin(given, output, None)
             found = list(gradients(run, min(config.questions, run.total)))
     tables = {name: torch.stack([one[name] for one in found]) for name in WAYS}
     pairs = {"answer": ("answer", "answer"), "parts": ("parts", "parts"), "both": ("answer", "parts")}

@@ -22,12 +22,13 @@ from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
-from unveil.train import experience, loop, policy, reinforce
-from unveil.train.advantages import group_relative
+from unveil.rl import experience, policy, run
+from unveil.rl.advantages import group_relative
+from unveil.rl.experience import Experience, Rewarded
+from unveil.rl.grpo import GrpoConfig
+from unveil.rl.run import Learnt
+from unveil.train import loop
 from unveil.train.dataloader import Stream
-from unveil.train.experience import Experience, Rewarded
-from unveil.train.grpo import GrpoConfig
-from unveil.train.reinforce import Learnt
 from unveil.vlm.generate import rollout
 from unveil.vlm.scorer import Distribution, Scores
 
@@ -129,7 +130,7 @@ class Ours(sides.Ours):
         old_S = scores.in_order().detach()
         ones_S = torch.ones_like(old_S)
         held = Learnt(worth, old_S=old_S, weights_S=ones_S, reference_S=reference_S, figures={}, **more)
-        return reinforce.policy_loss(scores, held, self.config, KL)[0], held
+        return run.policy_loss(scores, held, self.config, KL)[0], held
 
 
 class Theirs(sides.Theirs):

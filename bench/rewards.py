@@ -24,10 +24,10 @@ from transformers import Qwen2_5_VLProcessor
 
 from bench import grpo, race
 from bench.models import PRESETS, images_only, make
-from unveil.train import credit, ppo
-from unveil.train.advantages import whitened
-from unveil.train.experience import Experience
-from unveil.train.reinforce import Critic
+from unveil.rl import credit, ppo
+from unveil.rl.advantages import whitened
+from unveil.rl.experience import Experience
+from unveil.rl.run import Critic
 from unveil.vlm import attention
 
 

@@ -259,7 +259,7 @@ def _dpo(folder: Path, out: Path, method: str, precision: str) -> list[float]:
 
 
 def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, **more: Any) -> list[float]:
-    from unveil import rewarding
+    from unveil.rl import aar
 
     options = _common(folder, out, method, precision) | {
         "batch_size": 2,
@@ -268,8 +268,8 @@ def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, *
         "max_new_tokens": 32,
     }
     files = {"records": folder / "data" / "records.jsonl", "dialogues": folder / "dialogues.jsonl"}
-    made: Any = {"grpo": rewarding.Grpo, "ppo": rewarding.Ppo, "aar": rewarding.Aar}[kind]
-    train: Any = getattr(rewarding, f"train_{kind}")
+    made: Any = {"grpo": aar.Grpo, "ppo": aar.Ppo, "aar": aar.Aar}[kind]
+    train: Any = getattr(aar, f"train_{kind}")
     train(made(**files, **options, most_unusable=1.0, least_entropy=0.0, **more))
     return _told(out, "entropy")  # the loss is 0 before the first update
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unveil.train.advantages import generalised, group_relative, whitened
+from unveil.rl.advantages import generalised, group_relative, whitened
 
 #: Three tokens that earn 1 at their end, and what a critic expected before each.
 REWARDS, VALUES = [0.0, 0.0, 1.0], [0.5, 0.25, 0.75]

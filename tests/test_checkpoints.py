@@ -23,9 +23,9 @@ from torch import nn
 
 from bench.families import FAMILIES, loaded
 from unveil.core import files
+from unveil.rl.experience import Progress
 from unveil.train import checkpoints
 from unveil.train.checkpoints import Checkpoints, claim, found
-from unveil.train.experience import Progress
 from unveil.train.loop import TrainingError
 from unveil.train.validation import Best
 

@@ -10,10 +10,11 @@ import pytest
 from cases import record
 from conftest import write_both
 
-from unveil import contest, rewarding
+from unveil import contest
 from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
+from unveil.rl import aar
 from unveil.train import dpo, sft
 
 
@@ -63,7 +64,7 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.SftConfig(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
     chosen: list[Any] = []
-    monkeypatch.setattr(rewarding, "aar", chosen.append)
+    monkeypatch.setattr(aar, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)
     entries = [entry for entry in ENTRIES if entry not in ("sft-tenth", "selftrain")]
     for entry in entries:
@@ -93,7 +94,7 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.SftConfig(**common, out=tmp_path / "sft", batch_size=size)
     chosen: list[Any] = []
-    monkeypatch.setattr(rewarding, "aar", chosen.append)
+    monkeypatch.setattr(aar, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)
     monkeypatch.setattr(provenance, "stage", lambda out, command, config, read, work: command == "train aar" and work())
     monkeypatch.setattr(dpo, "DpoConfig", lambda **asked: chosen.append(SimpleNamespace(**asked)))

@@ -13,9 +13,9 @@ from torch import Tensor
 from unveil.core.answers import places_end
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.records import Kind
-from unveil.train.credit import _scopes, masks, placed, relative
-from unveil.train.experience import Experience, Rewarded
-from unveil.train.rewards import UNUSABLE, named, shares
+from unveil.rl.credit import _scopes, masks, placed, relative
+from unveil.rl.experience import Experience, Rewarded
+from unveil.rl.rewards import UNUSABLE, named, shares
 from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded

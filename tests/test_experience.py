@@ -12,11 +12,12 @@ import torch
 from conftest import ids_of, logged, records_in, write_dialogues
 
 from bench.families import fresh
+from unveil.core.answered import Answered
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
-from unveil.train.experience import (
+from unveil.rl.experience import (
     Experience,
     Options,
     Progress,
@@ -30,8 +31,8 @@ from unveil.train.experience import (
     rewarded,
     without_attention,
 )
+from unveil.rl.rewards import Reward, RewardError, named
 from unveil.train.loop import TrainingError
-from unveil.train.rewards import Answered, Reward, RewardError, named
 from unveil.vlm import token_offsets
 from unveil.vlm.attention_maps import tokens_of
 from unveil.vlm.chat import Chat

@@ -15,7 +15,7 @@ from unveil.core import console, provenance
 from unveil.core.records import RecordError, Split, write_jsonl
 from unveil.job import RunConfig, folder_of
 from unveil.prefer import PreferConfig
-from unveil.rewarding import Grpo
+from unveil.rl.aar import Grpo
 from unveil.train import needs
 
 

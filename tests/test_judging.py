@@ -10,7 +10,6 @@ import pytest
 from cases import saying, text_of
 from conftest import records_in
 
-from unveil import rewarding
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case
@@ -21,9 +20,10 @@ from unveil.experts import options as experts
 from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import ExpertError, Request
 from unveil.gate import GateError
-from unveil.rewarding import Grpo, rewards_of
+from unveil.rl import aar
+from unveil.rl.aar import Grpo, rewards_of
+from unveil.rl.run import JudgeError
 from unveil.train.loop import TrainingError
-from unveil.train.reinforce import JudgeError
 
 
 def down(request: Request) -> str:
@@ -64,11 +64,11 @@ def test_a_judge_that_says_nothing_of_use_gives_no_verdict(data: Path) -> None:
 def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(down)[0])
     files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
-    judge = rewarding.judge_of(ExpertOptions(expert="local:x"), Grpo(out=data / "out", **files))
+    judge = aar.judge_of(ExpertOptions(expert="local:x"), Grpo(out=data / "out", **files))
     assert judge is not None
     with pytest.raises(JudgeError, match="the judge cannot be asked: nobody answers"):
         judge(cases(data, "a nodule"))
-    assert rewarding.judge_of(ExpertOptions(), Grpo(out=data / "out", **files)) is None
+    assert aar.judge_of(ExpertOptions(), Grpo(out=data / "out", **files)) is None
 
 
 def test_a_judge_elsewhere_needs_open_data_before_the_first_step(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +78,8 @@ def test_a_judge_elsewhere_needs_open_data_before_the_first_step(data: Path, mon
     monkeypatch.setenv("SOME_KEY", "any")
     far = ExpertOptions(expert="https://far.test/v1", expert_model="m", allow_remote=True, key_variable="SOME_KEY")
     with pytest.raises(GateError, match=r"records must not leave, so nothing was sent"):
-        rewarding.judge_of(far, config)
-    assert rewarding.judge_of(replace(far, expert="http://127.0.0.1:9/v1"), config) is not None
+        aar.judge_of(far, config)
+    assert aar.judge_of(replace(far, expert="http://127.0.0.1:9/v1"), config) is not None
 
 
 def test_what_is_left_out_is_watched() -> None:

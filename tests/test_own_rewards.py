@@ -15,11 +15,12 @@ from conftest import write_both
 from updating import updated, write_open
 
 from unveil import cli
+from unveil.core.answered import Answered
 from unveil.core.plugins import PluginError
-from unveil.train import experience
-from unveil.train.grpo import GrpoConfig
-from unveil.train.own_rewards import FormError, read
-from unveil.train.rewards import Answered, Reward, RewardError, named
+from unveil.rl import experience
+from unveil.rl.grpo import GrpoConfig
+from unveil.rl.own_rewards import FormError, read
+from unveil.rl.rewards import Reward, RewardError, named
 
 # ------------------------------------------------------------------------------------------------------------ the form
 

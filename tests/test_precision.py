@@ -23,9 +23,9 @@ from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
 from unveil.evaluate.predict import PredictConfig
+from unveil.rl.run import Critic
 from unveil.train import attention_loss, loop, sft
 from unveil.train.loop import TrainingError, computing
-from unveil.train.reinforce import Critic
 from unveil.train.sft import SftConfig
 from unveil.vlm import agreement, attention, models
 from unveil.vlm.scorer import Scores

@@ -20,16 +20,18 @@ from updating import updated, write_open
 from unveil import cli
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl, write_jsonl
-from unveil.train import grpo, losses, ppo, reinforce, sft
-from unveil.train.advantages import generalised, group_relative
+from unveil.rl import grpo, ppo
+from unveil.rl import run as rl
+from unveil.rl.advantages import generalised, group_relative
+from unveil.rl.experience import Progress
+from unveil.rl.grpo import GrpoConfig
+from unveil.rl.monitor import collapsed
+from unveil.rl.ppo import PpoConfig
+from unveil.rl.rewards import RewardError
+from unveil.rl.run import JudgeError, Learnt
+from unveil.train import losses, sft
 from unveil.train.checkpoints import found
-from unveil.train.experience import Progress
-from unveil.train.grpo import GrpoConfig
 from unveil.train.loop import TrainingError
-from unveil.train.ppo import PpoConfig
-from unveil.train.reinforce import JudgeError, Learnt
-from unveil.train.rewards import RewardError
-from unveil.train.watching import collapsed
 from unveil.vlm import models
 from unveil.vlm.scorer import Scores
 
@@ -57,7 +59,7 @@ def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
         else:
             advantages = generalised(earned[:, None], before[:, None], torch.ones(16, dtype=torch.long))[0][:, 0]
         held = Learnt(cast(Any, None), old, sign * advantages, torch.ones(16), None, {}, before, earned)
-        loss, _ = reinforce.policy_loss(scores, held, cast(Any, config), 0.0)
+        loss, _ = rl.policy_loss(scores, held, cast(Any, config), 0.0)
         if method == "ppo":
             loss = loss + 0.5 * ppo.value_loss(scores, held, cast(PpoConfig, config))[0]
         optimizer.zero_grad()
@@ -159,7 +161,7 @@ def test_a_stopped_run_goes_on_exactly(
     given = {"tighten": True, "kl_target": 0.01, "updates": 2}
     whole = run(method, options(data, taught, tmp_path / "whole", **given))
     broken = options(data, taught, tmp_path / "broken", **given)
-    real = reinforce.Run.collect
+    real = rl.Run.collect
 
     def stops(self: Any, part: int) -> Any:
         if self.step == 2:
@@ -167,7 +169,7 @@ def test_a_stopped_run_goes_on_exactly(
         return real(self, part)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(reinforce.Run, "collect", stops)
+        patch.setattr(rl.Run, "collect", stops)
         run(method, broken)
     out = run(method, {**broken, "resume": True})
     first, second = weights(whole), weights(out)
@@ -400,7 +402,7 @@ def test_kl_term_pulls_back() -> None:
         cast(Any, None), logps.detach(), torch.zeros(2), torch.ones(2), torch.log(torch.tensor([0.25] * 2)), {}
     )
     config = cast(Any, SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0))
-    loss, figures = reinforce.policy_loss(scores, held, config, 0.5)
+    loss, figures = rl.policy_loss(scores, held, config, 0.5)
     assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472)
     assert logged(figures)["kl"] == pytest.approx(0.1931472)
     loss.backward()

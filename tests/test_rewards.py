@@ -13,16 +13,15 @@ from conftest import logged
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unveil.core.answered import Answered, Attention
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.geometry import Box
 from unveil.core.grading import Case
 from unveil.core.plugins import PluginError
 from unveil.core.records import Dialogue, Finding, Kind, Record
-from unveil.train.rewards import (
+from unveil.rl.rewards import (
     FUNCTIONS,
-    Answered,
-    Attention,
     Combination,
     Reward,
     RewardError,

@@ -14,8 +14,8 @@ import pytest
 from unveil.core import provenance
 from unveil.core.provenance import OutputError, digest, output
 from unveil.pairing import NoiseConfig, read_by
-from unveil.rewarding import Grpo
-from unveil.train import reinforce
+from unveil.rl import run
+from unveil.rl.aar import Grpo
 
 
 @dataclass(frozen=True)
@@ -348,5 +348,5 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     asked = NoiseConfig(records=config.read, dialogues=config.read, out=config.out, map=f"{own}:where")
     assert own in read_by(asked) and own not in read_by(replace(asked, map="annotations"))
     learning = Grpo(records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2"))
-    with reinforce.output(learning, reinforce.Asked("train grpo", learning)) as made:
+    with run.output(learning, run.Asked("train grpo", learning)) as made:
         assert made and made.inputs[str(own)] == provenance.sha256(own)

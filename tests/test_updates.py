@@ -20,10 +20,11 @@ from torch import Tensor
 from updating import ROWS, updated, write_open
 
 from unveil.core.records import write_jsonl
-from unveil.train import advantages, means, ppo, reinforce
-from unveil.train.ppo import PpoConfig
-from unveil.train.reinforce import Learnt
-from unveil.train.rewards import spread
+from unveil.rl import advantages, ppo, run
+from unveil.rl.ppo import PpoConfig
+from unveil.rl.rewards import spread
+from unveil.rl.run import Learnt
+from unveil.train import means
 from unveil.vlm.scorer import Scores
 
 #: Two passes, of two answers and of four.
@@ -97,7 +98,7 @@ def gradient(cuts: list[tuple[int, int]], config: Any) -> Tensor:
             cast(Any, None), old_S[own], advantages_S[own], torch.ones(len(rows_S)), reference_S[own], {},
             returns_S[own] / 2, returns_S[own],
         )  # fmt: skip
-        loss = weights[i] * reinforce.policy_loss(scores, held, config, kl=0.1)[0]
+        loss = weights[i] * run.policy_loss(scores, held, config, kl=0.1)[0]
         (loss + of_tokens[i] * 0.5 * ppo.value_loss(scores, held, config)[0]).backward()
     assert leaf.grad is not None
     return leaf.grad

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.core.sampling import seed_of
-from unveil.train import dpo, grpo, loop, ppo
+from unveil.rl import grpo, ppo
+from unveil.rl.grpo import GrpoConfig
+from unveil.rl.ppo import PpoConfig
+from unveil.train import dpo, loop
 from unveil.train.dpo import DpoConfig
-from unveil.train.grpo import GrpoConfig
-from unveil.train.ppo import PpoConfig
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import Drawn
 from unveil.vlm.inputs import Encoded

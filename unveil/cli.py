@@ -30,21 +30,21 @@ def train_dpo(config: Any) -> None:
 
 
 def train_aar(config: Any) -> None:
-    from unveil import rewarding
+    from unveil.rl import aar
 
-    rewarding.train_aar(config)
+    aar.train_aar(config)
 
 
 def train_grpo(config: Any) -> None:
-    from unveil import rewarding
+    from unveil.rl import aar
 
-    rewarding.train_grpo(config)
+    aar.train_grpo(config)
 
 
 def train_ppo(config: Any) -> None:
-    from unveil import rewarding
+    from unveil.rl import aar
 
-    rewarding.train_ppo(config)
+    aar.train_ppo(config)
 
 
 def predict_command(config: Any) -> None:
@@ -113,9 +113,9 @@ def _rewarding(name: str) -> Callable[[], type]:
     """A configuration of ``rewarding``, imported when it is asked for."""
 
     def config() -> type:
-        from unveil import rewarding
+        from unveil.rl import aar
 
-        return getattr(rewarding, name)
+        return getattr(aar, name)
 
     return config
 

@@ -192,10 +192,10 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
     """Abnormal-aware rewarding of the fine-tuned model."""
 
     def enter(contest: Contest) -> Path:
-        from unveil import rewarding
+        from unveil.rl import aar
 
         folder, model = contest.out / entry, str(contest.out / "sft")
-        learning = rewarding.Aar(
+        learning = aar.Aar(
             records=contest.records,
             dialogues=contest.dialogues,
             out=folder,
@@ -204,7 +204,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             limit=contest.rewarded,
             method=contest.sft.method,
             precision=contest.sft.precision,
-            **contest.batches(rewarding.Aar.batch_size),
+            **contest.batches(aar.Aar.batch_size),
             max_new_tokens=contest.sft.max_new_tokens,
             checkpoint_every=contest.sft.checkpoint_every,
             workers=contest.sft.workers,
@@ -215,7 +215,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             **{**SMALL_RUN, **options},
         )
         inputs = [contest.records, contest.dialogues, *provenance.of_model(model)]
-        provenance.stage(folder, "train aar", learning, inputs, lambda: rewarding.aar(learning))
+        provenance.stage(folder, "train aar", learning, inputs, lambda: aar.aar(learning))
         return folder
 
     return enter

@@ -21,8 +21,7 @@ from unveil.core import provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.train import adapters, checkpoints, loop, losses, means, questions, validation
-from unveil.train import attention_loss as looking
+from unveil.train import adapters, attention_loss, checkpoints, loop, losses, means, questions, validation
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
@@ -86,7 +85,7 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
-    looking.check(scorer, config)
+    attention_loss.check(scorer, config)
     scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
@@ -193,10 +192,10 @@ def update(
     summed, looked = torch.zeros((), device=accelerator.device), []
     for i, batch in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
-            told = looking.told(accelerator.unwrap_model(scorer), batch) if config.looking else {}
-            scores = scorer(batch, looking.watched(told))
+            told = attention_loss.told(accelerator.unwrap_model(scorer), batch) if config.looking else {}
+            scores = scorer(batch, attention_loss.watched(told))
             loss = -scores.logps_S.sum()
-            shares = looking.shares_N(scores, told)
+            shares = attention_loss.shares_N(scores, told)
             # DDP averages gradients over processes; the loss is a sum over all of them
             whole_loss = loss + config.looking * losses.looking(shares).sum()
             loop.finite(whole_loss, [row.id for row in batch])

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from unveil.core import files
+from unveil.core.answered import Answered
 from unveil.core.grading import merit
 from unveil.train import loop
 from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
-from unveil.train.rewards import Answered
 from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.scorer import Scorer
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from unveil.core import files, pixels
+from unveil.core.answered import Answered
 from unveil.core.records import image_path
-from unveil.train.experience import Experience, Options, Progress, Rewarded
-from unveil.train.rewards import Answered
+from unveil.rl.experience import Experience, Options, Progress, Rewarded
 
 LOG = logging.getLogger(__name__)
 SAMPLES = "samples.jsonl"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil import generating
 from unveil.core import console
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl
@@ -16,11 +15,11 @@ from unveil.experts.judge import scores
 from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
-from unveil.generating import GenerateOptions
-from unveil.train import experience, grpo, ppo
-from unveil.train.experience import Judge
+from unveil.rl import experience, grpo, ppo, remote_rollout
+from unveil.rl.experience import Judge
+from unveil.rl.remote_rollout import GenerateOptions
+from unveil.rl.run import Asked, JudgeError
 from unveil.train.loop import TrainingError
-from unveil.train.reinforce import Asked, JudgeError
 
 Part = Literal["vrr", "alr", "relevance"]
 
@@ -76,7 +75,7 @@ def _trained(main: Callable[..., Path], config: Any, asked: Asked | None = None)
         config = replace(config, validate_every=0)
     if config.judge.expert.startswith("local:"):  # which is loaded before the recipe begins
         experience.tried(config, judged=True)
-    with generating.bound(config.generate, config) as generator:
+    with remote_rollout.bound(config.generate, config) as generator:
         return main(config, judge_of(config.judge, config), asked, generator)
 
 
@@ -111,7 +110,7 @@ def judge_of(options: ExpertOptions, config: experience.Options) -> Judge | None
     records = {record.id: record for record in read_jsonl(config.records, Record)}
     expert = experts.bind(options, config.out / "judge", records.values())
     if expert.backend.leaves:
-        generating.look_over(config.dialogues, records)
+        remote_rollout.look_over(config.dialogues, records)
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:

@@ -22,11 +22,13 @@ import torch
 from torch import Tensor
 
 from unveil.core.provenance import Output
-from unveil.train import credit, loop, losses, means, reinforce
-from unveil.train.advantages import generalised, whitened
-from unveil.train.experience import Experience, Judge, Options
+from unveil.rl import credit
+from unveil.rl import run as rl
+from unveil.rl.advantages import generalised, whitened
+from unveil.rl.experience import Experience, Judge, Options
+from unveil.rl.run import Asked, Learnt, Run
+from unveil.train import loop, losses, means
 from unveil.train.means import Ratio
-from unveil.train.reinforce import Asked, Learnt, Run
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
@@ -60,7 +62,7 @@ def main(
 
     ``generator`` draws the answers that are learnt from in the place of the policy.
     """
-    with reinforce.output(config, asked or Asked("train ppo", config)) as output:
+    with rl.output(config, asked or Asked("train ppo", config)) as output:
         if output:
             train_on(config, output, judge, generator)
     return config.out
@@ -68,7 +70,7 @@ def main(
 
 def train_on(config: PpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
     """Trains, or goes on with it, and writes the model."""
-    run = reinforce.begin(config, output, judge, config.value_through, config.value_rate, generator)
+    run = rl.begin(config, output, judge, config.value_through, config.value_rate, generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -85,7 +87,7 @@ def train_on(config: PpoConfig, output: Output, judge: Judge | None, generator: 
                         scores = run.wrapped(part.rows, run.reads(part) if first else {})
                         if first:
                             held += evened(run, [learnt(run, part, scores)])
-                        loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
+                        loss, figures = rl.policy_loss(scores, held[i], config, run.state.kl)
                         value, error = value_loss(scores, held[i], config)
                         loss = weights[i] * loss + of_tokens[i] * config.value_weight * value
                         loop.finite(loss, ids)

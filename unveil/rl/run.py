@@ -18,14 +18,15 @@ from unveil.core import console, plugins, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
-from unveil.train import adapters, checkpoints, experience, loop, losses, means, policy, validation, watching
+from unveil.rl import experience, monitor, policy
+from unveil.rl.experience import Experience, Judge, Options, Progress, Rewarded
+from unveil.rl.policy import Critic
+from unveil.rl.rewards import Reward, spread
+from unveil.train import adapters, checkpoints, loop, losses, means, validation
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
-from unveil.train.experience import Experience, Judge, Options, Progress, Rewarded
 from unveil.train.means import Ratio
-from unveil.train.policy import Critic
 from unveil.train.questions import Questions
-from unveil.train.rewards import Reward, spread
 from unveil.train.validation import Best
 from unveil.vlm import agreement, models
 from unveil.vlm.families import ModelError
@@ -260,8 +261,8 @@ class Run:
             self.log.write(self.step, lr=rate, **mean)
         self._watch(mean)
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
-            watching.sample(drawn, worth, config, self.step)
-        if why := watching.collapsed(mean, self.state, config):
+            monitor.sample(drawn, worth, config, self.step)
+        if why := monitor.collapsed(mean, self.state, config):
             kept = self.kept.save(self.step)
             raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
         due = config.validate_every and self.step % config.validate_every == 0
@@ -272,9 +273,9 @@ class Run:
 
     def _watch(self, mean: dict[str, float]) -> None:
         """Counts the updates in which rewards told answers apart, and says after some which never did."""
-        watching.count(mean, [reward.name for reward in self.rewards if reward.weight], self.state)
-        if self.step == watching.SOON < self.total and self.accelerator.is_main_process:
-            for words in watching.alike(self.state, self.step):
+        monitor.count(mean, [reward.name for reward in self.rewards if reward.weight], self.state)
+        if self.step == monitor.SOON < self.total and self.accelerator.is_main_process:
+            for words in monitor.alike(self.state, self.step):
                 console.say(words)
 
     def validate(self) -> None:
@@ -296,7 +297,7 @@ class Run:
         self.kept.deliver(self.total, self._write)
         self.kept.drop(self.config.keep_checkpoints)
         if self.accelerator.is_main_process:
-            for words in watching.alike(self.state, self.total, ended=True):
+            for words in monitor.alike(self.state, self.total, ended=True):
                 console.say(words)
         loop.finish(self.accelerator)
 
@@ -388,7 +389,7 @@ def begin(
         adapters.reserve(model, config)
     log = loop.MetricsLog(config.out / "metrics.jsonl", accelerator, step)
     if accelerator.is_main_process:
-        loop.rewind(config.out / watching.SAMPLES, step)
+        loop.rewind(config.out / monitor.SAMPLES, step)
     accelerator.init_trackers(output.command.replace("train ", "unveil-"), config=provenance.plain(config))
     wrapped.eval()  # as when it draws: with dropout the policy that is taught would be another one
     images = [d.image for d in asked.train]

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from unveil.core.answered import Answered, Attention
 from unveil.core.answers import parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue
-from unveil.train.own_rewards import Own
+from unveil.rl.own_rewards import Own
+from unveil.rl.rewards import Reward, RewardError
 from unveil.train.questions import Questions
-from unveil.train.rewards import Answered, Attention, Reward, RewardError
 
 EACH = 3
 """Questions of each kind whose true answers are tried."""

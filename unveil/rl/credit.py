@@ -19,8 +19,8 @@ from torch import Tensor
 from unveil.core.answers import places_end
 from unveil.core.box_formats import BoxSyntax, boxes_in
 from unveil.core.records import Kind
-from unveil.train.advantages import TINY, group_relative
-from unveil.train.experience import Experience, Rewarded
+from unveil.rl.advantages import TINY, group_relative
+from unveil.rl.experience import Experience, Rewarded
 from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 

@@ -18,15 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unveil.core.answered import Answered, Attention
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Kind
-from unveil.train import adapters, loop, losses, means, trial
-from unveil.train.means import Ratio
-from unveil.train.questions import Questions, read
-from unveil.train.rewards import (
+from unveil.rl import trial
+from unveil.rl.rewards import (
     FLAT,
-    Answered,
-    Attention,
     Combination,
     Reward,
     RewardError,
@@ -37,6 +34,9 @@ from unveil.train.rewards import (
     watched,
     weighted,
 )
+from unveil.train import adapters, loop, losses, means
+from unveil.train.means import Ratio
+from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import Drawn, Generator, drawn_from, rollout

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from unveil.core.records import Dialogue
 
 if TYPE_CHECKING:
-    from unveil.train.rewards import Answered
+    from unveil.core.answered import Answered
 
 #: What a function in TRL's form may ask for.
 COLUMNS = ("prompts", "completions", "answered", *(f.name for f in fields(Dialogue)))

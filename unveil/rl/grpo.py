@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.provenance import Output
-from unveil.train import credit, loop, reinforce
-from unveil.train.experience import Experience, Judge, Options
-from unveil.train.reinforce import Asked, Learnt, Run
+from unveil.rl import credit
+from unveil.rl import run as rl
+from unveil.rl.experience import Experience, Judge, Options
+from unveil.rl.run import Asked, Learnt, Run
+from unveil.train import loop
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
@@ -38,7 +40,7 @@ def main(
 
     ``generator`` draws the answers that are learnt from in the place of the policy.
     """
-    with reinforce.output(config, asked or Asked("train grpo", config)) as output:
+    with rl.output(config, asked or Asked("train grpo", config)) as output:
         if output:
             train_on(config, output, judge, generator)
     return config.out
@@ -46,7 +48,7 @@ def main(
 
 def train_on(config: GrpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
     """Trains, or goes on with it, and writes the model."""
-    run = reinforce.begin(config, output, judge, generator=generator)
+    run = rl.begin(config, output, judge, generator=generator)
     config = run.config
     with run.progress() as advance:
         while run.step < run.total:
@@ -62,7 +64,7 @@ def train_on(config: GrpoConfig, output: Output, judge: Judge | None, generator:
                         scores = run.wrapped(part.rows, {} if update else run.reads(part))
                         if not update:
                             held.append(learnt(run, part, scores))
-                        loss, figures = reinforce.policy_loss(scores, held[i], config, run.state.kl)
+                        loss, figures = rl.policy_loss(scores, held[i], config, run.state.kl)
                         loop.finite(loss, ids)
                         run.accelerator.backward(loss * weights[i])
                     found.append(figures)

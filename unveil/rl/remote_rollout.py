@@ -33,8 +33,8 @@ from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, GateOptions, Item, gate_options
-from unveil.replies import Reader
-from unveil.train import experience
+from unveil.rl import experience
+from unveil.rl.remote_tokens import Reader
 from unveil.train.loop import TrainingError
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import Drawn, GenerationError, Save
