@@ -17,12 +17,13 @@ import torch
 from conftest import records_in
 from PIL import Image
 
-from unveil import cli, contest
+from unveil import cli
 from unveil.core import provenance, workers
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.evaluate.predict import PredictConfig
 from unveil.experts.requests import ExpertError
 from unveil.pairing import HallucinateConfig
+from unveil.pipelines import variants
 from unveil.train.dpo import DpoConfig
 from unveil.vlm.families import ModelError
 
@@ -402,7 +403,7 @@ def test_what_cannot_be_compared_is_left_out_with_its_reason(
     def refused(_: Any) -> Path:
         raise error
 
-    monkeypatch.setitem(contest.ENTRIES, "dpo", refused)
+    monkeypatch.setitem(variants.ENTRIES, "dpo", refused)
     words = ("--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50)
     assert unveil("demo", *words, "--compare", "dpo") == 0
     assert f"dpo is left out: {error}" in said(capsys)

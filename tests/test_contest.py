@@ -10,10 +10,10 @@ import pytest
 from cases import record
 from conftest import write_both
 
-from unveil import contest
-from unveil.contest import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
+from unveil.pipelines import variants as contest
+from unveil.pipelines.variants import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.rl import aar
 from unveil.train import dpo, sft
 

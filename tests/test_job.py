@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import dialogue, records_in, write_both
-from unveil import cli, job
+from unveil import cli
 from unveil.core import console, provenance
 from unveil.core.records import RecordError, Split, write_jsonl
-from unveil.job import RunConfig, folder_of
-from unveil.prefer import PreferConfig
+from unveil.pipelines import run
+from unveil.pipelines.prefer import PreferConfig
+from unveil.pipelines.run import RunConfig, folder_of
 from unveil.rl.aar import Grpo
 from unveil.train import needs
 
@@ -45,17 +46,17 @@ def split_as(folder: Path, *splits: Split) -> Path:
 
 def test_an_empty_test_part_is_said_at_once_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no image in test: `--resplit always`"):
-        job.refuse_empty(split_as(tmp_path, "train", "val"), dealt=False)
+        run.refuse_empty(split_as(tmp_path, "train", "val"), dealt=False)
     with pytest.raises(RecordError, match="no image in train and test"):
-        job.refuse_empty(split_as(tmp_path, "val"), dealt=False)
+        run.refuse_empty(split_as(tmp_path, "val"), dealt=False)
     with pytest.raises(RecordError, match="more patients are needed"):
-        job.refuse_empty(split_as(tmp_path, "train"), dealt=True)
+        run.refuse_empty(split_as(tmp_path, "train"), dealt=True)
 
 
 def test_an_empty_validation_part_is_said_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    job.refuse_empty(split_as(tmp_path, "train", "test"), dealt=False)
+    run.refuse_empty(split_as(tmp_path, "train", "test"), dealt=False)
     assert "no image in val" in capsys.readouterr().err
-    job.refuse_empty(split_as(tmp_path, "train", "val", "test"), dealt=False)
+    run.refuse_empty(split_as(tmp_path, "train", "val", "test"), dealt=False)
     assert not capsys.readouterr().err
 
 
@@ -77,14 +78,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "hosp").mkdir()
     (tmp_path / "hosp" / "labels.csv").write_text("image,label\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "_run", lambda config, out, output: reported(config, output))
+    monkeypatch.setattr(run, "_run", lambda config, out, output: reported(config, output))
     return tmp_path / "hosp"
 
 
 def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--data", "hosp"]) == 0
     write_jsonl(data / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    advice = next(line for line in job.ending(data, ["base", "sft"]).splitlines() if "the same command with" in line)
+    advice = next(line for line in run.ending(data, ["base", "sft"]).splitlines() if "the same command with" in line)
     more = advice.partition("the same command with ")[2].partition(":")[0].split()
     assert more == ["--compare", "aar", "mmedpo"]
     (data / "dialogues.jsonl").unlink()
@@ -162,17 +163,17 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     (tmp_path / "data").mkdir()
     write_both(tmp_path / "data", 9)
     write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    learning = replace(job._learning(config, tmp_path), kinds=("closed", "open"))
-    with provenance.output(tmp_path / "sft", "train sft", learning, job._learnt_from(learning), ("weights",)) as output:
+    learning = replace(run._learning(config, tmp_path), kinds=("closed", "open"))
+    with provenance.output(tmp_path / "sft", "train sft", learning, run._learnt_from(learning), ("weights",)) as output:
         assert output
         (tmp_path / "sft" / "weights").write_text("w")
         output.write()
     monkeypatch.setattr(needs, "first_look", stop)
-    monkeypatch.setattr(job, "ingest", lambda _: 1 / 0)
+    monkeypatch.setattr(run, "ingest", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        job.run(config)
+        run.run(config)
     with pytest.raises(KeyboardInterrupt):
-        job.run(replace(config, epochs=2.0))
+        run.run(replace(config, epochs=2.0))
 
 
 def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
@@ -181,7 +182,7 @@ def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
     out = tmp_path / "Dr. O'Neil's run"
     out.mkdir()
     write_jsonl(out / "dialogues.jsonl", [dialogue("d", "an image.png", "Is it?")])
-    line = next(line for line in job.ending(out, ["base", "sft"]).splitlines() if line.startswith("ask it:"))
+    line = next(line for line in run.ending(out, ["base", "sft"]).splitlines() if line.startswith("ask it:"))
     words = shlex.split(line.removeprefix("ask it:"))
     assert words[:4] == ["unveil", "ask", "--model", str(out / "sft")]
     assert Path(words[5]).resolve() == out / "an image.png"

@@ -19,7 +19,7 @@ from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
 from unveil.experts.store import Store
-from unveil.prefer import PreferConfig, prefer
+from unveil.pipelines.prefer import PreferConfig, prefer
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from unveil import study, study_tables
 from unveil.core import provenance
 from unveil.core.records import RecordError
-from unveil.study import METRICS, PLANS, StudyConfig
+from unveil.pipelines import study, study_tables
+from unveil.pipelines.study import METRICS, PLANS, StudyConfig
 
 PLAN = PLANS["preferences"]
 BEGIN, END = PLAN.marks
@@ -194,19 +194,19 @@ def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 def test_settings_are_options_of_the_main_job() -> None:
     """Each variation parses as a command, and names groups that the drawn images have."""
-    from unveil import job
     from unveil.cli import parse
+    from unveil.pipelines import run
     from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES
 
     for setting in PLANS["rewards"].settings:
         _, config = parse(["run", "--compare", "aar", *setting.words])
-        assert isinstance(config, job.RunConfig) and (config.withhold or config.train_share < 1)
+        assert isinstance(config, run.RunConfig) and (config.withhold or config.train_share < 1)
         assert set(setting.of) <= {*ABNORMALITIES, *MODALITIES} and config.withhold == setting.of
 
 
 def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld() -> None:
     """By default only rewards are left; asked for by name, a preference method is refused."""
-    from unveil.job import RunConfig, _entries
+    from unveil.pipelines.run import RunConfig, _entries
 
     assert _entries(RunConfig()) == ("aar", "dpo", "mmedpo")
     assert _entries(RunConfig(withhold=("cyst",))) == _entries(RunConfig(train_share=0.5)) == ("aar",)

@@ -12,9 +12,10 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, job, pairing, prefer, stages, study
+from unveil import __version__, auditing, pairing, stages
 from unveil.core import console, faults, files, provenance, records
 from unveil.core.untrusted import JsonError, parse_json, readable, shortened
+from unveil.pipelines import prefer, run, study
 
 
 def train_sft(config: Any) -> None:
@@ -144,12 +145,12 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "demo": Command(
-        lambda: job.RunConfig,
-        job.run,
+        lambda: run.RunConfig,
+        run.run,
         "the main job on drawn images with the tiny model: no data, no GPU, no network",
         GOES_ON,
     ),
-    "run": Command(lambda: job.RunConfig, job.run, "the main job on your annotated images: ingest to report", GOES_ON),
+    "run": Command(lambda: run.RunConfig, run.run, "the main job on your annotated images: ingest to report", GOES_ON),
     "ingest": Command(
         lambda: stages.IngestConfig,
         stages.ingest,
@@ -234,7 +235,7 @@ COMMANDS: dict[str, Command] = {
         "abnormal-aware rewarding and its ablations over several seeds",
         GOES_ON,
     ),
-    "report": Command(lambda: job.ReportConfig, job.report, "write the report of a run again"),
+    "report": Command(lambda: run.ReportConfig, run.report, "write the report of a run again"),
 }
 
 #: Commands whose work several processes share (`torchrun`, `accelerate launch`).

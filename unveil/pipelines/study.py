@@ -20,13 +20,13 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from unveil import study_tables
-from unveil.contest import PREFERRED, REWARDED, Entry
 from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
+from unveil.pipelines import study_tables
+from unveil.pipelines.variants import PREFERRED, REWARDED, Entry
 
 METRICS = {
     "accuracy": "category accuracy",

@@ -18,7 +18,7 @@ from unveil.core.records import Dialogue, Kind
 from unveil.curate.holdout import of_share
 from unveil.experts.options import ExpertOptions
 from unveil.pairing import QuestionsConfig, SelftrainConfig
-from unveil.prefer import PreferConfig, prefer
+from unveil.pipelines.prefer import PreferConfig, prefer
 
 Entry = Literal[
     "dpo",

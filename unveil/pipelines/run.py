@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unveil.contest import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.core import console, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
@@ -22,6 +21,7 @@ from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.ingest.reading import Options
+from unveil.pipelines.variants import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.stages import (
     CheckConfig,
     Format,
