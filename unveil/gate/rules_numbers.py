@@ -137,9 +137,11 @@ _UUID = (
     r"(?<!\w)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w) |"
     r" (?<!\w)(?=[a-f]*\d)[0-9a-f]{32}(?:[0-9a-f]{8})?(?:[0-9a-f]{24})?(?!\w)"
 )
+#: DICOM's own classes and syntaxes, whose parts are short.
+STANDARD_UID = r"1\.2\.840\.10008(?:\.\d{1,4}){1,9}+(?![\w]|\.\d)"
 _UID = (
-    r"(?<![\w.])2\.25\.\d{6,40}(?!\w)|(?<![\w.])[0-2](?:\.\d{1,39}){4,30}+(?!\w) |"
-    r" (?<![\w.])1\.[23]\.8\d\d[\d.]{1,60}"
+    rf"(?<![\w.])2\.25\.\d{{6,40}}(?!\w)|(?<![\w.])(?!{STANDARD_UID})(?:[0-2](?:\.\d{{1,39}}){{4,30}}+(?!\w) |"
+    r"1\.[23]\.8\d\d[\d.]{1,60})"
 )
 _STATIONS = (
     "queue ae_title aetitle ae aet station_name station workstation hostname host_name host node computer pc "
