@@ -14,15 +14,19 @@ from unveil.gate.rule import APART, Rule, Span, after, alternatives, before, com
 from unveil.gate.units import MEASURED, YEAR
 
 #: Said of a short number alone: three digits follow.
-_SURE = """ext ext. extn extns exts bleep bleeps bleeper pager pagers beeper pagernr pager_no vocera dect dect-nr dect_no
-durchwahl durchwahlen dw nebenstelle nst. app. int. telefono_interno tel_interno lokal funk funkruf funknummer funk-nr funknr piepser pieper piepernr rufnr rufnummer
-bip buscapersonas busca buscas anexo interfono ramal ramais cercapersone cercap teledrin cicalino toestel tst tst. seinnr
+_SURE = """ext ext. extn extns exts bleep bleeps bleeper pager pagers beeper pagernr pager_no vocera dect dect-nr
+dect_no
+durchwahl durchwahlen dw nebenstelle nst. app. int. telefono_interno tel_interno lokal funk funkruf funknummer funk-nr
+funknr piepser pieper piepernr rufnr rufnummer
+bip buscapersonas busca buscas anexo interfono ramal ramais cercapersone cercap teledrin cicalino toestel tst tst.
+seinnr
 seinnummer pieper wew wew. wewn wewn. wewnetrzny wewnetrzna pejdzer dahili dahilisi dahili_no cagri_cihazi sok sokare
 personsokare sokarnr personsoker anknytning ankn ankn. anknr lokalnr lokalnummer callingnr callingnummer calling
-klapka linka mellek доб вн внутр внутренний пейджер εσωτερικο 内線 内线 내선 تحويلة"""
+klapka linka tfno tlf tlf. tlfnr tfn mellek доб вн внутр внутренний пейджер εσωτερικο 内線 内线 내선 تحويلة"""
 #: Said of other things too: four digits, or two parts of unlike length.
-_UNSURE = """int interno interior poste postes sein funk apparat lokal internal interne extension
-extensions extension. linea linha telephone phone phones callback hotline desk deskphone voip mobile handset switchboard"""
+_UNSURE = """kl. bel ring bipper int interno interior poste postes sein funk apparat lokal internal interne extension
+extensions extension. linea linha telephone phone phones callback hotline desk deskphone voip mobile handset
+switchboard"""
 _GO_ON = (
     r"(?:\s?(?:[,/&;(]|or|and|oder|und|ou|et|o|y|e|of|en|eller|och|og|lub|i|veya|ve)\s?\(?"
     r"(?:(?:nacht|nachts|night|nights|nuit|noche|notte|noite|noc|natt|gece|day|tag|abends?|avond|avv|sat|we|weekend|"
@@ -30,29 +34,42 @@ _GO_ON = (
 )
 _FIRST = r"\#?\*?(?:\d{1,4}[-./]\d{2,5}|\d{2,6}\s\d{2,4}|\d{2,6})(?![\w]|[.,/-]\d)"
 _BEHIND = (
-    rf"{APART}{alternatives(_SURE)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}(?:(?:no|nr|n[o°]|number|nummer|numer|numero|num|is|ist|"
-    rf"on|to|auf|unter|al|au|op|pa|pod|radiology|radiologie|rx|the)\b\.?[\s:=\#]{{1,2}}){{0,3}}(?P<it>{_FIRST}{_GO_ON})"
+    rf"{APART}{alternatives(_SURE)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}(?:(?:no|nr|n[o°]|number|nummer|numer|numero|num|"
+    rf"is|ist|"
+    rf"on|to|auf|unter|al|au|op|pa|pod|(?:du|de|del|della|do|da|der|des|of|for|fur|van)\s\w{{2,14}}|radiology|"
+    rf"radiologie|rx|the)\b\.?[\s:=\#]{{1,3}}){{0,3}}(?P<it>{_FIRST}{_GO_ON})"
 )
 _BEHIND_UNSURE = (
-    rf"{APART}{alternatives(_UNSURE)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}(?:(?:no|nr|n[o°]|number|nummer|numer|numero|num|is|on)"
-    rf"\b\.?[\s:=\#]{{1,2}}){{0,2}}(?P<it>(?:\d{{1,2}}[-.]\d{{3,4}}|\d{{2}}\s\d{{2}}|\d{{4,6}})(?![\w]|[.,/-]\d){_GO_ON})"
+    rf"{APART}{alternatives(_UNSURE)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}(?:(?:no|nr|n[o°]|number|nummer|numer|numero|num|"
+    rf"is|on)"
+    rf"\b\.?[\s:=\#]{{1,2}}){{0,2}}(?P<it>(?:\d{{1,2}}[-.]\d{{3,4}}|\d{{2}}\s\d{{2}}|\d{{4,6}})(?![\w]|"
+    rf"[.,/-]\d){_GO_ON})"
 )
 #: "x 2231" and "x5-2209": no size, which has a number before it.
 _CROSSED = r"(?<![\w.×/-])x\s?(?P<it>\d-\d{3,4}|\d{4,5})(?![\w]|[.,/-]\d)"
 _SIGNED = r"(?<![^\W_])ext(?:n|ension)?\s?[=:.]\s?(?P<it>\d{1,6})(?![\w]|[.,]\d)"
 _CALLS = """call calls ring rings page bleep beep phone reach reached contact contacted dial text message whatsapp me us
-available reachable contactable back reg registrar sho spr consultant fellow resident intern houseman doctor nurse sister
+available reachable contactable back reg registrar sho spr consultant fellow resident intern houseman doctor nurse
+sister
 matron secretary secretaries office desk reception radiographer radiographers technician tech porter porters coordinator
 anrufen erreichbar ruckruf melden joindre joignable rappeler appeler llamar localizable avisar chiamare reperibile ligar
 contactar bellen bereikbaar dzwonic zadzwonic prosze ring ringa nas nar ringes arayin arayiniz"""
 _ON = (
     rf"(?<![^\W_]){alternatives(_CALLS)}(?![^\W\d_])[^\n\d.;]{{0,32}}?[\s(]"
-    r"(?:on|at|via|to|unter|auf|au|al|allo|op|pa|pod|no|em|ved)\s\#?(?P<it>\d-\d{3,4}|\d{4,5})(?![\w]|[.,/-]\d)"
+    r"(?:on|at|via|to|unter|auf|au|al|allo|op|pa|pod|no|em|ved|en\sel|en\sla|nel|op\shet)\s\#?(?P<it>\d-\d{3,4}|"
+    r"\d{4,5})(?![\w]|[.,/-]\d)"
 )
 _I_AM = r"(?<![^\W_])(?:i'?m|i\sam|we'?re|am|is)\son\s(?P<it>\d-\d{3,4}|\d{4,5})(?![\w]|[.,/-]\d)"
+_PAGED = r"(?<![^\W_])page\s(?P<it>\d{4,5})\s(?:when|if|once|for|please|pls|asap|before|after|with|stat|urgently)(?!\w)"
+_DASHED = (
+    r"(?<![^\W_])(?:tel|telefon|ruckruf|durchwahl|dw|apparat|app|rufnummer|fon|anruf)\.?:?\s(?:bitte\s|unter\s|"
+    r"auf\s){0,2}"
+    r"(?P<it>-\d{3,5})(?![\w.,-])"
+)
 #: "f: 555.0138", "M 0170/..." as business cards and letterheads shorten it.
-_LETTERED = r"(?<![\w.])[tfmphcw]\s?[:.]\s?(?P<it>\(?\d{3}\)?[.\s-]\d{4}|\+?\d[\d\s()/.-]{7,18}\d)(?![\w]|[.,]\d)"
-_PHONES = """tel telefon telefono telefone telephone telefoon phone phones ph fon mob mobile mobil mobiel movil cel celular
+_LETTERED = r"(?<![\w.])[tfmphc]\s?[:.]\s?(?P<it>\(?\d{3}\)?[.\s-]\d{4}|\+?\d[\d\s()/.-]{7,18}\d)(?![\w]|[.,]\d)"
+_PHONES = """tel telefon telefono telefone telephone telefoon phone phones ph fon mob mobile mobil mobiel movil cel
+celular
 cell cellulare cellulaire portable handy gsm zap zapzap whats whatsapp wpp wasap wsp wa signal telegram viber sms fax
 telefaks faks komorka kom cep contact contatto contato contacto kontakt number numero nummer numer ring ruckruf
 jourmobil erreichbar joignable localizable bereikbaar dzwonic zadzwonic callback"""
@@ -60,7 +77,10 @@ _SOME_WORDS = (
     rf"{APART}{alternatives(_PHONES)}(?![^\W\d_])[^\n\d+(=]{{1,30}}?(?P<it>\(?\+?\d[\d\s()./-]{{6,20}}\d)"
     r"(?![\w]|[.,/-]\d)"
 )
-_MISREAD = rf"{APART}{alternatives(_PHONES)}(?![^\W\d_])[.:\s]{{1,3}}(?P<it>(?-i:\+?[\dOolI|SBZ][\dOolI|SBZ\s().-]{{6,20}}))(?!\w)"
+_MISREAD = (
+    rf"{APART}{alternatives(_PHONES)}(?![^\W\d_])[.:\s]{{1,3}}"
+    r"(?P<it>(?-i:\+?[\dOolI|SBZ][\dOolI|SBZ\s().-]{6,20}))(?!\w)"
+)
 
 
 def _short(found: re.Match[str]) -> Span | None:
@@ -102,7 +122,7 @@ def _misread(found: re.Match[str]) -> Span | None:
     """Digits and the letters that OCR takes for them, as many as a telephone number has."""
     value = found["it"].strip()
     signs, digits = sum(c.isalnum() for c in value), sum(c.isdigit() for c in value)
-    return found.span("it") if 6 <= signs <= 15 and digits * 2 >= signs and not value.isdigit() else None
+    return found.span("it") if 6 <= signs <= 15 and digits * 3 >= signs and not value.isdigit() else None
 
 
 def _kind(name: str, pattern: str, words: str, place: Callable[[re.Match[str]], Span | None]) -> Rule:
@@ -116,7 +136,11 @@ RULES: tuple[Rule, ...] = (
     _kind("extension with a sign", _SIGNED, "ext extn extension", whole),
     _kind("extension that somebody is on", _ON, _CALLS, _long),
     _kind("extension that I am on", _I_AM, "i i'm we am is", _long),
-    _kind("number behind a letter", _LETTERED, "t f m p h c w", _phone),
+    _kind("pager that is paged", _PAGED, "page", _long),
+    _kind(
+        "extension behind a dash", _DASHED, "tel telefon ruckruf durchwahl dw apparat app rufnummer fon anruf", whole
+    ),
+    _kind("number behind a letter", _LETTERED, "t f m p h c", _phone),
     _kind("number some words behind its name", _SOME_WORDS, _PHONES, _phone),
     _kind("number misread", _MISREAD, _PHONES, _misread),
 )

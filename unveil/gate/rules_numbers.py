@@ -46,15 +46,18 @@ def _numbered_long(found: re.Match[str]) -> Span | None:
     """A value of four digits, or three and a letter, that is no year and no count."""
     value = found["it"]
     digits = sum(c.isdigit() for c in value)
+    if found[0].startswith("REF") and _PRODUCT.search(after(found, 40)):
+        return None
     if digits < 3 or (digits < 4 and value.isdigit()) or re.fullmatch(r"(?:19|20)\d\d|\d+0{2,}|\d+\.\d+", value):
         return None
     return None if _COUNTED.match(after(found, 16)) else found.span("it")
 
 
-def _plate(found: re.Match[str]) -> Span | None:
-    return found.span("it") if sum(c.isdigit() for c in found["it"]) > 1 and len(found["it"]) > 4 else None
-
-
+#: What a maker's catalogue has: "REF 5521-14, femoral stem" is one of thousands, unless its lot is told too.
+_PRODUCT = re.compile(
+    r"^(?![^\n]*(?:lot|sn|serial|batch|patient)\b)[\s,:(]+(?:\w+\s){0,4}(?:stem|stent|screws?|plate|nail|catheter|coil|"
+    r"needle|implant|prosthesis|cup|port|lead|valve|mesh|cage|clip|wire|sheath|balloon|electrode|tube|drain|filter|device)\b"
+)
 _COUNTED = re.compile(
     r"\s*(?:/\s?(?:u?l|mm|ml|ul|l|hpf|dl|min|mcl)\b|[x×]|cells|copies|iu\b|u\b|ng|pg|mg|ug|g\b|da\b|ml|mm|"
     r"cm|um|nm|hu\b|hz|k?bq|mbq|px|pixels|voxels"
@@ -208,15 +211,6 @@ _ROOM = (
     r"leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|"
     r"\s?(?:mm|cm|ml|%|x))"
 )
-_CARS = (
-    "car van vehicle taxi truck lorry motorbike motorcycle scooter auto wagen voiture coche moto reg "
-    "registration plate plates kennzeichen pkw lkw"
-)
-_PLATE = (
-    rf"(?<!\w){alternatives(_CARS)}\.?:?\s(?:(?:reg|no|number|plate|reads|reading|with|plates?|registered|is|was|mit|"
-    rf"kennzeichen)\.?:?\s){{0,3}}(?P<it>(?-i:[A-Z]{{1,3}}[\s-]?[A-Z]{{0,2}}[\s-]?\d{{1,4}}[\s-]?[A-Z]{{0,3}}(?:["
-    rf"\s-]?\d{{1,4}})?))(?!\w)"
-)
 _TOKEN = (
     r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|"
     r"licen[cs]e\skey|product\skey|serial\skey|activation\s(?:key|code)|bearer|credentials?|kennwort|passwort|"
@@ -304,7 +298,6 @@ RULES: tuple[Rule, ...] = (
         place=_compound,
     ),
     Rule("record number", "room or bed", compiled(_ROOM), cues_of(_ROOMS)),
-    Rule("vehicle", "plate of a car", compiled(_PLATE), cues_of(_CARS), place=_plate),
     Rule(
         "record number",
         "number behind a short form",

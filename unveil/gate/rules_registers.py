@@ -25,28 +25,39 @@ _END = r"(?![\w]|[.,]\d)"
 
 #: Books, files and reports of offices and wards, by language.
 _REGISTERS = """police_ref police_reference police_no crime_ref crime_reference crime_number crime_no incident_no
-incident_number incident_ref incident_log incident incident_report event_number occurrence occurrence_no niche_no urn log
+incident_number incident_ref incident_log incident incident_report event_number occurrence occurrence_no niche_no urn
+log
 cad_no cad_ref cad_number collar_number badge_number exhibit exhibit_no evidence evidence_bag seal seal_no custody_no
-custody_record court_no court_ref court_order docket docket_no cause_no writ indictment coroner_ref coroner's_ref inquest
+custody_record court_no court_ref court_order docket docket_no cause_no writ indictment coroner_ref coroner's_ref
+inquest
 complaint_no datix datix_no hazard_no ulysses sar_no safeguarding_ref foi_ref
 claim claim_no voucher voucher_no coupon auth auth_no authorization authorisation preauth pre-auth prior_auth approval
 approval_no grp rxgrp rxbin rxpcn rxid grievance_no appeal_no
 register registry register_no book_no ledger daybook day_book theatre_book entry_no theatre_register er_no ed_no gp_no
-aktenzeichen az az. geschaftszeichen gz gz. tgb.-nr tgb-nr tgb.nr tagebuchnummer vorgang vorgangsnummer vorgangs-nr
-aktennr akten-nr sektionsnummer schadennummer schaden-nr schadensnummer unfallnummer bg-az e-nr eingangsnummer journal-nr
+aktenzeichen az az. geschaftszeichen gz gz. tgb.-nr tgb-nr tgb.nr tagebuchnummer vorgang vorgangsnummer zsv run_sheet
+firearm_cert firearms_certificate shotgun_cert diligencias_previas stp eni verbale_ps polis polisnr historii_choroby
+ksiega_raportow hasta_kayit 学号 学籍番号 din vorgangs-nr
+aktennr akten-nr sektionsnummer schadennummer schaden-nr schadensnummer unfallnummer bg-az e-nr eingangsnummer
+journal-nr
 buchnummer protokollnummer anzeige strafanzeige ermittlungsakte gutachtennr gutachten-nr beleg belegnummer
 pv proces-verbal sinistre main_courante no_de_greffe rg_no procedure_no parquet_no registre registre_no ordonnance_no
-diligencias atestado denuncia sumario juzgado_no siniestro parte_no nhc registro_no folio tomo exp exp. expte expte. num_exp
-pratica sinistro verbale denuncia_n fascicolo protocollo prot prot. rgnr procedimento cartella cartella_n registro_n scheda_n
+diligencias atestado denuncia sumario juzgado_no siniestro parte_no nhc registro_no folio tomo exp exp. expte expte.
+num_exp
+pratica sinistro verbale denuncia_n fascicolo protocollo prot prot. rgnr procedimento cartella cartella_n registro_n
+scheda_n
 cc_n nosologico nosografico episodio
 boletim_de_ocorrencia bo b.o. inquerito processo proc proc. auto_n apolice sinistro_n guia autorizacao senha prontuario
 atendimento matricula registro
 proces-verbaalnummer pv-nummer aangifte zaaknummer parketnummer rolnummer schadenummer dossier dossiernr procesnr
-sygn sygn. sygnatura sygn_akt sygn._akt ks._gl ks_gl ks._gl. ksiega_glowna ks._przyj ks._przyj. ks._od ks. l.dz l.dz. ldz
-nr_ks nr_ks. nr_sprawy sprawa nr_badania bad bad. bad._nr badanie badanie_nr prac._nr nr_zlecenia zlecenie nr_szkody szkoda
+sygn sygn. sygnatura sygn_akt sygn._akt ks._gl ks_gl ks._gl. ksiega_glowna ks._przyj ks._przyj. ks._od ks. l.dz l.dz.
+ldz
+nr_ks nr_ks. nr_sprawy sprawa nr_badania bad bad. bad._nr badanie badanie_nr prac._nr nr_zlecenia zlecenie nr_szkody
+szkoda
 krs regon nr_protokolu
-dnr diarienr diarienummer sakref sakref. saksnr saksnummer sagsnr sagsnummer journalnr journalnummer lopnr lopnr. lopnummer
-lpnr lpnr. lpnummer malnr malnummer arendenr arendenummer skadenr skadenummer anmalan remiss remissnr remissid rekvisition
+dnr diarienr diarienummer sakref sakref. saksnr saksnummer sagsnr sagsnummer journalnr journalnummer lopnr lopnr.
+lopnummer
+lpnr lpnr. lpnummer malnr malnummer arendenr arendenummer skadenr skadenummer anmalan remiss remissnr remissid
+rekvisition
 rekvnr rekv. henvisning
 dosya dosya_no esas_no karar_no sorusturma_no protokol protokol_no defter_no evrak_no kayit_no barkod hasar_no police_no
 kimlik kimlik_no tc_no spis_zn sp._zn c.j. cj. ugyszam naploszam dosar nr_dosar
@@ -59,14 +70,18 @@ _COURT = (
 _REGISTER = rf"{APART}{alternatives(_REGISTERS)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}{_NO}(?P<it>{_COURT}|{_VALUE}){_END}"
 
 _THINGS = """wristband wristbands armband wrist_band id_band id_bracelet bracelet bed_tag bedtag toe_tag body_bag tag
-tray trays cassette cassettes film films xray_film tape tapes video reel disc discs disk dvd cd usb usb_stick locker key_no
-specimen specimens sample samples vial pot jar container block blocks slide slides biopsy donor bag blood_bag unit envelope
+tray trays cassette cassettes film films xray_film tape tapes video reel disc discs disk dvd cd usb usb_stick locker
+key_no
+specimen specimens sample samples vial pot jar container block blocks slide slides biopsy donor bag brush swab
+blood_bag unit envelope
 pouch property_bag property ticket tickets token receipt coupon jacket packet folder film_jacket master_folder
-bettkarte tablett kassette platte spind schliessfach probe praparat objekttrager schnitt spender beutel konserve asservat
+bettkarte tablett kassette platte spind schliessfach probe praparat objekttrager schnitt spender beutel konserve
+asservat
 siegel gutschein freigabe kostenubernahme datentrager rontgentute tute mappe
 plateau bande disque casier prelevement bloc lame donneur poche scelle pochette accord prise_en_charge
 pulsera bandeja casete placa cinta disco taquilla muestra bloque portaobjetos donante bolsa vale autorizacion
-braccialetto vassoio cassetta pellicola nastro armadietto campione blocchetto blocco vetrino donatore sacca sigillo buono
+braccialetto vassoio cassetta pellicola nastro armadietto campione blocchetto blocco vetrino donatore sacca sigillo
+buono
 autorizzazione pulseira filme fita armario amostra bloco lamina doador lacre
 polsband bandje lade schijf kluisje monster blok glaasje zak zegel machtiging
 opaska taca kaseta klisza tasma plyta szafka probka bloczek szkielko dawca worek talon
@@ -77,12 +92,15 @@ _THING = (
 )
 
 _SUBJECTS = """subj subj. subject subjects subject_id sbj participant participants pt patient volunteer enrolee enrollee
-rand rand. rando randomisation randomization randomised_as randomized_as screening screening_no enrolment enrollment
+rand rand. rando rnd randomised_under randomized_under randomisation randomization randomised_as randomized_as
+screening screening_no enrolment enrollment
 kit kit_no proband probandin versuchsperson vp studienpatient pat pat. sujet patient_no sujeto voluntario soggetto
-volontario sujeito proefpersoon deelnemer uczestnik badany forsoksperson forsogsperson deltager deltagare denek katilimci
+volontario sujeito proefpersoon deelnemer uczestnik badany forsoksperson forsogsperson deltager deltagare denek
+katilimci
 испытуемый"""
 _SUBJECT = (
-    rf"{APART}{alternatives(_SUBJECTS)}(?![^\W\d_])\.?[\s:=\#(]{{1,3}}(?:(?:no|nr|num|number|id|code|rand|screening)\b\.?"
+    rf"{APART}{alternatives(_SUBJECTS)}(?![^\W\d_])\.?[\s:=\#(]{{1,3}}(?:(?:no|nr|num|number|id|code|rand|screening|"
+    rf"as|to|under)\b\.?"
     rf"[\s:=\#]{{0,3}}){{0,2}}(?P<it>{_VALUE}){_END}"
 )
 
@@ -97,11 +115,13 @@ _LISTED = (
             "mrns accessions ids cases",
         ]
     )
-    + " records files claims tickets policies accounts charts orders specimens blocks slides samples exams visits subjects"
+    + " records files claims tickets policies accounts charts orders specimens blocks slides samples exams visits"
+    + " subjects"
 )
 _ITEM = r"(?-i:[A-Z]{0,4})-?\d[\d/-]{1,14}(?-i:[A-Z])?(?![\w]|[.,]\d)"
 _SEVERAL = (
-    rf"{APART}{alternatives(_LISTED)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}{_NO}(?P<it>{_ITEM}(?:\s?(?:,|/|&|\+|;|and|und|et|y|e|en|"
+    rf"{APART}{alternatives(_LISTED)}(?![^\W\d_])\.?[\s:=\#(]{{0,3}}{_NO}(?P<it>{_ITEM}(?:\s?(?:,|/|&|\+|;|and|und|"
+    rf"et|y|e|en|"
     rf"og|och|i|ve|or|oder|vs|to|into|with)\s?(?:and\s|und\s)?{_ITEM}){{1,8}})"
 )
 _CAD = r"(?<!\w)(?:cad|incident|log|ref|event)\s?(?:no|nr|number|ref|\#)?[.:\s]{1,3}(?P<it>\d{2,8})(?![\w/]|[.,]\d)"
@@ -114,14 +134,21 @@ _UDI = (
 _CARDS = (
     """tessera tessere card carte karte tarjeta cartao carteira karta kort kart kaart pas ehic team ceam ekuz gesy"""
 )
-_CARD = rf"(?<![^\W_]){alternatives(_CARDS)}(?![^\W\d_])[\s:=\#]{{1,3}}{_NO}(?P<it>\d{{3,12}}(?:[\s.-]\d{{2,8}}){{1,6}}){_END}"
+_CARD = (
+    rf"(?<![^\W_]){alternatives(_CARDS)}(?![^\W\d_])[\s:=\#]{{1,3}}{_NO}"
+    rf"(?P<it>\d{{3,12}}(?:[\s.-]\d{{2,8}}){{1,6}}){_END}"
+)
 
-_GROUPS = r"(?<!\w)(?:grp|group|rxgrp|pcn|rxpcn|bin|rxbin|rx\sbin|rx\sgrp)\s?(?:no|nr|id|\#)?[.:=\s]{1,3}(?P<it>(?-i:[A-Z0-9][A-Z0-9-]{3,14}))(?!\w)"
+_GROUPS = (
+    r"(?<!\w)(?:grp|group|rxgrp|pcn|rxpcn|bin|rxbin|rx\sbin|rx\sgrp)\s?(?:no|nr|id|\#)?[.:=\s]{1,3}"
+    r"(?P<it>(?-i:[A-Z0-9][A-Z0-9-]{3,14}))(?!\w)"
+)
 
 _KEYS = """patient patients pat pt name subject subj person mrn ref id operator physician user username token auth
 authorization basic bearer identity payload cookie session kennung patientenname nom nombre nome naam dob data"""
 _CODED = (
-    rf"(?<![^\W_]){alternatives(_KEYS)}(?![^\W\d_])[\s\w-]{{0,12}}\x22?\s?[:=]\s?[\x22']?(?:basic\s|bearer\s|base64[,:\s])?"
+    rf"(?<![^\W_]){alternatives(_KEYS)}(?![^\W\d_])[\s\w-]{{0,12}}\x22?\s?[:=]\s?[\x22']?(?:basic\s|bearer\s|"
+    rf"base64[,:\s])?"
     r"(?P<it>[A-Za-z0-9+/_-]{8,400}={0,2})(?![\w=])"
 )
 
@@ -142,7 +169,7 @@ def _registered(found: re.Match[str]) -> Span | None:
 
 
 def _thing(found: re.Match[str]) -> Span | None:
-    """Four digits, or a letter and three, or parts of two digits and more; no level of the spine, no size, no product."""
+    """Four digits, or a letter and three, or parts of two digits and more; no level of a spine, no size."""
     value = found["it"]
     digits = sum(c.isdigit() for c in value)
     if MEASURED.match(after(found, 12)) or YEAR.fullmatch(value) or re.fullmatch(r"\d{1,3}0{2,}|\d+\.\d+", value):

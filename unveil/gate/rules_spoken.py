@@ -1,4 +1,5 @@
-"""What was dictated: numbers said figure by figure, e-mails and hosts with "dot" and "at", words spelled by an alphabet.
+"""What was dictated: numbers said figure by figure, e-mails and hosts with "dot" and "at", words spelled by an
+alphabet.
 
 A run of figures is of one language, and longer than a count is said; behind a word for a number it may be short.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of
+from unveil.gate.rule import Rule, Span, after, alternatives, compiled, cues_of
 from unveil.gate.units import MEASURED
 
 #: Figures of a language, nought first; then tens and words between.
@@ -30,20 +31,20 @@ _MORE = {
     "thirty forty fifty sixty seventy eighty ninety hundred dash plus",
     "de": "doppel zehn elf zwolf zwanzig dreissig vierzig funfzig sechzig siebzig achtzig neunzig strich plus",
     "fr": "double dix onze douze treize quatorze quinze seize vingt vingts trente quarante cinquante soixante et plus",
-    "es": "doble diez once doce trece catorce quince veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa y "
-    "cien guion mas",
+    "es": "doble diez once doce trece catorce quince veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa "
+    "y cien guion mas",
     "it": "doppio dieci undici dodici tredici quattordici quindici sedici diciassette diciotto diciannove venti trenta "
     "quaranta cinquanta sessanta settanta ottanta novanta cento",
-    "pt": "dobro dez onze doze treze quatorze catorze quinze dezesseis vinte trinta quarenta cinquenta sessenta setenta "
-    "oitenta noventa e",
-    "nl": "dubbel tien elf twaalf dertien veertien vijftien zestien twintig dertig veertig vijftig zestig zeventig tachtig "
-    "negentig streepje",
+    "pt": "dobro dez onze doze treze quatorze catorze quinze dezesseis vinte trinta quarenta cinquenta sessenta "
+    "setenta oitenta noventa e",
+    "nl": "dubbel tien elf twaalf dertien veertien vijftien zestien twintig dertig veertig vijftig zestig zeventig "
+    "tachtig negentig streepje",
     "pl": "podwojne dziesiec jedenascie dwanascie dwadziescia trzydziesci czterdziesci piecdziesiat szescdziesiat sto "
     "siedemdziesiat osiemdziesiat dziewiecdziesiat dwiescie trzysta czterysta piecset szescset siedemset osiemset",
     "sv": "dubbel tio elva tolv tretton fjorton femton sexton sjutton arton nitton tjugo trettio fyrtio femtio sextio "
     "sjuttio attio nittio",
-    "da": "ti elleve tolv tretten fjorten femten seksten sytten atten nitten tyve tredive fyrre halvtreds tres halvfjerds "
-    "firs halvfems tjue tretti forti femti seksti sytti atti nitti",
+    "da": "ti elleve tolv tretten fjorten femten seksten sytten atten nitten tyve tredive fyrre halvtreds tres "
+    "halvfjerds firs halvfems tjue tretti forti femti seksti sytti atti nitti",
     "tr": "on yirmi otuz kirk elli altmis yetmis seksen doksan yuz",
     "cs": "deset dvacet tricet ctyricet padesat sedesat sedmdesat osmdesat devadesat",
 }
@@ -103,11 +104,13 @@ interno cap cartella camera cellulare cercapersone ramal cep telefone prontuario
 toestel sein telefoon kamer numer telefon wewnetrzny kod_pocztowy pokoj pesel anknytning sok rum telefonnummer
 personnummer cpr journalnummer dahili numara oda posta_kodu"""
 _LABELLED = (
-    rf"(?<![^\W_]){alternatives(_LABELS)}(?![^\W\d_])(?:[\s:,]{{1,2}}(?:no|nr|number|code|as|is|was|of|on|in|with|at|are|reads|"
+    rf"(?<![^\W_]){alternatives(_LABELS)}(?![^\W\d_])(?:[\s:,]{{1,2}}(?:no|nr|number|code|as|is|was|of|on|in|with|at|"
+    rf"are|reads|"
     rf"reading|like|ist|lautet|mit|auf|est|es|con|e|il|le|el|jest|to|ar)\b\.?){{0,3}}[\s:,]{{1,2}}(?P<it>{_figures(3)})"
 )
 
-_NATO = """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa
+_NATO = """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar
+papa
 quebec romeo sierra tango uniform victor whiskey whisky yankee zulu"""
 _NATO_WORD = rf"(?:{alternatives(_NATO)}|x-?ray)(?!\w)"
 _FIGURE = rf"(?:{alternatives(_FIGURES['en'])}(?!\w)|\d(?![\d.]))"
@@ -128,12 +131,16 @@ def _same_letter(found: re.Match[str]) -> Span | None:
 
 #: The word for "." of a language and the ends of hosts that are said behind it.
 _STOPS = (
-    r"(?:(?:dot|period)\s(?:com|org|net|edu|gov|info|io|health|clinic|hospital|nhs|ac|co|uk|de|fr|es|it|pt|br|nl|be|ch|pl|"
+    r"(?:(?:dot|period)\s(?:com|org|net|edu|gov|info|io|health|clinic|hospital|nhs|ac|co|uk|de|fr|es|it|pt|br|nl|be|"
+    r"ch|pl|"
     r"se|no|dk|fi|au|nz|ca|us|eu|ie|za|mx|ar|jp)|punkt\s(?:de|com|org|net|at|ch|eu|info|se|no|dk|nu)|"
-    r"point\s(?:fr|com|org|net|be|ch|ca|lu|eu|info)|punto\s(?:com|org|net|es|it|mx|ar|cl|co|pe|edu|gob|eu|info)|"
+    r"point\s(?:fr|com|org|be|ch|ca|lu|eu)|punto\s(?:com|org|net|it|mx|ar|cl|co|pe|edu|gob|eu|info)|"
     r"ponto\s(?:com|org|net|pt|br|gov)|punt\s(?:nl|be|com|org|net|eu|cat)|kropka\s(?:pl|com|org|net|edu|gov)|"
-    r"nokta\s(?:com|tr|org|net|gov|edu)|prick\s(?:se|com|org|nu|net)|punktum\s(?:dk|com|no|org)|tecka\s(?:cz|com))(?!\w)"
+    r"nokta\s(?:com|tr|org|net|gov|edu)|prick\s(?:se|com|org|nu|net)|punktum\s(?:dk|com|no|org)|tecka\s(?:cz|"
+    r"com))(?!\w)"
 )
+#: Behind an "@" alone: "este punto es".
+_MORE_STOPS = r"(?:punto\s(?:es|info)|point\s(?:net|info|eu|de)|punkt\s(?:in|info))(?!\w)"
 _BETWEEN = (
     r"(?:dot|period|dash|hyphen|minus|underscore|slash|punkt|punktum|bindestrich|unterstrich|schragstrich|point|tiret|"
     r"tiret\sbas|trait|underscore|punto|guion|guion\sbajo|barra|trattino|trattino\sbasso|ponto|hifen|traco|sublinhado|"
@@ -145,7 +152,7 @@ _ATS = (
     r"snabel-?\s?a|krollalfa|alfakroll|kuyruklu\sa|et|ett?\sisareti|miukumauku)"
 )
 _PARTS = rf"\w{{1,40}}(?:\s{_BETWEEN}\s\w{{1,40}}){{0,5}}?"
-_MAIL_SAID = rf"(?<!\w){_PARTS}\s{_ATS}\s\w{{1,40}}(?:\s{_BETWEEN}\s\w{{1,40}}){{0,4}}?\s{_STOPS}"
+_MAIL_SAID = rf"(?<!\w){_PARTS}\s{_ATS}\s\w{{1,40}}(?:\s{_BETWEEN}\s\w{{1,40}}){{0,4}}?\s(?:{_STOPS}|{_MORE_STOPS})"
 _HOST_SAID = (
     rf"(?<!\w)[\w-]{{2,40}}\s{_STOPS}|(?<!\w)(?:www|w\sw\sw|triple\sw|double\su\sdouble\su|drei\s?(?:mal)?\sw|trois\sw|"
     rf"tres\sw|tripla\sw)\s{_BETWEEN}\s\w{{2,40}}"
