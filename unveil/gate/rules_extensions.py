@@ -28,7 +28,7 @@ _UNSURE = """kl. bel ring bipper int interno interior poste postes sein funk app
 extensions extension. linea linha telephone phone phones callback hotline desk deskphone voip mobile handset
 switchboard"""
 _GO_ON = (
-    r"(?:\s?(?:[,/&;(]|or|and|oder|und|ou|et|o|y|e|of|en|eller|och|og|lub|i|veya|ve)\s?\(?"
+    r"(?:\s?(?:[,/&;(]|or|then|and|oder|und|ou|et|o|y|e|of|en|eller|och|og|lub|i|veya|ve)\s?\(?"
     r"(?:(?:nacht|nachts|night|nights|nuit|noche|notte|noite|noc|natt|gece|day|tag|abends?|avond|avv|sat|we|weekend|"
     r"after\shours|then|else|sonst)\.?:?\s)?(?:\d{1,2}[-./]\d{3}|\d{3,6})(?![\w,.]?\d)){0,4}"
 )
@@ -48,7 +48,8 @@ _BEHIND_UNSURE = (
 #: "x 2231" and "x5-2209": no size, which has a number before it.
 _CROSSED = r"(?<![\w.×/-])x\s?(?P<it>\d-\d{3,4}|\d{4,5})(?![\w]|[.,/-]\d)"
 _SIGNED = r"(?<![^\W_])ext(?:n|ension)?\s?[=:.]\s?(?P<it>\d{1,6})(?![\w]|[.,]\d)"
-_CALLS = """call calls ring rings page bleep beep phone reach reached contact contacted dial text message whatsapp me us
+_CALLS = """call calls ring rings page bleep beep phone sok reach reached contact contacted dial text message whatsapp
+me us
 available reachable contactable back reg registrar sho spr consultant fellow resident intern houseman doctor nurse
 sister
 matron secretary secretaries office desk reception radiographer radiographers technician tech porter porters coordinator
@@ -56,11 +57,20 @@ anrufen erreichbar ruckruf melden joindre joignable rappeler appeler llamar loca
 contactar bellen bereikbaar dzwonic zadzwonic prosze ring ringa nas nar ringes arayin arayiniz"""
 _ON = (
     rf"(?<![^\W_]){alternatives(_CALLS)}(?![^\W\d_])[^\n\d.;]{{0,32}}?[\s(]"
-    r"(?:on|at|via|to|unter|auf|au|al|allo|op|pa|pod|no|em|ved|en\sel|en\sla|nel|op\shet)\s\#?(?P<it>\d-\d{3,4}|"
-    r"\d{4,5})(?![\w]|[.,/-]\d)"
+    r"(?:on|at|via|to|unter|auf|au|al|allo|op|pa|pod|no|em|ved|en\sel|en\sla|nel|op\shet|il|lo|het)\s\#?(?P<it>\d-\d{3,4}|"
+    r"\d{2}\s\d{2}|\d{4,5})(?![\w]|[.,/-]\d|\s\d)"
 )
 _I_AM = r"(?<![^\W_])(?:i'?m|i\sam|we'?re|am|is)\son\s(?P<it>\d-\d{3,4}|\d{4,5})(?![\w]|[.,/-]\d)"
 _PAGED = r"(?<![^\W_])page\s(?P<it>\d{4,5})\s(?:when|if|once|for|please|pls|asap|before|after|with|stat|urgently)(?!\w)"
+#: "vakttelefon 44172", "reading room is 4-4417".
+_COMPOUND = (
+    r"(?<![^\W_])[a-z]{2,16}-?(?:telefon|telefonen|telefoon|telefono|handy|pieper|piepser|sokare|bleep|pager|dect)\.?\s?"
+    r"(?:nr\.?|no\.?|:|ist|is|er)?\s{0,2}(?P<it>\d{1,2}-\d{3,4}|\d{3,6})(?![\w]|[.,/-]\d)"
+)
+_ROOM = (
+    r"(?<![^\W_])(?:room|desk|office|control|reception|theatre|workroom|registry|lab|ward|pharmacy|switch|leitstelle|"
+    r"pforte|secretariat|sekretariat)\s?(?:is|on|at|:|=|\()?\s?(?P<it>\d-\d{4}|\d{5})(?![\w]|[.,/-]\d)"
+)
 _DASHED = (
     r"(?<![^\W_])(?:tel|telefon|ruckruf|durchwahl|dw|apparat|app|rufnummer|fon|anruf)\.?:?\s(?:bitte\s|unter\s|"
     r"auf\s){0,2}"
@@ -136,6 +146,21 @@ RULES: tuple[Rule, ...] = (
     _kind("extension with a sign", _SIGNED, "ext extn extension", whole),
     _kind("extension that somebody is on", _ON, _CALLS, _long),
     _kind("extension that I am on", _I_AM, "i i'm we am is", _long),
+    Rule(
+        "phone or fax",
+        "compound of a telephone",
+        compiled(_COMPOUND),
+        signs=("telefo", "handy", "pieper", "piepser", "sokare", "bleep", "pager", "dect"),
+        reach=18,
+        place=_short,
+    ),
+    _kind(
+        "extension of a room",
+        _ROOM,
+        """room desk office control reception theatre workroom registry lab ward pharmacy switch leitstelle pforte
+        secretariat sekretariat""",
+        _long,
+    ),
     _kind("pager that is paged", _PAGED, "page", _long),
     _kind(
         "extension behind a dash", _DASHED, "tel telefon ruckruf durchwahl dw apparat app rufnummer fon anruf", whole

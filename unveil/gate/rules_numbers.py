@@ -26,6 +26,8 @@ _VALUE = r"(?:[A-Za-z]{0,10}[./-]?|(?-i:[A-Z]{1,6})\s)\d[\w./-]{0,40}(?:[\s-]\d[
 def _numbered(found: re.Match[str]) -> Span | None:
     """A weak word's number: with a sign for numbers, or long and no year, no count, no size."""
     value = found["it"]
+    if found[0].startswith("REF") and _PRODUCT.search(after(found, 40)):
+        return None
     if found["no"]:
         return found.span("it")
     digits = sum(c.isdigit() for c in value)

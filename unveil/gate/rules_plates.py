@@ -51,7 +51,9 @@ _EAST = (
 )
 #: Words of vehicles and plates in many languages; "van" and "auto" are other words too, and stand in another rule.
 _VEHICLES = """car cars truck lorry motorbike motorcycle motorhome scooter moped auto turismo matatu bakkie rickshaw
-tuktuk okada skilt masina transit hatchback taxi cab bus minibus coach ute suv_reg
+tuktuk okada skilt masina unfallgegner
+plate_read plate_reads plate_reading plate_shows plates_read plate_was
+rejestracja rejestracje transit hatchback taxi cab bus minibus coach ute suv_reg
 pickup jeep vehicle rego vrn number_plate licence_plate license_plate numberplate vanity_plate reg_no reg_plate
 registration_plate car_reg vehicle_reg dashcam
 toyota honda skoda vw volkswagen bmw audi mercedes ford opel vauxhall renault peugeot citroen fiat seat hyundai kia
@@ -80,7 +82,7 @@ _BEHIND_WORD = (
 )
 _BEFORE_WORD = (
     rf"(?<![\w./-])(?P<it>{_LOOSE})(?![\w/-]|\.\d)[\s,(:]{{1,3}}(?:(?:on|is|the|his|her|a|blue|red|grey|gray|white|"
-    rf"black|silver|green|ist|der|das|die|sur|la|le|su|el|il|na|een|de)\s){{0,3}}{alternatives(_VEHICLES)}(?!\w)"
+    rf"black|silver|green|ist|der|das|die|sur|la|le|su|el|il|na|een|de)\s){{0,3}}(?:{alternatives(_VEHICLES)}|registered\sto|registrerad|registrert|registreret|zugelassen\sauf)(?!\w)"
 )
 
 _CARS = (
@@ -102,7 +104,11 @@ def _sure(found: re.Match[str]) -> Span | None:
     """Not a technique and a value: "PET-CT 640", "AP-120-PA", and no name of a month."""
     first, *rest = _apart(found[0])
     british = re.fullmatch(r"[A-Z]{2}\d\d ?[A-Z]{3}", found[0]) and first not in _TECHNIQUES
-    if (first in _TECHNICAL and not british) or set(rest) & _TECHNICAL or MEASURED.match(after(found, 12)):
+    if (
+        (first in _TECHNICAL and not british)
+        or (set(rest) & _TECHNICAL and not re.search(r"-\d\d\d?-", found[0]))
+        or MEASURED.match(after(found, 12))
+    ):
         return None
     return found.span()
 
@@ -135,5 +141,12 @@ RULES: tuple[Rule, ...] = (
     Rule("vehicle", "plate of a country", compiled(_SURE, cased=True), numbers=True, reach=7, place=_sure),
     Rule("vehicle", "plate of East Asia", compiled(_EAST), numbers=True, reach=4),
     Rule("vehicle", "plate behind a vehicle", compiled(_BEHIND_WORD), cues_of(_VEHICLES), place=_beside),
-    Rule("vehicle", "plate before a vehicle", compiled(_BEFORE_WORD), cues_of(_VEHICLES), reach=36, place=_beside),
+    Rule(
+        "vehicle",
+        "plate before a vehicle",
+        compiled(_BEFORE_WORD),
+        cues_of(_VEHICLES, "registered registrerad registrert registreret zugelassen"),
+        reach=36,
+        place=_beside,
+    ),
 )

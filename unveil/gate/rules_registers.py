@@ -17,7 +17,7 @@ from unveil.gate.units import MEASURED, YEAR
 from unveil.gate.words import harmless
 
 _NO = (
-    r"(?:(?:no|nos|nr|n[o°º]|n|num|number|numbers|nummer|numero|numer|id|ids|ref|refs|reference|code|\#|log|slip|label|"
+    r"(?:(?:no|nos|nr|n\.?[o°º]|n|num|number|numbers|nummer|numero|numer|id|ids|ref|refs|reference|code|\#|log|slip|label|"
     r"labell?ed|marked|reads|reading|is|was|ist|lautet|of|du|de|di|do|von|van)\b\.?[\s:=\#]{0,3}|[\#:]\s?){0,3}"
 )
 _VALUE = r"(?=[\w./-]*\d)[A-Za-z0-9][\w-]*+(?:[./-][\w-]++){0,5}"
@@ -51,12 +51,13 @@ atendimento matricula registro
 proces-verbaalnummer pv-nummer aangifte zaaknummer parketnummer rolnummer schadenummer dossier dossiernr procesnr
 sygn sygn. sygnatura sygn_akt sygn._akt ks._gl ks_gl ks._gl. ksiega_glowna ks._przyj ks._przyj. ks._od ks. l.dz l.dz.
 ldz
-nr_ks nr_ks. nr_sprawy sprawa nr_badania bad bad. bad._nr badanie badanie_nr prac._nr nr_zlecenia zlecenie nr_szkody
+nr_ks ksiega_oddzialowa ksiega_zabiegowa ksiega nr_ks. nr_sprawy sprawa nr_badania bad bad. bad._nr badanie badanie_nr
+prac._nr nr_zlecenia zlecenie nr_szkody
 szkoda
 krs regon nr_protokolu
 dnr diarienr diarienummer sakref sakref. saksnr saksnummer sagsnr sagsnummer journalnr journalnummer lopnr lopnr.
 lopnummer
-lpnr lpnr. lpnummer malnr malnummer arendenr arendenummer skadenr skadenummer anmalan remiss remissnr remissid
+journal lpnr lpnr. lpnummer malnr malnummer arendenr arendenummer skadenr skadenummer anmalan remiss remissnr remissid
 rekvisition
 rekvnr rekv. henvisning
 dosya dosya_no esas_no karar_no sorusturma_no protokol protokol_no defter_no evrak_no kayit_no barkod hasar_no police_no
@@ -211,13 +212,21 @@ def _several(found: re.Match[str]) -> Span | None:
     return None if MEASURED.match(after(found, 12)) else found.span("it")
 
 
+#: Files of German courts, by the letters of their registers or behind a court.
+_FILED = (
+    r"(?<![\w./-])\d{1,3}\s(?:(?-i:Js|Ls|Ds|Cs|Ks|KLs|UJs|Ujs|Gs|Qs|XVII|XIV|OWi)\s\d{1,5}/\d{2}|"
+    r"(?-i:[A-Z][a-z]?\s\d{1,5}/\d{2}(?=\s(?:AG|LG|OLG|VG|SG|LSG|BGH|BSG|StA)\b)))(?!\d)"
+    r"|(?<!\w)(?-i:(?:AG|LG|OLG|VG|SG|LSG|StA)\s(?:[A-Z]\w{2,20}\s)?\d{1,3}\s[A-Z]\w{0,3}\s\d{1,5}/\d{2})(?!\d)"
+)
+
+
 def _cad(found: re.Match[str]) -> Span | None:
-    """Behind the police alone: "CAD" is also the heart's."""
-    return (
-        found.span("it")
-        if re.search(r"police|crime|999|cad|incident|pc\b|dispatch|ambulance", before(found, 60))
-        else None
-    )
+    """Behind the police, or of four figures: "CAD" is also the heart's."""
+    value = found["it"]
+    if re.search(r"police|crime|999|cad|incident|pc\b|dispatch|ambulance", before(found, 60)):
+        return found.span("it")
+    alone = found[0].startswith("CAD") and len(value) > 3 and not re.fullmatch(r"\d+00|(?:19|20)\d\d", value)
+    return found.span("it") if alone and not MEASURED.match(after(found, 12)) else None
 
 
 def _card(found: re.Match[str]) -> Span | None:
@@ -252,6 +261,7 @@ RULES: tuple[Rule, ...] = (
     _rule("record number", "number in a study", _SUBJECT, _SUBJECTS, _subject),
     _rule("record number", "several numbers", _SEVERAL, _LISTED, _several),
     _rule("record number", "number of the police", _CAD, "cad incident log ref event", _cad),
+    Rule("record number", "file of a court", compiled(_FILED), cues_of("ag lg olg vg sg lsg sta"), (), True),
     Rule("device", "UDI", compiled(_UDI), signs=("(01)", "(10)", "(11)", "(17)", "(21)")),
     _rule("health plan number", "number of a card", _CARD, _CARDS, _card),
     _rule("health plan number", "group of a plan", _GROUPS, "grp group rxgrp pcn rxpcn bin rxbin rx", _grouped),
