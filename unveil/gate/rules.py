@@ -16,17 +16,21 @@ from unveil.gate import (
     rules_ages,
     rules_contact,
     rules_dates,
+    rules_events,
     rules_fields,
     rules_hospitals,
+    rules_houses,
     rules_names,
     rules_numbers,
     rules_persons,
     rules_places,
+    rules_roads,
     rules_scripts,
     rules_streets,
     rules_titles,
     rules_tokens,
     rules_towns,
+    rules_villages,
 )
 from unveil.gate.rule import Rule
 
@@ -45,4 +49,8 @@ RULES: tuple[Rule, ...] = (
     *rules_tokens.RULES,
     *rules_towns.RULES,
     *rules_streets.RULES,
+    *rules_roads.RULES,
+    *rules_houses.RULES,
+    *rules_villages.RULES,
+    *rules_events.RULES,
 )
