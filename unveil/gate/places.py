@@ -23,20 +23,23 @@ TAIL = rf"(?:,?\s(?:in|te|i|a|w|we|bei|de|di|du|en|em|near|at|ved|vid)\s{CAPITAL
 
 #: What departments' names begin with, in the languages of Europe.
 _DEPARTMENT = re.compile(
-    r"(?:chir|kir(?:u|ur)|surg|cirug|cirurg|medi[ckszt]|medyc|inter[nm]|inner|ort[oh]|cardi|kardi|neur|on[ck]o|pa?ediat|"
-    r"padiat|pedi|urol|gyn|gin[ei]|kvinn|kvinde|obst|radi|ron?tgen|psy[ck]|psiq|psic|geri|inten|rean|traum|unfall|"
-    r"ter[ao]p|thera|pat[oh]|pneum|pulmo|lung|nefro|nephr|ha?emat|gastro|derm|endo|rehab|rh?eum|oftal|okul|opht|augen|otor|"
-    r"lar[yi]n|hals|ane?st|anas|infe[kc]|urg|uci|uti|notf|nota|a[ck]ut|ack?ut|dial|pal+ia|stroke|mater|neon|wewn|ogol|"
-    r"ratun|sor|cor[oe]|hemod|vasc|vask|thor|tora|trans|inpat|outpat|ambu|day|dag|tag|short|over|post|pre|isol|burn|"
-    r"breast|brust|mama|birth|deliv|labou?r|special|high|step|obser|assess|emerg|crit|recov|covid|eld|care|chest|renal|"
-    r"kidney|liver|heart|eye|ent|hno|gastr|admis|dischar|frail|fract|plast|oral|maxil|dent|zahn|kiefer|spin|pain|"
-    r"memory|mamm|health|hdu|itu|icu|nicu|picu|ccu|eau|amu|mau|sau|echo|cath|angio|hybrid|interven|scan|imag|nuc|xray|x-ray|"
-    r"ct|mr|us|pet|sonog|ultra|biop|dual|mobile|portable|left|right|mixed|adult|child|women|men|family)",
+    r"(?:chirur|kirur|surgi|cirug|cirurg|medi[ckszt]|medyc|intern|ortop|orthop|cardio|kardio|cardia|neuro|on[ck]olo|pa?ediat|"
+    r"padiat|pediat|urolo|gyn|ginek|ginec|kvinn|kvinde|obstet|radiol|rontgen|psych|psiq|psic|geriat|peds|intens|reanim|trauma|"
+    r"unfall|terap|therap|patol|pathol|pneumo|pulmo|lungen|nefro|nephr|ha?emat|hamat|gastro|dermat|endosc|endok|endoc|rehab|"
+    r"rh?eum|oftal|okul|ophth|augen|otor|laryng|halsn|ana?esth|anesth|anest|infek|infec|urgen|notfall|notauf|dialy|palli|"
+    r"matern|neonat|wewn|ogoln|ratunk|coron|hemod|vasc|vask|thora|tora[ck]|transp|inpat|outpat|ambul|isolat|obser|assess|"
+    r"emerg|crit|recov|covid|elder|renal|kidney|maxill|zahn|kiefer|memor|mamm|interven|sonog|ultras|diagn|special|hyper|"
+    r"(?:surg|med|inner[en]?|innere|gyn|ped|paed|acute|akut|uci|uti|uvi|sor|stroke|day|dag|tag|short|overnight|post|pre|burns?|"
+    r"breast|brust|mama|birth|birthing|delivery|labou?r|high|step|stepdown|obs|care|chest|liver|heart|eye|ent|hno|admissions?|"
+    r"discharge|frailty|fracture|plastics?|oral|dental|spin(?:e|al)|pain|health|hdu|itu|icu|nicu|picu|ccu|eau|amu|mau|sau|"
+    r"echo|cath|angio|hybrid|scanning|imaging|nuclear|x-?ray|ct|mri?|us|pet|biopsy|dual|mobile|portable|left|right|mixed|"
+    r"adult|child|children's|women's?|men's?|family|ed|er)(?![\w]))",
     re.I,
 )
 _KNOWN = words("not_places")
 _NOT_NAMES = listed("""general central national regional municipal local main new old north south east west upper lower
-inner outer left right level floor room bed bay unit ward house home hospital clinic number side street road one two three
+inner outer left right level floor room bed bay unit ward house home hospital clinic number side street road one
+two three
 four five six the and this that our his her their your my its all any no each other another same next last first second
 third prior mit ohne und bei pat patient patientin nur alle alt akut chronisch links rechts erste zweite dritte officer
 student staff nurse doctor guard inmate clinique service departement seldinger foley nuit jour journee""")

@@ -20,6 +20,7 @@ from unveil.gate import (
     rules_fields,
     rules_hospitals,
     rules_houses,
+    rules_landmarks,
     rules_names,
     rules_numbers,
     rules_persons,
@@ -52,5 +53,6 @@ RULES: tuple[Rule, ...] = (
     *rules_roads.RULES,
     *rules_houses.RULES,
     *rules_villages.RULES,
+    *rules_landmarks.RULES,
     *rules_events.RULES,
 )

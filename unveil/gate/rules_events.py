@@ -42,7 +42,7 @@ def _disaster(found: re.Match[str]) -> Span | None:
 
 def _event(found: re.Match[str]) -> Span | None:
     """An event with a name; "State Fair" and "Marathon runner" are none."""
-    said = [word for word in re.findall(r"[A-Z][\w'-]+", found["it"].replace("-", " "))]
+    said = list(re.findall(r"[A-Z][\w'-]+", found["it"].replace("-", " ")))
     kinds = set(_LAST.replace("_", " ").replace("-", " ").split())
     names = [word for word in said if word.lower() not in kinds]
     good = any(own(word) for word in names) and not department(names[0])
@@ -51,7 +51,8 @@ def _event(found: re.Match[str]) -> Span | None:
 
 _FIRST = """encierro encierros romeria feria ferias fiesta fiestas verbena fallas carnaval procesion cabalgata sagra
 palio festa feste carnevale giostra fiera feira romaria procissao quermesse fete fetes foire kermesse ducasse festival
-marathon maratona maraton maratonie braderie pardon course_de kirmes karneval fasching fastnacht kerwe kirchweih volksfest
+marathon maratona maraton maratonie braderie pardon course_de kirmes karneval fasching fastnacht kerwe kirchweih
+volksfest
 schutzenfest stadtfest dorffest weinfest weihnachtsmarkt christkindlmarkt almabtrieb viehscheid festumzug umzug kermis
 optocht avondvierdaagse braderie odpust dozynki festiwal jarmark parada derby derbi grand_prix gran_premio messe
 festivalen karnevalen senlikleri festivali gp"""
@@ -59,9 +60,13 @@ _LINK = (
     r"(?:de\sla|de\slas|de\slos|de\sl'|de|del|della|delle|dei|di|du|des|da|do|dos|das|d'|in|im|am|zu|van|te|op|w|we|na|"
     r"i|pa|von|auf\sder|al|en)\s?"
 )
-_FEAST = rf"(?<![\w-])(?P<it>(?P<kind>{alternatives(_FIRST)})\s{_LINK}(?P<where>(?:la\s|le\s|los\s|las\s)?(?:{CAPITAL}|[a-z][a-z-]{{3,24}})(?:[\s-]{CAPITAL}){{0,2}}))(?!\w)"
+_FEAST = (
+    rf"(?<![\w-])(?P<it>(?P<kind>{alternatives(_FIRST)})\s{_LINK}(?P<where>(?:la\s|le\s|los\s|"
+    rf"las\s)?(?:{CAPITAL}|[a-z][a-z-]{{3,24}})(?:[\s-]{CAPITAL}){{0,2}}))(?!\w)"
+)
 #: Those that have no other meaning, so that the town may be written small.
-_IN_SMALL = listed("""encierro encierros romeria feria ferias verbena almabtrieb schutzenfest kirmes kerwe kirchweih volksfest
+_IN_SMALL = listed("""encierro encierros romeria feria ferias verbena almabtrieb schutzenfest kirmes kerwe
+kirchweih volksfest
 weihnachtsmarkt sagra palio foire ducasse kermesse kermis braderie viehscheid weinfest dorffest stadtfest""")
 _NOT_FEAST = re.compile(
     r"(?:familia|cumple|anivers|compleanno|anno|empresa|trabajo|amigos|pueblo|noche|semana|domingo|casa|laurea|matrimonio|"
@@ -116,5 +121,7 @@ RULES: tuple[Rule, ...] = (
     place_rule("event that all know", rf"(?<![\w-]){alternatives(_FAMOUS)}(?!\w)", _FAMOUS),
     place_rule("feast of a town, German", _TOWNS_FEAST, "beim auf vom am nach im", _feast_of_a_town),
     place_rule("race of hours", _HOURS, "", numbers=True),
-    place_rule("where a match was", _DERBY, "game derby stands spiel partido partita jogo wedstrijd mecz kampen", _stadium),
-)  # fmt: skip
+    place_rule(
+        "where a match was", _DERBY, "game derby stands spiel partido partita jogo wedstrijd mecz kampen", _stadium
+    ),
+)

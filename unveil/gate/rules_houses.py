@@ -35,7 +35,7 @@ def _ward(found: re.Match[str]) -> Span | None:
 
 def _floor(found: re.Match[str]) -> Span | None:
     if found["it"]:
-        said = [word for word in re.findall(r"[A-Z][\w'-]+", found["it"])[:-1]]
+        said = list(re.findall(r"[A-Z][\w'-]+", found["it"])[:-1])
         return found.span("it") if any(own(word) for word in said) else None
     return found.span("bare")
 
@@ -73,14 +73,16 @@ _HOUSE = (
     rf"(?<!\w)(?:im|ins|aus\sdem|aus|vom|zum|haus-?nr\.?|lebt\sim)\shaus\s(?P<it>(?-i:[A-Z][a-z])[a-z]{{4,}}(?:\s(?:am|an\sder|im)"
     rf"\s{CAPITAL})?(?:\sin\s{CAPITAL})?)(?=[,.;:)]|\s?$|\s(?:gest|verl|aufg|zu\b|mit\b|wegen|nach))"
 )
-_LAST = """walk-in walk_in med_ctr medical_ctr health_ctr urgent_care urgentcare
+_LAST = """residential_home mountain_rescue legevakt walk-in walk_in med_ctr medical_ctr health_ctr urgent_care
+urgentcare
 day_centre day_center care_home care_centre nursing_home rest_home hostel assisted_living memory_care retirement_village
 convalescent aldreboende sykehjem sjukehjem plejehjem plejecenter sjukhem omsorgssenter servicehus vardcentral
 vardhem huzurevi bakimevi hoitokoti sundhedscenter legesenter legekontor gyogyintezet family_practice dental_practice
 health_clinic med_center primary_school high_school grammar_school secondary_school detention_centre jail penitentiary
 prison barracks"""
 _LAST_CAPITAL = """Rehab Rehabilitation Nursing Ctr Dental Abbey Priory Convent Monastery Minster Cathedral Workhouse
-Academy Primary Comprehensive Nursery Preschool Infants Juniors Correctional Almshouses"""
+Academy Primary Comprehensive Nursery Preschool Infants Juniors Town_Hall Steelworks Ironworks Colliery YOI IRC
+Gymnasium Lisesi Ilkokulu Correctional Almshouses"""
 _HOME_LAST = (
     rf"(?<![\w-])(?P<it>(?-i:[A-Z][a-z])[\w'-]+(?:\s{CAPITAL}){{0,3}}?\s(?:{alternatives(_LAST)}|(?-i:{alternatives(_LAST_CAPITAL)})))(?:\w{{2,4}})?(?!\w)|"
     rf"(?<![\w-])(?P<court>(?-i:[A-Z][a-z])[\w'-]+(?:\s{CAPITAL}){{0,1}}\s(?-i:Court|House|Lodge|Grange|Manor|Hall|Towers|"
@@ -163,7 +165,8 @@ def _work(found: re.Match[str]) -> Span | None:
 
 
 _ROLES = """barman barmaid landlord landlady chef cook waiter waitress bouncer doorman owner caretaker groundsman
-headmaster headmistress headteacher principal vicar rector imam rabbi curate parson priest bishop abbot abbess prioress mayor mayoress sheriff alderman councillor councilman provost reeve stationmaster harbourmaster curator
+headmaster headmistress headteacher principal vicar rector imam rabbi curate parson priest bishop abbot abbess
+prioress mayor mayoress sheriff alderman councillor councilman provost reeve stationmaster harbourmaster curator
 governor duke duchess earl baron baroness laird senator goalkeeper captain coach striker manager
 burgermeister burgermeisterin ortsvorsteher pfarrer maire adjoint alcalde alcaldesa parroco
 sindaco sindaca prefeito prefeita vereador burgemeester wethouder pastoor burmistrz wojt soltys proboszcz borgmester
@@ -197,20 +200,37 @@ def _pub(found: re.Match[str]) -> Span | None:
 
 RULES: tuple[Rule, ...] = (
     place_rule("ward, its kind first", _WARD_FIRST, _WARDS, housed),
-    place_rule("ward with a name", _WARD_LAST, "ward suite wing pavilion annex annexe lounge unit bay", _ward, reach=50),
+    place_rule(
+        "ward with a name", _WARD_LAST, "ward suite wing pavilion annex annexe lounge unit bay", _ward, reach=50
+    ),
     place_rule("ward by floor and side", _FLOOR, "north south east west center centre", _floor, reach=40),
     place_rule("ward by its code", _WARD_CODE, "ward", _code, numbers=True, reach=1),
     place_rule("home, prison or school, its kind first", _HOME_FIRST, _HOMES, housed),
     place_rule("house with a name, German", _HOUSE, "im ins aus vom zum lebt haus", named),
-    place_rule("home or school, its kind last", _HOME_LAST, _LAST + _LAST_CAPITAL + " court house lodge grange manor hall towers gardens "
-        "heights cottage mews gables meadows", _last, signs=("aldreboende", "huzurev"), reach=60),
-    place_rule("soldiers' unit", _SOLDIERS, _UNIT + " b c d e f g h alpha bravo charlie delta echo foxtrot a", numbers=True),
+    place_rule(
+        "home or school, its kind last",
+        _HOME_LAST,
+        _LAST + _LAST_CAPITAL + " court house lodge grange manor hall towers gardens "
+        "heights cottage mews gables meadows",
+        _last,
+        signs=("aldreboende", "huzurev"),
+        reach=60,
+    ),
+    place_rule(
+        "soldiers' unit", _SOLDIERS, _UNIT + " b c d e f g h alpha bravo charlie delta echo foxtrot a", numbers=True
+    ),
     place_rule("camp", _CAMP, "fort camp ft raf rnas naval air", named),
-    place_rule("ship", _SHIP, "hms uss hmas hmnzs hmcs ins usns m f s msc deckhand sailor seaman crew crewman engineer passenger steward captain "
+    place_rule(
+        "ship",
+        _SHIP,
+        "hms uss hmas hmnzs hmcs ins usns m f s msc deckhand sailor seaman crew crewman engineer passenger "
+        "steward captain "
         "mate bosun cook stoker worker fisherman aboard onboard ship vessel ferry "
-        "trawler tanker liner barge steamer yacht schiff bateau barco nave navio schip statek fartyg", _ship),
+        "trawler tanker liner barge steamer yacht schiff bateau barco nave navio schip statek fartyg",
+        _ship,
+    ),
     place_rule("who works where", _WORK, _WORKS, _work),
     place_rule("where works, Turkish", _WORK, "", _work, signs=("calis",), reach=30),
     place_rule("who is what where", _ROLE, _ROLES, _role),
     place_rule("inn of two things", _PUB, "at outside in opposite near behind from by of", _pub),
-)  # fmt: skip
+)

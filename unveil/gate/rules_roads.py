@@ -190,18 +190,45 @@ def _zip(found: re.Match[str]) -> Span | None:
 RULES: tuple[Rule, ...] = (
     place_rule("street without number, its kind first", _STREET, _FIRST, named),
     place_rule("street in small letters, its kind first", _SMALL_STREET, _FIRST + " via", _small),
-    place_rule("street of a word of more meanings", _WEAK, "via largo corso place os pl al ul wohnt wohnhaft whft lebt adr", named),
+    place_rule(
+        "street of a word of more meanings",
+        _WEAK,
+        "via largo corso place os pl al ul wohnt wohnhaft whft lebt adr",
+        named,
+    ),
     place_rule("street by its ending", _ENDING, "", _compound, signs=tuple(_ENDED.split()), reach=26),
-    place_rule("street by its ending behind a preposition", _ENDING_BEHIND, "im am an ecke vom zum in op aan pa i vid ved fra fran langs", _compound),
-    place_rule("street in small letters", _SMALL_ENGLISH, "addr address lives living resides residing visit home of", _english, numbers=True),
+    place_rule(
+        "street by its ending behind a preposition",
+        _ENDING_BEHIND,
+        "im am an ecke vom zum in op aan pa i vid ved fra fran langs",
+        _compound,
+    ),
+    place_rule(
+        "street in small letters",
+        _SMALL_ENGLISH,
+        "addr address lives living resides residing visit home of",
+        _english,
+        numbers=True,
+    ),
     place_rule("road without number", _ROAD, _ROADS + " turn off", _road, reach=50),
-    place_rule("road by its number", _CODED, "a b d e m n s i ap sp ss sr us br rn rd ca dk dw rv gr sh nh rtc rta mva mvc mvi crash accident collision vu unfall verkehrsunfall avp accidente incidente acidente wypadek ongeval olycka ulykke rollover pile pileup lorry hgv", _coded),
+    place_rule(
+        "road by its number",
+        _CODED,
+        "a b d e m n s i ap sp ss sr us br rn rd ca dk dw rv gr sh nh rtc rta mva mvc mvi crash accident "
+        "collision vu unfall verkehrsunfall avp accidente incidente acidente wypadek ongeval olycka ulykke "
+        "rollover pile pileup lorry hgv",
+        _coded,
+    ),
     place_rule("address, India", _INDIAN, "plot flat door h house road street gali lane", numbers=True),
     place_rule("flat and town behind a street", _BEHIND_STREET, _SHORT),
-    place_rule("district behind a street", _DISTRICT, "rua calle via viale avenida avda avd av rue ul ulica travessa praca plaza piazza alameda estrada"),
+    place_rule(
+        "district behind a street",
+        _DISTRICT,
+        "rua calle via viale avenida avda avd av rue ul ulica travessa praca plaza piazza alameda estrada",
+    ),
     place_rule("address behind a short label", _LABELLED, "addr addres"),
     place_rule("postcode as a machine misread it", _OCR, _CODES),
     place_rule("postcode in words", _IN_WORDS, _CODES + " code codigo"),
     place_rule("post box, misspelt", r"(?<!\w)p\.?\s?[o0]\.?\s?b[o0]?x\.?\s?(?P<it>\#?\d{1,6})", "p po"),
     place_rule("ZIP behind a town or a house", _ZIP_BEHIND, "", _zip, numbers=True, reach=60),
-)  # fmt: skip
+)

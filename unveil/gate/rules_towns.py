@@ -134,7 +134,8 @@ national civil militar infantil policy day course admission discharge report not
 floor
 department emergency surgery radiology imaging radiologie medicine internal acquired round rounds doctor team staff
 nurse
-inpatient outpatient plate plant port station one two three four innere high exit silk guidelines guideline setting standards side""")
+inpatient outpatient plate plant port station one two three four innere high exit silk guidelines guideline setting
+standards side""")
 
 
 def _kind(found: re.Match[str]) -> Span | None:

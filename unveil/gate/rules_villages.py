@@ -36,7 +36,8 @@ hallplatsen hallplats stationen torget badplatsen tunnelbanestation flygplatsen 
 havn stadion istasyonu otogari"""
 _KIND = rf"(?<![\w-])(?P<kind>{alternatives(_LAND)}|{alternatives(_MARKS)})\s(?P<it>[\"']?{NAME}{TAIL})"
 
-_GENERIC = listed("""ohne mit und der die das im am vor nach bei gegen wegen sowie unter rue zentrum mitte stadt sud nord
+_GENERIC = listed("""ohne mit und der die das im am vor nach bei gegen wegen sowie unter rue zentrum mitte stadt
+sud nord
 west ost central centrale centro centre""")
 
 
@@ -176,7 +177,7 @@ agression renverse renversee trouve trouvee malaise gevallen val ongeval aangere
 olycka ulykke upadek upadl upadla wypadek potracony potracona znaleziony znaleziona pobity fell collapsed crash trampled
 fainted shot stabbed drowned assaulted jumped gunshot skadad skadet"""
 _FELL = (
-    rf"(?<!\w){alternatives(_FALLS)}\s(?:[^\n.,;:()A-Z]{{1,40}}\s)?(?:in|a|al|alla|allo|all'|presso|vicino\sa|sulla|sul|en|"
+    rf"(?<!\w){alternatives(_FALLS)}\s(?:(?-i:[^\n.,;:()A-Z]{{1,40}}?)\s)?(?:in|a|al|alla|allo|all'|presso|vicino\sa|sulla|sul|en|"
     rf"en\sel|en\sla|junto\sa|no|na|do|da|em|au|aux|devant|op\sde|op\shet|bij|te|voor\sde|i|pa|vid|ved|utanfor|na|w|we|przy|"
     rf"pod|kolo|at|outside|off|under|beside|near)\s(?:the\s)?(?P<it>(?-i:[A-Z][a-z])[\w'-]+(?:\s{CAPITAL}){{0,2}})"
 )
@@ -201,7 +202,7 @@ def _fell(found: re.Match[str]) -> Span | None:
 
 
 _SAINT = (
-    rf"(?<![\w-])(?P<it>(?-i:San|Santa|Santo|Sao|Sint|Sveti|Agios|Agia|Szent|Sw\.)\s(?-i:[A-Z][a-z])[a-z]{{2,}})(?!\w)"
+    r"(?<![\w-])(?P<it>(?-i:San|Santa|Santo|Sao|Sint|Sveti|Agios|Agia|Szent|Sw\.)\s(?-i:[A-Z][a-z])[a-z]{2,})(?!\w)"
 )
 #: In small letters, where nothing else can follow: "lives in wexcombe, alone".
 _SMALL = (
@@ -210,7 +211,8 @@ _SMALL = (
     r"(?=[,.;:)]|\s?$|\s(?:with|alone|and|mit|allein|seul|avec|con|sola?|com|met|med|ensam|alene|z|sam|sama)\b)"
 )
 _DWELLINGS = listed("""house home flat hostel bungalow apartment annexe annex squalor poverty hospice sheltered assisted
-supported residential nursing care shared rented temporary warden caravan trailer houseboat farm village town city country
+supported residential nursing care shared rented temporary warden caravan trailer houseboat farm village town city
+country
 countryside suburbs hospital institution prison custody shelter refuge accommodation community isolation seclusion
 loneliness relationship partnership peace fear barracks dormitory cottage mansion maisonette studio basement convent
 monastery pflegeheim altenheim wohngruppe wohnheim wohnung haus heim ehe partnerschaft scheidung trennung familie
@@ -234,9 +236,16 @@ RULES: tuple[Rule, ...] = (
     place_rule("town behind a point of the compass", _NEAR, _NEAR_WORDS, town, numbers=True),
     place_rule("house or town that sent somebody", _TRANSFER, _TRANSFER_WORDS, _transfer),
     place_rule("town before an arrow", _ARROW, "us here our this base", _arrow, reach=50),
-    place_rule("between two towns", _BETWEEN, "between zwischen entre tra fra tussen miedzy mellan mellem mellom", _between),
+    place_rule(
+        "between two towns", _BETWEEN, "between zwischen entre tra fra tussen miedzy mellan mellem mellom", _between
+    ),
     place_rule("where somebody fell", _FELL, _FALLS, _fell),
     place_rule("place of a saint", _SAINT, "san santa santo sao sint sveti agios agia szent sw", town),
-    place_rule("town in small letters", _SMALL, "lives living resides residing born raised wohnt wohnhaft lebt habite "
-        "demeurant vive reside abita mora woont bor mieszka comes hails", _small),
-)  # fmt: skip
+    place_rule(
+        "town in small letters",
+        _SMALL,
+        "lives living resides residing born raised wohnt wohnhaft lebt habite "
+        "demeurant vive reside abita mora woont bor mieszka comes hails",
+        _small,
+    ),
+)
