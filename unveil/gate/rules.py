@@ -16,9 +16,12 @@ from unveil.gate import (
     rules_ages,
     rules_contact,
     rules_dates,
+    rules_events,
     rules_extensions,
     rules_fields,
     rules_hospitals,
+    rules_houses,
+    rules_landmarks,
     rules_marks,
     rules_names,
     rules_nodes,
@@ -27,12 +30,14 @@ from unveil.gate import (
     rules_places,
     rules_plates,
     rules_registers,
+    rules_roads,
     rules_scripts,
     rules_spoken,
     rules_streets,
     rules_titles,
     rules_tokens,
     rules_towns,
+    rules_villages,
 )
 from unveil.gate.rule import Rule
 
@@ -57,4 +62,9 @@ RULES: tuple[Rule, ...] = (
     *rules_marks.RULES,
     *rules_towns.RULES,
     *rules_streets.RULES,
+    *rules_roads.RULES,
+    *rules_houses.RULES,
+    *rules_villages.RULES,
+    *rules_landmarks.RULES,
+    *rules_events.RULES,
 )
