@@ -136,18 +136,6 @@ def _capital(found: re.Match[str]) -> Span | None:
     return found.span("it") if (name[0].isupper() and not name.isupper() and len(name) > 3) or name == "May" else None
 
 
-_DAYS = """monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag
-samstag sonntag lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado
-domingo lunedi martedi mercoledi giovedi venerdi segunda-feira terca-feira quarta-feira quinta-feira sexta-feira"""
-_WEEKDAY = compiled(
-    rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|"
-    rf"le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))"
-)
-_LAST_DAY = compiled(
-    rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|"
-    rf"for)\s(?P<it>{alternatives(_DAYS)})(?!\w)"
-)
-
 # ------------------------------------------------------------------------------------------------------- other signs
 
 _ASIAN = compiled(
@@ -188,32 +176,10 @@ def _no_echo(found: re.Match[str]) -> Span | None:
 
 
 _ROMAN = compiled(rf"{FREE}{DAY}\s?[./-]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?(?:{YEAR}|\d\d)(?!\w)")
-_WEEK = compiled(
-    rf"(?<!\w)(?:KW|CW|wk|week|woche|kalenderwoche|semaine|semana|settimana|sem|vecka|uge|"
-    rf"uke)\.?\s?\d{{1,2}}(?:\.|,)?\s?(?:/|of|von|de|in|en|\s|-)\s?"
-    rf"(?:{YEAR}|(?<=/)\d\d)(?!\w)|(?<!\w){YEAR}-?W\d\d(?:-\d)?(?!\w)"
-)
-_THE_DAY = compiled(
-    r"(?<!\w)(?:on|since|until|by|from|before|after|till|of|for|am|seit|bis|vom)\s(?:the|den|dem|"
-    r"der)?\s?(?P<it>(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th))"
-    r"(?=[,.;)]|$|\s(?:with|and|at|for|due|then|she|he|they|we|because|when|was|were|in\sthe\s(?:morning|"
-    r"evening|afternoon)|inst|ult|"
-    r"to\s(?:the\s)?\d|of\s(?:the|this|last|next)\smonth|of\smonth)\b)(?<=\d\w\w)"
-)
 _DOTTED = compiled(
     r"(?<![^\W_])(?<!\d[.,])(?P<it>(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.)(?=[,;)]|\s?-|"
     r"\s(?-i:[a-z(])(?!m\b))(?!\s(?:mm|cm|ml|x|bis\s\d))"
 )
-_SHORT_DAYS = (
-    "mo di mi do fr sa so mon tue tues wed thu thur thurs fri sat sun lun mer jeu ven sam dim mie jue "
-    "vie sab dom gio qua qui sex seg ter wo vr zo za ma"
-)
-_SHORT_DAY = compiled(
-    rf"(?<!\w){alternatives(_SHORT_DAYS)}\.?,?\s(?:the\s|den\s|le\s)?(?P<it>(?:0?[1-9]|[12]\d|"
-    rf"3[01])[./-](?:0?[1-9]|1[0-2])(?:\.|\b)(?:[./-]?\d{{2,4}})?|"
-    rf"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])|\d{{1,2}}(?:st|nd|rd|th))(?!\w|\s?(?:mm|cm|%|x))"
-)
-
 RULES: tuple[Rule, ...] = (
     *(
         Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
@@ -228,20 +194,7 @@ RULES: tuple[Rule, ...] = (
     Rule("date", "date with its month in Roman figures", _ROMAN, numbers=True),
     Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, MONTHS, OTHER), _MONTH_SIGNS),
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
-    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS), reach=9),
-    Rule(
-        "date",
-        "week of a year",
-        _WEEK,
-        cues_of("kw cw wk week woche kalenderwoche semaine semana settimana sem vecka uge uke"),
-        numbers=True,
-    ),
-    Rule(
-        "date", "day of the month", _THE_DAY, cues_of("on since until by from before after till of for am seit bis vom")
-    ),
     Rule("date", "day and month with stops", _DOTTED, numbers=True),
-    Rule("date", "short week day and day", _SHORT_DAY, cues_of(_SHORT_DAYS)),
-    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS), reach=9),
     Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
     Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH), signs_of(_BIRTH)),
     Rule("date", "born", _BORN_RULE, cues_of(_BORN), signs_of(_BORN)),

@@ -99,7 +99,8 @@ elfstedentocht vasaloppet glastonbury burning_man coachella tomatina"""
 _OTHER_SCRIPTS = """春节 春節 除夕 中秋节 中秋節 端午节 端午節 清明节 清明節 国庆节 國慶節 元旦 元宵节 元宵節
 重阳节 七夕 大年初 正月初 圣诞节 聖誕節 平安夜 劳动节 元日 お正月 お盆 大晦日 クリスマス ゴールデンウィーク 敬老の日
 成人の日 海の日 추석 설날 크리스마스 어린이날 광복절
-рождество рождества пасху пасха масленицу масленица масленицы день_победы новый_год нового_года عيد_الفطر عيد_الاضحى عيد_الأضحى
+рождество рождества пасху пасха масленицу масленица масленицы день_победы новый_год нового_года
+عيد_الفطر عيد_الاضحى عيد_الأضحى
 عيد_الميلاد راس_السنة دیوالی दिवाली होली दशहरा रक्षाबंधन नवरात्रि ईद χριστουγεννα πασχα δεκαπενταυγουστος פסח חנוכה"""
 _SURE_RULE = compiled(
     rf"(?<![^\W_])(?<!\w-){alternatives(_SURE)}(?!\w)"
@@ -156,7 +157,8 @@ _THE_DAY_OF = compiled(
     r"(?-i:(?P<word>[A-Z][a-z]{2,14}))(?:[\s'-][A-Z]?[a-z]{2,14})?)(?!\w)"
 )
 _NO_DAY = """ingreso alta cirugia estudio examen operacion hospitalizacion exame internacao ricovero intervento
-operation hospitalisation sortie entree dimissione consulta visita control parto quirofano biopsia chirurgie naissance nacimiento
+operation hospitalisation sortie entree dimissione consulta visita control parto quirofano biopsia
+chirurgie naissance nacimiento
 nascita scanner irm cirugias coleta tratamiento tratamento traitement estudios cancer clinica salud saude sante
 alzheimer rotterdam ciclo cycle"""
 _SAINT = compiled(
