@@ -33,6 +33,8 @@ _NAMED = {
 def _month_is_meant(found: re.Match[str]) -> Span | None:
     """Words such as "may" are months with a year, or with a capital and a day: "3 May", not "1 may" or "OCT 3"."""
     month, groups = found["month"], found.groupdict()
+    if month.lower() == "ott" and re.search(r"\d,\s?ott|\d/\d", found[0].lower()):  # "Schober 10/12, Ott 30/31"
+        return None
     if month.lower() not in OTHER.split() or re.search(YEAR, groups["year"] or ""):
         return found.span()
     if month.lower() in ("may", "march", "mar", "mars", "mai"):
@@ -166,8 +168,10 @@ _REACH = {"day and month": 22, "year, month and day": 7}
 
 
 def _no_score(found: re.Match[str]) -> Span | None:
-    """ "Rated on 2/5" is a score."""
-    return None if re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10)) else found.span("it")
+    """ "Rated on 2/5" is a score, "review 6/12" is in six months."""
+    score = re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10))
+    months = re.match(r"(?:f|review|repeat|follow)", found[0].lower()) and re.fullmatch(r"[1-9]/12", found["it"])
+    return None if score or months else found.span("it")
 
 
 def _no_echo(found: re.Match[str]) -> Span | None:
