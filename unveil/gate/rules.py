@@ -30,6 +30,7 @@ from unveil.gate import (
     rules_titles,
     rules_tokens,
     rules_towns,
+    rules_very_old,
 )
 from unveil.gate.rule import Rule
 
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *rules_short_dates.RULES,
     *rules_feasts.RULES,
     *rules_ages.RULES,
+    *rules_very_old.RULES,
     *rules_contact.RULES,
     *rules_numbers.RULES,
     *rules_fields.RULES,

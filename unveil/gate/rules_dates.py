@@ -153,7 +153,7 @@ geburtstag date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascime
 _BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em
 nascida_em geboren_op родился родилась 出生于 生于"""
 _BIRTH_RULE = compiled(
-    rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])(?!\W{{0,4}}(?:not\s|unknown|removed|redacted|none|n/a|"
+    rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])(?:(?<!birthday)(?<!geburtstag)|(?=\s?(?:[:=(#]|is\b|was\b|on\b|in\b|am\b|\d)))(?!\W{{0,4}}(?:not\s|unknown|removed|redacted|none|n/a|"
     rf"missing|withheld))[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}"
 )
 _BORN_RULE = compiled(
