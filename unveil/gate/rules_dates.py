@@ -110,21 +110,6 @@ _MONTH_YEAR = compiled(
 
 # ---------------------------------------------------------------------------------------------------------- in words
 
-_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth
-twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first twenty_first twenty_second
-twenty_third twenty_fourth twenty_fifth twenty_sixth twenty_seventh twenty_eighth twenty_ninth thirty_first ersten
-erster zweiten zweiter dritten dritter vierten vierter funften funfter sechsten siebten achten neunten zehnten elften
-zwolften dreizehnten vierzehnten funfzehnten zwanzigsten dreissigsten premier primero primo primeiro uno dos tres
-cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve
-veinte veintiuno treinta deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt
-trente due tre quattro cinque sei sette otto nove dieci undici dodici venti trenta dois quatro sete oito dez doze
-treze vinte trinta"""
-_ORDINAL = alternatives(_ORDINALS)
-_WORDS = compiled(
-    rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{ANY_MONTH}|"
-    rf"(?:{ANY_MONTH})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{YEAR})?"
-)
 _ALONE = compiled(
     rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|
     from|this)
@@ -196,7 +181,6 @@ RULES: tuple[Rule, ...] = (
     Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
     Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True, place=_no_echo),
     Rule("date", "date with its month in Roman figures", _ROMAN, numbers=True),
-    Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, MONTHS, OTHER), _MONTH_SIGNS),
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
     Rule("date", "day and month with stops", _DOTTED, numbers=True),
     Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
