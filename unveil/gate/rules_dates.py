@@ -43,7 +43,10 @@ def _month_is_meant(found: re.Match[str]) -> Span | None:
         if month[0].isupper() or groups.get("ordinal") or groups.get("of") or groups["year"]:
             return found.span()
         return found.span() if month.lower() in ("march", "mars", "mai") else None
-    return found.span() if groups["year"] or month == "Oct" else None
+    told = re.search(
+        r"\b(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|on|since|due|until|dated|lmp|edd|adm)\s$", before(found, 8)
+    )
+    return found.span() if groups["year"] or month == "Oct" or (told and month == "oct") else None
 
 
 # --------------------------------------------------------------------------------------------------------- in digits

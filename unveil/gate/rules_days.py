@@ -35,7 +35,7 @@ _WEEKDAY = compiled(
 _ITALIAN = "luned marted mercoled gioved venerd"
 _LAST_DAY = compiled(
     rf"(?<!\w)(?:on|last|since|next|this|past|previous|coming|every|letzten|letzter|kommenden|vergangenen|vorigen|nachsten|"
-    rf"diesen|ubernachsten|seit|vor|nach|bis|ab|am|by|until|till|before|after|for|from|afgelopen|vorige|komende|volgende|"
+    rf"diesen|ubernachsten|vorletzten|vorgestern|seit|vor|nach|bis|ab|am|by|until|till|before|after|for|from|afgelopen|vorige|komende|volgende|"
     rf"sinds|op|zeszly|zeszla|zeszlej|ubiegly|ubiegla|ostatni|ostatnia|przyszly|nastepny|nastepna|w|we|od|do|forra|forrige|"
     rf"sidste|sista|siste|nasta|neste|pa|i|gecen|onumuzdeki|bu|el|le|al|hasta|desde|depuis|ce|pasado|dal|il|la|no|na|ate|"
     rf"ultimo|ultima|prossima?o?|в|во|с|до)\s(?P<it>{alternatives(_DAYS)})(?!\w)(?!\s(?:night\s)?palsy)"
@@ -46,7 +46,9 @@ _DAY_PAST = compiled(
     rf"(?:passad[ao]|pasado|ultim[ao]|dernier|prochain|passe|scors[oa]|pross(?:im[oa]|\.)?|proxim[oa]|que\s(?:vem|viene|"
     rf"passou)|last|past|gone|just\sgone|next|a\sweek|week\b|fortnight|voriger\swoche|letzter\swoche|nachster\swoche|jl\.|"
     rf"p\.\s?p\.|p\.\s?v\.|u\.\s?s\.|c\.\s?m\.|jongstleden|aanstaande|a\.s\.|j\.l\.|forra\sveckan|i\ssidste\suge|"
-    rf"zeszlego\stygodnia|gelecek|gecen)|(?:{alternatives(_DAYS)}|pazar|sali|cuma)\s(?:gunu|aksami|sabahi))(?!\w)"
+    rf"zeszlego\stygodnia|gelecek|gecen)|(?:{alternatives(_DAYS)}|pazar|sali|cuma)\s(?:gunu|aksami|sabahi)|{alternatives(_ABROAD)}\s(?:abend|nacht|nachmittag|vormittag|mittag|"
+    rf"fruh|matin|soir|midi|apres-midi|noche|manana|tarde|noite|manha|mattina|sera|pomeriggio|notte|avond|ochtend|nacht|"
+    rf"middag|wieczorem|rano|kvall|morgon|kveld|aften|eftermiddag|formiddag))(?!\w)"
 )
 _DONE = """seen fell came started admitted discharged scanned reviewed operated born died surgery op done
 repeat due back
@@ -73,7 +75,7 @@ _BIRTHDAY = compiled(
 _WEEK = compiled(
     rf"(?<!\w)(?:KW|CW|wk|week|woche|kalenderwoche|semaine|semana|settimana|sem|vecka|uge|tydzien|hafta|"
     rf"uke)\.?\s?\d{{1,2}}(?:\.|,)?\s?(?:/|of|von|de|in|en|\s|-)\s?"
-    rf"(?:{YEAR}|(?<=/)\d\d)(?!\w)|(?<!\w){YEAR}-?W\d\d(?:-?\d)?(?!\w)|"
+    rf"(?:{YEAR}|(?<=/)\d\d)(?!\w)|(?<!\w)(?:{YEAR}-?|'?\d\d-)W\d\d(?:-?\d)?(?!\w)|"
     rf"(?<!\w)(?:KW|kalenderwoche|kalender\s?vecka|kalenderuge|calendar\sweek|weeknummer|epi(?:demiological)?[\s-]week|"
     rf"semaine\scalendaire)[\s.:]{{0,2}}(?:[1-9]|[0-4]\d|5[0-3])(?![\w%]|[.,]\d|\s?(?:kv|mm|cm|mg))|"
     rf"(?<!\w)(?:w/c|w/e|week\s(?:commencing|beginning|ending|of|starting)|wk\s(?:comm(?:encing)?|beg(?:inning)?|ending))"

@@ -14,7 +14,8 @@ from unveil.gate.words import listed
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _SLASHED = rf"(?:{DAY}/{_MONTH}|{_MONTH}/{DAY})"
 #: What stands before such a day: what is done in a hospital, last periods and expected births, prepositions.
-_DONE = """lmp edd edc dum fum ddr dpa dpp fpp um zt fur adm admit admits admitted admission dc d/c disch discharge
+_DONE = """lmp lnmp menses period menstruation mens tte tee echo ecg ekg eeg uss edd edc dum fum ddr dpa dpp
+fpp um zt fur back adm admit admits admitted admission dc d/c disch discharge
 discharged dis rv f/u fu tci appt appointment clinic seen last next prior prev previous vs_from compared comp exam scan
 scanned film filmed imaged dated due booked op postop surgery operated redo inserted removed placed drained started
 stopped changed swapped collected rec'd received reported signed transfer transferred hems arrived presented injury fall
@@ -32,15 +33,15 @@ _DONE_RULE = compiled(
     rf"""(?<![\w/])(?P<word>{alternatives(_DONE)})(?:\s(?:on|date|of|from|the|am|dem|den|vom|le|du|el|del|il|dal|em|no|op|
     dnia|w|d\.|d|pa|ct|mr|mri|xr|tarihi|dia|was|is|=)){{0,2}}[\s:=.]{{1,3}}\(?
     (?P<it>{_SLASHED}|{DAY}\.\s?{_MONTH}\.|{DAY}\.(?:0[1-9]|1[0-2])|
-    (?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?![\w%]|[./:-]?\d|,\d)"""
+    (?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|{DAY}-{_MONTH}(?=[,;.)]|$))(?![\w%]|[./:-]?\d|,\d)"""
 )
 #: "4/6 at 0310", "12/3 @ 14:20", "3/4 um 10 Uhr"
 _CLOCK = compiled(
-    rf"""{FREE}(?<![/-])(?P<it>{_SLASHED}|{DAY}\.\s?{_MONTH}\.)\s?(?:(?:,\s?|@\s?|at\s|um\s|om\s|kl\.?\s|klo\s|a\slas\s|a\sla\s|
+    rf"""{FREE}(?<![/-])(?P<it>(?:[01]?\d|2[0-3]):[0-5]\d,?\s{_SLASHED}(?![\w/%]|[.,:]\d|\s?(?:mm|cm|power))|(?:{_SLASHED}|{DAY}\.\s?{_MONTH}\.)\s?(?:(?:,\s?|@\s?|at\s|um\s|om\s|kl\.?\s|klo\s|a\slas\s|a\sla\s|
     alle\s|ore\s|as\s|saat\s|o\sgodz\.?\s|godz\.?\s|vers\s|a\s|ca\.?\s|gegen\s|~|-\s)(?:(?:[01]?\d|2[0-3])
     (?:[:.h]\s?[0-5]\d(?!\d)|\s?(?:h\b|hrs?\b|uhr|am\b|pm\b|uur)|[0-5]\d(?:\s?(?:h|hrs?|uhr|z))?(?![\w.,%])))|
     \s(?:[01]?\d|2[0-3]):[0-5]\d(?!\d)|\s(?:in\sthe\s(?:morning|evening|afternoon)|morgens|abends|vormittags|nachmittags|
-    matin|soir))"""
+    matin|soir)))"""
 )
 #: "28/02-03/03", "12/10 to 3/11", "3.4.-5.4."
 _FROM_TO = compiled(
@@ -111,7 +112,7 @@ def _roman(found: re.Match[str]) -> Span | None:
 
 _LATER = frozenset(["fu", "f/u", "rv", "review", "reviewed", "scan", "repeat", "kontroll", "visita", "next", "last"])
 #: Words of a stay, behind which a day may stand without a zero: "wypis 7.05".
-_STAY = listed("""adm admit admitted admission discharged aufnahme entl entlassung entlassen termin przyjeta
+_STAY = listed("""back adm admit admitted admission discharged aufnahme entl entlassung entlassen termin przyjeta
 przyjety przyjecie
 wypis wypisana wypisany zabieg operacja wizyta inlagd utskriven hem indlagt udskrevet innlagt utskrevet ameliyat yatis
 taburcu randevu geplant sturz unfall opname ontslag""")
@@ -129,7 +130,7 @@ def _done(found: re.Match[str]) -> Span | None:
         return None
     if re.fullmatch(r"(?:[1-9]|1[028])/12", found["it"]) and found["word"].lower() in _LATER:
         return None  # "f/u 6/12" is in six months
-    if re.match(r"[1-9]\.\d\d$", found["it"]) and found["word"].lower() not in _STAY:
+    if re.match(r"[1-9]\.\d\d$|\d?\d-\d$|\d-\d", found["it"]) and found["word"].lower() not in _STAY:
         return None
     if found["it"].count(".") == 1 and re.match(r"\s?[a-z%]{1,4}\b", after(found, 6)) and not found["it"].endswith("."):
         return None

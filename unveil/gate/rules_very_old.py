@@ -45,7 +45,7 @@ _NUMBER = (
     r"quatre-?\s?vingts?-?\s?(?:dix|onze|douze|treize|quatorze|quinze|seize)(?:-(?:sept|huit|neuf))?)"
 )
 _YEARS = """years year yrs yr yo y/o y.o jahre jahren jahrig jahrige jahriger jahrigen ans anos anni jaar
-jarige lat letni
+jarige lat lata letni
 letnia letniego ar aar arig arige arigt aring yasinda yasindaki yas let ev eves ani vuotta лет год χρονων ετων"""
 _GONE = r"(?!\s?(?:ago|later|before|previously|prior|survival|fa\b|atras|sedan|siden|geleden|temu|war\b))"
 
@@ -64,17 +64,20 @@ _END = (
     r"per\b|according|by\b|next\b|last\b|this\b|soon|on\smonday|presents|presenting|fell|found|admitted|should|would|"
     r"fit\b|frail))"
 )
-_PERSONS = """patient pt lady woman man gentleman gent mother father mum mom dad grandmother grandfather grandma grandpa
-granny gran nan nana nanna great-nan great-gran great_grandmother great_grandfather great-aunt great-uncle aunt
+_PERSONS = """patient pt lady woman man gentleman gent she'll he'll mother father mum mom dad grandmother
+grandfather grandma grandpa
+granny gran nan nanna great-nan great-gran great_grandmother great_grandfather great-aunt great-uncle aunt
 uncle wife
 husband widow widower resident veteran she he she's he's nun farmer uroma uropa oma opa grossmutter grossvater
 urgrossmutter
 mutter vater abuela abuelo bisabuela bisabuelo madre padre nonna nonno bisnonna bisnonno signora signore senora
 senor avo
-bisavo mae pai mevrouw meneer dame herr frau babcia dziadek prababcia pani pan mormor farmor morfar farfar gammelmormor
-anneanne babaanne dede nine teyze monsieur madame grand-mere grand-pere arriere-grand-mere arriere-grand-pere"""
+bisavo mae pai mevrouw meneer dame herr frau babcia dziadek prababcia mormor farmor morfar farfar gammelmormor
+anneanne babaanne teyze monsieur madame grand-mere grand-pere arriere-grand-mere arriere-grand-pere"""
+_FAMILY = """mother father mum mom dad grandmother grandfather grandma grandpa granny gran nan aunt uncle sister brother
+mgm mgf pgm pgf mutter vater oma opa tante onkel"""
 _RELATIVES = f"""{_PERSONS} parents brother sister siblings brothers sisters mgm mgf pgm pgf twin spouse partner moeder
-vader matka ojciec mere pere mor far mamma pappa tante onkel zia zio tia tio ma"""
+vader matka ojciec mere pere mamma pappa tante onkel zia zio tia tio """
 
 _ODD = compiled(
     rf"(?<!\w)(?P<it>ninety[\s-]?(?:odd|something|ish|plus|summat)|9\d[\s-]?(?:odd|something|ish)){_UNIT}{_END}"
@@ -87,6 +90,19 @@ _PUSHING = compiled(
     rf"wurde|werd|wordt|vient\sd'avoir|a\sfete)\s(?:a\s|the\sripe\sage\sof\s)?(?P<it>{_OLD}|{_NUMBER}{_MORE})"
     + _UNIT
     + _END
+)
+#: Words that are said of years alone: "cumplió 94 el mes pasado".
+_COMPLETED = compiled(
+    rf"(?<!\w)(?:compi(?:uto|uti|e|ra)|cumpli(?:o|do|ra)|cumple|cumplira|fyller|fyllde|fylte|fyldte|skonczyla?|skonczy|fara|"
+    rf"fete\sses|feierte\s(?:ihren|seinen)|vient\sd'avoir)\s(?:los\s|i\s|gli\s)?(?P<it>{_OLD}){_UNIT}"
+)
+_DIAGNOSED = compiled(
+    rf"(?<!\w){alternatives(_FAMILY)}\s(?:[a-z/'-]{{1,14}}\s){{1,5}}at\s(?:age\s|the\sage\sof\s)?(?P<it>{_OLD}){_UNIT}"
+    r"(?=[,.;)]|$|\s(?:and|but)\b)"
+)
+_SAID = compiled(
+    r"(?<!\w)(?P<it>ninety(?:[\s-](?:one|two|three|four|five|six|seven|eight|nine))?\sy\s?(?:/\s?)?o?|aged\s(?:in\s)?(?:her\s|his\s)?"
+    r"(?:early\s|mid\s|late\s)?(?:nineties|90s))(?!\w)"
 )
 _BIG = compiled(
     r"(?<!\w)(?P<it>(?:the\s|her\s|his\s)?big\s(?:nine[\s-]oh?|9[\s-]?[0o]|9-0|ninety|one[\s-]oh[\s-]oh|hundred(?=[,.;)]|$)|100(?=[,.;)]|$)|ten[\s-]"
@@ -217,6 +233,18 @@ _BORN_CUES = cues_of(
 RULES: tuple[Rule, ...] = (
     Rule("age over 89", "about ninety", _ODD, cues_of("ninety"), numbers=True, place=_no_measure),
     Rule("age over 89", "about to be so old", _PUSHING, _PUSHING_CUES, place=_no_measure),
+    Rule(
+        "age over 89",
+        "years completed",
+        _COMPLETED,
+        cues_of(
+            "compiuto compiuti compie compira cumplio cumplido cumplira cumple fyller fyllde fylte fyldte "
+            "skonczyl skonczyla "
+            "skonczy fara fete feierte vient"
+        ),
+    ),
+    Rule("age over 89", "age of a relative's illness", _DIAGNOSED, cues_of(_FAMILY), place=_no_measure),
+    Rule("age over 89", "ninety as it is said", _SAID, cues_of("ninety aged")),
     Rule(
         "age over 89",
         "saying for an age",
