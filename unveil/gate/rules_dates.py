@@ -35,6 +35,10 @@ def _month_is_meant(found: re.Match[str]) -> Span | None:
     month, groups = found["month"], found.groupdict()
     if month.lower() == "ott" and re.search(r"\d,\s?ott|\d/\d", found[0].lower()):  # "Schober 10/12, Ott 30/31"
         return None
+    if re.search(r"(?<!\w)c-$", before(found, 3)) or re.match(
+        r"\s?(?:stain|posit|negat|express|ihc|\+)", after(found, 8)
+    ):
+        return None  # the genes c-Jun and Oct-4
     if month.lower() not in OTHER.split() or re.search(YEAR, groups["year"] or ""):
         return found.span()
     if month.lower() in ("may", "march", "mar", "mars", "mai"):

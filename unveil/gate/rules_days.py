@@ -15,12 +15,11 @@ _ENGLISH = "monday tuesday wednesday thursday friday saturday sunday"
 _ABROAD = """montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag lundi mardi mercredi jeudi vendredi
 samedi dimanche lunes martes miercoles jueves viernes sabado domingo lunedi martedi mercoledi giovedi venerdi sabato
 domenica segunda-feira terca-feira quarta-feira quinta-feira sexta-feira maandag dinsdag woensdag donderdag vrijdag
-zaterdag zondag poniedzialek wtorek sroda srode czwartek piatek sobota sobote niedziela niedziele mandag mandagen tisdag
-tisdagen tirsdag tirsdagen onsdag onsdagen torsdag torsdagen fredag fredagen lordag lordagen sondag sondagen mandags
-tisdags tirsdags onsdags torsdags fredags lordags sondags pazartesi carsamba persembe cumartesi pondeli utery
-streda ctvrtek patek hetfo szerda csutortok pentek maanantaina tiistaina
-keskiviikkona torstaina perjantaina lauantaina sunnuntaina понедельник вторник среду четверг пятницу субботу
-воскресенье"""
+zaterdag zondag poniedzialek wtorek sroda srode czwartek piatek sobota sobote niedziela niedziele mandag mandagen
+tisdag tisdagen tirsdag tirsdagen onsdag onsdagen torsdag torsdagen fredag fredagen lordag lordagen sondag sondagen
+mandags tisdags tirsdags onsdags torsdags fredags lordags sondags pazartesi carsamba persembe cumartesi pondeli utery
+streda ctvrtek patek hetfo szerda csutortok pentek maanantaina tiistaina keskiviikkona torstaina perjantaina
+lauantaina sunnuntaina понедельник вторник среду четверг пятницу субботу воскресенье"""
 #: Those that are, and need a word that says which.
 _PERHAPS = "segunda terca quarta quinta sexta pazar sali cuma sroda"
 _DAYS = f"{_ENGLISH} {_ABROAD}"
@@ -50,12 +49,11 @@ _DAY_PAST = compiled(
     rf"fruh|matin|soir|midi|apres-midi|noche|manana|tarde|noite|manha|mattina|sera|pomeriggio|notte|avond|ochtend|nacht|"
     rf"middag|wieczorem|rano|kvall|morgon|kveld|aften|eftermiddag|formiddag))(?!\w)"
 )
-_DONE = """seen fell came started admitted discharged scanned reviewed operated born died surgery op done
-repeat due back
-booked slipped tripped injured injury visit appointment presented arrived transferred collapsed removed inserted placed
-taken performed extubated intubated attended returned reattended dialysed biopsied rescheduled scheduled collected drawn
-weekend opened happened occurred accident crash mva rta rtc hurt hit turned aged repeated imaged ct mri xray film films
-scan us echo ultrasound bloods again ward clinic theatre list"""
+_DONE = """seen fell came started admitted discharged scanned reviewed operated born died surgery op done repeat due
+back booked slipped tripped injured injury visit appointment presented arrived transferred collapsed removed inserted
+placed taken performed extubated intubated attended returned reattended dialysed biopsied rescheduled scheduled
+collected drawn weekend opened happened occurred accident crash mva rta rtc hurt hit turned aged repeated imaged ct
+mri xray film films scan us echo ultrasound bloods again ward clinic theatre list"""
 _DONE_DAY = compiled(
     rf"(?<!\w){alternatives(_DONE)}(?:\s(?:home|in|here|over|again|down|up|\d{{1,3}}|late|early))?,?\s"
     rf"(?P<it>{alternatives(_ENGLISH)})(?!\w)(?!\s(?:to|through|night\spalsy|palsy))"
@@ -154,6 +152,12 @@ def _no_bed(found: re.Match[str]) -> Span | None:
     )
 
 
+def _no_paper(found: re.Match[str]) -> Span | None:
+    """When a paper or a programme came out tells of nobody."""
+    out = r"(?:published|publication|released?|approved|issued|funded|launched)\s(?:in\s|of\s|for\s)?(?:the\s)?$"
+    return None if re.search(out, before(found, 24)) else found.span("it")
+
+
 def _of_year(found: re.Match[str]) -> Span | None:
     """Of the forms of a year's day the one that took part; not the rest of a serial number."""
     for group in ("it", "day", "named", "julian"):
@@ -231,5 +235,6 @@ RULES: tuple[Rule, ...] = (
             "quarto primeiro terceiro eerste tweede derde vierde forsta andra tredje fjarde"
         ),
         numbers=True,
+        place=_no_paper,
     ),
 )

@@ -25,21 +25,20 @@ burns_night australia_day anzac_day waitangi_day canada_day victoria_day bank_ho
 mothers_day mothering_sunday father's_day fathers_day bastille_day april_fools april_fools_day april_fool's_day
 leap_day leap_year_day cinco_de_mayo election_day polling_day super_bowl_sunday marathon_monday patriots_day
 patriot's_day cup_day midsummer's_day midsummer_day midsummer's_eve midsummer_eve republic_day gandhi_jayanti
-freedom_day heritage_day mandela_day singles_day national_day lammas st_swithin's_day plough_monday
-derby_day cup_final_day finals_day prom_night graduation_day race_day game_day inauguration_day coronation_day
-passover pesach rosh_hashanah rosh_hashana rosh_hashona yom_kippur sukkot sukkos simchat_torah simchas_torah hanukkah
-hanukah chanukah chanukka hannukah purim shavuot shavuos tisha_b'av tu_bishvat lag_baomer yom_haatzmaut seder_night
-eid_al-fitr eid_al-adha eid_ul-fitr eid_ul-adha eid_ul-azha eid_day bakrid bakra_eid eid_mubarak ramazan_bayrami
-seker_bayrami kurban_bayrami ramazan_bayraminda kurban_bayraminda bayramda zuckerfest opferfest suikerfeest offerfeest
-aid_el-kebir aid_el-fitr aid_al-adha idul_fitri idul_adha hari_raya lebaran muharram laylat_al-qadr mawlid_al-nabi
-nowruz nauruz newroz novruz navroz chand_raat shab-e-barat
-diwali deepavali dipawali dussehra dasara vijayadashami navratri navaratri ugadi gudi_padwa pongal makar_sankranti
-sankranti onam vishu raksha_bandhan rakshabandhan janmashtami ganesh_chaturthi maha_shivaratri maha_shivratri
-karva_chauth karwa_chauth baisakhi vaisakhi lohri chhath_puja durga_puja bhai_dooj ram_navami akshaya_tritiya
-dhanteras thaipusam bihu buddha_purnima guru_nanak_jayanti holika_dahan
-chinese_new_year lunar_new_year spring_festival mid-autumn_festival mooncake_festival dragon_boat_festival qingming
-tet_nguyen_dan chuseok seollal songkran loy_krathong golden_week vesak wesak simbang_gabi nyepi
-heiligabend heilig_abend heiliger_abend heiligen_abend weihnachten weihnachtstag weihnachtsfeiertag
+freedom_day heritage_day mandela_day singles_day national_day lammas st_swithin's_day plough_monday derby_day
+cup_final_day finals_day prom_night graduation_day race_day game_day inauguration_day coronation_day passover pesach
+rosh_hashanah rosh_hashana rosh_hashona yom_kippur sukkot sukkos simchat_torah simchas_torah hanukkah hanukah chanukah
+chanukka hannukah purim shavuot shavuos tisha_b'av tu_bishvat lag_baomer yom_haatzmaut seder_night eid_al-fitr
+eid_al-adha eid_ul-fitr eid_ul-adha eid_ul-azha eid_day bakrid bakra_eid eid_mubarak ramazan_bayrami seker_bayrami
+kurban_bayrami ramazan_bayraminda kurban_bayraminda bayramda zuckerfest opferfest suikerfeest offerfeest aid_el-kebir
+aid_el-fitr aid_al-adha idul_fitri idul_adha hari_raya lebaran muharram laylat_al-qadr mawlid_al-nabi nowruz nauruz
+newroz novruz navroz chand_raat shab-e-barat diwali deepavali dipawali dussehra dasara vijayadashami navratri
+navaratri ugadi gudi_padwa pongal makar_sankranti sankranti onam vishu raksha_bandhan rakshabandhan janmashtami
+ganesh_chaturthi maha_shivaratri maha_shivratri karva_chauth karwa_chauth baisakhi vaisakhi lohri chhath_puja
+durga_puja bhai_dooj ram_navami akshaya_tritiya dhanteras thaipusam bihu buddha_purnima guru_nanak_jayanti
+holika_dahan chinese_new_year lunar_new_year spring_festival mid-autumn_festival mooncake_festival
+dragon_boat_festival qingming tet_nguyen_dan chuseok seollal songkran loy_krathong golden_week vesak wesak
+simbang_gabi nyepi heiligabend heilig_abend heiliger_abend heiligen_abend weihnachten weihnachtstag weihnachtsfeiertag
 weihnachtsfeiertage weihnachtsfeiertagen weihnachtsabend silvester silvesternacht silvesterabend neujahr neujahrstag
 neujahrsmorgen neujahrsnacht dreikonigstag dreikonige heilige_drei_konige rosenmontag fastnacht fastnachtsdienstag
 fasching faschingsdienstag faschingssamstag faschingssonntag weiberfastnacht altweiberfastnacht schmotziger_donnerstag
@@ -49,52 +48,50 @@ christi_himmelfahrt himmelfahrt himmelfahrtstag vatertag muttertag pfingsten pfi
 pfingstsamstag pfingstdienstag pfingstwochenende fronleichnam maria_himmelfahrt maria_empfangnis
 tag_der_deutschen_einheit reformationstag allerheiligen allerseelen martinstag sankt_martin buss-_und_bettag
 volkstrauertag totensonntag ewigkeitssonntag nikolaustag nikolausabend barbaratag nationalfeiertag bundesfeiertag
-sechselauten knabenschiessen stephanstag stefanitag adventssonntag adventswochenende wahlsonntag
-noel reveillon saint-sylvestre nouvel_an jour_de_l'an premier_de_l'an jour_de_noel veille_de_noel chandeleur
-mercredi_des_cendres dimanche_des_rameaux jeudi_saint vendredi_saint samedi_saint paques lundi_de_paques
-dimanche_de_paques pentecote lundi_de_pentecote jeudi_de_l'ascension jour_de_l'ascension fete_du_travail
-fete_nationale fete_de_la_musique fete_des_lumieres fete_des_meres fete_des_peres fete-dieu quatorze_juillet assomption
-toussaint saint-valentin poisson_d'avril jour_des_morts saint-nicolas
-navidad navidades nochebuena noche_buena nochevieja ano_nuevo dia_de_reyes noche_de_reyes semana_santa
-domingo_de_ramos jueves_santo viernes_santo sabado_santo sabado_de_gloria domingo_de_resurreccion domingo_de_pascua
-lunes_de_pascua pascua pascuas pentecostes carnaval carnavales miercoles_de_ceniza noche_de_san_juan san_fermin
-sanfermines dia_del_trabajo dia_del_trabajador primero_de_mayo dia_de_la_hispanidad dia_del_pilar fiesta_nacional
-la_inmaculada todos_los_santos dia_de_los_difuntos dia_de_muertos dia_de_los_muertos dia_de_los_inocentes
-dia_de_la_madre dia_del_padre dia_del_nino fiestas_patrias sant_jordi noche_vieja
-vigilia_di_natale giorno_di_natale antivigilia capodanno befana epifania carnevale martedi_grasso giovedi_grasso
-mercoledi_delle_ceneri domenica_delle_palme giovedi_santo venerdi_santo sabato_santo pasqua pasquetta
+sechselauten knabenschiessen stephanstag stefanitag adventssonntag adventswochenende wahlsonntag noel reveillon
+saint-sylvestre nouvel_an jour_de_l'an premier_de_l'an jour_de_noel veille_de_noel chandeleur mercredi_des_cendres
+dimanche_des_rameaux jeudi_saint vendredi_saint samedi_saint paques lundi_de_paques dimanche_de_paques pentecote
+lundi_de_pentecote jeudi_de_l'ascension jour_de_l'ascension fete_du_travail fete_nationale fete_de_la_musique
+fete_des_lumieres fete_des_meres fete_des_peres fete-dieu quatorze_juillet assomption toussaint saint-valentin
+poisson_d'avril jour_des_morts saint-nicolas navidad navidades nochebuena noche_buena nochevieja ano_nuevo
+dia_de_reyes noche_de_reyes semana_santa domingo_de_ramos jueves_santo viernes_santo sabado_santo sabado_de_gloria
+domingo_de_resurreccion domingo_de_pascua lunes_de_pascua pascua pascuas pentecostes carnaval carnavales
+miercoles_de_ceniza noche_de_san_juan san_fermin sanfermines dia_del_trabajo dia_del_trabajador primero_de_mayo
+dia_de_la_hispanidad dia_del_pilar fiesta_nacional la_inmaculada todos_los_santos dia_de_los_difuntos dia_de_muertos
+dia_de_los_muertos dia_de_los_inocentes dia_de_la_madre dia_del_padre dia_del_nino fiestas_patrias sant_jordi
+noche_vieja vigilia_di_natale giorno_di_natale antivigilia capodanno befana epifania carnevale martedi_grasso
+giovedi_grasso mercoledi_delle_ceneri domenica_delle_palme giovedi_santo venerdi_santo sabato_santo pasqua pasquetta
 lunedi_dell'angelo pentecoste ferragosto festa_dei_lavoratori primo_maggio festa_della_repubblica festa_della_mamma
-festa_del_papa festa_della_donna festa_della_liberazione ognissanti giorno_dei_morti san_silvestro notte_di_san_lorenzo
-vespera_de_natal dia_de_natal noite_de_natal ano_novo dia_de_reis quarta-feira_de_cinzas quinta-feira_santa
-sexta-feira_santa sexta-feira_da_paixao sabado_de_aleluia pascoa domingo_de_pascoa festa_junina festas_juninas
-noite_de_sao_joao dia_do_trabalho dia_do_trabalhador dia_de_tiradentes feriado_de_tiradentes dia_das_maes dia_dos_pais
-dia_das_criancas dia_dos_namorados dia_da_independencia sete_de_setembro proclamacao_da_republica finados
-todos_os_santos dia_da_mulher dia_de_portugal dia_da_consciencia_negra
-kerst kerstmis kerstavond kerstdag kerstnacht oudjaar oudejaarsavond oudejaarsdag oudejaarsnacht nieuwjaar
-nieuwjaarsdag nieuwjaarsnacht driekoningen aswoensdag palmzondag witte_donderdag goede_vrijdag stille_zaterdag
-pasen paasdag paasmaandag paaszondag paaszaterdag paasweekend koningsdag koningsnacht koninginnedag bevrijdingsdag
-dodenherdenking hemelvaart hemelvaartsdag pinksteren pinksterdag pinkstermaandag moederdag vaderdag prinsjesdag
-sinterklaas sinterklaasavond pakjesavond sint-maarten allerzielen keti_koti
-wigilia wigilie wigilii boze_narodzenie bozego_narodzenia bozym_narodzeniu sylwester sylwestra nowy_rok nowego_roku
-nowym_roku trzech_kroli tlusty_czwartek sroda_popielcowa srode_popielcowa popielec niedziela_palmowa niedziele_palmowa
-wielki_czwartek wielki_piatek wielka_sobota wielka_sobote wielkanoc wielkanocy wielkanocna lany_poniedzialek
-poniedzialek_wielkanocny boze_cialo bozego_ciala zielone_swiatki majowka majowke swieto_pracy swieto_niepodleglosci
-wszystkich_swietych zaduszki mikolajki andrzejki dzien_matki dzien_kobiet dzien_ojca
-julafton julaftonen juldagen annandag_jul annandagen julaften juleaften juledag forste_juledag anden_juledag
-andre_juledag nyarsafton nyarsdagen nyarsdag nyarshelgen nytarsaften nytarsdag nyttarsaften nyttarsdag trettondagen
-trettondedag luciadagen fettisdagen askonsdag skartorsdag skaertorsdag skjaertorsdag langfredag langfredagen
-paskafton paskaftonen paskdagen annandag_pask paskaften paskedag forste_paskedag andre_paskedag pask paske pasken
-valborg valborgsmassoafton kristi_himmelsfardsdag kristi_himmelsfard kristi_himmelfart kristi_himmelfartsdag
-pingst pingstdagen pingstafton pinse pinsedag pinseaften store_bededag grundlovsdag syttende_mai midsommar
-midsommarafton midsommardagen midsommarhelgen midsommarnatten sankthans sankt_hans sankthansaften alla_helgons_dag
-allhelgona allehelgensdag fastelavn martensafton mortensaften nationaldagen farsdag morsdag fars_dag mors_dag valdagen
-yilbasi yilbasinda yilbasi_gecesi arife_gunu kandil_gecesi kadir_gecesi cumhuriyet_bayrami cumhuriyet_bayraminda
-zafer_bayrami nevruz hidirellez anneler_gunu babalar_gunu sevgililer_gunu bayram_gunu bayramin
-juhannus juhannusaatto vappu vappuna jouluaatto joulupaiva paasiainen paasiaisena itsenaisyyspaiva
-stedry_den vanoce silvestr velikonoce velikonocni_pondeli karacsony szenteste husvet szilveszter craciun craciunul
-revelion pastele bozic uskrs badnjak
-oktoberfest hafengeburtstag schutzenfest kirmes almabtrieb almauftrieb wasen wiesn encierro encierros vierdaagse
-elfstedentocht vasaloppet glastonbury burning_man coachella tomatina"""
+festa_del_papa festa_della_donna festa_della_liberazione ognissanti giorno_dei_morti san_silvestro
+notte_di_san_lorenzo vespera_de_natal dia_de_natal noite_de_natal ano_novo dia_de_reis quarta-feira_de_cinzas
+quinta-feira_santa sexta-feira_santa sexta-feira_da_paixao sabado_de_aleluia pascoa domingo_de_pascoa festa_junina
+festas_juninas noite_de_sao_joao dia_do_trabalho dia_do_trabalhador dia_de_tiradentes feriado_de_tiradentes
+dia_das_maes dia_dos_pais dia_das_criancas dia_dos_namorados dia_da_independencia sete_de_setembro
+proclamacao_da_republica finados todos_os_santos dia_da_mulher dia_de_portugal dia_da_consciencia_negra kerst kerstmis
+kerstavond kerstdag kerstnacht oudjaar oudejaarsavond oudejaarsdag oudejaarsnacht nieuwjaar nieuwjaarsdag
+nieuwjaarsnacht driekoningen aswoensdag palmzondag witte_donderdag goede_vrijdag stille_zaterdag pasen paasdag
+paasmaandag paaszondag paaszaterdag paasweekend koningsdag koningsnacht koninginnedag bevrijdingsdag dodenherdenking
+hemelvaart hemelvaartsdag pinksteren pinksterdag pinkstermaandag moederdag vaderdag prinsjesdag sinterklaas
+sinterklaasavond pakjesavond sint-maarten allerzielen keti_koti wigilia wigilie wigilii boze_narodzenie
+bozego_narodzenia bozym_narodzeniu sylwester sylwestra nowy_rok nowego_roku nowym_roku trzech_kroli tlusty_czwartek
+sroda_popielcowa srode_popielcowa popielec niedziela_palmowa niedziele_palmowa wielki_czwartek wielki_piatek
+wielka_sobota wielka_sobote wielkanoc wielkanocy wielkanocna lany_poniedzialek poniedzialek_wielkanocny boze_cialo
+bozego_ciala zielone_swiatki majowka majowke swieto_pracy swieto_niepodleglosci wszystkich_swietych zaduszki mikolajki
+andrzejki dzien_matki dzien_kobiet dzien_ojca julafton julaftonen juldagen annandag_jul annandagen julaften juleaften
+juledag forste_juledag anden_juledag andre_juledag nyarsafton nyarsdagen nyarsdag nyarshelgen nytarsaften nytarsdag
+nyttarsaften nyttarsdag trettondagen trettondedag luciadagen fettisdagen askonsdag skartorsdag skaertorsdag
+skjaertorsdag langfredag langfredagen paskafton paskaftonen paskdagen annandag_pask paskaften paskedag forste_paskedag
+andre_paskedag pask paske pasken valborg valborgsmassoafton kristi_himmelsfardsdag kristi_himmelsfard
+kristi_himmelfart kristi_himmelfartsdag pingst pingstdagen pingstafton pinse pinsedag pinseaften store_bededag
+grundlovsdag syttende_mai midsommar midsommarafton midsommardagen midsommarhelgen midsommarnatten sankthans sankt_hans
+sankthansaften alla_helgons_dag allhelgona allehelgensdag fastelavn martensafton mortensaften nationaldagen farsdag
+morsdag fars_dag mors_dag valdagen yilbasi yilbasinda yilbasi_gecesi arife_gunu kandil_gecesi kadir_gecesi
+cumhuriyet_bayrami cumhuriyet_bayraminda zafer_bayrami nevruz hidirellez anneler_gunu babalar_gunu sevgililer_gunu
+bayram_gunu bayramin juhannus juhannusaatto vappu vappuna jouluaatto joulupaiva paasiainen paasiaisena
+itsenaisyyspaiva stedry_den vanoce silvestr velikonoce velikonocni_pondeli karacsony szenteste husvet szilveszter
+craciun craciunul revelion pastele bozic uskrs badnjak oktoberfest hafengeburtstag schutzenfest kirmes almabtrieb
+almauftrieb wasen wiesn encierro encierros vierdaagse elfstedentocht vasaloppet glastonbury burning_man coachella
+tomatina"""
 #: The same in scripts that have no words between blanks, or other letters.
 _OTHER_SCRIPTS = """春节 春節 除夕 中秋节 中秋節 端午节 端午節 清明节 清明節 国庆节 國慶節 元旦 元宵节 元宵節
 重阳节 七夕 大年初 正月初 圣诞节 聖誕節 平安夜 劳动节 元日 お正月 お盆 大晦日 クリスマス ゴールデンウィーク 敬老の日
@@ -109,11 +106,10 @@ _SURE_RULE = compiled(
 )
 
 #: Those that are other words too, and need a word before them that says when.
-_PERHAPS = """new_year new_year's new_years eid eid_holiday ramadan ramzan holi rakhi tet lent advent epiphany ascension
-memorial_weekend valentine's valentines natale natal jul julen reis reyes santo_stefano sao_joao san_juan san_jose
-saint-jean fallas feria kermis midsummer bayram bairam candelaria vishu assumption swieta swiat bank_holiday derby
-world_cup super_bowl olympics grand_national grand_final cup_final coronation jubilee
-santo_antonio advents"""
+_PERHAPS = """new_year new_year's new_years eid eid_holiday ramadan ramzan holi rakhi tet lent advent epiphany
+ascension memorial_weekend valentine's valentines natale natal jul julen reis reyes santo_stefano sao_joao san_juan
+san_jose saint-jean fallas feria kermis midsummer bayram bairam candelaria vishu assumption swieta swiat bank_holiday
+derby world_cup super_bowl olympics grand_national grand_final cup_final coronation jubilee santo_antonio advents"""
 _WHEN = r"""(?:on|at|before|after|since|last|this|next|over|around|during|until|till|by|near|zu|vor|nach|seit|an|am|im|
 beim|wahrend|bis|a|al|alla|per|da|dopo|prima\sdi|di|pour|pendant|depuis|avant|apres|lors\sde|por|para|en|desde|durante|
 despues\sde|antes\sde|no|na|ate|depois\sd[eo]|antes\sd[eo]|met|voor|na|sinds|rond|op|w|we|przed|po|od|na|i|pa|under|
@@ -157,10 +153,9 @@ _THE_DAY_OF = compiled(
     r"(?-i:(?P<word>[A-Z][a-z]{2,14}))(?:[\s'-][A-Z]?[a-z]{2,14})?)(?!\w)"
 )
 _NO_DAY = """ingreso alta cirugia estudio examen operacion hospitalizacion exame internacao ricovero intervento
-operation hospitalisation sortie entree dimissione consulta visita control parto quirofano biopsia
-chirurgie naissance nacimiento
-nascita scanner irm cirugias coleta tratamiento tratamento traitement estudios cancer clinica salud saude sante
-alzheimer rotterdam ciclo cycle"""
+operation hospitalisation sortie entree dimissione consulta visita control parto quirofano biopsia chirurgie naissance
+nacimiento nascita scanner irm cirugias coleta tratamiento tratamento traitement estudios cancer clinica salud saude
+sante alzheimer rotterdam ciclo cycle"""
 _SAINT = compiled(
     r"(?<!\w)(?:a|pour|de|depuis|avant|apres|jusqu'a)\sla\s(?P<it>(?-i:Saint|St|Sainte)-(?-i:[A-Z])\w{2,14})"
 )

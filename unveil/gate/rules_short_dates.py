@@ -14,21 +14,21 @@ from unveil.gate.words import listed
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _SLASHED = rf"(?:{DAY}/{_MONTH}|{_MONTH}/{DAY})"
 #: What stands before such a day: what is done in a hospital, last periods and expected births, prepositions.
-_DONE = """lmp lnmp menses period menstruation mens tte tee echo ecg ekg eeg uss edd edc dum fum ddr dpa dpp
-fpp um zt fur back adm admit admits admitted admission dc d/c disch discharge
-discharged dis rv f/u fu tci appt appointment clinic seen last next prior prev previous vs_from compared comp exam scan
-scanned film filmed imaged dated due booked op postop surgery operated redo inserted removed placed drained started
-stopped changed swapped collected rec'd received reported signed transfer transferred hems arrived presented injury fall
-fell mva rta rtc onset sent returned born died bloods labs cultures swab swabs biopsy bx review reviewed wk_comm w/c
-aufnahme entl entlassung entlassen termin kontrolle wv wiedervorstellung unfall unfalltag sturz op-datum verlegt geplant
-nachste letzte ct_vom mrt_vom rontgen_vom untersuchung befund_vom vom ab dernieres_regles sortie hospit hospitalisation
-consult consultation rdv controle opere operee vu vue accouchement terme ingreso ingresa ingresado alta cita consulta
-revision proxima ultima operado operada visto vista fecha nacio parto citado citada prevista internado internada retorno
-consulta volta exame dn dpp ricovero ricoverato ricoverata dimesso dimessa dimissione prenotazione visita controllo
-intervento operato operata prossima ultima opname opgenomen ontslag ontslagen controle geopereerd afspraak ok gezien
-volgende laatste przyjeta przyjety przyjecie wypis wypisana wypisany zabieg operacja wizyta kontrola badanie termin dnia
-inlagd utskriven hem hemgang operation opererad aterbesok besok remiss indlagt udskrevet opereret innlagt utskrevet
-operert kontroll hjem time ameliyat yatis taburcu kontrol randevu cekim sat sonda dogum"""
+_DONE = """lmp lnmp menses period menstruation mens tte tee echo ecg ekg eeg uss edd edc dum fum ddr dpa dpp fpp um zt
+fur back adm admit admits admitted admission dc d/c disch discharge discharged dis rv f/u fu tci appt appointment
+clinic seen last next prior prev previous vs_from compared comp exam scan scanned film filmed imaged dated due booked
+op postop surgery operated redo inserted removed placed drained started stopped changed swapped collected rec'd
+received reported signed transfer transferred hems arrived presented injury fall fell mva rta rtc onset sent returned
+born died bloods labs cultures swab swabs biopsy bx review reviewed wk_comm w/c aufnahme entl entlassung entlassen
+termin kontrolle wv wiedervorstellung unfall unfalltag sturz op-datum verlegt geplant nachste letzte ct_vom mrt_vom
+rontgen_vom untersuchung befund_vom vom ab dernieres_regles sortie hospit hospitalisation consult consultation rdv
+controle opere operee vu vue accouchement terme ingreso ingresa ingresado alta cita consulta revision proxima ultima
+operado operada visto vista fecha nacio parto citado citada prevista internado internada retorno consulta volta exame
+dn dpp ricovero ricoverato ricoverata dimesso dimessa dimissione prenotazione visita controllo intervento operato
+operata prossima ultima opname opgenomen ontslag ontslagen controle geopereerd afspraak ok gezien volgende laatste
+przyjeta przyjety przyjecie wypis wypisana wypisany zabieg operacja wizyta kontrola badanie termin dnia inlagd
+utskriven hem hemgang operation opererad aterbesok besok remiss indlagt udskrevet opereret innlagt utskrevet operert
+kontroll hjem time ameliyat yatis taburcu kontrol randevu cekim sat sonda dogum"""
 _DONE_RULE = compiled(
     rf"""(?<![\w/])(?P<word>{alternatives(_DONE)})(?:\s(?:on|date|of|from|the|am|dem|den|vom|le|du|el|del|il|dal|em|no|op|
     dnia|w|d\.|d|pa|ct|mr|mri|xr|tarihi|dia|was|is|=)){{0,2}}[\s:=.]{{1,3}}\(?
@@ -113,9 +113,8 @@ def _roman(found: re.Match[str]) -> Span | None:
 _LATER = frozenset(["fu", "f/u", "rv", "review", "reviewed", "scan", "repeat", "kontroll", "visita", "next", "last"])
 #: Words of a stay, behind which a day may stand without a zero: "wypis 7.05".
 _STAY = listed("""back adm admit admitted admission discharged aufnahme entl entlassung entlassen termin przyjeta
-przyjety przyjecie
-wypis wypisana wypisany zabieg operacja wizyta inlagd utskriven hem indlagt udskrevet innlagt utskrevet ameliyat yatis
-taburcu randevu geplant sturz unfall opname ontslag""")
+przyjety przyjecie wypis wypisana wypisany zabieg operacja wizyta inlagd utskriven hem indlagt udskrevet innlagt
+utskrevet ameliyat yatis taburcu randevu geplant sturz unfall opname ontslag""")
 
 
 def _done(found: re.Match[str]) -> Span | None:

@@ -11,47 +11,38 @@ from unveil.gate.words import listed
 
 #: Days' numbers by language; tens take one of the ones behind them.
 _DAYS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth one two three four five six seven
-eight nine ten
-eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty
-eins zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn
-neunzehn zwanzig einundzwanzig zweiundzwanzig dreiundzwanzig dreissig einunddreissig erste ersten erster zweite
-zweiten zweiter dritte dritten dritter vierte vierten vierter funfte funften funfter sechste
-sechsten sechster siebte siebten siebenten achte achten achter neunte neunten neunter zehnte zehnten elfte
-elften zwolfte
-zwolften dreizehnten vierzehnten funfzehnten sechzehnten siebzehnten achtzehnten neunzehnten zwanzigsten dreissigsten
-einundzwanzigsten zweiundzwanzigsten dreiundzwanzigsten vierundzwanzigsten funfundzwanzigsten sechsundzwanzigsten
-siebenundzwanzigsten achtundzwanzigsten neunundzwanzigsten einunddreissigsten
-premier un deux trois quatre cinq sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf
-vingt vingt-et-un vingt-deux vingt-trois vingt-quatre vingt-cinq vingt-six vingt-sept vingt-huit vingt-neuf trente
-trente-et-un
-primero primer uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete
-dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete veintiocho
-veintinueve treinta
-primo due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici diciassette
-diciotto diciannove venti ventuno ventidue ventitre ventiquattro venticinque ventisei ventisette ventotto ventinove
-trenta trentuno
-primeiro dois quatro sete oito dez doze treze catorze quatorze dezesseis dezasseis dezessete dezassete dezoito dezenove
-dezanove vinte trinta
-eerste tweede derde vierde vijfde zesde zevende achtste negende tiende elfde twaalfde dertiende veertiende vijftiende
-zestiende zeventiende achttiende negentiende twintigste eenentwintigste tweeentwintigste drieentwintigste
+fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth one two three four five six seven eight nine
+ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty eins zwei drei vier funf
+sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig
+einundzwanzig zweiundzwanzig dreiundzwanzig dreissig einunddreissig erste ersten erster zweite zweiten zweiter dritte
+dritten dritter vierte vierten vierter funfte funften funfter sechste sechsten sechster siebte siebten siebenten achte
+achten achter neunte neunten neunter zehnte zehnten elfte elften zwolfte zwolften dreizehnten vierzehnten funfzehnten
+sechzehnten siebzehnten achtzehnten neunzehnten zwanzigsten dreissigsten einundzwanzigsten zweiundzwanzigsten
+dreiundzwanzigsten vierundzwanzigsten funfundzwanzigsten sechsundzwanzigsten siebenundzwanzigsten achtundzwanzigsten
+neunundzwanzigsten einunddreissigsten premier un deux trois quatre cinq sept huit neuf dix onze douze treize quatorze
+quinze seize dix-sept dix-huit dix-neuf vingt vingt-et-un vingt-deux vingt-trois vingt-quatre vingt-cinq vingt-six
+vingt-sept vingt-huit vingt-neuf trente trente-et-un primero primer uno dos tres cuatro cinco seis siete ocho nueve
+diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres
+veinticuatro veinticinco veintiseis veintisiete veintiocho veintinueve treinta primo due tre quattro cinque sei sette
+otto nove dieci undici dodici tredici quattordici quindici sedici diciassette diciotto diciannove venti ventuno
+ventidue ventitre ventiquattro venticinque ventisei ventisette ventotto ventinove trenta trentuno primeiro dois quatro
+sete oito dez doze treze catorze quatorze dezesseis dezasseis dezessete dezassete dezoito dezenove dezanove vinte
+trinta eerste tweede derde vierde vijfde zesde zevende achtste negende tiende elfde twaalfde dertiende veertiende
+vijftiende zestiende zeventiende achttiende negentiende twintigste eenentwintigste tweeentwintigste drieentwintigste
 vierentwintigste vijfentwintigste zesentwintigste zevenentwintigste achtentwintigste negenentwintigste dertigste
-eenendertigste een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien
-achttien negentien twintig eenentwintig tweeentwintig drieentwintig vierentwintig vijfentwintig zesentwintig
-zevenentwintig achtentwintig negenentwintig dertig eenendertig
-pierwszego drugiego trzeciego czwartego piatego szostego siodmego osmego dziewiatego dziesiatego jedenastego dwunastego
-trzynastego czternastego pietnastego szesnastego siedemnastego osiemnastego dziewietnastego dwudziestego trzydziestego
-pierwszy drugi trzeci czwarty piaty szosty siodmy osmy dziewiaty dziesiaty
-forsta andra tredje fjarde femte sjatte sjunde attonde nionde tionde elfte tolfte trettonde fjortonde femtonde sextonde
-sjuttonde artonde nittonde tjugonde tjugoforsta tjugoandra tjugotredje tjugofjarde tjugofemte tjugosjatte tjugosjunde
-tjugoattonde tjugonionde trettionde trettioforsta
-forste anden andre fjerde syvende sjuende ottende attende niende tiende ellevte tolvte trettende fjortende femtende
-sekstende syttende attende nittende tyvende enogtyvende toogtyvende treogtyvende fireogtyvende femogtyvende
-seksogtyvende
-syvogtyvende otteogtyvende niogtyvende tredivte enogtredivte tjuende tjueforste tjueandre tjuetredje tjuefjerde
-tjuefemte
-bir iki uc dort bes alti yedi sekiz dokuz on on_bir on_iki on_uc on_dort on_bes on_alti on_yedi on_sekiz on_dokuz yirmi
-otuz первого второго третьего четвертого пятого шестого седьмого восьмого девятого десятого одиннадцатого двенадцатого
+eenendertigste een twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien
+zeventien achttien negentien twintig eenentwintig tweeentwintig drieentwintig vierentwintig vijfentwintig zesentwintig
+zevenentwintig achtentwintig negenentwintig dertig eenendertig pierwszego drugiego trzeciego czwartego piatego
+szostego siodmego osmego dziewiatego dziesiatego jedenastego dwunastego trzynastego czternastego pietnastego
+szesnastego siedemnastego osiemnastego dziewietnastego dwudziestego trzydziestego pierwszy drugi trzeci czwarty piaty
+szosty siodmy osmy dziewiaty dziesiaty forsta andra tredje fjarde femte sjatte sjunde attonde nionde tionde elfte
+tolfte trettonde fjortonde femtonde sextonde sjuttonde artonde nittonde tjugonde tjugoforsta tjugoandra tjugotredje
+tjugofjarde tjugofemte tjugosjatte tjugosjunde tjugoattonde tjugonionde trettionde trettioforsta forste anden andre
+fjerde syvende sjuende ottende attende niende tiende ellevte tolvte trettende fjortende femtende sekstende syttende
+attende nittende tyvende enogtyvende toogtyvende treogtyvende fireogtyvende femogtyvende seksogtyvende syvogtyvende
+otteogtyvende niogtyvende tredivte enogtredivte tjuende tjueforste tjueandre tjuetredje tjuefjerde tjuefemte bir iki
+uc dort bes alti yedi sekiz dokuz on on_bir on_iki on_uc on_dort on_bes on_alti on_yedi on_sekiz on_dokuz yirmi otuz
+первого второго третьего четвертого пятого шестого седьмого восьмого девятого десятого одиннадцатого двенадцатого
 тринадцатого четырнадцатого пятнадцатого шестнадцатого семнадцатого восемнадцатого девятнадцатого двадцатого двадцать
 тридцатого тридцать"""
 _NUMBER = alternatives(_DAYS)
@@ -103,15 +94,13 @@ _DICTATED_ABROAD = compiled(
 )
 #: Months of other languages, in small letters, behind a word for in or since.
 _SMALL = """janvier fevrier avril juin juillet aout septembre octobre novembre decembre enero febrero abril mayo junio
-julio agosto septiembre setiembre octubre noviembre diciembre gennaio febbraio marzo aprile maggio giugno
-luglio settembre
-ottobre dicembre janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro januari februari
-maart mei juni
-juli augustus augusti september oktober november december styczniu lutym marcu kwietniu maju czerwcu lipcu
-sierpniu wrzesniu
-pazdzierniku listopadzie grudniu stycznia lutego kwietnia czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia
-nisanda mayista haziranda temmuzda agustosta eylulde ekimde kasimda aralikta ocakta subatta januar februar marts
-январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре января февраля апреля"""
+julio agosto septiembre setiembre octubre noviembre diciembre gennaio febbraio marzo aprile maggio giugno luglio
+settembre ottobre dicembre janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro januari
+februari maart mei juni juli augustus augusti september oktober november december styczniu lutym marcu kwietniu maju
+czerwcu lipcu sierpniu wrzesniu pazdzierniku listopadzie grudniu stycznia lutego kwietnia czerwca lipca sierpnia
+wrzesnia pazdziernika listopada grudnia nisanda mayista haziranda temmuzda agustosta eylulde ekimde kasimda aralikta
+ocakta subatta januar februar marts январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре
+января февраля апреля"""
 _MONTH_ALONE = compiled(
     rf"(?<!\w)(?:en|em|in|a|ad|od|do|w|we|i|sedan|siden|fra|fran|till|til|depuis|desde|dal|da|fin|debut|mi|inizio|fine|meta|"
     rf"mediados\sde|finales\sde|principios\sde|fim\sde|fins\sde|meados\sde|inicio\sde|comeco\sde|sinds|begin|eind|half|medio|"

@@ -35,18 +35,17 @@ _COMPOUND = " ".join(
         _each("hundra* hundre*", "ett to tva tre fyra fire fem sex seks sju"),
     ]
 )
-_SINGLE = """ninety neunzig nonante noventa novanta negentig nittio nitti halvfems halvfemsindstyve
-dziewiecdziesiat doksan
-devadesat kilencven nouazeci девяносто ενενηντα yhdeksankymmenta"""
+_SINGLE = """ninety neunzig nonante noventa novanta negentig nittio nitti halvfems halvfemsindstyve dziewiecdziesiat
+doksan devadesat kilencven nouazeci девяносто ενενηντα yhdeksankymmenta"""
 _HUNDRED = "hundred hundert einhundert cent cien ciento cento cem honderd hundra hundre hundrede sto yuz"
 _MORE = r"(?:\s(?:y\s|e\s|et\s|i\s|og\s|och\s|and\s|en\s)?(?:a?\w{2,10}))?"  # what goes on with them: "y dos", "üç"
 _NUMBER = (
     rf"(?:(?:over\s|more\sthan\s|a\s|one\s)?(?:{alternatives(f'{_COMPOUND} {_SINGLE} {_HUNDRED}')})|"
     r"quatre-?\s?vingts?-?\s?(?:dix|onze|douze|treize|quatorze|quinze|seize)(?:-(?:sept|huit|neuf))?)"
 )
-_YEARS = """years year yrs yr yo y/o y.o jahre jahren jahrig jahrige jahriger jahrigen ans anos anni jaar
-jarige lat lata letni
-letnia letniego ar aar arig arige arigt aring yasinda yasindaki yas let ev eves ani vuotta лет год χρονων ετων"""
+_YEARS = """years year yrs yr yo y/o y.o jahre jahren jahrig jahrige jahriger jahrigen ans anos anni jaar jarige lat
+lata letni letnia letniego ar aar arig arige arigt aring yasinda yasindaki yas let ev eves ani vuotta лет год χρονων
+ετων"""
 _GONE = r"(?!\s?(?:ago|later|before|previously|prior|survival|fa\b|atras|sedan|siden|geleden|temu|war\b))"
 
 _SICK = (
@@ -64,20 +63,17 @@ _END = (
     r"per\b|according|by\b|next\b|last\b|this\b|soon|on\smonday|presents|presenting|fell|found|admitted|should|would|"
     r"fit\b|frail))"
 )
-_PERSONS = """patient pt lady woman man gentleman gent she'll he'll mother father mum mom dad grandmother
-grandfather grandma grandpa
-granny gran nan nanna great-nan great-gran great_grandmother great_grandfather great-aunt great-uncle aunt
-uncle wife
-husband widow widower resident veteran she he she's he's nun farmer uroma uropa oma opa grossmutter grossvater
-urgrossmutter
-mutter vater abuela abuelo bisabuela bisabuelo madre padre nonna nonno bisnonna bisnonno signora signore senora
-senor avo
-bisavo mae pai mevrouw meneer dame herr frau babcia dziadek prababcia mormor farmor morfar farfar gammelmormor
-anneanne babaanne teyze monsieur madame grand-mere grand-pere arriere-grand-mere arriere-grand-pere"""
-_FAMILY = """mother father mum mom dad grandmother grandfather grandma grandpa granny gran nan aunt uncle sister brother
-mgm mgf pgm pgf mutter vater oma opa tante onkel"""
-_RELATIVES = f"""{_PERSONS} parents brother sister siblings brothers sisters mgm mgf pgm pgf twin spouse partner moeder
-vader matka ojciec mere pere mamma pappa tante onkel zia zio tia tio """
+_PERSONS = """patient pt lady woman man gentleman gent she'll he'll mother father mum mom dad grandmother grandfather
+grandma grandpa granny gran nan nanna great-nan great-gran great_grandmother great_grandfather great-aunt great-uncle
+aunt uncle wife husband widow widower resident veteran she he she's he's nun farmer uroma uropa oma opa grossmutter
+grossvater urgrossmutter mutter vater abuela abuelo bisabuela bisabuelo madre padre nonna nonno bisnonna bisnonno
+signora signore senora senor avo bisavo mae pai mevrouw meneer dame herr frau babcia dziadek prababcia mormor farmor
+morfar farfar gammelmormor anneanne babaanne teyze monsieur madame grand-mere grand-pere arriere-grand-mere
+arriere-grand-pere"""
+_FAMILY = """mother father mum mom dad grandmother grandfather grandma grandpa granny gran nan aunt uncle sister
+brother mgm mgf pgm pgf mutter vater oma opa tante onkel"""
+_RELATIVES = f"""{_PERSONS} parents brother sister siblings brothers sisters mgm mgf pgm pgf twin spouse partner
+moeder vader matka ojciec mere pere mamma pappa tante onkel zia zio tia tio"""
 
 _ODD = compiled(
     rf"(?<!\w)(?P<it>ninety[\s-]?(?:odd|something|ish|plus|summat)|9\d[\s-]?(?:odd|something|ish)){_UNIT}{_END}"
