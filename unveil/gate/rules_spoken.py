@@ -131,9 +131,9 @@ def _same_letter(found: re.Match[str]) -> Span | None:
 
 #: The word for "." of a language and the ends of hosts that are said behind it.
 _STOPS = (
-    r"(?:(?:dot|period)\s(?:com|org|net|edu|gov|info|io|health|clinic|hospital|nhs|ac|co|uk|de|fr|es|it|pt|br|nl|be|"
-    r"ch|pl|"
-    r"se|no|dk|fi|au|nz|ca|us|eu|ie|za|mx|ar|jp)|punkt\s(?:de|com|org|net|at|ch|eu|info|se|no|dk|nu)|"
+    r"(?:period\s(?:com|org|net|edu|gov)|"
+    r"dot\s(?:com|org|net|edu|gov|info|io|health|clinic|hospital|nhs|ac|co|uk|de|fr|es|it|pt|br|nl|be|ch|pl|se|no|dk|"
+    r"fi|au|nz|ca|us|eu|ie|za|mx|ar|jp)|punkt\s(?:de|com|org|net|at|ch|eu|info|se|no|dk|nu)|"
     r"point\s(?:fr|com|org|be|ch|ca|lu|eu)|punto\s(?:com|org|net|it|mx|ar|cl|co|pe|edu|gob|eu|info)|"
     r"ponto\s(?:com|org|net|pt|br|gov)|punt\s(?:nl|be|com|org|net|eu|cat)|kropka\s(?:pl|com|org|net|edu|gov)|"
     r"nokta\s(?:com|tr|org|net|gov|edu)|prick\s(?:se|com|org|nu|net)|punktum\s(?:dk|com|no|org)|tecka\s(?:cz|"
