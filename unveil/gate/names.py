@@ -11,7 +11,7 @@ from unveil.gate.words import listed
 #: What stands between a first name and a surname.
 PARTICLE = (
     r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|"
-    r"av)\s){0,3}"
+    r"av|v\.\s?d\.|v\.|v/d|'t)\s){0,3}"
 )
 #: One word of a name, and a whole name: initials, particles, up to four words.
 WORD = r"(?:[dDlL]')?[A-Z](?:[^\W\d_]|['-])*+(?![\d_])"
@@ -45,10 +45,23 @@ _BEHIND = re.compile(
 )
 
 
+#: What an eponym is of in languages that say it before: "maladie de Horton", "segno di Blumberg".
+_BEFORE = re.compile(
+    r"(?:maladie|signe|segni?|signo|sinal|morbo|morbus|sindromi?e?|syndrome|doenca|enfermedad|ziekte|choroba|objaw|fractura"
+    r"|frattura|fratura|fracture|kyste|quiste|cisti?e?|cisto|lign?e|linea|line|angolo|angulo|angle|test|score|criter\w+|criter"
+    r"|classific\w+|clasific\w+|ligament\w*|triangolo|hernie|ernia|manovra|maniobra|manobra|manoeuvre|circle|pouch|sulcus"
+    r"|foramen|canal|node|nodes|ligaments|tail|sac|fossa|ductus|ganglion|tendon|trou|canale|conducto|fondo)"
+    r"\s(?:de|di|du|da|do|del|della|d'|of|von|van|des|nach)\s?(?:de\s)?$",
+    re.I,
+)
+
+
 def eponym(found: re.Match[str], end: int) -> bool:
-    """Whether what stands behind a name makes it an eponym or an author."""
+    """Whether what stands behind a name, or before it, makes it an eponym or an author."""
     behind = _BEHIND.match(found.string, end)
-    return behind is not None and (behind["author"] is not None or behind["of"].lower() in _OF)
+    if behind is not None and (behind["author"] is not None or behind["of"].lower() in _OF):
+        return True
+    return _BEFORE.search(found.string[max(0, found.start() - 32) : found.start()]) is not None
 
 
 def who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:
