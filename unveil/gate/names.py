@@ -39,7 +39,8 @@ neuropathy nephropathy coil coils sampling tree field noise interval prior stati
 patches plaques crystals rods hips knee foot disc optimiser optimizer chain kappa statistics theorem inequality
 bootstrap sampler smoothing adjustment hand nails cord blue red green solution fluid water bath tank balloon murmur
 pulse respiration breathing rhythm fever nail-bed disorder poisoning toxicity focus foci aneurysm aneurysms vein
-artery muscle sinus cartilage exercise stretch""")
+artery muscle sinus cartilage exercise stretch transformation capsule angina procedure
+stage classification lymphocyte hinton trichrome rods pneumonia hepatitis splenectomy fusion""")
 _BEHIND = re.compile(
     r"(?:'s)?\s?(?P<author>et\sal|and\s(?:colleagues|co-?workers)|-(?![\s-]))|(?:'s?)?\s(?P<of>[a-z-]+)", re.I
 )
@@ -62,6 +63,17 @@ def eponym(found: re.Match[str], end: int) -> bool:
     if behind is not None and (behind["author"] is not None or behind["of"].lower() in _OF):
         return True
     return _BEFORE.search(found.string[max(0, found.start() - 32) : found.start()]) is not None
+
+
+_MEDICAL = re.compile(
+    r"(?:oma|omas|itis|osis|ose|emia|aemia|pathy|pathie|ism|scopy|graphy|grafia|graphie|tomy|tion|sion|cion|zione|ung|heit|keit|tat|ment|ology|ologie|gram|gramm"
+    r"|us|infarkt|krebs|tumor|schlag|karzinom|carcinom|kanker|cancro|kreft|plasia|trophy|megaly|algia|rrhage|lysis|scan|mab|nib|pril|olol|statin|azole|cillin)$"
+)
+
+
+def medical(word: str) -> bool:
+    """Whether a word ends as diseases, examinations and drugs do."""
+    return _MEDICAL.search(word.lower()) is not None
 
 
 def who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:
