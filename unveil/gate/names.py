@@ -48,9 +48,12 @@ _BEHIND = re.compile(
 
 #: What an eponym is of in languages that say it before: "maladie de Horton", "segno di Blumberg".
 _BEFORE = re.compile(
-    r"(?:maladie|signe|segni?|signo|sinal|morbo|morbus|sindromi?e?|syndrome|doenca|enfermedad|ziekte|choroba|objaw|fractura"
-    r"|frattura|fratura|fracture|kyste|quiste|cisti?e?|cisto|lign?e|linea|line|angolo|angulo|angle|test|score|criter\w+|criter"
-    r"|classific\w+|clasific\w+|ligament\w*|triangolo|hernie|ernia|manovra|maniobra|manobra|manoeuvre|circle|pouch|sulcus"
+    r"(?:maladie|signe|segni?|signo|sinal|morbo|morbus|sindromi?e?|syndrome|doenca|enfermedad|ziekte|choroba"
+    r"|objaw|fractura"
+    r"|frattura|fratura|fracture|kyste|quiste|cisti?e?|cisto|lign?e|linea|line|angolo|angulo|angle|test|score"
+    r"|criter\w+|criter"
+    r"|classific\w+|clasific\w+|ligament\w*|triangolo|hernie|ernia|manovra|maniobra|manobra|manoeuvre|circle"
+    r"|pouch|sulcus"
     r"|foramen|canal|node|nodes|ligaments|tail|sac|fossa|ductus|ganglion|tendon|trou|canale|conducto|fondo)"
     r"\s(?:de|di|du|da|do|del|della|d'|of|von|van|des|nach)\s?(?:de\s)?$",
     re.I,
@@ -66,8 +69,10 @@ def eponym(found: re.Match[str], end: int) -> bool:
 
 
 _MEDICAL = re.compile(
-    r"(?:oma|omas|itis|osis|ose|emia|aemia|pathy|pathie|ism|scopy|graphy|grafia|graphie|tomy|tion|sion|cion|zione|ung|heit|keit|tat|ment|ology|ologie|gram|gramm"
-    r"|us|infarkt|krebs|tumor|schlag|karzinom|carcinom|kanker|cancro|kreft|plasia|trophy|megaly|algia|rrhage|lysis|scan|mab|nib|pril|olol|statin|azole|cillin)$"
+    r"(?:oma|omas|itis|osis|ose|emia|aemia|pathy|pathie|ism|scopy|graphy|grafia|graphie|tomy|tion|sion|cion|zione"
+    r"|ung|heit|keit|tat|ment|ology|ologie|gram|gramm"
+    r"|us|infarkt|krebs|tumor|schlag|karzinom|carcinom|kanker|cancro|kreft|plasia|trophy|megaly|algia|rrhage"
+    r"|lysis|scan|mab|nib|pril|olol|statin|azole|cillin)$"
 )
 
 

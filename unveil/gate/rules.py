@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from unveil.gate import (
     rules_ages,
+    rules_alphabets,
     rules_calls,
     rules_contact,
     rules_dates,
@@ -31,6 +32,7 @@ from unveil.gate import (
     rules_titles,
     rules_tokens,
     rules_towns,
+    rules_whose,
 )
 from unveil.gate.rule import Rule
 
@@ -38,9 +40,11 @@ RULES: tuple[Rule, ...] = (
     *rules_titles.RULES,
     *rules_names.RULES,
     *rules_scripts.RULES,
+    *rules_alphabets.RULES,
     *rules_persons.RULES,
     *rules_staff.RULES,
     *rules_calls.RULES,
+    *rules_whose.RULES,
     *rules_spelled.RULES,
     *rules_keys.RULES,
     *rules_places.RULES,

@@ -1,4 +1,4 @@
-"""Names of people who are called upon, who sign, who do what only people do, whose a bone or a bed is, or whose name is spelled."""
+"""Names of people who are called upon, who sign, who do what only people do, and what they are called."""
 
 from __future__ import annotations
 
@@ -9,115 +9,133 @@ from unveil.gate.rule import Rule, Span, after, alternatives, cues_of
 from unveil.gate.words import first_name, harmless, known, may_be_first, may_be_last, ordinary, surname
 
 #: Words that greet, thank or end a letter; a name alone follows.
-_GREETINGS = """hi hello hey dear morning good_morning good_afternoon good_evening thx tx ty ta thanks thank_you many_thanks cheers welcome sorry congrats
-hallo hoi dag liebe lieber guten_morgen guten_tag moin servus gruss gruesse grusse lg vg mfg bg mit_freundlichen_grussen freundliche_grusse viele_grusse
-liebe_grusse beste_grusse danke merke bonjour bonsoir salut cher chere chers merci bien_a_vous cordialement bien_cordialement confraternellement
-bien_confraternellement amities bises salutations hola buenas buenos_dias buenas_tardes estimado estimada querido querida gracias saludos un_saludo
-un_cordial_saludo atentamente cordialmente ciao caro cara gentile grazie saluti cordiali_saluti distinti_saluti ola oi prezado prezada obrigado obrigada
-abraco abracos att atenciosamente beste geachte bedankt groet groeten groetjes met_vriendelijke_groet mvg czesc witam drogi droga dziekuje pozdrawiam
-z_powazaniem hej hejsan tack halsningar mvh med_vanlig_halsning hilsen vennlig_hilsen med_venlig_hilsen kara kjaere merhaba selam sayin tesekkurler
-saygilar saygilarimla sevgiler kind_regards best_regards warm_regards regards best best_wishes all_the_best sincerely yours yours_sincerely yours_truly
-yours_faithfully respectfully xoxo signed signature sgd love terveisin terveiset kiitos hei pozdrav s_pozdravem dekuji hvala multumesc udvozlettel"""
+_GREETINGS = """hi hello hey dear morning good_morning good_afternoon good_evening thx tx ty ta thanks thank_you
+many_thanks cheers welcome sorry congrats hallo hoi dag liebe lieber guten_morgen guten_tag moin
+servus gruss gruesse grusse lg vg mfg bg mit_freundlichen_grussen freundliche_grusse viele_grusse
+liebe_grusse beste_grusse danke merke bonjour bonsoir salut cher chere chers merci bien_a_vous
+cordialement bien_cordialement confraternellement bien_confraternellement amities bises
+salutations hola buenas buenos_dias buenas_tardes estimado estimada querido querida gracias
+saludos un_saludo un_cordial_saludo atentamente cordialmente ciao caro cara gentile grazie saluti
+cordiali_saluti distinti_saluti ola oi prezado prezada obrigado obrigada abraco abracos att
+atenciosamente beste geachte bedankt groet groeten groetjes met_vriendelijke_groet mvg czesc witam
+drogi droga dziekuje pozdrawiam z_powazaniem hej hejsan tack halsningar mvh med_vanlig_halsning
+hilsen vennlig_hilsen med_venlig_hilsen kara kjaere merhaba selam sayin tesekkurler saygilar
+saygilarimla sevgiler kind_regards best_regards warm_regards regards best best_wishes all_the_best
+sincerely yours yours_sincerely yours_truly yours_faithfully respectfully xoxo signed signature
+sgd love terveisin terveiset kiitos hei pozdrav s_pozdravem dekuji hvala multumesc udvozlettel"""
 _GREETED = rf"(?<![\w-])(?i:{alternatives(_GREETINGS)})(?:\s?[,:!.-]{{1,2}}\s?|\s)(?:(?i:dr|prof)\.?\s)?(?P<it>{FULL})"
 #: ... Thorley. -- Hope
 _DASHED = rf"(?:--|\s-|~|/)\s?(?P<it>{WORD}(?:\s{WORD})?)\.?\s*$"
 _LAST_WORD = rf"[.!?]\s(?P<it>{WORD})\s*$"
 #: Smith, please confirm
 _VOCATIVE = (
-    rf"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<it>{WORD}(?:\s{WORD})?)\s?[,:-]\s?(?i:please|pls|plz|can|could|would|will|kindly|do|did|have|any|what|is|are|see|bitte|kannst|"
-    r"konnten|konnen|konntest|stp|svp|peux|pouvez|peut|por\sfavor|puedes|puede|per\sfavore|puoi|puo|por\sgentileza|pode|graag|kun|kunt|kan|prosze|moglbys|snalla|"
-    r"lutfen|thanks|thx|ta|i|i'm|i've|i'll|we|the|your|you|my|this|that|she|he|when|where|why|how|sorry|fyi|just|quick)(?!\w)"
+    rf"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<it>{WORD}(?:\s{WORD})?)\s?[,:-]\s?(?i:please|pls|plz|can|could|would|will"
+    rf"|kindly|do|did|have|any|what|is|are|see|bitte|kannst|"
+    r"konnten|konnen|konntest|stp|svp|peux|pouvez|peut|por\sfavor|puedes|puede|per\sfavore|puoi|puo"
+    r"|por\sgentileza|pode|graag|kun|kunt|kan|prosze|moglbys|snalla|"
+    r"lutfen|thanks|thx|ta|i|i'm|i've|i'll|we|the|your|you|my|this|that|she|he|when|where|why|how|sorry|fyi|just"
+    r"|quick)(?!\w)"
 )
 #: Whom one asks, tells, rings, talks to.
-_ASKED = """ask asked asking tell telling call ring rang bleep bleeped page phone phoned text texted email emailed contact inform remind chase chased check_with
-chased_with chase_with discuss_with discussed_with d/w speak_to spoke_to spoke_with speak_with spoken_with talk_to talked_to liaise_with liaised_with hand_over_to
-handed_over_to handover_to handover_from handed_to passed_to escalated_to escalate_to forwarded_to forward_to sent_to send_to cc_to over_to per c/o thank query_from
-question_from request_from asked_by seen_with reviewed_with confirmed_with agreed_with run_past ran_past run_by ran_by says_to meet met filled_in_by filled_out_by
-completed_by witnessed_by interpreted_by relayed_by relayed_to brought_by accompanied_by called_by texted_by signed_for_by collected_by held_by chaperoned_by
-escorted_by visited_by listed_by booked_by covered_by covering_for on_behalf_of instead_of
-frag frage fragt fragen sag sagen ruf rufen anruf_bei ruckruf_an rucksprache_mit absprache_mit besprochen_mit melden_bei weiterleiten_an bescheid_an gruss_an
-demander_a dire_a appeler prevenir contacter voir_avec vu_avec parler_a discute_avec rappeler avertir transmettre_a merci_de_prevenir
-preguntar_a avisar_a llamar_a decir_a hablar_con comentado_con comentar_con contactar_con consultar_con preguntadle_a dile_a dice_a pasar_a
-chiedere_a chiamare avvisare dire_a parlare_con sentire discusso_con contattare sentito informare
-perguntar_a perguntar_ao perguntar_para avisar chamar falar_com ligar_para discutido_com passar_para contactar
-vraag vragen_aan bel bellen overleg_met besproken_met doorgeven_aan contact_met navragen_bij
-zapytac dzwonic_do zadzwonic_do skonsultowac_z konsultowal konsultowala opisal opisala badal badala przekazac porozmawiac_z
-fraga ring_till diskuterat_med granskad_av granskat_av granskade signerat_av dikterat_av dikterad_av undersokt_av svar_till kontakta sporg ringe_til sporr
-beskrevet_av vurdert_av sor_sorun ara arayin haber_verin gorusuldu danisildi"""
-_ASK = rf"(?<![\w-])(?i:{alternatives(_ASKED)})(?:\s?\([^()\n]{{1,20}}\))?\s?:?\s(?:(?i:the\s)?(?i:dr|mr|mrs|ms|reg|sr|sho|ol|bl|al)\.?\s)?(?P<it>{FULL})"
-_ASK_SMALL = rf"(?<![\w-])(?i:{alternatives(_ASKED)})\s(?P<it>[a-z][a-z'-]{{3,}}+)(?=\s?(?:[,.;:!?)]|$|\s(?:about|if|to|re|for|and|when|whether|on|in|at|que|si|se|ob|om|czy)\b))"
+_ASKED = """ask asked asking tell telling call ring rang bleep bleeped page phone phoned text texted email emailed
+contact inform remind chase chased check_with chased_with chase_with discuss_with discussed_with d/w
+speak_to spoke_to spoke_with speak_with spoken_with talk_to talked_to liaise_with liaised_with hand_over_to
+handed_over_to handover_to handover_from handed_to passed_to escalated_to escalate_to forwarded_to
+forward_to sent_to send_to cc_to over_to per c/o thank query_from question_from request_from asked_by
+seen_with reviewed_with confirmed_with agreed_with run_past ran_past run_by ran_by says_to meet met
+filled_in_by filled_out_by completed_by witnessed_by interpreted_by relayed_by relayed_to brought_by
+accompanied_by called_by texted_by signed_for_by collected_by held_by chaperoned_by escorted_by visited_by
+listed_by booked_by covered_by covering_for on_behalf_of instead_of frag frage fragt fragen sag sagen ruf
+rufen anruf_bei ruckruf_an rucksprache_mit absprache_mit besprochen_mit melden_bei weiterleiten_an
+bescheid_an gruss_an demander_a dire_a appeler prevenir contacter voir_avec vu_avec parler_a discute_avec
+rappeler avertir transmettre_a merci_de_prevenir preguntar_a avisar_a llamar_a decir_a hablar_con
+comentado_con comentar_con contactar_con consultar_con preguntadle_a dile_a dice_a pasar_a chiedere_a
+chiamare avvisare dire_a parlare_con sentire discusso_con contattare sentito informare perguntar_a
+perguntar_ao perguntar_para avisar chamar falar_com ligar_para discutido_com passar_para contactar vraag
+vragen_aan bel bellen overleg_met besproken_met doorgeven_aan contact_met navragen_bij zapytac dzwonic_do
+zadzwonic_do skonsultowac_z konsultowal konsultowala opisal opisala badal badala przekazac porozmawiac_z
+fraga ring_till diskuterat_med granskad_av granskat_av granskade signerat_av dikterat_av dikterad_av
+undersokt_av svar_till kontakta sporg ringe_til sporr beskrevet_av vurdert_av sor_sorun ara arayin
+haber_verin gorusuldu danisildi"""
+_ASK = (
+    rf"(?<![\w-])(?i:{alternatives(_ASKED)})(?:\s?\([^()\n]{{1,20}}\))?\s?:?\s(?:(?i:the\s)?(?i:dr|mr|mrs|ms|reg|sr"
+    rf"|sho|ol|bl|al)\.?\s)?(?P<it>{FULL})"
+)
+_ASK_SMALL = (
+    rf"(?<![\w-])(?i:{alternatives(_ASKED)})\s(?P<it>[a-z][a-z'-]{{3,}}+)(?=\s?(?:[,.;:!?)]|$|\s(?:about|if|to|re|for"
+    rf"|and|when|whether|on|in|at|que|si|se|ob|om|czy)\b))"
+)
 #: Does at the head of a sentence what only people do.
 _DEEDS = (
-    r"(?:says?|said|dice|disse|dit|diz|sagt|sagte|zegt|zei|mowi|sager|refuses|wants|wanted|asks|thinks|thought|walked|walks|ate|drank|slept|agreed|rang|phoned|prefers|"
-    r"wishes|coughed|coughs|came\s(?:off|in|back|to|for|with)|fell|tripped|slipped|swallowed|went|lives|wrote|signed|told|knows|remembers|forgot|drove|plays|smokes|"
-    r"drinks|worked|works|cried|vomited|feels|felt|sat|stood|wakes|woke|complains|denies|reports\s(?:that|pain|no)|would\slike|has\sbeen\s(?:told|asked|unwell|seen)|"
-    r"will\s(?:need|be|have|come|call|see)|needs\sa|is\s(?:doing|asking|a\s(?:\d|shy|boy|girl|nurse|teacher)|the\s(?:mother|father|son|daughter|wife|husband|patient|nurse|boy|girl)|"
-    r"sitting|walking|waiting|on\sthe\s(?:phone|ward)|in\sbed|crying|unwell|pregnant|due|allergic|claustrophobic|convinced|worried|anxious)|was\s(?:seen|admitted|told|"
-    r"born|brought|walking|playing|crying|asked|scanned\sby)|has\s(?:a\s(?:cough|fever|headache|cold|rash|fracture|nodule)|pain|fallen|asked|had|gone|left|refused)|"
-    r"klagt|berichtet|mochte|lehnt\sab|will\swissen|fragt|sturzte|kommt\s(?:zur|zum|wegen|mit)|hat\s(?:schmerzen|gesagt|husten|fieber|angerufen)|hustet|weint|ruft|"
-    r"tousse|refuse|demande|veut|souffre|se\splaint|vient|est\s(?:tombee?|venue?|enceinte)|a\s(?:appele|dit|demande|avale|chute|refait|fait\sla)|passera|"
-    r"se\sha\s\w+|ha\s(?:venido|dicho|lasciato|chiesto|detto|chiamato|caido|rifatto|fatto)|refiere|acude|quiere|pide|se\squeja|vino|llamo|trae|niega|tose|"
-    r"chiede|riferisce|vuole|lamenta|tossisce|nega|e\s(?:caduto|caduta|venuto|venuta)|fez|pediu|ligou|quer|pergunta|refere|relata|caiu|trouxe|veio|"
-    r"wil\s(?:weten|graag)|vraagt|belt|hoest|klaagt|viel|komt\s(?:voor|met|op)|zglasza|skarzy\ssie|prosi|upadl|upadla|pyta|ringer|vill\s(?:ha|veta)|fragar|"
+    r"(?:says?|said|dice|disse|dit|diz|sagt|sagte|zegt|zei|mowi|sager|refuses|wants|wanted|asks|thinks|thought"
+    r"|walked|walks|ate|drank|slept|agreed|rang|phoned|prefers|"
+    r"wishes|coughed|coughs|came\s(?:off|in|back|to|for|with)|fell|tripped|slipped|swallowed|went|lives|wrote"
+    r"|signed|told|knows|remembers|forgot|drove|plays|smokes|"
+    r"drinks|worked|works|cried|vomited|feels|felt|sat|stood|wakes|woke|complains|denies|reports\s(?:that|pain|no"
+    r")|would\slike|has\sbeen\s(?:told|asked|unwell|seen)|"
+    r"will\s(?:need|be|have|come|call|see)|needs\sa|is\s(?:doing|asking|a\s(?:\d|shy|boy|girl|nurse|teacher)"
+    r"|the\s(?:mother|father|son|daughter|wife|husband|patient|nurse|boy|girl)|"
+    r"sitting|walking|waiting|on\sthe\s(?:phone|ward)|in\sbed|crying|unwell|pregnant|due|allergic|claustrophobic"
+    r"|convinced|worried|anxious)|was\s(?:seen|admitted|told|"
+    r"born|brought|walking|playing|crying|asked|scanned\sby)|has\s(?:a\s(?:cough|fever|headache|cold|rash"
+    r"|fracture|nodule)|pain|fallen|asked|had|gone|left|refused)|"
+    r"klagt|berichtet|mochte|lehnt\sab|will\swissen|fragt|sturzte|kommt\s(?:zur|zum|wegen|mit)|hat\s(?:schmerzen"
+    r"|gesagt|husten|fieber|angerufen)|hustet|weint|ruft|"
+    r"tousse|refuse|demande|veut|souffre|se\splaint|vient|est\s(?:tombee?|venue?|enceinte)|a\s(?:appele|dit"
+    r"|demande|avale|chute|refait|fait\sla)|passera|"
+    r"se\sha\s\w+|ha\s(?:venido|dicho|lasciato|chiesto|detto|chiamato|caido|rifatto|fatto)|refiere|acude|quiere"
+    r"|pide|se\squeja|vino|llamo|trae|niega|tose|"
+    r"chiede|riferisce|vuole|lamenta|tossisce|nega|e\s(?:caduto|caduta|venuto|venuta)|fez|pediu|ligou|quer"
+    r"|pergunta|refere|relata|caiu|trouxe|veio|"
+    r"wil\s(?:weten|graag)|vraagt|belt|hoest|klaagt|viel|komt\s(?:voor|met|op)|zglasza|skarzy\ssie|prosi|upadl"
+    r"|upadla|pyta|ringer|vill\s(?:ha|veta)|fragar|"
     r"hostar|foll|siger|sier|onsker|faldt|falt|istiyor|soyluyor|dustu|geldi|agrisi\svar)"
 )
-_DOES = rf"(?:^|(?<=[.!?;:]\s)|(?<=\n)|(?<=\(|\x22))(?P<it>{WORD}(?:\s{PARTICLE}{WORD})?)\s(?:(?:is\salso|also|just|still|again|then|now)\s)?{_DEEDS}(?!\w)"
+_DOES = (
+    rf"(?:^|(?<=[.!?;:]\s)|(?<=\n)|(?<=\(|\x22))(?P<it>{WORD}(?:\s{PARTICLE}{WORD})?)\s(?:(?:is\salso|also|just|still"
+    rf"|again|then|now)\s)?{_DEEDS}(?!\w)"
+)
 #: Grace Little walked; Will Frost will need; april winters
-_PAIR = rf"(?<![\w-])(?P<it>(?P<one>[A-Z][a-z]+)\s(?P<two>[A-Z][a-z'-]+))(?=(?:'s)?\s(?:{_DEEDS}|has|had|is|was|will|for|in|to|on|at|and|\()(?!\w)|\s?[,;:(]|\.?$)"
+_PAIR = (
+    rf"(?<![\w-])(?P<it>(?P<one>[A-Z][a-z]+)\s(?P<two>[A-Z][a-z'-]+))(?=(?:'s)?\s(?:{_DEEDS}|has|had|is|was|will|for"
+    rf"|in|to|on|at|and|\()(?!\w)|\s?[,;:(]|\.?$)"
+)
 _SMALL_PAIR = (
-    r"(?<!\w)(?:(?:nurse|doctor|consultant|registrar|surgeon|sister|radiographer|midwife|patient|pt|mother|father|daughter|son|wife|husband|name|named|called)"
-    r"(?:\s(?:in\scharge|on\scall|on\sduty|today|tonight|here|on\sshift|number|one|is|was|are|name|a|the|for|of)){0,5}|for|with|by|from|is|was|dr|doctor|mr|mrs|miss|ms)\s"
+    r"(?<!\w)(?:(?:nurse|doctor|consultant|registrar|surgeon|sister|radiographer|midwife|patient|pt|mother|father"
+    r"|daughter|son|wife|husband|name|named|called)"
+    r"(?:\s(?:in\scharge|on\scall|on\sduty|today|tonight|here|on\sshift|number|one|is|was|are|name|a|the|for|of)"
+    r"){0,5}|for|with|by|from|is|was|dr|doctor|mr|mrs|miss|ms)\s"
     r"(?P<it>(?P<one>[a-z]{3,})\s(?P<two>[a-z'-]{3,}))(?!\w)"
-)
-#: Tolliver's left clavicle; Svea's catheter; Abernethy's wife
-_OWNED = (
-    rf"(?<![\w-])(?P<it>(?:[A-Z]')?[A-Z][a-z]{{2,}}(?:-[A-Z][a-z]+)?)'s?\s(?P<of>(?:(?:left|right|l|r|lt|rt|both|new|old|last|latest|previous|prior|first|second|third|distal|proximal|upper|lower|own|"
-    r"big|little|broken|bad|good|other|recent|chest|knee|hip|brain|abdominal|repeat|outside|ct|mri|mr|xray|x-ray)\s){0,2})(?P<thing>[A-Za-z-]+)"
-)
-_THINGS = frozenset(
-    """clavicle femur tibia fibula humerus radius ulna scapula pelvis hip hips knee knees ankle ankles shoulder shoulders elbow wrist wrists hand hands finger
-    fingers thumb foot feet toe toes heel spine neck back chest rib ribs sternum skull head face jaw nose eye eyes ear ears tooth teeth tongue throat heart lung lungs
-    liver spleen kidney kidneys stomach bowel bladder uterus ovary ovaries prostate testis testicle breast breasts brain scan scans film films x-ray xray x-rays xrays ct
-    mri mr cta ultrasound us mammo mammogram mammograms pet dexa report reports images image pictures discs cd disc results result bloods blood notes chart charts file folder
-    record records history request referral appointment slot case wife husband mother father mum mom dad mam son daughter sister brother aunt uncle niece nephew cousin
-    grandmother grandfather nan gran granddad partner carer family parents children baby twin friend neighbour neighbor gp doctor nurse surgeon consultant solicitor school
-    employer bed room bay locker bag wheelchair walker crutches meds medication insulin pump binder cast collar splint brace catheter line drain tube stent pacemaker implant
-    implants prosthesis denture dentures hearing glasses ring wedding necklace piercing tattoo scar wound leg legs arm arms nodule lesion mass fracture tumour tumor cancer
-    pneumonia effusion abscess stone stones cough pain fall operation surgery biopsy procedure chemo treatment discharge birthday phone number address email consent allergy
-    allergies sats temperature weight height bp obs pregnancy labour labor scalp groin belly abdomen tummy sinus sinuses appendix gallbladder aorta hernia plate plates screw
-    screws nail stitches dressing feed ng peg picc tracheostomy stoma questions question""".split()
 )
 #: Everybody calls him Spud; birth cert says Christabel; likes to be called Bob
 _NICKED = (
-    r"(?<!\w)(?i:calls?\s(?:him|her|them|himself|herself|me)|called\s(?:him|her)(?:self)?|known\s(?:to\s(?:all|everyone|friends|us|family)\s)?(?:as|by)|(?:every(?:one|body)|we|they|family|"
-    r"staff|friends)\scalls?|likes?\sto\sbe\s(?:called|known\sas)|prefers(?:\sto\sbe\scalled|\sthe\sname)?|preferred\sname|answers\sto|goes\sby|nickname(?:d|\sis|\swas)?|nick|aka|alias|"
-    r"(?:birth\s)?cert(?:ificate)?\ssays|passport\ssays|(?:wrist)?band\s(?:says|reads)|label\s(?:says|reads)|tag\s(?:says|reads)|envelope\ssays|sticker\ssays|worklist\ssays|card\ssays|"
-    r"christened|baptised|baptized|responds\sto|rufname|gerufen|nennt\ssich|nennen\sihn|nennen\ssie|on\sl'appelle|se\sfait\sappeler|surnomme|le\sdicen|la\sdicen|le\sllaman|la\sllaman|lo\s"
-    r"llaman|apodo|lo\schiamano|la\schiamano|detto|detta|soprannome|apelido|chamam|conhecid[oa]\scomo|conocid[oa]\scomo|roepnaam|noemt\szich|kallas|kallt|kaldet|tilltalsnamn|lakabi|zwany|zwana)"
+    r"(?<!\w)(?i:calls?\s(?:him|her|them|himself|herself|me)|called\s(?:him|her)(?:self)?|known\s(?:to\s(?:all"
+    r"|everyone|friends|us|family)\s)?(?:as|by)|(?:every(?:one|body)|we|they|family|"
+    r"staff|friends)\scalls?|likes?\sto\sbe\s(?:called|known\sas)|prefers(?:\sto\sbe\scalled|\sthe\sname)?"
+    r"|preferred\sname|answers\sto|goes\sby|nickname(?:d|\sis|\swas)?|nick|aka|alias|"
+    r"(?:birth\s)?cert(?:ificate)?\ssays|passport\ssays|(?:wrist)?band\s(?:says|reads)|label\s(?:says|reads)"
+    r"|tag\s(?:says|reads)|envelope\ssays|sticker\ssays|worklist\ssays|card\ssays|"
+    r"christened|baptised|baptized|responds\sto|rufname|gerufen|nennt\ssich|nennen\sihn|nennen\ssie|on\sl'appelle"
+    r"|se\sfait\sappeler|surnomme|le\sdicen|la\sdicen|le\sllaman|la\sllaman|lo\s"
+    r"llaman|apodo|lo\schiamano|la\schiamano|detto|detta|soprannome|apelido|chamam|conhecid[oa]\scomo"
+    r"|conocid[oa]\scomo|roepnaam|noemt\szich|kallas|kallt|kaldet|tilltalsnamn|lakabi|zwany|zwana)"
     rf"(?:\s(?i:is|as|by|the\sname))?\s?:?,?\s?[\x22\x27(]?(?P<it>{WORD}(?:\s{WORD})?)"
 )
 _QUOTED = rf"(?<![\w-])(?P<one>{WORD})\s[\x22\x27(](?P<it>{WORD})[\x22\x27)]\s(?P<two>{WORD})"
 #: the goalkeeper Tomek Wilkowiecki
 _TRADE = (
-    r"(?<![\w-])(?i:goalkeeper|striker|footballer|player|rugby\splayer|cricketer|boxer|jockey|cyclist|runner|athlete|singer|actor|actress|musician|pianist|drummer|guitarist|artist|painter|sculptor|"
-    r"writer|author|poet|novelist|journalist|presenter|broadcaster|comedian|politician|minister|mp|senator|governor|mayor|councillor|councilman|president|ambassador|bishop|cardinal|pope|"
-    r"prince|princess|king|queen|lord|lady|count|countess|baroness|sir|dame|architect|builder|plumber|electrician|farmer|driver|pilot|colleague|neighbour|neighbor|boss|employer|landlord|"
-    r"headmaster|headteacher|principal|professor|lecturer|lawyer|barrister|accountant|celebrity|influencer|youtuber|chef|fussballer|sanger|sangerin|schauspieler|schauspielerin|"
-    r"burgermeister|footballeur|chanteur|chanteuse|acteur|actrice|maire|futbolista|cantante|actor|alcalde|torero|calciatore|attore|sindaco|jogador|cantor|prefeito|voetballer|zanger|"
-    rf"burgemeester|pilkarz|piosenkarz|aktor|aktorka|burmistrz|fotbollsspelare|sangare|futbolcu|oyuncu)\s(?P<it>{WORD}\s{PARTICLE}{WORD})"
-)
-#: two Kowalczyks
-_PLURAL = r"(?<![\w-])(?i:two|both|three|four|the|these|other|several|between|of)\s(?:(?i:two|three|both|other|young|old|elderly|little|older|younger|different|mr|mrs|same)\s)?(?P<it>[A-Z][a-z]{3,}?)(?:e?s)(?=[\s,.;:!?)]|$)(?!\s(?i:node|sign|line|cell|body|bodies))"
-#: CT for Xhevdet Hoxhalli; laudo do Benedito; report for Sofia
-_EXAMINED = (
-    r"(?<![\w-])(?i:ct|cta|mri|mr|mrt|rm|rmn|tc|tac|irm|pet|rx|cxr|x-ray|xray|xr|eco|usg|us|echo|ultrasound|scan|scans|film|films|report|reports|referto|laudo|befund|informe|compte\srendu|rapport|verslag|wynik|"
-    r"svar|images|bilder|cliches|lastre|placas|prosthesis|cast|exam|exame|esame|examen|onderzoek|badanie|radiografia|ecografia|risonanza|resonancia|ressonancia|mammo|mammography|mamo|"
-    rf"doppler|biopsy|biopsia|aufnahme|aufnahmen|bones|lungs|letter|form|request|slot|appointment|consent|bed)\s(?:of|for|fur|von|vom|pour|para|per|di|del|della|da|do|voor|van|dla|till|til|av|belonging\sto)\s(?P<it>{WORD}(?:\s{PARTICLE}{WORD}){{0,2}})"
-)
-#: Pat. Wüstemann, Liesl stellt sich vor; Paciente CIFUENTES BARRAGAN, ANGEL
-_PATIENT = (
-    rf"(?<![\w-])(?i:pat\.?|pt\.?|patient(?:in)?|paciente|paziente|pacjent(?:ka)?|hasta|name|nombre|nome|nom|re|ref|wg|betr\.?|betreff|objet|asunto|oggetto|assunto|betreft|dotyczy)\s?:?\s"
-    rf"(?P<it>(?P<one>{WORD}(?:\s{PARTICLE}{WORD}){{0,2}}),\s(?P<two>{WORD}(?:\s{WORD})?))"
+    r"(?<![\w-])(?i:goalkeeper|striker|footballer|player|rugby\splayer|cricketer|boxer|jockey|cyclist|runner"
+    r"|athlete|singer|actor|actress|musician|pianist|drummer|guitarist|artist|painter|sculptor|"
+    r"writer|author|poet|novelist|journalist|presenter|broadcaster|comedian|politician|minister|mp|senator"
+    r"|governor|mayor|councillor|councilman|president|ambassador|bishop|cardinal|pope|"
+    r"prince|princess|king|queen|lord|lady|count|countess|baroness|sir|dame|architect|builder|plumber|electrician"
+    r"|farmer|driver|pilot|colleague|neighbour|neighbor|boss|employer|landlord|"
+    r"headmaster|headteacher|principal|professor|lecturer|lawyer|barrister|accountant|celebrity|influencer"
+    r"|youtuber|chef|fussballer|sanger|sangerin|schauspieler|schauspielerin|"
+    r"burgermeister|footballeur|chanteur|chanteuse|acteur|actrice|maire|futbolista|cantante|actor|alcalde|torero"
+    r"|calciatore|attore|sindaco|jogador|cantor|prefeito|voetballer|zanger|"
+    rf"burgemeester|pilkarz|piosenkarz|aktor|aktorka|burmistrz|fotbollsspelare|sangare|futbolcu|oyuncu"
+    rf")\s(?P<it>{WORD}\s{PARTICLE}{WORD})"
 )
 
 
@@ -135,6 +153,8 @@ def _alone(found: re.Match[str]) -> Span | None:
     if not parts or eponym(found, end):
         return None
     first = parts[0][0]
+    if "." in found.string[found.start() : start] and re.match(r"\s\w", found.string[end:]) and not first_name(first):
+        return None  # a sentence that begins
     if len(parts) > 1 and may_be_first(first) and may_be_last(parts[1][0]):
         return start, end
     if _own(first) and not (medical(first) and not first_name(first)):
@@ -184,7 +204,7 @@ def _vocative(found: re.Match[str]) -> Span | None:
     sure = any(first_name(word) or surname(word) for word in words) or (
         len(words) == 1 and not known(words[0]) and "," in found[0]
     )
-    return found.span("it") if sure and not medical(words[0]) else None
+    return found.span("it") if sure and not (medical(words[0]) or words[0].endswith(("ly", "wise"))) else None
 
 
 def _does(found: re.Match[str]) -> Span | None:
@@ -199,7 +219,7 @@ def _does(found: re.Match[str]) -> Span | None:
 
 
 def _pair(found: re.Match[str]) -> Span | None:
-    """Two words that are a first name and a surname as well as words, and no eponym: one of them more a name, or a deed behind."""
+    """Two words that are names too, and no eponym: one of them is more a name, or a deed stands behind."""
     one, two = found["one"], found["two"]
     if not (may_be_first(one) and may_be_last(two)) or eponym(found, found.end()):
         return None
@@ -221,17 +241,6 @@ def _small_pair(found: re.Match[str]) -> Span | None:
         or (role and one in ("april", "may", "june", "summer", "autumn"))
     )
     return found.span("it") if sure else None
-
-
-def _owned(found: re.Match[str]) -> Span | None:
-    """Whose: of a name that no list calls an eponym, and of a thing that a person has."""
-    word, thing = found["it"], found["thing"].lower()
-    if known(word) and not (first_name(word) and not harmless(word)):
-        return None
-    if word.isupper() and len(word) < 5:
-        return None
-    sure = thing in _THINGS or (first_name(word) and not harmless(word))
-    return found.span("it") if sure and not (medical(word) and not first_name(word)) else None
 
 
 def _nicked(found: re.Match[str]) -> Span | None:
@@ -260,55 +269,6 @@ def _trade(found: re.Match[str]) -> Span | None:
     return found.span("it") if sure else None
 
 
-def _plural(found: re.Match[str]) -> Span | None:
-    word = found["it"]
-    return (
-        found.span("it")
-        if surname(word) and not harmless(word) and not ordinary(word + "s") and not first_name(word)
-        else None
-    )
-
-
-def _examined(found: re.Match[str]) -> Span | None:
-    """Whose examination: a common name, or two words that no list has."""
-    words = [word for word, _, _ in who(found, *found.span("it"))]
-    if not words or eponym(found, found.end("it")) or words[0].isupper():
-        return None
-    if first_name(words[0]) and not harmless(words[0]):
-        return found.span("it")
-    two = len(words) > 1 and not any(known(word) or medical(word) or word.isupper() for word in words)
-    one = (
-        found[0].split()[0].lower() in _ENGLISH
-        and not known(words[0])
-        and not medical(words[0])
-        and " for " in found[0]
-    )
-    return found.span("it") if two or (one and len(words) == 1 and surname(words[0])) else None
-
-
-_ENGLISH = frozenset(
-    "report reports film films scan scans letter form request slot appointment consent bed bones lungs images".split()
-)
-
-
-def _patient(found: re.Match[str]) -> Span | None:
-    """Surname and first name behind "patient": unknown words, or a first name behind a comma."""
-    one, two = found["one"].split(), found["two"].split()
-    first = two[0]
-    if any(ordinary(word) for word in (one[-1], first)) or medical(one[-1]) or medical(first):
-        return None
-    person = re.match(
-        r"\s?(?:\(|\*|geb|stellt|klagt|hat|ist|wird|kommt|berichtet|leidet|gibt|war|wurde|acude|refiere|presenta|riferisce|zgl|\d|[.;|]|$)",
-        after(found, 10),
-    )
-    sure = (
-        first_name(first)
-        or (surname(one[-1]) and not known(first))
-        or (person and not known(one[-1]) and not known(first))
-    )
-    return found.span("it") if sure else None
-
-
 RULES: tuple[Rule, ...] = (
     Rule("name", "who is greeted or signs", re.compile(_GREETED), cues_of(_GREETINGS), place=_alone),
     Rule("name", "who signs behind a dash", re.compile(_DASHED), signs=("-", "~", "/"), place=_last),
@@ -319,17 +279,7 @@ RULES: tuple[Rule, ...] = (
     Rule("name", "who does what people do", re.compile(_DOES), place=_does),
     Rule("name", "name of two words", re.compile(_PAIR), place=_pair),
     Rule("name", "name of two words in small letters", re.compile(_SMALL_PAIR), place=_small_pair),
-    Rule("name", "whose it is", re.compile(_OWNED), signs=("'",), reach=40, place=_owned),
     Rule("name", "nickname", re.compile(_NICKED), place=_nicked),
     Rule("name", "nickname within a name", re.compile(_QUOTED), place=_quoted),
     Rule("name", "name behind a trade", re.compile(_TRADE), place=_trade),
-    Rule(
-        "name",
-        "people of one name",
-        re.compile(_PLURAL),
-        cues_of("two both three four the these other several between of"),
-        place=_plural,
-    ),
-    Rule("name", "whose examination", re.compile(_EXAMINED), place=_examined),
-    Rule("name", "surname and first name of a patient", re.compile(_PATIENT), place=_patient),
 )
