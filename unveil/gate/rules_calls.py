@@ -37,7 +37,8 @@ _VOCATIVE = (
     r"|quick)(?!\w)"
 )
 #: Whom one asks, tells, rings, talks to.
-_ASKED = """ask asked asking tell telling call ring rang bleep bleeped page phone phoned text texted email emailed
+_ASKED = """dijo disse sagte
+ask asked asking tell telling call ring rang bleep bleeped page phone phoned text texted email emailed
 contact inform remind chase chased check_with chased_with chase_with discuss_with discussed_with d/w
 speak_to spoke_to spoke_with speak_with spoken_with talk_to talked_to liaise_with liaised_with hand_over_to
 handed_over_to handover_to handover_from handed_to passed_to escalated_to escalate_to forwarded_to
@@ -114,14 +115,14 @@ _NICKED = (
     r"staff|friends)\scalls?|likes?\sto\sbe\s(?:called|known\sas)|prefers(?:\sto\sbe\scalled|\sthe\sname)?"
     r"|preferred\sname|answers\sto|goes\sby|nickname(?:d|\sis|\swas)?|nick|aka|alias|"
     r"(?:birth\s)?cert(?:ificate)?\ssays|passport\ssays|(?:wrist)?band\s(?:says|reads)|label\s(?:says|reads)"
-    r"|tag\s(?:says|reads)|envelope\ssays|sticker\ssays|worklist\ssays|card\ssays|"
+    r"|tag\s(?:says|reads)|envelope\ssays|sticker\ssays|worklist\ssays|name\son\s(?:the\s)?(?:disc|disk|label|card|cassette|wristband|film|form|door|board|request|envelope)|card\ssays|"
     r"christened|baptised|baptized|responds\sto|rufname|gerufen|nennt\ssich|nennen\sihn|nennen\ssie|on\sl'appelle"
     r"|se\sfait\sappeler|surnomme|le\sdicen|la\sdicen|le\sllaman|la\sllaman|lo\s"
     r"llaman|apodo|lo\schiamano|la\schiamano|detto|detta|soprannome|apelido|chamam|conhecid[oa]\scomo"
     r"|conocid[oa]\scomo|roepnaam|noemt\szich|kallas|kallt|kaldet|tilltalsnamn|lakabi|zwany|zwana)"
     rf"(?:\s(?i:is|as|by|the\sname))?\s?:?,?\s?[\x22\x27(]?(?P<it>{WORD}(?:\s{WORD})?)"
 )
-_QUOTED = rf"(?<![\w-])(?P<one>{WORD})\s[\x22\x27(](?P<it>{WORD})[\x22\x27)]\s(?P<two>{WORD})"
+_QUOTED = rf"(?<![\w-])(?<!\w')(?P<one>{WORD})\s[\x22\x27(](?P<it>{WORD})[\x22\x27)]\s(?P<two>{WORD})"
 #: the goalkeeper Tomek Wilkowiecki
 _TRADE = (
     r"(?<![\w-])(?i:goalkeeper|striker|footballer|player|rugby\splayer|cricketer|boxer|jockey|cyclist|runner"

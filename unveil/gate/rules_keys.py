@@ -28,7 +28,8 @@ tussenvoegsel nazwisko
 imie imiona efternamn fornamn etternavn fornavn efternavn soyad soyadi hasta_adi sukunimi etunimi vezeteknev
 keresztnev prijmeni jmeno prezime"""
 #: Keys of staff and of users; a department or a machine may stand behind some of them.
-_STAFF = """operatorsname operators_name operatorname operator_name performingphysiciansname performingphysicianname
+_STAFF = """firma podpis imza assinatura handtekening underskrift allekirjoitus unterschrift
+operatorsname operators_name operatorname operator_name performingphysiciansname performingphysicianname
 performing_physician
 referringphysiciansname referringphysicianname referring_physician referring_physician's_name referring_doctor
 requestingphysician

@@ -16,12 +16,12 @@ _FIRST_INITIAL = (
 )
 #: CASTELNUOVO A. / urgente
 _LOUD_INITIAL = (
-    r"(?:^|(?<=[/|;,:]\s)|(?<=\s-\s)|(?<=\n))(?P<it>(?P<word>[A-Z][A-Z'-]{3,})(?:\s[A-Z][A-Z'-]{3,}"
+    r"(?:^|(?<=[/|;,:]\s)|(?<=\s-\s)|(?<=\n))(?P<it>(?P<word>[A-Z][A-Z'-]{3,24}+)(?:\s[A-Z][A-Z'-]{3,24}+"
     r")?\s[A-Z]\.(?:\s?[A-Z]\.)?)(?=\s?[/|,;-]|\s?$|\s\d|\s[A-Z(])"
 )
 _LOUD_FIRST = (
-    r"(?:^|(?<=[/|;:.]\s)|(?<=\n))(?P<it>(?P<word>[A-Z][A-Z'-]{2,}(?:[\s-][A-Z][A-Z'-]{2,})?"
-    r"),\s(?P<two>[A-Z][a-z]{2,}(?:[\s-][A-Z][a-z]+)?)(?:\s\((?P<nick>[A-Z][a-z]+)\))?)(?![\w])"
+    r"(?:^|(?<=[/|;:.]\s)|(?<=\n))(?P<it>(?P<word>[A-Z][A-Z'-]{2,24}+(?:\s[A-Z][A-Z'-]{2,24}+)?"
+    r"),\s(?P<two>[A-Z][a-z]{2,20}(?:[\s-][A-Z][a-z]{1,20})?)(?:\s\((?P<nick>[A-Z][a-z]+)\))?)(?![\w])"
 )
 #: W. v. Allwörden
 _INITIAL_PARTICLE = (
@@ -63,7 +63,7 @@ _CODED = (
     r"kurzel|paraphe|initiales|iniciales|sigla|iniziali|iniciais|rubrica|paraaf|inicjaly|initialer|parafe"
     r"|schreibkraft|mtra|mta|nurse|reader|reporter|signed|sgd|sign|visum|seen|by|"
     r"per|vu\spar|lu\spar|visto)(?:\s(?i:by|is|are|was))?(?:\s?[:=]\s?|\s)(?P<it>(?:[A-Za-z]\.\s?){2,4}"
-    r"|[A-Z]{2,4}/[a-z]{2,4}|[A-Z]{3})(?![\w/])"
+    r"|[A-Z]{2,4}/[a-z]{2,4}|[A-Z]{3}|[a-z]{3})(?![\w/])"
 )
 _ENDING_CODE = r"(?<![\w/])(?P<it>[A-Z]{2,4}[/:][a-z]{2,3})(?=\s?(?:\(|$|\d{1,2}[/.-]|[Dd]:|[Tt]:))"
 #: INTERPRETED BY......FAROOQUI
@@ -147,6 +147,9 @@ def _initials(found: re.Match[str]) -> Span | None:
         cue = before(found, 0) or found[0]
         typed = re.match(r"(?i:t|d|dict|dictated|typed|typist|trans\w+|scribe|init\w+)\b", cue)
         return found.span("it") if typed and it.split("/")[0] not in NOBODY else None
+    if it.islower():
+        typed = re.match(r"(?i:typed|transcri\w+|initial\w*|inits|kurzel|sigla|iniciales|paraphe)", found[0])
+        return found.span("it") if typed and not known(it) and it not in _NO_TYPIST else None
     strong = re.match(
         r"(?i:tech|technician|technologist|radiographer|sonographer|scribe|initial|inits|kurzel|typed|typist"
         r"|transcri|schreibkraft|mtra|mta|visum|sigla|paraphe|dictated|sgd)",
@@ -155,6 +158,7 @@ def _initials(found: re.Match[str]) -> Span | None:
     return found.span("it") if strong and it not in NOBODY and it not in _NOT_INITIALS and not known(it) else None
 
 
+_NO_TYPIST = listed("the him her you them who our its fax not now new old all any are was has had and for but")
 _NOT_INITIALS = listed("""MRI CTA MRA PET FDG ECG EKG USG HRI SPE PDW FSE GRE TSE FLA DWI ADC SWI STI FAT SAT CXR
 KUB NCC HRC TTE TEE ERC MRC DXA QCT NMR FOV TIR EPI MIP MPR VRT BIO LAT AXI COR SAG OBL
 LPO RPO RAO LAO SID SOD""")

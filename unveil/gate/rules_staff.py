@@ -157,7 +157,7 @@ _OF_WHOM = (
 )
 #: Anselm, brother; Goyo (hermana)
 _BEFORE_KIN = (
-    rf"(?<![\w-])(?P<it>{WORD}(?:\s{PARTICLE}{WORD}){{0,2}})(?P<sep>\s?\(|,\s)(?:(?:(?i:the|his|her|pt's|patient's"
+    rf"(?<![\w-])(?<!\w')(?P<it>{WORD}(?:\s{PARTICLE}{WORD}){{0,2}})(?P<sep>\s?\(|,\s)(?:(?:(?i:the|his|her|pt's|patient's"
     rf"|pts|su|sa|son|seine|ihre|sua|suo|zijn|haar)\s)?)"
     rf"(?i:{alternatives(_ANY_KIN)})(?![\w-])"
 )
@@ -197,7 +197,9 @@ _LISTED = (
     rf"|och|en|ve|a)\s){PARTICLE}{WORD}){{1,6}})"
 )
 #: Elodie & Bram
-_BOTH = rf"(?<![\w-])(?P<one>{WORD})\s?(?:&|\+|\s(?:and|und|et|y|e|i|og|och|en|ve)\s)\s?(?P<two>{WORD})(?![\w-])"
+_BOTH = (
+    rf"(?<![\w-])(?<!\w')(?P<one>{WORD})\s?(?:&|\+|\s(?:and|und|et|y|e|i|og|och|en|ve)\s)\s?(?P<two>{WORD})(?![\w-])"
+)
 
 
 def _sound(word: str) -> bool:

@@ -72,6 +72,7 @@ def _owned(found: re.Match[str]) -> Span | None:
 
 def _plural(found: re.Match[str]) -> Span | None:
     word = found["it"]
+    word = f"{word}e" if surname(f"{word}e") else word
     return (
         found.span("it")
         if surname(word) and not harmless(word) and not ordinary(word + "s") and not first_name(word)
@@ -109,7 +110,7 @@ def _patient(found: re.Match[str]) -> Span | None:
         return None
     person = re.match(
         r"\s?(?:\(|\*|geb|stellt|klagt|hat|ist|wird|kommt|berichtet|leidet|gibt|war|wurde|acude|refiere|presenta"
-        r"|riferisce|zgl|\d|[.;|]|$)",
+        r"|riferisce|zgl|\d)",
         after(found, 10),
     )
     sure = (
@@ -121,7 +122,7 @@ def _patient(found: re.Match[str]) -> Span | None:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("name", "whose it is", re.compile(_OWNED), signs=("'",), reach=40, place=_owned),
+    Rule("name", "whose it is", re.compile(_OWNED), signs=("'",), reach=None, place=_owned),
     Rule(
         "name",
         "people of one name",
