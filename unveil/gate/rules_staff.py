@@ -9,7 +9,8 @@ from unveil.gate.rule import Rule, Span, alternatives, before, cues_of
 from unveil.gate.words import first_name, harmless, known, may_be_first, may_be_last, ordinary, surname
 
 #: Of staff, as they are written before a name, in any case but that of the name itself.
-_STAFF = """witness zeuge zeugin temoin testigo testimone testemunha getuige swiadek vittne vidne tanik np pa pa-c
+_STAFF = """med._resp med_resp medecin_resp resp
+witness zeuge zeugin temoin testigo testimone testemunha getuige swiadek vittne vidne tanik np pa pa-c
 pac anp acnp crna srna emt hca hcsw odp sho spr st1 st2 st3 fy1 fy2 f1 f2 ct1 ct2 rmo reg registrar fellow intern
 resident
 rn lpn cna ssn cn nic sister matron nurse charge_nurse ward_sister staff_nurse nurse_practitioner midwife
@@ -54,7 +55,8 @@ fysioterapeut tolken
 hoitaja laakari ylilaakari katilo sairaanhoitaja rontgenhoitaja uz uzm dr_ogr hemsire asistan_dr ebe teknisyen
 tercuman hekim"""
 #: Of ladies and gentlemen, without those of ``rules_titles``.
-_CIVIL = """pan pana panu panem pania pani panstwo seu sro srs drs drs. dras hn hr. herra rouva fru froken frk bayan
+_CIVIL = """sig.ra sig.na sig.ri gent.ma egr.
+pan pana panu panem pania pani panstwo seu sro srs drs drs. dras hn hr. herra rouva fru froken frk bayan
 sayin bey hanim
 gospodin gospodja gospodine gospoda gospa pane bratr sestra kyrios kyria vve veuve weduwe wed epouse feu feue
 young_master
@@ -218,7 +220,8 @@ def _one(found: re.Match[str]) -> Span | None:
     if not parts or eponym(found, end):
         return None
     first = parts[0][0]
-    if len(found.groupdict().get("title") or "") > 4 and "." in found.string[found.end("title") : start]:
+    between = found.string[found.end("title") : start] if "title" in found.re.groupindex else ""
+    if len(found.groupdict().get("title") or "") > 4 and "." in between and ":" not in between:
         return None  # the end of a sentence
     both = len(parts) > 1 and may_be_first(first) and may_be_last(parts[1][0])
     if not both and (
