@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from unveil.gate import (
     rules_ages,
+    rules_alphabets,
+    rules_calls,
     rules_contact,
     rules_dates,
     rules_days,
@@ -23,6 +25,7 @@ from unveil.gate import (
     rules_fields,
     rules_hospitals,
     rules_houses,
+    rules_keys,
     rules_landmarks,
     rules_marks,
     rules_names,
@@ -35,14 +38,17 @@ from unveil.gate import (
     rules_roads,
     rules_scripts,
     rules_short_dates,
+    rules_spelled,
     rules_spoken,
     rules_spoken_dates,
+    rules_staff,
     rules_streets,
     rules_titles,
     rules_tokens,
     rules_towns,
     rules_very_old,
     rules_villages,
+    rules_whose,
 )
 from unveil.gate.rule import Rule
 
@@ -50,7 +56,13 @@ RULES: tuple[Rule, ...] = (
     *rules_titles.RULES,
     *rules_names.RULES,
     *rules_scripts.RULES,
+    *rules_alphabets.RULES,
     *rules_persons.RULES,
+    *rules_staff.RULES,
+    *rules_calls.RULES,
+    *rules_whose.RULES,
+    *rules_spelled.RULES,
+    *rules_keys.RULES,
     *rules_places.RULES,
     *rules_hospitals.RULES,
     *rules_dates.RULES,

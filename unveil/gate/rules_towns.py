@@ -155,7 +155,8 @@ _FIRMS = (
     r"Ltd|Limited|Inc|LLC|LLP|PLC|Corp|Corporation|GmbH|AG|KG|OHG|e\.V|S\.?A|S\.?L|S\.?r\.?l|S\.?p\.?A|"
     r"B\.?V|N\.?V|Oy|AB|ApS|A/S|Pty|Sp\.\sz\so\.o|Ltda|SARL|SAS|Kft|d\.o\.o|s\.r\.o"
 )
-_FIRM = rf"(?<![\w-])(?P<it>[A-Z][\w'&-]+(?:\s(?:&|and|und|y|et|e|of|[A-Z][\w'&-]+)){{0,5}}),?\s(?:{_FIRMS})\b\.?"
+_WORD = r"[A-Z][\w'&-]{1,40}+"
+_FIRM = rf"(?<![\w'&-])(?P<it>{_WORD}(?:\s(?:&|and|und|y|et|e|of|{_WORD})){{0,5}}),?\s(?:{_FIRMS})\b\.?"
 _BESIDE = (
     r"(?<![\w-])(?P<it>[A-Z][a-z][\w'-]{2,}(?:\s[A-Z][a-z][\w'-]+){0,2})\s(?i:dialysis\sunit|"
     r"dialysis\scentre|region\b|area\b|valley|island|islands|"
