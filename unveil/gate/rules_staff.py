@@ -214,7 +214,7 @@ def _sound(word: str) -> bool:
 
 
 def _one(found: re.Match[str]) -> Span | None:
-    """A name behind a title: up to the first ordinary word; "PA Chest", "ST Elevation", "Pat. Husten", "mAs" are none."""
+    """A name behind a title, up to the first ordinary word; "PA Chest", "ST Elevation", "Pat. Husten" are none."""
     start, end = found.span("it")
     if found.groupdict().get("title") in ("mAs", "pa"):
         return None

@@ -72,8 +72,8 @@ morfar farfar gammelmormor anneanne babaanne teyze monsieur madame grand-mere gr
 arriere-grand-pere"""
 _FAMILY = """mother father mum mom dad grandmother grandfather grandma grandpa granny gran nan aunt uncle sister
 brother mgm mgf pgm pgf mutter vater oma opa tante onkel"""
-_RELATIVES = f"""{_PERSONS.replace(" pt ", " ")} parents brother sister siblings brothers sisters mgm mgf pgm pgf twin spouse partner
-moeder vader matka ojciec mere pere mamma pappa tante onkel zia zio tia tio"""
+_RELATIVES = f"""{_PERSONS.replace(" pt ", " ")} parents brother sister siblings brothers sisters mgm mgf pgm pgf twin
+spouse partner moeder vader matka ojciec mere pere mamma pappa tante onkel zia zio tia tio"""
 
 _ODD = compiled(
     rf"(?<!\w)(?P<it>ninety[\s-]?(?:odd|something|ish|plus|summat)|9\d[\s-]?(?:odd|something|ish)){_UNIT}{_END}"
