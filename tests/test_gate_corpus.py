@@ -57,6 +57,15 @@ def test_the_seed_decides() -> None:
     assert [r.text for r in other if r.group == "clean"] == [r.text for r in CLEAN]
 
 
+def test_what_was_made_after_the_rules_is_a_corpus_of_its_own() -> None:
+    """520 texts with somebody's data and 200 clean ones; each secret stands in its text, and no text is an old one."""
+    fresh = list(rows.fresh())
+    assert Counter(bool(row.secrets) for row in fresh) == {True: 520, False: 200}
+    assert all(secret in row.text for row in fresh for secret in row.secrets)
+    assert all((row.group == "clean") == (not row.secrets) for row in fresh)
+    assert len({row.text for row in fresh} | {row.text for row in ROWS}) == len(fresh) + len(ROWS)
+
+
 def test_counts() -> None:
     halves = Counter(row.half for row in PLANTED)
     assert min(halves.values()) >= 800 and sum(halves.values()) >= 1600

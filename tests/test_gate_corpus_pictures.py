@@ -5,9 +5,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scripts.gate_corpus import pictures
+from scripts.gate_corpus.fresh import pictures as fresh
 from scripts.gate_corpus.pictures_codes import ean13, qr
 from scripts.gate_corpus.pictures_letters import FOLDER, joined
 from unveil.core import pixels
@@ -29,6 +31,15 @@ def test_counts():
         other = {picture.kind for picture in known if picture.task.half != half}
         alone = sum(count for kind, count in kinds.items() if kind not in other)
         assert 0.1 <= alone / kinds.total() <= 0.2
+
+
+def test_pictures_made_after_the_finder():
+    """160 without letters of 20 kinds and 130 with somebody's data of 13; each is drawn the same again."""
+    counts = Counter(group for _, group, count, _ in fresh.KINDS for _ in range(count))
+    assert counts == {"letterless": 160, "identifying": 130}
+    assert len({name for name, group, _, _ in fresh.KINDS if group == "letterless"}) == 20
+    for name, _, _, function in fresh.KINDS[::12]:
+        assert np.array_equal(fresh.drawn(name, 0, function), fresh.drawn(name, 0, function))
 
 
 def test_kinds_tell_whether_words_are_there():

@@ -123,7 +123,7 @@ _PIECES = (
     r"1.1.1.|1-1-|a.a.|A A |a@|/a|:a:|1 1 |1/1/|A.|Aa Bb |John |John, |a_|%41|&#65;|<a>|.com |a.com|x^|X^Y |1:"
     r"|00:|ab:|C:\a|MRN |MRN 1 |1st |Jan |1 Jan |Dr. |dr |of |de la |St. |Street |1 Aa |@a |+1 |(1)|0 1 |nine "
     r"|ninety |A|a|1|.| |12 |1234 |王|患者|年|1月|김|Иван |A1|1A|-|--|**|`|\|'|A-|J |J o |Aa, |by |Signed by "
-    r"|patient |Patient: |at |dot |Hospital |Aa Hospital |NRM |Xx|aB |QUJD|=|*/|<!--"
+    r"|patient |Patient: |at |dot |Hospital |Aa Hospital |NRM |Xx|aB |QUJD|=|*/|<!--|A'|a'|A&|a-a |A;|(A)|1'|s a |a1-"
 )
 PIECES = _PIECES.split("|")
 

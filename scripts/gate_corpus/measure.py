@@ -3,6 +3,8 @@
     python -m scripts.gate_corpus.measure --half open
     python -m scripts.gate_corpus.measure --half held --names presidio --json figures.json
 
+The third half, "fresh", was made after rules and finder by others who had seen neither.
+
 An identifier counts as found where each of its secrets is touched by a place that was found. A picture counts as found
 where the gate would not let it pass. Rules are written with the open half at hand; the held half is for measuring only.
 """
@@ -22,7 +24,8 @@ import tyro
 from scipy.stats import binomtest
 
 from scripts.gate_corpus import pictures
-from scripts.gate_corpus.rows import Planted, rows
+from scripts.gate_corpus.fresh import pictures as fresh_pictures
+from scripts.gate_corpus.rows import Planted, fresh, rows
 from unveil.core.provenance import write_json
 from unveil.core.records import Record, Source
 from unveil.gate import fence, finders
@@ -35,7 +38,7 @@ from unveil.gate.passage import Gate, Item
 class Config:
     """Measure the gate on its corpus."""
 
-    half: Literal["open", "held"] = "open"
+    half: Literal["open", "held", "fresh"] = "open"
     """Which half."""
     names: str | None = None
     """A name finder beside our own rules, as --names of the commands."""
@@ -115,7 +118,7 @@ def texts(config: Config) -> dict[str, Table]:
     names = finders.finder(config.names) if config.names else None
     tables: dict[str, Table] = {name: defaultdict(Tally) for name in ("form", "group", "kind", "without a finder")}
     gate, began, length = Gate(), time.process_time(), 0
-    for row in (row for row in rows(config.seed) if row.half == config.half):
+    for row in fresh() if config.half == "fresh" else (row for row in rows(config.seed) if row.half == config.half):
         length += 1
         if row.secrets:
             leaves = not isinstance(gate.passed(Item(row.id, OPEN, (row.text,))), str)
@@ -147,12 +150,15 @@ def images(config: Config) -> dict[str, Table]:
     """By kind: what is stopped of pictures that identify, and of those that name nobody."""
     tables: dict[str, Table] = {"images": defaultdict(Tally), "image kinds": defaultdict(Tally)}
     with tempfile.TemporaryDirectory() as made:
-        pictures.write(Path(made), config.seed)
+        if config.half == "fresh":
+            fresh_pictures.main(made)
+        else:
+            pictures.write(Path(made), config.seed)
         lines = [json.loads(line) for line in (Path(made) / "images.jsonl").read_text().splitlines()]
         began, count = time.process_time(), 0
-        for line in (line for line in lines if line["half"] == config.half):
+        for line in (line for line in lines if line.get("half", "fresh") == config.half):
             count += 1
-            hit = stopped(Path(made) / line["file"] if "/" in line["file"] else Path(made) / "images" / line["file"])
+            hit = stopped(Path(made) / line["file"])
             group = "identifying" if line["identifying"] else line["kind"].partition(":")[0]
             tables["images"][group].add(hit)
             tables["image kinds"][line["kind"]].add(hit)

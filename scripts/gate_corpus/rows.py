@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from scripts.gate_corpus.disguises import DISGUISES
@@ -28,8 +30,9 @@ class Planted:
     """A text and what in it identifies somebody."""
 
     id: str
-    half: Literal["open", "held"]
-    """open: rules may be written with it at hand; held: they are only measured on it."""
+    half: Literal["open", "held", "fresh"]
+    """open: rules may be written with it at hand; held: they are only measured on it; fresh: as held, made after the
+    rules by others, who had seen neither rules nor corpus."""
     group: str
     """names, dates, ages, numbers, contact, network, places, record, disguise, injection or clean."""
     kind: str
@@ -52,6 +55,13 @@ def rows(seed: int = 0) -> list[Planted]:
         made += ours
         taken |= {secret for row in ours for secret in row.secrets}
     return made
+
+
+def fresh() -> Iterator[Planted]:
+    """The texts that were made after the rules."""
+    lines = (Path(__file__).parent / "fresh" / "texts.jsonl").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        yield Planted(f"fresh-{number:04}", "fresh", known=None, **json.loads(line))
 
 
 def _rows(template: Template, seed: int, number: Iterator[int], taken: set[str]) -> Iterator[Planted]:

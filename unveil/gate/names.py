@@ -11,7 +11,7 @@ from unveil.gate.words import listed
 #: What stands between a first name and a surname.
 PARTICLE = (
     r"(?:(?:van|von|der|den|de|del|della|dela|di|da|do|dos|das|du|la|le|bin|bint|ibn|al|el|ten|ter|zu|y|e|af|"
-    r"av)\s){0,3}"
+    r"av|v\.\s?d\.|v\.|v/d|'t)\s){0,3}"
 )
 #: One word of a name, and a whole name: initials, particles, up to four words.
 WORD = r"(?:[dDlL]')?[A-Z](?:[^\W\d_]|['-])*+(?![\d_])"
@@ -39,16 +39,46 @@ neuropathy nephropathy coil coils sampling tree field noise interval prior stati
 patches plaques crystals rods hips knee foot disc optimiser optimizer chain kappa statistics theorem inequality
 bootstrap sampler smoothing adjustment hand nails cord blue red green solution fluid water bath tank balloon murmur
 pulse respiration breathing rhythm fever nail-bed disorder poisoning toxicity focus foci aneurysm aneurysms vein
-artery muscle sinus cartilage exercise stretch""")
+artery muscle sinus cartilage exercise stretch appearance transformation capsule angina procedure
+stage classification lymphocyte hinton trichrome rods pneumonia hepatitis splenectomy fusion""")
 _BEHIND = re.compile(
     r"(?:'s)?\s?(?P<author>et\sal|and\s(?:colleagues|co-?workers)|-(?![\s-]))|(?:'s?)?\s(?P<of>[a-z-]+)", re.I
 )
 
 
+#: What an eponym is of in languages that say it before: "maladie de Horton", "segno di Blumberg".
+_BEFORE = re.compile(
+    r"(?:maladie|signe|segni?|signo|sinal|morbo|morbus|sindromi?e?|syndrome|doenca|enfermedad|ziekte|choroba"
+    r"|objaw|fractura"
+    r"|frattura|fratura|fracture|kyste|quiste|cisti?e?|cisto|lign?e|linea|line|angolo|angulo|angle|test|score"
+    r"|criter\w+|criter"
+    r"|classific\w+|clasific\w+|ligament\w*|triangolo|hernie|ernia|manovra|maniobra|manobra|manoeuvre|circle"
+    r"|pouch|sulcus"
+    r"|foramen|canal|node|nodes|ligaments|tail|sac|fossa|ductus|ganglion|tendon|trou|canale|conducto|fondo)"
+    r"\s(?:de|di|du|da|do|del|della|d'|of|von|van|des|nach)\s?(?:de\s)?$",
+    re.I,
+)
+
+
 def eponym(found: re.Match[str], end: int) -> bool:
-    """Whether what stands behind a name makes it an eponym or an author."""
+    """Whether what stands behind a name, or before it, makes it an eponym or an author."""
     behind = _BEHIND.match(found.string, end)
-    return behind is not None and (behind["author"] is not None or behind["of"].lower() in _OF)
+    if behind is not None and (behind["author"] is not None or behind["of"].lower() in _OF):
+        return True
+    return _BEFORE.search(found.string[max(0, found.start() - 32) : found.start()]) is not None
+
+
+_MEDICAL = re.compile(
+    r"(?:oma|omas|itis|osis|ose|emia|aemia|pathy|pathie|ism|scopy|graphy|grafia|graphie|tomy|tion|sion|cion|zione"
+    r"|ung|heit|keit|tat|ment|ology|ologie|gram|gramm"
+    r"|us|infarkt|krebs|tumor|schlag|karzinom|carcinom|kanker|cancro|kreft|plasia|trophy|megaly|algia|rrhage"
+    r"|lysis|scan|mab|nib|pril|olol|statin|azole|cillin)$"
+)
+
+
+def medical(word: str) -> bool:
+    """Whether a word ends as diseases, examinations and drugs do."""
+    return _MEDICAL.search(word.lower()) is not None
 
 
 def who(found: re.Match[str], start: int, end: int) -> list[tuple[str, int, int]]:

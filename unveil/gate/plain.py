@@ -158,7 +158,8 @@ def _unquoted(found: re.Match[str]) -> str:
 
 
 def _json(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16)) if found[1] else " "
+    code = found[1] or found[2]
+    return chr(int(code, 16)) if code else " "
 
 
 def _nothing(_: re.Match[str]) -> str:
@@ -281,7 +282,7 @@ _STYLES = "(?:b|i|u|em|strong|span|sub|sup|s)"
 _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ("&", re.compile(r"&#?\w{2,10};"), _unescaped),
     ("%", re.compile(r"(?:%[0-9A-Fa-f]{2})++"), _unquoted),
-    ("\\", re.compile(r"\\u([0-9A-Fa-f]{4})|\\[nrt](?![a-z])"), _json),
+    ("\\", re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\[nrt](?![a-z])"), _json),
     ("", re.compile(r"[^\x00-\x7f]"), _characters),
     ("\x00\x08\x0c\x1b\x7f", re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), _nothing),
     ("", re.compile(r"[A-Za-z0-9\u0370-\u03ff\u0400-\u052f]++"), _latin),

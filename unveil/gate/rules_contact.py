@@ -57,6 +57,11 @@ def _not_a_value(found: re.Match[str]) -> Span | None:
     return None if _SIZE.match(after(found, 8)) else found.span()
 
 
+def _not_degrees(found: re.Match[str]) -> Span | None:
+    """Not how far a joint is stretched: "extension 0-10-90"."""
+    return None if re.fullmatch(r"\d{1,3}(?:[-/]\d{1,3}){1,2}", found["it"]) else _not_a_value(found)
+
+
 _FIGURES = (
     "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|null|eins|zwei|drei|vier|funf|sechs|sieben|acht|"
     "neun|cero|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|deux|trois|quatre|cinq|sept|huit|neuf)"
@@ -79,7 +84,7 @@ _SURE_TLD = (
 )
 _DOT = (
     r"(?:\s?(?:\(dot\)|\[dot\]|\{dot\}|<dot>|\(punkt\)|\[punkt\]|\(point\)|\(punto\)|\(\.\)|\[\.\])\s?|\s(?:dot|"
-    r"punkt|point|punto|ponto)\s|\.|\s\.\s)"
+    r"(?:punkt|point|punto|ponto)(?=\s(?!(?:in|at|no|be|us|it|es|de|me|is)\b)))\s|\.|\s\.\s)"
 )
 _AT = (
     r"(?:\s?(?:\(at\)|\[at\]|\{at\}|<at>|\(a\)|\[a\]|\(@\)|\[@\]|\(arroba\)|\(arobase\)|\(chiocciola\))\s?|"
@@ -193,7 +198,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phone or fax", "number after its name", compiled(_NAMED), cues_of(_PHONE), signs_of(_PHONE), place=_not_a_value
     ),
-    Rule("phone or fax", "number after a word", compiled(_WORDED), cues_of(_MAYBE), place=_not_a_value),
+    Rule("phone or fax", "number after a word", compiled(_WORDED), cues_of(_MAYBE), place=_not_degrees),
     Rule(
         "phone or fax",
         "short number of a house",

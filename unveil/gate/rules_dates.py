@@ -1,65 +1,45 @@
 """Dates: days, months with their year, birthdays, holidays. A year alone names nobody and passes, as HIPAA has it.
 
-Month names are those of English, German, French, Spanish, Italian, Portuguese, Dutch and Russian, without accents as
-``plain`` writes them. Relative dates ("two weeks ago"), seasons and times of the day are not of HIPAA's list.
+Relative dates ("two weeks ago"), seasons and times of the day are not of HIPAA's list.
 """
 
 from __future__ import annotations
 
 import re
 
+from unveil.gate.months import ANY_MONTH, DAY, FREE, MONTHS, OTHER, YEAR
 from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of
 
-#: Names of months that mean nothing else, and their short forms.
-_MONTHS = """january february april june july august september october november december jan feb apr jun jul aug sep
-sept nov dec januar jaenner janner februar maerz marz mrz mai juni juli oktober okt dezember dez janvier janv fevrier
-fevr fev avril avr mai juin juillet juil aout septembre octobre novembre decembre enero ene febrero marzo abril abr
-mayo junio julio agosto septiembre setiembre octubre noviembre diciembre dic gennaio febbraio aprile maggio giugno giu
-luglio lug settembre sett ottobre ott janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro
-januari februari maart mrt mei augustus января февраля марта апреля мая июня июля августа сентября октября ноября
-декабря январь февраль март апрель июнь июль август сентябрь октябрь ноябрь декабрь يناير فبراير مارس ابريل مايو يونيو
-يوليو اغسطس سبتمبر اكتوبر نوفمبر ديسمبر जनवरी फरवरी मार्च अप्रैल जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर
-янв февр фев апр авг сент сен окт нояб дек січня лютого березня квітня травня червня липня серпня вересня жовтня
-листопада грудня subat nisan mayis haziran temmuz agustos eylul ekim kasim aralik stycznia styczen lutego marca marzec
-kwietnia kwiecien czerwca czerwiec lipca lipiec sierpnia sierpien wrzesnia wrzesien pazdziernika pazdziernik listopada
-listopad grudnia grudzien ledna unora brezna dubna kvetna cervna cervence srpna rijna listopadu prosince marts augusti
-tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesakuuta heinakuuta elokuuta syyskuuta lokakuuta marraskuuta
-joulukuuta marcius aprilis majus junius julius augusztus szeptember ianuarie februarie martie aprilie iunie iulie
-septembrie octombrie noiembrie decembrie maret desember sijecnja veljace ozujka travnja svibnja lipnja srpnja kolovoza
-rujna studenoga prosinca ιανουαριου φεβρουαριου μαρτιου απριλιου μαιου ιουνιου ιουλιου αυγουστου σεπτεμβριου
-οκτωβριου νοεμβριου δεκεμβριου"""
-#: Those that are other words too, and need a year, an ordinal or a capital to be months.
-_OTHER = "may march mar mars oct out set ago mag gen mai maj maja mart ocak zari luty kas ara sub tem"
-
-_MONTH = alternatives(_MONTHS)
-_ANY = alternatives(f"{_MONTHS} {_OTHER}")
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_YEAR = r"(?:1[89]|20)\d\d"
-_FREE = r"(?<![^\W_])(?<!\d[.,])"  # nothing begins within a word or a number
 _NOT_SIZE = r"(?!\s*(?:[x×*%]|mm|cm|ml|mg|kg|hz|db|ms|mgy|of\b|[.,]\d|\d))"
 
 _NAMED = {
     # 3 April 2019, 03-APR-56, 03APR2019, 3rd of April, 3. April, 3 de abril de 2019, 3-5 April
-    "day and month": rf"""{_FREE}{_DAY}(?P<ordinal>st|nd|rd|th|er|o|a|\.)?[\s,/.-]{{0,3}}
+    "day and month": rf"""{FREE}{DAY}(?P<ordinal>st|nd|rd|th|er|o|a|\.)?[\s,/.-]{{0,3}}
         (?P<of>(?:day\ )?of\s|de[rn]?\s|di\s|d')?
-        (?P<month>{_ANY})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{_YEAR}|
+        (?P<month>{ANY_MONTH})(?![^\W\d_])\.?(?P<year>[\s,./'-]{{0,3}}(?:(?:de|del|of)\s)?(?:{YEAR}|
         '?\d\d(?!\s?(?:mm|cm|%|x))))?(?!\d)""",
     # April 3, 2019; Apr 3rd; Sep-03-2019
-    "month and day": rf"""{_FREE}(?P<month>{_ANY})\.?[\s,/-]{{0,2}}(?P<of>the\s)?{_DAY}(?P<ordinal>st|nd|rd|th)?
-        (?P<year>[\s,./-]{{1,3}}(?:{_YEAR}|'?\d\d(?!\d)))?(?![\d/]|:\d){_NOT_SIZE}""",
+    "month and day": rf"""{FREE}(?P<month>{ANY_MONTH})\.?[\s,/-]{{0,2}}(?P<of>the\s)?{DAY}(?P<ordinal>st|nd|rd|th)?
+        (?P<year>[\s,./-]{{1,3}}(?:{YEAR}|'?\d\d(?!\d)))?(?![\d/]|:\d){_NOT_SIZE}""",
     # April 2019, avril de 2019, Apr-19, Apr '19
-    "month and year": rf"""{_FREE}(?P<month>{_ANY})(?![^\W\d_])\.?
-        (?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{_YEAR}|\s?'\d\d|
+    "month and year": rf"""{FREE}(?P<month>{ANY_MONTH})(?![^\W\d_])\.?
+        (?P<year>[\s,./-]{{0,2}}(?:(?:de|del|of|d[ei]l?)\s)?{YEAR}|\s?'\d\d|
     [-/]\d\d)(?!\w)""",
     # 2019/Apr/03, 2019 April 3, 2019-APR-03
-    "year, month and day": rf"""{_FREE}(?P<year>{_YEAR})[\s,./-]{{0,2}}(?P<month>{_ANY})[\s,./-]{{0,2}}{_DAY}(?!\d)""",
+    "year, month and day": (rf"{FREE}(?P<year>{YEAR})[\s,./-]{{0,2}}(?P<month>{ANY_MONTH})[\s,./-]{{0,2}}{DAY}(?!\d)"),
 }
 
 
 def _month_is_meant(found: re.Match[str]) -> Span | None:
     """Words such as "may" are months with a year, or with a capital and a day: "3 May", not "1 may" or "OCT 3"."""
     month, groups = found["month"], found.groupdict()
-    if month.lower() not in _OTHER.split() or re.search(_YEAR, groups["year"] or ""):
+    if month.lower() == "ott" and re.search(r"\d,\s?ott|\d/\d", found[0].lower()):  # "Schober 10/12, Ott 30/31"
+        return None
+    if re.search(r"(?<!\w)c-$", before(found, 3)) or re.match(
+        r"\s?(?:stain|posit|negat|express|ihc|\+)", after(found, 8)
+    ):
+        return None  # the genes c-Jun and Oct-4
+    if month.lower() not in OTHER.split() or re.search(YEAR, groups["year"] or ""):
         return found.span()
     if month.lower() in ("may", "march", "mar", "mars", "mai"):
         if re.match(r"\s*(?:fract|haemo|hemo|syndrom|test|show|be\b|repr|have|sugg|also|not)", after(found, 12)):
@@ -67,15 +47,18 @@ def _month_is_meant(found: re.Match[str]) -> Span | None:
         if month[0].isupper() or groups.get("ordinal") or groups.get("of") or groups["year"]:
             return found.span()
         return found.span() if month.lower() in ("march", "mars", "mai") else None
-    return found.span() if groups["year"] or month == "Oct" else None
+    told = re.search(
+        r"\b(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|on|since|due|until|dated|lmp|edd|adm)\s$", before(found, 8)
+    )
+    return found.span() if groups["year"] or month == "Oct" or (told and month == "oct") else None
 
 
 # --------------------------------------------------------------------------------------------------------- in digits
 
 _SEPARATED = compiled(
-    rf"""{_FREE}(?<![\d][-/])(?:
-        (?P<y>{_YEAR})\s?(?P<s>[-/.])\s?(?P<m>\d\d?)\s?(?P=s)\s?(?P<d>\d\d?)
-      | (?P<a>\d\d?)(?P<t>\s?[-/.]\s?|\.\s)(?P<b>\d\d?)\s?[-/.]\s?(?:(?P<z>{_YEAR})|'?(?P<short>\d\d))
+    rf"""{FREE}(?<![\d][-/])(?:
+        (?P<y>{YEAR})\s?(?P<s>[-/.])\s?(?P<m>\d\d?)\s?(?P=s)\s?(?P<d>\d\d?)
+      | (?P<a>\d\d?)(?P<t>\s?[-/.]\s?|\.\s)(?P<b>\d\d?)\s?[-/.]\s?(?:(?P<z>{YEAR})|'?(?P<short>\d\d))
     )(?P<clock>[T\s]\s?\d\d?[:.]?\d\d[\d:.Z]{{0,12}})?(?![\w])(?![-/.,]\d)""",
     cased=False,
 )
@@ -99,7 +82,7 @@ def _plausible(found: re.Match[str]) -> Span | None:
 
 
 _COMPACT = compiled(
-    rf"{_FREE}{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|"
+    rf"{FREE}{YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|"
     rf"3[01])(?:[T_-]?\d{{4,6}}(?:\.\d{{1,6}})?)?Z?(?![\w])(?!\.\d)"
 )
 
@@ -114,45 +97,30 @@ _THINGS = r"""\s*(?:of|images?|slices?|views?|sequences?|phases?|series|lobes?|s
     lung|width|pain|MRC)\b"""
 _NO_YEAR = compiled(
     rf"""(?<!\w){alternatives(_ON)}(?:\s(?:of|from|on|the|dem|den|performed|dated|done|obtained|taken))?[:\s]\s*\(?
-    (?P<it>(?:(?:0?[1-9]|1[0-2])/{_DAY}|{_DAY}/(?:0?[1-9]|1[0-2])|{_DAY}\.\s?(?:0?[1-9]|1[0-2])\.
+    (?P<it>(?:(?:0?[1-9]|1[0-2])/{DAY}|{DAY}/(?:0?[1-9]|1[0-2])|{DAY}\.\s?(?:0?[1-9]|1[0-2])\.
     |(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])-(?:0[1-9]|
     1[0-2])))(?![\w/%-])(?![.,:]?\d)(?!{_THINGS})"""
 )
 _RANGE = compiled(
-    rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>(?:{_DAY}/{_DAY}\s?(?:-|to|and|until|"
-    rf"und|bis|au|et|y|e|al|a)\s?{_DAY}/{_DAY}|{_DAY}\.\s?(?:{_DAY}\.)?\s?(?:-|to|and|until|und|bis|au|et|e|"
-    rf"al)\s?{_DAY}\.\s?{_DAY}\.)(?:/?(?:{_YEAR}|\d\d))?)(?![\w/])(?!{_THINGS})"
+    rf"(?:from|between|vom|entre|du|dal|von|zwischen|tra|del|de)\s(?P<it>(?:{DAY}/{DAY}\s?(?:-|to|and|until|"
+    rf"und|bis|au|et|y|e|al|a)\s?{DAY}/{DAY}|{DAY}\.\s?(?:{DAY}\.)?\s?(?:-|to|and|until|und|bis|au|et|e|"
+    rf"al)\s?{DAY}\.\s?{DAY}\.)(?:/?(?:{YEAR}|\d\d))?)(?![\w/])(?!{_THINGS})"
 )
 _PADDED = compiled(
     rf"(?:\(|^|[;,]\s|:\s)(?P<it>(?:0[1-9]|1[0-2])/(?:1[3-9]|2\d|3[01]|0[1-9])|(?:1[3-9]|2\d|3[01])/(?:0[1-9]|"
     rf"1[0-2]))(?=\)|:|\s-\s|[,;.]?\s|[,;.]?$)(?!{_THINGS})"
 )
 _MONTH_YEAR = compiled(
-    rf"""{_FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d
+    rf"""{FREE}(?<![-/]) (?: (?:0?[1-9]|1[0-2])\s?[/-]\s?(?:19|20)\d\d | (?:0[1-9]|1[0-2])\.(?:19|20)\d\d
     | (?:19|20)\d\d[/-](?:0[1-9]|1[0-2]) ) (?![\w]|[-/.,]\d) {_NOT_SIZE}"""
 )
 
 # ---------------------------------------------------------------------------------------------------------- in words
 
-_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-fifteenth sixteenth seventeenth eighteenth nineteenth twentieth twenty-first twenty-second twenty-third twenty-fourth
-twenty-fifth twenty-sixth twenty-seventh twenty-eighth twenty-ninth thirtieth thirty-first twenty_first twenty_second
-twenty_third twenty_fourth twenty_fifth twenty_sixth twenty_seventh twenty_eighth twenty_ninth thirty_first ersten
-erster zweiten zweiter dritten dritter vierten vierter funften funfter sechsten siebten achten neunten zehnten elften
-zwolften dreizehnten vierzehnten funfzehnten zwanzigsten dreissigsten premier primero primo primeiro uno dos tres
-cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve
-veinte veintiuno treinta deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize vingt
-trente due tre quattro cinque sei sette otto nove dieci undici dodici venti trenta dois quatro sete oito dez doze
-treze vinte trinta"""
-_ORDINAL = alternatives(_ORDINALS)
-_WORDS = compiled(
-    rf"(?<!\w)(?:{_ORDINAL}\s(?:(?:day\s)?of\s|de\s|di\s)?{_ANY}|"
-    rf"(?:{_ANY})\s(?:the\s)?{_ORDINAL})(?!\w)(?:[\s,]{{1,2}}{_YEAR})?"
-)
 _ALONE = compiled(
     rf"""(?<!\w)(?:in|since|last|next|until|by|of|early|mid|late|during|im|seit|anfang|ende|mitte|en|depuis|desde|em|
     from|this)
-    [\s-](?P<it>{_ANY})(?!\w)"""
+    [\s-](?P<it>{ANY_MONTH})(?!\w)"""
 )
 
 
@@ -161,28 +129,6 @@ def _capital(found: re.Match[str]) -> Span | None:
     name = found["it"]
     return found.span("it") if (name[0].isupper() and not name.isupper() and len(name) > 3) or name == "May" else None
 
-
-_FEASTS = """christmas new_year's new_years new_year easter thanksgiving ramadan eid diwali hanukkah passover
-independence_day labor_day labour_day memorial_day halloween valentine's boxing_day good_friday pentecost holi
-lunar_new_year weihnachten heiligabend silvester ostern pfingsten noel paques navidad nochebuena pascua semana_santa
-natale pasqua capodanno ferragosto natal pascoa carnaval ano_nuevo reveillon"""
-_FEAST = compiled(
-    rf"""(?<!\w)(?:(?:on|at|before|after|since|last|this|over|around|during|an|zu|a|en|vor|
-    nach)\s{alternatives(_FEASTS)}(?!\s?(?:tree|disease))
-    |{alternatives(_FEASTS)}\s(?:day|eve|sunday|monday|morning|week|time)\b|
-    {alternatives(_FEASTS)},?\s(?:of\s)?{_YEAR})(?:,?\s(?:of\s)?{_YEAR})?"""
-)
-_DAYS = """monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag
-samstag sonntag lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado
-domingo lunedi martedi mercoledi giovedi venerdi segunda-feira terca-feira quarta-feira quinta-feira sexta-feira"""
-_WEEKDAY = compiled(
-    rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|"
-    rf"le|el|dem|week)\s)?\d[\d./-]*+(?:st|nd|rd|th)?(?!\s?(?:mm|cm|%))"
-)
-_LAST_DAY = compiled(
-    rf"(?<!\w)(?:on|last|since|next|this|every|letzten|am|by|until|before|"
-    rf"for)\s(?P<it>{alternatives(_DAYS)})(?!\w)"
-)
 
 # ------------------------------------------------------------------------------------------------------- other signs
 
@@ -199,7 +145,7 @@ geburtstag date_de_naissance fecha_de_nacimiento data_di_nascita data_de_nascime
 _BORN = """born_on born_in geboren_am geb._am geb. geb nee_le ne_le nato_il nata_il nacido_el nacida_el nascido_em
 nascida_em geboren_op родился родилась 出生于 生于"""
 _BIRTH_RULE = compiled(
-    rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])(?!\W{{0,4}}(?:not\s|unknown|removed|redacted|none|n/a|"
+    rf"(?<!\w){alternatives(_BIRTH)}(?![^\W\d_])(?:(?<!birthday)(?<!geburtstag)|(?=\s?(?:[:=(#]|is\b|was\b|on\b|in\b|am\b|\d)))(?!\W{{0,4}}(?:not\s|unknown|removed|redacted|none|n/a|"
     rf"missing|withheld))[^\n;.]{{0,40}}(?:\.(?=\d)[^\n;.]{{0,12}}){{0,3}}"
 )
 _BORN_RULE = compiled(
@@ -209,13 +155,15 @@ _BORN_RULE = compiled(
 _DATED = "date exam_date study_date scan_date datum fecha data_exame admission discharge studydate"
 _EPOCH = compiled(rf"(?<!\w){alternatives(_DATED)}\s?[:=]\s?(?P<it>[\d][\d\s./:T-]{{3,24}})")
 
-_MONTH_CUES, _MONTH_SIGNS = cues_of(_MONTHS, _OTHER), signs_of(_MONTHS)
+_MONTH_CUES, _MONTH_SIGNS = cues_of(MONTHS, OTHER), signs_of(MONTHS)
 _REACH = {"day and month": 22, "year, month and day": 7}
 
 
 def _no_score(found: re.Match[str]) -> Span | None:
-    """ "Rated on 2/5" is a score."""
-    return None if re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10)) else found.span("it")
+    """ "Rated on 2/5" is a score, "review 6/12" is in six months."""
+    score = re.search(r"(?:rated|scored?|graded?|power|strength)\s$", before(found, 10))
+    months = re.match(r"(?:f|review|repeat|follow)", found[0].lower()) and re.fullmatch(r"[1-9]/12", found["it"])
+    return None if score or months else found.span("it")
 
 
 def _no_echo(found: re.Match[str]) -> Span | None:
@@ -223,33 +171,11 @@ def _no_echo(found: re.Match[str]) -> Span | None:
     return None if re.search(r"\b(?:tr|te)[\s:=]*$", before(found, 8)) else found.span()
 
 
-_ROMAN = compiled(rf"{_FREE}{_DAY}\s?[./-]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?(?:{_YEAR}|\d\d)(?!\w)")
-_WEEK = compiled(
-    rf"(?<!\w)(?:KW|CW|wk|week|woche|kalenderwoche|semaine|semana|settimana|sem|vecka|uge|"
-    rf"uke)\.?\s?\d{{1,2}}(?:\.|,)?\s?(?:/|of|von|de|in|en|\s|-)\s?"
-    rf"(?:{_YEAR}|(?<=/)\d\d)(?!\w)|(?<!\w){_YEAR}-?W\d\d(?:-\d)?(?!\w)"
-)
-_THE_DAY = compiled(
-    r"(?<!\w)(?:on|since|until|by|from|before|after|till|of|for|am|seit|bis|vom)\s(?:the|den|dem|"
-    r"der)?\s?(?P<it>(?:[1-9]|[12]\d|3[01])(?:st|nd|rd|th))"
-    r"(?=[,.;)]|$|\s(?:with|and|at|for|due|then|she|he|they|we|because|when|was|were|in\sthe\s(?:morning|"
-    r"evening|afternoon)|inst|ult|"
-    r"to\s(?:the\s)?\d|of\s(?:the|this|last|next)\smonth|of\smonth)\b)(?<=\d\w\w)"
-)
+_ROMAN = compiled(rf"{FREE}{DAY}\s?[./-]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./-]\s?(?:{YEAR}|\d\d)(?!\w)")
 _DOTTED = compiled(
     r"(?<![^\W_])(?<!\d[.,])(?P<it>(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.)(?=[,;)]|\s?-|"
     r"\s(?-i:[a-z(])(?!m\b))(?!\s(?:mm|cm|ml|x|bis\s\d))"
 )
-_SHORT_DAYS = (
-    "mo di mi do fr sa so mon tue tues wed thu thur thurs fri sat sun lun mer jeu ven sam dim mie jue "
-    "vie sab dom gio qua qui sex seg ter wo vr zo za ma"
-)
-_SHORT_DAY = compiled(
-    rf"(?<!\w){alternatives(_SHORT_DAYS)}\.?,?\s(?:the\s|den\s|le\s)?(?P<it>(?:0?[1-9]|[12]\d|"
-    rf"3[01])[./-](?:0?[1-9]|1[0-2])(?:\.|\b)(?:[./-]?\d{{2,4}})?|"
-    rf"(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])|\d{{1,2}}(?:st|nd|rd|th))(?!\w|\s?(?:mm|cm|%|x))"
-)
-
 RULES: tuple[Rule, ...] = (
     *(
         Rule("date", name, compiled(form), _MONTH_CUES, _MONTH_SIGNS, reach=_REACH.get(name, 0), place=_month_is_meant)
@@ -262,23 +188,8 @@ RULES: tuple[Rule, ...] = (
     Rule("date", "day and month of two digits each", _PADDED, numbers=True, reach=2),
     Rule("date", "month and year in digits", _MONTH_YEAR, numbers=True, place=_no_echo),
     Rule("date", "date with its month in Roman figures", _ROMAN, numbers=True),
-    Rule("date", "day in words", _WORDS, cues_of(_ORDINALS, _MONTHS, _OTHER), _MONTH_SIGNS),
     Rule("date", "month alone", _ALONE, _MONTH_CUES, _MONTH_SIGNS, reach=8, place=_capital),
-    Rule("date", "feast", _FEAST, cues_of(_FEASTS), reach=8),
-    Rule("date", "week day and day", _WEEKDAY, cues_of(_DAYS), reach=9),
-    Rule(
-        "date",
-        "week of a year",
-        _WEEK,
-        cues_of("kw cw wk week woche kalenderwoche semaine semana settimana sem vecka uge uke"),
-        numbers=True,
-    ),
-    Rule(
-        "date", "day of the month", _THE_DAY, cues_of("on since until by from before after till of for am seit bis vom")
-    ),
     Rule("date", "day and month with stops", _DOTTED, numbers=True),
-    Rule("date", "short week day and day", _SHORT_DAY, cues_of(_SHORT_DAYS)),
-    Rule("date", "week day", _LAST_DAY, cues_of(_DAYS), reach=9),
     Rule("date", "date in Chinese, Japanese or Korean", _ASIAN, signs=("年", "년", "月", "월"), reach=None),
     Rule("date", "date of birth", _BIRTH_RULE, cues_of(_BIRTH), signs_of(_BIRTH)),
     Rule("date", "born", _BORN_RULE, cues_of(_BORN), signs_of(_BORN)),

@@ -29,7 +29,8 @@ _NOT_PLACES = listed("""general hospital clinic medical university children's ch
 district county city state national federal local outside referring referral teaching academic tertiary secondary
 primary base field day eye dental memory stroke pain breast fracture outpatient inpatient surgery radiology imaging
 health public private military veterans care our this that your another other same any each every family group
-foundation institute practice nuclear royal college school center centre diagnostic diagnostics thoracic cardiac
+foundation institute practice nuclear royal college high middle elementary grammar school center centre diagnostic
+diagnostics thoracic cardiac
 vascular plastic bariatric robotic open key keyhole hand foot spine spinal knee hip shoulder neuro orthopaedic
 orthopedic maternity mental palliative acute critical intensive emergency urgent walk-in new old online virtual mobile
 digital advanced clinical evidence-based best current good artificial common head department division service services

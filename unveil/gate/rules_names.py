@@ -7,7 +7,7 @@ import re
 
 from unveil.gate.names import NOBODY, PARTICLE, WORD, eponym, name_rule, who
 from unveil.gate.rule import Rule, Span, before, cues_of, whole
-from unveil.gate.words import first_name, harmless, ordinary, surname, words
+from unveil.gate.words import first_name, first_names, harmless, may_be_first, may_be_last, ordinary, surname, words
 
 _SUFFIXES = (
     r"(?:MD|M\.D\.|PhD|Ph\.D\.|FRCR|FRCS|FRCP|FRCPC|FACR|FACS|FACC|FSIR|MBBS|MBChB|MRCP|MRCS|FFR|FRANZCR|DABR|"
@@ -19,7 +19,7 @@ _SUFFIXED = (
     rf"\s)(?:{_SUFFIXES})(?![\w-])"
 )
 _CARET = (
-    r"(?<![\w^])(?:[A-Z][\w'-]+(?:\s[A-Z][\w'-]*){0,3}|"
+    r"(?<!\w)(?<!\w\^)(?:[A-Z][\w'-]+(?:\s[A-Z][\w'-]*){0,3}|"
     r"[a-z]{2,30})\^{1,2}[A-Za-z][\w' .-]{0,40}(?:\^[\w .]{0,20}){0,3}"
 )
 _REVERSED = rf"(?<![\w^-])(?P<last>{PARTICLE}{WORD}),\s{{0,2}}(?P<first>{WORD})(?:\s[A-Z][\w.]*)?(?![\w^-])"
@@ -47,12 +47,18 @@ def _suffixed(found: re.Match[str]) -> Span | None:
     parts = who(found, *found.span("who"))
     return (
         found.span("who")
-        if parts and not all(harmless(word) for word, _, _ in parts) and not ordinary(parts[-1][0])
+        if parts
+        and not all(harmless(word) for word, _, _ in parts)
+        and not ordinary(parts[-1][0])
+        and not (len(parts) == 1 and parts[0][0].isupper() and len(parts[0][0]) < 6 and not surname(parts[0][0]))
         else None
     )
 
 
 def _caret(found: re.Match[str]) -> Span | None:
+    words = re.findall(r"[^\W\d_]{2,}", found[0])
+    if words and all(ordinary(word) and not (may_be_first(word) or may_be_last(word)) for word in words):
+        return None  # a protocol: "THORAX^ROUTINE"
     return None if re.fullmatch(r"(?:cm|mm|log|exp|ml|nm|um|km)\^.*", found[0]) else found.span()
 
 
@@ -108,7 +114,7 @@ def _run(found: re.Match[str]) -> Span | None:
 
 def _pair(one: str, two: str) -> bool:
     """Whether two neighbours are a name, in either order."""
-    if one.isupper() != two.isupper():
+    if one.isupper() != two.isupper() or (one.lower(), two.lower()) == ("ann", "arbor"):
         return False
     if harmless(one) and harmless(two):
         return first_name(one) and surname(two) and len(two) > 2
@@ -139,12 +145,16 @@ def _sure(one: str, two: str) -> bool:
     return first_name(one) and surname(two) and not harmless(one) and not harmless(two)
 
 
+#: "Ein 67-jähriger Bauer": a trade.
+_AGED = ("jahriger ", "jahrige ", "jahrigen ", "jahriges ")
+
+
 def _single(found: re.Match[str]) -> Span | None:
     """A common name alone, in capitals if it is no abbreviation, that nothing else is called by."""
     word = found[0]
     if re.search("[a-z][A-Z]{2}", word) or (word.isupper() and len(word) < 5):
         return None
-    if harmless(word) or not (first_name(word) or surname(word)):
+    if harmless(word) or not (first_name(word) or surname(word)) or before(found, 12).endswith(_AGED):
         return None
     second = re.compile(r"\s[A-Z][\w'-]+").match(found.string, found.end())  # "Robert Jones bandage"
     return None if eponym(found, found.end()) or (second and eponym(found, second.end())) else found.span()
@@ -208,7 +218,7 @@ def _spelt_with_digits(found: re.Match[str]) -> Span | None:
     return found.span() if any((first_name(w) or surname(w)) and not harmless(w) for w in words) else None
 
 
-_COMMON = frozenset(part for name in words("first_names") | words("surnames") for part in re.findall("[a-z]{2,}", name))
+_COMMON = frozenset(part for name in first_names() | words("surnames") for part in re.findall("[a-z]{2,}", name))
 _LETTER = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DEGREES = cues_of(_SUFFIXES[3:-1].replace("|", " "))
 _PARTICLES = cues_of("van von ter ten bin bint ibn dos das al el de del della di")

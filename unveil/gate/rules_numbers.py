@@ -26,6 +26,8 @@ _VALUE = r"(?:[A-Za-z]{0,10}[./-]?|(?-i:[A-Z]{1,6})\s)\d[\w./-]{0,40}(?:[\s-]\d[
 def _numbered(found: re.Match[str]) -> Span | None:
     """A weak word's number: with a sign for numbers, or long and no year, no count, no size."""
     value = found["it"]
+    if found[0].startswith("REF") and _PRODUCT.search(after(found, 40)):
+        return None
     if found["no"]:
         return found.span("it")
     digits = sum(c.isdigit() for c in value)
@@ -46,15 +48,18 @@ def _numbered_long(found: re.Match[str]) -> Span | None:
     """A value of four digits, or three and a letter, that is no year and no count."""
     value = found["it"]
     digits = sum(c.isdigit() for c in value)
+    if found[0].startswith("REF") and _PRODUCT.search(after(found, 40)):
+        return None
     if digits < 3 or (digits < 4 and value.isdigit()) or re.fullmatch(r"(?:19|20)\d\d|\d+0{2,}|\d+\.\d+", value):
         return None
     return None if _COUNTED.match(after(found, 16)) else found.span("it")
 
 
-def _plate(found: re.Match[str]) -> Span | None:
-    return found.span("it") if sum(c.isdigit() for c in found["it"]) > 1 and len(found["it"]) > 4 else None
-
-
+#: What a maker's catalogue has: "REF 5521-14, femoral stem" is one of thousands, unless its lot is told too.
+_PRODUCT = re.compile(
+    r"^(?![^\n]*(?:lot|sn|serial|batch|patient)\b)[\s,:(]+(?:\w+\s){0,4}(?:stem|stent|screws?|plate|nail|catheter|coil|"
+    r"needle|implant|prosthesis|cup|port|lead|valve|mesh|cage|clip|wire|sheath|balloon|electrode|tube|drain|filter|device)\b"
+)
 _COUNTED = re.compile(
     r"\s*(?:/\s?(?:u?l|mm|ml|ul|l|hpf|dl|min|mcl)\b|[x×]|cells|copies|iu\b|u\b|ng|pg|mg|ug|g\b|da\b|ml|mm|"
     r"cm|um|nm|hu\b|hz|k?bq|mbq|px|pixels|voxels"
@@ -137,9 +142,11 @@ _UUID = (
     r"(?<!\w)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\w) |"
     r" (?<!\w)(?=[a-f]*\d)[0-9a-f]{32}(?:[0-9a-f]{8})?(?:[0-9a-f]{24})?(?!\w)"
 )
+#: DICOM's own classes and syntaxes, whose parts are short.
+STANDARD_UID = r"1\.2\.840\.10008(?:\.\d{1,4}){1,9}+(?![\w]|\.\d)"
 _UID = (
-    r"(?<![\w.])2\.25\.\d{6,40}(?!\w)|(?<![\w.])[0-2](?:\.\d{1,39}){4,30}+(?!\w) |"
-    r" (?<![\w.])1\.[23]\.8\d\d[\d.]{1,60}"
+    rf"(?<![\w.])2\.25\.\d{{6,40}}(?!\w)|(?<![\w.])(?!{STANDARD_UID})(?:[0-2](?:\.\d{{1,39}}){{4,30}}+(?!\w) |"
+    r"1\.[23]\.8\d\d[\d.]{1,60})"
 )
 _STATIONS = (
     "queue ae_title aetitle ae aet station_name station workstation hostname host_name host node computer pc "
@@ -205,15 +212,6 @@ _ROOM = (
     r"habitacion|cama|stanza|letto|quarto|"
     r"leito)\.?\s(?:(?:no|nr|number)\.?\s)?\#?(?P<it>\d{1,4}-?(?-i:[A-Z])|\d{3,4}(?:-\d{1,2})?)(?![\w.]\d|\w|"
     r"\s?(?:mm|cm|ml|%|x))"
-)
-_CARS = (
-    "car van vehicle taxi truck lorry motorbike motorcycle scooter auto wagen voiture coche moto reg "
-    "registration plate plates kennzeichen pkw lkw"
-)
-_PLATE = (
-    rf"(?<!\w){alternatives(_CARS)}\.?:?\s(?:(?:reg|no|number|plate|reads|reading|with|plates?|registered|is|was|mit|"
-    rf"kennzeichen)\.?:?\s){{0,3}}(?P<it>(?-i:[A-Z]{{1,3}}[\s-]?[A-Z]{{0,2}}[\s-]?\d{{1,4}}[\s-]?[A-Z]{{0,3}}(?:["
-    rf"\s-]?\d{{1,4}})?))(?!\w)"
 )
 _TOKEN = (
     r"(?<!\w)(?:api[\s-]?keys?|access\s(?:key|token)|tokens?|passwords?|passwd|pwd|passcode|secret|"
@@ -302,7 +300,6 @@ RULES: tuple[Rule, ...] = (
         place=_compound,
     ),
     Rule("record number", "room or bed", compiled(_ROOM), cues_of(_ROOMS)),
-    Rule("vehicle", "plate of a car", compiled(_PLATE), cues_of(_CARS), place=_plate),
     Rule(
         "record number",
         "number behind a short form",

@@ -6,7 +6,7 @@ import re
 
 from unveil.gate.names import NOBODY, eponym
 from unveil.gate.rule import Rule, Span, cues_of
-from unveil.gate.words import harmless, ordinary, words
+from unveil.gate.words import harmless, known, ordinary, words
 
 _WORD = r"[A-Z][^\W\d_][\w'-]*+"
 #: "known as Henrietta Blum", called "Skip", goes by Kit
@@ -29,6 +29,12 @@ _FAMILY = (
     rf"(?<!\w)(?:[Tt]he|[Bb]aby|[Yy]oung|[Ll]ittle|[Oo]ld)\s(?P<it>{_WORD})\s(?:baby|babies|twins?|family|"
     rf"child|children|girl|boy|brothers|sisters|siblings|"
     r"infant|newborn|kid|kids|household|couple)(?!\w)"
+)
+#: Szymborski family at the bedside, at the head of a sentence
+_FAMILIES = (
+    rf"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<it>{_WORD})\s(?:family|parents|household|twins|baby|children|kids|siblings)\s(?=(?:at|here|in|on|is|are|has|have|"
+    r"was|were|want|wants|would|wish|wishes|happy|aware|informed|present|updated|asking|ask|asks|meeting|keen|agree|agrees|refuse|"
+    r"declined|upset|waiting|visiting|called|rang|phoned)\b)"
 )
 _BABY = (
     rf"(?<!\w)(?:(?:Baby|BABY|Infant|Newborn)\s(?:(?:boy|girl|of|BOY|GIRL|B/O|D/O|S/O|W/O)\s){{0,2}}|"
@@ -68,6 +74,10 @@ def _one(found: re.Match[str]) -> Span | None:
     return found.span("it") if _own(first) and not eponym(found, found.end()) else None
 
 
+def _unknown(found: re.Match[str]) -> Span | None:
+    return None if known(found["it"]) else _one(found)
+
+
 def _loud(found: re.Match[str]) -> Span | None:
     parts = [part.strip() for part in found["it"].split(",")]
     return found.span("it") if all(_own(part) for part in parts) else None
@@ -78,6 +88,14 @@ RULES: tuple[Rule, ...] = (
     Rule("name", "speaker", re.compile(_SPEAKER), numbers=True, reach=1, place=_one),
     Rule("name", "signed for another", re.compile(_FOR), cues_of("i p gez ppa sgd s per f"), place=_one),
     Rule("name", "family", re.compile(_FAMILY), cues_of("the baby young little old"), place=_one),
+    Rule(
+        "name",
+        "family at the head",
+        re.compile(_FAMILIES),
+        cues_of("family parents household twins baby children kids siblings"),
+        reach=40,
+        place=_unknown,
+    ),
     Rule("name", "child of somebody", re.compile(_BABY), cues_of("baby infant newborn b d s w c bg bb"), place=_one),
     Rule("name", "surname and first name in capitals", re.compile(_LOUD, re.M), signs=(",",), reach=None, place=_loud),
     Rule(

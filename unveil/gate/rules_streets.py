@@ -38,7 +38,7 @@ _MORE_CODES = (
     r"(?P<it>[A-Z]?\d{2,6}(?:[\s-]?[A-Z0-9]{2,4})?)(?!\w)|"
     r"(?<![\w-])(?-i:[AC-FHKNPRTV-Y]\d[\dW]\s[0-9AC-FHKNPRTV-Y]{4})(?!\w)|"
     r"(?<![\w.-])\d{2}-\d{3}\s(?-i:[A-Z])[a-z]{2,}|(?<![\w.-])\d{3}\s\d{2}\s(?-i:[A-Z])[a-z]"
-    r"{3,}(?!\s?\w*:)|(?<![\w.-])\d{4}\s(?-i:[A-HJ-NP-Z]{2})(?=[,;.]|$)|"
+    r"{3,}(?!\s?\w*:)|(?<![\w.-])\d{4}\s(?!HU|MM|CM|ML|MG|KV|MA|HZ|IU|IE|UI|GY|BC|AD|CE)(?-i:[A-HJ-NP-Z]{2})(?=[,;.]|$)|"
     r"(?<!\w)(?-i:[2-9CFGHJMPQRVWX]{4,8}\+[2-9CFGHJMPQRVWX]{2,3})(?!\w)"
 )
 _CODE_WORDS = "eircode wooncode postnr postnummer psc irsz cod posta kode kod pin zip plz npa cap cp cep"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.gate.names import FULL, NOBODY, eponym, name_rule, who
+from unveil.gate.names import FULL, NOBODY, eponym, medical, name_rule, who
 from unveil.gate.rule import Rule, Span, alternatives, cues_of
 from unveil.gate.words import first_name, harmless, ordinary, surname
 
@@ -56,6 +56,8 @@ def _after_label(found: re.Match[str]) -> Span | None:
     if alone and ":" in found.string[found.start() : found.start("who")] and surname(parts[0][0]):
         return _named(found)
     word = parts[0][0] if parts else ""
+    if alone and medical(word) and not first_name(word) and not surname(word):
+        return None
     if alone and word.isupper() and len(word) < 5 and not (first_name(word) or surname(word)):
         return None
     if parts and harmless(parts[0][0]) and (alone or not (first_name(parts[0][0]) or surname(parts[1][0]))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of, whole
+from unveil.gate.rules_numbers import STANDARD_UID
 from unveil.gate.words import harmless, listed
 
 #: What has letters and digits and is public: trials, genes, terminologies, tracers, machines' and models' names.
@@ -218,7 +219,7 @@ def _secret(found: re.Match[str]) -> Span | None:
     return None if plain or not letters or _SCIENCE.fullmatch(value) else found.span("it")
 
 
-_PART_OF_UID = r"(?<!\w)(?<!\d\.)\d{1,39}(?:\.\d{1,39}){5,40}+(?!\w)"
+_PART_OF_UID = rf"(?<!\w)(?<!\d\.)(?!{STANDARD_UID})\d{{1,39}}(?:\.\d{{1,39}}){{5,40}}+(?!\w)"
 _INTERNAL = (
     r"(?<![\w.@-])(?:[A-Za-z0-9][\w-]{0,40}\.){1,5}(?:local|lan|intranet|internal|intern|intra|corp|home|"
     r"localdomain|domain|pacs|hosp|klinik|"

@@ -29,7 +29,7 @@ _BEHIND = (
 )
 #: Makers, programs, data sets, diseases' and methods' names, peoples and languages, that stand behind "from" and "in".
 _KNOWN = words("not_places")
-_AFTER_TOWN = re.compile(
+AFTER_TOWN = re.compile(
     r"(?:'s)?(?:-|\s(?:grade|stage|type|score|classification|criteria|disease|syndrome|sign|stain|view|"
     r"position|class|method|technique|"
     r"space|pouch|line|angle|joint|canal|point|capsule|segments?|scale|system|guidelines?|consensus|"
@@ -40,13 +40,13 @@ _AFTER_TOWN = re.compile(
 
 
 #: Endings of medicine's and of learned words.
-_LEARNED = re.compile(
+LEARNED = re.compile(
     r"(?:itis|itide|oma|omas|osis|ose|emia|aemia|ectomy|ostomy|otomy|plasty|scopy|scopie|graphy|graphie|"
     r"grafia|gram|ology|ologie|ologia|pathy|"
     r"pathie|patia|trophy|plegia|algia|uria|pnea|pnoea|tion|tions|sion|zione|cion|cao|ung|ungen|ierung|"
     r"ment|ments|ence|ance|cy|ity|itat|idad|idade|ness|"
     r"ism|cillin|mycin|floxacin|azole|olol|pril|sartan|statin|xaban|parin|mab|nib|ciclib|platin|taxel|"
-    r"rubicin|tinib|gliptin|gliflozin|glutide|"
+    r"rubicin|floxacina|cillina|micina|prazolo|tinib|gliptin|gliflozin|glutide|"
     r"coccus|cocci|bacter|bacterium|virus|plasma|monas|spora|phage|cyte|cytes|blast|form|ous|ary|ical|ial|"
     r"eal|oid|ive|ated|ized|ised|able|ible)s?$",
     re.I,
@@ -63,8 +63,9 @@ def _town(found: re.Match[str]) -> Span | None:
         rest, first = rest[1:], rest[1]
     if (
         len(first) < 4
+        or first[-1].isdigit()
         or harmless(first)
-        or _LEARNED.search(first)
+        or LEARNED.search(first)
         or first.lower().removesuffix("'s") in _KNOWN
         or LARGE.fullmatch(found["it"])
     ):
@@ -73,7 +74,7 @@ def _town(found: re.Match[str]) -> Span | None:
         return None
     if (
         eponym(found, found.end())
-        or _AFTER_TOWN.match(found.string, found.end())
+        or AFTER_TOWN.match(found.string, found.end())
         or eponym(found, found.start("it") + len(first))
     ):
         return None
@@ -133,7 +134,8 @@ national civil militar infantil policy day course admission discharge report not
 floor
 department emergency surgery radiology imaging radiologie medicine internal acquired round rounds doctor team staff
 nurse
-inpatient outpatient plate plant port station one two three four guidelines guideline setting standards side""")
+inpatient outpatient plate plant port station one two three four innere high exit silk guidelines guideline setting
+standards side""")
 
 
 def _kind(found: re.Match[str]) -> Span | None:
@@ -153,7 +155,8 @@ _FIRMS = (
     r"Ltd|Limited|Inc|LLC|LLP|PLC|Corp|Corporation|GmbH|AG|KG|OHG|e\.V|S\.?A|S\.?L|S\.?r\.?l|S\.?p\.?A|"
     r"B\.?V|N\.?V|Oy|AB|ApS|A/S|Pty|Sp\.\sz\so\.o|Ltda|SARL|SAS|Kft|d\.o\.o|s\.r\.o"
 )
-_FIRM = rf"(?<![\w-])(?P<it>[A-Z][\w'&-]+(?:\s(?:&|and|und|y|et|e|of|[A-Z][\w'&-]+)){{0,5}}),?\s(?:{_FIRMS})\b\.?"
+_WORD = r"[A-Z][\w'&-]{1,40}+"
+_FIRM = rf"(?<![\w'&-])(?P<it>{_WORD}(?:\s(?:&|and|und|y|et|e|of|{_WORD})){{0,5}}),?\s(?:{_FIRMS})\b\.?"
 _BESIDE = (
     r"(?<![\w-])(?P<it>[A-Z][a-z][\w'-]{2,}(?:\s[A-Z][a-z][\w'-]+){0,2})\s(?i:dialysis\sunit|"
     r"dialysis\scentre|region\b|area\b|valley|island|islands|"
@@ -191,7 +194,7 @@ def _beside(found: re.Match[str]) -> Span | None:
     return (
         None
         if LARGE.match(found["it"] + " ")
-        or _LEARNED.search(last)
+        or LEARNED.search(last)
         or last.endswith(("al", "ic", "ar", "ous", "ent", "ed", "ing", "oid"))
         else found.span("it")
     )
@@ -262,11 +265,11 @@ def _foreign(found: re.Match[str]) -> Span | None:
     known = (
         len(first) < 4
         or harmless(first)
-        or _LEARNED.search(first)
+        or LEARNED.search(first)
         or first.lower() in _KNOWN
         or LARGE.fullmatch(found["it"])
     )
-    medical = eponym(found, found.end()) or _AFTER_TOWN.match(found.string, found.end())
+    medical = eponym(found, found.end()) or AFTER_TOWN.match(found.string, found.end())
     german = found[0].lower().startswith(("patient ", "pat ", "frau ", "mann ")) and " aus " not in found[0]
     return None if known or medical or german else found.span("it")
 

@@ -19,6 +19,12 @@ def words(name: str) -> frozenset[str]:
     return frozenset(word.replace("_", " ") for word in listed)
 
 
+@lru_cache
+def first_names() -> frozenset[str]:
+    """The common first names of all continents."""
+    return words("first_names") | words("first_names_far")
+
+
 @lru_cache(maxsize=1 << 14)
 def ordinary(word: str) -> bool:
     """Whether a word, in any case and with or without its genitive, is one of medicine or of every text."""
@@ -34,13 +40,32 @@ def harmless(word: str) -> bool:
 @lru_cache(maxsize=1 << 14)
 def first_name(word: str) -> bool:
     """Whether a word, in any case, is a common first name; of a double one its first part counts."""
-    return bool({_base(word), _base(word).split("-")[0]} & words("first_names"))
+    return bool({_base(word), _base(word).split("-")[0]} & first_names())
 
 
 @lru_cache(maxsize=1 << 14)
 def surname(word: str) -> bool:
     """Whether a word, in any case, is a common surname; of a double one its first part counts."""
     return bool({_base(word), _base(word).split("-")[0]} & words("surnames"))
+
+
+@lru_cache(maxsize=1 << 14)
+def may_be_first(word: str) -> bool:
+    """Whether a word, in any case, is a first name, be it another word as well."""
+    return first_name(word) or _base(word) in words("word_first_names")
+
+
+@lru_cache(maxsize=1 << 14)
+def may_be_last(word: str) -> bool:
+    """Whether a word, in any case, is a surname, be it another word as well."""
+    return surname(word) or _base(word) in words("word_surnames")
+
+
+@lru_cache(maxsize=1 << 14)
+def known(word: str) -> bool:
+    """Whether a word is on any list of words that name nobody; what is not may be a name."""
+    lists = ("ordinary", "eponyms", "not_places", "vocabulary", "common")
+    return _listed(word, frozenset().union(*map(words, lists)))
 
 
 def _base(word: str) -> str:
