@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from unveil.gate.names import eponym
 from unveil.gate.rule import Rule, Span, compiled, cues_of, whole
-from unveil.gate.rules_places import LARGE
-from unveil.gate.rules_towns import AFTER_TOWN, LEARNED
+from unveil.gate.rules.places import LARGE
+from unveil.gate.rules.towns import AFTER_TOWN, LEARNED
 from unveil.gate.words import harmless, listed, ordinary, words
 
 #: A word with a capital, and a name of up to four, whose parts links may join; both heed capitals.

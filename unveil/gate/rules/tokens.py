@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from unveil.gate.rule import Rule, Span, after, alternatives, before, compiled, cues_of, signs_of, whole
-from unveil.gate.rules_numbers import STANDARD_UID
+from unveil.gate.rules.numbers import STANDARD_UID
 from unveil.gate.words import harmless, listed
 
 #: What has letters and digits and is public: trials, genes, terminologies, tracers, machines' and models' names.

@@ -54,7 +54,7 @@ spl sygeplejerske sosu laege overlaege reservelaege radiograf sykepleier overleg
 fysioterapeut tolken
 hoitaja laakari ylilaakari katilo sairaanhoitaja rontgenhoitaja uz uzm dr_ogr hemsire asistan_dr ebe teknisyen
 tercuman hekim"""
-#: Of ladies and gentlemen, without those of ``rules_titles``.
+#: Of ladies and gentlemen, without those of ``titles``.
 _CIVIL = """sig.ra sig.na sig.ri gent.ma egr.
 pan pana panu panem pania pani panstwo seu sro srs drs drs. dras hn hr. herra rouva fru froken frk bayan
 sayin bey hanim
@@ -66,7 +66,7 @@ kuya lola lolo tita tito oga alhaji malam mallam oba mzee bwana bibi mama baba t
 veda vedova ved nata nubile geb geb.-name geborene verh verheiratet gesch verw verwitwete nee born maiden_name
 nom_de_jeune_fille de_soltera
 nata_in solteira soltera z_domu dom rozena fodd fodt geboren_als kizlik kizlik_soyadi meisjesnaam"""
-#: Of relatives, without those of ``rules_titles``.
+#: Of relatives, without those of ``titles``.
 _KIN = """mum mom mam mummy mommy dad daddy nan nana gran granny grandma grandpa grandad auntie aunty stepmum
 stepdad half-brother half-sister
 son-in-law daughter-in-law mother-in-law father-in-law brother-in-law sister-in-law ex-wife ex-husband widow widower

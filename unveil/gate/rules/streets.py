@@ -1,4 +1,4 @@
-"""Streets and postcodes of more countries than ``rules_places`` has."""
+"""Streets and postcodes of more countries than ``places`` has."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import re
 
 from unveil.gate.names import eponym
 from unveil.gate.rule import Rule, Span, alternatives, compiled, cues_of
-from unveil.gate.rules_places import LARGE
+from unveil.gate.rules.places import LARGE
 from unveil.gate.words import harmless, listed, ordinary, words
 
 _PREPOSITIONS = """out_of by via from at near off outside around in to desde em en bei aus presso te uit nahe
