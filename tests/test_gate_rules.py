@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from unveil import curate
+from unveil import curate, experts
 from unveil.gate.finding import Found, find
 from unveil.gate.rule import Searched
 from unveil.gate.rules import RULES
@@ -79,7 +79,11 @@ def test_each_kind_of_hipaa_has_a_rule(text: str, kind: str, secret: str) -> Non
 
 def test_what_we_write_ourselves_passes() -> None:
     """All texts in the code of curate and in the wordings, which every request is made of."""
-    names = [f"unveil.curate.{module.name}" for module in pkgutil.iter_modules(curate.__path__)]
+    names = [
+        f"{package.__name__}.{module.name}"
+        for package in (curate, experts)
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
     for module in map(importlib.import_module, ["unveil.core.answers", *names]):
         for name, value in vars(module).items():
             for text in strings(value) if name.isupper() else ():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import records_in, write_both
-from test_reinforce import lines
+from test_rl_run import lines
 
 from unveil import cli
 from unveil.core.records import write_jsonl

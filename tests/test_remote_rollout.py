@@ -18,8 +18,8 @@ from conftest import dialogue, draw, write_both
 from drawing import Reply, Vllm, drawing
 from nobody import NOBODY
 from serving import free_port, serve
-from test_reinforce import lines
-from test_rollout import scorer_of
+from test_generate import scorer_of
+from test_rl_run import lines
 from torch import Tensor
 
 from bench.families import fresh, loaded

@@ -210,7 +210,7 @@ def test_a_failure_leaves_everything_as_it_was(config: Config) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from test_runs import Config, output
+from test_provenance import Config, output
 config = Config(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[4]), restart=sys.argv[5] == "True")
 with output(config.out, "curate", config, [config.read]) as made:
     if sys.argv[3] == "hold":
