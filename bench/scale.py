@@ -28,7 +28,8 @@ import tyro
 from PIL import Image
 
 from unveil.core.provenance import write_json
-from unveil.core.records import Finding, Record, assign_splits, write_jsonl
+from unveil.core.records import Finding, Record, write_jsonl
+from unveil.core.splits import assign_splits
 
 LABELS = ("nodule", "mass", "cyst", "effusion", "tumour", "ulcer")
 

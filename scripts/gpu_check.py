@@ -206,11 +206,13 @@ def recipes(config: Config) -> dict[str, Any]:
 
 def _drawn(folder: Path) -> Path:
     """Records, dialogues and pairs of a few drawn patients."""
-    from unveil import pairing, stages
+    from unveil import pairing
+    from unveil.curate import mau
+    from unveil.ingest import ingest
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
-    stages.ingest(stages.IngestConfig(format="phantom", out=data, patients=8, restart=True))
-    stages.curate_mau(stages.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
+    ingest.ingest(ingest.IngestConfig(format="phantom", out=data, patients=8, restart=True))
+    mau.curate_mau(mau.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
     files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
     pairing.curate_noise(pairing.NoiseConfig(records=file, **files, restart=True))
     return folder

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from annotated import coco, draw, run
 
-from unveil.ingest import Folder, Options
 from unveil.ingest import coco as coco_reader
+from unveil.ingest.folder import Folder
+from unveil.ingest.reading import Options
 
 BOX = {"category_id": 0, "bbox": [4, 2, 16, 10]}
 

@@ -14,13 +14,12 @@ from annotated import BOXES, coco, draw, run, write_csv, xml
 from PIL import Image
 from test_pixels import dicom
 
-from unveil import stages
 from unveil.core import geometry, provenance
-from unveil.ingest import IngestError
 from unveil.ingest.files import listing
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import list_name, split_in
-from unveil.ingest.reading import AnnotationError
+from unveil.ingest.ingest import IngestConfig, ingest
+from unveil.ingest.reading import AnnotationError, IngestError
 
 ROWS = "image,label,x1,y1,x2,y2\n"
 
@@ -391,12 +390,12 @@ def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     given = listing(tmp_path).files
     out = Path("runs/mine")
-    config = stages.IngestConfig(data=Path(), out=out / "data")
+    config = IngestConfig(data=Path(), out=out / "data")
     read: list[int] = []
 
     def work() -> None:
         read.append(1)
-        stages.ingest(config)
+        ingest(config)
 
     for _ in range(2):
         with (

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
 
-from unveil.ingest import IngestError, ingest
+from unveil.ingest.reader import ingest
+from unveil.ingest.reading import IngestError
 
 BOX = "0 0.5 0.5 0.2 0.2\n"
 

@@ -11,7 +11,7 @@ from cases import record
 
 from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
 from unveil.curate.holdout import of_share, withheld
-from unveil.stages import MauConfig, curate_mau
+from unveil.curate.mau import MauConfig, curate_mau
 
 
 def finding(label: str) -> Finding:

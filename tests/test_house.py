@@ -28,9 +28,8 @@ ALLOWED = {
     "evaluate": {"vlm"},
     "train": {"vlm"},
     "rl": {"gate", "vlm", "experts", "train"},
-    "stages": {"ingest", "audit", "synthetic", "curate", "evaluate", "experts"},
     "auditing": {"audit"},
-    "pairing": {"vlm", "stages", "curate", "experts"},
+    "pairing": {"vlm", "curate", "experts"},
     "pipelines": {
         "gate",
         "ingest",
@@ -42,10 +41,9 @@ ALLOWED = {
         "train",
         "rl",
         "evaluate",
-        "stages",
         "pairing",
     },
-    "cli": {"gate", "stages", "auditing", "pairing", "pipelines", "train", "rl", "evaluate"},
+    "cli": {"gate", "ingest", "audit", "curate", "auditing", "pairing", "pipelines", "train", "rl", "evaluate"},
     "__main__": {"cli"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

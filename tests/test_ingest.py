@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 
 from unveil.core import geometry
 from unveil.core.records import Record, image_path, read_jsonl
-from unveil.ingest import IngestError, ingest
+from unveil.ingest.reader import ingest
+from unveil.ingest.reading import IngestError
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not here: {REAL}")

@@ -27,8 +27,6 @@ from unveil.core.records import (
     Record,
     RecordError,
     Source,
-    assign_splits,
-    connected,
     from_json,
     image_path,
     read_jsonl,
@@ -36,6 +34,7 @@ from unveil.core.records import (
     to_json,
     write_jsonl,
 )
+from unveil.core.splits import assign_splits, connected
 
 text = st.text(max_size=12)
 maybe = st.none() | text

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from unveil.core.records import Record, read_jsonl
-from unveil.ingest import Folder, IngestError, Options, ingest, table
+from unveil.ingest import table
+from unveil.ingest.folder import Folder
+from unveil.ingest.reader import ingest
+from unveil.ingest.reading import IngestError, Options
 
 HEADER = "image,label,x1,y1,x2,y2\n"
 

@@ -13,9 +13,11 @@ from PIL import Image
 
 from unveil.core import geometry
 from unveil.core.records import Record, read_jsonl
-from unveil.ingest import Folder, IngestError, Options, ingest, yolo
+from unveil.ingest import yolo
 from unveil.ingest.class_names import parsed
-from unveil.ingest.reading import AnnotationError
+from unveil.ingest.folder import Folder
+from unveil.ingest.reader import ingest
+from unveil.ingest.reading import AnnotationError, IngestError, Options
 
 #: In an image of 40 x 20 it is (16, 4, 24, 12).
 ROW, BOX = "0 0.5 0.4 0.2 0.4\n", (16, 4, 24, 12)

@@ -12,9 +12,13 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, pairing, stages
+from unveil import __version__, auditing, pairing
+from unveil.audit import check
 from unveil.core import console, faults, files, provenance, records
 from unveil.core.untrusted import JsonError, parse_json, readable, shortened
+from unveil.curate import mau
+from unveil.evaluate import score
+from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.pipelines import prefer, run, study
 
 
@@ -152,15 +156,15 @@ COMMANDS: dict[str, Command] = {
     ),
     "run": Command(lambda: run.RunConfig, run.run, "the main job on your annotated images: ingest to report", GOES_ON),
     "ingest": Command(
-        lambda: stages.IngestConfig,
-        stages.ingest,
+        lambda: IngestConfig,
+        ingest,
         "annotated images (voc, coco, yolo, csv) or drawn ones to records.jsonl",
     ),
     "check": Command(
-        lambda: stages.CheckConfig, stages.check, "find bad boxes, bad images and leaking splits; deal a safe split"
+        lambda: check.CheckConfig, check.check, "find bad boxes, bad images and leaking splits; deal a safe split"
     ),
     "curate mau": Command(
-        lambda: stages.MauConfig, stages.curate_mau, "records to questions with true answers in three steps"
+        lambda: mau.MauConfig, mau.curate_mau, "records to questions with true answers in three steps"
     ),
     "curate noise": Command(
         lambda: pairing.NoiseConfig, pairing.curate_noise, "pairs in which noise hides the lesion from the worse side"
@@ -218,7 +222,7 @@ COMMANDS: dict[str, Command] = {
     "ask": Command(_ask_config, ask_command, "ask a model about one image"),
     "looks": Command(_looks_config, looks_command, "read where a model looks when it names what is there"),
     "score": Command(
-        lambda: stages.ScoreConfig, stages.score, "score answers, with 95 % intervals and paired differences"
+        lambda: score.ScoreConfig, score.score_main, "score answers, with 95 % intervals and paired differences"
     ),
     "convert pairs": Command(
         lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"

@@ -19,8 +19,7 @@ from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
-from unveil.experts.options import ExpertOptions
-from unveil.stages import Asked
+from unveil.experts.options import Asked, ExpertOptions
 from unveil.vlm.resolution import Limited, Resolution
 
 

@@ -22,7 +22,8 @@ from unveil.audit import duplicates
 from unveil.core import bootstrap
 from unveil.core.box_formats import MARKUP, SYNTAXES, Written, rewritten
 from unveil.core.geometry import Box, ious
-from unveil.core.records import Pair, Record, connected
+from unveil.core.records import Pair, Record
+from unveil.core.splits import connected
 
 #: Undecided: there are too few pairs to tell. Skipped: nothing that could be looked at, or a file that is not given.
 Verdict = Literal["error", "warning", "undecided", "note", "fine", "skipped"]

@@ -20,7 +20,8 @@ import numpy as np
 from unveil.audit import duplicates
 from unveil.core import geometry, pixels, provenance
 from unveil.core.console import progress
-from unveil.core.records import SPLITS, Finding, Record, assign_splits, connected, image_path
+from unveil.core.records import SPLITS, Finding, Record, image_path
+from unveil.core.splits import assign_splits, connected
 from unveil.core.workers import pool
 
 Severity = Literal["error", "warning", "info"]

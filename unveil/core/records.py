@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -27,7 +26,7 @@ from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
 from unveil.core.schema import Unfit, maker
-from unveil.core.untrusted import JsonError, parse_json, quoted, readable
+from unveil.core.untrusted import JsonError, parse_json, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -334,62 +333,6 @@ def select(rows: Iterable[Row], split: Split | None) -> list[Row]:
     return [row for row in rows if split is None or getattr(row, "split", split) == split]
 
 
-def connected(pairs: Iterable[tuple[str, str]], items: Sequence[str]) -> dict[str, int]:
-    """Numbers the connected components of ``items`` under ``pairs``, in order of first appearance."""
-    parent = {item: item for item in items}
-
-    def root(item: str) -> str:
-        while parent[item] != item:
-            parent[item] = item = parent[parent[item]]
-        return item
-
-    for a, b in pairs:
-        parent[root(a)] = root(b)
-    numbers: dict[str, int] = {}
-    return {item: numbers.setdefault(root(item), len(numbers)) for item in items}
-
-
-def assign_splits(
-    records: Sequence[Record], shares: tuple[float, float, float] = (0.7, 0.1, 0.2), seed: int = 0
-) -> list[Record]:
-    """Deals whole clusters to train, val and test so that no patient, study or group lies in two splits.
-
-    Clusters are shuffled with ``seed`` and each goes to the split that lacks most images relative to its share, counted
-    per label set first, so that every split sees every kind of finding where the number of clusters allows it.
-    """
-    import numpy as np
-
-    if not all(0 <= share < math.inf for share in shares) or not sum(shares):
-        raise RecordError(f"shares of {', '.join(SPLITS)} are numbers from 0, not all of them 0; not {quoted(shares)}")
-    number: dict[str, int] = {}
-    clusters = [number.setdefault(record.cluster, len(number)) for record in records]
-    # few objects that live long: of a million lists or sets, Python's collector would look at each again and again
-    sizes, labels, known = [0] * len(number), [frozenset[str]()] * len(number), dict[frozenset[str], frozenset[str]]()
-    for cluster, record in zip(clusters, records, strict=True):
-        sizes[cluster] += 1
-        names = labels[cluster].union(finding.label for finding in record.findings)
-        labels[cluster] = known.setdefault(names, names)
-    per_stratum = {names: [0, 0, 0] for names in known}
-    shuffled = np.random.default_rng(seed).permutation(len(number))
-    # stable: large clusters first, they are the hardest to place
-    order = shuffled[np.argsort(-np.array(sizes)[shuffled], kind="stable")].tolist()
-    wanted = [share / sum(shares) for share in shares]  # plain numbers: calling numpy for three costs more
-    allowed = [(k, share) for k, share in enumerate(wanted) if share]
-    total, everywhere = [0, 0, 0], 0
-    split_of = [SPLITS[0]] * len(number)
-    for cluster in order:
-        size, counts = sizes[cluster], per_stratum[labels[cluster]]
-        here, everywhere = sum(counts) + size, everywhere + size
-        lack = [share * here - counts[k] + 0.5 * (share * everywhere - total[k]) for k, share in allowed]
-        chosen = allowed[lack.index(max(lack))][0]
-        counts[chosen] += size
-        total[chosen] += size
-        split_of[cluster] = SPLITS[chosen]
-    return [_in_split(record, split_of[cluster]) for record, cluster in zip(records, clusters, strict=True)]
-
-
-def _in_split(record: Record, split: Split) -> Record:
-    """The record in that split: ``dataclasses.replace`` in a fifth of its time, which counts for a million."""
-    out = object.__new__(type(record))
-    vars(out).update(vars(record), split=split)
-    return out
+def rebased(rows: Sequence[Record], old: Path, new: Path) -> list[Record]:
+    """The records with image paths that hold from the folder of another file."""
+    return [replace(r, image=beside(r.image, old, new)) for r in rows]

@@ -12,10 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from unveil.core import console, provenance, records
 from unveil.core.answers import (
     NOTHING,
     QUESTIONS,
@@ -27,7 +30,11 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box, ious
-from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
+from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
+from unveil.curate.holdout import of_share, withheld
+from unveil.experts import options
+from unveil.experts.options import Asked, ExpertOptions
 
 
 @dataclass(frozen=True)
@@ -178,3 +185,81 @@ class _Writer:
             answer,
             target,
         )
+
+
+@dataclass(frozen=True)
+class MauConfig(Rules):
+    """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
+
+    records: Path = field(kw_only=True)
+    """records.jsonl."""
+    out: Path = field(kw_only=True)
+    """dialogues.jsonl."""
+    corrections: Path | None = None
+    """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
+    withhold: tuple[str, ...] = ()
+    """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or
+    answer that names them. The test split keeps them."""
+    train_share: float = 1.0
+    """Share of the training patients who are asked about."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who writes the diagnoses of abnormal training and validation images; rules compose them from category, box, body
+    part and side."""
+    seed: int = 0
+    """Seed of wordings, absent names and empty regions."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+
+
+def curate_mau(config: MauConfig) -> None:
+    inputs = [config.records, *([config.corrections] if config.corrections else [])]
+    with provenance.output(config.out, "curate mau", config, inputs) as output:
+        if output:
+            output.write(**_mau(config))
+
+
+def _mau(config: MauConfig) -> dict[str, Any]:
+    """Writes the dialogues; returns what was left out, and what an expert has cost."""
+    from unveil.curate.mau import mau
+
+    skipped: Counter[str] = Counter()
+    rows = list(records.read_jsonl(config.records, records.Record))
+    rows = rebased(rows, config.records, config.out)
+    with console.progress("mau", len(rows)) as advance:
+        made = list(mau(rows, config, config.seed, skipped, advance))
+    if not made:
+        raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
+    more: dict[str, Any] = {}
+    if config.asked.expert != "rules":
+        made, more["asked"] = _written_by_expert(rows, made, config, skipped)
+    if config.corrections:
+        changes = read_corrections(config.corrections)
+        made = list(corrected(made, changes, config.corrections))
+        console.say(f"{len(changes)} dialogues corrected or dropped as {config.corrections} says")
+    told = withheld(made, rows, config.withhold)
+    kept = of_share(told, rows, config.train_share, config.seed)
+    skipped["withheld from training and validation"] += len(made) - len(told)
+    skipped[f"not of the {config.train_share:.0%} of the training patients"] += len(told) - len(kept)
+    skipped, made = +skipped, kept
+    records.write_jsonl(config.out, made)
+    kinds = Counter(d.kind for d in made)
+    console.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
+    for reason, count in skipped.items():
+        console.say(f"  left out {count} x {reason}")
+    return {"left_out": dict(skipped), **more}
+
+
+def _written_by_expert(
+    rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: MauConfig, skipped: Counter[str]
+) -> tuple[list[records.Dialogue], dict[str, Any]]:
+    """The dialogues with the expert's diagnoses, and what they cost."""
+    expert, names = options.bind(config.asked, config.out, rows), vocabulary(rows)
+    by_id = {record.id: record for record in rows}
+    with console.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
+
+        def known(record: records.Record) -> list[str]:
+            return names[record.source.dataset, record.modality]
+
+        done = diagnose(rows, made, config.out, expert, known, skipped, advance)
+    console.say(f"  {expert.name}: {expert.spent.text()}")
+    return done, {expert.name: expert.account}

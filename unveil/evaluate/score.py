@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 
+from unveil.core import console, provenance
 from unveil.core.answers import Parsed, name_of
 from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.console import progress
@@ -25,7 +27,8 @@ from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError, judge
 from unveil.core.provenance import sha256
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
-from unveil.evaluate.changes import doubts
+from unveil.core.untrusted import read_json
+from unveil.evaluate.changes import changes, doubts, headline
 from unveil.evaluate.intervals import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
 
@@ -268,3 +271,119 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
     rows = ({"model": name, **to_json(row)} for name, of in found.items() for row in of)
     write_jsonl(out / "outcomes.jsonl", rows)
     write_text(out / "scores.json", json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _named_files(words: Sequence[str]) -> dict[str, Path]:
+    """NAME FILE NAME FILE ... as names with their files."""
+    if len(words) % 2 or not words:
+        raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
+    return {name: Path(file) for name, file in zip(words[::2], words[1::2], strict=True)}
+
+
+#: Models by their names, as they are given on the command line.
+NamedFiles = Annotated[
+    dict[str, Path],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="NAME FILE [NAME FILE ...]",
+        instance_from_str=_named_files,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda files: [str(word) for pair in files.items() for word in pair],
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Score predictions against records; needs neither the models nor a GPU."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl, whose questions were answered."""
+    predictions: NamedFiles
+    """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
+    out: Path
+    """Folder for scores.json and outcomes.jsonl."""
+    against: tuple[str, ...] = ()
+    """Names that the others are compared with; by default each is compared with each."""
+    resamples: int = 2000
+    """Bootstrap resamples, over patients where they are known."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    restart: bool = False
+    """Write over the scores that another run has left in `out`."""
+
+
+def score_main(config: ScoreConfig) -> dict[str, Any]:
+    from unveil.evaluate.score import score as compute
+
+    inputs = [config.records, config.dialogues, *config.predictions.values()]
+    file = config.out / "scores.json"
+    with provenance.output(file, "score", config, inputs) as output:
+        if output is None:
+            scores = read_json(file)
+        else:
+            read = config.records, config.dialogues, config.predictions, config.out, config.against
+            scores = compute(*read, seed=config.seed, resamples=config.resamples)
+            output.write()
+    show_scores(scores)
+    return scores
+
+
+SHOWN = {
+    "accuracy": "category accuracy",
+    "iou": "mean IoU",
+    "iou50": "IoU >= 0.5",
+    "detection": "detection",
+    "question_accuracy": "all questions",
+    "parse_failures": "unparsable",
+}
+
+
+def show_scores(scores: dict[str, Any]) -> None:
+    """The short table at the end: figures with 95 % intervals; of two models their difference, of more the differences
+    from the second (the first being where all came from). Below it what the report says first."""
+    names = list(scores["models"])
+    (_show_many if len(names) > 2 else _show_few)(scores, names)
+    for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
+        if told:
+            console.say(told)
+
+
+def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
+    pair = f"{names[-1]}-{names[0]}"
+    difference = scores["differences"].get(pair, {})
+    rows = []
+    for metric, title in SHOWN.items():
+        cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
+        apart = [_figure(difference.get(metric), signed=True)] if difference else []
+        rows.append([title, _count(scores, names, metric), *cells, *apart])
+    columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
+    console.table("Test split: value and 95 % interval", columns, rows)
+
+
+def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
+    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
+    titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
+    models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
+    console.table("Test split: value and 95 % interval", titles, models)
+    second = names[1]
+    apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
+    rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
+    console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+
+
+def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
+    """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
+    counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
+    return " to ".join(map(str, counted))
+
+
+def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
+    if not estimate or estimate["value"] is None:
+        return "-"
+    sign = "+" if signed else ""
+    if estimate["low"] is None:
+        return f"{estimate['value']:{sign}.2f} (n {estimate['n']})"
+    return f"{estimate['value']:{sign}.2f} [{estimate['low']:{sign}.2f}, {estimate['high']:{sign}.2f}]"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 from unveil.core.records import Record
 from unveil.experts import endpoint
 from unveil.experts.endpoint import Parameter
@@ -135,3 +137,7 @@ def key_in(variable: str) -> str:
     if not re.fullmatch(r"[!-~]*", key):
         raise ExpertError(f"the environment variable {variable} holds characters that no key has")
     return key
+
+
+#: Who is asked: another group.
+Asked = tyro.conf.OmitArgPrefixes[ExpertOptions]

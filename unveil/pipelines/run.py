@@ -14,27 +14,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from unveil.audit.check import CheckConfig, check
 from unveil.core import console, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
+from unveil.curate.mau import MauConfig, curate_mau
+from unveil.evaluate.score import ScoreConfig, score_main
 from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
+from unveil.ingest.ingest import Format, IngestConfig, Reading, ingest, refuse_data
 from unveil.ingest.reading import Options
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Contest, Entry, kinds
-from unveil.stages import (
-    CheckConfig,
-    Format,
-    IngestConfig,
-    MauConfig,
-    Reading,
-    ScoreConfig,
-    check,
-    curate_mau,
-    ingest,
-    refuse_data,
-    score,
-)
 from unveil.vlm.families import ModelError
 from unveil.vlm.resolution import Limited, Resolution
 
@@ -192,7 +183,7 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
     asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
-    scores = score(asked)
+    scores = score_main(asked)
     output.write(peak_mb=provenance.peak_mb())
     provenance.write_json(
         out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {})

@@ -1,0 +1,83 @@
+"""The command ``unveil check``: what is wrong with records, and a safe split if one is wanted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unveil.core import console, provenance, records, splits
+from unveil.core.files import write_text
+from unveil.core.records import rebased
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """Look for what is wrong with records: bad boxes and images, and the same or a mirrored image in two splits."""
+
+    records: Path
+    """records.jsonl."""
+    resplit: Path | None = None
+    """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test."""
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    """Shares of train, val and test in a new split."""
+    seed: int = 0
+    """Seed of the new split."""
+    copies: bool = True
+    """Search for near-identical and mirrored images too, not for equal files only."""
+    json: Path | None = None
+    """Write what was found here too."""
+    workers: int | None = None
+    """Processes that read images; by default one per core."""
+    restart: bool = False
+    """Write over what another run has left in the place of --resplit and --json."""
+
+
+def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], bool] = lambda *_: True) -> bool:
+    """Whether the records are fit for training and scoring, or were dealt anew so that they are.
+
+    ``deal`` decides, from what was found, whether the new split that the configuration names is wanted.
+    """
+    with ExitStack() as stack:
+
+        def output(file: Path | None, derived: bool) -> provenance.Output | None:
+            made = file and provenance.output(file, "check", config, [config.records], derived=derived)
+            return stack.enter_context(made) if made else None
+
+        return _check(config, deal, output(config.json, True), output(config.resplit, False))
+
+
+def _check(
+    config: CheckConfig,
+    deal: Callable[[Any, Sequence[records.Record]], bool],
+    found: provenance.Output | None,
+    split: provenance.Output | None,
+) -> bool:
+    """As ``check``; writes what was found and the new split where they are to be made."""
+    from unveil.audit.records import check as look_through
+    from unveil.audit.records import regroup
+
+    rows = list(records.read_jsonl(config.records, records.Record))
+    report = look_through(rows, config.records, config.workers, config.copies)
+    console.say(report.text())
+    if config.json and found:
+        write_text(config.json, report.json())
+        found.write()
+    leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
+    if config.resplit and deal(report, rows):
+        dealt = splits.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
+        moved = rebased(dealt, config.records, config.resplit)
+        if split:
+            records.write_jsonl(config.resplit, moved)
+            split.write()
+        elif moved != list(records.read_jsonl(config.resplit, records.Record)):
+            raise provenance.OutputError(f"{config.resplit} is of images that have changed since: {provenance.CHOICE}")
+        sizes = Counter(r.split for r in dealt)
+        console.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
+        return all(issue in leaks for issue in report.issues if issue.severity == "error")
+    if leaks:
+        console.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
+    return report.ok

@@ -1,0 +1,93 @@
+"""The command ``unveil ingest``: annotated images of a folder, or synthetic ones, to ``records.jsonl``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from unveil.core import console, provenance, records, splits
+from unveil.ingest.reading import Options
+
+Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
+
+
+#: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
+Reading = tyro.conf.OmitArgPrefixes[Options]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig:
+    """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
+
+    data: Path | None = None
+    """Folder of the annotated images; none for phantom."""
+    format: Format = "auto"
+    """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; phantom draws
+    images instead."""
+    out: Path
+    """Folder for records.jsonl and rejected.jsonl."""
+    patients: int = 320
+    """phantom: how many patients are drawn, some three images each."""
+    seed: int = 0
+    """phantom: seed of every pixel and word."""
+    size: int = 256
+    """phantom: width and height of an image."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+    reading: Reading = field(default_factory=Options)
+    """What the files themselves do not say."""
+
+
+def ingest(config: IngestConfig) -> None:
+    data = [] if config.data is None else [config.data]
+    with provenance.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
+        if output:
+            _ingest(config)
+            output.write()
+
+
+def refuse_data(data: Path | None, format: Format) -> None:
+    """Raises ``RecordError`` where data and format do not go together, or there are no such data."""
+    if (format == "phantom") != (data is None):
+        raise records.RecordError(
+            "--data is needed: the folder of the annotated images; --format phantom draws some instead"
+            if data is None
+            else "--format phantom draws images and reads no --data: leave one of them out"
+        )
+    if data is not None and not data.exists():
+        raise records.RecordError(f"{data}: no such folder")
+
+
+def _ingest(config: IngestConfig) -> None:
+    from unveil.ingest.reader import ingest as read_folder
+    from unveil.synthetic.dataset import phantoms
+
+    file = config.out / "records.jsonl"
+    refuse_data(config.data, config.format)
+    if config.data is None:
+        drawn: list[records.Record] = []
+        with console.progress("draw", config.patients) as advance:
+            patients: set[str | None] = set()
+            for record in phantoms(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
+                drawn.append(record)
+                if record.patient not in patients:
+                    patients.add(record.patient)
+                    advance()
+        records.write_jsonl(file, splits.assign_splits(drawn, seed=config.seed))
+        records.write_jsonl(config.out / "rejected.jsonl", [])
+        console.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
+    else:
+        summary = read_folder(config.data, config.format, config.out, config.reading)
+        console.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
+        for reason in summary.reasons:
+            what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} files"
+            console.say(f"  {what}: {reason}")
+        for note in summary.notes:
+            console.say(f"  note: {note}")
+        if summary.splits.keys() != {""}:
+            sizes = ", ".join(f"{n} {split or 'in none'}" for split, n in sorted(summary.splits.items()))
+            console.say(f"  published splits: {sizes}")

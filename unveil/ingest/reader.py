@@ -1,0 +1,197 @@
+"""The run of a reader over a folder: which one, what comes of it, and the records with what was rejected."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unveil.core.console import progress
+from unveil.core.records import Record, read_jsonl, write_jsonl
+from unveil.core.untrusted import printable, quoted, shortened
+from unveil.ingest import rejections, unread
+from unveil.ingest.conventions import Spread
+from unveil.ingest.folder import Folder, Reader
+from unveil.ingest.formats import FORMATS, Format, chosen
+from unveil.ingest.joining import differ, joined
+from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
+
+__all__ = [
+    "FORMATS",
+    "Folder",
+    "Format",
+    "Incomplete",
+    "IngestError",
+    "Options",
+    "Reader",
+    "Rejected",
+    "Summary",
+    "ingest",
+]
+
+#: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
+LONGEST_REASON = 400
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run made. ``rejected`` counts the entries of rejected.jsonl, ``reasons`` the annotation rows that are lost
+    for each reason (0 for images that nobody annotated), ``splits`` the records of each published split ("" for none),
+    ``notes`` what is to be said about how the files were read."""
+
+    format: str
+    records: int
+    findings: int
+    rejected: int
+    reasons: tuple[rejections.Reason, ...]
+    splits: dict[str, int]
+    notes: tuple[str, ...]
+    records_file: Path
+    rejected_file: Path
+
+
+def ingest(data: str | Path, format: str, out: str | Path, options: Options | None = None) -> Summary:
+    """Reads the folder ``data`` and writes ``records.jsonl`` and ``rejected.jsonl`` into ``out``; the ``format`` auto
+    lets the files tell.
+
+    Raises ``IngestError`` for a missing folder, for one that does not hold the format, where no record came out, where
+    one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
+    rejected is written even then.
+    """
+    data, out = Path(data), Path(out).resolve()
+    if data.is_file():
+        raise IngestError(unread.of_file(data))
+    folder = Folder.of(data, options or Options())
+    try:
+        form = chosen(folder, format)
+    except IngestError as error:
+        raise IngestError(f"{data}: {error}") from error
+    work = _Work(folder, form, out)
+    records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
+    partial = out / "records.jsonl.read"
+    try:
+        with progress("ingest", len(folder.images)) as advance:
+            write_jsonl(partial, work.counted(work.records(), advance))
+        if work.again or work.incomplete:
+            write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
+        partial.replace(records_file)
+    except IngestError as error:
+        raise IngestError(f"{data}: {error}" + (f". See {rejected_file}" if work.rejected else "")) from error
+    finally:
+        partial.unlink(missing_ok=True)
+        write_jsonl(rejected_file, work.rejected)
+    return Summary(
+        form.name,
+        work.splits.total(),
+        work.findings,
+        len(work.rejected),
+        tuple(rejections.reasons(work.rejected)),
+        dict(work.splits),
+        tuple(map(str, folder.notes.values())),
+        records_file,
+        rejected_file,
+    )
+
+
+class _Work:
+    """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
+
+    def __init__(self, folder: Folder, form: Format, out: Path) -> None:
+        self.folder, self.read, self.out = folder, form.read, out
+        self.in_pixels = form.name != "yolo" and folder.options.box_units is None
+        self.rejected: list[Rejected] = list(folder.refused)
+        self.again: dict[str, list[Record]] = {}
+        self.incomplete = set(map(folder.relative, folder.perhaps_annotated(form.endings)))
+        self.spread = Spread()
+        self.rows = self.findings = 0
+        self.splits: Counter[str] = Counter()
+
+    def records(self) -> Iterator[Record]:
+        """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
+        seen: set[str] = set()
+        for item in self.read(self.folder):
+            if isinstance(item, Record):
+                record = self._taken(item)
+                if record is not None and record.id in seen:
+                    self.again.setdefault(record.id, []).append(record)
+                elif record is not None:
+                    seen.add(record.id)
+                    yield record
+            elif isinstance(item, Incomplete):
+                self.incomplete.add(item.file)
+            else:
+                reason = shortened(printable(item.reason), LONGEST_REASON)
+                self.spread.add(item)
+                self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
+        if not seen:
+            why = rejections.reasons(self.rejected)[:3]
+            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or "it holds no image"
+            raise IngestError(f"not one record: {said}")
+        options = self.folder.options
+        refused = rejections.refusal(self.rows, self.rejected, options, self._read_again)
+        if refused := refused or (self.spread.doubt() if self.in_pixels else None):
+            raise IngestError(refused)
+        remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
+        remarks += [self.spread.remark()] if self.in_pixels else []
+        for remark in filter(None, remarks):
+            self.folder.note(remark)
+
+    def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
+        return self.read(Folder(self.folder.root, options, trial=True))
+
+    def _taken(self, record: Record) -> Record | None:
+        """The record as it is kept, each finding once; None where it cannot be written."""
+        name = record.source.file or record.image
+        if reason := _half_a_character(record):
+            self.rejected.append(Rejected(printable(name), None, reason))
+            return None
+        stated = len(record.findings) + len(record.questions)
+        self.rows += stated or record.completeness != "partial"  # that it has none is a statement too
+        once = rejections.without_repeats(record.findings)
+        for _ in range(len(record.findings) - len(once)):
+            self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
+        if self.folder.options.readers is None and rejections.overlapping(once):
+            self.folder.note("images in which boxes of one name overlap almost wholly: one lesion, marked twice?", name)
+        if len(once) < len(record.findings):
+            record = dataclasses.replace(record, findings=once)
+        self.spread.add(record)
+        return relocated(record, self.out)
+
+    def mended(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Each record joined with what else was read of its image; none that has lost some is complete."""
+        for record in records:
+            others = self.again.get(record.id, [])
+            name = record.source.file or record.image
+            if others:
+                how = "differ, so it is not complete" if differ([record, *others]) else "say the same"
+                self.folder.note(f"images annotated in several places, which {how}: joined", name)
+            try:
+                for whole in joined([record, *others]):
+                    lost = whole.completeness == "exhaustive" and whole.source.file in self.incomplete
+                    yield dataclasses.replace(whole, completeness="partial") if lost else whole
+            except AnnotationError as error:
+                self.rejected.append(Rejected(name, None, str(error)))
+
+    def counted(self, records: Iterator[Record], advance: Callable[[], None] = lambda: None) -> Iterator[Record]:
+        self.findings, self.splits = 0, Counter()
+        for record in records:
+            self.findings += len(record.findings)
+            self.splits[record.split or ""] += 1
+            advance()
+            yield record
+
+
+def _half_a_character(record: Record) -> str | None:
+    """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    parts = (record, record.source, *record.questions)
+    texts = [value for part in parts for value in vars(part).values() if isinstance(value, str)]
+    texts += [finding.label for finding in record.findings]
+    texts += [text for finding in record.findings for item in finding.attributes.items() for text in item]
+    try:
+        "\n".join(texts).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
+    return None
