@@ -206,15 +206,14 @@ def recipes(config: Config) -> dict[str, Any]:
 
 def _drawn(folder: Path) -> Path:
     """Records, dialogues and pairs of a few drawn patients."""
-    from unveil import pairing
-    from unveil.curate import mau
+    from unveil.curate import mau, noise
     from unveil.ingest import ingest
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
     ingest.ingest(ingest.IngestConfig(format="phantom", out=data, patients=8, restart=True))
     mau.curate_mau(mau.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
     files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
-    pairing.curate_noise(pairing.NoiseConfig(records=file, **files, restart=True))
+    noise.curate_noise(noise.NoiseConfig(records=file, **files, restart=True))
     return folder
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from unveil import cli
 from unveil.core import provenance, workers
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.curate.hallucinate import HallucinateConfig
 from unveil.evaluate.predict import PredictConfig
 from unveil.experts.requests import ExpertError
-from unveil.pairing import HallucinateConfig
 from unveil.pipelines import variants
 from unveil.train.dpo import DpoConfig
 from unveil.vlm.families import ModelError

@@ -15,7 +15,8 @@ from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.curate.diagnose import Steps, checked, diagnose
-from unveil.curate.mau import Rules, mau, vocabulary
+from unveil.curate.mau import Rules, mau
+from unveil.curate.rules import vocabulary
 from unveil.experts.expert import Backend, Expert
 from unveil.experts.expert import Rules as RulesBackend
 from unveil.experts.requests import Raw, Request

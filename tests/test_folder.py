@@ -16,9 +16,9 @@ from test_pixels import dicom
 
 from unveil.core import geometry, provenance
 from unveil.ingest.files import listing
+from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import list_name, split_in
-from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.ingest.reading import AnnotationError, IngestError
 
 ROWS = "image,label,x1,y1,x2,y2\n"

@@ -14,7 +14,8 @@ from unveil.core.answers import QUESTIONS, parse
 from unveil.core.box_formats import SYNTAXES, View, mark, render, unmark
 from unveil.core.geometry import ious
 from unveil.core.records import Dialogue, Finding, Question, Record, Source
-from unveil.curate.mau import Rules, mau, vocabulary
+from unveil.curate.mau import Rules, mau
+from unveil.curate.rules import vocabulary
 
 LUNG = {"side": "left", "body_part": "lung", "shape": "round", "edge": "sharp edge"}
 NODULE = Finding("nodule", (40.0, 10.0, 60.0, 30.0), attributes=LUNG)

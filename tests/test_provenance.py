@@ -13,7 +13,8 @@ import pytest
 
 from unveil.core import provenance
 from unveil.core.provenance import OutputError, digest, output
-from unveil.pairing import NoiseConfig, read_by
+from unveil.curate.candidates import read_by
+from unveil.curate.noise import NoiseConfig
 from unveil.rl import run
 from unveil.rl.aar import Grpo
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import tyro
 
-from unveil import __version__, auditing, pairing
-from unveil.audit import check
+from unveil import __version__
+from unveil.audit import audit, check
 from unveil.core import console, faults, files, provenance, records
 from unveil.core.untrusted import JsonError, parse_json, readable, shortened
-from unveil.curate import mau
+from unveil.curate import convert, hallucinate, mau, noise, questions, rank, relevance, selftrain
 from unveil.evaluate import score
 from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.pipelines import prefer, run, study
@@ -167,7 +167,7 @@ COMMANDS: dict[str, Command] = {
         lambda: mau.MauConfig, mau.curate_mau, "records to questions with true answers in three steps"
     ),
     "curate noise": Command(
-        lambda: pairing.NoiseConfig, pairing.curate_noise, "pairs in which noise hides the lesion from the worse side"
+        lambda: noise.NoiseConfig, noise.curate_noise, "pairs in which noise hides the lesion from the worse side"
     ),
     "gate": Command(
         _gate_config,
@@ -175,31 +175,31 @@ COMMANDS: dict[str, Command] = {
         "try on a file what may leave this machine; nothing is sent, a page tells",
     ),
     "audit": Command(
-        lambda: auditing.AuditConfig,
-        auditing.audit,
+        lambda: audit.AuditConfig,
+        audit.audit,
         "what a model could learn from preference pairs instead of medicine",
     ),
     "curate hallucinate": Command(
-        lambda: pairing.HallucinateConfig,
-        pairing.curate_hallucinate,
+        lambda: hallucinate.HallucinateConfig,
+        hallucinate.curate_hallucinate,
         "pairs of a true answer and a plausible wrong one, drawn from the model or written",
         GOES_ON,
     ),
     "curate rank": Command(
-        lambda: pairing.RankConfig, pairing.curate_rank, "pairs of the model's own answers, better and worse", GOES_ON
+        lambda: rank.RankConfig, rank.curate_rank, "pairs of the model's own answers, better and worse", GOES_ON
     ),
     "curate questions": Command(
-        lambda: pairing.QuestionsConfig, pairing.curate_questions, "conversations that teach a model to ask as well"
+        lambda: questions.QuestionsConfig, questions.curate_questions, "conversations that teach a model to ask as well"
     ),
     "curate selftrain": Command(
-        lambda: pairing.SelftrainConfig,
-        pairing.curate_selftrain,
+        lambda: selftrain.SelftrainConfig,
+        selftrain.curate_selftrain,
         "pairs from the model's own questions and answers",
         GOES_ON,
     ),
     "curate relevance": Command(
-        lambda: pairing.RelevanceConfig,
-        pairing.curate_relevance,
+        lambda: relevance.RelevanceConfig,
+        relevance.curate_relevance,
         "weights of pairs by their clinical relevance",
         GOES_ON,
     ),
@@ -225,7 +225,7 @@ COMMANDS: dict[str, Command] = {
         lambda: score.ScoreConfig, score.score_main, "score answers, with 95 % intervals and paired differences"
     ),
     "convert pairs": Command(
-        lambda: pairing.PairsConfig, pairing.convert_pairs, "preference pairs to or from the form that TRL reads"
+        lambda: convert.PairsConfig, convert.convert_pairs, "preference pairs to or from the form that TRL reads"
     ),
     "study preferences": Command(
         lambda: study.StudyConfig,

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from unveil.core import console, plugins, provenance, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
+from unveil.core.pairs import moved_images
 from unveil.core.pixels import ImageError
-from unveil.core.records import Dialogue, Pair, Record, image_path
+from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record, image_path
 from unveil.core.sampling import Sampling
+from unveil.curate.rules import Rules
+from unveil.experts import options as experts
 from unveil.experts.expert import Expert
+from unveil.experts.options import Asked, ExpertOptions
 from unveil.experts.requests import Picture, Reply, Request, Turn, file_hash, prompt
+from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True)
@@ -159,3 +165,79 @@ def preferred(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> 
     else:
         return 0 if min(gaps.values()) > 0 else 1
     return None
+
+
+def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[str, Any]:
+    """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
+    if not made:
+        why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
+        raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
+    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.dialogues, config.out)) for p in made])
+    console.say(f"{len(made)} pairs in {config.out}")
+    for reason, count in skipped.items():
+        console.say(f"  left out {count} x {reason}")
+    return {"left_out": dict(skipped)}
+
+
+def read_by(config: Any) -> list[provenance.Input]:
+    """What the pairs of a command depend on."""
+    files = [config.records, config.dialogues]
+    if "map" in vars(config):  # of lesion neglect
+        files += [*([config.onto] if config.onto else []), *plugins.files([config.map])]
+    return [*files, *provenance.of_model(config.model)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """What commands share that let a model answer the questions of dialogues."""
+
+    passing: ClassVar = {"answer_batch"}
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training and validation dialogues are used."""
+    out: Path
+    """pairs.jsonl."""
+    model: str = "tiny"
+    """The model that is to be trained: hub id or local folder."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    box_syntax: str | None = None
+    """How the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """What an image may cost."""
+    answer_batch: int = 64
+    """Questions that the model answers at a time."""
+    kinds: tuple[Kind, ...] = KINDS
+    """Kinds of dialogues."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    seed: int = 0
+    """Seed of all draws."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who is asked."""
+
+
+def asking_of(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
+    """The dialogues that may be asked, and the rules that know their records."""
+    rows = list(records.read_jsonl(config.records, Record))
+    kinds = set(config.kinds) & set(KINDS)  # a question that the model is to put has no true answer
+    dialogues = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in kinds]
+    asking = Asking.of(dialogues, config.dialogues, rows, skipped)
+    return replace(asking, dialogues=asking.dialogues[: config.limit]), Rules(rows, dialogues)
+
+
+def trained_model(config: Sampled) -> Expert:
+    """The model that is to be trained, its answers kept beside the output."""
+    how: Any = {"revision": config.revision, "syntax": config.box_syntax, "limits": config.limits}
+    return experts.checkpoint(config.model, config.out, config.asked.replies, batch_size=config.answer_batch, **how)
+
+
+def costs(*asked: Expert | None) -> dict[str, Any]:
+    """What each who was asked has cost, for the screen and for run.json, and how models on this machine drew."""
+    for one in filter(None, asked):
+        console.say(f"  {one.name}: {one.spent.text()}")
+    decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
+    return {"asked": {one.name: one.account for one in asked if one}, "decoding": decoding}

@@ -12,20 +12,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from unveil.core import lesion_noise
+from unveil.core import console, lesion_noise, provenance, records
 from unveil.core.answers import asked_about, clean_answer, parse, yes_no
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.grading import holds, tokens
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling, seed_of
-from unveil.curate.candidates import Asking, pair_of, seeds, used
+from unveil.curate.candidates import (
+    Asking,
+    Sampled,
+    asking_of,
+    costs,
+    pair_of,
+    read_by,
+    seeds,
+    trained_model,
+    used,
+    write_pairs,
+)
 from unveil.curate.rules import Rules
+from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn, named
 from unveil.gate.fence import quoted
@@ -276,3 +288,29 @@ def _asserts(pair: Pair, text: str) -> bool | None:
         return True
     target = pair.target or asked_about(pair.kind, pair.question)
     return parse(pair.kind, text, View(MARKUP, (1, 1), (1, 1)), target=target).abnormal
+
+
+@dataclass(frozen=True, kw_only=True)
+class HallucinateConfig(Sampled, Hallucinations):
+    """Make preference pairs of a true answer and a plausible wrong one (MMedPO's D_t, POVID, minimal edits)."""
+
+
+def curate_hallucinate(config: HallucinateConfig) -> None:
+    with provenance.output(config.out, "curate hallucinate", config, read_by(config)) as output:
+        if output:
+            output.write(**_hallucinate(config))
+
+
+def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
+    if config.edit == "minimal" and config.origin != "sampled":
+        raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")
+    asking, rules = asking_of(config, skipped)
+    model = None if config.origin == "written" else trained_model(config)
+    expert = experts.bind(config.asked, config.out, asking.records.values())
+    steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
+    with console.progress("hallucinate", steps * len(asking.dialogues)) as advance:
+        made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
+    if config.balance and config.origin != "noised":
+        made = balanced(made, config.seed, skipped)
+    return write_pairs(made, config, skipped) | costs(expert, model)

@@ -33,6 +33,7 @@ from unveil.core.geometry import Box, ious
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
+from unveil.curate.rules import vocabulary
 from unveil.experts import options
 from unveil.experts.options import Asked, ExpertOptions
 
@@ -83,15 +84,6 @@ def _distinct(dialogues: Iterator[Dialogue]) -> Iterator[Dialogue]:
         seen[dialogue.id] += 1
         again = seen[dialogue.id]
         yield dialogue if again == 1 else replace(dialogue, id=f"{dialogue.id}#{again}")
-
-
-def vocabulary(records: Sequence[Record]) -> dict[tuple[str, str | None], list[str]]:
-    """The finding names that occur, by data set and modality, from the training split where there is one."""
-    training = [r for r in records if r.split == "train"] or records
-    names: dict[tuple[str, str | None], set[str]] = {(r.source.dataset, r.modality): set() for r in records}
-    for record in training:
-        names[record.source.dataset, record.modality].update(f.label for f in record.findings)
-    return {key: sorted(values) for key, values in names.items()}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil.core import lesion_noise, pixels
+from unveil.core import console, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
-from unveil.core.records import Dialogue, Finding, Pair, Record, image_path
+from unveil.core.pairs import moved_images
+from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
-from unveil.curate.candidates import Asking, pair_of
+from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
+from unveil.vlm.resolution import Limited, Resolution
 
 #: A source of maps: a dialogue, its record and image (H, W, 3) uint8 to a map of any size, values 0 to 1, and how sure
 #: the source is of it, 0 to 1.
@@ -140,3 +142,90 @@ def _map(
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
     return LesionMap(grid=tuple(tuple(map(int, row)) for row in np.asarray(levels))), float(sure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig:
+    """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
+
+    records: Path
+    """records.jsonl."""
+    dialogues: Path
+    """dialogues.jsonl; its training and validation dialogues are used."""
+    out: Path
+    """pairs.jsonl."""
+    map: str = "annotations"
+    """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
+    --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
+    (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
+    model: str = "tiny"
+    """attention: hub id or local folder of the model."""
+    revision: str | None = None
+    """attention: revision of a hub model."""
+    box_syntax: str | None = None
+    """attention: how the model writes boxes, for models that do not declare it."""
+    limits: Limited = field(default_factory=Resolution)
+    """attention: what an image may cost."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
+    """Kinds of dialogues."""
+    step: int = 500
+    """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""
+    most: float = 0.5
+    """Share of an image that a map may cover; a larger one is set aside."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    onto: Path | None = None
+    """Pairs of `curate hallucinate` or `curate rank` on these dialogues: they are written out again with the noise on
+    their worse side, as mDPO wants them, instead of pairs of two equal answers."""
+    seed: int = 0
+    """Seed of the noise."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+
+
+def curate_noise(config: NoiseConfig) -> None:
+    with provenance.output(config.out, "curate noise", config, read_by(config)) as output:
+        if output:
+            output.write(**_noise(config))
+
+
+def _noise(config: NoiseConfig) -> dict[str, Any]:
+    skipped: Counter[str] = Counter()
+    rows = list(records.read_jsonl(config.records, Record))
+    asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    if config.limit is not None:
+        asked = [d for d in asked if d.split != "test"][: config.limit]
+    source = _map_source(config)
+    options: dict[str, Any] = {"whole": config.map == "whole", "step": config.step, "most": config.most}
+    options["seed"] = config.seed
+    with console.progress("noise", sum(d.split != "test" for d in asked)) as advance:
+        made = list(hidden(rows, asked, config.dialogues, source=source, skipped=skipped, told=advance, **options))
+    if config.onto:
+        made = _put_onto(made, config.onto, config.dialogues, skipped)
+    about = write_pairs(made, config, skipped)
+    shares = sorted(pair.rejected_noise.share for pair in made if pair.rejected_noise)
+    console.say(f"half of them hide {shares[len(shares) // 2]:.1%} of the image or more")
+    return about
+
+
+def _map_source(config: NoiseConfig) -> MapSource | None:
+    if config.map in ("annotations", "whole"):
+        return None
+    if config.map == "attention":
+        from unveil.vlm import attention_maps
+
+        return attention_maps.source(config.model, config.revision, config.box_syntax, config.limits)
+    return users(plugins.function(config.map))
+
+
+def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:
+    """Pairs of a file with the noise of the pair on the same dialogue."""
+    from unveil.core.pairs import read_pairs
+
+    drawn = {pair.id.rpartition("/")[0]: pair.rejected_noise for pair in made}
+    pairs = read_pairs(onto)
+    fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]
+    if len(fitting) < len(pairs):
+        skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
+    moved = [replace(p, **moved_images(p, onto, dialogues)) for p in fitting]
+    return [replace(p, rejected_noise=drawn[p.id.rpartition("/")[0]]) for p in moved]

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from unveil.core import console, provenance, records
 from unveil.core.answers import clean
 from unveil.core.records import Dialogue, Record
 from unveil.core.sampling import seed_of
+from unveil.curate.hallucinate import left_out
 
 DESCRIBE = "Can you describe the image in detail?"
 
@@ -58,3 +62,45 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
     for turn in (asked[i] for i in order):
         yield Dialogue(f"{turn.id}/asked", *common, "self-question", "", turn.question, history=history)
         history = (*history, (turn.question, turn.answer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionsConfig:
+    """Add to dialogues the conversations from which a model learns to describe and to ask (STLLaVA-Med, stage 1)."""
+
+    records: Path
+    """records.jsonl; reports are the descriptions."""
+    dialogues: Path
+    """dialogues.jsonl."""
+    out: Path
+    """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
+    --self-questions`."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+
+
+def curate_questions(config: QuestionsConfig) -> None:
+    with provenance.output(config.out, "curate questions", config, [config.records, config.dialogues]) as output:
+        if output:
+            output.write(left_out=_questions(config))
+
+
+def _questions(config: QuestionsConfig) -> dict[str, int]:
+    """Writes the conversations; returns what was left out."""
+    from unveil.curate.questions import conversations
+
+    skipped = Counter[str]()
+    rows = list(records.read_jsonl(config.records, Record))
+    given = list(records.read_jsonl(config.dialogues, Dialogue))
+    if any(d.kind == "self-question" for d in given):
+        raise records.RecordError(f"{config.dialogues}: it holds questions to be put already: name the file before")
+    made = list(conversations(rows, given, skipped))
+    if not made:
+        raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
+    moved = [replace(d, image=records.beside(d.image, config.dialogues, config.out)) for d in [*given, *made]]
+    records.write_jsonl(config.out, moved)
+    asked = sum(d.kind == "self-question" for d in made)
+    console.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
+    for reason, count in skipped.items():
+        console.say(f"  left out {count} x {reason}")
+    return dict(skipped)

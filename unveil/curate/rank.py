@@ -8,18 +8,32 @@ same model, which is told the truth, says which is nearer to it. Departure [ours
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from unveil.core import console, provenance
 from unveil.core.grading import tokens
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling
-from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
+from unveil.curate.candidates import (
+    Asking,
+    Sampled,
+    asking_of,
+    costs,
+    pair_of,
+    preferred,
+    read_by,
+    seeds,
+    trained_model,
+    used,
+    write_pairs,
+)
 from unveil.curate.rules import Rules
+from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict
 from unveil.gate.fence import quoted
@@ -181,3 +195,25 @@ class _Comparison:
             if better is not None:
                 texts = self.given[dialogue.id]
                 yield pair_of(dialogue, "ranked", texts[better], texts[1 - better], self.writer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankConfig(Sampled, Ranking):
+    """Make preference pairs of the model's own answers (Self-Rewarding, SIMA); the papers' judge is the model itself,
+    --expert local:MODEL."""
+
+
+def curate_rank(config: RankConfig) -> None:
+    with provenance.output(config.out, "curate rank", config, read_by(config)) as output:
+        if output:
+            output.write(**_rank(config))
+
+
+def _rank(config: RankConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
+    asking, rules = asking_of(config, skipped)
+    model, judge = trained_model(config), experts.bind(config.asked, config.out, asking.records.values())
+    steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
+    with console.progress("rank", steps * len(asking.dialogues)) as advance:
+        made = list(rank(asking, rules, model, judge, config, config.seed, advance))
+    return write_pairs(made, config, skipped) | costs(judge, model)

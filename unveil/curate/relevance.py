@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.core.records import Dialogue, Pair
-from unveil.curate.candidates import used
+from unveil.core import console, provenance, records
+from unveil.core.pairs import moved_images
+from unveil.core.records import Dialogue, Pair, Record
+from unveil.curate.candidates import costs, used
+from unveil.curate.hallucinate import left_out
 from unveil.curate.rules import Rules
+from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.judge import Score
+from unveil.experts.options import Asked, ExpertOptions
 from unveil.experts.requests import Request, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
@@ -135,3 +141,59 @@ def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Readin
     for pair in pairs:
         if pair.id in by_id:
             yield replace(pair, weight=float(by_id[pair.id]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelevanceConfig:
+    """Give preference pairs their weights: clinical relevance by consensus of several agents (MMedPO)."""
+
+    pairs: Path
+    """pairs.jsonl."""
+    records: Path
+    """records.jsonl."""
+    out: Path
+    """pairs.jsonl with weights."""
+    agents: tuple[str, ...] = ()
+    """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
+    rounds: int = 5
+    """Rounds of all agents until they must agree, else the mean of their scores counts."""
+    reading: Reading = "spread"
+    """How scores become weights. spread: mean 1 and variance 0.1 over all pairs of a kind, in [0.75, 1.25]; literal: as
+    the paper prints it, by which all weights are 0.75; raw: the scores themselves, as the paper's code has it."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+    asked: Asked = field(default_factory=ExpertOptions)
+    """Who is asked."""
+
+
+def curate_relevance(config: RelevanceConfig) -> None:
+    with provenance.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
+        if output:
+            output.write(**_relevance(config))
+
+
+def _relevance(config: RelevanceConfig) -> dict[str, Any]:
+    """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
+    from unveil.core.pairs import read_pairs
+
+    skipped = Counter[str]()
+    pairs = read_pairs(config.pairs)
+    rules = Rules(list(records.read_jsonl(config.records, Record)))
+    names = config.agents or (config.asked.expert,)
+    agents = [experts.bind(replace(config.asked, expert=name), config.out, rules.records.values()) for name in names]
+    text = [pair for pair in pairs if pair.rejected_noise is None]
+    with console.progress("relevance", len(text) * len(agents)) as advance:
+        found = scored(text, agents, rules, config.rounds, skipped, advance)
+    made = list(weighted(pairs, found, config.reading))
+    if not made:
+        raise records.RecordError(f"{config.pairs}: no pair could be scored: {left_out(skipped)}")
+    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.pairs, config.out)) for p in made])
+    weights = [pair.weight for pair in made]
+    agreed = sum(one.agreed for one in found.values())
+    console.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")
+    if len(agents) > 1:
+        console.say(f"  the agents agreed on {agreed} of {len(found)}")
+    for reason, count in skipped.items():
+        console.say(f"  left out {count} x {reason}")
+    history = {name: one.history for name, one in found.items()}
+    return {"left_out": dict(skipped), "scores": history, **costs(*agents)}

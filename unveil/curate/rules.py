@@ -30,7 +30,6 @@ from unveil.core.geometry import ious, match, scale
 from unveil.core.grading import HIT, Case, Outcome, holds, judge, merit, tokens
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
-from unveil.curate.mau import vocabulary
 
 
 class Rules:
@@ -274,3 +273,12 @@ _FALSIFIED: dict[Kind, Callable[[Rules, Dialogue, np.random.Generator], str | No
     "closed": Rules._another,
     "open": Rules._another,
 }
+
+
+def vocabulary(records: Sequence[Record]) -> dict[tuple[str, str | None], list[str]]:
+    """The finding names that occur, by data set and modality, from the training split where there is one."""
+    training = [r for r in records if r.split == "train"] or records
+    names: dict[tuple[str, str | None], set[str]] = {(r.source.dataset, r.modality): set() for r in records}
+    for record in training:
+        names[record.source.dataset, record.modality].update(f.label for f in record.findings)
+    return {key: sorted(values) for key, values in names.items()}

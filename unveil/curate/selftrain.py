@@ -9,20 +9,35 @@ about an image is used once. The judge's wording is not published.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import Field
 
+from unveil.core import console, provenance
 from unveil.core.answers import QUESTIONS, asked_about, clean_answer
 from unveil.core.box_formats import unmark
 from unveil.core.grading import tokens
 from unveil.core.records import Dialogue, Kind, Pair
 from unveil.core.sampling import Sampling
-from unveil.curate.candidates import Asking, pair_of, preferred, seeds, used
+from unveil.curate.candidates import (
+    Asking,
+    Sampled,
+    asking_of,
+    costs,
+    pair_of,
+    preferred,
+    read_by,
+    seeds,
+    trained_model,
+    used,
+    write_pairs,
+)
 from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
+from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn
 from unveil.gate.fence import quoted
@@ -190,3 +205,28 @@ def _judged(
             gap = reply.value.first - reply.value.second
             verdicts[name][int(order)] = -gap if order == "1" else gap
     return verdicts
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelftrainConfig(Sampled, SelfTraining):
+    """Make preference pairs from the model's own questions and answers, judged by an expert (STLLaVA-Med, stage 2)."""
+
+    images: int | None = None
+    """Only the first so many images."""
+
+
+def curate_selftrain(config: SelftrainConfig) -> None:
+    with provenance.output(config.out, "curate selftrain", config, read_by(config)) as output:
+        if output:
+            output.write(**_selftrain(config))
+
+
+def _selftrain(config: SelftrainConfig) -> dict[str, Any]:
+    skipped = Counter[str]()
+    asking, rules = asking_of(config, skipped)
+    asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
+    model, judge = trained_model(config), experts.bind(config.asked, config.out, asking.records.values())
+    steps = 1 + config.questions * (3 + 1 + config.both_orders)
+    with console.progress("selftrain", steps * len(asking.dialogues)) as advance:
+        made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
+    return write_pairs(made, config, skipped) | costs(judge, model)

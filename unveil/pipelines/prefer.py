@@ -12,11 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil import pairing
 from unveil.core import console, provenance, records
+from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
-from unveil.experts.options import ExpertOptions
-from unveil.pairing import HallucinateConfig, NoiseConfig, RankConfig, RelevanceConfig
+from unveil.curate import candidates, hallucinate, rank, relevance
+from unveil.curate.hallucinate import HallucinateConfig
+from unveil.curate.noise import NoiseConfig, curate_noise
+from unveil.curate.rank import RankConfig
+from unveil.curate.relevance import RelevanceConfig
+from unveil.experts.options import Asked, ExpertOptions
 from unveil.vlm.resolution import Limited, Resolution
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
@@ -100,7 +104,7 @@ class PreferConfig:
     """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     seed: int = 0
     """Seed of all draws."""
-    asked: pairing.Asked = field(default_factory=ExpertOptions)
+    asked: Asked = field(default_factory=ExpertOptions)
     """Who is asked."""
 
 
@@ -167,7 +171,7 @@ def _join(parts: Sequence[Path], out: Path, config: PreferConfig) -> None:
     with provenance.output(out, "prefer", config, parts, derived=True) as output:
         assert output
         read = ((pair, part) for part in parts for pair in read_pairs(part))
-        records.write_jsonl(out, [replace(pair, **pairing.moved_images(pair, part, out)) for pair, part in read])
+        records.write_jsonl(out, [replace(pair, **moved_images(pair, part, out)) for pair, part in read])
         output.write()
 
 
@@ -205,7 +209,7 @@ class _Maker:
         edit = c.edit if origin == "sampled" else "none"
         out = self.folder / f"{origin}.jsonl"
         asked = HallucinateConfig(out=out, origin=origin, edit=edit, balance=c.balance, **drawn, **self._common)
-        return self._made("curate hallucinate", asked, pairing.curate_hallucinate)
+        return self._made("curate hallucinate", asked, hallucinate.curate_hallucinate)
 
     def written(self) -> Path:
         """Wrong answers that the expert writes: the same in all rounds, since they do not depend on the model."""
@@ -216,7 +220,7 @@ class _Maker:
         """The model's own answers, better and worse."""
         drawn: dict[str, Any] = {} if self.config.samples is None else {"samples": self.config.samples}
         asked = RankConfig(out=self.folder / "ranked.jsonl", by=by, **drawn, **self._common)
-        return self._made("curate rank", asked, pairing.curate_rank)
+        return self._made("curate rank", asked, rank.curate_rank)
 
     def hidden(self, onto: Path | None = None) -> Path:
         """The truth without sight of the lesion, or pairs with that noise on their worse side."""
@@ -236,7 +240,7 @@ class _Maker:
             seed=c.seed,
             restart=c.restart,
         )
-        return self._made("curate noise", asked, pairing.curate_noise)
+        return self._made("curate noise", asked, curate_noise)
 
     def weighed(self, parts: Sequence[Path]) -> Sequence[Path]:
         """The same pairs with clinical weights, if these are asked for."""
@@ -254,12 +258,12 @@ class _Maker:
             asked=c.asked,
         )
         provenance.stage(
-            asked.out, "curate relevance", asked, [plain, c.records], lambda: pairing.curate_relevance(asked)
+            asked.out, "curate relevance", asked, [plain, c.records], lambda: relevance.curate_relevance(asked)
         )
         return [asked.out]
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], None]) -> Path:
-        provenance.stage(asked.out, command, asked, pairing.read_by(asked), lambda: do(asked))
+        provenance.stage(asked.out, command, asked, candidates.read_by(asked), lambda: do(asked))
         return asked.out
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from unveil import pairing
 from unveil.core import provenance, records
 from unveil.core.records import Dialogue, Kind
+from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
+from unveil.curate.questions import QuestionsConfig
+from unveil.curate.selftrain import SelftrainConfig
 from unveil.experts.options import ExpertOptions
-from unveil.pairing import QuestionsConfig, SelftrainConfig
 from unveil.pipelines.prefer import PreferConfig, prefer
 
 Entry = Literal[
@@ -126,7 +127,7 @@ def _tenth(contest: Contest) -> Path:
     again = contest.sft.restart
     talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
-    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: pairing.curate_questions(talk))
+    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: questions.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
     learnt_from = [contest.records, talk.out, *provenance.of_model(learning.model)]
     provenance.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
@@ -166,7 +167,7 @@ def _selftrained(contest: Contest) -> Path:
         asked=contest.asked,
     )
     provenance.stage(
-        making.out, "curate selftrain", making, pairing.read_by(making), lambda: pairing.curate_selftrain(making)
+        making.out, "curate selftrain", making, candidates.read_by(making), lambda: selftrain.curate_selftrain(making)
     )
     learning = dpo.DpoConfig(
         pairs=making.out,

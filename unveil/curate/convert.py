@@ -1,0 +1,76 @@
+"""The command ``unveil convert pairs``: preference pairs to or from the form that TRL reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from unveil.core import console, provenance, records
+from unveil.core.pairs import moved_images
+from unveil.core.records import Dialogue, Pair
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
+
+    pairs: Path
+    """File of pairs, ours or TRL's."""
+    out: Path
+    """File to write; images stay where they are."""
+    to: Literal["trl", "unveil"] = "trl"
+    """Which form to write."""
+    box_syntax: str | None = None
+    """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
+    restart: bool = False
+    """Write over what another run has left in its place."""
+
+
+def convert_pairs(config: PairsConfig) -> None:
+    with provenance.output(config.out, "convert pairs", config, [config.pairs]) as output:
+        if output:
+            _convert(config)
+            output.write()
+
+
+def _convert(config: PairsConfig) -> None:
+    from unveil.core.pairs import read_pairs, write_trl
+
+    rows = read_pairs(config.pairs)
+    moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
+    if config.to == "unveil":
+        records.write_jsonl(config.out, moved)
+    else:
+        write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
+    console.say(f"{len(moved)} pairs in {config.out}")
+
+
+def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
+    """What the numbers of a box refer to on both sides of each pair, by pair id."""
+    from unveil.core import box_formats, pixels
+
+    chosen = box_formats.SYNTAXES.get(config.box_syntax or "")
+    fitting = [name for name, s in box_formats.SYNTAXES.items() if s.grid is not None]
+    if chosen is None:
+        raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
+    if chosen.grid is None:
+        raise records.RecordError(
+            f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
+            f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
+        )
+    views: dict[Path, box_formats.View] = {}
+
+    def view(side: Dialogue) -> box_formats.View:
+        path = records.image_path(side, config.pairs)
+        if path not in views:
+            try:
+                header = pixels.probe(path)
+            except pixels.ImageError as error:
+                raise pixels.ImageError(f"{side.id}: {error}") from error
+            size = (header.width, header.height)
+            views[path] = box_formats.View(chosen, size, size)
+        return views[path]
+
+    return {pair.id: tuple(map(view, pair.sides())) for pair in pairs}
