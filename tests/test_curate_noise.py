@@ -12,7 +12,7 @@ import pytest
 from conftest import draw
 
 from unveil import cli
-from unveil.core import pixels
+from unveil.core import image_files, pixels
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, NoiseError, apply
 from unveil.core.pairs import read_pairs
@@ -59,7 +59,7 @@ def test_the_command_hides_what_each_answer_speaks_of(folder: Path, capsys: pyte
     assert {maps[name] for name in regions} == {(NODULE.box,), (CYST.box,)}
     for pair in pairs.values():
         assert pair.chosen == pair.rejected and pair.weight == 1.0 and pair.other
-        array = pixels.to_rgb(pixels.read(folder / "out" / pair.image))
+        array = pixels.to_rgb(image_files.read(folder / "out" / pair.image))
         changed = (apply(array, pair.rejected_noise) != array).any(2)  # type: ignore[arg-type]
         assert changed.any() and not changed[:7].any(), "no finding reaches up there"
     told = " ".join(capsys.readouterr().err.split())

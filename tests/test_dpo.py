@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from bench.families import fresh, parts, pristine
-from unveil.core import lesion_noise, pixels
+from unveil.core import image_files, lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
 from unveil.train import checkpoints, dpo, losses
 from unveil.train.dataloader import Stream
@@ -279,7 +279,7 @@ def test_a_row_that_is_too_long_is_named(base: DpoConfig) -> None:
 def test_a_hidden_lesion_is_another_image(terms: Any, base: DpoConfig, tmp_path: Path) -> None:
     """Noise that stands in the pair gives the loss of a pair whose rejected image is that noised picture as a file."""
     (pair, *_), folder = dpo.data(base)[0], base.pairs.parent
-    array = pixels.to_rgb(pixels.read(folder / pair.image))
+    array = pixels.to_rgb(image_files.read(folder / pair.image))
     hidden = lesion_noise.draw(array, lesion_noise.LesionMap(boxes=((2, 3, 20, 25),)), seed=1)
     Image.fromarray(lesion_noise.apply(array, hidden)).save(folder / "hidden.png")
     config, policy = replace(base, terms=terms), moved()
@@ -300,7 +300,7 @@ def test_a_hidden_lesion_is_another_image(terms: Any, base: DpoConfig, tmp_path:
 
 def test_an_image_that_changed_under_its_noise_is_named(base: DpoConfig) -> None:
     pair, folder = dpo.data(base)[0][0], base.pairs.parent
-    array = pixels.to_rgb(pixels.read(folder / pair.image))
+    array = pixels.to_rgb(image_files.read(folder / pair.image))
     hidden = lesion_noise.draw(array + 1, lesion_noise.LesionMap(whole=True), seed=1)
     write_jsonl(base.pairs, [replace(pair, rejected_image=None, rejected_noise=hidden)])
     with pytest.raises(pixels.ImageError, match=rf"^{pair.id} \(rejected\): .*not the one that was drawn"):

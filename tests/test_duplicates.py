@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from unveil.audit import duplicates
 from unveil.core import pixels
-from unveil.core.pixels import read
+from unveil.core.image_files import read
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data: set UNVEIL_DATA to the folder that holds it")

@@ -29,8 +29,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from unveil.core import geometry, pixels, provenance, volumes
-from unveil.core.pixels import ImageError, Limits, probe, read
+from unveil.core import dicom as dicom_files
+from unveil.core import geometry, image_files, pixels, provenance
+from unveil.core.image_files import probe, read
+from unveil.core.pixels import ImageError, Limits
 
 DATA = Path(os.environ.get("UNVEIL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data: set UNVEIL_DATA to the folder that holds it")
@@ -166,7 +168,7 @@ def test_a_picture_is_read_as_it_is_shown(tmp_path: Path, suffix: str, how: dict
     expected = np.full((height, width), 20, int)
     expected[top : top + 8, left : left + 8] = 230
     assert found.shape == (height, width) and np.abs(found - expected).max() < 10
-    assert np.array_equal(pixels.upright(array, tag), expected)
+    assert np.array_equal(image_files.upright(array, tag), expected)
     assert geometry.upright((0, 0, 8, 8), tag, 24, 16) == (left, top, left + 8, top + 8)
 
 
@@ -308,7 +310,10 @@ def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_loosens_a_decoder() -> None:
-    source = "".join((Path(pixels.__file__).parent / name).read_text() for name in ("pixels.py", "volumes.py"))
+    source = "".join(
+        (Path(pixels.__file__).parent / name).read_text()
+        for name in ("pixels.py", "image_files.py", "dicom.py", "nifti.py")
+    )
     for word in ("MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES", "allow_pickle", "import torch"):
         assert word not in source
 
@@ -509,9 +514,8 @@ def test_a_stream_larger_than_rows_and_columns_is_refused(tmp_path: Path, kind: 
 
 
 def test_announced_sizes_are_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unveil.core import volumes
 
-    monkeypatch.setattr(volumes, "pixel_array", lambda *_, **__: pytest.fail("decoded before the check"))
+    monkeypatch.setattr(dicom_files, "pixel_array", lambda *_, **__: pytest.fail("decoded before the check"))
     small = np.zeros((2, 2), np.uint8)
     cases: list[tuple[dict[str, Any], str]] = [
         ({"Rows": 60_000, "Columns": 60_000}, "Limits.max_pixels"),
@@ -777,8 +781,8 @@ def test_a_jpeg_has_at_most_100_scans(scans: int, fine: bool, head: bytes, tmp_p
 
 def test_scans_of_a_jpeg_within_dicom_are_limited_too() -> None:
     with pytest.raises(ImageError, match="more than 100 scans"):
-        volumes._check_codestream("x.dcm", progressive(101), Limits())
-    volumes._check_codestream("x.dcm", progressive(100), Limits())
+        dicom_files._check_codestream("x.dcm", progressive(101), Limits())
+    dicom_files._check_codestream("x.dcm", progressive(100), Limits())
 
 
 def test_a_decoder_that_repeats_what_the_file_holds_is_cut_short(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ import tyro
 
 from tests.helpers import inputs
 from unveil.cli import parse
-from unveil.core import pairs, pixels, records
+from unveil.core import image_files, pairs, records
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
 from unveil.ingest.reader import ingest
@@ -106,8 +106,8 @@ def image(name: str) -> Callable[[Path, bytes], str | None]:
 
     def take(work: Path, raw: bytes) -> str | None:
         (work / name).write_bytes(raw)
-        header, shown = pixels.probe(work / name), pixels.read(work / name)
-        pixels.read(work / name, windowed=False)
+        header, shown = image_files.probe(work / name), image_files.read(work / name)
+        image_files.read(work / name, windowed=False)
         if shown.array.shape[:2] != (header.height, header.width):
             return f"announced {header.width} x {header.height}, read {shown.array.shape}"
         return None if shown.array.dtype == np.uint8 else f"shown as {shown.array.dtype}"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unveil.audit import duplicates
 from unveil.audit.checks import Check, Look, Material, counted, estimate
-from unveil.core import pixels, provenance
+from unveil.core import image_files, pixels, provenance
 from unveil.core.console import progress
 from unveil.core.geometry import coverage, decode_mask
 from unveil.core.records import Finding, Pair, Record
@@ -41,7 +41,7 @@ def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
 
 def _look(path: Path) -> Look:
     try:
-        array = pixels.to_rgb(pixels.read(path))
+        array = pixels.to_rgb(image_files.read(path))
         height, width = array.shape[:2]
         seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
         hashes, small = duplicates.prints(array)

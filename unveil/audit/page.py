@@ -26,7 +26,7 @@ from unveil import __version__
 from unveil.audit.checks import Check, Estimate, Material
 from unveil.audit.noise_maps import LARGE, regions
 from unveil.audit.pairs import CEILING, FLOOR, Audit
-from unveil.core import lesion_noise, pixels
+from unveil.core import image_files, lesion_noise, pixels
 from unveil.core.files import write_text
 from unveil.core.records import Pair, Record
 from unveil.core.sampling import seed_of
@@ -157,7 +157,7 @@ def _shown(
 
 @lru_cache(maxsize=16)
 def _read(path: Path) -> Bytes:
-    return pixels.to_rgb(pixels.read(path))
+    return pixels.to_rgb(image_files.read(path))
 
 
 def outlines(record: Record) -> list[tuple[float, float, float, float]]:

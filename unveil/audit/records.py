@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from unveil.audit import duplicates
-from unveil.core import geometry, pixels, provenance
+from unveil.core import geometry, image_files, pixels, provenance
 from unveil.core.console import progress
 from unveil.core.records import SPLITS, Finding, Record, image_path
 from unveil.core.splits import assign_splits, connected
@@ -183,7 +183,7 @@ def look_at(paths: Sequence[Path], workers: int) -> list[Look]:
 
 def _look(path: Path) -> Look:
     try:
-        array = pixels.read(path).array
+        array = image_files.read(path).array
         size = array.shape[1], array.shape[0]
         hashes, thumbnail = duplicates.prints(array)
         return Look(None, provenance.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())

@@ -49,7 +49,7 @@ def _convert(config: PairsConfig) -> None:
 
 def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
     """What the numbers of a box refer to on both sides of each pair, by pair id."""
-    from unveil.core import box_formats, pixels
+    from unveil.core import box_formats, image_files, pixels
 
     chosen = box_formats.SYNTAXES.get(config.box_syntax or "")
     fitting = [name for name, s in box_formats.SYNTAXES.items() if s.grid is not None]
@@ -66,7 +66,7 @@ def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
         path = records.image_path(side, config.pairs)
         if path not in views:
             try:
-                header = pixels.probe(path)
+                header = image_files.probe(path)
             except pixels.ImageError as error:
                 raise pixels.ImageError(f"{side.id}: {error}") from error
             size = (header.width, header.height)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil.core import console, lesion_noise, pixels, plugins, provenance, records
+from unveil.core import console, image_files, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.pairs import moved_images
@@ -120,7 +120,7 @@ def _same(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def _read(dialogue: Dialogue, file: Path) -> NDArray[np.uint8]:
     try:
-        return pixels.to_rgb(pixels.read(image_path(dialogue, file)))
+        return pixels.to_rgb(image_files.read(image_path(dialogue, file)))
     except pixels.ImageError as error:
         raise pixels.ImageError(f"{dialogue.id}: {error}") from error
 

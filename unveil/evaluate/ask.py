@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil.core import pixels
+from unveil.core import image_files, pixels
 from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
@@ -83,7 +83,7 @@ def kind_of(question: str) -> Kind:
 
 def drawn(image: Path, boxes: tuple[Box, ...]) -> Image.Image:
     """The image in colour with boxes as thin frames."""
-    picture = Image.fromarray(pixels.to_rgb(pixels.read(image)))
+    picture = Image.fromarray(pixels.to_rgb(image_files.read(image)))
     pen = ImageDraw.Draw(picture)
     for box in boxes:
         pen.rectangle(box, outline=(255, 64, 32), width=max(1, round(min(picture.size) / 150)))

@@ -21,7 +21,8 @@ from unveil.core.answers import normal, parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.geometry import Box, clip
 from unveil.core.grading import Outcome
-from unveil.core.pixels import ImageError, read
+from unveil.core.image_files import read
+from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, Prediction, Record
 
 POINTS = 240  # more would not be seen in a small curve

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
 
-from unveil.core import lesion_noise, pixels, provenance
+from unveil.core import image_files, lesion_noise, pixels, provenance
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Kind, Record
@@ -55,7 +55,7 @@ class Picture:
 
     def array(self) -> NDArray[np.uint8]:
         """What is looked at, (height, width, 3). Raises ``ImageError`` and ``NoiseError``."""
-        array = pixels.to_rgb(pixels.read(self.path))
+        array = pixels.to_rgb(image_files.read(self.path))
         image = Image.fromarray(lesion_noise.apply(array, self.noise) if self.noise else array)
         pen, width = ImageDraw.Draw(image), max(1, round(max(image.size) / 200))
         for box in self.boxes:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from unveil.core import pixels, provenance
+from unveil.core import image_files, pixels, provenance
 from unveil.core.records import Record
 from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import cost, read_image, redacted
@@ -258,7 +258,7 @@ class Gate:
         if decision:
             return decision, why
         out = io.BytesIO()
-        Image.fromarray(pixels.to_rgb(pixels.read(image))).save(out, "PNG")
+        Image.fromarray(pixels.to_rgb(image_files.read(image))).save(out, "PNG")
         why, clean = self._look(out.getvalue())
         return ("replaced" if why else "leaves") if clean else "held", why
 

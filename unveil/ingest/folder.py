@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from unveil.core import geometry, pixels
+from unveil.core import geometry, image_files, pixels
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
@@ -205,11 +205,11 @@ class Folder:
         is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
         raises ``pixels.ImageError``.
         """
-        header, sha256 = (pixels.probe(path), "") if self.trial else pixels.probe_hashed(path)
+        header, sha256 = (image_files.probe(path), "") if self.trial else image_files.probe_hashed(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
         if self.options.decode and not self.trial:
-            pixels.read(path)
+            image_files.read(path)
         width, height, turn = header.width, header.height, header.exif_orientation
         shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
         if stated is not None and stated not in (shown, stored):
@@ -285,5 +285,5 @@ def _turned(finding: Finding, image: Image) -> Finding:
     if image.turn == 1:
         return finding
     box = finding.box and geometry.upright(finding.box, image.turn, image.width, image.height)
-    mask = finding.mask and geometry.encode_mask(pixels.upright(geometry.decode_mask(finding.mask), image.turn))
+    mask = finding.mask and geometry.encode_mask(image_files.upright(geometry.decode_mask(finding.mask), image.turn))
     return dataclasses.replace(finding, box=box, mask=mask)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil.core import files, pixels
+from unveil.core import files, image_files, pixels
 from unveil.core.answered import Answered
 from unveil.core.records import image_path
 from unveil.rl.experience import Experience, Options, Progress, Rewarded
@@ -91,7 +91,7 @@ _COLOURS = {"true": (64, 200, 96), "best": (86, 156, 255), "worst": (240, 80, 80
 
 def _draw(path: Path, said: Mapping[str, Answered], out: Path) -> None:
     """True boxes green, those of the best answer blue, of the worst red."""
-    image = Image.fromarray(pixels.to_rgb(pixels.read(path)))
+    image = Image.fromarray(pixels.to_rgb(image_files.read(path)))
     pen = ImageDraw.Draw(image)
     boxes = {"true": [f.box for f in said["best"].record.findings if f.box]}
     boxes |= {name: answered.case.parsed.boxes for name, answered in said.items()}

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from unveil.core import faults, lesion_noise, pixels
+from unveil.core import faults, image_files, lesion_noise, pixels
 from unveil.core.answers import HINTS
 from unveil.core.box_formats import MARKUP, SYNTAXES, BoxSyntax, View, render
 from unveil.core.lesion_noise import Noise
@@ -118,7 +118,7 @@ class Chat:
 
     def see(self, path: str | Path, hidden: Noise | None = None) -> Seen:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
-        array = pixels.to_rgb(pixels.read(path))
+        array = pixels.to_rgb(image_files.read(path))
         try:
             shown = lesion_noise.apply(array, hidden) if hidden else array
         except lesion_noise.NoiseError as error:
