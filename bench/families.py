@@ -19,7 +19,7 @@ import torch
 import transformers as tf
 
 from bench.vocabulary import byte_level
-from unveil.vlm import families, models
+from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
 
@@ -429,7 +429,7 @@ def parts(name: str, size: Size = TINY) -> tuple[Any, Any]:
 @cache
 def loaded(name: str, size: Size = TINY) -> Loaded:
     model, processor = parts(name, size)
-    return Loaded(name, model, Chat(processor, families.profile_of(model.config)), models.fingerprint(model))
+    return Loaded(name, model, Chat(processor, families.profile_of(model.config)), model_parts.fingerprint(model))
 
 
 @cache

@@ -19,7 +19,7 @@ from bench import race
 from bench.models import PRESETS, images_only, make
 from unveil.train import adapters, loop
 from unveil.vlm.features import Features
-from unveil.vlm.models import linear_layers
+from unveil.vlm.model_parts import linear_layers
 from unveil.vlm.scorer import Scorer, whole
 
 RATE = 1e-5

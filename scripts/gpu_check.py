@@ -35,7 +35,7 @@ from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts import gpu_wheels
 from unveil.core import provenance, records
-from unveil.vlm import models
+from unveil.vlm import model_parts, models
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
@@ -326,7 +326,7 @@ def _utilisation(config: Config, found: dict[str, Any]) -> dict[str, float]:
     """
     with torch.device("meta"):
         model = models.blank(config.folder / "large" / "model")
-    weights = sum(p.numel() for p in models.language_model(model).parameters())
+    weights = sum(p.numel() for p in model_parts.language_model(model).parameters())
     ours = found["ours"]
     tflops = (4 if found["method"] == "lora" else 6) * weights * ours["lm_tokens"] / ours["step_s"] / 1e12
     return {"tflops": tflops, "mfu": tflops / _matrix_tflops(config.device, PRESETS[config.preset].dtype)}

@@ -19,7 +19,7 @@ from undeclared import loaded as undeclared
 
 from bench.families import fresh
 from unveil.train import loop
-from unveil.vlm import features, models
+from unveil.vlm import features, model_parts, models
 from unveil.vlm.agreement import settle
 from unveil.vlm.chat import IGNORED
 from unveil.vlm.families import ModelError
@@ -96,7 +96,7 @@ def test_families_that_nothing_is_declared_of(name: str, trained: set[str], tmp_
     assert scorer.features.keeps != "features" and not (scorer.apart and name == "scaled_head")
     check_scored_and_drawn(one, scorer, rows)
     scorer(rows).summed().sum().backward()
-    part_of = models.parts_of(one.model)
+    part_of = model_parts.parts_of(one.model)
     assert {part_of(n) for n, p in one.model.named_parameters() if p.grad is not None and p.grad.any()} == trained
 
 

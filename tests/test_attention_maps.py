@@ -22,7 +22,8 @@ from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.models import Loaded, parts_of
+from unveil.vlm.model_parts import parts_of
+from unveil.vlm.models import Loaded
 
 SHORT = "llava_mistral"  # its window ends before the image here
 SIZES = ((96, 64), (64, 96), (64, 64), (200, 90))

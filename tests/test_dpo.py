@@ -25,7 +25,7 @@ from unveil.train.dataloader import Stream
 from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
-from unveil.vlm import models
+from unveil.vlm import model_parts, models
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
@@ -173,7 +173,7 @@ def test_two_updates_of_each_form(options: dict[str, Any], base: DpoConfig) -> N
     at_rest = {"hinge": 1.0, "ipo": 0.25}.get(options.get("loss", ""), math.log(2))
     assert len(lines) == 2 and lines[0]["loss"] == pytest.approx(at_rest, abs=1e-4)
     after, before = models.load(base.out, device="cpu").model.state_dict(), pristine("llava_siglip")
-    part_of = models.parts_of(parts("llava_siglip")[0])
+    part_of = model_parts.parts_of(parts("llava_siglip")[0])
     assert {part_of(n) for n, v in after.items() if not torch.equal(v, before[n])} == {"language", "projector"}
     about = json.loads((base.out / "run.json").read_text())
     assert about["command"] == "train dpo" and about["chosen"]["updates"] == 2

@@ -21,7 +21,8 @@ from unveil.vlm import features
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded, Seen, stack_images
-from unveil.vlm.models import Loaded, parts_of
+from unveil.vlm.model_parts import parts_of
+from unveil.vlm.models import Loaded
 
 SIZES = ((40, 30), (96, 64), (50, 120))
 

@@ -22,7 +22,7 @@ from bench.families import FAMILIES, fresh, loaded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, cosine, finite
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.models import parts_of
+from unveil.vlm.model_parts import parts_of
 
 # ---------------------------------------------------------------------------------------------------------------- order
 

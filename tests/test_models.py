@@ -22,7 +22,7 @@ from bench.families import FAMILIES, loaded, parts, saved
 from unveil.core import pixels
 from unveil.core.box_formats import SYNTAXES, mark
 from unveil.core.geometry import ious
-from unveil.vlm import families, models
+from unveil.vlm import families, model_parts, models
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError, Profile, profile_of
 from unveil.vlm.models import Loaded
@@ -326,19 +326,19 @@ def test_pickled_weights_are_not_loaded(tiny_folder: Path, tmp_path: Path) -> No
 def test_the_fingerprint_changes_with_any_weight_and_not_with_threads() -> None:
     """Also when two weights of a matrix are exchanged, which leaves their sum as it is."""
     layer = nn.Linear(300, 200)
-    before, threads = models.fingerprint(layer), torch.get_num_threads()
+    before, threads = model_parts.fingerprint(layer), torch.get_num_threads()
     torch.set_num_threads(1 if threads > 1 else 2)
     try:
-        assert models.fingerprint(layer) == before
+        assert model_parts.fingerprint(layer) == before
     finally:
         torch.set_num_threads(threads)
     with torch.no_grad():
         layer.weight[0, :2] = layer.weight[0, [1, 0]]
-    swapped = models.fingerprint(layer)
+    swapped = model_parts.fingerprint(layer)
     with torch.no_grad():
         layer.bias[7] = torch.nextafter(layer.bias[7], torch.tensor(9.0))
-    assert len({before, swapped, models.fingerprint(layer)}) == 3
-    assert models.fingerprint(layer.to(torch.bfloat16)) == models.fingerprint(layer)
+    assert len({before, swapped, model_parts.fingerprint(layer)}) == 3
+    assert model_parts.fingerprint(layer.to(torch.bfloat16)) == model_parts.fingerprint(layer)
 
 
 @pytest.mark.parametrize("name", ["llava_siglip", "llava_clip"])
@@ -401,14 +401,14 @@ def test_every_weight_belongs_to_a_part(name: str) -> None:
     in_projector = {id(p) for m in projecting for p in m.parameters()}
     in_projector |= {id(p) for n, p in inner.named_parameters() if n == "image_newline"}
     in_tower = {id(p) for p in tower.parameters()} - in_projector
-    part_of = models.parts_of(model)
+    part_of = model_parts.parts_of(model)
     for parameter_name, p in model.named_parameters():
         expected = "projector" if id(p) in in_projector else "tower" if id(p) in in_tower else "language"
         assert part_of(parameter_name) == expected, parameter_name
-    language = models.linear_layers(model, ["language"])
+    language = model_parts.linear_layers(model, ["language"])
     # 2 layers with q, k, v, o and gate, up, down
     assert len(language) == 2 * 7 and all("language_model" in n or "text_model" in n for n in language)
-    assert not any("lm_head" in n for n in models.linear_layers(model, ["language", "projector", "tower"]))
+    assert not any("lm_head" in n for n in model_parts.linear_layers(model, ["language", "projector", "tower"]))
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "~/nowhere", "/nowhere/at/all"])

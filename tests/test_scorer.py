@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
 from unveil.train import adapters, loop
-from unveil.vlm import attention, models
+from unveil.vlm import attention, model_parts
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
@@ -280,7 +280,7 @@ def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -
     assert torch.allclose(plain, treed, atol=1e-5, rtol=1e-5)
     assert float((values(family, rows) - plain).abs().max()) > 1e-3, "the adapters make a difference"
     assert gradients.keys() == others.keys() and len(others) == 2 * 7 * 2
-    part_of = models.parts_of(model)
+    part_of = model_parts.parts_of(model)
     assert all("lora_" in name and part_of(name) == "language" for name in others)
     largest = max(float(g.abs().max()) for g in gradients.values())
     for name, gradient in gradients.items():
@@ -290,7 +290,7 @@ def test_adapters_are_trained_and_nothing_else(family: Loaded, tmp_path: Path) -
 def calls_of(model: nn.Module, part: str) -> list[str]:
     """A list that grows with each forward call of any module in a part of the model."""
     calls: list[str] = []
-    part_of = models.parts_of(model)
+    part_of = model_parts.parts_of(model)
     for name, module in model.named_modules():
         if part_of(name) == part and not list(module.children()):
             module.register_forward_hook(lambda *_, name=name: calls.append(name))
@@ -329,7 +329,7 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
         assert (len(language) > before[1]) == checkpointing
         found.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     assert found[0].keys() == found[1].keys() and found[0]
-    assert "tower" not in set(map(models.parts_of(model), found[1]))
+    assert "tower" not in set(map(model_parts.parts_of(model), found[1]))
     for key, gradient in found[0].items():
         torch.testing.assert_close(found[1][key], gradient, rtol=1e-4, atol=1e-4, msg=key)
 

@@ -26,7 +26,7 @@ from unveil.train import adapters, checkpoints, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.loop import TrainingError
 from unveil.train.sft import SftConfig
-from unveil.vlm import families, models
+from unveil.vlm import families, model_parts, models
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.chat import Chat, Encoded
 from unveil.vlm.features import Features
@@ -208,7 +208,7 @@ def test_checkpointed_activations_give_the_same_gradients(
 
 def adapted(model: nn.Module) -> set[str]:
     """The parts of the model that carry adapters."""
-    part_of = models.parts_of(model)
+    part_of = model_parts.parts_of(model)
     return {part_of(n) for n, p in model.named_parameters() if p.requires_grad}
 
 
@@ -240,7 +240,7 @@ def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[
     """All weights, three updates; what the tower's last feature does not pass through stays as well."""
     before = pristine("llava_siglip")
     trained = models.load(sft.main(replace(base, **options)), device="cpu").model
-    after, part_of = trained.state_dict(), models.parts_of(trained)
+    after, part_of = trained.state_dict(), model_parts.parts_of(trained)
     changed = {part_of(n) for n, value in after.items() if not torch.equal(value, before[n])}
     assert changed == expected
     stuck = [n for n, v in after.items() if part_of(n) in expected and torch.equal(v, before[n])]
@@ -317,7 +317,7 @@ def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch
     trained = trained_in_memory(base, monkeypatch)
     again = models.load(base.out, device="cpu")
     assert again.chat.profile == families.Profile("bins-64", hint=False)
-    assert again.fingerprint == models.fingerprint(trained.model)
+    assert again.fingerprint == model_parts.fingerprint(trained.model)
     assert answers(again, base.dialogues) == answers(trained, base.dialogues)
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
 

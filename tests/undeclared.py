@@ -19,7 +19,7 @@ from bench.families import (
     stills,
     train_tokenizer,
 )
-from unveil.vlm import models
+from unveil.vlm import model_parts
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import Profile
 from unveil.vlm.models import Loaded
@@ -95,4 +95,4 @@ def loaded(name: str) -> Loaded:
     pristine, processor = parts(name)
     model, _ = UNDECLARED[name]()
     model.load_state_dict(pristine.state_dict())
-    return Loaded(name, model.eval(), Chat(processor, Profile("json-1000")), models.fingerprint(model))
+    return Loaded(name, model.eval(), Chat(processor, Profile("json-1000")), model_parts.fingerprint(model))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unveil.core import files, provenance
 from unveil.train import loop
-from unveil.vlm import models
+from unveil.vlm import model_parts, models
 from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
@@ -164,7 +164,7 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
 def prepare(model: Any, config: Options) -> Any:
     """The model with what is trained unfrozen, or with adapters."""
     if config.gradient_checkpointing:  # a frozen tower keeps no activations, so there is nothing to recompute
-        recomputed = model if config.train_tower else models.language_model(model)
+        recomputed = model if config.train_tower else model_parts.language_model(model)
         recomputed.activation_checkpointing_enable({"use_reentrant": False})
     parts = {"language"} | {n for n, on in (("tower", config.train_tower), ("projector", config.train_projector)) if on}
     if config.method == "full":
@@ -177,7 +177,7 @@ def prepare(model: Any, config: Options) -> Any:
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         revision=config.revision,
-        target_modules=models.linear_layers(model, sorted(parts)),
+        target_modules=model_parts.linear_layers(model, sorted(parts)),
     )
     return get_peft_model(model, lora)
 

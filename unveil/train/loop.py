@@ -23,7 +23,8 @@ from torch import nn
 
 from unveil.core import console, files
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.models import Precision, beyond_fp16, default_dtype, parts_of
+from unveil.vlm.model_parts import parts_of
+from unveil.vlm.models import Precision, beyond_fp16, default_dtype
 from unveil.vlm.processes import calm, processes
 
 LOG = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from unveil.train.adapters import Options
 from unveil.vlm import models, resolution
 from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
-from unveil.vlm.models import default_device, language_model
+from unveil.vlm.model_parts import language_model
+from unveil.vlm.models import default_device
 
 #: Bytes of a weight that is trained beyond the weight itself, all in float32: its gradient and Adam's two moments.
 TRAINED_EXTRA = 12

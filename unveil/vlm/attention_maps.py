@@ -25,7 +25,8 @@ from unveil.vlm import attention, token_offsets
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded, Seen
-from unveil.vlm.models import Loaded, language_model, load
+from unveil.vlm.model_parts import language_model
+from unveil.vlm.models import Loaded, load
 from unveil.vlm.resolution import Resolution
 
 Boxes = NDArray[np.float64]

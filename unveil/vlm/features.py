@@ -28,7 +28,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from unveil.core import files, provenance
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Seen, stack_images
-from unveil.vlm.models import fingerprint, parts_of
+from unveil.vlm.model_parts import fingerprint, parts_of
 
 LOG = logging.getLogger(__name__)
 Kept = Literal["features", "hidden states", "nothing"]

@@ -26,7 +26,8 @@ from unveil.vlm.attention import Branches, Recorder
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.models import banned, beyond_fp16, generate, language_model
+from unveil.vlm.model_parts import language_model
+from unveil.vlm.models import banned, beyond_fp16, generate
 from unveil.vlm.scorer import Distribution, Scorer, logits, whole
 from unveil.vlm.token_tree import Forest
 

@@ -33,7 +33,7 @@ from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded, Seen
-from unveil.vlm.models import language_model
+from unveil.vlm.model_parts import language_model
 from unveil.vlm.token_tree import Forest, grow, plant
 
 LOG = logging.getLogger(__name__)
