@@ -30,10 +30,10 @@ from unveil.core import provenance
 from unveil.core.box_formats import mark
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
-from unveil.experts import endpoint
-from unveil.experts.endpoint import IN_A_ROW, Desk
+from unveil.experts.endpoint import IN_A_ROW
 from unveil.experts.expert import Expert
 from unveil.experts.local import Local
+from unveil.experts.messages import QUESTION, Desk
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Reply, Request, Strict, Turn
 from unveil.gate import GateError, address, passage
@@ -108,9 +108,9 @@ def test_an_asking_turn_becomes_a_request_for_a_question(tmp_path: Path, picture
     turns = (Turn("user", "Is there a cyst?"), Turn("assistant", "No."), Turn("asker", ""))
     messages = sent(Request("i", "t", turns, Picture(pictures / "0.png")), tmp_path)["messages"]
     assert [m["role"] for m in messages] == ["user", "assistant", "user"]
-    assert messages[2]["content"] == endpoint.QUESTION
+    assert messages[2]["content"] == QUESTION
     alone = sent(Request("i", "t", turns[2:], Picture(pictures / "0.png")), tmp_path)["messages"]
-    assert alone[0]["content"][1]["text"] == endpoint.QUESTION
+    assert alone[0]["content"][1]["text"] == QUESTION
 
 
 class Verdict(Strict):

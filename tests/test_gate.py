@@ -22,8 +22,9 @@ from test_pixels import dicom
 from unveil import cli, curate
 from unveil.core import provenance
 from unveil.core.records import Record, Source
-from unveil.experts.endpoint import NOT_SENT, Desk, Endpoint, Rehearsal
+from unveil.experts.endpoint import NOT_SENT, Endpoint, Rehearsal
 from unveil.experts.expert import Expert
+from unveil.experts.messages import Desk
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import ExpertError, Picture, Reply, Request, Turn
 from unveil.gate import GateError

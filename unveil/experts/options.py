@@ -13,9 +13,9 @@ import tyro
 
 from unveil.core.records import Record
 from unveil.experts import endpoint
-from unveil.experts.endpoint import Parameter
 from unveil.experts.expert import Backend, Budget, Expert, Rules
 from unveil.experts.local import Local
+from unveil.experts.messages import Parameter
 from unveil.experts.requests import ExpertError
 from unveil.experts.store import Store
 from unveil.gate.passage import GateOptions, gate_options

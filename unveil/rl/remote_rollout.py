@@ -25,7 +25,7 @@ from unveil.core import console, files, provenance
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, select
 from unveil.core.sampling import seed_of
 from unveil.experts import endpoint
-from unveil.experts.endpoint import data_url
+from unveil.experts.messages import data_url
 from unveil.experts.options import key_in
 from unveil.experts.requests import Picture, Request, Turn, named
 from unveil.gate import GateError, secret, sources
