@@ -16,7 +16,7 @@ from pairs import pairs_in
 from updating import updated, write_open
 
 from bench.families import saved
-from unveil.core import provenance
+from unveil.core import digests
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.train import adapters, loop, sft
 from unveil.train.adapters import Options
@@ -61,9 +61,7 @@ def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """It is an input, whether or not it was trained here, and an adapter on it finds it again."""
     base = saved("llava_siglip", tmp_path / "base")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert list(map(provenance.digest, provenance.of_model("~/base"))) == list(
-        map(provenance.digest, provenance.of_model(base))
-    )
+    assert list(map(digests.digest, digests.of_model("~/base"))) == list(map(digests.digest, digests.of_model(base)))
     config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
     start = adapters.load(config, torch.device("cpu"))
     adapters.save(adapters.prepare(start.model, config), start.chat, config)

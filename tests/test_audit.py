@@ -14,9 +14,9 @@ from conftest import draw
 from unveil.audit import contradictions, noise_maps, shortcuts
 from unveil.audit import pairs as auditing
 from unveil.audit.checks import Check, Estimate, estimate, tokens, unboxed
+from unveil.core.digests import sha256
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
-from unveil.core.provenance import sha256
 from unveil.core.records import Finding, Pair, Record, Source, write_jsonl
 
 IMAGES, SIZE = 125, (40, 30)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from unveil.audit import records as module
 from unveil.audit.records import check, look_at, regroup, resplit
-from unveil.core import geometry, provenance
+from unveil.core import digests, geometry
 from unveil.core.records import SPLITS, Finding, Record, Source, read_jsonl
 from unveil.ingest.reader import ingest
 
@@ -31,7 +31,7 @@ def picture(seed: int) -> np.ndarray:
 def record(folder: Path, name: str, array: np.ndarray, **known: Any) -> Record:
     Image.fromarray(array).save(folder / name)
     known.setdefault("findings", (Finding("nodule", (1.0, 1.0, 9.0, 9.0)),))
-    source = Source("drawn", sha256=provenance.sha256(folder / name))
+    source = Source("drawn", sha256=digests.sha256(folder / name))
     return Record(id=name, image=name, width=64, height=64, source=source, **known)
 
 

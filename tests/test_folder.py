@@ -14,7 +14,7 @@ from annotated import BOXES, coco, draw, run, write_csv, xml
 from PIL import Image
 from test_pixels import dicom
 
-from unveil.core import geometry, provenance
+from unveil.core import digests, geometry, provenance
 from unveil.ingest.files import listing
 from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.ingest.lookup import Index
@@ -415,7 +415,7 @@ def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pyte
 
 
 def test_an_ingestion_that_failed_within_its_data_leaves_them_as_they_were(tmp_path: Path) -> None:
-    before = provenance.digest(tmp_path, tmp_path / "out")
+    before = digests.digest(tmp_path, tmp_path / "out")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "rejected.jsonl").write_text("{}")
-    assert provenance.digest(tmp_path, tmp_path / "out") == before
+    assert digests.digest(tmp_path, tmp_path / "out") == before

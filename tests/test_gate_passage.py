@@ -12,7 +12,7 @@ from conftest import draw
 from nobody import NOBODY
 
 from unveil.core.box_formats import mark
-from unveil.core.provenance import sha256
+from unveil.core.digests import sha256
 from unveil.core.records import Finding, Record, Source
 from unveil.gate import GateError, passage, reviews
 from unveil.gate.burned_in import Reading

@@ -31,11 +31,11 @@ from hypothesis import strategies as st
 
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark, unmark
+from unveil.core.digests import sha256
 from unveil.core.geometry import ious
 from unveil.core.grading import holds
 from unveil.core.pairs import read_pairs
 from unveil.core.pixels import ImageError
-from unveil.core.provenance import sha256
 from unveil.core.records import Finding, Pair, image_path
 from unveil.curate.candidates import Asking
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate

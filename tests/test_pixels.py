@@ -30,7 +30,7 @@ from pydicom.uid import (
 )
 
 from unveil.core import dicom as dicom_files
-from unveil.core import geometry, image_files, pixels, provenance
+from unveil.core import digests, geometry, image_files, pixels
 from unveil.core.image_files import probe, read
 from unveil.core.pixels import ImageError, Limits
 
@@ -699,7 +699,7 @@ def test_png_carries_pixels_and_nothing_else(tmp_path: Path) -> None:
 
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert provenance.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
+    assert digests.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")  # FIPS 180-2's own example
 
 
 def test_paths_stay_inside_the_root(tmp_path: Path) -> None:

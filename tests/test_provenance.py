@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from unveil.core import provenance
-from unveil.core.provenance import OutputError, digest, output
+from unveil.core import digests, provenance
+from unveil.core.digests import digest
+from unveil.core.provenance import OutputError, output
 from unveil.curate.candidates import read_by
 from unveil.curate.noise import NoiseConfig
 from unveil.rl import run
@@ -65,7 +66,7 @@ def test_an_output_is_made_once(config: Config, capsys: pytest.CaptureFixture[st
     assert config.out.read_text() == "made" and "is there already" in " ".join(capsys.readouterr().err.split())
     about = json.loads((config.out.parent / "out.jsonl.run.json").read_text())
     assert about["kept"] == 3 and about["config"]["epochs"] == 1.0 and about["finished"] and "seconds" in about
-    assert about["inputs"] == {str(config.read): provenance.sha256(config.read)}
+    assert about["inputs"] == {str(config.read): digests.sha256(config.read)}
     assert left(config) == {"out.jsonl", "out.jsonl.run.json"}
 
 
@@ -130,7 +131,7 @@ def predicted(config: Config, model: object) -> bool:
     """Whether there was anything to do."""
     asked = {"model": str(model), "out": config.out}
     made_by = make_dataclass("Predict", asked, namespace={"restart": False})(**asked)
-    with output(config.out, "predict", made_by, [config.read, *provenance.of_model(str(model))]) as made:
+    with output(config.out, "predict", made_by, [config.read, *digests.of_model(str(model))]) as made:
         if made:
             config.out.write_text("answers")
             made.write()
@@ -170,7 +171,7 @@ def test_the_model_under_an_adapter_counts(config: Config, model: Path, tmp_path
 
 
 def test_a_model_of_the_hub_is_no_input() -> None:
-    assert provenance.of_model("someone/a-model") == [] == provenance.of_model("")
+    assert digests.of_model("someone/a-model") == [] == digests.of_model("")
 
 
 def test_what_nothing_is_known_of_is_not_written_over(config: Config) -> None:
@@ -327,7 +328,7 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
 
 def test_the_inputs_of_a_stage_are_looked_at_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr(provenance, "digest", lambda path, out: looked.append(path) or "same")
+    monkeypatch.setattr(digests, "digest", lambda path, out: looked.append(path) or "same")
     provenance.stage(config.out, "curate", config, [config.read], lambda: make(config))
     assert looked == [config.read] and json.loads(provenance._run_file(config.out, False).read_text())["inputs"]
     make(config)
@@ -350,4 +351,4 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     assert own in read_by(asked) and own not in read_by(replace(asked, map="annotations"))
     learning = Grpo(records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2"))
     with run.output(learning, run.Asked("train grpo", learning)) as made:
-        assert made and made.inputs[str(own)] == provenance.sha256(own)
+        assert made and made.inputs[str(own)] == digests.sha256(own)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unveil.audit import duplicates
 from unveil.audit.checks import Check, Look, Material, counted, estimate
-from unveil.core import image_files, pixels, provenance
+from unveil.core import digests, image_files, pixels
 from unveil.core.console import progress
 from unveil.core.geometry import coverage, decode_mask
 from unveil.core.records import Finding, Pair, Record
@@ -45,7 +45,7 @@ def _look(path: Path) -> Look:
         height, width = array.shape[:2]
         seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
         hashes, small = duplicates.prints(array)
-        return Look((width, height), provenance.sha256(path), seen, hashes.tobytes(), small.tobytes())
+        return Look((width, height), digests.sha256(path), seen, hashes.tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
         return Look(problem=str(error))
 

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from unveil.audit import duplicates
-from unveil.core import geometry, image_files, pixels, provenance
+from unveil.core import digests, geometry, image_files, pixels
 from unveil.core.console import progress
 from unveil.core.records import SPLITS, Finding, Record, image_path
 from unveil.core.splits import assign_splits, connected
@@ -186,7 +186,7 @@ def _look(path: Path) -> Look:
         array = image_files.read(path).array
         size = array.shape[1], array.shape[0]
         hashes, thumbnail = duplicates.prints(array)
-        return Look(None, provenance.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
+        return Look(None, digests.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
     except pixels.ImageError as error:
         return Look(problem=str(error))
 

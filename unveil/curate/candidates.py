@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil.core import console, plugins, provenance, records
+from unveil.core import console, digests, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
 from unveil.core.pairs import moved_images
@@ -179,12 +179,12 @@ def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dic
     return {"left_out": dict(skipped)}
 
 
-def read_by(config: Any) -> list[provenance.Input]:
+def read_by(config: Any) -> list[digests.Input]:
     """What the pairs of a command depend on."""
     files = [config.records, config.dialogues]
     if "map" in vars(config):  # of lesion neglect
         files += [*([config.onto] if config.onto else []), *plugins.files([config.map])]
-    return [*files, *provenance.of_model(config.model)]
+    return [*files, *digests.of_model(config.model)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil.core import bootstrap, provenance
+from unveil.core import bootstrap, digests, provenance
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.vlm import attention_maps, models
@@ -67,7 +67,7 @@ class Look:
 
 def main(config: LooksConfig) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
-    inputs = [config.records, config.dialogues, *provenance.of_model(config.model)]
+    inputs = [config.records, config.dialogues, *digests.of_model(config.model)]
     with provenance.output(config.out, "looks", config, inputs) as output:
         if output:
             output.write(model=_look_all(config))
@@ -108,8 +108,8 @@ def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
     return {
         "model": loaded.fingerprint,
         "chat": loaded.chat.fingerprint,
-        "dialogues": provenance.sha256(config.dialogues),
-        "records": provenance.sha256(config.records),
+        "dialogues": digests.sha256(config.dialogues),
+        "records": digests.sha256(config.records),
         "name": config.name or config.model,
     }
 

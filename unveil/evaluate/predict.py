@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil.core import provenance
+from unveil.core import digests, provenance
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.vlm import models
@@ -54,7 +54,7 @@ class PredictConfig:
 
 def main(config: PredictConfig) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
-    inputs = [config.dialogues, *provenance.of_model(config.model)]
+    inputs = [config.dialogues, *digests.of_model(config.model)]
     with provenance.output(config.out, "predict", config, inputs) as output:
         if output:
             output.write(**_answer(config))
@@ -133,7 +133,7 @@ def _identity(config: PredictConfig, loaded: Loaded) -> dict:
     return {
         "model": loaded.fingerprint,
         "chat": loaded.chat.fingerprint,
-        "dialogues": provenance.sha256(config.dialogues),
+        "dialogues": digests.sha256(config.dialogues),
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,
     }

@@ -20,9 +20,9 @@ from jinja2 import Environment, StrictUndefined
 
 from unveil import __version__
 from unveil.core import bootstrap, console
+from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
-from unveil.core.provenance import sha256
 from unveil.core.records import SPLITS, Dialogue, Prediction, Record, RecordError, each_line, image_path, read_jsonl
 from unveil.core.untrusted import JsonError, read_json
 from unveil.evaluate import metrics, report_pictures, report_tables

@@ -22,10 +22,10 @@ from unveil.core import console, provenance
 from unveil.core.answers import Parsed, name_of
 from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.console import progress
+from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError, judge
-from unveil.core.provenance import sha256
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import changes, doubts, headline

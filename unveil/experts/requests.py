@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
 
-from unveil.core import image_files, lesion_noise, pixels, provenance
+from unveil.core import digests, image_files, lesion_noise, pixels
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Kind, Record
@@ -140,7 +140,7 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a picture's bytes; raises ``ImageError`` where it is missing."""
     if not path.is_file():
         raise pixels.ImageError(f"{path}: no such file")
-    return provenance.sha256(path)
+    return digests.sha256(path)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from unveil.core import image_files, pixels, provenance
+from unveil.core import digests, image_files, pixels
 from unveil.core.records import Record
 from unveil.gate import finders, reviews, sources
 from unveil.gate.burned_in import cost, read_image, redacted
@@ -231,7 +231,7 @@ class Gate:
     def _pixels(self, item: Item, done: Counter[str]) -> bytes | str:
         """An image as it may leave, or why it must not."""
         assert item.png is not None
-        name = provenance.sha256(item.image) if item.image else ""
+        name = digests.sha256(item.image) if item.image else ""
         decision, why = self._reviewed(name)
         if decision:
             done["images reviewed"] += decision == "let pass by a reviewer"
@@ -248,13 +248,13 @@ class Gate:
         new = [
             size
             for path, size in images.items()
-            if not (self.images and path.is_file() and self._reviewed(provenance.sha256(path))[0])
+            if not (self.images and path.is_file() and self._reviewed(digests.sha256(path))[0])
         ]
         return cost(new) if new else ""
 
     def look_at(self, image: Path) -> tuple[Decision, str]:
         """What becomes of an image file as it is, and what is found in it."""
-        decision, why = self._reviewed(provenance.sha256(image))
+        decision, why = self._reviewed(digests.sha256(image))
         if decision:
             return decision, why
         out = io.BytesIO()

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core import provenance
+from unveil.core import digests
 from unveil.core.answers import clean
 from unveil.core.records import RecordError, each_line, write_jsonl
 from unveil.gate import GateError
@@ -60,7 +60,7 @@ def read(path: Path, what: What) -> Review:
         if decided.setdefault(name, decision) != decision:
             raise GateError(f"{path}:{row}: this item is decided twice, and not alike")
     sent, kept = ({n for n, d in decided.items() if (d == "send") is wanted} for wanted in (True, False))
-    return Review(what, reviewer, on, frozenset(sent), frozenset(kept), provenance.sha256(path))
+    return Review(what, reviewer, on, frozenset(sent), frozenset(kept), digests.sha256(path))
 
 
 def _signed(path: Path, head: Any, what: What) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
 from unveil import __version__
-from unveil.core import console, files, pixels, provenance
+from unveil.core import console, digests, files, pixels, provenance
 from unveil.core.console import progress
 from unveil.core.records import Record, read_jsonl
 from unveil.gate import GateError, material, reviews, sources
@@ -118,7 +118,7 @@ def _images(gate: Gate, held: Material) -> Iterator[Tried]:
     with progress("gate", len(held.images)) as advance:
         for path in held.images:
             try:
-                (decision, why), name = gate.look_at(path), provenance.sha256(path)
+                (decision, why), name = gate.look_at(path), digests.sha256(path)
             except (pixels.ImageError, OSError) as error:
                 decision, why, name = "held", str(error), ""
             yield Tried(name, str(path), decision, why, (why,) if why else ())

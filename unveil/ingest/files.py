@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from unveil.core.provenance import is_output
+from unveil.core.digests import is_output
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
 
 #: ``folders`` and the links in them as above; ``all`` takes linked files from anywhere, ``none`` nothing from outside.

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil.core import console, provenance, records
+from unveil.core import console, digests, provenance, records
 from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
 from unveil.curate import candidates, hallucinate, rank, relevance
@@ -156,9 +156,7 @@ def prefer(config: PreferConfig) -> Path:
             resume=True,
             restart=config.restart,
         )
-        provenance.stage(
-            folder, "train dpo", learning, [pairs, *provenance.of_model(model)], partial(dpo.main, learning)
-        )
+        provenance.stage(folder, "train dpo", learning, [pairs, *digests.of_model(model)], partial(dpo.main, learning))
         model = str(folder)
     console.trained(config.out)
     return config.out

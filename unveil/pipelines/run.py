@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unveil.audit.check import CheckConfig, check
-from unveil.core import console, provenance, records
+from unveil.core import console, digests, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate.mau import MauConfig, curate_mau
@@ -202,8 +202,8 @@ def _format(config: RunConfig) -> Format:
     return "phantom" if config.data is None and config.format == "auto" else config.format
 
 
-def _learnt_from(learning: SftConfig) -> list[provenance.Input]:
-    return [_records(learning.out.parent), learning.dialogues, *provenance.of_model(learning.model)]
+def _learnt_from(learning: SftConfig) -> list[digests.Input]:
+    return [_records(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
 
 
 def _is_trained(learning: SftConfig) -> bool:
@@ -340,7 +340,7 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
         precision=config.precision,
         restart=config.restart,
     )
-    inputs = [asked.dialogues, *provenance.of_model(model)]
+    inputs = [asked.dialogues, *digests.of_model(model)]
     provenance.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
@@ -359,7 +359,7 @@ def _look(config: RunConfig, out: Path, name: str) -> None:
         precision=config.precision,
         restart=config.restart,
     )
-    inputs = [asked.records, asked.dialogues, *provenance.of_model(asked.model)]
+    inputs = [asked.records, asked.dialogues, *digests.of_model(asked.model)]
     try:
         provenance.stage(asked.out, "looks", asked, inputs, lambda: attention.main(asked))
     except (ModelError, records.RecordError) as error:

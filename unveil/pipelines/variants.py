@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from unveil.core import provenance, records
+from unveil.core import digests, provenance, records
 from unveil.core.records import Dialogue, Kind
 from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
@@ -129,7 +129,7 @@ def _tenth(contest: Contest) -> Path:
     inputs = [talk.records, talk.dialogues]
     provenance.stage(talk.out, "curate questions", talk, inputs, lambda: questions.curate_questions(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
-    learnt_from = [contest.records, talk.out, *provenance.of_model(learning.model)]
+    learnt_from = [contest.records, talk.out, *digests.of_model(learning.model)]
     provenance.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
     return folder
 
@@ -183,9 +183,7 @@ def _selftrained(contest: Contest) -> Path:
         resume=contest.sft.resume,
         restart=contest.sft.restart,
     )
-    provenance.stage(
-        folder, "train dpo", learning, [making.out, *provenance.of_model(model)], lambda: dpo.main(learning)
-    )
+    provenance.stage(folder, "train dpo", learning, [making.out, *digests.of_model(model)], lambda: dpo.main(learning))
     return folder
 
 
@@ -215,7 +213,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             judge=contest.asked,
             **{**SMALL_RUN, **options},
         )
-        inputs = [contest.records, contest.dialogues, *provenance.of_model(model)]
+        inputs = [contest.records, contest.dialogues, *digests.of_model(model)]
         provenance.stage(folder, "train aar", learning, inputs, lambda: aar.aar(learning))
         return folder
 

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from unveil.core import console, plugins, provenance
+from unveil.core import console, digests, plugins, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
@@ -52,7 +52,7 @@ class Asked:
 def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.Output | None]:
     """The making of a run's model; see ``runs.output``."""
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
-    inputs = [*files, *provenance.of_model(config.model)]
+    inputs = [*files, *digests.of_model(config.model)]
     return provenance.output(config.out, asked.command, asked.config, inputs, adapters.MODEL)
 
 
@@ -349,7 +349,7 @@ def begin(
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device)
     folder = config.out / "checkpoints"
-    hashes = {"dialogues": provenance.sha256(config.dialogues), "records": provenance.sha256(config.records)}
+    hashes = {"dialogues": digests.sha256(config.dialogues), "records": digests.sha256(config.records)}
     checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
     reference = policy.reference(loaded.model, loaded.chat, config)
     model = policy.recomputing(adapters.prepare(loaded.model, config))

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
-from unveil.core import pixels, provenance
+from unveil.core import digests, pixels
 from unveil.core.geometry import box_of_mask, encode_mask
 from unveil.core.records import Finding, Question, Record, Source
 from unveil.core.workers import pool
@@ -114,7 +114,7 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
                 completeness="exhaustive",
                 report=report(modality, findings),
                 questions=questions(modality, findings, words),
-                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=provenance.sha256(path)),
+                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=digests.sha256(path)),
             )
         )
     return records

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
-from unveil.core import files, provenance
+from unveil.core import digests, files, provenance
 from unveil.train import loop
 from unveil.vlm import model_parts, models
 from unveil.vlm.architectures import ARCHITECTURES
@@ -248,7 +248,7 @@ def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
         model.config.unveil = about
         model.save_pretrained(folder)
     else:  # what the adapter was put on, which may be an adapter itself
-        at = provenance.folder_of(config.model)
+        at = digests.folder_of(config.model)
         local = config.model != models.TINY and at.is_dir()
         model.active_peft_config.base_model_name_or_path = str(at.resolve()) if local else config.model
         model.save_pretrained(folder, save_embedding_layers=False)

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor
 
-from unveil.core import provenance
+from unveil.core import digests, provenance
 from unveil.core.console import progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
@@ -69,7 +69,7 @@ class DpoConfig(adapters.Options):
 
 def main(config: DpoConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    inputs = [config.pairs, *provenance.of_model(config.model)]
+    inputs = [config.pairs, *digests.of_model(config.model)]
     with provenance.output(config.out, "train dpo", config, inputs, adapters.MODEL) as output:
         if output:
             train_on(config, output)
@@ -84,7 +84,7 @@ def train_on(config: DpoConfig, output: provenance.Output) -> None:
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device)
     chat, folder = loaded.chat, config.out / "checkpoints"
-    made_of = {"weights": loaded.fingerprint, "data": provenance.sha256(config.pairs)}
+    made_of = {"weights": loaded.fingerprint, "data": digests.sha256(config.pairs)}
     checkpoints.claim(folder, config, made_of, accelerator)
     model = adapters.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0
@@ -213,7 +213,7 @@ def before_training(
 
 def _bytes_of(path: Path) -> str:
     """A hash of the file; that it is gone is said when it is read, with the pair that needs it."""
-    return provenance.sha256(path) if path.is_file() else "gone"
+    return digests.sha256(path) if path.is_file() else "gone"
 
 
 # ------------------------------------------------------------------------------------------------------------- loss

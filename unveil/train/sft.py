@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from unveil.core import provenance
+from unveil.core import digests, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
@@ -56,7 +56,7 @@ class SftConfig(adapters.Options):
 
 def main(config: SftConfig) -> Path:
     """Trains and returns the folder of the trained model."""
-    inputs = [config.dialogues, *([config.records] if config.records else []), *provenance.of_model(config.model)]
+    inputs = [config.dialogues, *([config.records] if config.records else []), *digests.of_model(config.model)]
     with provenance.output(config.out, "train sft", config, inputs, adapters.MODEL) as output:
         if output:
             train_on(config, output)
@@ -72,8 +72,8 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device, teaches_form=True)
     chat, folder = loaded.chat, config.out / "checkpoints"
-    truth = provenance.sha256(config.records) if config.records else ""
-    made_of = {"model": loaded.fingerprint, "dialogues": provenance.sha256(config.dialogues), "records": truth}
+    truth = digests.sha256(config.records) if config.records else ""
+    made_of = {"model": loaded.fingerprint, "dialogues": digests.sha256(config.dialogues), "records": truth}
     checkpoints.claim(folder, config, made_of, accelerator)
     model = adapters.prepare(loaded.model, config)
     rate = config.learning_rate or 0.0

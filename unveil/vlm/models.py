@@ -34,7 +34,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from unveil.core import faults, provenance
+from unveil.core import digests, faults
 from unveil.core.sampling import Sampling
 from unveil.core.untrusted import read_json
 from unveil.vlm.chat import IGNORED, Chat
@@ -119,7 +119,7 @@ def located(name: str | Path, revision: str | None = None) -> str:
     """
     if str(name) == TINY:
         return str(tiny_folder())
-    path = provenance.folder_of(name)
+    path = digests.folder_of(name)
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise ModelError(f"{name}: the folder holds no config.json, so it is not a saved model")
