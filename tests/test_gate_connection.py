@@ -244,7 +244,7 @@ def test_no_log_prints_what_is_said(server: Stub, tmp_path: Path) -> None:
         "if sys.argv[3] == 'loud': connection.silence = lambda: None\n"
         "for name in list(logging.root.manager.loggerDict): logging.getLogger(name).setLevel(1)\n"
         "from pathlib import Path\n"
-        "from unveil.experts.expert import Request, Turn\n"
+        "from unveil.experts.requests import Request, Turn\n"
         "from unveil.experts.options import ExpertOptions, bind\n"
         "options = ExpertOptions(expert=sys.argv[1], expert_model='m', key_variable='SOME_KEY')\n"
         "asked = Request('i', 't', (Turn('user', 'CANARY-QUESTION'),), system='CANARY-SYSTEM')\n"

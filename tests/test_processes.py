@@ -22,12 +22,12 @@ from unveil.train.checkpoints import found
 #: A judge that is down for the second process, in its second update.
 SCRIPT = """
 import os, sys
-from unveil.train import experience, reinforce
+from unveil.rl import experience, run
 collect, calls = experience.collect, []
 def sometimes(*given):
     calls.append(given)
     if os.environ["RANK"] == "1" and len(calls) == 2 and "--resume" not in sys.argv:
-        raise reinforce.JudgeError("the judge cannot be asked")
+        raise run.JudgeError("the judge cannot be asked")
     return collect(*given)
 experience.collect = sometimes
 from unveil.cli import main

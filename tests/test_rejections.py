@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil.core import geometry, image_files, pixels
+from unveil.core import geometry, image_files
 from unveil.core.records import Finding, Record, read_jsonl
 from unveil.ingest import conventions, reading, rejections
 from unveil.ingest.reader import Summary, ingest
@@ -124,7 +124,7 @@ def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(
     coco(tmp_path / "data", AS_CORNERS)
     hashed: Counter[Path] = Counter()
     real = image_files.probe_hashed
-    monkeypatch.setattr(pixels, "probe_hashed", lambda path: (hashed.update([path]), real(path))[1])
+    monkeypatch.setattr(image_files, "probe_hashed", lambda path: (hashed.update([path]), real(path))[1])
     with pytest.raises(IngestError) as stop:
         read(tmp_path)
     said = str(stop.value)

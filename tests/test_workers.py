@@ -30,16 +30,16 @@ LOADER = """
 import os, sys, time
 from pathlib import Path
 from unveil.vlm.chat import Chat
-from unveil.train import stream
+from unveil.train import dataloader
 
-class Images(stream._Images):
+class Images(dataloader._Images):
     def __getitem__(self, key):
         (Path(sys.argv[1]) / str(os.getpid())).touch()
         time.sleep(600)
 
-stream._Images = Images
+dataloader._Images = Images
 if __name__ == "__main__":
-    for found in stream._loader(None, iter([[1], [2]]), 2):
+    for found in dataloader._loader(None, iter([[1], [2]]), 2):
         pass
 """
 
