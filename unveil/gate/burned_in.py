@@ -20,7 +20,7 @@ from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, OcrOptions, Read
 from unveil.gate.regions import Box, Piece, Region, planes, upright, written
 
-_SURE = 5  # sure cells of a region from which it is written, whatever OCR says
+_SURE = 15  # sure cells of a region, some three letters, from which it is written, whatever OCR says
 _LIKELY = 3  # likely cells below which OCR is not asked
 _READ = 70  # per cent, as tesseract says it: a word so sure makes a weak region a written one
 _EXCUSED = 55  # per cent: harmless words must be read so surely on average
