@@ -19,7 +19,8 @@ from unveil.core.grading import Outcome
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
 from unveil.evaluate import report_pictures, report_tables
-from unveil.evaluate.report import Inputs, write_report
+from unveil.evaluate.report import write_report
+from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
 
 WIDTH, HEIGHT = 96, 64

@@ -15,7 +15,8 @@ from test_report import words
 
 from unveil.core.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
 from unveil.evaluate.attention import Look
-from unveil.evaluate.report import Inputs, write_report
+from unveil.evaluate.report import write_report
+from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
 
 SIZE = (32, 24)

@@ -393,7 +393,8 @@ class ReportConfig:
 
 
 def report(config: ReportConfig) -> Path:
-    from unveil.evaluate.report import Inputs, write_report
+    from unveil.evaluate.report import write_report
+    from unveil.evaluate.report_data import Inputs
 
     out = config.run
     about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
