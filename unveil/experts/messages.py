@@ -1,4 +1,4 @@
-"""TODO unveil.experts.messages"""
+"""What is written to an endpoint: requests as messages of OpenAI's chat completions, with the image that goes along."""
 
 from __future__ import annotations
 
