@@ -115,7 +115,7 @@ def _dpo_config() -> type:
 
 
 def _rewarding(name: str) -> Callable[[], type]:
-    """A configuration of ``rewarding``, imported when it is asked for."""
+    """A configuration of ``rl.aar``, imported when it is asked for."""
 
     def config() -> type:
         from unveil.rl import aar

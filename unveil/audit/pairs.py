@@ -287,7 +287,7 @@ def foreign_words(material: Material) -> Iterator[Check]:
 
 
 def has_control(text: str) -> bool:
-    """Whether ``wording.clean`` takes away more than white space; boxes are not what it is meant for."""
+    """Whether ``answers.clean`` takes away more than white space; boxes are not what it is meant for."""
     text = unicodedata.normalize("NFC", unboxed(text)[0])
     return text.split() != clean(text).split()
 

@@ -1,7 +1,7 @@
 """Questions and answers: what is said to a model, and how what it says is read.
 
 Rendering and parsing of one thing stand side by side, and metric and reward use the same parser. Boxes stand in the
-neutral markup of ``syntax``.
+neutral markup of ``box_formats``.
 """
 
 from __future__ import annotations

@@ -114,19 +114,19 @@ def _given(folder: str | Path, seen: set[str], within: str = "") -> Iterator[tup
 def is_output(folder: str | Input) -> bool:
     """Whether a command of this package has made a folder, or is making it."""
     made = Path(folder) / "run.json"
-    return (made.is_file() and _about(made) is not None) or made.with_name(".begun.json").is_file()
+    return (made.is_file() and about_run(made) is not None) or made.with_name(".begun.json").is_file()
 
 
 #: Digests of the inputs of the stage that is at work, which has just taken them.
-_TAKEN: ContextVar[Mapping[str, str]] = ContextVar("taken", default=MappingProxyType({}))
+TAKEN: ContextVar[Mapping[str, str]] = ContextVar("taken", default=MappingProxyType({}))
 
 
 def digests(inputs: Iterable[Input], out: Path) -> dict[str, str]:
     """Of the inputs of ``out`` by their paths."""
-    return {str(path): _TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
+    return {str(path): TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
 
 
-def _about(file: Path) -> dict[str, Any] | None:
+def about_run(file: Path) -> dict[str, Any] | None:
     """What a run.json says; None where there is none, or none of ours."""
     try:
         about = read_json(file)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core import console, files
-from unveil.core.digests import _TAKEN, Input, _about, digests
+from unveil.core.digests import TAKEN, Input, about_run, digests
 from unveil.core.files import WriteError, said, tidy
 
 
@@ -157,18 +157,18 @@ class Output:
         if not is_first():
             return self.file
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(self.file, self._about() | {"finished": finished, "seconds": self.seconds, **more})
+        write_json(self.file, self.about_run() | {"finished": finished, "seconds": self.seconds, **more})
         self.begun.unlink(missing_ok=True)
         return self.file
 
     def begin(self) -> None:
-        write_json(self.begun, self._about() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
+        write_json(self.begun, self.about_run() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
 
     @property
     def seconds(self) -> float:
         return round(time.monotonic() - self.started, 1)
 
-    def _about(self) -> dict[str, Any]:
+    def about_run(self) -> dict[str, Any]:
         return {
             "command": self.command,
             "config": plain(self.config),
@@ -238,7 +238,7 @@ def _locked(made: Output, out: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(made.lock, timeout=0).acquire()
     except Timeout as busy:
-        whom = (_about(made.begun) or {}).get("by", "another process")
+        whom = (about_run(made.begun) or {}).get("by", "another process")
         raise OutputError(f"{out} is being made by {whom}: wait for it, or name another output") from busy
     except OSError as error:
         raise WriteError(said(error, out)) from error
@@ -262,7 +262,7 @@ def _inodes(out: Path, makes: Sequence[str]) -> dict[Path, int]:
 
 def _known(made: Output) -> dict[str, Any] | None:
     """What is known of the last one who made this output, or has begun to; None where that is nothing."""
-    return _about(made.begun) or _about(made.file)
+    return about_run(made.begun) or about_run(made.file)
 
 
 def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) -> list[str]:
@@ -305,7 +305,7 @@ def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: C
     That is so even where the job may write over what is there: only what differs is made again. An error of the machine
     has the innermost stage's command and configuration as its ``stage``.
     """
-    taken = _TAKEN.set(digests(inputs, out))
+    taken = TAKEN.set(digests(inputs, out))
     try:
         if is_current(out, command, config, inputs):
             console.say(f"{command}: {out} is there already")
@@ -316,7 +316,7 @@ def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: C
         vars(error).setdefault("stage", (command, config))
         raise
     finally:
-        _TAKEN.reset(taken)
+        TAKEN.reset(taken)
 
 
 def peak_mb() -> float:

@@ -5,7 +5,7 @@ code that knows VOC from COCO; nobody downstream does. Boxes are float xyxy in a
 origin at the top left, half-open; ``Record.width`` and ``Record.height`` name that frame.
 
 A ``Dialogue`` is a question about a record with its true answer. Its texts hold boxes in the neutral markup of
-``wording`` and so do not depend on a model. A ``Prediction`` is what one model answered, with everything that is needed
+``answers`` and so do not depend on a model. A ``Prediction`` is what one model answered, with everything that is needed
 to parse it again without that model.
 """
 
@@ -151,7 +151,7 @@ class Dialogue:
 class Prediction:
     """A model's answer to a dialogue's question.
 
-    ``syntax`` names the box syntax of ``wording`` and ``frame`` the width and height that its numbers refer to, so the
+    ``syntax`` names the box syntax of ``box_formats`` and ``frame`` the width and height that its numbers refer to, so the
     raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
     """
 

@@ -2,7 +2,7 @@
 
 Each metric is a ratio of sums over outcomes, or the mean of two such ratios (``METRICS``), so it is recomputed, not
 averaged, on any part or resample of the outcomes, and without a model. A group without items has no value, never 0.
-What each answer adds to the sums is decided in ``verdict``.
+What each answer adds to the sums is decided in ``grading``.
 """
 
 from __future__ import annotations

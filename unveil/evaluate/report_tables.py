@@ -52,7 +52,7 @@ MEASURES = {
 }
 HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition", "sensitivity", "closed", "iou50")
 
-#: What can be wrong with a finding, as ``verdict`` counts it.
+#: What can be wrong with a finding, as ``grading`` counts it.
 MEANINGS = {
     "wrong place": "Right name, or none asked for, but the box overlaps the true one by less than half.",
     "wrong name": "The place is right, the name is not.",

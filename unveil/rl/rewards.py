@@ -3,7 +3,7 @@
 The rewards of UMed-LVLM (arXiv 2501.01377) are ``localisation`` (its ALR), ``vision`` (VRR) and ``relevance``. A reward
 gives a number, mostly from 0 to 1, or None where there is nothing to judge, such as a place where no place is known:
 None is neither a success nor a failure, is counted, and moves nothing. Parsing and geometry are those of the metrics
-(``verdict``).
+(``grading``).
 
 Shapes: Q questions, G answers to each.
 """

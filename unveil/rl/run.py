@@ -50,7 +50,7 @@ class Asked:
 
 
 def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.Output | None]:
-    """The making of a run's model; see ``runs.output``."""
+    """The making of a run's model; see ``provenance.output``."""
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
     inputs = [*files, *digests.of_model(config.model)]
     return provenance.output(config.out, asked.command, asked.config, inputs, adapters.MODEL)

@@ -6,7 +6,7 @@ lesion. That share is a function of the weights, so where the true answer is kno
     L = -sum_t log p(y_t) - c sum_{t in T} log(r_t + floor),   r_t = sum_{boxes} alpha_tj / sum_{image} alpha_tj
 
 with T the tokens with which the answer's boxes are written: a token is written by the one before it, so that one is to
-look. alpha is averaged over heads and the middle third of the layers, as in the reward (``gaze``).
+look. alpha is averaged over heads and the middle third of the layers, as in the reward (``attention_maps``).
 
 Shapes: N tokens of T, over all rows; P patches.
 """

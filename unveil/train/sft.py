@@ -1,7 +1,7 @@
 """Supervised fine-tuning: abnormal-aware instruction tuning, stage 1 of UMed-LVLM (arXiv 2501.01377).
 
 L_it = -sum_t log p(y_t | y_<t, x, q), on answer tokens only, averaged over the answer tokens of an update. Questions on
-one image share it (``engine``).
+one image share it (``vlm.scorer``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How to speak with a model: an image and a question become its inputs, what it generates becomes text.
 
-What transformers cannot know about a model, how it writes boxes, is declared in ``profiles`` or in the model's own
+What transformers cannot know about a model, how it writes boxes, is declared in ``families`` or in the model's own
 configuration (key ``unveil``), and never guessed.
 
 Shapes: B rows, T tokens.

@@ -1,4 +1,4 @@
-"""Models: loading one with its processor, telling its parts apart, and letting it answer.
+"""Models: loading one with its processor, and letting it answer (`model_parts` tells its parts apart).
 
 Any ``AutoModelForImageTextToText`` of transformers is taken, by hub id or local folder, from safetensors only and never
 with remote code.

@@ -190,7 +190,7 @@ class Scorer(nn.Module):
         return None
 
     def places(self, seen: Seen) -> NDArray[np.float64]:
-        """Where the patches of an image lie (``gaze.patches``), worked out once for each image."""
+        """Where the patches of an image lie (``attention_maps.patches``), worked out once for each image."""
         if seen.digest not in self._places:
             self._places[seen.digest] = attention_maps.patches(self.chat, whole(self.model).config, seen)
         return self._places[seen.digest]
