@@ -157,18 +157,18 @@ class Output:
         if not is_first():
             return self.file
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(self.file, self.about_run() | {"finished": finished, "seconds": self.seconds, **more})
+        write_json(self.file, self._about() | {"finished": finished, "seconds": self.seconds, **more})
         self.begun.unlink(missing_ok=True)
         return self.file
 
     def begin(self) -> None:
-        write_json(self.begun, self.about_run() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
+        write_json(self.begun, self._about() | {"by": f"process {os.getpid()} on {socket.gethostname()}"})
 
     @property
     def seconds(self) -> float:
         return round(time.monotonic() - self.started, 1)
 
-    def about_run(self) -> dict[str, Any]:
+    def _about(self) -> dict[str, Any]:
         return {
             "command": self.command,
             "config": plain(self.config),

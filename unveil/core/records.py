@@ -151,8 +151,8 @@ class Dialogue:
 class Prediction:
     """A model's answer to a dialogue's question.
 
-    ``syntax`` names the box syntax of ``box_formats`` and ``frame`` the width and height that its numbers refer to, so the
-    raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
+    ``syntax`` names the box syntax of ``box_formats`` and ``frame`` the width and height that its numbers refer to, so
+    the raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
     """
 
     id: str
