@@ -222,7 +222,7 @@ COMMANDS: dict[str, Command] = {
     "ask": Command(_ask_config, ask_command, "ask a model about one image"),
     "looks": Command(_looks_config, looks_command, "read where a model looks when it names what is there"),
     "score": Command(
-        lambda: score.ScoreConfig, score.score_main, "score answers, with 95 % intervals and paired differences"
+        lambda: score.ScoreConfig, score.main, "score answers, with 95 % intervals and paired differences"
     ),
     "convert pairs": Command(
         lambda: convert.PairsConfig, convert.convert_pairs, "preference pairs to or from the form that TRL reads"

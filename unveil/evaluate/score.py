@@ -315,7 +315,7 @@ class ScoreConfig:
     """Write over the scores that another run has left in `out`."""
 
 
-def score_main(config: ScoreConfig) -> dict[str, Any]:
+def main(config: ScoreConfig) -> dict[str, Any]:
     from unveil.evaluate.score import score as compute
 
     inputs = [config.records, config.dialogues, *config.predictions.values()]

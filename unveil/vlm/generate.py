@@ -1,9 +1,9 @@
 """Answers drawn from the policy: several to each question, with the prompt and its image run once.
 
-The prompts pass the language model as a forest (``token_tree``), so that questions on one image share it too, and features of
-a frozen tower come from memory. Every answer then goes on from the keys and values of its prompt, which exist once
-(``attention.Branches``). Answers that have ended leave the batch. Ids that stand for an image are never drawn, and the
-log-probability of each token under the distribution that it was drawn from is kept.
+The prompts pass the language model as a forest (``token_tree``), so that questions on one image share it too, and
+features of a frozen tower come from memory. Every answer then goes on from the keys and values of its prompt, which
+exist once (``attention.Branches``). Answers that have ended leave the batch. Ids that stand for an image are never
+drawn, and the log-probability of each token under the distribution that it was drawn from is kept.
 
 Shapes: Q questions, G answers to each, R = Q * G, P columns of a prompt, V vocabulary.
 """
