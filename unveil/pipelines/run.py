@@ -19,7 +19,8 @@ from unveil.core import console, digests, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate.mau import MauConfig, curate_mau
-from unveil.evaluate.score import ScoreConfig, score_main
+from unveil.evaluate import score
+from unveil.evaluate.score import ScoreConfig
 from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
@@ -183,7 +184,7 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
     asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
-    scores = score_main(asked)
+    scores = score.main(asked)
     output.write(peak_mb=provenance.peak_mb())
     provenance.write_json(
         out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
