@@ -1,6 +1,6 @@
 """DICOM: one frame as an array, with its spacing and orientation. Reached through `image_files`.
 
-A scan is too large to hold as float64, so the header decides first and one frame is read, not the volume.
+The header decides first, and one frame is read, not the whole file.
 """
 
 import math
@@ -31,8 +31,6 @@ from unveil.core.pixels import (
     reported,
     stretch,
 )
-
-# DICOM
 
 
 def probe_dicom(path: PathLike, limits: Limits) -> Header:
@@ -280,6 +278,3 @@ def _first(value: Any) -> float | None:
     """A window may have several values, of which the first is the default view; an empty element is None."""
     values = value if isinstance(value, MultiValue) else [value]
     return float(values[0]) if len(values) and values[0] is not None else None
-
-
-# NIfTI

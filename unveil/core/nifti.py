@@ -1,4 +1,7 @@
-"""NIfTI: one slice of a volume as an array, with its spacing and orientation. Reached through `image_files`."""
+"""NIfTI: one slice of a volume as an array, with its spacing and orientation. Reached through `image_files`.
+
+A scan is too large to hold as float64, so the header decides first and one slice is read, not the volume.
+"""
 
 from __future__ import annotations
 

@@ -114,9 +114,6 @@ def reported(path: PathLike, action: str) -> Iterator[None]:
         raise ImageError(f"{path}: {action} failed ({reason}); replace the file or leave it out") from error
 
 
-# PNG, JPEG, TIFF, BMP, WebP
-
-
 # Values to grey levels
 
 

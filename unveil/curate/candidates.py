@@ -1,4 +1,7 @@
-"""What a model itself says to the questions of dialogues: the material of which preferences are made."""
+"""What a model itself says to the questions of dialogues: the material of which preferences are made.
+
+And what the commands share that make pairs of it: their options, who is asked, how pairs are written.
+"""
 
 from __future__ import annotations
 

@@ -252,9 +252,6 @@ def default_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if computes else torch.float32
 
 
-# --------------------------------------------------------------------------------------------- parts of a model
-
-
 # ---------------------------------------------------------------------------------------------------------- answers
 
 
