@@ -1,6 +1,6 @@
 """Draws the sheet of phantoms that the README shows.
 
-python -m studies.phantom_sheet --out docs/phantoms.jpg
+python -m studies.phantom_sheet --out docs/figures/synthetic.jpg
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from unveil.synthetic.dataset import MODALITIES
 class Config:
     """Draw the sheet: a row for each modality, normal on the left, then each abnormality in its box."""
 
-    out: Path = Path("docs/phantoms.jpg")
+    out: Path = Path("docs/figures/synthetic.jpg")
     """The picture."""
     seed: int = 11
     """Seed of the drawings."""
