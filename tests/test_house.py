@@ -163,10 +163,38 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert set(re.findall(r"^make (\w[\w-]*)", (ROOT / "README.md").read_text(), re.M)) <= targets
 
 
-def test_links_between_documents_lead_somewhere() -> None:
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^ *```.*?^ *```$", re.S | re.M)
+
+
+def anchors(path: Path) -> set[str]:
+    """The names by which GitHub links to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", path.read_text()), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", path.read_text()):
+        file = path.parent / target if target else path
+        assert file.exists(), f"{path.name}: {target}"
+        assert not anchor or anchor in anchors(file), f"{path.name}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_lines_of_documents_are_short(path: Path) -> None:
+    """140 characters at most; tables, code blocks and the targets of links may be longer."""
+    for line in BLOCK.sub("", path.read_text()).splitlines():
+        text = re.sub(r"\]\([^)]*\)", "]", line)
+        assert line.lstrip().startswith("|") or len(text) <= 140, f"{path.name}: {line[:60]} …"
+
+
+def test_the_glossary_is_in_order_and_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    terms = [term.lower() for term in re.findall(r"^- \*\*(.+?)\*\*", text, re.M)]
+    assert len(terms) > 40 and terms == sorted(terms)
+    for name in re.findall(r"`(unveil/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
 
 
 def test_the_changelog_knows_the_version() -> None:
