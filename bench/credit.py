@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import race
-from unveil.rl import credit
+from unveil.rl import credit, grpo
 from unveil.rl import run as rl
-from unveil.rl.grpo import GrpoConfig
 from unveil.rl.run import Asked, Run
 
 WAYS = {"answer": False, "parts": True}
@@ -86,7 +85,7 @@ def main(config: Config) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     resplit = config.run / "resplit.jsonl"
     with tempfile.TemporaryDirectory() as out:
-        given = GrpoConfig(
+        given = grpo.Config(
             records=resplit if resplit.is_file() else config.run / "data" / "records.jsonl",
             dialogues=config.run / "dialogues.jsonl",
             out=Path(out),

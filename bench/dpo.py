@@ -49,7 +49,7 @@ class Ours(sides.Ours):
 
     def __init__(self, config: Config, folder: Path):
         size = PRESETS[config.preset].pairs
-        self.config = dpo.DpoConfig(pairs=folder / "pairs.jsonl", **config.options(folder, batch_size=size))
+        self.config = dpo.Config(pairs=folder / "pairs.jsonl", **config.options(folder, batch_size=size))
         self.load(config, self.config)
         pairs = list(read_jsonl(self.config.pairs, Pair))
         accelerator = Accelerator(cpu=config.device == "cpu")

@@ -22,10 +22,9 @@ from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
-from unveil.rl import experience, policy, run
+from unveil.rl import experience, grpo, policy, run
 from unveil.rl.advantages import group_relative
 from unveil.rl.experience import Experience, Rewarded
-from unveil.rl.grpo import GrpoConfig
 from unveil.rl.run import Learnt
 from unveil.train import loop
 from unveil.train.dataloader import Stream
@@ -64,7 +63,7 @@ class Ours(sides.Ours):
             folder / "records.jsonl",
             [Record(d.record, d.image, size, size, split="train", findings=(Finding("cyst"),)) for d in dialogues],
         )
-        self.config = GrpoConfig(
+        self.config = grpo.Config(
             records=folder / "records.jsonl",
             dialogues=folder / "dialogues.jsonl",
             **config.options(

@@ -80,9 +80,7 @@ class Ppo(grpo.Ours):
         width = self.model.config.get_text_config().hidden_size
         self.scorer.critic = Critic(width, through=False).to(config.device)
         self.optimizer.add_param_group({"params": list(self.scorer.critic.parameters())})
-        self.given = ppo.PpoConfig(
-            **{k: v for k, v in vars(self.config).items() if k in ppo.PpoConfig.__dataclass_fields__}
-        )
+        self.given = ppo.Config(**{k: v for k, v in vars(self.config).items() if k in ppo.Config.__dataclass_fields__})
 
     def update(self, drawn: Experience) -> torch.Tensor:
         scores = self.scorer(drawn.rows)

@@ -17,9 +17,8 @@ import tyro
 
 from bench import sides
 from unveil.core.records import Dialogue, read_jsonl
-from unveil.train import loop
+from unveil.train import loop, sft
 from unveil.train.dataloader import Stream
-from unveil.train.sft import SftConfig
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Ours(sides.Ours):
     """Our recipe's own parts in its own order."""
 
     def __init__(self, config: Config, folder: Path):
-        recipe = SftConfig(dialogues=folder / "dialogues.jsonl", **config.options(folder))
+        recipe = sft.Config(dialogues=folder / "dialogues.jsonl", **config.options(folder))
         self.load(config, recipe)
         self.stream = Stream(self.scorer, recipe.dialogues, recipe)
         self.order = loop.parts(list(read_jsonl(recipe.dialogues, Dialogue)), config.questions)

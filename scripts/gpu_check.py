@@ -210,10 +210,10 @@ def _drawn(folder: Path) -> Path:
     from unveil.ingest import ingest
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
-    ingest.ingest(ingest.IngestConfig(format="phantom", out=data, patients=8, restart=True))
-    mau.curate_mau(mau.MauConfig(records=file, out=folder / "dialogues.jsonl", restart=True))
+    ingest.main(ingest.Config(format="phantom", out=data, patients=8, restart=True))
+    mau.main(mau.Config(records=file, out=folder / "dialogues.jsonl", restart=True))
     files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
-    noise.curate_noise(noise.NoiseConfig(records=file, **files, restart=True))
+    noise.main(noise.Config(records=file, **files, restart=True))
     return folder
 
 
@@ -245,7 +245,7 @@ def _sft(folder: Path, out: Path, method: str, precision: str, looking: float = 
     file = folder / "dialogues.jsonl"
     rows = sum(d.split == "train" for d in records.read_jsonl(file, records.Dialogue))
     options = _common(folder, out, method, precision) | {"batch_size": 8, "epochs": 12 / rows, "looking": looking}
-    sft.main(sft.SftConfig(dialogues=file, **options))
+    sft.main(sft.Config(dialogues=file, **options))
     return _told(out, "loss")
 
 
@@ -255,12 +255,12 @@ def _dpo(folder: Path, out: Path, method: str, precision: str) -> list[float]:
     file = folder / "pairs.jsonl"
     rows = sum(p.split == "train" for p in records.read_jsonl(file, records.Pair))
     options = _common(folder, out, method, precision) | {"batch_size": 4, "epochs": 6 / rows}
-    recipe.main(recipe.DpoConfig(pairs=file, **options))
+    recipe.main(recipe.Config(pairs=file, **options))
     return _told(out, "loss")
 
 
 def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, **more: Any) -> list[float]:
-    from unveil.rl import aar
+    from unveil.rl import aar, grpo, ppo
 
     options = _common(folder, out, method, precision) | {
         "batch_size": 2,
@@ -269,9 +269,8 @@ def _rewarded(folder: Path, out: Path, method: str, precision: str, kind: str, *
         "max_new_tokens": 32,
     }
     files = {"records": folder / "data" / "records.jsonl", "dialogues": folder / "dialogues.jsonl"}
-    made: Any = {"grpo": aar.Grpo, "ppo": aar.Ppo, "aar": aar.Aar}[kind]
-    train: Any = getattr(aar, f"train_{kind}")
-    train(made(**files, **options, most_unusable=1.0, least_entropy=0.0, **more))
+    recipe: Any = {"grpo": grpo, "ppo": ppo, "aar": aar}[kind]
+    recipe.main(recipe.Config(**files, **options, most_unusable=1.0, least_entropy=0.0, **more))
     return _told(out, "entropy")  # the loss is 0 before the first update
 
 

@@ -219,7 +219,7 @@ def main(config: Config) -> None:
     processor.save_pretrained(config.work / "seeing")
     write_jsonl(config.work / "dialogues.jsonl", rows)
     sft.main(
-        sft.SftConfig(
+        sft.Config(
             dialogues=config.work / "dialogues.jsonl",
             out=config.out,
             model=str(config.work / "seeing"),

@@ -16,8 +16,7 @@ from studies.tiny_base import SHOWN, UNNAMED
 from unveil.core.provenance import versions
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import mau
-from unveil.evaluate.predict import PredictConfig
-from unveil.evaluate.predict import main as predict
+from unveil.evaluate import predict
 from unveil.evaluate.report_tables import MEASURES, figure, interval
 from unveil.evaluate.score import score
 from unveil.synthetic.dataset import ABNORMALITIES, phantoms
@@ -47,7 +46,7 @@ def measure(config: Config) -> dict:
     write_jsonl(config.work / "records.jsonl", records)
     write_jsonl(config.work / "dialogues.jsonl", mau(records, seed=config.seed))
     answers = config.work / "predictions.jsonl"
-    predict(PredictConfig(config.work / "dialogues.jsonl", answers, name="tiny", restart=True))
+    predict.main(predict.Config(config.work / "dialogues.jsonl", answers, name="tiny", restart=True))
     files = (config.work / "records.jsonl", config.work / "dialogues.jsonl")
     return score(*files, {"tiny": answers}, config.work)
 

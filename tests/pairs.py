@@ -12,7 +12,6 @@ from conftest import SIZES, draw
 from bench.families import loaded
 from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.train import dpo
-from unveil.train.dpo import DpoConfig
 from unveil.vlm.inputs import Encoded
 
 QUESTION = "Where is the nodule?"
@@ -31,11 +30,11 @@ def pairs_in(folder: Path) -> list[Pair]:
     return out
 
 
-def short_run(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
+def short_run(tiny_folder: Path, tmp_path: Path) -> dpo.Config:
     """A run with all weights and two updates of two pairs."""
     (tmp_path / "data").mkdir()
     write_jsonl(tmp_path / "data" / "pairs.jsonl", pairs_in(tmp_path / "data"))
-    return DpoConfig(
+    return dpo.Config(
         pairs=tmp_path / "data" / "pairs.jsonl",
         out=tmp_path / "out",
         model=str(tiny_folder),
@@ -51,14 +50,14 @@ def short_run(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
     )
 
 
-def rewritten(config: DpoConfig, **changes: Any) -> DpoConfig:
+def rewritten(config: dpo.Config, **changes: Any) -> dpo.Config:
     """The run with a field of its first pair changed."""
     first, *rest = pairs_in(config.pairs.parent)
     write_jsonl(config.pairs, [replace(first, **changes), *rest])
     return config
 
 
-def encoded(batch: Any, config: DpoConfig) -> list[Encoded]:
+def encoded(batch: Any, config: dpo.Config) -> list[Encoded]:
     """The rows of a batch of pairs."""
     chat, asked = loaded("llava_siglip").chat, dpo.asked_of(batch, config.terms)
     return [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
@@ -73,5 +72,5 @@ def plain_logps(model: Any, row: Encoded) -> list[float]:
     return [float(logps[place - 1, token]) for place, token in enumerate(row.answer, len(row.prompt))]
 
 
-def references(config: DpoConfig) -> list[Path]:
+def references(config: dpo.Config) -> list[Path]:
     return sorted(config.pairs.parent.glob("pairs.jsonl.reference-*.safetensors"))

@@ -21,7 +21,6 @@ from unveil.core.records import Dialogue, write_jsonl
 from unveil.train import adapters, loop, sft
 from unveil.train.adapters import Options
 from unveil.train.dataloader import Stream
-from unveil.train.sft import SftConfig
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
@@ -47,7 +46,7 @@ def test_prompts_of_training_are_those_of_predict(
     kinds: Any = ("detection", "localisation", "closed")
     asked = [dialogue(kind, "a.png", "Is there a nodule?", kind=kind) for kind in kinds]
     scorer = Scorer(model, start.chat, Features(whole(model), start.chat.processor.image_processor, 10))
-    stream = Stream(scorer, tmp_path / "dialogues.jsonl", SftConfig(dialogues=tmp_path, out=tmp_path, workers=0))
+    stream = Stream(scorer, tmp_path / "dialogues.jsonl", sft.Config(dialogues=tmp_path, out=tmp_path, workers=0))
     trained = {row.id: row.prompt for _, rows in stream(loop.parts(asked, 3)) for row in rows}
     adapters.save(model, start.chat, config)
     chat = models.load(config.out, device="cpu").chat
@@ -103,7 +102,7 @@ def learn(recipe: str, folder: Path, model: Path, out: Path) -> None:
     if recipe == "sft":
         usual: dict[str, Any] = {"epochs": 1.0, "validate_every": 0, "checkpoint_every": 0, "workers": 0}
         write_open(folder)
-        sft.main(SftConfig(dialogues=folder / "dialogues.jsonl", out=out, model=str(model), **usual))
+        sft.main(sft.Config(dialogues=folder / "dialogues.jsonl", out=out, model=str(model), **usual))
     elif recipe == "dpo":
         write_jsonl(folder / "pairs.jsonl", pairs_in(folder))
         updated(recipe, folder, model, out)

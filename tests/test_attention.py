@@ -11,7 +11,8 @@ from conftest import records_in
 from unveil import cli
 from unveil.core.records import RecordError, read_jsonl, write_jsonl
 from unveil.curate.mau import Rules, mau
-from unveil.evaluate.attention import GRID, Look, _map, lift
+from unveil.evaluate.attention import GRID, _map
+from unveil.evaluate.looks import Look, lift
 
 
 def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
 
     with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):
         looks.main(
-            looks.LooksConfig(
+            looks.Config(
                 records=tmp_path / "records.jsonl",
                 dialogues=tmp_path / "dialogues.jsonl",
                 out=tmp_path / "o.jsonl",

@@ -16,7 +16,6 @@ from conftest import dialogue, draw, write_dialogues
 from bench.families import FAMILIES, fresh
 from unveil.train import attention_loss, loop, losses, sft
 from unveil.train.attention_loss import Told
-from unveil.train.sft import SftConfig
 from unveil.vlm import token_offsets
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
@@ -123,7 +122,7 @@ def test_fine_tuning_that_looks(tiny_folder: Path, tmp_path: Path) -> None:
         "dialogues": dialogues, "model": str(tiny_folder), "learning_rate": 5e-3, "epochs": 16.0, "log_every": 1,
         "validate_every": 0, "checkpoint_every": 0, "workers": 0,
     }  # fmt: skip
-    config = SftConfig(out=tmp_path / "looking", looking=20.0, **usual)
+    config = sft.Config(out=tmp_path / "looking", looking=20.0, **usual)
     rows = [json.loads(line) for line in (sft.main(config) / "metrics.jsonl").read_text().splitlines()]
     looked = [row["looked"] for row in rows if "looked" in row]
     assert sum(looked[-9:]) > 1.5 * sum(looked[:9])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from PIL import Image
 from unveil import cli
 from unveil.core import provenance, workers
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
-from unveil.curate.hallucinate import HallucinateConfig
-from unveil.evaluate.predict import PredictConfig
+from unveil.curate import hallucinate
+from unveil.evaluate import predict
 from unveil.experts.requests import ExpertError
-from unveil.pipelines import variants
-from unveil.train.dpo import DpoConfig
+from unveil.pipelines import report, variants
+from unveil.pipelines import run as main_job
+from unveil.train import dpo, sft
 from unveil.vlm.families import ModelError
 
 
@@ -182,8 +184,9 @@ def test_who_stops_a_command_is_told_how_to_go_on(
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    stopping = replace(cli.COMMANDS[command], do=stop)
-    monkeypatch.setattr(cli, "parse", lambda _: (stopping, None))
+    stopped = cli.COMMANDS[command]
+    monkeypatch.setattr(stopped.load(), "main", stop)
+    monkeypatch.setattr(cli, "parse", lambda _: (stopped, None))
     assert cli.main(command.split()) == 130
     assert way_on in capsys.readouterr().err
 
@@ -306,7 +309,7 @@ def test_out_of_memory_says_what_to_change(
     def greedy(config: Any) -> None:
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "train sft", replace(cli.COMMANDS["train sft"], do=greedy))
+    monkeypatch.setattr(sft, "main", greedy)
     words = ["train", "sft", "--dialogues", str(tmp_path / "d.jsonl"), "--out", str(tmp_path / "out")]
     assert cli.main([*words, "--batch-size", "24"]) == 1
     told = " ".join(capsys.readouterr().err.split())
@@ -318,10 +321,11 @@ def test_out_of_memory_says_what_to_change(
 @pytest.mark.parametrize(
     ("command", "config", "told", "untold"),
     [
-        ("predict", PredictConfig(Path("d"), Path("p"), batch_size=8), "lower --answer-batch (now 8)", "--batch-size"),
-        ("train dpo", DpoConfig(pairs=Path("p"), out=Path("o"), batch_size=12), "lower --batch-size (now 12) and raise",
-         "--gradient-checkpointing"),
-        ("curate hallucinate", HallucinateConfig(records=Path("r"), dialogues=Path("d"), out=Path("p")),
+        ("predict", predict.Config(Path("d"), Path("p"), batch_size=8), "lower --answer-batch (now 8)",
+         "--batch-size"),
+        ("train dpo", dpo.Config(pairs=Path("p"), out=Path("o"), batch_size=12),
+         "lower --batch-size (now 12) and raise", "--gradient-checkpointing"),
+        ("curate hallucinate", hallucinate.Config(records=Path("r"), dialogues=Path("d"), out=Path("p")),
          "lower --answer-batch (now 64)", "--accumulate"),
     ],
 )  # fmt: skip
@@ -334,11 +338,8 @@ def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
     def greedy() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setitem(
-        cli.COMMANDS,
-        "run",
-        replace(cli.COMMANDS["run"], do=lambda _: provenance.stage(tmp_path / "x", command, config, [], greedy)),
-    )
+    stage = partial(provenance.stage, tmp_path / "x", command, config, [], greedy)
+    monkeypatch.setattr(main_job, "main", lambda _: stage())
     assert cli.main(["run"]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert told in said and untold not in said
@@ -354,7 +355,7 @@ def test_a_worker_that_was_ended_is_one_message(
         with workers.pool(1) as pool:
             pool.submit(signal.raise_signal, signal.SIGKILL).result()
 
-    monkeypatch.setitem(cli.COMMANDS, command, replace(cli.COMMANDS[command], do=killed))
+    monkeypatch.setattr(cli.COMMANDS[command].load(), "main", killed)
     options = {"check": ["--records", "r"], "convert pairs": ["--pairs", "p", "--out", "o", "--to", "trl"]}
     assert unveil(*command.split(), *options[command]) == 1
     assert f"a worker process was ended, mostly for lack of {told}" in said(capsys)
@@ -378,7 +379,7 @@ def test_another_runtime_error_keeps_its_traceback(tmp_path: Path, monkeypatch: 
     def broken(config: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=broken))
+    monkeypatch.setattr(report, "main", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
         cli.main(["report", "--run", str(tmp_path)])
 
@@ -389,7 +390,7 @@ def test_what_the_system_refuses_is_said_in_words(
     def full(config: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.jsonl"))
 
-    monkeypatch.setitem(cli.COMMANDS, "report", replace(cli.COMMANDS["report"], do=full))
+    monkeypatch.setattr(report, "main", full)
     assert cli.main(["report", "--run", str(tmp_path)]) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert told.endswith("x.jsonl: the disk is full: free some space, then the same command goes on")

@@ -22,7 +22,6 @@ from unveil.core import image_files, lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
 from unveil.train import checkpoints, dpo, losses
 from unveil.train.dataloader import Stream
-from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
 from unveil.vlm import model_parts, models
@@ -32,7 +31,7 @@ from unveil.vlm.scorer import Scorer
 
 
 @pytest.fixture
-def base(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
+def base(tiny_folder: Path, tmp_path: Path) -> dpo.Config:
     return short_run(tiny_folder, tmp_path)
 
 
@@ -69,7 +68,7 @@ FORMS = {
 }
 
 
-def by_hand(pair: Pair, config: DpoConfig, policy: dict[str, list[float]], ref: dict[str, list[float]]) -> float:
+def by_hand(pair: Pair, config: dpo.Config, policy: dict[str, list[float]], ref: dict[str, list[float]]) -> float:
     """One pair's loss from the log-probabilities of its answers' tokens; the papers' formulas, without tensors.
 
     Answers are called w (better), l (worse, under its own image, or under the pair's if there is a visual term) and
@@ -111,7 +110,7 @@ MDPO: Any = ("text", "visual", "anchor")
         {"terms": ("text", "anchor")},
     ],
 )
-def test_the_loss_is_the_papers(options: dict[str, Any], base: DpoConfig) -> None:
+def test_the_loss_is_the_papers(options: dict[str, Any], base: dpo.Config) -> None:
     """A batch of three pairs, weights 1/2, 1 and 2, against each row alone and sums without tensors.
 
     The worse answer stands under ``rejected_image`` unless a visual term takes that for the better one.
@@ -142,7 +141,7 @@ def test_the_loss_is_the_papers(options: dict[str, Any], base: DpoConfig) -> Non
 
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
-def test_before_the_first_step_nothing_is_preferred(terms: Any, base: DpoConfig) -> None:
+def test_before_the_first_step_nothing_is_preferred(terms: Any, base: dpo.Config) -> None:
     """Policy and reference are one: each term log 2, no margin, no pair won, no distance. Bit for bit in one batch."""
     config, copy = replace(base, terms=terms, weighted=False), fresh("llava_siglip")
     batch, scorer = dpo.data(config)[0][:2], scorer_of(copy)
@@ -157,7 +156,7 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: DpoConfig)
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_run_learns_the_pairs(method: str, terms: Any, base: DpoConfig) -> None:
+def test_a_run_learns_the_pairs(method: str, terms: Any, base: dpo.Config) -> None:
     """It begins at log 2 per term, weighed by the two pairs of its first batch, and wins its pairs in the end."""
     lines = metrics(dpo.main(replace(base, method=method, terms=terms, epochs=4, weighted=False)))
     assert [line["step"] for line in lines] == list(range(1, 13))
@@ -167,7 +166,7 @@ def test_a_run_learns_the_pairs(method: str, terms: Any, base: DpoConfig) -> Non
 
 
 @pytest.mark.parametrize("options", [{"loss": "hinge"}, {"loss": "ipo"}, {"smoothing": 0.1}, {"per_token": True}])
-def test_two_updates_of_each_form(options: dict[str, Any], base: DpoConfig) -> None:
+def test_two_updates_of_each_form(options: dict[str, Any], base: dpo.Config) -> None:
     """At rest hinge is 1, ipo 1/4, sigmoid log 2; the language model has changed and is loaded again, the tower not."""
     lines = metrics(dpo.main(replace(base, weighted=False, **options)))
     at_rest = {"hinge": 1.0, "ipo": 0.25}.get(options.get("loss", ""), math.log(2))
@@ -179,7 +178,7 @@ def test_two_updates_of_each_form(options: dict[str, Any], base: DpoConfig) -> N
     assert about["command"] == "train dpo" and about["chosen"]["updates"] == 2
 
 
-def test_validation_pairs_are_validated_and_not_trained_on(base: DpoConfig) -> None:
+def test_validation_pairs_are_validated_and_not_trained_on(base: dpo.Config) -> None:
     """p6 and p7, whose figures are those of their own batch; pairs that say no split are for training."""
     train, val = dpo.data(rewritten(base, split=None))
     assert ([p.id for p in train], [p.id for p in val]) == (["p1", "p2", "p3", "p4", "p5", "p0"], ["p6", "p7"])
@@ -192,7 +191,7 @@ def test_validation_pairs_are_validated_and_not_trained_on(base: DpoConfig) -> N
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: DpoConfig, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: dpo.Config, tmp_path: Path) -> None:
     """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
 
     Killed after update 3 of 4, the last checkpoint being that of update 2: 3 is done again, and logged once.
@@ -230,13 +229,13 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: DpoConfig,
 @pytest.mark.parametrize(
     ("field", "message"), [("image", r"^p0 \(chosen\): .*gone\.png: no such"), ("rejected_image", r"^p0 \(rejected\)")]
 )
-def test_a_missing_image_is_named_with_its_pair(field: str, message: str, base: DpoConfig) -> None:
+def test_a_missing_image_is_named_with_its_pair(field: str, message: str, base: dpo.Config) -> None:
     with pytest.raises(pixels.ImageError, match=message):
         dpo.main(rewritten(base, **{field: "gone.png"}))
     assert not references(base) and not list(base.pairs.parent.glob("*.partial"))
 
 
-def test_a_loss_that_is_not_a_number_names_its_pairs(base: DpoConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_a_number_names_its_pairs(base: dpo.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the second update."""
     calls: list[int] = []
 
@@ -250,7 +249,7 @@ def test_a_loss_that_is_not_a_number_names_its_pairs(base: DpoConfig, monkeypatc
     assert [line["step"] for line in metrics(base.out)] == [1]
 
 
-def test_a_visual_term_needs_other_images(base: DpoConfig) -> None:
+def test_a_visual_term_needs_other_images(base: dpo.Config) -> None:
     config = rewritten(base, rejected_image=None)
     dpo.data(config)
     with pytest.raises(
@@ -259,7 +258,7 @@ def test_a_visual_term_needs_other_images(base: DpoConfig) -> None:
         dpo.main(replace(config, terms=MDPO))
 
 
-def test_nothing_to_train_on(base: DpoConfig) -> None:
+def test_nothing_to_train_on(base: dpo.Config) -> None:
     write_jsonl(base.pairs, [replace(p, split="test") for p in pairs_in(base.pairs.parent)])
     with pytest.raises(TrainingError, match=r"pairs\.jsonl: no pair has the split 'train'"):
         dpo.main(base)
@@ -267,7 +266,7 @@ def test_nothing_to_train_on(base: DpoConfig) -> None:
         dpo.main(replace(base, pairs=base.pairs.with_name("none.jsonl")))
 
 
-def test_a_row_that_is_too_long_is_named(base: DpoConfig) -> None:
+def test_a_row_that_is_too_long_is_named(base: dpo.Config) -> None:
     with pytest.raises(TrainingError, match=r"^p\d \(chosen\): \d+ tokens are more than 18,"):
         dpo.main(replace(base, max_length=18))
 
@@ -276,7 +275,7 @@ def test_a_row_that_is_too_long_is_named(base: DpoConfig) -> None:
 
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
-def test_a_hidden_lesion_is_another_image(terms: Any, base: DpoConfig, tmp_path: Path) -> None:
+def test_a_hidden_lesion_is_another_image(terms: Any, base: dpo.Config, tmp_path: Path) -> None:
     """Noise that stands in the pair gives the loss of a pair whose rejected image is that noised picture as a file."""
     (pair, *_), folder = dpo.data(base)[0], base.pairs.parent
     array = pixels.to_rgb(image_files.read(folder / pair.image))
@@ -298,7 +297,7 @@ def test_a_hidden_lesion_is_another_image(terms: Any, base: DpoConfig, tmp_path:
     assert losses_of[0] == pytest.approx(losses_of[1], abs=1e-6)
 
 
-def test_an_image_that_changed_under_its_noise_is_named(base: DpoConfig) -> None:
+def test_an_image_that_changed_under_its_noise_is_named(base: dpo.Config) -> None:
     pair, folder = dpo.data(base)[0][0], base.pairs.parent
     array = pixels.to_rgb(image_files.read(folder / pair.image))
     hidden = lesion_noise.draw(array + 1, lesion_noise.LesionMap(whole=True), seed=1)

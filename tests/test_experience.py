@@ -19,7 +19,6 @@ from unveil.core.grading import Case
 from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
 from unveil.rl.experience import (
     Experience,
-    Options,
     Progress,
     Rewarded,
     _named,
@@ -31,6 +30,7 @@ from unveil.rl.experience import (
     rewarded,
     without_attention,
 )
+from unveil.rl.options import Options
 from unveil.rl.rewards import Reward, RewardError, named
 from unveil.train.loop import TrainingError
 from unveil.vlm import token_offsets

@@ -15,8 +15,8 @@ from PIL import Image
 from test_pixels import dicom
 
 from unveil.core import digests, geometry, provenance
+from unveil.ingest import ingest
 from unveil.ingest.files import listing
-from unveil.ingest.ingest import IngestConfig, ingest
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import list_name, split_in
 from unveil.ingest.reading import AnnotationError, IngestError
@@ -390,12 +390,12 @@ def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     given = listing(tmp_path).files
     out = Path("runs/mine")
-    config = IngestConfig(data=Path(), out=out / "data")
+    config = ingest.Config(data=Path(), out=out / "data")
     read: list[int] = []
 
     def work() -> None:
         read.append(1)
-        ingest(config)
+        ingest.main(config)
 
     for _ in range(2):
         with (

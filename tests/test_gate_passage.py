@@ -17,7 +17,8 @@ from unveil.core.records import Finding, Record, Source
 from unveil.gate import GateError, passage, reviews
 from unveil.gate.burned_in import Reading
 from unveil.gate.finders import _medicine, finder
-from unveil.gate.passage import FREE, Gate, GateOptions, Item, Passed
+from unveil.gate.options import GateOptions
+from unveil.gate.passage import FREE, Gate, Item, Passed
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import fill, said
 

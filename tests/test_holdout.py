@@ -10,8 +10,8 @@ import pytest
 from cases import record
 
 from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
+from unveil.curate import mau
 from unveil.curate.holdout import of_share, withheld
-from unveil.curate.mau import MauConfig, curate_mau
 
 
 def finding(label: str) -> Finding:
@@ -95,9 +95,9 @@ def test_a_share_that_is_none_is_refused(share: float) -> None:
 
 def test_the_command_withholds_and_says_how_much(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_jsonl(tmp_path / "records.jsonl", ROWS)
-    curate_mau(MauConfig(records=tmp_path / "records.jsonl", out=tmp_path / "all.jsonl"))
-    config = MauConfig(records=tmp_path / "records.jsonl", out=tmp_path / "part.jsonl", withhold=("pleural effusion",))
-    curate_mau(config)
+    mau.main(mau.Config(records=tmp_path / "records.jsonl", out=tmp_path / "all.jsonl"))
+    config = mau.Config(records=tmp_path / "records.jsonl", out=tmp_path / "part.jsonl", withhold=("pleural effusion",))
+    mau.main(config)
     whole, part = ([*read_jsonl(tmp_path / f"{name}.jsonl", Dialogue)] for name in ("all", "part"))
     assert {d.record for d in part} == {"b", "d"}
     assert "left out 13 x withheld from training and validation" in capsys.readouterr().err

@@ -13,10 +13,9 @@ from tests.conftest import dialogue, records_in, write_both
 from unveil import cli
 from unveil.core import console, provenance
 from unveil.core.records import RecordError, Split, write_jsonl
-from unveil.pipelines import run
-from unveil.pipelines.prefer import PreferConfig
-from unveil.pipelines.run import RunConfig, folder_of
-from unveil.rl.aar import Grpo
+from unveil.pipelines import prefer, run
+from unveil.pipelines.run import folder_of
+from unveil.rl import grpo
 from unveil.train import needs
 
 
@@ -33,7 +32,7 @@ from unveil.train import needs
     ],
 )
 def test_own_data_never_goes_to_the_folder_of_the_demo(data: str | None, out: str | None, goes_to: str) -> None:
-    config = RunConfig(data=Path(data) if data else None, out=Path(out) if out else None)
+    config = run.Config(data=Path(data) if data else None, out=Path(out) if out else None)
     assert folder_of(config) == Path(goes_to)
 
 
@@ -64,7 +63,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-def reported(config: RunConfig, output: provenance.Output) -> Path:
+def reported(config: run.Config, output: provenance.Output) -> Path:
     """A run of no stage but the report."""
     assert config.out
     (config.out / "report.html").write_text("a report")
@@ -104,7 +103,7 @@ def test_other_data_are_another_run(data: Path, tmp_path: Path, capsys: pytest.C
 
 def test_what_training_needs_makes_no_other_pairs(tmp_path: Path) -> None:
     """Less of a batch, as is advised where memory was short: the pairs stay; another method is refused."""
-    config = PreferConfig(name="dpo", records=tmp_path / "r", dialogues=tmp_path / "d", out=tmp_path / "out")
+    config = prefer.Config(name="dpo", records=tmp_path / "r", dialogues=tmp_path / "d", out=tmp_path / "out")
     for asked in (config, replace(config, batch_size=4, answer_batch=8)):
         with provenance.output(tmp_path / "pairs.jsonl", "prefer", asked, [], derived=True) as output:
             assert output
@@ -122,11 +121,11 @@ def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) ->
     assert '"restart": true' in saved.read_text()
     assert not cli.parse(["run", "--config", str(saved)])[1].restart
     assert cli.parse(["run", "--restart", "--config", str(saved)])[1].restart
-    config = Grpo(records=data, dialogues=data, out=data / "m", resume=True, restart=True)
+    config = grpo.Config(records=data, dialogues=data, out=data / "m", resume=True, restart=True)
     asked = replace(config, judge=replace(config.judge, dry_run=True))
     file = provenance.write_json(data / "a.run.json", {"command": "train grpo", "config": provenance.plain(asked)})
     _, read = cli.parse(["train", "grpo", "--config", str(file)])
-    assert read == Grpo(records=data, dialogues=data, out=data / "m")
+    assert read == grpo.Config(records=data, dialogues=data, out=data / "m")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     def stop(*_: Any, **__: Any) -> str:
         raise KeyboardInterrupt
 
-    config = RunConfig(out=tmp_path)
+    config = run.Config(out=tmp_path)
     (tmp_path / "data").mkdir()
     write_both(tmp_path / "data", 9)
     write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
@@ -171,9 +170,9 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     monkeypatch.setattr(needs, "first_look", stop)
     monkeypatch.setattr(run, "ingest", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run.run(config)
+        run.main(config)
     with pytest.raises(KeyboardInterrupt):
-        run.run(replace(config, epochs=2.0))
+        run.main(replace(config, epochs=2.0))
 
 
 def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(

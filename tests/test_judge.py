@@ -20,8 +20,8 @@ from unveil.experts import options as experts
 from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import ExpertError, Request
 from unveil.gate import GateError
-from unveil.rl import aar
-from unveil.rl.aar import Grpo, rewards_of
+from unveil.rl import engines, grpo
+from unveil.rl.aar import rewards_of
 from unveil.rl.run import JudgeError
 from unveil.train.loop import TrainingError
 
@@ -64,22 +64,22 @@ def test_a_judge_that_says_nothing_of_use_gives_no_verdict(data: Path) -> None:
 def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(down)[0])
     files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
-    judge = aar.judge_of(ExpertOptions(expert="local:x"), Grpo(out=data / "out", **files))
+    judge = engines.judge_of(grpo.Config(out=data / "out", judge=ExpertOptions(expert="local:x"), **files))
     assert judge is not None
     with pytest.raises(JudgeError, match="the judge cannot be asked: nobody answers"):
         judge(cases(data, "a nodule"))
-    assert aar.judge_of(ExpertOptions(), Grpo(out=data / "out", **files)) is None
+    assert engines.judge_of(grpo.Config(out=data / "out", **files)) is None
 
 
 def test_a_judge_elsewhere_needs_open_data_before_the_first_step(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of these records nobody has said who may see them, so training does not begin; a judge here may be asked."""
     files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
-    config = Grpo(out=data / "out", **files)
     monkeypatch.setenv("SOME_KEY", "any")
     far = ExpertOptions(expert="https://far.test/v1", expert_model="m", allow_remote=True, key_variable="SOME_KEY")
+    config = grpo.Config(out=data / "out", judge=far, **files)
     with pytest.raises(GateError, match=r"records must not leave, so nothing was sent"):
-        aar.judge_of(far, config)
-    assert aar.judge_of(replace(far, expert="http://127.0.0.1:9/v1"), config) is not None
+        engines.judge_of(config)
+    assert engines.judge_of(replace(config, judge=replace(far, expert="http://127.0.0.1:9/v1"))) is not None
 
 
 def test_what_is_left_out_is_watched() -> None:

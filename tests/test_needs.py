@@ -15,9 +15,8 @@ from transformers import AutoModelForImageTextToText
 from bench.families import FAMILIES, fresh, loaded
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
-from unveil.train import adapters, needs
+from unveil.train import adapters, needs, sft
 from unveil.train.needs import Needs, NeedsError, Rows
-from unveil.train.sft import SftConfig
 from unveil.vlm import models
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
@@ -29,8 +28,8 @@ NEEDS = Needs(weights=10**9, trained=10**7, held=4 * 10**9, shares=True, token=1
 ROWS = Rows(images=(100, 400, 1000), texts=(50, 200), resizes=True)
 
 
-def config(folder: Path, **options) -> SftConfig:
-    return SftConfig(dialogues=folder / "dialogues.jsonl", out=folder / "out", **options)
+def config(folder: Path, **options) -> sft.Config:
+    return sft.Config(dialogues=folder / "dialogues.jsonl", out=folder / "out", **options)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

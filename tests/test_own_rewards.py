@@ -17,8 +17,7 @@ from updating import updated, write_open
 from unveil import cli
 from unveil.core.answered import Answered
 from unveil.core.plugins import PluginError
-from unveil.rl import experience
-from unveil.rl.grpo import GrpoConfig
+from unveil.rl import experience, grpo
 from unveil.rl.own_rewards import FormError, read
 from unveil.rl.rewards import Reward, RewardError, named
 
@@ -78,15 +77,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_both(tmp_path_factory.mktemp("data"), 9)
 
 
-def options(data: Path, tmp_path: Path, body: str, **more: Any) -> GrpoConfig:
+def options(data: Path, tmp_path: Path, body: str, **more: Any) -> grpo.Config:
     """A run with a reward of one's own, and of a model that is not there."""
     (tmp_path / "mine.py").write_text(body)
     usual: dict[str, Any] = {"out": tmp_path / "out", "model": str(tmp_path / "no model")}
     usual |= {"rewards": (f"{tmp_path}/mine.py:f", "form")}
-    return GrpoConfig(records=data / "records.jsonl", dialogues=data / "dialogues.jsonl", **{**usual, **more})
+    return grpo.Config(records=data / "records.jsonl", dialogues=data / "dialogues.jsonl", **{**usual, **more})
 
 
-def tried(config: GrpoConfig) -> tuple[Reward, list[str]]:
+def tried(config: grpo.Config) -> tuple[Reward, list[str]]:
     """The first reward after its trial, and what was said of it."""
     said: list[str] = []
     return experience.tried(config, False, said.append)[0][0], said

@@ -22,11 +22,9 @@ from updating import caught, updated, write_open
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
-from unveil.evaluate.predict import PredictConfig
 from unveil.rl.run import Critic
 from unveil.train import attention_loss, loop, sft
 from unveil.train.loop import TrainingError, computing
-from unveil.train.sft import SftConfig
 from unveil.vlm import agreement, attention, models
 from unveil.vlm.scorer import Scores
 
@@ -98,7 +96,7 @@ def test_questions_are_answered_in_it(
     kept, load = [], models.load
     monkeypatch.setattr(models, "load", lambda *given, **more: kept.append(load(*given, **more)) or kept[-1])
     asked = {"dialogues": folder / "boxes" / "dialogues.jsonl", "out": tmp_path / "out.jsonl", "limit": 2}
-    predict.main(PredictConfig(**asked, model=str(tiny_folder), max_new_tokens=2, precision=precision))
+    predict.main(predict.Config(**asked, model=str(tiny_folder), max_new_tokens=2, precision=precision))
     assert {p.dtype for p in kept[0].model.parameters()} == {models.DTYPES[dtype]}
 
 
@@ -124,7 +122,7 @@ def run(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> tuple
         size = 3 if recipe == "dpo" else 4
         return updated(recipe, where, model, out, batch_size=size, **more)
     given = {"batch_size": 8, "learning_rate": 1e-3, "log_every": 1, "workers": 0, "validate_every": 1, **more}
-    config = SftConfig(
+    config = sft.Config(
         dialogues=folder / "boxes" / "dialogues.jsonl", out=out, model=str(model), epochs=0.3, checkpoint_every=0,
         looking=0.5 if recipe == "looking" else 0.0, together=8, **given,
     )  # fmt: skip

@@ -19,23 +19,22 @@ from conftest import dialogue, write_dialogues
 from bench.families import loaded
 from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
 from unveil.evaluate import predict
-from unveil.evaluate.predict import PredictConfig
 from unveil.vlm import models
 
 
 @pytest.fixture
-def config(dialogues_file: Path, tiny_folder: Path, tmp_path: Path) -> PredictConfig:
+def config(dialogues_file: Path, tiny_folder: Path, tmp_path: Path) -> predict.Config:
     """The test split's questions, a few at a time."""
-    return PredictConfig(
+    return predict.Config(
         dialogues_file, tmp_path / "predictions.jsonl", model=str(tiny_folder), batch_size=3, max_new_tokens=6
     )
 
 
-def asked(config: PredictConfig) -> list[Dialogue]:
+def asked(config: predict.Config) -> list[Dialogue]:
     return select(read_jsonl(config.dialogues, Dialogue), config.split)
 
 
-def test_each_question_gets_its_answer(config: PredictConfig) -> None:
+def test_each_question_gets_its_answer(config: predict.Config) -> None:
     """In the order of the questions, with all that is needed to read it again; equal to asking one by one."""
     predictions = list(read_jsonl(predict.main(config), Prediction))
     questions = asked(config)
@@ -54,18 +53,18 @@ def test_each_question_gets_its_answer(config: PredictConfig) -> None:
     assert tiny.model.config.image_token_index in about["decoding"]["banned_ids"]
 
 
-def test_the_size_of_batches_changes_nothing(config: PredictConfig, tmp_path: Path) -> None:
+def test_the_size_of_batches_changes_nothing(config: predict.Config, tmp_path: Path) -> None:
     one = predict.main(replace(config, batch_size=1, out=tmp_path / "one.jsonl"))
     assert one.read_bytes() == predict.main(replace(config, batch_size=64)).read_bytes()
     before = one.stat().st_ino
     assert predict.main(replace(config, batch_size=8, out=one)).stat().st_ino == before, "it is there already"
 
 
-def test_a_name_goes_into_the_predictions(config: PredictConfig) -> None:
+def test_a_name_goes_into_the_predictions(config: predict.Config) -> None:
     assert {p.model for p in read_jsonl(predict.main(replace(config, name="base")), Prediction)} == {"base"}
 
 
-def test_kinds_and_limit_choose_questions(config: PredictConfig) -> None:
+def test_kinds_and_limit_choose_questions(config: predict.Config) -> None:
     """The limit counts what is left after split and kinds."""
     detection = [d.id for d in asked(config) if d.kind == "detection"]
     assert len(detection) == 2
@@ -76,25 +75,25 @@ def test_kinds_and_limit_choose_questions(config: PredictConfig) -> None:
 
 
 @pytest.mark.parametrize("change", [{"split": "test", "kinds": ("open",)}, {"limit": 0}])
-def test_nothing_to_ask_is_an_error(change: dict[str, Any], config: PredictConfig) -> None:
+def test_nothing_to_ask_is_an_error(change: dict[str, Any], config: predict.Config) -> None:
     with pytest.raises(RecordError, match=r"dialogues\.jsonl: no question"):
         predict.main(replace(config, **change))
 
 
-def test_no_question_in_the_split(config: PredictConfig, tmp_path: Path) -> None:
+def test_no_question_in_the_split(config: predict.Config, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "d.jsonl", [dialogue("a", "0.png", "X")])
     with pytest.raises(RecordError, match=r"d\.jsonl: no question of the kinds detection.* in split test"):
         predict.main(replace(config, dialogues=tmp_path / "d.jsonl"))
 
 
-def test_two_questions_with_one_id_are_refused(config: PredictConfig, tmp_path: Path) -> None:
+def test_two_questions_with_one_id_are_refused(config: predict.Config, tmp_path: Path) -> None:
     """One answer would go to both."""
     write_jsonl(tmp_path / "d.jsonl", [dialogue("a", "0.png", q, split="test") for q in ("X", "Y")])
     with pytest.raises(RecordError, match=r"d\.jsonl: several dialogues have the id a"):
         predict.main(replace(config, dialogues=tmp_path / "d.jsonl"))
 
 
-def test_the_cut_mark_tells_that_the_limit_was_met(config: PredictConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cut_mark_tells_that_the_limit_was_met(config: predict.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer "Yes." ends by itself; one that is allowed fewer tokens than it takes does not."""
     tiny = loaded("llava_siglip")
     word, end = tiny.chat._ids("Yes."), tiny.chat.end
@@ -124,7 +123,7 @@ def stop_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "answer_batch", answer_batch)
 
 
-def interrupted(config: PredictConfig, batches: int = 2) -> Path:
+def interrupted(config: predict.Config, batches: int = 2) -> Path:
     """The file of a run that was broken off."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after(batches, patch)
@@ -134,7 +133,7 @@ def interrupted(config: PredictConfig, batches: int = 2) -> Path:
     return config.out.with_name(config.out.name + ".unfinished")
 
 
-def test_a_run_goes_on_where_it_was(config: PredictConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_goes_on_where_it_was(config: predict.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two batches were written, of two detections and of three localisations; the others are asked, and only they."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = interrupted(config)
@@ -147,7 +146,7 @@ def test_a_run_goes_on_where_it_was(config: PredictConfig, tmp_path: Path, monke
     assert not partial.exists()
 
 
-def test_a_half_written_line_is_dropped(config: PredictConfig, tmp_path: Path) -> None:
+def test_a_half_written_line_is_dropped(config: predict.Config, tmp_path: Path) -> None:
     """Cut off within the last line, within the first one, and to nothing."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = interrupted(config)
@@ -157,7 +156,7 @@ def test_a_half_written_line_is_dropped(config: PredictConfig, tmp_path: Path) -
         assert predict.main(config).read_bytes() == whole
 
 
-def test_answers_with_line_separators_survive(config: PredictConfig, tmp_path: Path) -> None:
+def test_answers_with_line_separators_survive(config: predict.Config, tmp_path: Path) -> None:
     """U+2028, U+0085 and the like end lines for Python's splitlines, but not for JSON."""
     partial = interrupted(config)
     lines = [json.loads(line) for line in partial.read_text(encoding="utf-8").split("\n")[:-1]]
@@ -168,7 +167,7 @@ def test_answers_with_line_separators_survive(config: PredictConfig, tmp_path: P
 
 
 @pytest.mark.parametrize("what", ["model", "questions", "tokens", "syntax", "name"])
-def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: PredictConfig, tmp_path: Path) -> None:
+def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: predict.Config, tmp_path: Path) -> None:
     """Refused, and the file stays; ``restart`` throws it away."""
     partial = interrupted(config)
     kept = partial.read_bytes()
@@ -212,7 +211,7 @@ predict.main(config)
 """
 
 
-def test_a_killed_run_ends_as_an_uninterrupted_one(config: PredictConfig, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(config: predict.Config, tmp_path: Path) -> None:
     """Killed for good, in a process of its own, after its second batch."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = config.out.with_name(config.out.name + ".unfinished")
@@ -233,7 +232,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config: PredictConfig, tmp_pa
     assert predict.main(config).read_bytes() == whole
 
 
-def test_batches_hold_one_kind_each(config: PredictConfig) -> None:
+def test_batches_hold_one_kind_each(config: predict.Config) -> None:
     rows = list(read_jsonl(config.dialogues, Dialogue))
     made = list(predict.batches(rows, 4))
     assert sorted(d.id for b in made for d in b) == sorted(d.id for d in rows)

@@ -19,7 +19,7 @@ from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
 from unveil.experts.store import Store
-from unveil.pipelines.prefer import PreferConfig, prefer
+from unveil.pipelines import prefer
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local.Local, "_answer", short)
 
 
-def preferring(folder: Path, tiny_folder: Path, name: Any, **more: Any) -> PreferConfig:
+def preferring(folder: Path, tiny_folder: Path, name: Any, **more: Any) -> prefer.Config:
     """A few updates of one pair each on the diagnoses of three images; the fourth is of validation."""
     usual: dict[str, Any] = {
         "kinds": ("diagnosis",),
@@ -70,7 +70,7 @@ def preferring(folder: Path, tiny_folder: Path, name: Any, **more: Any) -> Prefe
         "balance": False,
     }
     files = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl", "out": folder / "out"}
-    return PreferConfig(name=name, **{"model": str(tiny_folder), "workers": 0, **files, **usual} | more)
+    return prefer.Config(name=name, **{"model": str(tiny_folder), "workers": 0, **files, **usual} | more)
 
 
 def learnt(folder: Path) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def test_each_method_trains(
     name: str, terms: list[str], weighted: bool, pairs: list[str], folder: Path, tiny_folder: Path, judge: list[Request]
 ) -> None:
     """With the loss's terms and weights of its paper, on the sides that it stands for."""
-    assert prefer(preferring(folder, tiny_folder, name)) == folder / "out"
+    assert prefer.main(preferring(folder, tiny_folder, name)) == folder / "out"
     out = folder / "out"
     made = read_pairs(out / "pairs.jsonl")
     assert [pair.id for pair in made] == pairs and (out / "model.safetensors").is_file()
@@ -130,7 +130,7 @@ def test_each_method_trains(
 
 def test_two_updates(folder: Path, tiny_folder: Path) -> None:
     """Three pairs of training in batches of two; the rules pick."""
-    prefer(preferring(folder, tiny_folder, "dpo", sft_weight=0.5, beta=0.3, batch_size=2))
+    prefer.main(preferring(folder, tiny_folder, "dpo", sft_weight=0.5, beta=0.3, batch_size=2))
     told = learnt(folder / "out")
     assert updates(folder / "out") == 2 and (told["sft_weight"], told["beta"]) == (0.5, 0.3)
 
@@ -153,7 +153,7 @@ def test_what_mmedpo_can_be_told(
     options: dict[str, Any], weighted: bool, pairs: list[str], whole: set[bool], folder: Path, tiny_folder: Path
 ) -> None:
     """Its ablations: either side, no weights (nobody is asked for any), noise on the whole image."""
-    prefer(preferring(folder, tiny_folder, "mmedpo", **options))
+    prefer.main(preferring(folder, tiny_folder, "mmedpo", **options))
     out = folder / "out"
     made = read_pairs(out / "pairs.jsonl")
     assert sorted(pair.id for pair in made) == sorted(pairs) and learnt(out)["weighted"] is weighted
@@ -163,7 +163,7 @@ def test_what_mmedpo_can_be_told(
 
 def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
     """Two agents of one mind agree on all; the better answers are the model's own, corrected."""
-    prefer(preferring(folder, tiny_folder, "mmedpo", sides=("text",), edit="minimal", agents=("rules", "local:x")))
+    prefer.main(preferring(folder, tiny_folder, "mmedpo", sides=("text",), edit="minimal", agents=("rules", "local:x")))
     weighed = json.loads((folder / "out" / "weighed.jsonl.run.json").read_text())
     assert weighed["config"]["agents"] == ["rules", "local:x"]
     assert all(len(history) == 2 for history in weighed["scores"].values())
@@ -174,7 +174,7 @@ def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder
 def test_povid_has_two_rounds(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
     """The second starts from the first's model and learns from the same written answers, asked for once, and from what
     that model says without seeing."""
-    prefer(preferring(folder, tiny_folder, "povid"))
+    prefer.main(preferring(folder, tiny_folder, "povid"))
     out = folder / "out"
     assert ids(out / "round-1" / "pairs.jsonl") == [f"{d}/hallucinated" for d in EACH]
     assert learnt(out / "round-1")["model"] == str(tiny_folder) and learnt(out)["model"] == str(out / "round-1")
@@ -189,7 +189,7 @@ def test_povid_has_two_rounds(folder: Path, tiny_folder: Path, judge: list[Reque
 
 def test_rounds_of_self_rewarding(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
     """Each with the model of the one before, and draws of its own."""
-    prefer(preferring(folder, tiny_folder, "self-rewarding", rounds=3))
+    prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=3))
     out = folder / "out"
     folders = [out / "round-1", out / "round-2", out]
     assert [learnt(one)["model"] for one in folders] == [str(tiny_folder), *map(str, folders[:2])]
@@ -197,7 +197,7 @@ def test_rounds_of_self_rewarding(folder: Path, tiny_folder: Path, judge: list[R
     assert [c["model"] for c in configs] == [str(tiny_folder), *map(str, folders[:2])]
     assert len({c["seed"] for c in configs}) == 3
     with pytest.raises(RecordError, match="--rounds must be 1 at least"):
-        prefer(preferring(folder, tiny_folder, "self-rewarding", rounds=0))
+        prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=0))
 
 
 def modified(folder: Path) -> dict[str, int]:
@@ -212,16 +212,16 @@ def test_what_is_there_is_not_made_again(
     name: str, folder: Path, tiny_folder: Path, judge: list[Request], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = preferring(folder, tiny_folder, name, rounds=2)
-    prefer(config)
+    prefer.main(config)
     before, asked = modified(folder / "out"), len(judge)
     capsys.readouterr()
-    prefer(config)
+    prefer.main(config)
     assert modified(folder / "out") == before and len(judge) == asked
     assert "[" not in shown(capsys).replace(str(folder), ""), "no stage has begun"
     with pytest.raises(OutputError, match=r"made with other settings \(beta 0.1 -> 0.2\): --restart"):
-        prefer(replace(config, beta=0.2))
+        prefer.main(replace(config, beta=0.2))
     assert modified(folder / "out") == before
-    prefer(replace(config, beta=0.2, restart=True))
+    prefer.main(replace(config, beta=0.2, restart=True))
     trained = {f for f, at in modified(folder / "out").items() if before.get(f) != at}
     assert str(folder / "out" / "model.safetensors") in trained, "another setting trains again, where that is asked for"
     assert not {f for f in trained if f.endswith(("sampled.jsonl", "written.jsonl"))}, "what it does not touch is kept"
@@ -229,14 +229,14 @@ def test_what_is_there_is_not_made_again(
 
 def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
     """Trained anew at the same place, its answers are no longer those of before."""
-    prefer(preferring(folder, tiny_folder, "dpo"))
+    prefer.main(preferring(folder, tiny_folder, "dpo"))
     config = preferring(folder, tiny_folder, "dpo", model=str(folder / "out"), out=folder / "next")
-    prefer(config)
+    prefer.main(config)
     before = modified(folder / "next")
-    prefer(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True))
+    prefer.main(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True))
     with pytest.raises(OutputError, match=r"made with other settings \(model changed since\)"):
-        prefer(config)
-    prefer(replace(config, restart=True))
+        prefer.main(config)
+    prefer.main(replace(config, restart=True))
     drawn = str(folder / "next" / "sampled.jsonl")
     assert modified(folder / "next")[drawn] != before[drawn]
 

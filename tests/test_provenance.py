@@ -14,10 +14,9 @@ import pytest
 from unveil.core import digests, provenance
 from unveil.core.digests import digest
 from unveil.core.provenance import OutputError, output
+from unveil.curate import noise
 from unveil.curate.candidates import read_by
-from unveil.curate.noise import NoiseConfig
-from unveil.rl import run
-from unveil.rl.aar import Grpo
+from unveil.rl import grpo, run
 
 
 @dataclass(frozen=True)
@@ -347,8 +346,10 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     """What they do may change, although their names stay."""
     own = tmp_path / "own.py"
     own.write_text("def where(record, image): ...")
-    asked = NoiseConfig(records=config.read, dialogues=config.read, out=config.out, map=f"{own}:where")
+    asked = noise.Config(records=config.read, dialogues=config.read, out=config.out, map=f"{own}:where")
     assert own in read_by(asked) and own not in read_by(replace(asked, map="annotations"))
-    learning = Grpo(records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2"))
+    learning = grpo.Config(
+        records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2")
+    )
     with run.output(learning, run.Asked("train grpo", learning)) as made:
         assert made and made.inputs[str(own)] == digests.sha256(own)

@@ -13,9 +13,9 @@ from cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 from bench.families import loaded
 from unveil import cli
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
-from unveil.curate.questions import DESCRIBE, conversations
+from unveil.curate.candidates import DESCRIBE
+from unveil.curate.questions import conversations
 from unveil.train import sft
-from unveil.train.sft import SftConfig
 
 ASKED = [d for d in DIALOGUES if d.split != "test"]
 
@@ -140,7 +140,7 @@ def test_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def learnt(file: Path, share: float, seed: int = 0) -> list[str]:
     """The ids of the self-questions that are learnt from."""
-    train, _ = sft.data(SftConfig(dialogues=file, out=file.parent, self_questions=share, seed=seed))
+    train, _ = sft.data(sft.Config(dialogues=file, out=file.parent, self_questions=share, seed=seed))
     return [d.id for d in train if d.kind == "self-question"]
 
 
@@ -154,8 +154,8 @@ def test_a_share_of_the_questions_is_learnt(tmp_path: Path) -> None:
     assert abs(len(half) - 1000) < 112 and half == learnt(tmp_path / "d.jsonl", 0.5)
     assert set(learnt(tmp_path / "d.jsonl", 0.2)) < set(half) < set(learnt(tmp_path / "d.jsonl", 0.8))
     assert half != learnt(tmp_path / "d.jsonl", 0.5, seed=1)
-    assert SftConfig(dialogues=tmp_path, out=tmp_path).self_questions == 0.5, "as the paper has it"
-    train, _ = sft.data(SftConfig(dialogues=tmp_path / "d.jsonl", out=tmp_path, self_questions=0))
+    assert sft.Config(dialogues=tmp_path, out=tmp_path).self_questions == 0.5, "as the paper has it"
+    train, _ = sft.data(sft.Config(dialogues=tmp_path / "d.jsonl", out=tmp_path, self_questions=0))
     assert [d.id for d in train] == [d.id for d in answered]
     write_jsonl(tmp_path / "d.jsonl", put[::-1])
     assert sorted(learnt(tmp_path / "d.jsonl", 0.5)) == sorted(half), "a question's id decides, not its place"
@@ -178,7 +178,7 @@ def test_only_the_question_is_learnt(folder: Path) -> None:
 def test_training_takes_the_file(folder: Path, tiny_folder: Path) -> None:
     """Two updates, with all questions to be put."""
     assert curate(folder) == 0
-    config = SftConfig(
+    config = sft.Config(
         dialogues=folder / "out" / "asked.jsonl",
         out=folder / "model",
         model=str(tiny_folder),

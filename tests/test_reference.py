@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 
 from bench.families import loaded, parts
 from unveil.train import dpo
-from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
 from unveil.vlm import agreement
@@ -25,7 +24,7 @@ MDPO: Any = ("text", "visual", "anchor")
 
 
 @pytest.fixture
-def base(tiny_folder: Path, tmp_path: Path) -> DpoConfig:
+def base(tiny_folder: Path, tmp_path: Path) -> dpo.Config:
     return short_run(tiny_folder, tmp_path)
 
 
@@ -45,7 +44,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield calls
 
 
-def test_the_reference_is_computed_once(base: DpoConfig, looks: list[int], tmp_path: Path) -> None:
+def test_the_reference_is_computed_once(base: dpo.Config, looks: list[int], tmp_path: Path) -> None:
     """8 pairs of two rows in batches of two pairs: four batches; none again for another beta, rate, form or seed."""
     dpo.main(base)
     (file,) = references(base)
@@ -57,7 +56,7 @@ def test_the_reference_is_computed_once(base: DpoConfig, looks: list[int], tmp_p
     assert looks == [4] * 4 and references(base) == [file]
 
 
-def test_the_reference_holds_plain_log_probabilities(base: DpoConfig) -> None:
+def test_the_reference_holds_plain_log_probabilities(base: dpo.Config) -> None:
     dpo.main(base)
     kept, pair = load_file(references(base)[0]), dpo.data(base)[0][2]
     better, worse = pair.sides()
@@ -67,7 +66,9 @@ def test_the_reference_holds_plain_log_probabilities(base: DpoConfig) -> None:
         assert kept[side.id].tolist() == pytest.approx(expected, abs=1e-4)
 
 
-def test_another_model_or_term_or_pair_has_another_reference(base: DpoConfig, looks: list[int], tmp_path: Path) -> None:
+def test_another_model_or_term_or_pair_has_another_reference(
+    base: dpo.Config, looks: list[int], tmp_path: Path
+) -> None:
     """The model that came out; the visual term, with three rows per pair; a pair whose answer was mended."""
     dpo.main(base)
     dpo.main(replace(base, model=str(base.out), out=tmp_path / "second"))
@@ -78,7 +79,7 @@ def test_another_model_or_term_or_pair_has_another_reference(base: DpoConfig, lo
     assert looks[12:] == [4] * 4 and len(references(base)) == 4
 
 
-def test_another_sample_for_validation_has_another_reference(base: DpoConfig, tmp_path: Path) -> None:
+def test_another_sample_for_validation_has_another_reference(base: dpo.Config, tmp_path: Path) -> None:
     """One of two validation pairs, p6 or p7 as the seed will have it: both runs find what they need."""
     seeds = {dpo.data(replace(base, validation_rows=1, seed=seed))[1][0].id: seed for seed in range(20)}
     assert set(seeds) == {"p6", "p7"}
@@ -87,7 +88,7 @@ def test_another_sample_for_validation_has_another_reference(base: DpoConfig, tm
     assert len(references(base)) == 2
 
 
-def test_a_damaged_reference_is_refused(base: DpoConfig) -> None:
+def test_a_damaged_reference_is_refused(base: dpo.Config) -> None:
     dpo.main(base)
     (file,) = references(base)
     whole = file.read_bytes()
@@ -98,7 +99,7 @@ def test_a_damaged_reference_is_refused(base: DpoConfig) -> None:
 
 
 def test_a_reference_that_cannot_be_written_lasts_for_the_run(
-    base: DpoConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    base: dpo.Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Hours of scoring are not lost because the folder of the pairs is read-only; it is said."""
 
@@ -111,7 +112,7 @@ def test_a_reference_that_cannot_be_written_lasts_for_the_run(
     assert "the disk is full" in caplog.text and "the reference lasts as long as this run" in caplog.text
 
 
-def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig) -> None:
+def test_a_reference_of_another_model_under_this_name_is_refused(base: dpo.Config) -> None:
     dpo.main(base)
     (file,) = references(base)
     save_file(load_file(file), file, {"weights": "of another"})
@@ -119,7 +120,7 @@ def test_a_reference_of_another_model_under_this_name_is_refused(base: DpoConfig
         dpo.main(replace(base, out=base.out.with_name("again")))
 
 
-def test_a_reference_that_does_not_fit_the_rows_names_one(base: DpoConfig) -> None:
+def test_a_reference_that_does_not_fit_the_rows_names_one(base: dpo.Config) -> None:
     rows = encoded(dpo.data(base)[0][:2], base)
     known = {row.id: torch.zeros(len(row.answer)) for row in rows}
     assert Reference(known).of(rows).shape == (sum(len(row.answer) for row in rows),)

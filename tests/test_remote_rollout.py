@@ -27,13 +27,12 @@ from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
-from unveil.rl import aar, remote_rollout, run
-from unveil.rl.grpo import GrpoConfig
-from unveil.rl.remote_rollout import GenerateOptions, Server
+from unveil.rl import aar, grpo, remote_rollout, run
+from unveil.rl.options import GenerateOptions
+from unveil.rl.remote_rollout import Server
 from unveil.rl.remote_tokens import Reader
-from unveil.train import adapters, losses
+from unveil.train import adapters, losses, sft
 from unveil.train.loop import TrainingError
-from unveil.train.sft import SftConfig
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import Drawn, GenerationError, banned
@@ -77,7 +76,7 @@ def server_of(vllm: Vllm, folder: Path, records: tuple[Record, ...] = (), **more
     """A server that has been told its weights, for questions in ``folder``."""
     write_jsonl(folder / "records.jsonl", records)
     given = {"server": vllm.address, "weights": "never", "model": "base", "retries": 1} | more
-    config = GrpoConfig(
+    config = grpo.Config(
         records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", out=folder / "out", model="-"
     )
     with remote_rollout.bound(GenerateOptions(**given), config) as server:
@@ -379,7 +378,7 @@ def test_options_that_contradict_are_refused(wrong: dict[str, Any], why: str, vl
 # ------------------------------------------------------------------------------------------------------------ learning
 
 
-def grpo(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **more: Any) -> aar.Grpo:
+def learning(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **more: Any) -> grpo.Config:
     """Two updates on four questions, two a pass. A random model earns nothing: entropy's bonus moves its weights."""
     own = {
         name: more.pop(name) for name in ("server", "kind", "every", "logprobs", "retries", "dry_run") if name in more
@@ -392,7 +391,7 @@ def grpo(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **more: 
         "rewards": ("similarity",), "combination": "sum", "checkpoint_every": 0,
         "entropy": 1.0, "warmup": 0.0,
     }  # fmt: skip
-    return aar.Grpo(
+    return grpo.Config(
         records=data / "records.jsonl", dialogues=data / "dialogues.jsonl", out=out, model=str(folder),
         generate=served, **usual | more,
     )  # fmt: skip
@@ -417,7 +416,7 @@ def test_a_run_renews_the_servers_weights(
     vllm.harm = lambda n, reply: (
         kept.append(sorted(p.name for p in (tmp_path / "out" / "served").glob("step-*"))) or reply
     )
-    aar.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, weights, method=method, learning_rate=1e-2))
+    grpo.main(learning(data, tmp_path / "out", vllm, tiny_folder, weights, method=method, learning_rate=1e-2))
     assert len(figures(tmp_path / "out", "mismatch")) == 2 and max(figures(tmp_path / "out", "mismatch")) < 1e-4
     assert figures(tmp_path / "out", "importance_cut") == figures(tmp_path / "out", "importance_none") == [0.0, 0.0]
     assert figures(tmp_path / "out", "refused") == [0.0, 0.0]
@@ -443,7 +442,7 @@ def test_a_run_renews_the_servers_weights(
 def test_handing_over_only_reads(tiny_folder: Path, tmp_path: Path) -> None:
     """An adapter that is not 0 any more: the weights in training stay, bit for bit; the folder has it added to them."""
     copy = fresh("llava_siglip")
-    given = SftConfig(dialogues=tmp_path, out=tmp_path, model=str(tiny_folder), method="lora", train_projector=False)
+    given = sft.Config(dialogues=tmp_path, out=tmp_path, model=str(tiny_folder), method="lora", train_projector=False)
     policy = adapters.prepare(copy.model, given)
     for name, value in policy.named_parameters():
         if "lora_B" in name:
@@ -458,8 +457,8 @@ def test_handing_over_only_reads(tiny_folder: Path, tmp_path: Path) -> None:
 
 def test_only_every_other_update_renews(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     """Four updates, renewal every two: the second and fourth learn from answers of weights one update old."""
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", every=2, epochs=2.0, learning_rate=1e-2)
-    aar.train_grpo(given)
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "folder", every=2, epochs=2.0, learning_rate=1e-2)
+    grpo.main(given)
     assert vllm.asked == ["step-0000000", "step-0000002"]
     off = figures(tmp_path / "out", "mismatch")
     assert max(off[0], off[2]) < 1e-4 < 1e-3 < min(off[1], off[3])
@@ -470,14 +469,14 @@ def test_log_probabilities_before_temperature_are_refused(
     temperature: float, data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm
 ) -> None:
     """vLLM's usual ones: by the first answers they are those at temperature 1. Those at its own are taken."""
-    options = partial(grpo, data, vllm=vllm, folder=tiny_folder, weights="never", temperature=temperature)
-    aar.train_grpo(options(out=tmp_path / "out"))
+    options = partial(learning, data, vllm=vllm, folder=tiny_folder, weights="never", temperature=temperature)
+    grpo.main(options(out=tmp_path / "out"))
     assert max(figures(tmp_path / "out", "mismatch")[:1]) < 1e-4
     vllm.raw = True
     with pytest.raises(TrainingError, match=rf"not those at --temperature {temperature}: .*processed_logprobs"):
-        aar.train_grpo(options(out=tmp_path / "raw"))
+        grpo.main(options(out=tmp_path / "raw"))
     assert not figures(tmp_path / "raw", "reward"), "nothing was learnt"
-    aar.train_grpo(replace(options(out=tmp_path / "one"), temperature=1.0))
+    grpo.main(replace(options(out=tmp_path / "one"), temperature=1.0))
 
 
 def test_stale_weights_show_and_are_corrected(
@@ -487,8 +486,8 @@ def test_stale_weights_show_and_are_corrected(
     seen: list[Tensor] = []
     real = run.policy_loss
     monkeypatch.setattr(run, "policy_loss", lambda s, held, *a: seen.append(held.weights_S) or real(s, held, *a))
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "never", epochs=2.0, learning_rate=1e-2)
-    aar.train_grpo(given)
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "never", epochs=2.0, learning_rate=1e-2)
+    grpo.main(given)
     off = figures(tmp_path / "out", "mismatch")
     assert vllm.asked == ["base"] and off[0] < 1e-4 and min(off[1:]) > 1e-3
     assert float((seen[0] - 1).abs().max()) < 1e-3 < float((seen[-1] - 1).abs().max())
@@ -499,7 +498,7 @@ def test_without_log_probabilities_it_is_said(
     data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No mismatch can be told, none of the tokens is corrected, and both screen and log say so."""
-    aar.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", logprobs="none"))
+    grpo.main(learning(data, tmp_path / "out", vllm, tiny_folder, "folder", logprobs="none"))
     assert "nothing corrects for what differs" in " ".join(capsys.readouterr().err.split())
     assert not figures(tmp_path / "out", "mismatch") and not figures(tmp_path / "out", "importance_cut")
     assert figures(tmp_path / "out", "importance_none") == [1.0, 1.0]
@@ -507,15 +506,15 @@ def test_without_log_probabilities_it_is_said(
 
 def test_a_server_that_is_down_stops_at_a_checkpoint(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     """Down from the second update on: what was learnt is kept, and the run goes on from there once it is up again."""
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", retries=0)
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "folder", retries=0)
     vllm.harm = lambda n, reply: 503 if n >= 2 else reply
     with pytest.raises(
         TrainingError, match=r"refuses with 503.*; the same command \(train: --resume\) goes on from step-0000001"
     ):
-        aar.train_grpo(given)
+        grpo.main(given)
     vllm.harm = lambda n, reply: reply
     elsewhere = replace(given.generate, server=vllm.address.replace("127.0.0.1", "localhost"), retries=3)
-    aar.train_grpo(replace(given, resume=True, generate=elsewhere))
+    grpo.main(replace(given, resume=True, generate=elsewhere))
     assert [row["step"] for row in lines(tmp_path / "out") if "reward" in row] == [1, 2]
 
 
@@ -523,9 +522,9 @@ def test_an_adapter_that_the_server_cannot_load_stops_the_run(
     data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One that is gone already is only noted; a server that loads none (404, where vLLM does not allow it) is not."""
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora", retries=0)
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora", retries=0)
     vllm.harm = lambda n, reply: vllm.models.clear() or reply if n == 1 else reply
-    aar.train_grpo(given)
+    grpo.main(given)
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(r"the server did not drop the adapter base-\w{8}-step-0000000", said)
     vllm.fixed = True
@@ -533,37 +532,37 @@ def test_an_adapter_that_the_server_cannot_load_stops_the_run(
         TrainingError,
         match=r"the adapter .*step-0000000: .* refuses with 404.*; the same command \(train: --resume\) goes on",
     ):
-        aar.train_grpo(replace(given, out=tmp_path / "again"))
+        grpo.main(replace(given, out=tmp_path / "again"))
 
 
 def test_two_runs_never_name_an_adapter_alike(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     """Neither another run of the same steps nor one that goes on: the server caches what it computed by that name."""
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora")
-    aar.train_grpo(given)
-    aar.train_grpo(replace(given, out=tmp_path / "again"))
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="lora")
+    grpo.main(given)
+    grpo.main(replace(given, out=tmp_path / "again"))
     loaded = [body["lora_name"] for name, body in vllm.calls if name == "load_lora_adapter"]
     assert len(loaded) == len(set(loaded)) == 4
 
 
 def test_a_dry_run_keeps_out_of_a_run_that_is_there(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
-    given = grpo(data, tmp_path / "out", vllm, tiny_folder, "folder", dry_run=True)
+    given = learning(data, tmp_path / "out", vllm, tiny_folder, "folder", dry_run=True)
     given.out.mkdir(exist_ok=True)
     (given.out / "metrics.jsonl").write_text("{}\n")
     with pytest.raises(TrainingError, match="holds a run already"):
-        aar.train_grpo(given)
+        grpo.main(given)
     assert (given.out / "metrics.jsonl").read_text() == "{}\n"
 
 
 def test_an_adapter_needs_a_run_that_trains_one(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     with pytest.raises(TrainingError, match="take --method lora"):
-        aar.train_grpo(grpo(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="full"))
+        grpo.main(learning(data, tmp_path / "out", vllm, tiny_folder, "vllm-lora", method="full"))
 
 
 def test_ppo_and_the_papers_command_take_a_server(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     """By the command line's own classes: the options go through to the recipe."""
-    given = vars(grpo(data, tmp_path / "out", vllm, tiny_folder, "never"))
+    given = vars(learning(data, tmp_path / "out", vllm, tiny_folder, "never"))
     del given["spread"]
-    aar.train_aar(aar.Aar(**given | {"algorithm": "ppo", "rewards": ("localisation", "relevance")}))
+    aar.main(aar.Config(**given | {"algorithm": "ppo", "rewards": ("localisation", "relevance")}))
     assert max(figures(tmp_path / "out", "mismatch")[:1]) < 1e-4 and "value_loss" in lines(tmp_path / "out")[0]
     assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["generate"]["model"] == "base"
 
@@ -576,7 +575,7 @@ def test_transformers_serve(data: Path, tiny_folder: Path, tmp_path: Path, vllm:
     with serve(None, tmp_path) as port:
         told = {"server": f"http://127.0.0.1:{port}/v1", "kind": "transformers", "logprobs": "none"}
         drawn = answers(vllm, tiny, tmp_path, model=str(tiny_folder), **told)
-        aar.train_grpo(grpo(data, tmp_path / "run", vllm, tiny_folder, "folder", method="lora", **told))
+        grpo.main(learning(data, tmp_path / "run", vllm, tiny_folder, "folder", method="lora", **told))
         log = (tmp_path / "server.log").read_text()
     assert [d.question for d in drawn] == [0, 0, 0, 1, 1, 1] and len({tuple(d.ids) for d in drawn}) > 3
     assert all(math.isnan(p) for d in drawn for p in d.logps)

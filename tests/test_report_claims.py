@@ -14,7 +14,7 @@ from conftest import draw
 from test_report import words
 
 from unveil.core.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
-from unveil.evaluate.attention import Look
+from unveil.evaluate.looks import Look
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score

@@ -24,9 +24,7 @@ from unveil.rl import grpo, ppo
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative
 from unveil.rl.experience import Progress
-from unveil.rl.grpo import GrpoConfig
 from unveil.rl.monitor import collapsed
-from unveil.rl.ppo import PpoConfig
 from unveil.rl.rewards import RewardError
 from unveil.rl.run import JudgeError, Learnt
 from unveil.train import losses, sft
@@ -61,7 +59,7 @@ def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
         held = Learnt(cast(Any, None), old, sign * advantages, torch.ones(16), None, {}, before, earned)
         loss, _ = rl.policy_loss(scores, held, cast(Any, config), 0.0)
         if method == "ppo":
-            loss = loss + 0.5 * ppo.value_loss(scores, held, cast(PpoConfig, config))[0]
+            loss = loss + 0.5 * ppo.value_loss(scores, held, cast(ppo.Config, config))[0]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -91,7 +89,7 @@ def taught(data: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathFacto
     """A model that has learnt the form of the answers, so that some of them earn something."""
     out = tmp_path_factory.mktemp("taught")
     given = {"learning_rate": 1e-2, "validate_every": 0, "checkpoint_every": 0, "workers": 0, "epochs": 30.0}
-    return sft.main(sft.SftConfig(dialogues=data / "dialogues.jsonl", out=out, model=str(tiny_folder), **given))
+    return sft.main(sft.Config(dialogues=data / "dialogues.jsonl", out=out, model=str(tiny_folder), **given))
 
 
 def options(data: Path, model: Path, out: Path, **more: Any) -> dict[str, Any]:
@@ -116,8 +114,8 @@ def options(data: Path, model: Path, out: Path, **more: Any) -> dict[str, Any]:
 
 
 METHODS: dict[str, tuple[type, Callable[..., Path]]] = {
-    "grpo": (GrpoConfig, grpo.main),
-    "ppo": (PpoConfig, ppo.main),
+    "grpo": (grpo.Config, grpo.main),
+    "ppo": (ppo.Config, ppo.main),
 }
 
 

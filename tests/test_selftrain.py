@@ -15,8 +15,7 @@ from unveil.core.box_formats import mark
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path
 from unveil.core.sampling import Sampling
-from unveil.curate.candidates import Asking
-from unveil.curate.questions import DESCRIBE
+from unveil.curate.candidates import DESCRIBE, Asking
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import local

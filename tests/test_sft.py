@@ -25,7 +25,6 @@ from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, s
 from unveil.train import adapters, checkpoints, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.loop import TrainingError
-from unveil.train.sft import SftConfig
 from unveil.vlm import families, model_parts, models
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.chat import Chat, Encoded
@@ -35,9 +34,9 @@ from unveil.vlm.scorer import Scorer, whole
 
 
 @pytest.fixture
-def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> SftConfig:
+def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> sft.Config:
     """A short run: all weights, three updates of two rows."""
-    return SftConfig(
+    return sft.Config(
         dialogues=dialogues_file,
         out=tmp_path / "out",
         model=str(tiny_folder),
@@ -68,7 +67,7 @@ def scorer_of(model: nn.Module, chat: Chat, **options: Any) -> Scorer:
     return Scorer(model, chat, Features(whole(model), chat.processor.image_processor, 10), **options)
 
 
-def stream_of(scorer: Scorer, config: SftConfig) -> Stream:
+def stream_of(scorer: Scorer, config: sft.Config) -> Stream:
     return Stream(scorer, config.dialogues, config)
 
 
@@ -116,7 +115,7 @@ def test_the_loss_is_the_plain_one(tree: bool, family: Loaded, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftConfig) -> None:
+def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: sft.Config) -> None:
     """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
     copy = fresh(name)
     config = replace(base, method="lora", learning_rate=5e-3, clip_norm=1e9, train_projector=True)
@@ -143,7 +142,7 @@ def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: SftCon
 
 
 @pytest.mark.parametrize("split", [[6], [1, 5], [2, 2, 2], [3, 1, 2]])
-def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: SftConfig) -> None:
+def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: sft.Config) -> None:
     """Passes of some rows each, with answers of 4 to 22 tokens: the gradient of the mean over all answer tokens.
 
     A mean of the passes' means would weigh the tokens of short answers more.
@@ -170,7 +169,7 @@ def test_accumulation_changes_nothing(split: list[int], tmp_path: Path, base: Sf
         torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: SftConfig) -> None:
+def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: sft.Config) -> None:
     copy = fresh("llava_siglip")
     model = adapters.prepare(copy.model, base)
     got: dict[str, torch.Tensor] = {}
@@ -183,7 +182,7 @@ def test_gradients_are_clipped_to_the_norm(tmp_path: Path, base: SftConfig) -> N
 
 
 def test_checkpointed_activations_give_the_same_gradients(
-    tmp_path: Path, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, base: sft.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And each of the two layers runs a second time in the backward pass."""
     found, runs = [], []
@@ -213,7 +212,7 @@ def adapted(model: nn.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
+def test_adapters_lie_where_they_should(name: str, base: sft.Config) -> None:
     """On every linear layer of the language model: 2 layers x 7, and A and B each; head and tower are left out.
 
     Gemma's projector is a bare matrix and not a linear layer, so it gets none.
@@ -236,7 +235,7 @@ def test_adapters_lie_where_they_should(name: str, base: SftConfig) -> None:
         ({"train_tower": True}, {"language", "projector", "tower"}),
     ],
 )
-def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[str], base: SftConfig) -> None:
+def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[str], base: sft.Config) -> None:
     """All weights, three updates; what the tower's last feature does not pass through stays as well."""
     before = pristine("llava_siglip")
     trained = models.load(sft.main(replace(base, **options)), device="cpu").model
@@ -247,7 +246,7 @@ def test_frozen_parts_stay_and_trained_ones_change(options: dict, expected: set[
     assert all("vision_tower" in n and ("k_proj.bias" in n or "post_layernorm" in n) for n in stuck), stuck
 
 
-def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_method_and_rate_follow_the_size(base: sft.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: dict[str, Any] = {"accelerator": Accelerator(cpu=True), "lora": 0.2, "full": 0.1, "small": 0.3}
     open_ = replace(base, method="auto", learning_rate=None)
     small = adapters.resolved(open_, **rates)
@@ -263,7 +262,7 @@ def test_method_and_rate_follow_the_size(base: SftConfig, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM])
 def test_shared_out_weights_are_refused_however_they_were_asked_for(
-    kind: DistributedType, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+    kind: DistributedType, base: sft.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of accelerate's or a plugin tells its state only: the run ends before a model is read or written."""
 
@@ -284,7 +283,7 @@ def test_shared_out_weights_are_refused_however_they_were_asked_for(
     [(50_000_000, "auto", ("full", 1e-3)), (10, "auto", ("lora", 2e-4)), (10, "full", ("full", 1e-5))],
 )
 def test_a_run_chooses_method_and_rate(
-    smallest: int, method: Any, expected: tuple[str, float], base: SftConfig, monkeypatch: pytest.MonkeyPatch
+    smallest: int, method: Any, expected: tuple[str, float], base: sft.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapters, "SMALL", smallest)
     out = sft.main(replace(base, method=method, learning_rate=None, validate_every=0, checkpoint_every=0))
@@ -301,7 +300,7 @@ def answers(trained: Loaded, file: Path) -> list[tuple[str, bool]]:
     return models.answer(trained, rows, 6)
 
 
-def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+def trained_in_memory(config: sft.Config, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     """Runs ``config`` and returns the model as it was when it was saved."""
     kept = []
     monkeypatch.setattr(
@@ -313,7 +312,7 @@ def trained_in_memory(config: SftConfig, monkeypatch: pytest.MonkeyPatch) -> Loa
     return Loaded("trained", kept[0].eval(), chat, "")
 
 
-def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_model_answers_like_the_trained_one(base: sft.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = trained_in_memory(base, monkeypatch)
     again = models.load(base.out, device="cpu")
     assert again.chat.profile == families.Profile("bins-64", hint=False)
@@ -322,7 +321,7 @@ def test_a_saved_model_answers_like_the_trained_one(base: SftConfig, monkeypatch
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
 
 
-def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_path: Path) -> None:
+def test_a_model_is_saved_with_the_syntax_it_was_taught(base: sft.Config, tmp_path: Path) -> None:
     """A LLaVA that was taught floats without padding does not go back to its family's square, nor need hints."""
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):
@@ -330,7 +329,7 @@ def test_a_model_is_saved_with_the_syntax_it_was_taught(base: SftConfig, tmp_pat
         assert models.load(out, device="cpu").chat.profile == families.Profile("unit", hint=False)
 
 
-def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_adapter_answers_like_the_trained_one(base: sft.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading merges the adapter, so weights agree to rounding only."""
     trained = trained_in_memory(replace(base, method="lora", epochs=1), monkeypatch)
     again = models.load(base.out, device="cpu")
@@ -343,7 +342,7 @@ def test_a_saved_adapter_answers_like_the_trained_one(base: SftConfig, monkeypat
     assert not list(base.out.glob("model*.safetensors")), "the base's weights are not saved again"
 
 
-def test_an_adapter_on_an_adapter_is_loaded_with_both(base: SftConfig, tmp_path: Path) -> None:
+def test_an_adapter_on_an_adapter_is_loaded_with_both(base: sft.Config, tmp_path: Path) -> None:
     """The second adapter was trained on the first one merged: without it the answers would be another model's."""
     first = sft.main(replace(base, method="lora", out=tmp_path / "first"))
     second = sft.main(
@@ -355,7 +354,7 @@ def test_an_adapter_on_an_adapter_is_loaded_with_both(base: SftConfig, tmp_path:
     assert any(not torch.allclose(v, pristine("llava_siglip")[n], atol=1e-4) for n, v in after_two.items())
 
 
-def test_the_run_is_described(base: SftConfig) -> None:
+def test_the_run_is_described(base: sft.Config) -> None:
     about = json.loads((sft.main(base) / "run.json").read_text())
     assert about["command"] == "train sft" and about["config"]["epochs"] == 0.3
     assert about["chosen"]["method"] == "full" and about["chosen"]["updates"] == metrics(base.out)[-1]["step"]
@@ -366,7 +365,7 @@ def test_the_run_is_described(base: SftConfig) -> None:
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: sft.Config, tmp_path: Path) -> None:
     """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
 
     Killed after update 5 of 8, the last checkpoint being that of update 4: 5 is done again, and logged once.
@@ -398,7 +397,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: SftConfig,
     assert one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
-def test_dropout_is_drawn_anew_in_each_update(base: SftConfig, tmp_path: Path) -> None:
+def test_dropout_is_drawn_anew_in_each_update(base: sft.Config, tmp_path: Path) -> None:
     """Otherwise the test above would not see a generator that is not restored."""
     config = replace(base, method="lora", lora_dropout=0.3, checkpoint_every=0)
     dry = metrics(sft.main(replace(config, lora_dropout=0.0, out=tmp_path / "dry")))
@@ -411,7 +410,7 @@ def unfinished(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-def test_resume_needs_the_same_settings(base: SftConfig) -> None:
+def test_resume_needs_the_same_settings(base: sft.Config) -> None:
     """What changes the outcome is refused by name; what does not is taken."""
     config = replace(base, epochs=0.4)
     sft.main(config)
@@ -426,7 +425,7 @@ def test_resume_needs_the_same_settings(base: SftConfig) -> None:
     assert metrics(config.out) == before
 
 
-def test_a_folder_with_checkpoints_is_not_overwritten(base: SftConfig) -> None:
+def test_a_folder_with_checkpoints_is_not_overwritten(base: sft.Config) -> None:
     config = replace(base, epochs=0.4)
     sft.main(config)
     unfinished(config.out)
@@ -440,7 +439,7 @@ def test_a_folder_with_checkpoints_is_not_overwritten(base: SftConfig) -> None:
     assert not checkpoints.found(config.out / "checkpoints")
 
 
-def test_resume_without_a_checkpoint_begins(base: SftConfig) -> None:
+def test_resume_without_a_checkpoint_begins(base: sft.Config) -> None:
     assert metrics(sft.main(replace(base, resume=True)))[0]["step"] == 1
 
 
@@ -457,31 +456,31 @@ def rewritten(file: Path, folder: Path, change: Any) -> Path:
 
 
 @pytest.mark.parametrize("what", ["no train split", "empty"])
-def test_nothing_to_train_on(what: str, base: SftConfig, tmp_path: Path) -> None:
+def test_nothing_to_train_on(what: str, base: sft.Config, tmp_path: Path) -> None:
     drop = {"no train split": lambda d: replace(d, split="test"), "empty": lambda d: None}[what]
     file = rewritten(base.dialogues, tmp_path, drop)
     with pytest.raises(TrainingError, match=rf"{re.escape(str(file))}: no dialogue has the split 'train'"):
         sft.main(replace(base, dialogues=file))
 
 
-def test_no_file(base: SftConfig, tmp_path: Path) -> None:
+def test_no_file(base: sft.Config, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such file"):
         sft.main(replace(base, dialogues=tmp_path / "none.jsonl"))
 
 
-def test_a_row_that_is_too_long_is_named(base: SftConfig) -> None:
+def test_a_row_that_is_too_long_is_named(base: sft.Config) -> None:
     """The tiny model's prompt holds 16 image tokens, so every row is longer than 18."""
     with pytest.raises(TrainingError, match=r"^r\d/.*: \d+ tokens are more than 18,"):
         sft.main(replace(base, max_length=18))
 
 
-def test_a_missing_image_is_named_with_its_dialogue(base: SftConfig, tmp_path: Path) -> None:
+def test_a_missing_image_is_named_with_its_dialogue(base: sft.Config, tmp_path: Path) -> None:
     file = rewritten(base.dialogues, tmp_path, lambda d: replace(d, image="gone.png"))
     with pytest.raises(pixels.ImageError, match=r"^r\d/.*gone\.png: no such file"):
         sft.main(replace(base, dialogues=file))
 
 
-def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_a_number_stops_the_run(base: sft.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the third update: its rows are named, and what was saved after the second stays as it was."""
     calls = []
 
@@ -497,7 +496,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(base: SftConfig, monkeypatch:
     assert all(torch.isfinite(v).all() for v in load_file(kept / "weights.safetensors").values())
 
 
-def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_path: Path) -> None:
+def test_a_gradient_that_is_not_a_number_changes_no_weight(base: sft.Config, tmp_path: Path) -> None:
     copy = fresh("llava_siglip")
     model = adapters.prepare(copy.model, base)
     before = {n: p.clone() for n, p in model.named_parameters()}
@@ -509,7 +508,7 @@ def test_a_gradient_that_is_not_a_number_changes_no_weight(base: SftConfig, tmp_
     assert all(torch.equal(p, before[n]) for n, p in model.named_parameters())
 
 
-def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: SftConfig) -> None:
+def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: sft.Config) -> None:
     accelerator = Accelerator(cpu=True)
     train, val = sft.data(base)
     few = sft.data(replace(base, validation_rows=2))[1]
@@ -525,7 +524,7 @@ def test_validation_uses_a_fixed_sample_and_leaves_the_model_in_training(base: S
     assert {d.split for d in train} == {"train"} and {d.split for d in val} == {"val"}
 
 
-def test_processes_share_the_rows(base: SftConfig) -> None:
+def test_processes_share_the_rows(base: sft.Config) -> None:
     """Two processes see every row once between them, in as many batches each; the last ones may be smaller."""
     train = sft.data(base)[0]
     copy = fresh("llava_siglip")
@@ -545,7 +544,7 @@ def test_processes_share_the_rows(base: SftConfig) -> None:
     assert [row.id for row in next(stream(1, 2))] == seen[1][4:6]
 
 
-def test_attention_is_the_one_asked_for_or_refused(base: SftConfig) -> None:
+def test_attention_is_the_one_asked_for_or_refused(base: sft.Config) -> None:
     eager = adapters.load(replace(base, attention="eager"), torch.device("cpu")).model
     assert eager.config.get_text_config()._attn_implementation == "eager"
     assert eager.config.vision_config._attn_implementation == "sdpa"

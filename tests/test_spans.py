@@ -14,7 +14,6 @@ from torch import nn
 
 from unveil.core.records import Pair, write_jsonl
 from unveil.train import dpo
-from unveil.train.dpo import DpoConfig
 from unveil.train.loop import TrainingError
 
 PAIR = Pair("p", "r", "r.png", "train", "open", "Where?", "a", "b")
@@ -58,7 +57,7 @@ def test_the_loss_is_that_of_the_edited_tokens(tmp_path: Path) -> None:
     (-0.2 - 1.8) = -0.2, loss log(1 + exp(0.2)) = 0.7981."""
     scorer = Given([0.5, 0.3, -1.0, 0.2, -0.4, 2.0])
     held: Any = SimpleNamespace(of=lambda rows: torch.zeros(6))
-    config = DpoConfig(pairs=tmp_path, out=tmp_path, spans="edited")
+    config = dpo.Config(pairs=tmp_path, out=tmp_path, spans="edited")
     batch: Any = rows([1, 2, 9], [1, 5, 9])
     loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, config)
     assert float(loss) == pytest.approx(math.log1p(math.exp(-0.07)), abs=1e-6) == pytest.approx(0.6588, abs=1e-4)
@@ -70,6 +69,6 @@ def test_the_loss_is_that_of_the_edited_tokens(tmp_path: Path) -> None:
 
 def test_edited_tokens_need_two_answers(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "pairs.jsonl", [PAIR])
-    config = DpoConfig(pairs=tmp_path / "pairs.jsonl", out=tmp_path, spans="edited", terms=("text", "anchor"))
+    config = dpo.Config(pairs=tmp_path / "pairs.jsonl", out=tmp_path, spans="edited", terms=("text", "anchor"))
     with pytest.raises(TrainingError, match="--spans edited"):
         dpo.data(config)

@@ -11,7 +11,7 @@ import pytest
 from unveil.core import provenance
 from unveil.core.records import RecordError
 from unveil.pipelines import study, study_tables
-from unveil.pipelines.study import METRICS, PLANS, StudyConfig
+from unveil.pipelines.study import METRICS, PLANS
 
 PLAN = PLANS["preferences"]
 BEGIN, END = PLAN.marks
@@ -76,8 +76,8 @@ def test_runs_that_are_there_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         study, "_run", lambda config, plan, out, seed, _: scores(out / str(seed), sft=0.5 + seed / 10, base=0.1)
     )
-    config = StudyConfig(seeds=(1, 2), out=tmp_path, document=document)
-    about = json.loads(study.preferences(config).read_text())
+    config = study.Config(name="preferences", seeds=(1, 2), out=tmp_path, document=document)
+    about = json.loads(study.main(config).read_text())
     assert about["values"]["sft"]["iou"]["value"] == pytest.approx(0.65)
     assert "| fine-tuning helps | sft − base |" in document.read_text()
 
@@ -104,11 +104,11 @@ def test_a_share_stays_within_0_and_1() -> None:
 @pytest.mark.parametrize("seeds", [(1,), (1, 1), ()])
 def test_one_seed_is_no_study(seeds: tuple[int, ...], tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="at least two"):
-        study.rewards(StudyConfig(seeds=seeds, out=tmp_path))
+        study.main(study.Config(name="rewards", seeds=seeds, out=tmp_path))
 
 
 def test_a_seed_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
-    config = StudyConfig(model=str(tmp_path / "nothing"), patients=4)
+    config = study.Config(name="preferences", model=str(tmp_path / "nothing"), patients=4)
     with pytest.raises(RecordError, match=r"seed-7 ended with 1; the end of .*seed-7\.log"):
         study._run(config, PLAN, tmp_path, 7)
     assert "nothing" in (tmp_path / "seed-7.log").read_text()
@@ -189,7 +189,7 @@ def test_right_names_by_place(tmp_path: Path) -> None:
 
 def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no moon; there are unseen-categories"):
-        study.rewards(StudyConfig(settings=("moon",), out=tmp_path))
+        study.main(study.Config(name="rewards", settings=("moon",), out=tmp_path))
 
 
 def test_settings_are_options_of_the_main_job() -> None:
@@ -200,15 +200,16 @@ def test_settings_are_options_of_the_main_job() -> None:
 
     for setting in PLANS["rewards"].settings:
         _, config = parse(["run", "--compare", "aar", *setting.words])
-        assert isinstance(config, run.RunConfig) and (config.withhold or config.train_share < 1)
+        assert isinstance(config, run.Config) and (config.withhold or config.train_share < 1)
         assert set(setting.of) <= {*ABNORMALITIES, *MODALITIES} and config.withhold == setting.of
 
 
 def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld() -> None:
     """By default only rewards are left; asked for by name, a preference method is refused."""
-    from unveil.pipelines.run import RunConfig, _entries
+    from unveil.pipelines import run
+    from unveil.pipelines.run import _entries
 
-    assert _entries(RunConfig()) == ("aar", "dpo", "mmedpo")
-    assert _entries(RunConfig(withhold=("cyst",))) == _entries(RunConfig(train_share=0.5)) == ("aar",)
+    assert _entries(run.Config()) == ("aar", "dpo", "mmedpo")
+    assert _entries(run.Config(withhold=("cyst",))) == _entries(run.Config(train_share=0.5)) == ("aar",)
     with pytest.raises(RecordError, match="dpo would learn of all records"):
-        _entries(RunConfig(withhold=("cyst",), compare=("aar", "dpo")))
+        _entries(run.Config(withhold=("cyst",), compare=("aar", "dpo")))

@@ -21,7 +21,6 @@ from updating import ROWS, updated, write_open
 
 from unveil.core.records import write_jsonl
 from unveil.rl import advantages, ppo, run
-from unveil.rl.ppo import PpoConfig
 from unveil.rl.rewards import spread
 from unveil.rl.run import Learnt
 from unveil.train import means
@@ -137,7 +136,7 @@ def test_what_the_critic_explains_by_hand() -> None:
         scores = Scores(torch.zeros(len(values)), torch.zeros(len(values)), 1, None, torch.tensor(values))
         told = torch.tensor(returns)
         held = Learnt(cast(Any, None), told, told, told, None, {}, torch.tensor(values), told)
-        return ppo.value_loss(scores, held, cast(PpoConfig, SimpleNamespace(value_clip=None)))[1]
+        return ppo.value_loss(scores, held, cast(ppo.Config, SimpleNamespace(value_clip=None)))[1]
 
     parts = [figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])]
     found = ppo.explained(spread(means.averaged(parts, one())))

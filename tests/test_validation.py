@@ -22,7 +22,6 @@ from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
 from unveil.train import checkpoints, sft, validation
 from unveil.train.loop import TrainingError
-from unveil.train.sft import SftConfig
 from unveil.train.validation import Best
 from unveil.vlm import models
 
@@ -34,8 +33,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base(data: Path, tiny_folder: Path, tmp_path: Path) -> SftConfig:
-    return SftConfig(
+def base(data: Path, tiny_folder: Path, tmp_path: Path) -> sft.Config:
+    return sft.Config(
         records=data / "records.jsonl",
         dialogues=data / "dialogues.jsonl",
         out=tmp_path / "out",
@@ -71,7 +70,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("best", [0, 1, 2])
 def test_the_epoch_that_answers_best_is_saved(
-    best: int, method: Any, base: SftConfig, monkeypatch: pytest.MonkeyPatch
+    best: int, method: Any, base: sft.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three epochs with given scores: what is saved are the weights as they were when the best one was given."""
     seen: list[dict[str, torch.Tensor]] = []
@@ -142,13 +141,13 @@ def test_without_a_score_nothing_is_brought_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("epochs", [0.4, 1.0, 2.5, 3.0])
-def test_answers_are_looked_at_where_epochs_end(epochs: float, base: SftConfig) -> None:
+def test_answers_are_looked_at_where_epochs_end(epochs: float, base: sft.Config) -> None:
     """7 rows, 2 at a time, 2 passes an update: an epoch is 2 updates; the last update always counts."""
     found = sft.epochs(7, replace(base, epochs=epochs, batch_size=2, accumulate=2), Accelerator(cpu=True))
     assert found == {0.4: [1], 1.0: [2], 2.5: [2, 4, 5], 3.0: [2, 4, 6]}[epochs]
 
 
-def test_validation_is_told_and_training_goes_on_from_it(base: SftConfig, tmp_path: Path) -> None:
+def test_validation_is_told_and_training_goes_on_from_it(base: sft.Config, tmp_path: Path) -> None:
     """The losses are those of a run that never looks at answers: looking draws nothing and changes nothing."""
     out = sft.main(base)
     found = validations(out)
@@ -166,7 +165,7 @@ def test_validation_is_told_and_training_goes_on_from_it(base: SftConfig, tmp_pa
     assert str(base.records) in inputs and str(base.dialogues) in inputs
 
 
-def test_a_killed_run_keeps_the_same(base: SftConfig, tmp_path: Path) -> None:
+def test_a_killed_run_keeps_the_same(base: sft.Config, tmp_path: Path) -> None:
     """The best weights so far survive SIGKILL as everything else does."""
     config = replace(base, checkpoint_every=2, batch_size=4)
     threads = torch.get_num_threads()
@@ -187,14 +186,14 @@ def test_a_killed_run_keeps_the_same(base: SftConfig, tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------------------------- bad input
 
 
-def test_no_question_of_the_kinds(base: SftConfig, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_question_of_the_kinds(base: sft.Config, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         out = sft.main(replace(base, kinds=("open",), epochs=0.2))
     assert "no open question has the split 'val': the last weights are kept" in caplog.text
     assert not validations(out) and kept(out) == json.loads((out / "run.json").read_text())["chosen"]["updates"]
 
 
-def test_a_record_that_is_missing_is_named(base: SftConfig, data: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_record_that_is_missing_is_named(base: sft.Config, data: Path, tmp_path: Path, capsys: Any) -> None:
     assert base.records is not None
     rows = [r for r in read_jsonl(base.records, Record) if r.id != "r0"]
     write_jsonl(tmp_path / "records.jsonl", rows)
@@ -203,7 +202,7 @@ def test_a_record_that_is_missing_is_named(base: SftConfig, data: Path, tmp_path
     assert "r0/" in capsys.readouterr().err
 
 
-def test_other_records_are_another_run(base: SftConfig, data: Path, tmp_path: Path) -> None:
+def test_other_records_are_another_run(base: sft.Config, data: Path, tmp_path: Path) -> None:
     """Scores against another truth cannot be compared."""
     config = replace(base, checkpoint_every=1, keep_checkpoints=True, epochs=1.0)
     sft.main(config)
@@ -218,13 +217,13 @@ def test_other_records_are_another_run(base: SftConfig, data: Path, tmp_path: Pa
     sft.main(replace(config, resume=True))
 
 
-def test_questions_without_a_true_answer(base: SftConfig, capsys: Any) -> None:
+def test_questions_without_a_true_answer(base: sft.Config, capsys: Any) -> None:
     words = ["--dialogues", base.dialogues, "--records", base.records, "--out", base.out, "--kinds", "self-question"]
     assert cli.main(["train", "sft", *map(str, words), "--model", base.model]) == 1
     assert "--kinds self-question: such questions have no true answer" in capsys.readouterr().err
 
 
-def test_a_records_file_that_is_not_there(base: SftConfig, tmp_path: Path, capsys: Any) -> None:
+def test_a_records_file_that_is_not_there(base: sft.Config, tmp_path: Path, capsys: Any) -> None:
     words = ["--dialogues", base.dialogues, "--records", tmp_path / "none.jsonl", "--out", base.out]
     assert cli.main(["train", "sft", *map(str, words), "--model", base.model]) == 1
     assert "none.jsonl" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_fine_tuning_on_a_tenth_is_done_once(
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     options: dict[str, Any] = {"model": str(tiny_folder), "epochs": 0.1, "validate_every": 0, "max_new_tokens": 8}
-    learning = sft.SftConfig(**common, out=tmp_path / "sft", workers=0, **options)
+    learning = sft.Config(**common, out=tmp_path / "sft", workers=0, **options)
     contest = Contest(**common, out=tmp_path, sft=learning, answer_batch=4)
     trained, train = [], sft.main
     monkeypatch.setattr(sft, "main", lambda config: trained.append(train(config)))
@@ -62,7 +62,7 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
     """Whatever is trained after it, with or without rewards."""
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
-    learning = sft.SftConfig(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
+    learning = sft.Config(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)
@@ -76,7 +76,7 @@ def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, mo
     """Both trainings of self-training: how often they write checkpoints, and what they may write over."""
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
-    learning = sft.SftConfig(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
+    learning = sft.Config(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
     begun: dict[str, Any] = {}
     monkeypatch.setattr(provenance, "stage", lambda out, command, config, *_: begun.update({command: config}))
     Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter("selftrain")
@@ -92,7 +92,7 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
     """What fits while fine-tuning fits then; at the usual size they are as they were published."""
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
-    learning = sft.SftConfig(**common, out=tmp_path / "sft", batch_size=size)
+    learning = sft.Config(**common, out=tmp_path / "sft", batch_size=size)
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "aar", chosen.append)
     monkeypatch.setattr(contest, "prefer", chosen.append)

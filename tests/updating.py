@@ -22,10 +22,7 @@ from torch import Tensor
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.core.sampling import seed_of
 from unveil.rl import grpo, ppo
-from unveil.rl.grpo import GrpoConfig
-from unveil.rl.ppo import PpoConfig
 from unveil.train import dpo, loop
-from unveil.train.dpo import DpoConfig
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import Drawn
 from unveil.vlm.inputs import Encoded
@@ -93,9 +90,9 @@ def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> t
     gradients: list[Tensor] = []
     with caught(gradients):
         if recipe == "dpo":
-            dpo.main(DpoConfig(**{"pairs": folder / "pairs.jsonl", "sft_weight": 0.5, **usual, **more}))
+            dpo.main(dpo.Config(**{"pairs": folder / "pairs.jsonl", "sft_weight": 0.5, **usual, **more}))
         else:
-            kind, main = {"grpo": (GrpoConfig, grpo.main), "ppo": (PpoConfig, ppo.main)}[recipe]
+            kind, main = {"grpo": (grpo.Config, grpo.main), "ppo": (ppo.Config, ppo.main)}[recipe]
             asked = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl", "kinds": ("open",)}
             asked |= {"rewards": (f"{folder}/mine.py:varied",), "answers": 3, "samples_every": 0, "combination": "sum"}
             learning: dict[str, Any] = {"least_entropy": 0.0, "most_unusable": 1.0, "entropy": 0.01, "kl": 0.1}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class Config:
     """Look for what a model could learn from preference pairs instead of medicine, and for what is wrong in them."""
 
     pairs: Path
@@ -30,7 +30,7 @@ class AuditConfig:
     """Write over what another command has left in `out`, or the audit of other pairs."""
 
 
-def audit(config: AuditConfig) -> bool:
+def main(config: Config) -> bool:
     """Whether nothing forbids to train on the pairs."""
     out = config.out or config.pairs.with_name(f"{config.pairs.stem}.audit")
     inputs = [config.pairs, *([config.records] if config.records else [])]
@@ -41,7 +41,7 @@ def audit(config: AuditConfig) -> bool:
     return ok
 
 
-def _audit(config: AuditConfig, out: Path) -> bool:
+def _audit(config: Config, out: Path) -> bool:
     from unveil.audit import pairs as checks
     from unveil.audit.page import write_page
 

@@ -15,7 +15,7 @@ from unveil.core.records import rebased
 
 
 @dataclass(frozen=True)
-class CheckConfig:
+class Config:
     """Look for what is wrong with records: bad boxes and images, and the same or a mirrored image in two splits."""
 
     records: Path
@@ -36,7 +36,7 @@ class CheckConfig:
     """Write over what another run has left in the place of --resplit and --json."""
 
 
-def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], bool] = lambda *_: True) -> bool:
+def main(config: Config, deal: Callable[[Any, Sequence[records.Record]], bool] = lambda *_: True) -> bool:
     """Whether the records are fit for training and scoring, or were dealt anew so that they are.
 
     ``deal`` decides, from what was found, whether the new split that the configuration names is wanted.
@@ -51,7 +51,7 @@ def check(config: CheckConfig, deal: Callable[[Any, Sequence[records.Record]], b
 
 
 def _check(
-    config: CheckConfig,
+    config: Config,
     deal: Callable[[Any, Sequence[records.Record]], bool],
     found: provenance.Output | None,
     split: provenance.Output | None,

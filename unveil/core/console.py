@@ -102,6 +102,11 @@ def say(message: str) -> None:
     console.print(message, markup=False, soft_wrap=True)
 
 
+def made(what: str, path: Path) -> None:
+    """The last words of a command: what it has made, and where that is."""
+    say(f"{what}: {path}")
+
+
 def trained(folder: Path) -> None:
     """The last words of a training: where the model is, and how to ask it about one image."""
     say(f"trained model: {folder}")

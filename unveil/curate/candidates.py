@@ -25,6 +25,9 @@ from unveil.experts.options import Asked, ExpertOptions
 from unveil.experts.requests import Picture, Reply, Request, Turn, file_hash, prompt
 from unveil.vlm.resolution import Limited, Resolution
 
+#: The question with which conversations about an image begin.
+DESCRIBE = "Can you describe the image in detail?"
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -173,7 +176,7 @@ def preferred(gaps: Mapping[int, float], orders: int, skipped: Counter[str]) -> 
 def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dict[str, Any]:
     """Writes pairs with image paths as seen from their file, and says what came to nothing. No pair is an error."""
     if not made:
-        why = "; ".join(f"{count} x {reason}" for reason, count in skipped.items()) or "there are no such dialogues"
+        why = left_out(skipped) or "there are no such dialogues"
         raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
     records.write_jsonl(config.out, [replace(p, **moved_images(p, config.dialogues, config.out)) for p in made])
     console.say(f"{len(made)} pairs in {config.out}")
@@ -244,3 +247,8 @@ def costs(*asked: Expert | None) -> dict[str, Any]:
         console.say(f"  {one.name}: {one.spent.text()}")
     decoding = {one.name: dict(one.backend.decoding) for one in asked if one and one.backend.decoding}
     return {"asked": {one.name: one.account for one in asked if one}, "decoding": decoding}
+
+
+def left_out(skipped: Counter[str]) -> str:
+    """What came to nothing, in one line."""
+    return "; ".join(f"{count} x {reason}" for reason, count in skipped.items())

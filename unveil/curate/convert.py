@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core import console, provenance, records
-from unveil.core.pairs import moved_images
+from unveil.core.pairs import moved_images, read_pairs, write_trl
 from unveil.core.records import Dialogue, Pair
 
 
 @dataclass(frozen=True)
-class PairsConfig:
+class Config:
     """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
 
     pairs: Path
@@ -28,16 +28,16 @@ class PairsConfig:
     """Write over what another run has left in its place."""
 
 
-def convert_pairs(config: PairsConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the pairs in the other form; returns their file."""
     with provenance.output(config.out, "convert pairs", config, [config.pairs]) as output:
         if output:
             _convert(config)
             output.write()
+    return config.out
 
 
-def _convert(config: PairsConfig) -> None:
-    from unveil.core.pairs import read_pairs, write_trl
-
+def _convert(config: Config) -> None:
     rows = read_pairs(config.pairs)
     moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
     if config.to == "unveil":
@@ -47,7 +47,7 @@ def _convert(config: PairsConfig) -> None:
     console.say(f"{len(moved)} pairs in {config.out}")
 
 
-def _views(pairs: Sequence[Pair], config: PairsConfig) -> dict[str, Any]:
+def _views(pairs: Sequence[Pair], config: Config) -> dict[str, Any]:
     """What the numbers of a box refer to on both sides of each pair, by pair id."""
     from unveil.core import box_formats, image_files, pixels
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -250,11 +251,6 @@ def _noised(
             yield pair_of(dialogue, "unseen", dialogue.answer, text, f"{model.name} under noise")
 
 
-def left_out(skipped: Counter[str]) -> str:
-    """What came to nothing, in one line."""
-    return "; ".join(f"{count} x {reason}" for reason, count in skipped.items())
-
-
 def balanced(pairs: Sequence[Pair], seed: int, skipped: Counter[str]) -> list[Pair]:
     """The pairs without the surplus of those that turn nothing into something, or something into nothing.
 
@@ -291,17 +287,19 @@ def _asserts(pair: Pair, text: str) -> bool | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HallucinateConfig(Sampled, Hallucinations):
+class Config(Sampled, Hallucinations):
     """Make preference pairs of a true answer and a plausible wrong one (MMedPO's D_t, POVID, minimal edits)."""
 
 
-def curate_hallucinate(config: HallucinateConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the pairs; returns their file."""
     with provenance.output(config.out, "curate hallucinate", config, read_by(config)) as output:
         if output:
             output.write(**_hallucinate(config))
+    return config.out
 
 
-def _hallucinate(config: HallucinateConfig) -> dict[str, Any]:
+def _hallucinate(config: Config) -> dict[str, Any]:
     skipped = Counter[str]()
     if config.edit == "minimal" and config.origin != "sampled":
         raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")

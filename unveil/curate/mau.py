@@ -180,7 +180,7 @@ class _Writer:
 
 
 @dataclass(frozen=True)
-class MauConfig(Rules):
+class Config(Rules):
     """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
 
     records: Path = field(kw_only=True)
@@ -203,17 +203,17 @@ class MauConfig(Rules):
     """Write over what another run has left in its place."""
 
 
-def curate_mau(config: MauConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the dialogues; returns their file."""
     inputs = [config.records, *([config.corrections] if config.corrections else [])]
     with provenance.output(config.out, "curate mau", config, inputs) as output:
         if output:
             output.write(**_mau(config))
+    return config.out
 
 
-def _mau(config: MauConfig) -> dict[str, Any]:
+def _mau(config: Config) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
-    from unveil.curate.mau import mau
-
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
     rows = rebased(rows, config.records, config.out)
@@ -242,7 +242,7 @@ def _mau(config: MauConfig) -> dict[str, Any]:
 
 
 def _written_by_expert(
-    rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: MauConfig, skipped: Counter[str]
+    rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: Config, skipped: Counter[str]
 ) -> tuple[list[records.Dialogue], dict[str, Any]]:
     """The dialogues with the expert's diagnoses, and what they cost."""
     expert, names = options.bind(config.asked, config.out, rows), vocabulary(rows)

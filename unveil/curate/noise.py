@@ -21,7 +21,7 @@ from PIL import Image
 from unveil.core import console, image_files, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
-from unveil.core.pairs import moved_images
+from unveil.core.pairs import moved_images, read_pairs
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
@@ -145,7 +145,7 @@ def _map(
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseConfig:
+class Config:
     """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
 
     records: Path
@@ -183,13 +183,15 @@ class NoiseConfig:
     """Write over what another run has left in its place."""
 
 
-def curate_noise(config: NoiseConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the pairs; returns their file."""
     with provenance.output(config.out, "curate noise", config, read_by(config)) as output:
         if output:
             output.write(**_noise(config))
+    return config.out
 
 
-def _noise(config: NoiseConfig) -> dict[str, Any]:
+def _noise(config: Config) -> dict[str, Any]:
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, Record))
     asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
@@ -208,7 +210,7 @@ def _noise(config: NoiseConfig) -> dict[str, Any]:
     return about
 
 
-def _map_source(config: NoiseConfig) -> MapSource | None:
+def _map_source(config: Config) -> MapSource | None:
     if config.map in ("annotations", "whole"):
         return None
     if config.map == "attention":
@@ -220,8 +222,6 @@ def _map_source(config: NoiseConfig) -> MapSource | None:
 
 def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:
     """Pairs of a file with the noise of the pair on the same dialogue."""
-    from unveil.core.pairs import read_pairs
-
     drawn = {pair.id.rpartition("/")[0]: pair.rejected_noise for pair in made}
     pairs = read_pairs(onto)
     fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]

@@ -20,9 +20,7 @@ from unveil.core import console, provenance, records
 from unveil.core.answers import clean
 from unveil.core.records import Dialogue, Record
 from unveil.core.sampling import seed_of
-from unveil.curate.hallucinate import left_out
-
-DESCRIBE = "Can you describe the image in detail?"
+from unveil.curate.candidates import DESCRIBE, left_out
 
 
 def conversations(
@@ -65,7 +63,7 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionsConfig:
+class Config:
     """Add to dialogues the conversations from which a model learns to describe and to ask (STLLaVA-Med, stage 1)."""
 
     records: Path
@@ -79,16 +77,16 @@ class QuestionsConfig:
     """Write over what another run has left in its place."""
 
 
-def curate_questions(config: QuestionsConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the dialogues with the conversations; returns their file."""
     with provenance.output(config.out, "curate questions", config, [config.records, config.dialogues]) as output:
         if output:
             output.write(left_out=_questions(config))
+    return config.out
 
 
-def _questions(config: QuestionsConfig) -> dict[str, int]:
+def _questions(config: Config) -> dict[str, int]:
     """Writes the conversations; returns what was left out."""
-    from unveil.curate.questions import conversations
-
     skipped = Counter[str]()
     rows = list(records.read_jsonl(config.records, Record))
     given = list(records.read_jsonl(config.dialogues, Dialogue))

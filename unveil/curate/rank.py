@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -198,18 +199,20 @@ class _Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankConfig(Sampled, Ranking):
+class Config(Sampled, Ranking):
     """Make preference pairs of the model's own answers (Self-Rewarding, SIMA); the papers' judge is the model itself,
     --expert local:MODEL."""
 
 
-def curate_rank(config: RankConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the pairs; returns their file."""
     with provenance.output(config.out, "curate rank", config, read_by(config)) as output:
         if output:
             output.write(**_rank(config))
+    return config.out
 
 
-def _rank(config: RankConfig) -> dict[str, Any]:
+def _rank(config: Config) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = asking_of(config, skipped)
     model, judge = trained_model(config), experts.bind(config.asked, config.out, asking.records.values())

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import console, provenance, records
-from unveil.core.pairs import moved_images
+from unveil.core.pairs import moved_images, read_pairs
 from unveil.core.records import Dialogue, Pair, Record
-from unveil.curate.candidates import costs, used
-from unveil.curate.hallucinate import left_out
+from unveil.curate.candidates import costs, left_out, used
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
@@ -144,7 +143,7 @@ def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Readin
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelevanceConfig:
+class Config:
     """Give preference pairs their weights: clinical relevance by consensus of several agents (MMedPO)."""
 
     pairs: Path
@@ -166,16 +165,16 @@ class RelevanceConfig:
     """Who is asked."""
 
 
-def curate_relevance(config: RelevanceConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the weighted pairs; returns their file."""
     with provenance.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
         if output:
             output.write(**_relevance(config))
+    return config.out
 
 
-def _relevance(config: RelevanceConfig) -> dict[str, Any]:
+def _relevance(config: Config) -> dict[str, Any]:
     """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
-    from unveil.core.pairs import read_pairs
-
     skipped = Counter[str]()
     pairs = read_pairs(config.pairs)
     rules = Rules(list(records.read_jsonl(config.records, Record)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -23,6 +24,7 @@ from unveil.core.grading import tokens
 from unveil.core.records import Dialogue, Kind, Pair
 from unveil.core.sampling import Sampling
 from unveil.curate.candidates import (
+    DESCRIBE,
     Asking,
     Sampled,
     asking_of,
@@ -35,7 +37,6 @@ from unveil.curate.candidates import (
     used,
     write_pairs,
 )
-from unveil.curate.questions import DESCRIBE
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
@@ -208,20 +209,22 @@ def _judged(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelftrainConfig(Sampled, SelfTraining):
+class Config(Sampled, SelfTraining):
     """Make preference pairs from the model's own questions and answers, judged by an expert (STLLaVA-Med, stage 2)."""
 
     images: int | None = None
     """Only the first so many images."""
 
 
-def curate_selftrain(config: SelftrainConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes the pairs; returns their file."""
     with provenance.output(config.out, "curate selftrain", config, read_by(config)) as output:
         if output:
             output.write(**_selftrain(config))
+    return config.out
 
 
-def _selftrain(config: SelftrainConfig) -> dict[str, Any]:
+def _selftrain(config: Config) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = asking_of(config, skipped)
     asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])

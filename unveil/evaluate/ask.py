@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from unveil.core import image_files, pixels
+from unveil.core import console, image_files, pixels
 from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
@@ -18,7 +18,7 @@ from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskConfig:
+class Config:
     """Ask a model one question about one image. Boxes in the answer are x1, y1, x2, y2 in pixels of that image."""
 
     image: Path
@@ -56,7 +56,20 @@ class Answer:
         return MARKUP.pattern.sub(lambda m: "[{:.0f}, {:.0f}, {:.0f}, {:.0f}]".format(*unmark(m[0])[0]), self.text)
 
 
-def ask(config: AskConfig) -> Answer:
+def main(config: Config) -> None:
+    """Asks, and prints the answer."""
+    answer = ask(config)
+    print(answer.plain())
+    if answer.cut:
+        console.say(f"cut at {config.max_new_tokens} tokens (--max-new-tokens)")
+    if answer.boxes:
+        console.say(f"boxes: x1, y1, x2, y2 in pixels of the image, {answer.size[0]} x {answer.size[1]}")
+    if config.picture:
+        console.say(f"picture: {config.picture}")
+    console.say("research software, not a medical device")
+
+
+def ask(config: Config) -> Answer:
     """The model's greedy answer."""
     if config.picture and config.picture.exists() and not config.restart:
         raise RecordError(f"{config.picture} is there already: --restart writes over it, or name another file")

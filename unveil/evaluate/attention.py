@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from unveil.core import bootstrap, digests, provenance
+from unveil.core import digests, provenance
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
+from unveil.evaluate.looks import Look
 from unveil.vlm import attention_maps, models
 from unveil.vlm.families import ModelError
 from unveil.vlm.processes import device
@@ -21,7 +21,7 @@ GRID = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class LooksConfig:
+class Config:
     """Read where a model looks while it is led along the true diagnoses of abnormal test images."""
 
     records: Path
@@ -48,24 +48,7 @@ class LooksConfig:
     """Write over the maps of another run."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """Attention from the words of a true diagnosis that name its findings, on one image.
-
-    ``share`` of it lies in the findings' boxes, ``even`` would if it were spread evenly. ``map`` is the attention on
-    the image as rows of cells, as far as it is more than the image's mean; the largest is 1.
-    """
-
-    id: str
-    record: str
-    cluster: str
-    model: str
-    share: float
-    even: float
-    map: tuple[tuple[float, ...], ...]
-
-
-def main(config: LooksConfig) -> Path:
+def main(config: Config) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
     inputs = [config.records, config.dialogues, *digests.of_model(config.model)]
     with provenance.output(config.out, "looks", config, inputs) as output:
@@ -74,7 +57,7 @@ def main(config: LooksConfig) -> Path:
     return config.out
 
 
-def _look_all(config: LooksConfig) -> str:
+def _look_all(config: Config) -> str:
     """Writes all maps; returns the fingerprint of the model."""
     records = {r.id: r for r in read_jsonl(config.records, Record)}
     asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
@@ -103,7 +86,7 @@ def _look_all(config: LooksConfig) -> str:
     return loaded.fingerprint
 
 
-def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
+def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
     """What must be the same for maps of two runs to belong together."""
     return {
         "model": loaded.fingerprint,
@@ -114,7 +97,7 @@ def _identity(config: LooksConfig, loaded: models.Loaded) -> dict[str, str]:
     }
 
 
-def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: LooksConfig) -> Look:
+def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Config) -> Look:
     """Where the words that name the findings look on one image."""
     row = loaded.chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
     labels = {f.label for f in record.boxed}
@@ -132,28 +115,6 @@ def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Look
         even=round(even, 5),
         map=_map(attention_maps.on_image(attention_maps.density(shares, places), places, record.size)),
     )
-
-
-def lift(
-    looks: Sequence[Look], resamples: int = bootstrap.RESAMPLES, seed: int = 0
-) -> tuple[float, float | None, float | None]:
-    """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
-
-    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``), None where they all
-    have the same ratio, as one patient has.
-    """
-    clusters = sorted({one.cluster for one in looks})
-    sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
-    drawn_B2 = np.concatenate([w @ sums_C2 for w in bootstrap.weights(len(clusters), resamples, seed)])
-    times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
-    share, even = sums_C2.sum(0)
-    if bootstrap.unmoved(share / even, times_B):
-        return float(share / even), None, None
-    return float(share / even), *bootstrap.percentiles(times_B)
-
-
-def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:
-    return [(one.share, one.even) for one in looks if one.cluster == cluster]
 
 
 def _map(dense: np.ndarray) -> tuple[tuple[float, ...], ...]:

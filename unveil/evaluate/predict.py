@@ -18,7 +18,7 @@ from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True)
-class PredictConfig:
+class Config:
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
     passing: ClassVar = {"batch_size"}
@@ -52,7 +52,7 @@ class PredictConfig:
     """Write over the answers of another run, finished or not."""
 
 
-def main(config: PredictConfig) -> Path:
+def main(config: Config) -> Path:
     """Writes ``config.out``; a run that was stopped is gone on with, if it had the same model and questions."""
     inputs = [config.dialogues, *digests.of_model(config.model)]
     with provenance.output(config.out, "predict", config, inputs) as output:
@@ -61,7 +61,7 @@ def main(config: PredictConfig) -> Path:
     return config.out
 
 
-def _answer(config: PredictConfig) -> dict[str, Any]:
+def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns the fingerprint of the model that gave them, and how they were decoded."""
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
@@ -87,7 +87,7 @@ def _answer(config: PredictConfig) -> dict[str, Any]:
     return {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
 
 
-def questions(config: PredictConfig) -> list[Dialogue]:
+def questions(config: Config) -> list[Dialogue]:
     """The dialogues whose questions are asked."""
     chosen = (d for d in select(read_jsonl(config.dialogues, Dialogue), config.split) if d.kind in config.kinds)
     rows = list(chosen)[: config.limit]
@@ -109,7 +109,7 @@ def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]
             yield same[i : i + size]
 
 
-def answer_batch(loaded: Loaded, batch: Sequence[Dialogue], config: PredictConfig) -> list[Prediction]:
+def answer_batch(loaded: Loaded, batch: Sequence[Dialogue], config: Config) -> list[Prediction]:
     """The model's answers to a batch of questions."""
     rows = [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
     answers = models.answer(loaded, rows, config.max_new_tokens)
@@ -128,7 +128,7 @@ def answer_batch(loaded: Loaded, batch: Sequence[Dialogue], config: PredictConfi
     ]
 
 
-def _identity(config: PredictConfig, loaded: Loaded) -> dict:
+def _identity(config: Config, loaded: Loaded) -> dict:
     """What must be the same for answers of two runs to belong together."""
     return {
         "model": loaded.fingerprint,

@@ -24,9 +24,9 @@ from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
 from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
 from unveil.evaluate import metrics, report_pictures, report_tables
-from unveil.evaluate.attention import Look, lift
 from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
+from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, rows_of
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 

@@ -294,7 +294,7 @@ NamedFiles = Annotated[
 
 
 @dataclass(frozen=True)
-class ScoreConfig:
+class Config:
     """Score predictions against records; needs neither the models nor a GPU."""
 
     records: Path
@@ -315,9 +315,8 @@ class ScoreConfig:
     """Write over the scores that another run has left in `out`."""
 
 
-def main(config: ScoreConfig) -> dict[str, Any]:
-    from unveil.evaluate.score import score as compute
-
+def main(config: Config) -> Path:
+    """Scores, shows the short table, and returns scores.json."""
     inputs = [config.records, config.dialogues, *config.predictions.values()]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
@@ -325,10 +324,10 @@ def main(config: ScoreConfig) -> dict[str, Any]:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = compute(*read, seed=config.seed, resamples=config.resamples)
+            scores = score(*read, seed=config.seed, resamples=config.resamples)
             output.write()
     show_scores(scores)
-    return scores
+    return file
 
 
 SHOWN = {

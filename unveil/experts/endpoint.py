@@ -19,13 +19,14 @@ from unveil.core import console, provenance
 from unveil.core.records import Record
 from unveil.core.untrusted import parse_json, printable
 from unveil.experts.expert import Backend
-from unveil.experts.messages import PARAMETERS, Desk, Letter, Parameter
-from unveil.experts.requests import ExpertError, Raw, Request
+from unveil.experts.messages import PARAMETERS, Desk, Letter
+from unveil.experts.requests import ExpertError, Parameter, Raw, Request
 from unveil.gate import secret
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
-from unveil.gate.passage import Gate, GateOptions
+from unveil.gate.options import GateOptions
+from unveil.gate.passage import Gate
 
 #: So many items in a row without a usable answer stop the run: the fault is then not theirs.
 IN_A_ROW = 5

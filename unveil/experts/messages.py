@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
@@ -20,7 +20,7 @@ from unveil.core.geometry import Box
 from unveil.core.records import Kind
 from unveil.core.sampling import seed_of
 from unveil.experts.parsing import with_boxes
-from unveil.experts.requests import ExpertError, Request, named
+from unveil.experts.requests import ExpertError, Parameter, Request, named
 from unveil.gate import sources
 from unveil.gate.manifest import Manifest
 from unveil.gate.passage import Gate, Item
@@ -29,8 +29,6 @@ from unveil.gate.passage import Gate, Item
 QUESTION = "Put one question about this image that can be answered by looking at it. Reply with the question only."
 FRAME = "A box is [x1, y1, x2, y2] in pixels of the image, which is {} pixels wide and {} high."
 _ENDLESS = (2**20, 2**20)  # where there is no image, boxes are what they are
-
-Parameter = Literal["top_k", "top_p", "seed", "response_format", "max_completion_tokens", "system", "temperature"]
 
 
 #: What not every server takes, and how its refusal names that; what matters least is left out first.

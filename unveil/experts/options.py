@@ -12,13 +12,11 @@ from typing import Any
 import tyro
 
 from unveil.core.records import Record
-from unveil.experts import endpoint
 from unveil.experts.expert import Backend, Budget, Expert, Rules
 from unveil.experts.local import Local
-from unveil.experts.messages import Parameter
-from unveil.experts.requests import ExpertError
+from unveil.experts.requests import ExpertError, Parameter
 from unveil.experts.store import Store
-from unveil.gate.passage import GateOptions, gate_options
+from unveil.gate.options import GateOptions, gate_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +108,8 @@ def _endpoint(options: ExpertOptions, folder: Path, records: Iterable[Record]) -
         raise ExpertError("--expert: use rules, local:MODEL or the address of an endpoint (http:// or https://)")
     if options.expert_model is None:
         raise ExpertError("--expert-model: name the model as the endpoint calls it")
+    from unveil.experts import endpoint
+
     return endpoint.connect(
         options.expert,
         options.expert_model,

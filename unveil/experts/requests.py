@@ -198,3 +198,6 @@ def prompt(*turns: Turn, system: str = SYSTEM) -> dict[str, Any]:
     word, system, said = fence.sealed(system, [(turn.role, turn.text) for turn in turns])
     sealed = tuple(replace(turn, text=text) for turn, (_, text) in zip(turns, said, strict=True))
     return {"system": system, "turns": sealed, "canary": word}
+
+
+Parameter = Literal["top_k", "top_p", "seed", "response_format", "max_completion_tokens", "system", "temperature"]

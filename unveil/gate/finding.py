@@ -10,7 +10,6 @@ from unveil.core.records import Record
 from unveil.gate.known import Known
 from unveil.gate.plain import Plain, hidden, plain
 from unveil.gate.rule import Searched
-from unveil.gate.rules import RULES
 
 #: Characters from which on a text that is mostly numbers is not searched, but found as a whole: each number may be
 #: one of dozens of things, and 40 kB of them would take seconds.
@@ -50,6 +49,8 @@ def find(
 
 
 def _in_plain(searched: Plain, known: Known | None, record: Record | None) -> Iterator[tuple[int, int, str, str]]:
+    from unveil.gate.rules import RULES  # hundreds of expressions, which take a second to compile
+
     text = Searched(searched.text)
     for rule in RULES:
         for start, end in rule.find(text) if rule.may_find(text) else ():

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,37 +26,11 @@ from unveil.gate.burned_in import cost, read_image, redacted
 from unveil.gate.finding import Found, find
 from unveil.gate.known import Known
 from unveil.gate.ocr import OcrOptions, TimeLimit
+from unveil.gate.options import GateOptions
 from unveil.gate.reviews import What, hash_of
 from unveil.gate.said import Part, Said, said
 from unveil.gate.surrogates import Surrogates
 from unveil.gate.vocabulary import closed
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateOptions:
-    """What may leave this machine, and after whose look."""
-
-    names: str | None = None
-    """Finder of names in free text, without which, or a review, none leaves: FILE.py:FUNCTION (text to places (start,
-    end)), or presidio, or presidio:MODEL with a model of spaCy's that is installed."""
-    identifiers: Literal["refuse", "redact"] = "refuse"
-    """What becomes of what identifies somebody in free text or in pixels: the item is not sent, or it is replaced by a
-    stable surrogate, or painted over."""
-    texts_reviewed: Path | None = None
-    """Review of free texts by a person, as `unveil gate` writes it and the person completes it: what it lets pass
-    leaves without a search, what it keeps does not leave."""
-    pixels_reviewed: Path | None = None
-    """The same for images: those that it lets pass are not searched for burned-in letters."""
-    ocr_languages: tuple[str, ...] = ("eng",)
-    """Languages, as tesseract calls them, in which words in images are read, so that those that name nobody may stay;
-    letters of others are found too, and never excused."""
-    ocr_seconds: float = 60.0
-    """Time limit for the letters of one image; one that takes longer is not sent."""
-
-
-def gate_options(options: GateOptions) -> GateOptions:
-    """The gate's own options out of a command's."""
-    return GateOptions(**{field.name: getattr(options, field.name) for field in fields(GateOptions)})
 
 
 @dataclass(frozen=True)
@@ -96,7 +70,7 @@ class Passed:
 class Gate:
     """Decides for each item whether it may leave, and counts what became of all."""
 
-    options: GateOptions = GateOptions()
+    options: GateOptions = field(default_factory=GateOptions)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Of the surrogates; the same key gives the same surrogate for the same name."""
     known: Known = field(default_factory=lambda: Known.of(()))

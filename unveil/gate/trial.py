@@ -21,14 +21,15 @@ from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found
 from unveil.gate.material import FreeText, Material
-from unveil.gate.passage import Decision, Gate, GateOptions, gate_options
+from unveil.gate.options import GateOptions, gate_options
+from unveil.gate.passage import Decision, Gate
 from unveil.gate.reviews import hash_of
 
 PAGE, TEXTS, IMAGES = "gate.html", "texts.jsonl", "images.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateConfig(GateOptions):
+class Config(GateOptions):
     """Try on a file what may leave this machine. Nothing is sent; a page tells, and lists for a review are written."""
 
     file: Positional[Path]
@@ -58,7 +59,7 @@ class Tried:
     count: int = 1
 
 
-def main(config: GateConfig) -> bool:
+def main(config: Config) -> bool:
     """Tries, writes and tells; whether all of it may leave."""
     out = config.out or config.file.with_name(f"{config.file.name}.gate")
     inputs = [path for path in (config.file, config.records) if path and path.is_file()]
@@ -69,7 +70,7 @@ def main(config: GateConfig) -> bool:
     return ok
 
 
-def _try(config: GateConfig, out: Path) -> bool:
+def _try(config: Config, out: Path) -> bool:
     known = list(read_jsonl(config.records, Record)) if config.records else []
     for file in (TEXTS, IMAGES):
         if reviews.begun(out / file):  # before anything is searched
@@ -146,7 +147,7 @@ def _tell(texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str
 
 
 def _page(
-    config: GateConfig, held: Material, texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str]
+    config: Config, held: Material, texts: Sequence[Tried], images: Sequence[Tried], blocked: Sequence[str]
 ) -> str:
     env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     source = (resources.files("unveil.gate") / "page.html.j2").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ Reading = tyro.conf.OmitArgPrefixes[Options]
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestConfig:
+class Config:
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
     data: Path | None = None
@@ -42,12 +42,14 @@ class IngestConfig:
     """What the files themselves do not say."""
 
 
-def ingest(config: IngestConfig) -> None:
+def main(config: Config) -> Path:
+    """Writes records.jsonl and returns it."""
     data = [] if config.data is None else [config.data]
     with provenance.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
         if output:
             _ingest(config)
             output.write()
+    return config.out / "records.jsonl"
 
 
 def refuse_data(data: Path | None, format: Format) -> None:
@@ -62,7 +64,7 @@ def refuse_data(data: Path | None, format: Format) -> None:
         raise records.RecordError(f"{data}: no such folder")
 
 
-def _ingest(config: IngestConfig) -> None:
+def _ingest(config: Config) -> None:
     from unveil.ingest.reader import ingest as read_folder
     from unveil.synthetic.dataset import phantoms
 

@@ -12,14 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unveil.core import console, digests, provenance, records
+from unveil.core import digests, provenance, records
 from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
-from unveil.curate import candidates, hallucinate, rank, relevance
-from unveil.curate.hallucinate import HallucinateConfig
-from unveil.curate.noise import NoiseConfig, curate_noise
-from unveil.curate.rank import RankConfig
-from unveil.curate.relevance import RelevanceConfig
+from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.options import Asked, ExpertOptions
 from unveil.vlm.resolution import Limited, Resolution
 
@@ -27,7 +23,7 @@ Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreferConfig:
+class Config:
     """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
 
     passing: ClassVar = (  # of pairs; training has these among its own settings
@@ -116,7 +112,7 @@ class Round:
     terms: tuple[Literal["text", "visual", "anchor"], ...] = ("text",)
 
 
-def prefer(config: PreferConfig) -> Path:
+def main(config: Config) -> Path:
     """Makes the pairs and trains, round after round; returns the folder of the trained model."""
     from unveil.train import dpo
 
@@ -132,7 +128,7 @@ def prefer(config: PreferConfig) -> Path:
         maker = _Maker(config, folder, model, number)
         pairs = folder / "pairs.jsonl"
         _join(one.pairs(maker), pairs, config)
-        learning = dpo.DpoConfig(
+        learning = dpo.Config(
             pairs=pairs,
             out=folder,
             model=model,
@@ -158,11 +154,10 @@ def prefer(config: PreferConfig) -> Path:
         )
         provenance.stage(folder, "train dpo", learning, [pairs, *digests.of_model(model)], partial(dpo.main, learning))
         model = str(folder)
-    console.trained(config.out)
     return config.out
 
 
-def _join(parts: Sequence[Path], out: Path, config: PreferConfig) -> None:
+def _join(parts: Sequence[Path], out: Path, config: Config) -> None:
     """Pairs of several files as one file, checked on the way."""
     from unveil.core.pairs import read_pairs
 
@@ -177,7 +172,7 @@ def _join(parts: Sequence[Path], out: Path, config: PreferConfig) -> None:
 class _Maker:
     """Makes the files of pairs that a round asks for, each unless it is there already."""
 
-    config: PreferConfig
+    config: Config
     folder: Path
     model: str
     number: int
@@ -206,8 +201,8 @@ class _Maker:
         drawn: dict[str, Any] = {} if c.samples is None else {"samples": c.samples}
         edit = c.edit if origin == "sampled" else "none"
         out = self.folder / f"{origin}.jsonl"
-        asked = HallucinateConfig(out=out, origin=origin, edit=edit, balance=c.balance, **drawn, **self._common)
-        return self._made("curate hallucinate", asked, hallucinate.curate_hallucinate)
+        asked = hallucinate.Config(out=out, origin=origin, edit=edit, balance=c.balance, **drawn, **self._common)
+        return self._made("curate hallucinate", asked, hallucinate.main)
 
     def written(self) -> Path:
         """Wrong answers that the expert writes: the same in all rounds, since they do not depend on the model."""
@@ -217,13 +212,13 @@ class _Maker:
     def ranked(self, by: Any) -> Path:
         """The model's own answers, better and worse."""
         drawn: dict[str, Any] = {} if self.config.samples is None else {"samples": self.config.samples}
-        asked = RankConfig(out=self.folder / "ranked.jsonl", by=by, **drawn, **self._common)
-        return self._made("curate rank", asked, rank.curate_rank)
+        asked = rank.Config(out=self.folder / "ranked.jsonl", by=by, **drawn, **self._common)
+        return self._made("curate rank", asked, rank.main)
 
     def hidden(self, onto: Path | None = None) -> Path:
         """The truth without sight of the lesion, or pairs with that noise on their worse side."""
         c = self.config
-        asked = NoiseConfig(
+        asked = noise.Config(
             records=c.records,
             dialogues=c.dialogues,
             out=self.folder / "noised.jsonl",
@@ -238,7 +233,7 @@ class _Maker:
             seed=c.seed,
             restart=c.restart,
         )
-        return self._made("curate noise", asked, curate_noise)
+        return self._made("curate noise", asked, noise.main)
 
     def weighed(self, parts: Sequence[Path]) -> Sequence[Path]:
         """The same pairs with clinical weights, if these are asked for."""
@@ -247,7 +242,7 @@ class _Maker:
             return parts
         plain = self.folder / "unweighed.jsonl"
         _join(parts, plain, c)
-        asked = RelevanceConfig(
+        asked = relevance.Config(
             pairs=plain,
             records=c.records,
             out=self.folder / "weighed.jsonl",
@@ -255,9 +250,7 @@ class _Maker:
             restart=c.restart,
             asked=c.asked,
         )
-        provenance.stage(
-            asked.out, "curate relevance", asked, [plain, c.records], lambda: relevance.curate_relevance(asked)
-        )
+        provenance.stage(asked.out, "curate relevance", asked, [plain, c.records], lambda: relevance.main(asked))
         return [asked.out]
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], None]) -> Path:

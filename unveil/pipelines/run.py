@@ -14,30 +14,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unveil.audit.check import CheckConfig, check
+from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
-from unveil.curate.mau import MauConfig, curate_mau
+from unveil.curate import mau
 from unveil.evaluate import score
-from unveil.evaluate.score import ScoreConfig
 from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
-from unveil.ingest.ingest import Format, IngestConfig, Reading, ingest, refuse_data
+from unveil.ingest import ingest
+from unveil.ingest.ingest import Format, Reading, refuse_data
 from unveil.ingest.reading import Options
+from unveil.pipelines import report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Contest, Entry, kinds
 from unveil.vlm.families import ModelError
 from unveil.vlm.resolution import Limited, Resolution
 
 if TYPE_CHECKING:
-    from unveil.train.sft import SftConfig
+    from unveil.train import sft
 
 DEMO = Path("runs/demo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class Config:
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
@@ -110,7 +111,7 @@ class RunConfig:
     """What the files themselves do not say."""
 
 
-def run(config: RunConfig) -> Path:
+def main(config: Config) -> Path:
     """All stages in order; returns the report."""
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
@@ -120,7 +121,7 @@ def run(config: RunConfig) -> Path:
         return _run(config, out, output)
 
 
-def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
+def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     from unveil.train import needs, sft
     from unveil.train.loop import TrainingError
 
@@ -132,7 +133,7 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = needs.first_look(learning, trainings=1 + len(entries))
         console.say(known.line)
-    reading = IngestConfig(
+    reading = ingest.Config(
         reading=config.reading,
         data=config.data,
         format=_format(config),
@@ -141,9 +142,9 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    provenance.stage(out / "data", "ingest", reading, _read(config), lambda: ingest(reading))
+    provenance.stage(out / "data", "ingest", reading, _read(config), lambda: ingest.main(reading))
     file = _checked(config, out)
-    asking = MauConfig(
+    asking = mau.Config(
         records=file,
         out=out / "dialogues.jsonl",
         max_findings=config.max_findings,
@@ -152,7 +153,7 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
         seed=config.seed,
         restart=config.restart,
     )
-    provenance.stage(asking.out, "curate mau", asking, [file], lambda: curate_mau(asking))
+    provenance.stage(asking.out, "curate mau", asking, [file], lambda: mau.main(asking))
     learning = replace(learning, records=file, kinds=kinds(asking.out))
     if not _is_trained(learning):
         known = known or needs.first_look(learning, trainings=1 + len(entries))
@@ -183,40 +184,40 @@ def _run(config: RunConfig, out: Path, output: provenance.Output) -> Path:
             _look(config, out, name)
     answers = {name: out / name / "predictions.jsonl" for name in entered}
     against = ("base", "sft")
-    asked = ScoreConfig(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
-    scores = score.main(asked)
+    asked = score.Config(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
+    scores = read_json(score.main(asked), lenient=True)
     output.write(peak_mb=provenance.peak_mb())
     provenance.write_json(
         out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
     )
-    path = report(ReportConfig(out, config.seed))
+    path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
     console.say(ending(out, entered))
     return path
 
 
-def _read(config: RunConfig) -> list[Path]:
+def _read(config: Config) -> list[Path]:
     return [] if config.data is None else [config.data]
 
 
-def _format(config: RunConfig) -> Format:
+def _format(config: Config) -> Format:
     return "phantom" if config.data is None and config.format == "auto" else config.format
 
 
-def _learnt_from(learning: SftConfig) -> list[digests.Input]:
-    return [_records(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
+def _learnt_from(learning: sft.Config) -> list[digests.Input]:
+    return [report.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
 
 
-def _is_trained(learning: SftConfig) -> bool:
+def _is_trained(learning: sft.Config) -> bool:
     return provenance.is_current(learning.out, "train sft", learning, _learnt_from(learning))
 
 
-def _learning(config: RunConfig, out: Path) -> SftConfig:
+def _learning(config: Config, out: Path) -> sft.Config:
     """How the model is fine-tuned."""
-    from unveil.train.sft import SftConfig
+    from unveil.train import sft
 
-    return SftConfig(
-        records=_records(out),
+    return sft.Config(
+        records=report.records_of(out),
         dialogues=out / "dialogues.jsonl",
         max_new_tokens=config.max_new_tokens,
         out=out / "sft",
@@ -255,7 +256,7 @@ def ending(out: Path, entered: Sequence[str]) -> str:
     return "\n".join([*(f"{title + ':':<19}{text}" for title, text in rows), "research software, not a medical device"])
 
 
-def folder_of(config: RunConfig) -> Path:
+def folder_of(config: Config) -> Path:
     """Where a run goes: what was asked for, else a folder named after the data (and not theirs), or the demo's."""
     if config.out is not None:
         return config.out
@@ -266,7 +267,7 @@ def folder_of(config: RunConfig) -> Path:
     return out if out.resolve() != config.data.resolve() else out.with_name(f"{name}-out")
 
 
-def _entries(config: RunConfig) -> tuple[Entry, ...]:
+def _entries(config: Config) -> tuple[Entry, ...]:
     """What is compared with the fine-tuned model.
 
     What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it
@@ -282,7 +283,7 @@ def _entries(config: RunConfig) -> tuple[Entry, ...]:
     return tuple(entry for entry in chosen if entry in REWARDED)
 
 
-def _checked(config: RunConfig, out: Path) -> Path:
+def _checked(config: Config, out: Path) -> Path:
     """Checks the records; where splits are missing or leak, deals anew. Returns the records to go on with."""
 
     def wanted(report: Any, rows: Sequence[records.Record]) -> bool:
@@ -294,13 +295,13 @@ def _checked(config: RunConfig, out: Path) -> Path:
     for before in out.glob("resplit.jsonl*"):
         before.unlink()
     data, found = out / "data" / "records.jsonl", out / "check.json"
-    check(CheckConfig(data, _resplit(out), config.shares, config.seed, json=found, restart=True), wanted)
+    check.main(check.Config(data, report.resplit(out), config.shares, config.seed, json=found, restart=True), wanted)
     issues = read_json(found)["issues"]
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
-    refuse_empty(_records(out), dealt=_resplit(out).is_file())
-    return _records(out)
+    refuse_empty(report.records_of(out), dealt=report.resplit(out).is_file())
+    return report.records_of(out)
 
 
 def refuse_empty(file: Path, dealt: bool) -> None:
@@ -316,19 +317,10 @@ def refuse_empty(file: Path, dealt: bool) -> None:
         console.say(f"no image in val, so the weights after the last epoch are kept, not the best ones: {way_on}")
 
 
-def _resplit(out: Path) -> Path:
-    return out / "resplit.jsonl"
-
-
-def _records(out: Path) -> Path:
-    """The records that a run works on: those of the new split if there is one."""
-    return _resplit(out) if _resplit(out).is_file() else out / "data" / "records.jsonl"
-
-
-def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
+def _predict(config: Config, out: Path, name: str, model: str) -> None:
     from unveil.evaluate import predict
 
-    asked = predict.PredictConfig(
+    asked = predict.Config(
         dialogues=out / "dialogues.jsonl",
         out=out / name / "predictions.jsonl",
         model=model,
@@ -345,12 +337,12 @@ def _predict(config: RunConfig, out: Path, name: str, model: str) -> None:
     provenance.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
 
 
-def _look(config: RunConfig, out: Path, name: str) -> None:
+def _look(config: Config, out: Path, name: str) -> None:
     """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
     from unveil.evaluate import attention
 
-    asked = attention.LooksConfig(
-        records=_records(out),
+    asked = attention.Config(
+        records=report.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "looks.jsonl",
         model=str(out / name),
@@ -381,40 +373,3 @@ def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
         "peak_mb": provenance.peak_mb(),
         "note": "research software, not a medical device",
     }
-
-
-@dataclass(frozen=True)
-class ReportConfig:
-    """Write the report of a folder that `unveil run` has filled, again."""
-
-    run: Path
-    """The folder that was --out of `unveil run`."""
-    seed: int = 0
-    """Seed of the random examples."""
-
-
-def report(config: ReportConfig) -> Path:
-    from unveil.evaluate.report import write_report
-    from unveil.evaluate.report_data import Inputs
-
-    out = config.run
-    about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
-    source = about["config"].get("data") or "drawn images"
-    names = list(read_json(out / "scores.json", lenient=True)["models"])
-    inputs = Inputs(
-        title=f"{about['config'].get('model', 'model')} on {source}",
-        records=_records(out),
-        scores=out / "scores.json",
-        outcomes=out / "outcomes.jsonl",
-        predictions={name: out / name / "predictions.jsonl" for name in names},
-        dialogues=out / "dialogues.jsonl",
-        training={name: out / name / "metrics.jsonl" for name in names if name != "base"},
-        looks={name: file for name in names if (file := out / name / "looks.jsonl").is_file()},
-        rejected=out / "data" / "rejected.jsonl",
-        check=out / "check.json",
-        runs=sorted(out.rglob("*run.json")),
-        dealt=_resplit(out).is_file(),
-    )
-    path = write_report(inputs, out / "report.html", seed=config.seed)
-    console.say(f"report: {path}")
-    return path

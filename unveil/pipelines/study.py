@@ -1,4 +1,4 @@
-"""``unveil study preferences`` and ``study rewards``: a full comparison over several seeds, and what of it holds.
+"""``unveil study``: a full comparison of preference methods or of rewards over several seeds, and what of it holds.
 
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import stdtrit
+from tyro.conf import Positional
 
 from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
@@ -126,9 +126,12 @@ PLANS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyConfig:
+class Config:
     """Run a comparison on drawn images (`unveil run --compare`) over several seeds and write down what holds."""
 
+    name: Positional[Literal["preferences", "rewards"]]
+    """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
+    ablations."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
     out: Path | None = None
@@ -166,18 +169,9 @@ class Mean:
         return "yes" if self.low > 0 else "no, the contrary" if self.high < 0 else "not shown"
 
 
-def preferences(config: StudyConfig) -> Path:
-    """Preference methods, their ablations and self-training."""
-    return study(config, PLANS["preferences"])
-
-
-def rewards(config: StudyConfig) -> Path:
-    """Abnormal-aware rewarding and its ablations."""
-    return study(config, PLANS["rewards"])
-
-
-def study(config: StudyConfig, plan: Plan) -> Path:
+def main(config: Config) -> Path:
     """Runs what is not there yet, and writes ``study.json`` and the document's part; returns the former."""
+    plan = PLANS[config.name]
     out = config.out or Path(f"runs/study-{plan.name}")
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
@@ -211,7 +205,7 @@ def study(config: StudyConfig, plan: Plan) -> Path:
     return path
 
 
-def _settings(config: StudyConfig, plan: Plan) -> list[Setting]:
+def _settings(config: Config, plan: Plan) -> list[Setting]:
     known = {setting.name: setting for setting in plan.settings}
     names = list(known) if config.settings is None else list(config.settings)
     if strange := [name for name in names if name not in known]:
@@ -219,7 +213,7 @@ def _settings(config: StudyConfig, plan: Plan) -> list[Setting]:
     return [known[name] for name in names]
 
 
-def _run(config: StudyConfig, plan: Plan, out: Path, seed: int, setting: Setting | None = None) -> Path:
+def _run(config: Config, plan: Plan, out: Path, seed: int, setting: Setting | None = None) -> Path:
     """The main job, or a variation of it, for one seed, in a process of its own, with a log."""
     name = f"seed-{seed}" if setting is None else f"seed-{seed}-{setting.name}"
     folder, log = out / name, out / f"{name}.log"
@@ -326,6 +320,8 @@ def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:
 
 def mean(values: Sequence[float]) -> Mean:
     """Mean and 95 % interval by Student's t; at least two values."""
+    from scipy.special import stdtrit
+
     half = stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / len(values) ** 0.5
     middle = float(np.mean(values))
     return Mean(middle, float(middle - half), float(middle + half), len(values))

@@ -16,10 +16,8 @@ from unveil.core import digests, provenance, records
 from unveil.core.records import Dialogue, Kind
 from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
-from unveil.curate.questions import QuestionsConfig
-from unveil.curate.selftrain import SelftrainConfig
 from unveil.experts.options import ExpertOptions
-from unveil.pipelines.prefer import PreferConfig, prefer
+from unveil.pipelines import prefer
 
 Entry = Literal[
     "dpo",
@@ -87,8 +85,8 @@ class Contest:
 
 def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
     def enter(contest: Contest) -> Path:
-        return prefer(
-            PreferConfig(
+        return prefer.main(
+            prefer.Config(
                 records=contest.records,
                 dialogues=contest.dialogues,
                 out=contest.out / entry,
@@ -97,7 +95,7 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 limit=contest.limit,
                 method=contest.sft.method,
                 precision=contest.sft.precision,
-                **contest.batches(PreferConfig.batch_size),
+                **contest.batches(prefer.Config.batch_size),
                 checkpoint_every=contest.sft.checkpoint_every,
                 workers=contest.sft.workers,
                 answer_batch=contest.answer_batch,
@@ -125,9 +123,9 @@ def _tenth(contest: Contest) -> Path:
     part = folder / "tenth.jsonl"
     records.write_jsonl(part, _some(contest, part, 0.1))
     again = contest.sft.restart
-    talk = QuestionsConfig(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
+    talk = questions.Config(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
-    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: questions.curate_questions(talk))
+    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: questions.main(talk))
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
     learnt_from = [contest.records, talk.out, *digests.of_model(learning.model)]
     provenance.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
@@ -150,7 +148,7 @@ def _selftrained(contest: Contest) -> Path:
     from unveil.train import dpo
 
     folder, model = contest.out / "selftrain", _tenth(contest)
-    making = SelftrainConfig(
+    making = selftrain.Config(
         records=contest.records,
         dialogues=contest.dialogues,
         out=folder / "pairs.jsonl",
@@ -166,17 +164,15 @@ def _selftrained(contest: Contest) -> Path:
         restart=contest.sft.restart,
         asked=contest.asked,
     )
-    provenance.stage(
-        making.out, "curate selftrain", making, candidates.read_by(making), lambda: selftrain.curate_selftrain(making)
-    )
-    learning = dpo.DpoConfig(
+    provenance.stage(making.out, "curate selftrain", making, candidates.read_by(making), lambda: selftrain.main(making))
+    learning = dpo.Config(
         pairs=making.out,
         out=folder,
         model=str(model),
         method=contest.sft.method,
         precision=contest.sft.precision,
         epochs=1.0,
-        **contest.batches(PreferConfig.batch_size),
+        **contest.batches(prefer.Config.batch_size),
         checkpoint_every=contest.sft.checkpoint_every,
         workers=contest.sft.workers,
         seed=contest.sft.seed,
@@ -194,7 +190,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
         from unveil.rl import aar
 
         folder, model = contest.out / entry, str(contest.out / "sft")
-        learning = aar.Aar(
+        learning = aar.Config(
             records=contest.records,
             dialogues=contest.dialogues,
             out=folder,
@@ -203,7 +199,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             limit=contest.rewarded,
             method=contest.sft.method,
             precision=contest.sft.precision,
-            **contest.batches(aar.Aar.batch_size),
+            **contest.batches(aar.Config.batch_size),
             max_new_tokens=contest.sft.max_new_tokens,
             checkpoint_every=contest.sft.checkpoint_every,
             workers=contest.sft.workers,
@@ -214,7 +210,7 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             **{**SMALL_RUN, **options},
         )
         inputs = [contest.records, contest.dialogues, *digests.of_model(model)]
-        provenance.stage(folder, "train aar", learning, inputs, lambda: aar.aar(learning))
+        provenance.stage(folder, "train aar", learning, inputs, lambda: aar.main(learning))
         return folder
 
     return enter

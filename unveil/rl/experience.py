@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,11 +18,11 @@ from torch import Tensor
 
 from unveil.core.answered import Answered, Attention
 from unveil.core.grading import Case
-from unveil.core.records import Dialogue, Kind
+from unveil.core.records import Dialogue
 from unveil.rl import trial
+from unveil.rl.options import Options
 from unveil.rl.rewards import (
     FLAT,
-    Combination,
     Reward,
     RewardError,
     hits,
@@ -34,7 +32,7 @@ from unveil.rl.rewards import (
     watched,
     weighted,
 )
-from unveil.train import adapters, loop, losses, means
+from unveil.train import loop, losses, means
 from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
@@ -48,76 +46,6 @@ LOOKING = ("vision", "vision-lift")
 
 Judge = Callable[[Sequence[Case]], Sequence[float | None]]
 """Scores answers from 0 to 1, None where it cannot tell; raises where it cannot be asked at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(adapters.Options):
-    """What both ways to learn from rewards can be told."""
-
-    records: Path
-    """Records, which hold the truth."""
-    dialogues: Path
-    """Questions on them; those of the training split are answered, those of validation watched."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
-    """Kinds of questions to learn from."""
-    limit: int | None = None
-    """Questions of the training split that are used, a fixed sample; by default all."""
-    rewards: tuple[str, ...] = ("relevance", "localisation", "vision")
-    """Rewards that are added up: localisation, vision, relevance, category, detection, form, similarity, hits@0.5, or
-    your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
-    credit: Literal["parts", "answer"] = "parts"
-    """parts: what the places of a diagnosis earn is credited to the tokens that they can depend on, and what names earn
-    likewise; answer: all tokens of an answer are credited with all that it earned, as first published; noisier."""
-    combination: Combination = "max"
-    """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
-    tighten: bool = False
-    """Let the localisation reward count hits only, above a threshold that rises with the running mean (MedLoc-R1)."""
-    batch_size: int = 16
-    """Questions per forward pass and process."""
-    answers: int = 8
-    """Answers drawn to each question."""
-    temperature: float = 1.0
-    """Temperature at which they are drawn."""
-    max_new_tokens: int = 384
-    """Longest answer in tokens; one that is cut there counts as unusable."""
-    updates: int = 1
-    """Updates made from the same answers."""
-    epochs: float = 1.0
-    """Passes over the questions."""
-    together: int = 1
-    """Questions on one image that stand in one pass, at the most."""
-    clip_low: float = 0.2
-    """How far the ratio of probabilities may fall below 1 before its gradient is cut."""
-    clip_high: float = 0.2
-    """How far it may rise above 1."""
-    kl: float = 0.0
-    """Coefficient of the KL term to the model before training; KL is logged in any case."""
-    kl_every: int = 10
-    """Updates between looks at how far the policy has moved (KL), where no term needs it; a pass of the reference."""
-    kl_target: float | None = None
-    """Let the coefficient of the KL term adapt so that KL per token comes to this."""
-    entropy: float = 0.0
-    """Coefficient of the entropy bonus."""
-    mean_over: Literal["token", "sequence"] = "token"
-    """Average the loss over tokens (DAPO), or first over each answer's tokens (GRPO as first published)."""
-    keep_best: bool = True
-    """Keep the weights with the best greedy answers on validation, else the last ones."""
-    samples_every: int = 50
-    """Updates between samples: answers with their rewards, and their boxes on the picture; 0 never."""
-    least_entropy: float = 0.1
-    """Stop when entropy falls below this share of what it was at first."""
-    most_growth: float = 3.0
-    """Stop when answers grow longer than this many times what they were at first."""
-    most_unusable: float = 0.5
-    """Stop when more than this share of the answers is empty, unreadable or cut."""
-    validate_every: int = 25
-    """Updates between greedy validations; 0 never."""
-    validation_rows: int = 128
-    """Validation questions answered each time, at the most."""
-    checkpoint_every: int = 50
-    """Updates between checkpoints; 0 never."""
-    log_every: int = 1
-    """Updates between lines of metrics.jsonl."""
 
 
 def parts(config: Options) -> list[Reward]:

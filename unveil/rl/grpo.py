@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.provenance import Output
-from unveil.rl import credit
+from unveil.rl import credit, engines
 from unveil.rl import run as rl
-from unveil.rl.experience import Experience, Judge, Options
+from unveil.rl.experience import Experience, Judge
+from unveil.rl.options import Options
 from unveil.rl.run import Asked, Learnt, Run
 from unveil.train import loop
 from unveil.vlm.generate import Generator
@@ -25,7 +26,7 @@ from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrpoConfig(Options):
+class Config(Options):
     """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
 
     spread: bool = False
@@ -34,19 +35,21 @@ class GrpoConfig(Options):
 
 
 def main(
-    config: GrpoConfig, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+    config: Config, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
 ) -> Path:
     """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
 
-    ``generator`` draws the answers that are learnt from in the place of the policy.
+    ``judge`` scores relevance and ``generator`` draws the answers that are learnt from; by default those that the
+    options name, or the rules and the policy.
     """
     with rl.output(config, asked or Asked("train grpo", config)) as output:
         if output:
-            train_on(config, output, judge, generator)
+            with engines.bound(config, judge, generator) as (scoring, drawing):
+                train_on(config, output, scoring, drawing)
     return config.out
 
 
-def train_on(config: GrpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
+def train_on(config: Config, output: Output, judge: Judge | None, generator: Generator | None) -> None:
     """Trains, or goes on with it, and writes the model."""
     run = rl.begin(config, output, judge, generator=generator)
     config = run.config

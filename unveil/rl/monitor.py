@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from unveil.core import files, image_files, pixels
 from unveil.core.answered import Answered
 from unveil.core.records import image_path
-from unveil.rl.experience import Experience, Options, Progress, Rewarded
+from unveil.rl.experience import Experience, Progress, Rewarded
+from unveil.rl.options import Options
 
 LOG = logging.getLogger(__name__)
 SAMPLES = "samples.jsonl"

@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 
 from unveil.core.provenance import Output
-from unveil.rl import credit
+from unveil.rl import credit, engines
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, whitened
-from unveil.rl.experience import Experience, Judge, Options
+from unveil.rl.experience import Experience, Judge
+from unveil.rl.options import Options
 from unveil.rl.run import Asked, Learnt, Run
 from unveil.train import loop, losses, means
 from unveil.train.means import Ratio
@@ -34,7 +35,7 @@ from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class PpoConfig(Options):
+class Config(Options):
     """Train a model by rewards and a critic that learns what to expect (PPO)."""
 
     entropy: float = 0.01
@@ -56,19 +57,21 @@ class PpoConfig(Options):
 
 
 def main(
-    config: PpoConfig, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+    config: Config, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
 ) -> Path:
     """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
 
-    ``generator`` draws the answers that are learnt from in the place of the policy.
+    ``judge`` scores relevance and ``generator`` draws the answers that are learnt from; by default those that the
+    options name, or the rules and the policy.
     """
     with rl.output(config, asked or Asked("train ppo", config)) as output:
         if output:
-            train_on(config, output, judge, generator)
+            with engines.bound(config, judge, generator) as (scoring, drawing):
+                train_on(config, output, scoring, drawing)
     return config.out
 
 
-def train_on(config: PpoConfig, output: Output, judge: Judge | None, generator: Generator | None) -> None:
+def train_on(config: Config, output: Output, judge: Judge | None, generator: Generator | None) -> None:
     """Trains, or goes on with it, and writes the model."""
     run = rl.begin(config, output, judge, config.value_through, config.value_rate, generator)
     config = run.config
@@ -125,7 +128,7 @@ def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     return run.learnt(drawn, scores, worth, **held_of(drawn, earned_S, scores, run.config))
 
 
-def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: PpoConfig) -> dict[str, Tensor]:
+def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: Config) -> dict[str, Tensor]:
     """Advantages, values and returns of all tokens, row after row, by their names in ``Learnt``.
 
     ``earned_S`` are the rewards at the tokens with which they come.
@@ -145,7 +148,7 @@ def _padded(values_S: Tensor, inside_RT: Tensor) -> Tensor:
     return torch.zeros(inside_RT.shape).masked_scatter(inside_RT, values_S)
 
 
-def value_loss(scores: Scores, held: Learnt, config: PpoConfig) -> tuple[Tensor, dict[str, Ratio]]:
+def value_loss(scores: Scores, held: Learnt, config: Config) -> tuple[Tensor, dict[str, Ratio]]:
     """The critic's loss, a mean over all tokens, and the figures that ``explained`` needs."""
     assert scores.values_S is not None and held.values_S is not None and held.returns_S is not None
     values_S, returns_S = scores.values_S[scores.order_S], held.returns_S

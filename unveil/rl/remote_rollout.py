@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unveil.core import console, files, provenance
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, select
@@ -32,8 +32,9 @@ from unveil.gate import GateError, secret, sources
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
 from unveil.gate.manifest import Manifest
-from unveil.gate.passage import Gate, GateOptions, Item, gate_options
-from unveil.rl import experience
+from unveil.gate.options import gate_options
+from unveil.gate.passage import Gate, Item
+from unveil.rl.options import GenerateOptions, Options
 from unveil.rl.remote_tokens import Reader
 from unveil.train.loop import TrainingError
 from unveil.vlm.chat import Chat
@@ -45,42 +46,8 @@ from unveil.vlm.scorer import Distribution
 AGAIN = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class GenerateOptions(GateOptions):
-    """Who draws the answers that are learnt from."""
-
-    server: str | None = None
-    """Address of an OpenAI-compatible server that draws them, such as http://127.0.0.1:8000/v1; by default this process
-    draws them."""
-    kind: Literal["vllm", "transformers"] = "vllm"
-    """What the server is told beyond OpenAI's own fields: vllm's (log-probabilities and ids of what was drawn; others
-    that know them too), or those of `transformers serve`, which has no log-probabilities."""
-    weights: Literal["folder", "vllm-lora", "never"] | None = None
-    """How new weights reach it, needed with a server. folder: it is asked for OUT/served/step-N, a whole model, by its
-    path; vllm-lora: it loads the adapter from there; never: it keeps the weights that it has."""
-    every: int = 1
-    """Updates between renewals of its weights."""
-    model: str | None = None
-    """Name of the model there, with --generate.weights never; with vllm-lora what adapters' names begin with."""
-    logprobs: Literal["given", "none"] = "given"
-    """given: the server tells log-probabilities, by which learning is corrected. none: it does not, and learning takes
-    its answers as if this process had drawn them."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds its key; the key itself is never written anywhere."""
-    allow_remote: bool = False
-    """It may be another machine. Images and texts then leave this one; see --generate.dry-run."""
-    dry_run: bool = False
-    """Ask nobody; write down what would leave for the first questions (manifest.jsonl in `out`), and end."""
-    concurrency: int = 32
-    """Requests under way at a time."""
-    retries: int = 5
-    """Repetitions after a failure that may pass, with growing waits."""
-    timeout: float = 600.0
-    """Seconds for one reply, which holds all answers to a question."""
-
-
 @contextmanager
-def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Server | None]:
+def bound(options: GenerateOptions, config: Options) -> Iterator[Server | None]:
     """The server that the options name, None for none; what was saved for it is removed in the end.
 
     Raises ``TrainingError`` for options that contradict one another, and ``GateError`` for an address that must not
@@ -108,7 +75,7 @@ def bound(options: GenerateOptions, config: experience.Options) -> Iterator[Serv
             shutil.rmtree(server.served, ignore_errors=True)
 
 
-def _checked(options: GenerateOptions, config: experience.Options) -> None:
+def _checked(options: GenerateOptions, config: Options) -> None:
     if options.weights is None:
         raise TrainingError("--generate.weights: say how new weights reach the server: folder, vllm-lora or never")
     if options.weights == "never" and options.model is None:
@@ -169,7 +136,7 @@ class Letter:
 class Server:
     """The ``Generator`` behind an address."""
 
-    def __init__(self, options: GenerateOptions, config: experience.Options):
+    def __init__(self, options: GenerateOptions, config: Options):
         assert options.server is not None
         self.options, self.dialogues = options, config.dialogues
         self.key = key_in(options.key_variable)

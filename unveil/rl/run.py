@@ -19,7 +19,8 @@ from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
 from unveil.rl import experience, monitor, policy
-from unveil.rl.experience import Experience, Judge, Options, Progress, Rewarded
+from unveil.rl.experience import Experience, Judge, Progress, Rewarded
+from unveil.rl.options import Options
 from unveil.rl.policy import Critic
 from unveil.rl.rewards import Reward, spread
 from unveil.train import adapters, checkpoints, loop, losses, means, validation
@@ -399,6 +400,6 @@ def begin(
         output, config, accelerator, wrapped, scorer, reference, optimizer, asked, kept, judge,
         stream, iter(stream(todo)), log, state, best, held, total, step, generator,
     )  # fmt: skip
-    if step == 0 and asked.val and config.validate_every:
+    if step == 0 and asked.val and config.validate_every and not config.generate.dry_run:
         run.validate()
     return run

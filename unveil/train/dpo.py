@@ -41,7 +41,7 @@ Term = Literal["text", "visual", "anchor"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DpoConfig(adapters.Options):
+class Config(adapters.Options):
     """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
 
     pairs: Path
@@ -67,7 +67,7 @@ class DpoConfig(adapters.Options):
     """Multiply each pair's loss by its weight."""
 
 
-def main(config: DpoConfig) -> Path:
+def main(config: Config) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.pairs, *digests.of_model(config.model)]
     with provenance.output(config.out, "train dpo", config, inputs, adapters.MODEL) as output:
@@ -76,7 +76,7 @@ def main(config: DpoConfig) -> Path:
     return config.out
 
 
-def train_on(config: DpoConfig, output: provenance.Output) -> None:
+def train_on(config: Config, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
@@ -142,7 +142,7 @@ def train_on(config: DpoConfig, output: provenance.Output) -> None:
 # ------------------------------------------------------------------------------------------------------------- rows
 
 
-def data(config: DpoConfig) -> tuple[list[Pair], list[Pair]]:
+def data(config: Config) -> tuple[list[Pair], list[Pair]]:
     """Training and validation pairs; the latter a fixed sample. Pairs that say no split are for training."""
     rows = read_pairs(config.pairs)
     train, val = [*select(rows, "train"), *(p for p in rows if p.split is None)], select(rows, "val")
@@ -181,7 +181,7 @@ def asked_of(batch: Sequence[Pair], terms: Sequence[Term]) -> list[Dialogue]:
 
 
 def before_training(
-    config: DpoConfig,
+    config: Config,
     accelerator: Accelerator,
     scorer: Scorer,
     stream: Stream,
@@ -225,7 +225,7 @@ def update(
     batches: Sequence[tuple[Sequence[Pair], Sequence[Encoded]]],
     held: Reference,
     accelerator: Accelerator,
-    config: DpoConfig,
+    config: Config,
 ) -> dict[str, float]:
     """One optimiser update; returns its figures over all pairs of all processes, each of which counts alike."""
     parts, ids = [], [pair.id for batch, _ in batches for pair in batch]
@@ -241,7 +241,7 @@ def update(
 
 
 def pair_loss(
-    scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: DpoConfig
+    scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: Config
 ) -> tuple[Tensor, dict[str, Ratio]]:
     """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them.
 
@@ -307,7 +307,7 @@ def validate(
     val: Sequence[Pair],
     stream: Stream,
     held: Reference,
-    config: DpoConfig,
+    config: Config,
     accelerator: Accelerator,
 ) -> dict[str, float]:
     """Mean figures of the validation pairs, named ``val_...``; every process looks at all of them."""

@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftConfig(adapters.Options):
+class Config(adapters.Options):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
     dialogues: Path
@@ -54,7 +54,7 @@ class SftConfig(adapters.Options):
     vision relevance, with its own gradient); 0.1 is one to begin with. See docs/rewards.md for what it did."""
 
 
-def main(config: SftConfig) -> Path:
+def main(config: Config) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.dialogues, *([config.records] if config.records else []), *digests.of_model(config.model)]
     with provenance.output(config.out, "train sft", config, inputs, adapters.MODEL) as output:
@@ -63,7 +63,7 @@ def main(config: SftConfig) -> Path:
     return config.out
 
 
-def train_on(config: SftConfig, output: provenance.Output) -> None:
+def train_on(config: Config, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
@@ -140,7 +140,7 @@ def train_on(config: SftConfig, output: provenance.Output) -> None:
     loop.finish(accelerator)
 
 
-def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
+def data(config: Config) -> tuple[list[Dialogue], list[Dialogue]]:
     """Training and validation dialogues; the latter a fixed sample of at most ``validation_rows``."""
     rows = [d for d in read_jsonl(config.dialogues, Dialogue) if _learnt(d, config)]
     train, val = select(rows, "train"), select(rows, "val")
@@ -149,7 +149,7 @@ def data(config: SftConfig) -> tuple[list[Dialogue], list[Dialogue]]:
     return train, loop.sample(val, config.validation_rows, config.seed)
 
 
-def answered(config: SftConfig) -> Questions | None:
+def answered(config: Config) -> Questions | None:
     """The validation questions that are answered; None where nothing is known of the truth, or there are none."""
     if config.records is None:
         return None
@@ -161,14 +161,14 @@ def answered(config: SftConfig) -> Questions | None:
     return asked
 
 
-def epochs(rows: int, config: SftConfig, accelerator: Accelerator) -> list[int]:
+def epochs(rows: int, config: Config, accelerator: Accelerator) -> list[int]:
     """The updates after which an epoch has ended, the last of them all included."""
     whole_epochs = [e for e in range(1, int(config.epochs) + 1) if e < config.epochs]
     size, passes = config.batch_size, config.accumulate
     return sorted({loop.updates(rows, size, e, passes, accelerator) for e in (*whole_epochs, config.epochs)})
 
 
-def _learnt(dialogue: Dialogue, config: SftConfig) -> bool:
+def _learnt(dialogue: Dialogue, config: Config) -> bool:
     """Whether a dialogue is learnt from; of those in which the model asks, a share that depends on their ids only."""
     if dialogue.kind != "self-question":
         return True
@@ -180,7 +180,7 @@ def update(
     optimizer: Any,
     batches: Sequence[Sequence[Encoded]],
     accelerator: Accelerator,
-    config: SftConfig,
+    config: Config,
 ) -> tuple[float, int, dict[str, float]]:
     """One optimiser update; returns over all processes the mean loss per answer token and the number of these.
 
@@ -209,7 +209,7 @@ def update(
 
 @torch.no_grad()
 def validate(
-    scorer: torch.nn.Module, val: Sequence[Dialogue], stream: Stream, config: SftConfig, accelerator: Accelerator
+    scorer: torch.nn.Module, val: Sequence[Dialogue], stream: Stream, config: Config, accelerator: Accelerator
 ) -> float:
     """Mean loss per answer token on the validation dialogues."""
     scorer.eval()

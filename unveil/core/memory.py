@@ -1,0 +1,36 @@
+"""What a person can change so that a command needs less memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unveil.core import provenance
+
+
+def advice(config: Any, stage: tuple[str, Any] | None = None) -> str:
+    """What to change in a configuration so that its command, or the stage of it that failed, needs less memory."""
+    command, failed = stage or ("", config)
+    own = {"batch_size": "answer_batch"} if command == "predict" else {}  # as longer jobs call it
+    asked = {own.get(name, name): value for name, value in provenance.flat(provenance.plain(failed)).items()}
+    options = {name: value for name, value in asked.items() if name in provenance.flat(provenance.plain(config))}
+    size = next((name for name in ("batch_size", "answer_batch") if options.get(name, 1) > 1), None)
+    ways = []
+    if size:
+        passes = (
+            f" and raise --accumulate (now {options['accumulate']}) in turn"
+            if "accumulate" in options and size == "batch_size"
+            else ""
+        )
+        ways.append(f"lower {_option(size)} (now {options[size]}){passes}")
+    if options.get("gradient_checkpointing") is False:
+        ways.append("--gradient-checkpointing")
+    ways += [f"a lower {_option(name)}" for name in ("max_new_tokens", "limits.max_pixels") if name in options]
+    if options.get("method") in ("auto", "full"):
+        ways.append("--method lora")
+    if options.get("workers", 0) is None or options.get("workers", 0) > 1:
+        ways.append("fewer --workers")
+    return ", ".join(ways) or "close other programs, or use a machine with more memory"
+
+
+def _option(name: str) -> str:
+    return f"--{name.rpartition('.')[2].replace('_', '-')}"

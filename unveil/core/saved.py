@@ -1,0 +1,37 @@
+"""The configuration that an earlier run has left in its run.json, to be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from unveil.core.records import RecordError, build
+from unveil.core.untrusted import JsonError, parse_json, shortened
+
+
+def saved(kind: type, path: Path, name: str, own: Collection[str]) -> Any:
+    """The configuration in a run.json as a ``kind``; raises ``RecordError`` where that cannot be had.
+
+    ``name`` is the command that it is wanted for, ``own`` are those whose runs it can repeat.
+    """
+    if not path.is_file():
+        raise RecordError(f"{path}: no such file, or not a regular one")
+    wanted = "--config takes the one that lies beside what a run has made"
+    try:
+        about = parse_json(path.read_bytes())
+    except JsonError as error:
+        raise RecordError(f"{path}: not a run.json ({error}); {wanted}") from error
+    if not isinstance(about, dict) or not {"command", "config"} <= about.keys():
+        raise RecordError(f"{path}: not a run.json; {wanted}")
+    if about["command"] not in own:
+        raise RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
+    return build(kind, _unasked(about["config"]), str(path))
+
+
+def _unasked(config: Any) -> Any:
+    """A saved configuration without what holds for one call: a repeated run writes over nothing unless told to."""
+    if not isinstance(config, dict):
+        return config
+    once = ("restart", "resume", "dry_run")
+    return {name: _unasked(value) for name, value in config.items() if name not in once}

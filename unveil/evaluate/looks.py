@@ -1,0 +1,49 @@
+"""Attention maps as they are kept, and how much more of the attention lies on the findings than beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unveil.core import bootstrap
+
+
+@dataclass(frozen=True)
+class Look:
+    """Attention from the words of a true diagnosis that name its findings, on one image.
+
+    ``share`` of it lies in the findings' boxes, ``even`` would if it were spread evenly. ``map`` is the attention on
+    the image as rows of cells, as far as it is more than the image's mean; the largest is 1.
+    """
+
+    id: str
+    record: str
+    cluster: str
+    model: str
+    share: float
+    even: float
+    map: tuple[tuple[float, ...], ...]
+
+
+def lift(
+    looks: Sequence[Look], resamples: int = bootstrap.RESAMPLES, seed: int = 0
+) -> tuple[float, float | None, float | None]:
+    """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
+
+    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``), None where they all
+    have the same ratio, as one patient has.
+    """
+    clusters = sorted({one.cluster for one in looks})
+    sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
+    drawn_B2 = np.concatenate([w @ sums_C2 for w in bootstrap.weights(len(clusters), resamples, seed)])
+    times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
+    share, even = sums_C2.sum(0)
+    if bootstrap.unmoved(share / even, times_B):
+        return float(share / even), None, None
+    return float(share / even), *bootstrap.percentiles(times_B)
+
+
+def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:
+    return [(one.share, one.even) for one in looks if one.cluster == cluster]
