@@ -18,6 +18,7 @@ from transformers import Qwen2_5_VLProcessor
 from bench import race
 from bench.models import PRESETS, images_only, make
 from unveil.train import adapters, loop
+from unveil.train.options import RecipeOptions
 from unveil.vlm.features import Features
 from unveil.vlm.model_parts import linear_layers
 from unveil.vlm.scorer import Scorer, whole
@@ -27,7 +28,7 @@ RATE = 1e-5
 
 @dataclass(frozen=True)
 class Config(ABC):
-    """Options of every race."""
+    """RecipeOptions of every race."""
 
     preset: Literal["tiny", "small", "3b", "3b-tenth"] = "small"
     """Shape of the model."""
@@ -85,7 +86,7 @@ class Ours(race.Side):
     order: list[Any]
     """Batches, as the recipe's ``Stream`` takes them."""
 
-    def load(self, config: Config, options: adapters.Options) -> None:
+    def load(self, config: Config, options: RecipeOptions) -> None:
         torch.manual_seed(0)
         loaded = adapters.load(options, torch.device(config.device))
         self.model = adapters.prepare(loaded.model.to(PRESETS[config.preset].dtype), options)
@@ -117,7 +118,7 @@ class Theirs(race.Side):
         from peft import LoraConfig
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        usual = adapters.Options(out=folder)
+        usual = RecipeOptions(out=folder)
         dtype = PRESETS[config.preset].dtype
         model = AutoModelForImageTextToText.from_pretrained(folder / "model", dtype=dtype).to(config.device)
         lora = None

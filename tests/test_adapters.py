@@ -19,8 +19,8 @@ from bench.families import saved
 from unveil.core import digests
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.train import adapters, loop, sft
-from unveil.train.adapters import Options
 from unveil.train.dataloader import Stream
+from unveil.train.options import RecipeOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
@@ -38,7 +38,7 @@ def test_prompts_of_training_are_those_of_predict(
     processor = family.chat.processor  # some need more than tests have to be read from a file
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: processor)
     base = saved(family.name, tmp_path / "base")
-    config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0)
+    config: Any = RecipeOptions(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, workers=0)
     told = models.load(base, device="cpu").chat
     start = adapters.load(config, torch.device("cpu"), teaches_form)
     model = adapters.prepare(start.model, replace(config, train_projector=False))
@@ -61,7 +61,7 @@ def test_a_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     base = saved("llava_siglip", tmp_path / "base")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert list(map(digests.digest, digests.of_model("~/base"))) == list(map(digests.digest, digests.of_model(base)))
-    config: Any = Options(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
+    config: Any = RecipeOptions(model="~/base", out=tmp_path / "out", lora_rank=2, method="lora")
     start = adapters.load(config, torch.device("cpu"))
     adapters.save(adapters.prepare(start.model, config), start.chat, config)
     assert json.loads((config.out / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
@@ -71,7 +71,7 @@ def test_a_save_that_is_killed_leaves_no_finished_model(tmp_path: Path, monkeypa
     """At any of its moves: run.json is gone before the first file of the new model is there, the old weights are there
     until the new ones are, and saving again makes it whole."""
     base, out = saved("llava_siglip", tmp_path / "base"), tmp_path / "out"
-    config: Any = Options(model=str(base), out=out, lora_rank=2, method="lora")
+    config: Any = RecipeOptions(model=str(base), out=out, lora_rank=2, method="lora")
     start = adapters.load(config, torch.device("cpu"))
     model, real = adapters.prepare(start.model, config), Path.replace
     adapters.save(model, start.chat, config)

@@ -26,7 +26,7 @@ def test_boxes_of_an_answer_are_in_pixels_of_the_image(
     (0.25, 0.5, 0.5, 0.75) of the square of 128 is x 32 to 64, y 64 - 32 to 96 - 32."""
     image = draw(tmp_path / "a.png", (128, 64), 1)
     said(monkeypatch, "[0.250, 0.500, 0.500, 0.750] in the lung.", cut=True)
-    model = ["--model", str(tiny_folder), "--box-syntax", "unit-square"]
+    model = ["--model", str(tiny_folder), "--box-format", "unit-square"]
     asked = ["--image", str(image), "--question", "Where is the nodule?", "--picture", str(tmp_path / "new" / "b.png")]
     assert cli.main(["ask", *model, *asked]) == 0
     out, err = capsys.readouterr()

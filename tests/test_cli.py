@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,11 +334,11 @@ def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
 ) -> None:  # fmt: skip
     """By the options of the run."""
 
-    def greedy() -> None:
+    def greedy(_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    stage = partial(provenance.stage, tmp_path / "x", command, config, [], greedy)
-    monkeypatch.setattr(main_job, "main", lambda _: stage())
+    there = replace(config, out=tmp_path / "x")
+    monkeypatch.setattr(main_job, "main", lambda _: provenance.stage(command, there, [], greedy))
     assert cli.main(["run"]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert told in said and untold not in said

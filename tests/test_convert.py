@@ -40,7 +40,7 @@ def numbers(row: dict[str, Any], side: str) -> list[int]:
 def test_boxes_are_those_of_each_sides_own_image(pairs: Path) -> None:
     """x1 = 1 is 100 thousandths of the 10 pixels of one image and 25 of the 40 of the other; y1 = 2 of 20 is 100."""
     out = pairs.parent / "trl.jsonl"
-    assert convert("--pairs", pairs, "--out", out, "--box-syntax", "json-1000") == 0
+    assert convert("--pairs", pairs, "--out", out, "--box-format", "json-1000") == 0
     (row,) = map(json.loads, out.read_text().splitlines())
     assert numbers(row, "chosen") == numbers(row, "prompt") == [100, 100, 300, 200]
     assert numbers(row, "rejected") == [25, 100, 75, 200]
@@ -75,10 +75,10 @@ def test_a_linked_image_stays_the_link(pairs: Path) -> None:
     ("options", "message"),
     [
         (
-            ("--box-syntax", "json-pixels"),
+            ("--box-format", "json-pixels"),
             "pixels of the picture that a model's processor has resized, which is unknown",
         ),
-        (("--box-syntax", "pascal"), "no box syntax 'pascal': one of json-1000,"),
+        (("--box-format", "pascal"), "no box syntax 'pascal': one of json-1000,"),
         (("--pairs", "none.jsonl"), "none.jsonl: no such file"),
     ],
 )
@@ -92,7 +92,7 @@ def test_what_cannot_be_written(
 
 def test_a_missing_image_is_named_with_its_pair(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pairs.parent / "b.png").unlink()
-    assert convert("--pairs", pairs, "--out", pairs.parent / "trl.jsonl", "--box-syntax", "unit") == 1
+    assert convert("--pairs", pairs, "--out", pairs.parent / "trl.jsonl", "--box-format", "unit") == 1
     assert "p1 (rejected)" in capsys.readouterr().err
 
 

@@ -17,9 +17,10 @@ from conftest import dialogue, draw
 from bench.families import fresh
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue
-from unveil.train import adapters, loop
+from unveil.train import loop
 from unveil.train.dataloader import ID, LIGHT, Stream
 from unveil.train.loop import TrainingError
+from unveil.train.options import RecipeOptions
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Seen
@@ -39,7 +40,7 @@ def asked(tmp_path: Path) -> list[Dialogue]:
 def stream_of(folder: Path, name: str = "llava_siglip", frozen: bool = True, **options: Any) -> Stream:
     copy = fresh(name)
     loop.trainable(copy.model, {"language"} if frozen else {"language", "tower"})
-    config = adapters.Options(out=folder, **options)
+    config = RecipeOptions(out=folder, **options)
     features = Features(copy.model, copy.chat.processor.image_processor, config.cache_mb, config.features)
     return Stream(Scorer(copy.model, copy.chat, features), folder / "dialogues.jsonl", config)
 

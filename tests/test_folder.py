@@ -393,16 +393,16 @@ def test_a_run_within_its_data_is_none_of_them(tmp_path: Path, monkeypatch: pyte
     config = ingest.Config(data=Path(), out=out / "data")
     read: list[int] = []
 
-    def work() -> None:
+    def work(asked: ingest.Config) -> None:
         read.append(1)
-        ingest.main(config)
+        ingest.main(asked)
 
     for _ in range(2):
         with (
             pytest.raises(KeyboardInterrupt),
             provenance.output(out, "run", config, [], ("report.html",), derived=True),
         ):
-            provenance.stage(config.out, "ingest", config, [Path()], work)
+            provenance.stage("ingest", config, [Path()], work)
             (out / "sft" / "checkpoints").mkdir(parents=True, exist_ok=True)
             draw(out / "sft" / "picture.png")
             (out / "sft" / "checkpoints" / "config.json").write_text("{}")

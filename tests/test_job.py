@@ -84,7 +84,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--data", "hosp"]) == 0
     write_jsonl(data / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    advice = next(line for line in run.ending(data, ["base", "sft"]).splitlines() if "the same command with" in line)
+    advice = next(line for line in run.ending(data, []).splitlines() if "the same command with" in line)
     more = advice.partition("the same command with ")[2].partition(":")[0].split()
     assert more == ["--compare", "aar", "mmedpo"]
     (data / "dialogues.jsonl").unlink()
@@ -181,7 +181,7 @@ def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
     out = tmp_path / "Dr. O'Neil's run"
     out.mkdir()
     write_jsonl(out / "dialogues.jsonl", [dialogue("d", "an image.png", "Is it?")])
-    line = next(line for line in run.ending(out, ["base", "sft"]).splitlines() if line.startswith("ask it:"))
+    line = next(line for line in run.ending(out, []).splitlines() if line.startswith("ask it:"))
     words = shlex.split(line.removeprefix("ask it:"))
     assert words[:4] == ["unveil", "ask", "--model", str(out / "sft")]
     assert Path(words[5]).resolve() == out / "an image.png"

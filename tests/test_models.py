@@ -223,7 +223,7 @@ def test_a_models_own_declaration_goes_before_its_familys() -> None:
 
 def test_an_unknown_family_needs_a_syntax() -> None:
     stranger = SimpleNamespace(model_type="stranger")
-    with pytest.raises(ModelError, match=r"'stranger'.*--box-syntax.*json-pixels.*unit-square"):
+    with pytest.raises(ModelError, match=r"'stranger'.*--box-format.*json-pixels.*unit-square"):
         profile_of(stranger)
     assert profile_of(stranger, "unit") == Profile("unit", True)
 

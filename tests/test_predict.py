@@ -185,7 +185,7 @@ def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: pred
     else:
         changes: dict[str, Any] = {
             "tokens": {"max_new_tokens": 5},
-            "syntax": {"box_syntax": "unit"},
+            "syntax": {"box_format": "unit"},
             "name": {"name": "x"},
         }
         other = replace(config, **changes[what])

@@ -328,7 +328,7 @@ def test_the_digest_of_a_folder(tmp_path: Path) -> None:
 def test_the_inputs_of_a_stage_are_looked_at_once(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
     monkeypatch.setattr(digests, "digest", lambda path, out: looked.append(path) or "same")
-    provenance.stage(config.out, "curate", config, [config.read], lambda: make(config))
+    provenance.stage("curate", config, [config.read], make)
     assert looked == [config.read] and json.loads(provenance._run_file(config.out, False).read_text())["inputs"]
     make(config)
     assert looked == [config.read] * 2, "each call by itself looks anew"
@@ -338,7 +338,7 @@ def test_a_stage_that_is_there_is_kept_also_where_a_job_begins_anew(config: Conf
     calls: list[int] = []
     make(config)
     for asked in (config, replace(config, restart=True), replace(config, restart=True, epochs=2.0)):
-        provenance.stage(asked.out, "curate", asked, [asked.read], lambda: calls.append(1))
+        provenance.stage("curate", asked, [asked.read], lambda _: calls.append(1))
     assert calls == [1]
 
 

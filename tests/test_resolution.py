@@ -19,7 +19,7 @@ from unveil import cli
 from unveil.core.box_formats import neutral, unmark
 from unveil.core.pixels import ImageError
 from unveil.train import adapters
-from unveil.train.adapters import Options
+from unveil.train.options import RecipeOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
@@ -157,7 +157,7 @@ def test_a_trained_model_is_saved_with_it(
     own = loaded(name).chat.processor
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: copy.deepcopy(own))
     limits = Resolution(image_tokens=13 if name != "llava_next" else 40)
-    config: Any = Options(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, limits=limits)
+    config: Any = RecipeOptions(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, limits=limits)
     start = adapters.load(config, torch.device("cpu"))
     assert adapters.load(config, torch.device("cpu"), teaches_form=True).chat.bound == start.chat.bound == limits
     before, now = loaded(name).chat.show(np.zeros((200, 300, 3), np.uint8)), start.chat.look(image)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bench.families import FAMILIES, fresh, pristine
 from unveil.train import adapters, loop
+from unveil.train.options import RecipeOptions
 from unveil.vlm import attention, model_parts
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.features import Features
@@ -257,7 +258,7 @@ def test_a_tree_costs_less(family: Loaded, tmp_path: Path) -> None:
 def lora(copy: Loaded, folder: Path, **options) -> nn.Module:
     """The model with adapters on its language part whose B is not zero, so that they change what it says."""
     torch.manual_seed(0)
-    model = adapters.prepare(copy.model, adapters.Options(out=folder, method="lora", lora_rank=4, **options))
+    model = adapters.prepare(copy.model, RecipeOptions(out=folder, method="lora", lora_rank=4, **options))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -314,7 +315,7 @@ def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tm
         if trained == "adapters":
             model = lora(copy, tmp_path, gradient_checkpointing=checkpointing)
         else:
-            options = adapters.Options(
+            options = RecipeOptions(
                 out=tmp_path, method="full", train_projector=True, gradient_checkpointing=checkpointing
             )
             model = adapters.prepare(copy.model, options)

@@ -325,7 +325,7 @@ def test_a_model_is_saved_with_the_syntax_it_was_taught(base: sft.Config, tmp_pa
     """A LLaVA that was taught floats without padding does not go back to its family's square, nor need hints."""
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):
-        out = sft.main(replace(base, model=str(folder), method=method, box_syntax="unit", out=tmp_path / method))
+        out = sft.main(replace(base, model=str(folder), method=method, box_format="unit", out=tmp_path / method))
         assert models.load(out, device="cpu").chat.profile == families.Profile("unit", hint=False)
 
 

@@ -12,7 +12,7 @@ from conftest import write_both
 
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
-from unveil.pipelines import variants as contest
+from unveil.pipelines import prefer
 from unveil.pipelines.variants import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
 from unveil.rl import aar
 from unveil.train import dpo, sft
@@ -64,8 +64,8 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
     chosen: list[Any] = []
-    monkeypatch.setattr(aar, "aar", chosen.append)
-    monkeypatch.setattr(contest, "prefer", chosen.append)
+    monkeypatch.setattr(aar, "main", chosen.append)
+    monkeypatch.setattr(prefer, "main", chosen.append)
     entries = [entry for entry in ENTRIES if entry not in ("sft-tenth", "selftrain")]
     for entry in entries:
         Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
@@ -78,7 +78,7 @@ def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, mo
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
     begun: dict[str, Any] = {}
-    monkeypatch.setattr(provenance, "stage", lambda out, command, config, *_: begun.update({command: config}))
+    monkeypatch.setattr(provenance, "stage", lambda command, config, *_: begun.update({command: config}))
     Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter("selftrain")
     trained = [config for command, config in begun.items() if command.startswith("train")]
     assert [(c.checkpoint_every, c.workers, c.resume) for c in trained] == [(7, 3, True)] * 2
@@ -94,10 +94,12 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", batch_size=size)
     chosen: list[Any] = []
-    monkeypatch.setattr(aar, "aar", chosen.append)
-    monkeypatch.setattr(contest, "prefer", chosen.append)
-    monkeypatch.setattr(provenance, "stage", lambda out, command, config, read, work: command == "train aar" and work())
-    monkeypatch.setattr(dpo, "DpoConfig", lambda **asked: chosen.append(SimpleNamespace(**asked)))
+    monkeypatch.setattr(aar, "main", chosen.append)
+    monkeypatch.setattr(prefer, "main", chosen.append)
+    monkeypatch.setattr(
+        provenance, "stage", lambda command, config, read, main: command == "train aar" and main(config)
+    )
+    monkeypatch.setattr(dpo, "Config", lambda **asked: chosen.append(SimpleNamespace(**asked)))
     for entry in ("aar", "mmedpo", "selftrain"):
         Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
     assert [(c.batch_size, c.accumulate) for c in chosen] == [passes] * 3

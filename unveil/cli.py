@@ -16,10 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from unveil import __version__
-from unveil.core import console, faults, files, memory, provenance
+from unveil.core import console, faults, files, memory, options, provenance
 from unveil.core.untrusted import readable
 
 #: What a person is told who has stopped a command: nothing of its work is kept, or some is.
@@ -145,7 +143,7 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
         raise SystemExit(2)
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.load().Config
-    default = {}
+    default = None
     if "--config" in rest:
         at = rest.index("--config")
         if at + 1 == len(rest):
@@ -153,9 +151,9 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
         from unveil.core import saved
 
         own = [other for other, one in COMMANDS.items() if one.module == command.module]
-        default = {"default": saved.saved(kind, Path(rest[at + 1]), name, own)}
+        default = saved.saved(kind, Path(rest[at + 1]), name, own)
         del rest[at : at + 2]
-    return command, tyro.cli(kind, args=rest, prog=f"unveil {name}", **default)
+    return command, options.read(kind, rest, f"unveil {name}", default)
 
 
 def _exit(text: str) -> None:

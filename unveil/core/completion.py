@@ -20,7 +20,7 @@ def script(shell: str, commands: Mapping[str, type]) -> str:
         first, _, second = name.partition(" ")
         if second and first not in groups:
             app.command(groups.setdefault(first, SubcommandApp()), name=first)
-        (groups[first] if second else app).command(_with_config(config), name=second or first)
+        (groups[first] if second else app).command(name=second or first)(_with_config(config))
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         app.cli(prog="unveil", args=["--tyro-write-completion", shell, "-"])
     return out.getvalue()

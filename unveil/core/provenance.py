@@ -299,19 +299,20 @@ def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) ->
     return before is not None and "finished" in before and not _differences(before, made)
 
 
-def stage(out: Path, command: str, config: Any, inputs: Sequence[Input], work: Callable[[], Any]) -> None:
-    """A stage of a longer job: does its work, unless its output was made with the same settings from the same inputs.
+def stage(command: str, config: Any, inputs: Sequence[Input], main: Callable[[Any], Any]) -> None:
+    """A stage of a longer job: does its work, unless ``config.out`` was made with the same settings from these inputs.
 
     That is so even where the job may write over what is there: only what differs is made again. An error of the machine
     has the innermost stage's command and configuration as its ``stage``.
     """
+    out = config.out
     taken = TAKEN.set(digests(inputs, out))
     try:
         if is_current(out, command, config, inputs):
             console.say(f"{command}: {out} is there already")
             return
         console.say(f"[{command}]")
-        work()
+        main(config)
     except (MemoryError, RuntimeError) as error:
         vars(error).setdefault("stage", (command, config))
         raise

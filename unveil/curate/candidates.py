@@ -23,7 +23,7 @@ from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.options import Asked, ExpertOptions
 from unveil.experts.requests import Picture, Reply, Request, Turn, file_hash, prompt
-from unveil.vlm.resolution import Limited, Resolution
+from unveil.vlm.choice import ModelChoice
 
 #: The question with which conversations about an image begin.
 DESCRIBE = "Can you describe the image in detail?"
@@ -194,7 +194,7 @@ def read_by(config: Any) -> list[digests.Input]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampled:
+class Sampled(ModelChoice):
     """What commands share that let a model answer the questions of dialogues."""
 
     passing: ClassVar = {"answer_batch"}
@@ -204,14 +204,6 @@ class Sampled:
     """dialogues.jsonl; its training and validation dialogues are used."""
     out: Path
     """pairs.jsonl."""
-    model: str = "tiny"
-    """The model that is to be trained: hub id or local folder."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     kinds: tuple[Kind, ...] = KINDS
@@ -237,8 +229,8 @@ def asking_of(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
 
 def trained_model(config: Sampled) -> Expert:
     """The model that is to be trained, its answers kept beside the output."""
-    how: Any = {"revision": config.revision, "syntax": config.box_syntax, "limits": config.limits}
-    return experts.checkpoint(config.model, config.out, config.asked.replies, batch_size=config.answer_batch, **how)
+    own = config.out, config.asked.replies
+    return experts.checkpoint(config.model, *own, batch_size=config.answer_batch, **config.how)
 
 
 def costs(*asked: Expert | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Config:
     """File to write; images stay where they are."""
     to: Literal["trl", "unveil"] = "trl"
     """Which form to write."""
-    box_syntax: str | None = None
+    box_format: str | None = None
     """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
     restart: bool = False
     """Write over what another run has left in its place."""
@@ -43,7 +43,7 @@ def _convert(config: Config) -> None:
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:
-        write_trl(config.out, moved, _views(rows, config) if config.box_syntax else {})
+        write_trl(config.out, moved, _views(rows, config) if config.box_format else {})
     console.say(f"{len(moved)} pairs in {config.out}")
 
 
@@ -51,14 +51,14 @@ def _views(pairs: Sequence[Pair], config: Config) -> dict[str, Any]:
     """What the numbers of a box refer to on both sides of each pair, by pair id."""
     from unveil.core import box_formats, image_files, pixels
 
-    chosen = box_formats.SYNTAXES.get(config.box_syntax or "")
+    chosen = box_formats.SYNTAXES.get(config.box_format or "")
     fitting = [name for name, s in box_formats.SYNTAXES.items() if s.grid is not None]
     if chosen is None:
-        raise records.RecordError(f"no box syntax {config.box_syntax!r}: one of {', '.join(fitting)}")
+        raise records.RecordError(f"no box syntax {config.box_format!r}: one of {', '.join(fitting)}")
     if chosen.grid is None:
         raise records.RecordError(
             f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "
-            f"leave --box-syntax out for neutral markup, or use one of {', '.join(fitting)}"
+            f"leave --box-format out for neutral markup, or use one of {', '.join(fitting)}"
         )
     views: dict[Path, box_formats.View] = {}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from unveil.core.pairs import moved_images, read_pairs
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
-from unveil.vlm.resolution import Limited, Resolution
+from unveil.vlm.choice import ModelChoice
 
 #: A source of maps: a dialogue, its record and image (H, W, 3) uint8 to a map of any size, values 0 to 1, and how sure
 #: the source is of it, 0 to 1.
@@ -145,7 +145,7 @@ def _map(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelChoice):
     """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
 
     records: Path
@@ -158,14 +158,6 @@ class Config:
     """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
     --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
     (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
-    model: str = "tiny"
-    """attention: hub id or local folder of the model."""
-    revision: str | None = None
-    """attention: revision of a hub model."""
-    box_syntax: str | None = None
-    """attention: how the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """attention: what an image may cost."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
     """Kinds of dialogues."""
     step: int = 500
@@ -216,7 +208,7 @@ def _map_source(config: Config) -> MapSource | None:
     if config.map == "attention":
         from unveil.vlm import attention_maps
 
-        return attention_maps.source(config.model, config.revision, config.box_syntax, config.limits)
+        return attention_maps.source(config.model, config.revision, config.box_format, config.limits)
     return users(plugins.function(config.map))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -14,27 +14,19 @@ from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, Kind, RecordError
 from unveil.vlm import models
-from unveil.vlm.resolution import Limited, Resolution
+from unveil.vlm.choice import ModelChoice
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelChoice):
     """Ask a model one question about one image. Boxes in the answer are x1, y1, x2, y2 in pixels of that image."""
 
     image: Path
     """Image file, also DICOM."""
-    model: str = models.TINY
-    """Hub id or local folder of the model, or of an adapter; "tiny" is the base model that comes along."""
     question: str | None = None
     """What is asked; by default for a diagnosis in three steps: is anything abnormal, where, and what is it."""
     picture: Path | None = None
     """Draw the answer's boxes on the image and write it here, as .png or .jpg."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
     restart: bool = False
@@ -77,7 +69,7 @@ def ask(config: Config) -> Answer:
         raise RecordError(f"--picture {config.picture}: a name that ends in .png or .jpg is needed")
     question = config.question or QUESTIONS["diagnosis"][0]
     asked = Dialogue("--image", "", str(config.image), None, kind_of(question), question, "")
-    loaded = models.load(config.model, revision=config.revision, syntax=config.box_syntax, limits=config.limits)
+    loaded = models.load(config.model, **config.how)
     row = loaded.chat.encode(asked, config.image, with_answer=False)
     [(said, cut)] = models.answer(loaded, [row], config.max_new_tokens)
     text = neutral(said, row.seen.view)

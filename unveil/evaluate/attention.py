@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,16 @@ from unveil.core.records import Dialogue, Record, RecordError, image_path, read_
 from unveil.evaluate import unfinished
 from unveil.evaluate.looks import Look
 from unveil.vlm import attention_maps, models
+from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.families import ModelError
 from unveil.vlm.processes import device
-from unveil.vlm.resolution import Limited, Resolution
 
 GRID = 24
 """Cells along the longer side of a map that is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(ModelChoice):
     """Read where a model looks while it is led along the true diagnoses of abnormal test images."""
 
     records: Path
@@ -30,19 +30,11 @@ class Config:
     """Dialogues with diagnoses."""
     out: Path
     """Where the maps go: looks.jsonl."""
-    model: str = models.TINY
-    """Hub id or local folder of the model."""
     name: str | None = None
     """How the model is called in the report; by default what --model says."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     images: int = 100
     """How many images, the first ones of the test split."""
-    precision: models.Precision = "auto"
+    precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     restart: bool = False
     """Write over the maps of another run."""
@@ -65,14 +57,7 @@ def _look_all(config: Config) -> str:
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(
-        config.model,
-        revision=config.revision,
-        syntax=config.box_syntax,
-        device=device(),
-        dtype=dtype,
-        limits=config.limits,
-    )
+    loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
     unfinished.complete(
         config.out,
         Look,

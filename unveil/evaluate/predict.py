@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,13 +12,13 @@ from unveil.core import digests, provenance
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.vlm import models
+from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.models import Loaded
 from unveil.vlm.processes import device
-from unveil.vlm.resolution import Limited, Resolution
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ModelChoice):
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
     passing: ClassVar = {"batch_size"}
@@ -26,16 +26,8 @@ class Config:
     """Dialogues, as `unveil curate mau` writes them."""
     out: Path
     """Where the answers go: predictions.jsonl."""
-    model: str = models.TINY
-    """Hub id or local folder of the model, or of an adapter; "tiny" is the base model that comes along."""
     name: str | None = None
     """How the model is called in predictions and report; by default what --model says."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     split: Split = "test"
     """Which split's questions are asked."""
     kinds: tuple[Kind, ...] = KINDS
@@ -46,7 +38,7 @@ class Config:
     """Questions answered at a time."""
     max_new_tokens: int = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
-    precision: models.Precision = "auto"
+    precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
     restart: bool = False
     """Write over the answers of another run, finished or not."""
@@ -65,14 +57,7 @@ def _answer(config: Config) -> dict[str, Any]:
     """Writes all answers; returns the fingerprint of the model that gave them, and how they were decoded."""
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(
-        config.model,
-        revision=config.revision,
-        syntax=config.box_syntax,
-        device=device(),
-        dtype=dtype,
-        limits=config.limits,
-    )
+    loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
     unfinished.complete(
         config.out,
         Prediction,

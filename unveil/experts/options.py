@@ -20,7 +20,25 @@ from unveil.gate.options import GateOptions, gate_options
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpertOptions(GateOptions):
+class ServerOptions(GateOptions):
+    """How a server is asked that speaks OpenAI's chat completions."""
+
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the server's key; the key itself is never written anywhere."""
+    allow_remote: bool = False
+    """The server may be another machine. Images and texts then leave this one; see --dry-run."""
+    dry_run: bool = False
+    """Ask nobody; write down what would leave (manifest.jsonl beside the output)."""
+    concurrency: int = 8
+    """Requests to the server under way at a time."""
+    retries: int = 5
+    """Repetitions after a failure that may pass, with growing waits."""
+    timeout: float = 120.0
+    """Seconds for one reply."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertOptions(ServerOptions):
     """Who is asked, and what that may cost."""
 
     expert: str = "rules"
@@ -28,18 +46,6 @@ class ExpertOptions(GateOptions):
     vision-language model on this machine), or the address of an OpenAI-compatible endpoint, http://127.0.0.1:8000/v1."""
     expert_model: str | None = None
     """endpoint: name of the model there."""
-    key_variable: str = "OPENAI_API_KEY"
-    """endpoint: environment variable that holds its key; the key itself is never written anywhere."""
-    allow_remote: bool = False
-    """endpoint: it may be another machine. Images and texts then leave this one; see --dry-run."""
-    dry_run: bool = False
-    """Ask nobody; write down exactly what would leave (manifest.jsonl beside the output)."""
-    concurrency: int = 8
-    """endpoint: requests under way at a time."""
-    retries: int = 5
-    """endpoint: repetitions after a failure that may pass, with growing waits."""
-    timeout: float = 120.0
-    """endpoint: seconds for one reply."""
     structured: bool = True
     """endpoint: send the reply's JSON schema along; off is the same as --leave-out response_format."""
     leave_out: tuple[Parameter, ...] = ()

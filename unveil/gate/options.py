@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from unveil.core.options import part_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +33,4 @@ class GateOptions:
 
 def gate_options(options: GateOptions) -> GateOptions:
     """The gate's own options out of a command's."""
-    return GateOptions(**{field.name: getattr(options, field.name) for field in fields(GateOptions)})
+    return GateOptions(**part_of(GateOptions, options))

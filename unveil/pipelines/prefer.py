@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance, records
+from unveil.core.options import part_of
 from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.options import Asked, ExpertOptions
-from unveil.vlm.resolution import Limited, Resolution
+from unveil.train.options import TrainOptions
+from unveil.vlm.choice import TINY, ModelChoice
 
 Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TrainOptions):
     """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
 
     passing: ClassVar = (  # of pairs; training has these among its own settings
         {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
-        | {"accumulate", "answer_batch", "edited_spans"}
+        | {"accumulate", "answer_batch", "edited_spans", "train_tower"}
     )
     name: Method
     """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
@@ -41,15 +42,9 @@ class Config:
     """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
     out: Path
     """Folder for the pairs and the trained model."""
-    model: str = "tiny"
+    model: str = TINY
     """Hub id or local folder of the model to start from: one that has been fine-tuned (train sft) knows the form of an
     answer, and its mistakes are worth learning from."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
     """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
     weights: bool = True
@@ -74,28 +69,16 @@ class Config:
     """Answers drawn per question; by default as the method has it."""
     rounds: int = 1
     """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
-    method: Literal["auto", "lora", "full"] = "auto"
-    """Train adapters, or all weights; auto takes all weights of models under 50 million."""
     epochs: float = 1.0
     """Passes over the pairs."""
     batch_size: int = 16
     """Pairs per forward pass."""
-    accumulate: int = 1
-    """Forward passes per update."""
     beta: float = 0.1
     """How strongly the policy is held to the reference."""
     sft_weight: float = 0.0
     """Weight of the better answers' negative log-likelihood per token, added to the loss."""
-    learning_rate: float | None = None
-    """Peak learning rate; by default one that fits the training method and the size of the model."""
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """What training computes in; auto takes bf16 where the device computes in it, else float32."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
-    checkpoint_every: int = 200
-    """Updates between checkpoints; 0 never."""
-    workers: int | None = None
-    """Processes that decode images while training."""
     restart: bool = False
     """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     seed: int = 0
@@ -129,30 +112,19 @@ def main(config: Config) -> Path:
         pairs = folder / "pairs.jsonl"
         _join(one.pairs(maker), pairs, config)
         learning = dpo.Config(
+            **part_of(TrainOptions, config) | maker.speaking,
             pairs=pairs,
             out=folder,
-            model=model,
-            revision=config.revision if model == config.model else None,
-            box_syntax=config.box_syntax,
-            limits=config.limits,
-            method=config.method,
             terms=one.terms,
             spans="edited" if config.edit == "minimal" and config.edited_spans else "all",
             weighted=config.name == "mmedpo" and config.weights,
             beta=config.beta,
             sft_weight=config.sft_weight,
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            accumulate=config.accumulate,
-            learning_rate=config.learning_rate,
-            precision=config.precision,
-            checkpoint_every=config.checkpoint_every,
-            workers=config.workers,
             seed=config.seed,
             resume=True,
             restart=config.restart,
         )
-        provenance.stage(folder, "train dpo", learning, [pairs, *digests.of_model(model)], partial(dpo.main, learning))
+        provenance.stage("train dpo", learning, [pairs, *digests.of_model(model)], dpo.main)
         model = str(folder)
     return config.out
 
@@ -178,30 +150,23 @@ class _Maker:
     number: int
 
     @property
+    def speaking(self) -> dict[str, Any]:
+        """The choice of this round's model; a revision is that of the first one alone."""
+        revision = self.config.revision if self.model == self.config.model else None
+        return part_of(ModelChoice, replace(self.config, model=self.model, revision=revision))
+
+    @property
     def _common(self) -> dict[str, Any]:
+        """What all commands are told that let the model answer."""
         c = self.config
-        return {
-            "records": c.records,
-            "dialogues": c.dialogues,
-            "model": self.model,
-            "revision": c.revision if self.model == c.model else None,
-            "box_syntax": c.box_syntax,
-            "limits": c.limits,
-            "answer_batch": c.answer_batch,
-            "kinds": c.kinds,
-            "limit": c.limit,
-            "seed": c.seed + 1000 * (self.number - 1),
-            "restart": c.restart,
-            "asked": c.asked,
-        }
+        own = {"out": self.folder, "seed": c.seed + 1000 * (self.number - 1), **self.speaking}
+        return part_of(candidates.Sampled, replace(c, **own)) | ({} if c.samples is None else {"samples": c.samples})
 
     def hallucinated(self, origin: Any = "sampled") -> Path:
         """Wrong answers: sampled and picked, written, or said without seeing."""
         c = self.config
-        drawn: dict[str, Any] = {} if c.samples is None else {"samples": c.samples}
-        edit = c.edit if origin == "sampled" else "none"
-        out = self.folder / f"{origin}.jsonl"
-        asked = hallucinate.Config(out=out, origin=origin, edit=edit, balance=c.balance, **drawn, **self._common)
+        own = {"out": self.folder / f"{origin}.jsonl", "edit": c.edit if origin == "sampled" else "none"}
+        asked = hallucinate.Config(**self._common | own, origin=origin, balance=c.balance)
         return self._made("curate hallucinate", asked, hallucinate.main)
 
     def written(self) -> Path:
@@ -211,22 +176,18 @@ class _Maker:
 
     def ranked(self, by: Any) -> Path:
         """The model's own answers, better and worse."""
-        drawn: dict[str, Any] = {} if self.config.samples is None else {"samples": self.config.samples}
-        asked = rank.Config(out=self.folder / "ranked.jsonl", by=by, **drawn, **self._common)
+        asked = rank.Config(**self._common | {"out": self.folder / "ranked.jsonl"}, by=by)
         return self._made("curate rank", asked, rank.main)
 
     def hidden(self, onto: Path | None = None) -> Path:
         """The truth without sight of the lesion, or pairs with that noise on their worse side."""
         c = self.config
         asked = noise.Config(
+            **self.speaking,
             records=c.records,
             dialogues=c.dialogues,
             out=self.folder / "noised.jsonl",
             map="whole" if c.noise == "global" else c.map,
-            model=self.model,
-            revision=c.revision if self.model == c.model else None,
-            box_syntax=c.box_syntax,
-            limits=c.limits,
             kinds=c.kinds,
             limit=c.limit,
             onto=onto,
@@ -250,11 +211,11 @@ class _Maker:
             restart=c.restart,
             asked=c.asked,
         )
-        provenance.stage(asked.out, "curate relevance", asked, [plain, c.records], lambda: relevance.main(asked))
+        provenance.stage("curate relevance", asked, [plain, c.records], relevance.main)
         return [asked.out]
 
-    def _made(self, command: str, asked: Any, do: Callable[[Any], None]) -> Path:
-        provenance.stage(asked.out, command, asked, candidates.read_by(asked), lambda: do(asked))
+    def _made(self, command: str, asked: Any, do: Callable[[Any], Path]) -> Path:
+        provenance.stage(command, asked, candidates.read_by(asked), do)
         return asked.out
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
+from unveil.core.options import part_of
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -28,8 +29,9 @@ from unveil.ingest.ingest import Format, Reading, refuse_data
 from unveil.ingest.reading import Options
 from unveil.pipelines import report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Contest, Entry, kinds
+from unveil.train.options import TrainOptions
+from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
-from unveil.vlm.resolution import Limited, Resolution
 
 if TYPE_CHECKING:
     from unveil.train import sft
@@ -38,7 +40,7 @@ DEMO = Path("runs/demo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TrainOptions):
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
@@ -46,17 +48,9 @@ class Config:
     """Folder of your annotated images; none draws phantoms."""
     format: Format = "auto"
     """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
-    model: str = "tiny"
-    """Hub id or local folder of a vision-language model of transformers; "tiny" is the base that comes along."""
     out: Path | None = None
     """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
     runs/NAME-out where that is the data folder itself."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
     patients: int = 320
     """phantom: how many patients are drawn, some three images each."""
     seed: int = 0
@@ -71,24 +65,10 @@ class Config:
     """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
     train_share: float = 1.0
     """Share of the training patients who are learnt from."""
-    method: Literal["auto", "lora", "full"] = "auto"
-    """Adapters, or all weights; auto takes all weights of models under 50 million and adapters of larger ones."""
-    train_tower: bool = False
-    """Train the vision tower too."""
     epochs: float = 8.0
     """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
     batch_size: int = 32
     """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
-    accumulate: int = 1
-    """Forward passes per update."""
-    learning_rate: float | None = None
-    """Peak learning rate; by default one that fits the method and the size of the model."""
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """What models compute in; auto takes bf16 where the device computes in it, else float32."""
-    checkpoint_every: int = 200
-    """Updates between checkpoints; 0 never."""
-    workers: int | None = None
-    """Processes that decode images while training; by default 4 where a GPU trains, else none."""
     answer_batch: int = 64
     """Questions answered at a time."""
     max_new_tokens: int = 384
@@ -123,7 +103,6 @@ def main(config: Config) -> Path:
 
 def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     from unveil.train import needs, sft
-    from unveil.train.loop import TrainingError
 
     entries = _entries(config)
     if entries:
@@ -133,63 +112,24 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = needs.first_look(learning, trainings=1 + len(entries))
         console.say(known.line)
-    reading = ingest.Config(
-        reading=config.reading,
-        data=config.data,
-        format=_format(config),
-        out=out / "data",
-        patients=config.patients,
-        seed=config.seed,
-        restart=config.restart,
-    )
-    provenance.stage(out / "data", "ingest", reading, _read(config), lambda: ingest.main(reading))
+    _ingest(config, out)
     file = _checked(config, out)
-    asking = mau.Config(
-        records=file,
-        out=out / "dialogues.jsonl",
-        max_findings=config.max_findings,
-        withhold=config.withhold,
-        train_share=config.train_share,
-        seed=config.seed,
-        restart=config.restart,
-    )
-    provenance.stage(asking.out, "curate mau", asking, [file], lambda: mau.main(asking))
-    learning = replace(learning, records=file, kinds=kinds(asking.out))
+    _ask(config, file, learning.dialogues)
+    learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
     if not _is_trained(learning):
         known = known or needs.first_look(learning, trainings=1 + len(entries))
         console.say(needs.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
-    provenance.stage(
-        learning.out,
-        "train sft",
-        learning,
-        _learnt_from(learning),
-        lambda: sft.main(learning),
-    )
+    provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
     _predict(config, out, "sft", str(out / "sft"))
-    limit = config.compare_limit or (480 if config.data is None else None)
-    contest = Contest(file, asking.out, out, learning, config.answer_batch, config.expert, limit)
-    entered, failed = ["base", "sft"], {}
-    for entry in entries:
-        console.say(f"[{entry}]")
-        try:
-            _predict(config, out, entry, str(contest.enter(entry)))
-            entered.append(entry)
-        except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
-            # such as no pair, or a policy that has collapsed: what else has been done is worth its report
-            failed[entry] = str(error)
-            console.say(f"{entry} is left out: {error}")
+    entered, failed = _compared(config, out, learning, entries)
     if set(entered) & set(REWARDED):
         for name in ("sft", *(entry for entry in entered if entry in REWARDED)):
             _look(config, out, name)
-    answers = {name: out / name / "predictions.jsonl" for name in entered}
-    against = ("base", "sft")
-    asked = score.Config(file, asking.out, answers, out, against, config.resamples, config.seed, restart=True)
-    scores = read_json(score.main(asked), lenient=True)
+    scores = _scored(config, out, file, ["base", "sft", *entered])
     output.write(peak_mb=provenance.peak_mb())
-    provenance.write_json(
-        out / "summary.json", summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
-    )
+    about = summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
+    provenance.write_json(out / "summary.json", about)
     path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
     console.say(ending(out, entered))
@@ -204,6 +144,25 @@ def _format(config: Config) -> Format:
     return "phantom" if config.data is None and config.format == "auto" else config.format
 
 
+# ------------------------------------------------------------------------------------------------------------- stages
+
+
+def _learning(config: Config, out: Path) -> sft.Config:
+    """How the model is fine-tuned."""
+    from unveil.train import sft
+
+    return sft.Config(
+        **part_of(TrainOptions, config),
+        records=report.records_of(out),
+        dialogues=out / "dialogues.jsonl",
+        out=out / "sft",
+        max_new_tokens=config.max_new_tokens,
+        seed=config.seed,
+        resume=True,
+        restart=config.restart,
+    )
+
+
 def _learnt_from(learning: sft.Config) -> list[digests.Input]:
     return [report.records_of(learning.out.parent), learning.dialogues, *digests.of_model(learning.model)]
 
@@ -212,39 +171,73 @@ def _is_trained(learning: sft.Config) -> bool:
     return provenance.is_current(learning.out, "train sft", learning, _learnt_from(learning))
 
 
-def _learning(config: Config, out: Path) -> sft.Config:
-    """How the model is fine-tuned."""
-    from unveil.train import sft
-
-    return sft.Config(
-        records=report.records_of(out),
-        dialogues=out / "dialogues.jsonl",
-        max_new_tokens=config.max_new_tokens,
-        out=out / "sft",
-        model=config.model,
-        revision=config.revision,
-        box_syntax=config.box_syntax,
-        limits=config.limits,
-        method=config.method,
-        train_tower=config.train_tower,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        accumulate=config.accumulate,
-        learning_rate=config.learning_rate,
-        precision=config.precision,
-        checkpoint_every=config.checkpoint_every,
-        workers=config.workers,
+def _ingest(config: Config, out: Path) -> None:
+    asked = ingest.Config(
+        data=config.data,
+        format=_format(config),
+        out=out / "data",
+        patients=config.patients,
         seed=config.seed,
-        resume=True,
+        reading=config.reading,
         restart=config.restart,
     )
+    provenance.stage("ingest", asked, _read(config), ingest.main)
+
+
+def _ask(config: Config, file: Path, dialogues: Path) -> None:
+    asked = mau.Config(
+        records=file,
+        out=dialogues,
+        max_findings=config.max_findings,
+        withhold=config.withhold,
+        train_share=config.train_share,
+        seed=config.seed,
+        restart=config.restart,
+    )
+    provenance.stage("curate mau", asked, [file], mau.main)
+
+
+def _compared(
+    config: Config, out: Path, learning: sft.Config, entries: Sequence[Entry]
+) -> tuple[list[Entry], dict[str, str]]:
+    """What has been trained beside fine-tuning and has answered the test questions, and why something has not."""
+    from unveil.train.loop import TrainingError
+
+    assert learning.records
+    limit = config.compare_limit or (480 if config.data is None else None)
+    contest = Contest(learning.records, learning.dialogues, out, learning, config.answer_batch, config.expert, limit)
+    entered, failed = list[Entry](), dict[str, str]()
+    for entry in entries:
+        console.say(f"[{entry}]")
+        try:
+            _predict(config, out, entry, str(contest.enter(entry)))
+            entered.append(entry)
+        except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
+            # such as no pair, or a policy that has collapsed: what else has been done is worth its report
+            failed[entry] = str(error)
+            console.say(f"{entry} is left out: {error}")
+    return entered, failed
+
+
+def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict[str, Any]:
+    asked = score.Config(
+        records=file,
+        dialogues=out / "dialogues.jsonl",
+        predictions={name: out / name / "predictions.jsonl" for name in names},
+        out=out,
+        against=("base", "sft"),
+        resamples=config.resamples,
+        seed=config.seed,
+        restart=True,
+    )
+    return read_json(score.main(asked), lenient=True)
 
 
 def ending(out: Path, entered: Sequence[str]) -> str:
     """The last words of a run: where its models are, how to ask one about an image, and what to do next."""
     dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
     image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
-    others = [str(out / name) for name in entered if name not in ("base", "sft")]
+    others = [str(out / name) for name in entered]
     further = [] if others else [("and further", "the same command with --compare aar mmedpo: rewards, preferences")]
     rows = [
         ("fine-tuned model", str(out / "sft")),
@@ -321,20 +314,16 @@ def _predict(config: Config, out: Path, name: str, model: str) -> None:
     from unveil.evaluate import predict
 
     asked = predict.Config(
+        **_spoken_with(config, model),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "predictions.jsonl",
-        model=model,
         name=name,
-        revision=config.revision if name == "base" else None,
-        box_syntax=config.box_syntax,
-        limits=config.limits,
         batch_size=config.answer_batch,
         max_new_tokens=config.max_new_tokens,
         precision=config.precision,
         restart=config.restart,
     )
-    inputs = [asked.dialogues, *digests.of_model(model)]
-    provenance.stage(asked.out, "predict", asked, inputs, lambda: predict.main(asked))
+    provenance.stage("predict", asked, [asked.dialogues, *digests.of_model(model)], predict.main)
 
 
 def _look(config: Config, out: Path, name: str) -> None:
@@ -342,21 +331,25 @@ def _look(config: Config, out: Path, name: str) -> None:
     from unveil.evaluate import attention
 
     asked = attention.Config(
+        **_spoken_with(config, str(out / name)),
         records=report.records_of(out),
         dialogues=out / "dialogues.jsonl",
         out=out / name / "looks.jsonl",
-        model=str(out / name),
         name=name,
-        box_syntax=config.box_syntax,
-        limits=config.limits,
         precision=config.precision,
         restart=config.restart,
     )
     inputs = [asked.records, asked.dialogues, *digests.of_model(asked.model)]
     try:
-        provenance.stage(asked.out, "looks", asked, inputs, lambda: attention.main(asked))
+        provenance.stage("looks", asked, inputs, attention.main)
     except (ModelError, records.RecordError) as error:
         console.say(f"looks: {error}")
+
+
+def _spoken_with(config: Config, model: str) -> dict[str, Any]:
+    """The choice of the model to start from, or of one that came of it; a revision is the former's alone."""
+    revision = config.revision if model == config.model else None
+    return part_of(ModelChoice, replace(config, model=model, revision=revision))
 
 
 def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -73,6 +73,12 @@ class Contest:
         """Trains an entry unless it is there already; returns the folder of its model."""
         return ENTRIES[entry](self)
 
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What all are trained with as the fine-tuned model was."""
+        names = ("method", "precision", "checkpoint_every", "workers", "seed", "restart")
+        return {name: getattr(self.sft, name) for name in names}
+
     def batches(self, usual: int) -> dict[str, Any]:
         """The usual rows of an update in forward passes no larger than those of fine-tuning."""
         size = min(usual, self.sft.batch_size)
@@ -93,14 +99,9 @@ def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
                 model=str(contest.out / "sft"),
                 kinds=kinds(contest.dialogues),
                 limit=contest.limit,
-                method=contest.sft.method,
-                precision=contest.sft.precision,
+                **contest.shared,
                 **contest.batches(prefer.Config.batch_size),
-                checkpoint_every=contest.sft.checkpoint_every,
-                workers=contest.sft.workers,
                 answer_batch=contest.answer_batch,
-                restart=contest.sft.restart,
-                seed=contest.sft.seed,
                 asked=contest.asked,
                 **options,
             )
@@ -125,10 +126,10 @@ def _tenth(contest: Contest) -> Path:
     again = contest.sft.restart
     talk = questions.Config(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
-    provenance.stage(talk.out, "curate questions", talk, inputs, lambda: questions.main(talk))
+    provenance.stage("curate questions", talk, inputs, questions.main)
     learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
     learnt_from = [contest.records, talk.out, *digests.of_model(learning.model)]
-    provenance.stage(folder, "train sft", learning, learnt_from, lambda: sft.main(learning))
+    provenance.stage("train sft", learning, learnt_from, sft.main)
     return folder
 
 
@@ -164,22 +165,17 @@ def _selftrained(contest: Contest) -> Path:
         restart=contest.sft.restart,
         asked=contest.asked,
     )
-    provenance.stage(making.out, "curate selftrain", making, candidates.read_by(making), lambda: selftrain.main(making))
+    provenance.stage("curate selftrain", making, candidates.read_by(making), selftrain.main)
     learning = dpo.Config(
         pairs=making.out,
         out=folder,
         model=str(model),
-        method=contest.sft.method,
-        precision=contest.sft.precision,
+        **contest.shared,
         epochs=1.0,
         **contest.batches(prefer.Config.batch_size),
-        checkpoint_every=contest.sft.checkpoint_every,
-        workers=contest.sft.workers,
-        seed=contest.sft.seed,
         resume=contest.sft.resume,
-        restart=contest.sft.restart,
     )
-    provenance.stage(folder, "train dpo", learning, [making.out, *digests.of_model(model)], lambda: dpo.main(learning))
+    provenance.stage("train dpo", learning, [making.out, *digests.of_model(model)], dpo.main)
     return folder
 
 
@@ -197,20 +193,15 @@ def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
             model=model,
             kinds=kinds(contest.dialogues),
             limit=contest.rewarded,
-            method=contest.sft.method,
-            precision=contest.sft.precision,
+            **contest.shared,
             **contest.batches(aar.Config.batch_size),
             max_new_tokens=contest.sft.max_new_tokens,
-            checkpoint_every=contest.sft.checkpoint_every,
-            workers=contest.sft.workers,
-            seed=contest.sft.seed,
             resume=contest.sft.resume,
-            restart=contest.sft.restart,
             judge=contest.asked,
             **{**SMALL_RUN, **options},
         )
         inputs = [contest.records, contest.dialogues, *digests.of_model(model)]
-        provenance.stage(folder, "train aar", learning, inputs, lambda: aar.main(learning))
+        provenance.stage("train aar", learning, inputs, aar.main)
         return folder
 
     return enter

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from unveil.core.records import Kind
-from unveil.experts.options import ExpertOptions
-from unveil.gate.options import GateOptions
+from unveil.experts.options import ExpertOptions, ServerOptions
 from unveil.rl.rewards import Combination
-from unveil.train import adapters
+from unveil.train.options import RecipeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateOptions(GateOptions):
+class GenerateOptions(ServerOptions):
     """Who draws the answers that are learnt from."""
 
     server: str | None = None
@@ -33,23 +32,22 @@ class GenerateOptions(GateOptions):
     logprobs: Literal["given", "none"] = "given"
     """given: the server tells log-probabilities, by which learning is corrected. none: it does not, and learning takes
     its answers as if this process had drawn them."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds its key; the key itself is never written anywhere."""
-    allow_remote: bool = False
-    """It may be another machine. Images and texts then leave this one; see --generate.dry-run."""
-    dry_run: bool = False
-    """Ask nobody; write down what would leave for the first questions (manifest.jsonl in `out`), and end."""
     concurrency: int = 32
     """Requests under way at a time."""
-    retries: int = 5
-    """Repetitions after a failure that may pass, with growing waits."""
     timeout: float = 600.0
     """Seconds for one reply, which holds all answers to a question."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(adapters.Options):
+class Options(RecipeOptions):
     """What both ways to learn from rewards can be told."""
+
+    groups: ClassVar = {
+        "policy": ("updates", "credit", "combination", "tighten", "clip_low", "clip_high", "entropy", "mean_over"),
+        "divergence": ("kl", "kl_every", "kl_target"),
+        "collapse": ("least_entropy", "most_growth", "most_unusable"),
+        "watching": ("samples_every", "keep_best"),
+    }
 
     records: Path
     """Records, which hold the truth."""

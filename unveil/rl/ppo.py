@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,10 @@ from unveil.vlm.scorer import Scores
 @dataclass(frozen=True, kw_only=True)
 class Config(Options):
     """Train a model by rewards and a critic that learns what to expect (PPO)."""
+
+    groups: ClassVar = {
+        "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
+    }
 
     entropy: float = 0.01
     """Coefficient of the entropy bonus."""

@@ -1,11 +1,11 @@
-"""What of a model is trained, and the options that all training commands have."""
+"""What of a model is trained: all of it or adapters, how it is loaded for that, and written in the end."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from unveil.core import digests, files, provenance
 from unveil.train import loop
+from unveil.train.options import RecipeOptions
 from unveil.vlm import model_parts, models
 from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
-from unveil.vlm.resolution import Limited, Resolution
 from unveil.vlm.scorer import Scorer, whole
 
 SMALL = 50_000_000
@@ -27,88 +27,7 @@ MODEL = ("model.safetensors", "model.safetensors.index.json", "adapter_model.saf
 WEIGHTS = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json", "adapter_*")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What every training command can be told."""
-
-    out: Path
-    """Folder for the trained model, its checkpoints and metrics.jsonl."""
-    model: str = models.TINY
-    """Hub id or local folder of the model to start from; "tiny" is the base model that comes along."""
-    revision: str | None = None
-    """Revision of a hub model."""
-    box_syntax: str | None = None
-    """How the model writes boxes, for models that do not declare it."""
-    limits: Limited = field(default_factory=Resolution)
-    """What an image may cost."""
-    method: Literal["auto", "lora", "full"] = "auto"
-    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
-    models under 50 million and adapters of larger ones."""
-    lora_rank: int = 64
-    """Rank of the adapters."""
-    lora_alpha: float = 128.0
-    """Scale of the adapters."""
-    lora_dropout: float = 0.0
-    """Dropout before the adapters."""
-    train_tower: bool = False
-    """Train the vision tower too."""
-    train_projector: bool | None = None
-    """Train the projector between tower and language model too; by default with all weights, not with adapters."""
-    epochs: float = 3.0
-    """Passes over the training rows."""
-    batch_size: int = 8
-    """Rows per forward pass and process."""
-    accumulate: int = 1
-    """Forward passes per update."""
-    together: int = 4
-    """Rows on one image that stand in one batch and share the image, at the most."""
-    learning_rate: float | None = None
-    """Peak learning rate, cosine to 0; by default one that fits the method and the size of the model."""
-    warmup: float = 0.03
-    """Share of all updates over which the learning rate rises."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay of matrices."""
-    clip_norm: float = 1.0
-    """Largest gradient norm."""
-    precision: models.Precision = "auto"
-    """What is computed in, and what frozen weights are kept in; trained weights are float32 always. auto takes bf16
-    where the device computes in it, else float32; fp16 is for GPUs that do not (V100, T4) and for models that never
-    leave its range."""
-    max_length: int | None = None
-    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
-    attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
-    """How the language model computes attention; flex_attention skips what a token tree hides, on a GPU only and for
-    families that transformers has it for."""
-    gradient_checkpointing: bool = False
-    """Recompute activations of the language model in the backward pass to save memory."""
-    validate_every: int = 100
-    """Updates between validations; 0 never."""
-    validation_rows: int = 256
-    """Validation rows used each time, at the most."""
-    checkpoint_every: int = 200
-    """Updates between checkpoints; 0 never."""
-    keep_checkpoints: bool = False
-    """Keep the last checkpoints when the run has ended; else they are removed then."""
-    log_every: int = 10
-    """Updates between lines of metrics.jsonl."""
-    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Where else to log. Only figures are sent, never an image or a text."""
-    workers: int | None = None
-    """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
-    training itself has all cores."""
-    cache_mb: int = 2048
-    """Memory for processed images, and as much for the features of a frozen tower, per process."""
-    features: Path | None = None
-    """Folder that keeps the features of a frozen tower for other runs; by default they last as long as this run."""
-    seed: int = 0
-    """Seed of data order, adapters and dropout."""
-    resume: bool = False
-    """Go on from the newest checkpoint in `out`, if there is one."""
-    restart: bool = False
-    """Begin anew, over a model or checkpoints that are in `out`; with --resume only where they are of another run."""
-
-
-Some = TypeVar("Some", bound=Options)
+Some = TypeVar("Some", bound=RecipeOptions)
 
 
 def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, small: float) -> Some:
@@ -128,12 +47,12 @@ def chosen(config: Some, size: int) -> Some:
     return replace(config, method=method, train_projector=projector)
 
 
-def chat_of(config: Options) -> Chat:
+def chat_of(config: RecipeOptions) -> Chat:
     """How to speak with the model to start from; its weights are not read."""
-    return models.chat_of(config.model, revision=config.revision, syntax=config.box_syntax, limits=config.limits)
+    return models.chat_of(config.model, **config.how)
 
 
-def load(config: Options, device: torch.device, teaches_form: bool = False) -> Loaded:
+def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False) -> Loaded:
     """The model to start from. What is frozen needs no more than the precision that is computed in.
 
     A recipe that teaches the form of an answer asks without a hint at it; others ask as the model is asked. ``save``
@@ -143,9 +62,7 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
         raise loop.TrainingError(f"--attention flex_attention has no backward pass on {device.type}: use sdpa")
     loaded = models.load(
         config.model,
-        revision=config.revision,
-        syntax=config.box_syntax,
-        limits=config.limits,
+        **config.how,
         device=device,
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
@@ -161,7 +78,7 @@ def load(config: Options, device: torch.device, teaches_form: bool = False) -> L
     return loaded
 
 
-def prepare(model: Any, config: Options) -> Any:
+def prepare(model: Any, config: RecipeOptions) -> Any:
     """The model with what is trained unfrozen, or with adapters."""
     if config.gradient_checkpointing:  # a frozen tower keeps no activations, so there is nothing to recompute
         recomputed = model if config.train_tower else model_parts.language_model(model)
@@ -182,7 +99,7 @@ def prepare(model: Any, config: Options) -> Any:
     return get_peft_model(model, lora)
 
 
-def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: Options) -> tuple[Any, Any]:
+def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: RecipeOptions) -> tuple[Any, Any]:
     """Scorer and optimiser as processes train them together.
 
     A tower goes on behind the layer whose states are used, and of a family that is not known here it is not known what
@@ -203,7 +120,7 @@ ROOM = "model.room" + files.PARTIAL
 """File that holds the room for the trained model while it is trained."""
 
 
-def reserve(model: Any, config: Options) -> None:
+def reserve(model: Any, config: RecipeOptions) -> None:
     """Takes the room that the trained model will need on the disk; raises ``WriteError`` where there is not as much.
 
     Else a disk that others fill meanwhile could not take what hours have made.
@@ -216,7 +133,7 @@ SURPLUS = 8 * 2**20
 """Bytes of what stands beside the weights: configuration, processor, vocabulary."""
 
 
-def save(model: Any, chat: Chat, config: Options) -> None:
+def save(model: Any, chat: Chat, config: RecipeOptions) -> None:
     """The trained model (or its adapter), its processor and how it was asked. Raises ``WriteError``.
 
     All of it is on the disk before anything of an earlier model goes. Then the old run.json goes first, by which that
@@ -241,7 +158,7 @@ def save(model: Any, chat: Chat, config: Options) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
+def _write(model: Any, chat: Chat, config: RecipeOptions, folder: Path) -> None:
     """A model in training (or its adapter) with its processor, and how it was asked in training."""
     about = declared(chat)
     if config.method == "full":
@@ -256,7 +173,7 @@ def _write(model: Any, chat: Chat, config: Options, folder: Path) -> None:
     provenance.write_json(folder / "unveil.json", about)
 
 
-def hand_over(model: Any, chat: Chat, config: Options, folder: Path, whole: bool) -> None:
+def hand_over(model: Any, chat: Chat, config: RecipeOptions, folder: Path, whole: bool) -> None:
     """The policy as it is now in a folder for another program, all or nothing: a whole model, or its adapter alone.
 
     The weights in training are only read: merging and parting them again would move them by rounding.

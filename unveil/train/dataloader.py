@@ -18,7 +18,7 @@ from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, image_path
 from unveil.core.workers import end_with_parent
 from unveil.train import loop
-from unveil.train.adapters import Options
+from unveil.train.options import RecipeOptions
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded, Seen
@@ -51,7 +51,7 @@ class Stream:
     ``TrainingError`` with the id of the row that cannot be used.
     """
 
-    def __init__(self, scorer: Scorer, file: Path, config: Options):
+    def __init__(self, scorer: Scorer, file: Path, config: RecipeOptions):
         self.chat, self.features, self.file = scorer.chat, scorer.features, file
         on_gpu = next(scorer.parameters()).device.type == "cuda"
         usual = min(4, os.cpu_count() or 1) if on_gpu else 0

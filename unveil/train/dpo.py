@@ -31,6 +31,7 @@ from unveil.train import adapters, checkpoints, loop, losses, means
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
 from unveil.train.means import Ratio
+from unveil.train.options import RecipeOptions
 from unveil.train.reference import Reference, reference
 from unveil.vlm import agreement
 from unveil.vlm.features import Features
@@ -41,7 +42,7 @@ Term = Literal["text", "visual", "anchor"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(adapters.Options):
+class Config(RecipeOptions):
     """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
 
     pairs: Path

@@ -22,9 +22,10 @@ from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
 from unveil.core import console, files
+from unveil.vlm.choice import Precision
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.model_parts import parts_of
-from unveil.vlm.models import Precision, beyond_fp16, default_dtype
+from unveil.vlm.models import beyond_fp16, default_dtype
 from unveil.vlm.processes import calm, processes
 
 LOG = logging.getLogger(__name__)

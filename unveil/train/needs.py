@@ -22,7 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from unveil.core.records import Dialogue, Record, read_jsonl
 from unveil.train import adapters, checkpoints, loop
-from unveil.train.adapters import Options
+from unveil.train.options import RecipeOptions
 from unveil.vlm import models, resolution
 from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
@@ -51,7 +51,7 @@ class Outlook:
     """About the model, its boxes, disk and memory."""
 
 
-def first_look(config: Options, trainings: int) -> Outlook:
+def first_look(config: RecipeOptions, trainings: int) -> Outlook:
     """What is known of the model to start from.
 
     Raises ``ModelError`` where the model cannot be had or spoken with, and ``NeedsError`` where disk or memory will not
@@ -63,7 +63,7 @@ def first_look(config: Options, trainings: int) -> Outlook:
     return Outlook(chat, needs, device, line)
 
 
-def foretold(known: Outlook, config: Options, dialogues: Sequence[Dialogue], file: Path) -> str:
+def foretold(known: Outlook, config: RecipeOptions, dialogues: Sequence[Dialogue], file: Path) -> str:
     """Lines about tokens and memory of training on dialogues, about images of a file of records."""
     sizes = {record.id: record.size for record in read_jsonl(file, Record)}
     long = rows(known.chat, [(dialogue, sizes[dialogue.record]) for dialogue in dialogues])
@@ -90,7 +90,7 @@ class Needs:
     """Disk for the checkpoints while a model trains, and the weights that did best."""
 
 
-def of(config: Options, device: torch.device) -> Needs:
+def of(config: RecipeOptions, device: torch.device) -> Needs:
     """What training with this configuration needs on a device, by process. No weights are read."""
     base = models.blank(config.model, config.revision)
     config = adapters.chosen(config, base.num_parameters())
@@ -151,7 +151,7 @@ class Rows:
     resizes: bool
     """Whether the model can be shown less of an image."""
 
-    def tokens(self, config: Options, shares: bool) -> int:
+    def tokens(self, config: RecipeOptions, shares: bool) -> int:
         """Of a forward pass; ``shares`` says whether rows of one image share it."""
         images = math.ceil(config.batch_size / config.together) if shares else config.batch_size
         usual = config.batch_size * self.texts[0] + images * self.images[1]
@@ -207,7 +207,7 @@ def fits(needs: Needs, folder: Path, device: torch.device, trainings: int) -> st
     )
 
 
-def told(needs: Needs, rows: Rows, config: Options, device: torch.device) -> str:
+def told(needs: Needs, rows: Rows, config: RecipeOptions, device: torch.device) -> str:
     """Lines about tokens and memory, and what to change where memory will hardly do. An estimate, no promise."""
 
     def memory(size: int) -> int:

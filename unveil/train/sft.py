@@ -24,6 +24,7 @@ from unveil.core.sampling import seed_of
 from unveil.train import adapters, attention_loss, checkpoints, loop, losses, means, questions, validation
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
+from unveil.train.options import RecipeOptions
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
 from unveil.vlm import agreement, models
@@ -35,7 +36,7 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(adapters.Options):
+class Config(RecipeOptions):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
     dialogues: Path

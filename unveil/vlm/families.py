@@ -55,7 +55,7 @@ def profile_of(config: Any, syntax: str | None = None) -> Profile:
     elif syntax is None:
         known = ", ".join(SYNTAXES)
         raise ModelError(
-            f"how {config.model_type!r} models write boxes is not known: name it with --box-syntax (one of {known})"
+            f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
     else:
         profile = Profile(syntax)

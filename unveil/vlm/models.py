@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -38,13 +38,12 @@ from unveil.core import digests, faults
 from unveil.core.sampling import Sampling
 from unveil.core.untrusted import read_json
 from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.choice import TINY
 from unveil.vlm.families import ModelError, profile_of
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.model_parts import fingerprint
 from unveil.vlm.resolution import Resolution, limit
 
-TINY = "tiny"
-Precision = Literal["auto", "float32", "bf16", "fp16"]
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """By what --precision calls them; "auto" leaves it to the device."""
 

@@ -1,0 +1,100 @@
+"""Options are flat for who calls from Python, in groups in the help, and handed on by the class that they stand in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import tyro
+
+from unveil import cli
+from unveil.core import options
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What is written with."""
+
+    colour: str = "black"
+    """Its colour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """What is written on."""
+
+    groups: ClassVar = {"paper": ("width", "lines")}
+    width: float = 21.0
+    """Its width
+    in cm."""
+    lines: int | None = None
+    """How many lines it has."""
+    ink: tyro.conf.OmitArgPrefixes[Ink] = field(default_factory=Ink)
+    """What is written with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter(Paper):
+    """Write a letter."""
+
+    groups: ClassVar = {"post": ("stamp",), "paper": ("margin",)}
+    haste: bool = False
+    """Whether it is urgent."""
+    to: Path
+    """Who gets it."""
+    stamp: int = 80
+    """What its stamp costs."""
+    margin: float = 2.0
+    """Left and right."""
+    width: float = 10.0
+    """Width of a small sheet."""
+
+
+def test_what_is_read_is_as_if_options_stood_in_no_groups() -> None:
+    words = ["--to", "x", "--lines", "3", "--stamp", "90", "--colour", "blue", "--haste"]
+    read = options.read(Letter, words, "letter")
+    assert read == Letter(to=Path("x"), lines=3, stamp=90, ink=Ink("blue"), haste=True) and read.width == 10.0
+
+
+def test_what_is_not_said_is_as_in_the_default() -> None:
+    default = Letter(to=Path("x"), lines=3, stamp=90, ink=Ink("blue"))
+    assert options.read(Letter, ["--stamp", "70"], "letter", default) == dataclasses.replace(default, stamp=70)
+
+
+def test_the_help_begins_with_what_is_required_and_ends_with_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """Sentences are those of the class that says the last word, on one line."""
+    with pytest.raises(SystemExit):
+        options.read(Letter, ["--help"], "letter")
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    order = ["Write a letter.", "--to", "--haste", "paper options", "--width", "--margin", "post options", "--stamp",
+             "ink options", "What is written with.", "--colour"]  # fmt: skip
+    assert [told.index(words) for words in order] == sorted(told.index(words) for words in order)
+    assert "Width of a small sheet." in told and "in cm" not in told
+    assert options.sentences(Paper)["width"] == "Its width in cm."
+
+
+def test_options_are_handed_on_by_their_class() -> None:
+    letter = Letter(to=Path("x"), lines=3, ink=Ink("blue"))
+    assert options.part_of(Paper, letter) == {"width": 10.0, "lines": 3, "ink": Ink("blue")}
+    assert Paper(**options.part_of(Paper, letter)).ink is letter.ink
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
+    kind = cli.COMMANDS[name].load().Config
+    known = {field.name for field in dataclasses.fields(kind)}
+    assert all(options.sentences(kind).get(option) for option in known)
+    groups = options.groups_of(kind)
+    grouped = Counter(option for group in groups.values() for option in group)
+    assert grouped.keys() <= known and not groups.keys() & known and set(grouped.values()) <= {1}
+
+
+def test_help_on_rewards_begins_with_few_options() -> None:
+    kind = cli.COMMANDS["train aar"].load().Config
+    grouped = {option for group in options.groups_of(kind).values() for option in group}
+    first = [f.name for f in dataclasses.fields(kind) if f.name not in {*grouped, "judge", "generate", "limits"}]
+    assert len(first) <= 20 and {"records", "rewards", "without", "answers", "epochs"} <= set(first)

@@ -1,0 +1,97 @@
+"""How a model is trained: the options that longer jobs hand on, and all that every training command has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from unveil.vlm.choice import ModelChoice, Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(ModelChoice):
+    """What commands can be told that train, and those that let others train."""
+
+    method: Literal["auto", "lora", "full"] = "auto"
+    """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
+    models under 50 million and adapters of larger ones."""
+    train_tower: bool = False
+    """Train the vision tower too."""
+    epochs: float = 3.0
+    """Passes over the training rows."""
+    batch_size: int = 8
+    """Rows per forward pass and process."""
+    accumulate: int = 1
+    """Forward passes per update."""
+    learning_rate: float | None = None
+    """Peak learning rate, cosine to 0; by default one that fits the method and the size of the model."""
+    precision: Precision = "auto"
+    """What is computed in, and what frozen weights are kept in; trained weights are float32 always. auto takes bf16
+    where the device computes in it, else float32; fp16 is for GPUs that do not (V100, T4) and for models that never
+    leave its range."""
+    checkpoint_every: int = 200
+    """Updates between checkpoints; 0 never."""
+    workers: int | None = None
+    """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
+    training itself has all cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions(TrainOptions):
+    """What every training command can be told."""
+
+    groups: ClassVar = {
+        "model_details": ("revision", "box_format"),
+        "adapters": ("train_tower", "train_projector", "lora_rank", "lora_alpha", "lora_dropout"),
+        "optimiser": ("accumulate", "together", "warmup", "weight_decay", "clip_norm", "max_length"),
+        "watching": ("validate_every", "validation_rows", "log_every", "trackers"),
+        "checkpoints": ("checkpoint_every", "keep_checkpoints"),
+        "machine": ("precision", "attention", "gradient_checkpointing", "workers", "cache_mb", "features"),
+    }
+
+    out: Path
+    """Folder for the trained model, its checkpoints and metrics.jsonl."""
+    lora_rank: int = 64
+    """Rank of the adapters."""
+    lora_alpha: float = 128.0
+    """Scale of the adapters."""
+    lora_dropout: float = 0.0
+    """Dropout before the adapters."""
+    train_projector: bool | None = None
+    """Train the projector between tower and language model too; by default with all weights, not with adapters."""
+    together: int = 4
+    """Rows on one image that stand in one batch and share the image, at the most."""
+    warmup: float = 0.03
+    """Share of all updates over which the learning rate rises."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices."""
+    clip_norm: float = 1.0
+    """Largest gradient norm."""
+    max_length: int | None = None
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
+    attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
+    """How the language model computes attention; flex_attention skips what a token tree hides, on a GPU only and for
+    families that transformers has it for."""
+    gradient_checkpointing: bool = False
+    """Recompute activations of the language model in the backward pass to save memory."""
+    validate_every: int = 100
+    """Updates between validations; 0 never."""
+    validation_rows: int = 256
+    """Validation rows used each time, at the most."""
+    keep_checkpoints: bool = False
+    """Keep the last checkpoints when the run has ended; else they are removed then."""
+    log_every: int = 10
+    """Updates between lines of metrics.jsonl."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where else to log. Only figures are sent, never an image or a text."""
+    cache_mb: int = 2048
+    """Memory for processed images, and as much for the features of a frozen tower, per process."""
+    features: Path | None = None
+    """Folder that keeps the features of a frozen tower for other runs; by default they last as long as this run."""
+    seed: int = 0
+    """Seed of data order, adapters and dropout."""
+    resume: bool = False
+    """Go on from the newest checkpoint in `out`, if there is one."""
+    restart: bool = False
+    """Begin anew, over a model or checkpoints that are in `out`; with --resume only where they are of another run."""
