@@ -99,11 +99,18 @@ def blocks_of(request: Request) -> list[str]:
     return [found[2] for found in fenced.finditer(request.turns[0].text)]
 
 
-def command(name: str, folder: Path, *words: object) -> int:
-    """A command on the records and dialogues of a folder; its pairs go to a folder of their own."""
+def command(name: str, folder: Path, *words: object, expert: Expert | None = None) -> int:
+    """A command on the records and dialogues of a folder; its pairs go to a folder of their own. Returns how it ended.
+
+    ``expert`` is asked instead of the one that the words name.
+    """
     files = ["--records", folder / "records.jsonl", "--dialogues", folder / "dialogues.jsonl"]
     out = ["--out", folder / "out" / "pairs.jsonl"]
-    return cli.main([*name.split(), *map(str, [*files, *out, *words])])
+    said = [*name.split(), *map(str, [*files, *out, *words])]
+    if expert is None:
+        return cli.main(said)
+    chosen, config = cli.parse(said)
+    return 0 if chosen.load().main(config, expert) else 1
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:

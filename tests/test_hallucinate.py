@@ -40,7 +40,6 @@ from unveil.core.records import Finding, Pair, image_path
 from unveil.curate.candidates import Asking
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.experts import local
-from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.expert import Rules as Backend
 from unveil.experts.requests import Request, file_hash
@@ -239,8 +238,9 @@ def fresh(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "data")
 
 
-def curate(folder: Path, tiny_folder: Path, *words: object) -> int:
-    return command("curate hallucinate", folder, "--model", tiny_folder, "--max-new-tokens", 6, "--samples", 2, *words)
+def curate(folder: Path, tiny_folder: Path, *words: object, expert: Expert | None = None) -> int:
+    brief = ("--model", tiny_folder, "--max-new-tokens", 6, "--samples", 2)
+    return command("curate hallucinate", folder, *brief, *words, expert=expert)
 
 
 def test_the_command_writes_pairs(fresh: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -359,11 +359,9 @@ def test_bad_input(
     assert message in shown(capsys) and not (fresh / "out" / "pairs.jsonl").exists()
 
 
-def test_an_expert_is_bound_by_its_name(fresh: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pairs say who picked, and who wrote."""
+def test_the_pairs_say_who_picked(fresh: Path, tiny_folder: Path) -> None:
     script = Scripted(lambda request: '{"candidate": 2, "hallucination": ""}', name="judge")
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): Expert(script))
-    assert curate(fresh, tiny_folder, "--kinds", "detection", "--limit", 2) == 0
+    assert curate(fresh, tiny_folder, "--kinds", "detection", "--limit", 2, expert=Expert(script)) == 0
     pairs = read_pairs(fresh / "out" / "pairs.jsonl")
     assert [pair.writer.endswith("picked by judge") for pair in pairs] == [True, True]
 

@@ -13,6 +13,7 @@ from tests.conftest import dialogue, records_in, write_both
 from unveil import cli
 from unveil.core import console, provenance
 from unveil.core.records import RecordError, Split, write_jsonl
+from unveil.ingest import ingest
 from unveil.pipelines import prefer, run
 from unveil.pipelines.run import folder_of
 from unveil.rl import grpo
@@ -168,7 +169,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
         (tmp_path / "sft" / "weights").write_text("w")
         output.write()
     monkeypatch.setattr(needs, "first_look", stop)
-    monkeypatch.setattr(run, "ingest", lambda _: 1 / 0)
+    monkeypatch.setattr(ingest, "main", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.main(config)
     with pytest.raises(KeyboardInterrupt):

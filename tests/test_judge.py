@@ -16,7 +16,6 @@ from unveil.core.grading import Case
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.experts import judge as judging
-from unveil.experts import options as experts
 from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import ExpertError, Request
 from unveil.gate import GateError
@@ -61,10 +60,9 @@ def test_a_judge_that_says_nothing_of_use_gives_no_verdict(data: Path) -> None:
     assert found == [None] and len(asked) == 3
 
 
-def test_a_judge_that_is_down_is_told_apart(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(down)[0])
+def test_a_judge_that_is_down_is_told_apart(data: Path) -> None:
     files: dict[str, Any] = {"records": data / "records.jsonl", "dialogues": data / "dialogues.jsonl"}
-    judge = engines.judge_of(grpo.Config(out=data / "out", judge=ExpertOptions(expert="local:x"), **files))
+    judge = engines.judge_of(grpo.Config(out=data / "out", **files), saying(down)[0])
     assert judge is not None
     with pytest.raises(JudgeError, match="the judge cannot be asked: nobody answers"):
         judge(cases(data, "a nodule"))

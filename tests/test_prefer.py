@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cases import blocks_of, folder_of, saying, shown
@@ -15,7 +15,6 @@ from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError
 from unveil.core.records import RecordError, image_path
 from unveil.experts import local
-from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
 from unveil.experts.store import Store
@@ -27,8 +26,15 @@ def folder(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "data")
 
 
+class Judge(NamedTuple):
+    """An expert, and what it has been asked."""
+
+    expert: Expert
+    asked: list[Request]
+
+
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+def judge(tmp_path: Path) -> Judge:
     """An expert for all, who counts letters: no two of a random model's answers are alike to it."""
 
     def reply(request: Request) -> str:
@@ -43,10 +49,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         return json.dumps(fields[request.task]())
 
     expert, asked = saying(reply, name="judge")
-    monkeypatch.setattr(
-        experts, "bind", lambda options, out, records=(): Expert(expert.backend, Store(out.with_suffix(".db")))
-    )
-    return asked
+    return Judge(Expert(expert.backend, Store(tmp_path / "judge.sqlite")), asked)
 
 
 @pytest.fixture(autouse=True)
@@ -105,10 +108,10 @@ HELD = ("a/diagnosis", "c/diagnosis", "v/diagnosis")
     ],
 )
 def test_each_method_trains(
-    name: str, terms: list[str], weighted: bool, pairs: list[str], folder: Path, tiny_folder: Path, judge: list[Request]
+    name: str, terms: list[str], weighted: bool, pairs: list[str], folder: Path, tiny_folder: Path, judge: Judge
 ) -> None:
     """With the loss's terms and weights of its paper, on the sides that it stands for."""
-    assert prefer.main(preferring(folder, tiny_folder, name)) == folder / "out"
+    assert prefer.main(preferring(folder, tiny_folder, name), judge.expert) == folder / "out"
     out = folder / "out"
     made = read_pairs(out / "pairs.jsonl")
     assert [pair.id for pair in made] == pairs and (out / "model.safetensors").is_file()
@@ -161,9 +164,12 @@ def test_what_mmedpo_can_be_told(
     assert (out / "weighed.jsonl").exists() is weighted
 
 
-def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
+def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder: Path, judge: Judge) -> None:
     """Two agents of one mind agree on all; the better answers are the model's own, corrected."""
-    prefer.main(preferring(folder, tiny_folder, "mmedpo", sides=("text",), edit="minimal", agents=("rules", "local:x")))
+    prefer.main(
+        preferring(folder, tiny_folder, "mmedpo", sides=("text",), edit="minimal", agents=("rules", "local:x")),
+        judge.expert,
+    )
     weighed = json.loads((folder / "out" / "weighed.jsonl.run.json").read_text())
     assert weighed["config"]["agents"] == ["rules", "local:x"]
     assert all(len(history) == 2 for history in weighed["scores"].values())
@@ -171,25 +177,25 @@ def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder
     assert [pair.id for pair in made] == [f"{d}/corrected" for d in EACH]
 
 
-def test_povid_has_two_rounds(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
+def test_povid_has_two_rounds(folder: Path, tiny_folder: Path, judge: Judge) -> None:
     """The second starts from the first's model and learns from the same written answers, asked for once, and from what
     that model says without seeing."""
-    prefer.main(preferring(folder, tiny_folder, "povid"))
+    prefer.main(preferring(folder, tiny_folder, "povid"), judge.expert)
     out = folder / "out"
     assert ids(out / "round-1" / "pairs.jsonl") == [f"{d}/hallucinated" for d in EACH]
     assert learnt(out / "round-1")["model"] == str(tiny_folder) and learnt(out)["model"] == str(out / "round-1")
     first, second = (read_pairs(file) for file in (out / "round-1" / "pairs.jsonl", out / "pairs.jsonl"))
     assert [(p.id, p.chosen, p.rejected) for p in first] == [(p.id, p.chosen, p.rejected) for p in second[:4]]
     assert all(image_path(p, out / "round-1" / "pairs.jsonl").is_file() for p in first)
-    assert [request.id for request in judge] == list(EACH) and {request.task for request in judge} == {
+    assert [request.id for request in judge.asked] == list(EACH) and {request.task for request in judge.asked} == {
         "pick a hallucination"
     }
     assert all(p.writer.startswith(str(out / "round-1")) for p in second[4:])
 
 
-def test_rounds_of_self_rewarding(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
+def test_rounds_of_self_rewarding(folder: Path, tiny_folder: Path, judge: Judge) -> None:
     """Each with the model of the one before, and draws of its own."""
-    prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=3))
+    prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=3), judge.expert)
     out = folder / "out"
     folders = [out / "round-1", out / "round-2", out]
     assert [learnt(one)["model"] for one in folders] == [str(tiny_folder), *map(str, folders[:2])]
@@ -197,7 +203,7 @@ def test_rounds_of_self_rewarding(folder: Path, tiny_folder: Path, judge: list[R
     assert [c["model"] for c in configs] == [str(tiny_folder), *map(str, folders[:2])]
     assert len({c["seed"] for c in configs}) == 3
     with pytest.raises(RecordError, match="--rounds must be 1 at least"):
-        prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=0))
+        prefer.main(preferring(folder, tiny_folder, "self-rewarding", rounds=0), judge.expert)
 
 
 def modified(folder: Path) -> dict[str, int]:
@@ -209,34 +215,34 @@ def modified(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", ["dpo", "mdpo", "mmedpo", "povid", "self-rewarding"])
 def test_what_is_there_is_not_made_again(
-    name: str, folder: Path, tiny_folder: Path, judge: list[Request], capsys: pytest.CaptureFixture[str]
+    name: str, folder: Path, tiny_folder: Path, judge: Judge, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = preferring(folder, tiny_folder, name, rounds=2)
-    prefer.main(config)
-    before, asked = modified(folder / "out"), len(judge)
+    prefer.main(config, judge.expert)
+    before, asked = modified(folder / "out"), len(judge.asked)
     capsys.readouterr()
-    prefer.main(config)
-    assert modified(folder / "out") == before and len(judge) == asked
+    prefer.main(config, judge.expert)
+    assert modified(folder / "out") == before and len(judge.asked) == asked
     assert "[" not in shown(capsys).replace(str(folder), ""), "no stage has begun"
     with pytest.raises(OutputError, match=r"made with other settings \(beta 0.1 -> 0.2\): --restart"):
-        prefer.main(replace(config, beta=0.2))
+        prefer.main(replace(config, beta=0.2), judge.expert)
     assert modified(folder / "out") == before
-    prefer.main(replace(config, beta=0.2, restart=True))
+    prefer.main(replace(config, beta=0.2, restart=True), judge.expert)
     trained = {f for f, at in modified(folder / "out").items() if before.get(f) != at}
     assert str(folder / "out" / "model.safetensors") in trained, "another setting trains again, where that is asked for"
     assert not {f for f in trained if f.endswith(("sampled.jsonl", "written.jsonl"))}, "what it does not touch is kept"
 
 
-def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: list[Request]) -> None:
+def test_a_changed_model_is_asked_anew(folder: Path, tiny_folder: Path, judge: Judge) -> None:
     """Trained anew at the same place, its answers are no longer those of before."""
-    prefer.main(preferring(folder, tiny_folder, "dpo"))
+    prefer.main(preferring(folder, tiny_folder, "dpo"), judge.expert)
     config = preferring(folder, tiny_folder, "dpo", model=str(folder / "out"), out=folder / "next")
-    prefer.main(config)
+    prefer.main(config, judge.expert)
     before = modified(folder / "next")
-    prefer.main(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True))
+    prefer.main(preferring(folder, tiny_folder, "dpo", beta=0.5, restart=True), judge.expert)
     with pytest.raises(OutputError, match=r"made with other settings \(model changed since\)"):
-        prefer.main(config)
-    prefer.main(replace(config, restart=True))
+        prefer.main(config, judge.expert)
+    prefer.main(replace(config, restart=True), judge.expert)
     drawn = str(folder / "next" / "sampled.jsonl")
     assert modified(folder / "next")[drawn] != before[drawn]
 

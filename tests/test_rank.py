@@ -16,7 +16,6 @@ from unveil.core.pairs import read_pairs
 from unveil.core.records import Pair, image_path
 from unveil.core.sampling import Sampling
 from unveil.curate.rank import Ranking, rank
-from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.expert import Rules as Backend
 from unveil.experts.requests import Raw, Request
@@ -163,15 +162,12 @@ def test_a_verdict_that_cannot_be_used_drops_the_pair() -> None:
 # --------------------------------------------------------------------------------------------------------- the command
 
 
-def test_the_command_writes_pairs(
-    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_pairs(tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A judge that gives one point per word with an e, as long as there are five."""
     words = ("--model", tiny_folder, "--max-new-tokens", 8, "--samples", 3)
     folder = folder_of(tmp_path / "data")
     judge, _ = saying(lambda request: json.dumps({"points": blocks_of(request)[1].count("e") % 6}))
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): judge)
-    assert command("curate rank", folder, *words) == 0
+    assert command("curate rank", folder, *words, expert=judge) == 0
     file = folder / "out" / "pairs.jsonl"
     pairs = read_pairs(file)
     order = [d.id for d in DIALOGUES]

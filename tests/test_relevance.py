@@ -19,14 +19,13 @@ from unveil import cli
 from unveil.core.box_formats import mark
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.pairs import read_pairs
-from unveil.core.records import Pair, image_path, write_jsonl
+from unveil.core.records import Pair, RecordError, image_path, write_jsonl
+from unveil.curate import relevance as weigh
 from unveil.curate.candidates import pair_of
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights
 from unveil.curate.rules import Rules
-from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.expert import Rules as Backend
-from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import Request
 
 # ------------------------------------------------------------------------------------------------------------- weights
@@ -227,6 +226,12 @@ def relevance(file: Path, out: Path, *words: object) -> int:
     return cli.main(["curate", "relevance", *map(str, [*files, *words])])
 
 
+def asked_of(expert: Expert, file: Path, out: Path, **more: Any) -> Path:
+    """Weights by an expert that stands for each agent."""
+    files = {"pairs": file, "records": file.parent.parent / "records.jsonl", "out": out}
+    return weigh.main(weigh.Config(**files, **more), expert)
+
+
 def test_the_command_weighs_pairs(pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the rules, what is overlooked or invented weighs more than what is misplaced."""
     out = tmp_path / "elsewhere" / "weighed.jsonl"
@@ -243,28 +248,26 @@ def test_the_command_weighs_pairs(pairs_file: Path, tmp_path: Path, capsys: pyte
     assert {p.weight for p in read_pairs(out)} == {0.75}
 
 
-def test_agents_by_their_names(
-    pairs_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_agents_are_asked_in_turn_until_they_agree(
+    pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is bound as --expert would be, in this order; how often they agreed is told."""
+    """The first gives 0.25, the second 0.75, then both 0.25; how often they agreed is told."""
     count = len(read_pairs(pairs_file))
-    script = {"local:x": agent(0.25)[0], "local:y": agent(*[0.75] * count, 0.25)[0]}
-    named: list[str] = []
-
-    def bind(options: ExpertOptions, out: Path, records: object = ()) -> Expert:
-        named.append(options.expert)
-        return script[options.expert]
-
-    monkeypatch.setattr(experts, "bind", bind)
-    out = tmp_path / "weighed.jsonl"
-    assert relevance(pairs_file, out, "--agents", "local:x", "local:y", "--rounds", "3") == 0
-    assert named == ["local:x", "local:y"]
+    expert, _ = agent(*[0.25] * count, *[0.75] * count, 0.25)
+    out = asked_of(expert, pairs_file, tmp_path / "weighed.jsonl", agents=("local:x", "local:y"), rounds=3)
     assert f"the agents agreed on {count} of {count}" in shown(capsys)
     about = json.loads(out.with_name("weighed.jsonl.run.json").read_text())
     assert set(map(tuple, about["scores"].values())) == {(0.25, 0.75, 0.25, 0.25)}
 
 
-def test_bad_input(pairs_file: Path, tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_agent_is_bound_by_its_name(pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert relevance(pairs_file, tmp_path / "weighed.jsonl", "--agents", "rules", "local:./nowhere") == 1
+    assert "./nowhere: no such folder" in shown(capsys)
+    assert relevance(pairs_file, tmp_path / "weighed.jsonl", "--agents", "rules", "rules") == 0
+    assert "the agents agreed on" in shown(capsys)
+
+
+def test_bad_input(pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "weighed.jsonl"
     assert relevance(pairs_file.with_name("gone.jsonl"), out) == 1
     assert "gone.jsonl: no such file" in shown(capsys)
@@ -274,9 +277,9 @@ def test_bad_input(pairs_file: Path, tmp_path: Path, monkeypatch: Any, capsys: p
     write_jsonl(pairs_file, [replace(read_pairs(pairs_file)[0], record="gone")])
     assert relevance(pairs_file, out) == 1
     assert "a/detection/hallucinated: its record 'gone' is not in the records' file" in shown(capsys)
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): agent(None)[0])
-    assert relevance(pairs_file, out) == 1
-    assert "no pair could be scored: 1 x there is no JSON object in it" in shown(capsys) and not out.exists()
+    with pytest.raises(RecordError, match="no pair could be scored: 1 x there is no JSON object in it"):
+        asked_of(agent(None)[0], pairs_file, out)
+    assert not out.exists()
 
 
 def test_rules_of_a_record_that_is_not_there_are_an_error() -> None:

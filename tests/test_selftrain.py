@@ -19,7 +19,6 @@ from unveil.curate.candidates import DESCRIBE, Asking
 from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import local
-from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.expert import Rules as Backend
 from unveil.experts.requests import Raw, Request
@@ -248,9 +247,7 @@ def lucid(monkeypatch: pytest.MonkeyPatch) -> None:
 FEW = ("--questions", 2, "--describe-tokens", 24, "--ask-tokens", 8, "--answer-tokens", 6)
 
 
-def test_the_command_writes_pairs(
-    tmp_path: Path, tiny_folder: Path, lucid: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_the_command_writes_pairs(tmp_path: Path, tiny_folder: Path, lucid: None, capsys: Any) -> None:
     """A judge who likes long answers."""
 
     def reply(request: Request) -> str:
@@ -258,8 +255,8 @@ def test_the_command_writes_pairs(
         return json.dumps({"first": first, "second": second})
 
     folder = folder_of(tmp_path / "data")
-    monkeypatch.setattr(experts, "bind", lambda options, out, records=(): saying(reply, name="judge")[0])
-    assert command("curate selftrain", folder, "--model", tiny_folder, *FEW, "--images", 3) == 0
+    words = ("--model", tiny_folder, *FEW, "--images", 3)
+    assert command("curate selftrain", folder, *words, expert=saying(reply, name="judge")[0]) == 0
     file = folder / "out" / "pairs.jsonl"
     pairs = read_pairs(file)
     assert 0 < len(pairs) <= 6 and {pair.record for pair in pairs} <= {"a", "b", "c"}

@@ -291,21 +291,21 @@ class Config(Sampled, Hallucinations):
     """Make preference pairs of a true answer and a plausible wrong one (MMedPO's D_t, POVID, minimal edits)."""
 
 
-def main(config: Config) -> Path:
-    """Writes the pairs; returns their file."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Writes the pairs; returns their file. ``expert`` is asked instead of the one that the options name."""
     with provenance.output(config.out, "curate hallucinate", config, read_by(config)) as output:
         if output:
-            output.write(**_hallucinate(config))
+            output.write(**_hallucinate(config, expert))
     return config.out
 
 
-def _hallucinate(config: Config) -> dict[str, Any]:
+def _hallucinate(config: Config, expert: Expert | None) -> dict[str, Any]:
     skipped = Counter[str]()
     if config.edit == "minimal" and config.origin != "sampled":
         raise records.RecordError("--edit minimal corrects the model's own answers: it goes with --origin sampled")
     asking, rules = asking_of(config, skipped)
     model = None if config.origin == "written" else trained_model(config)
-    expert = experts.bind(config.asked, config.out, asking.records.values())
+    expert = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
     with console.progress("hallucinate", steps * len(asking.dialogues)) as advance:
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))

@@ -35,6 +35,7 @@ from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary
 from unveil.experts import options
+from unveil.experts.expert import Expert
 from unveil.experts.options import Asked, ExpertOptions
 
 
@@ -203,16 +204,16 @@ class Config(Rules):
     """Write over what another run has left in its place."""
 
 
-def main(config: Config) -> Path:
-    """Writes the dialogues; returns their file."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Writes the dialogues; returns their file. ``expert`` is asked instead of the one that the options name."""
     inputs = [config.records, *([config.corrections] if config.corrections else [])]
     with provenance.output(config.out, "curate mau", config, inputs) as output:
         if output:
-            output.write(**_mau(config))
+            output.write(**_mau(config, expert))
     return config.out
 
 
-def _mau(config: Config) -> dict[str, Any]:
+def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
     skipped: Counter[str] = Counter()
     rows = list(records.read_jsonl(config.records, records.Record))
@@ -222,8 +223,9 @@ def _mau(config: Config) -> dict[str, Any]:
     if not made:
         raise records.RecordError(f"{config.records}: no record has a finding or is known to have none: nothing to ask")
     more: dict[str, Any] = {}
-    if config.asked.expert != "rules":
-        made, more["asked"] = _written_by_expert(rows, made, config, skipped)
+    if expert or config.asked.expert != "rules":
+        expert = expert or options.bind(config.asked, config.out, rows)
+        made, more["asked"] = _written_by_expert(rows, made, config.out, expert, skipped)
     if config.corrections:
         changes = read_corrections(config.corrections)
         made = list(corrected(made, changes, config.corrections))
@@ -242,16 +244,20 @@ def _mau(config: Config) -> dict[str, Any]:
 
 
 def _written_by_expert(
-    rows: Sequence[records.Record], made: Sequence[records.Dialogue], config: Config, skipped: Counter[str]
+    rows: Sequence[records.Record],
+    made: Sequence[records.Dialogue],
+    out: Path,
+    expert: Expert,
+    skipped: Counter[str],
 ) -> tuple[list[records.Dialogue], dict[str, Any]]:
     """The dialogues with the expert's diagnoses, and what they cost."""
-    expert, names = options.bind(config.asked, config.out, rows), vocabulary(rows)
+    names = vocabulary(rows)
     by_id = {record.id: record for record in rows}
     with console.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
 
         def known(record: records.Record) -> list[str]:
             return names[record.source.dataset, record.modality]
 
-        done = diagnose(rows, made, config.out, expert, known, skipped, advance)
+        done = diagnose(rows, made, out, expert, known, skipped, advance)
     console.say(f"  {expert.name}: {expert.spent.text()}")
     return done, {expert.name: expert.account}

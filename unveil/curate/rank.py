@@ -204,18 +204,19 @@ class Config(Sampled, Ranking):
     --expert local:MODEL."""
 
 
-def main(config: Config) -> Path:
-    """Writes the pairs; returns their file."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Writes the pairs; returns their file. ``expert`` is asked instead of the one that the options name."""
     with provenance.output(config.out, "curate rank", config, read_by(config)) as output:
         if output:
-            output.write(**_rank(config))
+            output.write(**_rank(config, expert))
     return config.out
 
 
-def _rank(config: Config) -> dict[str, Any]:
+def _rank(config: Config, expert: Expert | None) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = asking_of(config, skipped)
-    model, judge = trained_model(config), experts.bind(config.asked, config.out, asking.records.values())
+    model = trained_model(config)
+    judge = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
     with console.progress("rank", steps * len(asking.dialogues)) as advance:
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))

@@ -165,21 +165,21 @@ class Config:
     """Who is asked."""
 
 
-def main(config: Config) -> Path:
-    """Writes the weighted pairs; returns their file."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Writes the weighted pairs; returns their file. ``expert`` is asked in the place of each agent of the options."""
     with provenance.output(config.out, "curate relevance", config, [config.pairs, config.records]) as output:
         if output:
-            output.write(**_relevance(config))
+            output.write(**_relevance(config, expert))
     return config.out
 
 
-def _relevance(config: Config) -> dict[str, Any]:
+def _relevance(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
     skipped = Counter[str]()
     pairs = read_pairs(config.pairs)
     rules = Rules(list(records.read_jsonl(config.records, Record)))
-    names = config.agents or (config.asked.expert,)
-    agents = [experts.bind(replace(config.asked, expert=name), config.out, rules.records.values()) for name in names]
+    named = [replace(config.asked, expert=name) for name in config.agents or (config.asked.expert,)]
+    agents = [expert or experts.bind(one, config.out, rules.records.values()) for one in named]
     text = [pair for pair in pairs if pair.rejected_noise is None]
     with console.progress("relevance", len(text) * len(agents)) as advance:
         found = scored(text, agents, rules, config.rounds, skipped, advance)

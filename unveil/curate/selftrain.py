@@ -216,19 +216,20 @@ class Config(Sampled, SelfTraining):
     """Only the first so many images."""
 
 
-def main(config: Config) -> Path:
-    """Writes the pairs; returns their file."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Writes the pairs; returns their file. ``expert`` is asked instead of the one that the options name."""
     with provenance.output(config.out, "curate selftrain", config, read_by(config)) as output:
         if output:
-            output.write(**_selftrain(config))
+            output.write(**_selftrain(config, expert))
     return config.out
 
 
-def _selftrain(config: Config) -> dict[str, Any]:
+def _selftrain(config: Config, expert: Expert | None) -> dict[str, Any]:
     skipped = Counter[str]()
     asking, rules = asking_of(config, skipped)
     asking = replace(asking, dialogues=list({d.record: d for d in asking.dialogues}.values())[: config.images])
-    model, judge = trained_model(config), experts.bind(config.asked, config.out, asking.records.values())
+    model = trained_model(config)
+    judge = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = 1 + config.questions * (3 + 1 + config.both_orders)
     with console.progress("selftrain", steps * len(asking.dialogues)) as advance:
         made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from unveil.core.options import part_of
 from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
+from unveil.experts.expert import Expert
 from unveil.experts.options import Asked, ExpertOptions
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import TINY, ModelChoice
@@ -95,8 +97,11 @@ class Round:
     terms: tuple[Literal["text", "visual", "anchor"], ...] = ("text",)
 
 
-def main(config: Config) -> Path:
-    """Makes the pairs and trains, round after round; returns the folder of the trained model."""
+def main(config: Config, expert: Expert | None = None) -> Path:
+    """Makes the pairs and trains, round after round; returns the folder of the trained model.
+
+    ``expert`` is asked instead of those that the options name.
+    """
     from unveil.train import dpo
 
     rounds = METHODS[config.name]
@@ -108,7 +113,7 @@ def main(config: Config) -> Path:
     for number, one in enumerate(rounds, 1):
         last = number == len(rounds)
         folder = config.out if last else config.out / f"round-{number}"
-        maker = _Maker(config, folder, model, number)
+        maker = _Maker(config, folder, model, number, expert)
         pairs = folder / "pairs.jsonl"
         _join(one.pairs(maker), pairs, config)
         learning = dpo.Config(
@@ -148,6 +153,7 @@ class _Maker:
     folder: Path
     model: str
     number: int
+    expert: Expert | None = None
 
     @property
     def speaking(self) -> dict[str, Any]:
@@ -167,7 +173,7 @@ class _Maker:
         c = self.config
         own = {"out": self.folder / f"{origin}.jsonl", "edit": c.edit if origin == "sampled" else "none"}
         asked = hallucinate.Config(**self._common | own, origin=origin, balance=c.balance)
-        return self._made("curate hallucinate", asked, hallucinate.main)
+        return self._made("curate hallucinate", asked, partial(hallucinate.main, expert=self.expert))
 
     def written(self) -> Path:
         """Wrong answers that the expert writes: the same in all rounds, since they do not depend on the model."""
@@ -177,7 +183,7 @@ class _Maker:
     def ranked(self, by: Any) -> Path:
         """The model's own answers, better and worse."""
         asked = rank.Config(**self._common | {"out": self.folder / "ranked.jsonl"}, by=by)
-        return self._made("curate rank", asked, rank.main)
+        return self._made("curate rank", asked, partial(rank.main, expert=self.expert))
 
     def hidden(self, onto: Path | None = None) -> Path:
         """The truth without sight of the lesion, or pairs with that noise on their worse side."""
@@ -211,7 +217,8 @@ class _Maker:
             restart=c.restart,
             asked=c.asked,
         )
-        provenance.stage("curate relevance", asked, [plain, c.records], relevance.main)
+        do = partial(relevance.main, expert=self.expert)
+        provenance.stage("curate relevance", asked, [plain, c.records], do)
         return [asked.out]
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], Path]) -> Path:

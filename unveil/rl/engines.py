@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl
 from unveil.experts import options as experts
+from unveil.experts.expert import Expert
 from unveil.experts.judge import scores
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
@@ -29,18 +30,21 @@ def bound(
         yield judge or judge_of(config), drawing
 
 
-def judge_of(config: Options) -> Judge | None:
-    """The judge that the options name; the rules need none, since rewards know the annotations themselves."""
-    if config.judge.expert == "rules":
+def judge_of(config: Options, expert: Expert | None = None) -> Judge | None:
+    """The judge by the expert handed over, or by the one that the options name.
+
+    The rules need none, since rewards know the annotations themselves.
+    """
+    if expert is None and config.judge.expert == "rules":
         return None
     records = {record.id: record for record in read_jsonl(config.records, Record)}
-    expert = experts.bind(config.judge, config.out / "judge", records.values())
-    if expert.backend.leaves:
+    asked = expert or experts.bind(config.judge, config.out / "judge", records.values())
+    if asked.backend.leaves:
         remote_rollout.look_over(config.dialogues, records)
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:
-            return scores(expert, cases, config.dialogues)
+            return scores(asked, cases, config.dialogues)
         except (ExpertError, GateError) as error:
             raise JudgeError(f"the judge cannot be asked: {error}") from error
 
