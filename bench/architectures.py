@@ -17,16 +17,17 @@ import torch
 import tyro
 
 from bench import race
-from bench.families import FAMILIES, LARGER, PLAIN, loaded
 from bench.growth import compare, rows_on
 from bench.models import make_picture
+from unveil.testing.models import TREES, loaded
+from unveil.testing.sizes import LARGER
 
 
 @dataclass(frozen=True)
 class Config:
     """Measure the factor of every architecture."""
 
-    families: tuple[str, ...] = tuple(FAMILIES | PLAIN)
+    families: tuple[str, ...] = (*TREES, "paligemma2")
     """Which."""
     repeats: int = 3
     """Times each is run; the median counts."""

@@ -14,7 +14,7 @@ import torch
 import transformers as tf
 from PIL import Image
 
-from bench.vocabulary import byte_level
+from unveil.testing.vocabulary import byte_level
 
 WORDS = ("the", "in", "with", "round", "sharp", "soft", "edge", "left", "right", "lung", "liver", "cyst", "nodule")
 

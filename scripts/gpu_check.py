@@ -30,11 +30,12 @@ import torch
 import tyro
 
 from bench import dpo, grpo, race
-from bench.families import FAMILIES, LARGER, TINY, Size, loaded
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts import gpu_wheels
 from unveil.core import provenance, records
+from unveil.testing.models import TREES, loaded
+from unveil.testing.sizes import LARGER, TINY, Size
 from unveil.vlm import model_parts, models
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded
@@ -346,7 +347,7 @@ def trees(config: Config) -> dict[str, Any]:
 
     ``noise`` is what bfloat16 itself costs on plain rows: the tree may differ from them by as much.
     """
-    found = {name: _tree(config, name) for name in FAMILIES}
+    found = {name: _tree(config, name) for name in TREES}
     return {"families": found, "worst_over_noise": max(f["bf16"] / f["noise"] for f in found.values())}
 
 

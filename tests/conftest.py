@@ -1,4 +1,4 @@
-"""What tests share: drawn images, a few records, and fixtures of the tiny models in ``bench.families``."""
+"""What tests share: drawn images, a few records, and fixtures of the tiny models in ``unveil.testing``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from bench.families import FAMILIES, loaded, saved
 from unveil.core.records import Dialogue, Finding, Question, Record, Source, write_jsonl
 from unveil.curate.mau import Rules, mau
+from unveil.testing.models import TREES, loaded, saved
 from unveil.train import means
 from unveil.train.means import Ratio
 from unveil.vlm.chat import Chat
@@ -27,7 +27,7 @@ settings.load_profile("unveil")
 torch.set_num_threads(1)  # the models are tiny, and the suite runs in several processes
 
 
-@pytest.fixture(scope="session", params=list(FAMILIES))
+@pytest.fixture(scope="session", params=TREES)
 def family(request: pytest.FixtureRequest) -> Loaded:
     """A tiny random model of each architecture with its chat."""
     return loaded(request.param)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from conftest import SIZES, draw
 
-from bench.families import loaded
 from unveil.core.records import Pair, image_path, write_jsonl
+from unveil.testing.models import loaded
 from unveil.train import dpo
 from unveil.vlm.inputs import Encoded
 

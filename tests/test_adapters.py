@@ -15,9 +15,9 @@ from conftest import dialogue, draw
 from pairs import pairs_in
 from updating import updated, write_open
 
-from bench.families import saved
 from unveil.core import digests
 from unveil.core.records import Dialogue, write_jsonl
+from unveil.testing.models import saved
 from unveil.train import adapters, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions

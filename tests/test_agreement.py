@@ -14,10 +14,8 @@ import pytest
 import torch
 from conftest import dialogue, draw
 from torch import Tensor, nn
-from undeclared import UNDECLARED
-from undeclared import loaded as undeclared
 
-from bench.families import fresh
+from unveil.testing.models import UNDECLARED, fresh
 from unveil.train import loop
 from unveil.vlm import features, model_parts, models
 from unveil.vlm.agreement import settle
@@ -87,10 +85,10 @@ def test_known_families_keep_their_trees_in_bf16(family: Loaded, tmp_path: Path)
 
 
 @pytest.mark.parametrize("trained", [{"language"}, {"language", "projector"}, {"language", "projector", "tower"}])
-@pytest.mark.parametrize("name", list(UNDECLARED))
+@pytest.mark.parametrize("name", [e.build.__name__ for e in UNDECLARED])
 def test_families_that_nothing_is_declared_of(name: str, trained: set[str], tmp_path: Path) -> None:
     """Their own forward pass is used where ours would be another, and all that is trained has a gradient."""
-    one = undeclared(name)
+    one = fresh(name)
     scorer, rows = scorer_of(one, trained), rows_of(one, tmp_path)
     settle(scorer, rows, draws=True)
     assert scorer.features.keeps != "features" and not (scorer.apart and name == "scaled_head")
@@ -102,7 +100,7 @@ def test_families_that_nothing_is_declared_of(name: str, trained: set[str], tmp_
 
 def test_entropies_and_values_of_a_model_run_as_a_whole(tmp_path: Path) -> None:
     """By hand from its logits; the critic reads the last hidden states, of width 32."""
-    one = undeclared("no_features")
+    one = fresh("no_features")
     critic = nn.Linear(one.model.config.get_text_config().hidden_size, 1)
     scorer, rows = scorer_of(one, entropy=True, critic=critic), rows_of(one, tmp_path)
     settle(scorer, rows, draws=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import dialogue, draw, write_dialogues
 
-from bench.families import FAMILIES, fresh
+from unveil.testing.models import TREES, fresh
 from unveil.train import attention_loss, loop, losses, sft
 from unveil.train.attention_loss import Told
 from unveil.vlm import token_offsets
@@ -24,7 +24,7 @@ from unveil.vlm.scorer import Scorer, Scores
 
 HERE = "<box 4.00 4.00 30.00 30.00>"
 SHORT = "llava_mistral"  # its window ends before the image here
-TAUGHT = [name for name in FAMILIES if name != SHORT]
+TAUGHT = [name for name in TREES if name != SHORT]
 
 
 def scorer_of(copy: Loaded, tree: bool = True) -> Scorer:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from conftest import dialogue, draw, records_in
 
-from bench.families import FAMILIES, fresh
 from unveil import cli
 from unveil.core.geometry import covered
 from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
+from unveil.testing.models import TREES, fresh
 from unveil.vlm import attention, attention_maps
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
@@ -34,7 +34,7 @@ def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> En
     return copy.chat.encode(dialogue("d", image.name, "Where is it?", "There, on the left."), image, True)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != SHORT])
+@pytest.mark.parametrize("name", [name for name in TREES if name != SHORT])
 def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
     """Rows of the answer's words, columns of the image's tokens; the mean over heads and the middle third of layers,
     then each row divided by its sum, then the mean over words: computed here from the weights of the whole model."""
@@ -79,7 +79,7 @@ def blind(copy: Loaded) -> Any:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: Path) -> None:
     """A bright square on a dark image changes the features of just those tokens whose places it touches.
 

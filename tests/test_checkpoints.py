@@ -21,9 +21,9 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bench.families import FAMILIES, loaded
 from unveil.core import files
 from unveil.rl.experience import Progress
+from unveil.testing.models import ENTRIES, loaded
 from unveil.train import checkpoints
 from unveil.train.checkpoints import Checkpoints, claim, found
 from unveil.train.loop import TrainingError
@@ -276,7 +276,7 @@ def test_tied_weights_stay_tied() -> None:
 
 
 def test_tied_weights_survive_a_checkpoint(tmp_path: Path) -> None:
-    model, _ = FAMILIES["llava_siglip"]()
+    model, _ = ENTRIES["llava_siglip"].build()
     accelerator = Accelerator(cpu=True)
     model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
     before = {n: p.clone() for n, p in model.state_dict().items()}

@@ -14,9 +14,9 @@ import pytest
 import torch
 from conftest import dialogue, draw
 
-from bench.families import fresh
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue
+from unveil.testing.models import fresh
 from unveil.train import loop
 from unveil.train.dataloader import ID, LIGHT, Stream
 from unveil.train.loop import TrainingError

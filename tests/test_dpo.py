@@ -17,9 +17,9 @@ from pairs import encoded, pairs_in, plain_logps, references, rewritten, short_r
 from PIL import Image
 from safetensors.torch import load_file
 
-from bench.families import fresh, parts, pristine
 from unveil.core import image_files, lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
+from unveil.testing.models import fresh, parts, pristine
 from unveil.train import checkpoints, dpo, losses
 from unveil.train.dataloader import Stream
 from unveil.train.loop import TrainingError

@@ -25,7 +25,6 @@ from nobody import NOBODY
 from PIL import Image, PngImagePlugin
 from serving import Proxy, free_port, job, proxied, questions, serve
 
-from bench.families import saved
 from unveil.core import provenance
 from unveil.core.box_formats import mark
 from unveil.core.records import Record, Source
@@ -39,6 +38,7 @@ from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Reply, Re
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.gate.manifest import Manifest
+from unveil.testing.models import saved
 
 pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
 pytestmark = pytest.mark.xdist_group("endpoint")  # so that one process starts one server

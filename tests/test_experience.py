@@ -11,7 +11,6 @@ import pytest
 import torch
 from conftest import ids_of, logged, records_in, write_dialogues
 
-from bench.families import fresh
 from unveil.core.answered import Answered
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
@@ -32,6 +31,7 @@ from unveil.rl.experience import (
 )
 from unveil.rl.options import Options
 from unveil.rl.rewards import Reward, RewardError, named
+from unveil.testing.models import fresh
 from unveil.train.loop import TrainingError
 from unveil.vlm import token_offsets
 from unveil.vlm.attention_maps import tokens_of

@@ -15,7 +15,8 @@ import transformers as tf
 from conftest import dialogue, draw
 from torch import Tensor
 
-from bench.families import TINY, fresh
+from unveil.testing.models import fresh
+from unveil.testing.sizes import TINY
 from unveil.train import loop
 from unveil.vlm import features
 from unveil.vlm.families import ModelError

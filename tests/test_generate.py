@@ -10,8 +10,8 @@ import torch
 from conftest import dialogue, draw
 from transformers import GenerationConfig
 
-from bench.families import FAMILIES, fresh, loaded
 from unveil.core.sampling import Sampling
+from unveil.testing.models import TREES, fresh, loaded
 from unveil.vlm import attention, models
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
@@ -41,7 +41,7 @@ def questions(copy: Loaded, folder: Path) -> list[Encoded]:
     return [copy.chat.encode(dialogue(f"d{i}", p.name, q), p, with_answer=False) for i, (p, q) in enumerate(asked)]
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_greedy_answers_are_those_of_generate(name: str, tmp_path: Path) -> None:
     """Side by side on shared keys, windows, positions of three axes and all: the tokens that generate() writes."""
     copy = fresh(name)
@@ -52,7 +52,7 @@ def test_greedy_answers_are_those_of_generate(name: str, tmp_path: Path) -> None
     assert [copy.chat.text(d.ids) for d in drawn] == [theirs[d.question] for d in drawn]
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_kept_probabilities_are_those_of_the_scorer(name: str, tmp_path: Path) -> None:
     """What was drawn at temperature 0.7 scores the same, under that distribution, token by token."""
     copy = fresh(name)
@@ -167,7 +167,7 @@ def test_an_answer_at_the_limit_is_cut(tmp_path: Path) -> None:
     assert all(d.cut and len(d.ids) == len(d.logps) == 5 for d in drawn)
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_tokens_of_images_are_never_drawn(name: str) -> None:
     """Whatever stands in an image's place may not be said, padding neither; the end may."""
     copy = loaded(name)

@@ -11,9 +11,9 @@ import torch
 from accelerate.state import AcceleratorState
 from conftest import write_dialogues
 
-from bench.families import loaded
 from scripts import gpu_check, gpu_wheels
 from scripts.gpu_check import Config, Part
+from unveil.testing.models import loaded
 
 
 def figures(folder: Path, part: str) -> dict:

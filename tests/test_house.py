@@ -22,6 +22,7 @@ ALLOWED = {
     "core": set(),
     "synthetic": {"core"},
     "vlm": {"core"},
+    "testing": {"core", "vlm"},
     "audit": {"core"},
     "gate": {"core"},
     "ingest": {"core", "synthetic"},
@@ -92,7 +93,13 @@ def test_rooms_stand_on_few_floors() -> None:
 def test_no_torch_outside_its_rooms(path: Path) -> None:
     """The core, ingest, curate and scoring need no torch."""
     heavy = {"torch", "transformers", "accelerate", "peft"} & {name.split(".")[0] for name in imports(path)}
-    assert not heavy or room(path) in {"vlm", "train", "rl"}, f"{path.name} imports {heavy}"
+    assert not heavy or room(path) in {"vlm", "testing", "train", "rl"}, f"{path.name} imports {heavy}"
+
+
+def test_models_for_tests_need_a_plain_installation_only() -> None:
+    """Of what is installed besides: torch and transformers, and tokenizers, without which transformers is not there."""
+    found = {name.split(".")[0] for path in (PACKAGE / "testing").glob("*.py") for name in imports(path)}
+    assert found - set(sys.stdlib_module_names) == {"unveil", "torch", "transformers", "tokenizers"}
 
 
 def loaded_by(*words: str) -> set[str]:

@@ -18,7 +18,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from bench.families import FAMILIES, fresh, loaded
+from unveil.testing.models import TREES, fresh, loaded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, cosine, finite
 from unveil.vlm.inputs import Encoded
@@ -219,7 +219,7 @@ def test_cosine_at_the_edges() -> None:
 
 
 @pytest.mark.parametrize("parts", [{"language"}, {"projector"}, {"tower"}, {"language", "tower"}])
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_trainable_unfreezes_the_named_parts_only(name: str, parts: set[str]) -> None:
     model = loaded(name).model
     before = {n: p.requires_grad for n, p in model.named_parameters()}

@@ -18,10 +18,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image, ImageOps
 from torch import nn
 
-from bench.families import FAMILIES, loaded, parts, saved
 from unveil.core import pixels
 from unveil.core.box_formats import SYNTAXES, mark
 from unveil.core.geometry import ious
+from unveil.testing.models import TREES, loaded, parts, saved
 from unveil.vlm import families, model_parts, models
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError, Profile, profile_of
@@ -390,7 +390,7 @@ def test_a_shape_that_a_processor_refuses_is_named(width: int, height: int, tmp_
     assert loaded("llava_clip").chat.encode(asked, image, with_answer=False).prompt
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_every_weight_belongs_to_a_part(name: str) -> None:
     """By where transformers puts them; the projector of Qwen's models lies inside the tower."""
     model = parts(name)[0]

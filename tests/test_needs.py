@@ -12,9 +12,9 @@ from conftest import dialogue, draw
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModelForImageTextToText
 
-from bench.families import FAMILIES, fresh, loaded
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
+from unveil.testing.models import TREES, fresh, loaded
 from unveil.train import adapters, needs, sft
 from unveil.train.needs import Needs, NeedsError, Rows
 from unveil.vlm import models
@@ -33,7 +33,7 @@ def config(folder: Path, **options) -> sft.Config:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_memory_of_a_token_is_what_a_forward_pass_keeps(
     name: str, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

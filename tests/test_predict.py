@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from conftest import dialogue, write_dialogues
 
-from bench.families import loaded
 from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
 from unveil.evaluate import predict
+from unveil.testing.models import loaded
 from unveil.vlm import models
 
 

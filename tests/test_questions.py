@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 
-from bench.families import loaded
 from unveil import cli
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
-from unveil.curate.candidates import DESCRIBE
-from unveil.curate.questions import conversations
+from unveil.curate.questions import DESCRIBE, conversations
+from unveil.testing.models import loaded
 from unveil.train import sft
 
 ASKED = [d for d in DIALOGUES if d.split != "test"]

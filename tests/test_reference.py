@@ -13,7 +13,7 @@ import torch
 from pairs import encoded, plain_logps, references, rewritten, short_run
 from safetensors.torch import load_file, save_file
 
-from bench.families import loaded, parts
+from unveil.testing.models import loaded, parts
 from unveil.train import dpo
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference

@@ -22,7 +22,6 @@ from test_generate import scorer_of
 from test_rl_run import lines
 from torch import Tensor
 
-from bench.families import fresh, loaded
 from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.gate import GateError, address, passage
@@ -31,6 +30,7 @@ from unveil.rl import aar, grpo, remote_rollout, run
 from unveil.rl.options import GenerateOptions
 from unveil.rl.remote_rollout import Server
 from unveil.rl.remote_tokens import Reader
+from unveil.testing.models import fresh, loaded
 from unveil.train import adapters, losses, sft
 from unveil.train.loop import TrainingError
 from unveil.vlm import models

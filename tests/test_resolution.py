@@ -14,10 +14,10 @@ import torch
 from conftest import dialogue, draw
 from PIL import Image
 
-from bench.families import FAMILIES, loaded, saved
 from unveil import cli
 from unveil.core.box_formats import neutral, unmark
 from unveil.core.pixels import ImageError
+from unveil.testing.models import TREES, loaded, saved
 from unveil.train import adapters
 from unveil.train.options import RecipeOptions
 from unveil.vlm import models
@@ -50,7 +50,7 @@ def test_what_an_image_costs_by_hand() -> None:
     assert {cost(chat_of("llava_siglip"), size) for size in SIZES} == {Cost(16, 56 * 56)}
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize("limits", [Resolution(24), Resolution(60), Resolution(max_pixels=10_000)], ids=str)
 def test_no_image_costs_more(name: str, limits: Resolution) -> None:
     """Whatever its size; a family whose coarsest image costs more is refused, and says how much that is."""

@@ -10,8 +10,8 @@ import torch
 from conftest import dialogue, draw
 from transformers import LogitsProcessorList
 
-from bench.families import fresh
 from unveil.core.sampling import Sampling, seed_of
+from unveil.testing.models import fresh
 from unveil.vlm import models
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features

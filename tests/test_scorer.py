@@ -15,7 +15,7 @@ import transformers as tf
 from conftest import dialogue, draw
 from torch import Tensor, nn
 
-from bench.families import FAMILIES, fresh, pristine
+from unveil.testing.models import TREES, fresh, pristine
 from unveil.train import adapters, loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import attention, model_parts
@@ -302,7 +302,7 @@ REMEMBERING = ("llava_siglip", "llava_clip", "internvl")  # whose frozen tower s
 
 
 @pytest.mark.parametrize(
-    ("name", "trained"), [*((name, "adapters") for name in FAMILIES), *((n, "and projector") for n in REMEMBERING)]
+    ("name", "trained"), [*((name, "adapters") for name in TREES), *((n, "and projector") for n in REMEMBERING)]
 )
 def test_checkpointing_leaves_the_frozen_tower_alone(name: str, trained: str, tmp_path: Path) -> None:
     """The backward pass computes layers of the language model again, as it should, and nothing of the tower.

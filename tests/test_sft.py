@@ -18,10 +18,10 @@ from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
-from bench.families import FAMILIES, fresh, loaded, pristine, saved
 from unveil.core import pixels
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl
+from unveil.testing.models import TREES, fresh, loaded, pristine, saved
 from unveil.train import adapters, checkpoints, loop, sft
 from unveil.train.dataloader import Stream
 from unveil.train.loop import TrainingError
@@ -114,7 +114,7 @@ def test_the_loss_is_the_plain_one(tree: bool, family: Loaded, tmp_path: Path) -
     assert float(loss / tokens) == pytest.approx(expected / count, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: sft.Config) -> None:
     """Adapters on language model and projector: every one of them gets a gradient, the loss on the same rows falls."""
     copy = fresh(name)
@@ -211,7 +211,7 @@ def adapted(model: nn.Module) -> set[str]:
     return {part_of(n) for n, p in model.named_parameters() if p.requires_grad}
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", TREES)
 def test_adapters_lie_where_they_should(name: str, base: sft.Config) -> None:
     """On every linear layer of the language model: 2 layers x 7, and A and B each; head and tower are left out.
 

@@ -1,4 +1,4 @@
-"""Tokenizers that are trained on the spot."""
+"""Tokenizers that are trained on the spot, on a few sentences."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import Any
 import transformers as tf
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
+
+from unveil.testing.sizes import Size
+
+SENTENCES = (
+    "Is anything abnormal in this image?",
+    "Where is the nodule? Name the finding. What is in this region?",
+    "Detection: abnormal.\nLocalisation: none.\nRecognition: nodule; cyst (round, sharp edge).",
+    "user\n\n\nmodel\n\nassistant\nUser: Assistant: USER: ASSISTANT: Yes. No.",
+)
 
 
 def byte_level(
@@ -42,3 +51,14 @@ def byte_level(
     return tf.PreTrainedTokenizerFast(
         tokenizer_object=bpe, pad_token="<pad>", eos_token=eos, bos_token=bos, model_max_length=longest, **options
     )
+
+
+def train_tokenizer(special: list[str], size: Size, **options: Any) -> Any:
+    """A tokenizer that knows the texts of the tests and the tiny base model's box tokens."""
+    texts = [*SENTENCES * 4, *["a\n\nb", "a\n\n\nb"] * 40]  # so that runs of line feeds are one token
+    return byte_level(texts, special, size.longest, bins=64, **options)
+
+
+def ids_of(words: Any) -> dict[str, Any]:
+    """What a language model's configuration tells of its tokenizer."""
+    return {"vocab_size": len(words), "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}

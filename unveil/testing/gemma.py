@@ -1,0 +1,60 @@
+"""Google's, on Gemma: tokens that see one another both ways, of an image or of the whole prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import transformers as tf
+
+from unveil.testing.sizes import TINY, Size
+from unveil.testing.vocabulary import ids_of, train_tokenizer
+
+
+def gemma3(size: Size = TINY) -> tuple[Any, Any]:
+    """Line feeds around the image that merge with the template's, <bos> written by the template, two-way attention."""
+    named = {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"}
+    words = train_tokenizer(
+        ["<start_of_turn>", "<end_of_turn>", *named.values()],
+        size,
+        bos="<bos>",
+        eos="<eos>",
+        extra_special_tokens=named,
+    )
+    config = tf.Gemma3Config(
+        text_config={**size.text, **ids_of(words), "head_dim": size.head, "sliding_window": size.window + 40},
+        vision_config={**size.tower, "vision_use_head": False},
+        mm_tokens_per_image=size.patches // 4,
+        image_token_index=words.convert_tokens_to_ids("<image_soft_token>"),
+        boi_token_index=words.convert_tokens_to_ids("<start_of_image>"),
+        eoi_token_index=words.convert_tokens_to_ids("<end_of_image>"),
+    )
+    template = (
+        "{{ bos_token }}{% for m in messages %}<start_of_turn>"
+        "{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}<start_of_image>{% else %}{{ c['text'] | trim }}{% endif %}{% endfor %}"
+        "<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+    )
+    eyes = tf.Gemma3ImageProcessorPil(**size.siglip)
+    return tf.Gemma3ForConditionalGeneration(config), tf.Gemma3Processor(
+        eyes, words, chat_template=template, image_seq_length=size.patches // 4
+    )
+
+
+def paligemma(size: Size = TINY, gemma: Any = tf.GemmaConfig) -> tuple[Any, Any]:
+    """No chat template; the whole prompt sees itself both ways, positions begin at 1, location tokens for boxes."""
+    words = train_tokenizer(["<image>", *(f"<loc{i:04d}>" for i in range(1024))], size, bos="<bos>", eos="<eos>")
+    config = tf.PaliGemmaConfig(
+        text_config=gemma(**{**size.text, **ids_of(words)}, head_dim=size.head).to_dict(),
+        vision_config={**size.tower, "vision_use_head": False, "model_type": "siglip_vision_model"},
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        projection_dim=size.hidden,
+        hidden_size=size.hidden,
+    )
+    eyes = tf.SiglipImageProcessorPil(**size.siglip)
+    eyes.image_seq_length = size.patches
+    return tf.PaliGemmaForConditionalGeneration(config), tf.PaliGemmaProcessor(eyes, words)
+
+
+def paligemma2(size: Size = TINY) -> tuple[Any, Any]:
+    """With a Gemma 2, every other layer of which has a sliding window and makes its masks itself."""
+    return paligemma(size, tf.Gemma2Config)

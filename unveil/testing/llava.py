@@ -1,0 +1,105 @@
+"""LLaVA-1.5 and its relatives: a tower, a projector of two layers, a Llama or a Mistral."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import transformers as tf
+
+from unveil.testing.sizes import TINY, Size
+from unveil.testing.vocabulary import ids_of, train_tokenizer
+
+IMAGE_TOKEN: dict[str, Any] = {"extra_special_tokens": {"image_token": "<image>"}}
+
+
+def llava_siglip(size: Size = TINY) -> tuple[Any, Any]:
+    """The tiny base model's architecture: SigLIP tower, tied head, boxes as bins."""
+    words = train_tokenizer(["<user>", "<assistant>", "<image>"], size, **IMAGE_TOKEN)
+    config = tf.LlavaConfig(
+        vision_config=tf.SiglipVisionConfig(**size.tower, vision_use_head=False),
+        text_config=tf.LlamaConfig(**size.text, **ids_of(words), tie_word_embeddings=True),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        image_seq_length=size.patches,
+        tie_word_embeddings=True,
+    )
+    model = tf.LlavaForConditionalGeneration(config)
+    model.config.unveil = {"syntax": "bins-64", "hint": False}
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+        "{% else %}<assistant>{% for c in m['content'] %}"
+        "{{ c['text'] }}{% endfor %}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    eyes = tf.SiglipImageProcessorPil(**size.siglip)
+    return model, tf.LlavaProcessor(
+        eyes, words, patch_size=14, vision_feature_select_strategy="full", chat_template=template
+    )
+
+
+def llava_clip(size: Size = TINY) -> tuple[Any, Any]:
+    """LLaVA-1.5: CLIP tower without its class token, a tokenizer that puts <s> in front, a space before each answer."""
+    words = train_tokenizer(["<image>"], size, bos="<s>", eos="</s>", **IMAGE_TOKEN)
+    config = tf.LlavaConfig(
+        vision_config=tf.CLIPVisionConfig(**size.tower),
+        text_config=tf.LlamaConfig(**{**size.text, **ids_of(words), "bos_token_id": words.bos_token_id}),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_seq_length=size.patches,
+        tie_word_embeddings=False,
+    )
+    template = (
+        "{% for m in messages %}{{ m['role'].upper() + ': ' }}{% for c in m['content'] if c['type'] == 'image' %}"
+        "{{ '<image>\n' }}{% endfor %}{% for c in m['content'] if c['type'] == 'text' %}{{ c['text'] + ' ' }}"
+        "{% endfor %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+    )
+    eyes = tf.CLIPImageProcessorPil(**size.clip)
+    processor = tf.LlavaProcessor(
+        eyes,
+        words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template,
+    )
+    return tf.LlavaForConditionalGeneration(config), processor
+
+
+def llava_mistral(size: Size = TINY) -> tuple[Any, Any]:
+    """LLaVA-Med 1.5: as LLaVA-1.5 with a Mistral, whose window is shorter than a row here."""
+    model, processor = llava_clip(size)
+    words = processor.tokenizer
+    text = tf.MistralConfig(
+        **{**size.text, **ids_of(words), "bos_token_id": words.bos_token_id}, sliding_window=size.window
+    )
+    config = tf.LlavaConfig(**{**model.config.to_dict(), "text_config": text.to_dict()})
+    return tf.LlavaForConditionalGeneration(config), processor
+
+
+def llava_next(size: Size = TINY) -> tuple[Any, Any]:
+    """Tiles of the image in a grid, cut to its shape, with a learnt token at the end of each row, and an overview."""
+    words = train_tokenizer(["<image>"], size, bos="<s>", eos="</s>", **IMAGE_TOKEN)
+    once, twice = size.picture, 2 * size.picture
+    grids = [[once, twice], [twice, once], [twice, twice]]
+    config = tf.LlavaNextConfig(
+        vision_config=tf.CLIPVisionConfig(**size.tower),
+        text_config=tf.LlamaConfig(**{**size.text, **ids_of(words), "bos_token_id": words.bos_token_id}),
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=grids,
+        tie_word_embeddings=False,
+    )
+    eyes = tf.LlavaNextImageProcessorPil(**size.clip, image_grid_pinpoints=grids)
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' }}{% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}{{ '<image>\n' }}{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ ' [/INST]' }}"
+        "{% else %}{% for c in m['content'] %}{{ ' ' + c['text'] }}{% endfor %}{{ '</s>' }}{% endif %}{% endfor %}"
+    )
+    processor = tf.LlavaNextProcessor(
+        eyes,
+        words,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template,
+    )
+    return tf.LlavaNextForConditionalGeneration(config), processor

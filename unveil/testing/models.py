@@ -1,0 +1,157 @@
+"""The models that are built here, what each stands for, and how tests get one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unveil.testing import gemma, llava, qwen, tiles, undeclared
+from unveil.testing.sizes import TINY, Size
+from unveil.vlm import families, model_parts
+from unveil.vlm.chat import Chat
+from unveil.vlm.models import Loaded
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that is built here, and what docs/architectures.md tells of it."""
+
+    build: Callable[..., tuple[Any, Any]]
+    """Makes model and processor of a ``Size``, ``TINY`` by default."""
+    model_type: str
+    """Of its configuration: the row in ``families.FAMILIES``, if it has one."""
+    title: str
+    """What it is called, and what it stands for."""
+    needed: str
+    """What its token tree needed, or why none is grown."""
+    tree: bool = True
+    """Whether a tree is grown for it."""
+    syntax: str | None = None
+    """What users of a model without a row name with ``--box-syntax``."""
+
+
+LLAVAS = (
+    Entry(llava.llava_siglip, "llava", "LLaVA with a SigLIP tower (the tiny base model)", "as LLaVA-1.5"),
+    Entry(llava.llava_clip, "llava", "LLaVA-1.5 (Llama, CLIP tower)", "a mask, positions along the path"),
+    Entry(
+        llava.llava_mistral,
+        "llava",
+        "LLaVA with Mistral (the shape of LLaVA-Med 1.5)",
+        "the sliding window counted along the path",
+    ),
+    Entry(
+        llava.llava_next,
+        "llava_next",
+        "LLaVA-NeXT",
+        "as LLaVA-1.5; the learnt end of image rows counts as part of the projector",
+    ),
+)
+QWENS = (
+    Entry(
+        qwen.qwen2_vl,
+        "qwen2_vl",
+        "Qwen2-VL",
+        "three rows of positions: the model's own rule for the shared beginning, then counting on from its largest",
+    ),
+    Entry(qwen.qwen2_5_vl, "qwen2_5_vl", "Qwen2.5-VL", "as Qwen2-VL"),
+    Entry(qwen.qwen3_vl, "qwen3_vl", "Qwen3-VL", "as Qwen2-VL, and features of deeper layers"),
+)
+TILES = (
+    Entry(tiles.internvl, "internvl", "InternVL", "as LLaVA-1.5, tiles in order"),
+    Entry(tiles.idefics3, "idefics3", "Idefics3", "as LLaVA-1.5, tiles in order"),
+    Entry(tiles.smolvlm, "smolvlm", "SmolVLM", "as Idefics3"),
+)
+GEMMAS = (
+    Entry(
+        gemma.gemma3,
+        "gemma3",
+        "Gemma 3 (MedGemma)",
+        "image tokens see one another both ways; one mask for full and one for sliding layers",
+    ),
+    Entry(
+        gemma.paligemma,
+        "paligemma",
+        "PaliGemma",
+        "the whole prompt sees itself both ways, so an image is shared by the answers to one question, not by "
+        "questions; positions begin at 1",
+    ),
+    Entry(gemma.paligemma2, "paligemma", "PaliGemma 2", "none: it builds its sliding masks itself", tree=False),
+)
+#: Each has something that no declared family has, to hold that the model's own forward pass is used there.
+UNDECLARED = (
+    Entry(
+        undeclared.scaled_head,
+        "hyperclovax_vision_v2",
+        "HyperCLOVA X",
+        "none: logits are scaled behind the head",
+        tree=False,
+        syntax="json-1000",
+    ),
+    Entry(
+        undeclared.no_features,
+        "deepseek_vl",
+        "DeepSeek-VL",
+        "none: features of images cannot be had apart",
+        tree=False,
+        syntax="json-1000",
+    ),
+    Entry(
+        undeclared.more_than_pixels,
+        "video_llama_3",
+        "VideoLLaMA 3",
+        "none: its tower takes more than pixels",
+        tree=False,
+        syntax="json-1000",
+    ),
+)
+#: By the name of the function that builds it.
+ENTRIES = {e.build.__name__: e for e in (*LLAVAS, *QWENS, *TILES, *GEMMAS, *UNDECLARED)}
+#: The names of those that a tree is grown for.
+TREES = tuple(name for name, entry in ENTRIES.items() if entry.tree)
+
+
+@cache
+def parts(name: str, size: Size = TINY) -> tuple[Any, Any]:
+    """Model and processor of an entry, built once, with weights large enough that answers differ."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, processor = ENTRIES[name].build(size)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() >= 2:
+                    parameter.normal_(0, 0.85 * size.hidden**-0.5)
+    return model.eval(), processor
+
+
+@cache
+def loaded(name: str, size: Size = TINY) -> Loaded:
+    """An entry's model, built once: to be asked, not to be trained."""
+    model, processor = parts(name, size)
+    profile = families.profile_of(model.config, ENTRIES[name].syntax)
+    return Loaded(name, model, Chat(processor, profile), model_parts.fingerprint(model))
+
+
+@cache
+def pristine(name: str) -> dict[str, torch.Tensor]:
+    """A copy of an entry's weights as they were built."""
+    return {k: v.clone() for k, v in parts(name)[0].state_dict().items()}
+
+
+def fresh(name: str) -> Loaded:
+    """An entry with a model of its own, which may be trained."""
+    model, _ = ENTRIES[name].build()
+    model.load_state_dict(pristine(name))
+    return replace(loaded(name), model=model)
+
+
+def saved(name: str, folder: Path) -> Path:
+    """Model and processor of an entry, saved; returns the folder."""
+    model, processor = parts(name)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

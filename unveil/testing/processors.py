@@ -1,0 +1,22 @@
+"""What several processors share. Chat templates are those of the published models, shortened."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+#: ChatML, as several families write it; ``image`` is what stands for the image.
+IM_TEMPLATE = (
+    "{{% for m in messages %}}<|im_start|>{{{{ m['role'] }}}}\n{{% for c in m['content'] %}}"
+    "{{% if c['type'] == 'image' %}}{image}{{% else %}}{{{{ c['text'] }}}}{{% endif %}}{{% endfor %}}"
+    "<|im_end|>\n{{% endfor %}}{{% if add_generation_prompt %}}<|im_start|>assistant\n{{% endif %}}"
+)
+
+
+def stills(kind: type) -> type:
+    """A processor class without its part for videos, which needs torchvision."""
+
+    def attributes(cls: type) -> list[str]:
+        return ["image_processor", "tokenizer"]
+
+    videos = SimpleNamespace(num_frames=1, fps=1)  # what SmolVLM's asks for although there is no video
+    return type(kind.__name__, (kind,), {"get_attributes": classmethod(attributes), "video_processor": videos})
