@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,21 +10,16 @@ import torch
 from conftest import dialogue, draw, records_in
 
 from unveil import cli
-from unveil.core.geometry import covered
 from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.testing.models import TREES, fresh
 from unveil.vlm import attention, attention_maps
-from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
-from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.model_parts import parts_of
 from unveil.vlm.models import Loaded
 
 SHORT = "llava_mistral"  # its window ends before the image here
-SIZES = ((96, 64), (64, 96), (64, 64), (200, 90))
 
 
 def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> Encoded:
@@ -64,73 +57,6 @@ def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
     copy = fresh(SHORT)
     with pytest.raises(ModelError, match="d: the image is out of reach"):
         attention_maps.looked_at(copy, row_of(copy, tmp_path))
-
-
-# ------------------------------------------------------------------------------------------------- places of patches
-
-
-def blind(copy: Loaded) -> Any:
-    """The model with a tower whose patches know nothing of one another: attention and position add nothing."""
-    part_of = parts_of(copy.model)
-    for name, p in copy.model.named_parameters():
-        if part_of(name) == "tower" and any(w in name for w in ("out_proj", "attn.proj", "o_proj", "projection_layer")):
-            torch.nn.init.zeros_(p)
-    return copy.model
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("name", TREES)
-def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: Path) -> None:
-    """A bright square on a dark image changes the features of just those tokens whose places it touches.
-
-    The tower's attention is switched off, so that a token knows nothing but its own pixels. Resizing blurs: tokens
-    whose place ends within some pixels of the square may change or not.
-    """
-    copy = fresh(name)
-    model = blind(copy)
-    width, height = size
-    dark = np.full((height, width, 3), 40, np.uint8)
-    lit = dark.copy()
-    square = (width * 0.55, height * 0.2, width * 0.85, height * 0.6)
-    x1, y1, x2, y2 = map(round, square)
-    lit[y1:y2, x1:x2] = 250
-    features = []
-    for array in (dark, lit):
-        seen = copy.chat.show(array)
-        found = Features(model, copy.chat.processor.image_processor, 0)([seen]).pooler_output
-        features.append(torch.cat(list(found)) if not isinstance(found, torch.Tensor) else found.flatten(0, -2))
-    places = attention_maps.patches(copy.chat, model.config, seen)
-    changed = ((features[0] - features[1]).abs().max(-1).values > 1e-6).numpy()
-    assert len(changed) == len(places)
-    real = ~np.isnan(places[:, 0])
-    assert not changed[~real].any()
-    near = 0.06 * max(size)
-    inner, outer = (x1 + near, y1 + near, x2 - near, y2 - near), (x1 - near, y1 - near, x2 + near, y2 + near)
-    must, may = (covered(places[real], [box]) > 0 for box in (inner, outer))
-    assert must.any() and (changed[real] >= must).all(), "a token in the square did not change"
-    assert (changed[real] <= may).all(), "a token far from the square changed"
-
-
-def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:
-    """40 x 20 pixels padded to 40 x 40 begin at row 10: a grid of 4 x 4 has its rows at -10, 0, 10, 20 to 30.
-
-    A processor that resizes the shorter edge and crops the centre shows the middle 20 x 20 of it unpadded: its
-    columns from 10 to 30.
-    """
-    copy = fresh("llava_clip")
-    padded = copy.chat.show(np.zeros((20, 40, 3), np.uint8))
-    places = attention_maps.patches(copy.chat, copy.model.config, padded)
-    assert places[0].tolist() == [0, -10, 10, 0] and places[-1].tolist() == [30, 20, 40, 30]
-    chat = Chat(copy.chat.processor, replace(copy.chat.profile, syntax="unit"))
-    places = attention_maps.patches(chat, copy.model.config, chat.show(np.zeros((20, 40, 3), np.uint8)))
-    assert places[0].tolist() == [10, 0, 15, 5] and places[-1].tolist() == [25, 15, 30, 20]
-
-
-def test_unknown_families_are_refused() -> None:
-    copy = fresh("llava_clip")
-    copy.model.config.model_type = "unheard"
-    with pytest.raises(ModelError, match="unheard models have no patch grid"):
-        attention_maps.patches(copy.chat, copy.model.config, copy.chat.show(np.zeros((20, 40, 3), np.uint8)))
 
 
 def test_attention_inside_boxes_by_hand() -> None:

@@ -237,7 +237,7 @@ def test_an_unknown_syntax_is_refused_with_the_choices(own: dict | None) -> None
 
 
 def test_every_family_here_declares_a_known_syntax() -> None:
-    assert {p.syntax for p in families.PROFILES.values()} <= SYNTAXES.keys()
+    assert {row.box_format for row in families.FAMILIES.values()} <= SYNTAXES.keys()
 
 
 def test_qwens_frame_is_the_resized_image(images: list[Path]) -> None:
@@ -299,7 +299,7 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
     """Those whose processor takes no videos; the others need torchvision to be loaded, and say so."""
     again = models.load(saved(name, tmp_path), device="cpu")
     assert again.fingerprint == loaded(name).fingerprint
-    assert again.chat.profile == families.PROFILES[again.model.config.model_type]
+    assert again.chat.profile == profile_of(again.model.config)
 
 
 @pytest.mark.skipif(tf.utils.is_torchvision_available(), reason="torchvision is here, so nothing is missing")

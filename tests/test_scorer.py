@@ -20,6 +20,7 @@ from unveil.train import adapters, loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import attention, model_parts
 from unveil.vlm import scorer as scorer_module
+from unveil.vlm.families import FAMILIES, Family, family_of
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.models import Loaded
@@ -94,12 +95,12 @@ def test_a_leaked_branch_is_seen(family: Loaded, tmp_path: Path, monkeypatch: py
     real, rows = scorer_module.masks, rows_of(family, tmp_path)
     expected = values(family, rows, tree=False)
 
-    def leaky(base: Any, forest: Forest, architecture: scorer_module.Architecture) -> Any:
+    def leaky(base: Any, forest: Forest, row: Family) -> Any:
         own = forest.before_S[forest.leaves_S == 1][1:]  # its tokens but the last, each of which predicts the next
         siblings = forest.before_S[forest.leaves_S == 4][-1] + 1
         until = forest.until_BT.clone().flatten()
         until[own] = siblings % forest.ids_BT.shape[1] + 1
-        return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), architecture)
+        return real(base, replace(forest, until_BT=until.view_as(forest.until_BT)), row)
 
     monkeypatch.setattr(scorer_module, "masks", leaky)
     difference = (values(family, rows) - expected).abs()
@@ -116,13 +117,13 @@ def test_a_wrong_position_is_seen(family: Loaded, tmp_path: Path, monkeypatch: p
     real, rows = scorer_module.positions, rows_of(family, tmp_path)
     expected = values(family, rows, tree=False)
 
-    def counting(base: Any, forest: Forest, architecture: scorer_module.Architecture) -> Tensor:
+    def counting(base: Any, forest: Forest, row: Family) -> Tensor:
         through = torch.arange(forest.ids_BT.shape[1]).expand_as(forest.offsets_BT)
-        return real(base, forest, architecture) + through - forest.offsets_BT
+        return real(base, forest, row) + through - forest.offsets_BT
 
     monkeypatch.setattr(scorer_module, "positions", counting)
     difference = (values(family, rows) - expected).abs()
-    alone = scorer_module.ARCHITECTURES[family.model.config.model_type].both_ways == "prompt"
+    alone = family_of(family.model.config).both_ways == "prompt"
     right = [0, 1, 5, 7, 9] if alone else [0, 7, 9]
     assert float(difference[[i for i in range(10) if i not in right]].min()) > 1e-3
     assert float(difference[right].max()) < 1e-4
@@ -173,14 +174,18 @@ def test_flex_attention_takes_a_tree_too(name: str, tmp_path: Path) -> None:
         assert torch.allclose(values(copy, rows), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_an_unknown_architecture_runs_on_plain_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("row", [None, replace(FAMILIES["llava"], shares="rows")], ids=["no row", "a row"])
+def test_a_family_without_a_tree_runs_on_plain_rows(
+    row: Family | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The values of the plain rows, as many tokens as these have, and one warning however often it is called."""
     copy = fresh("llava_siglip")
     rows = rows_of(copy, tmp_path)
     expected = values(copy, rows)
-    monkeypatch.delitem(scorer_module.ARCHITECTURES, "llava")
+    if row is None:
+        monkeypatch.delitem(FAMILIES, "llava")
+    else:
+        monkeypatch.setitem(FAMILIES, "llava", row)
     with caplog.at_level(logging.WARNING):
         model = scorer(copy)
         found = [model(rows).summed().detach() for _ in range(2)]
@@ -351,7 +356,7 @@ def test_attention_in_parts_is_the_same(
     monkeypatch.setattr(attention, "sdpa_attention_forward", counting)
     found = values(fresh(family.name), rows)
     assert torch.allclose(found, expected, atol=1e-5, rtol=1e-5)
-    cut = scorer_module.ARCHITECTURES[family.model.config.model_type].both_ways == "none"
+    cut = family_of(family.model.config).both_ways == "none"
     assert (len(calls) > 0 and max(calls) < 2 * part) == cut
 
 

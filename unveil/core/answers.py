@@ -111,7 +111,7 @@ def asked_about(kind: Kind, question: str) -> str | None:
     return None
 
 
-#: Added to the question for models that have not been taught the answer's form yet (``models.Profile.hint``).
+#: Added to the question for models that have not been taught the answer's form yet (``families.Profile.hint``).
 HINTS: dict[Kind, str] = {
     "detection": "Answer yes or no.",
     "localisation": "Answer with one bounding box for each, such as {box}, or with: None.",

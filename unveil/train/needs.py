@@ -24,8 +24,8 @@ from unveil.core.records import Dialogue, Record, read_jsonl
 from unveil.train import adapters, checkpoints, loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import models, resolution
-from unveil.vlm.architectures import ARCHITECTURES
 from unveil.vlm.chat import Chat
+from unveil.vlm.families import family_of
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import default_device
 
@@ -104,7 +104,7 @@ def of(config: RecipeOptions, device: torch.device) -> Needs:
         weights=weights,
         trained=trained,
         held=kept * (weights - trained) + (4 + TRAINED_EXTRA) * trained,
-        shares=base.config.model_type in ARCHITECTURES,
+        shares=family_of(base.config).shares == "tree",
         token=_token(model) // (2 if narrow else 1),
         model=4 * (weights if config.method == "full" else trained),
         going_on=(checkpoints.KEPT + 1) * CHECKPOINTED * trained + 2 * 4 * trained,

@@ -2,8 +2,7 @@
 
 A patch's share is the attention that words of the answer pay it, averaged over heads and the middle third of the
 layers, divided by what they pay the whole image (UMed-LVLM's vision relevance, arXiv 2501.01377, in the reading of
-docs/methods.md). Where a patch lies on the image follows from what the processor did to it: padding to a square,
-resizing, cropping, merging of patches, tiles with or without an overview.
+docs/methods.md). Where a patch lies on the image is worked out by `patch_grid`.
 
 Shapes: N words, P patches (image tokens, in the order of the prompt).
 """
@@ -23,151 +22,12 @@ from unveil.core.geometry import Box, area, covered
 from unveil.core.records import Dialogue, Record
 from unveil.vlm import attention, token_offsets
 from unveil.vlm.chat import Chat
-from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.families import ModelError, family_of
+from unveil.vlm.inputs import Encoded
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import Loaded, load
+from unveil.vlm.patch_grid import Boxes, patches
 from unveil.vlm.resolution import Resolution
-
-Boxes = NDArray[np.float64]
-
-
-# ------------------------------------------------------------------------------------------------ where patches lie
-
-
-def patches(chat: Chat, config: Any, seen: Seen) -> Boxes:
-    """The part of the image that each image token stands for, (P, 4) in pixels of the image; NaN for one of none.
-
-    Parts may lead outside of the image, where it was padded. Raises ``ModelError`` for a family of which this is not
-    known.
-    """
-    family = config.model_type
-    if family not in LAYOUTS:
-        raise ModelError(f"{family} models have no patch grid that is known here")
-    tokens = sum(token == config.image_token_id for token in seen.block)
-    boxes = LAYOUTS[family](chat, config, seen, tokens)
-    if len(boxes) != tokens:
-        raise ModelError(f"{family}: {tokens} image tokens, and {len(boxes)} places for them")
-    left, top = seen.view.offset
-    return boxes - np.array([left, top, left, top])
-
-
-def _lattice(box: Sequence[float] | Boxes, rows: int, columns: int) -> Boxes:
-    """A box cut into rows and columns, row after row."""
-    x, y = np.linspace(box[0], box[2], columns + 1), np.linspace(box[1], box[3], rows + 1)
-    cells = [(x[c], y[r], x[c + 1], y[r + 1]) for r in range(rows) for c in range(columns)]
-    return np.array(cells, np.float64).reshape(-1, 4)
-
-
-def _square(box: Sequence[float] | Boxes, tokens: int) -> Boxes:
-    side = round(tokens**0.5)
-    return _lattice(box, side, side)
-
-
-def _canvas(seen: Seen) -> tuple[float, float, float, float]:
-    """What the processor is given: the image, padded where the family wants a square."""
-    width, height = seen.view.canvas
-    return 0.0, 0.0, float(width), float(height)
-
-
-def _cropped(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """One square picture; a processor that resizes the shorter edge and crops the centre leaves the rest out."""
-    eyes = chat.processor.image_processor
-    width, height = seen.view.canvas
-    shown_x, shown_y = float(width), float(height)
-    edge = (eyes.size or {}).get("shortest_edge")
-    if getattr(eyes, "do_center_crop", False) and edge:
-        scale = edge / min(width, height)
-        shown_x, shown_y = (
-            min(shown_x, eyes.crop_size["width"] / scale),
-            min(shown_y, eyes.crop_size["height"] / scale),
-        )
-    left, top = (width - shown_x) / 2, (height - shown_y) / 2
-    return _square((left, top, left + shown_x, top + shown_y), tokens)
-
-
-def _stretched(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """One picture, stretched to a square; several (pan and scan) lie where only the processor knows."""
-    if (pictures := len(seen.tensors.get("pixel_values", [0]))) > 1:
-        raise ModelError(
-            f"{config.model_type}: an image was cut into {pictures} by pan and scan, whose places are lost"
-        )
-    return _square(_canvas(seen), tokens)
-
-
-def _native(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """A picture of its own proportions, its patches merged by squares."""
-    merged = config.vision_config.spatial_merge_size
-    _, rows, columns = seen.tensors["image_grid_thw"][0].tolist()
-    return _lattice(_canvas(seen), rows // merged, columns // merged)
-
-
-def _tiles_and_overview(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """InternVL: rows of tiles, and the whole picture once more where there are several."""
-    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
-
-    eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
-    each = config.image_seq_length
-    if tokens == each:
-        return _square(_canvas(seen), each)
-    size = eyes.size["height"], eyes.size["width"]
-    columns, rows = get_optimal_tiled_canvas((height, width), size, eyes.min_patches, eyes.max_patches)
-    parts = [*_lattice(_canvas(seen), rows, columns), np.array(_canvas(seen))]
-    return np.concatenate([_square(part, each) for part in parts])[:tokens]
-
-
-_TILE = re.compile(r"<row_(\d+)_col_(\d+)>")
-
-
-def _named_tiles(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """Idefics 3 and SmolVLM: tiles named by row and column, and the whole picture at the end."""
-    tiles = [(int(r), int(c)) for r, c in _TILE.findall(seen.text)]
-    each = tokens // (len(tiles) + 1)
-    if not tiles:
-        return _square(_canvas(seen), each)
-    grid = _lattice(_canvas(seen), max(r for r, _ in tiles), columns := max(c for _, c in tiles))
-    parts = [grid[(r - 1) * columns + c - 1] for r, c in tiles]
-    return np.concatenate([_square(part, each) for part in [*parts, np.array(_canvas(seen))]])
-
-
-def _any_resolution(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
-    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row."""
-    from transformers.image_processing_utils import select_best_resolution
-
-    side = config.vision_config.image_size // config.vision_config.patch_size
-    width, height = seen.view.canvas
-    best_height, best_width = select_best_resolution((height, width), config.image_grid_pinpoints)
-    rows, columns = (side * v // config.vision_config.image_size for v in (best_height, best_width))
-    scale = min(best_width / width, best_height / height)
-    shown = min(best_width, -(-width * scale // 1)), min(best_height, -(-height * scale // 1))
-    left, top = (best_width - shown[0]) // 2, (best_height - shown[1]) // 2
-    fx, fy = shown[0] / width, shown[1] / height
-    on_tiles = np.array([-left / fx, -top / fy, (best_width - left) / fx, (best_height - top) / fy])
-    kept = _lattice(on_tiles, rows, columns).reshape(rows, columns, 4)
-    if width / height > columns / rows:
-        cut = (rows - int(round(height * columns / width, 7))) // 2
-        kept = kept[cut : rows - cut]
-    else:
-        cut = (columns - int(round(width * rows / height, 7))) // 2
-        kept = kept[:, cut : columns - cut]
-    ends = np.full((len(kept), 1, 4), np.nan)
-    return np.concatenate([_square(_canvas(seen), side**2), np.concatenate([kept, ends], 1).reshape(-1, 4)])
-
-
-#: By ``model_type``: how image tokens lie on what the processor is given.
-LAYOUTS: dict[str, Callable[[Chat, Any, Seen, int], Boxes]] = {
-    "llava": _cropped,
-    "llava_next": _any_resolution,
-    "qwen2_vl": _native,
-    "qwen2_5_vl": _native,
-    "qwen3_vl": _native,
-    "internvl": _tiles_and_overview,
-    "idefics3": _named_tiles,
-    "smolvlm": _named_tiles,
-    "gemma3": _stretched,
-    "paligemma": _stretched,
-}
-
 
 # -------------------------------------------------------------------------------------------------- what is looked at
 
@@ -249,7 +109,7 @@ def source(
     Its confidence is the share of the attention to the image that lies on them.
     """
     loaded = load(model, revision=revision, syntax=syntax, limits=limits)
-    if loaded.model.config.model_type not in LAYOUTS:
+    if family_of(loaded.model.config).patch_grid is None:
         raise ModelError(
             f"{loaded.name}: {loaded.model.config.model_type} models have no patch grid that is known here"
         )

@@ -1,11 +1,22 @@
-"""What model families expect: how they write boxes, and whether they must be told the form of an answer."""
+"""What is known of each family of models: one row per ``model_type``, and nothing of it anywhere else.
+
+What a model is asked is here: how it writes boxes, its chat template where it is published without one. So is what the
+engine asks of it: whether a token tree may be grown for it, with which mask and positions, where patches lie, which
+part of its tower may be remembered. A family without a row is used all the same: on plain rows, with the box format
+that the user names, and `agreement` finds what else may be done.
+
+What transformers' own names tell (parts of a model, image tokens, settings of a processor) needs no row: `model_parts`,
+`models` and `resolution` read it from any model.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from unveil.core.box_formats import SYNTAXES
+
+Grid = Literal["cropped", "stretched", "native", "tiles and overview", "named tiles", "any resolution"]
 
 
 class ModelError(ValueError):
@@ -13,15 +24,33 @@ class ModelError(ValueError):
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What a model family expects: its box syntax, and whether it needs to be told the form of an answer."""
+class Family:
+    """What is known of a family. The defaults are of one that nothing is known of."""
 
-    syntax: str
+    box_format: str | None = None
+    """How it writes boxes, a key of ``SYNTAXES``. Families without a convention of their own are taught one."""
     hint: bool = True
+    """Whether it must be told the form of an answer."""
     template: str | None = None
-    """Chat template for a family that is published without one; its processor's own text is then not used."""
-    prefix: bool = False
-    """Whether a prompt's tokens see one another both ways, and the model must be told where the answer begins."""
+    """Chat template of a family that is published without one; its processor's own text is then not used."""
+    shares: Literal["tree", "rows"] = "rows"
+    """How rows share what they have in common: as a token tree, checked against plain rows by the tests, or not."""
+    both_ways: Literal["none", "image", "prompt"] = "none"
+    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
+    first_position: int = 0
+    """The position of a row's first token."""
+    own_sliding_masks: bool = False
+    """Whether a model with a sliding window makes those masks itself, so that it takes none of ours."""
+    patch_grid: Grid | None = None
+    """How image tokens lie on what the processor is given, a key of ``patch_grid.GRIDS``; None if that is not known."""
+    tower_states: bool = False
+    """Whether the projector takes one of the tower's hidden states, and the tower nothing but pixels, so that it can be
+    remembered while the projector is trained."""
+
+    @property
+    def prefix(self) -> bool:
+        """Whether the model must be told where the answer begins, since the prompt before it is seen both ways."""
+        return self.both_ways == "prompt"
 
 
 PALIGEMMA = (
@@ -29,38 +58,63 @@ PALIGEMMA = (
     "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ '\\n' if m['role'] == 'user' else eos_token }}{% endfor %}"
 )
 
-#: By ``model_type`` of the configuration. Families without a convention of their own get floats 0-1 and are taught it.
-PROFILES: dict[str, Profile] = {
-    "llava": Profile("unit-square"),
-    "llava_next": Profile("unit-square"),
-    "qwen2_vl": Profile("qwen2-vl"),
-    "qwen2_5_vl": Profile("json-pixels"),
-    "qwen3_vl": Profile("json-1000"),
-    "internvl": Profile("internvl"),
-    "paligemma": Profile("loc-1024", template=PALIGEMMA, prefix=True),
-    "gemma3": Profile("json-1000"),
-    "idefics3": Profile("unit"),
-    "smolvlm": Profile("unit"),
+#: By ``model_type`` of the configuration. Each has an entry in ``testing.models``, which the tests run.
+FAMILIES: dict[str, Family] = {
+    "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
+    "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
+    "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
+    "qwen2_5_vl": Family("json-pixels", shares="tree", patch_grid="native"),
+    "qwen3_vl": Family("json-1000", shares="tree", patch_grid="native"),
+    "internvl": Family("internvl", shares="tree", patch_grid="tiles and overview", tower_states=True),
+    "idefics3": Family("unit", shares="tree", patch_grid="named tiles"),
+    "smolvlm": Family("unit", shares="tree", patch_grid="named tiles"),
+    "gemma3": Family("json-1000", shares="tree", both_ways="image", patch_grid="stretched"),
+    "paligemma": Family(
+        "loc-1024",
+        template=PALIGEMMA,
+        shares="tree",
+        both_ways="prompt",
+        first_position=1,
+        own_sliding_masks=True,
+        patch_grid="stretched",
+    ),
 }
+
+#: By ``model_type`` of a tower, which several families may have: tokens that it puts before an image's patches.
+CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
+
+
+def family_of(config: Any) -> Family:
+    """The row of a configuration's family, or one that says that nothing is known."""
+    return FAMILIES.get(config.model_type, Family())
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How one model is spoken with: its family's row, or what the model itself or the user says instead."""
+
+    syntax: str
+    hint: bool = True
+    """Whether it must be told the form of an answer."""
+    template: str | None = None
+    """As in its family's row."""
+    prefix: bool = False
+    """As in its family's row."""
 
 
 def profile_of(config: Any, syntax: str | None = None) -> Profile:
     """The profile: ``syntax`` if the user names one, else the configuration's own, else that of its family."""
-    own = getattr(config, "unveil", None)
+    row, own = family_of(config), getattr(config, "unveil", None)
+    found = Profile(row.box_format or "", row.hint, row.template, row.prefix)
     if own is not None:
-        family = PROFILES.get(config.model_type, Profile(""))
-        profile = replace(family, syntax=own["syntax"], hint=own.get("hint", True))
-    elif config.model_type in PROFILES:
-        profile = PROFILES[config.model_type]
-    elif syntax is None:
+        found = replace(found, syntax=own["syntax"], hint=own.get("hint", True))
+    if syntax is not None:
+        found = replace(found, syntax=syntax)
+    elif own is None and row.box_format is None:
         known = ", ".join(SYNTAXES)
         raise ModelError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
-    else:
-        profile = Profile(syntax)
-    if syntax is not None:
-        profile = replace(profile, syntax=syntax)
-    if profile.syntax not in SYNTAXES:
-        raise ModelError(f"box syntax {profile.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
-    return profile
+    if found.syntax not in SYNTAXES:
+        raise ModelError(f"box syntax {found.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
+    return found

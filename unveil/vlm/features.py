@@ -26,7 +26,7 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from unveil.core import files, provenance
-from unveil.vlm.families import ModelError
+from unveil.vlm.families import ModelError, family_of
 from unveil.vlm.inputs import Seen, stack_images
 from unveil.vlm.model_parts import fingerprint, parts_of
 
@@ -232,17 +232,13 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
 # ----------------------------------------------------------------------------------- hidden states of a frozen tower
 
 
-#: By ``model_type``: families whose tower gives what their projector takes as one of its hidden states.
-REMEMBERING = ("llava", "llava_next", "internvl")
-
-
 def remember(base: Any, room_mb: int, count: Any = lambda: None) -> Remembering | None:
     """Lets a LLaVA's frozen tower remember its hidden states, up to ``room_mb``; None where it cannot.
 
     For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
     bytes of its pixels. ``count`` is called for each image that the tower looks at.
     """
-    if base.config.model_type not in REMEMBERING:  # others' towers are told more than pixels
+    if not family_of(base.config).tower_states:
         return None
     tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
     layer = getattr(base.config, "vision_feature_layer", None)

@@ -21,11 +21,11 @@ from transformers import LogitsProcessor
 
 from unveil.core.records import Dialogue
 from unveil.vlm import attention
-from unveil.vlm.architectures import positions, windows
 from unveil.vlm.attention import Branches, Recorder
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
+from unveil.vlm.masks import positions, windows
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import banned, beyond_fp16, generate
 from unveil.vlm.scorer import Distribution, Scorer, logits, whole

@@ -39,7 +39,7 @@ from unveil.core.sampling import Sampling
 from unveil.core.untrusted import read_json
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.choice import TINY
-from unveil.vlm.families import ModelError, profile_of
+from unveil.vlm.families import CLASS_TOKENS, ModelError, profile_of
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.model_parts import fingerprint
 from unveil.vlm.resolution import Resolution, limit
@@ -196,10 +196,6 @@ def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | Non
     if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list
         config.image_grid_pinpoints = canvases
     return spoken
-
-
-#: By ``model_type`` of a tower: what it puts before the patches of an image.
-CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
 
 
 def complete(processor: Any, config: Any) -> None:

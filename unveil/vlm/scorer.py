@@ -27,12 +27,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from unveil.core import faults
-from unveil.vlm import attention, attention_maps
-from unveil.vlm.architectures import ARCHITECTURES, Architecture, masks, positions, refusal
+from unveil.vlm import attention, patch_grid
 from unveil.vlm.chat import IGNORED, Chat
-from unveil.vlm.families import ModelError
+from unveil.vlm.families import Family, ModelError, family_of
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.masks import masks, positions, refusal
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.token_tree import Forest, grow, plant
 
@@ -123,11 +123,11 @@ class Scorer(nn.Module):
         self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
-        self.apart = base.config.model_type in ARCHITECTURES
+        self.apart = family_of(base.config).shares == "tree"
         """Whether hidden states and head, and features of images, may be computed apart; else the model is one."""
-        self.architecture = ARCHITECTURES.get(base.config.model_type) if tree else None
-        if tree and (why := refusal(base)):
-            self.architecture = None
+        why = refusal(base) if tree else None
+        self.architecture = family_of(base.config) if tree and not why else None
+        if why:
             LOG.warning("%s; each answer runs as a row of its own, which is right but slower", why)
         if self.architecture and self.architecture.both_ways == "none" and attention.of(base) == "sdpa":
             base.set_attn_implementation({"text_config": attention.FOREST})
@@ -171,8 +171,8 @@ class Scorer(nn.Module):
         ).last_hidden_state
 
     @property
-    def known(self) -> Architecture:
-        """The architecture of a model that takes trees."""
+    def known(self) -> Family:
+        """The family of a model that takes trees."""
         if self.architecture is None:
             raise ModelError("this model runs on plain rows")
         return self.architecture
@@ -185,14 +185,14 @@ class Scorer(nn.Module):
             return "it runs on plain rows, on which attention is not read"
         if attention.of(base) in ("eager", "flex_attention"):
             return f"--attention {attention.of(base)} does not show it; sdpa does"
-        if base.config.model_type not in attention_maps.LAYOUTS:
+        if family_of(base.config).patch_grid is None:
             return f"{base.config.model_type} models have no patch grid that is known here"
         return None
 
     def places(self, seen: Seen) -> NDArray[np.float64]:
-        """Where the patches of an image lie (``attention_maps.patches``), worked out once for each image."""
+        """Where the patches of an image lie (``patch_grid.patches``), worked out once for each image."""
         if seen.digest not in self._places:
-            self._places[seen.digest] = attention_maps.patches(self.chat, whole(self.model).config, seen)
+            self._places[seen.digest] = patch_grid.patches(self.chat, whole(self.model).config, seen)
         return self._places[seen.digest]
 
     def _probed(self, probe: attention.Probe) -> AbstractContextManager[object]:

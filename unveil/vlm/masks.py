@@ -1,66 +1,38 @@
-"""What a family's attention asks of a token tree: masks and positions of a forest in the form that the model takes.
+"""Masks and positions of a forest in the form that a model takes, as its family's row asks.
 
 Shapes: B rows of a forest, T their length, R tokens of a root.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from unveil.vlm import attention
+from unveil.vlm.families import Family, family_of
 from unveil.vlm.token_tree import Forest, Tree, allowed, block_mask
 
 DENSE = ("sdpa", attention.FOREST, attention.WHOLE)  # take a mask of true and false
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """What a family's attention asks of a tree."""
-
-    both_ways: Literal["none", "image", "prompt"] = "none"
-    """Which tokens see one another whichever comes first; with "prompt", only answers can share."""
-    first: int = 0
-    """The position of a row's first token."""
-
-
-#: By ``model_type``. Checked against plain rows by the tests; others run on plain rows.
-ARCHITECTURES: dict[str, Architecture] = {
-    "llava": Architecture(),
-    "llava_next": Architecture(),
-    "qwen2_vl": Architecture(),
-    "qwen2_5_vl": Architecture(),
-    "qwen3_vl": Architecture(),
-    "internvl": Architecture(),
-    "idefics3": Architecture(),
-    "smolvlm": Architecture(),
-    "gemma3": Architecture(both_ways="image"),
-    "paligemma": Architecture(both_ways="prompt", first=1),
-}
-
-
 def refusal(base: Any) -> str | None:
     """Why a model cannot take a tree, None if it can."""
     kind, text = base.config.model_type, base.config.get_text_config()
-    how = attention.of(base)
-    if kind not in ARCHITECTURES:
+    family, how = family_of(base.config), attention.of(base)
+    if family.shares != "tree":
         return f"{kind} models are not known to take a token tree"
     if how not in (*DENSE, "eager", "flex_attention"):
         return f"{how} takes no mask of ours (sdpa, eager and flex_attention do)"
-    if kind == "paligemma" and getattr(text, "sliding_window", None):
-        return "PaliGemma 2 builds its sliding masks itself"
+    if family.own_sliding_masks and getattr(text, "sliding_window", None):
+        return f"{kind} models with a sliding window make its masks themselves"
     return None
 
 
-# ----------------------------------------------------------------------------------------------- masks and positions
-
-
-def masks(base: Any, forest: Forest, architecture: Architecture) -> Any:
+def masks(base: Any, forest: Forest, family: Family) -> Any:
     """The forest's mask in the form that the model takes: one, or one for each type of layer."""
-    both_ways, how = _both_ways(base, forest, architecture), attention.of(base)
+    both_ways, how = _both_ways(base, forest, family), attention.of(base)
 
     def one(window: int | None) -> Any:
         if how == "flex_attention":
@@ -86,21 +58,21 @@ def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 
-def _both_ways(base: Any, forest: Forest, architecture: Architecture) -> Tensor | None:
+def _both_ways(base: Any, forest: Forest, family: Family) -> Tensor | None:
     """A number >= 0 that tokens share which see one another both ways, -1 for others: (B, T)."""
-    if architecture.both_ways == "none":
+    if family.both_ways == "none":
         return None
-    if architecture.both_ways == "prompt":
+    if family.both_ways == "prompt":
         return forest.roots_BT
     inside = forest.ids_BT == base.config.image_token_id
     starts = inside & ~nn.functional.pad(inside, (1, -1))
     return torch.where(inside, starts.cumsum(1), -1)
 
 
-def positions(base: Any, forest: Forest, architecture: Architecture) -> Tensor:
+def positions(base: Any, forest: Forest, family: Family) -> Tensor:
     """Each token's position on its own path: (B, T), or (3, B, T) where an image has three axes of positions."""
     if not hasattr(base.model, "get_rope_index"):
-        return forest.offsets_BT + architecture.first
+        return forest.offsets_BT + family.first_position
     out = forest.offsets_BT.expand(3, -1, -1).clone()
     for tree, (row, column) in zip(forest.trees, forest.places, strict=True):
         own, end = len(tree.root.ids), column + len(tree)

@@ -1,0 +1,152 @@
+"""Where the patches of an image lie: the part of it that each image token stands for.
+
+It follows from what the processor did to the image: padding to a square, resizing, cropping, merging of patches, tiles
+with or without an overview.
+
+Shapes: P patches (image tokens, in the order of the prompt).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unveil.vlm.chat import Chat
+from unveil.vlm.families import Grid, ModelError, family_of
+from unveil.vlm.inputs import Seen
+
+Boxes = NDArray[np.float64]
+
+
+def patches(chat: Chat, config: Any, seen: Seen) -> Boxes:
+    """The part of the image that each image token stands for, (P, 4) in pixels of the image; NaN for one of none.
+
+    Parts may lead outside of the image, where it was padded. Raises ``ModelError`` for a family of which this is not
+    known.
+    """
+    kind, grid = config.model_type, family_of(config).patch_grid
+    if grid is None:
+        raise ModelError(f"{kind} models have no patch grid that is known here")
+    tokens = sum(token == config.image_token_id for token in seen.block)
+    boxes = GRIDS[grid](chat, config, seen, tokens)
+    if len(boxes) != tokens:
+        raise ModelError(f"{kind}: {tokens} image tokens, and {len(boxes)} places for them")
+    left, top = seen.view.offset
+    return boxes - np.array([left, top, left, top])
+
+
+def _lattice(box: Sequence[float] | Boxes, rows: int, columns: int) -> Boxes:
+    """A box cut into rows and columns, row after row."""
+    x, y = np.linspace(box[0], box[2], columns + 1), np.linspace(box[1], box[3], rows + 1)
+    cells = [(x[c], y[r], x[c + 1], y[r + 1]) for r in range(rows) for c in range(columns)]
+    return np.array(cells, np.float64).reshape(-1, 4)
+
+
+def _square(box: Sequence[float] | Boxes, tokens: int) -> Boxes:
+    side = round(tokens**0.5)
+    return _lattice(box, side, side)
+
+
+def _canvas(seen: Seen) -> tuple[float, float, float, float]:
+    """What the processor is given: the image, padded where the family wants a square."""
+    width, height = seen.view.canvas
+    return 0.0, 0.0, float(width), float(height)
+
+
+def _cropped(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """One square picture; a processor that resizes the shorter edge and crops the centre leaves the rest out."""
+    eyes = chat.processor.image_processor
+    width, height = seen.view.canvas
+    shown_x, shown_y = float(width), float(height)
+    edge = (eyes.size or {}).get("shortest_edge")
+    if getattr(eyes, "do_center_crop", False) and edge:
+        scale = edge / min(width, height)
+        shown_x, shown_y = (
+            min(shown_x, eyes.crop_size["width"] / scale),
+            min(shown_y, eyes.crop_size["height"] / scale),
+        )
+    left, top = (width - shown_x) / 2, (height - shown_y) / 2
+    return _square((left, top, left + shown_x, top + shown_y), tokens)
+
+
+def _stretched(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """One picture, stretched to a square; several (pan and scan) lie where only the processor knows."""
+    if (pictures := len(seen.tensors.get("pixel_values", [0]))) > 1:
+        raise ModelError(
+            f"{config.model_type}: an image was cut into {pictures} by pan and scan, whose places are lost"
+        )
+    return _square(_canvas(seen), tokens)
+
+
+def _native(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """A picture of its own proportions, its patches merged by squares."""
+    merged = config.vision_config.spatial_merge_size
+    _, rows, columns = seen.tensors["image_grid_thw"][0].tolist()
+    return _lattice(_canvas(seen), rows // merged, columns // merged)
+
+
+def _tiles_and_overview(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """InternVL: rows of tiles, and the whole picture once more where there are several."""
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
+
+    eyes, (width, height) = chat.processor.image_processor, seen.view.canvas
+    each = config.image_seq_length
+    if tokens == each:
+        return _square(_canvas(seen), each)
+    size = eyes.size["height"], eyes.size["width"]
+    columns, rows = get_optimal_tiled_canvas((height, width), size, eyes.min_patches, eyes.max_patches)
+    parts = [*_lattice(_canvas(seen), rows, columns), np.array(_canvas(seen))]
+    return np.concatenate([_square(part, each) for part in parts])[:tokens]
+
+
+_TILE = re.compile(r"<row_(\d+)_col_(\d+)>")
+
+
+def _named_tiles(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """Idefics 3 and SmolVLM: tiles named by row and column, and the whole picture at the end."""
+    tiles = [(int(r), int(c)) for r, c in _TILE.findall(seen.text)]
+    each = tokens // (len(tiles) + 1)
+    if not tiles:
+        return _square(_canvas(seen), each)
+    grid = _lattice(_canvas(seen), max(r for r, _ in tiles), columns := max(c for _, c in tiles))
+    parts = [grid[(r - 1) * columns + c - 1] for r, c in tiles]
+    return np.concatenate([_square(part, each) for part in [*parts, np.array(_canvas(seen))]])
+
+
+def _any_resolution(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+    """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row."""
+    from transformers.image_processing_utils import select_best_resolution
+
+    side = config.vision_config.image_size // config.vision_config.patch_size
+    width, height = seen.view.canvas
+    best_height, best_width = select_best_resolution((height, width), config.image_grid_pinpoints)
+    rows, columns = (side * v // config.vision_config.image_size for v in (best_height, best_width))
+    scale = min(best_width / width, best_height / height)
+    shown = min(best_width, -(-width * scale // 1)), min(best_height, -(-height * scale // 1))
+    left, top = (best_width - shown[0]) // 2, (best_height - shown[1]) // 2
+    fx, fy = shown[0] / width, shown[1] / height
+    on_tiles = np.array([-left / fx, -top / fy, (best_width - left) / fx, (best_height - top) / fy])
+    kept = _lattice(on_tiles, rows, columns).reshape(rows, columns, 4)
+    if width / height > columns / rows:
+        cut = (rows - int(round(height * columns / width, 7))) // 2
+        kept = kept[cut : rows - cut]
+    else:
+        cut = (columns - int(round(width * rows / height, 7))) // 2
+        kept = kept[:, cut : columns - cut]
+    ends = np.full((len(kept), 1, 4), np.nan)
+    return np.concatenate([_square(_canvas(seen), side**2), np.concatenate([kept, ends], 1).reshape(-1, 4)])
+
+
+#: By the name that a family's row gives it.
+GRIDS: dict[Grid, Callable[[Chat, Any, Seen, int], Boxes]] = {
+    "cropped": _cropped,
+    "stretched": _stretched,
+    "native": _native,
+    "tiles and overview": _tiles_and_overview,
+    "named tiles": _named_tiles,
+    "any resolution": _any_resolution,
+}
