@@ -15,12 +15,12 @@ import torch
 from conftest import dialogue, draw
 from torch import Tensor, nn
 
-from unveil.testing.models import UNDECLARED, fresh
+from unveil.testing.models import ENTRIES, UNDECLARED, fresh
 from unveil.train import loop
 from unveil.vlm import features, model_parts, models
 from unveil.vlm.agreement import settle
 from unveil.vlm.chat import IGNORED
-from unveil.vlm.families import ModelError
+from unveil.vlm.families import FAMILIES, ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.inputs import Encoded
@@ -82,6 +82,16 @@ def test_known_families_keep_their_trees_in_bf16(family: Loaded, tmp_path: Path)
     with torch.autocast("cpu", torch.bfloat16):
         settle(scorer, rows_of(one, tmp_path), draws=True)
     assert scorer.architecture is not None and scorer.apart
+
+
+@pytest.mark.parametrize("name", [n for n, e in ENTRIES.items() if e.model_type in FAMILIES and not e.tree])
+def test_known_families_without_a_tree(name: str, tmp_path: Path) -> None:
+    """PaliGemma 2 is of a family that has a row, and makes its masks itself; features are remembered all the same."""
+    one = fresh(name)
+    scorer, rows = scorer_of(one), rows_of(one, tmp_path)
+    settle(scorer, rows, draws=True)
+    assert scorer.architecture is None and (scorer.features.keeps == "features") == scorer.apart
+    check_scored_and_drawn(one, scorer, rows)
 
 
 @pytest.mark.parametrize("trained", [{"language"}, {"language", "projector"}, {"language", "projector", "tower"}])

@@ -19,10 +19,10 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from unveil.core import pixels
-from unveil.core.box_formats import SYNTAXES, mark
+from unveil.core.box_formats import mark
 from unveil.core.geometry import ious
 from unveil.testing.models import TREES, loaded, parts, saved
-from unveil.vlm import families, model_parts, models
+from unveil.vlm import model_parts, models
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError, Profile, profile_of
 from unveil.vlm.models import Loaded
@@ -234,10 +234,6 @@ def test_an_unknown_syntax_is_refused_with_the_choices(own: dict | None) -> None
     config = SimpleNamespace(model_type="llava", unveil=own)
     with pytest.raises(ModelError, match=r"'polar' is not known: use one of json-pixels"):
         profile_of(config, None if own else "polar")
-
-
-def test_every_family_here_declares_a_known_syntax() -> None:
-    assert {row.box_format for row in families.FAMILIES.values()} <= SYNTAXES.keys()
 
 
 def test_qwens_frame_is_the_resized_image(images: list[Path]) -> None:
