@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 from conftest import dialogue, draw
-from pairs import pairs_in
-from updating import updated, write_open
 
+from tests.helpers.pairs import pairs_in
+from tests.helpers.updating import updated, write_open
 from unveil.core import digests
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.testing.models import saved

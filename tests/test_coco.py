@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotated import coco, draw, run
 
+from tests.helpers.annotated import coco, draw, run
 from unveil.ingest import coco as coco_reader
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import Options

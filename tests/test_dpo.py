@@ -12,11 +12,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import logged
-from killing import run_and_kill
-from pairs import encoded, pairs_in, plain_logps, references, rewritten, short_run
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.helpers.killing import run_and_kill
+from tests.helpers.pairs import encoded, pairs_in, plain_logps, references, rewritten, short_run
 from unveil.core import image_files, lesion_noise, pixels
 from unveil.core.records import Pair, RecordError, write_jsonl
 from unveil.testing.models import fresh, parts, pristine

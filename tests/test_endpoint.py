@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 from conftest import draw
-from nobody import NOBODY
 from PIL import Image, PngImagePlugin
-from serving import Proxy, free_port, job, proxied, questions, serve
 
+from tests.helpers.nobody import NOBODY
+from tests.helpers.serving import Proxy, free_port, job, proxied, questions, serve
 from unveil.core import provenance
 from unveil.core.box_formats import mark
 from unveil.core.records import Record, Source
@@ -323,7 +323,7 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_kept(proxy: Proxy, pictures
     What was under way is asked again: three replies at the most, which have been paid for and lost.
     """
     proxy.delay, count = 0.1, 14
-    program = [sys.executable, str(Path(__file__).with_name("serving.py")), proxy.address]
+    program = [sys.executable, str(Path(__file__).with_name("helpers") / "serving.py"), proxy.address]
     with (tmp_path / "stderr").open("w") as err:
         process = subprocess.Popen([*program, tmp_path / "out", pictures, str(count)], stderr=err, env=os.environ)
         limit = time.monotonic() + 60

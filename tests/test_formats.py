@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
 
+from tests.helpers.annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
 from unveil.ingest.reader import ingest
 from unveil.ingest.reading import IngestError
 

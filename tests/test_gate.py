@@ -16,9 +16,9 @@ import numpy as np
 import pydicom
 import pytest
 from conftest import draw
-from nobody import NOBODY
 from test_pixels import dicom
 
+from tests.helpers.nobody import NOBODY
 from unveil import cli, curate
 from unveil.core import provenance
 from unveil.core.records import Record, Source

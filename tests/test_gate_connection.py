@@ -20,9 +20,9 @@ from urllib.parse import quote
 
 import pytest
 from conftest import draw
-from nobody import NOBODY
-from stub import Stub, stub
 
+from tests.helpers.nobody import NOBODY
+from tests.helpers.stub import Stub, stub
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
 from unveil.experts.options import ExpertOptions, bind

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import DIALOGUES, RECORDS, asking, blocks_of, saying
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.cases import DIALOGUES, RECORDS, asking, blocks_of, saying
 from unveil import curate
 from unveil.core.answers import clean
 from unveil.experts.requests import SANG, SYSTEM, WORDS, Request, Strict, Turn, prompt

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import draw
-from nobody import NOBODY
 
+from tests.helpers.nobody import NOBODY
 from unveil.core.box_formats import mark
 from unveil.core.digests import sha256
 from unveil.core.records import Finding, Record, Source

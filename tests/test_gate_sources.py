@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from conftest import draw
-from nobody import NOBODY
-from stub import Stub, stub
 
+from tests.helpers.nobody import NOBODY
+from tests.helpers.stub import Stub, stub
 from unveil.core.records import Record, Source, from_json, to_json
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import Request, Turn

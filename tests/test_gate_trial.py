@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from conftest import draw
-from nobody import NOBODY
 
+from tests.helpers.nobody import NOBODY
 from unveil import cli
 from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl
 from unveil.gate import passage

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import (
+from conftest import draw
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.helpers.cases import (
     BY_ID,
     DIALOGUES,
     KNOWN,
@@ -25,10 +29,6 @@ from cases import (
     shown,
     text_of,
 )
-from conftest import draw
-from hypothesis import example, given
-from hypothesis import strategies as st
-
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark, unmark
 from unveil.core.digests import sha256

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cases import record
 
+from tests.helpers.cases import record
 from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
 from unveil.curate import mau
 from unveil.curate.holdout import of_share, withheld

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from annotated import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.annotated import (
     BOXES,
     WRITERS,
     bomb,
@@ -26,9 +29,6 @@ from annotated import (
     write_yolo,
     xml,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from unveil.core import geometry
 from unveil.core.records import Record, image_path, read_jsonl
 from unveil.ingest.reader import ingest

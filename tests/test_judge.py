@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import saying, text_of
 from conftest import records_in
 
+from tests.helpers.cases import saying, text_of
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case

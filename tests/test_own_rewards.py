@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_both
-from updating import updated, write_open
 
+from tests.helpers.updating import updated, write_open
 from unveil import cli
 from unveil.core.answered import Answered
 from unveil.core.plugins import PluginError

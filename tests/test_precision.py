@@ -14,11 +14,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from conftest import write_dialogues
-from pairs import pairs_in
 from test_updates import apart
 from torch import Tensor, nn
-from updating import caught, updated, write_open
 
+from tests.helpers.pairs import pairs_in
+from tests.helpers.updating import caught, updated, write_open
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from cases import blocks_of, folder_of, saying, shown
 
+from tests.helpers.cases import blocks_of, folder_of, saying, shown
 from unveil import cli
 from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 
+from tests.helpers.cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 from unveil import cli
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
 from unveil.curate.questions import DESCRIBE, conversations

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, saying, shown, text_of
 
+from tests.helpers.cases import BY_ID, DIALOGUES, KNOWN, asking, blocks_of, command, folder_of, saying, shown, text_of
 from unveil.core.box_formats import mark
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Pair, image_path

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from pairs import encoded, plain_logps, references, rewritten, short_run
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.pairs import encoded, plain_logps, references, rewritten, short_run
 from unveil.testing.models import loaded, parts
 from unveil.train import dpo
 from unveil.train.loop import TrainingError

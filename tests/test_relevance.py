@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import BY_ID, KNOWN, command, folder_of, record, saying, shown, text_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.cases import BY_ID, KNOWN, command, folder_of, record, saying, shown, text_of
 from unveil import cli
 from unveil.core.box_formats import mark
 from unveil.core.lesion_noise import LesionMap, Noise

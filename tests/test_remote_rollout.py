@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import torch
 from conftest import dialogue, draw, write_both
-from drawing import Reply, Vllm, drawing
-from nobody import NOBODY
-from serving import free_port, serve
 from test_generate import scorer_of
 from test_rl_run import lines
 from torch import Tensor
 
+from tests.helpers.drawing import Reply, Vllm, drawing
+from tests.helpers.nobody import NOBODY
+from tests.helpers.serving import free_port, serve
 from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.gate import GateError, address, passage

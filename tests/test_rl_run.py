@@ -13,10 +13,10 @@ from typing import Any, cast
 import pytest
 import torch
 from conftest import logged, write_both
-from killing import run_and_kill
 from torch import Tensor, nn
-from updating import updated, write_open
 
+from tests.helpers.killing import run_and_kill
+from tests.helpers.updating import updated, write_open
 from unveil import cli
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl, write_jsonl

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, record
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, record
 from unveil.core.answers import QUESTIONS
 from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious

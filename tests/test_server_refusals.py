@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import serving
-from cases import folder_of
 from conftest import draw
 from pydantic import Field
-from serving import Proxy, proxied
 
+from tests.helpers import serving
+from tests.helpers.cases import folder_of
+from tests.helpers.serving import Proxy, proxied
 from unveil import cli
 from unveil.core.records import Pair, write_jsonl
 from unveil.core.sampling import Sampling

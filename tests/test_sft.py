@@ -14,10 +14,10 @@ import pytest
 import torch
 from accelerate import Accelerator, DistributedType
 from conftest import SIZES, dialogue, draw
-from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.helpers.killing import run_and_kill
 from unveil.core import pixels
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, select, write_jsonl

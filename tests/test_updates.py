@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import pytest
 import torch
-from pairs import pairs_in
 from safetensors.torch import load_file
 from test_loop import process
 from torch import Tensor
-from updating import ROWS, updated, write_open
 
+from tests.helpers.pairs import pairs_in
+from tests.helpers.updating import ROWS, updated, write_open
 from unveil.core.records import write_jsonl
 from unveil.rl import advantages, ppo, run
 from unveil.rl.rewards import spread
@@ -167,7 +167,7 @@ def test_accumulated_passes_are_one_pass(
 @pytest.mark.parametrize("recipe", ["ppo", "dpo"])
 def test_two_processes_make_one_update(recipe: str, folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
     """Seven questions, or pairs: four and three to each of two processes, in two passes, against one pass of one."""
-    script = Path(__file__).with_name("updating.py")
+    script = Path(__file__).with_name("helpers") / "updating.py"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     command = [*launch, script, recipe, folder, tiny_folder, tmp_path]

@@ -13,10 +13,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import write_both
-from killing import run_and_kill
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.helpers.killing import run_and_kill
 from unveil import cli
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl

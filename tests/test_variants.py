@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cases import record
 from conftest import write_both
 
+from tests.helpers.cases import record
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.pipelines import prefer

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from annotated import BOXES, draw, run, xml
+
+from tests.helpers.annotated import BOXES, draw, run, xml
 
 BOX = BOXES[:1]
 
