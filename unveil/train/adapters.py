@@ -16,7 +16,7 @@ from unveil.train import loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import model_parts, models
 from unveil.vlm.chat import Chat
-from unveil.vlm.families import FAMILIES
+from unveil.vlm.families import family_of
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
 
@@ -105,7 +105,7 @@ def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: Rec
     A tower goes on behind the layer whose states are used, and of a family that is not known here it is not known what
     of it has a part in the loss: there no process must wait for gradients that never come.
     """
-    known = whole(scorer.model).config.model_type in FAMILIES
+    known = family_of(whole(scorer.model).config).shares == "tree"
     if config.train_tower or not known:
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
     return accelerator.prepare(scorer, optimizer)
