@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from unveil.core.answers import places_end
 from unveil.core.box_formats import SYNTAXES, View
-from unveil.core.records import Kind
+from unveil.core.grading import Case, grade
+from unveil.core.records import Dialogue, Kind, Record
 from unveil.rl.credit import _scopes, masks, placed, relative
 from unveil.rl.experience import Experience, Rewarded
 from unveil.rl.rewards import UNUSABLE, named, shares
@@ -27,14 +27,18 @@ SAID = f"Detection: abnormal.\nLocalisation: {BOX} in the lung; {BOX}.\nRecognit
 
 def drawn(chat: Chat, *answers: str, kind: Kind = "diagnosis", judged: bool = False) -> Experience:
     ids = [[*chat.tokenizer(text, add_special_tokens=False)["input_ids"], *chat.end] for text in answers]
-    row = SimpleNamespace(seen=SimpleNamespace(view=VIEW))
     made = SimpleNamespace(
-        cases=[SimpleNamespace(dialogue=SimpleNamespace(kind=kind))] * len(ids),
+        cases=[case(chat.text(own), kind) for own in ids],
         drawn=[SimpleNamespace(ids=own) for own in ids],
-        rows=[row] * len(ids),
         judged=judged,
     )
     return cast(Experience, made)
+
+
+def case(text: str, kind: Kind = "diagnosis", view: View = VIEW) -> Case:
+    """An answer to a question about an image of which nothing is known."""
+    dialogue = Dialogue("a/q", "a", "a.png", "train", kind, "?", "", "nodule" if kind == "localisation" else None)
+    return grade(dialogue, Record("a", "a.png", 64, 64), text, view, ["cyst", "nodule"])
 
 
 def said(chat: Chat, ids: list[int], mask: Tensor) -> str:
@@ -53,23 +57,6 @@ def earned(**shares: list[float]) -> Rewarded:
     """What answers to one question earn, all of which are of use."""
     given = {name: torch.tensor([values], dtype=torch.float64) for name, values in shares.items()}
     return Rewarded([], {}, np.ones((1, len(next(iter(shares.values())))), bool), given)
-
-
-@pytest.mark.parametrize(
-    ("text", "rest"),
-    [
-        (SAID, "Recognition: cyst; nodule."),
-        ("Recognition: cyst.\nLocalisation: none.", None),
-        ("A cyst.", None),
-        ("localization: x.\nDetection: abnormal.", "Detection: abnormal."),
-        ("Localisation: a.\nRecognition: b.\nLocalisation: c.\nRecognition: d.", "Recognition: d."),
-        ("", None),
-    ],
-)
-def test_where_places_end(text: str, rest: str | None) -> None:
-    """At the heading behind the last places, wherever these stand; None where nothing follows them."""
-    end = places_end(text)
-    assert (None if end is None else text[end:]) == rest
 
 
 def test_scopes_of_a_diagnosis_by_hand(tiny: Loaded) -> None:
@@ -100,6 +87,14 @@ def test_a_judge_reads_the_boxes_too(tiny: Loaded) -> None:
 def test_where_nothing_is_known_all_tokens_are_credited(text: str, kind: Kind, tiny: Loaded) -> None:
     found = scopes(drawn(tiny.chat, text, kind=kind), tiny.chat, "localisation", "category")
     assert all(mask.all() for mask in found.values())
+
+
+def test_a_box_that_is_no_place_is_credited_as_words(tiny: Loaded) -> None:
+    """What stands in another step is none of the answer's boxes, so names depend on it as on any word."""
+    text = f"Detection: abnormal {BOX}.\nLocalisation: {BOX}.\nRecognition: cyst."
+    answers = drawn(tiny.chat, text)
+    found = said(tiny.chat, answers.drawn[0].ids, scopes(answers, tiny.chat, "category")["category"])
+    assert found.replace(" ", "").startswith(f"Detection:abnormal{BOX}.\nLocalisation:<b1>.\nRecognition:cyst.")
 
 
 def test_an_answer_of_boxes_alone_is_credited_with_its_names_all_the_same(tiny: Loaded) -> None:
@@ -168,9 +163,9 @@ def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: st
     """A letter a token: of the box as the parser reads it only the first letter belongs to the names."""
     said, box = SYNTAX_BOXES[name]
     text = f"Detection: abnormal.\nLocalisation: {said}.\nRecognition: cyst."
-    words = SimpleNamespace(convert_ids_to_tokens=lambda ids: list(text), decode=lambda ids, **_: text)
-    letters = SimpleNamespace(tokenizer=words)
-    _, names = _scopes("diagnosis", cast(Chat, letters), [0] * len(text), SYNTAXES[name])
+    letters = SimpleNamespace(offsets=lambda ids: [(i, i + 1) for i in range(len(text))])
+    answer = case(text, view=View(SYNTAXES[name], (64, 64), (64, 64)))
+    _, names = _scopes(answer, cast(Chat, letters), [0] * len(text))
     kept = "".join(letter for letter, inside in zip(text, names, strict=True) if inside)
     assert kept == text.replace(box, box[0])
 

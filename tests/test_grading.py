@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from unveil.core.answers import parse
 from unveil.core.box_formats import MARKUP, View
-from unveil.core.grading import Case, holds, judge, merit
+from unveil.core.grading import grade, holds, score
 from unveil.core.records import Dialogue, Finding, Kind, Record
 
 NODULE, CYST = Finding("nodule", (10.0, 10.0, 30.0, 30.0)), Finding("cyst", (60.0, 60.0, 80.0, 90.0))
@@ -20,8 +19,7 @@ def worth(kind: Kind, text: str, *findings: Finding, target: str | None = None, 
     one = Record("a", "a.png", 100, 100, findings=findings, completeness="exhaustive")
     one = replace(one, **more)
     dialogue = Dialogue("a/q", "a", "a.png", "val", kind, "?", answer, target)
-    parsed = parse(kind, text, View(MARKUP, one.size, one.size), NAMES, target)
-    return merit(judge(Case(dialogue, one, parsed, text, NAMES)))
+    return score(grade(dialogue, one, text, View(MARKUP, one.size, one.size), NAMES).outcome)
 
 
 def diagnosis(*boxes: str, names: str) -> str:

@@ -10,9 +10,8 @@ import pytest
 from conftest import records_in
 
 from tests.helpers.cases import saying, text_of
-from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
-from unveil.core.grading import Case
+from unveil.core.grading import Case, grade
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.experts import judge as judging
@@ -42,7 +41,7 @@ def cases(data: Path, *texts: str) -> list[Case]:
     record = records_in(data)[0]
     dialogue = next(d for d in mau([record], Rules()) if d.kind == "diagnosis")
     view = View(SYNTAXES["unit"], record.size, record.size)
-    return [Case(dialogue, record, parse("diagnosis", t, view, ["nodule"]), t, ["nodule"]) for t in texts]
+    return [grade(dialogue, record, t, view, ["nodule"]) for t in texts]
 
 
 def test_equal_answers_are_asked_about_once(data: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from unveil.core.answers import parse, says_yes
 from unveil.core.box_formats import SYNTAXES, View
-from unveil.core.grading import Case, judge
+from unveil.core.grading import grade
 from unveil.core.records import Dialogue, Record
 
 VOCABULARIES = {
@@ -42,7 +42,7 @@ def reading(kind: str, names: list[str], asked: str, text: str) -> str:
     if kind == "localisation":  # whose name is asked for, the score knows
         dialogue = Dialogue("d", "r", "x.png", "test", kind, "Where is it?", "", asked)
         record = Record("r", "x.png", 100, 100, completeness="exhaustive")
-        return "?" if judge(Case(dialogue, record, parsed, text, names)).status != "ok" else "normal"
+        return "?" if grade(dialogue, record, text, VIEW, names).outcome.status != "ok" else "normal"
     if parsed.status != "ok":
         return "?"
     if kind == "detection" or not parsed.labels:

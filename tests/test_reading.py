@@ -20,7 +20,7 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import SYNTAXES, View, boxes_in, neutral, neutral_json, render
 from unveil.core.names import Names, bare, normal
-from unveil.core.records import Finding
+from unveil.core.records import Finding, Kind
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")
@@ -386,3 +386,67 @@ def test_long_answers_take_no_longer_than_their_length(part):
         assert parse(kind, text, VIEW, ["nodule", "cyst", "mass (benign)"]).status in ("ok", "unparsable")
     assert len(neutral_json(text, VIEW)) == len(text)
     says_yes("Is there a nodule?", text, ["nodule"])
+
+
+# --------------------------------------------------------------------------------------------------- where it says so
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Detection: abnormal.\nLocalisation: x.\nRecognition: cyst; nodule.", "Recognition: cyst; nodule."),
+        ("Recognition: cyst.\nLocalisation: none.", None),
+        ("A cyst.", None),
+        ("localization: x.\nDetection: abnormal.", "Detection: abnormal."),
+        ("Localisation: a.\nRecognition: b.\nLocalisation: c.\nRecognition: d.", "Recognition: d."),
+        ('Localisation: {"label": "cyst", "bbox_2d": []}.\nRecognition: none.', "Recognition: none."),
+        ("", None),
+    ],
+)
+def test_where_places_end(text: str, rest: str | None) -> None:
+    """At the heading behind the last places, wherever these stand; None where nothing follows them."""
+    end = parse("diagnosis", text, VIEW, NAMES).places_end
+    assert (None if end is None else text[end:]) == rest
+
+
+def test_a_name_that_looks_like_a_heading_ends_no_places() -> None:
+    """It is a finding's name, which the answer gives among its places."""
+    text = "Localisation: [1, 2, 30, 40] recognition: agnosia.\nRecognition: recognition: agnosia."
+    parsed = parse("diagnosis", text, VIEW, ["recognition: agnosia"])
+    assert parsed.labels == ["recognition: agnosia"] and parsed.places_end == text.index("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "names", "boxes"),
+    [
+        (
+            "diagnosis",
+            "Detection: a cyst.\nLocalisation: [1, 2, 30, 40], [5, 6, 7].\nRecognition: Cysts.",
+            ["Cysts"],
+            2,
+        ),
+        ("diagnosis", "Localisation: [1, 2, 3].\nRecognition: no cyst; a nodule, a nodule", ["nodule", "nodule"], 1),
+        ("diagnosis", "Recognition:\n- a cyst\n- nodule (round)\nThe cyst is seen.", ["cyst", "nodule"], 0),
+        ("diagnosis", "There is a cyst at [1, 2, 30, 40], and no nodule. The cyst is old.", ["cyst", "cyst"], 1),
+        ("diagnosis", "<ref>old scar</ref> [1, 2, 30, 40]", ["old scar"], 1),
+        ("diagnosis", '{"bbox_2d": [1, 2, 30, 40], "label": "cyst"}, {"label": "nodule", "bbox_2d": []}', ["cyst"], 1),
+        ("localisation", "[1, 2, 30, 40]; [9, 9, 9, 9].", [], 2),
+        ("recognition", "The cyst is not a nodule.", ["cyst"], 0),
+        ("recognition", "An old scar (round).", ["An old scar (round)"], 0),
+        ("recognition", '[{"label": "cyst"}, {"label": "nodule"}]', ["cyst", "nodule"], 0),
+        ("detection", "A cyst.", [], 0),
+    ],
+)
+def test_where_names_and_boxes_stand(kind: Kind, text: str, names: list[str], boxes: int) -> None:
+    """The words that give names, none of those that deny them; the boxes that are its places, malformed ones too."""
+    parsed = parse(kind, text, VIEW, ["nodule", "cyst"])
+    assert [text[a:b] for _, (a, b) in parsed.named_at] == names
+    assert [text[a:b].strip("{}")[-1] for a, b in parsed.boxes_at] == ["]"] * boxes
+
+
+def test_where_a_name_stands_among_letters_that_are_composed() -> None:
+    """The o and its dots are two letters in the answer, and one in the name."""
+    text = "e\u0301: Kno\u0308tchen, [1, 2, 30, 40]"
+    parsed = parse("diagnosis", text, VIEW, ["knötchen"])
+    assert [text[a:b] for _, (a, b) in parsed.named_at] == ["Kno\u0308tchen"]
+    assert [text[a:b] for a, b in parsed.boxes_at] == ["[1, 2, 30, 40]"]

@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil.core.answered import Answered, Attention
-from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.geometry import Box
-from unveil.core.grading import Case
+from unveil.core.grading import grade
 from unveil.core.plugins import PluginError
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.rl.rewards import (
@@ -69,7 +68,7 @@ def answered(
     """An answer to a question on an image with these findings."""
     record = Record("a", "a.png", *SIZE, findings=findings, completeness="exhaustive" if complete else "partial")
     dialogue = Dialogue("a/q", "a", "a.png", "train", kind, "?", answer, target)
-    return Answered(Case(dialogue, record, parse(kind, text, UNIT, NAMES, target), text, NAMES, cut), **more)
+    return Answered(grade(dialogue, record, text, UNIT, NAMES, cut), **more)
 
 
 def diagnosis(names: str, *boxes: Box, verdict: str = "abnormal") -> str:

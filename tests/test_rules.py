@@ -220,7 +220,7 @@ def test_where_nothing_is_proven_there_is_no_conflict() -> None:
     normal = record("n", completeness="partial")
     rules = Rules([one, normal])
     asked = Dialogue("n/diagnosis", "n", "n.png", "train", "diagnosis", "Diagnosis?", "")
-    assert rules.merit(asked, "nodule") is None and rules.conflict(asked, "nodule") == 0
+    assert rules.score(asked, "nodule") is None and rules.conflict(asked, "nodule") == 0
     with pytest.raises(RecordError, match=r"^x: its record 'gone' is not in the records' file"):
         rules.outcome(replace(asked, id="x", record="gone"), "")
 

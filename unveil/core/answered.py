@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core.geometry import Box
-from unveil.core.grading import Case, Outcome, judge
+from unveil.core.grading import Case, Outcome
 from unveil.core.records import Dialogue, Finding, Record
 
 
@@ -50,10 +50,10 @@ class Answered:
     def record(self) -> Record:
         return self.case.record
 
-    @cached_property
+    @property
     def outcome(self) -> Outcome:
         """What is right and wrong about it."""
-        return judge(self.case)
+        return self.case.outcome
 
     @property
     def usable(self) -> bool:

@@ -9,21 +9,26 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
+from unveil.core.aligned import Aligned, Span, composed, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.core.box_formats import MARKUP, View, mark
 from unveil.core.geometry import Box
 from unveil.core.grounding import (
     affirmed,
+    boxes_of,
     first_lines,
     grounded,
     in_order,
     labels,
     listed,
+    once,
+    plain,
     unknown,
+    where,
     without_boxes,
     without_empty,
 )
@@ -172,13 +177,18 @@ def write_diagnosis(findings: Sequence[Finding]) -> str:
 class Parsed:
     """What an answer says. ``status`` is "unparsable" when nothing that was asked for can be read from it.
 
-    ``findings`` pairs name and box in the order given; either is None where the answer gave only the other.
+    ``findings`` pairs name and box in the order given; either is None where the answer gave only the other. The rest
+    is where it says so in its text: ``named_at`` each name as often as it gives it, ``boxes_at`` all of its boxes,
+    malformed ones too, and ``places_end`` the heading behind the places of a diagnosis, None where none follows.
     """
 
     status: Literal["ok", "unparsable"]
     abnormal: bool | None = None
     findings: tuple[tuple[str | None, Box | None], ...] = ()
     malformed: int = 0
+    named_at: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
+    boxes_at: tuple[Span, ...] = field(default=(), compare=False)
+    places_end: int | None = field(default=None, compare=False)
 
     @property
     def boxes(self) -> list[Box]:
@@ -187,6 +197,10 @@ class Parsed:
     @property
     def labels(self) -> list[str]:
         return [n for n, _ in self.findings if n is not None]
+
+    def places_of(self, name: str) -> list[Span]:
+        """Where the words that give a name stand."""
+        return [span for said, span in self.named_at if said == name]
 
 
 def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), target: str | None = None) -> Parsed:
@@ -197,10 +211,10 @@ def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), tar
     answer to that. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
     outcome of its own and not a wrong answer.
     """
-    text = without_empty(unicodedata.normalize("NFC", text))
+    whole = without_empty(composed(text))
     if kind == "localisation":
-        return _parse_localisation(text, view, vocabulary, target)
-    return _PARSERS[kind](text, view, _names(tuple(vocabulary)))
+        return _parse_localisation(whole, view, vocabulary, target)
+    return _PARSERS[kind](whole, view, _names(tuple(vocabulary)))
 
 
 @lru_cache(maxsize=256)
@@ -220,7 +234,7 @@ def name_of(label: str, vocabulary: Sequence[str]) -> str:
     """A label in the form in which answers are read: itself if it is known, else the longest known name in it."""
     names = _names(tuple(vocabulary))
     inside = [] if normal(label) in names.known else affirmed(claims(read(label, names)))
-    return max(inside, key=len, default=normal(label))
+    return max((said.name for said in inside), key=len, default=normal(label))
 
 
 def refuses(text: str, label: str, vocabulary: Sequence[str]) -> bool:
@@ -295,75 +309,88 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     return None
 
 
-def _parse_detection(text: str, view: View, names: Names) -> Parsed:
-    abnormal = conclusion(read(without_boxes(text, view), names))
+def _parse_detection(text: Aligned, view: View, names: Names) -> Parsed:
+    abnormal = conclusion(read(without_boxes(text, view).text, names))
     return Parsed("unparsable" if abnormal is None else "ok", abnormal)
 
 
-def _parse_localisation(text: str, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
-    boxes, malformed = view.read(text)
-    if boxes or malformed:
-        return Parsed("ok" if boxes else "unparsable", True, tuple((None, b) for b in boxes), malformed)
+def _parse_localisation(text: Aligned, view: View, vocabulary: Sequence[str], target: str | None) -> Parsed:
+    boxes, at = boxes_of(text, view)
+    if boxes:
+        pairs, malformed = in_order([], boxes), boxes.count(None)
+        return Parsed("ok" if pairs else "unparsable", True, plain(pairs), malformed, boxes_at=at)
     if target is None:
-        denied = conclusion(read(text, _names(tuple(vocabulary)))) is False
+        denied = conclusion(read(text.text, _names(tuple(vocabulary)))) is False
     else:
-        denied = refuses(text, name_of(target, vocabulary), vocabulary)
+        denied = refuses(text.text, name_of(target, vocabulary), vocabulary)
     return Parsed("ok", False) if denied else Parsed("unparsable")
 
 
-def _parse_recognition(text: str, view: View, names: Names) -> Parsed:
-    text = "; ".join(label for _, label in labels(text)) or without_boxes(text, view)
-    sentences = read(text, names)
+def _parse_recognition(text: Aligned, view: View, names: Names) -> Parsed:
+    given = joined("; ", (label for _, label in labels(text)))
+    text = given if given.text else without_boxes(text, view)
+    sentences = read(text.text, names)
     abnormal, found = conclusion(sentences), claims(sentences)
     if abnormal is False:
         return Parsed("ok", False)
     said = affirmed(found) if abnormal else []
     if not said:
-        said = unknown(text, sentences if verdict(found) is False else sentences[:1])
-    return Parsed("ok", True, in_order(said, [])) if said else Parsed("unparsable")
+        said = unknown(text.text, sentences if verdict(found) is False else sentences[:1])
+    pairs = in_order(said, [])
+    return Parsed("ok" if said else "unparsable", True if said else None, plain(pairs), named_at=where(pairs, text))
 
 
 _SECTION = re.compile(r"(detection|locali[sz]ation|recognition)[\s*_]{0,4}:[\s*_]*", re.I)
 
 
-def _parse_diagnosis(text: str, view: View, names: Names) -> Parsed:
-    named = {at for start, end, _ in names.find(text) for at in range(start, end)}
-    headings = [h for h in _SECTION.finditer(text) if not {h.start(), h.end() - 1} <= named]
+def _parse_diagnosis(text: Aligned, view: View, names: Names) -> Parsed:
+    named = {at for start, end, _ in names.find(text.text) for at in range(start, end)}
+    headings = [h for h in _SECTION.finditer(text.text) if not {h.start(), h.end() - 1} <= named]
     if not headings:
         return _parse_free(text, view, names)
-    ends = [*(heading.start() for heading in headings[1:]), len(text)]
-    sections = {h[1].lower().replace("z", "s"): text[h.end() : end] for h, end in zip(headings, ends, strict=True)}
-    what = first_lines(sections.get("recognition", ""))
-    boxes = view.read_all(sections.get("localisation", ""))
-    pairs, malformed = in_order(listed(what, names, len(boxes)), boxes), boxes.count(None)
-    seen = read(sections.get("detection", ""), names)
+    ends = [*(heading.start() for heading in headings[1:]), len(text.text)]
+    steps = [heading[1].lower().replace("z", "s") for heading in headings]
+    sections = {step: text.part(h.end(), end) for step, h, end in zip(steps, headings, ends, strict=True)}
+    nothing = text.part(0, 0)
+    what = first_lines(sections.get("recognition", nothing))
+    boxes, at = boxes_of(sections.get("localisation", nothing), view)
+    pairs, malformed = in_order(listed(what.text, names, len(boxes)), boxes), boxes.count(None)
+    seen = read(sections.get("detection", nothing).text, names)
     abnormal = conclusion(seen)
     if abnormal is None:
-        abnormal = True if pairs else conclusion([*seen, *read(what, names)])
-    return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
+        abnormal = True if pairs else conclusion([*seen, *read(what.text, names)])
+    behind = dict(zip(steps, ends, strict=True)).get("localisation", len(text.text))
+    return Parsed(
+        "unparsable" if abnormal is None else "ok",
+        abnormal,
+        plain(pairs),
+        malformed,
+        named_at=where(pairs, what),
+        boxes_at=at,
+        places_end=text.starts[behind] if behind < len(text.text) else None,
+    )
 
 
-def places_end(text: str) -> int | None:
-    """From where in a diagnosis on no box counts any more: the heading behind its places; None if all of it counts."""
-    headings = list(_SECTION.finditer(text))
-    of_places = [i for i, heading in enumerate(headings) if heading[1].lower().startswith("local")]
-    if not of_places or of_places[-1] + 1 == len(headings):
-        return None
-    return headings[of_places[-1] + 1].start()
-
-
-def _parse_free(text: str, view: View, names: Names) -> Parsed:
+def _parse_free(text: Aligned, view: View, names: Names) -> Parsed:
     """An answer without the three steps."""
-    pairs, malformed = grounded(text, view, names), view.read_all(text).count(None)
-    abnormal = True if pairs else conclusion(read(without_boxes(text, view), names))
-    return Parsed("unparsable" if abnormal is None else "ok", abnormal, pairs, malformed)
+    said = grounded(text.text, view, names)
+    pairs, (boxes, at) = once(said), boxes_of(text, view)
+    abnormal = True if pairs else conclusion(read(without_boxes(text, view).text, names))
+    return Parsed(
+        "unparsable" if abnormal is None else "ok",
+        abnormal,
+        plain(pairs),
+        boxes.count(None),
+        named_at=where(said, text),
+        boxes_at=at,
+    )
 
 
-def _parse_words(text: str, view: View, names: Names) -> Parsed:
-    return Parsed("ok" if text.strip() else "unparsable")
+def _parse_words(text: Aligned, view: View, names: Names) -> Parsed:
+    return Parsed("ok" if text.text.strip() else "unparsable")
 
 
-_PARSERS: dict[Kind, Callable[[str, View, Names], Parsed]] = {
+_PARSERS: dict[Kind, Callable[[Aligned, View, Names], Parsed]] = {
     "detection": _parse_detection,
     "recognition": _parse_recognition,
     "diagnosis": _parse_diagnosis,

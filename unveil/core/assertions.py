@@ -45,12 +45,14 @@ from unveil.core.triggers import (
 class Claim:
     """That something is there, or is not: a known name, or None for an abnormality in general.
 
+    ``start`` and ``end`` are those of the words that say it.
     ``sweeping`` is said of all of the image: "No abnormality." contradicts a finding, "The heart is normal." does not.
     """
 
     name: str | None
     affirmed: bool
     start: int
+    end: int
     sweeping: bool = False
 
 
@@ -226,7 +228,7 @@ class _Walk:
         return near and GOVERNS.fullmatch(self.text, self.scope_start, found.start()) is not None
 
     def _claim(self, name: str | None, affirmed: bool, found: re.Match[str]) -> None:
-        self.claims.append(Claim(name, affirmed, found.start()))
+        self.claims.append(Claim(name, affirmed, *found.span()))
         self.waits = False
         if name is None:
             self.unnamed.add(affirmed)
@@ -282,7 +284,7 @@ class _Walk:
     def _end_clause(self, at: int, excepted: bool = False) -> None:
         """``excepted``: what was said in general has an exception, which follows."""
         if self.waits:  # a denial of something that has no known name
-            self.claims.append(Claim(None, False, self.clause_start))
+            self.claims.append(Claim(None, False, self.clause_start, at))
         words = [word.lower() for word in WORD.findall(self.text, self.clause_start, at)]
         self.last_clause = len(self.said) if self.claims else self.last_clause
         whole = SWEEPING.issuperset(words)

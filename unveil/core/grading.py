@@ -1,7 +1,8 @@
 """What is right and what is wrong about one answer.
 
-An answer beside the truth is a ``Case``, ``judge`` makes it an ``Outcome``. What it adds to a metric stands in
-``Outcome.sums`` as a numerator and a denominator; ``metrics`` says which metrics they make.
+``grade`` reads an answer once and sets it beside the truth, a ``Case``, whose ``outcome`` says what is right and wrong.
+What it adds to a metric stands in ``Outcome.sums`` as a numerator and a denominator; ``metrics`` says which metrics
+they make.
 
 An answer that cannot be parsed is wrong wherever it counts, and is counted apart. Where the annotation is not
 exhaustive, nothing proves that an extra finding is false: such images take no part in specificity, refusals, F1 and
@@ -15,10 +16,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple
 
-from unveil.core.answers import Parsed, name_of, says_yes, yes_no
-from unveil.core.box_formats import unmark
+from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no
+from unveil.core.box_formats import View, unmark
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.untrusted import quoted
@@ -112,7 +114,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """An answer beside the truth. ``names`` is the vocabulary of the data set."""
+    """An answer beside the truth (``grade``). ``names`` is the vocabulary of the data set."""
 
     dialogue: Dialogue
     record: Record
@@ -133,7 +135,12 @@ class Case:
         """A label in the form in which the parser gives names."""
         return name_of(label, self.names)
 
-    def outcome(
+    @cached_property
+    def outcome(self) -> Outcome:
+        """What is right and what is wrong about it."""
+        return _OUTCOMES[self.dialogue.kind](self)
+
+    def result(
         self,
         right: bool | None,
         sums: Mapping[str, tuple[float, float]],
@@ -180,10 +187,10 @@ def _detection(case: Case) -> Outcome:
             f"{len(case.record.findings)} findings: were the dialogues made from these records?"
         )
     if not abnormal and not case.exhaustive:
-        return case.outcome(None, {}, left_out=("specificity",))
+        return case.result(None, {}, left_out=("specificity",))
     right = case.parsed.abnormal is abnormal
     failure: Failure = "missed" if abnormal else "false alarm"
-    return case.outcome(right, {"sensitivity" if abnormal else "specificity": (right, 1)}, () if right else (failure,))
+    return case.result(right, {"sensitivity" if abnormal else "specificity": (right, 1)}, () if right else (failure,))
 
 
 def _localisation(case: Case) -> Outcome:
@@ -194,11 +201,11 @@ def _localisation(case: Case) -> Outcome:
     if not findings:
         return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
     if len(true) < len(findings):
-        return case.outcome(None, {}, labels=[label], left_out=("localisation_iou",))
+        return case.result(None, {}, labels=[label], left_out=("localisation_iou",))
     iou = mean_iou(case.parsed.boxes, true)
     right = iou >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
-    return case.outcome(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
+    return case.result(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
 
 
 def _recognition(case: Case) -> Outcome:
@@ -209,14 +216,14 @@ def _recognition(case: Case) -> Outcome:
         return _refusal(case, "recognition_refusal", case.readable and case.parsed.abnormal is False, [NO_FINDING])
     right = bool(said) and said[0] in true
     failure: Failure = "wrong name" if said else "missed"
-    return case.outcome(right, {"recognition": (right, 1)}, () if right else (failure,), labels=true)
+    return case.result(right, {"recognition": (right, 1)}, () if right else (failure,), labels=true)
 
 
 def _refusal(case: Case, ratio: str, right: bool, labels: list[str]) -> Outcome:
     """A question about what is not there; proven absent only where the annotation is exhaustive."""
     if not case.exhaustive:
-        return case.outcome(None, {}, labels=labels, left_out=(ratio,))
-    return case.outcome(right, {ratio: (right, 1)}, () if right else ("false alarm",), labels=labels)
+        return case.result(None, {}, labels=labels, left_out=(ratio,))
+    return case.result(right, {ratio: (right, 1)}, () if right else ("false alarm",), labels=labels)
 
 
 def _target(dialogue: Dialogue) -> str:
@@ -261,7 +268,7 @@ def _diagnosis(case: Case) -> Outcome:
         failures = ["false alarm"]  # called abnormal without a finding
     right = None if not truth and not case.exhaustive else case.parsed.abnormal is bool(truth) and not failures
     iou = sums["iou"][0] if "iou" in sums else None
-    return case.outcome(right, sums, failures, iou, left_out=tuple(left_out))
+    return case.result(right, sums, failures, iou, left_out=tuple(left_out))
 
 
 def _located(said: Sequence[Named], truth: Sequence[Named]) -> Pairs:
@@ -320,20 +327,20 @@ def _own(case: Case) -> Outcome:
     """A question that came with the image. A gold yes or no is met by an answer that says so (``says_yes``)."""
     gold = tokens(case.dialogue.answer)
     if not gold:
-        return case.outcome(None, {}, left_out=(case.dialogue.kind,))
+        return case.result(None, {}, left_out=(case.dialogue.kind,))
     exact = tokens(case.text) == gold
     if case.dialogue.kind == "open":
         words = overlap(case.text, case.dialogue.answer)
-        return case.outcome(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
+        return case.result(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
     if gold not in (["yes"], ["no"]):
-        return case.outcome(exact, {"closed": (exact, 1), "exact": (exact, 1)})
+        return case.result(exact, {"closed": (exact, 1), "exact": (exact, 1)})
     said = says_yes(case.dialogue.question, case.text, case.names)
     right = said is (gold == ["yes"])
     status: Literal["ok", "unparsable"] = "unparsable" if said is None else "ok"
-    return case.outcome(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)
+    return case.result(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)
 
 
-_JUDGES: dict[Kind, Callable[[Case], Outcome]] = {
+_OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
     "detection": _detection,
     "localisation": _localisation,
     "recognition": _recognition,
@@ -343,12 +350,17 @@ _JUDGES: dict[Kind, Callable[[Case], Outcome]] = {
 }
 
 
-def judge(case: Case) -> Outcome:
-    """The outcome of one answer."""
-    return _JUDGES[case.dialogue.kind](case)
+def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequence[str], cut: bool = False) -> Case:
+    """An answer beside the truth: the one place where answers are read.
+
+    ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
+    the length limit.
+    """
+    parsed = parse(dialogue.kind, text, view, names, dialogue.target)
+    return Case(dialogue, record, parsed, text, names, cut)
 
 
-def merit(outcome: Outcome) -> float | None:
+def score(outcome: Outcome) -> float | None:
     """One number from 0 to 1 for an answer: the mean of all its ratios; None where there is no verdict."""
     counted = {n: s for n, s in outcome.sums.items() if n not in ("parse_failures", "question_accuracy")}
     shares = [part / whole for part, whole in counted.values() if whole]

@@ -1,7 +1,8 @@
-"""Names and boxes that an answer gives, and which of them belong together.
+"""Names and boxes that an answer gives, where it says them, and which of them belong together.
 
 Models write them as grounding JSON (``{"bbox_2d": [...], "label": "nodule"}``), in tags of their own
-(``<ref>nodule</ref><box>[[...]]</box>``), or next to each other in prose.
+(``<ref>nodule</ref><box>[[...]]</box>``), or next to each other in prose. Spans are those of the text that a function
+is given.
 """
 
 from __future__ import annotations
@@ -12,23 +13,37 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
+from typing import NamedTuple
 
+from unveil.core.aligned import Aligned, Span, joined
 from unveil.core.assertions import Claim, Sentence, claims, read, unread, verdict
 from unveil.core.box_formats import View, boxes_in, written
 from unveil.core.geometry import Box
 from unveil.core.names import Names, normal
 
-Pair = tuple[str | None, Box | None]
+
+class Said(NamedTuple):
+    """A name that is claimed to be there, and where its words stand."""
+
+    name: str
+    spans: tuple[Span, ...]
+
+
+Pair = tuple[Said | None, Box | None]
 
 # --------------------------------------------------------------------------------------------------------------- names
 
 
-def affirmed(found: Iterable[Claim]) -> list[str]:
-    """The names that are claimed to be there, each once."""
-    return list(dict.fromkeys(claim.name for claim in found if claim.name and claim.affirmed))
+def affirmed(found: Iterable[Claim]) -> list[Said]:
+    """The names that are claimed to be there, each once, with all places where they are."""
+    spans: dict[str, list[Span]] = {}
+    for claim in found:
+        if claim.name and claim.affirmed:
+            spans.setdefault(claim.name, []).append((claim.start, claim.end))
+    return [Said(name, tuple(at)) for name, at in spans.items()]
 
 
-def listed(text: str, names: Names, boxes: int = 0) -> list[str | None]:
+def listed(text: str, names: Names, boxes: int = 0) -> list[Said | None]:
     """The names of a list in order, one or more in each of its parts.
 
     A part that says nothing ("?") is None: the others keep their place. One that denies something names nothing, and is
@@ -37,21 +52,27 @@ def listed(text: str, names: Names, boxes: int = 0) -> list[str | None]:
     parts = _parts(text, names)
     ways = [[name for part in parts for name in part], [name for part in parts for name in part or [None]]]
     if boxes and boxes not in map(len, ways):
-        ways.append([name for part in _parts(_AND.sub("; ", text), names) for name in part or [None]])
+        apart = Aligned.of(text).sub(_AND, lambda sign: "; ")
+        ways.append([moved(name, apart) for part in _parts(apart.text, names) for name in part or [None]])
     return next((way for way in ways if len(way) == boxes), ways[0])
+
+
+def moved(said: Said | None, text: Aligned) -> Said | None:
+    """A name with its spans in the text that ``text`` was made from."""
+    return said and Said(said.name, tuple(text.span(*span) for span in said.spans))
 
 
 _AND = re.compile(r"(?:,(?:\s*and(?!\w))?|(?<=\s)and(?!\w))(?![^()]{0,200}\))")
 
 
-def _parts(text: str, names: Names) -> list[list[str | None]]:
+def _parts(text: str, names: Names) -> list[list[Said | None]]:
     """The names in each part of a list that is not empty; none where it denies."""
-    found: list[list[str | None]] = []
+    found: list[list[Said | None]] = []
     part: list[Sentence] = []
     for sentence in read(text, names):
         part.append(sentence)
         if sentence.sign in (";", "\n", ""):
-            named: list[str | None] = [*(affirmed(claims(part)) or unknown(text, part))]
+            named: list[Said | None] = [*(affirmed(claims(part)) or unknown(text, part))]
             silent = not named and not claims(part) and not any(one.denies for one in part)
             if text[part[0].start : part[-1].end].strip():
                 found.append([None] if silent else named)
@@ -63,13 +84,16 @@ _LEAD = re.compile(r"\A\s*+(?:(?:[-*\u2022]|\d{1,2}[.)])\s)?\s*+(?:an?\s)?", re.
 _BULLET = re.compile(r"\A\s*+(?:[-*\u2022]|\d{1,2}[.)])\s")
 
 
-def first_lines(text: str) -> str:
+def first_lines(text: Aligned) -> Aligned:
     """The first line of a text, or all lines of the list that it begins."""
-    lines = [line for line in text.split("\n") if line.strip()] or [""]
-    return "\n".join([lines[0], *(line for line in lines[1:] if _BULLET.match(line))])
+    lines = [text.part(*line.span()) for line in _LINE.finditer(text.text) if line[0].strip()]
+    return joined("\n", [*lines[:1], *(line for line in lines[1:] if _BULLET.match(line.text))])
 
 
-def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
+_LINE = re.compile(r"[^\n]+")
+
+
+def unknown(text: str, sentences: Sequence[Sentence]) -> list[Said]:
     """The name that sentences of a text give in words that the vocabulary lacks: these words, without a bracket's.
 
     Where all that is known is denied, the clauses of which nothing is known name something; none do that in doubt.
@@ -81,23 +105,40 @@ def unknown(text: str, sentences: Sequence[Sentence]) -> list[str]:
     if said is False:
         parts = [(one.start, one.end) for one in unread(sentences)]
     names = [normal(_LEAD.sub("", re.sub(r"\([^()]*+\)", " ", text[start:end]), count=1)) for start, end in parts]
-    return [name for name in names if re.search(r"\w", name)]
+    return [Said(name, (part,)) for name, part in zip(names, parts, strict=True) if re.search(r"\w", name)]
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs
 
 
-def in_order(names: Sequence[str | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
+def in_order(names: Sequence[Said | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
     """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
     return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
 
 
-def without_boxes(text: str, view: View) -> str:
-    """A text of the same length, whose boxes are blanks: their brackets and commas are none of its sentences'."""
-    letters = list(text)
-    for start, end in boxes_in(text, view.syntax):
+def plain(pairs: Sequence[Pair]) -> tuple[tuple[str | None, Box | None], ...]:
+    """Names and boxes without where they stand."""
+    return tuple((said and said.name, box) for said, box in pairs)
+
+
+def where(pairs: Sequence[Pair], text: Aligned) -> tuple[tuple[str, Span], ...]:
+    """Where the names of a text stand in the one that it was made from, from left to right, each place once."""
+    at = {(said.name, span) for name, _ in pairs if (said := moved(name, text)) for span in said.spans}
+    return tuple(sorted(at, key=lambda one: one[::-1]))
+
+
+def boxes_of(text: Aligned, view: View) -> tuple[list[Box | None], tuple[Span, ...]]:
+    """All boxes of a text, None for a malformed one, and where they stand in the text that it was made from."""
+    found = [one for place in written(text.text, view.syntax) for one in place]
+    return [view.box(one) for one in found], tuple(text.span(one.start, one.end) for one in found)
+
+
+def without_boxes(text: Aligned, view: View) -> Aligned:
+    """The text with blanks for its boxes: their brackets and commas are none of its sentences'."""
+    letters = list(text.text)
+    for start, end in boxes_in(text.text, view.syntax):
         letters[start:end] = " " * (end - start)
-    return "".join(letters)
+    return Aligned("".join(letters), text.starts, text.ends)
 
 
 _LABEL = re.compile(
@@ -111,10 +152,16 @@ _TAGGED = re.compile(
 )
 
 
-def labels(text: str) -> list[tuple[int, str]]:
-    """The labels of JSON, also of JSON that is cut or stands in prose, and where."""
-    found = _LABEL.finditer(text)
-    return [(one.start(), json.loads(one[1], strict=False) if one[1] else one[2]) for one in found]
+def labels(text: Aligned) -> list[tuple[int, Aligned]]:
+    """The labels of JSON, also of JSON that is cut or stands in prose, and where their keys begin."""
+    return [(one.start(), _value(text, one)) for one in _LABEL.finditer(text.text)]
+
+
+def _value(text: Aligned, found: re.Match[str]) -> Aligned:
+    if not found[1]:
+        return text.part(*found.span(2))
+    start, end = found.span(1)
+    return text.rewritten(start + 1, end - 1, json.loads(found[1], strict=False))
 
 
 _NO_BOX = re.compile(
@@ -122,41 +169,50 @@ _NO_BOX = re.compile(
 )
 
 
-def without_empty(text: str) -> str:
+def without_empty(text: Aligned) -> Aligned:
     """A text whose JSON objects with a label and an empty list of boxes are the denials that they mean."""
 
     def said(found: re.Match[str]) -> str:
-        label = labels(found[0])
-        return f"no {label[0][1]};" if label and _NO_BOX.search(found[0]) else found[0]
+        label = labels(Aligned.of(found[0]))
+        return f"no {label[0][1].text};" if label and _NO_BOX.search(found[0]) else found[0]
 
-    return _OBJECT.sub(said, text)
+    return text.sub(_OBJECT, said)
 
 
-def grounded(text: str, view: View, names: Names) -> tuple[Pair, ...]:
-    """What an answer of free form names and where, in its order; either is None where only the other is given."""
+def grounded(text: str, view: View, names: Names) -> list[Pair]:
+    """What an answer of free form names and where, in its order; either is None where only the other is given.
+
+    A name may stand there twice, with a place and without (``once``).
+    """
     boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.syntax) for one in place]
-    if said := labels(text):
+    if said := labels(Aligned.of(text)):
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))
     else:
-        groups = _by_sentence(text, read(without_boxes(text, view), names), boxes, names)
-    pairs = [pair for group in groups for pair in _neighbours(group)]
+        groups = _by_sentence(text, read(without_boxes(Aligned.of(text), view).text, names), boxes, names)
+    return [pair for group in groups for pair in _neighbours(group)]
+
+
+def once(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs in which a name without a place stands once, and only if it has none elsewhere."""
     kept: list[Pair] = []
-    known = {name for name, box in pairs if box}
-    for name, box in pairs:
-        if box or name not in known:  # without a place once, and only if it has none elsewhere
-            kept.append((name, box))
+    known = {said and said.name for said, box in pairs if box}
+    for said, box in pairs:
+        name = said and said.name
+        if box or name not in known:
+            kept.append((said, box))
             known.add(name)
-    return tuple(kept)
+    return kept
 
 
 _Item = tuple[int, Claim | Box | None]
 
 
-def _labelled(label: str, start: int, names: Names) -> list[_Item]:
-    """The names of a label, else the label itself, denied."""
-    said = [Claim(name, True, start) for name in listed(label, names) if name]
-    return [(start, claim) for claim in said or [Claim(normal(label), False, start)]]
+def _labelled(label: Aligned, start: int, names: Names) -> list[_Item]:
+    """The names of a label, else the label itself, denied; all of them stand where the label begins."""
+    found = [moved(said, label) for said in listed(label.text, names)]
+    said = [Claim(one.name, True, *span) for one in found if one for span in one.spans]
+    return [(start, claim) for claim in said or [Claim(normal(label.text), False, start, start)]]
 
 
 def _by_sentence(text: str, sentences: Sequence[Sentence], boxes: list[_Item], names: Names) -> list[list[_Item]]:
@@ -169,7 +225,8 @@ def _by_sentence(text: str, sentences: Sequence[Sentence], boxes: list[_Item], n
     starts = {start for start, _ in said}
     for tag in _TAGGED.finditer(text):
         if starts.isdisjoint(range(*tag.span())):  # no known name
-            items += _labelled(tag[1] or tag[2] or "", tag.start(), names)
+            inside = tag.span(1) if tag[1] else tag.span(2) if tag[2] else (0, 0)
+            items += _labelled(Aligned.of(text).part(*inside), tag.start(), names)
     denied = [span for sentence in sentences for span in _denied(text, sentence)]
     items += [box for box in boxes if not any(start <= box[0] < end for start, end in denied)]
     items.sort(key=itemgetter(0))

@@ -18,7 +18,6 @@ from unveil.core.answers import (
     asked_about,
     clean,
     normal,
-    parse,
     write_detection,
     write_diagnosis,
     write_localisation,
@@ -27,7 +26,7 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
-from unveil.core.grading import HIT, Case, Outcome, holds, judge, merit, tokens
+from unveil.core.grading import HIT, Outcome, grade, holds, score, tokens
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
 
@@ -63,14 +62,11 @@ class Rules:
     def outcome(self, dialogue: Dialogue, text: str) -> Outcome:
         """What an answer in neutral markup is worth."""
         record = self.record(dialogue)
-        names = self.labels(record)
-        view = View(MARKUP, record.size, record.size)
-        parsed = parse(dialogue.kind, text, view, names, dialogue.target)
-        return judge(Case(dialogue, record, parsed, text, names))
+        return grade(dialogue, record, text, View(MARKUP, record.size, record.size), self.labels(record)).outcome
 
-    def merit(self, dialogue: Dialogue, text: str) -> float | None:
+    def score(self, dialogue: Dialogue, text: str) -> float | None:
         """From 0 to 1, None where the annotations allow no verdict."""
-        return merit(self.outcome(dialogue, text))
+        return score(self.outcome(dialogue, text))
 
     def readable(self, dialogue: Dialogue, text: str) -> bool:
         """Whether an answer says anything of what was asked."""
@@ -115,7 +111,7 @@ class Rules:
         An open answer is wrong where it shares less than half of its words with the truth.
         """
         found = self.outcome(dialogue, text)
-        worth = merit(found)
+        worth = score(found)
         if worth is None or found.right or (dialogue.kind == "open" and worth >= 0.5):
             return 0.0
         return 1 - worth

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from unveil.core import digests, provenance
+from unveil.core.grading import grade
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.looks import Look
+from unveil.evaluate.metrics import vocabulary
 from unveil.vlm import attention_maps, models
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.families import ModelError
@@ -57,6 +60,7 @@ def _look_all(config: Config) -> str:
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")
     dtype = models.DTYPES.get(config.precision)
+    names = vocabulary(records.values())
     loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
     unfinished.complete(
         config.out,
@@ -66,7 +70,7 @@ def _look_all(config: Config) -> str:
         "looks",
         asked,
         lambda rest: [[dialogue] for dialogue in rest],
-        lambda one: [look(loaded, one[0], records[one[0].record], config)],
+        lambda one: [look(loaded, one[0], records[one[0].record], names, config)],
     )
     return loaded.fingerprint
 
@@ -82,11 +86,13 @@ def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
     }
 
 
-def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, config: Config) -> Look:
-    """Where the words that name the findings look on one image."""
-    row = loaded.chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
-    labels = {f.label for f in record.boxed}
-    words = sorted({t for label in labels for t in attention_maps.tokens_of(loaded.chat, row.answer, label)})
+def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, names: Sequence[str], config: Config) -> Look:
+    """Where the words that name the findings look on one image; ``names`` is the vocabulary of the data set."""
+    chat = loaded.chat
+    row = chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
+    case = grade(dialogue, record, chat.text(row.answer), row.seen.view, names)
+    labels = {case.name(f.label) for f in record.boxed}
+    words = sorted({t for label in labels for t in attention_maps.tokens_of(chat, row.answer, case.parsed, label)})
     if not words:
         raise ModelError(f"{dialogue.id}: its true answer names none of {', '.join(sorted(labels))}")
     shares, places = attention_maps.looked_at(loaded, row, words)

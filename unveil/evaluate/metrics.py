@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
-from unveil.core.grading import FAILURES, Case, Outcome, ScoreError, judge
+from unveil.core.grading import FAILURES, Case, Outcome, ScoreError, grade
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.untrusted import quoted
 
@@ -36,7 +35,7 @@ def outcomes(
         lack = f"{len(missing)} of {len(asked)} dialogues have none ({_some(missing)})"
         raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
     names = vocabulary(images.values())
-    return [judge(_case(d, images, answers[d.id], names)) for d in asked.values()]
+    return [_case(d, images, answers[d.id], names).outcome for d in asked.values()]
 
 
 def vocabulary(records: Iterable[Record]) -> list[str]:
@@ -62,8 +61,7 @@ def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, name
         raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {asked}")
     if p.syntax not in SYNTAXES:
         raise ScoreError(f"{p.id}: unknown box syntax {quoted(p.syntax)}; known are {', '.join(SYNTAXES)}")
-    parsed = parse(p.kind, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names, dialogue.target)
-    return Case(dialogue, record, parsed, p.answer, names, p.cut)
+    return grade(dialogue, record, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names, p.cut)
 
 
 def _some(ids: Iterable[str], most: int = 5) -> str:

@@ -25,7 +25,7 @@ from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
-from unveil.core.grading import Case, Outcome, ScoreError, judge
+from unveil.core.grading import Case, Outcome, ScoreError
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import changes, doubts, headline
@@ -256,7 +256,7 @@ def _baselines(
     if not asked:
         return {MAJORITY: {"reason": "no question that a constant can answer"}}
     images, names = {r.id: r for r in records}, vocabulary(records)
-    rows = [judge(always.case(d, images[d.record], names)) for d in asked]
+    rows = [always.case(d, images[d.record], names).outcome for d in asked]
     ids = {d.id for d in asked}
     apart = {name: sure.differences(rows, [o for o in of if o.id in ids]) for name, of in found.items()}
     plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}

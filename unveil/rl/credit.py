@@ -16,12 +16,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unveil.core.answers import places_end
-from unveil.core.box_formats import BoxSyntax, boxes_in
-from unveil.core.records import Kind
+from unveil.core.grading import Case
 from unveil.rl.advantages import TINY, group_relative
 from unveil.rl.experience import Experience, Rewarded
-from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 
 #: Rewards of a diagnosis by what they judge; any other one judges all of the answer.
@@ -79,8 +76,8 @@ def masks(worth: Rewarded, drawn: Experience, chat: Chat) -> dict[str, Tensor]:
     """
     found: dict[str, list[bool]] = {name: [] for name in worth.shares_QG}
     usable_R = worth.usable_QG.flatten().tolist()
-    for case, answer, row, usable in zip(drawn.cases, drawn.drawn, drawn.rows, usable_R, strict=True):
-        places, names = _scopes(case.dialogue.kind, chat, answer.ids, row.seen.view.syntax) if usable else ([], [])
+    for case, answer, usable in zip(drawn.cases, drawn.drawn, usable_R, strict=True):
+        places, names = _scopes(case, chat, answer.ids) if usable else ([], [])
         for name, mask in found.items():
             base = name.partition("@")[0]
             judged = base == "relevance" and drawn.judged  # a judge reads the boxes too
@@ -89,16 +86,14 @@ def masks(worth: Rewarded, drawn: Experience, chat: Chat) -> dict[str, Tensor]:
     return {name: torch.tensor(mask) for name, mask in found.items()}
 
 
-def _scopes(kind: Kind, chat: Chat, ids: Sequence[int], syntax: BoxSyntax) -> tuple[list[bool], list[bool]]:
+def _scopes(case: Case, chat: Chat, ids: Sequence[int]) -> tuple[list[bool], list[bool]]:
     """The tokens of an answer that its places can depend on, and its names; nothing where that is not known.
 
     The token with which the next heading begins belongs to the places: in its stead one more could have been written.
     The token with which a box begins belongs to the names too: it says that something is there.
     """
-    if kind != "diagnosis":
+    if case.dialogue.kind != "diagnosis":
         return [], []
-    text, spans = token_offsets.spans(chat.tokenizer, ids)
-    end = places_end(text)
-    boxes = boxes_in(text, syntax, end)
-    names = [not any(x < a < y for x, y in boxes) for a, _ in spans]
-    return [] if end is None else [a <= end for a, _ in spans], names
+    starts, end = [start for start, _ in chat.offsets(ids)], case.parsed.places_end
+    names = [not any(x < start < y for x, y in case.parsed.boxes_at) for start in starts]
+    return [] if end is None else [start <= end for start in starts], names

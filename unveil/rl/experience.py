@@ -178,7 +178,7 @@ def _named(chat: Chat, case: Case, ids: Sequence[int]) -> dict[str, list[int]]:
     if case.dialogue.kind != "diagnosis":
         return {}
     labels = sorted({case.name(f.label) for f in case.record.findings} & set(case.parsed.labels))
-    return {label: tokens for label in labels if (tokens := attention_maps.tokens_of(chat, ids, label))}
+    return {label: tokens for label in labels if (tokens := attention_maps.tokens_of(chat, ids, case.parsed, label))}
 
 
 # ------------------------------------------------------------------------------------------------------------ rewards

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from unveil.core import plugins
 from unveil.core.answered import Answered
 from unveil.core.geometry import match, mean_iou
-from unveil.core.grading import EXACT, merit, overlap
+from unveil.core.grading import EXACT, overlap, score
 from unveil.rl.own_rewards import FormError, Own, read, short, told
 from unveil.vlm import attention_maps
 
@@ -110,7 +110,7 @@ def relevance(answered: Answered) -> float | None:
     if answered.judged:
         return answered.relevance
     if answered.dialogue.kind != "diagnosis":
-        return merit(answered.outcome)
+        return score(answered.outcome)
     named, seen = category(answered), detection(answered)
     return None if named is None or seen is None else (named + seen) / 2
 

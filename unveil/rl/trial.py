@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from unveil.core.answered import Answered, Attention
-from unveil.core.answers import parse
 from unveil.core.box_formats import MARKUP, View
-from unveil.core.grading import Case
+from unveil.core.grading import grade
 from unveil.core.records import Dialogue
 from unveil.rl.own_rewards import Own
 from unveil.rl.rewards import Reward, RewardError
@@ -51,10 +50,11 @@ def _true(dialogue: Dialogue, asked: Questions, judged: bool, attention: bool) -
     """The true answer as if the model had given it, with its boxes in neutral markup, looking at the whole image."""
     record = asked.records[dialogue.record]
     size = record.width, record.height
-    parsed = parse(dialogue.kind, dialogue.answer, View(MARKUP, size, size), asked.names, dialogue.target)
-    case = Case(dialogue, record, parsed, dialogue.answer, asked.names)
+    case = grade(dialogue, record, dialogue.answer, View(MARKUP, size, size), asked.names)
     everywhere = Attention(np.ones(1), np.array([[0.0, 0.0, *size]]))
-    named = {case.name(f.label) for f in record.findings} & set(parsed.labels) if dialogue.kind == "diagnosis" else ()
+    named = (
+        {case.name(f.label) for f in record.findings} & set(case.parsed.labels) if dialogue.kind == "diagnosis" else ()
+    )
     looked = dict.fromkeys(sorted(named), everywhere) if attention else None
     return Answered(case, looked, 1.0 if judged else None, judged)
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.core.answers import parse
 from unveil.core.geometry import BoxError, checked
-from unveil.core.grading import Case
+from unveil.core.grading import Case, grade
 from unveil.core.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
 from unveil.train import loop
 from unveil.vlm.inputs import Encoded
@@ -26,8 +25,7 @@ class Questions:
 
     def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
         """An answer beside the truth."""
-        parsed = parse(dialogue.kind, text, row.seen.view, self.names, dialogue.target)
-        return Case(dialogue, self.records[dialogue.record], parsed, text, self.names, cut)
+        return grade(dialogue, self.records[dialogue.record], text, row.seen.view, self.names, cut)
 
 
 def read(records: Path, dialogues: Path, kinds: Sequence[Kind], validation_rows: int, seed: int) -> Questions:

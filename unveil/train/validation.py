@@ -14,7 +14,7 @@ from torch import nn
 
 from unveil.core import files
 from unveil.core.answered import Answered
-from unveil.core.grading import merit
+from unveil.core.grading import score
 from unveil.train import loop
 from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
@@ -40,25 +40,25 @@ def validate(
 ) -> dict[str, float]:
     """Greedy answers to the validation questions, ``batch_size`` at a time.
 
-    ``val_score`` is the mean merit of all answers; the others are the metrics of `unveil score`, named ``val_...``.
+    ``val_score`` is the mean score of all answers; the others are the metrics of `unveil score`, named ``val_...``.
     """
     sums: dict[str, list[float]] = {}
-    merits, unusable = [], 0
+    scores, unusable = [], 0
     greedy = drawn_from(scorer, 0.0)
     for batch, encoded in stream(loop.parts(asked.val, batch_size)):
         drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy, seed)
         for d, row, answer in zip(batch, encoded, drawn, strict=True):
             answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
             unusable += not answered.usable
-            if (worth := merit(answered.outcome)) is not None:
-                merits.append(worth)
+            if (worth := score(answered.outcome)) is not None:
+                scores.append(worth)
             for name in METRICS & answered.outcome.sums.keys():
                 part, of = answered.outcome.sums[name]
                 total = sums.setdefault(name, [0.0, 0.0])
                 total[0], total[1] = total[0] + part, total[1] + of
     out = {f"val_{name}": part / of for name, (part, of) in sorted(sums.items()) if of}
     out["val_unusable"] = unusable / len(asked.val)
-    return out | ({"val_score": float(np.mean(merits))} if merits else {})
+    return out | ({"val_score": float(np.mean(scores))} if scores else {})
 
 
 class Best:

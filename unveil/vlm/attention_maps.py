@@ -9,7 +9,6 @@ Shapes: N words, P patches (image tokens, in the order of the prompt).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unveil.core.answers import Parsed
 from unveil.core.geometry import Box, area, covered
 from unveil.core.records import Dialogue, Record
 from unveil.vlm import attention, token_offsets
@@ -54,12 +54,9 @@ def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]
     return float((shares_P[there] * parts).sum()), float(parts.mean())
 
 
-def tokens_of(chat: Chat, ids: Sequence[int], label: str) -> list[int]:
-    """The places of the tokens in which a label's letters stand, wherever it stands in an answer as words."""
-    text, places = token_offsets.spans(chat.tokenizer, ids)
-    words = r"[\s_-]+".join(map(re.escape, label.split()))
-    spans = [m.span() for m in re.finditer(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)]
-    return [t for t, (a, b) in enumerate(places) if any(a < y and x < b for x, y in spans)]
+def tokens_of(chat: Chat, ids: Sequence[int], said: Parsed, name: str) -> list[int]:
+    """The places of the tokens in which an answer gives a name. ``said`` is how ``chat.text(ids)`` was read."""
+    return token_offsets.touching(chat.offsets(ids), said.places_of(name))
 
 
 def looked_at(loaded: Loaded, row: Encoded, words: Sequence[int] | None = None) -> tuple[NDArray[np.float64], Boxes]:

@@ -341,9 +341,25 @@ class Chat:
 
     def text(self, ids: Sequence[int]) -> str:
         """Generated ids as text: up to the end of the answer, box tokens kept."""
+        return self.decode([ids[i] for i in self._spoken(ids)]).strip()
+
+    def offsets(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """From where to where in ``text(ids)`` each id reaches; an id that writes nothing of it has no length."""
+        spoken = self._spoken(ids)
+        written, spans = token_offsets.spans(self.tokenizer, [ids[i] for i in spoken])
+        before, length = len(written) - len(written.lstrip()), len(written.strip())
+        found, at = dict(zip(spoken, spans, strict=True)), 0
+        out = []
+        for i in range(len(ids)):
+            start, at = found.get(i, (at, at))
+            out.append((min(max(start - before, 0), length), min(max(at - before, 0), length)))
+        return out
+
+    def _spoken(self, ids: Sequence[int]) -> list[int]:
+        """The places of the ids that are the answer's text."""
         end = next((i for i, token in enumerate(ids) if token in self.stops), len(ids))
         drop = {self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
-        return self.decode([i for i in ids[:end] if i not in drop]).strip()
+        return [i for i in range(end) if ids[i] not in drop]
 
     @cached_property
     def stops(self) -> frozenset[int]:

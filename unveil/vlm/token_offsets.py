@@ -34,6 +34,11 @@ def spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[tuple[int, int]
     return "".join(parts), list(itertools.pairwise(ends))
 
 
+def touching(tokens: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
+    """The places of the tokens that have a letter of one of the spans, given where each token reaches."""
+    return [t for t, (a, b) in enumerate(tokens) if any(a < y and x < b for x, y in spans)]
+
+
 _ASCII = re.compile(r"<0x([0-7][0-9A-F])>")
 
 
