@@ -69,7 +69,7 @@ class Ours(sides.Ours):
 
     def loss(self, step: int) -> torch.Tensor:
         batch, rows = next(self.batches)
-        return dpo.pair_loss(self.scorer, batch, rows, self.held, self.config)[0]
+        return dpo.losing(self.config, self.held)(self.scorer, batch, rows)[0]
 
 
 class Theirs(sides.Theirs):

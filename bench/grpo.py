@@ -22,10 +22,10 @@ from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
-from unveil.rl import experience, grpo, policy, run
+from unveil.rl import experience, grpo, policy
 from unveil.rl.advantages import group_relative
 from unveil.rl.experience import Experience, Rewarded
-from unveil.rl.run import Learnt
+from unveil.rl.policy import Learnt
 from unveil.train import loop
 from unveil.train.dataloader import Stream
 from unveil.vlm.generate import rollout
@@ -78,11 +78,12 @@ class Ours(sides.Ours):
         )
         self.load(config, self.config)
         self.scorer.entropy = True
-        self.drawing = experience.distribution(self.config, self.scorer)
+        self.drawing = experience.distribution(self.config.temperature, self.scorer)
         self.scorer.distribution = Distribution()  # TRL scores as if every token could be drawn
         self.asked = experience.questions(self.config)
+        self.how = self.config.answers, self.config.max_new_tokens
         self.stream = Stream(self.scorer, self.config.dialogues, self.config)
-        self.held = policy.reference(self.model, self.chat, self.config) if config.method == "full" else None
+        self.held = policy.reference(self.model, self.chat, self.config.cache_mb) if config.method == "full" else None
         stir(self.model)
         self.model.train()
         self.order = loop.parts(self.asked.train, self.config.batch_size)
@@ -95,7 +96,7 @@ class Ours(sides.Ours):
         batch, rows = next(self.batches)
         began = race.clock()
         self.scorer.distribution = self.drawing
-        drawn = experience.collect(self.scorer, self.asked, batch, rows, self.config, seed=step)
+        drawn = experience.collect(self.scorer, self.asked, batch, rows, *self.how, seed=step)
         self.scorer.distribution = Distribution()
         self.rollout_s = race.clock() - began
         return self.update(drawn)
@@ -129,7 +130,7 @@ class Ours(sides.Ours):
         old_S = scores.in_order().detach()
         ones_S = torch.ones_like(old_S)
         held = Learnt(worth, old_S=old_S, weights_S=ones_S, reference_S=reference_S, figures={}, **more)
-        return run.policy_loss(scores, held, self.config, KL)[0], held
+        return policy.policy_loss(scores, held, kl=KL, over="sequence")[0], held
 
 
 class Theirs(sides.Theirs):
@@ -207,7 +208,7 @@ def same_answers(ours: Ours, theirs: Theirs, config: Config) -> None:
         kept = experience.rollout
         experience.rollout = lambda *_: drawn
         try:
-            return ours.update(experience.collect(ours.scorer, ours.asked, batch, rows, ours.config, 0))
+            return ours.update(experience.collect(ours.scorer, ours.asked, batch, rows, *ours.how, 0))
         finally:
             experience.rollout = kept
             ours.loss = real_ours  # type: ignore[method-assign]

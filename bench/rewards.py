@@ -27,7 +27,7 @@ from bench.models import PRESETS, images_only, make
 from unveil.rl import credit, ppo
 from unveil.rl.advantages import whitened
 from unveil.rl.experience import Experience
-from unveil.rl.run import Critic
+from unveil.rl.policy import Critic
 from unveil.vlm import attention
 
 
@@ -86,10 +86,10 @@ class Ppo(grpo.Ours):
         scores = self.scorer(drawn.rows)
         worth = self.earned(drawn, scores)
         earned_S = credit.placed(worth, drawn, self.chat, parts=False)
-        found = ppo.held_of(drawn, earned_S, scores, self.given)
+        found = ppo.held_of(drawn, earned_S, scores)
         found["advantages_S"] = whitened(found["advantages_S"])
         loss, held = self.policy(drawn, scores, worth, **found)
-        return loss + self.given.value_weight * ppo.value_loss(scores, held, self.given)[0]
+        return loss + self.given.value_weight * ppo.value_loss(scores, held)[0]
 
 
 def ratio(steps: Sequence[float], beside: Sequence[float], resamples: int = 2000) -> dict[str, float]:

@@ -6,8 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
@@ -101,18 +100,17 @@ def test_what_is_read_is_the_same_with_and_without_a_gradient(tiny: Loaded, tmp_
 
 
 @pytest.mark.parametrize(
-    ("config", "tree", "why"),
+    ("weight", "recomputed", "tree", "why"),
     [
-        ({"looking": -1.0}, True, "a weight, 0 or more"),
-        ({"looking": 1.0}, False, "runs on plain rows"),
-        ({"looking": 1.0, "gradient_checkpointing": True}, True, "computes twice"),
+        (-1.0, False, True, "a weight, 0 or more"),
+        (1.0, False, False, "runs on plain rows"),
+        (1.0, True, True, "computes twice"),
     ],
 )
-def test_where_it_cannot_be_taught(config: dict[str, Any], tree: bool, why: str, tiny: Loaded) -> None:
-    given = SimpleNamespace(**{"gradient_checkpointing": False} | config)
+def test_where_it_cannot_be_taught(weight: float, recomputed: bool, tree: bool, why: str, tiny: Loaded) -> None:
     with pytest.raises(loop.TrainingError, match=why):
-        attention_loss.check(scorer_of(tiny, tree), given)
-    attention_loss.check(scorer_of(tiny, False), cast(Any, SimpleNamespace(looking=0.0, gradient_checkpointing=True)))
+        attention_loss.check(scorer_of(tiny, tree), weight, recomputed)
+    attention_loss.check(scorer_of(tiny, False), 0.0, True)
 
 
 def test_fine_tuning_that_looks(tiny_folder: Path, tmp_path: Path) -> None:

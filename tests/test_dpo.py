@@ -133,7 +133,7 @@ def test_the_loss_is_the_papers(options: dict[str, Any], base: dpo.Config) -> No
         expected += by_hand(pair, config, mine, before) / len(batch)
         names = {"w": "(chosen)", "l": "(rejected)", "o": "(chosen, other image)"}
         known |= {f"{pair.id} {names[side]}": torch.tensor(values) for side, values in before.items()}
-    loss, figures = dpo.pair_loss(scorer_of(policy), batch, encoded(batch, config), Reference(known), config)
+    loss, figures = dpo.losing(config, Reference(known))(scorer_of(policy), batch, encoded(batch, config))
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-4)
     assert logged(figures)["loss"] == pytest.approx(float(loss.detach()))
     at_rest = {"sigmoid": math.log(2), "hinge": 1.0, "ipo": 0.25}[config.loss]
@@ -148,7 +148,7 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: dpo.Config
     stream = Stream(scorer, config.pairs, config)
     held = dpo.before_training(config, Accelerator(cpu=True), scorer, stream, batch, {"weights": "x"})
     in_order = sorted(batch, key=lambda pair: pair.image)
-    loss, figures = dpo.pair_loss(scorer, in_order, encoded(in_order, config), held, config)
+    loss, figures = dpo.losing(config, held)(scorer, in_order, encoded(in_order, config))
     assert float(loss.detach()) == pytest.approx(len(terms) * math.log(2), abs=1e-6)
     found = logged(figures)
     assert found["margin"] == found["told_apart"] == found["kl"] == 0.0
@@ -292,7 +292,7 @@ def test_a_hidden_lesion_is_another_image(terms: Any, base: dpo.Config, tmp_path
         stream = Stream(scorer, config.pairs, config)
         ((_, rows),) = stream([[one]], lambda batch: dpo.asked_of(batch, config.terms))
         known = {row.id: torch.zeros(len(row.answer)) for row in rows}
-        losses_of.append(float(dpo.pair_loss(scorer, [one], rows, Reference(known), config)[0].detach()))
+        losses_of.append(float(dpo.losing(config, Reference(known))(scorer, [one], rows)[0].detach()))
         assert len({row.seen.digest for row in rows}) == 2
     assert losses_of[0] == pytest.approx(losses_of[1], abs=1e-6)
 

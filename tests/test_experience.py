@@ -291,7 +291,9 @@ def test_answers_are_collected_with_what_a_judge_says(folder: Path) -> None:
         assert [c.dialogue.id for c in cases] == [batch[0].id, batch[0].id, batch[1].id, batch[1].id]
         return scores
 
-    found, without = (collect(policy, asked, batch, rows, given, 0, who) for who in (judge, None))
+    found, without = (
+        collect(policy, asked, batch, rows, given.answers, given.max_new_tokens, 0, who) for who in (judge, None)
+    )
     assert found.judged and found.relevance == scores
     assert not without.judged and without.relevance == [None] * 4
     assert found.answers == 2 and [d.question for d in found.drawn] == [0, 0, 1, 1]
@@ -321,9 +323,8 @@ def group(*cases: Case, relevance: list[float | None] | None = None, lengths: li
 
 def worth(experience: Experience, *names: str, state: Progress | None = None, **more: Any) -> Rewarded:
     """Their rewards; none of these asks where the model looked, so neither a model nor a pass is needed."""
-    given = options(Path(), **more)
     used = [named(name, 1.0) for name in names]
-    return rewarded(experience, cast(Any, None), cast(Any, None), used, given, state or Progress())
+    return rewarded(experience, cast(Any, None), cast(Any, None), used, state or Progress(), **more)
 
 
 WHERE = [case("localisation", HERE, NODULE), case("localisation", HALF, NODULE), case("localisation", "", NODULE)]

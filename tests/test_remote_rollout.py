@@ -26,7 +26,8 @@ from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
-from unveil.rl import aar, grpo, remote_rollout, run
+from unveil.rl import aar, grpo, policy, remote_rollout
+from unveil.rl import grpo as recipe
 from unveil.rl.options import GenerateOptions
 from unveil.rl.remote_rollout import Server
 from unveil.rl.remote_tokens import Reader
@@ -484,10 +485,10 @@ def test_stale_weights_show_and_are_corrected(
 ) -> None:
     """A server that keeps its weights: no mismatch in the first update, some after it, weights other than 1."""
     seen: list[Tensor] = []
-    real = run.policy_loss
-    monkeypatch.setattr(run, "policy_loss", lambda s, held, *a: seen.append(held.weights_S) or real(s, held, *a))
+    real = policy.policy_loss
+    monkeypatch.setattr(recipe, "policy_loss", lambda s, held, **a: seen.append(held.weights_S) or real(s, held, **a))
     given = learning(data, tmp_path / "out", vllm, tiny_folder, "never", epochs=2.0, learning_rate=1e-2)
-    grpo.main(given)
+    recipe.main(given)
     off = figures(tmp_path / "out", "mismatch")
     assert vllm.asked == ["base"] and off[0] < 1e-4 and min(off[1:]) > 1e-3
     assert float((seen[0] - 1).abs().max()) < 1e-3 < float((seen[-1] - 1).abs().max())

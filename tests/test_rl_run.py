@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,8 +24,9 @@ from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative
 from unveil.rl.experience import Progress
 from unveil.rl.monitor import collapsed
+from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.rewards import RewardError
-from unveil.rl.run import JudgeError, Learnt
+from unveil.rl.run import JudgeError
 from unveil.train import losses, sft
 from unveil.train.checkpoints import found
 from unveil.train.loop import TrainingError
@@ -45,7 +45,6 @@ def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
     logit = torch.tensor([0.0, -2.0], requires_grad=True)
     value = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.Adam([logit, value], lr=0.05)
-    config = SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0, value_clip=None)
     for _ in range(steps):
         pulled = torch.multinomial(logit.detach().softmax(0), 16, True, generator=generator)
         earned = torch.where(pulled == 1, 1.0, 0.2)
@@ -57,9 +56,9 @@ def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
         else:
             advantages = generalised(earned[:, None], before[:, None], torch.ones(16, dtype=torch.long))[0][:, 0]
         held = Learnt(cast(Any, None), old, sign * advantages, torch.ones(16), None, {}, before, earned)
-        loss, _ = rl.policy_loss(scores, held, cast(Any, config), 0.0)
+        loss, _ = policy_loss(scores, held)
         if method == "ppo":
-            loss = loss + 0.5 * ppo.value_loss(scores, held, cast(ppo.Config, config))[0]
+            loss = loss + 0.5 * ppo.value_loss(scores, held, None)[0]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -327,14 +326,14 @@ def test_what_cannot_be_learnt_from_is_refused(
 
 def test_collapse_is_told_by_its_sign() -> None:
     """Entropy, length and failures against what they were at first, each with the option that bounds it."""
-    config = cast(Any, SimpleNamespace(most_unusable=0.5, most_growth=3.0, least_entropy=0.1))
+    bounds = {"least_entropy": 0.1, "most_growth": 3.0, "most_unusable": 0.5}
     good = {"entropy": 1.0, "length": 20.0, "unusable": 0.1}
 
     def told(**found: float) -> str | None:
         """After a first update as it should be, as long as it takes for running means to come to what is found."""
         state = Progress()
-        assert collapsed(good, state, config) is None
-        whys = [collapsed({**good, **found}, state, config) for _ in range(40)]
+        assert collapsed(good, state, **bounds) is None
+        whys = [collapsed({**good, **found}, state, **bounds) for _ in range(40)]
         assert whys[0] is None, "one update is no collapse"
         return whys[-1]
 
@@ -346,10 +345,10 @@ def test_collapse_is_told_by_its_sign() -> None:
 
 def test_a_batch_of_normal_images_is_no_collapse() -> None:
     """All answers to them agree. As a run had it: 0.23 nats, then 0.21 for long, one batch of 0.006, and on."""
-    config = cast(Any, SimpleNamespace(most_unusable=0.5, most_growth=3.0, least_entropy=0.1))
+    bounds = {"least_entropy": 0.1, "most_growth": 3.0, "most_unusable": 0.5}
     state, entropies = Progress(), [0.23, *[0.21] * 32, 0.006, *[0.21] * 3]
-    assert all(collapsed({"entropy": e, "length": 16.0, "unusable": 0.0}, state, config) is None for e in entropies)
-    found = [collapsed({"entropy": 0.006, "length": 16.0, "unusable": 0.0}, state, config) for _ in range(20)]
+    assert all(collapsed({"entropy": e, "length": 16.0, "unusable": 0.0}, state, **bounds) is None for e in entropies)
+    found = [collapsed({"entropy": 0.006, "length": 16.0, "unusable": 0.0}, state, **bounds) for _ in range(20)]
     assert found[0] is None and found[-1] is not None
 
 
@@ -399,8 +398,7 @@ def test_kl_term_pulls_back() -> None:
     held = Learnt(
         cast(Any, None), logps.detach(), torch.zeros(2), torch.ones(2), torch.log(torch.tensor([0.25] * 2)), {}
     )
-    config = cast(Any, SimpleNamespace(clip_low=0.2, clip_high=0.2, mean_over="token", entropy=0.0))
-    loss, figures = rl.policy_loss(scores, held, config, 0.5)
+    loss, figures = policy_loss(scores, held, kl=0.5)
     assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472)
     assert logged(figures)["kl"] == pytest.approx(0.1931472)
     loss.backward()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,19 +50,18 @@ class Given(nn.Module):
         return SimpleNamespace(in_order=lambda: self.values)
 
 
-def test_the_loss_is_that_of_the_edited_tokens(tmp_path: Path) -> None:
+def test_the_loss_is_that_of_the_edited_tokens() -> None:
     """Answers (1, 2, 9) and (1, 5, 9), of which the second token was edited. Policy less reference: (0.5, 0.3, -1) and
     (0.2, -0.4, 2). Edited: beta (0.3 - -0.4) = 0.07 at beta 0.1, loss log(1 + exp(-0.07)) = 0.6588. In full: beta
     (-0.2 - 1.8) = -0.2, loss log(1 + exp(0.2)) = 0.7981."""
     scorer = Given([0.5, 0.3, -1.0, 0.2, -0.4, 2.0])
     held: Any = SimpleNamespace(of=lambda rows: torch.zeros(6))
-    config = dpo.Config(pairs=tmp_path, out=tmp_path, spans="edited")
     batch: Any = rows([1, 2, 9], [1, 5, 9])
-    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, config)
+    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, spans="edited")
     assert float(loss) == pytest.approx(math.log1p(math.exp(-0.07)), abs=1e-6) == pytest.approx(0.6588, abs=1e-4)
-    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, replace(config, spans="all"))
+    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held)
     assert float(loss) == pytest.approx(math.log1p(math.exp(0.2)), abs=1e-6) == pytest.approx(0.7981, abs=1e-4)
-    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, replace(config, per_token=True))
+    loss, _ = dpo.pair_loss(scorer, [PAIR], batch, held, spans="edited", per_token=True)
     assert float(loss) == pytest.approx(math.log1p(math.exp(-0.07)), abs=1e-6), "one token each"
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,9 +19,9 @@ from torch import Tensor
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import ROWS, updated, write_open
 from unveil.core.records import write_jsonl
-from unveil.rl import advantages, ppo, run
+from unveil.rl import advantages, ppo
+from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.rewards import spread
-from unveil.rl.run import Learnt
 from unveil.train import means
 from unveil.vlm.scorer import Scores
 
@@ -81,13 +80,13 @@ def test_what_a_pass_weighs() -> None:
     assert means.portions([8, 90], two([2.0])) == [2 * 8 / 100, 2 * 90 / 100]
 
 
-def gradient(cuts: list[tuple[int, int]], config: Any) -> Tensor:
+def gradient(cuts: list[tuple[int, int]], over: str) -> Tensor:
     """The gradient by log-probabilities, entropies and values of the losses of passes, each answers ``a`` to ``b``."""
     drawn = torch.Generator().manual_seed(0)
     total = sum(LENGTHS)
     leaf = torch.randn(3, total, generator=drawn).requires_grad_()
     old_S, reference_S, advantages_S, returns_S = torch.randn(4, total, generator=drawn).mul(0.1).unbind()
-    weights = means.portions([b - a if config.mean_over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
+    weights = means.portions([b - a if over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
     of_tokens = means.portions([sum(LENGTHS[a:b]) for a, b in cuts], one())
     for i, (a, b) in enumerate(cuts):
         own = slice(sum(LENGTHS[:a]), sum(LENGTHS[:b]))
@@ -97,8 +96,8 @@ def gradient(cuts: list[tuple[int, int]], config: Any) -> Tensor:
             cast(Any, None), old_S[own], advantages_S[own], torch.ones(len(rows_S)), reference_S[own], {},
             returns_S[own] / 2, returns_S[own],
         )  # fmt: skip
-        loss = weights[i] * run.policy_loss(scores, held, config, kl=0.1)[0]
-        (loss + of_tokens[i] * 0.5 * ppo.value_loss(scores, held, config)[0]).backward()
+        loss = weights[i] * policy_loss(scores, held, kl=0.1, entropy=0.01, over=over)[0]
+        (loss + of_tokens[i] * 0.5 * ppo.value_loss(scores, held)[0]).backward()
     assert leaf.grad is not None
     return leaf.grad
 
@@ -113,10 +112,9 @@ def test_passes_make_one_mean(mean_over: str) -> None:
 
     A mean of the passes' means would weigh the tokens of the first pass by 34 / 2 / 3 / (34 / 2 / 31), ten times.
     """
-    config = SimpleNamespace(clip_low=0.2, clip_high=0.2, entropy=0.01, mean_over=mean_over, value_clip=0.2)
-    whole = gradient([(0, 6)], config)
+    whole = gradient([(0, 6)], mean_over)
     for cuts in ([(0, CUT), (CUT, 6)], [(i, i + 1) for i in range(6)]):
-        torch.testing.assert_close(gradient(cuts, config), whole, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(gradient(cuts, mean_over), whole, rtol=1e-5, atol=1e-7)
 
 
 def test_advantages_are_whitened_with_those_of_other_processes() -> None:
@@ -136,7 +134,7 @@ def test_what_the_critic_explains_by_hand() -> None:
         scores = Scores(torch.zeros(len(values)), torch.zeros(len(values)), 1, None, torch.tensor(values))
         told = torch.tensor(returns)
         held = Learnt(cast(Any, None), told, told, told, None, {}, torch.tensor(values), told)
-        return ppo.value_loss(scores, held, cast(ppo.Config, SimpleNamespace(value_clip=None)))[1]
+        return ppo.value_loss(scores, held, None)[1]
 
     parts = [figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])]
     found = ppo.explained(spread(means.averaged(parts, one())))

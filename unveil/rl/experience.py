@@ -23,6 +23,7 @@ from unveil.rl import trial
 from unveil.rl.options import Options
 from unveil.rl.rewards import (
     FLAT,
+    Combination,
     Reward,
     RewardError,
     hits,
@@ -76,11 +77,11 @@ def tried(config: Options, judged: bool, say: trial.Say = lambda words: None) ->
     return trial.tried(rewards, asked, judged, reads_attention(rewards), say), asked
 
 
-def distribution(config: Options, scorer: Scorer) -> Distribution:
+def distribution(temperature: float, scorer: Scorer) -> Distribution:
     """What answers are drawn from, and scored under."""
-    if config.temperature <= 0:
+    if temperature <= 0:
         raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
-    return drawn_from(scorer, config.temperature)
+    return drawn_from(scorer, temperature)
 
 
 def reads_attention(rewards: Sequence[Reward]) -> bool:
@@ -139,25 +140,26 @@ def collect(
     asked: Questions,
     batch: Sequence[Dialogue],
     rows: Sequence[Encoded],
-    config: Options,
+    answers: int,
+    max_new_tokens: int,
     seed: int,
     judge: Judge | None = None,
     generator: Generator | None = None,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Experience:
-    """Lets the policy, or the generator in its place, answer each question ``config.answers`` times.
+    """Lets the policy, or the generator in its place, answer each question ``answers`` times.
 
     ``autocast`` is around the policy when it draws, so that it computes in what its answers are scored in.
     """
     prompts, chat = [replace(row, answer=[]) for row in rows], scorer.chat
-    how = config.answers, config.max_new_tokens, scorer.distribution, seed
+    how = answers, max_new_tokens, scorer.distribution, seed
     if generator:
         drawn = generator(chat, batch, prompts, *how)
     else:
         with autocast():
             drawn = rollout(scorer, prompts, *how)
     answered = [
-        replace(prompts[d.question], id=f"{prompts[d.question].id} ({i % config.answers})", answer=d.ids)
+        replace(prompts[d.question], id=f"{prompts[d.question].id} ({i % answers})", answer=d.ids)
         for i, d in enumerate(drawn)
     ]
     cases = [asked.case(batch[d.question], prompts[d.question], chat.text(d.ids), d.cut) for d in drawn]
@@ -227,8 +229,9 @@ def rewarded(
     scorer: Scorer,
     scores: Scores,
     rewards: Sequence[Reward],
-    config: Options,
     state: Progress,
+    combination: Combination = "max",
+    tighten: bool = False,
 ) -> Rewarded:
     """The rewards of all answers. ``scores`` hold where their words looked, if a reward asks for it."""
     reads = reads_attention(rewards)
@@ -236,12 +239,12 @@ def rewarded(
     for i, case in enumerate(experience.cases):
         looked = _attention(experience, i, scores, scorer) if reads else None
         answered.append(Answered(case, looked, experience.relevance[i], experience.judged))
-    used = [_tight(reward, state) if config.tighten else reward for reward in rewards]
+    used = [_tight(reward, state) if tighten else reward for reward in rewards]
     groups = loop.parts(answered, experience.answers)
     usable_QG = np.array([[a.usable for a in group] for group in groups])
     found_QG = {r.name: np.array([r.of(group) for group in groups], np.float64) for r in used}
     parts_QG = {name: np.where(usable_QG | np.isnan(found), found, 0.0) for name, found in found_QG.items()}
-    shares_QG = shares(parts_QG, used, usable_QG, config.combination)
+    shares_QG = shares(parts_QG, used, usable_QG, combination)
     return Rewarded(answered, parts_QG, usable_QG, {n: torch.from_numpy(v) for n, v in shares_QG.items()})
 
 

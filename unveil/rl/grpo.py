@@ -19,7 +19,8 @@ from unveil.rl import credit, engines
 from unveil.rl import run as rl
 from unveil.rl.experience import Experience, Judge
 from unveil.rl.options import Options
-from unveil.rl.run import Asked, Learnt, Run
+from unveil.rl.policy import Learnt, policy_loss
+from unveil.rl.run import Asked, Run
 from unveil.train import loop
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
@@ -67,7 +68,14 @@ def train_on(config: Config, output: Output, judge: Judge | None, generator: Gen
                         scores = run.wrapped(part.rows, {} if update else run.reads(part))
                         if not update:
                             held.append(learnt(run, part, scores))
-                        loss, figures = rl.policy_loss(scores, held[i], config, run.state.kl)
+                        loss, figures = policy_loss(
+                            scores,
+                            held[i],
+                            clip=(config.clip_low, config.clip_high),
+                            kl=run.state.kl,
+                            entropy=config.entropy,
+                            over=config.mean_over,
+                        )
                         loop.finite(loss, ids)
                         run.accelerator.backward(loss * weights[i])
                     found.append(figures)

@@ -13,7 +13,6 @@ from unveil.core import files, image_files, pixels
 from unveil.core.answered import Answered
 from unveil.core.records import image_path
 from unveil.rl.experience import Experience, Progress, Rewarded
-from unveil.rl.options import Options
 
 LOG = logging.getLogger(__name__)
 SAMPLES = "samples.jsonl"
@@ -23,18 +22,23 @@ SOON = 10
 """Updates after which it is said of a reward that it has told no answers apart."""
 
 
-def collapsed(found: Mapping[str, float], state: Progress, config: Options) -> str | None:
-    """Why a run is to be stopped, None if it may go on: running means over some updates against what it began with."""
+def collapsed(
+    found: Mapping[str, float], state: Progress, least_entropy: float, most_growth: float, most_unusable: float
+) -> str | None:
+    """Why a run is to be stopped, None if it may go on: running means over some updates against what it began with.
+
+    ``least_entropy`` and ``most_growth`` are shares of the first entropy and length, ``most_unusable`` one of answers.
+    """
     if not state.first:
         state.first = {name: found[name] for name in ("entropy", "length")}
     for name in ("entropy", "length", "unusable"):
         state.running[name] = KEPT * state.running.get(name, found[name]) + (1 - KEPT) * found[name]
     first, found = state.first, state.running
-    if found["unusable"] > config.most_unusable:
+    if found["unusable"] > most_unusable:
         return f"{found['unusable']:.0%} of the answers are empty, unreadable or cut (--most-unusable)"
-    if found["length"] > config.most_growth * first["length"]:
+    if found["length"] > most_growth * first["length"]:
         return f"answers have {found['length']:.0f} tokens, at first {first['length']:.0f} (--most-growth)"
-    if found["entropy"] < config.least_entropy * first["entropy"]:
+    if found["entropy"] < least_entropy * first["entropy"]:
         return f"entropy is {found['entropy']:.4f} nats a token, at first {first['entropy']:.4f} (--least-entropy)"
     return None
 
@@ -64,25 +68,28 @@ def alike(state: Progress, updates: int, ended: bool = False) -> list[str]:
     ]
 
 
-def sample(experience: Experience, worth: Rewarded, config: Options, step: int, count: int = 2) -> None:
-    """Writes the best and the worst answer to some questions: samples.jsonl, and a picture of their boxes for each."""
+def sample(experience: Experience, worth: Rewarded, dialogues: Path, out: Path, step: int, count: int = 2) -> None:
+    """Writes the best and the worst answer to some questions: samples.jsonl, and a picture of their boxes for each.
+
+    ``dialogues`` is the file of the questions, ``out`` the run's folder.
+    """
     for q, dialogue in enumerate(experience.dialogues[:count]):
         total_G = worth.totals_QG[q]
         first = q * experience.answers
         picks = {"best": int(total_G.argmax()), "worst": int(total_G.argmin())}
-        picture = config.out / "samples" / f"step-{step:06d}-{q}.png"
+        picture = out / "samples" / f"step-{step:06d}-{q}.png"
         said = {name: worth.answered[first + g] for name, g in picks.items()}
         row = {
             "step": step,
             "id": dialogue.id,
             "question": dialogue.question,
-            "picture": str(picture.relative_to(config.out)),
+            "picture": str(picture.relative_to(out)),
             "rewards": [round(float(r), 4) for r in total_G],
             **{name: experience.cases[first + g].text for name, g in picks.items()},
         }
         try:
-            _draw(image_path(dialogue, config.dialogues), said, picture)
-            files.append(config.out / SAMPLES, json.dumps(row, ensure_ascii=False) + "\n")
+            _draw(image_path(dialogue, dialogues), said, picture)
+            files.append(out / SAMPLES, json.dumps(row, ensure_ascii=False) + "\n")
         except files.WriteError as error:
             LOG.warning("%s; a sample of update %d is left out", error, step)
 

@@ -1,16 +1,25 @@
-"""What learns from rewards, beside the model itself: its critic, the model before training, recomputed activations."""
+"""What learns from rewards, beside the model itself: its critic, the model before training, recomputed activations,
+and the loss by which it learns.
+
+Shapes: S tokens of all answers, row after row; D channels.
+"""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from unveil.rl.experience import Rewarded
+from unveil.train import losses, means
+from unveil.train.means import Ratio
+from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
-from unveil.vlm.scorer import Scorer, whole
+from unveil.vlm.scorer import Scorer, Scores, whole
 
 
 class Critic(nn.Module):
@@ -50,9 +59,62 @@ def recomputing(model: Any) -> Any:
     return model
 
 
-def reference(model: Any, chat: Any, config: Any) -> Scorer | None:
-    """The model before training: a copy where all weights are trained; adapters are simply switched off."""
-    if config.method == "lora":
-        return None
+def reference(model: Any, chat: Chat, cache_mb: int) -> Scorer:
+    """The model before training: a copy, for where all weights are trained; adapters are simply switched off."""
     held = copy.deepcopy(model).requires_grad_(False).eval()
-    return Scorer(held, chat, Features(whole(held), chat.processor.image_processor, config.cache_mb))
+    return Scorer(held, chat, Features(whole(held), chat.processor.image_processor, cache_mb))
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of some answers after the first pass over them; S tokens, row after row."""
+
+    worth: Rewarded
+    old_S: Tensor
+    """Log-probabilities under the policy that the answers were drawn from."""
+    advantages_S: Tensor
+    weights_S: Tensor
+    """Importance of tokens that another engine drew; 1 to rounding where this one did."""
+    reference_S: Tensor | None
+    """Log-probabilities under the model before training, where they are needed."""
+    figures: dict[str, Ratio]
+    values_S: Tensor | None = None
+    returns_S: Tensor | None = None
+
+
+def policy_loss(
+    scores: Scores,
+    held: Learnt,
+    *,
+    clip: tuple[float, float] = (0.2, 0.2),
+    kl: float = 0.0,
+    entropy: float = 0.0,
+    over: str = "token",
+) -> tuple[Tensor, dict[str, Ratio]]:
+    """Policy loss, clipped (low, high), + ``kl`` * KL to the reference - ``entropy`` * entropy, and what is logged.
+
+    ``over`` is what each term is a mean over (``losses.averaged``).
+    The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is
+    that of KL itself, (log pi - log ref) d log pi, which that of the bare estimator is not (arXiv 2512.02556).
+    """
+    logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
+    count = scores.count if over == "sequence" else len(logps_S)
+
+    def mean(terms_S: Tensor) -> Tensor:
+        return losses.averaged(terms_S, rows_S, scores.count, over)
+
+    assert scores.entropies_S is not None
+    spread = mean(scores.entropies_S[scores.order_S])
+    loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
+    figures = {
+        "policy_loss": means.times(loss, count),
+        "entropy": means.times(spread, count),
+        "clip_share": means.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
+    }
+    if held.reference_S is not None:
+        away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
+        figures["kl"] = means.times(away, count)
+        loss = loss + kl * away if kl else loss
+    if entropy:
+        loss = loss - entropy * spread
+    return loss, figures

@@ -28,7 +28,8 @@ from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, whitened
 from unveil.rl.experience import Experience, Judge
 from unveil.rl.options import Options
-from unveil.rl.run import Asked, Learnt, Run
+from unveil.rl.policy import Learnt, policy_loss
+from unveil.rl.run import Asked, Run
 from unveil.train import loop, losses, means
 from unveil.train.means import Ratio
 from unveil.vlm.generate import Generator
@@ -95,8 +96,15 @@ def train_on(config: Config, output: Output, judge: Judge | None, generator: Gen
                         scores = run.wrapped(part.rows, run.reads(part) if first else {})
                         if first:
                             held += evened(run, [learnt(run, part, scores)])
-                        loss, figures = rl.policy_loss(scores, held[i], config, run.state.kl)
-                        value, error = value_loss(scores, held[i], config)
+                        loss, figures = policy_loss(
+                            scores,
+                            held[i],
+                            clip=(config.clip_low, config.clip_high),
+                            kl=run.state.kl,
+                            entropy=config.entropy,
+                            over=config.mean_over,
+                        )
+                        value, error = value_loss(scores, held[i], config.value_clip)
                         loss = weights[i] * loss + of_tokens[i] * config.value_weight * value
                         loop.finite(loss, ids)
                         run.accelerator.backward(loss)
@@ -130,10 +138,12 @@ def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
     """What a pass over the answers tells: their rewards, the critic's values, advantages and returns."""
     worth = run.rewarded(drawn, scores)
     earned_S = credit.placed(worth, drawn, run.scorer.chat, run.config.credit == "parts")
-    return run.learnt(drawn, scores, worth, **held_of(drawn, earned_S, scores, run.config))
+    return run.learnt(drawn, scores, worth, **held_of(drawn, earned_S, scores, run.config.gamma, run.config.lam))
 
 
-def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: Config) -> dict[str, Tensor]:
+def held_of(
+    drawn: Experience, earned_S: Tensor, scores: Scores, gamma: float = 1.0, lam: float = 0.95
+) -> dict[str, Tensor]:
     """Advantages, values and returns of all tokens, row after row, by their names in ``Learnt``.
 
     ``earned_S`` are the rewards at the tokens with which they come.
@@ -143,7 +153,7 @@ def held_of(drawn: Experience, earned_S: Tensor, scores: Scores, config: Config)
     lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
     inside_RT = torch.arange(int(lengths_R.max())) < lengths_R[:, None]
     padded = (_padded(earned_S.to(values_S), inside_RT), _padded(values_S, inside_RT))
-    advantages_RT, returns_RT = generalised(*padded, lengths_R, config.gamma, config.lam)
+    advantages_RT, returns_RT = generalised(*padded, lengths_R, gamma, lam)
     found = {"advantages_S": advantages_RT[inside_RT], "values_S": values_S, "returns_S": returns_RT[inside_RT]}
     return {name: found_S.to(scores.logps_S.device) for name, found_S in found.items()}
 
@@ -153,11 +163,11 @@ def _padded(values_S: Tensor, inside_RT: Tensor) -> Tensor:
     return torch.zeros(inside_RT.shape).masked_scatter(inside_RT, values_S)
 
 
-def value_loss(scores: Scores, held: Learnt, config: Config) -> tuple[Tensor, dict[str, Ratio]]:
+def value_loss(scores: Scores, held: Learnt, clip: float | None = 0.2) -> tuple[Tensor, dict[str, Ratio]]:
     """The critic's loss, a mean over all tokens, and the figures that ``explained`` needs."""
     assert scores.values_S is not None and held.values_S is not None and held.returns_S is not None
     values_S, returns_S = scores.values_S[scores.order_S], held.returns_S
-    loss = losses.clipped_value(values_S, held.values_S, returns_S, config.value_clip).mean()
+    loss = losses.clipped_value(values_S, held.values_S, returns_S, clip).mean()
     error_S = returns_S - values_S.detach()
     moments = {"error": error_S, "error_squared": error_S**2, "return": returns_S, "return_squared": returns_S**2}
     return loss, {

@@ -21,7 +21,7 @@ from unveil.core.sampling import seed_of
 from unveil.rl import experience, monitor, policy
 from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import Options
-from unveil.rl.policy import Critic
+from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
 from unveil.train import adapters, checkpoints, loop, losses, means, validation
 from unveil.train.checkpoints import Checkpoints
@@ -55,53 +55,6 @@ def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.O
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
     inputs = [*files, *digests.of_model(config.model)]
     return provenance.output(config.out, asked.command, asked.config, inputs, adapters.MODEL)
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What is known of some answers after the first pass over them; S tokens, row after row."""
-
-    worth: Rewarded
-    old_S: Tensor
-    """Log-probabilities under the policy that the answers were drawn from."""
-    advantages_S: Tensor
-    weights_S: Tensor
-    """Importance of tokens that another engine drew; 1 to rounding where this one did."""
-    reference_S: Tensor | None
-    """Log-probabilities under the model before training, where they are needed."""
-    figures: dict[str, Ratio]
-    values_S: Tensor | None = None
-    returns_S: Tensor | None = None
-
-
-def policy_loss(scores: Scores, held: Learnt, config: Options, kl: float) -> tuple[Tensor, dict[str, Ratio]]:
-    """Clipped policy loss + ``kl`` * KL to the reference - entropy bonus, and what is logged of it.
-
-    The terms of KL stand under the ratio pi / pi_old: at pi = pi_old their value is the same, and their gradient is
-    that of KL itself, (log pi - log ref) d log pi, which that of the bare estimator is not (arXiv 2512.02556).
-    """
-    logps_S, rows_S = scores.in_order(), scores.rows_S[scores.order_S]
-    clip = config.clip_low, config.clip_high
-    count = scores.count if config.mean_over == "sequence" else len(logps_S)
-
-    def mean(terms_S: Tensor) -> Tensor:
-        return losses.averaged(terms_S, rows_S, scores.count, config.mean_over)
-
-    assert scores.entropies_S is not None
-    entropy = mean(scores.entropies_S[scores.order_S])
-    loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
-    figures = {
-        "policy_loss": means.times(loss, count),
-        "entropy": means.times(entropy, count),
-        "clip_share": means.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
-    }
-    if held.reference_S is not None:
-        away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
-        figures["kl"] = means.times(away, count)
-        loss = loss + kl * away if kl else loss
-    if config.entropy:
-        loss = loss - config.entropy * entropy
-    return loss, figures
 
 
 @dataclass
@@ -142,8 +95,9 @@ class Run:
         seed = seed_of(self.config.seed, self.step, part, self.accelerator.process_index)
         if self.generator and part == 0:
             self.renew(self.generator)
-        asked = self.scorer, self.asked, batch, rows, self.config, seed, self.judge, self.generator
-        return self.together(lambda: experience.collect(*asked, self.accelerator.autocast))
+        how = self.config.answers, self.config.max_new_tokens, seed, self.judge, self.generator
+        asked = self.scorer, self.asked, batch, rows, *how, self.accelerator.autocast
+        return self.together(lambda: experience.collect(*asked))
 
     def renew(self, generator: Generator) -> None:
         """Offers the policy as it is now to the generator; other processes wait until the first has done so."""
@@ -168,7 +122,8 @@ class Run:
 
     def rewarded(self, drawn: Experience, scores: Scores) -> Rewarded:
         """What the answers are worth."""
-        return experience.rewarded(drawn, self.scorer, scores, self.rewards, self.config, self.state)
+        how = self.config.combination, self.config.tighten
+        return experience.rewarded(drawn, self.scorer, scores, self.rewards, self.state, *how)
 
     def reads(self, drawn: Experience) -> dict[int, list[int]]:
         """The tokens whose attention a reward asks for."""
@@ -262,8 +217,9 @@ class Run:
             self.log.write(self.step, lr=rate, **mean)
         self._watch(mean)
         if config.samples_every and self.step % config.samples_every == 0 and self.accelerator.is_main_process:
-            monitor.sample(drawn, worth, config, self.step)
-        if why := monitor.collapsed(mean, self.state, config):
+            monitor.sample(drawn, worth, config.dialogues, config.out, self.step)
+        bounds = config.least_entropy, config.most_growth, config.most_unusable
+        if why := monitor.collapsed(mean, self.state, *bounds):
             kept = self.kept.save(self.step)
             raise loop.TrainingError(f"stopped at update {self.step}, the policy collapses: {why}; {kept} holds it")
         due = config.validate_every and self.step % config.validate_every == 0
@@ -352,7 +308,8 @@ def begin(
     folder = config.out / "checkpoints"
     hashes = {"dialogues": digests.sha256(config.dialogues), "records": digests.sha256(config.records)}
     checkpoints.claim(folder, config, {"model": loaded.fingerprint, **hashes}, accelerator)
-    reference = policy.reference(loaded.model, loaded.chat, config)
+    adapted = config.method == "lora"
+    reference = None if adapted else policy.reference(loaded.model, loaded.chat, config.cache_mb)
     model = policy.recomputing(adapters.prepare(loaded.model, config))
     eyes = loaded.chat.processor.image_processor
     width = whole(model).config.get_text_config().hidden_size
@@ -363,7 +320,7 @@ def begin(
         entropy=True,
         critic=None if critic is None else Critic(width, critic).to(loaded.device),
     )
-    scorer.distribution = experience.distribution(config, scorer)
+    scorer.distribution = experience.distribution(config.temperature, scorer)
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         agreement.settle(scorer, stream.first(asked.train), draws=True)
@@ -381,7 +338,7 @@ def begin(
         groups.append({"params": list(scorer.critic.parameters()), "weight_decay": 0.0, "factor": critic_factor})
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98))
     total = loop.updates(len(asked.train), config.batch_size, config.epochs, config.accumulate, accelerator)
-    wrapped, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
+    wrapped, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     state = Progress(kl=config.kl or (0.05 if config.kl_target is not None else 0.0))
     best = Best(folder)
     held = Checkpoints(folder, accelerator, scorer, optimizer, (state, best))

@@ -99,14 +99,14 @@ def prepare(model: Any, config: RecipeOptions) -> Any:
     return get_peft_model(model, lora)
 
 
-def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, config: RecipeOptions) -> tuple[Any, Any]:
+def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower: bool) -> tuple[Any, Any]:
     """Scorer and optimiser as processes train them together.
 
     A tower goes on behind the layer whose states are used, and of a family that is not known here it is not known what
     of it has a part in the loss: there no process must wait for gradients that never come.
     """
     known = family_of(whole(scorer.model).config).shares == "tree"
-    if config.train_tower or not known:
+    if train_tower or not known:
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
     return accelerator.prepare(scorer, optimizer)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,13 +38,13 @@ class Told:
     """Which patches stand for a place of the image at all."""
 
 
-def check(scorer: Scorer, config: Any) -> None:
-    """Raises ``TrainingError`` where a model cannot be taught to look."""
-    if config.looking < 0:
+def check(scorer: Scorer, weight: float, gradient_checkpointing: bool) -> None:
+    """Raises ``TrainingError`` where a model cannot be taught to look with this weight of the loss."""
+    if weight < 0:
         raise loop.TrainingError("--looking is a weight, 0 or more")
-    if config.looking and scorer.blind:
+    if weight and scorer.blind:
         raise loop.TrainingError(f"--looking: {scorer.blind}")
-    if config.looking and config.gradient_checkpointing:
+    if weight and gradient_checkpointing:
         raise loop.TrainingError("--looking reads attention once, which --gradient-checkpointing computes twice")
 
 

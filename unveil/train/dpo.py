@@ -10,7 +10,7 @@ pair and, for lesion neglect, y_l = y_w under an image x* whose lesion is noised
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -100,7 +100,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
-    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
+    loss_of = losing(config, held)
+    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     kept = Checkpoints(folder, accelerator, accelerator.unwrap_model(scorer), optimizer)
     step = kept.load() if config.resume else 0
     if accelerator.is_main_process:
@@ -112,21 +113,27 @@ def train_on(config: Config, output: provenance.Output) -> None:
     images = [pair.image for pair in pairs]
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([pairs[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
-    batches = stream(todo, partial(asked_of, terms=config.terms))
+    asked, of_val = partial(asked_of, terms=config.terms), loop.parts(val, config.batch_size)
+    batches = stream(todo, asked)
     with progress("train dpo", total, step, accelerator.is_main_process) as advance:
         while step < total:
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
             found = update(
-                scorer, optimizer, [next(batches) for _ in range(config.accumulate)], held, accelerator, config
+                scorer,
+                optimizer,
+                [next(batches) for _ in range(config.accumulate)],
+                loss_of,
+                accelerator,
+                config.clip_norm,
             )
             step += 1
             advance(note=f"loss {found['loss']:.3f}")
             if step % config.log_every == 0 or step == total:
                 log.write(step, lr=rate * factor, **found)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
-                log.write(step, **validate(scorer, val, stream, held, config, accelerator))
+                log.write(step, **validate(scorer, loss_of, stream(of_val, asked), accelerator))
             if config.checkpoint_every and step % config.checkpoint_every == 0 and step < total:
                 kept.save(step)
 
@@ -220,49 +227,82 @@ def _bytes_of(path: Path) -> str:
 # ------------------------------------------------------------------------------------------------------------- loss
 
 
+Batch = tuple[Sequence[Pair], Sequence[Encoded]]
+Loss = Callable[[torch.nn.Module, Sequence[Pair], Sequence[Encoded]], tuple[Tensor, dict[str, Ratio]]]
+
+
+def losing(config: Config, held: Reference) -> Loss:
+    """``pair_loss`` with the options of a run."""
+    return partial(
+        pair_loss,
+        held=held,
+        beta=config.beta,
+        form=config.loss,
+        smoothing=config.smoothing,
+        anchored="anchor" in config.terms,
+        sft_weight=config.sft_weight,
+        per_token=config.per_token,
+        spans=config.spans,
+        weighted=config.weighted,
+    )
+
+
 def update(
     scorer: torch.nn.Module,
     optimizer: Any,
-    batches: Sequence[tuple[Sequence[Pair], Sequence[Encoded]]],
-    held: Reference,
+    batches: Sequence[Batch],
+    loss_of: Loss,
     accelerator: Accelerator,
-    config: Config,
+    clip_norm: float,
 ) -> dict[str, float]:
     """One optimiser update; returns its figures over all pairs of all processes, each of which counts alike."""
     parts, ids = [], [pair.id for batch, _ in batches for pair in batch]
     weights = means.portions([len(batch) for batch, _ in batches], accelerator)
     for i, (batch, rows) in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
-            loss, figures = pair_loss(scorer, batch, rows, held, config)
+            loss, figures = loss_of(scorer, batch, rows)
             loop.finite(loss, [pair.id for pair in batch])
             accelerator.backward(loss * weights[i])
         parts.append(figures)
-    loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
+    loop.step(accelerator, scorer, optimizer, clip_norm, ids)
     return means.averaged(parts, accelerator)
 
 
 def pair_loss(
-    scorer: torch.nn.Module, batch: Sequence[Pair], rows: Sequence[Encoded], held: Reference, config: Config
+    scorer: torch.nn.Module,
+    batch: Sequence[Pair],
+    rows: Sequence[Encoded],
+    held: Reference,
+    *,
+    beta: float = 0.1,
+    form: str = "sigmoid",
+    smoothing: float = 0.0,
+    anchored: bool = False,
+    sft_weight: float = 0.0,
+    per_token: bool = False,
+    spans: Literal["all", "edited"] = "all",
+    weighted: bool = True,
 ) -> tuple[Tensor, dict[str, Ratio]]:
     """The mean loss of a batch of P pairs, and what is logged of it. R rows per pair, as ``dialogues`` orders them.
 
+    Each row behind the better answer's is compared with that one; ``anchored`` adds mDPO's third term.
     ``kl`` is on the better answers: the worse ones' probability falls by orders of magnitude, and the estimate on them
     would tell nothing else.
     """
     policy_S = scorer(rows).in_order()
     reference_S = held.of(rows).to(policy_S.device)
     lengths_PR = torch.tensor([len(row.answer) for row in rows], device=policy_S.device).view(len(batch), -1)
-    counted_S = counted(rows, len(batch), config.spans).to(policy_S.device)
+    counted_S = counted(rows, len(batch), spans).to(policy_S.device)
     logps_PR, gains_PR = (_sums(v, lengths_PR) for v in (policy_S, counted_S * (policy_S - reference_S)))
-    gains_PR = config.beta * (gains_PR / _sums(counted_S, lengths_PR).clamp(min=1) if config.per_token else gains_PR)
+    gains_PR = beta * (gains_PR / _sums(counted_S, lengths_PR).clamp(min=1) if per_token else gains_PR)
     better, others = gains_PR[:, 0], gains_PR[:, 1:].unbind(1)
-    losses_P = sum(losses.preference(better - other, config.loss, config.smoothing) for other in others)
-    if "anchor" in config.terms:
+    losses_P = sum(losses.preference(better - other, form, smoothing) for other in others)
+    if anchored:
         losses_P = losses_P + losses.anchor(better)
-    weights_P = torch.tensor([pair.weight if config.weighted else 1.0 for pair in batch], device=policy_S.device)
+    weights_P = torch.tensor([pair.weight if weighted else 1.0 for pair in batch], device=policy_S.device)
     loss = (weights_P * losses_P).mean()
-    if config.sft_weight:
-        loss = loss - config.sft_weight * (logps_PR[:, 0] / lengths_PR[:, 0]).mean()
+    if sft_weight:
+        loss = loss - sft_weight * (logps_PR[:, 0] / lengths_PR[:, 0]).mean()
     with torch.no_grad():
         chosen_S = torch.zeros_like(lengths_PR).index_fill(1, lengths_PR.new_zeros(1), 1).bool().flatten()
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
@@ -304,18 +344,13 @@ def _sums(values_S: Tensor, lengths_PR: Tensor) -> Tensor:
 
 @torch.no_grad()
 def validate(
-    scorer: torch.nn.Module,
-    val: Sequence[Pair],
-    stream: Stream,
-    held: Reference,
-    config: Config,
-    accelerator: Accelerator,
+    scorer: torch.nn.Module, loss_of: Loss, batches: Iterable[Batch], accelerator: Accelerator
 ) -> dict[str, float]:
     """Mean figures of the validation pairs, named ``val_...``; every process looks at all of them."""
     scorer.eval()
     parts = []
-    for batch, rows in stream(loop.parts(val, config.batch_size), partial(asked_of, terms=config.terms)):
+    for batch, rows in batches:
         with accelerator.autocast():
-            parts.append(pair_loss(scorer, batch, rows, held, config)[1])
+            parts.append(loss_of(scorer, batch, rows)[1])
     scorer.train()
     return {f"val_{name}": value for name, value in means.averaged(parts, accelerator).items()}

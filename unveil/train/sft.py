@@ -86,8 +86,8 @@ def train_on(config: Config, output: provenance.Output) -> None:
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
-    attention_loss.check(scorer, config)
-    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config)
+    attention_loss.check(scorer, config.looking, config.gradient_checkpointing)
+    scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
     step = kept.load() if config.resume else 0
