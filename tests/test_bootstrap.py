@@ -16,6 +16,19 @@ def test_weights_are_draws_with_replacement() -> None:
     assert (drawn_BC == 0).mean(0) == pytest.approx(0.328, abs=0.03)
 
 
+@pytest.mark.parametrize("block", [1, 12, 4_000_000])
+def test_resampled_sums_by_hand(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of clusters with 1, 10, 100 the digits of a sum say how often each was drawn; three in all, whatever is held at
+    once, and each table is summed over the same resamples."""
+    monkeypatch.setattr(bootstrap, "_BLOCK", block)
+    clusters = np.array([1.0, 10.0, 100.0])
+    sums_B, both_B2 = bootstrap.resampled([clusters, np.stack([clusters, np.ones(3)], 1)], 50, seed=2)
+    assert sums_B.shape == (50,) and both_B2.shape == (50, 2)
+    drawn = [[int(digit) for digit in f"{int(total):03d}"] for total in sums_B]
+    assert all(sum(times) == 3 for times in drawn) and len({tuple(times) for times in drawn}) > 5
+    assert (both_B2[:, 0] == sums_B).all() and (both_B2[:, 1] == 3).all()
+
+
 @pytest.mark.parametrize("clusters", [1, 2, 5, 20, 300])
 def test_what_always_or_never_happens_has_the_exact_binomial_interval(clusters: int) -> None:
     never = binomtest(0, clusters).proportion_ci(method="exact")

@@ -198,8 +198,8 @@ def estimate(
         limits = bootstrap.exact(mean, len(names), low, high) if math.isfinite(high) else limits
     elif len(names) > 1:
         sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
-        drawn = bootstrap.weights(len(names), bootstrap.RESAMPLES, seed)
-        limits = bootstrap.percentiles(np.concatenate([w @ sums_C / (w @ sizes_C) for w in drawn]))
+        sums_B, sizes_B = bootstrap.resampled([sums_C, sizes_C], seed=seed)
+        limits = bootstrap.percentiles(sums_B / sizes_B)
     return Estimate(mean, *limits, len(values), len(names))
 
 

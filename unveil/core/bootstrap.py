@@ -4,13 +4,13 @@ Images of one patient are alike, so what belongs together is drawn together: clu
 study, else group, else image) are drawn with replacement, everything of a drawn cluster comes along, the whole figure
 is computed again, and the interval is read from the percentiles of the values (Efron and Tibshirani 1993, chapter 13).
 
-Shapes: B resamples, C clusters.
+Shapes: B resamples, C clusters, K sums.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,15 @@ def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
         size = min(block, resamples - start)
         drawn = rng.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
         yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
+
+
+def resampled(sums: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> list[Array]:
+    """Sums of all clusters, (C,) or (C, K) each, added up over the same resamples: (B,) or (B, K) each.
+
+    Clusters stand in an order of their own (sorted), so that a seed draws the same ones.
+    """
+    drawn = [[w @ one for one in sums] for w in weights(len(sums[0]), resamples, seed)]
+    return [np.concatenate(blocks) for blocks in zip(*drawn, strict=True)]
 
 
 def percentiles(values_B: Array) -> tuple[float, float]:

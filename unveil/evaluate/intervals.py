@@ -81,6 +81,12 @@ class Sums:
         """In how many clusters there is something to count."""
         return (self.denominators_CR > 0).sum(0)
 
+    @property
+    def values_R(self) -> Array:
+        """The ratios over all clusters."""
+        every_1C = np.ones((1, len(self.items_CR)))
+        return _ratios(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
+
     def size(self, metric: str) -> tuple[int, int]:
         """The numbers of items and of clusters that take part in the metric."""
         items_CK = self.items_CR[:, _PARTS[metric]]
@@ -101,8 +107,8 @@ def estimates(outcomes: Sequence[Outcome], resamples: int = RESAMPLES, seed: int
     """Every metric of one model's outcomes with its interval."""
     _check(resamples, outcomes)
     table = sums(outcomes)
-    drawn_BR = np.concatenate([_ratios(w, table) for w in bootstrap.weights(len(table.items_CR), resamples, seed)])
-    values_R = _ratios(np.ones((1, len(table.items_CR))), table)[0]
+    drawn_BR = _ratios(*bootstrap.resampled([table.numerators_CR, table.denominators_CR], resamples, seed))
+    values_R = table.values_R
     return {m: _estimate(table, m, table.counting_R, values_R, drawn_BR, 0.0) for m in METRICS}
 
 
@@ -113,11 +119,10 @@ def differences(
     _check(resamples, first)
     _check_pairs(first, second)
     a, b = sums(first), sums(second)
-    drawn = bootstrap.weights(len(a.items_CR), resamples, seed)
-    drawn_BR = np.concatenate([_ratios(w, b) - _ratios(w, a) for w in drawn])
-    every = np.ones((1, len(a.items_CR)))
-    values_R = (_ratios(every, b) - _ratios(every, a))[0]
-    return {m: _difference(a, b, m, values_R, drawn_BR) for m in METRICS}
+    tables = [b.numerators_CR, b.denominators_CR, a.numerators_CR, a.denominators_CR]
+    drawn = bootstrap.resampled(tables, resamples, seed)
+    drawn_BR = _ratios(*drawn[:2]) - _ratios(*drawn[2:])
+    return {m: _difference(a, b, m, b.values_R - a.values_R, drawn_BR) for m in METRICS}
 
 
 def _check(resamples: int, outcomes: Sequence[Outcome]) -> None:
@@ -139,9 +144,8 @@ def _check_pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> None:
         raise PairingError(f"{moved[0]} belongs to cluster {a[moved[0]]} in one and {b[moved[0]]} in the other")
 
 
-def _ratios(weights_BC: Array, table: Sums) -> Array:
-    """All ratios (B, R) under the weights; NaN where one has nothing to count."""
-    numerators_BR, denominators_BR = weights_BC @ table.numerators_CR, weights_BC @ table.denominators_CR
+def _ratios(numerators_BR: Array, denominators_BR: Array) -> Array:
+    """All ratios (B, R) of summed numerators and denominators; NaN where one has nothing to count."""
     nothing = np.full_like(numerators_BR, np.nan)
     return np.divide(numerators_BR, denominators_BR, out=nothing, where=denominators_BR > 0)
 

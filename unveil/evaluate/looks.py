@@ -37,7 +37,7 @@ def lift(
     """
     clusters = sorted({one.cluster for one in looks})
     sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
-    drawn_B2 = np.concatenate([w @ sums_C2 for w in bootstrap.weights(len(clusters), resamples, seed)])
+    (drawn_B2,) = bootstrap.resampled([sums_C2], resamples, seed)
     times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
     share, even = sums_C2.sum(0)
     if bootstrap.unmoved(share / even, times_B):
