@@ -22,6 +22,7 @@ from unveil.core.records import (
     SPLITS,
     Dialogue,
     Finding,
+    Pair,
     Prediction,
     Question,
     Record,
@@ -30,6 +31,7 @@ from unveil.core.records import (
     from_json,
     image_path,
     read_jsonl,
+    rebased,
     select,
     to_json,
     write_jsonl,
@@ -256,6 +258,37 @@ def test_a_failed_write_leaves_the_old_file(before: str | None, tmp_path: Path) 
         write_jsonl(path, rows())
     assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["rows.jsonl"])
     assert before is None or path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("image", "seen"),
+    [
+        ("a.png", "../data/a.png"),
+        ("deep/a.png", "../data/deep/a.png"),
+        ("../run/a.png", "a.png"),
+        ("{root}/run/deep/a.png", "deep/a.png"),  # an absolute path below the new folder
+        ("{root}/data/a.png", "{root}/data/a.png"),  # and one elsewhere
+        ("{root}/runs/a.png", "{root}/runs/a.png"),  # which only begins alike
+    ],
+)
+def test_an_image_is_found_from_another_file(image: str, seen: str, tmp_path: Path) -> None:
+    """From data/old.jsonl to run/new.jsonl, whatever the row is; of a pair its other image too, if it has one."""
+    old, new = tmp_path / "data" / "old.jsonl", tmp_path / "run" / "new.jsonl"
+    image, seen = image.format(root=tmp_path), seen.format(root=tmp_path)
+    pair = Pair("a", "a", image, None, "open", "?", "yes", "no", rejected_image=image)
+    assert rebased(Record("a", image, 1, 1), old, new) == Record("a", seen, 1, 1)
+    assert rebased(Dialogue("a", "a", image, None, "open", "?", ""), old, new).image == seen
+    moved = rebased(pair, old, new)
+    assert (moved.image, moved.rejected_image) == (seen, seen)
+    assert rebased(dataclasses.replace(pair, rejected_image=None), old, new).rejected_image is None
+    assert os.path.normpath(image_path(moved, new)) == os.path.normpath(image_path(pair, old))
+
+
+def test_a_folder_is_found_by_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is typed: an image below it has a path that moves with it."""
+    monkeypatch.chdir(tmp_path)
+    record = Record("a", str(tmp_path / "run" / "a.png"), 1, 1)
+    assert rebased(record, Path("old.jsonl"), Path("run/new.jsonl")).image == "a.png"
 
 
 def test_images_lie_beside_the_file() -> None:

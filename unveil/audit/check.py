@@ -69,7 +69,7 @@ def _check(
     leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
     if config.resplit and deal(report, rows):
         dealt = splits.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
-        moved = rebased(dealt, config.records, config.resplit)
+        moved = [rebased(record, config.records, config.resplit) for record in dealt]
         if split:
             records.write_jsonl(config.resplit, moved)
             split.write()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def weights(clusters: int, resamples: int, seed: int) -> Iterator[Array]:
         yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
 
 
-def resampled(sums: Sequence[Array], resamples: int = RESAMPLES, seed: int = 0) -> list[Array]:
+def resampled(sums: Sequence[NDArray[Any]], resamples: int = RESAMPLES, seed: int = 0) -> list[Array]:
     """Sums of all clusters, (C,) or (C, K) each, added up over the same resamples: (B,) or (B, K) each.
 
     Clusters stand in an order of their own (sorted), so that a seed draws the same ones.

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unveil.core import records
 from unveil.core.box_formats import View, render
 from unveil.core.records import Pair, RecordError, each_line, from_json, write_jsonl
 from unveil.core.untrusted import quoted, shortened
@@ -167,9 +166,3 @@ def write_trl(path: Path, pairs: Sequence[Pair], views: Mapping[str, tuple[View,
     A pair without views keeps its boxes in neutral markup.
     """
     return write_jsonl(path, (to_trl(pair, views.get(pair.id)) for pair in pairs))
-
-
-def moved_images(pair: Pair, old: Path, new: Path) -> dict[str, Any]:
-    """A pair's image paths as they hold from the folder of another file."""
-    other = pair.rejected_image and records.beside(pair.rejected_image, old, new)
-    return {"image": records.beside(pair.image, old, new), "rejected_image": other}

@@ -16,7 +16,7 @@ import json
 import os
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -206,6 +206,7 @@ class Pair:
 
 Row = TypeVar("Row")
 Made = TypeVar("Made")
+Placed = TypeVar("Placed", Record, Dialogue, Pair)
 
 
 def to_json(value: Any) -> Any:
@@ -322,17 +323,25 @@ def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -
     return Path(file).parent / record_or_dialogue.image
 
 
-def beside(image: str, old: Path, new: Path) -> str:
-    """An image's path as seen from the folder of another file. An image that is a link stays that link."""
+def rebased(row: Placed, old: Path, new: Path) -> Placed:
+    """A record, dialogue or pair whose image paths hold from the folder of another file: of ``new``, not ``old``.
+
+    A relative path stays one, and an image that is a link stays that link. An absolute path becomes relative where the
+    image lies below the new folder, and stays as it is elsewhere.
+    """
+    paths = {name: path for name in ("image", "rejected_image") if (path := getattr(row, name, None))}
+    moved: dict[str, Any] = {name: _seen_from(path, old, new) for name, path in paths.items()}
+    return replace(row, **moved)
+
+
+def _seen_from(image: str, old: Path, new: Path) -> str:
     path = old.parent / image
+    if Path(image).is_absolute():
+        folder = new.parent.absolute()
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else image
     return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 
 
 def select(rows: Iterable[Row], split: Split | None) -> list[Row]:
     """Rows of one split (predictions have none and all pass)."""
     return [row for row in rows if split is None or getattr(row, "split", split) == split]
-
-
-def rebased(rows: Sequence[Record], old: Path, new: Path) -> list[Record]:
-    """The records with image paths that hold from the folder of another file."""
-    return [replace(r, image=beside(r.image, old, new)) for r in rows]

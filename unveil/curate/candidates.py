@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from unveil.core import console, digests, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
-from unveil.core.pairs import moved_images
 from unveil.core.pixels import ImageError
 from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record, image_path
 from unveil.core.sampling import Sampling
@@ -178,7 +177,7 @@ def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dic
     if not made:
         why = left_out(skipped) or "there are no such dialogues"
         raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
-    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.dialogues, config.out)) for p in made])
+    records.write_jsonl(config.out, [records.rebased(p, config.dialogues, config.out) for p in made])
     console.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
         console.say(f"  left out {count} x {reason}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core import console, provenance, records
-from unveil.core.pairs import moved_images, read_pairs, write_trl
+from unveil.core.pairs import read_pairs, write_trl
 from unveil.core.records import Dialogue, Pair
 
 
@@ -39,7 +39,7 @@ def main(config: Config) -> Path:
 
 def _convert(config: Config) -> None:
     rows = read_pairs(config.pairs)
-    moved = [replace(pair, **moved_images(pair, config.pairs, config.out)) for pair in rows]
+    moved = [records.rebased(pair, config.pairs, config.out) for pair in rows]
     if config.to == "unveil":
         records.write_jsonl(config.out, moved)
     else:

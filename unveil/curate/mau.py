@@ -216,8 +216,8 @@ def main(config: Config, expert: Expert | None = None) -> Path:
 def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
     skipped: Counter[str] = Counter()
-    rows = list(records.read_jsonl(config.records, records.Record))
-    rows = rebased(rows, config.records, config.out)
+    read = records.read_jsonl(config.records, records.Record)
+    rows = [rebased(record, config.records, config.out) for record in read]
     with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:

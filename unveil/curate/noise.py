@@ -21,7 +21,7 @@ from PIL import Image
 from unveil.core import console, image_files, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
-from unveil.core.pairs import moved_images, read_pairs
+from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
@@ -219,5 +219,5 @@ def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counte
     fitting = [p for p in pairs if p.id.rpartition("/")[0] in drawn]
     if len(fitting) < len(pairs):
         skipped["nothing to hide for the pair"] += len(pairs) - len(fitting)
-    moved = [replace(p, **moved_images(p, onto, dialogues)) for p in fitting]
+    moved = [records.rebased(p, onto, dialogues) for p in fitting]
     return [replace(p, rejected_noise=drawn[p.id.rpartition("/")[0]]) for p in moved]

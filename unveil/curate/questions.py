@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ def _questions(config: Config) -> dict[str, int]:
     made = list(conversations(rows, given, skipped))
     if not made:
         raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
-    moved = [replace(d, image=records.beside(d.image, config.dialogues, config.out)) for d in [*given, *made]]
+    moved = [records.rebased(d, config.dialogues, config.out) for d in [*given, *made]]
     records.write_jsonl(config.out, moved)
     asked = sum(d.kind == "self-question" for d in made)
     console.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import console, provenance, records
-from unveil.core.pairs import moved_images, read_pairs
+from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, Record
 from unveil.curate.candidates import costs, left_out, used
 from unveil.curate.rules import Rules
@@ -186,7 +186,7 @@ def _relevance(config: Config, expert: Expert | None) -> dict[str, Any]:
     made = list(weighted(pairs, found, config.reading))
     if not made:
         raise records.RecordError(f"{config.pairs}: no pair could be scored: {left_out(skipped)}")
-    records.write_jsonl(config.out, [replace(p, **moved_images(p, config.pairs, config.out)) for p in made])
+    records.write_jsonl(config.out, [records.rebased(p, config.pairs, config.out) for p in made])
     weights = [pair.weight for pair in made]
     agreed = sum(one.agreed for one in found.values())
     console.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")

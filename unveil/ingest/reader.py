@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.console import progress
-from unveil.core.records import Record, read_jsonl, write_jsonl
+from unveil.core.records import Record, read_jsonl, rebased, write_jsonl
 from unveil.core.untrusted import printable, quoted, shortened
 from unveil.ingest import rejections, unread
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
-from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected, relocated
+from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected
 
 __all__ = [
     "FORMATS",
@@ -68,9 +68,9 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
         form = chosen(folder, format)
     except IngestError as error:
         raise IngestError(f"{data}: {error}") from error
-    work = _Work(folder, form, out)
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
+    work = _Work(folder, form, records_file)
     try:
         with progress("ingest", len(folder.images)) as advance:
             write_jsonl(partial, work.counted(work.records(), advance))
@@ -98,8 +98,8 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
 class _Work:
     """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
-    def __init__(self, folder: Folder, form: Format, out: Path) -> None:
-        self.folder, self.read, self.out = folder, form.read, out
+    def __init__(self, folder: Folder, form: Format, file: Path) -> None:
+        self.folder, self.read, self.file = folder, form.read, file
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected: list[Rejected] = list(folder.refused)
         self.again: dict[str, list[Record]] = {}
@@ -157,7 +157,7 @@ class _Work:
         if len(once) < len(record.findings):
             record = dataclasses.replace(record, findings=once)
         self.spread.add(record)
-        return relocated(record, self.out)
+        return rebased(record, self.file, self.file)
 
     def mended(self, records: Iterator[Record]) -> Iterator[Record]:
         """Each record joined with what else was read of its image; none that has lost some is complete."""

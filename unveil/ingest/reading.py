@@ -8,9 +8,7 @@ annotations of an image were lost and another record of it may not know, an ``In
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from unveil.core import geometry
-from unveil.core.records import Access, Completeness, Finding, Record
+from unveil.core.records import Access, Completeness, Finding
 from unveil.core.untrusted import quoted
 
 
@@ -227,11 +225,3 @@ def compiled(pattern: str, name: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise IngestError(f"{name} {pattern!r} is not a regular expression: {error}") from error
-
-
-def relocated(record: Record, folder: Path) -> Record:
-    """The record with its image's path relative to ``folder`` where the image lies below it, else absolute."""
-    inside = f"{folder}{os.sep}"
-    if not record.image.startswith(inside):
-        return record
-    return dataclasses.replace(record, image=record.image.removeprefix(inside).replace(os.sep, "/"))

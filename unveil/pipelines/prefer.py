@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.pairs import moved_images
 from unveil.core.records import Kind
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
@@ -141,7 +140,7 @@ def _join(parts: Sequence[Path], out: Path, config: Config) -> None:
     with provenance.output(out, "prefer", config, parts, derived=True) as output:
         assert output
         read = ((pair, part) for part in parts for pair in read_pairs(part))
-        records.write_jsonl(out, [replace(pair, **moved_images(pair, part, out)) for pair, part in read])
+        records.write_jsonl(out, [records.rebased(pair, part, out) for pair, part in read])
         output.write()
 
 

@@ -141,7 +141,7 @@ def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
     """The training dialogues of a share of the patients, rounded up, and all of validation."""
     asked = [d for d in records.read_jsonl(contest.dialogues, Dialogue) if d.split in ("train", "val")]
     kept = of_share(asked, list(records.read_jsonl(contest.records, records.Record)), share, contest.sft.seed)
-    return [replace(d, image=records.beside(d.image, contest.dialogues, beside)) for d in kept]
+    return [records.rebased(d, contest.dialogues, beside) for d in kept]
 
 
 def _selftrained(contest: Contest) -> Path:
