@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 TINY = 1e-6
 
 
-def group_relative(rewards_QG: Tensor, spread: bool = True) -> Tensor:
+def group_relative(rewards_QG: Float[Tensor, "Q G"], spread: bool = True) -> Float[Tensor, "Q G"]:
     """(r - mean of the group) / standard deviation of the group, (Q, G); 0 where all answers of a group score alike.
 
     GRPO (arXiv 2402.03300, section 4.1.2), the deviation with G - 1. Without ``spread`` the difference only
@@ -27,8 +28,12 @@ def group_relative(rewards_QG: Tensor, spread: bool = True) -> Tensor:
 
 
 def generalised(
-    rewards_RT: Tensor, values_RT: Tensor, lengths_R: Tensor, gamma: float = 1.0, lam: float = 0.95
-) -> tuple[Tensor, Tensor]:
+    rewards_RT: Float[Tensor, "R T"],
+    values_RT: Float[Tensor, "R T"],
+    lengths_R: Int[Tensor, " R"],
+    gamma: float = 1.0,
+    lam: float = 0.95,
+) -> tuple[Float[Tensor, "R T"], Float[Tensor, "R T"]]:
     """Generalised advantage estimation (arXiv 1506.02438, eq. 16): advantages and returns, each (R, T).
 
     delta_t = r_t + gamma V_{t+1} - V_t, A_t = delta_t + gamma lambda A_{t+1}, return_t = A_t + V_t. ``values_RT`` are
@@ -45,7 +50,7 @@ def generalised(
     return advantages_RT, torch.where(inside_RT, advantages_RT + values_RT, 0.0)
 
 
-def whitened(values_S: Tensor, added: Callable[[Tensor], Tensor] = lambda own: own) -> Tensor:
+def whitened(values_S: Float[Tensor, " S"], added: Callable[[Tensor], Tensor] = lambda own: own) -> Float[Tensor, " S"]:
     """Mean 0 and standard deviation 1 over all tokens, (S,); 0 where there is no spread.
 
     ``added`` adds to sums those of other processes, whose tokens then count as well.

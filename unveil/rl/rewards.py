@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float
+from numpy import ndarray
 
 from unveil.core import plugins
 from unveil.core.answered import Answered
@@ -248,11 +249,11 @@ def tightened(mean: float, low: float = 0.3, high: float = 0.75) -> float:
 
 
 def shares(
-    parts_QG: Mapping[str, NDArray[np.float64]],
+    parts_QG: Mapping[str, Float[ndarray, "Q G"]],
     rewards: Sequence[Reward],
-    usable_QG: NDArray[np.bool_],
+    usable_QG: Bool[ndarray, "Q G"],
     how: Combination = "max",
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, Float[ndarray, "Q G"]]:
     """What each reward adds to each answer's total, (Q, G), by its name; their sum is the total.
 
     - "max" (UMed-LVLM): each part over the largest of its group (in size, where it is negative), but the relevance as
@@ -264,7 +265,7 @@ def shares(
     readable, cut) never scores above one that can: it gets the least of its group, and at most 0. That stands under
     ``UNUSABLE``, and no reward adds to it.
     """
-    out: dict[str, NDArray[np.float64]] = {}
+    out: dict[str, Float[ndarray, "Q G"]] = {}
     for reward in rewards:
         if not reward.weight:
             continue
@@ -279,18 +280,18 @@ def shares(
     return {**out, UNUSABLE: np.where(usable_QG, 0.0, np.minimum(least_Q1, 0.0))}
 
 
-def _over_largest(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
+def _over_largest(values_QG: Float[ndarray, "Q G"]) -> Float[ndarray, "Q G"]:
     largest_Q1 = np.abs(values_QG).max(1, keepdims=True)
     return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > FLAT)
 
 
-def _standardised(values_QG: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standardised(values_QG: Float[ndarray, "Q G"]) -> Float[ndarray, "Q G"]:
     spread_Q1 = values_QG.std(1, keepdims=True)
     apart_QG = values_QG - values_QG.mean(1, keepdims=True)
     return np.divide(apart_QG, spread_Q1, out=np.zeros_like(values_QG), where=spread_Q1 > FLAT)
 
 
-_SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+_SCALES: dict[str, Callable[[ndarray], ndarray]] = {
     "max": _over_largest,
     "z": _standardised,
     "sum": lambda values_QG: values_QG,
@@ -298,7 +299,7 @@ _SCALES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def watched(
-    parts_QG: Mapping[str, NDArray[np.float64]], usable_QG: NDArray[np.bool_]
+    parts_QG: Mapping[str, Float[ndarray, "Q G"]], usable_QG: Bool[ndarray, "Q G"]
 ) -> dict[str, tuple[float, float]]:
     """What is logged of each part, as sums and counts: mean and mean square, shares of zeros and of those without a
     verdict, and the share of groups of which it told no two usable answers apart."""

@@ -6,10 +6,11 @@ Shapes: S scored tokens, V vocabulary, P pairs, R answers.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def preference(gains_P: Tensor, form: str = "sigmoid", smoothing: float = 0.0) -> Tensor:
+def preference(gains_P: Float[Tensor, " P"], form: str = "sigmoid", smoothing: float = 0.0) -> Float[Tensor, " P"]:
     """The loss of each pair (P,) from ``gains_P``, beta times how much more the policy favours the better answer.
 
     gains = beta * (log pi(y_w|x) / ref(y_w|x) - log pi(y_l|x*) / ref(y_l|x*)). Forms:
@@ -29,7 +30,7 @@ def preference(gains_P: Tensor, form: str = "sigmoid", smoothing: float = 0.0) -
     raise ValueError(f"no preference loss {form!r}: one of sigmoid, hinge, ipo")
 
 
-def anchor(gains_P: Tensor) -> Tensor:
+def anchor(gains_P: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
     """-log sigmoid(beta log pi(y_w|x) / ref(y_w|x)), (P,): the better answer is not to become less likely.
 
     Third term of mDPO (arXiv 2406.11839).
@@ -37,7 +38,7 @@ def anchor(gains_P: Tensor) -> Tensor:
     return -torch.nn.functional.logsigmoid(gains_P)
 
 
-def kl_terms(policy_S: Tensor, reference_S: Tensor) -> Tensor:
+def kl_terms(policy_S: Float[Tensor, " S"], reference_S: Float[Tensor, " S"]) -> Float[Tensor, " S"]:
     """exp(d) - 1 - d with d = log ref - log pi of each token, (S,), each >= 0: the estimator k3.
 
     On tokens that the policy has sampled its mean is an unbiased estimate of KL(pi, ref); on given answers a measure of
@@ -50,7 +51,13 @@ def kl_terms(policy_S: Tensor, reference_S: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------------- policy gradients
 
 
-def clipped_policy(logps_S: Tensor, old_S: Tensor, advantages_S: Tensor, low: float = 0.2, high: float = 0.2) -> Tensor:
+def clipped_policy(
+    logps_S: Float[Tensor, " S"],
+    old_S: Float[Tensor, " S"],
+    advantages_S: Float[Tensor, " S"],
+    low: float = 0.2,
+    high: float = 0.2,
+) -> Float[Tensor, " S"]:
     """-min(rho A, clip(rho, 1 - low, 1 + high) A) of each token, (S,), with rho = pi / pi_old.
 
     PPO (arXiv 1707.06347, eq. 7); with ``high`` above ``low`` DAPO's clip-higher (arXiv 2503.14476, eq. 10). At
@@ -60,7 +67,12 @@ def clipped_policy(logps_S: Tensor, old_S: Tensor, advantages_S: Tensor, low: fl
     return -torch.minimum(ratio_S * advantages_S, ratio_S.clamp(1 - low, 1 + high) * advantages_S)
 
 
-def clipped_value(values_S: Tensor, old_S: Tensor, returns_S: Tensor, clip: float | None = 0.2) -> Tensor:
+def clipped_value(
+    values_S: Float[Tensor, " S"],
+    old_S: Float[Tensor, " S"],
+    returns_S: Float[Tensor, " S"],
+    clip: float | None = 0.2,
+) -> Float[Tensor, " S"]:
     """1/2 max((V - R)^2, (V_old + clip(V - V_old, -c, c) - R)^2) of each token, (S,); without ``clip`` the former.
 
     The value loss of PPO as its authors' code has it (openai/baselines, ``ppo2``).
@@ -72,14 +84,20 @@ def clipped_value(values_S: Tensor, old_S: Tensor, returns_S: Tensor, clip: floa
     return 0.5 * torch.maximum(error_S, (near_S - returns_S) ** 2)
 
 
-def clip_share(logps_S: Tensor, old_S: Tensor, advantages_S: Tensor, low: float = 0.2, high: float = 0.2) -> Tensor:
+def clip_share(
+    logps_S: Float[Tensor, " S"],
+    old_S: Float[Tensor, " S"],
+    advantages_S: Float[Tensor, " S"],
+    low: float = 0.2,
+    high: float = 0.2,
+) -> Float[Tensor, ""]:
     """The share of tokens whose gradient is cut off: rho beyond the side that the advantage pulls to."""
     ratio_S = (logps_S - old_S).exp()
     beyond_S = torch.where(advantages_S > 0, ratio_S > 1 + high, (ratio_S < 1 - low) & (advantages_S < 0))
     return beyond_S.float().mean()
 
 
-def looking(shares_N: Tensor, floor: float = 0.01) -> Tensor:
+def looking(shares_N: Float[Tensor, " N"], floor: float = 0.01) -> Float[Tensor, " N"]:
     """-log(floor + r) of each token, (N,): r is the share of its attention to the image that lies on the lesion.
 
     The vision relevance of UMed-LVLM (arXiv 2501.01377) with its own gradient. ``floor`` bounds the pull on a token
@@ -88,7 +106,9 @@ def looking(shares_N: Tensor, floor: float = 0.01) -> Tensor:
     return -(shares_N + floor).log()
 
 
-def averaged(terms_S: Tensor, rows_S: Tensor, rows: int, over: str = "token") -> Tensor:
+def averaged(
+    terms_S: Float[Tensor, " S"], rows_S: Int[Tensor, " S"], rows: int, over: str = "token"
+) -> Float[Tensor, ""]:
     """The mean of the tokens' terms, a scalar.
 
     - "token": over all tokens alike, so that a long answer counts more (DAPO, arXiv 2503.14476, eq. 8);
@@ -102,7 +122,7 @@ def averaged(terms_S: Tensor, rows_S: Tensor, rows: int, over: str = "token") ->
     raise ValueError(f"no mean over {over!r}: one of token, sequence")
 
 
-def importance(old_S: Tensor, sampled_S: Tensor, most: float = 2.0) -> Tensor:
+def importance(old_S: Float[Tensor, " S"], sampled_S: Float[Tensor, " S"], most: float = 2.0) -> Float[Tensor, " S"]:
     """min(pi_old / mu, most) of each token, (S,): weights for answers drawn by an engine whose probabilities are mu.
 
     Truncated importance sampling (E. L. Ionides, "Truncated importance sampling", 2008). One where both agree, and
@@ -111,13 +131,13 @@ def importance(old_S: Tensor, sampled_S: Tensor, most: float = 2.0) -> Tensor:
     return torch.where(sampled_S.isnan(), 1.0, (old_S - sampled_S).exp().clamp(max=most))
 
 
-def importance_cut(old_S: Tensor, sampled_S: Tensor, most: float = 2.0) -> Tensor:
+def importance_cut(old_S: Float[Tensor, " S"], sampled_S: Float[Tensor, " S"], most: float = 2.0) -> Float[Tensor, ""]:
     """The share of tokens whose weight ``importance`` cuts to ``most``, of those whose mu is known; NaN without any."""
     known_S = ~sampled_S.isnan()
     return ((old_S - sampled_S)[known_S].exp() > most).float().mean()
 
 
-def mismatch(old_S: Tensor, sampled_S: Tensor) -> Tensor:
+def mismatch(old_S: Float[Tensor, " S"], sampled_S: Float[Tensor, " S"]) -> Float[Tensor, ""]:
     """Mean of abs(log pi_old - log mu) over the tokens whose mu is known, a scalar >= 0; NaN without any."""
     return (old_S - sampled_S)[~sampled_S.isnan()].abs().mean()
 
