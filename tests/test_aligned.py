@@ -57,3 +57,9 @@ def test_composing_is_that_of_unicode(text: str) -> None:
 def test_a_part_that_does_not_change_keeps_its_letters(start: int) -> None:
     text = Aligned.of("abcdef")
     assert text.rewritten(start, start + 3, text.text[start : start + 3]) == text.part(start, start + 3)
+
+
+def test_long_texts_take_time_in_proportion() -> None:
+    """A letter with its mark a hundred thousand times: each is composed, and found, in one pass."""
+    found = composed("e\u0301" * 100_000)
+    assert found.text == "\u00e9" * 100_000 and found.span(99_999, 100_000) == (199_998, 200_000)

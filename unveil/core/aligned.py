@@ -51,12 +51,14 @@ class Aligned:
 
 def joined(sign: str, parts: Iterable[Aligned]) -> Aligned:
     """Parts of one text, in its order, with a sign between them that comes from no letter of it."""
-    text, starts, ends = "", list[int](), list[int]()
-    for i, part in enumerate(parts):
-        between = sign if i else ""
+    texts, starts, ends = list[str](), list[int](), list[int]()
+    for part in parts:
+        between = sign if texts else ""
         at = [ends[-1] if ends else 0] * len(between)
-        text, starts, ends = text + between + part.text, [*starts, *at, *part.starts], [*ends, *at, *part.ends]
-    return Aligned(text, starts, ends)
+        texts += [between, part.text]
+        starts += [*at, *part.starts]
+        ends += [*at, *part.ends]
+    return Aligned("".join(texts), starts, ends)
 
 
 def composed(text: str) -> Aligned:
