@@ -186,7 +186,7 @@ def scorer(copy: Loaded, tree: bool) -> Scorer:
 
 
 def rewards(**weights: float) -> list[Reward]:
-    return [named(name.replace("_", "-"), weight) for name, weight in weights.items()]
+    return [named(name.replace("_", "-"), float(weight)) for name, weight in weights.items()]
 
 
 def test_who_asks_where_the_model_looked() -> None:
