@@ -15,6 +15,7 @@ from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, Kind, RecordError
 from unveil.vlm import models
 from unveil.vlm.choice import ModelChoice
+from unveil.vlm.engine import Engine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def ask(config: Config) -> Answer:
     asked = Dialogue("--image", "", str(config.image), None, kind_of(question), question, "")
     loaded = models.load(config.model, **config.how)
     row = loaded.chat.encode(asked, config.image, with_answer=False)
-    [(said, cut)] = models.answer(loaded, [row], config.max_new_tokens)
+    [(said, cut)] = Engine(loaded).answer([row], config.max_new_tokens)
     text = neutral(said, row.seen.view)
     answer = Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
     if config.picture:

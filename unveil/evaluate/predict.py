@@ -1,9 +1,9 @@
-"""What a model answers to the questions of a split: batched greedy generation, resumable at any moment."""
+"""What a model answers to the questions of a split: greedy, all questions on an image together, resumable."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,8 @@ from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, 
 from unveil.evaluate import unfinished
 from unveil.vlm import models
 from unveil.vlm.choice import ModelChoice, Precision
+from unveil.vlm.engine import Engine
+from unveil.vlm.generate import batches, decoding
 from unveil.vlm.models import Loaded
 from unveil.vlm.processes import device
 
@@ -35,7 +37,7 @@ class Config(ModelChoice):
     limit: int | None = None
     """Only the first so many questions."""
     batch_size: int = 64
-    """Questions answered at a time."""
+    """Images whose questions are answered at a time; at most eight times as many questions."""
     max_new_tokens: int = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
     precision: Precision = "auto"
@@ -58,6 +60,7 @@ def _answer(config: Config) -> dict[str, Any]:
     dialogues = questions(config)
     dtype = models.DTYPES.get(config.precision)
     loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
+    engine = Engine(loaded)
     unfinished.complete(
         config.out,
         Prediction,
@@ -66,10 +69,10 @@ def _answer(config: Config) -> dict[str, Any]:
         "predict",
         dialogues,
         lambda rest: batches(rest, config.batch_size),
-        lambda batch: answer_batch(loaded, batch, config),
+        lambda batch: answer_batch(engine, batch, config),
     )
     how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
-    return {"model": loaded.fingerprint, "decoding": models.decoding(loaded.chat, loaded.model.config, **how)}
+    return {"model": loaded.fingerprint, "decoding": decoding(loaded.chat, loaded.model.config, **how)}
 
 
 def questions(config: Config) -> list[Dialogue]:
@@ -85,19 +88,11 @@ def questions(config: Config) -> list[Dialogue]:
     return rows
 
 
-def batches(rows: Sequence[Dialogue], size: int) -> Iterator[Sequence[Dialogue]]:
-    """Questions of one kind together: their answers are of like length, and a batch lasts as long as its longest."""
-    ordered = sorted(rows, key=lambda d: (KINDS.index(d.kind), len(d.question), d.id))
-    for kind in KINDS:
-        same = [d for d in ordered if d.kind == kind]
-        for i in range(0, len(same), size):
-            yield same[i : i + size]
-
-
-def answer_batch(loaded: Loaded, batch: Sequence[Dialogue], config: Config) -> list[Prediction]:
+def answer_batch(engine: Engine, batch: Sequence[Dialogue], config: Config) -> list[Prediction]:
     """The model's answers to a batch of questions."""
-    rows = [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
-    answers = models.answer(loaded, rows, config.max_new_tokens)
+    chat = engine.loaded.chat
+    rows = [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
+    answers = engine.answer(rows, config.max_new_tokens)
     return [
         Prediction(
             id=dialogue.id,

@@ -13,6 +13,9 @@ from unveil.experts import parsing
 from unveil.experts.expert import Backend
 from unveil.experts.requests import Raw, Request, named
 
+#: Image features that are remembered, since many requests are about one image.
+MEMORY_MB = 512
+
 
 def _alike(request: Request) -> tuple[Any, ...]:
     """Requests of which this is equal can be answered in one batch."""
@@ -24,13 +27,13 @@ class Local(Backend):
     """A checkpoint on this machine. Requests that are drawn alike are answered in batches."""
 
     def __init__(self, model: str, batch_size: int = 32, **how: Any):
-        from unveil.vlm import models
+        from unveil.vlm import engine, generate, models
 
-        self.models = models
         self.loaded = models.load(model, **how)
+        self.engine = engine.Engine(self.loaded, MEMORY_MB)
         chat = self.loaded.chat
         self.name = f"{model}@{self.loaded.fingerprint}-{chat.fingerprint[:8]}"
-        self.decoding = models.decoding(chat, self.loaded.model.config)
+        self.decoding = generate.decoding(chat, self.loaded.model.config)
         self.batch_size = batch_size
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
@@ -48,10 +51,10 @@ class Local(Backend):
         rows = [self._row(request) for request in batch]
         sampling = batch[0].sampling
         if batch[0].forced is not None:
-            texts = [(text, False) for text in self.models.instead(self.loaded, rows)]
+            texts = [(text, False) for text in self.engine.led(rows)]
         else:
             seeds = [seed_of(request.sampling.seed, request.key) for request in batch]
-            texts = self.models.answer(self.loaded, rows, sampling.max_tokens, sampling, seeds)
+            texts = self.engine.answer(rows, sampling.max_tokens, sampling, seeds)
         return [
             self._raw(request, row, text, cut) for request, row, (text, cut) in zip(batch, rows, texts, strict=True)
         ]

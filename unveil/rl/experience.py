@@ -19,6 +19,7 @@ from torch import Tensor
 from unveil.core.answered import Answered, Attention
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue
+from unveil.core.sampling import Sampling
 from unveil.rl import trial
 from unveil.rl.options import Options
 from unveil.rl.rewards import (
@@ -81,7 +82,7 @@ def distribution(temperature: float, scorer: Scorer) -> Distribution:
     """What answers are drawn from, and scored under."""
     if temperature <= 0:
         raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
-    return drawn_from(scorer, temperature)
+    return drawn_from(scorer, Sampling(temperature))
 
 
 def reads_attention(rewards: Sequence[Reward]) -> bool:

@@ -29,7 +29,7 @@ from unveil.train.dataloader import Stream
 from unveil.train.means import Ratio
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
-from unveil.vlm import agreement, models
+from unveil.vlm import agreement, generate
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import GenerationError, Generator
@@ -238,7 +238,7 @@ class Run:
     def validate(self) -> None:
         """Greedy answers on validation; keeps the weights that do best."""
         config = self.config
-        answering = 2 * config.batch_size, config.max_new_tokens, config.seed
+        answering = 2 * config.batch_size, config.max_new_tokens
         with self.accelerator.autocast():
             found = validation.validate(self.scorer, self.asked, self.stream, *answering)
         self.log.write(self.step, **found)
@@ -270,7 +270,7 @@ class Run:
             "precision": config.precision,
         }
         told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
-        decoding = models.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
+        decoding = generate.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
         self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed}, decoding=decoding)
 
 

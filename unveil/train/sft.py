@@ -27,8 +27,9 @@ from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
-from unveil.vlm import agreement, models
+from unveil.vlm import agreement
 from unveil.vlm.features import Features
+from unveil.vlm.generate import decoding
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.scorer import Scorer, whole
 
@@ -117,7 +118,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if asked_val and step in ends:
-                answering = config.batch_size, config.max_new_tokens, config.seed
+                answering = config.batch_size, config.max_new_tokens
                 with accelerator.autocast():
                     found = validation.validate(policy, asked_val, stream, *answering)
                 log.write(step, **found)
@@ -133,7 +134,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
         about: dict[str, Any] = {"chosen": choice}
         if asked_val:
             told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
-            about["decoding"] = models.decoding(chat, whole(policy.model).config, **told)
+            about["decoding"] = decoding(chat, whole(policy.model).config, **told)
         output.write(**about)
 
     kept.deliver(total, write)

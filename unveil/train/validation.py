@@ -18,7 +18,7 @@ from unveil.core.grading import score
 from unveil.train import loop
 from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
-from unveil.vlm.generate import drawn_from, rollout
+from unveil.vlm.generate import batches, drawn_from, rollout
 from unveil.vlm.scorer import Scorer
 
 #: What is told of greedy answers.
@@ -36,17 +36,17 @@ METRICS = {
 
 @torch.no_grad()
 def validate(
-    scorer: Scorer, asked: Questions, stream: Stream, batch_size: int, max_new_tokens: int, seed: int
+    scorer: Scorer, asked: Questions, stream: Stream, batch_size: int, max_new_tokens: int
 ) -> dict[str, float]:
-    """Greedy answers to the validation questions, ``batch_size`` at a time.
+    """Greedy answers to the validation questions, those of ``batch_size`` images at a time.
 
     ``val_score`` is the mean score of all answers; the others are the metrics of `unveil score`, named ``val_...``.
     """
     sums: dict[str, list[float]] = {}
     scores, unusable = [], 0
-    greedy = drawn_from(scorer, 0.0)
-    for batch, encoded in stream(loop.parts(asked.val, batch_size)):
-        drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy, seed)
+    greedy = drawn_from(scorer)
+    for batch, encoded in stream(batches(asked.val, batch_size)):
+        drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy)
         for d, row, answer in zip(batch, encoded, drawn, strict=True):
             answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
             unusable += not answered.usable

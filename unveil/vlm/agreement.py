@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from unveil.core import faults
+from unveil.core.sampling import Sampling
 from unveil.vlm.families import ModelError
 from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.inputs import Encoded
@@ -58,6 +59,23 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
             module.training = training
 
 
+@torch.no_grad()
+def settle_answers(scorer: Scorer, rows: Sequence[Encoded]) -> None:
+    """The same for a model that answers and is not trained: where anything differs, it writes by transformers alone."""
+    if scorer.architecture is None:
+        return
+    kind, training = whole(scorer.model).config.model_type, scorer.training
+    scorer.eval()
+    try:
+        with scorer.undivided():
+            own = [_scored(scorer, row) for row in rows]
+        if why := _differs(scorer, rows, torch.cat(own), draws=True):
+            scorer.keep_undivided()
+            LOG.warning("%s: %s; its answers are written by transformers alone, which is slower", kind, why)
+    finally:
+        scorer.train(training)
+
+
 def _scored(scorer: Scorer, row: Encoded) -> Tensor:
     """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
     own_S = scorer([row]).in_order()
@@ -87,7 +105,7 @@ def _drawn_apart(scorer: Scorer, rows: Sequence[Encoded]) -> float:
     """
     prompts = [replace(row, answer=[]) for row in rows]
     prompts[1] = replace(prompts[1], prompt=[*rows[1].prompt, rows[1].answer[0]])
-    before, scorer.distribution = scorer.distribution, drawn_from(scorer, 1.0)
+    before, scorer.distribution = scorer.distribution, drawn_from(scorer, Sampling(1.0))
     try:
         drawn = rollout(scorer, prompts, 1, WRITTEN, scorer.distribution, seed=0)
         scored_S = scorer([replace(prompts[d.question], answer=d.ids) for d in drawn]).in_order()

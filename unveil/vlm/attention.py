@@ -6,7 +6,7 @@ Three things that stock attention does not do, each switched on by what hangs on
   mask makes SDPA's kernel compute all pairs of tokens, although no token of a forest sees one that stands after it. Cut
   into rows of queries, each with the keys up to its own end, n parts leave (n + 1) / 2n of that work;
 - a ``Probe`` reads what chosen tokens look at, and only that;
-- ``Branches`` lets many answers to one prompt go on from keys and values that exist once.
+- ``branches.Branches`` lets many answers go on from keys and values that exist once.
 
 Shapes: B rows, H heads, K heads of keys and values, T tokens, D width of a head, N chosen tokens.
 """
@@ -152,11 +152,12 @@ def middle_third(layers: int) -> range:
     return range(third, layers - third)
 
 
-def _scale(module: nn.Module, query: Tensor) -> float:
+def scale(module: nn.Module, query: Tensor) -> float:
+    """What the products of queries and keys are multiplied by."""
     return float(getattr(module, "scaling", None) or query.shape[-1] ** -0.5)
 
 
-def _grouped(query: Tensor, key: Tensor) -> Tensor:
+def grouped(query: Tensor, key: Tensor) -> Tensor:
     """Queries by the head of keys that serves them: (..., H, T, D) to (..., K, H / K, T, D)."""
     heads = key.shape[-3]
     return query.unflatten(-3, (heads, query.shape[-3] // heads))
@@ -212,9 +213,7 @@ class Probe(Hook):
 
 def _attended(module: nn.Module, query_HND: Tensor, key_KTD: Tensor, seen_NT: Tensor) -> Tensor:
     """Softmax attention of N tokens of one row, mean over heads, (N, T) in float32."""
-    logits = (
-        _grouped(query_HND, key_KTD).float() @ key_KTD.float()[:, None].transpose(-1, -2) * _scale(module, query_HND)
-    )
+    logits = grouped(query_HND, key_KTD).float() @ key_KTD.float()[:, None].transpose(-1, -2) * scale(module, query_HND)
     return logits.masked_fill(~seen_NT, float("-inf")).softmax(-1).mean((0, 1))
 
 
@@ -224,77 +223,3 @@ def _mask(mask: Tensor | None, row: int, columns_N: Tensor, length: int) -> Tens
         return torch.arange(length, device=columns_N.device) <= columns_N[:, None]
     own = mask[min(row, len(mask) - 1), 0, columns_N, :length]
     return own if own.dtype == torch.bool else own >= 0
-
-
-# ------------------------------------------------------------------------------------------------ keys that are shared
-
-
-@dataclass
-class Branches(Hook):
-    """The state of one layer while G answers to each of Q prompts are written side by side, a token at a time.
-
-    Keys and values of a prompt, P columns, exist once; those of the answers, N columns of which ``length`` are filled,
-    once per answer. Each new token (B = Q * G rows) attends to its prompt, its own answer so far, and itself.
-    """
-
-    prompt_key_QKPD: Tensor
-    prompt_value_QKPD: Tensor
-    seen_QP: Tensor
-    """Which columns of the prompt there are; the others are padding."""
-    offsets_QP: Tensor
-    """How many tokens stand before each."""
-    ends_Q: Tensor
-    """How many tokens a prompt has."""
-    window: int | None
-    own_key_QGKND: Tensor
-    own_value_QGKND: Tensor
-    length: int = 0
-
-    def instead(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        questions, answers = self.own_key_QGKND.shape[:2]
-        at = self.length
-        self.own_key_QGKND[:, :, :, at] = key[:, :, 0].unflatten(0, (questions, answers))
-        self.own_value_QGKND[:, :, :, at] = value[:, :, 0].unflatten(0, (questions, answers))
-        self.length += 1
-        query_QGKhD = _grouped(query, key)[..., 0, :].unflatten(0, (questions, answers)) * _scale(module, query)
-        heads, shared, width = query_QGKhD.shape[2:]
-        # all answers' queries against the prompt's keys at once: (Q, K, G h, P)
-        flat = query_QGKhD.transpose(1, 2).reshape(questions, heads, answers * shared, width)
-        to_prompt = (flat @ self.prompt_key_QKPD.transpose(-1, -2)).float()
-        to_prompt = to_prompt.masked_fill(~self._near(self.offsets_QP)[:, None, None], float("-inf"))
-        own_key = self.own_key_QGKND[:, :, :, : at + 1]
-        to_own = (query_QGKhD @ own_key.transpose(-1, -2)).float()
-        if self.window is not None:
-            to_own = to_own[..., max(0, at + 1 - self.window) :]
-        first = at + 1 - to_own.shape[-1]
-        to_own = to_own.transpose(1, 2).reshape(questions, heads, answers * shared, -1)
-        weights = torch.cat([to_prompt, to_own], -1).softmax(-1).to(query.dtype)
-        on_prompt, on_own = weights.split([to_prompt.shape[-1], to_own.shape[-1]], -1)
-        out = (on_prompt @ self.prompt_value_QKPD).unflatten(2, (answers, shared)).transpose(1, 2)
-        on_own = on_own.unflatten(2, (answers, shared)).transpose(1, 2)
-        out = out + on_own @ self.own_value_QGKND[:, :, :, first : at + 1]
-        return out.reshape(questions * answers, 1, heads * shared, width)
-
-    def _near(self, offsets_QP: Tensor) -> Tensor:
-        """Columns of the prompt that the token now written sees, (Q, P)."""
-        if self.window is None:
-            return self.seen_QP
-        return self.seen_QP & ((self.ends_Q + self.length - 1)[:, None] - offsets_QP < self.window)
-
-    def keep(self, questions: Tensor, answers: Tensor) -> None:
-        """Leaves of the questions (Q',) those named, and of each of them the answers (Q', G') named."""
-        for name in ("prompt_key_QKPD", "prompt_value_QKPD", "seen_QP", "offsets_QP", "ends_Q"):
-            setattr(self, name, getattr(self, name)[questions])
-        for name in ("own_key_QGKND", "own_value_QGKND"):
-            setattr(self, name, getattr(self, name)[questions[:, None], answers])
-
-
-@dataclass
-class Recorder(Hook):
-    """Keeps the keys and values that pass."""
-
-    key_BKTD: Tensor | None = None
-    value_BKTD: Tensor | None = None
-
-    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
-        self.key_BKTD, self.value_BKTD = key.detach(), value.detach()

@@ -34,6 +34,8 @@ from unveil.vlm.families import ModelError, Profile
 from unveil.vlm.inputs import Encoded, Seen, stack_images
 
 IGNORED = -100
+PROMPTS = 512
+"""Prompts whose ids are remembered: of many images of one size, the same questions are asked."""
 ASKER = "VUSER"
 BLANK = View(MARKUP, (1, 1), (1, 1))  # of a prompt without an image
 _SIGN = "\u2021"  # stands for a text whose surroundings are looked for
@@ -68,6 +70,7 @@ class Chat:
         self.bound = bound
         self._room = cache_mb * 2**20
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -300,12 +303,21 @@ class Chat:
         prompt = self._prompt(dialogue, seen.view, hint)
         if prompt.count(self._placeholder) != 1:
             raise ModelError(f"{dialogue.id}: the question holds the image token {self._placeholder}; take it out")
-        ids = self._ids(prompt.replace(self._placeholder, seen.text), self._wants_special(prompt))
+        ids = self._prompt_ids(prompt, seen.text)
         at = _find(seen.block, ids)
         if at is None:
             raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
         answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
         return Encoded(dialogue.id, seen, ids, answer, at)
+
+    def _prompt_ids(self, prompt: str, image: str) -> list[int]:
+        """The ids of a prompt with the text of an image inside, of which the last ones are remembered."""
+        key = prompt, image
+        if key not in self._known:
+            self._known[key] = self._ids(prompt.replace(self._placeholder, image), self._wants_special(prompt))
+            if len(self._known) > PROMPTS:
+                self._known.popitem(last=False)
+        return self._known[key]
 
     def _answer_ids(self, prompt: str, answer: str) -> list[int]:
         """The ids of an answer and its end, as they stand behind the prompt."""

@@ -12,9 +12,10 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from unveil.core import files, provenance
 from unveil.vlm.families import ModelError, family_of
 from unveil.vlm.inputs import Seen, stack_images
-from unveil.vlm.model_parts import fingerprint, parts_of
+from unveil.vlm.model_parts import Part, fingerprint, parts_of
 
 LOG = logging.getLogger(__name__)
 Kept = Literal["features", "hidden states", "nothing"]
@@ -47,6 +48,18 @@ class Looked:
     def nbytes(self) -> int:
         return sum(t.nbytes for t in [*self.pooled, *(t for layer in self.deep for t in layer)])
 
+    def apart(self, images: int) -> list[Looked]:
+        """The features of each of so many images of one size."""
+
+        def parts(given: list[Tensor]) -> list[list[Tensor]]:
+            if self.stacked:
+                return [[part] for part in torch.cat(given).chunk(images)]
+            each = len(given) // images
+            return [given[i * each : (i + 1) * each] for i in range(images)]
+
+        pooled, deep = parts(self.pooled), [parts(layer) for layer in self.deep]
+        return [Looked(pooled[i], [layer[i] for layer in deep], self.stacked) for i in range(images)]
+
     def output(self) -> Any:
         """As ``mm_encoder_outputs["image"]`` of transformers."""
         pooled = torch.cat(self.pooled) if self.stacked else self.pooled
@@ -61,13 +74,25 @@ class Features:
     ``disk_mb``, for other runs: one file per image, named by a hash of the processed pixels and written all or nothing,
     so that several processes may share it. The folder belongs to one tower, processor and dtype; another one is refused
     with ``ModelError``, never mixed in.
+
+    ``trained`` are the parts of the model that are trained, by default those with a parameter that takes a gradient.
+    ``together`` lets images of one size that are new pass by one run, which is faster; their features then depend on
+    one another in their last bits.
     """
 
     def __init__(
-        self, base: Any, image_processor: Any, room_mb: int, folder: Path | None = None, disk_mb: int = 20_000
+        self,
+        base: Any,
+        image_processor: Any,
+        room_mb: int,
+        folder: Path | None = None,
+        disk_mb: int = 20_000,
+        trained: Collection[Part] | None = None,
+        together: bool = False,
     ):
         self.base = base
         self.room = room_mb * 2**20
+        self.together = together
         self.disk = disk_mb * 2**20
         self.known: dict[bytes, Looked] = {}
         self.stored: set[bytes] = set()
@@ -77,8 +102,9 @@ class Features:
         self.keeps: Kept = "nothing"
         self.tower: Remembering | None = None
         part_of = parts_of(base)
-        trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
-        if not trained & {"tower", "projector"}:
+        if trained is None:
+            trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
+        if not {"tower", "projector"} & set(trained):
             self.keeps = "features"
         elif "tower" not in trained and (tower := remember(base, room_mb, self._count)):
             self.keeps, self.tower = "hidden states", tower
@@ -95,10 +121,32 @@ class Features:
             if self.keeps == "nothing":
                 self.encodings += len(images)
             return self._look(stack_images([s.tensors for s in images])).output()
-        looked = [self._remembered(seen) for seen in images]
+        new = self._together(images) if self.together else {}
+        looked = [new.get(seen.digest) or self._remembered(seen) for seen in images]
         pooled = [t for one in looked for t in one.pooled]
         deep = [[t for one in looked for t in one.deep[i]] for i in range(len(looked[0].deep))]
         return Looked(pooled, deep, looked[0].stacked).output()
+
+    def _together(self, images: Sequence[Seen]) -> dict[bytes, Looked]:
+        """The features of images that are not known yet, those of one size by one run; others are left out."""
+        alike: dict[tuple[object, ...], dict[bytes, Seen]] = {}
+        for seen in images:
+            if not self.holds(seen):
+                alike.setdefault(_shape(seen.tensors), {})[seen.digest] = seen
+        found: dict[bytes, Looked] = {}
+        for group in alike.values():
+            tensors = stack_images([seen.tensors for seen in group.values()])
+            found |= zip(group, _frozen(self.base, partial(self._look, tensors)).apart(len(group)), strict=True)
+            self.encodings += len(group)
+        for digest, looked in found.items():
+            self._keep(digest, looked)
+        return found
+
+    def _keep(self, digest: bytes, looked: Looked) -> None:
+        """Remembers features as long as there is room."""
+        if looked.nbytes <= self.room:
+            self.room -= looked.nbytes
+            self.known[digest] = looked
 
     def _count(self) -> None:
         self.encodings += 1
@@ -155,9 +203,7 @@ class Features:
             looked = _frozen(self.base, lambda: self._look(seen.tensors))
         if path and (path.is_file() or self._write(path, looked)):
             self.stored.add(key)
-        if looked.nbytes <= self.room:
-            self.room -= looked.nbytes
-            self.known[key] = looked
+        self._keep(key, looked)
         return looked
 
     def _write(self, path: Path, looked: Looked) -> bool:
@@ -181,15 +227,23 @@ class Features:
         return True
 
 
+def _shape(tensors: dict[str, Tensor]) -> tuple[object, ...]:
+    """What must be the same for two images to be looked at by one run: sizes, and grids of patches."""
+    small = {k: v.tolist() for k, v in tensors.items() if not v.is_floating_point() and v.dim() <= 2}
+    return tuple((k, tuple(v.shape), v.dtype, str(small.get(k))) for k, v in sorted(tensors.items()))
+
+
 def _frozen(base: Any, look: Any) -> Any:
     """Runs without a graph, without dropout, and in the weights' own precision, so that every run gets the same."""
     training, device = base.training, next(base.parameters()).device
-    base.eval()
+    if training:
+        base.eval()
     try:
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             return look()
     finally:
-        base.train(training)
+        if training:
+            base.train()
 
 
 def _read(path: Path, device: torch.device) -> Looked | None:

@@ -1,38 +1,46 @@
-"""Answers drawn from the policy: several to each question, with the prompt and its image run once.
+"""A model's answers: the only way in which they are written here, whoever asks for them.
 
-The prompts pass the language model as a forest (``token_tree``), so that questions on one image share it too, and
-features of a frozen tower come from memory. Every answer then goes on from the keys and values of its prompt, which
-exist once (``attention.Branches``). Answers that have ended leave the batch. Ids that stand for an image are never
-drawn, and the log-probability of each token under the distribution that it was drawn from is kept.
+Predictions, greedy answers on validation, rollouts, and experts that are checkpoints on this machine all come from
+``rollout``, by one rule (``Distribution``): ids that stand for an image are never drawn, nothing that a checkpoint's
+generation configuration says bends what is drawn, and what is drawn depends on a question and its seed alone, not on
+the questions beside it.
 
-Shapes: Q questions, G answers to each, R = Q * G, P columns of a prompt, V vocabulary.
+The prompts pass the language model as a forest (``token_tree``), so that all questions on one image share it, and
+features of a frozen vision encoder come from memory. Every answer then goes on from keys and values that exist once
+(``branches``). Answers that have ended leave the batch. A model that cannot take a token tree writes by transformers'
+``generate``, by the same rule.
+
+Shapes: Q questions, G answers to each, R = Q * G, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from unveil.core import faults
 from unveil.core.records import Dialogue
+from unveil.core.sampling import Sampling, seed_of
 from unveil.vlm import attention
-from unveil.vlm.attention import Branches, Recorder
-from unveil.vlm.chat import Chat
+from unveil.vlm.branches import COMPACT, Recorder, branch
+from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.masks import positions, windows
 from unveil.vlm.model_parts import language_model
-from unveil.vlm.models import banned, beyond_fp16, generate
+from unveil.vlm.models import beyond_fp16
 from unveil.vlm.scorer import Distribution, Scorer, logits, whole
-from unveil.vlm.token_tree import Forest
 
-COMPACT = 0.75
-"""Share of the places of a batch that still write, at or below which the others are cleared away."""
+SHARED = 8
+"""Questions on one image that make a batch as large as one more image would."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +91,82 @@ class GenerationError(RuntimeError):
     """Answers that cannot be had from where they are drawn, after all repetitions."""
 
 
-def drawn_from(scorer: Scorer, temperature: float) -> Distribution:
-    """What the policy's answers are drawn from."""
-    return Distribution(temperature, tuple(banned(scorer.chat, whole(scorer.model).config)))
+# --------------------------------------------------------------------------------------------------------- the rule
+
+
+_ID = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?token_(ids?|index)")
+_WORD = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?(token|tag)")
+
+
+def banned(chat: Chat, config: Any) -> list[int]:
+    """Ids that no answer may hold: those that stand for an image, a video or a sound, padding, a row's beginning.
+
+    Configurations and processors name them alike: ``image_token_id``, ``visual_indicator_token_ids``, ``eoi_token``.
+    """
+    tokens = chat.tokenizer
+    own = [value for name, value in vars(config).items() if _ID.fullmatch(name)]
+    words = [value for name, value in vars(chat.processor).items() if _WORD.fullmatch(name)]
+    ids = {i for value in own for i in (value if isinstance(value, list | tuple) else [value])}
+    ids |= set(tokens.convert_tokens_to_ids([str(word) for word in words if isinstance(word, str)]))
+    ids |= {tokens.pad_token_id, tokens.bos_token_id}
+    known = range(config.get_text_config().vocab_size)  # what a small model leaves out has its family's usual ids
+    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int) and i in known)
+
+
+def drawn_from(scorer: Scorer, sampling: Sampling = Sampling()) -> Distribution:
+    """What the model's answers are drawn from."""
+    never = tuple(banned(scorer.chat, whole(scorer.model).config))
+    return Distribution(sampling.temperature, never, sampling.top_k, sampling.top_p)
+
+
+def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
+    """How answers are drawn, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
+    return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
+
+
+def draw(logits_RV: Tensor, distribution: Distribution, uniform_R: Tensor) -> tuple[Tensor, Tensor]:
+    """A token for each row and its log-probability, (R,) each; ``ModelError`` where a logit is not finite.
+
+    The token is that at which the distribution function, over the vocabulary in its order, passes ``uniform_R``.
+    """
+    logps_RV = distribution(logits_RV).log_softmax(-1)
+    if logps_RV[:, 0].isnan().any():  # one such logit leaves no number in its row
+        raise ModelError(f"the model's logits are not finite{beyond_fp16(logits_RV.device)}")
+    if distribution.temperature == 0:
+        ids_R = logps_RV.argmax(-1)
+    else:
+        fine = torch.float32 if logits_RV.device.type == "mps" else torch.float64  # which MPS does not have
+        upto_RV = logps_RV.to(fine).exp().cumsum(-1)
+        passed_R1 = uniform_R.to(fine)[:, None] * upto_RV[:, -1:]
+        ids_R = torch.searchsorted(upto_RV, passed_R1, right=True)[:, 0].clamp_max(upto_RV.shape[1] - 1)
+    return ids_R, logps_RV.gather(1, ids_R[:, None])[:, 0]
+
+
+def uniforms(seeds: Sequence[int], answers: int, count: int) -> Tensor:
+    """Numbers from 0 to 1 for ``count`` tokens of each answer, (R, T), each answer's from a generator of its own."""
+    rows = [np.random.default_rng((seed, k)).random(count) for seed in seeds for k in range(answers)]
+    return torch.from_numpy(np.stack(rows))
+
+
+# ------------------------------------------------------------------------------------------------------- the answers
+
+
+def batches(asked: Sequence[Dialogue], images: int) -> Iterator[list[Dialogue]]:
+    """Questions in batches, all of one image together: of so many images, or of ``SHARED`` times as many questions."""
+    together: dict[object, list[Dialogue]] = {}
+    for dialogue in asked:
+        together.setdefault((dialogue.image, repr(dialogue.noise)), []).append(dialogue)
+    batch: list[Dialogue] = []
+    held = 0
+    for group in together.values():
+        for i in range(0, len(group), SHARED * images):
+            part = group[i : i + SHARED * images]
+            if batch and (held == images or len(batch) + len(part) > SHARED * images):
+                yield batch
+                batch, held = [], 0
+            batch, held = [*batch, *part], held + 1
+    if batch:
+        yield batch
 
 
 @torch.no_grad()
@@ -95,69 +176,58 @@ def rollout(
     answers: int,
     max_new_tokens: int,
     distribution: Distribution,
-    seed: int,
+    seed: int | Sequence[int] = 0,
 ) -> list[Drawn]:
-    """``answers`` answers to each question, question after question, drawn from the policy as it is now.
+    """``answers`` answers to each question, question after question, drawn from the model as it is now.
 
-    ``seed`` alone decides what is drawn. Temperature 0 takes the likeliest token. A model that cannot take a token tree
-    writes each answer from a prompt of its own.
+    ``seed`` alone, or one for each question, decides with the question what is drawn; temperature 0 takes the likeliest
+    token. A model that cannot take a token tree, and a question without an image, run by transformers' ``generate``.
     """
+    if not questions:
+        raise ValueError("there is no question to answer")
+    seeds = [seed_of(seed, row.id) for row in questions] if isinstance(seed, int) else seed
+    uniform_RT = uniforms(seeds, answers, max_new_tokens)
     training = scorer.training
     scorer.eval()
     try:
-        if scorer.architecture is None:
-            return _plain(scorer, questions, answers, max_new_tokens, distribution, seed)
+        if scorer.architecture is None or not all(row.seen.block for row in questions):
+            return _by_transformers(scorer, questions, answers, distribution, uniform_RT)
         with attention.through(whole(scorer.model)):
-            return _Writing(scorer, questions, answers, max_new_tokens, distribution, seed).write()
+            return _Writing(scorer, questions, answers, distribution, uniform_RT).write()
     finally:
         scorer.train(training)
 
 
-def draw(logits_RV: Tensor, distribution: Distribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A token for each row and its log-probability, (R,) each; ``TrainingError`` where a logit is not finite."""
-    greedy = distribution.temperature == 0
-    logps_RV = (replace(distribution, temperature=1.0) if greedy else distribution)(logits_RV).log_softmax(-1)
-    if logps_RV[:, 0].isnan().any():  # one such logit leaves no number in its row
-        raise ModelError(f"the model's logits are not finite{beyond_fp16(logits_RV.device)}")
-    drawn_R1 = logps_RV.argmax(-1, True) if greedy else torch.multinomial(logps_RV.exp(), 1, generator=generator)
-    ids_R = drawn_R1[:, 0]
-    return ids_R, logps_RV.gather(1, ids_R[:, None])[:, 0]
-
-
 class _Writing:
-    """Answers under way. ``number_QG`` names each place's answer; places whose answer has ended write on unheard."""
+    """Answers under way. ``number_QG`` names each place's answer; what an ended place writes is dropped."""
 
     def __init__(
         self,
         scorer: Scorer,
         questions: Sequence[Encoded],
         answers: int,
-        max_new_tokens: int,
         distribution: Distribution,
-        seed: int,
+        uniform_RT: Tensor,
     ):
-        self.base, self.distribution, self.most = whole(scorer.model), distribution, max_new_tokens
-        self.stops = torch.tensor(sorted(scorer.chat.stops))
+        self.base, self.distribution = whole(scorer.model), distribution
         forest = scorer.forest([replace(row, answer=[0]) for row in questions])  # any token: only its place is used
         device = forest.ids_BT.device
-        self.generator = torch.Generator(device).manual_seed(seed)
-        self.stops = self.stops.to(device)
+        self.uniform_RT, self.most = uniform_RT.to(device, torch.float32), uniform_RT.shape[1]
+        self.stops = torch.tensor(sorted(scorer.chat.stops), device=device)
         order = torch.argsort(forest.leaves_S)  # the questions in the caller's order
-        layers = attention.modules(language_model(self.base))
-        recorders = {i: Recorder() for i in layers}
-        with attention.hooked({layers[i]: recorders[i] for i in layers}):
+        self.layers = attention.modules(language_model(self.base))
+        recorders = {i: Recorder() for i in self.layers}
+        with attention.hooked({self.layers[i]: recorders[i] for i in self.layers}):
             hidden_BTD = scorer.hidden(forest)
         scorer.counts["lm_tokens"] += forest.tokens - len(questions)
-        self.logits_RV = logits(self.base, hidden_BTD.flatten(0, 1)[forest.before_S[order]]).repeat_interleave(
-            answers, 0
-        )
+        last_QD = hidden_BTD.flatten(0, 1)[forest.before_S[order]]
+        self.logits_RV = logits(self.base, last_QD).repeat_interleave(answers, 0)
         place = positions(self.base, forest, scorer.known)
         first_Q = place.flatten(-2)[..., forest.own_S[order]]
         self.position_QG = first_Q[..., None].expand(*first_Q.shape, answers).contiguous()
         self.number_QG = torch.arange(len(questions) * answers, device=device).view(-1, answers)
         self.open_QG = torch.ones_like(self.number_QG, dtype=torch.bool)
-        self.layers = layers
-        self.branches = _branches(forest, order, recorders, answers, max_new_tokens, windows(self.base))
+        self.prompts, self.branches = branch(forest, order, recorders, answers, windows(self.base))
         self.ids: list[list[int]] = [[] for _ in range(len(questions) * answers)]
         self.logps: list[list[float]] = [[] for _ in self.ids]
         self.answers, self.counts = answers, scorer.counts
@@ -167,7 +237,7 @@ class _Writing:
         speaker = language_model(self.base)
         with attention.hooked({self.layers[i]: self.branches[i] for i in self.layers}):
             for step in range(self.most):
-                ids_R = self._next()
+                ids_R = self._next(step)
                 if step + 1 == self.most or not self.open_QG.any():
                     break
                 ids_R = self._cleared(ids_R)
@@ -184,11 +254,12 @@ class _Writing:
             for i, (ids, logps) in enumerate(zip(self.ids, self.logps, strict=True))
         ]
 
-    def _next(self) -> Tensor:
+    def _next(self, step: int) -> Tensor:
         """Draws a token for each place and notes it where the answer is open."""
-        ids_R, logps_R = draw(self.logits_RV, self.distribution, self.generator)
+        numbers_R = self.number_QG.flatten()
+        ids_R, logps_R = draw(self.logits_RV, self.distribution, self.uniform_RT[numbers_R, step])
         open_R = self.open_QG.flatten()
-        numbers, ids, logps = (v[open_R].tolist() for v in (self.number_QG.flatten(), ids_R, logps_R))
+        numbers, ids, logps = (v[open_R].tolist() for v in (numbers_R, ids_R, logps_R))
         for number, token, logp in zip(numbers, ids, logps, strict=True):
             self.ids[number].append(token)
             self.logps[number].append(logp)
@@ -203,8 +274,9 @@ class _Writing:
         if len(questions) * width > COMPACT * self.open_QG.numel():
             return ids_R
         first = torch.argsort(self.open_QG[questions].int(), dim=1, descending=True, stable=True)[:, :width]
-        for branch in self.branches.values():
-            branch.keep(questions, first)
+        images = self.prompts.keep(questions)
+        for one in self.branches.values():
+            one.keep(questions, first, images)
 
         def kept(values_QG: Tensor) -> Tensor:
             return values_QG[..., questions[:, None], first]
@@ -215,50 +287,42 @@ class _Writing:
         return ids_R
 
 
-def _branches(
-    forest: Forest,
-    order: Tensor,
-    recorders: dict[int, Recorder],
-    answers: int,
-    longest: int,
-    windows: Sequence[int | None],
-) -> dict[int, Branches]:
-    """The state of each layer from which the answers go on: what each prompt's end sees, side by side."""
-    length = forest.ids_BT.shape[1]
-    ends = forest.before_S[order]
-    row_Q, end_Q = ends // length, ends % length
-    columns_T = torch.arange(length, device=ends.device)
-    path_QT = (columns_T <= end_Q[:, None]) & (end_Q[:, None] < forest.until_BT[row_Q])
-    width = int(path_QT.sum(1).max())
-    at_QP = torch.argsort(path_QT.int(), dim=1, descending=True, stable=True)[:, :width]
-    seen_QP = path_QT.gather(1, at_QP)
-    offsets_QP = forest.offsets_BT[row_Q[:, None], at_QP]
-    out = {}
-    for layer, recorded in recorders.items():
-        assert recorded.key_BKTD is not None and recorded.value_BKTD is not None
-        key, value = (
-            kept.transpose(1, 2)[row_Q[:, None], at_QP].transpose(1, 2).contiguous()
-            for kept in (recorded.key_BKTD, recorded.value_BKTD)
-        )
-        own = key.new_empty(len(order), answers, key.shape[1], longest, key.shape[3])
-        ends_Q = path_QT.sum(1)
-        out[layer] = Branches(key, value, seen_QP, offsets_QP, ends_Q, windows[layer], own, torch.empty_like(own))
-    return out
+# -------------------------------------------------------------------------------------------------- by transformers
 
 
-def _plain(
-    scorer: Scorer,
-    questions: Sequence[Encoded],
-    answers: int,
-    max_new_tokens: int,
-    distribution: Distribution,
-    seed: int,
+def _by_transformers(
+    scorer: Scorer, questions: Sequence[Encoded], answers: int, distribution: Distribution, uniform_RT: Tensor
 ) -> list[Drawn]:
-    """Each answer from a prompt of its own, by transformers' generation: what any model can do."""
-    chat = scorer.chat
-    chosen = _Chosen(distribution, torch.Generator(next(scorer.parameters()).device).manual_seed(seed))
+    """Each answer from a prompt of its own, by transformers' generation: what any model can do.
+
+    Of the generation configuration that a checkpoint brings along (repetition penalties, banned words, least lengths)
+    only what its cache needs is kept, so that what is drawn is what is scored.
+    """
+    chat, model = scorer.chat, whole(scorer.model)
     prompts = [replace(row, answer=[]) for row in questions for _ in range(answers)]
-    new_RT = generate(whole(scorer.model), chat, prompts, max_new_tokens, [chosen])
+    batch = chat.batch(prompts, model.device, left=True)
+    del batch["labels"]
+    chosen = _Chosen(distribution, uniform_RT.to(model.device, torch.float32))
+    pad = chat.tokenizer.pad_token_id
+    rule = GenerationConfig(
+        max_new_tokens=uniform_RT.shape[1],
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=sorted(chat.stops),
+        pad_token_id=pad if pad is not None else chat.end[0],
+        cache_implementation=model.generation_config.cache_implementation,
+    )
+    own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
+    try:
+        out_RT = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList([chosen]))
+    except Exception as error:  # another's code, of which nothing is known
+        if faults.goes_through(error):
+            raise
+        about = f"{model.config.model_type} models cannot answer {questions[0].id}"
+        raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
+    finally:
+        model.generation_config = own
+    new_RT = out_RT[:, batch["input_ids"].shape[1] :]
     scorer.counts["lm_tokens"] += len(prompts) * max(map(len, prompts)) + new_RT.numel()
     logps_RT = torch.stack(chosen.logps, 1).tolist()
     drawn = []
@@ -271,11 +335,23 @@ def _plain(
 class _Chosen(LogitsProcessor):
     """Draws each token itself, notes its log-probability, and leaves generation no other."""
 
-    def __init__(self, distribution: Distribution, generator: torch.Generator):
-        self.distribution, self.generator = distribution, generator
+    def __init__(self, distribution: Distribution, uniform_RT: Tensor):
+        self.distribution, self.uniform_RT = distribution, uniform_RT
         self.logps: list[Tensor] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        ids_R, logps_R = draw(scores, self.distribution, self.generator)
+        ids_R, logps_R = draw(scores, self.distribution, self.uniform_RT[:, len(self.logps)])
         self.logps.append(logps_R)
         return torch.full_like(scores, float("-inf")).scatter(1, ids_R[:, None], 0.0)
+
+
+@torch.no_grad()
+def led(scorer: Scorer, rows: Sequence[Encoded]) -> list[list[int]]:
+    """What the model would have said at each token of the rows' answers, had it been led along them so far."""
+    model = whole(scorer.model)
+    batch = scorer.chat.batch(rows, model.device)
+    labels_BT = batch.pop("labels")
+    inside_BT = labels_BT[:, 1:] != IGNORED
+    logits_SV = model(**batch, use_cache=False).logits[:, :-1][inside_BT]
+    best = drawn_from(scorer)(logits_SV).argmax(-1).split(inside_BT.sum(1).tolist())
+    return [ids.tolist() for ids in best]

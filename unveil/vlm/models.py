@@ -1,4 +1,4 @@
-"""Models: loading one with its processor, and letting it answer (`model_parts` tells its parts apart).
+"""Models: loading one with its processor (`model_parts` tells its parts apart, `engine` lets it answer).
 
 Any ``AutoModelForImageTextToText`` of transformers is taken, by hub id or local folder, from safetensors only and never
 with remote code.
@@ -7,8 +7,7 @@ with remote code.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,28 +18,18 @@ import torch
 import transformers
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
     PreTrainedModel,
-    SuppressTokensLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
 )
 
-from unveil.core import digests, faults
-from unveil.core.sampling import Sampling
+from unveil.core import digests
 from unveil.core.untrusted import read_json
-from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
 from unveil.vlm.families import CLASS_TOKENS, ModelError, profile_of
-from unveil.vlm.inputs import Encoded
 from unveil.vlm.model_parts import fingerprint
 from unveil.vlm.resolution import Resolution, limit
 
@@ -245,120 +234,6 @@ def default_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device computes in it, else float32: older GPUs (V100, T4) only emulate it."""
     computes = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if computes else torch.float32
-
-
-# ---------------------------------------------------------------------------------------------------------- answers
-
-
-@torch.inference_mode()
-def answer(
-    loaded: Loaded,
-    rows: Sequence[Encoded],
-    max_new_tokens: int,
-    sampling: Sampling = Sampling(),
-    seeds: Sequence[int] = (),
-) -> list[tuple[str, bool]]:
-    """Answers to a batch of rows: the text, and whether it was cut at the length limit.
-
-    Greedy, or drawn as ``sampling`` says with a seed for each row, so that what a row draws does not depend on the rows
-    beside it. A token is drawn as the largest of its log-probability plus Gumbel noise, which is a draw from the
-    distribution.
-    """
-    chat = loaded.chat
-    never = SuppressTokensLogitsProcessor(banned(chat, loaded.model.config))
-    new = generate(loaded.model, chat, rows, max_new_tokens, [never, *_drawn(sampling, seeds)]).tolist()
-    return [(chat.text(ids), chat.stops.isdisjoint(ids)) for ids in new]
-
-
-def generate(
-    model: Any, chat: Chat, rows: Sequence[Encoded], max_new_tokens: int, processors: Sequence[LogitsProcessor]
-) -> Tensor:
-    """The ids that the model writes behind each row's prompt, (B, T): the likeliest after ``processors``.
-
-    Nothing else decides: of the generation configuration that a checkpoint brings along (repetition penalties, banned
-    words, least lengths) only what its cache needs is kept, so that what is drawn is what is scored.
-    """
-    batch = chat.batch(rows, model.device, left=True)
-    del batch["labels"]
-    pad = chat.tokenizer.pad_token_id
-    rule = GenerationConfig(
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=sorted(chat.stops),
-        pad_token_id=pad if pad is not None else chat.end[0],
-        cache_implementation=model.generation_config.cache_implementation,
-    )
-    own, model.generation_config = model.generation_config, GenerationConfig()  # it fills whatever a rule leaves open
-    try:
-        out = model.generate(**batch, generation_config=rule, logits_processor=LogitsProcessorList(processors))
-    except Exception as error:  # another's code, of which nothing is known
-        if faults.goes_through(error):
-            raise
-        about = f"{model.config.model_type} models cannot answer {rows[0].id}"
-        raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
-    finally:
-        model.generation_config = own
-    return out[:, batch["input_ids"].shape[1] :]
-
-
-def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
-    """How answers are drawn, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
-    return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
-
-
-_ID = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?token_(ids?|index)")
-_WORD = re.compile(r"(.*_)?(image|img|vision|visual|video|audio|[be]o[iav])_(.*_)?(token|tag)")
-
-
-def banned(chat: Chat, config: Any) -> list[int]:
-    """Ids that no answer may hold: those that stand for an image, a video or a sound, padding, a row's beginning.
-
-    Configurations and processors name them alike: ``image_token_id``, ``visual_indicator_token_ids``, ``eoi_token``.
-    """
-    tokens = chat.tokenizer
-    own = [value for name, value in vars(config).items() if _ID.fullmatch(name)]
-    words = [value for name, value in vars(chat.processor).items() if _WORD.fullmatch(name)]
-    ids = {i for value in own for i in (value if isinstance(value, list | tuple) else [value])}
-    ids |= set(tokens.convert_tokens_to_ids([str(word) for word in words if isinstance(word, str)]))
-    ids |= {tokens.pad_token_id, tokens.bos_token_id}
-    known = range(config.get_text_config().vocab_size)  # what a small model leaves out has its family's usual ids
-    return sorted(i for i in ids - set(chat.stops) if isinstance(i, int) and i in known)
-
-
-def _drawn(sampling: Sampling, seeds: Sequence[int]) -> Sequence[LogitsProcessor]:
-    """What makes the likeliest token one that is drawn."""
-    if not sampling.temperature:
-        return []
-    parts: list[LogitsProcessor] = [TemperatureLogitsWarper(sampling.temperature)]
-    if sampling.top_k:
-        parts.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1:
-        parts.append(TopPLogitsWarper(sampling.top_p))
-    return [*parts, _Gumbel(seeds)]
-
-
-class _Gumbel(LogitsProcessor):
-    """Adds Gumbel noise from a generator of each row's own."""
-
-    def __init__(self, seeds: Sequence[int]):
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        drawn = [torch.rand(scores.shape[1], generator=g, dtype=torch.float64) for g in self.generators]
-        uniform_BV = torch.stack(drawn).clamp_min(torch.finfo(torch.float64).tiny).to(scores.device)
-        return scores - torch.log(-torch.log(uniform_BV)).to(scores.dtype)
-
-
-@torch.inference_mode()
-def instead(loaded: Loaded, rows: Sequence[Encoded]) -> list[str]:
-    """What the model would have said at each token of the rows' answers, had it been led along them so far."""
-    batch = loaded.chat.batch(rows, loaded.device)
-    labels_BT = batch.pop("labels")
-    logits_BTV = loaded.model(**batch, use_cache=False).logits
-    best_BT = logits_BTV[:, :-1].argmax(-1)
-    inside_BT = labels_BT[:, 1:] != IGNORED
-    return [loaded.chat.text(ids[inside].tolist()) for ids, inside in zip(best_BT, inside_BT, strict=True)]
 
 
 def beyond_fp16(device: torch.device) -> str:

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from transformers import TopKLogitsWarper, TopPLogitsWarper
 
 from unveil.core import faults
 from unveil.vlm import attention, patch_grid
@@ -46,20 +47,28 @@ NOTHING: Watched = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Distribution:
-    """From which tokens are drawn, and under which they are scored."""
+    """From which tokens are drawn, and under which they are scored. At temperature 0 the likeliest is taken."""
 
     temperature: float = 1.0
     banned: tuple[int, ...] = ()
     """Ids that are never drawn: those that stand for an image, padding."""
+    top_k: int = 0
+    """How many of the likeliest tokens may be drawn; 0 leaves all."""
+    top_p: float = 1.0
+    """The probability that the likeliest tokens which may be drawn have together; 1 leaves all."""
 
     def __call__(self, logits_SV: Tensor) -> Tensor:
         """The logits of this distribution, in float32."""
         logits_SV = logits_SV.float()
-        if self.temperature != 1:
+        if self.temperature not in (0, 1):
             logits_SV = logits_SV / self.temperature
-        if not self.banned:
-            return logits_SV
-        return logits_SV.index_fill(1, torch.tensor(self.banned, device=logits_SV.device), NEVER)
+        if self.banned:
+            logits_SV = logits_SV.index_fill(1, torch.tensor(self.banned, device=logits_SV.device), NEVER)
+        if self.top_k:
+            logits_SV = TopKLogitsWarper(self.top_k, filter_value=NEVER)(None, logits_SV)
+        if self.top_p < 1:
+            logits_SV = TopPLogitsWarper(self.top_p, filter_value=NEVER)(None, logits_SV)
+        return logits_SV
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,11 @@ class Node:
     below: list[Node] = field(default_factory=list)
     row: int | None = None
 
+    @cached_property
+    def size(self) -> int:
+        """Tokens of the run and of all that follows."""
+        return len(self.ids) + sum(node.size for node in self.below)
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -61,11 +66,7 @@ class Tree:
     root: Node
 
     def __len__(self) -> int:
-        return _size(self.root)
-
-
-def _size(node: Node) -> int:
-    return len(node.ids) + sum(map(_size, node.below))
+        return self.root.size
 
 
 def _rows(node: Node) -> list[int]:
@@ -96,17 +97,20 @@ def _plant(rows: Sequence[Encoded], group: Sequence[int]) -> list[Tree]:
     first = rows[group[0]]
     shared = _common([rows[i].prompt for i in group])
     if shared < first.image_at + len(first.seen.block):  # the text before the image differs
-        prompts = dict.fromkeys(tuple(rows[i].prompt) for i in group)
-        return [
-            Tree(first.seen, first.image_at, _branch(rows, [i for i in group if tuple(rows[i].prompt) == p], 0))
-            for p in prompts
-        ]
-    prompts = dict.fromkeys(tuple(rows[i].prompt[shared:]) for i in group)
-    if len(prompts) == 1:
+        return [Tree(first.seen, first.image_at, _branch(rows, part, 0)) for part in _alike(rows, group, 0)]
+    parts = _alike(rows, group, shared)
+    if len(parts) == 1:
         return [Tree(first.seen, first.image_at, _branch(rows, group, 0))]
-    parts = [[i for i in group if tuple(rows[i].prompt[shared:]) == rest] for rest in prompts]
     below = [node for part in parts for node in _spliced(_branch(rows, part, shared))]
     return [Tree(first.seen, first.image_at, Node(first.prompt[:shared], below))]
+
+
+def _alike(rows: Sequence[Encoded], group: Sequence[int], start: int) -> list[list[int]]:
+    """A group in parts of one prompt each, from ``start`` on."""
+    parts: dict[tuple[int, ...], list[int]] = {}
+    for i in group:
+        parts.setdefault(tuple(rows[i].prompt[start:]), []).append(i)
+    return list(parts.values())
 
 
 def _branch(rows: Sequence[Encoded], group: Sequence[int], start: int) -> Node:
@@ -161,6 +165,10 @@ class Forest:
         for s, leaf in enumerate(self.leaves_S.tolist()):
             first.setdefault(leaf, s)
         return {leaf: (number, first[leaf]) for number, tree in enumerate(self.trees) for leaf in _rows(tree.root)}
+
+    def tree_of(self, row: int) -> int:
+        """The number of the tree in which a row stands."""
+        return self._leaves[row][0]
 
     def look(self, row: int, tokens: Sequence[int], image_token: int) -> Look:
         """Where some tokens of a row's answer stand, and the tokens of its image."""

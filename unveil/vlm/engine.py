@@ -1,0 +1,58 @@
+"""A loaded model that answers: what predictions, single questions and experts on this machine ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from unveil.core.sampling import Sampling
+from unveil.vlm import agreement
+from unveil.vlm.features import Features
+from unveil.vlm.generate import drawn_from, led, rollout
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
+
+
+class Engine:
+    """Answers questions with a model whose weights stay as they are.
+
+    Before its first answer it compares the shared prefix with the model's own forward pass, and leaves it if they
+    differ (``agreement``). ``memory_mb`` bounds the image features that are remembered from one call to the next; those
+    of one call are computed once in any case.
+    """
+
+    def __init__(self, loaded: Loaded, memory_mb: int = 0):
+        self.loaded = loaded
+        eyes = loaded.chat.processor.image_processor
+        seeing = Features(loaded.model, eyes, memory_mb, trained=(), together=True)
+        self.scorer = Scorer(loaded.model, loaded.chat, seeing)
+        self._settled = False
+
+    def answer(
+        self,
+        rows: Sequence[Encoded],
+        max_new_tokens: int,
+        sampling: Sampling = Sampling(),
+        seeds: Sequence[int] | int = 0,
+    ) -> list[tuple[str, bool]]:
+        """The text of each row's answer, and whether it was cut at the length limit.
+
+        Greedy, or drawn as ``sampling`` says, with a seed for each row.
+        """
+        self._settle(rows)
+        drawn = rollout(self.scorer, rows, 1, max_new_tokens, drawn_from(self.scorer, sampling), seeds)
+        return [(self.loaded.chat.text(one.ids), one.cut) for one in drawn]
+
+    def led(self, rows: Sequence[Encoded]) -> list[str]:
+        """What the model would have said at each token of the rows' answers, had it been led along them so far."""
+        return [self.loaded.chat.text(ids) for ids in led(self.scorer, rows)]
+
+    def _settle(self, rows: Sequence[Encoded]) -> None:
+        if self._settled or not all(row.seen.block for row in rows):
+            return
+        self._settled = True
+        others = (row for row in rows[1:] if row.seen.digest != rows[0].seen.digest)
+        said = self.loaded.chat.tokenizer("Yes.", add_special_tokens=False)["input_ids"]
+        tried = [replace(row, answer=[*said, *self.loaded.chat.end]) for row in (rows[0], *[next(others, rows[0])])]
+        agreement.settle_answers(self.scorer, tried)
