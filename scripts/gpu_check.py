@@ -37,6 +37,7 @@ from unveil.core import provenance, records
 from unveil.testing.models import TREES, loaded
 from unveil.testing.sizes import LARGER, TINY, Size
 from unveil.vlm import model_parts, models
+from unveil.vlm.engine import Engine
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
@@ -425,9 +426,9 @@ def predict(config: Config) -> dict[str, Any]:
     rows = [known.chat.encode(d, records.image_path(d, folder / "dialogues.jsonl"), with_answer=False) for d in asked]
     count, longest = (64, 64) if config.device == "cuda" else (4, 8)
     batch = [rows[i % len(rows)] for i in range(count)]
-    models.answer(known, batch[:2], 4)
+    Engine(known).answer(batch[:2], 4)
     began = race.clock()
-    models.answer(known, batch, longest)
+    Engine(known).answer(batch, longest)
     seconds = race.clock() - began
     return {"tokens_per_s": count * longest / seconds, "questions": count, "tokens": longest}
 

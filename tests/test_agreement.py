@@ -15,9 +15,10 @@ import torch
 from conftest import dialogue, draw
 from torch import Tensor, nn
 
+from unveil.core.sampling import Sampling
 from unveil.testing.models import ENTRIES, UNDECLARED, fresh
 from unveil.train import loop
-from unveil.vlm import features, model_parts, models
+from unveil.vlm import features, model_parts
 from unveil.vlm.agreement import settle
 from unveil.vlm.chat import IGNORED
 from unveil.vlm.families import FAMILIES, ModelError
@@ -60,7 +61,7 @@ def check_scored_and_drawn(one: Loaded, scorer: Scorer, rows: list[Encoded]) -> 
     scorer.eval()
     with torch.no_grad():
         assert torch.allclose(scorer(rows).in_order(), own(one, rows), atol=1e-4)
-    scorer.distribution = drawn_from(scorer, 1.0)
+    scorer.distribution = drawn_from(scorer, Sampling(1.0))
     drawn = rollout(scorer, rows, 3, 8, scorer.distribution, 0)
     with torch.no_grad():
         scored_S = scorer([replace(rows[d.question], answer=d.ids) for d in drawn]).in_order()
@@ -235,7 +236,7 @@ def test_a_lack_of_memory_is_no_fault_of_the_model(error: Exception, tree: bool,
         settle(scorer_of(one, tree=tree), rows, draws=True)
     assert told.value is error
     with pytest.raises(type(error)):
-        models.generate(one.model, one.chat, [replace(row, answer=[]) for row in rows], 2, [])
+        rollout(scorer_of(one, tree=False), [replace(row, answer=[]) for row in rows], 1, 2, drawn_from(scorer_of(one)))
 
 
 def test_weights_that_are_not_finite_are_said_to_be(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from tests.conftest import draw
 from unveil import cli
 from unveil.core.records import RecordError
 from unveil.evaluate import ask
-from unveil.vlm import models
+from unveil.vlm.engine import Engine
 
 
 def said(monkeypatch: pytest.MonkeyPatch, text: str, cut: bool = False) -> None:
     """Lets any model say a text."""
-    monkeypatch.setattr(models, "answer", lambda *_: [(text, cut)])
+    monkeypatch.setattr(Engine, "answer", lambda *_: [(text, cut)])
 
 
 def test_boxes_of_an_answer_are_in_pixels_of_the_image(

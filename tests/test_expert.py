@@ -309,7 +309,7 @@ def test_a_model_puts_the_next_question_and_is_led_along_an_answer(tiny_folder: 
     replies = {r.id: r for r in Expert(local).answer([own, led])}
     assert replies["own"].error is None and replies["led"].error is None
     row = local._row(led)
-    assert replies["led"].text == local.models.instead(local.loaded, [row])[0] and len(row.answer) >= 2
+    assert replies["led"].text == local.engine.led([row])[0] and len(row.answer) >= 2
     assert "VUSER" in local.loaded.chat.asker.upper()
     assert local.loaded.chat.tokenizer.decode(local._row(own).prompt).endswith(local.loaded.chat.asker)
 

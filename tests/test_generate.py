@@ -12,15 +12,14 @@ from transformers import GenerationConfig
 
 from unveil.core.sampling import Sampling
 from unveil.testing.models import TREES, fresh, loaded
-from unveil.vlm import attention, models
+from unveil.vlm import attention
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
-from unveil.vlm.generate import banned, rollout
+from unveil.vlm.generate import banned, batches, drawn_from, rollout
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution, Scorer, whole
-
-GREEDY = Distribution(temperature=0.0)
 
 
 def scorer_of(copy: Loaded, tree: bool = True, **options: object) -> Scorer:
@@ -41,13 +40,29 @@ def questions(copy: Loaded, folder: Path) -> list[Encoded]:
     return [copy.chat.encode(dialogue(f"d{i}", p.name, q), p, with_answer=False) for i, (p, q) in enumerate(asked)]
 
 
+def generated(copy: Loaded, rows: list[Encoded], longest: int) -> list[str]:
+    """What transformers' own generation writes, ids that stand for images suppressed."""
+    batch = copy.chat.batch(rows, left=True)
+    del batch["labels"]
+    rule = GenerationConfig(
+        max_new_tokens=longest,
+        do_sample=False,
+        eos_token_id=sorted(copy.chat.stops),
+        pad_token_id=copy.chat.tokenizer.pad_token_id or copy.chat.end[0],
+        suppress_tokens=banned(copy.chat, copy.model.config),
+    )
+    out = copy.model.generate(**batch, generation_config=rule)
+    return [copy.chat.text(ids) for ids in out[:, batch["input_ids"].shape[1] :].tolist()]
+
+
 @pytest.mark.parametrize("name", TREES)
 def test_greedy_answers_are_those_of_generate(name: str, tmp_path: Path) -> None:
     """Side by side on shared keys, windows, positions of three axes and all: the tokens that generate() writes."""
     copy = fresh(name)
     asked = questions(copy, tmp_path)
-    theirs = [text for text, _ in models.answer(copy, asked, 24)]
-    drawn = rollout(scorer_of(copy), asked, 2, 24, GREEDY, seed=0)
+    theirs = generated(copy, asked, 24)
+    scorer = scorer_of(copy)
+    drawn = rollout(scorer, asked, 2, 24, drawn_from(scorer))
     assert [d.question for d in drawn] == [0, 0, 1, 1, 2, 2]
     assert [copy.chat.text(d.ids) for d in drawn] == [theirs[d.question] for d in drawn]
 
@@ -57,7 +72,7 @@ def test_kept_probabilities_are_those_of_the_scorer(name: str, tmp_path: Path) -
     """What was drawn at temperature 0.7 scores the same, under that distribution, token by token."""
     copy = fresh(name)
     scorer, asked = scorer_of(copy), questions(copy, tmp_path)
-    scorer.distribution = Distribution(0.7, banned(copy.chat, copy.model.config))
+    scorer.distribution = drawn_from(scorer, Sampling(0.7))
     drawn = rollout(scorer, asked, 3, 12, scorer.distribution, seed=5)
     rows = [replace(asked[d.question], id=str(i), answer=d.ids) for i, d in enumerate(drawn)]
     with torch.no_grad():
@@ -70,8 +85,10 @@ def test_plain_rows_write_the_same(tmp_path: Path) -> None:
     """A model that cannot take a tree writes what one that can does, and keeps the same probabilities."""
     copy = fresh("llava_clip")
     asked = questions(copy, tmp_path)
-    ours = rollout(scorer_of(copy), asked, 2, 12, GREEDY, seed=0)
-    plain = rollout(scorer_of(fresh("llava_clip"), tree=False), asked, 2, 12, GREEDY, seed=0)
+    ours, plain = (
+        rollout(scorer, asked, 2, 12, drawn_from(scorer))
+        for scorer in (scorer_of(copy), scorer_of(fresh("llava_clip"), tree=False))
+    )
     assert [d.ids for d in ours] == [d.ids for d in plain] and [d.cut for d in ours] == [d.cut for d in plain]
     torch.testing.assert_close([d.logps for d in ours], [d.logps for d in plain], atol=1e-5, rtol=1e-5)
 
@@ -109,12 +126,12 @@ def test_habits_of_a_checkpoint_change_no_answer(tree: bool, tmp_path: Path) -> 
     copy, strange = fresh("llava_clip"), fresh("llava_clip")
     strange.model.generation_config = GenerationConfig(**HABITS)
     asked = questions(copy, tmp_path)
-    assert models.answer(strange, asked, 12) == models.answer(copy, asked, 12)
+    assert Engine(strange).answer(asked, 12) == Engine(copy).answer(asked, 12)
     sampling, seeds = Sampling(1.0, 0, 1.0), range(len(asked))
-    assert models.answer(strange, asked, 12, sampling, seeds) == models.answer(copy, asked, 12, sampling, seeds)
+    assert Engine(strange).answer(asked, 12, sampling, seeds) == Engine(copy).answer(asked, 12, sampling, seeds)
     scorer = scorer_of(strange, tree=tree)
-    greedy = rollout(scorer, asked, 1, 12, GREEDY, seed=0)
-    assert [copy.chat.text(d.ids) for d in greedy] == [text for text, _ in models.answer(copy, asked, 12)]
+    greedy = rollout(scorer, asked, 1, 12, drawn_from(scorer))
+    assert [copy.chat.text(d.ids) for d in greedy] == [text for text, _ in Engine(copy).answer(asked, 12)]
     scorer.distribution = Distribution(1.0, tuple(banned(copy.chat, copy.model.config)))
     drawn = rollout(scorer, asked, 2, 12, scorer.distribution, seed=1)
     with torch.no_grad():
@@ -199,3 +216,59 @@ def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
         rollout(scorer, [], 2, 3, Distribution(), seed=0)
     assert scorer.training and attention.of(copy.model) == before
     assert all("unveil_hook" not in vars(m) for m in copy.model.modules())
+
+
+def test_all_questions_on_one_image_stand_in_one_batch() -> None:
+    """Two images a batch, and never more than eight questions for each of these."""
+    asked = [dialogue(f"{i}-{q}", f"{i}.png", "X") for q in range(3) for i in range(3)]
+    asked += [dialogue(f"many-{q}", "many.png", "X") for q in range(20)]
+    found = [[d.id for d in batch] for batch in batches(asked, 2)]
+    assert found[0] == ["0-0", "0-1", "0-2", "1-0", "1-1", "1-2"]
+    assert found[1] == ["2-0", "2-1", "2-2"], "sixteen questions more would be too many"
+    assert found[2:] == [[f"many-{q}" for q in range(16)], [f"many-{q}" for q in range(16, 20)]]
+
+
+def test_a_second_question_on_an_image_costs_its_own_words_only(tmp_path: Path) -> None:
+    """The image's prefix passes once, and is held once, for both questions on it."""
+    copy = fresh("llava_siglip")
+    scorer, asked = scorer_of(copy), questions(copy, tmp_path)
+    one = asked[0]
+    rollout(scorer, [one], 1, 1, Distribution())
+    alone = scorer.counts["lm_tokens"]
+    rollout(scorer, [one, asked[2]], 1, 1, Distribution())
+    shared = next(i for i, (a, b) in enumerate(zip(one.prompt, asked[2].prompt, strict=False)) if a != b)
+    assert scorer.counts["lm_tokens"] - alone == len(one.prompt) + len(asked[2].prompt) - shared
+
+
+def test_what_is_drawn_depends_on_the_question_and_its_seed_alone(tmp_path: Path) -> None:
+    """Alone, together, in another order, by plain rows: the same answers, three to each question."""
+    copy = fresh("llava_siglip")
+    scorer, asked = scorer_of(copy), questions(copy, tmp_path)
+    some = drawn_from(scorer, Sampling(1.0, 50, 0.95))
+
+    def ids(scorer: Scorer, rows: list[Encoded]) -> dict[str, list[list[int]]]:
+        drawn = rollout(scorer, rows, 3, 8, some, seed=4)
+        return {row.id: [d.ids for d in drawn if rows[d.question] is row] for row in rows}
+
+    together = ids(scorer, asked)
+    assert together == ids(scorer, asked[::-1]) == {k: v for row in asked for k, v in ids(scorer, [row]).items()}
+    assert together == ids(scorer_of(fresh("llava_siglip"), tree=False), asked)
+    assert len({tuple(i) for drawn in together.values() for i in drawn}) > 3
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_images_that_pass_the_encoder_together_give_the_same_answers(name: str, tmp_path: Path) -> None:
+    """Two of one size and one of another, by two runs, as one by one."""
+    copy = fresh(name)
+    paths = [draw(tmp_path / f"{i}.png", size, i) for i, size in enumerate(((96, 64), (96, 64), (50, 120)))]
+    rows = [copy.chat.encode(dialogue(p.name, p.name, "Where is it?"), p, with_answer=False) for p in paths]
+    together = Features(copy.model, copy.chat.processor.image_processor, 100, trained=(), together=True)
+    runs = []
+    look = together._look
+    together._look = lambda tensors: runs.append(1) or look(tensors)  # type: ignore[method-assign, func-returns-value]
+    ours = rollout(Scorer(copy.model, copy.chat, together), rows, 1, 12, Distribution(0.0))
+    assert together.encodings == 3 and len(runs) == (2 if "image_grid_thw" in rows[0].seen.tensors else len(runs))
+    assert len(runs) < 3 or name not in ("llava_clip", "llava_siglip")
+    alone = Features(copy.model, copy.chat.processor.image_processor, 100, trained=())
+    theirs = rollout(Scorer(copy.model, copy.chat, alone), rows, 1, 12, Distribution(0.0))
+    assert [d.ids for d in ours] == [d.ids for d in theirs]

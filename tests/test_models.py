@@ -24,6 +24,7 @@ from unveil.core.geometry import ious
 from unveil.testing.models import TREES, loaded, parts, saved
 from unveil.vlm import model_parts, models
 from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError, Profile, profile_of
 from unveil.vlm.models import Loaded
 
@@ -192,23 +193,11 @@ def test_answers_do_not_depend_on_the_batch(family: Loaded, images: list[Path]) 
         for i, image in enumerate(images)
     ]
     assert len({len(row) for row in rows}) > 2
-    together = models.answer(family, rows, 6)
-    assert together == [models.answer(family, [row], 6)[0] for row in rows]
+    together = Engine(family).answer(rows, 6)
+    assert together == [Engine(family).answer([row], 6)[0] for row in rows]
     assert len({text for text, _ in together}) > 1 or family.name in ("gemma3", "paligemma"), (
         "a model that always says the same"
     )
-
-
-def test_an_answer_that_meets_the_limit_is_marked(
-    tiny: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ends after its end token, or is cut after as many tokens as are allowed."""
-    end, word = tiny.chat.end[0], tiny.chat._ids("Yes.")
-    row = tiny.chat.encode(dialogue("d", "0.png", "X"), images[0], with_answer=False)
-    for tail, cut in (([], True), ([end], False), ([end, end, word[0]], False)):
-        new = torch.tensor([[*row.prompt, *word, *tail]])
-        monkeypatch.setattr(type(tiny.model), "generate", lambda self, new=new, **options: new)
-        assert models.answer(tiny, [row], 8) == [("Yes.", cut)]
 
 
 # ----------------------------------------------------------------------------------------------------------- box syntax
@@ -287,7 +276,7 @@ def test_a_saved_model_is_loaded_and_answers_alike(tiny: Loaded, tiny_folder: Pa
     assert again.chat.profile == Profile("bins-64", False)
     assert again.fingerprint == tiny.fingerprint and not again.model.training
     rows = [[m.chat.encode(dialogue("d", "0.png", "X"), images[0], with_answer=False)] for m in (tiny, again)]
-    assert models.answer(tiny, rows[0], 5) == models.answer(again, rows[1], 5)
+    assert Engine(tiny).answer(rows[0], 5) == Engine(again).answer(rows[1], 5)
 
 
 @pytest.mark.parametrize("name", ["llava_clip", "idefics3", "gemma3"])
@@ -351,7 +340,7 @@ def test_what_older_processors_leave_out_is_known_from_the_model(name: str, imag
     assert len(found.chat.look(images[0]).block) == 16
     asked = [dialogue("a", images[0].name, "Where is it?")]
     rows = [found.chat.encode(d, images[0], with_answer=False) for d in asked]
-    assert models.answer(found, rows, 6) == models.answer(own, [own.chat.encode(asked[0], images[0], False)], 6)
+    assert Engine(found).answer(rows, 6) == Engine(own).answer([own.chat.encode(asked[0], images[0], False)], 6)
 
 
 def test_what_a_processor_leaves_out_is_named() -> None:

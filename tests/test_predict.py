@@ -19,14 +19,16 @@ from conftest import dialogue, write_dialogues
 from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
 from unveil.evaluate import predict
 from unveil.testing.models import loaded
-from unveil.vlm import models
+from unveil.vlm import engine
+from unveil.vlm.engine import Engine
+from unveil.vlm.generate import Drawn
 
 
 @pytest.fixture
 def config(dialogues_file: Path, tiny_folder: Path, tmp_path: Path) -> predict.Config:
-    """The test split's questions, a few at a time."""
+    """The test split's questions, those of one image at a time."""
     return predict.Config(
-        dialogues_file, tmp_path / "predictions.jsonl", model=str(tiny_folder), batch_size=3, max_new_tokens=6
+        dialogues_file, tmp_path / "predictions.jsonl", model=str(tiny_folder), batch_size=1, max_new_tokens=6
     )
 
 
@@ -42,7 +44,7 @@ def test_each_question_gets_its_answer(config: predict.Config) -> None:
     tiny = loaded("llava_siglip")
     for p, d in zip(predictions, questions, strict=True):
         row = tiny.chat.encode(d, config.dialogues.parent / d.image, with_answer=False)
-        ((text, cut),) = models.answer(tiny, [row], 6)
+        ((text, cut),) = Engine(tiny).answer([row], 6)
         assert (p.answer, p.cut) == (text, cut)
         assert (p.syntax, p.frame, p.model) == ("bins-64", row.seen.view.frame, config.model)
     assert not list(config.out.parent.glob("*.unfinished"))
@@ -96,14 +98,13 @@ def test_two_questions_with_one_id_are_refused(config: predict.Config, tmp_path:
 def test_the_cut_mark_tells_that_the_limit_was_met(config: predict.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer "Yes." ends by itself; one that is allowed fewer tokens than it takes does not."""
     tiny = loaded("llava_siglip")
-    word, end = tiny.chat._ids("Yes."), tiny.chat.end
+    told = [*tiny.chat._ids("Yes."), *tiny.chat.end]
 
-    def generate(self: Any, input_ids: Any, generation_config: Any, **options: Any) -> Any:
-        told = [*word, *end][: generation_config.max_new_tokens]
-        return input_ids.new_tensor([[*row, *told] for row in input_ids.tolist()])
+    def rollout(scorer: Any, rows: Any, answers: int, most: int, *how: Any) -> list[Drawn]:
+        return [Drawn(i, told[:most], [], cut=most < len(told)) for i in range(len(rows))]
 
-    monkeypatch.setattr(type(tiny.model), "generate", generate)
-    for most, cut in ((len(word) + 1, False), (len(word), True)):
+    monkeypatch.setattr(engine, "rollout", rollout)
+    for most, cut in ((len(told), False), (len(told) - 1, True)):
         got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most, restart=True)), Prediction))
         assert {(p.answer, p.cut) for p in got} == {("Yes.", cut)}
 
@@ -123,7 +124,7 @@ def stop_after(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "answer_batch", answer_batch)
 
 
-def interrupted(config: predict.Config, batches: int = 2) -> Path:
+def interrupted(config: predict.Config, batches: int = 1) -> Path:
     """The file of a run that was broken off."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after(batches, patch)
@@ -134,15 +135,16 @@ def interrupted(config: predict.Config, batches: int = 2) -> Path:
 
 
 def test_a_run_goes_on_where_it_was(config: predict.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two batches were written, of two detections and of three localisations; the others are asked, and only they."""
+    """The questions of one image of two were answered; the others are asked, and only they."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = interrupted(config)
-    assert partial.read_bytes().count(b"\n") == 1 + 2 + 3
+    first = [d for d in asked(config) if d.image == asked(config)[0].image]
+    assert partial.read_bytes().count(b"\n") == 1 + len(first)
     calls = []
     real = predict.answer_batch
     monkeypatch.setattr(predict, "answer_batch", lambda *args: calls.extend(args[1]) or real(*args))
     assert predict.main(config).read_bytes() == whole
-    assert len(calls) == len(asked(config)) - 5
+    assert len(calls) == len(asked(config)) - len(first) > 0
     assert not partial.exists()
 
 
@@ -212,7 +214,7 @@ predict.main(config)
 
 
 def test_a_killed_run_ends_as_an_uninterrupted_one(config: predict.Config, tmp_path: Path) -> None:
-    """Killed for good, in a process of its own, after its second batch."""
+    """Killed for good, in a process of its own, after its first batch."""
     whole = predict.main(replace(config, out=tmp_path / "whole.jsonl")).read_bytes()
     partial = config.out.with_name(config.out.name + ".unfinished")
     (tmp_path / "config.pkl").write_bytes(pickle.dumps(config))
@@ -223,18 +225,10 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config: predict.Config, tmp_p
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         limit = time.monotonic() + 100
-        while not (partial.is_file() and partial.read_bytes().count(b"\n") >= 6):
+        while not (partial.is_file() and partial.read_bytes().count(b"\n") >= 2):
             assert process.poll() is None and time.monotonic() < limit, (tmp_path / "stderr").read_text()
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert partial.exists() and not config.out.exists()
     assert predict.main(config).read_bytes() == whole
-
-
-def test_batches_hold_one_kind_each(config: predict.Config) -> None:
-    rows = list(read_jsonl(config.dialogues, Dialogue))
-    made = list(predict.batches(rows, 4))
-    assert sorted(d.id for b in made for d in b) == sorted(d.id for d in rows)
-    assert all(len({d.kind for d in b}) == 1 and len(b) <= 4 for b in made)
-    assert made == list(predict.batches(rows[::-1], 4)), "whatever the order of the questions"

@@ -22,6 +22,7 @@ from unveil.train import adapters
 from unveil.train.options import RecipeOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.resolution import Cost, Resolution, cost, limit, resizes
 
@@ -173,7 +174,7 @@ def test_a_trained_model_is_saved_with_it(
     assert again.block == now.block and again.tensors.keys() == now.tensors.keys()
     assert all(torch.equal(again.tensors[key], now.tensors[key]) for key in now.tensors)
     asked = after.chat.encode(dialogue("a", image.name, "Is there a nodule?"), image, with_answer=False)
-    assert models.answer(after, [asked], 2), "model and processor count alike"
+    assert Engine(after).answer([asked], 2), "model and processor count alike"
 
 
 def test_commands_take_the_options(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

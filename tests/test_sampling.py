@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import dialogue, draw
-from transformers import LogitsProcessorList
+from conftest import dialogue
+from conftest import draw as picture
 
 from unveil.core.sampling import Sampling, seed_of
 from unveil.testing.models import fresh
-from unveil.vlm import models
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
+from unveil.vlm.generate import banned, draw, uniforms
 from unveil.vlm.models import Loaded
-from unveil.vlm.scorer import Scorer
+from unveil.vlm.scorer import Distribution, Scorer
 
 HISTORY = (("Can you describe the image in detail?", "A round nodule."), ("Is anything abnormal?", "Yes."))
 SELF = {"kind": "self-question", "answer": "Where is the nodule?", "history": HISTORY}
@@ -24,25 +25,33 @@ SELF = {"kind": "self-question", "answer": "Where is the nodule?", "history": HI
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw(tmp_path_factory.mktemp("images") / "a.png", (96, 64), 0)
+    return picture(tmp_path_factory.mktemp("images") / "a.png", (96, 64), 0)
 
 
 def test_draws_follow_the_distribution() -> None:
-    """The largest of logit plus Gumbel noise is a draw: with p = (0.5, 0.3, 0.2) and 4,000 rows, each with a seed of
-    its own, shares lie within 0.03 of p (four standard deviations of a share are 4 * sqrt(0.25 / 4000) = 0.032)."""
+    """By inversion of the distribution function: with p = (0.5, 0.3, 0.2) and 4,000 rows, each with a seed of its own,
+    shares lie within 0.03 of p (four standard deviations of a share are 4 * sqrt(0.25 / 4000) = 0.032)."""
     p = torch.tensor([0.5, 0.3, 0.2])
-    noised = models._Gumbel(range(4000))(None, p.log().expand(4000, 3))
-    shares = torch.bincount(noised.argmax(1), minlength=3) / 4000
-    assert (shares - p).abs().max() < 0.032
+    ids, logps = draw(p.log().expand(4000, 3), Distribution(), uniforms(range(4000), 1, 1)[:, 0])
+    assert (torch.bincount(ids, minlength=3) / 4000 - p).abs().max() < 0.032
+    torch.testing.assert_close(logps, p.log()[ids])
+
+
+def test_the_number_decides_which_token_is_drawn() -> None:
+    """With p = (0.5, 0.3, 0.2): up to 0.5 the first, up to 0.8 the second, never one that is banned."""
+    p = torch.tensor([0.5, 0.3, 0.2]).log().expand(5, 3)
+    numbers = torch.tensor([0.0, 0.49, 0.51, 0.79, 0.999999])
+    assert draw(p, Distribution(), numbers)[0].tolist() == [0, 0, 1, 1, 2]
+    assert draw(p, Distribution(banned=(0, 2)), numbers)[0].tolist() == [1] * 5
+    assert draw(p, Distribution(temperature=0.0), numbers)[0].tolist() == [0] * 5
 
 
 def test_top_k_and_top_p_leave_only_the_likeliest() -> None:
-    """Of (0.5, 0.3, 0.2), top-k 2 never draws the last, top-p 0.4 only the first; at temperature 0 nothing is drawn."""
+    """Of (0.5, 0.3, 0.2), top-k 2 never draws the last, top-p 0.4 only the first."""
     logits = torch.tensor([0.5, 0.3, 0.2]).log().expand(200, 3).clone()
-    for sampling, allowed in ((Sampling(1.0, top_k=2), {0, 1}), (Sampling(1.0, top_p=0.4), {0})):
-        drawn = LogitsProcessorList(models._drawn(sampling, range(200)))
-        assert set(drawn(None, logits.clone()).argmax(1).tolist()) == allowed
-    assert not models._drawn(Sampling(), ())
+    for some, allowed in ((Distribution(top_k=2), {0, 1}), (Distribution(top_p=0.4), {0})):
+        ids, logps = draw(logits, some, uniforms(range(200), 1, 1)[:, 0])
+        assert set(ids.tolist()) == allowed and logps.exp().max() > 0.6
 
 
 def test_seeds_are_those_of_their_names() -> None:
@@ -53,23 +62,25 @@ def test_a_draw_does_not_depend_on_the_batch(tiny: Loaded, image: Path) -> None:
     """Each row draws from a generator of its own: alone, together and in another order it says the same."""
     rows = [tiny.chat.encode(dialogue(str(i), image.name, "Where? " * (i + 1)), image, False) for i in range(4)]
     sampling, seeds = Sampling(1.2, 100, 0.95), [11, 12, 13, 14]
-    together = models.answer(tiny, rows, 8, sampling, seeds)
-    alone = [models.answer(tiny, [r], 8, sampling, [s])[0] for r, s in zip(rows, seeds, strict=True)]
+    together = Engine(tiny).answer(rows, 8, sampling, seeds)
+    alone = [Engine(tiny).answer([r], 8, sampling, [s])[0] for r, s in zip(rows, seeds, strict=True)]
     assert together == alone
-    assert models.answer(tiny, rows[::-1], 8, sampling, seeds[::-1]) == together[::-1]
-    assert models.answer(tiny, rows, 8, sampling, [21, 22, 23, 24]) != together
+    assert Engine(tiny).answer(rows[::-1], 8, sampling, seeds[::-1]) == together[::-1]
+    assert Engine(tiny).answer(rows, 8, sampling, [21, 22, 23, 24]) != together
 
 
 def test_what_a_model_says_instead_is_its_likeliest_token_at_each_place(family: Loaded, image: Path) -> None:
-    """As one forward pass along the answer gives it, row by row, whatever stands beside the row in its batch."""
+    """As one forward pass along the answer gives it, row by row, whatever stands beside it; never an image's token."""
     answers = ("Yes.", "nodule; cyst (round).")
     rows = [family.chat.encode(dialogue(a, image.name, "Name it.", a), image, True) for a in answers]
-    said = models.instead(family, rows)
+    said = Engine(family).led(rows)
     for row, text in zip(rows, said, strict=True):
         batch = family.chat.batch([row])
         del batch["labels"]
         with torch.no_grad():
-            best = family.model(**batch).logits[0].argmax(-1)
+            logits = family.model(**batch).logits[0]
+        logits[:, banned(family.chat, family.model.config)] = float("-inf")
+        best = logits.argmax(-1)
         start = len(row.prompt) - 1
         assert text == family.chat.text(best[start : start + len(row.answer)].tolist())
 
@@ -115,4 +126,4 @@ def test_conversations_share_their_image_like_other_rows(family: Loaded, image: 
 def test_a_question_without_an_image(tiny: Loaded) -> None:
     """A text-only prompt is answered like any other, also in a batch."""
     rows = [tiny.chat.encode_text(str(i), "Is it? " * (i + 1)) for i in range(3)]
-    assert models.answer(tiny, rows, 4) == [models.answer(tiny, [row], 4)[0] for row in rows]
+    assert Engine(tiny).answer(rows, 4) == [Engine(tiny).answer([row], 4)[0] for row in rows]

@@ -28,6 +28,7 @@ from unveil.train.loop import TrainingError
 from unveil.vlm import families, model_parts, models
 from unveil.vlm import scorer as scorer_module
 from unveil.vlm.chat import Chat, Encoded
+from unveil.vlm.engine import Engine
 from unveil.vlm.features import Features
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
@@ -297,7 +298,7 @@ def test_a_run_chooses_method_and_rate(
 def answers(trained: Loaded, file: Path) -> list[tuple[str, bool]]:
     dialogues = select(read_jsonl(file, Dialogue), "test")
     rows = [trained.chat.encode(d, image_path(d, file), with_answer=False) for d in dialogues]
-    return models.answer(trained, rows, 6)
+    return Engine(trained).answer(rows, 6)
 
 
 def trained_in_memory(config: sft.Config, monkeypatch: pytest.MonkeyPatch) -> Loaded:
