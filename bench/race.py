@@ -20,20 +20,19 @@ import torch
 from torch import nn
 
 
-class Side(ABC):
+class Counted(ABC):
     """One way to do the step. ``model`` is the model of transformers, adapters and all."""
 
     name: str
     model: nn.Module
     reference: nn.Module | None = None
     """A second model that runs in each step, counted too."""
-    optimizer: torch.optim.Optimizer
     rollout_s: float | None = None
     """Seconds of a step that were spent on drawing answers, where a step does so."""
 
     @abstractmethod
-    def loss(self, step: int) -> torch.Tensor:
-        """From the files to the loss of step ``step``, data and reference included."""
+    def step(self, step: int) -> float:
+        """One whole step; returns its seconds."""
 
     def count(self) -> None:
         """Begins to count images that pass the tower and tokens that pass the language model."""
@@ -56,8 +55,17 @@ class Side(ABC):
         tower.register_forward_pre_hook(images, with_kwargs=True)
         base.model.language_model.register_forward_pre_hook(tokens, with_kwargs=True)
 
+
+class Side(Counted):
+    """One way to do a step of training."""
+
+    optimizer: torch.optim.Optimizer
+
+    @abstractmethod
+    def loss(self, step: int) -> torch.Tensor:
+        """From the files to the loss of step ``step``, data and reference included."""
+
     def step(self, step: int) -> float:
-        """One whole step; returns its seconds."""
         began = clock()
         self.loss(step).backward()
         self.optimizer.step()
@@ -72,7 +80,7 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def race(sides: Sequence[Side], steps: int, warmup: int) -> dict[str, Any]:
+def race(sides: Sequence[Counted], steps: int, warmup: int) -> dict[str, Any]:
     """Runs the sides alternately, step by step; ``step_s`` is the median after the warm-up, in which caches fill.
 
     ``cpus_s`` are the seconds that this process computed in each step, on all its threads: what else the machine does
@@ -158,8 +166,9 @@ class Memory:
 
 
 def surroundings() -> dict[str, Any]:
-    """What the figures were measured with and on: ``versions`` and ``machine``."""
-    names = ("torch", "transformers", "accelerate", "peft", "trl")
+    """What the figures were measured with and on: ``versions`` of what is installed, and ``machine``."""
+    known = {name.lower() for one in metadata.distributions() if (name := one.metadata["Name"])}
+    names = [n for n in ("torch", "transformers", "accelerate", "peft", "trl") if n in known]
     cpu = next((ln.split(":")[1].strip() for ln in _cpuinfo() if ln.startswith("model name")), platform.machine())
     return {
         "versions": {n: metadata.version(n) for n in names},

@@ -19,7 +19,9 @@ from torch import nn
 from tests.helpers.killing import run_and_kill
 from unveil import cli
 from unveil.core.provenance import OutputError
-from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, write_jsonl
+from unveil.evaluate import predict
+from unveil.evaluate.predict import PredictConfig
 from unveil.train import checkpoints, sft, validation
 from unveil.train.loop import TrainingError
 from unveil.train.validation import Best
@@ -227,3 +229,20 @@ def test_a_records_file_that_is_not_there(base: sft.Config, tmp_path: Path, caps
     words = ["--dialogues", base.dialogues, "--records", tmp_path / "none.jsonl", "--out", base.out]
     assert cli.main(["train", "sft", *map(str, words), "--model", base.model]) == 1
     assert "none.jsonl" in capsys.readouterr().err
+
+
+def test_validation_answers_as_predict_does_to_the_letter(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the last epoch's weights said on validation is what `unveil predict` says of the model that was saved."""
+    said: dict[str, tuple[str, bool]] = {}
+    real = validation.rollout
+
+    def rollout(scorer: Any, rows: Any, *how: Any) -> Any:
+        drawn = real(scorer, rows, *how)
+        said.update({row.id: (scorer.chat.text(d.ids), d.cut) for row, d in zip(rows, drawn, strict=True)})
+        return drawn
+
+    monkeypatch.setattr(validation, "rollout", rollout)
+    out = sft.main(replace(base, epochs=1.0, method="full"))
+    asking = PredictConfig(base.dialogues, out / "val.jsonl", model=str(out), split="val", max_new_tokens=40)
+    predicted = {p.id: (p.answer, p.cut) for p in read_jsonl(predict.main(asking), Prediction)}
+    assert said and said == {name: predicted[name] for name in said}

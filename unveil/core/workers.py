@@ -1,14 +1,17 @@
-"""Worker processes: pools of them, and their end with the process that started them, however that one ends."""
+"""Work beside the work: processes that end with the one that started them, and a thread that makes the next thing."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, TypeVar
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 def pool(workers: int, begin: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
@@ -38,3 +41,19 @@ def end_with_parent(*_: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
+
+
+def ahead(make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[tuple[Given, Made]]:
+    """Each item with what is made of it, in order; a thread makes the next one while this one is used.
+
+    Raises what ``make`` raises, when its item comes.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        before = None
+        for item in items:
+            now = item, pool.submit(make, item)
+            if before:
+                yield before[0], before[1].result()
+            before = now
+        if before:
+            yield before[0], before[1].result()

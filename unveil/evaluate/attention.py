@@ -17,6 +17,7 @@ from unveil.evaluate.metrics import vocabulary
 from unveil.vlm import attention_maps, models
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.families import ModelError
+from unveil.vlm.inputs import Encoded
 from unveil.vlm.processes import device
 
 GRID = 24
@@ -70,7 +71,8 @@ def _look_all(config: Config) -> str:
         "looks",
         asked,
         lambda rest: [[dialogue] for dialogue in rest],
-        lambda one: [look(loaded, one[0], records[one[0].record], names, config)],
+        lambda one: loaded.chat.encode(one[0], image_path(one[0], config.dialogues), with_answer=True),
+        lambda one, row: [look(loaded, row, one[0], records[one[0].record], names, config)],
     )
     return loaded.fingerprint
 
@@ -86,10 +88,11 @@ def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
     }
 
 
-def look(loaded: models.Loaded, dialogue: Dialogue, record: Record, names: Sequence[str], config: Config) -> Look:
+def look(
+    loaded: models.Loaded, row: Encoded, dialogue: Dialogue, record: Record, names: Sequence[str], config: Config
+) -> Look:
     """Where the words that name the findings look on one image; ``names`` is the vocabulary of the data set."""
     chat = loaded.chat
-    row = chat.encode(dialogue, image_path(dialogue, config.dialogues), with_answer=True)
     case = grade(dialogue, record, chat.text(row.answer), row.seen.view, names)
     labels = {case.name(f.label) for f in record.boxed}
     words = sorted({t for label in labels for t in attention_maps.tokens_of(chat, row.answer, case.parsed, label)})

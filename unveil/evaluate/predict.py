@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from unveil.core import digests, provenance
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.vlm import models
+from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
 from unveil.vlm.generate import batches, decoding
+from unveil.vlm.inputs import Encoded
 from unveil.vlm.models import Loaded
-from unveil.vlm.processes import device
+from unveil.vlm.processes import device, processes
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,9 @@ def _answer(config: Config) -> dict[str, Any]:
         config.restart,
         "predict",
         dialogues,
-        lambda rest: batches(rest, config.batch_size),
-        lambda batch: answer_batch(engine, batch, config),
+        lambda rest: batches(rest, _images(rest, config)),
+        lambda batch: encoded(loaded.chat, batch, config),
+        lambda batch, rows: answer_batch(engine, batch, rows, config),
     )
     how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
     return {"model": loaded.fingerprint, "decoding": decoding(loaded.chat, loaded.model.config, **how)}
@@ -88,10 +92,21 @@ def questions(config: Config) -> list[Dialogue]:
     return rows
 
 
-def answer_batch(engine: Engine, batch: Sequence[Dialogue], config: Config) -> list[Prediction]:
+def _images(asked: Sequence[Dialogue], config: Config) -> int:
+    """Images of a batch: as many as are asked for, and few enough that every process gets a batch."""
+    share = math.ceil(len({d.image for d in asked}) / processes().num_processes)
+    return min(config.batch_size, max(1, share))
+
+
+def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[Encoded]:
+    """A batch of questions as the model takes them, without their answers."""
+    return [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
+
+
+def answer_batch(
+    engine: Engine, batch: Sequence[Dialogue], rows: Sequence[Encoded], config: Config
+) -> list[Prediction]:
     """The model's answers to a batch of questions."""
-    chat = engine.loaded.chat
-    rows = [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
     answers = engine.answer(rows, config.max_new_tokens)
     return [
         Prediction(

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from unveil.core import files
 from unveil.core.console import progress
 from unveil.core.records import RecordError, from_json, to_line, write_jsonl
+from unveil.core.workers import ahead
 from unveil.vlm.processes import calm, processes
 
 
@@ -25,6 +26,7 @@ class Row(Protocol):
 
 Made = TypeVar("Made", bound=Row)
 Asked = TypeVar("Asked", bound=Row)
+Ready = TypeVar("Ready")
 
 
 def complete(
@@ -35,10 +37,12 @@ def complete(
     title: str,
     asked: Sequence[Asked],
     batches: Callable[[Sequence[Asked]], Iterable[Sequence[Asked]]],
-    make: Callable[[Sequence[Asked]], Sequence[Made]],
+    ready: Callable[[Sequence[Asked]], Ready],
+    make: Callable[[Sequence[Asked], Ready], Sequence[Made]],
 ) -> None:
     """Makes a row of ``kind`` for each of ``asked``, by id, and writes them to ``out`` in order.
 
+    ``ready`` reads what ``make`` needs of a batch, such as its images, while the batch before is made.
     ``identity`` is what must be the same for rows of two runs to belong together: raises ``RecordError`` where an
     unfinished run had another, unless ``restart`` throws it away.
     """
@@ -52,8 +56,8 @@ def complete(
     state.wait_for_everyone()  # nobody adds to a part that another one still reads
     total = len(asked) - sum(map(len, todo)) + sum(map(len, mine))
     with progress(title, total, len(done), state.is_main_process) as advance:
-        for batch in mine:
-            lines = [to_line(row) for row in make(batch)]
+        for batch, inputs in ahead(ready, mine):
+            lines = [to_line(row) for row in make(batch, inputs)]
             files.append(_part(out, state.process_index), "".join(lines))
             advance(len(batch))
     state.wait_for_everyone()
