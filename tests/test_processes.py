@@ -72,13 +72,13 @@ import os, sys
 from pathlib import Path
 from unveil.evaluate import predict
 answer, calls, rank = predict.answer_batch, [], os.environ.get("RANK", "0")
-def sometimes(loaded, batch, config):
+def sometimes(engine, batch, rows, config):
     calls.append(batch)
     if rank == "1" and len(calls) == 2 and os.environ.get("STOP"):
         raise SystemExit("stopped")
     with (config.out.parent / f"answered-{rank}").open("a") as file:
         file.writelines(f"{d.id}\\n" for d in batch)
-    return answer(loaded, batch, config)
+    return answer(engine, batch, rows, config)
 predict.answer_batch = sometimes
 from unveil.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -93,7 +93,7 @@ def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkey
     def words(name: str) -> list[str]:
         (tmp_path / name).mkdir(exist_ok=True)
         asked = {"dialogues": tmp_path / "dialogues.jsonl", "out": tmp_path / name / "p.jsonl", "model": tiny_folder}
-        asked |= {"split": "train", "batch-size": 2, "max-new-tokens": 4}
+        asked |= {"split": "train", "batch-size": 1, "max-new-tokens": 4}
         return ["predict", *(str(w) for key, value in asked.items() for w in (f"--{key}", value))]
 
     assert cli.main(words("alone")) == 0

@@ -21,7 +21,6 @@ from unveil import cli
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, write_jsonl
 from unveil.evaluate import predict
-from unveil.evaluate.predict import PredictConfig
 from unveil.train import checkpoints, sft, validation
 from unveil.train.loop import TrainingError
 from unveil.train.validation import Best
@@ -231,7 +230,7 @@ def test_a_records_file_that_is_not_there(base: sft.Config, tmp_path: Path, caps
     assert "none.jsonl" in capsys.readouterr().err
 
 
-def test_validation_answers_as_predict_does_to_the_letter(base: SftConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_answers_as_predict_does_to_the_letter(base: sft.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the last epoch's weights said on validation is what `unveil predict` says of the model that was saved."""
     said: dict[str, tuple[str, bool]] = {}
     real = validation.rollout
@@ -243,6 +242,6 @@ def test_validation_answers_as_predict_does_to_the_letter(base: SftConfig, monke
 
     monkeypatch.setattr(validation, "rollout", rollout)
     out = sft.main(replace(base, epochs=1.0, method="full"))
-    asking = PredictConfig(base.dialogues, out / "val.jsonl", model=str(out), split="val", max_new_tokens=40)
+    asking = predict.Config(base.dialogues, out / "val.jsonl", model=str(out), split="val", max_new_tokens=40)
     predicted = {p.id: (p.answer, p.cut) for p in read_jsonl(predict.main(asking), Prediction)}
     assert said and said == {name: predicted[name] for name in said}
