@@ -14,7 +14,8 @@ from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.testing.models import TREES, fresh
-from unveil.vlm import attention, attention_maps
+from unveil.vlm import attention_maps
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.models import Loaded
@@ -23,6 +24,7 @@ SHORT = "llava_mistral"  # its window ends before the image here
 
 
 def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> Encoded:
+    tmp_path.mkdir(exist_ok=True)
     image = draw(tmp_path / "a.png", size, 3)
     return copy.chat.encode(dialogue("d", image.name, "Where is it?", "There, on the left."), image, True)
 
@@ -33,9 +35,8 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
     then each row divided by its sum, then the mean over words: computed here from the weights of the whole model."""
     copy = fresh(name)
     row = row_of(copy, tmp_path)
-    before = attention.of(copy.model)
-    shares, places = attention_maps.looked_at(copy, row)
-    assert attention.of(copy.model) == before
+    said = range(len(row.answer) - len(copy.chat.end))
+    [(shares, places)] = attention_maps.looked_at(Engine(copy), [row], [said])
     assert shares.sum() == pytest.approx(1) and (shares >= 0).all() and len(shares) == len(places)
     copy.model.set_attn_implementation("eager")
     batch = copy.chat.batch([row])
@@ -56,7 +57,20 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
 def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
     copy = fresh(SHORT)
     with pytest.raises(ModelError, match="d: the image is out of reach"):
-        attention_maps.looked_at(copy, row_of(copy, tmp_path))
+        attention_maps.looked_at(Engine(copy), [row_of(copy, tmp_path)], [[0, 1]])
+
+
+def test_rows_that_are_read_together_have_the_shares_that_each_has_alone(tmp_path: Path) -> None:
+    """Two images of different sizes and words."""
+    copy = fresh("qwen2_5_vl")
+    engine = Engine(copy)
+    rows = [row_of(copy, tmp_path / str(i), size) for i, size in enumerate(((96, 64), (50, 120)))]
+    words = [[0, 1], [2]]
+    together = attention_maps.looked_at(engine, rows, words)
+    for row, some, (shares, places) in zip(rows, words, together, strict=True):
+        [(alone, where)] = attention_maps.looked_at(engine, [row], [some])
+        np.testing.assert_allclose(shares, alone, atol=1e-6)
+        np.testing.assert_array_equal(places, where)
 
 
 def test_attention_inside_boxes_by_hand() -> None:

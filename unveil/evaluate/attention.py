@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unveil.core import digests, provenance
 from unveil.core.grading import grade
@@ -15,11 +16,16 @@ from unveil.evaluate import unfinished
 from unveil.evaluate.looks import Look
 from unveil.evaluate.metrics import vocabulary
 from unveil.vlm import attention_maps, models
+from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
+from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
+from unveil.vlm.patch_grid import Boxes
 from unveil.vlm.processes import device
 
+BATCH = 16
+"""Images whose attention is read at a time."""
 GRID = 24
 """Cells along the longer side of a map that is kept."""
 
@@ -63,6 +69,7 @@ def _look_all(config: Config) -> str:
     dtype = models.DTYPES.get(config.precision)
     names = vocabulary(records.values())
     loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
+    engine = Engine(loaded)
     unfinished.complete(
         config.out,
         Look,
@@ -70,9 +77,9 @@ def _look_all(config: Config) -> str:
         config.restart,
         "looks",
         asked,
-        lambda rest: [[dialogue] for dialogue in rest],
-        lambda one: loaded.chat.encode(one[0], image_path(one[0], config.dialogues), with_answer=True),
-        lambda one, row: [look(loaded, row, one[0], records[one[0].record], names, config)],
+        lambda rest: [rest[i : i + BATCH] for i in range(0, len(rest), BATCH)],
+        lambda batch: [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=True) for d in batch],
+        lambda batch, rows: look(engine, batch, rows, records, names, config),
     )
     return loaded.fingerprint
 
@@ -89,22 +96,40 @@ def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
 
 
 def look(
-    loaded: models.Loaded, row: Encoded, dialogue: Dialogue, record: Record, names: Sequence[str], config: Config
-) -> Look:
-    """Where the words that name the findings look on one image; ``names`` is the vocabulary of the data set."""
-    chat = loaded.chat
+    engine: Engine,
+    batch: Sequence[Dialogue],
+    rows: Sequence[Encoded],
+    records: Mapping[str, Record],
+    names: Sequence[str],
+    config: Config,
+) -> list[Look]:
+    """Where the words that name the findings look on some images; ``names`` is the vocabulary of the data set."""
+    chat, known = engine.loaded.chat, [records[d.record] for d in batch]
+    words = [named(chat, d, row, record, names) for d, row, record in zip(batch, rows, known, strict=True)]
+    found = attention_maps.looked_at(engine, rows, words)
+    return [
+        _look(d, record, *seen, config.name or config.model)
+        for d, record, seen in zip(batch, known, found, strict=True)
+    ]
+
+
+def named(chat: Chat, dialogue: Dialogue, row: Encoded, record: Record, names: Sequence[str]) -> list[int]:
+    """The tokens of a true diagnosis that name its findings."""
     case = grade(dialogue, record, chat.text(row.answer), row.seen.view, names)
     labels = {case.name(f.label) for f in record.boxed}
     words = sorted({t for label in labels for t in attention_maps.tokens_of(chat, row.answer, case.parsed, label)})
     if not words:
         raise ModelError(f"{dialogue.id}: its true answer names none of {', '.join(sorted(labels))}")
-    shares, places = attention_maps.looked_at(loaded, row, words)
+    return words
+
+
+def _look(dialogue: Dialogue, record: Record, shares: NDArray[np.float64], places: Boxes, model: str) -> Look:
     share, even = attention_maps.inside(shares, places, [f.box for f in record.boxed if f.box])
     return Look(
         id=dialogue.id,
         record=record.id,
         cluster=record.cluster,
-        model=config.name or config.model,
+        model=model,
         share=round(share, 5),
         even=round(even, 5),
         map=_map(attention_maps.on_image(attention_maps.density(shares, places), places, record.size)),

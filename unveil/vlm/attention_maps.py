@@ -20,13 +20,13 @@ from torch import Tensor
 from unveil.core.answers import Parsed
 from unveil.core.geometry import Box, area, covered
 from unveil.core.records import Dialogue, Record
-from unveil.vlm import attention, token_offsets
+from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
-from unveil.vlm.families import ModelError, family_of
+from unveil.vlm.engine import Engine
+from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.model_parts import language_model
-from unveil.vlm.models import Loaded, load
-from unveil.vlm.patch_grid import Boxes, patches
+from unveil.vlm.models import load
+from unveil.vlm.patch_grid import Boxes
 from unveil.vlm.resolution import Resolution
 
 # -------------------------------------------------------------------------------------------------- what is looked at
@@ -59,22 +59,26 @@ def tokens_of(chat: Chat, ids: Sequence[int], said: Parsed, name: str) -> list[i
     return token_offsets.touching(chat.offsets(ids), said.places_of(name))
 
 
-def looked_at(loaded: Loaded, row: Encoded, words: Sequence[int] | None = None) -> tuple[NDArray[np.float64], Boxes]:
-    """Shares of attention from tokens of a row's answer (all of its words) to the patches, and where these lie."""
-    places = patches(loaded.chat, loaded.model.config, row.seen)
-    batch = loaded.chat.batch([row], loaded.device)
-    del batch["labels"]
-    image = (batch["input_ids"][0] == loaded.model.config.image_token_id).nonzero()[:, 0].tolist()
-    said = range(len(row.answer) - len(loaded.chat.end)) if words is None else words
-    probe = attention.Probe([attention.Look(0, [len(row.prompt) + t for t in said], image)])
-    layers = attention.modules(language_model(loaded.model))
-    middle = {layers[i]: probe for i in attention.middle_third(len(layers))}
-    with attention.through(loaded.model), attention.hooked(middle), torch.inference_mode():
-        loaded.model(**batch, use_cache=False)
-    found = shares(probe.weights[0], places)
-    if found is None:
-        raise ModelError(f"{row.id}: the image is out of reach of the answer in the model's middle layers")
-    return found, places
+def looked_at(
+    engine: Engine, rows: Sequence[Encoded], words: Sequence[Sequence[int]]
+) -> list[tuple[NDArray[np.float64], Boxes]]:
+    """Of each row, shares of attention from some tokens of its answer to the patches, and where these lie.
+
+    Raises ``ModelError`` for a model of which this cannot be told.
+    """
+    scorer = engine.scorer
+    if scorer.blind:
+        raise ModelError(f"{engine.loaded.name}: where it looks cannot be told: {scorer.blind}")
+    with torch.no_grad():
+        weights = scorer(rows, dict(enumerate(words))).weights
+    out = []
+    for i, row in enumerate(rows):
+        places = scorer.places(row.seen)
+        found = shares(weights[i], places)
+        if found is None:
+            raise ModelError(f"{row.id}: the image is out of reach of the answer in the model's middle layers")
+        out.append((found, places))
+    return out
 
 
 def on_image(values_P: NDArray[np.float64], places_P4: Boxes, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -105,16 +109,15 @@ def source(
 
     Its confidence is the share of the attention to the image that lies on them.
     """
-    loaded = load(model, revision=revision, syntax=syntax, limits=limits)
-    if family_of(loaded.model.config).patch_grid is None:
-        raise ModelError(
-            f"{loaded.name}: {loaded.model.config.model_type} models have no patch grid that is known here"
-        )
+    engine = Engine(load(model, revision=revision, syntax=syntax, limits=limits))
+    chat = engine.loaded.chat
+    if engine.scorer.blind:
+        raise ModelError(f"{engine.loaded.name}: where it looks cannot be told: {engine.scorer.blind}")
 
     def of(dialogue: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
-        seen = loaded.chat.show(array, f"{dialogue.id}: {dialogue.image}")
-        row = loaded.chat.encode(dialogue, seen, with_answer=True)
-        found, places = looked_at(loaded, row)
+        seen = chat.show(array, f"{dialogue.id}: {dialogue.image}")
+        row = chat.encode(dialogue, seen, with_answer=True)
+        [(found, places)] = looked_at(engine, [row], [range(len(row.answer) - len(chat.end))])
         dense = density(found, places)
         bright = dense > dense.mean() + dense.std()
         picture = on_image(bright.astype(float), places, (array.shape[1], array.shape[0])) > 0
