@@ -28,7 +28,7 @@ ALLOWED = {
     "ingest": {"core", "synthetic"},
     "experts": {"core", "gate", "vlm"},
     "curate": {"core", "gate", "experts", "vlm"},
-    "evaluate": {"core", "vlm"},
+    "evaluate": {"core", "gate", "experts", "vlm"},
     "train": {"core", "vlm"},
     "rl": {"core", "gate", "vlm", "experts", "train"},
     "pipelines": {

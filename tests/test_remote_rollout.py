@@ -24,13 +24,13 @@ from tests.helpers.nobody import NOBODY
 from tests.helpers.serving import free_port, serve
 from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
+from unveil.experts.remote_tokens import Reader
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
 from unveil.rl import aar, grpo, policy, remote_rollout
 from unveil.rl import grpo as recipe
 from unveil.rl.options import GenerateOptions
 from unveil.rl.remote_rollout import Server
-from unveil.rl.remote_tokens import Reader
 from unveil.testing.models import fresh, loaded
 from unveil.train import adapters, losses, sft
 from unveil.train.loop import TrainingError

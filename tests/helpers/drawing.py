@@ -87,8 +87,13 @@ class Vllm:
         processor, words, model = loaded.chat.processor, loaded.chat.tokenizer, loaded.model.eval()
         inputs = _prompt(processor, body["messages"])
         bias = {(int(i),): float(b) for i, b in body["logit_bias"].items()} if self.biased else None
+        body = {"n": 1, "stop_token_ids": sorted(loaded.chat.stops), "skip_special_tokens": True} | body
+        body = {"logprobs": False, "return_token_ids": False} | body  # what vLLM takes for granted
+        how = {"do_sample": False}
+        if body["temperature"]:
+            how = {"do_sample": True, "temperature": body["temperature"], "top_k": 0, "top_p": 1.0}
         out = model.generate(
-            **inputs, do_sample=True, temperature=body["temperature"], top_k=0, top_p=1.0, sequence_bias=bias,
+            **inputs, **how, sequence_bias=bias,
             num_return_sequences=body["n"], max_new_tokens=body["max_tokens"], eos_token_id=body["stop_token_ids"],
             pad_token_id=words.pad_token_id, return_dict_in_generate=True, output_scores=True,
             output_logits=True,
@@ -113,7 +118,7 @@ class Vllm:
                     "token_ids": ids if body["return_token_ids"] else None,
                 }
             )
-        usage = {"prompt_tokens": length, "completion_tokens": sum(len(c["token_ids"]) for c in choices)}
+        usage = {"prompt_tokens": length, "completion_tokens": out.sequences.shape[1] - length}
         return {"id": "0", "object": "chat.completion", "model": body["model"], "choices": choices, "usage": usage}
 
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance
+from unveil.core.box_formats import View
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
+from unveil.experts.options import ServerOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import batches, decoding
+from unveil.vlm.generate import GenerationError, banned, batches, decoding
 from unveil.vlm.inputs import Encoded
-from unveil.vlm.models import Loaded
 from unveil.vlm.processes import device, processes
+from unveil.vlm.scorer import Distribution
 
 
 @dataclass(frozen=True)
-class Config(ModelChoice):
+class Config(ModelChoice, ServerOptions):
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
-    passing: ClassVar = {"batch_size"}
+    passing: ClassVar = {"batch_size", *(field.name for field in fields(ServerOptions))}
+    groups: ClassVar = {"serving": ("server", "server_model", "records", *(f.name for f in fields(ServerOptions)))}
     dialogues: Path
     """Dialogues, as `unveil curate mau` writes them."""
     out: Path
@@ -45,6 +48,15 @@ class Config(ModelChoice):
     """Longest answer in tokens; an answer that hits it is marked as cut."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
+    engine: Literal["own", "vllm", "openai", "transformers"] = "own"
+    """Who writes the answers: this process, or a server that runs the same model and speaks OpenAI's chat completions:
+    vLLM, another one, or `transformers serve`. --model then names the model whose processor and template are used."""
+    server: str | None = None
+    """Its address, such as http://127.0.0.1:8000/v1."""
+    server_model: str | None = None
+    """How the server calls the model."""
+    records: Path | None = None
+    """Records of the images, needed where the server is another machine: what leaves is searched for whose they are."""
     restart: bool = False
     """Write over the answers of another run, finished or not."""
 
@@ -59,24 +71,80 @@ def main(config: Config) -> Path:
 
 
 def _answer(config: Config) -> dict[str, Any]:
-    """Writes all answers; returns the fingerprint of the model that gave them, and how they were decoded."""
+    """Writes all answers; returns who gave them, and how they were decoded."""
     dialogues = questions(config)
-    dtype = models.DTYPES.get(config.precision)
-    loaded = models.load(config.model, **config.how, device=device(), dtype=dtype)
-    engine = Engine(loaded)
+    writer = _own(config) if config.engine == "own" else _served(config)
+    if config.dry_run:
+        batch = next(batches(dialogues, _images(dialogues, config)))
+        writer.answer(batch, encoded(writer.chat, batch, config))  # ends the command
     unfinished.complete(
         config.out,
         Prediction,
-        _identity(config, loaded),
+        _identity(config, writer),
         config.restart,
         "predict",
         dialogues,
         lambda rest: batches(rest, _images(rest, config)),
-        lambda batch: encoded(loaded.chat, batch, config),
-        lambda batch, rows: answer_batch(engine, batch, rows, config),
+        lambda batch: encoded(writer.chat, batch, config),
+        lambda batch, rows: answer_batch(writer, batch, rows, config),
     )
-    how = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
-    return {"model": loaded.fingerprint, "decoding": decoding(loaded.chat, loaded.model.config, **how)}
+    return {"model": writer.name, "decoding": writer.decoding}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes answers: this process or a server."""
+
+    name: str
+    """The fingerprint of the weights, or what the server calls them."""
+    chat: Chat
+    decoding: dict[str, Any]
+    answer: Callable[[Sequence[Dialogue], Sequence[Encoded]], list[tuple[str, bool]]]
+    """The text of each answer, and whether it was cut at the length limit."""
+
+
+def _own(config: Config) -> Writer:
+    if config.dry_run or config.server:
+        raise RecordError("--server and --dry-run: only another --engine than this process sends anything")
+    loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
+    engine = Engine(loaded)
+    rule = decoding(loaded.chat, loaded.model.config, temperature=0.0, max_new_tokens=config.max_new_tokens)
+    return Writer(loaded.fingerprint, loaded.chat, rule, lambda _, rows: engine.answer(rows, config.max_new_tokens))
+
+
+def _served(config: Config) -> Writer:
+    """The same model behind an address: what it is shown, and what it may say, is as here."""
+    from unveil.experts.remote_answers import RemoteAnswers
+    from unveil.experts.requests import ExpertError
+
+    if not (config.server and config.server_model and config.engine != "own"):
+        raise RecordError(f"--engine {config.engine}: name --server, and how it calls the model by --server-model")
+    chat = models.chat_of(config.model, **config.how)
+    if config.engine != "vllm" and _loses_boxes(chat):
+        raise RecordError(f"--engine {config.engine}: its text leaves this model's box tokens out; use --engine vllm")
+    never = banned(chat, models.blank(config.model, config.revision).config)
+    remote = RemoteAnswers(
+        config.server, config.engine, config, config.dialogues, config.records, config.out.parent, config.split
+    )
+    remote.model = config.server_model
+    greedy = Distribution(0.0, tuple(never))
+
+    def answer(batch: Sequence[Dialogue], rows: Sequence[Encoded]) -> list[tuple[str, bool]]:
+        try:
+            drawn = remote(chat, batch, rows, 1, config.max_new_tokens, greedy, 0)
+        except GenerationError as error:
+            raise ExpertError(f"{error}; the same command goes on from here") from error
+        return [(chat.text(one.ids), one.cut) for one in drawn]
+
+    rule = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens, "stop_ids": sorted(chat.stops)}
+    return Writer(f"{config.server_model} at {remote.host}", chat, rule | {"banned_ids": never}, answer)
+
+
+def _loses_boxes(chat: Chat) -> bool:
+    """Whether a text without special tokens, which servers give unless they are told otherwise, has lost a box."""
+    box = View(chat.syntax, (100, 100), (100, 100)).write((10, 10, 60, 60))
+    ids = chat.tokenizer(box, add_special_tokens=False)["input_ids"]
+    return bool(chat.tokenizer.decode(ids, skip_special_tokens=True).strip() != chat.decode(ids).strip())
 
 
 def questions(config: Config) -> list[Dialogue]:
@@ -104,10 +172,10 @@ def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[Encod
 
 
 def answer_batch(
-    engine: Engine, batch: Sequence[Dialogue], rows: Sequence[Encoded], config: Config
+    writer: Writer, batch: Sequence[Dialogue], rows: Sequence[Encoded], config: Config
 ) -> list[Prediction]:
     """The model's answers to a batch of questions."""
-    answers = engine.answer(rows, config.max_new_tokens)
+    answers = writer.answer(batch, rows)
     return [
         Prediction(
             id=dialogue.id,
@@ -123,11 +191,11 @@ def answer_batch(
     ]
 
 
-def _identity(config: Config, loaded: Loaded) -> dict:
+def _identity(config: Config, writer: Writer) -> dict:
     """What must be the same for answers of two runs to belong together."""
     return {
-        "model": loaded.fingerprint,
-        "chat": loaded.chat.fingerprint,
+        "model": writer.name,
+        "chat": writer.chat.fingerprint,
         "dialogues": digests.sha256(config.dialogues),
         "max_new_tokens": config.max_new_tokens,
         "name": config.name or config.model,

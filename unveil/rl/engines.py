@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from unveil.core.grading import Case
 from unveil.core.records import Record, read_jsonl
 from unveil.experts import options as experts
+from unveil.experts import remote_answers
 from unveil.experts.expert import Expert
 from unveil.experts.judge import scores
 from unveil.experts.requests import ExpertError
@@ -40,7 +41,7 @@ def judge_of(config: Options, expert: Expert | None = None) -> Judge | None:
     records = {record.id: record for record in read_jsonl(config.records, Record)}
     asked = expert or experts.bind(config.judge, config.out / "judge", records.values())
     if asked.backend.leaves:
-        remote_rollout.look_over(config.dialogues, records)
+        remote_answers.look_over(config.dialogues, records, "train")
 
     def judge(cases: Sequence[Case]) -> list[float | None]:
         try:
