@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unveil.core.geometry import Box, area, clip, scale, shift
+from unveil.core.patterns import late
 
 
 @dataclass(frozen=True)
@@ -225,14 +226,10 @@ _IS = rf"[\"']?+\s*+[:=]\s*+[\"']?+(?:{_NUMBER.pattern})[\"']?+"
 _BY_NAME = (
     rf"(?<!\w)[\"']?+(?:{_END}{_IS}(?:\s*+,\s*+[\"']?+{_END}{_IS})*+|{_ANY}{_IS}(?:\s*+,\s*+[\"']?+{_ANY}{_IS}){{3}})"
 )
-_SIDE = re.compile(rf"({_ANY})[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER.pattern})", re.I)
+_SIDE = late(rf"({_ANY})[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER.pattern})")
 _BOX = rf"(?:{_LIST}|{_BY_NAME})"
 _KEY = re.compile(r"[\"'](\w+)[\"']\s*+:\Z")
 _LISTS = re.compile(r"[^{}:]*+\{?\s*+")
-
-
-def _searched(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.I)
 
 
 def _json(key: str) -> dict[str, Any]:
@@ -244,21 +241,21 @@ def _json(key: str) -> dict[str, Any]:
     other = rf"[\"'](?:bbox|bbox_2d|box_2d|box|bounding_box|top_?left)[\"']\s*+:(?!{inside}{_BOX})[^\"'{{}}]{{0,200}}+"
     return {
         "write": _ints(f'{{{{"{key}": [{{}}, {{}}, {{}}, {{}}]}}}}'),
-        "pattern": _searched(rf'\{{\s*+(?:"{key}"\s*+:\s*+{_LIST}|{_BY_NAME})\s*+\}}|{_BOX}|{other}|{_POINTS}'),
-        "part": _searched(_BOX),
+        "pattern": late(rf'\{{\s*+(?:"{key}"\s*+:\s*+{_LIST}|{_BY_NAME})\s*+\}}|{_BOX}|{other}|{_POINTS}'),
+        "part": late(_BOX),
     }
 
 
 def _numbers_alone() -> dict[str, Any]:
     """Four numbers in brackets or by name."""
-    return {"pattern": _searched(rf"{_BOX}|{_POINTS}"), "part": _searched(_BOX)}
+    return {"pattern": late(rf"{_BOX}|{_POINTS}"), "part": late(_BOX)}
 
 
 def _tokens(token: str) -> dict[str, Any]:
     """One token for each coordinate, four for a box."""
     return {
-        "pattern": _searched(rf"{token}(?:\s*+{token})*+"),
-        "part": _searched(rf"{token}(?:\s*+{token}){{0,3}}+"),
+        "pattern": late(rf"{token}(?:\s*+{token})*+"),
+        "part": late(rf"{token}(?:\s*+{token}){{0,3}}+"),
     }
 
 
@@ -275,19 +272,19 @@ SYNTAXES: dict[str, BoxSyntax] = {
         BoxSyntax(
             "qwen2-vl",
             _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
-            _searched(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{_CORNERS}(?:<\|box_end\|>)?"),
-            _searched(_CORNERS),
+            late(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{_CORNERS}(?:<\|box_end\|>)?"),
+            late(_CORNERS),
             1000.0,
         ),
         # InternVL: 0-1000; several boxes of one name stand in one tag
         BoxSyntax(
             "internvl",
             _ints("<box>[[{}, {}, {}, {}]]</box>"),
-            _searched(
+            late(
                 rf"(?:<box>\s*+)?\[\s*+{_LIST}(?:\s*+,\s*+{_LIST})*+\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
                 rf"|<box>[^<]{{0,200}}+(?:</box>|\Z)|{_LIST}"
             ),
-            _searched(_LIST),
+            late(_LIST),
             1000.0,
         ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from unveil.core.patterns import late
+
 NAME, REST = "\ue000", "\ue001"  # a known name in a text that is searched for triggers: its first letter, the others
 
 
@@ -34,7 +36,7 @@ _OBJECT = rf"(?! (?:an?|any(?! more| longer)|to|the|that) |\s*{NAME})"  # what f
 _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|substantial|major|apparent|notable) ){0,3}"
 TO_SUBJECT = r"(?=\s+(?:it|there|this|that|the|these|those|he|she|they|we|i)(?!\w))"  # "No it is not."
 #: What may stand between a denial and the "normal" that it turns: "not entirely normal", "do not think it is normal".
-GOVERNS = re.compile(
+GOVERNS = late(
     r"(?:\s*(?<!\w)(?:an?|the|this|that|these|those|it|they|image|scan|study|lungs?|is|are|to|be|been|at|all|in|within"
     r"|quite|very|too|so|see|show|have|think|believe|say|call|look(?:s|ing)?|appears?|seems?|both|either|or|and|normal"
     r"|healthy|\w{2,20}ly)(?!\w))*+[\s-]*+",
@@ -149,11 +151,11 @@ _TRIGGERS: dict[str, str] = {
 }
 # none begins within a word, which saves most of the search
 _BEGINS = rf"(?=(?<!\w)\w|[^\w\s]|\n|\A|(?<=[{NAME}{REST}])\s)"
-TOKEN = re.compile(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
+TOKEN = late(f"{_BEGINS}(?:{'|'.join(f'(?P<{kind}>{pattern})' for kind, pattern in _TRIGGERS.items())})", re.I)
 DENIALS = ("undo", "other", "back", "empty", "bare", "nothing", "deny", "not", "unsure")
 
 # what begins a clause of its own behind a comma or "and", where a bare name would go on with a list
-NEW_CLAUSE = re.compile(
+NEW_CLAUSE = late(
     r"\s*"
     + _any(
         r"(?:also )?(?:an?|the|there|this|that|these|those|it|they|he|she|we|i|with|some|multiple|several|few|many"
@@ -161,13 +163,13 @@ NEW_CLAUSE = re.compile(
     ),
     re.I,
 )
-ITS_VERB = re.compile(  # "no cyst, lungs are clear", but not "no cyst, nodule or mass is seen"
+ITS_VERB = late(  # "no cyst, lungs are clear", but not "no cyst, nodule or mass is seen"
     rf"(?![^,.;()]{{1,80}}?\sand\s[^,.;()]{{1,40}}?\s(?:(?:can|could) be|is|are|was|were) {_SEEN}\b)"
     r"(?:(?!\s(?:or|nor)\s)[^,.;()]){1,80}?"
     r"\s(?:is|are|was|were|has|have|can|cannot|could|may|shows?|normal|unremarkable)\b",
     re.I,
 )
-SUBJECTS = re.compile(  # of several organs one thing is said: "The heart, lungs and bones are normal."
+SUBJECTS = late(  # of several organs one thing is said: "The heart, lungs and bones are normal."
     r"\s*(?:the|both|heart|lungs?|mediastin\w+|bones?|liver|spleen|kidneys?|pancreas|gallbladder|brain)\b"
     r"[^.;:!?]{0,80}?\sand\s[^.;:!?,]{1,40}?\s(?:are|were|appear|look|all|both|normal|unremarkable)\b",
     re.I,
