@@ -39,7 +39,7 @@ def test_a_server_answers_as_this_process_does(
 ) -> None:
     """Greedy, to the letter, box tokens and all; run.json tells who answered."""
     config = asked(vllm, dialogues_file, tmp_path, tiny_folder)
-    own = predict.main(replace(config, engine="own", server=None, out=tmp_path / "own.jsonl"))
+    own = predict.main(replace(config, engine="own", server=None, server_model=None, out=tmp_path / "own.jsonl"))
     assert said(predict.main(config)) == said(own)
     body = vllm.bodies[0]
     assert body["temperature"] == 0 and body["skip_special_tokens"] is False and body["logprobs"] is False
@@ -53,7 +53,7 @@ def test_a_plain_server_has_text_only(vllm: Vllm, dialogues_file: Path, tmp_path
     vllm.models["other"] = fresh("llava_clip")
     model = saved("llava_clip", tmp_path / "other")
     config = asked(vllm, dialogues_file, tmp_path, model, engine="openai", server_model="other")
-    own = predict.main(replace(config, engine="own", server=None, out=tmp_path / "own.jsonl"))
+    own = predict.main(replace(config, engine="own", server=None, server_model=None, out=tmp_path / "own.jsonl"))
     theirs, ours = said(predict.main(config)), said(own)
     assert theirs.keys() == ours.keys() and {"top_k", "stop_token_ids"}.isdisjoint(vllm.bodies[0])
 

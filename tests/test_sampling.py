@@ -40,8 +40,9 @@ def test_draws_follow_the_distribution() -> None:
 def test_the_number_decides_which_token_is_drawn() -> None:
     """With p = (0.5, 0.3, 0.2): up to 0.5 the first, up to 0.8 the second, never one that is banned."""
     p = torch.tensor([0.5, 0.3, 0.2]).log().expand(5, 3)
-    numbers = torch.tensor([0.0, 0.49, 0.51, 0.79, 0.999999])
+    numbers = torch.tensor([0.0, 0.49, 0.51, 0.79, 1 - 2**-24])  # the last is the largest that there is
     assert draw(p, Distribution(), numbers)[0].tolist() == [0, 0, 1, 1, 2]
+    assert float(uniforms(range(50), 2, 500).max()) < 1 and uniforms([1], 1, 1).dtype == torch.float32
     assert draw(p, Distribution(banned=(0, 2)), numbers)[0].tolist() == [1] * 5
     assert draw(p, Distribution(temperature=0.0), numbers)[0].tolist() == [0] * 5
 

@@ -18,7 +18,7 @@ from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import GenerationError, banned, batches, decoding
+from unveil.vlm.generate import SHARED, GenerationError, banned, batches, decoding
 from unveil.vlm.inputs import Encoded
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
@@ -104,8 +104,8 @@ class Writer:
 
 
 def _own(config: Config) -> Writer:
-    if config.dry_run or config.server:
-        raise RecordError("--server and --dry-run: only another --engine than this process sends anything")
+    if config.dry_run or config.allow_remote or config.server or config.server_model or config.records:
+        raise RecordError("only another --engine than this process takes --server, --dry-run and what belongs to them")
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
     engine = Engine(loaded)
     rule = decoding(loaded.chat, loaded.model.config, temperature=0.0, max_new_tokens=config.max_new_tokens)
@@ -124,7 +124,14 @@ def _served(config: Config) -> Writer:
         raise RecordError(f"--engine {config.engine}: its text leaves this model's box tokens out; use --engine vllm")
     never = banned(chat, models.blank(config.model, config.revision).config)
     remote = RemoteAnswers(
-        config.server, config.engine, config, config.dialogues, config.records, config.out.parent, config.split
+        config.server,
+        config.engine,
+        config,
+        config.dialogues,
+        config.records,
+        config.out.parent,
+        config.split,
+        exact=chat.syntax.grid is None,
     )
     remote.model = config.server_model
     greedy = Distribution(0.0, tuple(never))
@@ -161,7 +168,12 @@ def questions(config: Config) -> list[Dialogue]:
 
 
 def _images(asked: Sequence[Dialogue], config: Config) -> int:
-    """Images of a batch: as many as are asked for, and few enough that every process gets a batch."""
+    """Images of a batch: as many as are asked for, and few enough that processes have about as many each.
+
+    A server's replies are kept batch by batch, so that few are asked for again where one fails.
+    """
+    if config.engine != "own":
+        return max(1, config.concurrency // SHARED)
     share = math.ceil(len({d.image for d in asked}) / processes().num_processes)
     return min(config.batch_size, max(1, share))
 

@@ -76,8 +76,9 @@ class Letter:
 class RemoteAnswers:
     """A model behind an address. ``model`` is what the server is asked for.
 
-    ``corrected`` asks for the log-probabilities of what is drawn. ``before`` stands before the names of options in what
-    is said of them; ``split`` is that of the questions.
+    ``corrected`` asks for the log-probabilities of what is drawn, ``exact`` that the server makes as many tokens of a
+    prompt as this process. ``before`` stands before the names of options in what is said of them; ``split`` is that of
+    the questions.
     """
 
     refused: type[ValueError] = GateError
@@ -94,9 +95,11 @@ class RemoteAnswers:
         split: Literal["train", "val", "test"],
         *,
         corrected: bool = False,
+        exact: bool = False,
         before: str = "--",
     ):
-        self.kind, self.options, self.dialogues, self.corrected = kind, options, dialogues, corrected
+        self.kind, self.options, self.dialogues = kind, options, dialogues
+        self.corrected, self.exact = corrected, exact
         self.key = key_in(options.key_variable)
         self.host = host_of(server, options.allow_remote or options.dry_run, f"{before}server", before)
         self.connection = Connection(server, self.host, self.key, options.retries, options.timeout)
@@ -117,8 +120,16 @@ class RemoteAnswers:
             if told := self.gate.cost({image_path(r, records): r.size for r in select(self.records.values(), split)}):
                 console.say(told)
         self._manifest = Manifest(out, self.host, "", options.dry_run, self._session)
-        self.model: str | None = None
         self._compared = False
+
+    @property
+    def model(self) -> str | None:
+        """What the server is asked for, None before that is known."""
+        return self._manifest.model or None
+
+    @model.setter
+    def model(self, name: str | None) -> None:
+        self._manifest.model = name or ""
 
     def _session(self) -> dict[str, Any]:
         """What the manifest holds once."""
@@ -293,11 +304,15 @@ class RemoteAnswers:
         """Says once where the server makes another number of tokens of a prompt: it is then asked something else."""
         read = (reply.get("usage") or {}).get("prompt_tokens")
         first, self._compared = not self._compared, True
-        if first and read not in (None, prompt):
-            console.say(
-                f"warning: the server reads {read} tokens where this process reads {prompt}: another chat template or "
-                "another size of the image; mismatch in metrics.jsonl shows what that does"
-            )
+        if not first or read in (None, prompt):
+            return
+        said = (
+            f"the server reads {read} tokens where this process reads {prompt}: another chat template or another size "
+            "of the image"
+        )
+        if self.exact:
+            raise GenerationError(f"{said}, so that boxes in pixels would be of another picture")
+        console.say(f"warning: {said}")
 
 
 def _png(chat: Chat, picture: Picture) -> bytes:

@@ -111,7 +111,6 @@ class Server(RemoteAnswers):
         if how == "vllm-lora" and not self.options.dry_run:
             names[how] = f"{self.how.model or 'unveil'}-{self._start(save is not None)}-{folder.name}"
         self.model = names.get(how or "", self.how.model)
-        self._manifest.model = self.model or ""
         if save is None or how == "never" or self.options.dry_run:
             return
         save(folder, how == "folder")

@@ -67,6 +67,7 @@ def looked_at(
     Raises ``ModelError`` for a model of which this cannot be told.
     """
     scorer = engine.scorer
+    engine.settle(rows)
     if scorer.blind:
         raise ModelError(f"{engine.loaded.name}: where it looks cannot be told: {scorer.blind}")
     with torch.no_grad():

@@ -76,6 +76,11 @@ class Prompts:
     """The place of a question among all places, as many for each image as the one with most questions needs."""
     most: int = field(init=False)
     """Questions of the image that has most."""
+    order_Q: Tensor = field(init=False)
+    counts: list[int] = field(init=False)
+    """Questions by their images, and how many each image has."""
+    straight: bool = field(init=False)
+    """Whether the questions stand in the order of the images, one on each."""
     _hidden: tuple[Tensor, Tensor] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -85,10 +90,10 @@ class Prompts:
         self._hidden = None
         counts_I = torch.bincount(self.image_Q, minlength=len(self.root_seen_IR))
         self.most = int(counts_I.max())
-        order_Q = torch.argsort(self.image_Q, stable=True)
-        rank_Q = (
-            torch.arange(len(order_Q), device=order_Q.device) - (counts_I.cumsum(0) - counts_I)[self.image_Q[order_Q]]
-        )
+        self.order_Q, self.counts = torch.argsort(self.image_Q, stable=True), counts_I.tolist()
+        order_Q, numbers_Q = self.order_Q, torch.arange(len(self.image_Q), device=self.image_Q.device)
+        self.straight = len(counts_I) == len(numbers_Q) and bool((self.image_Q == numbers_Q).all())
+        rank_Q = numbers_Q - (counts_I.cumsum(0) - counts_I)[self.image_Q[order_Q]]
         self.place_Q = torch.empty_like(order_Q)
         self.place_Q[order_Q] = self.image_Q[order_Q] * self.most + rank_Q
 
@@ -112,11 +117,12 @@ class Prompts:
         """Leaves the questions named; returns the images that are left too, where enough have gone to clear them."""
         for name in ("image_Q", "rest_seen_QT", "rest_offsets_QT", "ends_Q"):
             setattr(self, name, getattr(self, name)[questions])
-        used, image_Q = torch.unique(self.image_Q, return_inverse=True)
         images = None
+        used = list(dict.fromkeys(self.image_Q.tolist()))  # in the order of their questions
         if len(used) <= COMPACT * len(self.root_seen_IR):
-            images, self.image_Q = used, image_Q
-            self.root_seen_IR, self.root_offsets_IR = self.root_seen_IR[used], self.root_offsets_IR[used]
+            images = self.image_Q.new_tensor(used)
+            self.image_Q = torch.argsort(images)[torch.searchsorted(images.sort().values, self.image_Q)]
+            self.root_seen_IR, self.root_offsets_IR = self.root_seen_IR[images], self.root_offsets_IR[images]
         self._arrange()
         return images
 
@@ -139,7 +145,7 @@ class Branches(Hook):
     def instead(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         questions, answers = self.own_key_QGKND.shape[:2]
         self._append(key, value)
-        query_QGKhD = grouped(query, key)[..., 0, :].unflatten(0, (questions, answers)) * scale(module, query)
+        query_QGKhD = grouped(query, key)[..., 0, :].unflatten(0, (questions, answers))
         heads, shared, width = query_QGKhD.shape[2:]
         query_QKAD = query_QGKhD.transpose(1, 2).reshape(questions, heads, answers * shared, width)
         to_root = self._packed(query_QKAD, self.root_key_IKRD.transpose(-1, -2)).float()
@@ -151,7 +157,8 @@ class Branches(Hook):
         own_key, own_value = (v[:, :, :, first : self.length] for v in (self.own_key_QGKND, self.own_value_QGKND))
         to_own = (query_QGKhD @ own_key.transpose(-1, -2)).float()
         to_own = to_own.transpose(1, 2).reshape(questions, heads, answers * shared, -1)
-        weights = torch.cat([to_root, to_rest, to_own], -1).softmax(-1).to(query.dtype)
+        scores = torch.cat([to_root, to_rest, to_own], -1) * scale(module, query)  # in float32
+        weights = scores.softmax(-1).to(query.dtype)
         on_root, on_rest, on_own = weights.split([part.shape[-1] for part in (to_root, to_rest, to_own)], -1)
         on_prompt = self._packed(on_root, self.root_value_IKRD) + on_rest @ self.rest_value_QKTD
         on_prompt, on_own = (v.unflatten(2, (answers, shared)).transpose(1, 2) for v in (on_prompt, on_own))
@@ -159,15 +166,28 @@ class Branches(Hook):
 
     def _packed(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
         """Of all questions on an image at once: left @ right of their image, (Q, K, A, Y)."""
-        images, most = len(right_IKXY), self.prompts.most
-        if most == 1 and images == len(left_QKAX):  # images are numbered in the order of their questions
+        prompts, images, rows = self.prompts, len(right_IKXY), left_QKAX.shape[2]
+        if prompts.straight:
             return left_QKAX @ right_IKXY
-        rows = left_QKAX.shape[2]
-        packed = left_QKAX.new_zeros(images * most, *left_QKAX.shape[1:])
-        packed[self.prompts.place_Q] = left_QKAX
-        packed = packed.unflatten(0, (images, most)).transpose(1, 2).flatten(2, 3)  # (I, K, M A, X)
-        out = (packed @ right_IKXY).unflatten(2, (most, rows)).transpose(1, 2).flatten(0, 1)
-        return out[self.prompts.place_Q]
+        if images * prompts.most > 2 * len(left_QKAX):  # most places would be empty
+            return self._apart(left_QKAX, right_IKXY)
+        packed = left_QKAX.new_zeros(images * prompts.most, *left_QKAX.shape[1:])
+        packed[prompts.place_Q] = left_QKAX
+        packed = packed.unflatten(0, (images, prompts.most)).transpose(1, 2).flatten(2, 3)  # (I, K, M A, X)
+        out = (packed @ right_IKXY).unflatten(2, (prompts.most, rows)).transpose(1, 2).flatten(0, 1)
+        return out[prompts.place_Q]
+
+    def _apart(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
+        """The same image by image."""
+        prompts, rows = self.prompts, left_QKAX.shape[2]
+        parts = left_QKAX[prompts.order_Q].split(prompts.counts)
+        found = [
+            (part.transpose(0, 1).flatten(1, 2) @ right).unflatten(1, (len(part), rows)).transpose(0, 1)
+            for part, right in zip(parts, right_IKXY, strict=True)
+            if len(part)
+        ]
+        out = torch.cat(found)
+        return torch.empty_like(out).index_copy_(0, prompts.order_Q, out)
 
     def _append(self, key: Tensor, value: Tensor) -> None:
         """Writes each row's new key and value behind its answer, whose room doubles when it is full."""
@@ -221,4 +241,5 @@ def branch(
         own = key.new_empty(len(order), answers, key.shape[1], FIRST, key.shape[3])
         held = root.of(key), root.of(value), rest.of(key), rest.of(value)
         out[layer] = Branches(prompts, windows[layer], *held, own, own.clone())
+        recorded.key_BKTD = recorded.value_BKTD = None  # of each layer only what is copied is needed from here on
     return prompts, out

@@ -40,7 +40,7 @@ class Engine:
 
         Greedy, or drawn as ``sampling`` says, with a seed for each row.
         """
-        self._settle(rows)
+        self.settle(rows)
         drawn = rollout(self.scorer, rows, 1, max_new_tokens, drawn_from(self.scorer, sampling), seeds)
         return [(self.loaded.chat.text(one.ids), one.cut) for one in drawn]
 
@@ -48,7 +48,8 @@ class Engine:
         """What the model would have said at each token of the rows' answers, had it been led along them so far."""
         return [self.loaded.chat.text(ids) for ids in led(self.scorer, rows)]
 
-    def _settle(self, rows: Sequence[Encoded]) -> None:
+    def settle(self, rows: Sequence[Encoded]) -> None:
+        """Compares, once, how answers are written here with the model's own forward pass."""
         if self._settled or not all(row.seen.block for row in rows):
             return
         self._settled = True

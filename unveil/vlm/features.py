@@ -48,8 +48,14 @@ class Looked:
     def nbytes(self) -> int:
         return sum(t.nbytes for t in [*self.pooled, *(t for layer in self.deep for t in layer)])
 
-    def apart(self, images: int) -> list[Looked]:
-        """The features of each of so many images of one size."""
+    def alone(self) -> Looked:
+        """The same in memory of its own, without that of images beside it."""
+        return Looked([t.clone() for t in self.pooled], [[t.clone() for t in one] for one in self.deep], self.stacked)
+
+    def apart(self, images: int) -> list[Looked] | None:
+        """The features of each of so many images of one size; None where they cannot be told apart."""
+        if (sum(map(len, self.pooled)) if self.stacked else len(self.pooled)) % images:
+            return None
 
         def parts(given: list[Tensor]) -> list[list[Tensor]]:
             if self.stacked:
@@ -136,8 +142,10 @@ class Features:
         found: dict[bytes, Looked] = {}
         for group in alike.values():
             tensors = stack_images([seen.tensors for seen in group.values()])
-            found |= zip(group, _frozen(self.base, partial(self._look, tensors)).apart(len(group)), strict=True)
-            self.encodings += len(group)
+            looked = _frozen(self.base, partial(self._look, tensors)).apart(len(group))
+            if looked is not None:
+                found |= zip(group, looked, strict=True)
+                self.encodings += len(group)
         for digest, looked in found.items():
             self._keep(digest, looked)
         return found
@@ -146,7 +154,7 @@ class Features:
         """Remembers features as long as there is room."""
         if looked.nbytes <= self.room:
             self.room -= looked.nbytes
-            self.known[digest] = looked
+            self.known[digest] = looked.alone() if self.together else looked
 
     def _count(self) -> None:
         self.encodings += 1

@@ -41,6 +41,8 @@ from unveil.vlm.scorer import Distribution, Scorer, logits, whole
 
 SHARED = 8
 """Questions on one image that make a batch as large as one more image would."""
+TOGETHER = 64
+"""Questions on one image that share it at the most: each sees all others' places in the mask of the prompts."""
 
 
 @dataclass(frozen=True)
@@ -144,23 +146,27 @@ def draw(logits_RV: Tensor, distribution: Distribution, uniform_R: Tensor) -> tu
 
 def uniforms(seeds: Sequence[int], answers: int, count: int) -> Tensor:
     """Numbers from 0 to 1 for ``count`` tokens of each answer, (R, T), each answer's from a generator of its own."""
-    rows = [np.random.default_rng((seed, k)).random(count) for seed in seeds for k in range(answers)]
-    return torch.from_numpy(np.stack(rows))
+    rows = [np.random.default_rng((seed, k)).random(count, np.float32) for seed in seeds for k in range(answers)]
+    return torch.from_numpy(np.stack(rows))  # all below 1, which as rounded doubles they would not be
 
 
 # ------------------------------------------------------------------------------------------------------- the answers
 
 
 def batches(asked: Sequence[Dialogue], images: int) -> Iterator[list[Dialogue]]:
-    """Questions in batches, all of one image together: of so many images, or of ``SHARED`` times as many questions."""
+    """Questions in batches, all of one image together: of so many images, or of ``SHARED`` times as many questions.
+
+    More than ``TOGETHER`` questions on one image count as several images.
+    """
     together: dict[object, list[Dialogue]] = {}
     for dialogue in asked:
         together.setdefault((dialogue.image, repr(dialogue.noise)), []).append(dialogue)
     batch: list[Dialogue] = []
     held = 0
     for group in together.values():
-        for i in range(0, len(group), SHARED * images):
-            part = group[i : i + SHARED * images]
+        most = min(TOGETHER, SHARED * images)
+        for i in range(0, len(group), most):
+            part = group[i : i + most]
             if batch and (held == images or len(batch) + len(part) > SHARED * images):
                 yield batch
                 batch, held = [], 0
@@ -212,7 +218,7 @@ class _Writing:
         self.base, self.distribution = whole(scorer.model), distribution
         forest = scorer.forest([replace(row, answer=[0]) for row in questions])  # any token: only its place is used
         device = forest.ids_BT.device
-        self.uniform_RT, self.most = uniform_RT.to(device, torch.float32), uniform_RT.shape[1]
+        self.uniform_RT, self.most = uniform_RT.to(device), uniform_RT.shape[1]
         self.stops = torch.tensor(sorted(scorer.chat.stops), device=device)
         order = torch.argsort(forest.leaves_S)  # the questions in the caller's order
         self.layers = attention.modules(language_model(self.base))
@@ -302,7 +308,7 @@ def _by_transformers(
     prompts = [replace(row, answer=[]) for row in questions for _ in range(answers)]
     batch = chat.batch(prompts, model.device, left=True)
     del batch["labels"]
-    chosen = _Chosen(distribution, uniform_RT.to(model.device, torch.float32))
+    chosen = _Chosen(distribution, uniform_RT.to(model.device))
     pad = chat.tokenizer.pad_token_id
     rule = GenerationConfig(
         max_new_tokens=uniform_RT.shape[1],
