@@ -115,7 +115,8 @@ def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     inter = np.clip(sides, 0, None).prod(-1)
     areas_p, areas_t = (np.clip(b[..., 2:] - b[..., :2], 0, None).prod(-1) for b in (p, t))
     union = areas_p + areas_t - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    ratios: NDArray[np.float64] = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return ratios
 
 
 def match(
@@ -159,7 +160,8 @@ def decode_mask(code: dict[str, Any]) -> NDArray[np.bool_]:
 
     Raises ``MaskError`` where the code is not exactly that.
     """
-    return coco_mask.decode(compress_mask(code)).astype(bool)
+    mask: NDArray[np.bool_] = coco_mask.decode(compress_mask(code)).astype(bool)
+    return mask
 
 
 def checked_mask(code: Any, width: int, height: int) -> tuple[NDArray[np.bool_], dict[str, Any]]:
@@ -232,7 +234,8 @@ def coverage(box: Box, rows: int, columns: int, width: float, height: float) -> 
 
     def overlap(low: float, high: float, cells: int, extent: float) -> NDArray[np.float64]:
         edges = np.linspace(0, extent, cells + 1)
-        return np.clip(np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1]), 0, None) / (extent / cells)
+        lengths: NDArray[np.float64] = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+        return lengths.clip(0) / (extent / cells)
 
     return np.outer(overlap(box[1], box[3], rows, height), overlap(box[0], box[2], columns, width))
 
@@ -251,9 +254,11 @@ def covered(places: NDArray[np.float64], boxes: Sequence[Box]) -> NDArray[np.flo
     ).any(0)
 
     def overlap(low: NDArray[np.float64], high: NDArray[np.float64], lines: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(np.minimum(high[:, None], lines[1:]) - np.maximum(low[:, None], lines[:-1]), 0, None)
+        lengths: NDArray[np.float64] = np.minimum(high[:, None], lines[1:]) - np.maximum(low[:, None], lines[:-1])
+        return lengths.clip(0)
 
     inter = np.einsum(
         "px,xy,py->p", overlap(places[:, 0], places[:, 2], x), inside_XY, overlap(places[:, 1], places[:, 3], y)
     )
-    return inter / np.prod(places[:, 2:] - places[:, :2], axis=1)
+    shares: NDArray[np.float64] = inter / np.prod(places[:, 2:] - places[:, :2], axis=1)
+    return shares

@@ -119,7 +119,8 @@ def _noised(pixels_HW3: NDArray[np.uint8], noise: Noise, h_HW: NDArray[np.float6
     eps = eps.repeat(cell, 0).repeat(cell, 1)[:height, :width]
     x = pixels_HW3 / 127.5 - 1
     x = np.sqrt(xi) * x * h + np.sqrt(1 - xi) * eps * h + x * (1 - h)
-    return np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8)
+    noised: NDArray[np.uint8] = np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8)
+    return noised
 
 
 def _hash(pixels_HW3: NDArray[np.uint8]) -> str:

@@ -161,7 +161,8 @@ def resize(array: np.ndarray, width: int, height: int, *, labels: bool = False) 
     if labels or array.dtype == np.bool_:
         rows = ((np.arange(height) + 0.5) * array.shape[0] / height).astype(int)
         columns = ((np.arange(width) + 0.5) * array.shape[1] / width).astype(int)
-        return array[rows[:, None], columns]
+        nearest: np.ndarray = array[rows[:, None], columns]
+        return nearest
     if array.dtype == np.uint8:
         return np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BICUBIC))
     if array.ndim == 3:

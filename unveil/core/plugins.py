@@ -33,7 +33,7 @@ def function(name: str) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a user's file raises is told with its name
         raise PluginError(f"{name!r}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    found = getattr(module, wanted, None)
+    found: Callable[..., Any] | None = getattr(module, wanted, None)
     if not callable(found):
         raise PluginError(f"{name!r}: {path} has no function {wanted}")
     return found

@@ -73,7 +73,8 @@ PACKAGES = (
 
 def plain(config: Any) -> dict[str, Any]:
     """A configuration as JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return values
 
 
 def lasting(config: Mapping[str, Any], passing: Collection[str] = ()) -> dict[str, Any]:

@@ -142,7 +142,8 @@ def _dictionary(inner: Make) -> Make:
 def _path(value: Any) -> Path:
     if isinstance(value, str):
         return Path(value)
-    return _plain(Path)(value)
+    path: Path = _plain(Path)(value)
+    return path
 
 
 def _float(value: Any) -> float:

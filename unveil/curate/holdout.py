@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from unveil.core.answers import normal
+from unveil.core.names import normal
 from unveil.core.records import Dialogue, Record, RecordError
 from unveil.core.sampling import seed_of
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,8 @@ from unveil.curate.rules import vocabulary
 from unveil.experts import options
 from unveil.experts.expert import Expert
 from unveil.experts.options import Asked, ExpertOptions
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class _Writer:
                 writer=self.record.source.dataset,
             )
 
-    def _some(self, items: Sequence, most: int) -> list:
+    def _some(self, items: Sequence[Item], most: int) -> list[Item]:
         if len(items) <= most:
             return list(items)
         return [items[i] for i in sorted(self.rng.choice(len(items), most, replace=False))]

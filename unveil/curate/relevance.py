@@ -124,10 +124,12 @@ def weights(scores: Sequence[float], reading: Reading = "spread") -> NDArray[np.
     if reading == "raw":
         return s
     if reading == "literal":
-        return np.clip((s - 1) / np.sqrt(VARIANCE), FLOOR, CEILING)
+        literal: NDArray[np.float64] = np.clip((s - 1) / np.sqrt(VARIANCE), FLOOR, CEILING)
+        return literal
     if not len(s) or (spread := s.std()) < 1e-12:
         return np.ones_like(s)
-    return np.clip(1 + np.sqrt(VARIANCE) * (s - s.mean()) / spread, FLOOR, CEILING)
+    weights: NDArray[np.float64] = np.clip(1 + np.sqrt(VARIANCE) * (s - s.mean()) / spread, FLOOR, CEILING)
+    return weights
 
 
 def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Reading = "spread") -> Iterator[Pair]:

@@ -17,7 +17,6 @@ from unveil.core.answers import (
     QUESTIONS,
     asked_about,
     clean,
-    normal,
     write_detection,
     write_diagnosis,
     write_localisation,
@@ -27,6 +26,7 @@ from unveil.core.answers import (
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
 from unveil.core.grading import HIT, Outcome, grade, holds, score, tokens
+from unveil.core.names import normal
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
 

@@ -63,7 +63,8 @@ def verdict(difference: Mapping[str, Any], measure: Measure) -> Verdict | None:
 
 def behind(cell: Mapping[str, Any]) -> int:
     """The clusters that stand behind a figure: of a mean of two shares, behind the one with fewer."""
-    return cell.get("fewest", cell["clusters"])
+    clusters: int = cell.get("fewest", cell["clusters"])
+    return clusters
 
 
 def headline(changes: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from unveil.core import bootstrap
 from unveil.core.bootstrap import RESAMPLES
-from unveil.evaluate.metrics import METRICS, RATIOS, Outcome, ScoreError
+from unveil.core.grading import Outcome, ScoreError
+from unveil.evaluate.metrics import METRICS, RATIOS
 
 _COLUMN = {ratio: i for i, ratio in enumerate(RATIOS)}
 _PARTS = {metric: [_COLUMN[ratio] for ratio in ratios] for metric, ratios in METRICS.items()}
@@ -79,13 +80,15 @@ class Sums:
     @property
     def counting_R(self) -> NDArray[np.int_]:
         """In how many clusters there is something to count."""
-        return (self.denominators_CR > 0).sum(0)
+        counts_R: NDArray[np.int_] = (self.denominators_CR > 0).sum(0)
+        return counts_R
 
     @property
     def values_R(self) -> Array:
         """The ratios over all clusters."""
         every_1C = np.ones((1, len(self.items_CR)))
-        return _ratios(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
+        values_R: Array = _ratios(every_1C @ self.numerators_CR, every_1C @ self.denominators_CR)[0]
+        return values_R
 
     def size(self, metric: str) -> tuple[int, int]:
         """The numbers of items and of clusters that take part in the metric."""

@@ -174,7 +174,7 @@ def _images(asked: Sequence[Dialogue], config: Config) -> int:
     """
     if config.engine != "own":
         return max(1, config.concurrency // SHARED)
-    share = math.ceil(len({d.image for d in asked}) / processes().num_processes)
+    share: int = math.ceil(len({d.image for d in asked}) / processes().num_processes)
     return min(config.batch_size, max(1, share))
 
 
@@ -203,7 +203,7 @@ def answer_batch(
     ]
 
 
-def _identity(config: Config, writer: Writer) -> dict:
+def _identity(config: Config, writer: Writer) -> dict[str, Any]:
     """What must be the same for answers of two runs to belong together."""
     return {
         "model": writer.name,

@@ -61,7 +61,7 @@ def _leak(issue: Mapping[str, Any]) -> bool:
     return str(issue.get("name")).endswith("_across_splits")
 
 
-def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple]) -> Table:
+def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple[Any, ...]]) -> Table:
     """Counts of (what, …, split) with a column for each split and one for the sum, the most frequent first."""
     cells = Counter((item[0], item[-1]) for item in items)
     sums: Counter[str] = Counter()

@@ -17,11 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from unveil.core.answers import normal, parse
+from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.geometry import Box, clip
 from unveil.core.grading import Outcome
 from unveil.core.image_files import read
+from unveil.core.names import normal
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue, Prediction, Record
 

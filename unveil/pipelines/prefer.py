@@ -222,7 +222,8 @@ class _Maker:
 
     def _made(self, command: str, asked: Any, do: Callable[[Any], Path]) -> Path:
         provenance.stage(command, asked, candidates.read_by(asked), do)
-        return asked.out
+        out: Path = asked.out
+        return out
 
 
 def _mmedpo(maker: _Maker) -> Sequence[Path]:

@@ -230,7 +230,8 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
         seed=config.seed,
         restart=True,
     )
-    return read_json(score.main(asked), lenient=True)
+    scores: dict[str, Any] = read_json(score.main(asked), lenient=True)
+    return scores
 
 
 def ending(out: Path, entered: Sequence[str]) -> str:
