@@ -89,12 +89,15 @@ def _unit(thumbnails: np.ndarray) -> np.ndarray:
     fine = grey - ndimage.gaussian_filter(grey, 1.5, axes=(1, 2))
     shown = np.where(fine.std(axis=(1, 2), keepdims=True) >= 1, _evened(fine), grey)
     centred = shown - shown.mean(axis=(1, 2), keepdims=True)
-    return centred / np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-6)
+    unit: np.ndarray = centred / np.maximum(np.linalg.norm(centred, axis=(1, 2), keepdims=True), 1e-6)
+    return unit
 
 
 def _evened(fine: np.ndarray) -> np.ndarray:
     """The detail over its strength nearby, so that contrast and sharpening matter little."""
-    return fine / (np.sqrt(ndimage.gaussian_filter(fine**2, 4, axes=(1, 2))) + 2)  # below 2 grey levels it is noise
+    strength = np.sqrt(ndimage.gaussian_filter(fine**2, 4, axes=(1, 2)))
+    evened: np.ndarray = fine / (strength + 2)  # below 2 grey levels it is noise
+    return evened
 
 
 # Which are copies
@@ -205,7 +208,7 @@ def _alike(units: np.ndarray, turned: np.ndarray, left: np.ndarray, right: np.nd
     the product of the lengths that they have left."""
     some, others = units[:, ::4], turned[:, ::4]
     rest = np.sqrt(_lacking(some, left) * _lacking(others, right))
-    alike = _products(some, others, left, right) + rest >= CORRELATION - 1e-3
+    alike: NDArray[np.bool_] = _products(some, others, left, right) + rest >= CORRELATION - 1e-3
     alike[alike] = _products(units, turned, left[alike], right[alike]) >= CORRELATION
     return alike
 
@@ -213,7 +216,8 @@ def _alike(units: np.ndarray, turned: np.ndarray, left: np.ndarray, right: np.nd
 def _lacking(parts: np.ndarray, images: np.ndarray) -> np.ndarray:
     """The square of the length, (P,), that a part of a unit vector lacks."""
     unique, place = np.unique(images, return_inverse=True)
-    return np.clip(1 - (parts[unique] ** 2).sum(axis=(1, 2)), 0, 1)[place]
+    lacking: np.ndarray = np.clip(1 - (parts[unique] ** 2).sum(axis=(1, 2)), 0, 1)[place]
+    return lacking
 
 
 def _products(a: np.ndarray, b: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -235,4 +239,5 @@ def _join(first: np.ndarray, left: np.ndarray, right: np.ndarray) -> NDArray[np.
     _, earliest = np.unique(group, return_index=True)  # nodes ascend, so a group's first node is its first image
     now = np.arange(len(first))
     now[nodes] = nodes[earliest[group]]
-    return now[first]
+    joined: NDArray[np.int64] = now[first]
+    return joined

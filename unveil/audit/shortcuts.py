@@ -138,7 +138,8 @@ def length_features(chosen_P: NDArray[np.float64], rejected_P: NDArray[np.float6
     logs = logs - logs.mean()
     differences = np.stack([logs[0] - logs[1], logs[0] ** 2 - logs[1] ** 2], 1)
     spread = differences.std(0) + np.abs(differences.mean(0))
-    return np.divide(differences, spread, out=np.zeros_like(differences), where=spread > 0)
+    features: NDArray[np.float64] = np.divide(differences, spread, out=np.zeros_like(differences), where=spread > 0)
+    return features
 
 
 def word_features(chosen: Sequence[str], rejected: Sequence[str]) -> tuple[sparse.csr_matrix, NDArray[Any]]:
@@ -174,7 +175,8 @@ def _weights(features_PF: Features) -> NDArray[np.float64]:
     """Without an intercept, and from both sides, so that nothing depends on which answer stands first."""
     both = sparse.vstack([sparse.csr_matrix(features_PF), sparse.csr_matrix(-features_PF)]).tocsr()
     sides = np.repeat([1, 0], features_PF.shape[0])
-    return LogisticRegression(fit_intercept=False, max_iter=1000).fit(both, sides).coef_[0]
+    weights: NDArray[np.float64] = LogisticRegression(fit_intercept=False, max_iter=1000).fit(both, sides).coef_[0]
+    return weights
 
 
 # ------------------------------------------------------------------------------------------------------------ checks

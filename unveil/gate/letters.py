@@ -37,7 +37,8 @@ def normalised(grey: np.ndarray) -> np.ndarray:
     grey = grey.astype(np.float32)
     apart = grey - cv2.GaussianBlur(grey, (0, 0), _AROUND)
     spread = cv2.GaussianBlur(apart * apart, (0, 0), _AROUND)
-    return apart / np.sqrt(spread + _FLOOR**2)
+    normal: np.ndarray = apart / np.sqrt(spread + _FLOOR**2)
+    return normal
 
 
 def seen(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

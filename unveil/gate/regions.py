@@ -201,4 +201,5 @@ def _dark_on_white(crop: np.ndarray, inverted: bool) -> np.ndarray:
     strokes = cv2.morphologyEx(crop, kind, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_STROKE, _STROKE)))
     around = cv2.GaussianBlur(cv2.dilate(strokes, np.ones((45, 45))), (0, 0), 12)
     around = np.maximum(around, max(1.0, 0.12 * float(around.max()), 5 * float(np.median(strokes))))
-    return (255 - 255 * (1.3 * strokes / around - 0.15).clip(0, 1)).astype(np.uint8)
+    dark: np.ndarray = (255 - 255 * (1.3 * strokes / around - 0.15).clip(0, 1)).astype(np.uint8)
+    return dark
