@@ -37,7 +37,8 @@ def main(config: Config, judge: Judge | None = None, generator: Generator | None
     if config.algorithm == "ppo" and config.entropy == Options.entropy:
         del own["entropy"]  # PPO's own
     recipe: Any = {"grpo": grpo, "ppo": ppo}[config.algorithm]
-    return recipe.main(recipe.Config(**own), judge, Asked("train aar", config), generator)
+    trained: Path = recipe.main(recipe.Config(**own), judge, Asked("train aar", config), generator)
+    return trained
 
 
 def rewards_of(rewards: Sequence[str], without: Sequence[Part]) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ class Critic(nn.Module):
 
     def forward(self, hidden_SD: Tensor) -> Tensor:
         with torch.autocast(hidden_SD.device.type, enabled=False):  # rewards are learnt in float32
-            return self.line((hidden_SD if self.through else hidden_SD.detach()).float())
+            values: Tensor = self.line((hidden_SD if self.through else hidden_SD.detach()).float())
+            return values
 
 
 def recomputing(model: Any) -> Any:

@@ -282,13 +282,17 @@ def shares(
 
 def _over_largest(values_QG: Float[ndarray, "Q G"]) -> Float[ndarray, "Q G"]:
     largest_Q1 = np.abs(values_QG).max(1, keepdims=True)
-    return np.divide(values_QG, largest_Q1, out=np.zeros_like(values_QG), where=largest_Q1 > FLAT)
+    scaled_QG = np.zeros_like(values_QG)
+    np.divide(values_QG, largest_Q1, out=scaled_QG, where=largest_Q1 > FLAT)
+    return scaled_QG
 
 
 def _standardised(values_QG: Float[ndarray, "Q G"]) -> Float[ndarray, "Q G"]:
     spread_Q1 = values_QG.std(1, keepdims=True)
     apart_QG = values_QG - values_QG.mean(1, keepdims=True)
-    return np.divide(apart_QG, spread_Q1, out=np.zeros_like(values_QG), where=spread_Q1 > FLAT)
+    scaled_QG = np.zeros_like(values_QG)
+    np.divide(apart_QG, spread_Q1, out=scaled_QG, where=spread_Q1 > FLAT)
+    return scaled_QG
 
 
 _SCALES: dict[str, Callable[[ndarray], ndarray]] = {

@@ -143,9 +143,11 @@ class Run:
     def reference_S(self, drawn: Experience) -> Tensor:
         """Log-probabilities of all answers' tokens under the model before training, row after row."""
         if self.reference is not None:
-            return self.reference(drawn.rows).in_order()
-        with self.scorer.model.disable_adapter():  # type: ignore[operator]
-            return self.scorer(drawn.rows).in_order()
+            logps_S: Tensor = self.reference(drawn.rows).in_order()
+        else:
+            with self.scorer.model.disable_adapter():  # type: ignore[operator]
+                logps_S = self.scorer(drawn.rows).in_order()
+        return logps_S
 
     def learnt(self, drawn: Experience, scores: Scores, worth: Rewarded, advantages_S: Tensor, **more: Any) -> Learnt:
         """What the loss needs besides a pass, and what is logged of answers and rewards."""

@@ -16,6 +16,7 @@ from unveil.train import loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import model_parts, models
 from unveil.vlm.chat import Chat
+from unveil.vlm.choice import TINY
 from unveil.vlm.families import family_of
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
@@ -108,7 +109,8 @@ def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower
     known = family_of(whole(scorer.model).config).shares == "tree"
     if train_tower or not known:
         accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return accelerator.prepare(scorer, optimizer)
+    together: tuple[Any, Any] = accelerator.prepare(scorer, optimizer)
+    return together
 
 
 def declared(chat: Chat) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def _write(model: Any, chat: Chat, config: RecipeOptions, folder: Path) -> None:
         model.save_pretrained(folder)
     else:  # what the adapter was put on, which may be an adapter itself
         at = digests.folder_of(config.model)
-        local = config.model != models.TINY and at.is_dir()
+        local = config.model != TINY and at.is_dir()
         model.active_peft_config.base_model_name_or_path = str(at.resolve()) if local else config.model
         model.save_pretrained(folder, save_embedding_layers=False)
     chat.processor.save_pretrained(folder)

@@ -147,7 +147,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class _Images(Dataset):
+class _Images(Dataset[tuple[Key, Seen | ValueError]]):
     """Pictures as the model sees them, or the errors that they end in."""
 
     chat: Chat

@@ -214,7 +214,8 @@ def before_training(
     def score(rows: Sequence[Encoded]) -> Tensor:
         scorer.eval()
         with torch.no_grad(), accelerator.autocast():
-            return scorer(rows).in_order()
+            logps_S: Tensor = scorer(rows).in_order()
+            return logps_S
 
     return reference(config.pairs, {**made_of, "rows": about.hexdigest()[:16]}, all_rows, score)
 

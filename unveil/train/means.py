@@ -45,4 +45,5 @@ def over_processes(own: Tensor, accelerator: Accelerator) -> Tensor:
     """The sum of what the processes have, on the CPU."""
     if accelerator.num_processes == 1:
         return own
-    return accelerator.reduce(own.to(accelerator.device), "sum").cpu()
+    total: Tensor = accelerator.reduce(own.to(accelerator.device), "sum").cpu()
+    return total

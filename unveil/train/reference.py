@@ -42,7 +42,10 @@ class Reference:
 
 
 def reference(
-    file: Path, made_with: dict[str, str], batches: Callable[[], Iterable[Sequence[Encoded]]], score: Callable
+    file: Path,
+    made_with: dict[str, str],
+    batches: Callable[[], Iterable[Sequence[Encoded]]],
+    score: Callable[[Sequence[Encoded]], Tensor],
 ) -> Reference:
     """Reads the reference, or makes and keeps it.
 
