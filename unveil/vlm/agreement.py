@@ -78,7 +78,7 @@ def settle_answers(scorer: Scorer, rows: Sequence[Encoded]) -> None:
 
 def _scored(scorer: Scorer, row: Encoded) -> Tensor:
     """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
-    own_S = scorer([row]).in_order()
+    own_S: Tensor = scorer([row]).in_order()
     if not own_S.isfinite().all():
         raise ModelError(f"the model's own log-probabilities of {row.id} are not finite: its weights or precision fail")
     return own_S

@@ -51,7 +51,8 @@ def forest_attention(
     length = query.shape[2]
     parts = length // PART
     if attention_mask is None or parts < 2 or key.shape[2] != length:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        whole: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return whole
     ends = [length * i // parts for i in range(parts + 1)]
     found = [
         sdpa_attention_forward(
@@ -68,7 +69,8 @@ def whole_attention(
     """SDPA as transformers calls it, shown to what hangs on the module: (B, H, T, D) to (B, T, H, D)."""
     if (out := _hooked(module, query, key, value, attention_mask)) is not None:
         return out, None
-    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    whole: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    return whole
 
 
 def _hooked(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
@@ -77,7 +79,8 @@ def _hooked(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: 
     if hook is None:
         return None
     hook.look(module, query, key, value, mask)
-    return hook.instead(module, query, key, value)
+    out: Tensor | None = hook.instead(module, query, key, value)
+    return out
 
 
 for _name, _function in ((FOREST, forest_attention), (WHOLE, whole_attention)):
@@ -87,7 +90,8 @@ for _name, _function in ((FOREST, forest_attention), (WHOLE, whole_attention)):
 
 def of(base: Any) -> str:
     """How the language model computes attention, by transformers' name for it."""
-    return base.config.get_text_config()._attn_implementation
+    name: str = base.config.get_text_config()._attn_implementation
+    return name
 
 
 def restore(base: Any) -> None:
@@ -125,7 +129,7 @@ def through(base: Any) -> Iterator[None]:
 def modules(language_model: nn.Module) -> dict[int, nn.Module]:
     """The attention modules of a language model by the number of their layer."""
     found = {
-        int(m.layer_idx): m  # type: ignore[arg-type]
+        int(m.layer_idx): m
         for name, m in language_model.named_modules()
         if name.split(".")[-1] == "self_attn" and hasattr(m, "layer_idx")
     }
@@ -160,7 +164,8 @@ def scale(module: nn.Module, query: Tensor) -> float:
 def grouped(query: Tensor, key: Tensor) -> Tensor:
     """Queries by the head of keys that serves them: (..., H, T, D) to (..., K, H / K, T, D)."""
     heads = key.shape[-3]
-    return query.unflatten(-3, (heads, query.shape[-3] // heads))
+    groups: Tensor = query.unflatten(-3, (heads, query.shape[-3] // heads))
+    return groups
 
 
 # ---------------------------------------------------------------------------------------------- what tokens look at

@@ -100,7 +100,8 @@ def on_image(values_P: NDArray[np.float64], places_P4: Boxes, size: tuple[int, i
 def density(shares_P: NDArray[np.float64], places_P4: Boxes) -> NDArray[np.float64]:
     """Shares per pixel, (P,): patches of tiles are smaller than those of an overview."""
     areas = np.array([0.0 if np.isnan(place[0]) else area(tuple(place)) for place in places_P4])
-    return np.divide(shares_P, areas, out=np.zeros_like(shares_P), where=areas > 0)
+    shares: NDArray[np.float64] = np.divide(shares_P, areas, out=np.zeros_like(shares_P), where=areas > 0)
+    return shares
 
 
 def source(

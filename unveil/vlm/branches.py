@@ -162,7 +162,8 @@ class Branches(Hook):
         on_root, on_rest, on_own = weights.split([part.shape[-1] for part in (to_root, to_rest, to_own)], -1)
         on_prompt = self._packed(on_root, self.root_value_IKRD) + on_rest @ self.rest_value_QKTD
         on_prompt, on_own = (v.unflatten(2, (answers, shared)).transpose(1, 2) for v in (on_prompt, on_own))
-        return (on_prompt + on_own @ own_value).reshape(questions * answers, 1, heads * shared, width)
+        out: Tensor = (on_prompt + on_own @ own_value).reshape(questions * answers, 1, heads * shared, width)
+        return out
 
     def _packed(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
         """Of all questions on an image at once: left @ right of their image, (Q, K, A, Y)."""
@@ -175,7 +176,8 @@ class Branches(Hook):
         packed[prompts.place_Q] = left_QKAX
         packed = packed.unflatten(0, (images, prompts.most)).transpose(1, 2).flatten(2, 3)  # (I, K, M A, X)
         out = (packed @ right_IKXY).unflatten(2, (prompts.most, rows)).transpose(1, 2).flatten(0, 1)
-        return out[prompts.place_Q]
+        products: Tensor = out[prompts.place_Q]
+        return products
 
     def _apart(self, left_QKAX: Tensor, right_IKXY: Tensor) -> Tensor:
         """The same image by image."""
@@ -187,7 +189,8 @@ class Branches(Hook):
             if len(part)
         ]
         out = torch.cat(found)
-        return torch.empty_like(out).index_copy_(0, prompts.order_Q, out)
+        products: Tensor = torch.empty_like(out).index_copy_(0, prompts.order_Q, out)
+        return products
 
     def _append(self, key: Tensor, value: Tensor) -> None:
         """Writes each row's new key and value behind its answer, whose room doubles when it is full."""

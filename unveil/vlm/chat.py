@@ -220,7 +220,8 @@ class Chat:
         return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
 
     def _ids(self, text: str, special: bool = False) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        ids: list[int] = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        return ids
 
     def _wants_special(self, prompt: str) -> bool:
         """Whether the tokenizer is to add its special tokens: as ``apply_chat_template``, not if the template did."""
@@ -236,8 +237,10 @@ class Chat:
 
     def _rendered(self, turns: list[dict[str, Any]], **options: Any) -> str:
         if self._template is None:
-            return self.processor.apply_chat_template(turns, tokenize=False, **options)
-        return self.tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options)
+            text: str = self.processor.apply_chat_template(turns, tokenize=False, **options)
+        else:
+            text = self.tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options)
+        return text
 
     def question(self, text: str, kind: Kind, view: View, hint: bool = True) -> str:
         """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""

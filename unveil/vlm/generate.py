@@ -338,7 +338,7 @@ def _by_transformers(
     return drawn
 
 
-class _Chosen(LogitsProcessor):
+class _Chosen(LogitsProcessor):  # type: ignore[misc]  # transformers has no types here
     """Draws each token itself, notes its log-probability, and leaves generation no other."""
 
     def __init__(self, distribution: Distribution, uniform_RT: Tensor):

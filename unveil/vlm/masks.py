@@ -90,4 +90,5 @@ def _rope_of_root(model: Any, tree: Tree) -> Tensor:
     for values in tree.seen.types.values():
         types[0, tree.image_at : tree.image_at + len(values)] = torch.tensor(values)
     grid = tree.seen.tensors["image_grid_thw"].cpu()
-    return model.get_rope_index(ids, mm_token_type_ids=types, image_grid_thw=grid)[0][:, 0]
+    positions: Tensor = model.get_rope_index(ids, mm_token_type_ids=types, image_grid_thw=grid)[0][:, 0]
+    return positions

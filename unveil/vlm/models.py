@@ -48,7 +48,8 @@ class Loaded:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
 
 def tiny_folder() -> Path:
@@ -208,7 +209,8 @@ def complete(processor: Any, config: Any) -> None:
 
 def size(name: str | Path, revision: str | None = None) -> int:
     """The number of weights of a model, from its configuration alone."""
-    return blank(name, revision).num_parameters()
+    weights: int = blank(name, revision).num_parameters()
+    return weights
 
 
 def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:

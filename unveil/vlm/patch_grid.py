@@ -36,7 +36,8 @@ def patches(chat: Chat, config: Any, seen: Seen) -> Boxes:
     if len(boxes) != tokens:
         raise ModelError(f"{kind}: {tokens} image tokens, and {len(boxes)} places for them")
     left, top = seen.view.offset
-    return boxes - np.array([left, top, left, top])
+    places: Boxes = boxes - np.array([left, top, left, top])
+    return places
 
 
 def _lattice(box: Sequence[float] | Boxes, rows: int, columns: int) -> Boxes:

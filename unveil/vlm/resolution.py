@@ -202,7 +202,8 @@ def _side(eyes: Any) -> int:
     """The edge of what becomes one token where images are resized freely, in pixels."""
     patch: Any = getattr(eyes, "encoder_patch_size", None) or getattr(eyes, "patch_size", 14)
     patch = patch if isinstance(patch, int) else int(patch["height"])
-    return patch * (getattr(eyes, "merge_size", None) or getattr(eyes, "downsample_factor", None) or 1)
+    side: int = patch * (getattr(eyes, "merge_size", None) or getattr(eyes, "downsample_factor", None) or 1)
+    return side
 
 
 def _cells(limits: Resolution, side: int) -> int:

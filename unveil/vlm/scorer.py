@@ -171,13 +171,14 @@ class Scorer(nn.Module):
     def hidden(self, forest: Forest) -> Tensor:
         """The language model's last hidden states of a forest, (B, T, D)."""
         base = whole(self.model)
-        return base.model(
+        states: Tensor = base.model(
             input_ids=forest.ids_BT,
             attention_mask=masks(base, forest, self.known),
             position_ids=positions(base, forest, self.known),
             mm_encoder_outputs={"image": self.features([t.seen for t in forest.trees])},
             use_cache=False,
         ).last_hidden_state
+        return states
 
     @property
     def known(self) -> Family:
@@ -302,7 +303,8 @@ def _last(base: Any, out: Any) -> Tensor:
     """The last hidden states, (B, T, D), of what a whole model gives out."""
     if not getattr(out, "hidden_states", None):
         raise ModelError(f"{base.config.model_type} models give no hidden states, which PPO's critic needs: use GRPO")
-    return out.hidden_states[-1]
+    last: Tensor = out.hidden_states[-1]
+    return last
 
 
 def whole(model: Any) -> Any:
@@ -356,7 +358,7 @@ def scored(
 
 def logits(base: Any, hidden_SD: Tensor) -> Tensor:
     """The head's logits, (S, V)."""
-    found = base.lm_head(hidden_SD)
+    found: Tensor = base.lm_head(hidden_SD)
     cap = getattr(base.config.get_text_config(), "final_logit_softcapping", None)
     return cap * torch.tanh(found / cap) if cap else found
 

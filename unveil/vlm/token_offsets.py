@@ -10,7 +10,8 @@ from typing import Any
 
 def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
     """The text of ids, special tokens and all."""
-    return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return text
 
 
 def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
