@@ -58,7 +58,8 @@ class Lesion:
     hides: Array | None = None
 
     def over(self, image: Array) -> Array:
-        return image * self.keep + self.add
+        painted: Array = image * self.keep + self.add
+        return painted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Frame:
     def pixels(self, points: Array) -> Array:
         """Columns and rows of points of the body, leaving the deformation out."""
         turned = np.asarray(points, float) @ _rotation(-self.tilt).T * self.zoom + self.shift
-        return (turned + 1) * self.size / 2 - 0.5
+        places: Array = (turned + 1) * self.size / 2 - 0.5
+        return places
 
     def patch(self, centre: Point, reach: float) -> tuple[slice, slice]:
         """Rows and columns of a square that surely holds the disc of radius `reach` round `centre`."""
@@ -152,7 +154,8 @@ def fractal(rng: np.random.Generator, size: int, cells: int, octaves: int = 3, g
 def grain(rng: np.random.Generator, size: int, blur: float) -> Array:
     """Fine noise of spread 1, correlated over about `blur` pixels."""
     fine = ndimage.gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), blur, truncate=2.5)
-    return fine / fine.std()
+    even: Array = fine / fine.std()
+    return even
 
 
 def outline(rng: np.random.Generator, roughness: float, orders: int = 6) -> Outline:
@@ -260,7 +263,8 @@ def curve(points: Sequence[Point], steps: int = 8) -> Array:
     t = np.linspace(0, 1, steps + 1)[:, None]
     while len(line) > 1:
         line = line[:-1] * (1 - t) + line[1:] * t
-    return line[0]
+    smooth: Array = line[0]
+    return smooth
 
 
 def tree(

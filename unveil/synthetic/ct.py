@@ -294,7 +294,8 @@ def _table(size: int, lift: float) -> Array:
     """The table's curved top below the patient."""
     plain = posed(size)
     line = plain.y - np.float32(0.88 + lift) + 0.13 * plain.x**2
-    return 0.3 * bump(line, 0.008) * cover(np.abs(plain.x) - 0.8, 0.05) + 0.12 * bump(line - 0.06, 0.008)
+    table: Array = 0.3 * bump(line, 0.008) * cover(np.abs(plain.x) - 0.8, 0.05) + 0.12 * bump(line - 0.06, 0.008)
+    return table
 
 
 def _home(part: Slice, rng: np.random.Generator, kidney_share: float) -> tuple[str, str, Array, float]:

@@ -155,7 +155,8 @@ def _coloured(anatomy: Anatomy, view: View, shade: Array, rng: np.random.Generat
     patches = 1 + 0.07 * noise(rng, size, 6)
     image = np.stack([red * 0.95, shade**1.15 * patches, shade**1.3 * patches]) * view.tone
     vessels = strokes(view.frame, anatomy.vessels) * np.clip(shade * 1.4 - 0.5, 0, 1)
-    return image * (1 - anatomy.vessel_depth * vessels * _colour(0.5, 1.3, 1.0))
+    coloured: Array = image * (1 - anatomy.vessel_depth * vessels * _colour(0.5, 1.3, 1.0))
+    return coloured
 
 
 def _residue(view: View, image: Array, structures: dict[str, Array], rng: np.random.Generator) -> Array:

@@ -200,7 +200,8 @@ def _below(fan: Fan, frame: Frame, centre: Point, half: float, behind: float = 0
     column, row = frame.pixels(np.array(centre)) * 2 / frame.size - 1
     far, turn = float(np.hypot(column, row - fan.top)), float(np.arctan2(column, row - fan.top))
     wedge = cover(np.abs(angle - np.float32(turn)) - np.float32(half * frame.zoom / far), 0.03)
-    return wedge * cover(np.float32(far + behind * frame.zoom) - depth, 0.03)
+    below: Array = wedge * cover(np.float32(far + behind * frame.zoom) - depth, 0.03)
+    return below
 
 
 def _gas(fan: Fan, frame: Frame, image: Array, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -226,7 +227,8 @@ def _scanned(scan: Scan, tissue: Array, rng: np.random.Generator) -> Array:
     focus = 0.12 * bump(reach - rng.uniform(0.3, 0.6), 0.15)
     gain = rng.uniform(0.95, 1.25) * (1.08 - rng.uniform(0.2, 0.42) * reach + focus)
     image = np.clip(tissue, 0, 1.1) * gain * (0.25 + 0.75 * speckle) + 0.012 * speckle
-    return np.clip(image, 0, 1) ** np.float32(rng.uniform(0.8, 0.95)) * cover(scan.view, 0.01)
+    scanned: Array = np.clip(image, 0, 1) ** np.float32(rng.uniform(0.8, 0.95)) * cover(scan.view, 0.01)
+    return scanned
 
 
 def _looked_up(table: Array, row: Array, column: Array) -> Array:
@@ -237,7 +239,8 @@ def _looked_up(table: Array, row: Array, column: Array) -> Array:
     cell, flat = i * table.shape[1] + j, table.ravel()
     above = flat[cell] * (1 - along) + flat[cell + 1] * along
     cell = cell + table.shape[1]
-    return above * (1 - down) + (flat[cell] * (1 - along) + flat[cell + 1] * along) * down
+    values: Array = above * (1 - down) + (flat[cell] * (1 - along) + flat[cell + 1] * along) * down
+    return values
 
 
 def _console(fan: Fan, image: Array) -> Array:

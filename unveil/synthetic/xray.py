@@ -253,7 +253,8 @@ def _overlay(
         structures["ECG electrode"] = pad < 0
     letter = np.array([(0.84, -0.92), (0.84, -0.81), (0.9, -0.81)])
     plain = posed(frame.size)
-    return np.maximum(image, 0.97 * strokes(plain, [(letter, np.full(3, 0.011))]))
+    marked: Array = np.maximum(image, 0.97 * strokes(plain, [(letter, np.full(3, 0.011))]))
+    return marked
 
 
 def _exposed(image: Array, rng: np.random.Generator) -> Array:
