@@ -148,7 +148,7 @@ def apart(config: Config, name: str, left: float) -> dict[str, Any]:
 def _line(found: dict[str, Any]) -> str:
     """One line of a part's figures."""
     if "error" in found:
-        return "FAILED: " + found["error"].splitlines()[-1][:160]
+        return f"FAILED: {found['error'].splitlines()[-1][:160]}"
     return ", ".join(f"{k} {v:.4g}" for k, v in found.items() if isinstance(v, (int, float)) and k != "seconds")
 
 

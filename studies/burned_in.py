@@ -15,8 +15,8 @@ import tyro
 from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import binomtest
 
-from unveil.gate.burned_in import OcrOptions, read_image
-from unveil.gate.ocr import TimeLimit
+from unveil.gate.burned_in import read_image
+from unveil.gate.ocr import OcrOptions, TimeLimit
 from unveil.synthetic.dataset import MODALITIES
 
 TEXTS = ("DOE JANE 12345", "SMITH^ANNA F", "ID 4815162", "born 1961-04-02")

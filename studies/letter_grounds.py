@@ -24,7 +24,8 @@ def smooth(rng: Rng, sigma: float, side: int = SIDE) -> np.ndarray:
     field = cv2.GaussianBlur(small, (0, 0), max(sigma / step, 0.5))
     field = cv2.resize(field, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)[:side, :side]
     low, high = field.min(), field.max()
-    return (field - low) / max(high - low, 1e-6)
+    bumps: np.ndarray = (field - low) / max(high - low, 1e-6)
+    return bumps
 
 
 def flat(rng: Rng) -> np.ndarray:
@@ -42,19 +43,21 @@ def anatomy(rng: Rng) -> np.ndarray:
         grey = cv2.resize(grey, (small, small), interpolation=cv2.INTER_AREA)
         grey, side = np.pad(grey, (0, 320 - small), mode="symmetric"), 320
     x, y = (int(rng.integers(0, side - SIDE + 1)) for _ in range(2))
-    return np.rot90(grey[y : y + SIDE, x : x + SIDE], int(rng.integers(4))).astype(np.float32)
+    cut: np.ndarray = grey[y : y + SIDE, x : x + SIDE]
+    return np.rot90(cut, int(rng.integers(4))).astype(np.float32)
 
 
 def slope(rng: Rng) -> np.ndarray:
     angle, (low, high) = rng.uniform(0, 6.3), np.sort(rng.uniform(0, 255, 2))
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     ramp = np.cos(angle) * x + np.sin(angle) * y
-    return (low + (high - low) * (ramp - ramp.min()) / np.ptp(ramp)).astype(np.float32)
+    ground: np.ndarray = (low + (high - low) * (ramp - ramp.min()) / np.ptp(ramp)).astype(np.float32)
+    return ground
 
 
 def clouds(rng: Rng) -> np.ndarray:
     """Bumps of several widths, from vessels' to organs'."""
-    field = np.sum([rng.random() * w**0.7 * smooth(rng, w) for w in (1.5, 3, 6, 12, 24, 48)], axis=0)
+    field: np.ndarray = np.sum([rng.random() * w**0.7 * smooth(rng, w) for w in (1.5, 3, 6, 12, 24, 48)], axis=0)
     field = (field - field.min()) / np.ptp(field)
     return (field * rng.uniform(20, 255)).astype(np.float32)
 
@@ -77,7 +80,7 @@ def speckle(rng: Rng) -> np.ndarray:
     ]
     grains = np.hypot(*waves) ** rng.uniform(0.5, 2.5)
     grains /= grains.mean()
-    picture = smooth(rng, rng.uniform(10, 60)) ** rng.uniform(0.5, 2) * rng.uniform(40, 180)
+    picture: np.ndarray = smooth(rng, rng.uniform(10, 60)) ** rng.uniform(0.5, 2) * rng.uniform(40, 180)
     picture = picture * (1 + rng.uniform(0.1, 1) * (grains - 1)) if rng.random() < 0.5 else picture * grains
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     for _ in range(int(rng.integers(0, 4))):
@@ -105,7 +108,8 @@ def cells(rng: Rng) -> np.ndarray:
         field, base = smooth(rng, width), rng.uniform(60, 250) + 30 * smooth(rng, 30)
         edge = rng.uniform(0.005, 0.05)
         blots = 1 / (1 + np.exp(-((field - np.quantile(field, share)) / edge).clip(-30, 30)))
-        return (base + rng.uniform(-200, 100) * blots).clip(0, 255).astype(np.float32)
+        blotted: np.ndarray = (base + rng.uniform(-200, 100) * blots).clip(0, 255).astype(np.float32)
+        return blotted
     picture = np.full((SIDE, SIDE), rng.uniform(100, 250), np.float32)
     size, tone = rng.uniform(4, 30), rng.uniform(20, 230)
     rim, core = rng.random() < 0.5, rng.random() < 0.5
@@ -135,7 +139,8 @@ def stripes(rng: Rng) -> np.ndarray:
     if rng.random() < 0.4:  # bent
         moved = [rng.uniform(5, 40) * (smooth(rng, rng.uniform(20, 60)) - 0.5) for _ in "xy"]
         total = cv2.remap(total, x + moved[0], y + moved[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return (base + total * rng.uniform(2, 60)).clip(0, 255)
+    striped: np.ndarray = (base + total * rng.uniform(2, 60)).clip(0, 255)
+    return striped
 
 
 def pictures_of(folders: tuple[Path, ...]) -> list[np.ndarray]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 from safetensors import safe_open
@@ -40,7 +41,7 @@ class Config:
     """Their seed; pre-training drew from another."""
 
 
-def measure(config: Config) -> dict:
+def measure(config: Config) -> dict[str, Any]:
     """The scores on the drawn patients, all of them unseen."""
     records = [replace(r, split="test") for r in phantoms(config.work, config.patients, config.seed)]
     write_jsonl(config.work / "records.jsonl", records)
@@ -51,7 +52,7 @@ def measure(config: Config) -> dict:
     return score(*files, {"tiny": answers}, config.work)
 
 
-def card(config: Config, scores: dict, folder: Path) -> str:
+def card(config: Config, scores: dict[str, Any], folder: Path) -> str:
     """The model card as Markdown."""
     with safe_open(folder / "model.safetensors", "pt") as tensors:
         weights = sum(tensors.get_tensor(name).numel() for name in tensors.keys())  # noqa: SIM118

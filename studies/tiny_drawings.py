@@ -101,4 +101,5 @@ def cell_classes(picture: Picture, modality: str) -> np.ndarray:
 
 def _shares(mask: np.ndarray) -> np.ndarray:
     block = mask.shape[0] // GRID
-    return (mask.reshape(GRID, block, GRID, block).mean((1, 3)) * 255).astype(np.uint8)
+    shares: np.ndarray = (mask.reshape(GRID, block, GRID, block).mean((1, 3)) * 255).astype(np.uint8)
+    return shares

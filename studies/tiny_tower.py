@@ -142,7 +142,8 @@ def image_loss(heads: Heads, seen: Tensor, about: Lessons, rows: np.ndarray) -> 
 
 def features(tower: nn.Module, images: Tensor) -> Tensor:
     """What the tower makes of images given as bytes: (B, P, D), as the projector gets it."""
-    return tower(images.float() / 127.5 - 1, output_hidden_states=True).hidden_states[-1]
+    states: Tensor = tower(images.float() / 127.5 - 1, output_hidden_states=True).hidden_states[-1]
+    return states
 
 
 def teach(

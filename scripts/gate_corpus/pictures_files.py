@@ -26,7 +26,8 @@ class Drawn:
 
 
 def bytes_of(picture: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    values: np.ndarray = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return values
 
 
 def png(picture: np.ndarray, modality: str | None) -> Drawn:

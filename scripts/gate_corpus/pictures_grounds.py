@@ -19,7 +19,8 @@ def clouds(rng: Rng, height: int, width: int, cells: float) -> np.ndarray:
     rows, columns = max(2, round(height / step)), max(2, round(width / step))
     small = Image.fromarray(rng.standard_normal((rows, columns)).astype(np.float32))
     values = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
-    return (values - values.mean()) / max(1e-3, float(values.std()))
+    noise: np.ndarray = (values - values.mean()) / max(1e-3, float(values.std()))
+    return noise
 
 
 def frame(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +38,8 @@ def blob(height: int, width: int, y: float, x: float, ry: float, rx: float, edge
 
 
 def noisy(rng: Rng, picture: np.ndarray, sigma: float) -> np.ndarray:
-    return np.clip(picture + sigma * rng.standard_normal(picture.shape, np.float32), 0, 255)
+    noised: np.ndarray = np.clip(picture + sigma * rng.standard_normal(picture.shape, np.float32), 0, 255)
+    return noised
 
 
 def black(rng: Rng, height: int, width: int) -> np.ndarray:
@@ -69,7 +71,8 @@ def speckle(rng: Rng, height: int, width: int, grain: float = 1.0) -> np.ndarray
     """Rayleigh noise of mean about one, longer across than along the beam."""
     parts = [gaussian_filter(rng.standard_normal((height, width), np.float32), (grain, 1.8 * grain)) for _ in range(2)]
     values = np.hypot(*parts)
-    return values / values.mean()
+    noise: np.ndarray = values / values.mean()
+    return noise
 
 
 def sector(rng: Rng, height: int, width: int) -> np.ndarray:
@@ -78,7 +81,8 @@ def sector(rng: Rng, height: int, width: int) -> np.ndarray:
     fan = (np.abs(np.arctan2(xs, ys + 1.05)) < rng.uniform(0.55, 0.7)) & (radius > 0.25) & (radius < 1.8)
     tissue = np.clip(60 + 26 * clouds(rng, height, width, 7), 8, 150)
     cyst = 1 - 0.9 * blob(height, width, rng.uniform(-0.2, 0.3), rng.uniform(-0.3, 0.3), 0.2, 0.16, 0.2)
-    return np.clip(fan * tissue * cyst * speckle(rng, height, width, rng.uniform(0.7, 1.2)), 0, 230) + 2
+    picture: np.ndarray = np.clip(fan * tissue * cyst * speckle(rng, height, width, rng.uniform(0.7, 1.2)), 0, 230) + 2
+    return picture
 
 
 def linear(rng: Rng, height: int, width: int) -> np.ndarray:
@@ -86,13 +90,15 @@ def linear(rng: Rng, height: int, width: int) -> np.ndarray:
     window = (np.abs(xs) < 0.72) & (np.abs(ys + 0.02) < 0.76)
     bend = ys + 0.05 * clouds(rng, height, width, 3)
     layers = 48 + 40 * np.sin(bend * rng.uniform(5, 8) + rng.uniform(0, 6)) + 60 * np.exp(-(((bend + 0.3) / 0.03) ** 2))
-    return np.clip(window * np.clip(layers, 10, 150) * speckle(rng, height, width, 0.9), 0, 235) + 3
+    picture: np.ndarray = np.clip(window * np.clip(layers, 10, 150) * speckle(rng, height, width, 0.9), 0, 235) + 3
+    return picture
 
 
 def speckled(rng: Rng, height: int, width: int) -> np.ndarray:
     """Speckle from edge to edge."""
     tissue = np.clip(62 + 22 * clouds(rng, height, width, 5), 25, 120)
-    return np.clip(tissue * speckle(rng, height, width, rng.uniform(0.6, 1.3)), 0, 210)
+    picture: np.ndarray = np.clip(tissue * speckle(rng, height, width, rng.uniform(0.6, 1.3)), 0, 210)
+    return picture
 
 
 def abdomen(rng: Rng, height: int, width: int) -> np.ndarray:

@@ -33,7 +33,8 @@ from scripts.gate_corpus.fresh.drawing import (
 def sponge(rng: np.random.Generator, shape: Shape, scale: float) -> Field:
     """Trabeculae: fine ridges, more of them along the load than across it."""
     fine = clouds(rng, shape, 0.9 * scale, 4 * scale) + 0.7 * clouds(rng, shape, 2.5 * scale, 0.8 * scale)
-    return fine / fine.std()
+    ridges: Field = fine / fine.std()
+    return ridges
 
 
 def _shaft(shape: Shape, line: Points, profile: list[float], cortex: float, core: float = 0.5) -> Field:
@@ -164,7 +165,8 @@ def _arches(rng: np.random.Generator, shape: Shape, scale: float) -> Field:
         total += np.exp(-((clouds(rng, shape, 1.6 * scale, 7 * scale) / 0.4) ** 2))
     for _ in range(2):
         total += 0.7 * np.exp(-((clouds(rng, shape, 5 * scale, 1.8 * scale) / 0.4) ** 2))
-    return (total - total.mean()) / total.std() * 0.45
+    layers: Field = (total - total.mean()) / total.std() * 0.45
+    return layers
 
 
 def exposed(rng: np.random.Generator, field: Field, noise: tuple[float, float] = (1.5, 7)) -> Picture:

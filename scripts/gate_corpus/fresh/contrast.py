@@ -138,7 +138,8 @@ def _catheter(rng: np.random.Generator, shape: Shape) -> Field:
     dark += 60 * stroke(shape, line[-24:], width * 1.3, 0.6)
     for index in rng.integers(150, 290, int(rng.integers(0, 5))):
         dark += 60 * stroke(shape, line[index : index + 4], width * 2, 0.6)
-    return dark + 45 * stroke(shape, course(rng, line[-1], shape[0] * 0.08), 1.2, 0.5)
+    tube: Field = dark + 45 * stroke(shape, course(rng, line[-1], shape[0] * 0.08), 1.2, 0.5)
+    return tube
 
 
 def _bowel(rng: np.random.Generator, shape: Shape) -> Field:

@@ -42,7 +42,8 @@ def _streaks(rng: np.random.Generator, shape: Shape, centre: Points, strength: f
     table = np.convolve(rng.normal(0, 1, 720), np.ones(5) / 5, "same")
     table = (table + np.roll(table, 360)) / 1.2
     rays = np.interp(angle.ravel(), np.linspace(-np.pi, np.pi, 720), table).reshape(shape)
-    return (strength * rays * np.exp(-away * 5)).astype(np.float32)
+    streaks: Field = (strength * rays * np.exp(-away * 5)).astype(np.float32)
+    return streaks
 
 
 def _tissue_noise(rng: np.random.Generator, field: Field, amount: float) -> Field:
@@ -109,7 +110,7 @@ def ct_head(rng: np.random.Generator, bone_window: float = 0.3) -> Picture:
 
 def _vertebra(rng: np.random.Generator, shape: Shape, middle: Points, unit: float) -> Field:
     """A vertebra from above, as added Hounsfield units."""
-    field = 420 * bone(fill(shape, blob(rng, middle, (6 * unit, 4.6 * unit), 0.04), 0.8), unit * 0.8, 0.45)
+    field: Field = 420 * bone(fill(shape, blob(rng, middle, (6 * unit, 4.6 * unit), 0.04), 0.8), unit * 0.8, 0.45)
     arch = stroke(shape, blob(rng, middle + (0, 6.5 * unit), (4 * unit, 3.2 * unit), 0.05), 1.7 * unit, 0.7, True)
     field += 480 * arch * (1 - inside(ellipse(shape, middle, (6 * unit, 4.6 * unit)), 0.05))
     for way in ([(0, 9), (0, 16)], [(-4, 7), (-10, 9)], [(4, 7), (10, 9)]):
@@ -155,6 +156,7 @@ def _rib_ring(rng: np.random.Generator, shape: Shape, unit: float, share: float)
 
 def _ct_chest(rng: np.random.Generator, shape: Shape) -> Field:
     """Hounsfield units of a chest."""
+    field: Field
     field, _, unit = _trunk(rng, shape)
     width = shape[1]
     field += _rib_ring(rng, shape, unit, 0.85)
@@ -201,6 +203,7 @@ def _ct_chest(rng: np.random.Generator, shape: Shape) -> Field:
 
 
 def _ct_abdomen(rng: np.random.Generator, shape: Shape) -> Field:
+    field: Field
     field, wall, unit = _trunk(rng, shape)
     cavity = inside(wall / 0.86, 0.03)
     field = field * (1 - cavity) + cavity * (-95 + 12 * fractal(rng, shape, 4 * unit))

@@ -48,7 +48,8 @@ def blur(field: Field, sigma: float, sigma_y: float | None = None) -> Field:
     """The field smoothed by a Gaussian of a deviation in pixels."""
     if sigma <= 0.05:
         return field
-    return cv2.GaussianBlur(field, (0, 0), sigma, sigmaY=sigma if sigma_y is None else sigma_y)
+    smooth: Field = cv2.GaussianBlur(field, (0, 0), sigma, sigmaY=sigma if sigma_y is None else sigma_y)
+    return smooth
 
 
 def clouds(rng: np.random.Generator, shape: Shape, sigma: float, sigma_y: float | None = None) -> Field:
@@ -59,7 +60,8 @@ def clouds(rng: np.random.Generator, shape: Shape, sigma: float, sigma_y: float 
     field = blur(rng.standard_normal(small).astype(np.float32), sigma / step_x, sigma_y / step_y)
     field = cv2.resize(field, (small[1] * step_x, small[0] * step_y), interpolation=cv2.INTER_CUBIC)
     field = field[: shape[0], : shape[1]]
-    return (field - field.mean()) / (field.std() + 1e-6)
+    noise: Field = (field - field.mean()) / (field.std() + 1e-6)
+    return noise
 
 
 def fractal(rng: np.random.Generator, shape: Shape, largest: float, octaves: int = 5, fall: float = 0.6) -> Field:
@@ -67,7 +69,8 @@ def fractal(rng: np.random.Generator, shape: Shape, largest: float, octaves: int
     field = np.zeros(shape, np.float32)
     for octave in range(octaves):
         field += fall**octave * clouds(rng, shape, max(largest / 2**octave, 0.6))
-    return field / field.std()
+    even: Field = field / field.std()
+    return even
 
 
 def ridges(rng: np.random.Generator, shape: Shape, sigma: float, width: float) -> Field:
@@ -81,7 +84,8 @@ def ellipse(shape: Shape, centre: Pair, radii: Pair, degrees: float = 0) -> Fiel
     turn = np.deg2rad(degrees)
     x, y = x - centre[0], y - centre[1]
     along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    return np.hypot(along / radii[0], across / radii[1]).astype(np.float32)
+    distance: Field = np.hypot(along / radii[0], across / radii[1]).astype(np.float32)
+    return distance
 
 
 def inside(distance: Field, edge: float = 0.05) -> Field:
@@ -98,7 +102,9 @@ def blob(rng: np.random.Generator, centre: Pair, radii: Pair, wobble: float, deg
         radius += wobble / order * rng.normal() * np.cos(order * angle + rng.uniform(0, 6.3))
     turn = np.deg2rad(degrees)
     x, y = radii[0] * radius * np.cos(angle), radii[1] * radius * np.sin(angle)
-    return np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], 1) + np.asarray(centre)
+    turned = np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], 1)
+    outline: Points = turned + np.asarray(centre)
+    return outline
 
 
 def curve(points: ArrayLike, closed: bool = False, count: int = 120) -> Points:
@@ -113,7 +119,8 @@ def curve(points: ArrayLike, closed: bool = False, count: int = 120) -> Points:
 
 
 def _fixed(points: ArrayLike) -> NDArray[np.int32]:
-    return np.rint(np.asarray(points) * _ONE).astype(np.int32)
+    fixed: NDArray[np.int32] = np.rint(np.asarray(points) * _ONE).astype(np.int32)
+    return fixed
 
 
 def fill(shape: Shape, points: ArrayLike, sigma: float = 0) -> Field:
@@ -192,7 +199,8 @@ def bone(mask: Field, cortex: float, core: float = 0.55) -> Field:
     """A filled shape as bone in projection: a bright rim of the cortex's thickness around a paler core."""
     depth = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     rim = np.exp(-(((depth - cortex) / (cortex * 1.1)) ** 2))
-    return mask * (core + (1 - core) * rim)
+    projected: Field = mask * (core + (1 - core) * rim)
+    return projected
 
 
 def band(first: Points, last: Points) -> Points:
@@ -213,7 +221,8 @@ def mix(picture: Field, colour: ArrayLike, mask: Field) -> Field:
     colour = np.asarray(colour, np.float32)
     if picture.ndim == 3:
         mask = mask[..., None]
-    return (picture * (1 - mask) + colour * mask).astype(np.float32)
+    mixed: Field = (picture * (1 - mask) + colour * mask).astype(np.float32)
+    return mixed
 
 
 def canvas(shape: Shape, colour: Pair) -> Field:

@@ -159,7 +159,8 @@ def rotated(mask: Field, degrees: float) -> Field:
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     wide, tall = int(height * sine + width * cosine) + 2, int(height * cosine + width * sine) + 2
     turn[:, 2] += ((wide - width) / 2, (tall - height) / 2)
-    return cv2.warpAffine(mask, turn, (wide, tall), flags=cv2.INTER_CUBIC).clip(0, 1)
+    turned: Field = cv2.warpAffine(mask, turn, (wide, tall), flags=cv2.INTER_CUBIC)
+    return turned.clip(0, 1)
 
 
 def lay(picture: Picture, mask: Field, left: int, top: int, colour: ArrayLike, share: float = 1.0) -> Picture:

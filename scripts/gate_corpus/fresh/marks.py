@@ -47,7 +47,8 @@ def _beat(phase: np.ndarray, lead: np.ndarray) -> np.ndarray:
     """One heart beat over a phase of 0 to 1: five humps, whose heights are the lead's."""
     places = np.array([0.18, 0.275, 0.30, 0.325, 0.52])
     widths = np.array([0.03, 0.008, 0.012, 0.010, 0.055])
-    return (lead[:, None] * np.exp(-(((phase[None] - places[:, None]) / widths[:, None]) ** 2))).sum(0)
+    beat: np.ndarray = (lead[:, None] * np.exp(-(((phase[None] - places[:, None]) / widths[:, None]) ** 2))).sum(0)
+    return beat
 
 
 def _trace(rng: np.random.Generator, count: int, period: float, lead: np.ndarray) -> np.ndarray:

@@ -195,7 +195,8 @@ def _fundus(rng: np.random.Generator) -> Picture:
 
 def _step(distance: Field) -> Field:
     """0 far below a border, 1 far above it."""
-    return 1 / (1 + np.exp(-np.clip(distance, -40, 40)))
+    height: Field = 1 / (1 + np.exp(-np.clip(distance, -40, 40)))
+    return height
 
 
 def _oct(rng: np.random.Generator) -> Picture:

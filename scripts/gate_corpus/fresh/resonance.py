@@ -70,7 +70,8 @@ def _mri_brain(rng: np.random.Generator, shape: Shape) -> Field:
         tissue = mix(
             tissue, 200, 0.7 * fill(shape, blob(rng, spot, (1.4 * unit, unit), 0.3, rng.uniform(0, 180)), unit * 0.3)
         )
-    return mix(field, 0, brain) + brain * tissue
+    drawn: Field = mix(field, 0, brain) + brain * tissue
+    return drawn
 
 
 def _mri_knee(rng: np.random.Generator, shape: Shape) -> Field:
@@ -223,7 +224,6 @@ def pet(rng: np.random.Generator, whole_body: float = 0.65) -> Picture:
     if whole and rng.random() < 0.75:
         return finish(255 - level)
     if rng.random() < 0.6:
-        return cv2.applyColorMap(finish(level), int(rng.choice([cv2.COLORMAP_HOT, cv2.COLORMAP_INFERNO])))[
-            ..., ::-1
-        ].copy()
+        hot: Picture = cv2.applyColorMap(finish(level), int(rng.choice([cv2.COLORMAP_HOT, cv2.COLORMAP_INFERNO])))
+        return hot[..., ::-1].copy()
     return finish(level)

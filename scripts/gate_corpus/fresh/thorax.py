@@ -259,7 +259,8 @@ def _stent(rng: np.random.Generator, field: Field) -> Field:
             wire = line + across * (np.sin(sign * turn + phase) * height * 0.019)[:, None]
             mesh = np.maximum(mesh, stroke(shape, wire, 1.0, 0.45))
     ring = stroke(shape, blob(rng, at(shape, (0.55, 0.6)), (height * 0.022, height * 0.011), 0.03, 40), 2, 0.5, True)
-    return field + 75 * mesh + 90 * ring
+    stented: Field = field + 75 * mesh + 90 * ring
+    return stented
 
 
 def chest_devices(rng: np.random.Generator) -> Picture:

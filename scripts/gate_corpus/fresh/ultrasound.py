@@ -33,7 +33,8 @@ def speckled(rng: np.random.Generator, echo: Field, wide: Field | float, tall: f
     shape = (echo.shape[0], echo.shape[1])
     real, imaginary = (clouds(rng, shape, float(np.mean(wide)), tall) for _ in range(2))
     envelope = np.hypot(real, imaginary)
-    return np.clip(echo + 26 * np.log(envelope + 0.05), 0, 255).astype(np.float32)
+    grains: Field = np.clip(echo + 26 * np.log(envelope + 0.05), 0, 255).astype(np.float32)
+    return grains
 
 
 def _tissue(rng: np.random.Generator, shape: Shape) -> Field:
@@ -258,7 +259,8 @@ def _shallow(rng: np.random.Generator, shape: Shape) -> Field:
         echo = mix(echo, 10, below * 0.92) + 150 * stroke(shape, edge, 4, 1.5)
         for index in range(1, 3):
             echo += 40 / index * stroke(shape, edge + (0, index * 0.07 * height), 3, 2)
-    return (echo - 30 * y).astype(np.float32)
+    faded: Field = (echo - 30 * y).astype(np.float32)
+    return faded
 
 
 def ultrasound_linear(rng: np.random.Generator) -> Picture:
