@@ -38,8 +38,6 @@ from unveil.core.triggers import (
     YES_NEXT,
 )
 
-# ------------------------------------------------------------------------------------------------------------- reading
-
 
 @dataclass(frozen=True)
 class Claim:

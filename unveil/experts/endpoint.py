@@ -32,9 +32,6 @@ from unveil.gate.passage import Gate
 IN_A_ROW = 5
 
 
-# ----------------------------------------------------------------------------------------------------------- sending
-
-
 def safe(error: object, key: str) -> str:
     """A message without the key, in case the server repeats it, and not longer than can be read."""
     said = secret.masked(printable(str(error)) or type(error).__name__, key)

@@ -73,9 +73,6 @@ def _checked(options: GenerateOptions, config: Options) -> None:
         raise TrainingError("--generate.every, concurrency and timeout must be above 0, and retries not below")
 
 
-# ----------------------------------------------------------------------------------------------------------- weights
-
-
 class Server(RemoteAnswers):
     """The ``Generator`` behind an address."""
 

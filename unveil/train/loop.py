@@ -236,6 +236,9 @@ class MetricsLog:
         self.accelerator.log(values, step=step)
 
 
+# ------------------------------------------------------------------------------------------------------------ an update
+
+
 def finite(value: torch.Tensor, ids: Sequence[str], what: str = "loss") -> float:
     """The value of a loss or a norm; one that is not finite stops the run and names the rows."""
     number = float(value.detach())

@@ -29,8 +29,6 @@ from unveil.vlm.models import load
 from unveil.vlm.patch_grid import Boxes
 from unveil.vlm.resolution import Resolution
 
-# -------------------------------------------------------------------------------------------------- what is looked at
-
 
 def shares(weights_NP: Tensor, places_P4: Boxes) -> NDArray[np.float64] | None:
     """Each patch's share of the words' attention to the image, (P,), sum 1; None where they do not see it.
