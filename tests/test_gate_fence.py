@@ -153,7 +153,7 @@ def test_what_obeys_another_order_is_caught_by_the_form_alone() -> None:
 
 
 def test_every_prompt_of_ours_is_sealed() -> None:
-    """Wherever data are quoted, a prompt of ``candidates.prompt`` takes them in, which seals it."""
+    """Wherever data are quoted, a prompt of ``requests.prompt`` takes them in, which seals it."""
     for path in Path(curate.__path__[0]).glob("*.py"):
         text = path.read_text()
         if "quoted(" in text and "gate.fence import" in text:
