@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import dialogue, draw
 
+from tests.conftest import dialogue, draw
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import updated, write_open
 from unveil.core import digests

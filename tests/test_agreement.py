@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import dialogue, draw
 from torch import Tensor, nn
 
+from tests.conftest import dialogue, draw
 from unveil.core.sampling import Sampling
 from unveil.testing.models import ENTRIES, UNDECLARED, fresh
 from unveil.train import loop

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import records_in
 
+from tests.conftest import records_in
 from unveil import cli
 from unveil.core.records import RecordError, read_jsonl, write_jsonl
 from unveil.curate.mau import Rules, mau

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import dialogue, draw, write_dialogues
 
+from tests.conftest import dialogue, draw, write_dialogues
 from unveil.testing.models import TREES, fresh
 from unveil.train import attention_loss, loop, losses, sft
 from unveil.train.attention_loss import Told

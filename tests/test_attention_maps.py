@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import dialogue, draw, records_in
 
+from tests.conftest import dialogue, draw, records_in
 from unveil import cli
 from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl

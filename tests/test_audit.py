@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from unveil.audit import contradictions, noise_maps, shortcuts
 from unveil.audit import pairs as auditing
 from unveil.audit.checks import Check, Estimate, estimate, tokens, unboxed

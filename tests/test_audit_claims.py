@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
-from test_audit import IMAGES, LESION, SIZE, WORDS, clean, draw, hidden, holding, pair, record, short, texts
 
+from tests.test_audit import IMAGES, LESION, SIZE, WORDS, clean, draw, hidden, holding, pair, record, short, texts
 from unveil import cli
 from unveil.audit import pairs as auditing
 from unveil.audit.checks import Check, Material

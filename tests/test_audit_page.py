@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import draw
-from test_audit import IMAGES, SIZE, clean, figure, found, hidden, holding, pair, record, short
 
+from tests.conftest import draw
+from tests.test_audit import IMAGES, SIZE, clean, figure, found, hidden, holding, pair, record, short
 from unveil import cli
 from unveil.audit import pairs as auditing
 from unveil.core.pairs import write_trl

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import records_in
 from PIL import Image
 
+from tests.conftest import records_in
 from unveil import cli
 from unveil.core import provenance, workers
 from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from unveil import cli
 from unveil.core import image_files, pixels
 from unveil.core.geometry import encode_mask

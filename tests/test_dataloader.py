@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import dialogue, draw
 
+from tests.conftest import dialogue, draw
 from unveil.core.pixels import ImageError
 from unveil.core.records import Dialogue
 from unveil.testing.models import fresh

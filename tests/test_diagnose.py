@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import records_in
 
+from tests.conftest import records_in
 from unveil import cli
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import logged
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.conftest import logged
 from tests.helpers.killing import run_and_kill
 from tests.helpers.pairs import encoded, pairs_in, plain_logps, references, rewritten, short_run
 from unveil.core import image_files, lesion_noise, pixels

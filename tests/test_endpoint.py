@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 from PIL import Image, PngImagePlugin
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from tests.helpers.serving import Proxy, free_port, job, proxied, questions, serve
 from unveil.core import provenance

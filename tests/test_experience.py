@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 import torch
-from conftest import ids_of, logged, records_in, write_dialogues
 
+from tests.conftest import ids_of, logged, records_in, write_dialogues
 from unveil.core.answered import Answered
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case, grade

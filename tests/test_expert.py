@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from conftest import draw
 from pydantic import Field
 
+from tests.conftest import draw
 from unveil.core import pixels
 from unveil.core.box_formats import PIXELS, View, mark, neutral, neutral_json, render
 from unveil.core.geometry import encode_mask

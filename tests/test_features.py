@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from conftest import dialogue, draw
 from torch import Tensor
 
+from tests.conftest import dialogue, draw
 from unveil.testing.models import fresh
 from unveil.testing.sizes import TINY
 from unveil.train import loop

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_pixels import dicom
 
 from tests.helpers.annotated import BOXES, coco, draw, run, write_csv, xml
+from tests.test_pixels import dicom
 from unveil.core import digests, geometry, provenance
 from unveil.ingest import ingest
 from unveil.ingest.files import listing

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from conftest import draw
-from test_pixels import dicom
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
+from tests.test_pixels import dicom
 from unveil import cli, curate
 from unveil.core import provenance
 from unveil.core.records import Record, Source

@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from tests.helpers.stub import Stub, stub
 from unveil.core.records import Record, Source

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from unveil.core.box_formats import mark
 from unveil.core.digests import sha256

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from test_gate import chunks, record
-from test_pixels import dicom
 
+from tests.test_gate import chunks, record
+from tests.test_pixels import dicom
 from unveil.experts.requests import Picture
 from unveil.gate import GateError, burned_in, letters, ocr, regions
 from unveil.gate.burned_in import OcrOptions, Reading, Word, cost, painted, read_image

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from tests.helpers.stub import Stub, stub
 from unveil.core.records import Record, Source, from_json, to_json

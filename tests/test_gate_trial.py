@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from unveil import cli
 from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl

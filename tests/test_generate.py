@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import dialogue, draw
 from transformers import GenerationConfig
 
+from tests.conftest import dialogue, draw
 from unveil.core.sampling import Sampling
 from unveil.testing.models import TREES, fresh, loaded
 from unveil.vlm import attention

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from conftest import write_dialogues
 
 from scripts import gpu_check, gpu_wheels
 from scripts.gpu_check import Config, Part
+from tests.conftest import write_dialogues
 from unveil.testing.models import loaded
 
 

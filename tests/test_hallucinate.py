@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.conftest import draw
 from tests.helpers.cases import (
     BY_ID,
     DIALOGUES,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import records_in
 
+from tests.conftest import records_in
 from tests.helpers.cases import saying, text_of
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import Case, grade

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 import transformers as tf
-from conftest import SIZES, dialogue, draw
 from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image, ImageOps
 from torch import nn
 
+from tests.conftest import SIZES, dialogue, draw
 from unveil.core import pixels
 from unveil.core.box_formats import mark
 from unveil.core.geometry import ious

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import dialogue, draw
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoModelForImageTextToText
 
+from tests.conftest import dialogue, draw
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
 from unveil.testing.models import TREES, fresh, loaded

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import write_both
 
+from tests.conftest import write_both
 from unveil import cli
 from unveil.core.records import Pair, write_jsonl
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import write_both
 
+from tests.conftest import write_both
 from tests.helpers.updating import updated, write_open
 from unveil import cli
 from unveil.core.answered import Answered

@@ -13,12 +13,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from conftest import write_dialogues
-from test_updates import apart
 from torch import Tensor, nn
 
+from tests.conftest import write_dialogues
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import caught, updated, write_open
+from tests.test_updates import apart
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict

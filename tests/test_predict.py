@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import dialogue, write_dialogues
 
+from tests.conftest import dialogue, write_dialogues
 from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
 from unveil.evaluate import predict
 from unveil.testing.models import loaded

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import records_in, write_both
-from test_rl_run import lines
 
+from tests.conftest import records_in, write_both
+from tests.test_rl_run import lines
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import Rules, mau

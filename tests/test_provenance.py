@@ -211,7 +211,7 @@ def test_a_failure_leaves_everything_as_it_was(config: Config) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from test_provenance import Config, output
+from tests.test_provenance import Config, output
 config = Config(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[4]), restart=sys.argv[5] == "True")
 with output(config.out, "curate", config, [config.read]) as made:
     if sys.argv[3] == "hold":
@@ -233,7 +233,7 @@ def process(config: Config, how: str) -> subprocess.Popen[str]:
         str(config.epochs),
         str(config.restart),
     ]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import dialogue, draw, write_both
-from test_generate import scorer_of
-from test_rl_run import lines
 from torch import Tensor
 
+from tests.conftest import dialogue, draw, write_both
 from tests.helpers.drawing import Reply, Vllm, drawing
 from tests.helpers.nobody import NOBODY
 from tests.helpers.serving import free_port, serve
+from tests.test_generate import scorer_of
+from tests.test_rl_run import lines
 from unveil.core import provenance
 from unveil.core.records import Dialogue, Record, Source, write_jsonl
 from unveil.experts.remote_tokens import Reader

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
-from test_report import words
 
+from tests.conftest import draw
+from tests.test_report import words
 from unveil.core.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
 from unveil.evaluate.looks import Look
 from unveil.evaluate.report import write_report

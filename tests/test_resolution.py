@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import dialogue, draw
 from PIL import Image
 
+from tests.conftest import dialogue, draw
 from unveil import cli
 from unveil.core.box_formats import neutral, unmark
 from unveil.core.pixels import ImageError

@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from conftest import logged
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import logged
 from unveil.core.answered import Answered, Attention
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.geometry import Box

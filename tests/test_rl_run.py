@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 import torch
-from conftest import logged, write_both
 from torch import Tensor, nn
 
+from tests.conftest import logged, write_both
 from tests.helpers.killing import run_and_kill
 from tests.helpers.updating import updated, write_open
 from unveil import cli

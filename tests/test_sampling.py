@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import dialogue
-from conftest import draw as picture
 
+from tests.conftest import dialogue
+from tests.conftest import draw as picture
 from unveil.core.sampling import Sampling, seed_of
 from unveil.testing.models import fresh
 from unveil.vlm.engine import Engine

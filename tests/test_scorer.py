@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 import transformers as tf
-from conftest import dialogue, draw
 from torch import Tensor, nn
 
+from tests.conftest import dialogue, draw
 from unveil.testing.models import TREES, fresh, pristine
 from unveil.train import adapters, loop
 from unveil.train.options import RecipeOptions

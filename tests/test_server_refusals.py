@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 from pydantic import Field
 
+from tests.conftest import draw
 from tests.helpers import serving
 from tests.helpers.cases import folder_of
 from tests.helpers.serving import Proxy, proxied

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator, DistributedType
-from conftest import SIZES, dialogue, draw
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.conftest import SIZES, dialogue, draw
 from tests.helpers.killing import run_and_kill
 from unveil.core import pixels
 from unveil.core.provenance import OutputError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ids_of
 
+from tests.conftest import ids_of
 from unveil.core.answers import parse
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.names import normal

@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_loop import process
 from torch import Tensor
 
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import ROWS, updated, write_open
+from tests.test_loop import process
 from unveil.core.records import write_jsonl
 from unveil.rl import advantages, ppo
 from unveil.rl.policy import Learnt, policy_loss

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import write_both
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.conftest import write_both
 from tests.helpers.killing import run_and_kill
 from unveil import cli
 from unveil.core.provenance import OutputError

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import write_both
 
+from tests.conftest import write_both
 from tests.helpers.cases import record
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import draw
 
+from tests.conftest import draw
 from unveil import cli
 from unveil.core.records import Finding, Question, Record, Source, write_jsonl
 from unveil.curate.candidates import Asking

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from conftest import SIZES, draw
 
+from tests.conftest import SIZES, draw
 from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.testing.models import loaded
 from unveil.train import dpo

@@ -56,7 +56,7 @@ class Answers:
 
 def write_open(folder: Path) -> None:
     """Open questions of the training split, whose answers can all be read, and a reward that differs among these."""
-    from conftest import dialogue, records_in
+    from tests.conftest import dialogue, records_in
 
     records = [replace(record, split="train") for record in records_in(folder, ROWS)]
     write_jsonl(folder / "records.jsonl", records)
