@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.annotated import BOXES, coco, draw, run, write_csv, xml
-from tests.test_pixels import dicom
+from tests.helpers.images import dicom
 from unveil.core import digests, geometry, provenance
 from unveil.ingest import ingest
 from unveil.ingest.files import listing

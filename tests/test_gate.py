@@ -17,8 +17,8 @@ import pydicom
 import pytest
 
 from tests.conftest import draw
+from tests.helpers.images import dicom
 from tests.helpers.nobody import NOBODY
-from tests.test_pixels import dicom
 from unveil import cli, curate
 from unveil.core import provenance
 from unveil.core.records import Record, Source

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.helpers.images import dicom
 from tests.test_gate import chunks, record
-from tests.test_pixels import dicom
 from unveil.experts.requests import Picture
 from unveil.gate import GateError, burned_in, letters, ocr, regions
 from unveil.gate.burned_in import OcrOptions, Reading, Word, cost, painted, read_image

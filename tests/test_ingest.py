@@ -29,13 +29,11 @@ from tests.helpers.annotated import (
     write_yolo,
     xml,
 )
+from tests.helpers.real import DATA, needs_data
 from unveil.core import geometry
 from unveil.core.records import Record, image_path, read_jsonl
 from unveil.ingest.reader import ingest
 from unveil.ingest.reading import IngestError
-
-REAL = Path(__file__).parents[2] / "shared" / "data"
-real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not here: {REAL}")
 
 
 @pytest.fixture
@@ -403,10 +401,10 @@ def test_no_torch() -> None:
 # The real sets: the numbers of their PROVENANCE.md
 
 
-@real
+@needs_data
 def test_bccd(tmp_path: Path) -> None:
     """364 images, 4888 boxes (RBC 4155, WBC 372, Platelets 361), two of them without area; 205 / 87 / 72 images."""
-    summary = ingest(REAL / "bccd_bloodcells", "voc", tmp_path)
+    summary = ingest(DATA / "bccd_bloodcells", "voc", tmp_path)
     records = list(read_jsonl(summary.records_file, Record))
     assert (summary.records, summary.findings, summary.rejected) == (364, 4886, 2)
     rejected = [json.loads(line) for line in summary.rejected_file.read_text().splitlines()]
@@ -417,13 +415,13 @@ def test_bccd(tmp_path: Path) -> None:
     assert {name: labels[name] for name in ("WBC", "Platelets", "RBC")} == {"WBC": 372, "Platelets": 361, "RBC": 4153}
 
 
-@real
+@needs_data
 @pytest.mark.parametrize(
     ("name", "images", "findings", "negatives", "masks"),
     [("brain_mri_tumor", 95, 44, 52, 44), ("dental_panoramic", 80, 588, 0, 0)],
 )
 def test_real_yolo(name: str, images: int, findings: int, negatives: int, masks: int, tmp_path: Path) -> None:
-    summary = ingest(REAL / name, "yolo", tmp_path)
+    summary = ingest(DATA / name, "yolo", tmp_path)
     records = list(read_jsonl(summary.records_file, Record))
     assert (summary.records, summary.findings, summary.rejected) == (images, findings, 0)
     assert sum(not r.findings and r.completeness == "exhaustive" for r in records) == negatives

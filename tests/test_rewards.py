@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.conftest import logged
-from unveil.core.answered import Answered, Attention
-from unveil.core.box_formats import SYNTAXES, View
+from tests.helpers.answered import (
+    AT_CYST,
+    AT_NODULE,
+    CYST,
+    HALF,
+    NODULE,
+    NORMAL,
+    UNPLACED,
+    answered,
+    at,
+    diagnosis,
+    seen,
+)
+from unveil.core.answered import Answered
 from unveil.core.geometry import Box
-from unveil.core.grading import grade
 from unveil.core.plugins import PluginError
-from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.records import Finding, Kind
 from unveil.rl.rewards import (
     FUNCTIONS,
-    Combination,
     Reward,
     RewardError,
     category,
@@ -31,57 +37,12 @@ from unveil.rl.rewards import (
     localisation,
     named,
     relevance,
-    shares,
     similarity,
-    spread,
     tightened,
     vision,
     vision_lift,
-    watched,
     weighted,
 )
-
-SIZE = (100, 100)
-UNIT = View(SYNTAXES["unit"], SIZE, SIZE)
-NAMES = ["cyst", "mass", "nodule"]
-COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
-#: The left upper quarter of the image, the upper half of the right lower one, and the right half of the first.
-AT_NODULE, AT_CYST, HALF = (0.0, 0.0, 50.0, 50.0), (50.0, 50.0, 100.0, 75.0), (25.0, 0.0, 50.0, 50.0)
-NODULE, CYST, UNPLACED = Finding("nodule", AT_NODULE), Finding("cyst", AT_CYST), Finding("nodule")
-
-
-def totals(parts: Any, rewards: Any, usable: Any, how: Combination = "max") -> Any:
-    """Each answer's reward: what all of them add."""
-    return sum(shares(parts, rewards, usable, how).values(), np.zeros(usable.shape))
-
-
-def answered(
-    kind: Kind,
-    text: str,
-    *findings: Finding,
-    target: str | None = None,
-    answer: str = "",
-    complete: bool = True,
-    cut: bool = False,
-    **more: Any,
-) -> Answered:
-    """An answer to a question on an image with these findings."""
-    record = Record("a", "a.png", *SIZE, findings=findings, completeness="exhaustive" if complete else "partial")
-    dialogue = Dialogue("a/q", "a", "a.png", "train", kind, "?", answer, target)
-    return Answered(grade(dialogue, record, text, UNIT, NAMES, cut), **more)
-
-
-def diagnosis(names: str, *boxes: Box, verdict: str = "abnormal") -> str:
-    """A diagnosis in three steps, boxes as the model writes them."""
-    return f"Detection: {verdict}.\nLocalisation: {at(*boxes)}.\nRecognition: {names}."
-
-
-def at(*boxes: Box) -> str:
-    return "; ".join(map(UNIT.write, boxes)) or "none"
-
-
-NORMAL = diagnosis("nothing abnormal", verdict="normal")
-
 
 # ---------------------------------------------------------------------------------------------------------------- where
 
@@ -172,97 +133,6 @@ def test_half_is_half_after_rounding_too() -> None:
     true, said = Finding("nodule", (0.0, 10.0, 14.0, 30.0)), at((7.0, 10.0, 14.0, 30.0))
     one = answered("localisation", said, true, target="nodule")
     assert one.outcome.right and hits(0.5)(one) == 1
-
-
-# --------------------------------------------------------------------------------------------------------- looked where
-
-#: Four patches, the quarters of the image, row after row. The nodule covers the first, the cyst half of the last.
-PATCHES = np.array([[0, 0, 50, 50], [50, 0, 100, 50], [0, 50, 50, 100], [50, 50, 100, 100]], float)
-
-
-def looking(**shares: Sequence[float]) -> dict[str, Attention]:
-    return {name: Attention(np.array(values), PATCHES) for name, values in shares.items()}
-
-
-AT_BOTH = looking(nodule=(0.5, 0.2, 0.2, 0.1), cyst=(0.3, 0.2, 0.1, 0.4))
-
-
-def seen(*findings: Finding, attention: dict[str, Attention] | None, names: str = "nodule", **more: Any) -> Answered:
-    return answered("diagnosis", diagnosis(names, AT_NODULE), *findings, attention=attention, **more)
-
-
-def test_vision_by_hand() -> None:
-    """The word nodule pays 0.5 to the first patch, the word cyst 0.4 to the last, half of which is the cyst's: 0.2."""
-    assert vision(seen(NODULE, attention=AT_BOTH)) == pytest.approx(0.5)
-    assert vision(seen(CYST, attention=AT_BOTH, names="cyst")) == pytest.approx(0.2)
-    assert vision(seen(NODULE, CYST, attention=AT_BOTH, names="nodule; cyst")) == pytest.approx(0.35)
-
-
-def test_vision_of_what_is_not_named() -> None:
-    """Nothing for a category that is there and not named: of two, half of the other's; none named, 0."""
-    only = {"nodule": AT_BOTH["nodule"]}
-    assert vision(seen(NODULE, CYST, attention=only)) == pytest.approx(0.25)
-    assert vision(seen(NODULE, attention={}, names="none")) == 0
-
-
-def test_vision_of_what_is_named_and_not_there() -> None:
-    """Nothing for it, and it counts: 0.5 of one, then of two and of three; a wrong name alone, 0.
-
-    So naming all three scores 0.7 / 3 where two are there, less than the 0.35 of these.
-    """
-    only = {"nodule": AT_BOTH["nodule"]}
-    assert vision(seen(NODULE, attention=only, names="nodule; mass")) == pytest.approx(0.5 / 2)
-    assert vision(seen(NODULE, attention=only, names="mass; nodule; cyst")) == pytest.approx(0.5 / 3)
-    assert vision(seen(NODULE, CYST, attention=AT_BOTH, names="nodule; cyst; mass")) == pytest.approx(0.7 / 3)
-    assert vision(seen(CYST, attention=only)) == 0
-
-
-def test_vision_of_attention_to_what_is_not_there() -> None:
-    """The cyst's word looks at the nodule as well, to no avail."""
-    both = looking(nodule=(0.5, 0.2, 0.2, 0.1), cyst=(1.0, 0.0, 0.0, 0.0))
-    assert vision(seen(NODULE, attention=both, names="nodule; cyst")) == pytest.approx(0.5 / 2)
-
-
-def test_vision_of_a_name_that_is_said_twice() -> None:
-    """Right or wrong, it is one category: (0.5 + 0) / 2."""
-    assert vision(seen(NODULE, attention=AT_BOTH, names="nodule; nodule; mass; mass")) == pytest.approx(0.5 / 2)
-
-
-def test_vision_of_a_category_in_two_places() -> None:
-    """One word for both: 0.5 for the first patch, 0.1 for the last, and their category counts once."""
-    again = Finding("nodule", (50.0, 50.0, 100.0, 100.0))
-    assert vision(seen(NODULE, again, attention=AT_BOTH)) == pytest.approx(0.6)
-    both = seen(NODULE, again, CYST, attention=AT_BOTH, names="nodule; cyst")
-    assert vision(both) == pytest.approx((0.6 + 0.2) / 2)
-
-
-def test_vision_knows_a_name_by_its_letters() -> None:
-    """The annotation's Nodule is what answers call nodule."""
-    assert vision(seen(Finding("Nodule", AT_NODULE), attention=AT_BOTH)) == pytest.approx(0.5)
-
-
-def test_vision_without_a_verdict() -> None:
-    """Attention was not read; there is no finding, or nobody knows; a box is missing; no diagnosis was asked for."""
-    assert vision(seen(NODULE, attention=None)) is None
-    assert vision(seen(attention=AT_BOTH)) is None
-    assert vision(seen(attention=AT_BOTH, complete=False)) is None
-    assert vision(seen(UNPLACED, attention=AT_BOTH)) is None
-    assert vision(answered("localisation", at(AT_NODULE), NODULE, target="nodule", attention=AT_BOTH)) is None
-
-
-def test_vision_lift_by_hand() -> None:
-    """0.5 on a quarter of the image is 2 times chance, 0.2 on an eighth 1.6 times; what is not named is left out."""
-    assert vision_lift(seen(NODULE, CYST, attention=AT_BOTH)) == pytest.approx((2 + 1.6) / 2)
-    assert vision_lift(seen(NODULE, CYST, attention={"cyst": AT_BOTH["cyst"]})) == pytest.approx(1.6)
-    even = looking(nodule=(0.25,) * 4, cyst=(0.25,) * 4)
-    assert vision_lift(seen(NODULE, CYST, attention=even)) == pytest.approx(1)
-
-
-def test_vision_lift_without_a_verdict() -> None:
-    assert vision_lift(seen(NODULE, attention=None)) is None
-    assert vision_lift(seen(NODULE, attention={})) is None
-    assert vision_lift(seen(CYST, attention={"nodule": AT_BOTH["nodule"]})) is None
-    assert vision_lift(seen(attention=AT_BOTH)) is None
 
 
 # ------------------------------------------------------------------------------------------------------------ said what
@@ -504,216 +374,3 @@ def test_a_reward_of_one_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mean", "expected"), [(0.0, 0.3), (0.3, 0.3), (0.5, 0.5), (0.75, 0.75), (0.9, 0.75)])
 def test_the_threshold_follows_the_mean_within_bounds(mean: float, expected: float) -> None:
     assert tightened(mean) == expected
-
-
-# -------------------------------------------------------------------------------------------------------------- the sum
-
-NOBODY = Reward("nobody's", lambda answered: None)
-PLACE, LOOK = Reward("place", NOBODY.function), Reward("look", NOBODY.function)
-TOPIC = Reward("topic", NOBODY.function, scaled=False)
-
-
-def added(
-    how: Combination, usable: Sequence[Sequence[bool]] | None = None, **parts: tuple[Reward, list[list[float]]]
-) -> list[list[float]]:
-    """What parts, each a reward and its values, add up to; usable if not said otherwise."""
-    values = {reward.name: np.array(rows, float) for reward, rows in parts.values()}
-    shape = next(iter(values.values())).shape
-    can = np.ones(shape, bool) if usable is None else np.array(usable)
-    return totals(values, [reward for reward, _ in parts.values()], can, how).tolist()
-
-
-def test_over_the_largest_by_hand() -> None:
-    """Of 0.2, 0.4, 0 the largest is 0.4: 1/2, 1, 0. A group of nothing stays at 0. Each group has its own largest."""
-    rows = [[0.2, 0.4, 0.0], [0.0, 0.0, 0.0], [0.5, 1.0, 1.0]]
-    assert added("max", a=(PLACE, rows)) == [[0.5, 1.0, 0.0], [0.0, 0.0, 0.0], [0.5, 1.0, 1.0]]
-
-
-def test_the_largest_in_size_by_hand() -> None:
-    """-3 over -1 would be 3, and better than 1: over 3, -1 and -3 are -1/3 and -1. Of 2 and -4 it is 4 as well."""
-    rows = [[-1.0, -3.0], [2.0, -4.0]]
-    assert added("max", a=(PLACE, rows)) == [[-1 / 3, -1.0], [1 / 2, -1.0]]
-
-
-def test_the_relevance_is_not_scaled() -> None:
-    """Twice (1/2, 1) and the relevance, (0.6, 0.3): 1.6 and 2.3."""
-    twice = Reward("place", NOBODY.function, 2.0)
-    assert added("max", a=(twice, [[0.2, 0.4]]), b=(TOPIC, [[0.6, 0.3]]))[0] == pytest.approx([1.6, 2.3])
-
-
-def test_over_the_spread_by_hand() -> None:
-    """1, 3: mean 2 and deviation 1. All alike: 0. The relevance too."""
-    assert added("z", a=(PLACE, [[1.0, 3.0], [0.3, 0.3]])) == [[-1.0, 1.0], [0.0, 0.0]]
-    assert added("z", a=(PLACE, [[1.0, 3.0]]), b=(TOPIC, [[0.3, 0.1]]))[0] == pytest.approx([0.0, 0.0])
-
-
-def test_all_alike_has_no_spread_after_rounding() -> None:
-    """The mean of three 0.1 is 0.10000000000000002: no spread all the same."""
-    assert added("z", a=(PLACE, [[0.1] * 3])) == [[0.0] * 3]
-
-
-def test_the_plain_sum_by_hand() -> None:
-    minus = Reward("look", NOBODY.function, -0.5)
-    assert added("sum", a=(PLACE, [[0.2, 0.4]]), b=(minus, [[0.2, 1.0]]))[0] == pytest.approx([0.1, -0.1])
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-def test_weight_0_only_watches(how: Combination) -> None:
-    idle = Reward("look", NOBODY.function, 0.0)
-    alone = added(how, a=(PLACE, [[0.2, 0.4, 0.1]]))
-    assert added(how, a=(PLACE, [[0.2, 0.4, 0.1]]), b=(idle, [[5.0, math.nan, -5.0]])) == alone
-
-
-def test_no_verdict_counts_as_the_group_s_mean() -> None:
-    """Of 0.2, none, 0.4: 0.3, so neither gains nor loses. Where no answer has one, nothing is added."""
-    none = math.nan
-    assert added("sum", a=(PLACE, [[0.2, none, 0.4]]))[0] == pytest.approx([0.2, 0.3, 0.4])
-    assert added("max", a=(PLACE, [[0.2, none, 0.4]]))[0] == pytest.approx([0.5, 0.75, 1.0])
-    assert added("z", a=(PLACE, [[1.0, none, 3.0]]))[0] == pytest.approx([-math.sqrt(1.5), 0, math.sqrt(1.5)])
-    assert added("sum", a=(PLACE, [[none, none]]), b=(LOOK, [[1.0, 2.0]])) == [[1.0, 2.0]]
-
-
-def test_unusable_answers_by_hand() -> None:
-    """A cut answer that was in the right place scores 0 in every part, so the largest of its group is 0.5, not 1.
-
-    The others' 1 and 0.2 remain; its own 0 is their least or below. Below 0 it sinks with them: to -1, the least.
-    """
-    cut = [[True, False, True]]
-    assert added("max", cut, a=(PLACE, [[0.5, 1.0, 0.1]]))[0] == pytest.approx([1.0, 0.0, 0.2])
-    assert added("sum", cut, a=(PLACE, [[-1.0, 1.0, 0.1]]))[0] == pytest.approx([-1.0, -1.0, 0.1])
-    assert added("sum", [[False, False]], a=(PLACE, [[1.0, 0.5]])) == [[0.0, 0.0]]
-
-
-@st.composite
-def groups(draw: st.DrawFn) -> tuple[dict[str, np.ndarray], list[Reward], np.ndarray]:
-    """Values of some rewards with weights of either sign, none among them, and who can be used."""
-    shape = draw(st.integers(1, 3)), draw(st.integers(1, 5))
-    one = st.one_of(st.sampled_from([0.0, 1.0, math.nan]), st.integers(-20, 20).map(lambda n: n / 10))
-    count = shape[0] * shape[1]
-
-    def table(of: st.SearchStrategy) -> np.ndarray:
-        return np.array(draw(st.lists(of, min_size=count, max_size=count))).reshape(shape)
-
-    rewards = [
-        Reward(f"r{i}", NOBODY.function, draw(st.sampled_from([-1.0, 0.0, 0.5, 1.0])), draw(st.booleans()))
-        for i in range(draw(st.integers(1, 3)))
-    ]
-    return {r.name: table(one) for r in rewards}, rewards, table(st.booleans())
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-@given(groups())
-def test_what_cannot_be_used_is_never_above_what_can(
-    how: Combination, found: tuple[dict[str, np.ndarray], list[Reward], np.ndarray]
-) -> None:
-    parts, rewards, usable = found
-    got = totals(parts, rewards, usable, how)
-    assert np.isfinite(got).all()
-    for values, can in zip(got, usable, strict=True):
-        assert values[~can].max(initial=-np.inf) <= min(0.0, values[can].min(initial=np.inf))
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-@pytest.mark.parametrize("value", [0.0, 0.1, 0.7, 1.0, math.nan])
-def test_a_group_in_which_all_score_the_same(how: Combination, value: float) -> None:
-    """All get the same, to the last bit; and beside it another group is what it is alone."""
-    parts = [[value] * 7, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]]
-    got = added(how, a=(PLACE, parts), b=(TOPIC, parts))
-    assert len(set(got[0])) == 1
-    assert got[1] == added(how, a=(PLACE, parts[1:]), b=(TOPIC, parts[1:]))[0]
-
-
-def test_what_is_watched_by_hand() -> None:
-    """Of 0, 1/2, 1 and one without a verdict: mean 1/2, deviation sqrt(1/6), zero a third of the three.
-
-    The first group is told apart, the second has one verdict only.
-    """
-    parts = {"place": np.array([[0.0, 0.5], [1.0, math.nan]]), "look": np.full((2, 2), math.nan)}
-    hand = {"place": 0.5, "place_spread": 0.40825, "place_zero": 1 / 3, "place_none": 1 / 4, "place_alike": 1 / 2}
-    hand |= {"look_none": 1.0, "look_alike": 1.0}
-    assert spread(logged(watched(parts, np.ones((2, 2), bool)))) == pytest.approx(hand, abs=1e-5)
-
-
-def test_only_answers_that_can_be_used_are_told_apart() -> None:
-    """0.5 against the 0 of an answer that was cut, and 0.5 against 0.5: the reward has told nothing apart."""
-    found = watched({"own": np.array([[0.5, 0.0], [0.5, 0.5]])}, np.array([[True, False], [True, True]]))
-    assert logged(found)["own_alike"] == 1.0
-
-
-def test_a_spread_of_none_is_0() -> None:
-    found = logged(watched({"own": np.full((3, 7), 0.1)}, np.ones((3, 7), bool)))
-    assert spread(found)["own_spread"] == 0.0
-
-
-# ------------------------------------------------------------------------------------------------------------- cheating
-
-USUAL = [named(name, 1.0) for name in ("relevance", "localisation", "vision")]
-ALL = [named(name, 1.0) for name in FUNCTIONS if name != "similarity"]
-TRUTH = diagnosis("nodule; cyst", AT_NODULE, AT_CYST)
-
-#: What was said, whether it was cut, and where the words looked.
-CHEATS: dict[str, tuple[str, bool, dict[str, Attention]]] = {
-    "nothing": ("", False, {}),
-    "white space": (" \n", False, {}),
-    "one place eight times": (diagnosis("; ".join(["nodule"] * 8), *[AT_NODULE] * 8), False, AT_BOTH),
-    "the truth and one place again and again": (
-        diagnosis("; ".join(["nodule", "cyst"] * 4), *[AT_NODULE, AT_CYST] * 4),
-        False,
-        AT_BOTH,
-    ),
-    "boxes only": (at(*[AT_NODULE] * 8), False, {}),
-    "no end": (f"{TRUTH} {TRUTH}", True, AT_BOTH),
-    "names without end": (diagnosis("nodule; cyst; " * 20, AT_NODULE, AT_CYST), True, AT_BOTH),
-}
-
-
-def compete(rewards: list[Reward], how: Combination, *group: Answered) -> list[float]:
-    """What answers of one group come to."""
-    parts = {reward.name: np.array([[reward(one) for one in group]]) for reward in rewards}
-    return totals(parts, rewards, np.array([[one.usable for one in group]]), how)[0].tolist()
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-@pytest.mark.parametrize("rewards", [USUAL, ALL], ids=["usual", "all"])
-@pytest.mark.parametrize("cheat", CHEATS)
-@pytest.mark.parametrize("honest", [TRUTH, diagnosis("nodule; cyst", HALF, AT_CYST), diagnosis("nodule", AT_NODULE)])
-def test_cheating_does_not_pay(honest: str, cheat: str, rewards: list[Reward], how: Combination) -> None:
-    """An honest answer, right, half right or half of it, is worth more than each cheat in its group."""
-    said, cut, looked = CHEATS[cheat]
-    own = AT_BOTH if "cyst" in honest else {"nodule": AT_BOTH["nodule"]}
-    group = [
-        answered("diagnosis", honest, NODULE, CYST, attention=own),
-        answered("diagnosis", said, NODULE, CYST, cut=cut, attention=looked),
-    ]
-    truthful, cheating = compete(rewards, how, *group)
-    assert truthful > cheating
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-@pytest.mark.parametrize("cheat", CHEATS)
-def test_cheating_does_not_pay_where_there_is_nothing(cheat: str, how: Combination) -> None:
-    said, cut, _ = CHEATS[cheat]
-    group = [answered("diagnosis", NORMAL, attention={}), answered("diagnosis", said, cut=cut, attention={})]
-    truthful, cheating = compete(ALL, how, *group)
-    assert truthful > cheating
-
-
-@pytest.mark.parametrize("how", COMBINATIONS)
-@pytest.mark.parametrize("cheat", ["nothing", "white space", "no end", "names without end"])
-def test_silence_is_no_better_than_a_mistake(cheat: str, how: Combination) -> None:
-    """It names no wrong place, and yet is not worth more than an answer that sees what is not there."""
-    said, cut, _ = CHEATS[cheat]
-    group = [
-        answered("diagnosis", diagnosis("cyst", HALF), attention={}),
-        answered("diagnosis", said, cut=cut, attention={}),
-    ]
-    mistaken, silent = compete(ALL, how, *group)
-    assert mistaken >= silent
-
-
-def test_the_same_answer_cut_is_worth_nothing() -> None:
-    whole, cut = (answered("diagnosis", TRUTH, NODULE, CYST, cut=c, attention=AT_BOTH) for c in (False, True))
-    assert whole.usable and not cut.usable
-    for how in COMBINATIONS:
-        truthful, cheating = compete(USUAL, how, whole, cut)
-        assert truthful > 0 >= cheating
