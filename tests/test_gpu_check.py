@@ -10,8 +10,9 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from scripts import gpu_check, gpu_wheels
-from scripts.gpu_check import Config, Part
+from scripts import gpu_check, gpu_parts, gpu_wheels
+from scripts.gpu_check import Part
+from scripts.gpu_config import Config
 from tests.conftest import write_dialogues
 from unveil.testing.models import loaded
 
@@ -28,7 +29,7 @@ def test_a_part_is_run_in_a_process_of_its_own_and_saved(tmp_path: Path) -> None
 
 def test_what_fails_is_saved_with_its_reason_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second part is one that the other process does not know, so it ends there with an error."""
-    parts = {"nothing": Part(gpu_check.machine, 60, "unknown"), "late": Part(gpu_check.machine, 60, "never begun")}
+    parts = {"nothing": Part(gpu_parts.machine, 60, "unknown"), "late": Part(gpu_parts.machine, 60, "never begun")}
     monkeypatch.setattr(gpu_check, "PARTS", parts)
     assert not gpu_check.main(Config(device="cpu", out=tmp_path, parts=("nothing",)))
     assert "nothing" in figures(tmp_path, "nothing")["error"]
@@ -38,7 +39,7 @@ def test_what_fails_is_saved_with_its_reason_and_ends_nothing(tmp_path: Path, mo
 
 def test_a_part_that_lasts_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python alone takes longer to start than a hundredth of a second."""
-    monkeypatch.setattr(gpu_check, "PARTS", {"machine": Part(gpu_check.machine, 60, "ended")})
+    monkeypatch.setattr(gpu_check, "PARTS", {"machine": Part(gpu_parts.machine, 60, "ended")})
     found = gpu_check.apart(Config(device="cpu", out=tmp_path, scratch=tmp_path), "machine", left=0.01)
     assert found["error"].startswith("ended after")
 
@@ -78,7 +79,7 @@ def small(tmp_path: Path) -> Iterator[Config]:
 
 def test_trees_are_compared_with_rows(small: Config) -> None:
     """In float32 they differ by rounding, in bfloat16 by about what that costs anyway; the family stays as it was."""
-    found = gpu_check._tree(small, "llava_clip")
+    found = gpu_parts._tree(small, "llava_clip")
     assert found["float32"] < 1e-4 < found["noise"] and found["bf16"] < 10 * found["noise"]
     assert next(loaded("llava_clip").model.parameters()).dtype == torch.float32
 
@@ -86,21 +87,21 @@ def test_trees_are_compared_with_rows(small: Config) -> None:
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
 def test_flex_attention_is_compared_with_sdpa(small: Config) -> None:
     with torch.compiler.set_stance("force_eager"):
-        found = gpu_check._flex(small, "llava_clip")
+        found = gpu_parts._flex(small, "llava_clip")
     assert found["logp_diff"] < 1e-4 and found["sdpa_over_flex"] > 0
 
 
 def test_a_recipe_is_run_anew_in_a_folder_that_is_used_again(small: Config) -> None:
     """The figures of an earlier run that lie there are not those of this one."""
     folder = write_dialogues(small.folder).parent
-    first = gpu_check.RECIPES["sft"](folder, folder / "out", "lora", "bf16")
+    first = gpu_parts.RECIPES["sft"](folder, folder / "out", "lora", "bf16")
     (folder / "out" / "metrics.jsonl").write_text("")
-    assert gpu_check.RECIPES["sft"](folder, folder / "out", "lora", "bf16") == first
+    assert gpu_parts.RECIPES["sft"](folder, folder / "out", "lora", "bf16") == first
 
 
 def test_answers_are_counted(small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gpu_check.PRESETS, "3b-tenth", gpu_check.PRESETS["tiny"])
-    found = gpu_check.predict(small)
+    monkeypatch.setitem(gpu_parts.PRESETS, "3b-tenth", gpu_parts.PRESETS["tiny"])
+    found = gpu_parts.predict(small)
     assert found["tokens_per_s"] > 0 and (found["questions"], found["tokens"]) == (4, 8)
 
 
