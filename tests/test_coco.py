@@ -6,9 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.helpers.annotated import coco, draw, run
+from tests.helpers.annotated import (
+    coco,
+    draw,
+    run,
+    write_coco,
+)
+from unveil.core import geometry
 from unveil.ingest import coco as coco_reader
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import Options
@@ -191,3 +198,114 @@ def test_a_box_that_is_written_into_its_image(data: Path) -> None:
     content = two((1, 2))
     content["images"][0] |= BOX
     assert read(data, content)[0] == {"a": (1, "exhaustive"), "b": (0, "exhaustive")}
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """An empty folder, for a data set with its own images."""
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def test_coco_segmentations(bare: Path) -> None:
+    """A square polygon from (4, 2) to (8, 6), the same as run lengths by columns, and those compressed: 16 pixels.
+
+    Columns of 20 rows: 4 * 20 + 2 empty, then 4 columns of 4 with 16 between; 800 - 82 - 4 * 4 - 3 * 16 = 654 remain.
+    """
+    counts = [82, 4, 16, 4, 16, 4, 16, 4, 654]
+    mask = np.zeros((20, 40), bool)
+    mask[2:6, 4:8] = True
+    shapes: list[Any] = [
+        [[4, 2, 8, 2, 8, 6, 4, 6]],
+        {"size": [20, 40], "counts": counts},
+        geometry.encode_mask(mask),
+    ]
+    write_coco(bare)
+    content = coco()
+    content["annotations"] = [
+        {"id": n, "image_id": 7, "category_id": n // 2, "segmentation": shape, "iscrowd": int(n == 1)}
+        for n, shape in enumerate(shapes)
+    ]
+    (bare / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    _, records, rejected = run(bare.parent, "coco")
+    findings = [f for r in records for f in r.findings]
+    assert rejected == [] and [f.box for f in findings] == [(4, 2, 8, 6)] * 3
+    assert all((geometry.decode_mask(f.mask or {}) == mask).all() for f in findings)
+    assert [f.attributes for f in findings] == [{}, {"crowd": "yes"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        ({"bbox": [1, 1, 0, 5]}, "zero-area"),
+        ({"bbox": [1, 1, 90, 5]}, "outside"),
+        ({"bbox": [1, 1, float("nan"), 5]}, "finite"),
+        ({"bbox": [1, 1, 5]}, "4 numbers"),
+        ({"bbox": [1, 1, 5, 5], "category_id": 99}, "category_id 99"),
+        ({}, "neither bbox nor segmentation"),
+        ({"bbox": [1, 1, 5, 5], "image_id": 99}, "image_id 99"),
+        ({"segmentation": [[1, 1, 5, 5]]}, "three or more"),
+        ({"segmentation": [[1, 1, 1e12, 5, 5, 1e12]]}, "outside"),
+        ({"segmentation": {"size": [20, 40], "counts": [799]}}, "add up to 799, not 800"),
+        ({"segmentation": {"size": [20, 40], "counts": [-1, 801]}}, "whole numbers"),
+        ({"segmentation": {"size": [20, 40], "counts": "zzzzzz"}}, "the character 'z'"),
+        ({"segmentation": {"size": [20, 40], "counts": "0"}}, "add up to 0, not 800"),
+        ({"segmentation": {"size": [20, 40], "counts": "P"}}, "middle of a number"),
+        ({"segmentation": {"size": [9**9, 9**9], "counts": "0"}}, "needs size"),
+        ({"segmentation": {"size": [20, 40], "counts": [800]}}, "empty mask"),
+    ],
+)
+def test_coco_bad_annotation(annotation: dict[str, Any], reason: str, bare: Path) -> None:
+    write_coco(bare)
+    content = coco()
+    content["annotations"].append({"id": 9, "image_id": 7, "category_id": 0} | annotation)
+    (bare / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    summary, _, rejected = run(bare.parent, "coco")
+    assert summary.findings == 2
+    assert [(r["file"], r["row"]) for r in rejected] == [("annotations/instances_train2017.json", 3)]
+    assert reason in rejected[0]["reason"]
+
+
+def test_coco_image_in_a_file_with_a_split_and_in_one_without(bare: Path) -> None:
+    write_coco(bare)
+    (bare / "annotations/all.json").write_text(json.dumps(coco()))
+    _, records, rejected = run(bare.parent, "coco")
+    assert {r.split: len(r.findings) for r in records} == {"train": 2, "test": 0} and rejected == []
+
+
+def test_coco_ids_that_stand_twice(bare: Path) -> None:
+    write_coco(bare)
+    content = coco()
+    content["images"].append({"id": 7, "file_name": "b.png"})
+    (bare / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    _, records, rejected = run(bare.parent, "coco")
+    assert [r.source.file for r in records] == ["images/b.png"]
+    assert [r["reason"] for r in rejected] == ["image: image id 7 stands 2 times"] * 2
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        (json.dumps(coco())[:-5], "not JSON"),
+        (json.dumps(coco()).replace('"width": 40', '"width": ' + "9" * 5000, 1), "a number of thousands of digits"),
+        (json.dumps(coco())[:-1] + ', "x": ' + "[" * 10_000 + "]" * 10_000 + "}", "nested more than 64 deep"),
+    ],
+    ids=["cut", "digits", "deep"],
+)
+def test_coco_damaged_file_is_rejected_and_the_others_are_read(spoilt: str, reason: str, bare: Path) -> None:
+    write_coco(bare)
+    (bare / "annotations/val.json").write_text(spoilt)
+    summary, _, rejected = run(bare.parent, "coco")
+    assert summary.records == 2 and [r["file"] for r in rejected] == ["annotations/val.json"]
+    assert "not usable as COCO" in rejected[0]["reason"] and reason in rejected[0]["reason"]
+
+
+def test_coco_name_with_half_a_character_costs_its_own_rows_only(bare: Path) -> None:
+    """What is written holds no such name, since no file in UTF-8 can."""
+    write_coco(bare)
+    content = coco()
+    content["categories"][0]["name"] = "half \ud800"
+    (bare / "annotations/instances_train2017.json").write_text(json.dumps(content))
+    _, records, rejected = run(bare.parent, "coco", allow_rejected=1.0)
+    assert [(f.label, r.completeness) for r in records for f in r.findings] == [("mass", "partial")]
+    assert len(records) == 2 and r"half \ud800" in rejected[0]["reason"]

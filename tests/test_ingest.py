@@ -1,5 +1,7 @@
 """Readers: the boxes that went in come out, in every format; what is wrong is set aside with file, row and reason."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -7,9 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,9 +23,7 @@ from tests.helpers.annotated import (
     every_format,
     run,
     truncate,
-    write_coco,
     write_csv,
-    write_voc,
     write_yolo,
     xml,
 )
@@ -104,138 +102,6 @@ def test_any_boxes_round_trip(format: str, boxes: list[geometry.Box], tmp_path_f
 
 
 IMAGE_320 = {"id": 7, "file_name": "a.png", "width": 320, "height": 310}
-
-
-# What each format has of its own
-
-
-def test_voc_one_based_corners(data: Path) -> None:
-    """In the original VOC sets corners are inclusive pixels from 1: (1, 1, 40, 20) is all of a 40 x 20 image."""
-    write_voc(data)
-    (data / "VOC/Annotations/a.xml").write_text(xml("a.png", [("x", (1, 1, 40, 20)), ("y", (3, 3, 3, 3))]))
-    _, records, _ = run(data.parent, "voc", voc_corners="one_based")
-    assert [f.box for r in records for f in r.findings] == [(0, 0, 40, 20), (2, 2, 3, 3)]
-
-
-def test_voc_image_by_the_stem_where_filename_is_wrong(data: Path) -> None:
-    write_voc(data, first="renamed.png")
-    summary, _, rejected = run(data.parent, "voc")
-    assert (summary.records, rejected) == (2, [])
-
-
-def test_voc_published_splits_that_are_wrong(data: Path) -> None:
-    write_voc(data)
-    (data / "VOC/ImageSets/Main/test.txt").write_text("b\n\nghost\na\n")
-    _, records, rejected = run(data.parent, "voc")
-    assert [r.split for r in records] == ["test", "test"]
-    assert [(Path(r["file"]).name, r["row"], r["reason"]) for r in rejected] == [
-        ("test.txt", 3, "'ghost' is no image here, as 1 of the 3 listed are"),
-        ("train.txt", 1, "'a' is already in test, as 1 of the 1 listed are"),
-    ]
-
-
-def test_coco_segmentations(data: Path) -> None:
-    """A square polygon from (4, 2) to (8, 6), the same as run lengths by columns, and those compressed: 16 pixels.
-
-    Columns of 20 rows: 4 * 20 + 2 empty, then 4 columns of 4 with 16 between; 800 - 82 - 4 * 4 - 3 * 16 = 654 remain.
-    """
-    counts = [82, 4, 16, 4, 16, 4, 16, 4, 654]
-    mask = np.zeros((20, 40), bool)
-    mask[2:6, 4:8] = True
-    shapes: list[Any] = [
-        [[4, 2, 8, 2, 8, 6, 4, 6]],
-        {"size": [20, 40], "counts": counts},
-        geometry.encode_mask(mask),
-    ]
-    write_coco(data)
-    content = coco()
-    content["annotations"] = [
-        {"id": n, "image_id": 7, "category_id": n // 2, "segmentation": shape, "iscrowd": int(n == 1)}
-        for n, shape in enumerate(shapes)
-    ]
-    (data / "annotations/instances_train2017.json").write_text(json.dumps(content))
-    _, records, rejected = run(data.parent, "coco")
-    findings = [f for r in records for f in r.findings]
-    assert rejected == [] and [f.box for f in findings] == [(4, 2, 8, 6)] * 3
-    assert all((geometry.decode_mask(f.mask or {}) == mask).all() for f in findings)
-    assert [f.attributes for f in findings] == [{}, {"crowd": "yes"}, {}]
-
-
-@pytest.mark.parametrize(
-    ("annotation", "reason"),
-    [
-        ({"bbox": [1, 1, 0, 5]}, "zero-area"),
-        ({"bbox": [1, 1, 90, 5]}, "outside"),
-        ({"bbox": [1, 1, float("nan"), 5]}, "finite"),
-        ({"bbox": [1, 1, 5]}, "4 numbers"),
-        ({"bbox": [1, 1, 5, 5], "category_id": 99}, "category_id 99"),
-        ({}, "neither bbox nor segmentation"),
-        ({"bbox": [1, 1, 5, 5], "image_id": 99}, "image_id 99"),
-        ({"segmentation": [[1, 1, 5, 5]]}, "three or more"),
-        ({"segmentation": [[1, 1, 1e12, 5, 5, 1e12]]}, "outside"),
-        ({"segmentation": {"size": [20, 40], "counts": [799]}}, "add up to 799, not 800"),
-        ({"segmentation": {"size": [20, 40], "counts": [-1, 801]}}, "whole numbers"),
-        ({"segmentation": {"size": [20, 40], "counts": "zzzzzz"}}, "the character 'z'"),
-        ({"segmentation": {"size": [20, 40], "counts": "0"}}, "add up to 0, not 800"),
-        ({"segmentation": {"size": [20, 40], "counts": "P"}}, "middle of a number"),
-        ({"segmentation": {"size": [9**9, 9**9], "counts": "0"}}, "needs size"),
-        ({"segmentation": {"size": [20, 40], "counts": [800]}}, "empty mask"),
-    ],
-)
-def test_coco_bad_annotation(annotation: dict[str, Any], reason: str, data: Path) -> None:
-    write_coco(data)
-    content = coco()
-    content["annotations"].append({"id": 9, "image_id": 7, "category_id": 0} | annotation)
-    (data / "annotations/instances_train2017.json").write_text(json.dumps(content))
-    summary, _, rejected = run(data.parent, "coco")
-    assert summary.findings == 2
-    assert [(r["file"], r["row"]) for r in rejected] == [("annotations/instances_train2017.json", 3)]
-    assert reason in rejected[0]["reason"]
-
-
-def test_coco_image_in_a_file_with_a_split_and_in_one_without(data: Path) -> None:
-    write_coco(data)
-    (data / "annotations/all.json").write_text(json.dumps(coco()))
-    _, records, rejected = run(data.parent, "coco")
-    assert {r.split: len(r.findings) for r in records} == {"train": 2, "test": 0} and rejected == []
-
-
-def test_coco_ids_that_stand_twice(data: Path) -> None:
-    write_coco(data)
-    content = coco()
-    content["images"].append({"id": 7, "file_name": "b.png"})
-    (data / "annotations/instances_train2017.json").write_text(json.dumps(content))
-    _, records, rejected = run(data.parent, "coco")
-    assert [r.source.file for r in records] == ["images/b.png"]
-    assert [r["reason"] for r in rejected] == ["image: image id 7 stands 2 times"] * 2
-
-
-@pytest.mark.parametrize(
-    ("spoilt", "reason"),
-    [
-        (json.dumps(coco())[:-5], "not JSON"),
-        (json.dumps(coco()).replace('"width": 40', '"width": ' + "9" * 5000, 1), "a number of thousands of digits"),
-        (json.dumps(coco())[:-1] + ', "x": ' + "[" * 10_000 + "]" * 10_000 + "}", "nested more than 64 deep"),
-    ],
-    ids=["cut", "digits", "deep"],
-)
-def test_coco_damaged_file_is_rejected_and_the_others_are_read(spoilt: str, reason: str, data: Path) -> None:
-    write_coco(data)
-    (data / "annotations/val.json").write_text(spoilt)
-    summary, _, rejected = run(data.parent, "coco")
-    assert summary.records == 2 and [r["file"] for r in rejected] == ["annotations/val.json"]
-    assert "not usable as COCO" in rejected[0]["reason"] and reason in rejected[0]["reason"]
-
-
-def test_coco_name_with_half_a_character_costs_its_own_rows_only(data: Path) -> None:
-    """What is written holds no such name, since no file in UTF-8 can."""
-    write_coco(data)
-    content = coco()
-    content["categories"][0]["name"] = "half \ud800"
-    (data / "annotations/instances_train2017.json").write_text(json.dumps(content))
-    _, records, rejected = run(data.parent, "coco", allow_rejected=1.0)
-    assert [(f.label, r.completeness) for r in records for f in r.findings] == [("mass", "partial")]
-    assert len(records) == 2 and r"half \ud800" in rejected[0]["reason"]
 
 
 # Bad input of every kind
@@ -363,34 +229,6 @@ def test_image_that_no_annotation_names(format: str, data: Path) -> None:
     draw(next(data.rglob("a.png")).with_name("c.png"))
     _, records, rejected = run(data.parent, format)
     assert len(records) == 2 and [r["reason"] for r in rejected] == ["no annotation names this image"]
-
-
-ENTITIES = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><annotation><filename>&b;</filename></annotation>'
-EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><annotation><filename>&a;</filename></annotation>'
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (ENTITIES, "entities"),
-        (EXTERNAL, "entities"),
-        ("<annotation>", "not readable as XML"),
-        ("<svg/>", "root is <svg>"),
-        ("<annotation/>", "name is empty"),
-        (xml("b.png", [("x", (4, 4, 4, 4))]), "zero-area"),
-        (xml("b.png", [("x", (4, 4, 99, 9))]), "outside"),
-        (xml("b.png", [("", (4, 4, 9, 9))]), "no <name>"),
-        (xml("b.png", [("x", (4, 4, "", 9))]), "<xmax>"),
-        ("<annotation><filename>b.png</filename><object><name>x</name></object></annotation>", "no <bndbox>"),
-    ],
-)
-def test_voc_bad_xml(text: str, reason: str, data: Path) -> None:
-    write_voc(data)
-    (data / "VOC/JPEGImages/b.png").rename(data / "VOC/JPEGImages/c.png") if "name is" in reason else None
-    (data / "VOC/Annotations/b.xml").write_text(text)
-    summary, _, rejected = run(data.parent, "voc")
-    assert summary.findings == 2
-    assert any(reason in r["reason"] and r["file"] == "VOC/Annotations/b.xml" for r in rejected)
 
 
 def test_no_torch() -> None:

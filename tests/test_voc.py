@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.annotated import BOXES, draw, run, xml
+from tests.helpers.annotated import (
+    BOXES,
+    draw,
+    run,
+    write_voc,
+    xml,
+)
 
 BOX = BOXES[:1]
 
@@ -99,3 +105,63 @@ def test_of_several_annotations_in_a_file_a_bad_one_costs_no_other(data: Path) -
     found, rejected, _ = read(data, all=f"<set>{''.join(inner)}</set>")
     assert found == {"a": (["nodule"], "exhaustive"), "b": (["nodule"], "exhaustive")}
     assert len(rejected) == 1 and "gone.png" in rejected[0]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """An empty folder, for a data set with its own images."""
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def test_voc_one_based_corners(bare: Path) -> None:
+    """In the original VOC sets corners are inclusive pixels from 1: (1, 1, 40, 20) is all of a 40 x 20 image."""
+    write_voc(bare)
+    (bare / "VOC/Annotations/a.xml").write_text(xml("a.png", [("x", (1, 1, 40, 20)), ("y", (3, 3, 3, 3))]))
+    _, records, _ = run(bare.parent, "voc", voc_corners="one_based")
+    assert [f.box for r in records for f in r.findings] == [(0, 0, 40, 20), (2, 2, 3, 3)]
+
+
+def test_voc_image_by_the_stem_where_filename_is_wrong(bare: Path) -> None:
+    write_voc(bare, first="renamed.png")
+    summary, _, rejected = run(bare.parent, "voc")
+    assert (summary.records, rejected) == (2, [])
+
+
+def test_voc_published_splits_that_are_wrong(bare: Path) -> None:
+    write_voc(bare)
+    (bare / "VOC/ImageSets/Main/test.txt").write_text("b\n\nghost\na\n")
+    _, records, rejected = run(bare.parent, "voc")
+    assert [r.split for r in records] == ["test", "test"]
+    assert [(Path(r["file"]).name, r["row"], r["reason"]) for r in rejected] == [
+        ("test.txt", 3, "'ghost' is no image here, as 1 of the 3 listed are"),
+        ("train.txt", 1, "'a' is already in test, as 1 of the 1 listed are"),
+    ]
+
+
+ENTITIES = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><annotation><filename>&b;</filename></annotation>'
+EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><annotation><filename>&a;</filename></annotation>'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ENTITIES, "entities"),
+        (EXTERNAL, "entities"),
+        ("<annotation>", "not readable as XML"),
+        ("<svg/>", "root is <svg>"),
+        ("<annotation/>", "name is empty"),
+        (xml("b.png", [("x", (4, 4, 4, 4))]), "zero-area"),
+        (xml("b.png", [("x", (4, 4, 99, 9))]), "outside"),
+        (xml("b.png", [("", (4, 4, 9, 9))]), "no <name>"),
+        (xml("b.png", [("x", (4, 4, "", 9))]), "<xmax>"),
+        ("<annotation><filename>b.png</filename><object><name>x</name></object></annotation>", "no <bndbox>"),
+    ],
+)
+def test_voc_bad_xml(text: str, reason: str, bare: Path) -> None:
+    write_voc(bare)
+    (bare / "VOC/JPEGImages/b.png").rename(bare / "VOC/JPEGImages/c.png") if "name is" in reason else None
+    (bare / "VOC/Annotations/b.xml").write_text(text)
+    summary, _, rejected = run(bare.parent, "voc")
+    assert summary.findings == 2
+    assert any(reason in r["reason"] and r["file"] == "VOC/Annotations/b.xml" for r in rejected)
