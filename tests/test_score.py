@@ -1,0 +1,94 @@
+"""Predictions in files are scored, a constant answer beside them; what does not belong together is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.helpers.outcomes import NORMAL, A, B, C, diagnosis, dialogue, predicted, record
+from unveil.core.grading import NO_FINDING, ScoreError
+from unveil.core.records import RecordError, write_jsonl
+from unveil.evaluate import metrics
+from unveil.evaluate.score import constant, score
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Training: masses at A and at (0,0,20,20). Test: a mass at A, a cyst at A, a normal image, of three patients."""
+    records = [
+        record(("mass", A), name="t1", split="train"),
+        record(("mass", (0.0, 0.0, 20.0, 20.0)), name="t2", split="train"),
+        record(("mass", A), name="a", split="test", patient="1"),
+        record(("cyst", A), name="b", split="test", patient="2"),
+        record(name="n", split="test", patient="3"),
+    ]
+    asked = [dialogue("diagnosis", name=f"{r.id}/diagnosis", of=r.id, split=r.split) for r in records]
+    write_jsonl(tmp_path / "records.jsonl", records)
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    tests = [d for d in asked if d.split == "test"]
+    write_jsonl(tmp_path / "base.jsonl", [predicted(d, NORMAL) for d in tests])
+    write_jsonl(tmp_path / "sft.jsonl", [predicted(d, diagnosis(("mass", A))) for d in reversed(tests)])
+    return tmp_path
+
+
+def scored(files, **models):
+    return score(files / "records.jsonl", files / "dialogues.jsonl", models, files / "out", seed=3, resamples=200)
+
+
+def test_scores_of_two_models_and_a_constant(files):
+    """sft names 1 of 2 right, IoU 1, alarm on the normal image; base finds nothing: differences 1/2 and 1. The
+    constant is the mass at the mean box (0,0,15,15): IoU 100/225 with A."""
+    result = scored(files, base=files / "base.jsonl", sft=files / "sft.jsonl")
+    assert json.loads((files / "out" / "scores.json").read_text()) == result
+    sft, base = (result["models"][m]["metrics"] for m in ("sft", "base"))
+    assert (sft["accuracy"]["value"], sft["iou"]["value"], sft["diagnosis_specificity"]["value"]) == (0.5, 1, 0)
+    assert (base["iou"]["value"], base["diagnosis_specificity"]["value"], base["closed"]["value"]) == (0, 1, None)
+    assert sft["accuracy"]["n"] == sft["accuracy"]["clusters"] == 2
+    assert result["differences"]["sft-base"]["iou"]["value"] == 1
+    assert result["differences"]["sft-base"]["iou"]["excludes_zero"] is False, "two patients are no proof"
+    assert result["models"]["base"]["counts"]["failures"] == {"missed": 2}
+    constant = result["baselines"]["majority"]
+    assert constant["metrics"]["iou"]["value"] == pytest.approx(100 / 225)
+    assert constant["differences"]["sft"]["iou"]["value"] == pytest.approx(125 / 225)
+    assert result["bootstrap"]["cluster"] == "patient" and result["splits"] == ["test"]
+    assert len(result["files"]) == 4 and all(len(h) == 64 for h in result["files"].values())
+    assert set(result["models"]["sft"]["by"]["label"]) == {"mass", "cyst", NO_FINDING}
+
+
+def test_the_constant_points_at_the_mean_box_of_the_name():
+    """Training: masses at (0,0,10,10) and (0,0,20,20) of 100, a cyst at B. Asked for the cyst it says B, for a node,
+    which it has not seen, the mean of all three: (50/3, 50/3, 30, 30). The image is twice as wide: x doubles."""
+    always = constant([record(("mass", A), ("mass", (0.0, 0.0, 20.0, 20.0)), ("cyst", B), split="train")])
+    names, wide = ["cyst", "mass", "node"], dataclasses.replace(record(), width=200)
+    said = {n: always.case(dialogue("localisation", target=n), wide, names).parsed.boxes[0] for n in names}
+    assert said["mass"] == pytest.approx((0, 0, 30, 15)) and said["cyst"] == pytest.approx((100, 50, 120, 60))
+    assert said["node"] == pytest.approx((100 / 3, 50 / 3, 60, 30)) and always.label == "mass"
+    assert not always.answers(dialogue("closed")) and always.answers(dialogue("diagnosis"))
+    assert constant([record(("mass", A), split="test")]) is None
+
+
+def test_outcomes_are_written_one_a_line(files):
+    scored(files, sft=files / "sft.jsonl")
+    rows = [json.loads(line) for line in (files / "out" / "outcomes.jsonl").read_text().splitlines()]
+    assert [(o["model"], o["id"]) for o in rows] == [("sft", f"{r}/diagnosis") for r in "abn"]
+    assert sum(o["sums"]["accuracy"][0] for o in rows if "accuracy" in o["sums"]) == 1
+
+
+def test_score_refuses_incomplete_and_empty_files(files):
+    lines = (files / "sft.jsonl").read_text().splitlines(keepends=True)
+    (files / "part.jsonl").write_text("".join(lines[:2]))
+    (files / "empty.jsonl").write_text("")
+    with pytest.raises(ScoreError, match=r"part.jsonl: predictions are incomplete: 1 of 3"):
+        scored(files, sft=files / "part.jsonl")
+    with pytest.raises(ScoreError, match=r"no .*empty.jsonl"):
+        scored(files, sft=files / "empty.jsonl")
+    with pytest.raises(RecordError, match="no such file"):
+        scored(files, sft=files / "nowhere.jsonl")
+    with pytest.raises(ScoreError, match="no predictions"):
+        scored(files)
+
+
+def test_vocabulary_comes_from_all_records():
+    assert metrics.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]
