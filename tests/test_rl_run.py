@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.conftest import logged, write_both
+from tests.conftest import write_both
 from tests.helpers.killing import run_and_kill
 from tests.helpers.updating import updated, write_open
 from unveil import cli
@@ -22,12 +22,10 @@ from unveil.core.records import Record, read_jsonl, write_jsonl
 from unveil.rl import grpo, ppo
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative
-from unveil.rl.experience import Progress
-from unveil.rl.monitor import collapsed
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.rewards import RewardError
 from unveil.rl.run import JudgeError
-from unveil.train import losses, sft
+from unveil.train import sft
 from unveil.train.checkpoints import found
 from unveil.train.loop import TrainingError
 from unveil.vlm import models
@@ -324,34 +322,6 @@ def test_what_cannot_be_learnt_from_is_refused(
         run("grpo", options(data, taught, tmp_path / "out", **wrong))
 
 
-def test_collapse_is_told_by_its_sign() -> None:
-    """Entropy, length and failures against what they were at first, each with the option that bounds it."""
-    bounds = {"least_entropy": 0.1, "most_growth": 3.0, "most_unusable": 0.5}
-    good = {"entropy": 1.0, "length": 20.0, "unusable": 0.1}
-
-    def told(**found: float) -> str | None:
-        """After a first update as it should be, as long as it takes for running means to come to what is found."""
-        state = Progress()
-        assert collapsed(good, state, **bounds) is None
-        whys = [collapsed({**good, **found}, state, **bounds) for _ in range(40)]
-        assert whys[0] is None, "one update is no collapse"
-        return whys[-1]
-
-    assert told(entropy=0.11, length=59.0, unusable=0.5) is None
-    assert "--least-entropy" in str(told(entropy=0.09))
-    assert "--most-growth" in str(told(length=61.0))
-    assert "--most-unusable" in str(told(unusable=0.51))
-
-
-def test_a_batch_of_normal_images_is_no_collapse() -> None:
-    """All answers to them agree. As a run had it: 0.23 nats, then 0.21 for long, one batch of 0.006, and on."""
-    bounds = {"least_entropy": 0.1, "most_growth": 3.0, "most_unusable": 0.5}
-    state, entropies = Progress(), [0.23, *[0.21] * 32, 0.006, *[0.21] * 3]
-    assert all(collapsed({"entropy": e, "length": 16.0, "unusable": 0.0}, state, **bounds) is None for e in entropies)
-    found = [collapsed({"entropy": 0.006, "length": 16.0, "unusable": 0.0}, state, **bounds) for _ in range(20)]
-    assert found[0] is None and found[-1] is not None
-
-
 def test_a_collapse_stops_the_run(data: Path, taught: Path, tmp_path: Path) -> None:
     """Answers cut after three tokens are unusable: with the usual bound the run stops, at a checkpoint."""
     given = options(data, taught, tmp_path / "out", most_unusable=0.5, max_new_tokens=3)
@@ -386,21 +356,3 @@ def test_nothing_left_to_learn_from(data: Path, taught: Path, tmp_path: Path, ca
     del given["rewards"]
     assert cli.main(["train", "aar", *words(given), "--without", "vrr", "alr", "relevance"]) == 1
     assert "--without leaves no reward" in capsys.readouterr().err
-
-
-def test_kl_term_pulls_back() -> None:
-    """At log pi - log ref = log 2 on every token, k3 is exp(-log 2) - 1 + log 2 = 0.19315 and enters times beta.
-
-    Under the ratio its gradient is log pi - log ref = log 2 per token: beta / 2 log 2 for each of two.
-    """
-    logps = torch.log(torch.tensor([0.5, 0.5])).requires_grad_()
-    scores = Scores(logps, torch.tensor([0, 1]), 2, torch.zeros(2))
-    held = Learnt(
-        cast(Any, None), logps.detach(), torch.zeros(2), torch.ones(2), torch.log(torch.tensor([0.25] * 2)), {}
-    )
-    loss, figures = policy_loss(scores, held, kl=0.5)
-    assert float(loss.detach()) == pytest.approx(0.5 * 0.1931472)
-    assert logged(figures)["kl"] == pytest.approx(0.1931472)
-    loss.backward()
-    assert logps.grad is not None and logps.grad.tolist() == pytest.approx([0.5 * 0.5 * 0.6931472] * 2)
-    assert losses.adapted(0.1, 0.02, 0.01) == pytest.approx(0.1 * 1.02)
