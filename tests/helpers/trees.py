@@ -1,0 +1,55 @@
+"""Rows that make a token tree, and what a scorer says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tests.conftest import dialogue, draw
+from unveil.testing.models import fresh
+from unveil.train import loop
+from unveil.vlm.features import Features
+from unveil.vlm.inputs import Encoded
+from unveil.vlm.models import Loaded
+from unveil.vlm.scorer import Scorer
+
+QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Name the finding. What is in this region?")
+ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
+
+
+def rows_of(copy: Loaded, folder: Path) -> list[Encoded]:
+    """Three images of different sizes; on the first three questions with one to four answers, on the others one."""
+    asked = [(0, 0, 1), (0, 1, 4), (0, 2, 2), (1, 0, 2), (2, 1, 1)]
+    sizes = ((96, 64), (50, 120), (64, 64))
+    images = [draw(folder / f"{i}.png", size, i) for i, size in enumerate(sizes)]
+    return [
+        copy.chat.encode(dialogue(f"d{i}{q}{a}", images[i].name, QUESTIONS[q], ANSWERS[a]), images[i], True)
+        for i, q, answers in asked
+        for a in range(answers)
+    ]
+
+
+def scorer(copy: Loaded, **options) -> Scorer:
+    return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100), **options)
+
+
+def graded(copy: Loaded, rows: Sequence[Encoded], **options) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Summed log-probabilities of rows, and the gradients of their weighted sum."""
+    summed = scorer(copy, **options)(rows).summed()
+    (summed * torch.linspace(-1, 1, len(rows))).sum().backward()
+    return summed.detach(), {n: p.grad for n, p in copy.model.named_parameters() if p.grad is not None}
+
+
+def frozen(name: str) -> Loaded:
+    """A model of which only the language part is trained."""
+    copy = fresh(name)
+    loop.trainable(copy.model, {"language"})
+    return copy
+
+
+def values(copy: Loaded, rows: Sequence[Encoded], **options) -> Tensor:
+    with torch.no_grad():
+        return scorer(copy, **options)(rows).summed()
