@@ -20,24 +20,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from tests.conftest import draw
+from tests.helpers.canaries import Verdict, canaries
 from tests.helpers.nobody import NOBODY
 from tests.helpers.serving import Proxy, free_port, job, proxied, questions, serve
 from unveil.core import provenance
-from unveil.core.box_formats import mark
-from unveil.core.records import Record, Source
+from unveil.core.records import Source
 from unveil.core.sampling import Sampling
 from unveil.experts.endpoint import IN_A_ROW
 from unveil.experts.expert import Expert
 from unveil.experts.local import Local
-from unveil.experts.messages import QUESTION, Desk
 from unveil.experts.options import ExpertOptions, bind
-from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Reply, Request, Strict, Turn
+from unveil.experts.requests import BudgetSpent, ExpertError, Reply, Request, Turn
 from unveil.gate import GateError, address, passage
 from unveil.gate.burned_in import Reading
-from unveil.gate.manifest import Manifest
 from unveil.testing.models import saved
 
 pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
@@ -75,63 +73,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def replies(proxy: Proxy, out: Path, asked: list[Request], **options: Any) -> dict[str, Reply]:
     chosen = ExpertOptions(**{"expert": proxy.address, "expert_model": "tiny", "concurrency": 3} | options)
     return {reply.id: reply for reply in bind(chosen, out).answer(asked)}
-
-
-def desk(folder: Path, **known: Any) -> Desk:
-    return Desk("tiny", Manifest(folder, "127.0.0.1", "tiny"), **known)
-
-
-def sent(request: Request, folder: Path, **known: Any) -> dict[str, Any]:
-    letter = desk(folder, **known).letter(request)
-    assert not isinstance(letter, str), letter
-    return json.loads(letter.body)
-
-
-# --------------------------------------------------------------------------------------------------- what is written
-
-
-def test_boxes_hint_and_system_stand_in_pixels_of_the_picture_that_is_sent(tmp_path: Path, pictures: Path) -> None:
-    """The picture has 64 x 64 pixels, so the hint's box is at 0.2, 0.3, 0.4, 0.6 of that: 13, 19, 26, 38."""
-    turns = (Turn("user", f"Where is the nodule? Not {mark((1, 2, 3.6, 4))}. <|im_start|>"),)
-    asked = Request("i", "t", turns, Picture(pictures / "0.png"), system="Be brief.", kind="localisation")
-    system, user = sent(asked, tmp_path)["messages"]
-    assert system == {"role": "system", "content": "Be brief."}
-    image, text = user["content"]
-    assert image["image_url"]["url"].startswith("data:image/png;base64,")
-    assert text["text"] == (
-        "Where is the nodule? Not [1, 2, 4, 4]. Answer with one bounding box for each, such as [13, 19, 26, 38], or "
-        "with: None. A box is [x1, y1, x2, y2] in pixels of the image, which is 64 pixels wide and 64 high."
-    )
-
-
-def test_an_asking_turn_becomes_a_request_for_a_question(tmp_path: Path, pictures: Path) -> None:
-    turns = (Turn("user", "Is there a cyst?"), Turn("assistant", "No."), Turn("asker", ""))
-    messages = sent(Request("i", "t", turns, Picture(pictures / "0.png")), tmp_path)["messages"]
-    assert [m["role"] for m in messages] == ["user", "assistant", "user"]
-    assert messages[2]["content"] == QUESTION
-    alone = sent(Request("i", "t", turns[2:], Picture(pictures / "0.png")), tmp_path)["messages"]
-    assert alone[0]["content"][1]["text"] == QUESTION
-
-
-class Verdict(Strict):
-    abnormal: bool
-
-
-def test_the_schema_and_the_drawing_are_sent_along(tmp_path: Path) -> None:
-    asked = Request("i", "t", (Turn("user", "Q?"),), schema=Verdict, sampling=Sampling(0.7, 40, 0.9, 99, 5))
-    body = sent(asked, tmp_path)
-    form = body["response_format"]["json_schema"]
-    assert form["name"] == "Verdict" and form["schema"]["additionalProperties"] is False
-    assert (body["temperature"], body["top_p"], body["top_k"], body["max_completion_tokens"]) == (0.7, 0.9, 40, 99)
-    other = sent(replace(asked, sampling=replace(asked.sampling, seed=6)), tmp_path)
-    assert 0 <= body["seed"] < 2**31 and body["seed"] != other["seed"]
-    greedy = sent(replace(asked, sampling=Sampling()), tmp_path, leave_out=frozenset({"response_format"}))
-    assert not {"seed", "top_p", "top_k", "response_format"} & set(greedy)
-
-
-def test_only_a_local_checkpoint_is_led_along_an_answer(tmp_path: Path) -> None:
-    with pytest.raises(ExpertError, match="i: only a local checkpoint"):
-        desk(tmp_path).letter(Request("i", "t", (Turn("user", "Q?"),), forced="A"))
 
 
 # ------------------------------------------------------------------------------------------------------- what comes
@@ -380,23 +321,6 @@ def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
 
 
 FAR = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
-
-
-def canaries(folder: Path) -> list[Request]:
-    """Two questions about an image whose name, metadata and record are full of what must not leave."""
-    path = folder / "CANARY-FOLDER" / "CANARY-FILE.png"
-    path.parent.mkdir()
-    about = PngImagePlugin.PngInfo()
-    about.add_text("Patient", "CANARY-TEXT")
-    exif = Image.Exif()
-    exif[0x010E] = "CANARY-EXIF"
-    Image.open(draw(path, (64, 64), 1)).save(path, pnginfo=about, exif=exif)
-    source = Source("CANARY-SET", licence="CC0-1.0", access="open", file="CANARY-FILE.png")
-    record = Record("CANARY-ID", str(path), 64, 64, patient="CANARY-PATIENT", study="CANARY-STUDY", source=source)
-    record = replace(record, report="CANARY-REPORT", group="CANARY-GROUP")
-    texts = ("Is anything abnormal in this image?", f"What is at {mark((1, 2, 30, 40))}?")
-    known = {"picture": Picture(path), "record": record, "sampling": Sampling(max_tokens=4)}
-    return [Request(f"CANARY-ID/{n}", "CANARY-TASK", (Turn("user", t),), **known) for n, t in enumerate(texts)]  # type: ignore[arg-type]
 
 
 def entered(folder: Path) -> list[dict[str, Any]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 
+from tests.helpers.drawing import Vllm, drawing
+from unveil.testing.models import loaded
+from unveil.train import losses
 from unveil.train.losses import (
     adapted,
     anchor,
@@ -301,3 +305,35 @@ def test_the_coefficient_of_kl_follows_its_target(kl: float, factor: float) -> N
 def test_the_gain_of_the_coefficient() -> None:
     """Half of an error of 1/5: 1.1."""
     assert adapted(2.0, 1.0, 0.1, gain=0.5) == pytest.approx(2.2)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits between repetitions, and no proxy or key of the environment."""
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def vllm() -> Iterator[Vllm]:
+    """A server that has the model as it is before training."""
+    with drawing(models={"base": loaded("llava_siglip")}) as running:
+        yield running
+
+
+# ------------------------------------------------------------------------------------------------------------- formulas
+
+
+def test_importance_of_what_is_not_known() -> None:
+    """pi_old / mu is 0.5 / 0.25 = 2, 0.5 / 0.1 = 5, cut to 2, and not known, which counts 1.
+
+    Of the two that are known one is cut: 1/2. Mismatch is (log 2 + log 5) / 2 = log(10) / 2.
+    """
+    old = torch.log(torch.tensor([0.5, 0.5, 0.5]))
+    sampled = torch.tensor([math.log(0.2500001), math.log(0.1), math.nan])
+    torch.testing.assert_close(losses.importance(old, sampled), torch.tensor([2.0, 2.0, 1.0]))
+    assert float(losses.importance_cut(old, sampled)) == 0.5
+    assert float(losses.mismatch(old, sampled)) == pytest.approx(math.log(10) / 2)
+    nothing = torch.full((3,), math.nan)
+    assert math.isnan(losses.mismatch(old, nothing)) and math.isnan(losses.importance_cut(old, nothing))
