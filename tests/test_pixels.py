@@ -1,4 +1,4 @@
-"""Images are drawn here; real files come from shared/data (or UNVEIL_DATA) where that folder exists."""
+"""Arrays of pixels: stretched, resized, written; paths that stay within their folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rewards of small answers by hand, what they add up to, and that cheating does not pay."""
+"""Each reward of small answers by hand, and how one is chosen by its name."""
 
 from __future__ import annotations
 

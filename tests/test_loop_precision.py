@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tests.conftest import write_dialogues
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import caught, updated, write_open
-from tests.test_updates import apart
+from tests.test_means import apart
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
