@@ -133,6 +133,33 @@ def test_help_of_a_command_imports_neither_torch_nor_other_commands(name: str) -
     assert own.startswith("pipelines.") or not others & loaded
 
 
+CODE = [path for folder in ("unveil", "bench", "scripts", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_short(path: Path) -> None:
+    """400 lines at most."""
+    count = len(path.read_text().splitlines())
+    assert count <= 400, f"{path.relative_to(ROOT)} has {count} lines"
+
+
+#: Tests of what is no module, and why they stand alone.
+OF_NO_MODULE = {
+    "house": "the repository: its arrows, its names, its documents",
+    "fuzz": "all readers and commands, with what is spoilt at random",
+    "shapes": "shapes in signatures, which are checked where tests run only",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda p: p.stem)
+def test_a_test_is_named_after_what_it_tests(path: Path) -> None:
+    """``test_X`` or ``test_X_aspect``, X a module or a folder of ours. Tests stand in one folder."""
+    ours = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
+    known = {file.stem for file in ours} | {file.parent.name for file in ours} | OF_NO_MODULE.keys()
+    words = path.stem.removeprefix("test_").split("_")
+    assert known & {"_".join(words[:n]) for n in range(1, len(words) + 1)}, f"no module or folder: {path.stem}"
+
+
 def test_losses_import_nothing_of_ours() -> None:
     assert not any(name.startswith("unveil") for name in imports(PACKAGE / "train" / "losses.py"))
 
