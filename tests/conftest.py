@@ -14,7 +14,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from unveil.core.records import Dialogue, Finding, Question, Record, Source, write_jsonl
+from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split, write_jsonl
 from unveil.curate.mau import Rules, mau
 from unveil.testing.models import TREES, loaded, saved
 from unveil.train import means
@@ -73,7 +73,7 @@ def records_in(folder: Path, count: int = 6) -> list[Record]:
     for i in range(count):
         size = SIZES[i % len(SIZES)]
         draw(folder / f"{i}.png", size, i)
-        split = "train" if i < count - 3 else ("val", "test", "test")[i - count]
+        split: Split = "train" if i < count - 3 else ("val", "test", "test")[i - count]
         record = Record(f"r{i}", f"{i}.png", *size, modality="xray", patient=f"p{i // 2}", split=split)
         record = replace(record, findings=found[i % 3], completeness="exhaustive", source=Source("drawn"))
         out.append(replace(record, questions=(question,) if i % 3 == 1 else ()))

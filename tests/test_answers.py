@@ -33,7 +33,7 @@ def boxes_in(draw, size):
     ends = []
     for extent in size:
         length = draw(st.one_of(st.just(1.0), st.floats(1.0, extent)))
-        low = draw(st.one_of(st.just(0.0), st.just(extent - length), share.map(lambda s, e=extent - length: s * e)))
+        low = draw(st.one_of(st.just(0.0), st.just(extent - length), share.map((extent - length).__mul__)))
         ends.append((low, min(low + length, float(extent))))
     return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
 
@@ -48,7 +48,8 @@ def views(draw):
 def steps(view: View) -> tuple[float, float]:
     """The pixels of the image that one step of the written numbers stands for, across and down."""
     extent = view.frame if view.syntax.grid is None else (view.syntax.grid,) * 2
-    return tuple(c * view.syntax.step / e for c, e in zip(view.canvas, extent, strict=True))
+    across, down = (c * view.syntax.step / e for c, e in zip(view.canvas, extent, strict=True))
+    return across, down
 
 
 @given(st.data())

@@ -15,7 +15,7 @@ import pytest
 from unveil.core.answers import parse, says_yes
 from unveil.core.box_formats import SYNTAXES, View
 from unveil.core.grading import grade
-from unveil.core.records import Dialogue, Record
+from unveil.core.records import Dialogue, Kind, Record
 
 VOCABULARIES = {
     "chest": "nodule, mass, pleural effusion, effusion, pneumothorax, calcification, cardiomegaly, consolidation, "
@@ -35,7 +35,7 @@ def table() -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def reading(kind: str, names: list[str], asked: str, text: str) -> str:
+def reading(kind: Kind, names: list[str], asked: str, text: str) -> str:
     if kind == "closed":
         return {True: "yes", False: "no", None: "?"}[says_yes(asked, text, names)]
     parsed = parse(kind, text, VIEW, names, asked or None)

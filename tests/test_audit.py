@@ -17,7 +17,7 @@ from unveil.audit.checks import Check, Estimate, estimate, tokens, unboxed
 from unveil.core.digests import sha256
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
-from unveil.core.records import Finding, Pair, Record, Source, write_jsonl
+from unveil.core.records import Finding, Kind, Pair, Record, Source, write_jsonl
 
 IMAGES, SIZE = 125, (40, 30)
 LESION = (4.0, 3.0, 12.0, 9.0)
@@ -141,20 +141,20 @@ def test_an_interval_by_hand() -> None:
     always happened in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. A coin's
     0.5 in both may be anything in the other 0.842 of the clusters: 0.5 - 0.421 to 0.5 + 0.421; no difference, 0.842
     either way; and a ratio without an end is not known from two. One cluster cannot be resampled."""
-    assert estimate([1, 1, 0, 0], ["a", "a", "b", "b"], 0) == Estimate(0.5, 0.0, 1.0, 4, 2)
-    always = estimate([1, 1], ["a", "b"], 0)
+    assert estimate([1, 1, 0, 0], [0, 0, 1, 1], 0) == Estimate(0.5, 0.0, 1.0, 4, 2)
+    always = estimate([1, 1], [0, 1], 0)
     assert (always.value, always.low, always.high) == pytest.approx((1, 0.1581, 1), abs=1e-4)
-    assert estimate([0, 0], ["a", "b"], 0).high == pytest.approx(1 - 0.1581, abs=1e-4)
-    coin = estimate([0.5, 0.5], ["a", "b"], 0)
+    assert estimate([0, 0], [0, 1], 0).high == pytest.approx(1 - 0.1581, abs=1e-4)
+    coin = estimate([0.5, 0.5], [0, 1], 0)
     assert (coin.low, coin.high) == pytest.approx((0.0791, 0.9209), abs=1e-4)
-    none = estimate([0, 0], ["a", "b"], 0, low=-1.0)
+    none = estimate([0, 0], [0, 1], 0, low=-1.0)
     assert (none.low, none.high) == pytest.approx((-0.8419, 0.8419), abs=1e-4)
-    assert estimate([1, 1], ["a", "b"], 0, high=np.inf) == Estimate(1.0, None, None, 2, 2)
-    assert estimate([1, 0], ["a", "a"], 0) == Estimate(0.5, None, None, 2, 1)
+    assert estimate([1, 1], [0, 1], 0, high=np.inf) == Estimate(1.0, None, None, 2, 2)
+    assert estimate([1, 0], [0, 0], 0) == Estimate(0.5, None, None, 2, 1)
 
 
 def test_an_image_never_stands_on_both_sides_of_a_fold() -> None:
-    clusters = [f"c{i // 3}" for i in range(300)]
+    clusters = [i // 3 for i in range(300)]
     folds = shortcuts.folds(clusters, 0)
     assert sorted(i for _, test in folds for i in test) == list(range(300))
     for train, test in folds:
@@ -255,7 +255,7 @@ def test_texts_without_their_boxes() -> None:
         ("open", "", "Something.", None),
     ],
 )  # fmt: skip
-def test_faults_of_one_pair(kind: str, chosen: str, rejected: str, expected: str | None) -> None:
+def test_faults_of_one_pair(kind: Kind, chosen: str, rejected: str, expected: str | None) -> None:
     made = replace(pair(0, chosen, rejected), kind=kind)
     got = contradictions.fault(made, ["nodule", "cyst"])
     # "There is no nodule" names one, "None." does not: what is named may differ

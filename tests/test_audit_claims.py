@@ -26,7 +26,7 @@ from unveil.core.records import Pair, Record, Source, write_jsonl
 def picture(seed: int, size: int = 96) -> Image.Image:
     """Grey structures of many sizes, of no likeness to those of another seed."""
     rng = np.random.default_rng(seed)
-    layers = sum(ndimage.gaussian_filter(rng.normal(size=(size, size)), s) * s for s in (1, 3, 8))
+    layers = np.sum([ndimage.gaussian_filter(rng.normal(size=(size, size)), s) * s for s in (1, 3, 8)], 0)
     return Image.fromarray(np.uint8(255 * (layers - layers.min()) / np.ptp(layers)))
 
 

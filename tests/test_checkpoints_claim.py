@@ -21,8 +21,9 @@ def prepared(folder: Path, *remembered: Any, seed: int = 0) -> Checkpoints:
     """The checkpoints of a small model that has taken one step, so that the optimiser has a state."""
     torch.manual_seed(seed)
     accelerator = Accelerator(cpu=True)
-    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 1))
-    nn.init.zeros_(model[0].bias.requires_grad_(False))
+    first = nn.Linear(4, 4)
+    nn.init.zeros_(first.bias.requires_grad_(False))
+    model = nn.Sequential(first, nn.Dropout(0.5), nn.Linear(4, 1))
     model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=0.1))
     kept = Checkpoints(folder, accelerator, model, optimizer, remembered)
     one_step(kept)

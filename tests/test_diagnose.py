@@ -33,7 +33,8 @@ class Script(Backend):
     name = "script"
 
     def __init__(self, **tasks: Callable[[Request], str]):
-        self.tasks, self.asked = tasks, []
+        self.tasks = tasks
+        self.asked: list[Request] = []
 
     def ask(self, requests: Iterator[Request], keep: Callable[[Request, Raw], None]) -> Iterator[tuple[Request, Raw]]:
         for request in requests:

@@ -129,7 +129,7 @@ def test_the_same_as_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     for k in range(12):
         base = drawing(100 * seed + k)[:96].astype(float)
         for noise in rng.choice([0, 8, 20, 40], rng.integers(1, 4)):
-            turned = np.rot90(base[:, :: rng.choice([1, -1])], rng.integers(4))
+            turned = np.rot90(base[:, :: rng.choice([1, -1])], int(rng.integers(4)))
             images.append(np.clip(turned + rng.normal(0, noise, turned.shape), 0, 255).astype(np.uint8))
         dark = np.zeros((96, 96), np.uint8)
         dark[10 + k : 35 + 2 * k, 10:30] = 200

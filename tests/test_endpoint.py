@@ -71,7 +71,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replies(proxy: Proxy, out: Path, asked: list[Request], **options: Any) -> dict[str, Reply]:
-    chosen = ExpertOptions(**{"expert": proxy.address, "expert_model": "tiny", "concurrency": 3} | options)
+    usual: dict[str, Any] = {"expert": proxy.address, "expert_model": "tiny", "concurrency": 3}
+    chosen = ExpertOptions(**usual | options)
     return {reply.id: reply for reply in bind(chosen, out).answer(asked)}
 
 
@@ -320,7 +321,7 @@ def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     return proxy
 
 
-FAR = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
+FAR: dict[str, Any] = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
 
 
 def entered(folder: Path) -> list[dict[str, Any]]:

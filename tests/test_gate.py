@@ -41,14 +41,15 @@ FAR = "https://api.example.org/v1"
 
 
 def record(**known: Any) -> Record:
-    return Record(
-        **{"id": "drawn/scan-0042", "image": "scan-0042.png", "width": 96, "height": 64, "source": OPEN} | known
-    )
+    usual: dict[str, Any] = {
+        "id": "drawn/scan-0042", "image": "scan-0042.png", "width": 96, "height": 64, "source": OPEN
+    }  # fmt: skip
+    return Record(**usual | known)
 
 
 def request(text: str = "Is anything abnormal?", picture: Path | None = None, **known: Any) -> Request:
     known = {"record": record()} | known
-    return Request("drawn/scan-0042/q", "test", (Turn("user", text),), picture and Picture(picture), **known)
+    return Request("drawn/scan-0042/q", "test", (Turn("user", text),), Picture(picture) if picture else None, **known)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from unveil.gate.wire import HEADERS
 
 SECRET = "sk-s3cret/0815+x"
 RECORD = Record("drawn/a", "a.png", 48, 32, source=Source("drawn", licence="CC0-1.0", access="open"))
-FAR = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
+FAR: dict[str, Any] = {"allow_remote": True, "names": NOBODY, "key_variable": "SOME_KEY"}
 LOOK_UP = socket.getaddrinfo
 
 
@@ -80,7 +80,8 @@ def questions(count: int = 1, picture: Path | None = None) -> list[Request]:
 
 
 def asked(address: str, out: Path, requests: list[Request] | None = None, **more: Any) -> list[Reply]:
-    options = ExpertOptions(**{"expert": address, "expert_model": "m", "retries": 0, "concurrency": 1} | more)
+    usual: dict[str, Any] = {"expert": address, "expert_model": "m", "retries": 0, "concurrency": 1}
+    options = ExpertOptions(**usual | more)
     return list(bind(options, out).answer(requests or questions()))
 
 

@@ -131,7 +131,12 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def bound(server: Stub, out: Path, **more: Any) -> Any:
-    chosen = {"expert": server.address, "expert_model": "m", "allow_remote": True, "key_variable": "SOME_KEY"}
+    chosen: dict[str, Any] = {
+        "expert": server.address,
+        "expert_model": "m",
+        "allow_remote": True,
+        "key_variable": "SOME_KEY",
+    }
     return bind(ExpertOptions(**{**chosen, "names": NOBODY, "retries": 0} | more), out)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,7 +201,8 @@ def documents() -> str:
 def test_a_command_is_a_module_with_its_options_and_its_work(name: str) -> None:
     """``Config``, frozen and with a sentence for its help, and ``main`` of it, both defined there."""
     module = COMMANDS[name].load()
-    assert is_dataclass(module.Config) and module.Config.__dataclass_params__.frozen and module.Config.__doc__
+    config: Any = module.Config
+    assert is_dataclass(config) and config.__dataclass_params__.frozen and config.__doc__
     assert module.Config.__module__ == module.main.__module__ == module.__name__
     first = next(iter(inspect.signature(module.main, eval_str=True).parameters.values()))
     assert (first.name, first.annotation) == ("config", module.Config)

@@ -95,7 +95,11 @@ def test_questions_are_answered_in_it(
     """`unveil predict` keeps all weights in what it computes in."""
     kept, load = [], models.load
     monkeypatch.setattr(models, "load", lambda *given, **more: kept.append(load(*given, **more)) or kept[-1])
-    asked = {"dialogues": folder / "boxes" / "dialogues.jsonl", "out": tmp_path / "out.jsonl", "limit": 2}
+    asked: dict[str, Any] = {
+        "dialogues": folder / "boxes" / "dialogues.jsonl",
+        "out": tmp_path / "out.jsonl",
+        "limit": 2,
+    }
     predict.main(predict.Config(**asked, model=str(tiny_folder), max_new_tokens=2, precision=precision))
     assert {p.dtype for p in kept[0].model.parameters()} == {models.DTYPES[dtype]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,12 @@ OTHER = Finding("mass", (1.0, 1.0, 9.0, 9.0))
 
 
 def record(*findings: Finding, name: str = "a", **more) -> Record:
-    fields = {"split": "val", "completeness": "exhaustive", "modality": "xray", "source": Source("set")} | more
+    fields: dict[str, Any] = {
+        "split": "val",
+        "completeness": "exhaustive",
+        "modality": "xray",
+        "source": Source("set"),
+    } | more
     return Record(name, f"{name}.png", 100, 100, findings=findings, **fields)
 
 
@@ -204,7 +210,8 @@ def test_empty_regions_touch_no_finding_and_lie_inside() -> None:
                 seen += 1
     assert seen + skipped["empty region: no room"] == 100 and seen > 80
     full = replace(NODULE, box=(0.0, 0.0, 100.0, 100.0))
-    asked(record(full), skipped=(none := Counter()))
+    none: Counter[str] = Counter()
+    asked(record(full), skipped=none)
     assert none == {"empty region: no room": 1}
 
 

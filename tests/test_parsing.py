@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -26,7 +27,7 @@ ASKED = Request("i", "t", (Turn("user", "Q?"),), schema=Score, sampling=Sampling
 THOUGHTS = "it ends in its thoughts, without an answer"
 
 
-def why(text: str, **more: bool) -> str | None:
+def why(text: str, **more: Any) -> str | None:
     value, error = read(Raw(text, **more), ASKED)
     assert (value is None) == (error is not None) and (value is None or value.score == 0.5)
     return error

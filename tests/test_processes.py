@@ -92,7 +92,11 @@ def test_processes_share_the_questions(tiny_folder: Path, tmp_path: Path, monkey
 
     def words(name: str) -> list[str]:
         (tmp_path / name).mkdir(exist_ok=True)
-        asked = {"dialogues": tmp_path / "dialogues.jsonl", "out": tmp_path / name / "p.jsonl", "model": tiny_folder}
+        asked: dict[str, object] = {
+            "dialogues": tmp_path / "dialogues.jsonl",
+            "out": tmp_path / name / "p.jsonl",
+            "model": tiny_folder,
+        }
         asked |= {"split": "train", "batch-size": 1, "max-new-tokens": 4}
         return ["predict", *(str(w) for key, value in asked.items() for w in (f"--{key}", value))]
 

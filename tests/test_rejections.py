@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_what_is_only_odd_is_remarked() -> None:
     assert spread([(4, 4, 200, 9)], (512, 512)).remark() is None
 
 
-def coco(folder: Path, boxes: list[list[float]], size: tuple[int, int] = (200, 160)) -> None:
+def coco(folder: Path, boxes: Sequence[Sequence[float]], size: tuple[int, int] = (200, 160)) -> None:
     """A COCO file with an image for every box."""
     folder.mkdir()
     images, annotations = [], []
@@ -228,8 +229,8 @@ def test_reasons_are_joined_where_they_differ_in_values_only_and_show_the_first(
     bad = [
         reading.Rejected("a.csv", 2, "no image 'x.png'"),
         reading.Rejected("a.csv", 7, "no image 'y.png'", rows=3),
-        reading.Rejected("a.csv", 9, "box [1, 2, 3, 4] leads outside the image of 3 x 3", misfit=True),
-        reading.Rejected("a.csv", 9, "zero-area or inverted box [1, 2, 1, 4]", misfit=True),
+        reading.Rejected("a.csv", 9, "box [1, 2, 3, 4] leads outside the image of 3 x 3", misfit="outside"),
+        reading.Rejected("a.csv", 9, "zero-area or inverted box [1, 2, 1, 4]", misfit="shape"),
         reading.Rejected("c.png", None, "no annotation names this image", rows=0),
     ]
     found = rejections.reasons(bad)

@@ -228,7 +228,7 @@ def relevance(file: Path, out: Path, *words: object) -> int:
 
 def asked_of(expert: Expert, file: Path, out: Path, **more: Any) -> Path:
     """Weights by an expert that stands for each agent."""
-    files = {"pairs": file, "records": file.parent.parent / "records.jsonl", "out": out}
+    files: dict[str, Any] = {"pairs": file, "records": file.parent.parent / "records.jsonl", "out": out}
     return weigh.main(weigh.Config(**files, **more), expert)
 
 

@@ -61,7 +61,7 @@ def test_probabilities_are_those_of_the_scorer(name: str, tmp_path: Path) -> Non
     Answers to one question differ, and the same seed gives the same ones again.
     """
     copy = fresh(name)
-    how = Distribution(0.7, banned(copy.chat, copy.model.config))
+    how = Distribution(0.7, tuple(banned(copy.chat, copy.model.config)))
     with drawing(models={"base": loaded(name)}) as vllm:
         drawn = answers(vllm, copy, tmp_path, how)
         assert drawn == answers(vllm, copy, tmp_path, how)
@@ -174,7 +174,7 @@ def test_another_machine_needs_permission_a_key_and_a_licence(
         server_of(vllm, tmp_path, server="https://gpu.example.org/v1")
     with pytest.raises(GateError, match=r"--generate\.server: an address is"):
         server_of(vllm, tmp_path, server="127.0.0.1:8000")
-    far = {"server": "https://gpu.example.org/v1", "allow_remote": True}
+    far: dict[str, Any] = {"server": "https://gpu.example.org/v1", "allow_remote": True}
     with pytest.raises(TrainingError, match="needs a key"):
         server_of(vllm, tmp_path, **far)
     monkeypatch.setenv("OPENAI_API_KEY", "any")
@@ -202,7 +202,7 @@ def test_what_would_have_to_be_replaced_does_not_leave_at_all(
     far = {"allow_remote": True, "names": NOBODY, "identifiers": "redact"}
     with pytest.raises(TrainingError, match="it cannot leave as it is"):
         server_of(vllm, tmp_path, records, **far)(
-            tiny.chat, dialogues, rows, 3, 12, Distribution(1.0, banned(tiny.chat, tiny.model.config)), 5
+            tiny.chat, dialogues, rows, 3, 12, Distribution(1.0, tuple(banned(tiny.chat, tiny.model.config))), 5
         )
     assert not vllm.bodies
 

@@ -57,7 +57,7 @@ def learning(data: Path, out: Path, vllm: Vllm, folder: Path, weights: str, **mo
     own = {
         name: more.pop(name) for name in ("server", "kind", "every", "logprobs", "retries", "dry_run") if name in more
     }
-    usual = {"server": vllm.address, "weights": weights, "model": "base", "retries": 1}
+    usual: dict[str, Any] = {"server": vllm.address, "weights": weights, "model": "base", "retries": 1}
     served = GenerateOptions(**usual | own)
     usual = {
         "batch_size": 2, "answers": 3, "max_new_tokens": 12, "limit": 4, "validate_every": 0, "samples_every": 0,
@@ -247,7 +247,7 @@ def test_transformers_serve(data: Path, tiny_folder: Path, tmp_path: Path, vllm:
     known. A run hands it a merged model for each update, which it loads."""
     pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
     with serve(None, tmp_path) as port:
-        told = {"server": f"http://127.0.0.1:{port}/v1", "kind": "transformers", "logprobs": "none"}
+        told: dict[str, Any] = {"server": f"http://127.0.0.1:{port}/v1", "kind": "transformers", "logprobs": "none"}
         drawn = answers(vllm, tiny, tmp_path, model=str(tiny_folder), **told)
         grpo.main(learning(data, tmp_path / "run", vllm, tiny_folder, "folder", method="lora", **told))
         log = (tmp_path / "server.log").read_text()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import draw
 from tests.test_report import words
-from unveil.core.records import Dialogue, Finding, Prediction, Record, Source, write_jsonl
+from unveil.core.records import Completeness, Dialogue, Finding, Prediction, Record, Source, write_jsonl
 from unveil.evaluate.looks import Look
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
@@ -216,7 +216,7 @@ def test_bound_data_and_training_questions(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("completeness", "counted"), [("partial", 2), ("unknown", 2), ("exhaustive", 0)])
-def test_images_of_which_nobody_says_that_all_is_annotated(run: Run, completeness: str, counted: int) -> None:
+def test_images_of_which_nobody_says_that_all_is_annotated(run: Run, completeness: Completeness, counted: int) -> None:
     """Among those that are shown; an image of the training split is not."""
     records = [dataclasses.replace(r, completeness=completeness) if i < 2 else r for i, r in enumerate(MANY)]
     records += [image(50, split="train", completeness="unknown")]

@@ -85,7 +85,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(data: Path, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learnt the form of the answers, so that some of them earn something."""
     out = tmp_path_factory.mktemp("taught")
-    given = {"learning_rate": 1e-2, "validate_every": 0, "checkpoint_every": 0, "workers": 0, "epochs": 30.0}
+    given: dict[str, Any] = {
+        "learning_rate": 1e-2,
+        "validate_every": 0,
+        "checkpoint_every": 0,
+        "workers": 0,
+        "epochs": 30.0,
+    }
     return sft.main(sft.Config(dialogues=data / "dialogues.jsonl", out=out, model=str(tiny_folder), **given))
 
 

@@ -121,7 +121,7 @@ def test_conversations_share_their_image_like_other_rows(family: Loaded, image: 
         rows = [copy.chat.encode(d, image, True) for d in asked]
         features = Features(copy.model, copy.chat.processor.image_processor, 100)
         found.append(Scorer(copy.model, copy.chat, features, tree=tree)(rows).summed())
-    assert torch.allclose(*found, atol=1e-5, rtol=1e-5)
+    assert torch.allclose(found[0], found[1], atol=1e-5, rtol=1e-5)
 
 
 def test_a_question_without_an_image(tiny: Loaded) -> None:

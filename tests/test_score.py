@@ -61,6 +61,7 @@ def test_the_constant_points_at_the_mean_box_of_the_name():
     """Training: masses at (0,0,10,10) and (0,0,20,20) of 100, a cyst at B. Asked for the cyst it says B, for a node,
     which it has not seen, the mean of all three: (50/3, 50/3, 30, 30). The image is twice as wide: x doubles."""
     always = constant([record(("mass", A), ("mass", (0.0, 0.0, 20.0, 20.0)), ("cyst", B), split="train")])
+    assert always is not None
     names, wide = ["cyst", "mass", "node"], dataclasses.replace(record(), width=200)
     said = {n: always.case(dialogue("localisation", target=n), wide, names).parsed.boxes[0] for n in names}
     assert said["mass"] == pytest.approx((0, 0, 30, 15)) and said["cyst"] == pytest.approx((100, 50, 120, 60))

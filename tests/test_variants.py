@@ -48,7 +48,7 @@ def test_fine_tuning_on_a_tenth_is_done_once(
 ) -> None:
     """Self-training starts from it too, and a run that goes on finds it there."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     options: dict[str, Any] = {"model": str(tiny_folder), "epochs": 0.1, "validate_every": 0, "max_new_tokens": 8}
     learning = sft.Config(**common, out=tmp_path / "sft", workers=0, **options)
     contest = Contest(**common, out=tmp_path, sft=learning, answer_batch=4)
@@ -61,7 +61,7 @@ def test_fine_tuning_on_a_tenth_is_done_once(
 def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is trained after it, with or without rewards."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", precision="bf16", checkpoint_every=7, workers=3, seed=5)
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)
@@ -75,7 +75,7 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
 def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both trainings of self-training: how often they write checkpoints, and what they may write over."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
     begun: dict[str, Any] = {}
     monkeypatch.setattr(provenance, "stage", lambda command, config, *_: begun.update({command: config}))
@@ -91,7 +91,7 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
 ) -> None:
     """What fits while fine-tuning fits then; at the usual size they are as they were published."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", batch_size=size)
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)

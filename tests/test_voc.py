@@ -13,6 +13,7 @@ from tests.helpers.annotated import (
     write_voc,
     xml,
 )
+from unveil.core.records import Completeness
 
 BOX = BOXES[:1]
 
@@ -24,7 +25,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def read(data: Path, **texts: str) -> tuple[dict[str, tuple[list[str], str]], list[str], list[str]]:
+def read(data: Path, **texts: str) -> tuple[dict[str, tuple[list[str], Completeness]], list[str], list[str]]:
     """Labels and completeness of each image, the reasons of what was rejected, and the notes."""
     for name, text in texts.items():
         (data / f"{name}.xml").write_text(text)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,12 @@ OTHER = (Question("Which plane is it?", "coronal", "closed", "plane"), Question(
 
 
 def record(name: str, *findings: Finding, size: tuple[int, int] = (100, 100), **more) -> Record:
-    fields = {"split": "train", "completeness": "exhaustive", "modality": "ct", "source": Source("set")} | more
+    fields: dict[str, Any] = {
+        "split": "train",
+        "completeness": "exhaustive",
+        "modality": "ct",
+        "source": Source("set"),
+    } | more
     return Record(name, f"{name}.png", *size, findings=findings, **fields)
 
 

@@ -89,7 +89,7 @@ class Vllm:
         bias = {(int(i),): float(b) for i, b in body["logit_bias"].items()} if self.biased else None
         body = {"n": 1, "stop_token_ids": sorted(loaded.chat.stops), "skip_special_tokens": True} | body
         body = {"logprobs": False, "return_token_ids": False} | body  # what vLLM takes for granted
-        how = {"do_sample": False}
+        how: dict[str, Any] = {"do_sample": False}
         if body["temperature"]:
             how = {"do_sample": True, "temperature": body["temperature"], "top_k": 0, "top_p": 1.0}
         out = model.generate(
@@ -105,7 +105,7 @@ class Vllm:
             end = next((t + 1 for t, i in enumerate(row) if i in body["stop_token_ids"]), len(row))
             ids, ended = row[:end], row[end - 1] in body["stop_token_ids"]
             said = words.decode(ids[: len(ids) - ended], skip_special_tokens=body["skip_special_tokens"])
-            content = [
+            content: list[dict[str, Any]] = [
                 {"token": f"token_id:{i}", "logprob": float(logps_NTV[index, t, i]), "bytes": None, "top_logprobs": []}
                 for t, i in enumerate(ids)
             ]

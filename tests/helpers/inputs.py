@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from unveil.core.records import Record
 
@@ -127,7 +127,14 @@ def records_rows() -> list[bytes]:
 
 def dialogue_rows() -> list[bytes]:
     noise = {"map": {"boxes": [[1.0, 1.0, 5.0, 6.0]]}, "seed": 1, "step": 500, "cell": 8, "sha256": "0" * 64}
-    row = {"record": "d/0", "image": "0.png", "split": "train", "kind": "diagnosis", "question": "q?", "answer": "a"}
+    row: dict[str, Any] = {
+        "record": "d/0",
+        "image": "0.png",
+        "split": "train",
+        "kind": "diagnosis",
+        "question": "q?",
+        "answer": "a",
+    }
     row |= {"target": "mass", "writer": "rules", "history": [["a", "b"]], "noise": noise}
     return _lines(*({"id": f"x{n}", **row} for n in range(3)))
 
@@ -138,9 +145,19 @@ def prediction_rows() -> list[bytes]:
 
 
 def pair_rows() -> list[bytes]:
-    ours = {"record": "d/0", "image": "a.png", "split": "train", "kind": "diagnosis", "question": "q?", "chosen": "a"}
+    ours: dict[str, Any] = {
+        "record": "d/0",
+        "image": "a.png",
+        "split": "train",
+        "kind": "diagnosis",
+        "question": "q?",
+        "chosen": "a",
+    }
     ours |= {"rejected": "b", "weight": 1.0, "writer": "rules", "rejected_image": "b.png"}
-    theirs = {"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "a"}]}
+    theirs: dict[str, Any] = {
+        "prompt": [{"role": "user", "content": "q"}],
+        "chosen": [{"role": "assistant", "content": "a"}],
+    }
     theirs |= {"rejected": [{"role": "assistant", "content": [{"type": "text", "text": "b"}]}], "images": ["a.png"]}
     return _lines({"id": "x0", **ours}, {"id": "x1", **ours}, theirs)
 
@@ -308,8 +325,8 @@ def _dicom(syntax: Any) -> bytes:
     data, packed = Dataset(), syntax == RLELossless
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if packed else syntax
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = "1.2.3"
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2")
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = UID("1.2.3")
     data.Modality, data.Rows, data.Columns, data.BurnedInAnnotation = "CT", 24, 32, "NO"
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 1
     data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelPaddingValue = 1, "MONOCHROME2", -1000

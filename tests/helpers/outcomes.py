@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unveil.core.records import Dialogue, Finding, Kind, Prediction, Record
+from unveil.core.records import Completeness, Dialogue, Finding, Kind, Prediction, Record
 from unveil.evaluate.metrics import outcomes
 
 SIZE = 100
@@ -11,7 +11,7 @@ A, B, C = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0), (80.0, 0.0, 90.0, 10
 
 def record(*findings: tuple, name: str = "r", complete: bool = True, modality: str = "X-ray", **more) -> Record:
     found = tuple(Finding(label, box) for label, box in findings)
-    completeness = "exhaustive" if complete else "partial"
+    completeness: Completeness = "exhaustive" if complete else "partial"
     return Record(name, f"{name}.png", SIZE, SIZE, modality, findings=found, completeness=completeness, **more)
 
 

@@ -31,7 +31,7 @@ def asked(chat: Chat, folder: Path) -> tuple[list[Dialogue], list[Encoded]]:
 def server_of(vllm: Vllm, folder: Path, records: tuple[Record, ...] = (), **more: Any) -> Server:
     """A server that has been told its weights, for questions in ``folder``."""
     write_jsonl(folder / "records.jsonl", records)
-    given = {"server": vllm.address, "weights": "never", "model": "base", "retries": 1} | more
+    given: dict[str, Any] = {"server": vllm.address, "weights": "never", "model": "base", "retries": 1} | more
     config = grpo.Config(
         records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", out=folder / "out", model="-"
     )
@@ -45,7 +45,7 @@ def answers(
     vllm: Vllm, copy: Loaded, folder: Path, distribution: Distribution | None = None, **more: Any
 ) -> list[Drawn]:
     """Three answers to each of the two questions, of twelve tokens at the most."""
-    how = distribution or Distribution(1.0, banned(copy.chat, copy.model.config))
+    how = distribution or Distribution(1.0, tuple(banned(copy.chat, copy.model.config)))
     return server_of(vllm, folder, **more)(copy.chat, *asked(copy.chat, folder), 3, 12, how, 5)
 
 

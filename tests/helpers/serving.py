@@ -222,15 +222,17 @@ def questions(folder: Path, count: int) -> list[Request]:
     """Questions about the pictures of a folder, in turn."""
     pictures = sorted(folder.glob("*.png"))
     asked = (Turn("user", f"Is anything abnormal in this image, part {n}?") for n in range(count))
-    known = {"sampling": Sampling(max_tokens=6)}
+    brief = Sampling(max_tokens=6)
     return [
-        Request(f"item-{n}", "test", (t,), Picture(pictures[n % len(pictures)]), **known) for n, t in enumerate(asked)
+        Request(f"item-{n}", "test", (t,), Picture(pictures[n % len(pictures)]), sampling=brief)
+        for n, t in enumerate(asked)
     ]
 
 
 def job(address: str, out: Path, asked: list[Request], **options: Any) -> dict[str, str | None]:
     """Asks everything and returns the texts by id."""
-    chosen = ExpertOptions(**{"expert": address, "expert_model": "tiny", "concurrency": 3} | options)
+    usual: dict[str, Any] = {"expert": address, "expert_model": "tiny", "concurrency": 3}
+    chosen = ExpertOptions(**usual | options)
     return {reply.id: reply.value for reply in bind(chosen, out).answer(asked)}
 
 
