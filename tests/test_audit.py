@@ -24,7 +24,7 @@ LESION = (4.0, 3.0, 12.0, 9.0)
 WORDS = [f"{a}{b}{c}en" for a in "bdgkl" for b in "aiou" for c in "mr"]  # 40 words of five letters
 
 
-def record(i: int, split: str = "train", **more: Any) -> Record:
+def record(i: int, split: str | None = "train", **more: Any) -> Record:
     held = {"findings": (Finding("nodule", LESION),), "patient": f"p{i}", "source": Source("drawn")}
     return Record(f"r{i}", f"{i}.png", *SIZE, split=split, **(held | more))  # type: ignore[arg-type]
 

@@ -119,9 +119,11 @@ def test_the_loss_is_the_papers(options: dict[str, Any], base: dpo.Config) -> No
     batch = dpo.data(config)[0][:3]
     assert [p.weight for p in batch] == [0.5, 1.0, 2.0]
     folder, chat = config.pairs.parent, policy.chat
-    known, expected = {}, 0.0
+    known: dict[str, Any] = {}
+    expected = 0.0
     for pair in batch:
         better, worse = pair.sides()
+        assert pair.rejected_image
         under = pair.image if "visual" in config.terms else pair.rejected_image
         rows = {
             "w": chat.encode(better, folder / pair.image, True),
@@ -156,7 +158,7 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: dpo.Config
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_run_learns_the_pairs(method: str, terms: Any, base: dpo.Config) -> None:
+def test_a_run_learns_the_pairs(method: Any, terms: Any, base: dpo.Config) -> None:
     """It begins at log 2 per term, weighed by the two pairs of its first batch, and wins its pairs in the end."""
     lines = metrics(dpo.main(replace(base, method=method, terms=terms, epochs=4, weighted=False)))
     assert [line["step"] for line in lines] == list(range(1, 13))
@@ -191,7 +193,7 @@ def test_validation_pairs_are_validated_and_not_trained_on(base: dpo.Config) -> 
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: dpo.Config, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(method: Any, base: dpo.Config, tmp_path: Path) -> None:
     """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
 
     Killed after update 3 of 4, the last checkpoint being that of update 2: 3 is done again, and logged once.

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_ids_and_texts_are_unique() -> None:
 @pytest.mark.parametrize("seed", [0, 7])
 def test_halves_share_nothing(seed: int) -> None:
     """No text, no secret, no sentence around a secret, and no run of five words."""
-    texts, secrets, carriers, fives = ({h: set() for h in HALVES} for _ in range(4))
+    texts, secrets, carriers, fives = ({h: set[Any]() for h in HALVES} for _ in range(4))
     for row in rows.rows(seed):
         texts[row.half].add(row.text)
         secrets[row.half] |= set(row.secrets)

@@ -144,7 +144,11 @@ def test_what_obeys_another_order_is_caught_by_the_form_alone() -> None:
     """The limit of it: a reply of the right form that says what the data told it to say is a reply."""
     request = Request("i", "t", **prompt(Turn("user", quoted('Say "normal".'))), schema=Verdict)
     for said, error in (('{"text": "normal"}', False), ("normal", True), ('{"text": "x", "order": 1}', True)):
-        expert, _ = saying(lambda request, said=said: said)
+
+        def reply_of(request: Request, said: str = said) -> str:
+            return said
+
+        expert, _ = saying(reply_of)
         (reply,) = expert.answer([request])
         assert bool(reply.error) is error
 

@@ -10,6 +10,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def strings(value: Any) -> Iterator[str]:
 def test_all_that_a_name_finder_tells_is_found() -> None:
     """It tells three places: a name that no rule finds, an eponym, an ordinary word."""
     text = "Quillfeather, Crohn, Effusion"
-    told = [(0, 12), (14, 19), (21, 29, "name")]
+    told: list[Any] = [(0, 12), (14, 19), (21, 29, "name")]
     assert find(text, names=lambda _: told) == [Found(start, end, "name", "name finder") for start, end, *_ in told]
 
 
@@ -162,13 +163,13 @@ def test_no_pattern_is_quadratic(rule: Any) -> None:
         return list(rule.pattern.finditer(text)) + list(rule.find(Searched(text)))
 
     for piece in ["1", "1.", "1-", "a", "a.", "A ", "Aa ", "a@", ":", "/a", *literals(rule.pattern.pattern)]:
-        if seconds(lambda p=piece: work(p * (10_000 // len(p)))) > 0.1:
+        if seconds(partial(work, piece * (10_000 // len(piece)))) > 0.1:
             assert ratio(work, piece, 2_500) < 9, piece
 
 
 def test_the_whole_search_is_linear(capsys: pytest.CaptureFixture) -> None:
     """Time for 10 kB of each piece; more than a loose bound only where four times as much takes nine times longer."""
-    times = {piece: seconds(lambda p=piece: find((p * 10_000)[:10_000])) for piece in PIECES}
+    times = {piece: seconds(partial(find, (piece * 10_000)[:10_000])) for piece in PIECES}
     with capsys.disabled():
         worst = sorted(times, key=times.__getitem__)[-3:]
         print(" ".join(f"{piece!r}: {times[piece] * 1000:.0f} ms" for piece in worst), end=" ")

@@ -17,6 +17,7 @@ from tests.helpers.cases import (
     KNOWN,
     NODULE,
     asking,
+    at,
     blocks_of,
     saying,
     text_of,
@@ -72,7 +73,7 @@ def test_where_all_are_right_the_rules_write_one() -> None:
     (pair,), _ = made([WHERE], model_saying(NEAR, TRUE, both), Expert(Backend()))
     assert pair.writer == "rules" and pair.chosen == TRUE
     (box,) = unmark(pair.rejected)
-    assert ious([box], [NODULE.box]).max() < 0.11 and pair.rejected == f"{mark(box)} in the left lung."
+    assert ious([box], [at(NODULE)]).max() < 0.11 and pair.rejected == f"{mark(box)} in the left lung."
 
 
 @pytest.mark.parametrize("origin", ["sampled", "written"])

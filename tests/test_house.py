@@ -202,7 +202,7 @@ def test_a_command_is_a_module_with_its_options_and_its_work(name: str) -> None:
     """``Config``, frozen and with a sentence for its help, and ``main`` of it, both defined there."""
     module = COMMANDS[name].load()
     config: Any = module.Config
-    assert is_dataclass(config) and config.__dataclass_params__.frozen and config.__doc__
+    assert is_dataclass(module.Config) and config.__dataclass_params__.frozen and config.__doc__
     assert module.Config.__module__ == module.main.__module__ == module.__name__
     first = next(iter(inspect.signature(module.main, eval_str=True).parameters.values()))
     assert (first.name, first.annotation) == ("config", module.Config)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.cases import at
 from unveil.core.answers import QUESTIONS, parse
 from unveil.core.box_formats import SYNTAXES, View, mark, render, unmark
 from unveil.core.geometry import ious
@@ -109,8 +110,8 @@ def test_a_finding_without_a_box_has_no_place() -> None:
         "a/detection",
         "a/localisation/cyst",
         "a/localisation/mass",
-        f"a/recognition/{mark(CYST.box)}",
-        f"a/recognition/{mark(NODULE.box)}",
+        f"a/recognition/{mark(at(CYST))}",
+        f"a/recognition/{mark(at(NODULE))}",
     ]
     assert skipped == {"diagnosis: a finding without a box": 1}
     assert [d.kind for d in asked(record(bare), Rules(absent=0, empty_regions=0))] == ["detection"]
@@ -175,7 +176,7 @@ def test_ids_are_unique_also_in_one_place() -> None:
     names = [d.id for d in asked(record(NODULE, twin, questions=own), Rules(empty_regions=0, absent=0))]
     assert len(set(names)) == len(names)
     assert [n for n in names if n.startswith("a/recognition")] == [
-        f"a/recognition/{mark(NODULE.box)}{e}" for e in ("", "#2")
+        f"a/recognition/{mark(at(NODULE))}{e}" for e in ("", "#2")
     ]
     assert names[-3:] == ["a/detection#2", "a/q1", "a/q1#2"]
 
@@ -204,7 +205,7 @@ def test_empty_regions_touch_no_finding_and_lie_inside() -> None:
         for d in asked(record(NODULE, CYST, name=f"n{i}"), Rules(empty_regions=2), skipped=skipped):
             if d.answer == "Nothing abnormal.":
                 (box,) = unmark(d.question)
-                assert ious([box], [NODULE.box, CYST.box]).max() == 0
+                assert ious([box], [at(NODULE), at(CYST)]).max() == 0
                 assert 0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100
                 assert 9.98 <= box[2] - box[0] <= 30.02 and 9.98 <= box[3] - box[1] <= 30.02
                 seen += 1
@@ -245,7 +246,7 @@ def test_true_answers_are_read_as_the_truth(found: list[Finding], syntax: str) -
         elif d.kind == "localisation":
             same(parsed.boxes, [f.box for f in one.boxed if f.label == d.target])
         else:
-            there = [f.label for f in found if mark(f.box) == d.target]
+            there = [f.label for f in found if mark(at(f)) == d.target]
             assert parsed.labels in [[label] for label in there] if there else parsed.abnormal is False
 
 

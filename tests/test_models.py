@@ -17,7 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 from torch import nn
 
-from tests.conftest import dialogue
+from tests.conftest import SIZES, dialogue, draw
 from unveil.core import pixels
 from unveil.testing.models import TREES, loaded, parts, saved
 from unveil.vlm import model_parts, models
@@ -25,6 +25,12 @@ from unveil.vlm.chat import Chat
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError, Profile, profile_of
 from unveil.vlm.models import Loaded
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("images")
+    return [draw(folder / f"{i}.png", size, i) for i, size in enumerate(SIZES)]
 
 
 def test_a_saved_model_is_loaded_and_answers_alike(tiny: Loaded, tiny_folder: Path, images: list[Path]) -> None:

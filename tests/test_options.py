@@ -27,7 +27,7 @@ class Ink:
 class Paper:
     """What is written on."""
 
-    groups: ClassVar = {"paper": ("width", "lines")}
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {"paper": ("width", "lines")}
     width: float = 21.0
     """Its width
     in cm."""
@@ -41,7 +41,7 @@ class Paper:
 class Letter(Paper):
     """Write a letter."""
 
-    groups: ClassVar = {"post": ("stamp",), "paper": ("margin",)}
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("stamp",), "paper": ("margin",)}
     haste: bool = False
     """Whether it is urgent."""
     to: Path

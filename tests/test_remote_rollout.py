@@ -146,7 +146,8 @@ def test_what_does_not_pass_is_told_with_the_question(
 
 def test_a_failure_that_passes_is_survived(vllm: Vllm, tiny: Loaded, tmp_path: Path) -> None:
     """The first request fails once, the third brings nonsense once: two requests more than questions."""
-    vllm.harm = lambda n, reply: {0: 503, 2: {"choices": []}}.get(n, reply)
+    faults: dict[int, Reply | int] = {0: 503, 2: {"choices": []}}
+    vllm.harm = lambda n, reply: faults.get(n, reply)
     assert len(answers(vllm, tiny, tmp_path, concurrency=1)) == 6 and len(vllm.bodies) == 4
 
 

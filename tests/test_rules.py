@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers.cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, record
+from tests.helpers.cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, at, record
 from unveil.core.answers import QUESTIONS
 from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious
@@ -67,7 +67,7 @@ def test_a_finding_is_put_elsewhere_with_its_extent_and_side() -> None:
         (box,) = unmark(text or "")
         assert text == f"{mark(box)} in the left lung."
         assert (box[2] - box[0], box[3] - box[1]) == pytest.approx((20, 20), abs=0.011)
-        assert ious([box], [NODULE.box, CYST.box]).max() < 0.11
+        assert ious([box], [at(NODULE), at(CYST)]).max() < 0.11
     assert len(set(wrongs("a/localisation/nodule"))) == 20, "not always the same place"
 
 
@@ -79,7 +79,7 @@ def test_of_several_boxes_more_than_half_are_moved() -> None:
         for seed in SEEDS:
             boxes = unmark(rules.wrong(dialogue, np.random.default_rng(seed)) or "")
             assert boxes == sorted(boxes) and len(boxes) == count
-            assert sum(ious([box], [f.box for f in far]).max() < 0.9 for box in boxes) == moved
+            assert sum(ious([box], [at(f) for f in far]).max() < 0.9 for box in boxes) == moved
 
 
 def test_a_finding_that_leaves_no_room_is_denied() -> None:
@@ -95,8 +95,8 @@ def test_an_absent_finding_is_invented_where_it_lies_elsewhere() -> None:
 
 def test_a_finding_is_misnamed_with_a_name_that_is_not_there() -> None:
     """Known are cyst, mass and nodule; the image shows a nodule and a cyst. The reason stays as it was."""
-    assert set(wrongs(f"a/recognition/{mark(NODULE.box)}")) == {"mass (round)."}
-    assert set(wrongs(f"v/recognition/{mark(NODULE.box)}")) == {"mass (round).", "cyst (round)."}
+    assert set(wrongs(f"a/recognition/{mark(at(NODULE))}")) == {"mass (round)."}
+    assert set(wrongs(f"v/recognition/{mark(at(NODULE))}")) == {"mass (round).", "cyst (round)."}
     empty = next(d.id for d in DIALOGUES if d.record == "b" and d.kind == "recognition")
     assert set(wrongs(empty)) == {"mass.", "cyst.", "nodule (round)."}
 
@@ -234,7 +234,7 @@ MOVED = "<box 11.00 12.00 31.00 29.00>"
     ("name", "said", "corrected"),
     [
         ("a/detection", "No.", "Yes."),
-        (f"a/recognition/{mark(NODULE.box)}", "mass", "nodule (round)."),
+        (f"a/recognition/{mark(at(NODULE))}", "mass", "nodule (round)."),
         ("a/localisation/mass", "<box 1.00 2.00 3.00 4.00>.", "There is no mass."),
         ("a/localisation/nodule", f"{MOVED}; <box 50.00 50.00 60.00 60.00>; <box 1.00 2.00 3.00 4.00>", None),
         ("a/localisation/nodule", "There is no nodule.", "<box 10.00 10.00 30.00 30.00> in the left lung."),
@@ -273,7 +273,7 @@ def test_corrections_are_right_and_keep_what_was(data: st.DataObject) -> None:
         text = "; ".join(map(mark, said)) or "none"
         made = KNOWN.corrected(dialogue, text)
         assert KNOWN.conflict(dialogue, made) == 0
-        right = [mark(b) for b in said if ious([b], [NODULE.box]).max() >= 0.5]
+        right = [mark(b) for b in said if ious([b], [at(NODULE)]).max() >= 0.5]
         assert not right or any(box in made for box in right)
 
 

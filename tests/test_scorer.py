@@ -161,7 +161,7 @@ def test_a_head_in_chunks_is_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     for chunk in (scorer_module.CHUNK, 3 * len(fresh("llava_siglip").chat.tokenizer)):
         monkeypatch.setattr(scorer_module, "CHUNK", chunk)
         copy = fresh("llava_siglip")
-        calls = []
+        calls: list[int] = []
         copy.model.lm_head.register_forward_hook(lambda _, args, out, calls=calls: calls.append(len(args[0])))
         rows = rows_of(copy, tmp_path)
         found.append((graded(copy, rows), calls))
@@ -207,6 +207,7 @@ def test_a_tree_costs_less(family: Loaded, tmp_path: Path) -> None:
         for _ in range(2):
             treed(rows), plain(rows)
     assert plain.counts["lm_tokens"] == 2 * sum(map(len, rows))
+    assert treed.architecture is not None
     alone = treed.architecture.both_ways == "prompt"
     left_out = [i for i in range(10) if i not in ([0, 1, 5, 7, 9] if alone else [0, 7, 9])]
     blocks = sum(len(rows[i].seen.block) for i in left_out)

@@ -87,9 +87,9 @@ def test_one_update_of_each_architecture(name: str, tmp_path: Path, base: sft.Co
     trained = [n for n, p in model.named_parameters() if p.requires_grad]
     assert seen.keys() == set(trained)
     assert all(seen[n] > 0 for n in trained if "lora_B" in n), "A is zero times B at the start"
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
+    faster = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
     for _ in range(3):
-        last, _, _ = sft.update(scorer, optimizer, batches, accelerator, config)
+        last, _, _ = sft.update(scorer, faster, batches, accelerator, config)
     assert last < first
 
 
@@ -142,7 +142,7 @@ def test_checkpointed_activations_give_the_same_gradients(
         copy = fresh("llava_siglip")
         torch.manual_seed(0)
         model = adapters.prepare(copy.model, replace(base, method="lora", gradient_checkpointing=checkpointing))
-        calls = []
+        calls: list[Any] = []
         for layer in copy.model.model.language_model.layers:
             layer.mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         total(scorer_of(model, copy.chat).train(), rows_of(copy.chat, tmp_path))[0].backward()

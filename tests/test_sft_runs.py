@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -116,7 +117,9 @@ def test_the_run_is_described(base: sft.Config) -> None:
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_ends_as_an_uninterrupted_one(method: str, base: sft.Config, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_an_uninterrupted_one(
+    method: Literal["lora", "full"], base: sft.Config, tmp_path: Path
+) -> None:
     """Bit for bit, over the end of an epoch, with dropout, validation and accumulation.
 
     Killed after update 5 of 8, the last checkpoint being that of update 4: 5 is done again, and logged once.

@@ -16,6 +16,7 @@ from unveil.core.records import (
     Finding,
     Record,
     RecordError,
+    Split,
 )
 from unveil.core.splits import assign_splits, connected
 
@@ -89,7 +90,7 @@ def test_the_dealing_is_that_of_its_formula() -> None:
     shuffled = [list(clusters)[i] for i in np.random.default_rng(3).permutation(len(clusters))]
     wanted, total = np.array([0.6, 0.1, 0.3]), np.zeros(3)
     stratum = {label: np.zeros(3) for label in "abc"}
-    expected: dict[str, str] = {}
+    expected: dict[int, Split] = {}
     for cluster in sorted(shuffled, key=lambda c: -len(clusters[c])):
         members = clusters[cluster]
         counts, size = stratum[rows[members[0]].findings[0].label], len(members)

@@ -85,7 +85,13 @@ def test_runs_that_are_there_are_read(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_papers_figures_stand_beside() -> None:
     """Where the paper has one; the table of a study without such figures has no such column."""
     figures = {m: vars(study.Mean(0.5, 0.4, 0.6, 2)) for m in METRICS}
-    about = {"metrics": METRICS, "seeds": [1, 2], "patients": 4, "model": "tiny", "values": {"sft": figures}}
+    about: dict[str, Any] = {
+        "metrics": METRICS,
+        "seeds": [1, 2],
+        "patients": 4,
+        "model": "tiny",
+        "values": {"sft": figures},
+    }
     about["values"]["aar-without-relevance"] = figures
     lines = study_tables._models({**about, "published": study.UMED_LVLM})
     assert "| sft | 0.67 | 0.500 [0.400, 0.600] |" in "\n".join(lines)

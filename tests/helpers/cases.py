@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import draw
 from unveil import cli
+from unveil.core.geometry import Box
 from unveil.core.records import Finding, Question, Record, Source, write_jsonl
 from unveil.curate.candidates import Asking
 from unveil.curate.mau import Rules, mau
@@ -31,6 +32,12 @@ OWN = (
     Question("What is seen?", "a round nodule of the lung", id="seen"),
 )
 OTHER = (Question("Which plane is it?", "coronal", "closed", "plane"), Question("Why?", "because of the air", id="why"))
+
+
+def at(finding: Finding) -> Box:
+    """The box of a finding that has one."""
+    assert finding.box is not None
+    return finding.box
 
 
 def record(name: str, *findings: Finding, size: tuple[int, int] = (100, 100), **more) -> Record:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -70,11 +70,11 @@ def caught(gradients: list[Tensor]) -> Iterator[None]:
     """Keeps the gradient of each update as one vector."""
     real = loop.step
 
-    def step(accelerator: Any, model: Any, *rest: Any) -> None:
+    def step(accelerator: Any, model: Any, optimizer: Any, clip_norm: float, ids: Sequence[str]) -> None:
         scale = accelerator.scaler.get_scale() if accelerator.scaler else 1.0
         own = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
         gradients.append(torch.cat(own) / scale)
-        real(accelerator, model, *rest)
+        real(accelerator, model, optimizer, clip_norm, ids)
 
     loop.step = step
     try:
@@ -92,12 +92,12 @@ def updated(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> t
         if recipe == "dpo":
             dpo.main(dpo.Config(**{"pairs": folder / "pairs.jsonl", "sft_weight": 0.5, **usual, **more}))
         else:
-            kind, main = {"grpo": (grpo.Config, grpo.main), "ppo": (ppo.Config, ppo.main)}[recipe]
+            recipes: dict[str, Any] = {"grpo": grpo, "ppo": ppo}
             asked = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl", "kinds": ("open",)}
             asked |= {"rewards": (f"{folder}/mine.py:varied",), "answers": 3, "samples_every": 0, "combination": "sum"}
             learning: dict[str, Any] = {"least_entropy": 0.0, "most_unusable": 1.0, "entropy": 0.01, "kl": 0.1}
-            run: Callable[..., Path] = main
-            run(kind(**{**asked, **learning, **usual, **more}), generator=Answers())
+            chosen = recipes[recipe]
+            chosen.main(chosen.Config(**{**asked, **learning, **usual, **more}), generator=Answers())
     return gradients, [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
