@@ -134,7 +134,11 @@ def test_help_of_a_command_imports_neither_torch_nor_other_commands(name: str) -
     assert own.startswith("pipelines.") or not others & loaded
 
 
-CODE = [path for folder in ("unveil", "bench", "scripts", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+CODE = [
+    path
+    for folder in ("unveil", "bench", "scripts", "studies", "tests")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
