@@ -33,7 +33,7 @@ def state(image_Q: list[int]) -> Branches:
     roots = (torch.randn(IMAGES, HEADS, ROOT, WIDTH) for _ in range(2))
     rests = (torch.randn(count, HEADS, REST, WIDTH) for _ in range(2))
     own = (torch.empty(count, 1, HEADS, 0, WIDTH) for _ in range(2))
-    return Branches(prompts, None, *roots, *rests, *own)
+    return Branches(prompts, None, *roots, *rests, *own)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
