@@ -47,7 +47,7 @@ def main(config: Config) -> dict[str, Any]:
         picture = make_picture(Path(folder) / "picture.png", 2 * LARGER.picture, 0)
         for name in config.families:
             one = loaded(name, LARGER)
-            image_tokens = len(one.chat.look(picture).block)
+            image_tokens = len(one.chat.cached_image(picture).block)
             dpo = compare(one.model, one.chat, rows_on(one.chat, picture, 1, 2), config.repeats)
             sft = compare(one.model, one.chat, rows_on(one.chat, picture, 4, 1), config.repeats)
             found[name] = {"image_tokens": image_tokens, "two_answers": dpo, "four_questions": sft}

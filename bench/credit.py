@@ -26,7 +26,7 @@ from torch import Tensor
 from bench import race
 from unveil.rl import credit, grpo
 from unveil.rl import run as rl
-from unveil.rl.run import Asked, Run
+from unveil.rl.run import Invocation, Run
 
 WAYS = {"answer": False, "parts": True}
 
@@ -100,7 +100,7 @@ def main(config: Config) -> dict[str, Any]:
             validate_every=0,
             workers=0,
         )
-        with rl.output(given, Asked("bench credit", given)) as output:
+        with rl.output(given, Invocation("bench credit", given)) as output:
             assert output
             run = rl.begin(given, output, None)
             found = list(gradients(run, min(config.questions, run.total)))

@@ -29,7 +29,7 @@ from unveil.train import loop
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import profile_of
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer
 
 ANSWERS = (1, 2, 4, 8, 16)
@@ -60,7 +60,7 @@ class Config:
     """Show and plot figures that were measured before, of this file, instead."""
 
 
-def compare(model: Any, chat: Chat, rows: Sequence[Encoded], repeats: int) -> dict[str, float]:
+def compare(model: Any, chat: Chat, rows: Sequence[EncodedExample], repeats: int) -> dict[str, float]:
     """Seconds and tokens of one forward and backward pass, the ways alternately, medians; the tower is frozen.
 
     ``plain``: rows, the tower looks at each row's image; ``remembered``: rows, features known; ``tree``: the same, and
@@ -89,7 +89,9 @@ def compare(model: Any, chat: Chat, rows: Sequence[Encoded], repeats: int) -> di
     return out | {"ratio": out["plain_s"] / out["tree_s"], "tree_ratio": out["remembered_s"] / out["tree_s"]}
 
 
-def rows_on(chat: Chat, picture: Path, questions: int, answers: int, size: tuple[int, int] = (40, 40)) -> list[Encoded]:
+def rows_on(
+    chat: Chat, picture: Path, questions: int, answers: int, size: tuple[int, int] = (40, 40)
+) -> list[EncodedExample]:
     """``answers`` to each of ``questions`` on one picture, of so many tokens each."""
     rng = np.random.default_rng(0)
     asked = [texts(rng, (16, 16)) for _ in range(questions)]
@@ -131,7 +133,7 @@ def measured(config: Config) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, progress("growth", len(ANSWERS) + len(PICTURES), 0) as advance:
         for width, tokens in PICTURES.items():
             model, processor = small(width)
-            model.config.unveil = {"syntax": "unit", "hint": False}
+            model.config.unveil = {"box_format": "unit", "hint": False}
             chat = Chat(processor, profile_of(model.config))
             model.to(config.device)
             picture = make_picture(Path(folder) / f"{width}.png", width, 0)

@@ -2,7 +2,7 @@
 
 python -m bench.grpo --preset small
 
-Some answers are drawn to each question, one update is made from them. Rollout on the one hand, scoring and update on
+Some answers are sampled for each question, one update is made from them. Rollout on the one hand, scoring and update on
 the other, are timed apart. The loss and gradients that are compared are those of one and the same set of answers.
 """
 
@@ -39,7 +39,7 @@ class Config(sides.Config):
     """Race GRPO steps against TRL's."""
 
     answers: int = 8
-    """Answers that are drawn to each question."""
+    """Answers that are sampled for each question."""
     tokens: int = 48
     """Tokens of an answer; a random model does not end one by itself."""
 
@@ -108,7 +108,7 @@ class Ours(sides.Ours):
     def earned(self, drawn: Experience, scores: Scores) -> Rewarded:
         """What the answers are worth by their ids; all are cut at the limit, which the recipe would not reward."""
         shape = len(drawn.dialogues), drawn.answers
-        values_QG = np.array([worth(d.ids) for d in drawn.drawn]).reshape(shape)
+        values_QG = np.array([worth(d.ids) for d in drawn.rollouts]).reshape(shape)
         earned = {"worth": torch.from_numpy(values_QG).float()}
         return Rewarded([], {"worth": values_QG}, np.ones(shape, bool), earned)
 

@@ -169,7 +169,7 @@ def make(folder: Path, preset: Preset, images: int, questions: int = 1) -> Path:
     ``pairs.jsonl`` holds one pair per image, ``dialogues.jsonl`` some questions per image.
     """
     model, processor = preset.build()
-    model.config.unveil = {"syntax": "unit", "hint": False}  # questions as they are, as TRL asks them
+    model.config.unveil = {"box_format": "unit", "hint": False}  # questions as they are, as TRL asks them
     model.to(preset.dtype).save_pretrained(folder / "model")
     processor.save_pretrained(folder / "model")
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ class Counted(ABC):
     reference: nn.Module | None = None
     """A second model that runs in each step, counted too."""
     rollout_s: float | None = None
-    """Seconds of a step that were spent on drawing answers, where a step does so."""
+    """Seconds of a step that were spent on sampling answers, where a step does so."""
 
     @abstractmethod
     def step(self, step: int) -> float:

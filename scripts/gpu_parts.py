@@ -63,7 +63,7 @@ def _seconds(work: Callable[[], Any], turns: int) -> float:
 
 
 def recipes(config: Config) -> dict[str, Any]:
-    """Two updates of each recipe in bfloat16 and in float32, on the tiny model and drawn images."""
+    """Two updates of each recipe in bfloat16 and in float32, on the tiny model and synthetic images."""
     folder = _drawn(config.folder / "drawn")
     found: dict[str, dict[str, Any]] = {}
     for method in ("lora", "full"):
@@ -81,12 +81,12 @@ def recipes(config: Config) -> dict[str, Any]:
 
 
 def _drawn(folder: Path) -> Path:
-    """Records, dialogues and pairs of a few drawn patients."""
+    """Records, dialogues and pairs of a few synthetic patients."""
     from unveil.curate import mau, noise
     from unveil.ingest import ingest
 
     data, file = folder / "data", folder / "data" / "records.jsonl"
-    ingest.main(ingest.Config(format="phantom", out=data, patients=8, restart=True))
+    ingest.main(ingest.Config(format="synthetic", out=data, patients=8, restart=True))
     mau.main(mau.Config(records=file, out=folder / "dialogues.jsonl", restart=True))
     files: dict[str, Any] = {"dialogues": folder / "dialogues.jsonl", "out": folder / "pairs.jsonl"}
     noise.main(noise.Config(records=file, **files, restart=True))
@@ -120,7 +120,11 @@ def _sft(folder: Path, out: Path, method: str, precision: str, looking: float = 
 
     file = folder / "dialogues.jsonl"
     rows = sum(d.split == "train" for d in records.read_jsonl(file, records.Dialogue))
-    options = _common(folder, out, method, precision) | {"batch_size": 8, "epochs": 12 / rows, "looking": looking}
+    options = _common(folder, out, method, precision) | {
+        "batch_size": 8,
+        "epochs": 12 / rows,
+        "attention_loss": looking,
+    }
     sft.main(sft.Config(dialogues=file, **options))
     return _told(out, "loss")
 
@@ -157,7 +161,7 @@ RECIPES: dict[str, Callable[..., list[float]]] = {
     "ppo": partial(_rewarded, kind="ppo"),
     "aar": partial(_rewarded, kind="aar"),
     "aar-ppo": partial(_rewarded, kind="aar", algorithm="ppo"),
-    "looking": partial(_sft, looking=0.1),
+    "attention_loss": partial(_sft, looking=0.1),
 }
 
 

@@ -1,4 +1,4 @@
-"""What tests share: drawn images, a few records, and fixtures of the tiny models in ``unveil.testing``."""
+"""What tests share: synthetic images, a few records, and fixtures of the tiny models in ``unveil.testing``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import settings
 from PIL import Image
 
 from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split, write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, loaded, saved
 from unveil.train import means
 from unveil.train.means import Ratio
@@ -62,7 +62,7 @@ def draw(path: Path, size: tuple[int, int], seed: int) -> Path:
 
 
 def records_in(folder: Path, count: int = 6) -> list[Record]:
-    """Drawn images of several sizes: a nodule and a cyst, one nodule, nothing, and again; train, val and test."""
+    """Synthetic images of several sizes: a nodule and a cyst, one nodule, nothing, and again; train, val and test."""
     found = (
         (Finding("nodule", (5, 6, 20.5, 30)), Finding("cyst", (22, 8, 33, 25), attributes={"shape": "round"})),
         (Finding("nodule", (10, 10, 30, 30), attributes={"body_part": "lung", "side": "left"}),),
@@ -81,16 +81,16 @@ def records_in(folder: Path, count: int = 6) -> list[Record]:
 
 
 def write_both(folder: Path, count: int) -> Path:
-    """records.jsonl of drawn images, and the dialogues on them beside it; returns the folder."""
+    """records.jsonl of synthetic images, and the dialogues on them beside it; returns the folder."""
     records = records_in(folder, count)
     write_jsonl(folder / "records.jsonl", records)
-    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(folder / "dialogues.jsonl", mau(records, MauOptions()))
     return folder
 
 
 def write_dialogues(folder: Path, count: int = 6) -> Path:
-    """Drawn images and the dialogues on them; returns dialogues.jsonl."""
-    rules = Rules(regions=2)
+    """Synthetic images and the dialogues on them; returns dialogues.jsonl."""
+    rules = MauOptions(regions=2)
     write_jsonl(folder / "dialogues.jsonl", mau(records_in(folder, count), rules))
     return folder / "dialogues.jsonl"
 

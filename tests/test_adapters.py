@@ -24,7 +24,7 @@ from unveil.train.options import RecipeOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer, whole
 
@@ -98,7 +98,7 @@ def test_a_save_that_is_killed_leaves_no_finished_model(tmp_path: Path, monkeypa
 
 
 def learn(recipe: str, folder: Path, model: Path, out: Path) -> None:
-    """A short run of a recipe on drawn images."""
+    """A short run of a recipe on synthetic images."""
     if recipe == "sft":
         usual: dict[str, Any] = {"epochs": 1.0, "validate_every": 0, "checkpoint_every": 0, "workers": 0}
         write_open(folder)
@@ -119,7 +119,7 @@ def test_what_each_recipe_saves_is_asked_as_it_was_trained(
     made: list[tuple[Dialogue, Any, list[int]]] = []
     real = Chat.encode
 
-    def encode(self: Chat, dialogue: Dialogue, image: Any, *more: Any, **options: Any) -> Encoded:
+    def encode(self: Chat, dialogue: Dialogue, image: Any, *more: Any, **options: Any) -> EncodedExample:
         row = real(self, dialogue, image, *more, **options)
         made.append((dialogue, image, row.prompt))
         return row

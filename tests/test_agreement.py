@@ -24,7 +24,7 @@ from unveil.vlm.chat import IGNORED
 from unveil.vlm.families import FAMILIES, ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import drawn_from, rollout
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
 
@@ -34,7 +34,7 @@ def scorer_of(one: Loaded, trained: set[str] | None = None, **options: Any) -> S
     return Scorer(one.model, one.chat, Features(one.model, one.chat.processor.image_processor, 64), **options)
 
 
-def rows_of(one: Loaded, folder: Path) -> list[Encoded]:
+def rows_of(one: Loaded, folder: Path) -> list[EncodedExample]:
     """A row on one image and one on another, which is longer."""
     asked = [
         dialogue("a", draw(folder / "a.png", (70, 90), 0).name, "Where is it?", "Yes, a nodule."),
@@ -44,7 +44,7 @@ def rows_of(one: Loaded, folder: Path) -> list[Encoded]:
 
 
 @torch.no_grad()
-def own(one: Loaded, rows: list[Encoded]) -> Tensor:
+def own(one: Loaded, rows: list[EncodedExample]) -> Tensor:
     """Log-probabilities of the answers' tokens as the model itself gives them, row after row."""
     found = []
     for row in rows:
@@ -56,8 +56,8 @@ def own(one: Loaded, rows: list[Encoded]) -> Tensor:
     return torch.cat(found)
 
 
-def check_scored_and_drawn(one: Loaded, scorer: Scorer, rows: list[Encoded]) -> None:
-    """Scores equal the model's own, and answers are drawn with the log-probabilities that they are scored with."""
+def check_scored_and_drawn(one: Loaded, scorer: Scorer, rows: list[EncodedExample]) -> None:
+    """Scores equal the model's own, and answers are sampled with the log-probabilities that they are scored with."""
     scorer.eval()
     with torch.no_grad():
         assert torch.allclose(scorer(rows).in_order(), own(one, rows), atol=1e-4)

@@ -1,4 +1,4 @@
-"""What is written can be read again, in every box syntax; what cannot be read is said to be so."""
+"""What is written can be read again, in every box format; what cannot be read is said to be so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unveil.core import answers
 from unveil.core.answers import QUESTIONS, Parsed, asked_about, clean, clean_answer, parse, write_diagnosis
-from unveil.core.box_formats import SYNTAXES, View, mark, neutral, neutral_json, render, unmark
+from unveil.core.box_formats import BOX_FORMATS, View, mark, neutral, neutral_json, render, unmark
 from unveil.core.geometry import area, ious
 from unveil.core.records import KINDS, Finding
 
@@ -23,8 +23,8 @@ side = st.integers(1, 4000)
 share = st.floats(0, 1)
 
 
-def view_of(syntax: str, size: tuple[int, int] = (512, 512), frame: tuple[int, int] | None = None) -> View:
-    return View(SYNTAXES[syntax], size, frame or size)
+def view_of(box_format: str, size: tuple[int, int] = (512, 512), frame: tuple[int, int] | None = None) -> View:
+    return View(BOX_FORMATS[box_format], size, frame or size)
 
 
 @st.composite
@@ -42,13 +42,13 @@ def boxes_in(draw, size):
 def views(draw):
     size = draw(st.tuples(side, side))
     frame = draw(st.tuples(st.integers(28, 2000), st.integers(28, 2000)))
-    return View(SYNTAXES[draw(st.sampled_from(sorted(SYNTAXES)))], size, frame)
+    return View(BOX_FORMATS[draw(st.sampled_from(sorted(BOX_FORMATS)))], size, frame)
 
 
 def steps(view: View) -> tuple[float, float]:
     """The pixels of the image that one step of the written numbers stands for, across and down."""
-    extent = view.frame if view.syntax.grid is None else (view.syntax.grid,) * 2
-    across, down = (c * view.syntax.step / e for c, e in zip(view.canvas, extent, strict=True))
+    extent = view.frame if view.box_format.grid is None else (view.box_format.grid,) * 2
+    across, down = (c * view.box_format.step / e for c, e in zip(view.canvas, extent, strict=True))
     return across, down
 
 
@@ -73,10 +73,10 @@ def test_a_box_of_many_steps_keeps_its_iou(data):
         assert ious(view.read(view.write(box))[0], [box]).item() > 0.9
 
 
-@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
+@pytest.mark.parametrize("box_format", sorted(BOX_FORMATS))
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (64, 64), (513, 511)])
-def test_the_whole_image_and_its_corners(syntax, size):
-    view = view_of(syntax, size, (336, 448))
+def test_the_whole_image_and_its_corners(box_format, size):
+    view = view_of(box_format, size, (336, 448))
     width, height = size
     for box in ((0, 0, width, height), (0, 0, 1, 1), (width - 1, height - 1, width, height)):
         read, malformed = view.read(view.write(box))
@@ -98,7 +98,7 @@ def test_a_thin_image_padded_to_a_square():
 
 
 @pytest.mark.parametrize(
-    ("syntax", "text"),
+    ("box_format", "text"),
     [
         ("json-pixels", '{"bbox_2d": [128, 256, 384, 512]}'),
         ("json-1000", '{"bbox_2d": [250, 500, 750, 1000]}'),
@@ -108,10 +108,10 @@ def test_a_thin_image_padded_to_a_square():
         ("unit-square", "[0.250, 0.500, 0.750, 1.000]"),
     ],
 )
-def test_the_forms_by_hand(syntax, text):
+def test_the_forms_by_hand(box_format, text):
     """A quarter, half, three quarters and all of 512 pixels are 128, 256, 384 and 512."""
-    assert view_of(syntax).write((128, 256, 384, 512)) == text
-    assert view_of(syntax).read(text) == ([(128, 256, 384, 512)], 0)
+    assert view_of(box_format).write((128, 256, 384, 512)) == text
+    assert view_of(box_format).read(text) == ([(128, 256, 384, 512)], 0)
 
 
 def test_location_tokens_are_bins_and_y_comes_first():
@@ -129,7 +129,7 @@ def test_a_pixel_box_is_not_read_as_thousandths():
 
 
 @pytest.mark.parametrize(
-    ("syntax", "text"),
+    ("box_format", "text"),
     [
         ("json-pixels", "[300, 300, 100, 100]"),
         ("json-pixels", "[0, 0, 0, 0]"),
@@ -141,15 +141,15 @@ def test_a_pixel_box_is_not_read_as_thousandths():
         ("loc-1024", "<loc0000><loc0000><loc0500><loc1024>"),
     ],
 )
-def test_inverted_and_outlying_boxes_are_malformed(syntax, text):
-    assert view_of(syntax).read(text) == ([], 1)
+def test_inverted_and_outlying_boxes_are_malformed(box_format, text):
+    assert view_of(box_format).read(text) == ([], 1)
 
 
-@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
-def test_numbers_in_prose_are_no_box(syntax):
+@pytest.mark.parametrize("box_format", sorted(BOX_FORMATS))
+def test_numbers_in_prose_are_no_box(box_format):
     text = "There are 4 nodules, 3 cm, 2.5 cm, 10 mm and 7 mm in size, in segments 1, 2, 3 and 4 (2, 3, 4)."
-    assert view_of(syntax).read(text) == ([], 0)
-    assert parse("localisation", text, view_of(syntax)) == Parsed("unparsable")
+    assert view_of(box_format).read(text) == ([], 0)
+    assert parse("localisation", text, view_of(box_format)) == Parsed("unparsable")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,9 +163,9 @@ def test_unparsable_is_never_a_box(kind, text):
 
 
 @given(st.sampled_from(KINDS), st.text(), views())
-@example("diagnosis", '"label": "\\q"', View(SYNTAXES["json-1000"], (9, 9), (9, 9)))
-@example("diagnosis", '"label": "a\nb"', View(SYNTAXES["json-1000"], (9, 9), (9, 9)))
-@example("diagnosis", "Localisation: [" + "9" * 400 + ", 1, 2, 3]", View(SYNTAXES["json-1000"], (9, 9), (9, 9)))
+@example("diagnosis", '"label": "\\q"', View(BOX_FORMATS["json-1000"], (9, 9), (9, 9)))
+@example("diagnosis", '"label": "a\nb"', View(BOX_FORMATS["json-1000"], (9, 9), (9, 9)))
+@example("diagnosis", "Localisation: [" + "9" * 400 + ", 1, 2, 3]", View(BOX_FORMATS["json-1000"], (9, 9), (9, 9)))
 def test_no_answer_breaks_the_parser(kind, text, view):
     assert parse(kind, text, view, NAMES).status in ("ok", "unparsable")
 
@@ -286,11 +286,11 @@ def test_a_models_own_boxes_come_back_as_it_wrote_them(data):
 
     Only where a square is padded around the image, a box at the image's edge loses what lies in the padding.
     """
-    name = data.draw(st.sampled_from(sorted(SYNTAXES)))
+    name = data.draw(st.sampled_from(sorted(BOX_FORMATS)))
     size = data.draw(st.tuples(st.integers(24, 4000), st.integers(24, 4000)))
     frame = data.draw(st.tuples(st.integers(28, 1500), st.integers(28, 1500)))
-    view, box = View(SYNTAXES[name], size, frame), data.draw(boxes_in(size))
-    if view.syntax.square:
+    view, box = View(BOX_FORMATS[name], size, frame), data.draw(boxes_in(size))
+    if view.box_format.square:
         far = 2 * max(steps(view))
         assume(min(*box[:2], size[0] - box[2], size[1] - box[3]) > far)
     text = f"Localisation: {view.write(box)} in the left lung; {view.write(box)}.\nRecognition: nodule (3, 4)."
@@ -298,11 +298,11 @@ def test_a_models_own_boxes_come_back_as_it_wrote_them(data):
     assert render(neutral(text, view), view) == text
 
 
-@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
-def test_a_malformed_box_stays_as_it_was_written(syntax):
+@pytest.mark.parametrize("box_format", sorted(BOX_FORMATS))
+def test_a_malformed_box_stays_as_it_was_written(box_format):
     """From 60 down to 10."""
-    view = view_of(syntax, (64, 64))
-    inverted = view.syntax.write([60, 60, 10, 10] if view.syntax.grid != 1 else [0.9, 0.9, 0.1, 0.1])
+    view = view_of(box_format, (64, 64))
+    inverted = view.box_format.write([60, 60, 10, 10] if view.box_format.grid != 1 else [0.9, 0.9, 0.1, 0.1])
     assert neutral(f"at {inverted}.", view) == f"at {inverted}."
 
 

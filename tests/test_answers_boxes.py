@@ -9,11 +9,11 @@ from unveil.core.answers import (
     parse,
     refuses,
 )
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 
 
-def view_of(syntax: str) -> View:
-    return View(SYNTAXES[syntax], (1000, 1000), (1000, 1000))
+def view_of(box_format: str) -> View:
+    return View(BOX_FORMATS[box_format], (1000, 1000), (1000, 1000))
 
 
 # ------------------------------------------------------------------------------------- boxes of published models
@@ -23,7 +23,7 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
 
 
 @pytest.mark.parametrize(
-    ("syntax", "text", "findings"),
+    ("box_format", "text", "findings"),
     [
         # Qwen's grounding JSON: fenced, one object alone, label first, floats, several objects, prose around, cut
         ("json-1000", '```json\n[\n\t{"bbox_2d": [10, 20, 300, 400], "label": "nodule"}\n]\n```', [("nodule", A)]),
@@ -95,21 +95,21 @@ A, B, C = (10, 20, 300, 400), (1, 2, 30, 40), (5, 6, 70, 80)
         ("unit", "[0, 0, 1, 1.0]", [(None, (0, 0, 1000, 1000))]),
     ],
 )  # fmt: skip
-def test_boxes_of_published_models(syntax, text, findings):
-    parsed = parse("diagnosis", text, view_of(syntax), ["nodule", "cyst"])
+def test_boxes_of_published_models(box_format, text, findings):
+    parsed = parse("diagnosis", text, view_of(box_format), ["nodule", "cyst"])
     assert [(name, box and tuple(round(v, 6) for v in box)) for name, box in parsed.findings] == findings
 
 
 def test_paligemma_names_follow_their_boxes():
     """Bin k of 1024 on 1024 pixels stands for k + 0.5; y comes first."""
-    view = View(SYNTAXES["loc-1024"], (1024, 1024), (448, 448))
+    view = View(BOX_FORMATS["loc-1024"], (1024, 1024), (448, 448))
     text = "<loc0010><loc0020><loc0300><loc0400> nodule ; <loc0001><loc0002><loc0030><loc0040> cyst"
     parsed = parse("diagnosis", text, view, ["nodule", "cyst"])
     assert parsed.findings == (("nodule", (20.5, 10.5, 400.5, 300.5)), ("cyst", (2.5, 1.5, 40.5, 30.5)))
 
 
 @pytest.mark.parametrize(
-    ("syntax", "text", "malformed"),
+    ("box_format", "text", "malformed"),
     [
         ("json-1000", '{"bbox_2d": [10, 20, 300], "label": "nodule"}', 1),
         ("json-1000", '{"bbox_2d": [10, 20, 300, 400, 5], "label": "nodule"}', 1),
@@ -150,10 +150,10 @@ def test_paligemma_names_follow_their_boxes():
         ("unit", "nodule [10, 20, 300, 400]", 1),
     ],
 )
-def test_what_cannot_be_a_box_is_counted_and_keeps_its_name(syntax, text, malformed):
-    parsed = parse("diagnosis", text, view_of(syntax), ["nodule"])
+def test_what_cannot_be_a_box_is_counted_and_keeps_its_name(box_format, text, malformed):
+    parsed = parse("diagnosis", text, view_of(box_format), ["nodule"])
     assert (parsed.boxes, parsed.malformed, parsed.labels) == ([], malformed, ["nodule"])
-    assert view_of(syntax).read(text) == ([], malformed)
+    assert view_of(box_format).read(text) == ([], malformed)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_what_cannot_be_a_box_is_counted_and_keeps_its_name(syntax, text, malfor
     ],
 )
 def test_other_numbers_are_no_box(text):
-    for syntax in ("json-1000", "json-pixels", "json-yx-1000", "unit"):
-        parsed = parse("diagnosis", text, view_of(syntax), ["nodule"])
+    for box_format in ("json-1000", "json-pixels", "json-yx-1000", "unit"):
+        parsed = parse("diagnosis", text, view_of(box_format), ["nodule"])
         assert (parsed.findings, parsed.malformed) == ((("nodule", None),), 0)
 
 

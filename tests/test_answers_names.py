@@ -17,15 +17,15 @@ from unveil.core.answers import (
     write_localisation,
     write_recognition,
 )
-from unveil.core.box_formats import SYNTAXES, View, boxes_in, neutral, neutral_json, render
+from unveil.core.box_formats import BOX_FORMATS, View, boxes_in, neutral, neutral_json, render
 from unveil.core.names import Names, bare, normal
 from unveil.core.records import Finding, Kind
 
 NAMES = ["nodule", "cyst"]
 
 
-def view_of(syntax: str) -> View:
-    return View(SYNTAXES[syntax], (1000, 1000), (1000, 1000))
+def view_of(box_format: str) -> View:
+    return View(BOX_FORMATS[box_format], (1000, 1000), (1000, 1000))
 
 
 # ------------------------------------------------------------------------------------------------- names of any form
@@ -142,9 +142,9 @@ LONG = [
 def test_long_answers_take_no_longer_than_their_length(part):
     """A search that goes back over 20,000 characters would take minutes, this one takes a second; none is an error."""
     text = (part * (20_000 // len(part) + 1))[:20_000]
-    for syntax in ("json-1000", "internvl", "qwen2-vl", "bins-64"):
-        view = view_of(syntax)
-        assert (neutral(text, view) != text) <= (boxes_in(text, view.syntax) != [])
+    for box_format in ("json-1000", "internvl", "qwen2-vl", "bins-64"):
+        view = view_of(box_format)
+        assert (neutral(text, view) != text) <= (boxes_in(text, view.box_format) != [])
     for kind in ("localisation", "diagnosis"):
         assert parse(kind, text, VIEW, ["nodule", "cyst", "mass (benign)"]).status in ("ok", "unparsable")
     assert len(neutral_json(text, VIEW)) == len(text)

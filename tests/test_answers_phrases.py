@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from unveil.core.answers import parse, says_yes
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import grade
 from unveil.core.records import Dialogue, Kind, Record
 
@@ -27,7 +27,7 @@ VOCABULARIES = {
     "odd": "COVID-19, Nodule/Mass, mass (benign), mass (malignant), St. p. fracture, no. 3 tooth, T2 lesion, "
     "No plaque, plaque, Abnormal ECG, displaced fracture, non-displaced fracture, fracture, hernia",
 }
-VIEW = View(SYNTAXES["json-1000"], (100, 100), (100, 100))
+VIEW = View(BOX_FORMATS["json-1000"], (100, 100), (100, 100))
 
 
 def table() -> list[dict[str, str]]:

@@ -10,20 +10,20 @@ import pytest
 from tests.conftest import records_in
 from unveil import cli
 from unveil.core.records import RecordError, read_jsonl, write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.evaluate.attention import GRID, _map
-from unveil.evaluate.looks import Look, lift
+from unveil.evaluate.attention_lift import AttentionRow, lift
 
 
 def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
     """One abnormal test image with boxes: its map has the image's proportions, its shares lie between 0 and 1."""
     records = records_in(tmp_path)
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
     files = ["--records", tmp_path / "records.jsonl", "--dialogues", tmp_path / "dialogues.jsonl"]
-    out = tmp_path / "looks.jsonl"
-    assert cli.main(["looks", *map(str, files), "--model", str(tiny_folder), "--out", str(out), "--name", "m"]) == 0
-    (found,) = read_jsonl(out, Look)
+    out = tmp_path / "attention.jsonl"
+    assert cli.main(["attention", *map(str, files), "--model", str(tiny_folder), "--out", str(out), "--name", "m"]) == 0
+    (found,) = read_jsonl(out, AttentionRow)
     abnormal = next(r for r in records if r.split == "test" and r.boxed)
     assert (found.record, found.model, found.cluster) == (abnormal.id, "m", abnormal.cluster)
     assert 0 < found.share < 1 and 0 < found.even < 1 and max(map(max, found.map)) == 1.0
@@ -34,8 +34,11 @@ def test_the_command_writes_maps(tiny_folder: Path, tmp_path: Path) -> None:
 def test_lift_by_hand() -> None:
     """Shares 0.4 and 0.2 where 0.1 and 0.2 would be even: 0.6 / 0.3 = 2 times. Both patients are drawn in a resample
     or one of them twice: 2, 4 or 1 times."""
-    looks = [Look("a", "a", "p", "m", 0.4, 0.1, ((1.0,),)), Look("b", "b", "q", "m", 0.2, 0.2, ((1.0,),))]
-    assert lift(looks) == pytest.approx((2.0, 1.0, 4.0))
+    maps = [
+        AttentionRow("a", "a", "p", "m", 0.4, 0.1, ((1.0,),)),
+        AttentionRow("b", "b", "q", "m", 0.2, 0.2, ((1.0,),)),
+    ]
+    assert lift(maps) == pytest.approx((2.0, 1.0, 4.0))
 
 
 def test_a_map_by_hand() -> None:
@@ -49,12 +52,12 @@ def test_a_map_by_hand() -> None:
 def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     records = [r for r in records_in(tmp_path) if not r.findings]
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
-    from unveil.evaluate import attention as looks
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
+    from unveil.evaluate import attention
 
     with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):
-        looks.main(
-            looks.Config(
+        attention.main(
+            attention.Config(
                 records=tmp_path / "records.jsonl",
                 dialogues=tmp_path / "dialogues.jsonl",
                 out=tmp_path / "o.jsonl",

@@ -12,18 +12,18 @@ from tests.conftest import dialogue, draw, records_in
 from unveil import cli
 from unveil.core.pairs import read_pairs
 from unveil.core.records import write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, fresh
 from unveil.vlm import attention_maps
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 
 SHORT = "llava_mistral"  # its window ends before the image here
 
 
-def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> Encoded:
+def row_of(copy: Loaded, tmp_path: Path, size: tuple[int, int] = (96, 64)) -> EncodedExample:
     tmp_path.mkdir(exist_ok=True)
     image = draw(tmp_path / "a.png", size, 3)
     return copy.chat.encode(dialogue("d", image.name, "Where is it?", "There, on the left."), image, True)
@@ -36,7 +36,7 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
     copy = fresh(name)
     row = row_of(copy, tmp_path)
     said = range(len(row.answer) - len(copy.chat.end))
-    [(shares, places)] = attention_maps.looked_at(Engine(copy), [row], [said])
+    [(shares, places)] = attention_maps.over_patches(Engine(copy), [row], [said])
     assert shares.sum() == pytest.approx(1) and (shares >= 0).all() and len(shares) == len(places)
     copy.model.set_attn_implementation("eager")
     batch = copy.chat.batch([row])
@@ -57,7 +57,7 @@ def test_shares_are_those_of_the_eager_model(name: str, tmp_path: Path) -> None:
 def test_an_image_out_of_reach_is_said_to_be(tmp_path: Path) -> None:
     copy = fresh(SHORT)
     with pytest.raises(ModelError, match="d: the image is out of reach"):
-        attention_maps.looked_at(Engine(copy), [row_of(copy, tmp_path)], [[0, 1]])
+        attention_maps.over_patches(Engine(copy), [row_of(copy, tmp_path)], [[0, 1]])
 
 
 def test_rows_that_are_read_together_have_the_shares_that_each_has_alone(tmp_path: Path) -> None:
@@ -66,9 +66,9 @@ def test_rows_that_are_read_together_have_the_shares_that_each_has_alone(tmp_pat
     engine = Engine(copy)
     rows = [row_of(copy, tmp_path / str(i), size) for i, size in enumerate(((96, 64), (50, 120)))]
     words = [[0, 1], [2]]
-    together = attention_maps.looked_at(engine, rows, words)
+    together = attention_maps.over_patches(engine, rows, words)
     for row, some, (shares, places) in zip(rows, words, together, strict=True):
-        [(alone, where)] = attention_maps.looked_at(engine, [row], [some])
+        [(alone, where)] = attention_maps.over_patches(engine, [row], [some])
         np.testing.assert_allclose(shares, alone, atol=1e-6)
         np.testing.assert_array_equal(places, where)
 
@@ -104,7 +104,7 @@ def test_the_command_hides_what_the_model_looks_at(tiny_folder: Path, tmp_path: 
     """Pairs whose maps are grids of whole patches, with the attention's share as confidence."""
     records = records_in(tmp_path)
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
     words = ["--records", tmp_path / "records.jsonl", "--dialogues", tmp_path / "dialogues.jsonl", "--map", "attention"]
     out = tmp_path / "pairs.jsonl"
     assert cli.main(["curate", "noise", *map(str, words), "--model", str(tiny_folder), "--out", str(out)]) == 0

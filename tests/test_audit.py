@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import draw
 from unveil.audit import contradictions, noise_maps, shortcuts
 from unveil.audit import pairs as auditing
-from unveil.audit.checks import Check, Estimate, estimate, tokens, unboxed
+from unveil.audit.checks import Check, Figure, estimate, tokens, unboxed
 from unveil.core.digests import sha256
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
@@ -79,7 +79,7 @@ FAULTS: dict[str, tuple[Callable[[], list[Pair]], set[str]]] = {
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """125 drawn images with a lesion each, all of training."""
+    """125 synthetic images with a lesion each, all of training."""
     folder = tmp_path_factory.mktemp("audit")
     for i in range(IMAGES):
         draw(folder / f"{i}.png", SIZE, i)
@@ -110,7 +110,7 @@ def test_each_fault_raises_its_finding_and_no_other(fault: str, folder: Path) ->
     assert found(looked(make(), folder, records=False)) == expected - {"map_missed"}
 
 
-def figure(check: Check, name: str) -> Estimate:
+def figure(check: Check, name: str) -> Figure:
     return check.figures[name]
 
 
@@ -141,7 +141,7 @@ def test_an_interval_by_hand() -> None:
     always happened in two clusters did so by chance 0.025 if its probability is 0.158, whose square is 0.025. A coin's
     0.5 in both may be anything in the other 0.842 of the clusters: 0.5 - 0.421 to 0.5 + 0.421; no difference, 0.842
     either way; and a ratio without an end is not known from two. One cluster cannot be resampled."""
-    assert estimate([1, 1, 0, 0], [0, 0, 1, 1], 0) == Estimate(0.5, 0.0, 1.0, 4, 2)
+    assert estimate([1, 1, 0, 0], [0, 0, 1, 1], 0) == Figure(0.5, 0.0, 1.0, 4, 2)
     always = estimate([1, 1], [0, 1], 0)
     assert (always.value, always.low, always.high) == pytest.approx((1, 0.1581, 1), abs=1e-4)
     assert estimate([0, 0], [0, 1], 0).high == pytest.approx(1 - 0.1581, abs=1e-4)
@@ -149,8 +149,8 @@ def test_an_interval_by_hand() -> None:
     assert (coin.low, coin.high) == pytest.approx((0.0791, 0.9209), abs=1e-4)
     none = estimate([0, 0], [0, 1], 0, low=-1.0)
     assert (none.low, none.high) == pytest.approx((-0.8419, 0.8419), abs=1e-4)
-    assert estimate([1, 1], [0, 1], 0, high=np.inf) == Estimate(1.0, None, None, 2, 2)
-    assert estimate([1, 0], [0, 0], 0) == Estimate(0.5, None, None, 2, 1)
+    assert estimate([1, 1], [0, 1], 0, high=np.inf) == Figure(1.0, None, None, 2, 2)
+    assert estimate([1, 0], [0, 0], 0) == Figure(0.5, None, None, 2, 1)
 
 
 def test_an_image_never_stands_on_both_sides_of_a_fold() -> None:

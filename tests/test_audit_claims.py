@@ -17,7 +17,7 @@ from scipy import ndimage
 from tests.test_audit import IMAGES, LESION, SIZE, WORDS, clean, draw, hidden, holding, pair, record, short, texts
 from unveil import cli
 from unveil.audit import pairs as auditing
-from unveil.audit.checks import Check, Material
+from unveil.audit.checks import AuditInput, Check
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.records import Pair, Record, Source, write_jsonl
@@ -39,7 +39,7 @@ def looked(folder: Path, pairs: Sequence[Pair], records: Sequence[Record] | None
     return auditing.audit(material(folder, pairs, records))
 
 
-def material(folder: Path, pairs: Sequence[Pair], records: Sequence[Record] | None = None) -> Material:
+def material(folder: Path, pairs: Sequence[Pair], records: Sequence[Record] | None = None) -> AuditInput:
     write_jsonl(folder / "pairs.jsonl", pairs)
     if records is not None:
         write_jsonl(folder / "records.jsonl", records)
@@ -268,7 +268,7 @@ SOUND: dict[str, Callable[[], list[Pair]]] = {
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """125 drawn images with a lesion each, all of training."""
+    """125 synthetic images with a lesion each, all of training."""
     folder = tmp_path_factory.mktemp("claims")
     for i in range(IMAGES):
         draw(folder / f"{i}.png", SIZE, i)

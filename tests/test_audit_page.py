@@ -22,7 +22,7 @@ EVIL = "<script>alert('x')</script>"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """125 drawn images with a lesion each, all of training."""
+    """125 synthetic images with a lesion each, all of training."""
     folder = tmp_path_factory.mktemp("audited")
     for i in range(IMAGES):
         draw(folder / f"{i}.png", SIZE, i)

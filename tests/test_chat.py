@@ -38,8 +38,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def own_inputs(chat: Chat, image: Path, question: str) -> dict[str, torch.Tensor]:
     """What the processor itself makes of an image and a question, by its one-call way from turns to tensors."""
     picture = Image.open(image).convert("RGB")
-    view = chat.look(image).view
-    if chat.syntax.square:
+    view = chat.cached_image(image).view
+    if chat.box_format.square:
         picture = ImageOps.pad(picture, (max(picture.size),) * 2, color=(127, 127, 127))
     text = chat.question(question, "detection", view)
     if chat.processor.chat_template is None:  # PaliGemma puts image, <bos> and line feed around a text by itself
@@ -72,7 +72,7 @@ def test_ids_and_tensors_are_the_processors_own(family: Loaded, images: list[Pat
 def test_an_image_is_processed_once(tiny: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     chat = Chat(tiny.chat.processor, tiny.chat.profile)
     calls = []
-    monkeypatch.setattr(chat, "see", lambda image, see=chat.see: calls.append(image) or see(image))
+    monkeypatch.setattr(chat, "read_image", lambda image, read=chat.read_image: calls.append(image) or read(image))
     for question in QUESTIONS:
         chat.encode(dialogue("d", "0.png", question), images[0], with_answer=True)
     assert calls == [images[0]]
@@ -82,11 +82,11 @@ def test_images_are_forgotten_when_the_room_is_full(tiny: Loaded, images: list[P
     """One image takes 3 x 56 x 56 x 4 B = 37,632 B: two fit into 0.08 MB, and what was seen last stays."""
     chat = Chat(tiny.chat.processor, tiny.chat.profile, cache_mb=1)
     chat._room = 80_000
-    first, second = (chat.look(images[i]) for i in (0, 1))
-    assert chat.look(images[0]) is first
-    chat.look(images[2])
-    assert chat.look(images[0]) is first
-    assert chat.look(images[1]) is not second
+    first, second = (chat.cached_image(images[i]) for i in (0, 1))
+    assert chat.cached_image(images[0]) is first
+    chat.cached_image(images[2])
+    assert chat.cached_image(images[0]) is first
+    assert chat.cached_image(images[1]) is not second
 
 
 def test_a_question_with_an_image_token_is_refused(family: Loaded, images: list[Path]) -> None:
@@ -119,7 +119,7 @@ def test_a_processor_that_writes_differently_each_time_is_refused(tiny: Loaded, 
             return tiny.chat.processor(text=[text[0].replace("<image>", "a<image>") + "!"], **kwargs)
 
     with pytest.raises(ModelError, match="Odd: what it writes in the place of an image was not found"):
-        Chat(Odd(), tiny.chat.profile).look(images[0])
+        Chat(Odd(), tiny.chat.profile).cached_image(images[0])
 
 
 def test_a_missing_image_is_named_with_its_dialogue(tiny: Loaded, tmp_path: Path) -> None:
@@ -193,25 +193,25 @@ def test_answers_do_not_depend_on_the_batch(family: Loaded, images: list[Path]) 
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- box syntax
+# ----------------------------------------------------------------------------------------------------------- box format
 
 
 def test_a_models_own_declaration_goes_before_its_familys() -> None:
-    declared = SimpleNamespace(model_type="qwen2_5_vl", unveil={"syntax": "bins-64", "hint": False})
+    declared = SimpleNamespace(model_type="qwen2_5_vl", unveil={"box_format": "bins-64", "hint": False})
     assert profile_of(declared) == Profile("bins-64", False)
     assert profile_of(SimpleNamespace(model_type="qwen2_5_vl")) == Profile("json-pixels", True)
     assert profile_of(declared, "unit") == Profile("unit", False), "what the user names goes before all"
 
 
-def test_an_unknown_family_needs_a_syntax() -> None:
+def test_an_unknown_family_needs_a_box_format() -> None:
     stranger = SimpleNamespace(model_type="stranger")
     with pytest.raises(ModelError, match=r"'stranger'.*--box-format.*json-pixels.*unit-square"):
         profile_of(stranger)
     assert profile_of(stranger, "unit") == Profile("unit", True)
 
 
-@pytest.mark.parametrize("own", [None, {"syntax": "polar", "hint": True}])
-def test_an_unknown_syntax_is_refused_with_the_choices(own: dict | None) -> None:
+@pytest.mark.parametrize("own", [None, {"box_format": "polar", "hint": True}])
+def test_an_unknown_box_format_is_refused_with_the_choices(own: dict | None) -> None:
     """Named by the user, or by a model that a later version has written."""
     config = SimpleNamespace(model_type="llava", unveil=own)
     with pytest.raises(ModelError, match=r"'polar' is not known: use one of json-pixels"):
@@ -225,22 +225,22 @@ def test_qwens_frame_is_the_resized_image(images: list[Path]) -> None:
     90 / b = 75.1 are cut to multiples of 28: 140 x 56. In that frame the right half of the image starts at 70.
     """
     chat = loaded("qwen2_5_vl").chat
-    seen = chat.look(images[5])
+    seen = chat.cached_image(images[5])
     assert seen.view.frame == (140, 56)
     assert seen.tensors["image_grid_thw"].tolist() == [[1, 56 // 14, 140 // 14]]
     assert seen.view.write((100, 0, 200, 90)) == '{"bbox_2d": [70, 0, 140, 56]}'
 
 
 def test_boxes_come_back_to_the_same_place(family: Loaded, images: list[Path]) -> None:
-    """Written into a question for the model and read from an answer: within 1.5 steps of what the syntax can write."""
+    """Written into a question for the model and read from an answer: within 1.5 steps of what the format can write."""
     for image, (width, height) in zip(images, SIZES, strict=True):
-        view = family.chat.look(image).view
+        view = family.chat.cached_image(image).view
         assert view.size == (width, height)
         box = (0.2 * width, 0.25 * height, 0.7 * width, 0.8 * height)
         text = family.chat.question(f"What is here: {mark(box)}?", "recognition", view)
         read, malformed = view.read(text.partition("?")[0])
         assert malformed == 0 and len(read) == 1
-        numbers = view.frame if view.syntax.grid is None else (view.syntax.grid / view.syntax.step,) * 2
+        numbers = view.frame if view.box_format.grid is None else (view.box_format.grid / view.box_format.step,) * 2
         steps = [extent / n for extent, n in zip(view.canvas, numbers, strict=True)]
         assert all(abs(a - b) <= 1.5 * s for a, b, s in zip(box, read[0], steps * 2, strict=True))
         assert ious([box], read).item() > 0.85
@@ -249,13 +249,13 @@ def test_boxes_come_back_to_the_same_place(family: Loaded, images: list[Path]) -
 def test_llava_sees_the_image_padded_to_a_square(images: list[Path]) -> None:
     """140 x 35 lies in the middle of 140 x 140, 52 pixels from the top: row 52 of 140 is 0.371, row 87 is 0.621."""
     chat = loaded("llava_clip").chat
-    view = chat.look(images[2]).view
+    view = chat.cached_image(images[2]).view
     assert view.write((0, 0, 140, 35)) == "[0.000, 0.371, 1.000, 0.621]"
-    pixel_values = chat.look(images[2]).tensors["pixel_values"][0]
+    pixel_values = chat.cached_image(images[2]).tensors["pixel_values"][0]
     top, middle = pixel_values[0, 5], pixel_values[0, 28]
     assert top.std() < 1e-6 < middle.std(), "the rows above the image are plain"
 
 
 def test_pixels_need_a_processor_that_tells_the_size(tiny: Loaded, images: list[Path]) -> None:
     with pytest.raises(ModelError, match="LlavaProcessor does not tell the size of the resized image"):
-        Chat(tiny.chat.processor, Profile("json-pixels")).look(images[0])
+        Chat(tiny.chat.processor, Profile("json-pixels")).cached_image(images[0])

@@ -1,4 +1,4 @@
-"""The data check: each kind of fault is put into a clean set of drawn images, and found; groups keep splits apart."""
+"""The data check: each kind of fault is put into clean synthetic images, and found; groups keep splits apart."""
 
 import csv
 import dataclasses
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unveil.audit import records as module
-from unveil.audit.records import check, look_at, regroup, resplit
+from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
 from unveil.core.records import SPLITS, Finding, Record, Source, read_jsonl
 from unveil.ingest.reader import ingest
@@ -146,7 +146,7 @@ def test_copies_of_an_image_without_split_or_patient(clean: list[Record], tmp_pa
 
 def test_ten_thousand_equal_frames(clean: list[Record], tmp_path: Path) -> None:
     """One group, and so 9,999 pairs with the first, not 50 million."""
-    one = module.Look(sha256="0", size=(64, 64), hashes=bytes(256), thumbnail=bytes(64 * 64))
+    one = module.ReadImage(sha256="0", size=(64, 64), hashes=bytes(256), thumbnail=bytes(64 * 64))
     assert module._copies([one] * 10_000, near=True) == [list(range(10_000))]
 
 
@@ -173,9 +173,9 @@ def test_pool_gives_the_same_as_one_process(
     clean: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [tmp_path / r.image for r in clean] + [tmp_path / "ghost.png"]
-    alone = look_at(paths, workers=1)
+    alone = read_images(paths, workers=1)
     monkeypatch.setattr(module, "POOL_FROM", 1)
-    assert look_at(paths, workers=2) == alone
+    assert read_images(paths, workers=2) == alone
     assert [look.problem is None for look in alone] == [True] * 6 + [False]
 
 

@@ -1,4 +1,4 @@
-"""The commands as a user meets them: the main job on a few drawn patients, the overview, exit codes."""
+"""The commands as a user meets them: the main job on a few synthetic patients, the overview, exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unveil(*words: object) -> int:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The main job on ten drawn patients with the tiny model and hardly any training."""
+    """The main job on ten synthetic patients with the tiny model and hardly any training."""
     out = tmp_path_factory.mktemp("run")
     assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", out, "--resamples", 50) == 0
     return out
@@ -208,7 +208,7 @@ def test_what_cannot_be_compared_is_left_out_with_its_reason(
     def refused(_: Any) -> Path:
         raise error
 
-    monkeypatch.setitem(variants.ENTRIES, "dpo", refused)
+    monkeypatch.setitem(variants.VARIANTS, "dpo", refused)
     words = ("--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50)
     assert unveil("demo", *words, "--compare", "dpo") == 0
     assert f"dpo is left out: {error}" in said(capsys)

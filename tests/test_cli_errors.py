@@ -191,7 +191,7 @@ def test_several_processes_are_refused_where_they_would_not_share_the_work(
     assert unveil(*words) == 1
     told = said(capsys)
     assert told.endswith(
-        "one process; several share train sft, train dpo, train aar, train grpo, train ppo, predict, looks"
+        "one process; several share train sft, train dpo, train aar, train grpo, train ppo, predict, attention"
     )
 
 

@@ -34,7 +34,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
 
 #: Command -> its inputs, with the output's place; another option; what a refusal says of it.
 COMMANDS = {
-    "ingest": ("--format phantom --patients 2 --out OUT", "--size 128", "size 256 -> 128"),
+    "ingest": ("--format synthetic --patients 2 --out OUT", "--size 128", "size 256 -> 128"),
     "check": ("--records IN/records.jsonl --no-copies --json OUT --workers 1", "--seed 1", "seed 0 -> 1"),
     "check --resplit": ("--records IN/records.jsonl --no-copies --resplit OUT --workers 1", "--seed 1", "seed 0 -> 1"),
     "curate mau": ("--records IN/records.jsonl --out OUT", "--absent 2", "absent 1 -> 2"),
@@ -53,7 +53,7 @@ COMMANDS = {
     "convert pairs": ("--pairs IN/pairs.jsonl --out OUT", "--to unveil", "to trl -> unveil"),
     "audit": ("--pairs IN/pairs.jsonl --out OUT", "--seed 1", "seed 0 -> 1"),
     "predict": ("--dialogues IN/dialogues.jsonl --model IN/model --max-new-tokens 4 --out OUT", "--limit 2", "limit"),
-    "looks": (
+    "attention": (
         "--records IN/records.jsonl --dialogues IN/dialogues.jsonl --model IN/model --out OUT",
         "--images 1",
         "images 100 -> 1",

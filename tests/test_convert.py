@@ -78,7 +78,7 @@ def test_a_linked_image_stays_the_link(pairs: Path) -> None:
             ("--box-format", "json-pixels"),
             "pixels of the picture that a model's processor has resized, which is unknown",
         ),
-        (("--box-format", "pascal"), "no box syntax 'pascal': one of json-1000,"),
+        (("--box-format", "pascal"), "no box format 'pascal': one of json-1000,"),
         (("--pairs", "none.jsonl"), "none.jsonl: no such file"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
 from unveil.core.records import Dialogue, Kind, Record
 from unveil.rl.credit import _scopes, masks, placed, relative
@@ -20,7 +20,7 @@ from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
 
-VIEW = View(SYNTAXES["bins-64"], (64, 64), (64, 64))
+VIEW = View(BOX_FORMATS["bins-64"], (64, 64), (64, 64))
 BOX = "<b1><b2><b30><b40>"
 SAID = f"Detection: abnormal.\nLocalisation: {BOX} in the lung; {BOX}.\nRecognition: cyst; nodule."
 
@@ -29,7 +29,7 @@ def drawn(chat: Chat, *answers: str, kind: Kind = "diagnosis", judged: bool = Fa
     ids = [[*chat.tokenizer(text, add_special_tokens=False)["input_ids"], *chat.end] for text in answers]
     made = SimpleNamespace(
         cases=[case(chat.text(own), kind) for own in ids],
-        drawn=[SimpleNamespace(ids=own) for own in ids],
+        rollouts=[SimpleNamespace(ids=own) for own in ids],
         judged=judged,
     )
     return cast(Experience, made)
@@ -50,7 +50,7 @@ def said(chat: Chat, ids: list[int], mask: Tensor) -> str:
 
 def scopes(answers: Experience, chat: Chat, *rewards: str) -> dict[str, Tensor]:
     """Which tokens are credited with which reward, all answers being of use."""
-    return masks(earned(**{name: [0.0] * len(answers.drawn) for name in rewards}), answers, chat)
+    return masks(earned(**{name: [0.0] * len(answers.rollouts) for name in rewards}), answers, chat)
 
 
 def earned(**shares: list[float]) -> Rewarded:
@@ -63,7 +63,7 @@ def test_scopes_of_a_diagnosis_by_hand(tiny: Loaded) -> None:
     """The place: all up to the token that begins the next heading. Names: all but the
     two boxes behind their first tokens. The rest: all."""
     chat, answers = tiny.chat, drawn(tiny.chat, SAID)
-    ids = answers.drawn[0].ids
+    ids = answers.rollouts[0].ids
     found = scopes(answers, chat, "localisation", "hits@0.5", "category", "vision", UNUSABLE)
     place = said(chat, ids, found["localisation"])
     assert place.startswith(f"Detection: abnormal.\nLocalisation: {BOX} in the lung; {BOX}.\n")
@@ -93,7 +93,7 @@ def test_a_box_that_is_no_place_is_credited_as_words(tiny: Loaded) -> None:
     """What stands in another step is none of the answer's boxes, so names depend on it as on any word."""
     text = f"Detection: abnormal {BOX}.\nLocalisation: {BOX}.\nRecognition: cyst."
     answers = drawn(tiny.chat, text)
-    found = said(tiny.chat, answers.drawn[0].ids, scopes(answers, tiny.chat, "category")["category"])
+    found = said(tiny.chat, answers.rollouts[0].ids, scopes(answers, tiny.chat, "category")["category"])
     assert found.replace(" ", "").startswith(f"Detection:abnormal{BOX}.\nLocalisation:<b1>.\nRecognition:cyst.")
 
 
@@ -110,12 +110,12 @@ def test_advantages_by_hand(tiny: Loaded) -> None:
     first) names only. Over the whole, all tokens have +0.25 and -0.25."""
     answers = drawn(tiny.chat, SAID, SAID)
     worth = earned(localisation=[1.0, 0.0], category=[0.0, 0.5])
-    found = relative(worth, answers, tiny.chat, spread=False, parts=True).split([len(d.ids) for d in answers.drawn])
+    found = relative(worth, answers, tiny.chat, spread=False, parts=True).split([len(d.ids) for d in answers.rollouts])
     for answer, sign in zip(found, (1.0, -1.0), strict=True):
         assert answer[0] == pytest.approx(sign * 0.25)
         assert answer[inner(tiny.chat, answers)] == pytest.approx(sign * 0.5)
         assert answer[-1] == pytest.approx(sign * -0.25)
-    whole = relative(worth, answers, tiny.chat, spread=False, parts=False).split([len(d.ids) for d in answers.drawn])
+    whole = relative(worth, answers, tiny.chat, spread=False, parts=False).split([len(d.ids) for d in answers.rollouts])
     assert (whole[0] == 0.25).all() and (whole[1] == -0.25).all()
 
 
@@ -146,25 +146,25 @@ def test_what_cannot_be_used_is_charged_to_all_of_it(names: tuple[str, ...], tin
     usable = np.array([[True, False]])
     found = shares(parts, [named(name, 1.0) for name in names], usable, "sum")
     worth = Rewarded([], {}, usable, {name: torch.from_numpy(share) for name, share in found.items()})
-    _, cut = relative(worth, answers, tiny.chat, False, True).split([len(d.ids) for d in answers.drawn])
+    _, cut = relative(worth, answers, tiny.chat, False, True).split([len(d.ids) for d in answers.rollouts])
     assert (cut == -0.5 * len(names)).all()
     assert placed(worth, answers, tiny.chat, parts=True).sum() == len(names)
 
 
-SYNTAX_BOXES = {
+FORMAT_BOXES = {
     "json-pixels": ('{"bbox_2d": [1, 2, 30, 40], "label": "cyst"}', "[1, 2, 30, 40]"),
     "loc-1024": ("<loc0001><loc0002><loc0030><loc0040>", "<loc0001><loc0002><loc0030><loc0040>"),
     "unit-square": ("[0.1, 0.2, 0.3, 0.4]", "[0.1, 0.2, 0.3, 0.4]"),
 }
 
 
-@pytest.mark.parametrize("name", SYNTAX_BOXES)
-def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: str) -> None:
+@pytest.mark.parametrize("name", FORMAT_BOXES)
+def test_boxes_of_other_box_formats_are_no_names_but_for_their_first_token(name: str) -> None:
     """A letter a token: of the box as the parser reads it only the first letter belongs to the names."""
-    said, box = SYNTAX_BOXES[name]
+    said, box = FORMAT_BOXES[name]
     text = f"Detection: abnormal.\nLocalisation: {said}.\nRecognition: cyst."
     letters = SimpleNamespace(offsets=lambda ids: [(i, i + 1) for i in range(len(text))])
-    answer = case(text, view=View(SYNTAXES[name], (64, 64), (64, 64)))
+    answer = case(text, view=View(BOX_FORMATS[name], (64, 64), (64, 64)))
     _, names = _scopes(answer, cast(Chat, letters), [0] * len(text))
     kept = "".join(letter for letter, inside in zip(text, names, strict=True) if inside)
     assert kept == text.replace(box, box[0])
@@ -173,7 +173,7 @@ def test_boxes_of_other_syntaxes_are_no_names_but_for_their_first_token(name: st
 def inner(chat: Chat, answers: Experience) -> int:
     """The place of a token inside of the first box, which does not begin it."""
     return next(
-        i for i, piece in enumerate(token_offsets.pieces(chat.tokenizer, answers.drawn[0].ids)) if "<b2>" in piece
+        i for i, piece in enumerate(token_offsets.pieces(chat.tokenizer, answers.rollouts[0].ids)) if "<b2>" in piece
     )
 
 

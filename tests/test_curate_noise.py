@@ -17,7 +17,7 @@ from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, NoiseError, apply
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Finding, Record, Source, write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.curate.noise import hidden
 
 NODULE, CYST = Finding("nodule", (10.25, 8.0, 26.0, 20.0)), Finding("cyst", (30.0, 30.0, 50.0, 44.0))
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
         record = Record(f"r{i}", f"{i}.png", 60, 50, findings=findings, split=split, completeness="exhaustive")  # type: ignore[arg-type]
         records.append(record)
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
     return tmp_path
 
 

@@ -23,7 +23,7 @@ from unveil.train.loop import TrainingError
 from unveil.train.options import RecipeOptions
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Seen
+from unveil.vlm.inputs import ImageInput
 from unveil.vlm.scorer import Scorer
 
 Rows = list[tuple[str, list[int], list[int], bytes]]
@@ -58,15 +58,15 @@ def used(stream: Stream, batches: Sequence[Sequence[Dialogue]]) -> Rows:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A file with the name of each image that any process has decoded, one per line."""
-    see, file = Chat.see, tmp_path / "decoded.txt"
+    see, file = Chat.read_image, tmp_path / "decoded.txt"
     file.touch()
 
-    def counting(self: Chat, path: Any, hidden: Any = None) -> Seen:
+    def counting(self: Chat, path: Any, hidden: Any = None) -> ImageInput:
         with file.open("a") as out:
             out.write(f"{Path(path).name} {os.getpid()}\n")
         return see(self, path, hidden)
 
-    monkeypatch.setattr(Chat, "see", counting)
+    monkeypatch.setattr(Chat, "read_image", counting)
     return file
 
 
@@ -130,7 +130,7 @@ def test_what_is_left_of_an_image_is_shared_and_counted(workers: int, tmp_path: 
 def test_what_images_of_one_size_share_is_counted_as_large_as_it_is(tmp_path: Path) -> None:
     """Ids of a large vocabulary, of 20 images of some 1000 tokens, no two alike: to within a fifth."""
     stream = stream_of(tmp_path, "qwen2_5_vl")
-    light = stream.chat.show(np.zeros((64, 64, 3), np.uint8)).light()
+    light = stream.chat.process(np.zeros((64, 64, 3), np.uint8)).light()
     room = stream.room
     tracemalloc.start()
     kept = []

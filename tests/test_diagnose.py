@@ -15,10 +15,10 @@ from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
 from unveil.curate.diagnose import Steps, checked, diagnose
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import vocabulary
 from unveil.experts.expert import Backend, Expert
-from unveil.experts.expert import Rules as RulesBackend
+from unveil.experts.expert import RuleBackend as RulesBackend
 from unveil.experts.requests import Raw, Request
 
 NODULE, CYST = Finding("nodule", (10.0, 8.0, 26.0, 20.0)), Finding("cyst", (30.0, 30.0, 50.0, 44.0))
@@ -48,7 +48,7 @@ def steps(recognition: str = "nodule (round); cyst (sharp).", where: str = "; ".
 
 def run(folder: Path, backend: Backend) -> tuple[list[Dialogue], list[Dialogue], Counter[str]]:
     records = records_in(folder)
-    made = list(mau(records, Rules()))
+    made = list(mau(records, MauOptions()))
     names, skipped = vocabulary(records), Counter[str]()
 
     def known(record: Record) -> list[str]:

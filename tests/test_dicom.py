@@ -161,7 +161,7 @@ def test_detector_spacing_is_named_and_divided_by_the_magnification(tmp_path: Pa
     assert (header.spacing, header.spacing_source, header.orientation) == ((0.1, 0.1), "ImagerPixelSpacing", "LI")
 
 
-def test_compressed_syntaxes(tmp_path: Path) -> None:
+def test_compressed_box_formats(tmp_path: Path) -> None:
     array = np.arange(256, dtype=np.uint8).reshape(16, 16)
     Image.fromarray(array).save(tmp_path / "x.jp2", "JPEG2000", no_jp2=True)
     Image.fromarray(array).save(tmp_path / "x.jpg", quality=100)

@@ -153,7 +153,7 @@ def test_before_the_first_step_nothing_is_preferred(terms: Any, base: dpo.Config
     loss, figures = dpo.losing(config, held)(scorer, in_order, encoded(in_order, config))
     assert float(loss.detach()) == pytest.approx(len(terms) * math.log(2), abs=1e-6)
     found = logged(figures)
-    assert found["margin"] == found["told_apart"] == found["kl"] == 0.0
+    assert found["margin"] == found["reward_accuracy"] == found["kl"] == 0.0
 
 
 @pytest.mark.parametrize("terms", [("text",), MDPO])
@@ -164,7 +164,7 @@ def test_a_run_learns_the_pairs(method: Any, terms: Any, base: dpo.Config) -> No
     assert [line["step"] for line in lines] == list(range(1, 13))
     assert lines[0]["loss"] == pytest.approx(len(terms) * math.log(2), abs=1e-4)
     assert abs(lines[0]["margin"]) < 1e-4 and abs(lines[0]["kl"]) < 1e-6
-    assert lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > 0 and lines[-1]["told_apart"] > 0.5
+    assert lines[-1]["loss"] < lines[0]["loss"] and lines[-1]["margin"] > 0 and lines[-1]["reward_accuracy"] > 0.5
 
 
 @pytest.mark.parametrize("options", [{"loss": "hinge"}, {"loss": "ipo"}, {"smoothing": 0.1}, {"per_token": True}])

@@ -35,7 +35,7 @@ from unveil.experts.local import Local
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import BudgetSpent, ExpertError, Reply, Request, Turn
 from unveil.gate import GateError, address, passage
-from unveil.gate.burned_in import Reading
+from unveil.gate.burned_in import BurnedIn
 from unveil.testing.models import saved
 
 pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
@@ -315,7 +315,7 @@ SECRET = "sk-s3cret-0815"
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
     monkeypatch.setattr(address, "is_here", lambda host: False)
-    monkeypatch.setattr(passage, "read_image", lambda png, how: Reading(()))
+    monkeypatch.setattr(passage, "read_image", lambda png, how: BurnedIn(()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
     return proxy

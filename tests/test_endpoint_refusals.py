@@ -19,7 +19,7 @@ from unveil.core.records import Pair, write_jsonl
 from unveil.core.sampling import Sampling
 from unveil.experts.expert import Expert
 from unveil.experts.options import ExpertOptions, bind
-from unveil.experts.requests import Picture, Request, Strict, Turn
+from unveil.experts.requests import Request, RequestImage, Strict, Turn
 
 Body = dict[str, Any]
 #: A status and a message for a request, or None to answer it.
@@ -110,7 +110,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
 @pytest.fixture
 def asked(tmp_path: Path) -> list[Request]:
     draw(tmp_path / "x.png", (32, 32), 0)
-    drawn, shown = Sampling(0.2, 40, 0.9, 99), Picture(tmp_path / "x.png")
+    drawn, shown = Sampling(0.2, 40, 0.9, 99), RequestImage(tmp_path / "x.png")
     turns = [(Turn("user", f"Question {n}?"),) for n in range(4)]
     return [Request(f"i{n}", "t", t, shown, "Be brief.", Score, sampling=drawn) for n, t in enumerate(turns)]
 

@@ -12,7 +12,7 @@ import torch
 
 from tests.conftest import ids_of, logged, records_in, write_dialogues
 from unveil.core.answered import Answered
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
 from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
 from unveil.rl.experience import (
@@ -27,21 +27,21 @@ from unveil.rl.experience import (
     rewarded,
     without_attention,
 )
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.rewards import Reward, named
 from unveil.testing.models import fresh
 from unveil.train.loop import TrainingError
 from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
-from unveil.vlm.generate import Drawn
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.generate import Rollout
+from unveil.vlm.inputs import EncodedExample, ImageInput
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
 
 
-def options(folder: Path, **more: Any) -> Options:
-    return Options(out=folder / "out", records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", **more)
+def options(folder: Path, **more: Any) -> RlOptions:
+    return RlOptions(out=folder / "out", records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", **more)
 
 
 # ----------------------------------------------------------------------------------------------------------- questions
@@ -155,7 +155,7 @@ def test_with_nothing_else_to_learn_from_it_is_refused(tiny: Loaded, others: dic
 # ------------------------------------------------------------------------------------------------------------- answers
 
 #: Each pixel is a bin, which stands for its middle. The nodule is that of the bins 10, 10, 20, 20.
-VIEW = View(SYNTAXES["bins-64"], (64, 64), (64, 64))
+VIEW = View(BOX_FORMATS["bins-64"], (64, 64), (64, 64))
 NODULE, CYST = Finding("nodule", (10.5, 10.5, 20.5, 20.5)), Finding("cyst", (40.0, 40.0, 60.0, 60.0))
 NAMES = ["cyst", "mass", "nodule"]
 HERE, HALF = "<b10><b10><b20><b20>", "<b10><b10><b15><b20>"
@@ -223,10 +223,10 @@ def test_answers_are_collected_with_what_a_judge_says(folder: Path) -> None:
     )
     assert found.judged and found.relevance == scores
     assert not without.judged and without.relevance == [None] * 4
-    assert found.answers == 2 and [d.question for d in found.drawn] == [0, 0, 1, 1]
-    assert [c.text for c in found.cases] == [copy.chat.text(d.ids) for d in found.drawn]
-    assert [row.answer for row in found.rows] == [d.ids for d in found.drawn]
-    assert found.sampled_S.tolist() == pytest.approx([p for d in found.drawn for p in d.logps])
+    assert found.answers == 2 and [d.question for d in found.rollouts] == [0, 0, 1, 1]
+    assert [c.text for c in found.cases] == [copy.chat.text(d.ids) for d in found.rollouts]
+    assert [row.answer for row in found.rows] == [d.ids for d in found.rollouts]
+    assert found.sampled_S.tolist() == pytest.approx([p for d in found.rollouts for p in d.logps])
 
 
 # --------------------------------------------------------------------------------------------- what answers are worth
@@ -234,11 +234,11 @@ def test_answers_are_collected_with_what_a_judge_says(folder: Path) -> None:
 
 def group(*cases: Case, relevance: list[float | None] | None = None, lengths: list[int] | None = None) -> Experience:
     """The answers to one question; judged where the judge's scores are given."""
-    row = Encoded("a/q", Seen({}, "", [], {}, VIEW), [], [], 0)
-    drawn = [Drawn(0, [5] * n, [0.0] * n, c.cut) for n, c in zip(lengths or [1] * len(cases), cases, strict=True)]
+    row = EncodedExample("a/q", ImageInput({}, "", [], {}, VIEW), [], [], 0)
+    drawn = [Rollout(0, [5] * n, [0.0] * n, c.cut) for n, c in zip(lengths or [1] * len(cases), cases, strict=True)]
     return Experience(
         dialogues=[cases[0].dialogue],
-        drawn=drawn,
+        rollouts=drawn,
         rows=[row] * len(cases),
         cases=list(cases),
         named=[{}] * len(cases),

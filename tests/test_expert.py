@@ -19,9 +19,9 @@ from unveil.core.box_formats import PIXELS, View, mark, neutral, neutral_json, r
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise, NoiseError
 from unveil.core.sampling import Sampling
-from unveil.experts.expert import Backend, Budget, Expert, Rules, Spent, read
+from unveil.experts.expert import Backend, Budget, Expert, RuleBackend, Spent, read
 from unveil.experts.local import Local
-from unveil.experts.requests import BudgetSpent, ExpertError, Picture, Raw, Request, Strict, Turn
+from unveil.experts.requests import BudgetSpent, ExpertError, Raw, Request, RequestImage, Strict, Turn
 from unveil.experts.store import Store
 
 
@@ -64,15 +64,15 @@ def test_the_key_depends_on_what_is_seen_and_on_nothing_else(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         draw(tmp_path / name / "x.png", (20, 20), seed=1)
     draw(tmp_path / "other.png", (20, 20), seed=2)
-    base = Request("i", "t", (Turn("user", "Q?"),), Picture(tmp_path / "a" / "x.png"))
-    same = replace(base, id="j", task="u", picture=Picture(tmp_path / "b" / "x.png"))
+    base = Request("i", "t", (Turn("user", "Q?"),), RequestImage(tmp_path / "a" / "x.png"))
+    same = replace(base, id="j", task="u", picture=RequestImage(tmp_path / "b" / "x.png"))
     assert same.key == base.key
     changed = [
         replace(base, turns=(Turn("user", "Q!"),)),
         replace(base, turns=(Turn("asker", "Q?"),)),
         replace(base, system="S"),
-        replace(base, picture=Picture(tmp_path / "other.png")),
-        replace(base, picture=Picture(tmp_path / "a" / "x.png", boxes=((1, 1, 5, 5),))),
+        replace(base, picture=RequestImage(tmp_path / "other.png")),
+        replace(base, picture=RequestImage(tmp_path / "a" / "x.png", boxes=((1, 1, 5, 5),))),
         replace(base, picture=None),
         replace(base, schema=Score),
         replace(base, kind="open"),
@@ -83,7 +83,7 @@ def test_the_key_depends_on_what_is_seen_and_on_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_missing_picture_is_named_with_the_item(tmp_path: Path) -> None:
-    asked = [replace(asks(1)[0], picture=Picture(tmp_path / "none.png"))]
+    asked = [replace(asks(1)[0], picture=RequestImage(tmp_path / "none.png"))]
     with pytest.raises(pixels.ImageError, match=r"i0: .*none\.png: no such file"):
         list(Expert(Scripted(lambda r: Raw("x")), Store(tmp_path / "s")).answer(asked))
 
@@ -214,12 +214,12 @@ def test_a_model_that_asks_draws_another_question_instead_of_being_told_why() ->
 
 def test_the_rules_reply_what_the_request_says_and_are_asked_once() -> None:
     known = replace(asks(1, schema=Score)[0], rule=lambda: Score(score=1, side="right"))
-    assert next(Expert(Rules()).answer([known])).value == Score(score=1, side="right")
-    expert = Expert(Rules())
+    assert next(Expert(RuleBackend()).answer([known])).value == Score(score=1, side="right")
+    expert = Expert(RuleBackend())
     (reply,) = expert.answer([replace(known, rule=lambda: "right")])
     assert reply.error and expert.spent.asked == 1
     with pytest.raises(ExpertError, match="i0: rules cannot answer 'test'"):
-        list(Expert(Rules()).answer(asks(1)))
+        list(Expert(RuleBackend()).answer(asks(1)))
 
 
 # ------------------------------------------------------------------------------------------------------ the budget
@@ -252,7 +252,7 @@ def test_the_budget_stops_before_the_next_question_and_a_larger_one_goes_on(tmp_
     assert [r.id for r in backend.asked] == [f"i{n}" for n in range(7)]
 
 
-# -------------------------------------------------------------------------------------------------- pixel syntax
+# -------------------------------------------------------------------------------------------------- pixel format
 
 
 def test_boxes_are_whole_pixels_of_the_picture_and_back() -> None:
@@ -281,7 +281,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def drawn_questions(pictures: list[Path]) -> list[Request]:
     sampling = Sampling(temperature=1.5, max_tokens=6, seed=3)
     with_picture = [
-        replace(r, picture=Picture(path), sampling=sampling) for r, path in zip(asks(5), pictures, strict=True)
+        replace(r, picture=RequestImage(path), sampling=sampling) for r, path in zip(asks(5), pictures, strict=True)
     ]
     return [*with_picture, replace(asks(6)[5], sampling=sampling)]
 
@@ -304,8 +304,8 @@ def test_a_model_puts_the_next_question_and_is_led_along_an_answer(tiny_folder: 
     """Led along an answer it says as many tokens as that has, its end included."""
     local = Local(str(tiny_folder), batch_size=4)
     turns = (Turn("user", "Is anything abnormal in this image?"), Turn("assistant", "Yes."), Turn("asker", ""))
-    own = Request("own", "t", turns, Picture(pictures[0]), sampling=Sampling(max_tokens=5))
-    led = Request("led", "t", turns[:1], Picture(pictures[0]), forced="Yes.")
+    own = Request("own", "t", turns, RequestImage(pictures[0]), sampling=Sampling(max_tokens=5))
+    led = Request("led", "t", turns[:1], RequestImage(pictures[0]), forced="Yes.")
     replies = {r.id: r for r in Expert(local).answer([own, led])}
     assert replies["own"].error is None and replies["led"].error is None
     row = local._row(led)
@@ -319,16 +319,16 @@ def test_a_picture_that_cannot_be_looked_at_is_named_with_the_item(tiny_folder: 
     local, broken = Local(str(tiny_folder)), pictures[0].parent / "broken.png"
     broken.write_bytes(b"no image")
     with pytest.raises(pixels.ImageError, match=r"i0: .*broken\.png"):
-        list(Expert(local).answer([replace(asks(1)[0], picture=Picture(broken))]))
+        list(Expert(local).answer([replace(asks(1)[0], picture=RequestImage(broken))]))
     mask = encode_mask(np.ones((3, 3), bool))
-    shown = Picture(pictures[0], noise=Noise(LesionMap(masks=(mask,)), seed=0))
+    shown = RequestImage(pictures[0], noise=Noise(LesionMap(masks=(mask,)), seed=0))
     with pytest.raises(NoiseError, match="i0: "):
         list(Expert(local).answer([replace(asks(1)[0], picture=shown)]))
 
 
 def test_drawn_boxes_and_noise_reach_what_is_looked_at(pictures: list[Path]) -> None:
     """A yellow frame of one pixel where the box is, all else as it was."""
-    plain, framed = Picture(pictures[0]).array(), Picture(pictures[0], boxes=((5, 5, 20, 20),)).array()
+    plain, framed = RequestImage(pictures[0]).array(), RequestImage(pictures[0], boxes=((5, 5, 20, 20),)).array()
     changed = (plain != framed).any(-1)
     assert changed.sum() == 4 * 15 and framed[5, 5].tolist() == [255, 210, 0]
-    assert re.match(rb"\x89PNG", Picture(pictures[0]).png())
+    assert re.match(rb"\x89PNG", RequestImage(pictures[0]).png())

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from scripts import architectures
-from unveil.core.box_formats import SYNTAXES
+from unveil.core.box_formats import BOX_FORMATS
 from unveil.testing.models import ENTRIES, TREES, fresh, parts
 from unveil.vlm.families import CLASS_TOKENS, FAMILIES, Family, Grid, ModelError, family_of, profile_of
 from unveil.vlm.masks import refusal
@@ -38,7 +38,7 @@ def test_an_entry_without_a_row_says_why_it_is_there(name: str) -> None:
     assert family_of(config) == Family()
     with pytest.raises(ModelError, match=r"how .* models write boxes is not known"):
         profile_of(config)
-    assert profile_of(config, entry.syntax).syntax == entry.syntax
+    assert profile_of(config, entry.box_format).box_format == entry.box_format
 
 
 @pytest.mark.parametrize("name", DECLARED)
@@ -50,7 +50,7 @@ def test_a_tree_is_refused_to_those_entries_that_say_so(name: str) -> None:
 
 
 def test_what_rows_name_is_there() -> None:
-    assert {row.box_format for row in FAMILIES.values()} <= SYNTAXES.keys()
+    assert {row.box_format for row in FAMILIES.values()} <= BOX_FORMATS.keys()
     assert {row.patch_grid for row in FAMILIES.values()} == GRIDS.keys() == set(get_args(Grid))
 
 

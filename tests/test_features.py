@@ -21,14 +21,14 @@ from unveil.train import loop
 from unveil.vlm import features
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded, Seen, stack_images
+from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
 from unveil.vlm.model_parts import parts_of
 from unveil.vlm.models import Loaded
 
 SIZES = ((40, 30), (96, 64), (50, 120))
 
 
-def rows(copy: Loaded, folder: Path) -> list[Encoded]:
+def rows(copy: Loaded, folder: Path) -> list[EncodedExample]:
     """Four questions on two images."""
     out = []
     for i in range(4):
@@ -37,9 +37,9 @@ def rows(copy: Loaded, folder: Path) -> list[Encoded]:
     return out
 
 
-def images(copy: Loaded, folder: Path, count: int = 3) -> list[Seen]:
+def images(copy: Loaded, folder: Path, count: int = 3) -> list[ImageInput]:
     """Images of different sizes, and so of different numbers of tiles or patches where the family has them."""
-    return [copy.chat.look(draw(folder / f"{i}.png", SIZES[i], i)) for i in range(count)]
+    return [copy.chat.cached_image(draw(folder / f"{i}.png", SIZES[i], i)) for i in range(count)]
 
 
 def frozen(name: str, *parts: str) -> Loaded:
@@ -59,7 +59,7 @@ def flat(found: Any) -> list[Tensor]:
     return [layer if isinstance(layer, Tensor) else torch.cat(list(layer)) for layer in layers]
 
 
-def computed(copy: Loaded, seen: Sequence[Seen]) -> Any:
+def computed(copy: Loaded, seen: Sequence[ImageInput]) -> Any:
     """By the model itself, all images in one pass."""
     takes = inspect.signature(copy.model.get_image_features).parameters
     tensors = {k: v for k, v in stack_images([s.tensors for s in seen]).items() if k in takes}

@@ -26,7 +26,7 @@ from unveil.experts.endpoint import NOT_SENT, Endpoint, Rehearsal
 from unveil.experts.expert import Expert
 from unveil.experts.messages import Desk
 from unveil.experts.options import ExpertOptions, bind
-from unveil.experts.requests import ExpertError, Picture, Reply, Request, Turn
+from unveil.experts.requests import ExpertError, Reply, Request, RequestImage, Turn
 from unveil.gate import GateError
 from unveil.gate.address import host_of, is_here
 from unveil.gate.finding import find
@@ -49,7 +49,9 @@ def record(**known: Any) -> Record:
 
 def request(text: str = "Is anything abnormal?", picture: Path | None = None, **known: Any) -> Request:
     known = {"record": record()} | known
-    return Request("drawn/scan-0042/q", "test", (Turn("user", text),), Picture(picture) if picture else None, **known)
+    return Request(
+        "drawn/scan-0042/q", "test", (Turn("user", text),), RequestImage(picture) if picture else None, **known
+    )
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ def test_the_manifest_holds_all_that_leaves_and_no_name(tmp_path: Path) -> None:
     path = draw(tmp_path / "scan-0042.png", (96, 64), 0)
     letter = Desk("m", Manifest(tmp_path, "host", "m")).letter(request(picture=path))
     assert not isinstance(letter, str)
-    (line,), png = lines(tmp_path), Picture(path).png()
+    (line,), png = lines(tmp_path), RequestImage(path).png()
     assert line["body_sha256"] == hashlib.sha256(letter.body).hexdigest()
     assert line["image"] == {"sha256": hashlib.sha256(png).hexdigest(), "bytes": len(png)}
     assert (line["host"], line["model"], line["licence"], line["access"]) == ("host", "m", "CC0-1.0", "open")
@@ -224,7 +226,7 @@ def test_no_header_of_a_dicom_file_survives_in_what_is_sent(tmp_path: Path) -> N
     dataset.RequestAttributesSequence = [inner]
     dataset.save_as(path)
     assert path.read_bytes().count(b"CANARY") == 4
-    png = Picture(path).png()
+    png = RequestImage(path).png()
     assert b"CANARY" not in png
     assert chunks(png) == {b"IHDR", b"IDAT", b"IEND"}
 

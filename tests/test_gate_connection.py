@@ -26,7 +26,7 @@ from tests.helpers.stub import Stub, stub
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
 from unveil.experts.options import ExpertOptions, bind
-from unveil.experts.requests import Picture, Reply, Request, Turn
+from unveil.experts.requests import Reply, Request, RequestImage, Turn
 from unveil.gate import GateError, connection, secret
 from unveil.gate.connection import Connection, shown
 from unveil.gate.wire import HEADERS
@@ -70,7 +70,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 def questions(count: int = 1, picture: Path | None = None) -> list[Request]:
     known: dict[str, Any] = {
-        "picture": picture and Picture(picture),
+        "picture": picture and RequestImage(picture),
         "record": RECORD,
         "sampling": Sampling(max_tokens=4),
     }

@@ -15,7 +15,7 @@ from unveil.core.box_formats import mark
 from unveil.core.digests import sha256
 from unveil.core.records import Finding, Record, Source
 from unveil.gate import GateError, passage, reviews
-from unveil.gate.burned_in import Reading
+from unveil.gate.burned_in import BurnedIn
 from unveil.gate.finders import _medicine, finder
 from unveil.gate.options import GateOptions
 from unveil.gate.passage import FREE, Gate, Item, Passed
@@ -144,7 +144,7 @@ def test_a_finder_that_is_not_there_is_named(option: str) -> None:
 
 def test_letters_hold_an_image_unless_a_person_lets_it_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reading itself is another test's."""
-    monkeypatch.setattr(passage, "read_image", lambda png, how: Reading((), ((1, 2, 9, 9),)))
+    monkeypatch.setattr(passage, "read_image", lambda png, how: BurnedIn((), ((1, 2, 9, 9),)))
     path = draw(tmp_path / "x.png", (96, 64), 0)
     shown = Item("i", RECORD, (), path.read_bytes(), path)
     gate = Gate()

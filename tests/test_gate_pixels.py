@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.helpers.images import dicom
 from tests.test_gate import chunks, record
-from unveil.experts.requests import Picture
+from unveil.experts.requests import RequestImage
 from unveil.gate import GateError, burned_in, letters, ocr, regions
-from unveil.gate.burned_in import OcrOptions, Reading, Word, cost, painted, read_image
+from unveil.gate.burned_in import BurnedIn, OcrOptions, Word, cost, painted, read_image
 from unveil.gate.codes import codes
 from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, TimeLimit
@@ -140,7 +140,7 @@ def test_what_is_painted_is_black_and_all_else_stays() -> None:
 
 def test_an_image_that_is_full_of_names_is_not_repaired() -> None:
     """A box of half the image: more than a fifth would be black."""
-    assert burned_in.redacted(png(ground()), Reading((Word("DOE", (0, 0, 320, 160), 1, 0, False),))) is None
+    assert burned_in.redacted(png(ground()), BurnedIn((Word("DOE", (0, 0, 320, 160), 1, 0, False),))) is None
 
 
 def test_what_identifies_is_told_without_being_repeated() -> None:
@@ -149,10 +149,10 @@ def test_what_identifies_is_told_without_being_repeated() -> None:
         Word("SMITH", (1, 1, 2, 2), 0.9, 0, False),
         Word("", (3, 3, 4, 4), 0, 0, False),
     )
-    reading = Reading(words, ((5, 5, 6, 6),))
+    reading = BurnedIn(words, ((5, 5, 6, 6),))
     assert reading.identifying == ((1, 1, 2, 2), (3, 3, 4, 4), (5, 5, 6, 6))
     assert reading.reason == "words and strokes like letters that OCR cannot read and a code"
-    assert (Reading(words[:1]).identifying, Reading(words[:1]).reason) == ((), "")
+    assert (BurnedIn(words[:1]).identifying, BurnedIn(words[:1]).reason) == ((), "")
 
 
 def test_without_ocr_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,5 +244,5 @@ def test_a_language_that_is_not_installed_is_named() -> None:
 def test_no_word_of_the_scanner_spares_an_image_the_search(tags: dict[str, str], tmp_path: Path) -> None:
     """A DICOM file that denies burned-in letters and has some is set aside."""
     path = dicom(tmp_path / "x.dcm", np.asarray(written("DOE JANE 4815")), Modality="CT", **tags)
-    item = Item("i", record(), (), Picture(path).png(), path)
+    item = Item("i", record(), (), RequestImage(path).png(), path)
     assert Gate().passed(item) == "not sent: its image has words burned in"

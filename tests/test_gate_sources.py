@@ -51,7 +51,7 @@ def test_records_of_before_can_be_read_and_have_said_nothing() -> None:
 
 
 def test_drawn_images_are_open_by_themselves(tmp_path: Path) -> None:
-    one = next(iter(dataset.phantoms(tmp_path, patients=3, seed=1, size=64, workers=1)))
+    one = next(iter(dataset.synthetic_records(tmp_path, patients=3, seed=1, size=64, workers=1)))
     assert one.source.access == "open" and sources.fault(one) is None
 
 

@@ -17,7 +17,7 @@ from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import banned, batches, drawn_from, rollout
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution, Scorer, whole
 
@@ -29,7 +29,7 @@ def scorer_of(copy: Loaded, tree: bool = True, **options: object) -> Scorer:
     return Scorer(copy.model, copy.chat, seeing, tree=tree, **options)  # type: ignore[arg-type]
 
 
-def questions(copy: Loaded, folder: Path) -> list[Encoded]:
+def questions(copy: Loaded, folder: Path) -> list[EncodedExample]:
     """Three questions on two images of different sizes, none of one length."""
     first, second = draw(folder / "a.png", (96, 64), 3), draw(folder / "b.png", (50, 120), 4)
     asked = (
@@ -40,7 +40,7 @@ def questions(copy: Loaded, folder: Path) -> list[Encoded]:
     return [copy.chat.encode(dialogue(f"d{i}", p.name, q), p, with_answer=False) for i, (p, q) in enumerate(asked)]
 
 
-def generated(copy: Loaded, rows: list[Encoded], longest: int) -> list[str]:
+def generated(copy: Loaded, rows: list[EncodedExample], longest: int) -> list[str]:
     """What transformers' own generation writes, ids that stand for images suppressed."""
     batch = copy.chat.batch(rows, left=True)
     del batch["labels"]
@@ -246,7 +246,7 @@ def test_what_is_drawn_depends_on_the_question_and_its_seed_alone(tmp_path: Path
     scorer, asked = scorer_of(copy), questions(copy, tmp_path)
     some = drawn_from(scorer, Sampling(1.0, 50, 0.95))
 
-    def ids(scorer: Scorer, rows: list[Encoded]) -> dict[str, list[list[int]]]:
+    def ids(scorer: Scorer, rows: list[EncodedExample]) -> dict[str, list[list[int]]]:
         drawn = rollout(scorer, rows, 3, 8, some, seed=4)
         return {row.id: [d.ids for d in drawn if rows[d.question] is row] for row in rows}
 
@@ -264,8 +264,8 @@ def test_images_that_pass_the_encoder_together_give_the_same_answers(name: str, 
     rows = [copy.chat.encode(dialogue(p.name, p.name, "Where is it?"), p, with_answer=False) for p in paths]
     together = Features(copy.model, copy.chat.processor.image_processor, 100, trained=(), together=True)
     runs = []
-    look = together._look
-    together._look = lambda tensors: runs.append(1) or look(tensors)  # type: ignore[method-assign, func-returns-value]
+    look = together._encode
+    together._encode = lambda tensors: runs.append(1) or look(tensors)  # type: ignore[method-assign, func-returns-value]
     ours = rollout(Scorer(copy.model, copy.chat, together), rows, 1, 12, Distribution(0.0))
     assert together.encodings == 3 and len(runs) == (2 if "image_grid_thw" in rows[0].seen.tensors else len(runs))
     assert len(runs) < 3 or name not in ("llava_clip", "llava_siglip")

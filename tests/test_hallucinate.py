@@ -29,7 +29,7 @@ from unveil.core.grading import holds
 from unveil.core.records import Finding, Pair
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.experts.expert import Expert
-from unveil.experts.expert import Rules as Backend
+from unveil.experts.expert import RuleBackend as Backend
 from unveil.experts.requests import Request
 from unveil.gate.fence import quoted
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.conftest import records_in
 from tests.helpers.cases import saying, text_of
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
 from unveil.core.records import write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.experts import judge as judging
 from unveil.experts.options import ExpertOptions
 from unveil.experts.requests import ExpertError, Request
@@ -32,15 +32,15 @@ def down(request: Request) -> str:
 def data(tmp_path: Path) -> Path:
     records = records_in(tmp_path)
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
     return tmp_path
 
 
 def cases(data: Path, *texts: str) -> list[Case]:
     """Answers to the first image's diagnosis."""
     record = records_in(data)[0]
-    dialogue = next(d for d in mau([record], Rules()) if d.kind == "diagnosis")
-    view = View(SYNTAXES["unit"], record.size, record.size)
+    dialogue = next(d for d in mau([record], MauOptions()) if d.kind == "diagnosis")
+    view = View(BOX_FORMATS["unit"], record.size, record.size)
     return [grade(dialogue, record, t, view, ["nodule"]) for t in texts]
 
 

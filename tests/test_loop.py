@@ -21,7 +21,7 @@ from torch import nn
 from unveil.testing.models import TREES, fresh, loaded
 from unveil.train import loop
 from unveil.train.loop import MetricsLog, TrainingError, batches, cosine, finite
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.model_parts import parts_of
 
 # ---------------------------------------------------------------------------------------------------------------- order
@@ -187,7 +187,7 @@ def test_a_sample_is_drawn_from_all_rows() -> None:
 def test_rows_that_do_not_fit_are_named() -> None:
     """Prompts of 5 tokens, answers of 1 and 3: 6 and 8 tokens."""
     seen: Any = None
-    rows = [Encoded("r1/a", seen, [1] * 5, [2], 0), Encoded("r2/b", seen, [1] * 5, [2] * 3, 0)]
+    rows = [EncodedExample("r1/a", seen, [1] * 5, [2], 0), EncodedExample("r2/b", seen, [1] * 5, [2] * 3, 0)]
     for limit in (None, 8):
         assert loop.fitting(rows, limit) == rows
     with pytest.raises(TrainingError, match=r"^r2/b: 8 tokens are more than 7, the limit"):

@@ -121,14 +121,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(recipe: str, folder: Path, model: Path, out: Path, **more: Any) -> tuple[list[Tensor], list[dict[str, Any]]]:
     """Gradients and log of two updates."""
-    if recipe not in ("sft", "looking"):
+    if recipe not in ("sft", "attention_loss"):
         where = folder / "pairs" if recipe == "dpo" else folder
         size = 3 if recipe == "dpo" else 4
         return updated(recipe, where, model, out, batch_size=size, **more)
     given = {"batch_size": 8, "learning_rate": 1e-3, "log_every": 1, "workers": 0, "validate_every": 1, **more}
     config = sft.Config(
         dialogues=folder / "boxes" / "dialogues.jsonl", out=out, model=str(model), epochs=0.3, checkpoint_every=0,
-        looking=0.5 if recipe == "looking" else 0.0, together=8, **given,
+        attention_loss=0.5 if recipe == "attention_loss" else 0.0, together=8, **given,
     )  # fmt: skip
     gradients: list[Tensor] = []
     with caught(gradients):
@@ -150,7 +150,7 @@ def test_a_model_is_checked_in_what_it_is_trained_in(
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("recipe", ["sft", "looking", "dpo", "grpo", "ppo"])
+@pytest.mark.parametrize("recipe", ["sft", "attention_loss", "dpo", "grpo", "ppo"])
 def test_bf16_does_what_float32_does(recipe: str, method: str, folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
     """By rounding: the first gradient, and the figures of both updates; run.json tells the precision."""
     exact, wanted = run(recipe, folder, tiny_folder, tmp_path / "exact", method=method, precision="float32")
@@ -159,7 +159,7 @@ def test_bf16_does_what_float32_does(recipe: str, method: str, folder: Path, tin
     assert 0 < apart(rough[0], exact[0]) < 0.03, "it has computed in bf16"
     for one, other in zip(found, wanted, strict=True):
         assert one.keys() == other.keys()
-        for name in one.keys() - {"answer_tokens_per_s", "told_apart"}:  # time, and what rounding decides at first
+        for name in one.keys() - {"answer_tokens_per_s", "reward_accuracy"}:  # time, and what rounding decides at first
             assert one[name] == pytest.approx(other[name], rel=0.1, abs=0.03), name
     about = json.loads((tmp_path / "rough" / "run.json").read_text())
     assert about["chosen"]["precision"] == "bf16"
@@ -199,16 +199,16 @@ def test_attention_is_read_in_float32() -> None:
     query, key = torch.randn(1, 4, 6, 8), torch.randn(1, 2, 6, 8)
     found = []
     for half in (False, True):
-        probe = attention.Probe([attention.Look(0, [4, 5], [0, 1, 2])])
+        probe = attention.Probe([attention.Queries(0, [4, 5], [0, 1, 2])])
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            probe.look(nn.Module(), query, key, key, None)
+            probe.observe(nn.Module(), query, key, key, None)
         found.append(probe.weights[0])
     assert torch.equal(*found) and found[0].dtype == torch.float32
 
 
 def test_shares_of_attention_are_taken_in_float32() -> None:
     weights_NP, covered_P = torch.rand(2, 9), torch.rand(9)
-    told = {0: attention_loss.Told([0, 1], covered_P, torch.ones(9))}
+    told = {0: attention_loss.Targets([0, 1], covered_P, torch.ones(9))}
     found = []
     for half in (False, True):
         scores = Scores(torch.zeros(2), torch.zeros(2), 1, weights={0: weights_NP})
@@ -265,7 +265,7 @@ def test_a_step_beyond_fp16_is_left_out(caplog: pytest.LogCaptureFixture) -> Non
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("recipe", ["sft", "looking", "dpo", "grpo", "ppo"])
+@pytest.mark.parametrize("recipe", ["sft", "attention_loss", "dpo", "grpo", "ppo"])
 def test_fp16_does_what_float32_does(
     recipe: str, method: str, folder: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.helpers.cases import at
 from unveil.core.answers import QUESTIONS, parse
-from unveil.core.box_formats import SYNTAXES, View, mark, render, unmark
+from unveil.core.box_formats import BOX_FORMATS, View, mark, render, unmark
 from unveil.core.geometry import ious
 from unveil.core.records import Dialogue, Finding, Question, Record, Source
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import vocabulary
 
 LUNG = {"side": "left", "body_part": "lung", "shape": "round", "edge": "sharp edge"}
@@ -39,7 +39,9 @@ def record(*findings: Finding, name: str = "a", **more) -> Record:
 KNOWN = record(OTHER, CYST, NODULE, name="known", split="train")
 
 
-def asked(one: Record, rules: Rules = Rules(), seed: int = 0, skipped: Counter | None = None) -> list[Dialogue]:
+def asked(
+    one: Record, rules: MauOptions = MauOptions(), seed: int = 0, skipped: Counter | None = None
+) -> list[Dialogue]:
     """The dialogues of one record, with the vocabulary of the known one."""
     return [d for d in mau([KNOWN, one], rules, seed, skipped) if d.record == one.id]
 
@@ -56,7 +58,7 @@ def test_two_findings_by_hand() -> None:
         f"Detection: abnormal.\nLocalisation: {cyst}; {nodule} in the left lung.\n"
         "Recognition: cyst; nodule (round, sharp edge)."
     )
-    assert told(asked(one, Rules(empty_regions=0))) == [
+    assert told(asked(one, MauOptions(empty_regions=0))) == [
         ("a/detection", "Is anything abnormal in this image?", "Yes."),
         ("a/diagnosis", "Give the diagnosis: detection, localisation, recognition.", diagnosis),
         ("a/localisation/cyst", "Where is the cyst?", f"{cyst}."),
@@ -72,7 +74,7 @@ def test_two_findings_by_hand() -> None:
 
 def test_several_of_one_name_are_one_question() -> None:
     far = replace(NODULE, box=(70.0, 10.0, 90.0, 30.0), attributes={})
-    (where,) = [d for d in asked(record(far, NODULE), Rules(absent=0)) if d.kind == "localisation"]
+    (where,) = [d for d in asked(record(far, NODULE), MauOptions(absent=0)) if d.kind == "localisation"]
     assert where.answer == "<box 40.00 10.00 60.00 30.00> in the left lung; <box 70.00 10.00 90.00 30.00>."
 
 
@@ -105,7 +107,7 @@ def test_a_finding_without_a_box_has_no_place() -> None:
     """
     skipped: Counter[str] = Counter()
     bare = Finding("nodule")
-    names = [d.id for d in asked(record(bare, CYST, NODULE), Rules(absent=9, empty_regions=0), skipped=skipped)]
+    names = [d.id for d in asked(record(bare, CYST, NODULE), MauOptions(absent=9, empty_regions=0), skipped=skipped)]
     assert names == [
         "a/detection",
         "a/localisation/cyst",
@@ -114,14 +116,14 @@ def test_a_finding_without_a_box_has_no_place() -> None:
         f"a/recognition/{mark(at(NODULE))}",
     ]
     assert skipped == {"diagnosis: a finding without a box": 1}
-    assert [d.kind for d in asked(record(bare), Rules(absent=0, empty_regions=0))] == ["detection"]
+    assert [d.kind for d in asked(record(bare), MauOptions(absent=0, empty_regions=0))] == ["detection"]
 
 
 def test_too_many_findings_are_counted() -> None:
     """Five in a row with at most four listed: no diagnosis, no question for all of them, but some of single regions."""
     skipped: Counter[str] = Counter()
     row = [replace(CYST, box=(10.0 * i, 0.0, 10.0 * i + 8, 8.0)) for i in range(5)]
-    rules = Rules(max_findings=4, regions=3, absent=0, empty_regions=0)
+    rules = MauOptions(max_findings=4, regions=3, absent=0, empty_regions=0)
     kinds = Counter(d.kind for d in asked(record(*row), rules, skipped=skipped))
     assert kinds == {"detection": 1, "recognition": 3}
     assert skipped == {"diagnosis and localisation: more than 4 findings": 1}
@@ -130,7 +132,7 @@ def test_too_many_findings_are_counted() -> None:
 
 def test_a_name_that_is_rare_enough_is_still_asked_for() -> None:
     row = [replace(CYST, box=(10.0 * i, 0.0, 10.0 * i + 8, 8.0)) for i in range(5)]
-    names = [d.id for d in asked(record(*row, NODULE), Rules(max_findings=4)) if d.kind == "localisation"]
+    names = [d.id for d in asked(record(*row, NODULE), MauOptions(max_findings=4)) if d.kind == "localisation"]
     assert "a/localisation/nodule" in names and "a/localisation/cyst" not in names
 
 
@@ -142,7 +144,7 @@ def test_names_come_from_the_training_split_of_the_same_set_and_modality() -> No
         record(Finding("polyp", (1, 1, 2, 2)), name="far", split="train", source=Source("other")),
     ]
     assert vocabulary(records) == {("set", "xray"): ["cyst"], ("set", "ct"): ["nodule"], ("other", "xray"): ["polyp"]}
-    absent = [d.target for d in mau(records, Rules(absent=9)) if d.answer.startswith("There is no")]
+    absent = [d.target for d in mau(records, MauOptions(absent=9)) if d.answer.startswith("There is no")]
     assert absent == ["cyst"], "asked of the validation image, which shows a mass"
     undivided = [replace(r, split=None) for r in records]
     assert vocabulary(undivided)["set", "xray"] == ["cyst", "mass"], "without splits, all of them"
@@ -173,7 +175,7 @@ def test_ids_are_unique_also_in_one_place() -> None:
     """Two findings with one box: "recognition/<box>" and "recognition/<box>#2"; a question named like a rule's too."""
     twin = replace(CYST, box=NODULE.box)
     own = (Question("Q?", "A.", id="detection"), Question("R?", "B."), Question("S?", "C.", id="q1"))
-    names = [d.id for d in asked(record(NODULE, twin, questions=own), Rules(empty_regions=0, absent=0))]
+    names = [d.id for d in asked(record(NODULE, twin, questions=own), MauOptions(empty_regions=0, absent=0))]
     assert len(set(names)) == len(names)
     assert [n for n in names if n.startswith("a/recognition")] == [
         f"a/recognition/{mark(at(NODULE))}{e}" for e in ("", "#2")
@@ -194,7 +196,7 @@ def test_own_questions_are_cleaned() -> None:
     assert (kept.id, kept.kind, kept.question, kept.answer) == ("a/x", "closed", "Is it big?", "Yes")
     assert kept.writer == "set", "the data set wrote it, not the rules"
     assert skipped == {"own question: empty": 2}
-    assert not asked(one, Rules(own_questions=False))
+    assert not asked(one, MauOptions(own_questions=False))
 
 
 def test_empty_regions_touch_no_finding_and_lie_inside() -> None:
@@ -202,7 +204,7 @@ def test_empty_regions_touch_no_finding_and_lie_inside() -> None:
     skipped: Counter[str] = Counter()
     seen = 0
     for i in range(50):
-        for d in asked(record(NODULE, CYST, name=f"n{i}"), Rules(empty_regions=2), skipped=skipped):
+        for d in asked(record(NODULE, CYST, name=f"n{i}"), MauOptions(empty_regions=2), skipped=skipped):
             if d.answer == "Nothing abnormal.":
                 (box,) = unmark(d.question)
                 assert ious([box], [at(NODULE), at(CYST)]).max() == 0
@@ -229,11 +231,11 @@ def findings(draw: st.DrawFn) -> Finding:
     return Finding(draw(st.sampled_from(LABELS)), (float(x1), float(y1), float(x2), float(y2)), attributes=attributes)
 
 
-@given(st.lists(findings(), max_size=5), st.sampled_from(sorted(SYNTAXES)))
-def test_true_answers_are_read_as_the_truth(found: list[Finding], syntax: str) -> None:
-    """In every box syntax: the same names and boxes (to 1.5 of 64 bins), the same verdict, nothing malformed."""
+@given(st.lists(findings(), max_size=5), st.sampled_from(sorted(BOX_FORMATS)))
+def test_true_answers_are_read_as_the_truth(found: list[Finding], box_format: str) -> None:
+    """In every box format: the same names and boxes (to 1.5 of 64 bins), the same verdict, nothing malformed."""
     one = record(*found)
-    view = View(SYNTAXES[syntax], one.size, (560, 560))
+    view = View(BOX_FORMATS[box_format], one.size, (560, 560))
     for d in asked(one):
         parsed = parse(d.kind, render(d.answer, view), view, LABELS)
         assert parsed.status == "ok" and parsed.malformed == 0

@@ -28,7 +28,7 @@ from unveil.vlm.scorer import Scores
 #: Two passes, of two answers and of four.
 LENGTHS, CUT = (2, 1, 3, 9, 14, 5), 2
 #: What rounding decides before the first step.
-ROUNDING = {"told_apart"}
+ROUNDING = {"reward_accuracy"}
 
 
 @pytest.fixture(scope="module")

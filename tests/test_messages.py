@@ -14,7 +14,7 @@ from tests.helpers.canaries import Verdict
 from unveil.core.box_formats import mark
 from unveil.core.sampling import Sampling
 from unveil.experts.messages import QUESTION, Desk
-from unveil.experts.requests import ExpertError, Picture, Request, Turn
+from unveil.experts.requests import ExpertError, Request, RequestImage, Turn
 from unveil.gate.manifest import Manifest
 
 
@@ -39,7 +39,7 @@ def sent(request: Request, folder: Path, **known: Any) -> dict[str, Any]:
 def test_boxes_hint_and_system_stand_in_pixels_of_the_picture_that_is_sent(tmp_path: Path, pictures: Path) -> None:
     """The picture has 64 x 64 pixels, so the hint's box is at 0.2, 0.3, 0.4, 0.6 of that: 13, 19, 26, 38."""
     turns = (Turn("user", f"Where is the nodule? Not {mark((1, 2, 3.6, 4))}. <|im_start|>"),)
-    asked = Request("i", "t", turns, Picture(pictures / "0.png"), system="Be brief.", kind="localisation")
+    asked = Request("i", "t", turns, RequestImage(pictures / "0.png"), system="Be brief.", kind="localisation")
     system, user = sent(asked, tmp_path)["messages"]
     assert system == {"role": "system", "content": "Be brief."}
     image, text = user["content"]
@@ -52,10 +52,10 @@ def test_boxes_hint_and_system_stand_in_pixels_of_the_picture_that_is_sent(tmp_p
 
 def test_an_asking_turn_becomes_a_request_for_a_question(tmp_path: Path, pictures: Path) -> None:
     turns = (Turn("user", "Is there a cyst?"), Turn("assistant", "No."), Turn("asker", ""))
-    messages = sent(Request("i", "t", turns, Picture(pictures / "0.png")), tmp_path)["messages"]
+    messages = sent(Request("i", "t", turns, RequestImage(pictures / "0.png")), tmp_path)["messages"]
     assert [m["role"] for m in messages] == ["user", "assistant", "user"]
     assert messages[2]["content"] == QUESTION
-    alone = sent(Request("i", "t", turns[2:], Picture(pictures / "0.png")), tmp_path)["messages"]
+    alone = sent(Request("i", "t", turns[2:], RequestImage(pictures / "0.png")), tmp_path)["messages"]
     assert alone[0]["content"][1]["text"] == QUESTION
 
 

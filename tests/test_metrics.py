@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from tests.helpers.outcomes import NORMAL, SIZE, A, B, C, diagnosis, dialogue, of_diagnosis, outcome, predicted, record
-from unveil.core.box_formats import SYNTAXES, View, mark, render
+from unveil.core.box_formats import BOX_FORMATS, View, mark, render
 from unveil.core.grading import NO_FINDING, ScoreError, overlap, tokens
 from unveil.core.records import KINDS, Prediction, Question
 from unveil.curate.mau import mau
@@ -204,14 +204,14 @@ def test_order_does_not_matter():
         assert [o.right for o in outcomes([r], asked, shuffled)] == [True] * 3
 
 
-@pytest.mark.parametrize("syntax", sorted(SYNTAXES))
-def test_the_truth_scores_full_marks_in_every_syntax(syntax):
+@pytest.mark.parametrize("box_format", sorted(BOX_FORMATS))
+def test_the_truth_scores_full_marks_in_every_box_format(box_format):
     """Every answer of the rules, written as a model would write it, is right; boxes lose to the grid only."""
     boxed = record(("mass", (10.0, 10.0, 50.0, 50.0)), ("large cyst", (50.0, 40.0, 90.0, 95.0)), name="a")
     records = [boxed, record(name="n", questions=(Question("Is it CT?", "No", "closed"), Question("Plane?", "axial")))]
     asked = list(mau(records))
-    view = View(SYNTAXES[syntax], (SIZE, SIZE), (336, 448))
-    said = [Prediction(d.id, d.record, d.kind, render(d.answer, view), syntax, view.frame, "truth") for d in asked]
+    view = View(BOX_FORMATS[box_format], (SIZE, SIZE), (336, 448))
+    said = [Prediction(d.id, d.record, d.kind, render(d.answer, view), box_format, view.frame, "truth") for d in asked]
     rows = outcomes(records, asked, said)
     found = {name: metric(name, rows)[0] for name in METRICS}
     assert {d.kind for d in asked} == set(KINDS) and all(o.right and not o.failures for o in rows)
@@ -243,7 +243,7 @@ def test_files_that_do_not_belong_together():
         ([r], [d], [p, predicted(dialogue("closed", name="e"), "")], "without a dialogue: e"),
         ([record(name="other")], [d], [p], "not among the records"),
         ([r], [d], [predicted(dialogue("open"), "yes")], "open answer"),
-        ([r], [d], [predicted(d, "yes", syntax="guess")], "unknown box syntax 'guess'"),
+        ([r], [d], [predicted(d, "yes", box_format="guess")], "unknown box format 'guess'"),
         ([r], [d], [], "no predictions"),
         ([r], [], [p], "no dialogues"),
         ([], [d], [p], "no records"),

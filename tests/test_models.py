@@ -99,7 +99,7 @@ def test_what_older_processors_leave_out_is_known_from_the_model(name: str, imag
     file.write_text(json.dumps(about))
     (folder / "preprocessor_config.json").unlink(missing_ok=True)
     found, own = models.load(folder, device="cpu"), loaded(name)
-    assert len(found.chat.look(images[0]).block) == 16
+    assert len(found.chat.cached_image(images[0]).block) == 16
     asked = [dialogue("a", images[0].name, "Where is it?")]
     rows = [found.chat.encode(d, images[0], with_answer=False) for d in asked]
     assert Engine(found).answer(rows, 6) == Engine(own).answer([own.chat.encode(asked[0], images[0], False)], 6)
@@ -113,15 +113,15 @@ def test_what_a_processor_leaves_out_is_named() -> None:
     with pytest.raises(
         ModelError, match=r"LlavaProcessor cannot process images: its processor_config.json does not say"
     ):
-        chat.show(np.zeros((60, 90, 3), np.uint8), "a.png")
+        chat.process(np.zeros((60, 90, 3), np.uint8), "a.png")
 
 
 def test_a_processor_without_memory_is_not_called_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
     chat = Chat(loaded("llava_clip").chat.processor, loaded("llava_clip").chat.profile)
     short = RuntimeError("DefaultCPUAllocator: can't allocate memory")
-    monkeypatch.setattr(chat, "_show", mock.Mock(side_effect=short))
+    monkeypatch.setattr(chat, "_processed", mock.Mock(side_effect=short))
     with pytest.raises(RuntimeError) as told:
-        chat.show(np.zeros((60, 90, 3), np.uint8), "a.png")
+        chat.process(np.zeros((60, 90, 3), np.uint8), "a.png")
     assert told.value is short
 
 

@@ -19,7 +19,7 @@ from unveil.train import adapters, needs, sft
 from unveil.train.needs import Needs, NeedsError, Rows
 from unveil.vlm import models
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
 
@@ -55,7 +55,7 @@ def test_memory_of_a_token_is_what_a_forward_pass_keeps(
     assert linear == pytest.approx(told.token, rel=0.2)
 
 
-def kept(scorer: Scorer, row: Encoded) -> int:
+def kept(scorer: Scorer, row: EncodedExample) -> int:
     """Bytes of what a forward pass keeps for the backward pass."""
     own = {p.untyped_storage().data_ptr() for p in scorer.parameters()}
     held: dict[int, torch.UntypedStorage] = {}
@@ -86,7 +86,7 @@ def test_rows_are_as_long_as_they_are_encoded(tiny: Loaded, tmp_path: Path) -> N
     image = draw(tmp_path / "a.png", (96, 64), 0)
     asked = [dialogue(f"{n}", image.name, "Where is the nodule? " * n, "There.") for n in (1, 2, 6)]
     lengths = [len(tiny.chat.encode(d, image, True)) for d in asked]
-    block = len(tiny.chat.look(image).block)
+    block = len(tiny.chat.cached_image(image).block)
     rows = needs.rows(tiny.chat, [(d, (96, 64)) for d in asked])
     assert rows.images == (block, block, block)
     assert rows.texts[1] == lengths[-1] - block
@@ -97,7 +97,7 @@ def test_images_of_many_sizes_are_told_from_least_to_most(tmp_path: Path) -> Non
     chat = loaded("qwen2_5_vl").chat
     sizes = [(112 * n, 112) for n in range(1, 7)]
     rows = needs.rows(chat, [(dialogue(f"{n}", "a.png", "Where?", "There."), size) for n, size in enumerate(sizes)])
-    costs = [len(chat.show(np.zeros((h, w, 3), np.uint8)).block) for w, h in sizes]
+    costs = [len(chat.process(np.zeros((h, w, 3), np.uint8)).block) for w, h in sizes]
     assert len(set(costs)) > 1
     assert rows.images == (min(costs), round(sum(costs) / len(costs)), max(costs))
 

@@ -235,7 +235,7 @@ def told(recipe: str, tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureF
     (tmp_path / "same.py").write_text("def zero(answered):\n    return 0.0\n\n\ndef one(answered):\n    return 1.0\n")
     out = tmp_path / "out"
     updated(recipe, tmp_path, tiny_folder, out, **more)
-    return " ".join(capsys.readouterr().err.split()), json.loads((out / "run.json").read_text())["told_apart"]
+    return " ".join(capsys.readouterr().err.split()), json.loads((out / "run.json").read_text())["informative_updates"]
 
 
 @pytest.mark.parametrize("recipe", ["grpo", "ppo"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.pairs import checked, from_trl, read_pairs, to_trl, write_trl
 from unveil.core.records import Pair, RecordError, to_json, write_jsonl
@@ -43,7 +43,7 @@ def test_a_pair_as_trl_writes_it() -> None:
     """Weight 1 and no other image are left out; boxes stay in our markup unless someone writes them."""
     ours = {"split": "train", "record": "r1", "writer": "rules"}
     assert to_trl(PAIR) == TRL | ours
-    view = View(SYNTAXES["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths of the image, as thousandths
+    view = View(BOX_FORMATS["json-1000"], (10, 20), (10, 20))  # x in tenths, y in twentieths, as thousandths
     (part,) = to_trl(PAIR, (view, view))["chosen"][0]["content"]
     assert re.findall(r"\d+", part["text"]) == ["2", "100", "100", "300", "200"] and "<box" not in part["text"]
     full = replace(PAIR, weight=0.25, rejected_image="b.png", target="nodule")

@@ -49,7 +49,7 @@ def test_a_patch_sees_its_own_place(name: str, size: tuple[int, int], tmp_path: 
     lit[y1:y2, x1:x2] = 250
     features = []
     for array in (dark, lit):
-        seen = copy.chat.show(array)
+        seen = copy.chat.process(array)
         found = Features(model, copy.chat.processor.image_processor, 0)([seen]).pooler_output
         features.append(torch.cat(list(found)) if not isinstance(found, torch.Tensor) else found.flatten(0, -2))
     places = patch_grid.patches(copy.chat, model.config, seen)
@@ -71,11 +71,11 @@ def test_places_of_a_padded_and_of_a_cropped_picture(tmp_path: Path) -> None:
     columns from 10 to 30.
     """
     copy = fresh("llava_clip")
-    padded = copy.chat.show(np.zeros((20, 40, 3), np.uint8))
+    padded = copy.chat.process(np.zeros((20, 40, 3), np.uint8))
     places = patch_grid.patches(copy.chat, copy.model.config, padded)
     assert places[0].tolist() == [0, -10, 10, 0] and places[-1].tolist() == [30, 20, 40, 30]
-    chat = Chat(copy.chat.processor, replace(copy.chat.profile, syntax="unit"))
-    places = patch_grid.patches(chat, copy.model.config, chat.show(np.zeros((20, 40, 3), np.uint8)))
+    chat = Chat(copy.chat.processor, replace(copy.chat.profile, box_format="unit"))
+    places = patch_grid.patches(chat, copy.model.config, chat.process(np.zeros((20, 40, 3), np.uint8)))
     assert places[0].tolist() == [10, 0, 15, 5] and places[-1].tolist() == [25, 15, 30, 20]
 
 
@@ -83,4 +83,4 @@ def test_unknown_families_are_refused() -> None:
     copy = fresh("llava_clip")
     copy.model.config.model_type = "unheard"
     with pytest.raises(ModelError, match="unheard models have no patch grid"):
-        patch_grid.patches(copy.chat, copy.model.config, copy.chat.show(np.zeros((20, 40, 3), np.uint8)))
+        patch_grid.patches(copy.chat, copy.model.config, copy.chat.process(np.zeros((20, 40, 3), np.uint8)))

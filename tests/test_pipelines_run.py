@@ -134,7 +134,7 @@ def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) ->
     [
         (("--expert", "ruels"), "--expert ruels: use rules or local:MODEL"),
         (("--expert", "local:./nowhere"), "./nowhere: no such folder"),
-        (("--data", ".", "--format", "phantom"), "--format phantom draws images and reads no --data"),
+        (("--data", ".", "--format", "synthetic"), "--format synthetic draws images and reads no --data"),
         (("--data", "nowhere"), "nowhere: no such folder"),
     ],
 )

@@ -21,7 +21,7 @@ from unveil.evaluate import predict
 from unveil.testing.models import loaded
 from unveil.vlm import engine
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import Drawn
+from unveil.vlm.generate import Rollout
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_each_question_gets_its_answer(config: predict.Config) -> None:
         row = tiny.chat.encode(d, config.dialogues.parent / d.image, with_answer=False)
         ((text, cut),) = Engine(tiny).answer([row], 6)
         assert (p.answer, p.cut) == (text, cut)
-        assert (p.syntax, p.frame, p.model) == ("bins-64", row.seen.view.frame, config.model)
+        assert (p.box_format, p.frame, p.model) == ("bins-64", row.seen.view.frame, config.model)
     assert not list(config.out.parent.glob("*.unfinished"))
     about = json.loads((config.out.parent / "predictions.jsonl.run.json").read_text())
     assert about["command"] == "predict" and about["model"] == tiny.fingerprint
@@ -100,8 +100,8 @@ def test_the_cut_mark_tells_that_the_limit_was_met(config: predict.Config, monke
     tiny = loaded("llava_siglip")
     told = [*tiny.chat._ids("Yes."), *tiny.chat.end]
 
-    def rollout(scorer: Any, rows: Any, answers: int, most: int, *how: Any) -> list[Drawn]:
-        return [Drawn(i, told[:most], [], cut=most < len(told)) for i in range(len(rows))]
+    def rollout(scorer: Any, rows: Any, answers: int, most: int, *how: Any) -> list[Rollout]:
+        return [Rollout(i, told[:most], [], cut=most < len(told)) for i in range(len(rows))]
 
     monkeypatch.setattr(engine, "rollout", rollout)
     for most, cut in ((len(told), False), (len(told) - 1, True)):
@@ -168,7 +168,7 @@ def test_answers_with_line_separators_survive(config: predict.Config, tmp_path: 
     assert got[lines[1]["id"]] == "a\u2028b\x85c\x1cd\re"
 
 
-@pytest.mark.parametrize("what", ["model", "questions", "tokens", "syntax", "name"])
+@pytest.mark.parametrize("what", ["model", "questions", "tokens", "box_format", "name"])
 def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: predict.Config, tmp_path: Path) -> None:
     """Refused, and the file stays; ``restart`` throws it away."""
     partial = interrupted(config)
@@ -187,7 +187,7 @@ def test_other_answers_do_not_go_into_an_unfinished_file(what: str, config: pred
     else:
         changes: dict[str, Any] = {
             "tokens": {"max_new_tokens": 5},
-            "syntax": {"box_format": "unit"},
+            "box_format": {"box_format": "unit"},
             "name": {"name": "x"},
         }
         other = replace(config, **changes[what])

@@ -16,7 +16,7 @@ from tests.conftest import records_in, write_both
 from tests.test_rl_run import lines
 from unveil import cli
 from unveil.core.records import write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.train.checkpoints import found
 
 #: A judge that is down for the second process, in its second update.
@@ -125,18 +125,18 @@ def test_processes_share_the_images_that_are_looked_at(tiny_folder: Path, tmp_pa
     """Five abnormal images, three and two of them: the maps are those of one process, in its order."""
     records = [replace(r, split="test" if r.boxed else "train") for r in records_in(tmp_path, 7)]
     write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, Rules()))
+    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
     (tmp_path / "run.py").write_text("import sys\nfrom unveil.cli import main\nsys.exit(main(sys.argv[1:]))\n")
 
     def words(out: str) -> list[str]:
         given = {"records": "records.jsonl", "dialogues": "dialogues.jsonl", "out": out}
         files = [word for name, file in given.items() for word in (f"--{name}", str(tmp_path / file))]
-        return ["looks", *files, "--model", str(tiny_folder), "--name", "m"]
+        return ["attention", *files, "--model", str(tiny_folder), "--name", "m"]
 
     assert cli.main(words("alone.jsonl")) == 0
     together = launched(tmp_path / "run.py", words("together.jsonl"))
     assert together.returncode == 0, together.stderr
     alone = (tmp_path / "alone.jsonl").read_bytes()
     assert len(alone.splitlines()) == 5 and (tmp_path / "together.jsonl").read_bytes() == alone
-    assert "looks  3/3" in together.stderr, "of the first process"
+    assert "attention  3/3" in together.stderr, "of the first process"
     assert not list(tmp_path.glob("*.unfinished*"))

@@ -351,5 +351,5 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     learning = grpo.Config(
         records=config.read, dialogues=config.read, out=tmp_path / "m", rewards=("form", f"{own}:where=2")
     )
-    with run.output(learning, run.Asked("train grpo", learning)) as made:
+    with run.output(learning, run.Invocation("train grpo", learning)) as made:
         assert made and made.inputs[str(own)] == digests.sha256(own)

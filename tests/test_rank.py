@@ -17,7 +17,7 @@ from unveil.core.records import Pair, image_path
 from unveil.core.sampling import Sampling
 from unveil.curate.rank import Ranking, rank
 from unveil.experts.expert import Expert
-from unveil.experts.expert import Rules as Backend
+from unveil.experts.expert import RuleBackend as Backend
 from unveil.experts.requests import Raw, Request
 
 WHERE, SEEN = "a/localisation/nodule", "a/seen"

@@ -25,7 +25,7 @@ from unveil.curate.candidates import pair_of
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights
 from unveil.curate.rules import Rules
 from unveil.experts.expert import Expert
-from unveil.experts.expert import Rules as Backend
+from unveil.experts.expert import RuleBackend as Backend
 from unveil.experts.requests import Request
 
 # ------------------------------------------------------------------------------------------------------------- weights

@@ -31,7 +31,7 @@ def asked(vllm: Vllm, dialogues: Path, folder: Path, model: Path, **more: object
 
 
 def said(path: Path) -> dict[str, tuple[str, bool, str]]:
-    return {p.id: (p.answer, p.cut, p.syntax) for p in read_jsonl(path, Prediction)}
+    return {p.id: (p.answer, p.cut, p.box_format) for p in read_jsonl(path, Prediction)}
 
 
 def test_a_server_answers_as_this_process_does(

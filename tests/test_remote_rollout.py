@@ -20,11 +20,11 @@ from tests.test_generate import scorer_of
 from unveil.core import provenance
 from unveil.core.records import Record, Source, write_jsonl
 from unveil.gate import GateError, address, passage
-from unveil.gate.burned_in import Reading
+from unveil.gate.burned_in import BurnedIn
 from unveil.testing.models import fresh, loaded
 from unveil.train.loop import TrainingError
-from unveil.vlm.generate import Drawn, GenerationError, banned
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.generate import GenerationError, Rollout, banned
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution
 
@@ -44,7 +44,7 @@ def vllm() -> Iterator[Vllm]:
         yield running
 
 
-def scored(copy: Loaded, drawn: list[Drawn], rows: list[Encoded], distribution: Distribution) -> Tensor:
+def scored(copy: Loaded, drawn: list[Rollout], rows: list[EncodedExample], distribution: Distribution) -> Tensor:
     """What this process makes of the same tokens."""
     scorer = scorer_of(copy, distribution=distribution)
     with torch.no_grad():
@@ -189,7 +189,7 @@ def test_what_would_have_to_be_replaced_does_not_leave_at_all(
     how: str, vllm: Vllm, tiny: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer is learnt from as one to the whole question, so a question that the gate would change is refused."""
-    read = Reading((), ((1, 1, 9, 9),) if how == "image" else ())
+    read = BurnedIn((), ((1, 1, 9, 9),) if how == "image" else ())
     monkeypatch.setattr(passage, "read_image", lambda png, how: read)
     monkeypatch.setattr(passage, "redacted", lambda png, reading, how: b"painted")
     monkeypatch.setattr(address, "is_here", lambda host: False)

@@ -41,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records and dialogues of drawn images, two of which are trained on."""
+    """Records and dialogues of synthetic images, two of which are trained on."""
     return write_both(tmp_path_factory.mktemp("data"), 5)
 
 
@@ -243,7 +243,7 @@ def test_ppo_and_the_papers_command_take_a_server(data: Path, tiny_folder: Path,
 
 @pytest.mark.xdist_group("endpoint")
 def test_transformers_serve(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm, tiny: Loaded) -> None:
-    """The real server: asked for a folder by its path it draws answers that differ; what they were drawn with is not
+    """The real server: asked for a folder by its path it samples answers that differ; what they were drawn with is not
     known. A run hands it a merged model for each update, which it loads."""
     pytest.importorskip("fastapi", reason="no server: pip install unveil[serving]")
     with serve(None, tmp_path) as port:

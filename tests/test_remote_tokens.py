@@ -12,7 +12,7 @@ from tests.helpers.rollouts import choice
 from unveil.experts.remote_tokens import Reader
 from unveil.testing.models import loaded
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn, GenerationError
+from unveil.vlm.generate import GenerationError, Rollout
 from unveil.vlm.models import Loaded
 
 
@@ -42,7 +42,7 @@ def test_ids_from_all_that_servers_tell(tiny: Loaded) -> None:
     reader, told = Reader(chat, corrected=True), choice(ids, "Yes.", logps=[-0.5 * n for n in range(len(ids))])
     first = reader.read(told, 1, "q")
     texts = [{**e, "token": chat.decode([i])} for e, i in zip(told["logprobs"]["content"], ids, strict=True)]
-    assert first == Drawn(1, ids, [-0.5 * n for n in range(len(ids))], cut=False)
+    assert first == Rollout(1, ids, [-0.5 * n for n in range(len(ids))], cut=False)
     assert reader.read({**told, "token_ids": None}, 1, "q") == first
     assert reader.read({**told, "token_ids": None, "logprobs": {"content": texts}}, 1, "q") == first
 
@@ -64,7 +64,7 @@ def test_cut_empty_and_overlong_answers(tiny: Loaded) -> None:
     chat, reader = tiny.chat, Reader(tiny.chat, corrected=True)
     ids = ids_of(chat, "Yes.")
     cut, empty = reader.read(choice(ids, "Yes.", "length"), 0, "q"), reader.read(choice([], ""), 0, "q")
-    assert cut == Drawn(0, ids, [-1.0] * len(ids), cut=True)
+    assert cut == Rollout(0, ids, [-1.0] * len(ids), cut=True)
     assert empty is not None and empty.ids == chat.end[:1] and math.isnan(empty.logps[0]) and not empty.cut
     both = reader.read(choice([*ids, chat.end[0], *ids], "Yes.", "length"), 0, "q")
     assert both is not None and both.ids == [*ids, chat.end[0]] and not both.cut

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from unveil.core.answers import write_diagnosis
-from unveil.core.box_formats import SYNTAXES, View, render
+from unveil.core.box_formats import BOX_FORMATS, View, render
 from unveil.core.grading import Outcome
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
@@ -45,12 +45,12 @@ def record(folder: Path, i: int, split: str) -> Record:
     draw(folder / "images" / f"{i}.png", box if findings else (0, 0, 0, 0))
     report = f"{EVIL} <img src=x onerror=alert(1)>"
     place = {"image": f"images/{i}.png", "width": WIDTH, "height": HEIGHT, "patient": f"p{i // 2}"}
-    about = {"modality": "CT", "completeness": "exhaustive", "source": Source("phantom"), "report": report}
+    about = {"modality": "CT", "completeness": "exhaustive", "source": Source("synthetic"), "report": report}
     return Record(id=f"r{i}", split=split, findings=findings, **place, **about)  # type: ignore[arg-type]
 
 
 def predicted(dialogue: Dialogue, text: str, model: str) -> Prediction:
-    view = View(SYNTAXES["bins-64"], (WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    view = View(BOX_FORMATS["bins-64"], (WIDTH, HEIGHT), (WIDTH, HEIGHT))
     kind = dialogue.kind
     return Prediction(dialogue.id, dialogue.record, kind, render(text, view), "bins-64", (WIDTH, HEIGHT), model)
 
@@ -147,7 +147,7 @@ def test_every_section_is_there_in_order(inputs: Inputs, tmp_path: Path) -> None
     text = page(inputs, tmp_path)
     assert tuple(re.findall(r"<h2[^>]*>(.*?)</h2>", text)) == SECTIONS
     seen = words(text)
-    for said in ("Research software, not a medical device", "Drawn images, tiny model", "4 questions on 4 images"):
+    for said in ("Research software, not a medical device", "Synthetic images, tiny model", "4 questions on 4 images"):
         assert said in seen
     assert "unveil train sft --config" in seen
     assert "3 rows were set aside" in seen
@@ -268,7 +268,7 @@ def test_questions_from_the_training_split_and_bound_data_are_said(inputs: Input
     write_jsonl(inputs.dialogues, [{**d, "split": "train"} for d in asked])
     seen = words(page(inputs, tmp_path))
     assert "4 of the questions come from the training split" in seen
-    assert "may not be passed on: closed set" in seen and "Drawn images" not in seen
+    assert "may not be passed on: closed set" in seen and "Synthetic images" not in seen
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_questions_from_the_training_split_and_bound_data_are_said(inputs: Input
 def test_rewards_that_never_differed_are_said(apart: dict[str, int], said: str, inputs: Inputs, tmp_path: Path) -> None:
     """By run.json beside metrics.jsonl. Once is enough."""
     trained = inputs.training["sft"].with_name("run.json")
-    trained.write_text(json.dumps({"command": "train grpo", "told_apart": {"of": 40, **apart}}))
+    trained.write_text(json.dumps({"command": "train grpo", "informative_updates": {"of": 40, **apart}}))
     seen = words(page(inputs, tmp_path))
     assert (said in seen) if said else ("taught nothing" not in seen and "Nothing was learnt" not in seen)
 

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import draw
 from tests.test_report import words
 from unveil.core.records import Completeness, Dialogue, Finding, Prediction, Record, Source, write_jsonl
-from unveil.evaluate.looks import Look
+from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
@@ -201,13 +201,13 @@ def test_splits_that_share_a_patient_a_study_or_a_group(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "said"), [("phantom", "Drawn images."), ("phantom scans of the clinic", None), ("clinic", None)]
+    ("dataset", "said"), [("synthetic", "Synthetic images."), ("synthetic scans of the clinic", None), ("clinic", None)]
 )
 def test_drawn_images_are_called_drawn(run: Run, dataset: str, said: str | None) -> None:
     seen = run.page([dataclasses.replace(r, source=Source(dataset)) for r in FEW])
-    assert ("drawn by a program" in seen) == (said is not None) and (said or "") in seen
+    assert ("made by a program" in seen) == (said is not None) and (said or "") in seen
     some = [dataclasses.replace(r, source=Source(dataset)) if i else r for i, r in enumerate(FEW)]
-    assert ("Partly drawn images" in run.page(some)) == (said is not None)
+    assert ("Partly synthetic images" in run.page(some)) == (said is not None)
 
 
 def test_bound_data_and_training_questions(run: Run) -> None:
@@ -255,11 +255,12 @@ def test_rejected_rows(run: Run) -> None:
 
 def test_attention_of_one_patient_has_no_interval(run: Run) -> None:
     """0.4 where 0.1 would be even is 4 times; a second patient with 0.2 where 0.2 would be gives 2.00 [1.00, 4.00]."""
-    looks = [
-        Look(f"d{i}", f"r{i}", f"p{i}", "sft", s, e, ((1.0,),)) for i, (s, e) in enumerate([(0.4, 0.1), (0.2, 0.2)])
+    maps = [
+        AttentionRow(f"d{i}", f"r{i}", f"p{i}", "sft", s, e, ((1.0,),))
+        for i, (s, e) in enumerate([(0.4, 0.1), (0.2, 0.2)])
     ]
-    write_jsonl(run.folder / "looks.jsonl", looks[:1])
-    seen = run.page(FEW, looks={"sft": run.folder / "looks.jsonl"})
+    write_jsonl(run.folder / "attention.jsonl", maps[:1])
+    seen = run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})
     assert "4.00 1" in seen and "[4.00, 4.00]" not in seen
-    write_jsonl(run.folder / "looks.jsonl", looks)
-    assert "2.00 [1.00, 4.00]" in run.page(FEW, looks={"sft": run.folder / "looks.jsonl"})
+    write_jsonl(run.folder / "attention.jsonl", maps)
+    assert "2.00 [1.00, 4.00]" in run.page(FEW, attention={"sft": run.folder / "attention.jsonl"})

@@ -140,7 +140,7 @@ def test_boxes_in_pixels_refer_to_the_smaller_image() -> None:
     on each axis, and is read back as the box on the file."""
     chat = chat_of("qwen2_5_vl", size={"shortest_edge": 784, "longest_edge": 784 * 400})
     limit(chat, Resolution(image_tokens=50))
-    view = chat.show(np.zeros((280, 560, 3), np.uint8)).view
+    view = chat.process(np.zeros((280, 560, 3), np.uint8)).view
     assert view.frame == (280, 140)
     written = view.write((140, 70, 280, 140))
     assert "[70, 35, 140, 70]" in written
@@ -161,7 +161,7 @@ def test_a_trained_model_is_saved_with_it(
     config: Any = RecipeOptions(model=str(base), out=tmp_path / "out", method=method, lora_rank=2, limits=limits)
     start = adapters.load(config, torch.device("cpu"))
     assert adapters.load(config, torch.device("cpu"), teaches_form=True).chat.bound == start.chat.bound == limits
-    before, now = loaded(name).chat.show(np.zeros((200, 300, 3), np.uint8)), start.chat.look(image)
+    before, now = loaded(name).chat.process(np.zeros((200, 300, 3), np.uint8)), start.chat.cached_image(image)
     assert len(now.block) < len(before.block) and len(now.block) <= (limits.image_tokens or 0)
     model = adapters.prepare(start.model, replace(config, train_projector=False))
     adapters.save(model, start.chat, config)
@@ -170,7 +170,7 @@ def test_a_trained_model_is_saved_with_it(
     written.image_processor = kept
     monkeypatch.setattr(models.AutoProcessor, "from_pretrained", lambda *_, **__: copy.deepcopy(written))
     after = models.load(config.out, device="cpu")
-    again = after.chat.look(image)
+    again = after.chat.cached_image(image)
     assert again.block == now.block and again.tensors.keys() == now.tensors.keys()
     assert all(torch.equal(again.tensors[key], now.tensors[key]) for key in now.tensors)
     asked = after.chat.encode(dialogue("a", image.name, "Is there a nodule?"), image, with_answer=False)
@@ -203,6 +203,6 @@ def test_families_of_one_resolution_are_known(name: str, settings: dict[str, Any
     """What they refuse is not advised either."""
     chat = chat_of(name, **settings)
     assert resizes(chat) == coarser
-    less = Resolution(image_tokens=len(chat.show(np.zeros((480, 640, 3), np.uint8)).block) // 2)
+    less = Resolution(image_tokens=len(chat.process(np.zeros((480, 640, 3), np.uint8)).block) // 2)
     with nullcontext() if coarser else pytest.raises(ModelError):
         limit(chat_of(name, **settings), less)

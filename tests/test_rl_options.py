@@ -12,13 +12,13 @@ from unveil.core.records import write_jsonl
 from unveil.rl.experience import (
     parts,
 )
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.rewards import RewardError, named
 from unveil.train.loop import TrainingError
 
 
-def options(folder: Path, **more: Any) -> Options:
-    return Options(out=folder / "out", records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", **more)
+def options(folder: Path, **more: Any) -> RlOptions:
+    return RlOptions(out=folder / "out", records=folder / "records.jsonl", dialogues=folder / "dialogues.jsonl", **more)
 
 
 # ------------------------------------------------------------------------------------------------------------- rewards

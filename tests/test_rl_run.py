@@ -77,7 +77,7 @@ def test_the_better_arm_is_found(method: str) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records and dialogues of drawn images."""
+    """Records and dialogues of synthetic images."""
     return write_both(tmp_path_factory.mktemp("data"), 9)
 
 

@@ -15,7 +15,7 @@ from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious
 from unveil.core.grading import holds
 from unveil.core.records import Dialogue, Finding, Question, RecordError
-from unveil.curate.mau import Rules as Asked
+from unveil.curate.mau import MauOptions as Asked
 from unveil.curate.mau import mau
 from unveil.curate.rules import Rules
 

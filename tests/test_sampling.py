@@ -1,4 +1,4 @@
-"""Drawn answers, forced answers, and turns in which the model asks."""
+"""Sampled answers, forced answers, and turns in which the model asks."""
 
 from __future__ import annotations
 

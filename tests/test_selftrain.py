@@ -32,7 +32,7 @@ from unveil.curate.rules import Rules
 from unveil.curate.selftrain import SelfTraining, selftrain
 from unveil.experts import local
 from unveil.experts.expert import Expert
-from unveil.experts.expert import Rules as Backend
+from unveil.experts.expert import RuleBackend as Backend
 from unveil.experts.requests import Raw, Request
 
 NEAR, FAR = mark((11, 11, 31, 31)), mark((50, 50, 60, 60))

@@ -73,7 +73,7 @@ def test_a_saved_model_answers_like_the_trained_one(base: sft.Config, monkeypatc
     assert answers(again, base.dialogues) != answers(loaded("llava_siglip"), base.dialogues)
 
 
-def test_a_model_is_saved_with_the_syntax_it_was_taught(base: sft.Config, tmp_path: Path) -> None:
+def test_a_model_is_saved_with_the_box_format_it_was_taught(base: sft.Config, tmp_path: Path) -> None:
     """A LLaVA that was taught floats without padding does not go back to its family's square, nor need hints."""
     folder = saved("llava_clip", tmp_path / "clip")
     for method in ("full", "lora"):

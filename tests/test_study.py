@@ -199,7 +199,7 @@ def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 
 def test_settings_are_options_of_the_main_job() -> None:
-    """Each variation parses as a command, and names groups that the drawn images have."""
+    """Each variation parses as a command, and names groups that the synthetic images have."""
     from unveil.cli import parse
     from unveil.pipelines import run
     from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES
@@ -213,9 +213,9 @@ def test_settings_are_options_of_the_main_job() -> None:
 def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld() -> None:
     """By default only rewards are left; asked for by name, a preference method is refused."""
     from unveil.pipelines import run
-    from unveil.pipelines.run import _entries
+    from unveil.pipelines.run import _variants
 
-    assert _entries(run.Config()) == ("aar", "dpo", "mmedpo")
-    assert _entries(run.Config(withhold=("cyst",))) == _entries(run.Config(train_share=0.5)) == ("aar",)
+    assert _variants(run.Config()) == ("aar", "dpo", "mmedpo")
+    assert _variants(run.Config(withhold=("cyst",))) == _variants(run.Config(train_share=0.5)) == ("aar",)
     with pytest.raises(RecordError, match="dpo would learn of all records"):
-        _entries(run.Config(withhold=("cyst",), compare=("aar", "dpo")))
+        _variants(run.Config(withhold=("cyst",), compare=("aar", "dpo")))

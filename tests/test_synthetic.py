@@ -1,4 +1,4 @@
-"""Drawn patients: everything follows from the seed, and what is said of a picture is true of it."""
+"""Synthetic patients: everything follows from the seed, and what is said of a picture is true of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from unveil.core.geometry import box_of_mask, decode_mask, ious
 from unveil.core.records import Record
 from unveil.synthetic import canvas
-from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES, Patient, draw_patient, phantoms
+from unveil.synthetic.dataset import ABNORMALITIES, MODALITIES, Patient, draw_patient, synthetic_records
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     """Thirty patients, some ninety images."""
-    return list(phantoms(tmp_path_factory.mktemp("drawn"), 30, seed=3))
+    return list(synthetic_records(tmp_path_factory.mktemp("drawn"), 30, seed=3))
 
 
 def test_four_modalities_and_a_dozen_abnormalities() -> None:
@@ -26,12 +26,12 @@ def test_four_modalities_and_a_dozen_abnormalities() -> None:
 
 def test_the_same_seed_draws_the_same_bytes(records: list[Record], tmp_path: Path) -> None:
     """Whatever the number of processes; another seed draws something else."""
-    again = list(phantoms(tmp_path / "a", 5, seed=3, workers=1))
+    again = list(synthetic_records(tmp_path / "a", 5, seed=3, workers=1))
     assert [r.source.sha256 for r in again] == [r.source.sha256 for r in records[: len(again)]]
     assert [(r.findings, r.report, r.questions) for r in again] == [
         (r.findings, r.report, r.questions) for r in records[: len(again)]
     ]
-    other = list(phantoms(tmp_path / "b", 2, seed=4, workers=1))
+    other = list(synthetic_records(tmp_path / "b", 2, seed=4, workers=1))
     assert not {r.source.sha256 for r in other} & {r.source.sha256 for r in records}
 
 
@@ -117,7 +117,7 @@ def test_unknown_labels_and_empty_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wart"):
         module.draw(module.draw_anatomy(np.random.default_rng(0)), ["wart"], np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least one patient"):
-        list(phantoms(tmp_path, 0))
+        list(synthetic_records(tmp_path, 0))
 
 
 def test_upsampling_is_smooth_and_exact_on_planes() -> None:

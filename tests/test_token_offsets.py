@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ids_of
 from unveil.core.answers import parse
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.names import normal
 from unveil.vlm import token_offsets
 from unveil.vlm.attention_maps import tokens_of
@@ -23,7 +23,7 @@ def touching(chat: Chat, text: str, *spans: tuple[int, int]) -> list[int]:
 def tokens_in(chat: Chat, ids: list[int], name: str) -> list[int]:
     """The tokens that give a name in a diagnosis, where these names are known."""
     names = [name, *(known for known in ("nodule", "cyst", "mass", "pleural effusion") if known != name.lower())]
-    said = parse("diagnosis", chat.text(ids), View(SYNTAXES["bins-64"], (64, 64), (64, 64)), names)
+    said = parse("diagnosis", chat.text(ids), View(BOX_FORMATS["bins-64"], (64, 64), (64, 64)), names)
     return tokens_of(chat, ids, said, normal(name))
 
 

@@ -13,21 +13,23 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_mask
 
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.inputs import EncodedExample, ImageInput
 from unveil.vlm.token_tree import Forest, Node, Tree, allowed, block_mask, grow, plant
 
 I, W, y, n, H, c = 1, 2, 3, 4, 5, 6  # noqa: E741, the letters of tree.py's drawing
 
 
-def image(block: Sequence[int] = (I, I), grey: float = 0.0) -> Seen:
-    return Seen({"pixel_values": torch.full((1, 1), grey)}, "", list(block), {}, cast(Any, None))
+def image(block: Sequence[int] = (I, I), grey: float = 0.0) -> ImageInput:
+    return ImageInput({"pixel_values": torch.full((1, 1), grey)}, "", list(block), {}, cast(Any, None))
 
 
-def row(seen: Seen, prompt: Sequence[int], answer: Sequence[int], image_at: int = 0, name: str = "r") -> Encoded:
-    return Encoded(name, seen, list(prompt), list(answer), image_at)
+def row(
+    seen: ImageInput, prompt: Sequence[int], answer: Sequence[int], image_at: int = 0, name: str = "r"
+) -> EncodedExample:
+    return EncodedExample(name, seen, list(prompt), list(answer), image_at)
 
 
-def drawn() -> list[Encoded]:
+def drawn() -> list[EncodedExample]:
     """The rows of tree.py's drawing: where? yes, where? no, what? cyst."""
     seen = image()
     return [row(seen, (I, I, W), (y,)), row(seen, (I, I, W), (n,)), row(seen, (I, I, H), (c,))]

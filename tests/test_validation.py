@@ -29,7 +29,7 @@ from unveil.vlm import models
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records and dialogues of drawn images."""
+    """Records and dialogues of synthetic images."""
     return write_both(tmp_path_factory.mktemp("data"), 9)
 
 

@@ -13,7 +13,7 @@ from tests.helpers.cases import record
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.pipelines import prefer
-from unveil.pipelines.variants import ENTRIES, FULL, PREFERRED, REWARDED, USUAL, Contest, _some
+from unveil.pipelines.variants import FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
 from unveil.rl import aar
 from unveil.train import dpo, sft
 
@@ -29,8 +29,8 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
 
     def part(seed: int) -> list[str]:
         sft: Any = SimpleNamespace(seed=seed)
-        contest = Contest(tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", tmp_path, sft, 8)
-        return [d.record for d in _some(contest, tmp_path / "part" / "tenth.jsonl", 0.1)]
+        comparison = Comparison(tmp_path / "records.jsonl", tmp_path / "dialogues.jsonl", tmp_path, sft, 8)
+        return [d.record for d in _some(comparison, tmp_path / "part" / "tenth.jsonl", 0.1)]
 
     chosen = part(0)
     train = {name.partition("-")[0] for name in chosen} - {"21"}
@@ -39,8 +39,8 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
     assert part(0) == chosen and any(part(seed) != chosen for seed in range(1, 5))
 
 
-def test_every_entry_can_be_entered() -> None:
-    assert set(ENTRIES) == {*PREFERRED, *REWARDED} and set(USUAL) <= set(FULL) <= set(ENTRIES)
+def test_every_variant_can_be_trained() -> None:
+    assert set(VARIANTS) == {*PREFERRED, *REWARDED} and set(USUAL) <= set(FULL) <= set(VARIANTS)
 
 
 def test_fine_tuning_on_a_tenth_is_done_once(
@@ -51,14 +51,14 @@ def test_fine_tuning_on_a_tenth_is_done_once(
     common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     options: dict[str, Any] = {"model": str(tiny_folder), "epochs": 0.1, "validate_every": 0, "max_new_tokens": 8}
     learning = sft.Config(**common, out=tmp_path / "sft", workers=0, **options)
-    contest = Contest(**common, out=tmp_path, sft=learning, answer_batch=4)
+    comparison = Comparison(**common, out=tmp_path, sft=learning, answer_batch=4)
     trained, train = [], sft.main
     monkeypatch.setattr(sft, "main", lambda config: trained.append(train(config)))
-    assert contest.enter("sft-tenth") == contest.enter("sft-tenth") == tmp_path / "sft-tenth"
+    assert comparison.train("sft-tenth") == comparison.train("sft-tenth") == tmp_path / "sft-tenth"
     assert len(trained) == 1
 
 
-def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variants_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is trained after it, with or without rewards."""
     write_both(tmp_path, 9)
     common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
@@ -66,10 +66,10 @@ def test_entries_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: p
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)
     monkeypatch.setattr(prefer, "main", chosen.append)
-    entries = [entry for entry in ENTRIES if entry not in ("sft-tenth", "selftrain")]
-    for entry in entries:
-        Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
-    assert [(c.precision, c.checkpoint_every, c.workers, c.seed) for c in chosen] == [("bf16", 7, 3, 5)] * len(entries)
+    variants = [variant for variant in VARIANTS if variant not in ("sft-tenth", "selftrain")]
+    for variant in variants:
+        Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train(variant)
+    assert [(c.precision, c.checkpoint_every, c.workers, c.seed) for c in chosen] == [("bf16", 7, 3, 5)] * len(variants)
 
 
 def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,14 +79,14 @@ def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, mo
     learning = sft.Config(**common, out=tmp_path / "sft", checkpoint_every=7, workers=3, resume=True, restart=True)
     begun: dict[str, Any] = {}
     monkeypatch.setattr(provenance, "stage", lambda command, config, *_: begun.update({command: config}))
-    Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter("selftrain")
+    Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train("selftrain")
     trained = [config for command, config in begun.items() if command.startswith("train")]
     assert [(c.checkpoint_every, c.workers, c.resume) for c in trained] == [(7, 3, True)] * 2
     assert all(config.restart for config in begun.values())
 
 
 @pytest.mark.parametrize(("size", "passes"), [(32, (16, 1)), (16, (16, 1)), (5, (5, 4)), (1, (1, 16))])
-def test_entries_take_no_larger_batches_than_fine_tuning(
+def test_variants_take_no_larger_batches_than_fine_tuning(
     size: int, passes: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What fits while fine-tuning fits then; at the usual size they are as they were published."""
@@ -100,6 +100,6 @@ def test_entries_take_no_larger_batches_than_fine_tuning(
         provenance, "stage", lambda command, config, read, main: command == "train aar" and main(config)
     )
     monkeypatch.setattr(dpo, "Config", lambda **asked: chosen.append(SimpleNamespace(**asked)))
-    for entry in ("aar", "mmedpo", "selftrain"):
-        Contest(**common, out=tmp_path, sft=learning, answer_batch=4).enter(entry)
+    for variant in ("aar", "mmedpo", "selftrain"):
+        Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train(variant)
     assert [(c.batch_size, c.accumulate) for c in chosen] == [passes] * 3

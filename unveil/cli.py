@@ -50,10 +50,10 @@ def _training(module: str, help: str) -> Command:
 
 COMMANDS: dict[str, Command] = {
     "demo": Command(
-        "pipelines.run", "the main job on drawn images with the tiny model: no data, no GPU, no network", GOES_ON
+        "pipelines.run", "the main job on synthetic images with the tiny model: no data, no GPU, no network", GOES_ON
     ),
     "run": Command("pipelines.run", "the main job on your annotated images: ingest to report", GOES_ON),
-    "ingest": Command("ingest.ingest", "annotated images (voc, coco, yolo, csv) or drawn ones to records.jsonl"),
+    "ingest": Command("ingest.ingest", "annotated images (voc, coco, yolo, csv) or synthetic ones to records.jsonl"),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),
@@ -73,16 +73,16 @@ COMMANDS: dict[str, Command] = {
     ),
     "train sft": _training("train.sft", "fine-tune a model on them"),
     "train dpo": _training("train.dpo", "train a model to prefer better answers to worse ones"),
-    "train aar": _training("rl.aar", "let a model earn rewards for pointing, looking and naming (UMed-LVLM's stage 2)"),
+    "train aar": _training("rl.aar", "learn from rewards for places, attention and names (UMed-LVLM's stage 2)"),
     "train grpo": _training("rl.grpo", "rewards of your choice, against other answers to the same question"),
     "train ppo": _training("rl.ppo", "rewards of your choice, with a critic"),
     "predict": Command(
         "evaluate.predict", "let a model answer the test questions", GOES_ON, True, partial(console.made, "predictions")
     ),
     "ask": Command("evaluate.ask", "ask a model about one image"),
-    "looks": Command(
+    "attention": Command(
         "evaluate.attention",
-        "read where a model looks when it names what is there",
+        "compute attention maps along the true diagnoses of test images",
         shared=True,
         told=partial(console.made, "maps"),
     ),
@@ -99,8 +99,8 @@ COMMANDS: dict[str, Command] = {
 GUIDE = """
 Which way to a better model:
   boxes or labels             unveil run (fine-tuning): the model once over each answer and epoch
-  boxes or masks, and more    unveil prefer --name mmedpo: 3 drawn answers per question, wrong ones, hidden lesions
-  a fine-tuned model, boxes   unveil train aar: 8 drawn answers per question, rewarded for pointing and naming
+  boxes or masks, and more    unveil prefer --name mmedpo: 3 sampled answers per question, wrong ones, hidden lesions
+  a fine-tuned model, boxes   unveil train aar: 8 sampled answers per question, rewarded for pointing and naming
   answers without boxes       unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question
   many images, few labels     unveil curate selftrain: an expert who sees, 10 requests per image
   before training on pairs    unveil audit: what they would teach besides medicine

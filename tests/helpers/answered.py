@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 
 from unveil.core.answered import Answered, Attention
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.geometry import Box
 from unveil.core.grading import grade
 from unveil.core.records import Dialogue, Finding, Kind, Record
@@ -18,7 +18,7 @@ from unveil.rl.rewards import (
 )
 
 SIZE = (100, 100)
-UNIT = View(SYNTAXES["unit"], SIZE, SIZE)
+UNIT = View(BOX_FORMATS["unit"], SIZE, SIZE)
 NAMES = ["cyst", "mass", "nodule"]
 COMBINATIONS: tuple[Combination, ...] = get_args(Combination)
 #: The left upper quarter of the image, the upper half of the right lower one, and the right half of the first.

@@ -11,7 +11,7 @@ from tests.conftest import draw
 from unveil.core.box_formats import mark
 from unveil.core.records import Record, Source
 from unveil.core.sampling import Sampling
-from unveil.experts.requests import Picture, Request, Strict, Turn
+from unveil.experts.requests import Request, RequestImage, Strict, Turn
 
 
 class Verdict(Strict):
@@ -31,5 +31,5 @@ def canaries(folder: Path) -> list[Request]:
     record = Record("CANARY-ID", str(path), 64, 64, patient="CANARY-PATIENT", study="CANARY-STUDY", source=source)
     record = replace(record, report="CANARY-REPORT", group="CANARY-GROUP")
     texts = ("Is anything abnormal in this image?", f"What is at {mark((1, 2, 30, 40))}?")
-    known = {"picture": Picture(path), "record": record, "sampling": Sampling(max_tokens=4)}
+    known = {"picture": RequestImage(path), "record": record, "sampling": Sampling(max_tokens=4)}
     return [Request(f"CANARY-ID/{n}", "CANARY-TASK", (Turn("user", t),), **known) for n, t in enumerate(texts)]  # type: ignore[arg-type]

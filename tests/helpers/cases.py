@@ -16,7 +16,7 @@ from unveil import cli
 from unveil.core.geometry import Box
 from unveil.core.records import Finding, Question, Record, Source, write_jsonl
 from unveil.curate.candidates import Asking
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import Rules as Known
 from unveil.experts.expert import Backend, Expert
 from unveil.experts.requests import Raw, Request
@@ -58,7 +58,7 @@ RECORDS = (
     record("v", NODULE, split="val"),
     record("t", replace(MASS, label="secret", box=(1.0, 1.0, 9.0, 9.0)), split="test"),
 )
-DIALOGUES = tuple(mau(RECORDS, Rules(absent=9)))
+DIALOGUES = tuple(mau(RECORDS, MauOptions(absent=9)))
 BY_ID = {dialogue.id: dialogue for dialogue in DIALOGUES}
 KNOWN = Known(RECORDS, DIALOGUES)
 
@@ -70,12 +70,12 @@ def asking(*names: str) -> Asking:
 
 
 def folder_of(folder: Path, records: tuple[Record, ...] = RECORDS) -> Path:
-    """The records with drawn images and the dialogues on the disk."""
+    """The records with synthetic images and the dialogues on the disk."""
     folder.mkdir(exist_ok=True)
     for i, one in enumerate(records):
         draw(folder / one.image, one.size, i)
     write_jsonl(folder / "records.jsonl", records)
-    write_jsonl(folder / "dialogues.jsonl", mau(records, Rules(absent=9)))
+    write_jsonl(folder / "dialogues.jsonl", mau(records, MauOptions(absent=9)))
     return folder
 
 

@@ -140,7 +140,14 @@ def dialogue_rows() -> list[bytes]:
 
 
 def prediction_rows() -> list[bytes]:
-    row = {"record": "d/0", "kind": "diagnosis", "answer": "a", "syntax": "bins-64", "frame": [64, 64], "model": "m"}
+    row = {
+        "record": "d/0",
+        "kind": "diagnosis",
+        "answer": "a",
+        "box_format": "bins-64",
+        "frame": [64, 64],
+        "model": "m",
+    }
     return _lines(*({"id": f"x{n}", "cut": False, **row} for n in range(3)))
 
 

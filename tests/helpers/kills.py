@@ -100,7 +100,7 @@ def stages() -> dict[str, Stage]:
     }
     asked = (*made, *tuned, "--limit", "16", "--out", "out/pairs.jsonl")
     return {
-        "ingest drawn": Stage(("ingest", "--format", "phantom", "--patients", "10", *out)),
+        "ingest drawn": Stage(("ingest", "--format", "synthetic", "--patients", "10", *out)),
         **{f"ingest {f}": Stage(("ingest", "--data", f"BASE/{f}", "--format", f, *out)) for f in FORMATS},
         "check": Stage(("check", *read, "--resplit", "out/r.jsonl", "--json", "out/c.json"), finds=True),
         "curate mau": Stage(("curate", "mau", *read, "--out", "out/dialogues.jsonl")),
@@ -118,7 +118,7 @@ def stages() -> dict[str, Stage]:
                          "--batch-size", "4", "--checkpoint-every", "2", "--workers", "0", *out)),
         "predict": Stage(("predict", "--dialogues", "BASE/dialogues.jsonl", *tuned, "--batch-size", "8",
                           "--out", "out/predictions.jsonl")),
-        "looks": Stage(("looks", *made, *tuned, "--out", "out/looks.jsonl")),
+        "attention": Stage(("attention", *made, *tuned, "--out", "out/attention.jsonl")),
         "score": Stage(("score", *made, "--predictions", "base", "BASE/base/predictions.jsonl",
                         "sft", "BASE/sft/predictions.jsonl", *out)),
         "report": Stage(("report", "--run", "out"), copied="run"),

@@ -22,7 +22,7 @@ def dialogue(
 
 
 def predicted(d: Dialogue, answer: str, **more) -> Prediction:
-    return Prediction(d.id, d.record, d.kind, answer, more.pop("syntax", "json-pixels"), (SIZE, SIZE), "m", **more)
+    return Prediction(d.id, d.record, d.kind, answer, more.pop("box_format", "json-pixels"), (SIZE, SIZE), "m", **more)
 
 
 def outcome(r: Record, d: Dialogue, answer: str, **more):

@@ -1,4 +1,4 @@
-"""What the tests of preference optimisation share: pairs on drawn images, and a short run on them."""
+"""What the tests of preference optimisation share: pairs on synthetic images, and a short run on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import SIZES, draw
 from unveil.core.records import Pair, image_path, write_jsonl
 from unveil.testing.models import loaded
 from unveil.train import dpo
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 
 QUESTION = "Where is the nodule?"
 
@@ -57,13 +57,13 @@ def rewritten(config: dpo.Config, **changes: Any) -> dpo.Config:
     return config
 
 
-def encoded(batch: Any, config: dpo.Config) -> list[Encoded]:
+def encoded(batch: Any, config: dpo.Config) -> list[EncodedExample]:
     """The rows of a batch of pairs."""
     chat, asked = loaded("llava_siglip").chat, dpo.asked_of(batch, config.terms)
     return [chat.encode(d, image_path(d, config.pairs), with_answer=True) for d in asked]
 
 
-def plain_logps(model: Any, row: Encoded) -> list[float]:
+def plain_logps(model: Any, row: EncodedExample) -> list[float]:
     """log p of each answer token of one row alone, from all logits in double precision."""
     inputs = loaded("llava_siglip").chat.batch([row])
     del inputs["labels"]

@@ -12,13 +12,13 @@ from unveil.rl import grpo, remote_rollout
 from unveil.rl.options import GenerateOptions
 from unveil.rl.remote_rollout import Server
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn, banned
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.generate import Rollout, banned
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Distribution
 
 
-def asked(chat: Chat, folder: Path) -> tuple[list[Dialogue], list[Encoded]]:
+def asked(chat: Chat, folder: Path) -> tuple[list[Dialogue], list[EncodedExample]]:
     """Two questions, the second with a turn before it, on pictures of two sizes."""
     first, second = draw(folder / "a.png", (96, 64), 3), draw(folder / "b.png", (50, 120), 4)
     found = [
@@ -43,7 +43,7 @@ def server_of(vllm: Vllm, folder: Path, records: tuple[Record, ...] = (), **more
 
 def answers(
     vllm: Vllm, copy: Loaded, folder: Path, distribution: Distribution | None = None, **more: Any
-) -> list[Drawn]:
+) -> list[Rollout]:
     """Three answers to each of the two questions, of twelve tokens at the most."""
     how = distribution or Distribution(1.0, tuple(banned(copy.chat, copy.model.config)))
     return server_of(vllm, folder, **more)(copy.chat, *asked(copy.chat, folder), 3, 12, how, 5)

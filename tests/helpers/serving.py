@@ -19,7 +19,7 @@ from typing import Any
 
 from unveil.core.sampling import Sampling
 from unveil.experts.options import ExpertOptions, bind
-from unveil.experts.requests import Picture, Request, Turn
+from unveil.experts.requests import Request, RequestImage, Turn
 
 Fault = str | None
 
@@ -224,7 +224,7 @@ def questions(folder: Path, count: int) -> list[Request]:
     asked = (Turn("user", f"Is anything abnormal in this image, part {n}?") for n in range(count))
     brief = Sampling(max_tokens=6)
     return [
-        Request(f"item-{n}", "test", (t,), Picture(pictures[n % len(pictures)]), sampling=brief)
+        Request(f"item-{n}", "test", (t,), RequestImage(pictures[n % len(pictures)]), sampling=brief)
         for n, t in enumerate(asked)
     ]
 

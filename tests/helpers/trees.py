@@ -12,7 +12,7 @@ from tests.conftest import dialogue, draw
 from unveil.testing.models import fresh
 from unveil.train import loop
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
 
@@ -20,7 +20,7 @@ QUESTIONS = ("Where is the nodule?", "Is anything abnormal in this image?", "Nam
 ANSWERS = ("Yes.", "nodule; cyst (round, sharp edge).", "No.", "Detection: normal.\nLocalisation: none.")
 
 
-def rows_of(copy: Loaded, folder: Path) -> list[Encoded]:
+def rows_of(copy: Loaded, folder: Path) -> list[EncodedExample]:
     """Three images of different sizes; on the first three questions with one to four answers, on the others one."""
     asked = [(0, 0, 1), (0, 1, 4), (0, 2, 2), (1, 0, 2), (2, 1, 1)]
     sizes = ((96, 64), (50, 120), (64, 64))
@@ -36,7 +36,7 @@ def scorer(copy: Loaded, **options) -> Scorer:
     return Scorer(copy.model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100), **options)
 
 
-def graded(copy: Loaded, rows: Sequence[Encoded], **options) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def graded(copy: Loaded, rows: Sequence[EncodedExample], **options) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Summed log-probabilities of rows, and the gradients of their weighted sum."""
     summed = scorer(copy, **options)(rows).summed()
     (summed * torch.linspace(-1, 1, len(rows))).sum().backward()
@@ -50,6 +50,6 @@ def frozen(name: str) -> Loaded:
     return copy
 
 
-def values(copy: Loaded, rows: Sequence[Encoded], **options) -> Tensor:
+def values(copy: Loaded, rows: Sequence[EncodedExample], **options) -> Tensor:
     with torch.no_grad():
         return scorer(copy, **options)(rows).summed()

@@ -13,12 +13,12 @@ from torch import nn
 from tests.conftest import SIZES, dialogue, draw
 from unveil.train import sft
 from unveil.train.dataloader import Stream
-from unveil.vlm.chat import Chat, Encoded
+from unveil.vlm.chat import Chat, EncodedExample
 from unveil.vlm.features import Features
 from unveil.vlm.scorer import Scorer, whole
 
 
-def rows_of(chat: Chat, folder: Path, count: int = 6) -> list[Encoded]:
+def rows_of(chat: Chat, folder: Path, count: int = 6) -> list[EncodedExample]:
     """Rows with images, questions and answers of unlike length."""
     out = []
     for i in range(count):
@@ -36,7 +36,7 @@ def stream_of(scorer: Scorer, config: sft.Config) -> Stream:
     return Stream(scorer, config.dialogues, config)
 
 
-def total(scorer: Scorer, rows: list[Encoded]) -> tuple[torch.Tensor, int]:
+def total(scorer: Scorer, rows: list[EncodedExample]) -> tuple[torch.Tensor, int]:
     """Summed negative log-likelihood of the rows' answers, and the number of their tokens."""
     logps_S = scorer(rows).logps_S
     return -logps_S.sum(), len(logps_S)

@@ -24,8 +24,8 @@ from unveil.core.sampling import seed_of
 from unveil.rl import grpo, ppo
 from unveil.train import dpo, loop
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.generate import Rollout
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Distribution
 
 ROWS = 7
@@ -39,9 +39,9 @@ class Answers:
         pass
 
     def __call__(
-        self, chat: Chat, dialogues: Sequence[Dialogue], questions: Sequence[Encoded], answers: int, most: int,
+        self, chat: Chat, dialogues: Sequence[Dialogue], questions: Sequence[EncodedExample], answers: int, most: int,
         distribution: Distribution, seed: int,
-    ) -> list[Drawn]:  # fmt: skip
+    ) -> list[Rollout]:  # fmt: skip
         out = []
         for q, dialogue in enumerate(dialogues):
             seed = seed_of("answers", dialogue.id)
@@ -50,7 +50,7 @@ class Answers:
             for _ in range(answers):
                 words = int(rng.integers(2, 4) if seed % 2 else rng.integers(10, 20))
                 ids = [*rng.choice(letters, words).tolist(), chat.end[0]]
-                out.append(Drawn(q, ids, [float("nan")] * len(ids), cut=False))
+                out.append(Rollout(q, ids, [float("nan")] * len(ids), cut=False))
         return out
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from unveil.audit import duplicates
 from unveil.core import bootstrap
-from unveil.core.box_formats import MARKUP, SYNTAXES, Written, rewritten
+from unveil.core.box_formats import BOX_FORMATS, MARKUP, Written, rewritten
 from unveil.core.geometry import Box, ious
 from unveil.core.records import Pair, Record
 from unveil.core.splits import connected
@@ -35,7 +35,7 @@ pairs have of right answers inside wrong ones."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Figure:
     """A mean over pairs, with its 95 % interval over clusters, if there can be one."""
 
     value: float
@@ -83,7 +83,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageFile:
     """One image file: its size, the hash of its bytes, that of its pixels and what near copies are told by; or what is
     wrong with it."""
 
@@ -96,7 +96,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Material:
+class AuditInput:
     """The pairs of one file, what was wrong with its other lines, and the records, if they are given, by id.
 
     ``looks`` has the images of the pairs, and those of the records' test split.
@@ -107,7 +107,7 @@ class Material:
     lines: int
     refused: tuple[str, ...]
     records: Mapping[str, Record] | None
-    looks: Mapping[Path, Look]
+    images: Mapping[Path, ImageFile]
     seed: int = 0
     records_file: Path | None = None
 
@@ -117,12 +117,12 @@ class Material:
     def record(self, pair: Pair) -> Record | None:
         """The pair's record: that of its id, else one with the same image file."""
         held = self.records or {}
-        return held.get(pair.record) or self._by_hash.get(self.looks[self.image(pair)].sha256)
+        return held.get(pair.record) or self._by_hash.get(self.images[self.image(pair)].sha256)
 
     def content(self, pair: Pair, worse: bool = False) -> str:
         """What stands for a side's picture under whatever name: its pixels, else the path of what cannot be read."""
         path = self.image(pair, worse)
-        return self.looks[path].pixels or os.path.normpath(path)
+        return self.images[path].pixels or os.path.normpath(path)
 
     def other(self, pair: Pair) -> bool:
         """Whether the worse answer stands under another picture, not only under another name."""
@@ -148,7 +148,7 @@ class Material:
     @cached_property
     def copies(self) -> Mapping[str, int]:
         """The pixels' hashes of all images, numbered alike where one is a near, mirrored or turned copy of another."""
-        return near_copies(self.looks.values())
+        return near_copies(self.images.values())
 
     @cached_property
     def _clusters(self) -> dict[str, int]:
@@ -165,9 +165,9 @@ class Material:
         return {r.source.sha256: r for r in (self.records or {}).values() if r.source.sha256}
 
 
-def near_copies(looks: Iterable[Look]) -> dict[str, int]:
+def near_copies(images: Iterable[ImageFile]) -> dict[str, int]:
     """The pixels' hashes of what could be read, with a number for each image and its copies."""
-    distinct = list({look.pixels: look for look in looks if look.pixels}.values())
+    distinct = list({look.pixels: look for look in images if look.pixels}.values())
     if not distinct:
         return {}
     hashes = np.frombuffer(b"".join(look.hashes for look in distinct), np.uint64).reshape(len(distinct), 8, -1)
@@ -183,7 +183,7 @@ def estimate(
     seed: int,
     low: float = 0.0,
     high: float = 1.0,
-) -> Estimate:
+) -> Figure:
     """The mean, and its interval over clusters; every pair of a drawn cluster comes along.
 
     A value lies between ``low`` and ``high``. There is no interval where values differ within a single cluster, and
@@ -200,7 +200,7 @@ def estimate(
         sums_C, sizes_C = np.bincount(member_P, values), np.bincount(member_P)
         sums_B, sizes_B = bootstrap.resampled([sums_C, sizes_C], seed=seed)
         limits = bootstrap.percentiles(sums_B / sizes_B)
-    return Estimate(mean, *limits, len(values), len(names))
+    return Figure(mean, *limits, len(values), len(names))
 
 
 def counted(
@@ -208,8 +208,8 @@ def counted(
     title: str,
     message: str,
     ids: Sequence[str],
-    looked_at: Sequence[Pair],
-    material: Material,
+    examined: Sequence[Pair],
+    material: AuditInput,
     worst: Verdict | None = None,
     series: Mapping[str, Sequence[float]] | None = None,
     figures: Mapping[str, Any] | None = None,
@@ -218,16 +218,16 @@ def counted(
 
     ``worst`` is the verdict where there is any; by default it goes by the share of the pairs that were looked at.
     """
-    if not looked_at:
+    if not examined:
         return Check(name, title, "skipped", "There are no pairs of this kind.")
     bad = set(ids)
-    hits = [float(pair.id in bad) for pair in looked_at]
-    share = estimate(hits, [material.cluster(pair) for pair in looked_at], material.seed)
+    hits = [float(pair.id in bad) for pair in examined]
+    share = estimate(hits, [material.cluster(pair) for pair in examined], material.seed)
     verdict = worst or ("error" if share.value >= COMMON else "warning")
     figures = {"share": share, **(figures or {})}
     if not ids:
-        return Check(name, title, "fine", "", len(looked_at), (), figures, series=series or {})
-    return Check(name, title, verdict, message, len(looked_at), tuple(ids), figures, series=series or {})
+        return Check(name, title, "fine", "", len(examined), (), figures, series=series or {})
+    return Check(name, title, verdict, message, len(examined), tuple(ids), figures, series=series or {})
 
 
 # ------------------------------------------------------------------------------------------------------------- texts
@@ -238,7 +238,7 @@ SAME_BOX = 0.9
 """Two boxes with a larger IoU are one box that was moved a little."""
 
 # boxes as declared models write them too; those that take any four numbers in brackets for a box come last
-_FORMS = [MARKUP, *sorted(SYNTAXES.values(), key=lambda syntax: bool(syntax.pattern.match("[1, 2, 3, 4]")))]
+_FORMS = [MARKUP, *sorted(BOX_FORMATS.values(), key=lambda box_format: bool(box_format.pattern.match("[1, 2, 3, 4]")))]
 # signs that change what is said are words: a number's minus, "<", "+"; other punctuation is none
 _TOKEN = re.compile(rf"{BOX}|[^\W\d_]+|\d+(?:[.,]\d+)*|[<>=+±%]|(?<!\w)-(?=\d)")
 
@@ -254,8 +254,8 @@ def unboxed(text: str) -> tuple[str, tuple[Box, ...]]:
         boxes.append(one.numbers)
         return f" {BOX} "
 
-    for syntax in _FORMS:
-        text = rewritten(text, syntax, take)
+    for box_format in _FORMS:
+        text = rewritten(text, box_format, take)
     return text, tuple(boxes)
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unveil.audit.checks import SAME_BOX, Check, Material, counted, same_boxes, tokens, unboxed
+from unveil.audit.checks import SAME_BOX, AuditInput, Check, counted, same_boxes, tokens, unboxed
 from unveil.core.answers import Parsed, asked_about, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import ious
@@ -26,7 +26,7 @@ _VIEW = View(MARKUP, (10**6, 10**6), (10**6, 10**6))  # larger than any image: b
 PARSED = ("detection", "localisation", "recognition", "diagnosis")
 
 
-def labels(material: Material) -> list[Check]:
+def labels(material: AuditInput) -> list[Check]:
     """The checks of single answers, then those of pairs against one another."""
     alike = [pair for pair in material.pairs if not material.other(pair)]
     names = sorted({f.label for r in (material.records or {}).values() for f in r.findings})
@@ -156,7 +156,7 @@ def _details(text: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
     ]
 
 
-def duplicates(material: Material) -> list[str]:
+def duplicates(material: AuditInput) -> list[str]:
     """Ids of pairs that stood there before, under whatever id and weight, and on whatever files of these pictures."""
     seen: Counter[str] = Counter()
     again = []
@@ -169,7 +169,7 @@ def duplicates(material: Material) -> list[str]:
     return again
 
 
-def contradictory(pairs: Sequence[Pair], material: Material) -> list[str]:
+def contradictory(pairs: Sequence[Pair], material: AuditInput) -> list[str]:
     """Ids of pairs that stand in the file the other way round too."""
     ways = [
         (pair.id, material.content(pair), pair.question, _side(pair.chosen), _side(pair.rejected)) for pair in pairs

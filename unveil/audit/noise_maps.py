@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.audit import duplicates
-from unveil.audit.checks import Check, Look, Material, counted, estimate
+from unveil.audit.checks import AuditInput, Check, ImageFile, counted, estimate
 from unveil.core import digests, image_files, pixels
 from unveil.core.console import progress
 from unveil.core.geometry import coverage, decode_mask
@@ -28,35 +28,35 @@ TOUCHED = 0.1
 """A lesion counts as touched where the map is as large as this on average over it."""
 
 
-def look_at(paths: Iterable[Path]) -> dict[Path, Look]:
+def read_images(paths: Iterable[Path]) -> dict[Path, ImageFile]:
     """Each image file read once, by threads: decoders work outside Python's lock."""
     distinct = list(dict.fromkeys(paths))
-    looks = {}
+    images = {}
     with ThreadPoolExecutor() as pool, progress("images", len(distinct)) as advance:
-        for path, look in zip(distinct, pool.map(_look, distinct), strict=True):
-            looks[path] = look
+        for path, look in zip(distinct, pool.map(_read_image, distinct), strict=True):
+            images[path] = look
             advance()
-    return looks
+    return images
 
 
-def _look(path: Path) -> Look:
+def _read_image(path: Path) -> ImageFile:
     try:
         array = pixels.to_rgb(image_files.read(path))
         height, width = array.shape[:2]
         seen = hashlib.sha256(f"{width} x {height}".encode() + array.tobytes()).hexdigest()
         hashes, small = duplicates.prints(array)
-        return Look((width, height), digests.sha256(path), seen, hashes.tobytes(), small.tobytes())
+        return ImageFile((width, height), digests.sha256(path), seen, hashes.tobytes(), small.tobytes())
     except (pixels.ImageError, OSError) as error:
-        return Look(problem=str(error))
+        return ImageFile(problem=str(error))
 
 
-def images(material: Material) -> Check:
+def images(material: AuditInput) -> Check:
     """Pairs with an image on either side that is missing or cannot be read."""
     problems = {
         pair.id: problem
         for pair in material.pairs
         for worse in (True, False)
-        if (problem := material.looks[material.image(pair, worse)].problem)
+        if (problem := material.images[material.image(pair, worse)].problem)
     }
     message = f"An image is missing or cannot be read: {next(iter(problems.values()), '')}"
     title = "Image missing or unreadable"
@@ -77,7 +77,7 @@ class Cover:
     problem: str | None = None
 
 
-def maps(material: Material) -> list[Check]:
+def maps(material: AuditInput) -> list[Check]:
     """The checks of noised pairs; those whose whole image is noised are meant so and stand apart."""
     noised = [pair for pair in material.pairs if pair.rejected_noise]
     whole = [pair.id for pair in noised if pair.rejected_noise and pair.rejected_noise.map.whole]
@@ -127,9 +127,9 @@ def maps(material: Material) -> list[Check]:
     ]
 
 
-def cover(pair: Pair, material: Material) -> Cover:
+def cover(pair: Pair, material: AuditInput) -> Cover:
     """What the map of a noised pair covers; the share as it was stored where the image cannot be read."""
-    noise, look = pair.rejected_noise, material.looks[material.image(pair, worse=True)]
+    noise, look = pair.rejected_noise, material.images[material.image(pair, worse=True)]
     assert noise is not None
     if look.problem:
         return Cover(pair, noise.share)
@@ -170,7 +170,7 @@ def _spread(covers: Sequence[Cover]) -> dict[str, float]:
     return {f"covered_{name}": round(float(np.percentile(shares, q)), 4) for name, q in names.items()}
 
 
-def _missed(placed: Sequence[Cover], all_covers: Sequence[Cover], material: Material) -> Check:
+def _missed(placed: Sequence[Cover], all_covers: Sequence[Cover], material: AuditInput) -> Check:
     title = "Map beside the lesion"
     if not placed:
         why = "Annotated lesions are needed: give --records." if material.records is None else "No map has a lesion."
@@ -179,5 +179,5 @@ def _missed(placed: Sequence[Cover], all_covers: Sequence[Cover], material: Mate
     aims = [c.aim for c in placed if c.aim is not None]
     aim = estimate(aims, [material.cluster(c.pair) for c in placed], material.seed, high=math.inf)
     message = "The map touches no annotated lesion of its image: what made it may not know this kind of image."
-    looked_at = [c.pair for c in placed]
-    return counted("map_missed", title, message, ids, looked_at, material, figures={"mass_on_lesions_over_chance": aim})
+    examined = [c.pair for c in placed]
+    return counted("map_missed", title, message, ids, examined, material, figures={"mass_on_lesions_over_chance": aim})

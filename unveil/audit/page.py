@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from unveil import __version__
-from unveil.audit.checks import Check, Estimate, Material
+from unveil.audit.checks import AuditInput, Check, Figure
 from unveil.audit.noise_maps import LARGE, regions
 from unveil.audit.pairs import CEILING, FLOOR, Audit
 from unveil.core import image_files, lesion_noise, pixels
@@ -39,7 +39,7 @@ Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Picture:
+class PairPicture:
     """An image as a data URL, or why there is none."""
 
     caption: str
@@ -52,7 +52,7 @@ class Card:
     """One pair as it is shown; an answer is a list of (text, whether the other side lacks it)."""
 
     pair: Pair
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PairPicture, ...]
     chosen: tuple[tuple[str, bool], ...]
     rejected: tuple[tuple[str, bool], ...]
 
@@ -69,7 +69,7 @@ class Histogram:
     marks: tuple[tuple[float, str], ...] = ()
 
 
-def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path:
+def write_page(found: Audit, material: AuditInput, path: Path, limit: int) -> Path:
     """Writes the page; ``limit`` examples of each finding are shown, drawn by the material's seed."""
     template = files("unveil.audit").joinpath("page.html.j2").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -81,7 +81,7 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
         told=[(check, list(_cards(check, by_id, material, limit)), figures(check)) for check in found.told],
         histograms=list(histograms(found)),
         records=material.records is not None,
-        drawn=any(r.source.dataset == "phantom" for r in (material.records or {}).values()),
+        synthetic=any(r.source.dataset == "synthetic" for r in (material.records or {}).values()),
         bound=sorted(
             {r.source.dataset for r in (material.records or {}).values() if r.source.access not in (None, "open")}
         ),
@@ -91,7 +91,7 @@ def write_page(found: Audit, material: Material, path: Path, limit: int) -> Path
 
 def figures(check: Check) -> list[tuple[str, str]]:
     """A check's estimates by name, with n and clusters."""
-    held = [(name, f) for name, f in check.figures.items() if isinstance(f, Estimate)]
+    held = [(name, f) for name, f in check.figures.items() if isinstance(f, Figure)]
     units = {name: " times" if name.endswith("over_chance") else " %" for name, _ in held}
     named = [(name.replace("_", " "), f"{f.text(units[name])}, n {f.n}, {f.clusters} groups") for name, f in held]
     telling = check.figures.get("telling", {})
@@ -101,7 +101,7 @@ def figures(check: Check) -> list[tuple[str, str]]:
 # ---------------------------------------------------------------------------------------------------------- examples
 
 
-def _cards(check: Check, by_id: Mapping[str, Pair], material: Material, limit: int) -> Iterator[Card]:
+def _cards(check: Check, by_id: Mapping[str, Pair], material: AuditInput, limit: int) -> Iterator[Card]:
     ids = [i for i in check.ids or check.examples if i in by_id]
     order = np.random.default_rng(seed_of(material.seed, check.name)).permutation(len(ids))
     for i in sorted(order[:limit]):
@@ -121,7 +121,7 @@ def differing(one: str, other: str) -> tuple[Pieces, Pieces]:
     return left, tuple(("".join(b[i:j]), step != "equal") for step, _, _, i, j in steps if j > i)
 
 
-def pictures(pair: Pair, material: Material) -> Iterator[Picture]:
+def pictures(pair: Pair, material: AuditInput) -> Iterator[PairPicture]:
     """What the two sides look at: the image, with the map and the annotated lesion over it, and the worse side's."""
     record = material.record(pair)
     if pair.rejected_noise is None:
@@ -144,15 +144,15 @@ def over(array_HW3: Bytes, where: lesion_noise.LesionMap) -> Bytes:
 
 def _shown(
     caption: str, path: Path, record: Record | None = None, made: lesion_noise.Noise | None = None, change: Any = None
-) -> Picture:
+) -> PairPicture:
     if not path.is_file():
-        return Picture(caption, None, f"Image missing: {path.name}")
+        return PairPicture(caption, None, f"Image missing: {path.name}")
     try:
         array = _read(path)
         lesions = outlines(record) if record and record.size == array.shape[1::-1] else []
-        return Picture(caption, _url(change(array, made) if change else array, lesions))
+        return PairPicture(caption, _url(change(array, made) if change else array, lesions))
     except (pixels.ImageError, lesion_noise.NoiseError, ValueError, KeyError, TypeError) as error:
-        return Picture(caption, None, f"Cannot be shown: {error}")
+        return PairPicture(caption, None, f"Cannot be shown: {error}")
 
 
 @lru_cache(maxsize=16)

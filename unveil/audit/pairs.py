@@ -20,7 +20,7 @@ import numpy as np
 
 from unveil import __version__
 from unveil.audit import contradictions, noise_maps, shortcuts
-from unveil.audit.checks import COMMON, VERDICTS, Check, Material, Verdict, counted, unboxed
+from unveil.audit.checks import COMMON, VERDICTS, AuditInput, Check, Verdict, counted, unboxed
 from unveil.core.answers import clean
 from unveil.core.pairs import checked, parsed
 from unveil.core.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
@@ -94,7 +94,7 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' if count > 1 else ''}" if count else ""
 
 
-def read(file: Path, records_file: Path | None = None, seed: int = 0) -> Material:
+def read(file: Path, records_file: Path | None = None, seed: int = 0) -> AuditInput:
     """Pairs, ours or TRL's, and the images that they name. Raises ``RecordError`` where not one line is a pair."""
     pairs: list[Pair] = []
     refused: list[str] = []
@@ -118,7 +118,9 @@ def read(file: Path, records_file: Path | None = None, seed: int = 0) -> Materia
     paths = [file.parent / image for p in pairs for image in (p.image, p.rejected_image or p.image)]
     if records_file and held:
         paths += [image_path(r, records_file) for r in held.values() if r.split == "test"]
-    return Material(file, tuple(pairs), lines, tuple(refused), held, noise_maps.look_at(paths), seed, records_file)
+    return AuditInput(
+        file, tuple(pairs), lines, tuple(refused), held, noise_maps.read_images(paths), seed, records_file
+    )
 
 
 def _leniently(row: Any, name: str) -> Pair | str:
@@ -140,7 +142,7 @@ def _problem(pair: Pair) -> str | None:
     return None
 
 
-def audit(material: Material) -> Audit:
+def audit(material: AuditInput) -> Audit:
     """All checks of the pairs."""
     checks = (
         _refused(material),
@@ -165,7 +167,7 @@ def audit(material: Material) -> Audit:
     return Audit(len(material.pairs), len(pictures), checks, settings)
 
 
-def _refused(material: Material) -> Check:
+def _refused(material: AuditInput) -> Check:
     lines, title = material.refused, "Lines that training refuses"
     message = "; ".join(lines[:3])
     found: Verdict = "error" if lines else "fine"
@@ -175,7 +177,7 @@ def _refused(material: Material) -> Check:
 # ----------------------------------------------------------------------------------------------------------- weights
 
 
-def weights(material: Material) -> Check:
+def weights(material: AuditInput) -> Check:
     """How the weights of textual and of visual pairs are spread, and whether they tell anything."""
     kinds: dict[str, list[Pair]] = {"text": [], "visual": []}
     for pair in material.pairs:
@@ -207,39 +209,39 @@ def _distribution(weights: Sequence[float]) -> dict[str, float]:
 # ------------------------------------------------------------------------------------------------------------- leaks
 
 
-def leaks(material: Material) -> Check:
+def leaks(material: AuditInput) -> Check:
     """Pairs on images that a test will ask about: by their own split, record, patient or group, or the picture."""
     title = "Test split in the pairs"
     tests = [r for r in (material.records or {}).values() if r.split == "test"]
     splits = [(pair, pair.split or ((record := material.record(pair)) and record.split)) for pair in material.pairs]
-    looked_at = material.pairs if tests else [pair for pair, split in splits if split is not None]
-    if not looked_at:
+    examined = material.pairs if tests else [pair for pair, split in splits if split is not None]
+    if not examined:
         return Check("test_leak", title, "skipped", "Nobody says what is in the test split: give --records.")
-    found = dict(_leaking(looked_at, tests, material))
+    found = dict(_leaking(examined, tests, material))
     reasons = Counter(found.values())
     message = "A test will ask about this image: " + ", ".join(f"{n} x {reason}" for reason, n in reasons.items()) + "."
-    unread = [r.id for r in tests if not material.looks[_image_of(r, material)].pixels]
+    unread = [r.id for r in tests if not material.images[_image_of(r, material)].pixels]
     figures = {"reasons": dict(reasons), "unread": unread}
-    check = counted("test_leak", title, message, list(found), looked_at, material, "error", figures=figures)
+    check = counted("test_leak", title, message, list(found), examined, material, "error", figures=figures)
     if found or not unread:
         return check
     message = f"{len(unread)} of {len(tests)} test images cannot be read: copies of them were not looked for."
     return dataclasses.replace(check, verdict="note", message=message)
 
 
-def _image_of(record: Record, material: Material) -> Path:
+def _image_of(record: Record, material: AuditInput) -> Path:
     assert material.records_file is not None
     return image_path(record, material.records_file)
 
 
-def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: Material) -> Iterator[tuple[str, str]]:
+def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: AuditInput) -> Iterator[tuple[str, str]]:
     """Ids of pairs of the test split, and why they are."""
     hashes, clusters = {r.source.sha256 for r in tests} - {None}, {r.cluster for r in tests}
-    pictures = {material.looks[_image_of(r, material)].pixels for r in tests} - {""}
+    pictures = {material.images[_image_of(r, material)].pixels for r in tests} - {""}
     copied = {material.copies[picture] for picture in pictures}
     for pair in pairs:
         record, sides = material.record(pair), {material.content(pair, worse) for worse in (False, True)}
-        files = {material.looks[material.image(pair, worse)].sha256 for worse in (False, True)}
+        files = {material.images[material.image(pair, worse)].sha256 for worse in (False, True)}
         if pair.split == "test":
             yield pair.id, "marked as test"
         elif record and record.split == "test":
@@ -252,7 +254,7 @@ def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: Material)
             yield pair.id, "its patient or group is in the test split"
 
 
-def _unknown_records(material: Material) -> Check:
+def _unknown_records(material: AuditInput) -> Check:
     title = "Pairs without a record"
     if material.records is None:
         return Check("unknown_record", title, "skipped", "The records are not given (--records).")
@@ -264,7 +266,7 @@ def _unknown_records(material: Material) -> Check:
 # ------------------------------------------------------------------------------------------------------------- texts
 
 
-def foreign_words(material: Material) -> Iterator[Check]:
+def foreign_words(material: AuditInput) -> Iterator[Check]:
     """Texts of pairs and reports of records that hold what speaks to a model instead of about an image."""
     texts = {p.id: " \n ".join((p.question, p.chosen, p.rejected)) for p in material.pairs}
     reports = {f"{r.id} (report)": r.report for r in (material.records or {}).values() if r.report}

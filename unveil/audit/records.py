@@ -88,7 +88,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Look:
+class ReadImage:
     """What one reading of an image file gave: a problem, or its size and what copies are told by (``prints``)."""
 
     problem: str | None = None
@@ -107,11 +107,11 @@ def check(
     images compares each with each, seconds for 20,000; with ``copies=False`` only equal files are found.
     """
     workers = workers or os.cpu_count() or 1
-    looks = look_at([image_path(record, records_file) for record in records], workers)
-    groups = _copies(looks, copies, workers)
+    images = read_images([image_path(record, records_file) for record in records], workers)
+    groups = _copies(images, copies, workers)
     issues = [
         *_of_annotations(records),
-        *_of_images(records, looks),
+        *_of_images(records, images),
         *_of_leaks(records, groups),
         *_of_balance(records),
     ]
@@ -169,37 +169,37 @@ def _ties(record: Record) -> Iterator[tuple[str, ...]]:
 # Images
 
 
-def look_at(paths: Sequence[Path], workers: int) -> list[Look]:
+def read_images(paths: Sequence[Path], workers: int) -> list[ReadImage]:
     """Each image read once; in processes of their own where there are many."""
     if workers == 1 or len(paths) < POOL_FROM:
-        return [_look(path) for path in paths]
-    looks = []
+        return [_read_image(path) for path in paths]
+    images = []
     with pool(workers) as looking, progress("check", len(paths)) as advance:
-        for look in looking.map(_look, paths, chunksize=16):
-            looks.append(look)
+        for look in looking.map(_read_image, paths, chunksize=16):
+            images.append(look)
             advance()
-    return looks
+    return images
 
 
-def _look(path: Path) -> Look:
+def _read_image(path: Path) -> ReadImage:
     try:
         array = image_files.read(path).array
         size = array.shape[1], array.shape[0]
         hashes, thumbnail = duplicates.prints(array)
-        return Look(None, digests.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
+        return ReadImage(None, digests.sha256(path), size, hashes.tobytes(), thumbnail.tobytes())
     except pixels.ImageError as error:
-        return Look(problem=str(error))
+        return ReadImage(problem=str(error))
 
 
-def _copies(looks: Sequence[Look], near: bool, workers: int = 1) -> list[list[int]]:
+def _copies(images: Sequence[ReadImage], near: bool, workers: int = 1) -> list[list[int]]:
     """Groups of images, two and more each, that are equal or, if asked for, near-identical, mirrored or turned."""
     equal: dict[str, list[int]] = defaultdict(list)
-    for i, look in enumerate(looks):
+    for i, look in enumerate(images):
         if not look.problem:
             equal[look.sha256].append(i)
     groups = dict(enumerate(equal.values()))
     if near and groups:
-        chosen = [looks[members[0]] for members in groups.values()]
+        chosen = [images[members[0]] for members in groups.values()]
         hashes = np.frombuffer(b"".join(look.hashes for look in chosen), np.uint64).reshape(len(chosen), 8, -1)
         side = duplicates.THUMBNAIL_SIDE
         small = np.frombuffer(b"".join(look.thumbnail for look in chosen), np.uint8).reshape(-1, side, side)
@@ -209,8 +209,8 @@ def _copies(looks: Sequence[Look], near: bool, workers: int = 1) -> list[list[in
     return sorted(sorted(members) for members in groups.values() if len(members) > 1)
 
 
-def _of_images(records: Sequence[Record], looks: Sequence[Look]) -> Iterator[Issue]:
-    seen = list(zip(records, looks, strict=True))
+def _of_images(records: Sequence[Record], images: Sequence[ReadImage]) -> Iterator[Issue]:
+    seen = list(zip(records, images, strict=True))
     broken = [f"{r.id}: {look.problem}" for r, look in seen if look.problem]
     good = [(r, look) for r, look in seen if not look.problem]
     changed = [r.id for r, look in good if r.source.sha256 not in (None, look.sha256)]

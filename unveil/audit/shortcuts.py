@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import normalize
 
-from unveil.audit.checks import BOX, Check, Estimate, Material, Verdict, estimate, tokens, unboxed
+from unveil.audit.checks import BOX, AuditInput, Check, Figure, Verdict, estimate, tokens, unboxed
 from unveil.core.answers import yes_no
 from unveil.core.records import Pair
 
@@ -47,14 +47,14 @@ Folds = Sequence[tuple[NDArray[Any], NDArray[Any]]]
 
 
 @dataclass(frozen=True)
-class Told:
+class Fitted:
     """How well one shortcut tells: for each pair 1 right, 0 wrong, 0.5 no difference; and what it says of each."""
 
     right_P: NDArray[np.float64]
     score_P: NDArray[np.float64]
 
 
-def shortcuts(material: Material) -> list[Check]:
+def shortcuts(material: AuditInput) -> list[Check]:
     """The checks of length, words, and yes or no, on pairs whose texts differ by more than where a box is."""
     pairs = [pair for pair in material.pairs if tokens(pair.chosen) != tokens(pair.rejected)]
     clusters = [material.cluster(pair) for pair in pairs]
@@ -68,10 +68,10 @@ def shortcuts(material: Material) -> list[Check]:
     judge = _Judge(pairs, clusters, material.seed)
     if few := _few(pairs, clusters, "have two texts that differ"):
         figures = left | {name: float(np.median(n)) for name, n in lengths.items() if len(n)}
-        told = [Check(name, TITLES[name], *few, len(pairs), figures=figures) for name in ("length", "words")]
+        fitted = [Check(name, TITLES[name], *few, len(pairs), figures=figures) for name in ("length", "words")]
     else:
-        told = [_length(judge, lengths, left), _words(judge, answers, left)]
-    return [*told, _yes_no(judge, answers, left)]
+        fitted = [_length(judge, lengths, left), _words(judge, answers, left)]
+    return [*fitted, _yes_no(judge, answers, left)]
 
 
 def _few(pairs: Sequence[Pair], clusters: Sequence[int], what: str) -> tuple[Verdict, str] | None:
@@ -97,19 +97,19 @@ class _Judge:
     def folds(self) -> Folds:
         return folds(self.clusters, self.seed)
 
-    def told(self, features_PF: Features) -> Told:
-        return told(features_PF, self.folds)
+    def fitted(self, features_PF: Features) -> Fitted:
+        return fitted(features_PF, self.folds)
 
-    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None, low: float = 0.0) -> Estimate:
+    def accuracy(self, right_P: NDArray[np.float64], of: NDArray[np.bool_] | None = None, low: float = 0.0) -> Figure:
         rows = [i for i in range(len(right_P)) if of is None or of[i]]
         return estimate(right_P[rows], [self.clusters[i] for i in rows], self.seed, low)
 
-    def beyond(self, one: Told, narrower: Sequence[Told]) -> Estimate:
+    def beyond(self, one: Fitted, narrower: Sequence[Fitted]) -> Figure:
         """How much more one shortcut tells than the best of the narrower ones, on the same pairs."""
         best = max(narrower, key=lambda other: other.right_P.mean())
         return self.accuracy(one.right_P - best.right_P, low=-1.0)
 
-    def clearest(self, one: Told, most: int = 50) -> tuple[str, ...]:
+    def clearest(self, one: Fitted, most: int = 50) -> tuple[str, ...]:
         """Pairs that the shortcut tells rightly, the surest first."""
         order = np.argsort(-one.score_P, kind="stable")
         return tuple(self.pairs[i].id for i in order if one.right_P[i] == 1)[:most]
@@ -162,13 +162,13 @@ def folds(clusters: Sequence[int], seed: int) -> Folds:
     return list(split.split(np.zeros(len(clusters)), groups=clusters))
 
 
-def told(features_PF: Features, folds: Folds) -> Told:
+def fitted(features_PF: Features, folds: Folds) -> Fitted:
     """What a regression on the other folds says of each pair."""
     score_P = np.zeros(features_PF.shape[0])
     for train, test in folds:
         score_P[test] = features_PF[test] @ _weights(features_PF[train])
     sure = np.abs(score_P) > 1e-9
-    return Told(np.where(sure, score_P > 0, 0.5).astype(float), score_P)
+    return Fitted(np.where(sure, score_P > 0, 0.5).astype(float), score_P)
 
 
 def _weights(features_PF: Features) -> NDArray[np.float64]:
@@ -182,7 +182,7 @@ def _weights(features_PF: Features) -> NDArray[np.float64]:
 # ------------------------------------------------------------------------------------------------------------ checks
 
 
-def verdict(accuracy: Estimate) -> Verdict:
+def verdict(accuracy: Figure) -> Verdict:
     """By the interval: what may be chance is no finding, and what may be a shortcut is not called fine."""
     low = accuracy.value if accuracy.low is None else accuracy.low
     high = accuracy.value if accuracy.high is None else accuracy.high
@@ -199,9 +199,9 @@ def _unsure(found: Verdict) -> str:
 
 
 def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Mapping[str, int]) -> Check:
-    by = {u: judge.told(length_features(lengths[f"chosen_{u}"], lengths[f"rejected_{u}"])) for u in UNITS}
+    by = {u: judge.fitted(length_features(lengths[f"chosen_{u}"], lengths[f"rejected_{u}"])) for u in UNITS}
     accuracies = {unit: judge.accuracy(one.right_P) for unit, one in by.items()}
-    yes = judge.told(yes_features([p.chosen for p in judge.pairs], [p.rejected for p in judge.pairs]))
+    yes = judge.fitted(yes_features([p.chosen for p in judge.pairs], [p.rejected for p in judge.pairs]))
     # "no" has fewer characters than "yes": that is not length
     beyond = judge.beyond(by["characters"], [yes])
     found = _worst(verdict(accuracies["words"]), verdict(accuracies["characters"]) if _more(beyond) else "fine")
@@ -224,16 +224,16 @@ def _length(judge: _Judge, lengths: Mapping[str, NDArray[np.float64]], left: Map
     )
 
 
-def _more(beyond: Estimate) -> bool:
+def _more(beyond: Figure) -> bool:
     return (beyond.value if beyond.low is None else beyond.low) > 0
 
 
 def _words(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[str, int]) -> Check:
     features, names = word_features(*answers)
-    one = judge.told(features)
+    one = judge.fitted(features)
     accuracy = judge.accuracy(one.right_P)
     lengths = [length_features(*map(measure, answers)) for measure in UNITS.values()]
-    beyond = judge.beyond(one, [judge.told(f) for f in [*lengths, yes_features(*answers)]])
+    beyond = judge.beyond(one, [judge.fitted(f) for f in [*lengths, yes_features(*answers)]])
     found, told_by = verdict(accuracy), _telling(features, names)
     message = f"Which words stand in it tells the better answer in {accuracy.text()} of the pairs."
     if found in ("error", "warning") and not _more(beyond):
@@ -266,7 +266,7 @@ def _yes_no(judge: _Judge, answers: tuple[list[str], list[str]], left: Mapping[s
     clusters = [judge.clusters[i] for i in rows]
     if few := _few([judge.pairs[i] for i in rows], clusters, "have a yes against a no"):
         return Check("yes_no", title, *few, len(rows), figures=counts)
-    one = judge.told(features)
+    one = judge.fitted(features)
     accuracy = judge.accuracy(one.right_P, apart)
     message = (
         f"Where a yes stands against a no, the one word tells the better answer in {accuracy.text()} of the pairs: "

@@ -1,7 +1,7 @@
 """How models write boxes, and which picture their numbers refer to.
 
 Texts between the stages hold boxes in a neutral markup, ``<box 10.0 20.0 30.0 40.0>``: absolute pixels of the record's
-image. Only at the model's door is it turned into the model's own syntax, which is declared with the model and never
+image. Only at the model's door is it turned into the model's own box format, which is declared with the model and never
 guessed: a pixel box read as 0-1000 is a wrong box. ``View`` knows which picture the model's numbers refer to.
 """
 
@@ -19,7 +19,7 @@ from unveil.core.patterns import late
 
 
 @dataclass(frozen=True)
-class BoxSyntax:
+class BoxFormat:
     """How one model family writes a box. ``write`` and ``pattern`` are inverse to each other up to rounding.
 
     ``pattern`` finds where a model writes one box or several, ``part`` the numbers of each of them. Both also find what
@@ -49,8 +49,8 @@ class BoxSyntax:
         return _named, (self.name,)
 
 
-def _named(name: str) -> BoxSyntax:
-    return SYNTAXES[name]
+def _named(name: str) -> BoxFormat:
+    return BOX_FORMATS[name]
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,32 @@ class Written:
     numbers: tuple[float, float, float, float] | None
 
 
-def written(text: str, syntax: BoxSyntax, end: int | None = None) -> list[list[Written]]:
+def written(text: str, box_format: BoxFormat, end: int | None = None) -> list[list[Written]]:
     """The boxes of a text, as the model wrote them: those that it wrote in one place (one pair of tags) together."""
-    places = syntax.pattern.finditer(text, 0, len(text) if end is None else end)
-    return [_in_place(text, place.span(), syntax) for place in places]
+    places = box_format.pattern.finditer(text, 0, len(text) if end is None else end)
+    return [_in_place(text, place.span(), box_format) for place in places]
 
 
-def _in_place(text: str, place: tuple[int, int], syntax: BoxSyntax) -> list[Written]:
+def _in_place(text: str, place: tuple[int, int], box_format: BoxFormat) -> list[Written]:
     """The first box begins, and the last one ends, where their common brackets or tags do."""
-    parts = list(syntax.part.finditer(text, *place))
+    parts = list(box_format.part.finditer(text, *place))
     starts = [place[0], *(part.start() for part in parts[1:])]
     ends = [*(part.end() for part in parts[:-1]), place[1]]
-    numbers = [_numbers(text, part, syntax) for part in parts] or [None]
+    numbers = [_numbers(text, part, box_format) for part in parts] or [None]
     return [Written(*one) for one in zip(starts, ends, numbers, strict=True)]
 
 
-def _numbers(text: str, part: re.Match[str], syntax: BoxSyntax) -> tuple[float, float, float, float] | None:
+def _numbers(text: str, part: re.Match[str], box_format: BoxFormat) -> tuple[float, float, float, float] | None:
     """Four numbers; None if there are not four, if the answer was cut within them, or if their order is not known."""
     if named := _SIDE.findall(part[0]):
-        said = _corners(named) if syntax.order == (0, 1, 2, 3) else []
+        said = _corners(named) if box_format.order == (0, 1, 2, 3) else []
     else:
         said = _NUMBER.findall(part[0])
     if len(said) != 4 or _CLOSED.get(part[0][0], part[0][-1]) != part[0][-1]:
         return None
-    if syntax.foreign_key and _key(text, part.start()) == syntax.foreign_key:
+    if box_format.foreign_key and _key(text, part.start()) == box_format.foreign_key:
         return None
-    a, b, c, d = (_value(number, syntax.grid) for number in said)
+    a, b, c, d = (_value(number, box_format.grid) for number in said)
     return a, b, c, d
 
 
@@ -117,17 +117,17 @@ class View:
     """The picture that a model's numbers refer to.
 
     ``size`` is the image's width and height; ``frame`` those of the picture after the processor's resizing (they matter
-    for syntaxes in absolute pixels only).
+    for box formats in absolute pixels only).
     """
 
-    syntax: BoxSyntax
+    box_format: BoxFormat
     size: tuple[int, int]
     frame: tuple[int, int]
 
     @property
     def canvas(self) -> tuple[int, int]:
         """The image's size after padding, before resizing."""
-        return (max(self.size),) * 2 if self.syntax.square else self.size
+        return (max(self.size),) * 2 if self.box_format.square else self.size
 
     @property
     def offset(self) -> tuple[float, float]:
@@ -135,19 +135,19 @@ class View:
 
     @property
     def _range(self) -> tuple[float, float]:
-        grid = self.syntax.grid
+        grid = self.box_format.grid
         return self.frame if grid is None else (grid, grid)
 
     def write(self, box: Box) -> str:
-        """A box of the image (absolute pixels) in the model's syntax; a very small one grows to what can be written."""
-        step, (width, height) = self.syntax.step, self._range
+        """A box of the image (absolute pixels) as the model writes it; a tiny one grows to what can be written."""
+        step, (width, height) = self.box_format.step, self._range
         x1, y1, x2, y2 = (v / step for v in scale(shift(box, *self.offset), self.canvas, self._range))
         (x1, x2), (y1, y2) = self._ends(x1, x2, round(width / step)), self._ends(y1, y2, round(height / step))
-        return self.syntax.write([(x1, y1, x2, y2)[i] * step for i in self.syntax.order])
+        return self.box_format.write([(x1, y1, x2, y2)[i] * step for i in self.box_format.order])
 
     def _ends(self, low: float, high: float, steps: int) -> tuple[int, int]:
         """The two ends of a side in whole steps: the nearest ones, or outwards where these would be one number."""
-        bins = self.syntax.token_bins
+        bins = self.box_format.token_bins
         first, last = (math.floor(low), math.floor(high)) if bins else (round(low), round(high))
         if first >= last:
             half = 0.5 if bins else 0.0  # a bin stands for its middle
@@ -159,7 +159,7 @@ class View:
     def read(self, text: str) -> tuple[list[Box], int]:
         """All boxes of a text, in absolute pixels of the image, in order, and the number of malformed ones.
 
-        Malformed: inverted, without area inside the image, or with a number outside the syntax's range.
+        Malformed: inverted, without area inside the image, or with a number outside the box format's range.
         """
         found = self.read_all(text)
         boxes = [box for box in found if box is not None]
@@ -167,20 +167,22 @@ class View:
 
     def read_all(self, text: str) -> list[Box | None]:
         """As ``read``, with None in the place of a malformed box, so that names given in the same order keep theirs."""
-        return [self.box(one) for place in written(text, self.syntax) for one in place]
+        return [self.box(one) for place in written(text, self.box_format) for one in place]
 
     def box(self, one: Written) -> Box | None:
         """What a model wrote, in absolute pixels of the image; None if it is malformed."""
         if one.numbers is None:
             return None
         numbers = [0.0] * 4
-        for value, i in zip(one.numbers, self.syntax.order, strict=True):
+        for value, i in zip(one.numbers, self.box_format.order, strict=True):
             numbers[i] = value
-        if self.syntax.token_bins:  # a bin stands for its middle
+        if self.box_format.token_bins:  # a bin stands for its middle
             numbers = [v + 0.5 for v in numbers]
         x1, y1, x2, y2 = numbers
         width, height = self._range
-        over = 0.0 if self.syntax.token_bins else self.syntax.step  # models round up at the edge; a bin exists or not
+        over = (
+            0.0 if self.box_format.token_bins else self.box_format.step
+        )  # models round up at the edge; a bin exists or not
         if not (0 <= x1 < x2 <= width + over and 0 <= y1 < y2 <= height + over):
             return None
         box = scale((x1, y1, x2, y2), self._range, self.canvas)
@@ -211,7 +213,7 @@ _LIST = rf"(?:{_SQUARE}|{_ROUND})"
 _CLOSED = {"[": "]", "(": ")"}
 _POINT = rf"\(\s*+{_N}\s*+,\s*+{_N}\s*+\)"
 _CORNERS = rf"{_POINT}\s*+,\s*+{_POINT}"
-# Two points are no list: whose corners they are, and in what range, is another syntax's.
+# Two points are no list: whose corners they are, and in what range, is another box format's.
 _POINTS = rf"{_CORNERS}|\[\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+,\s*+\[\s*+{_N}{_NEXT}\s*+\]\s*+\]"
 # Corners by name, four or what is there of them; position and size are none, but were to be a box.
 _NAMED = (
@@ -259,17 +261,17 @@ def _tokens(token: str) -> dict[str, Any]:
     }
 
 
-SYNTAXES: dict[str, BoxSyntax] = {
+BOX_FORMATS: dict[str, BoxFormat] = {
     s.name: s
     for s in (
         # Qwen2.5-VL: JSON, absolute pixels of the resized image
-        BoxSyntax("json-pixels", **_json("bbox_2d"), grid=None, foreign_key="box_2d"),
+        BoxFormat("json-pixels", **_json("bbox_2d"), grid=None, foreign_key="box_2d"),
         # Qwen3-VL: the same JSON, 0-1000 of the image
-        BoxSyntax("json-1000", **_json("bbox_2d"), grid=1000.0, foreign_key="box_2d"),
+        BoxFormat("json-1000", **_json("bbox_2d"), grid=1000.0, foreign_key="box_2d"),
         # Gemini and models taught by its answers: 0-1000 of the image, y before x
-        BoxSyntax("json-yx-1000", **_json("box_2d"), grid=1000.0, order=(1, 0, 3, 2), foreign_key="bbox_2d"),
+        BoxFormat("json-yx-1000", **_json("box_2d"), grid=1000.0, order=(1, 0, 3, 2), foreign_key="bbox_2d"),
         # Qwen2-VL: box tokens, 0-1000; the tokens are special and may be gone after decoding
-        BoxSyntax(
+        BoxFormat(
             "qwen2-vl",
             _ints("<|box_start|>({},{}),({},{})<|box_end|>"),
             late(rf"<\|box_start\|>[^<]{{0,200}}+(?:<\|box_end\|>|\Z)|{_CORNERS}(?:<\|box_end\|>)?"),
@@ -277,7 +279,7 @@ SYNTAXES: dict[str, BoxSyntax] = {
             1000.0,
         ),
         # InternVL: 0-1000; several boxes of one name stand in one tag
-        BoxSyntax(
+        BoxFormat(
             "internvl",
             _ints("<box>[[{}, {}, {}, {}]]</box>"),
             late(
@@ -288,11 +290,11 @@ SYNTAXES: dict[str, BoxSyntax] = {
             1000.0,
         ),
         # LLaVA-1.5 family: floats 0-1 of the image padded to a square
-        BoxSyntax("unit-square", _unit, **_numbers_alone(), grid=1.0, square=True),
+        BoxFormat("unit-square", _unit, **_numbers_alone(), grid=1.0, square=True),
         # floats 0-1 of the image as it is
-        BoxSyntax("unit", _unit, **_numbers_alone(), grid=1.0),
+        BoxFormat("unit", _unit, **_numbers_alone(), grid=1.0),
         # PaliGemma: location tokens, 1024 bins, y before x
-        BoxSyntax(
+        BoxFormat(
             "loc-1024",
             _ints("<loc{:04d}><loc{:04d}><loc{:04d}><loc{:04d}>", 1024),
             **_tokens(r"<loc\d++>"),
@@ -301,7 +303,7 @@ SYNTAXES: dict[str, BoxSyntax] = {
             token_bins=True,
         ),
         # the tiny base model of this project: one token per coordinate, 64 bins
-        BoxSyntax("bins-64", _ints("<b{}><b{}><b{}><b{}>", 64), **_tokens(r"<b\d++>"), grid=64.0, token_bins=True),
+        BoxFormat("bins-64", _ints("<b{}><b{}><b{}><b{}>", 64), **_tokens(r"<b\d++>"), grid=64.0, token_bins=True),
     )
 }
 
@@ -319,19 +321,19 @@ def unmark(text: str) -> list[Box]:
 
 
 def render(text: str, view: View) -> str:
-    """Neutral markup turned into the model's own syntax."""
+    """Neutral markup turned into the model's own box format."""
     return _MARKUP.sub(lambda m: view.write(unmark(m[0])[0]), text)
 
 
-def boxes_in(text: str, syntax: BoxSyntax, end: int | None = None) -> list[tuple[int, int]]:
+def boxes_in(text: str, box_format: BoxFormat, end: int | None = None) -> list[tuple[int, int]]:
     """From where to where boxes stand in a text of a model, malformed ones too."""
-    return [(one.start, one.end) for place in written(text, syntax, end) for one in place]
+    return [(one.start, one.end) for place in written(text, box_format, end) for one in place]
 
 
-def rewritten(text: str, syntax: BoxSyntax, say: Callable[[Written], str | None]) -> str:
+def rewritten(text: str, box_format: BoxFormat, say: Callable[[Written], str | None]) -> str:
     """A text with its boxes as ``say`` gives them, separated by commas within one place; None: as it was written."""
     parts, at = [], 0
-    for place in written(text, syntax):
+    for place in written(text, box_format):
         said = [say(one) for one in place]
         if any(new is not None for new in said):
             both = zip(place, said, strict=True)
@@ -343,7 +345,7 @@ def rewritten(text: str, syntax: BoxSyntax, say: Callable[[Written], str | None]
 
 def neutral(text: str, view: View) -> str:
     """A model's own boxes turned into neutral markup; a malformed one stays as the model wrote it."""
-    return rewritten(text, view.syntax, lambda one: mark(box) if (box := view.box(one)) else None)
+    return rewritten(text, view.box_format, lambda one: mark(box) if (box := view.box(one)) else None)
 
 
 def neutral_json(text: str, view: View) -> str:
@@ -363,7 +365,7 @@ def neutral_json(text: str, view: View) -> str:
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+')  # an open one is searched once, not from each of its quotes
 
 #: How neutral markup is read as an answer. No model is declared to write it.
-MARKUP = BoxSyntax("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
+MARKUP = BoxFormat("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)
 
 #: How boxes are written to a model behind an address, of which nothing is known: pixels of the picture that is sent.
-PIXELS = BoxSyntax("pixels", _ints("[{}, {}, {}, {}]"), **_numbers_alone(), grid=None, foreign_key="box_2d")
+PIXELS = BoxFormat("pixels", _ints("[{}, {}, {}, {}]"), **_numbers_alone(), grid=None, foreign_key="box_2d")

@@ -22,28 +22,28 @@ from unveil.core.geometry import Box
 from unveil.core.names import Names, normal
 
 
-class Said(NamedTuple):
+class Mention(NamedTuple):
     """A name that is claimed to be there, and where its words stand."""
 
     name: str
     spans: tuple[Span, ...]
 
 
-Pair = tuple[Said | None, Box | None]
+Pair = tuple[Mention | None, Box | None]
 
 # --------------------------------------------------------------------------------------------------------------- names
 
 
-def affirmed(found: Iterable[Claim]) -> list[Said]:
+def affirmed(found: Iterable[Claim]) -> list[Mention]:
     """The names that are claimed to be there, each once, with all places where they are."""
     spans: dict[str, list[Span]] = {}
     for claim in found:
         if claim.name and claim.affirmed:
             spans.setdefault(claim.name, []).append((claim.start, claim.end))
-    return [Said(name, tuple(at)) for name, at in spans.items()]
+    return [Mention(name, tuple(at)) for name, at in spans.items()]
 
 
-def listed(text: str, names: Names, boxes: int = 0) -> list[Said | None]:
+def listed(text: str, names: Names, boxes: int = 0) -> list[Mention | None]:
     """The names of a list in order, one or more in each of its parts.
 
     A part that says nothing ("?") is None: the others keep their place. One that denies something names nothing, and is
@@ -57,22 +57,22 @@ def listed(text: str, names: Names, boxes: int = 0) -> list[Said | None]:
     return next((way for way in ways if len(way) == boxes), ways[0])
 
 
-def moved(said: Said | None, text: Aligned) -> Said | None:
+def moved(said: Mention | None, text: Aligned) -> Mention | None:
     """A name with its spans in the text that ``text`` was made from."""
-    return said and Said(said.name, tuple(text.span(*span) for span in said.spans))
+    return said and Mention(said.name, tuple(text.span(*span) for span in said.spans))
 
 
 _AND = re.compile(r"(?:,(?:\s*and(?!\w))?|(?<=\s)and(?!\w))(?![^()]{0,200}\))")
 
 
-def _parts(text: str, names: Names) -> list[list[Said | None]]:
+def _parts(text: str, names: Names) -> list[list[Mention | None]]:
     """The names in each part of a list that is not empty; none where it denies."""
-    found: list[list[Said | None]] = []
+    found: list[list[Mention | None]] = []
     part: list[Sentence] = []
     for sentence in read(text, names):
         part.append(sentence)
         if sentence.sign in (";", "\n", ""):
-            named: list[Said | None] = [*(affirmed(claims(part)) or unknown(text, part))]
+            named: list[Mention | None] = [*(affirmed(claims(part)) or unknown(text, part))]
             silent = not named and not claims(part) and not any(one.denies for one in part)
             if text[part[0].start : part[-1].end].strip():
                 found.append([None] if silent else named)
@@ -93,7 +93,7 @@ def first_lines(text: Aligned) -> Aligned:
 _LINE = re.compile(r"[^\n]+")
 
 
-def unknown(text: str, sentences: Sequence[Sentence]) -> list[Said]:
+def unknown(text: str, sentences: Sequence[Sentence]) -> list[Mention]:
     """The name that sentences of a text give in words that the vocabulary lacks: these words, without a bracket's.
 
     Where all that is known is denied, the clauses of which nothing is known name something; none do that in doubt.
@@ -105,13 +105,13 @@ def unknown(text: str, sentences: Sequence[Sentence]) -> list[Said]:
     if said is False:
         parts = [(one.start, one.end) for one in unread(sentences)]
     names = [normal(_LEAD.sub("", re.sub(r"\([^()]*+\)", " ", text[start:end]), count=1)) for start, end in parts]
-    return [Said(name, (part,)) for name, part in zip(names, parts, strict=True) if re.search(r"\w", name)]
+    return [Mention(name, (part,)) for name, part in zip(names, parts, strict=True) if re.search(r"\w", name)]
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs
 
 
-def in_order(names: Sequence[Said | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
+def in_order(names: Sequence[Mention | None], boxes: Sequence[Box | None]) -> tuple[Pair, ...]:
     """Names and boxes in the order given; what is neither (a malformed box without a name) is left out."""
     return tuple(pair for pair in zip_longest(names, boxes) if pair != (None, None))
 
@@ -129,14 +129,14 @@ def where(pairs: Sequence[Pair], text: Aligned) -> tuple[tuple[str, Span], ...]:
 
 def boxes_of(text: Aligned, view: View) -> tuple[list[Box | None], tuple[Span, ...]]:
     """All boxes of a text, None for a malformed one, and where they stand in the text that it was made from."""
-    found = [one for place in written(text.text, view.syntax) for one in place]
+    found = [one for place in written(text.text, view.box_format) for one in place]
     return [view.box(one) for one in found], tuple(text.span(one.start, one.end) for one in found)
 
 
 def without_boxes(text: Aligned, view: View) -> Aligned:
     """The text with blanks for its boxes: their brackets and commas are none of its sentences'."""
     letters = list(text.text)
-    for start, end in boxes_in(text.text, view.syntax):
+    for start, end in boxes_in(text.text, view.box_format):
         letters[start:end] = " " * (end - start)
     return Aligned("".join(letters), text.starts, text.ends)
 
@@ -184,7 +184,7 @@ def grounded(text: str, view: View, names: Names) -> list[Pair]:
 
     A name may stand there twice, with a place and without (``once``).
     """
-    boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.syntax) for one in place]
+    boxes: list[_Item] = [(one.start, view.box(one)) for place in written(text, view.box_format) for one in place]
     if said := labels(Aligned.of(text)):
         items = [claim for start, label in said for claim in _labelled(label, start, names)]
         groups = _by_object(text, sorted([*items, *boxes], key=itemgetter(0)))

@@ -151,7 +151,7 @@ class Dialogue:
 class Prediction:
     """A model's answer to a dialogue's question.
 
-    ``syntax`` names the box syntax of ``box_formats`` and ``frame`` the width and height that its numbers refer to, so
+    ``box_format`` is a key of ``BOX_FORMATS`` and ``frame`` the width and height that its numbers refer to, so
     the raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
     """
 
@@ -159,7 +159,7 @@ class Prediction:
     record: str
     kind: Kind
     answer: str
-    syntax: str
+    box_format: str
     frame: tuple[int, int]
     model: str
     cut: bool = False

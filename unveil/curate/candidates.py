@@ -20,8 +20,8 @@ from unveil.core.sampling import Sampling
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
-from unveil.experts.options import Asked, ExpertOptions
-from unveil.experts.requests import Picture, Reply, Request, Turn, file_hash, prompt
+from unveil.experts.options import ExpertGroup, ExpertOptions
+from unveil.experts.requests import Reply, Request, RequestImage, Turn, file_hash, prompt
 from unveil.vlm.choice import ModelChoice
 
 #: The question with which conversations about an image begin.
@@ -55,8 +55,8 @@ class Asking:
                 kept.append(dialogue)
         return cls(kept, file, by_id, skipped)
 
-    def picture(self, dialogue: Dialogue, noise: Noise | None = None) -> Picture:
-        return Picture(image_path(dialogue, self.file), noise=noise)
+    def picture(self, dialogue: Dialogue, noise: Noise | None = None) -> RequestImage:
+        return RequestImage(image_path(dialogue, self.file), noise=noise)
 
     def question(self, dialogue: Dialogue, sampling: Sampling, name: str) -> Request:
         """A dialogue's question as the model is asked when it is measured."""
@@ -213,7 +213,7 @@ class Sampled(ModelChoice):
     """Seed of all draws."""
     restart: bool = False
     """Write over what another run has left in its place."""
-    asked: Asked = field(default_factory=ExpertOptions)
+    asked: ExpertGroup = field(default_factory=ExpertOptions)
     """Who is asked."""
 
 

@@ -23,7 +23,7 @@ class Config:
     to: Literal["trl", "unveil"] = "trl"
     """Which form to write."""
     box_format: str | None = None
-    """trl: write boxes in this syntax of a model (images are then opened for their size); else they stay markup."""
+    """trl: write boxes in this box format of a model (images are then opened for their size); else they stay markup."""
     restart: bool = False
     """Write over what another run has left in its place."""
 
@@ -51,10 +51,10 @@ def _views(pairs: Sequence[Pair], config: Config) -> dict[str, Any]:
     """What the numbers of a box refer to on both sides of each pair, by pair id."""
     from unveil.core import box_formats, image_files, pixels
 
-    chosen = box_formats.SYNTAXES.get(config.box_format or "")
-    fitting = [name for name, s in box_formats.SYNTAXES.items() if s.grid is not None]
+    chosen = box_formats.BOX_FORMATS.get(config.box_format or "")
+    fitting = [name for name, s in box_formats.BOX_FORMATS.items() if s.grid is not None]
     if chosen is None:
-        raise records.RecordError(f"no box syntax {config.box_format!r}: one of {', '.join(fitting)}")
+        raise records.RecordError(f"no box format {config.box_format!r}: one of {', '.join(fitting)}")
     if chosen.grid is None:
         raise records.RecordError(
             f"{chosen.name} counts pixels of the picture that a model's processor has resized, which is unknown here: "

@@ -21,7 +21,7 @@ from unveil.core.records import Dialogue, Finding, Record, RecordError, each_lin
 from unveil.core.untrusted import shortened
 from unveil.curate.candidates import used
 from unveil.experts.expert import Expert
-from unveil.experts.requests import WORDS, Picture, Request, Strict, Turn, prompt
+from unveil.experts.requests import WORDS, Request, RequestImage, Strict, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import Said, fill, joined
 
@@ -110,7 +110,7 @@ def _first(dialogue: Dialogue, record: Record, file: Path) -> Request:
         id=dialogue.id,
         task="write a diagnosis",
         **prompt(_diagnose(record), system=WORDS),
-        picture=Picture(image_path(dialogue, file), boxes),
+        picture=RequestImage(image_path(dialogue, file), boxes),
         rule=lambda: " ".join(f"{f.label}{reason(f)}{place(f)} at {mark(f.box)}." for f in record.boxed if f.box),
         record=record,
     )

@@ -1,6 +1,6 @@
 """Plausible hallucinations: pairs of a true answer and one that a model might well give instead.
 
-MMedPO's D_t (arXiv 2412.06141): several answers are drawn from the model that is to be trained, the expert picks the
+MMedPO's D_t (arXiv 2412.06141): several answers are sampled from the model that is to be trained, the expert picks the
 one that contradicts the truth most, and writes one where none does. POVID's stage 1 (arXiv 2402.11411): the expert
 writes all of them. POVID's stage 2: at each word of the true answer, what the model would have said had it not seen the
 image. With ``minimal``, the better side is no longer the truth as annotated but the model's own answer, corrected by
@@ -89,7 +89,7 @@ class Hallucinations:
     right (MMedPO); written by the expert (POVID, stage 1); noised: what the model says at each word of the true answer
     when it cannot see the image (POVID, stage 2)."""
     samples: int = 3
-    """sampled: answers drawn per question."""
+    """sampled: answers sampled per question."""
     temperature: float = 1.0
     """sampled: temperature of the draws."""
     top_p: float = 0.95

@@ -36,13 +36,13 @@ from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary
 from unveil.experts import options
 from unveil.experts.expert import Expert
-from unveil.experts.options import Asked, ExpertOptions
+from unveil.experts.options import ExpertGroup, ExpertOptions
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Rules:
+class MauOptions:
     """What the rule-based writer asks about an image."""
 
     max_findings: int = 24
@@ -59,7 +59,7 @@ class Rules:
 
 def mau(
     records: Sequence[Record],
-    rules: Rules = Rules(),
+    rules: MauOptions = MauOptions(),
     seed: int = 0,
     skipped: Counter[str] | None = None,
     told: Callable[[], object] = lambda: None,
@@ -94,7 +94,7 @@ class _Writer:
     """The rules at work on one record."""
 
     record: Record
-    rules: Rules
+    rules: MauOptions
     rng: np.random.Generator
     skipped: Counter[str]
 
@@ -183,7 +183,7 @@ class _Writer:
 
 
 @dataclass(frozen=True)
-class Config(Rules):
+class Config(MauOptions):
     """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
 
     records: Path = field(kw_only=True)
@@ -197,7 +197,7 @@ class Config(Rules):
     answer that names them. The test split keeps them."""
     train_share: float = 1.0
     """Share of the training patients who are asked about."""
-    asked: Asked = field(default_factory=ExpertOptions)
+    asked: ExpertGroup = field(default_factory=ExpertOptions)
     """Who writes the diagnoses of abnormal training and validation images; rules compose them from category, box, body
     part and side."""
     seed: int = 0

@@ -82,7 +82,7 @@ class Ranking:
     """rubric: each of several answers is scored 0 to 5 without the truth, best against worst (Self-Rewarding); truth:
     the greedy answer against one that is drawn, by one who is told the truth (SIMA)."""
     samples: int = 4
-    """rubric: answers drawn per question."""
+    """rubric: answers sampled per question."""
     temperature: float = 0.8
     """Temperature of the draws."""
     top_p: float = 0.9

@@ -24,12 +24,12 @@ from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.judge import Score
-from unveil.experts.options import Asked, ExpertOptions
+from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.experts.requests import Request, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 
-Reading = Literal["spread", "literal", "raw"]
+Weighting = Literal["spread", "literal", "raw"]
 
 FLOOR, CEILING = 0.75, 1.25
 VARIANCE = 0.1
@@ -112,7 +112,7 @@ def severity(pair: Pair, rules: Rules) -> float:
     return float(np.mean([SEVERITY[name] for name in found])) if found else 0.5
 
 
-def weights(scores: Sequence[float], reading: Reading = "spread") -> NDArray[np.float64]:
+def weights(scores: Sequence[float], reading: Weighting = "spread") -> NDArray[np.float64]:
     """Weights of the pairs of one kind from their scores.
 
     The paper writes clip((s - mu) / sigma, 0.75, 1.25) with mu = 1 and sigma^2 = 0.1. "literal" does just that, which
@@ -132,7 +132,7 @@ def weights(scores: Sequence[float], reading: Reading = "spread") -> NDArray[np.
     return weights
 
 
-def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Reading = "spread") -> Iterator[Pair]:
+def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Weighting = "spread") -> Iterator[Pair]:
     """The pairs with their weights, normalised for each kind apart. A text pair without a score is left out."""
     text = [p for p in pairs if p.rejected_noise is None and p.id in found]
     visual = [p for p in pairs if p.rejected_noise is not None]
@@ -158,12 +158,12 @@ class Config:
     """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
     rounds: int = 5
     """Rounds of all agents until they must agree, else the mean of their scores counts."""
-    reading: Reading = "spread"
+    reading: Weighting = "spread"
     """How scores become weights. spread: mean 1 and variance 0.1 over all pairs of a kind, in [0.75, 1.25]; literal: as
     the paper prints it, by which all weights are 0.75; raw: the scores themselves, as the paper's code has it."""
     restart: bool = False
     """Write over what another run has left in its place."""
-    asked: Asked = field(default_factory=ExpertOptions)
+    asked: ExpertGroup = field(default_factory=ExpertOptions)
     """Who is asked."""
 
 

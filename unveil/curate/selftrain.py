@@ -45,7 +45,7 @@ from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 
 
-class Scores(Strict):
+class JudgedScores(Strict):
     """What the two answers are worth, 0 to 10 each."""
 
     first: float = Field(ge=0, le=10)
@@ -180,21 +180,21 @@ def _judged(
     how: SelfTraining,
     told: Callable[[], object],
 ) -> dict[str, dict[int, float]]:
-    """By dialogue and order (0: as drawn, 1: swapped), by how much the first-drawn answer is better."""
+    """By dialogue and order (0: as drawn, 1: swapped), by how much the first-sampled answer is better."""
 
     def request(dialogue: Dialogue, order: int) -> Request:
         texts = given[dialogue.id][:: -1 if order else 1]
         parts = {"question": dialogue.question, "first": texts[0], "second": texts[1]}
 
-        def rule() -> Scores | None:
+        def rule() -> JudgedScores | None:
             known = rules.understood(dialogue.question, dialogue)
             worth = [10 * (1 - rules.conflict(known, text)) for text in texts] if known else None
-            return Scores(first=worth[0], second=worth[1]) if worth else None
+            return JudgedScores(first=worth[0], second=worth[1]) if worth else None
 
         asked = fill(JUDGE, **{name: quoted(text) for name, text in parts.items()})
         sampling = Sampling(how.judge_temperature)
         return asking.judgement(
-            dialogue, "judge two answers", asked, str(order), schema=Scores, rule=rule, sampling=sampling
+            dialogue, "judge two answers", asked, str(order), schema=JudgedScores, rule=rule, sampling=sampling
         )
 
     verdicts: dict[str, dict[int, float]] = defaultdict(dict)

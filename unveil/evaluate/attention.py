@@ -1,4 +1,4 @@
-"""Where a model looks when it names what is there: attention along the true diagnoses of some test images."""
+"""Attention maps along true diagnoses: where a model looks when it names what is there on test images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unveil.core import digests, provenance
 from unveil.core.grading import grade
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
-from unveil.evaluate.looks import Look
+from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.metrics import vocabulary
 from unveil.vlm import attention_maps, models
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.patch_grid import Boxes
 from unveil.vlm.processes import device
 
@@ -32,14 +32,14 @@ GRID = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Config(ModelChoice):
-    """Read where a model looks while it is led along the true diagnoses of abnormal test images."""
+    """Compute attention maps of a model that is led along the true diagnoses of abnormal test images."""
 
     records: Path
     """Records, which hold the boxes."""
     dialogues: Path
     """Dialogues with diagnoses."""
     out: Path
-    """Where the maps go: looks.jsonl."""
+    """Where the maps go: attention.jsonl."""
     name: str | None = None
     """How the model is called in the report; by default what --model says."""
     images: int = 100
@@ -53,13 +53,13 @@ class Config(ModelChoice):
 def main(config: Config) -> Path:
     """Writes ``config.out``; raises ``ModelError`` for a model of which it is not known where its patches lie."""
     inputs = [config.records, config.dialogues, *digests.of_model(config.model)]
-    with provenance.output(config.out, "looks", config, inputs) as output:
+    with provenance.output(config.out, "attention", config, inputs) as output:
         if output:
-            output.write(model=_look_all(config))
+            output.write(model=_write_all(config))
     return config.out
 
 
-def _look_all(config: Config) -> str:
+def _write_all(config: Config) -> str:
     """Writes all maps; returns the fingerprint of the model."""
     records = {r.id: r for r in read_jsonl(config.records, Record)}
     asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
@@ -72,14 +72,14 @@ def _look_all(config: Config) -> str:
     engine = Engine(loaded)
     unfinished.complete(
         config.out,
-        Look,
+        AttentionRow,
         _identity(config, loaded),
         config.restart,
-        "looks",
+        "attention",
         asked,
         lambda rest: [rest[i : i + BATCH] for i in range(0, len(rest), BATCH)],
         lambda batch: [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=True) for d in batch],
-        lambda batch, rows: look(engine, batch, rows, records, names, config),
+        lambda batch, rows: attention_rows(engine, batch, rows, records, names, config),
     )
     return loaded.fingerprint
 
@@ -95,25 +95,25 @@ def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
     }
 
 
-def look(
+def attention_rows(
     engine: Engine,
     batch: Sequence[Dialogue],
-    rows: Sequence[Encoded],
+    rows: Sequence[EncodedExample],
     records: Mapping[str, Record],
     names: Sequence[str],
     config: Config,
-) -> list[Look]:
+) -> list[AttentionRow]:
     """Where the words that name the findings look on some images; ``names`` is the vocabulary of the data set."""
     chat, known = engine.loaded.chat, [records[d.record] for d in batch]
     words = [named(chat, d, row, record, names) for d, row, record in zip(batch, rows, known, strict=True)]
-    found = attention_maps.looked_at(engine, rows, words)
+    found = attention_maps.over_patches(engine, rows, words)
     return [
-        _look(d, record, *seen, config.name or config.model)
+        _attention_row(d, record, *seen, config.name or config.model)
         for d, record, seen in zip(batch, known, found, strict=True)
     ]
 
 
-def named(chat: Chat, dialogue: Dialogue, row: Encoded, record: Record, names: Sequence[str]) -> list[int]:
+def named(chat: Chat, dialogue: Dialogue, row: EncodedExample, record: Record, names: Sequence[str]) -> list[int]:
     """The tokens of a true diagnosis that name its findings."""
     case = grade(dialogue, record, chat.text(row.answer), row.seen.view, names)
     labels = {case.name(f.label) for f in record.boxed}
@@ -123,9 +123,11 @@ def named(chat: Chat, dialogue: Dialogue, row: Encoded, record: Record, names: S
     return words
 
 
-def _look(dialogue: Dialogue, record: Record, shares: NDArray[np.float64], places: Boxes, model: str) -> Look:
+def _attention_row(
+    dialogue: Dialogue, record: Record, shares: NDArray[np.float64], places: Boxes, model: str
+) -> AttentionRow:
     share, even = attention_maps.inside(shares, places, [f.box for f in record.boxed if f.box])
-    return Look(
+    return AttentionRow(
         id=dialogue.id,
         record=record.id,
         cluster=record.cluster,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import FAILURES, Case, Outcome, ScoreError, grade
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.untrusted import quoted
@@ -59,9 +59,9 @@ def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, name
     if (p.record, p.kind) != (dialogue.record, dialogue.kind):
         asked = f"the dialogue is a {dialogue.kind} question about {quoted(dialogue.record)}"
         raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {asked}")
-    if p.syntax not in SYNTAXES:
-        raise ScoreError(f"{p.id}: unknown box syntax {quoted(p.syntax)}; known are {', '.join(SYNTAXES)}")
-    return grade(dialogue, record, p.answer, View(SYNTAXES[p.syntax], record.size, p.frame), names, p.cut)
+    if p.box_format not in BOX_FORMATS:
+        raise ScoreError(f"{p.id}: unknown box format {quoted(p.box_format)}; known are {', '.join(BOX_FORMATS)}")
+    return grade(dialogue, record, p.answer, View(BOX_FORMATS[p.box_format], record.size, p.frame), names, p.cut)
 
 
 def _some(ids: Iterable[str], most: int = 5) -> str:

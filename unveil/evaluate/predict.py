@@ -19,7 +19,7 @@ from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
 from unveil.vlm.generate import SHARED, GenerationError, banned, batches, decoding
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
 
@@ -99,7 +99,7 @@ class Writer:
     """The fingerprint of the weights, or what the server calls them."""
     chat: Chat
     decoding: dict[str, Any]
-    answer: Callable[[Sequence[Dialogue], Sequence[Encoded]], list[tuple[str, bool]]]
+    answer: Callable[[Sequence[Dialogue], Sequence[EncodedExample]], list[tuple[str, bool]]]
     """The text of each answer, and whether it was cut at the length limit."""
 
 
@@ -131,12 +131,12 @@ def _served(config: Config) -> Writer:
         config.records,
         config.out.parent,
         config.split,
-        exact=chat.syntax.grid is None,
+        exact=chat.box_format.grid is None,
     )
     remote.model = config.server_model
     greedy = Distribution(0.0, tuple(never))
 
-    def answer(batch: Sequence[Dialogue], rows: Sequence[Encoded]) -> list[tuple[str, bool]]:
+    def answer(batch: Sequence[Dialogue], rows: Sequence[EncodedExample]) -> list[tuple[str, bool]]:
         try:
             drawn = remote(chat, batch, rows, 1, config.max_new_tokens, greedy, 0)
         except GenerationError as error:
@@ -149,7 +149,7 @@ def _served(config: Config) -> Writer:
 
 def _loses_boxes(chat: Chat) -> bool:
     """Whether a text without special tokens, which servers give unless they are told otherwise, has lost a box."""
-    box = View(chat.syntax, (100, 100), (100, 100)).write((10, 10, 60, 60))
+    box = View(chat.box_format, (100, 100), (100, 100)).write((10, 10, 60, 60))
     ids = chat.tokenizer(box, add_special_tokens=False)["input_ids"]
     return bool(chat.tokenizer.decode(ids, skip_special_tokens=True).strip() != chat.decode(ids).strip())
 
@@ -178,13 +178,13 @@ def _images(asked: Sequence[Dialogue], config: Config) -> int:
     return min(config.batch_size, max(1, share))
 
 
-def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[Encoded]:
+def encoded(chat: Chat, batch: Sequence[Dialogue], config: Config) -> list[EncodedExample]:
     """A batch of questions as the model takes them, without their answers."""
     return [chat.encode(d, image_path(d, config.dialogues), with_answer=False) for d in batch]
 
 
 def answer_batch(
-    writer: Writer, batch: Sequence[Dialogue], rows: Sequence[Encoded], config: Config
+    writer: Writer, batch: Sequence[Dialogue], rows: Sequence[EncodedExample], config: Config
 ) -> list[Prediction]:
     """The model's answers to a batch of questions."""
     answers = writer.answer(batch, rows)
@@ -194,7 +194,7 @@ def answer_batch(
             record=dialogue.record,
             kind=dialogue.kind,
             answer=text,
-            syntax=row.seen.view.syntax.name,
+            box_format=row.seen.view.box_format.name,
             frame=row.seen.view.frame,
             model=config.name or config.model,
             cut=cut,

@@ -24,14 +24,14 @@ from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
 from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
 from unveil.evaluate import metrics, report_pictures, report_tables
+from unveil.evaluate.attention_lift import AttentionRow, lift
 from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
-from unveil.evaluate.looks import Look, lift
 from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, rows_of
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
 
 EACH = 4  # pictures in each group of examples
-TINY_SYNTAX = "bins-64"  # the box syntax that only the tiny model of this project has
+TINY_BOX_FORMAT = "bins-64"  # the box format that only the tiny model of this project has
 
 
 def write_report(inputs: Inputs, out: Path, seed: int = 0) -> Path:
@@ -59,7 +59,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
     with console.progress("report", 3) as advance:  # what opens images
         shown = _shown(inputs, answered, seed)
         advance()
-        looks = _looks(inputs, answered)
+        attention = _attention(inputs, answered)
         advance()
         data = data_section(inputs, list(answered.records.values()), seed)
         advance()
@@ -73,7 +73,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "summary": _summary(changes, answered),
         "shown": shown,
         "failures": _failures(answered.outcomes),
-        "looks": looks,
+        "attention": attention,
         "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
@@ -87,7 +87,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ the first words
 
 
-def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
+def _summary(changes: Mapping[str, Any], answered: Evaluation) -> dict[str, Any]:
     """What the first paragraph says: how much was asked, and what came out of the last model against the first (of the
     second against the first, where others are compared with that)."""
     models, last, seen = changes["models"], changes["last"], _asked_about(answered)
@@ -106,7 +106,7 @@ def _summary(changes: Mapping[str, Any], answered: Answered) -> dict[str, Any]:
     }
 
 
-def _asked_about(answered: Answered) -> list[Record]:
+def _asked_about(answered: Evaluation) -> list[Record]:
     """The images that were asked about."""
     asked = {answered.asked[i].record for i in answered.ids}
     return [r for r in answered.records.values() if r.id in asked]
@@ -116,13 +116,13 @@ def _has_value(row: Mapping[str, Any], models: Sequence[str]) -> bool:
     return any((row["cells"][m] or {}).get("value") is not None for m in models)
 
 
-def _honesty(answered: Answered) -> dict[str, Any]:
+def _honesty(answered: Evaluation) -> dict[str, Any]:
     """What a reader must know before believing the figures."""
     records = answered.records.values()
-    drawn = sum(r.source.dataset == "phantom" for r in records)
+    synthetic = sum(r.source.dataset == "synthetic" for r in records)
     return {
-        "drawn": "all" if drawn == len(records) > 0 else "some" if drawn else "",
-        "tiny": any(p.syntax == TINY_SYNTAX for of in answered.predictions.values() for p in of.values()),
+        "synthetic": "all" if synthetic == len(records) > 0 else "some" if synthetic else "",
+        "tiny": any(p.box_format == TINY_BOX_FORMAT for of in answered.predictions.values() for p in of.values()),
         "bound": sorted({r.source.dataset for r in records if r.source.access not in (None, "open")}),
         "partial": sum(r.completeness != "exhaustive" for r in _asked_about(answered)),
         "trained_on": sum(answered.asked[i].split == "train" for i in answered.ids),
@@ -133,7 +133,7 @@ def _honesty(answered: Answered) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Answered:
+class Evaluation:
     """Records, questions and answers that belong together, each by id; predictions and outcomes by model first."""
 
     records: dict[str, Record]
@@ -147,7 +147,7 @@ class Answered:
         return list(dict.fromkeys(i for of in self.predictions.values() for i in of))
 
 
-def _answered(inputs: Inputs) -> Answered:
+def _answered(inputs: Inputs) -> Evaluation:
     records = {r.id: r for r in read_jsonl(inputs.records, Record)}
     asked = {d.id: d for d in read_jsonl(inputs.dialogues, Dialogue)}
     predictions = {m: {p.id: p for p in read_jsonl(file, Prediction)} for m, file in inputs.predictions.items()}
@@ -155,7 +155,7 @@ def _answered(inputs: Inputs) -> Answered:
         if strange := [p.id for p in of.values() if p.id not in asked or p.record not in records]:
             file = inputs.predictions[model]
             raise RecordError(f"{file}: {strange[0]}: no such dialogue or record; give the files that were asked from")
-    return Answered(records, asked, predictions, {m: _outcomes(of, asked, records) for m, of in predictions.items()})
+    return Evaluation(records, asked, predictions, {m: _outcomes(of, asked, records) for m, of in predictions.items()})
 
 
 def _outcomes(
@@ -168,7 +168,7 @@ def _outcomes(
     return {o.id: o for o in found}
 
 
-def _shown(inputs: Inputs, answered: Answered, seed: int) -> dict[str, list[dict[str, Any]]]:
+def _shown(inputs: Inputs, answered: Evaluation, seed: int) -> dict[str, list[dict[str, Any]]]:
     """The cards of the picture section by group; a card shows one question and what every model answered.
 
     The last model's outcomes choose. Shown are diagnoses, or where nobody asked for one, localisations.
@@ -180,9 +180,9 @@ def _shown(inputs: Inputs, answered: Answered, seed: int) -> dict[str, list[dict
     return {group: [_card(inputs, i, answered, names) for i in ids] for group, ids in chosen.items() if ids}
 
 
-def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
+def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
     """How much of the attention lies on the findings, and some maps of it side by side; None where it was not read."""
-    found = {model: list(read_jsonl(file, Look)) for model, file in inputs.looks.items()}
+    found = {model: list(read_jsonl(file, AttentionRow)) for model, file in inputs.attention.items()}
     if not found:
         return None
     rows = []
@@ -203,7 +203,7 @@ def _looks(inputs: Inputs, answered: Answered) -> dict[str, Any] | None:
     return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
 
 
-def _card(inputs: Inputs, asked: str, answered: Answered, names: Sequence[str]) -> dict[str, Any]:
+def _card(inputs: Inputs, asked: str, answered: Evaluation, names: Sequence[str]) -> dict[str, Any]:
     dialogue = answered.asked[asked]
     record = answered.records[dialogue.record]
     true = report_pictures.true_boxes(dialogue, record)
@@ -271,9 +271,9 @@ def _idle(metrics_file: Path) -> dict[str, Any] | None:
     All of them where their sum never did.
     """
     held = json_of(metrics_file.with_name("run.json"))
-    if not isinstance(held, dict) or "told_apart" not in held:
+    if not isinstance(held, dict) or "informative_updates" not in held:
         return None
-    apart = dict(held["told_apart"])
+    apart = dict(held["informative_updates"])
     updates, total = apart.pop("of"), apart.pop("total", 0)
     rewards = [name for name, times in apart.items() if not (times and total)]
     return {"updates": updates, "all": not total, "rewards": rewards} if rewards else None
@@ -292,6 +292,6 @@ def _run(file: Path) -> dict[str, Any]:
 
 def _hashes(inputs: Inputs) -> dict[str, str | None]:
     """SHA-256 of the files that the page was made from; None for a file that is not there."""
-    several = [*inputs.predictions.values(), *inputs.training.values(), *inputs.looks.values(), *inputs.runs]
+    several = [*inputs.predictions.values(), *inputs.training.values(), *inputs.attention.values(), *inputs.runs]
     one = [inputs.records, inputs.dialogues, inputs.scores, inputs.outcomes, inputs.rejected, inputs.check]
     return {str(p): sha256(p) if p.is_file() else None for p in (*one, *several) if p}

@@ -135,8 +135,8 @@ class Inputs:
     rejected: Path | None
     check: Path | None
     runs: list[Path]
-    looks: dict[str, Path] = field(default_factory=dict)
-    """Model name to looks.jsonl, where that was read."""
+    attention: dict[str, Path] = field(default_factory=dict)
+    """Model name to attention.jsonl, where that was read."""
     dealt: bool = False
     """Whether whole groups were dealt to splits anew after the check, which cures the leaks that it found."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.core.answers import parse
-from unveil.core.box_formats import SYNTAXES, View
+from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.geometry import Box, clip
 from unveil.core.grading import Outcome
 from unveil.core.image_files import read
@@ -30,7 +30,7 @@ POINTS = 240  # more would not be seen in a small curve
 
 
 @dataclass(frozen=True)
-class Mark:
+class BoxMark:
     """One box over a picture. ``box`` is in the picture's frame; the rest are percentages of it, for the name tag."""
 
     kind: Literal["true", "predicted"]
@@ -59,7 +59,7 @@ class Picture:
     width: int
     height: int
     alt: str
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[BoxMark, ...] = ()
 
 
 def picture(
@@ -93,15 +93,17 @@ def heated(
     return replace(plain, url=_url(Image.composite(red, grey.convert("RGB"), heat.point(lambda v: int(0.75 * v)))))
 
 
-def _mark(kind: Any, label: str, box: Box, size: tuple[int, int]) -> Mark:
+def _mark(kind: Any, label: str, box: Box, size: tuple[int, int]) -> BoxMark:
     (x1, y1, x2, y2), (width, height) = clip(box, *size), size
-    return Mark(kind, (x1, y1, x2, y2), label, 100 * x1 / width, 100 * y1 / height, 100 * x2 / width, 100 * y2 / height)
+    return BoxMark(
+        kind, (x1, y1, x2, y2), label, 100 * x1 / width, 100 * y1 / height, 100 * x2 / width, 100 * y2 / height
+    )
 
 
-def _alt(record: Record, marks: Sequence[Mark]) -> str:
+def _alt(record: Record, marks: Sequence[BoxMark]) -> str:
     """The picture in words, for readers who do not see it."""
 
-    def where(mark: Mark) -> str:
+    def where(mark: BoxMark) -> str:
         across, down = (mark.left + mark.right) / 2, (mark.top + mark.bottom) / 2
         column = "left" if across < 40 else "right" if across > 60 else "middle"
         row = "upper" if down < 40 else "lower" if down > 60 else "central"
@@ -148,7 +150,7 @@ def true_boxes(dialogue: Dialogue, record: Record) -> Boxes:
 
 def said_boxes(dialogue: Dialogue, record: Record, prediction: Prediction, names: Sequence[str]) -> Boxes:
     """The boxes of an answer, read with the parser that metrics and rewards use; "" where a box has no name."""
-    view = View(SYNTAXES[prediction.syntax], record.size, prediction.frame)
+    view = View(BOX_FORMATS[prediction.box_format], record.size, prediction.frame)
     said = parse(dialogue.kind, prediction.answer, view, names, dialogue.target)
     return [(name or "", box) for name, box in said.findings if box]
 
@@ -202,7 +204,7 @@ class Chart:
 TOGETHER = (
     ("loss", "val_loss"),
     ("val_accuracy", "val_iou"),
-    ("told_apart", "val_told_apart"),
+    ("reward_accuracy", "val_reward_accuracy"),
     ("reward",),
     ("localisation",),
     ("vision",),
@@ -216,14 +218,14 @@ NAMES = {
     "lr": "Learning rate",
     "tokens_per_s": "Tokens per second",
     "answer_tokens_per_s": "Answer tokens per second",
-    "reward": "Reward of drawn answers",
+    "reward": "Reward of sampled answers",
     "localisation": "Reward for the place",
-    "vision": "Reward for looking there",
+    "vision": "Reward for attention",
     "relevance": "Reward for relevance",
     "val_accuracy": "Right names (validation, greedy)",
     "val_iou": "IoU (validation, greedy)",
-    "told_apart": "Pairs told apart (training)",
-    "val_told_apart": "Pairs told apart (validation)",
+    "reward_accuracy": "Reward accuracy (training)",
+    "val_reward_accuracy": "Reward accuracy (validation)",
     "val_score": "Merit (validation, greedy)",
     "val_diagnosis_specificity": "Specificity (validation, greedy)",
     "val_unusable": "Unusable answers (validation, greedy)",
@@ -233,7 +235,7 @@ NAMES = {
 }
 
 
-TITLES = {"loss": "Loss", "told_apart": "Pairs told apart", "val_accuracy": "Validation, greedy answers"}
+TITLES = {"loss": "Loss", "reward_accuracy": "Reward accuracy", "val_accuracy": "Validation, greedy answers"}
 
 
 def charts(rows: Sequence[dict[str, Any]], most: int = 8) -> list[Chart]:

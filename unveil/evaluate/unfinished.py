@@ -19,13 +19,13 @@ from unveil.core.workers import ahead
 from unveil.vlm.processes import calm, processes
 
 
-class Row(Protocol):
+class Identified(Protocol):
     @property
     def id(self) -> str: ...
 
 
-Made = TypeVar("Made", bound=Row)
-Asked = TypeVar("Asked", bound=Row)
+Made = TypeVar("Made", bound=Identified)
+Item = TypeVar("Item", bound=Identified)
 Ready = TypeVar("Ready")
 
 
@@ -35,10 +35,10 @@ def complete(
     identity: dict[str, Any],
     restart: bool,
     title: str,
-    asked: Sequence[Asked],
-    batches: Callable[[Sequence[Asked]], Iterable[Sequence[Asked]]],
-    ready: Callable[[Sequence[Asked]], Ready],
-    make: Callable[[Sequence[Asked], Ready], Sequence[Made]],
+    asked: Sequence[Item],
+    batches: Callable[[Sequence[Item]], Iterable[Sequence[Item]]],
+    ready: Callable[[Sequence[Item]], Ready],
+    make: Callable[[Sequence[Item], Ready], Sequence[Made]],
 ) -> None:
     """Makes a row of ``kind`` for each of ``asked``, by id, and writes them to ``out`` in order.
 

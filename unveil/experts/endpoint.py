@@ -19,7 +19,7 @@ from unveil.core import console, provenance
 from unveil.core.records import Record
 from unveil.core.untrusted import parse_json, printable
 from unveil.experts.expert import Backend
-from unveil.experts.messages import PARAMETERS, Desk, Letter
+from unveil.experts.messages import PARAMETERS, Desk, SentRequest
 from unveil.experts.requests import ExpertError, Parameter, Raw, Request
 from unveil.gate import secret
 from unveil.gate.address import host_of
@@ -115,7 +115,7 @@ class Endpoint(Backend):
                     f"{self.name} refuses {', '.join(sorted(new))}: left out from here on (--leave-out {names})"
                 )
 
-    def _received(self, request: Request, letter: Letter, reply: dict[str, Any]) -> Raw:
+    def _received(self, request: Request, letter: SentRequest, reply: dict[str, Any]) -> Raw:
         with self._lock:
             self._failed_in_a_row, self._some_came = 0, True
             went, came = _taken(reply)

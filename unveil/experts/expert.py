@@ -55,7 +55,7 @@ class Backend(ABC):
         """Called once all requests of a job have been dealt with."""
 
 
-class Rules(Backend):
+class RuleBackend(Backend):
     """The rules: what a request itself says the answer is. They see annotations, not images."""
 
     name, repeats = "rules", False

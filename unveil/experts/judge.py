@@ -10,7 +10,7 @@ from pydantic import Field
 from unveil.core.grading import Case
 from unveil.core.records import image_path
 from unveil.experts.expert import Expert
-from unveil.experts.requests import Picture, Request, Strict, Turn, prompt
+from unveil.experts.requests import Request, RequestImage, Strict, Turn, prompt
 from unveil.gate.fence import quoted
 from unveil.gate.said import fill
 
@@ -47,7 +47,7 @@ def _request(case: Case, name: str, dialogues: Path) -> Request:
         id=name,
         task="judge",
         **prompt(Turn("user", text)),
-        picture=Picture(image_path(dialogue, dialogues)),
+        picture=RequestImage(image_path(dialogue, dialogues)),
         schema=Score,
         record=case.record,
     )

@@ -89,5 +89,5 @@ class Local(Backend):
         shown = request.picture
         plain = not (shown.boxes or shown.noise)
         with named(request):
-            looked = shown.path if plain else self.loaded.chat.show(shown.array(), shown.path)
+            looked = shown.path if plain else self.loaded.chat.process(shown.array(), shown.path)
         return self.loaded.chat.encode(dialogue, looked, with_answer=forced, hint=request.kind is not None)

@@ -44,7 +44,7 @@ PARAMETERS: dict[Parameter, str] = {
 
 
 @dataclass(frozen=True)
-class Letter:
+class SentRequest:
     """A request as it is sent, and the picture to which the numbers of its reply refer."""
 
     body: bytes
@@ -70,7 +70,7 @@ class Desk:
     gate: Gate | None = None
     leave_out: frozenset[Parameter] = frozenset()
 
-    def letter(self, request: Request, leave_out: Set[Parameter] = frozenset()) -> Letter | str:
+    def letter(self, request: Request, leave_out: Set[Parameter] = frozenset()) -> SentRequest | str:
         """What is to be sent, or the reason for which it must not be. Raises where nothing must be sent at all.
 
         ``leave_out`` are parameters that the server has refused, besides those that are never sent.
@@ -94,7 +94,7 @@ class Desk:
         sent = _turns(request, view, png is not None)
         body = json.dumps(self._body(request, sent, png, self.leave_out | leave_out)).encode()
         self.manifest.write(request.id, request.record, body, png, done)
-        return Letter(body, view)
+        return SentRequest(body, view)
 
     def looked_over(self, requests: Iterator[Request]) -> Iterator[Request]:
         """The requests, all of them looked at before the first one leaves: data sets, and texts as far as they are

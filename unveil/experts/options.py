@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from unveil.core.records import Record
-from unveil.experts.expert import Backend, Budget, Expert, Rules
+from unveil.experts.expert import Backend, Budget, Expert, RuleBackend
 from unveil.experts.local import Local
 from unveil.experts.requests import ExpertError, Parameter
 from unveil.experts.store import Store
@@ -101,7 +101,7 @@ def bind(options: ExpertOptions, out: Path, records: Iterable[Record] = ()) -> E
     if options.dry_run and here:
         raise ExpertError(f"--dry-run: nothing leaves this machine with --expert {options.expert}")
     if options.expert == "rules":
-        return Expert(Rules())
+        return Expert(RuleBackend())
     budget = Budget(options.budget, options.budget_tokens, options.price_in, options.price_out)
     asked = (
         Local(model, batch_size=options.expert_batch) if kind == "local" else _endpoint(options, out.parent, records)
@@ -146,4 +146,4 @@ def key_in(variable: str) -> str:
 
 
 #: Who is asked: another group.
-Asked = tyro.conf.OmitArgPrefixes[ExpertOptions]
+ExpertGroup = tyro.conf.OmitArgPrefixes[ExpertOptions]

@@ -1,7 +1,7 @@
 """Answers of a model that a server runs, over OpenAI's chat completions: the way for large models.
 
 The server is shown what the model would be shown here: the picture that its processor takes, the turns of its own chat
-template, boxes in its own syntax, and the same rule of what may be drawn. Questions and images pass the gate before
+template, boxes in its own box format, and the same rule of what may be drawn. Questions and images pass the gate before
 other machines and stand in the manifest, as with experts.
 """
 
@@ -23,7 +23,7 @@ from unveil.experts import endpoint
 from unveil.experts.messages import data_url
 from unveil.experts.options import ServerOptions, key_in
 from unveil.experts.remote_tokens import Reader
-from unveil.experts.requests import Picture, Request, Turn, named
+from unveil.experts.requests import Request, RequestImage, Turn, named
 from unveil.gate import GateError, secret, sources
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
@@ -31,8 +31,8 @@ from unveil.gate.manifest import Manifest
 from unveil.gate.options import gate_options
 from unveil.gate.passage import Gate, Item
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn, GenerationError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.generate import GenerationError, Rollout
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Distribution
 
 Kind = Literal["vllm", "openai", "transformers"]
@@ -139,12 +139,12 @@ class RemoteAnswers:
         self,
         chat: Chat,
         dialogues: Sequence[Dialogue],
-        questions: Sequence[Encoded],
+        questions: Sequence[EncodedExample],
         answers: int,
         max_new_tokens: int,
         distribution: Distribution,
         seed: int,
-    ) -> list[Drawn]:
+    ) -> list[Rollout]:
         """As ``generate.rollout``: ``answers`` answers to each question, question after question.
 
         Raises ``GenerationError`` with the question's id, and ``refused`` for a question that must not leave this
@@ -168,9 +168,9 @@ class RemoteAnswers:
 
     def _answers(
         self, client: Any, reader: Reader, question: int, letter: Letter, prompt: int, wanted: Wanted
-    ) -> list[Drawn]:
+    ) -> list[Rollout]:
         """All answers to a question, of whose prompt this process makes ``prompt`` tokens."""
-        found: list[Drawn] = []
+        found: list[Rollout] = []
         refused = 0
         for attempt in range(self._most(wanted)):
             if len(found) == wanted.answers or wanted.over.is_set():
@@ -200,13 +200,13 @@ class RemoteAnswers:
         """How many requests a question may take: `transformers serve` gives one answer to each."""
         return AGAIN + (wanted.answers if self.kind == "transformers" else 1)
 
-    def _letter(self, chat: Chat, dialogue: Dialogue, row: Encoded) -> Letter:
+    def _letter(self, chat: Chat, dialogue: Dialogue, row: EncodedExample) -> Letter:
         """What is shown and said. Raises ``refused`` where it must not leave this machine."""
         if dialogue.kind == "self-question":
             raise self.refused(f"{dialogue.id}: a server cannot be made to put a question as its user")
         turns = chat.turns(dialogue, row.seen.view)
         texts = [(turn["role"], part["text"]) for turn in turns for part in turn["content"] if part["type"] == "text"]
-        picture = Picture(image_path(dialogue, self.dialogues), noise=dialogue.noise)
+        picture = RequestImage(image_path(dialogue, self.dialogues), noise=dialogue.noise)
         said = tuple(Turn(role, text) for role, text in texts)
         request = Request(dialogue.id, "answer", said, picture, record=self.records.get(dialogue.record))
         with named(request):
@@ -315,8 +315,8 @@ class RemoteAnswers:
         console.say(f"warning: {said}")
 
 
-def _png(chat: Chat, picture: Picture) -> bytes:
+def _png(chat: Chat, picture: RequestImage) -> bytes:
     """The picture as the model's processor takes it, as PNG made from its pixels alone."""
     out = io.BytesIO()
-    chat.picture(picture.array()).save(out, "PNG")
+    chat.padded(picture.array()).save(out, "PNG")
     return out.getvalue()

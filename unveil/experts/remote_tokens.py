@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn, GenerationError
+from unveil.vlm.generate import GenerationError, Rollout
 
 #: What vLLM writes where it has no log-probability; no token that was drawn has it.
 UNKNOWN = -9999.0
@@ -26,7 +26,7 @@ class Reader:
         self.chat, self.corrected, self.banned = chat, corrected, banned
         self.vocabulary = len(chat.tokenizer)
 
-    def read(self, choice: Mapping[str, Any], question: int, name: str) -> Drawn | None:
+    def read(self, choice: Mapping[str, Any], question: int, name: str) -> Rollout | None:
         """An answer, ended as this process ends it; None for one that holds a banned id."""
         try:
             ids, logps = self._tokens(choice)
@@ -89,7 +89,7 @@ class Reader:
                 "tokenizer, or takes the answer apart (a parser of reasoning or tools)"
             )
 
-    def _drawn(self, ids: list[int], logps: list[float], finish: str | None, question: int) -> Drawn | None:
+    def _drawn(self, ids: list[int], logps: list[float], finish: str | None, question: int) -> Rollout | None:
         """The answer up to the first token that ends one here. An end that the server left out is not known."""
         if finish not in ("stop", "length"):
             raise ValueError(f"it ended by {finish!r}")
@@ -100,7 +100,7 @@ class Reader:
             ids, logps, ended = [*ids, self.chat.end[0]], [*logps, math.nan], True
         if not ids:
             raise ValueError("it is cut before its first token")
-        return None if set(ids) & set(self.banned) else Drawn(question, ids, logps, cut=not ended)
+        return None if set(ids) & set(self.banned) else Rollout(question, ids, logps, cut=not ended)
 
 
 NEEDED = (

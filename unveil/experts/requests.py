@@ -46,7 +46,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Picture:
+class RequestImage:
     """An image file, its lesion hidden by ``noise`` where there is any, with ``boxes`` drawn over it."""
 
     path: Path
@@ -78,7 +78,7 @@ class Request:
     task: str
     """What is asked for, in a word; never sent."""
     turns: tuple[Turn, ...]
-    picture: Picture | None = None
+    picture: RequestImage | None = None
     system: str = ""
     schema: type[BaseModel] | None = None
     """What a reply must be, as JSON; none takes text as it is."""

@@ -47,7 +47,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Reading:
+class BurnedIn:
     """What is written in an image as it would be sent."""
 
     words: tuple[Word, ...]
@@ -69,7 +69,7 @@ class Reading:
         return " and ".join(kind for kind, there in kinds.items() if there)
 
 
-def read_image(png: bytes, how: OcrOptions = OcrOptions(), strict: bool = False) -> Reading:
+def read_image(png: bytes, how: OcrOptions = OcrOptions(), strict: bool = False) -> BurnedIn:
     """Reads an image. Raises ``ocr.TimeLimit`` where that takes too long, ``GateError`` where OCR is not installed.
 
     ``strict``: what is only likely to be written counts as written, as it also does beside what may name somebody.
@@ -82,12 +82,12 @@ def read_image(png: bytes, how: OcrOptions = OcrOptions(), strict: bool = False)
     squares = tuple(codes(shades[0]))
     judged = list(zip(_words(shades, found, how, clock), found, strict=True))
     clear = tuple(word for word, region in judged if word.text or region.sure >= _SURE)
-    if strict or Reading(clear, squares).identifying:
-        return Reading(tuple(word for word, _ in judged), squares)
-    return Reading(clear, squares)
+    if strict or BurnedIn(clear, squares).identifying:
+        return BurnedIn(tuple(word for word, _ in judged), squares)
+    return BurnedIn(clear, squares)
 
 
-def redacted(png: bytes, reading: Reading, how: OcrOptions = OcrOptions()) -> bytes | None:
+def redacted(png: bytes, reading: BurnedIn, how: OcrOptions = OcrOptions()) -> bytes | None:
     """The image without what may name somebody; None where that cannot be had: where letters seem to be left after
     three searches, or so much is written on the image, as by a watermark, that some of it was missed.
 

@@ -1,7 +1,7 @@
 """Where rows of letters are in an image: a small network that knows what all writing has in common, and reads none.
 
 It looks for rows of strokes of any script, at any angle, light or dark, and for square and bar codes.
-`studies.letter_finder` makes its weights from drawings alone.
+`scripts.letter_finder` makes its weights from drawings alone.
 
 Shapes: H, W of the picture that is looked at; a cell is STRIDE x STRIDE of its pixels.
 """

@@ -45,7 +45,7 @@ class Material:
 
 
 #: How a line of a file is told for what it is: by a field that only such lines have.
-KINDS = {"chosen": Pair, "syntax": Prediction, "question": Dialogue, "width": Record}
+KINDS = {"chosen": Pair, "box_format": Prediction, "question": Dialogue, "width": Record}
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom", ".ima")
 
 

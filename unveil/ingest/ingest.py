@@ -12,7 +12,7 @@ import tyro
 from unveil.core import console, provenance, records, splits
 from unveil.ingest.reading import Options
 
-Format = Literal["auto", "voc", "coco", "yolo", "csv", "phantom"]
+Format = Literal["auto", "voc", "coco", "yolo", "csv", "synthetic"]
 
 
 #: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
@@ -24,18 +24,18 @@ class Config:
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
     data: Path | None = None
-    """Folder of the annotated images; none for phantom."""
+    """Folder of the annotated images; none for synthetic."""
     format: Format = "auto"
-    """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; phantom draws
+    """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; synthetic draws
     images instead."""
     out: Path
     """Folder for records.jsonl and rejected.jsonl."""
     patients: int = 320
-    """phantom: how many patients are drawn, some three images each."""
+    """synthetic: how many patients are drawn, some three images each."""
     seed: int = 0
-    """phantom: seed of every pixel and word."""
+    """synthetic: seed of every pixel and word."""
     size: int = 256
-    """phantom: width and height of an image."""
+    """synthetic: width and height of an image."""
     restart: bool = False
     """Write over what another run has left in its place."""
     reading: Reading = field(default_factory=Options)
@@ -54,11 +54,11 @@ def main(config: Config) -> Path:
 
 def refuse_data(data: Path | None, format: Format) -> None:
     """Raises ``RecordError`` where data and format do not go together, or there are no such data."""
-    if (format == "phantom") != (data is None):
+    if (format == "synthetic") != (data is None):
         raise records.RecordError(
-            "--data is needed: the folder of the annotated images; --format phantom draws some instead"
+            "--data is needed: the folder of the annotated images; --format synthetic draws some instead"
             if data is None
-            else "--format phantom draws images and reads no --data: leave one of them out"
+            else "--format synthetic draws images and reads no --data: leave one of them out"
         )
     if data is not None and not data.exists():
         raise records.RecordError(f"{data}: no such folder")
@@ -66,7 +66,7 @@ def refuse_data(data: Path | None, format: Format) -> None:
 
 def _ingest(config: Config) -> None:
     from unveil.ingest.reader import ingest as read_folder
-    from unveil.synthetic.dataset import phantoms
+    from unveil.synthetic.dataset import synthetic_records
 
     file = config.out / "records.jsonl"
     refuse_data(config.data, config.format)
@@ -74,7 +74,7 @@ def _ingest(config: Config) -> None:
         drawn: list[records.Record] = []
         with console.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
-            for record in phantoms(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
+            for record in synthetic_records(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
                 drawn.append(record)
                 if record.patient not in patients:
                     patients.add(record.patient)

@@ -17,7 +17,7 @@ from unveil.core.options import part_of
 from unveil.core.records import Kind
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
-from unveil.experts.options import Asked, ExpertOptions
+from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import TINY, ModelChoice
 
@@ -67,7 +67,7 @@ class Config(TrainOptions):
     limit: int | None = None
     """Only the first so many dialogues of training and validation."""
     samples: int | None = None
-    """Answers drawn per question; by default as the method has it."""
+    """Answers sampled per question; by default as the method has it."""
     rounds: int = 1
     """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
     epochs: float = 1.0
@@ -84,7 +84,7 @@ class Config(TrainOptions):
     """Write over what was made with other settings or from other data; what is as it would be now is kept."""
     seed: int = 0
     """Seed of all draws."""
-    asked: Asked = field(default_factory=ExpertOptions)
+    asked: ExpertGroup = field(default_factory=ExpertOptions)
     """Who is asked."""
 
 

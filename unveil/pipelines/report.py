@@ -24,7 +24,7 @@ def main(config: Config) -> Path:
     """Writes report.html and returns it."""
     out = config.run
     about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
-    source = about["config"].get("data") or "drawn images"
+    source = about["config"].get("data") or "synthetic images"
     names = list(read_json(out / "scores.json", lenient=True)["models"])
     inputs = Inputs(
         title=f"{about['config'].get('model', 'model')} on {source}",
@@ -34,7 +34,7 @@ def main(config: Config) -> Path:
         predictions={name: out / name / "predictions.jsonl" for name in names},
         dialogues=out / "dialogues.jsonl",
         training={name: out / name / "metrics.jsonl" for name in names if name != "base"},
-        looks={name: file for name in names if (file := out / name / "looks.jsonl").is_file()},
+        attention={name: file for name in names if (file := out / name / "attention.jsonl").is_file()},
         rejected=out / "data" / "rejected.jsonl",
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),

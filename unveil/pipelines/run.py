@@ -28,7 +28,7 @@ from unveil.ingest import ingest
 from unveil.ingest.ingest import Format, Reading, refuse_data
 from unveil.ingest.reading import Options
 from unveil.pipelines import report
-from unveil.pipelines.variants import FULL, REWARDED, USUAL, Contest, Entry, kinds
+from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
@@ -45,14 +45,14 @@ class Config(TrainOptions):
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
     data: Path | None = None
-    """Folder of your annotated images; none draws phantoms."""
+    """Folder of your annotated images; none draws synthetic images."""
     format: Format = "auto"
     """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
     out: Path | None = None
     """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
     runs/NAME-out where that is the data folder itself."""
     patients: int = 320
-    """phantom: how many patients are drawn, some three images each."""
+    """synthetic: how many patients are drawn, some three images each."""
     seed: int = 0
     """Seed of drawing, split, wordings, training and bootstrap."""
     resplit: Literal["if-needed", "always", "never"] = "if-needed"
@@ -75,14 +75,14 @@ class Config(TrainOptions):
     """Longest answer in tokens."""
     resamples: int = 2000
     """Bootstrap resamples."""
-    compare: tuple[Entry, ...] | None = None
+    compare: tuple[Variant, ...] | None = None
     """What is trained after fine-tuning and measured beside it: rewards, preference methods, ablations; by default aar,
-    dpo and mmedpo on drawn images, none on yours."""
+    dpo and mmedpo on synthetic images, none on yours."""
     full: bool = False
     """Compare these, MMedPO's four ablations too, and self-training from a tenth of the labels."""
     compare_limit: int | None = None
-    """compare: dialogues of training and validation that pairs are made of; by default 480 on drawn images, so that the
-    demo stays short, and all on yours."""
+    """compare: dialogues of training and validation that pairs are made of; by default 480 on synthetic images, so that
+    the demo stays short, and all on yours."""
     expert: str = "rules"
     """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
     restart: bool = False
@@ -104,35 +104,35 @@ def main(config: Config) -> Path:
 def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     from unveil.train import needs, sft
 
-    entries = _entries(config)
-    if entries:
+    variants = _variants(config)
+    if variants:
         options.refuse(config.expert)
     learning = _learning(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
-        known = needs.first_look(learning, trainings=1 + len(entries))
+        known = needs.first_look(learning, trainings=1 + len(variants))
         console.say(known.line)
     _ingest(config, out)
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
     if not _is_trained(learning):
-        known = known or needs.first_look(learning, trainings=1 + len(entries))
+        known = known or needs.first_look(learning, trainings=1 + len(variants))
         console.say(needs.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
     _predict(config, out, "sft", str(out / "sft"))
-    entered, failed = _compared(config, out, learning, entries)
-    if set(entered) & set(REWARDED):
-        for name in ("sft", *(entry for entry in entered if entry in REWARDED)):
-            _look(config, out, name)
-    scores = _scored(config, out, file, ["base", "sft", *entered])
+    trained, failed = _compared(config, out, learning, variants)
+    if set(trained) & set(REWARDED):
+        for name in ("sft", *(variant for variant in trained if variant in REWARDED)):
+            _attention(config, out, name)
+    scores = _scored(config, out, file, ["base", "sft", *trained])
     output.write(peak_mb=provenance.peak_mb())
     about = summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
     provenance.write_json(out / "summary.json", about)
     path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
-    console.say(ending(out, entered))
+    console.say(ending(out, trained))
     return path
 
 
@@ -141,7 +141,7 @@ def _read(config: Config) -> list[Path]:
 
 
 def _format(config: Config) -> Format:
-    return "phantom" if config.data is None and config.format == "auto" else config.format
+    return "synthetic" if config.data is None and config.format == "auto" else config.format
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
@@ -198,25 +198,27 @@ def _ask(config: Config, file: Path, dialogues: Path) -> None:
 
 
 def _compared(
-    config: Config, out: Path, learning: sft.Config, entries: Sequence[Entry]
-) -> tuple[list[Entry], dict[str, str]]:
+    config: Config, out: Path, learning: sft.Config, variants: Sequence[Variant]
+) -> tuple[list[Variant], dict[str, str]]:
     """What has been trained beside fine-tuning and has answered the test questions, and why something has not."""
     from unveil.train.loop import TrainingError
 
     assert learning.records
     limit = config.compare_limit or (480 if config.data is None else None)
-    contest = Contest(learning.records, learning.dialogues, out, learning, config.answer_batch, config.expert, limit)
-    entered, failed = list[Entry](), dict[str, str]()
-    for entry in entries:
-        console.say(f"[{entry}]")
+    comparison = Comparison(
+        learning.records, learning.dialogues, out, learning, config.answer_batch, config.expert, limit
+    )
+    trained, failed = list[Variant](), dict[str, str]()
+    for variant in variants:
+        console.say(f"[{variant}]")
         try:
-            _predict(config, out, entry, str(contest.enter(entry)))
-            entered.append(entry)
+            _predict(config, out, variant, str(comparison.train(variant)))
+            trained.append(variant)
         except (records.RecordError, TrainingError, ExpertError, GateError, ModelError) as error:
             # such as no pair, or a policy that has collapsed: what else has been done is worth its report
-            failed[entry] = str(error)
-            console.say(f"{entry} is left out: {error}")
-    return entered, failed
+            failed[variant] = str(error)
+            console.say(f"{variant} is left out: {error}")
+    return trained, failed
 
 
 def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -234,11 +236,11 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
     return scores
 
 
-def ending(out: Path, entered: Sequence[str]) -> str:
+def ending(out: Path, trained: Sequence[str]) -> str:
     """The last words of a run: where its models are, how to ask one about an image, and what to do next."""
     dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
     image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
-    others = [str(out / name) for name in entered]
+    others = [str(out / name) for name in trained]
     further = [] if others else [("and further", "the same command with --compare aar mmedpo: rewards, preferences")]
     rows = [
         ("fine-tuned model", str(out / "sft")),
@@ -261,7 +263,7 @@ def folder_of(config: Config) -> Path:
     return out if out.resolve() != config.data.resolve() else out.with_name(f"{name}-out")
 
 
-def _entries(config: Config) -> tuple[Entry, ...]:
+def _variants(config: Config) -> tuple[Variant, ...]:
     """What is compared with the fine-tuned model.
 
     What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it
@@ -271,10 +273,10 @@ def _entries(config: Config) -> tuple[Entry, ...]:
     chosen = usual if config.compare is None else config.compare
     if not config.withhold and config.train_share == 1:
         return chosen
-    knowing = [entry for entry in chosen if entry not in REWARDED]
+    knowing = [variant for variant in chosen if variant not in REWARDED]
     if knowing and config.compare is not None:
         raise records.RecordError(f"--withhold and --train-share: {', '.join(knowing)} would learn of all records")
-    return tuple(entry for entry in chosen if entry in REWARDED)
+    return tuple(variant for variant in chosen if variant in REWARDED)
 
 
 def _checked(config: Config, out: Path) -> Path:
@@ -327,7 +329,7 @@ def _predict(config: Config, out: Path, name: str, model: str) -> None:
     provenance.stage("predict", asked, [asked.dialogues, *digests.of_model(model)], predict.main)
 
 
-def _look(config: Config, out: Path, name: str) -> None:
+def _attention(config: Config, out: Path, name: str) -> None:
     """Where a model looks, for the report; a family of which that cannot be told is said so and left out."""
     from unveil.evaluate import attention
 
@@ -335,16 +337,16 @@ def _look(config: Config, out: Path, name: str) -> None:
         **_spoken_with(config, str(out / name)),
         records=report.records_of(out),
         dialogues=out / "dialogues.jsonl",
-        out=out / name / "looks.jsonl",
+        out=out / name / "attention.jsonl",
         name=name,
         precision=config.precision,
         restart=config.restart,
     )
     inputs = [asked.records, asked.dialogues, *digests.of_model(asked.model)]
     try:
-        provenance.stage("looks", asked, inputs, attention.main)
+        provenance.stage("attention", asked, inputs, attention.main)
     except (ModelError, records.RecordError) as error:
-        console.say(f"looks: {error}")
+        console.say(f"attention: {error}")
 
 
 def _spoken_with(config: Config, model: str) -> dict[str, Any]:

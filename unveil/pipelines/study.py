@@ -26,7 +26,7 @@ from unveil.core.grading import Outcome
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import study_tables
-from unveil.pipelines.variants import PREFERRED, REWARDED, Entry
+from unveil.pipelines.variants import PREFERRED, REWARDED, Variant
 
 METRICS = {
     "accuracy": "category accuracy",
@@ -57,7 +57,7 @@ REWARDS: Claims = (
     ("aar-ppo", "sft", "the same with PPO helps"),
     ("ppo", "sft", "PPO with a reward for relevance only helps"),
     ("aar", "ppo", "abnormal-aware rewards add to a reward for relevance"),
-    ("aar", "aar-without-vrr", "the reward for looking at the lesion helps (VRR)"),
+    ("aar", "aar-without-vrr", "the vision relevance reward helps (VRR)"),
     ("aar", "aar-without-alr", "the reward for the place helps (ALR)"),
     ("aar", "aar-without-relevance", "the reward for relevance helps"),
     ("aar", "aar-ppo", "GRPO is better than PPO"),
@@ -78,7 +78,7 @@ class Setting:
     """The groups."""
 
 
-#: One category of each drawn modality.
+#: One category of each synthetic modality.
 UNSEEN = ("abscess", "consolidation", "haemangioma", "ulcer")
 SETTINGS = (
     Setting("unseen-categories", "categories never taught", ("--withhold", *UNSEEN), "label", UNSEEN),
@@ -105,11 +105,11 @@ class Plan:
     """What a study compares, by name."""
 
     name: str
-    entries: tuple[Entry, ...]
+    variants: tuple[Variant, ...]
     claims: Claims
     settings: tuple[Setting, ...] = ()
     """Variations of the main job in which ``varied`` is compared with fine-tuning."""
-    varied: Entry | None = None
+    varied: Variant | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     """The accuracies of the paper, which stand beside."""
 
@@ -127,7 +127,7 @@ PLANS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Run a comparison on drawn images (`unveil run --compare`) over several seeds and write down what holds."""
+    """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds."""
 
     name: Positional[Literal["preferences", "rewards"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
@@ -220,7 +220,7 @@ def _run(config: Config, plan: Plan, out: Path, seed: int, setting: Setting | No
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.jobs)
     words = ["run", "--seed", seed, "--patients", config.patients, "--model", config.model, "--out", folder]
-    words += ["--compare", *plan.entries] if setting is None else ["--compare", plan.varied, *setting.words]
+    words += ["--compare", *plan.variants] if setting is None else ["--compare", plan.varied, *setting.words]
     words += ["--restart"] if config.restart else []
     console.say(f"{name}: {log}")
     with log.open("a") as told:
@@ -315,7 +315,7 @@ def _outcomes(folder: Path) -> dict[str, list[Outcome]]:
 
 def _in_all(found: Sequence[Mapping[str, Any]], plan: Plan) -> list[str]:
     """The models that every seed has."""
-    return [name for name in ("base", "sft", *plan.entries) if all(name in one for one in found)]
+    return [name for name in ("base", "sft", *plan.variants) if all(name in one for one in found)]
 
 
 def mean(values: Sequence[float]) -> Mean:

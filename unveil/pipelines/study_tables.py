@@ -19,9 +19,9 @@ def text(about: Mapping[str, Any]) -> str:
 def _models(about: Mapping[str, Any]) -> list[str]:
     metrics, seeds = about["metrics"], ", ".join(map(str, about["seeds"]))
     lines = [
-        f"Seeds {seeds}; {about['patients']} drawn patients each, model {about['model']}. Mean over seeds and",
-        f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Drawn images, a small model, rules as expert and",
-        "judge: this tells of the methods at this scale and nothing of patients.",
+        f"Seeds {seeds}; {about['patients']} synthetic patients each, model {about['model']}. Mean over seeds and",
+        f"95 % interval (Student's t, n {len(about['seeds'])} seeds). Synthetic images, a small model, rules as expert",
+        "and judge: this tells of the methods at this scale and nothing of patients.",
         "",
     ]
     published, titles = about["published"], list(metrics.values())

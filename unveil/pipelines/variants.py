@@ -19,7 +19,7 @@ from unveil.curate.holdout import of_share
 from unveil.experts.options import ExpertOptions
 from unveil.pipelines import prefer
 
-Entry = Literal[
+Variant = Literal[
     "dpo",
     "mmedpo",
     "mmedpo-text",
@@ -37,8 +37,8 @@ Entry = Literal[
     "ppo",
 ]
 
-USUAL: tuple[Entry, ...] = ("aar", "dpo", "mmedpo")
-REWARDED: tuple[Entry, ...] = (
+USUAL: tuple[Variant, ...] = ("aar", "dpo", "mmedpo")
+REWARDED: tuple[Variant, ...] = (
     "aar",
     "aar-without-vrr",
     "aar-without-alr",
@@ -47,19 +47,19 @@ REWARDED: tuple[Entry, ...] = (
     "ppo",
 )
 """Learning from rewards and its ablations; `unveil study rewards` compares them."""
-PREFERRED: tuple[Entry, ...] = tuple(entry for entry in get_args(Entry) if entry not in REWARDED)
+PREFERRED: tuple[Variant, ...] = tuple(variant for variant in get_args(Variant) if variant not in REWARDED)
 """Preference methods, their ablations, and self-training; `unveil study preferences` compares them."""
-FULL: tuple[Entry, ...] = ("aar", *PREFERRED)
+FULL: tuple[Variant, ...] = ("aar", *PREFERRED)
 
 
 @dataclass(frozen=True)
-class Contest:
-    """What all entries have in common."""
+class Comparison:
+    """What all variants have in common."""
 
     records: Path
     dialogues: Path
     out: Path
-    """Folder in which each entry has a folder of its own name, and in which the fine-tuned model is ``sft``."""
+    """Folder in which each variant has a folder of its own name, and in which the fine-tuned model is ``sft``."""
     sft: Any
     """The configuration that fine-tuning had."""
     answer_batch: int
@@ -69,9 +69,9 @@ class Contest:
     rewarded: int | None = None
     """Questions that rewards are earned with."""
 
-    def enter(self, entry: Entry) -> Path:
-        """Trains an entry unless it is there already; returns the folder of its model."""
-        return ENTRIES[entry](self)
+    def train(self, variant: Variant) -> Path:
+        """Trains a variant unless it is there already; returns the folder of its model."""
+        return VARIANTS[variant](self)
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -89,25 +89,25 @@ class Contest:
         return ExpertOptions(expert=self.expert, replies=self.out / "replies.sqlite")
 
 
-def _preferred(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
-    def enter(contest: Contest) -> Path:
+def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]:
+    def train(comparison: Comparison) -> Path:
         return prefer.main(
             prefer.Config(
-                records=contest.records,
-                dialogues=contest.dialogues,
-                out=contest.out / entry,
-                model=str(contest.out / "sft"),
-                kinds=kinds(contest.dialogues),
-                limit=contest.limit,
-                **contest.shared,
-                **contest.batches(prefer.Config.batch_size),
-                answer_batch=contest.answer_batch,
-                asked=contest.asked,
+                records=comparison.records,
+                dialogues=comparison.dialogues,
+                out=comparison.out / variant,
+                model=str(comparison.out / "sft"),
+                kinds=kinds(comparison.dialogues),
+                limit=comparison.limit,
+                **comparison.shared,
+                **comparison.batches(prefer.Config.batch_size),
+                answer_batch=comparison.answer_batch,
+                asked=comparison.asked,
                 **options,
             )
         )
 
-    return enter
+    return train
 
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
@@ -116,19 +116,19 @@ def kinds(dialogues: Path) -> tuple[Kind, ...]:
     return ("diagnosis",) if "diagnosis" in asked else ("closed", "open")
 
 
-def _tenth(contest: Contest) -> Path:
+def _tenth(comparison: Comparison) -> Path:
     """Fine-tuning on the images of a tenth of the training patients, with the turns in which a model learns to ask."""
     from unveil.train import sft
 
-    folder = contest.out / "sft-tenth"
+    folder = comparison.out / "sft-tenth"
     part = folder / "tenth.jsonl"
-    records.write_jsonl(part, _some(contest, part, 0.1))
-    again = contest.sft.restart
-    talk = questions.Config(records=contest.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
+    records.write_jsonl(part, _some(comparison, part, 0.1))
+    again = comparison.sft.restart
+    talk = questions.Config(records=comparison.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
     provenance.stage("curate questions", talk, inputs, questions.main)
-    learning = replace(contest.sft, dialogues=talk.out, out=folder, epochs=contest.sft.epochs * TENTH_EPOCHS)
-    learnt_from = [contest.records, talk.out, *digests.of_model(learning.model)]
+    learning = replace(comparison.sft, dialogues=talk.out, out=folder, epochs=comparison.sft.epochs * TENTH_EPOCHS)
+    learnt_from = [comparison.records, talk.out, *digests.of_model(learning.model)]
     provenance.stage("train sft", learning, learnt_from, sft.main)
     return folder
 
@@ -137,74 +137,74 @@ def _tenth(contest: Contest) -> Path:
 TENTH_EPOCHS = 2
 
 
-def _some(contest: Contest, beside: Path, share: float) -> Sequence[Dialogue]:
+def _some(comparison: Comparison, beside: Path, share: float) -> Sequence[Dialogue]:
     """The training dialogues of a share of the patients, rounded up, and all of validation."""
-    asked = [d for d in records.read_jsonl(contest.dialogues, Dialogue) if d.split in ("train", "val")]
-    kept = of_share(asked, list(records.read_jsonl(contest.records, records.Record)), share, contest.sft.seed)
-    return [records.rebased(d, contest.dialogues, beside) for d in kept]
+    asked = [d for d in records.read_jsonl(comparison.dialogues, Dialogue) if d.split in ("train", "val")]
+    kept = of_share(asked, list(records.read_jsonl(comparison.records, records.Record)), share, comparison.sft.seed)
+    return [records.rebased(d, comparison.dialogues, beside) for d in kept]
 
 
-def _selftrained(contest: Contest) -> Path:
+def _selftrained(comparison: Comparison) -> Path:
     """Self-training of the model that knows a tenth of the labels, on images of the whole training split."""
     from unveil.train import dpo
 
-    folder, model = contest.out / "selftrain", _tenth(contest)
+    folder, model = comparison.out / "selftrain", _tenth(comparison)
     making = selftrain.Config(
-        records=contest.records,
-        dialogues=contest.dialogues,
+        records=comparison.records,
+        dialogues=comparison.dialogues,
         out=folder / "pairs.jsonl",
         model=str(model),
         images=SELF_IMAGES,
-        answer_batch=contest.answer_batch,
+        answer_batch=comparison.answer_batch,
         ask_temperature=1.0,  # the paper's 1.2 leaves nothing of a model this small, whose vocabulary top-k 300 spans
         answer_temperature=1.0,
         describe_tokens=128,
         ask_tokens=48,
         answer_tokens=128,
-        seed=contest.sft.seed,
-        restart=contest.sft.restart,
-        asked=contest.asked,
+        seed=comparison.sft.seed,
+        restart=comparison.sft.restart,
+        asked=comparison.asked,
     )
     provenance.stage("curate selftrain", making, candidates.read_by(making), selftrain.main)
     learning = dpo.Config(
         pairs=making.out,
         out=folder,
         model=str(model),
-        **contest.shared,
+        **comparison.shared,
         epochs=1.0,
-        **contest.batches(prefer.Config.batch_size),
-        resume=contest.sft.resume,
+        **comparison.batches(prefer.Config.batch_size),
+        resume=comparison.sft.resume,
     )
     provenance.stage("train dpo", learning, [making.out, *digests.of_model(model)], dpo.main)
     return folder
 
 
-def _rewarded(entry: Entry, **options: Any) -> Callable[[Contest], Path]:
+def _rewarded(variant: Variant, **options: Any) -> Callable[[Comparison], Path]:
     """Abnormal-aware rewarding of the fine-tuned model."""
 
-    def enter(contest: Contest) -> Path:
+    def train(comparison: Comparison) -> Path:
         from unveil.rl import aar
 
-        folder, model = contest.out / entry, str(contest.out / "sft")
+        folder, model = comparison.out / variant, str(comparison.out / "sft")
         learning = aar.Config(
-            records=contest.records,
-            dialogues=contest.dialogues,
+            records=comparison.records,
+            dialogues=comparison.dialogues,
             out=folder,
             model=model,
-            kinds=kinds(contest.dialogues),
-            limit=contest.rewarded,
-            **contest.shared,
-            **contest.batches(aar.Config.batch_size),
-            max_new_tokens=contest.sft.max_new_tokens,
-            resume=contest.sft.resume,
-            judge=contest.asked,
+            kinds=kinds(comparison.dialogues),
+            limit=comparison.rewarded,
+            **comparison.shared,
+            **comparison.batches(aar.Config.batch_size),
+            max_new_tokens=comparison.sft.max_new_tokens,
+            resume=comparison.sft.resume,
+            judge=comparison.asked,
             **{**SMALL_RUN, **options},
         )
-        inputs = [contest.records, contest.dialogues, *digests.of_model(model)]
+        inputs = [comparison.records, comparison.dialogues, *digests.of_model(model)]
         provenance.stage("train aar", learning, inputs, aar.main)
         return folder
 
-    return enter
+    return train
 
 
 #: Settings of the rewards in the main job, chosen among the trials in docs/log.md (drawings of seed 99).
@@ -220,7 +220,7 @@ SMALL_RUN: dict[str, Any] = {
 #: Images that the self-trained model puts questions about.
 SELF_IMAGES = 150
 
-ENTRIES: dict[Entry, Callable[[Contest], Path]] = {
+VARIANTS: dict[Variant, Callable[[Comparison], Path]] = {
     "dpo": _preferred("dpo", name="dpo"),
     "mmedpo": _preferred("mmedpo", name="mmedpo"),
     "mmedpo-text": _preferred("mmedpo-text", name="mmedpo", sides=("text",)),

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from unveil.rl import grpo, ppo
 from unveil.rl.experience import Judge
-from unveil.rl.options import Options
-from unveil.rl.run import Asked
+from unveil.rl.options import RlOptions
+from unveil.rl.run import Invocation
 from unveil.train.loop import TrainingError
 from unveil.vlm.generate import Generator
 
@@ -21,23 +21,23 @@ PARTS: dict[Part, str] = {"relevance": "relevance", "alr": "localisation", "vrr"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Options):
-    """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for looking there."""
+class Config(RlOptions):
+    """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for attention to it."""
 
     algorithm: Literal["grpo", "ppo"] = "grpo"
     """How to learn from the rewards; `unveil train grpo` and `unveil train ppo` have all their options."""
     without: tuple[Part, ...] = ()
-    """Leave out: vrr (looking at the lesion), alr (its place), relevance. What is left out is still watched."""
+    """Leave out: vrr (attention to the lesion), alr (its place), relevance. What is left out is still watched."""
 
 
 def main(config: Config, judge: Judge | None = None, generator: Generator | None = None) -> Path:
     """Trains and returns the folder of the trained model; see ``grpo.main``."""
-    own = {f.name: getattr(config, f.name) for f in fields(Options)}
+    own = {f.name: getattr(config, f.name) for f in fields(RlOptions)}
     own["rewards"] = rewards_of(config.rewards, config.without)
-    if config.algorithm == "ppo" and config.entropy == Options.entropy:
+    if config.algorithm == "ppo" and config.entropy == RlOptions.entropy:
         del own["entropy"]  # PPO's own
     recipe: Any = {"grpo": grpo, "ppo": ppo}[config.algorithm]
-    trained: Path = recipe.main(recipe.Config(**own), judge, Asked("train aar", config), generator)
+    trained: Path = recipe.main(recipe.Config(**own), judge, Invocation("train aar", config), generator)
     return trained
 
 

@@ -65,7 +65,7 @@ def placed(worth: Rewarded, drawn: Experience, chat: Chat, parts: bool) -> Tenso
 
 
 def _lengths(drawn: Experience) -> Tensor:
-    return torch.tensor([len(d.ids) for d in drawn.drawn])
+    return torch.tensor([len(d.ids) for d in drawn.rollouts])
 
 
 def masks(worth: Rewarded, drawn: Experience, chat: Chat) -> dict[str, Tensor]:
@@ -76,7 +76,7 @@ def masks(worth: Rewarded, drawn: Experience, chat: Chat) -> dict[str, Tensor]:
     """
     found: dict[str, list[bool]] = {name: [] for name in worth.shares_QG}
     usable_R = worth.usable_QG.flatten().tolist()
-    for case, answer, usable in zip(drawn.cases, drawn.drawn, usable_R, strict=True):
+    for case, answer, usable in zip(drawn.cases, drawn.rollouts, usable_R, strict=True):
         places, names = _scopes(case, chat, answer.ids) if usable else ([], [])
         for name, mask in found.items():
             base = name.partition("@")[0]

@@ -15,14 +15,14 @@ from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.rl import experience, remote_rollout
 from unveil.rl.experience import Judge
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.run import JudgeError
 from unveil.vlm.generate import Generator
 
 
 @contextmanager
 def bound(
-    config: Options, judge: Judge | None = None, generator: Generator | None = None
+    config: RlOptions, judge: Judge | None = None, generator: Generator | None = None
 ) -> Iterator[tuple[Judge | None, Generator | None]]:
     """A run's judge and generator: those handed over, else those that its options name, None where they name none."""
     if judge is None and config.judge.expert.startswith("local:"):  # before it is loaded
@@ -31,7 +31,7 @@ def bound(
         yield judge or judge_of(config), drawing
 
 
-def judge_of(config: Options, expert: Expert | None = None) -> Judge | None:
+def judge_of(config: RlOptions, expert: Expert | None = None) -> Judge | None:
     """The judge by the expert handed over, or by the one that the options name.
 
     The rules need none, since rewards know the annotations themselves.

@@ -21,7 +21,7 @@ from unveil.core.grading import Case
 from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling
 from unveil.rl import trial
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.rewards import (
     FLAT,
     Combination,
@@ -39,18 +39,18 @@ from unveil.train.means import Ratio
 from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Drawn, Generator, drawn_from, rollout
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.generate import Generator, Rollout, drawn_from, rollout
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Distribution, Scorer, Scores
 
 LOG = logging.getLogger(__name__)
-LOOKING = ("vision", "vision-lift")
+ATTENTION_REWARDS = ("vision", "vision-lift")
 
 Judge = Callable[[Sequence[Case]], Sequence[float | None]]
 """Scores answers from 0 to 1, None where it cannot tell; raises where it cannot be asked at all."""
 
 
-def parts(config: Options) -> list[Reward]:
+def parts(config: RlOptions) -> list[Reward]:
     """The rewards that the options name; raises ``RewardError`` for one that is not known."""
     out = [weighted(text) for text in config.rewards]
     if len({reward.name for reward in out}) < len(out):
@@ -64,7 +64,7 @@ def parts(config: Options) -> list[Reward]:
     return out
 
 
-def questions(config: Options) -> Questions:
+def questions(config: RlOptions) -> Questions:
     """What is asked; raises ``TrainingError`` where there is none to learn from."""
     asked = read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
     if not asked.train:
@@ -72,14 +72,14 @@ def questions(config: Options) -> Questions:
     return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
 
 
-def tried(config: Options, judged: bool, say: trial.Say = lambda words: None) -> tuple[list[Reward], Questions]:
+def tried(config: RlOptions, judged: bool, say: trial.Say = lambda words: None) -> tuple[list[Reward], Questions]:
     """The rewards and what is asked; what is wrong with either is said here, before a model is loaded."""
     rewards, asked = parts(config), questions(config)
     return trial.tried(rewards, asked, judged, reads_attention(rewards), say), asked
 
 
 def distribution(temperature: float, scorer: Scorer) -> Distribution:
-    """What answers are drawn from, and scored under."""
+    """What answers are sampled from, and scored under."""
     if temperature <= 0:
         raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
     return drawn_from(scorer, Sampling(temperature))
@@ -87,7 +87,7 @@ def distribution(temperature: float, scorer: Scorer) -> Distribution:
 
 def reads_attention(rewards: Sequence[Reward]) -> bool:
     """Whether any of them needs to know where the model looked."""
-    return any(reward.name in LOOKING for reward in rewards)
+    return any(reward.name in ATTENTION_REWARDS for reward in rewards)
 
 
 def without_attention(rewards: Sequence[Reward], scorer: Scorer) -> tuple[list[Reward], str | None]:
@@ -95,7 +95,7 @@ def without_attention(rewards: Sequence[Reward], scorer: Scorer) -> tuple[list[R
     why = scorer.blind if reads_attention(rewards) else None
     if why is None:
         return list(rewards), None
-    kept = [reward for reward in rewards if reward.name not in LOOKING]
+    kept = [reward for reward in rewards if reward.name not in ATTENTION_REWARDS]
     if not any(reward.weight for reward in kept):
         raise loop.TrainingError(f"the vision reward cannot be had: {why}")
     return kept, f"the vision reward is left out: {why}"
@@ -109,9 +109,9 @@ class Experience:
     """Answers of the policy to some questions, before they are rewarded."""
 
     dialogues: list[Dialogue]
-    drawn: list[Drawn]
-    rows: list[Encoded]
-    """The questions with the answers drawn, R of them."""
+    rollouts: list[Rollout]
+    rows: list[EncodedExample]
+    """The questions with the answers sampled, R of them."""
     cases: list[Case]
     named: list[dict[str, list[int]]]
     """Of each row, the categories that it names and the tokens that do so."""
@@ -140,7 +140,7 @@ def collect(
     scorer: Scorer,
     asked: Questions,
     batch: Sequence[Dialogue],
-    rows: Sequence[Encoded],
+    rows: Sequence[EncodedExample],
     answers: int,
     max_new_tokens: int,
     seed: int,
@@ -166,7 +166,7 @@ def collect(
     cases = [asked.case(batch[d.question], prompts[d.question], chat.text(d.ids), d.cut) for d in drawn]
     return Experience(
         dialogues=list(batch),
-        drawn=drawn,
+        rollouts=drawn,
         rows=answered,
         cases=cases,
         named=[_named(chat, case, d.ids) for case, d in zip(cases, drawn, strict=True)],
@@ -238,8 +238,8 @@ def rewarded(
     reads = reads_attention(rewards)
     answered = []
     for i, case in enumerate(experience.cases):
-        looked = _attention(experience, i, scores, scorer) if reads else None
-        answered.append(Answered(case, looked, experience.relevance[i], experience.judged))
+        attention = _attention(experience, i, scores, scorer) if reads else None
+        answered.append(Answered(case, attention, experience.relevance[i], experience.judged))
     used = [_tight(reward, state) if tighten else reward for reward in rewards]
     groups = loop.parts(answered, experience.answers)
     usable_QG = np.array([[a.usable for a in group] for group in groups])
@@ -272,18 +272,18 @@ def _attention(experience: Experience, row: int, scores: Scores, scorer: Scorer)
 
 def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str, Ratio]:
     """What is logged of answers that a generator drew, besides their mismatch."""
-    refused, known = sum(d.refused for d in experience.drawn), int((~sampled_S.isnan()).sum())
+    refused, known = sum(d.refused for d in experience.rollouts), int((~sampled_S.isnan()).sum())
     return {
         "importance_cut": means.times(losses.importance_cut(old_S, sampled_S), known),
         "importance_none": means.summed(sampled_S.isnan()),
-        "refused": (refused, refused + len(experience.drawn)),
+        "refused": (refused, refused + len(experience.rollouts)),
     }
 
 
 def figures(experience: Experience, worth: Rewarded) -> dict[str, Ratio]:
     """What is logged of answers and rewards."""
     ious = [iou if a.usable else 0.0 for a in worth.answered if (iou := localisation(a)) is not None]
-    answers = len(experience.drawn)
+    answers = len(experience.rollouts)
     alike_Q = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < FLAT
     return {
         "iou": (sum(ious), len(ious)),
@@ -291,7 +291,7 @@ def figures(experience: Experience, worth: Rewarded) -> dict[str, Ratio]:
         "reward_spread": means.summed(worth.totals_QG.std(1)),
         "groups_alike": means.summed(alike_Q),
         "unusable": (float((~worth.usable_QG).sum()), answers),
-        "cut": (sum(d.cut for d in experience.drawn), answers),
-        "length": (sum(len(d.ids) for d in experience.drawn), answers),
+        "cut": (sum(d.cut for d in experience.rollouts), answers),
+        "length": (sum(len(d.ids) for d in experience.rollouts), answers),
         **watched(worth.parts_QG, worth.usable_QG),
     }

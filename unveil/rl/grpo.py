@@ -1,7 +1,7 @@
 """Group relative policy optimisation (arXiv 2402.03300) on the token tree.
 
-G answers are drawn to each question; what an answer earns beyond the mean of its group is the advantage of its tokens,
-of each reward that of the tokens which it can depend on (``credit``):
+G answers are sampled for each question; what an answer earns beyond the mean of its group is the advantage of its
+tokens, of each reward that of the tokens which it can depend on (``credit``):
 
     L = -mean_t min(rho_t A, clip(rho_t, 1 - low, 1 + high) A) + beta KL(pi, ref) - c S[pi],   rho_t = pi / pi_old
 
@@ -18,16 +18,16 @@ from unveil.core.provenance import Output
 from unveil.rl import credit, engines
 from unveil.rl import run as rl
 from unveil.rl.experience import Experience, Judge
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.policy import Learnt, policy_loss
-from unveil.rl.run import Asked, Run
+from unveil.rl.run import Invocation, Run
 from unveil.train import loop
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Options):
+class Config(RlOptions):
     """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
 
     spread: bool = False
@@ -36,14 +36,14 @@ class Config(Options):
 
 
 def main(
-    config: Config, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+    config: Config, judge: Judge | None = None, asked: Invocation | None = None, generator: Generator | None = None
 ) -> Path:
     """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
 
-    ``judge`` scores relevance and ``generator`` draws the answers that are learnt from; by default those that the
+    ``judge`` scores relevance and ``generator`` samples the answers that are learnt from; by default those that the
     options name, or the rules and the policy.
     """
-    with rl.output(config, asked or Asked("train grpo", config)) as output:
+    with rl.output(config, asked or Invocation("train grpo", config)) as output:
         if output:
             with engines.bound(config, judge, generator) as (scoring, drawing):
                 train_on(config, output, scoring, drawing)

@@ -1,4 +1,4 @@
-"""What learning from rewards can be told, and who draws the answers that are learnt from."""
+"""What learning from rewards can be told, and who samples the answers that are learnt from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unveil.train.options import RecipeOptions
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions(ServerOptions):
-    """Who draws the answers that are learnt from."""
+    """Who samples the answers that are learnt from."""
 
     server: str | None = None
     """Address of an OpenAI-compatible server that draws them, such as http://127.0.0.1:8000/v1; by default this process
@@ -39,7 +39,7 @@ class GenerateOptions(ServerOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(RecipeOptions):
+class RlOptions(RecipeOptions):
     """What both ways to learn from rewards can be told."""
 
     groups: ClassVar = {
@@ -70,7 +70,7 @@ class Options(RecipeOptions):
     batch_size: int = 16
     """Questions per forward pass and process."""
     answers: int = 8
-    """Answers drawn to each question."""
+    """Answers sampled for each question."""
     temperature: float = 1.0
     """Temperature at which they are drawn."""
     max_new_tokens: int = 384
@@ -116,4 +116,4 @@ class Options(RecipeOptions):
     judge: ExpertOptions = field(default_factory=ExpertOptions)
     """Who scores relevance."""
     generate: GenerateOptions = field(default_factory=GenerateOptions)
-    """Who draws the answers."""
+    """Who samples the answers."""

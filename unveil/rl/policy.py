@@ -72,7 +72,7 @@ class Learnt:
 
     worth: Rewarded
     old_S: Tensor
-    """Log-probabilities under the policy that the answers were drawn from."""
+    """Log-probabilities under the policy that the answers were sampled from."""
     advantages_S: Tensor
     weights_S: Tensor
     """Importance of tokens that another engine drew; 1 to rounding where this one did."""

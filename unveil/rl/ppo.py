@@ -27,9 +27,9 @@ from unveil.rl import credit, engines
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, whitened
 from unveil.rl.experience import Experience, Judge
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.policy import Learnt, policy_loss
-from unveil.rl.run import Asked, Run
+from unveil.rl.run import Invocation, Run
 from unveil.train import loop, losses, means
 from unveil.train.means import Ratio
 from unveil.vlm.generate import Generator
@@ -37,7 +37,7 @@ from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Options):
+class Config(RlOptions):
     """Train a model by rewards and a critic that learns what to expect (PPO)."""
 
     groups: ClassVar = {
@@ -63,14 +63,14 @@ class Config(Options):
 
 
 def main(
-    config: Config, judge: Judge | None = None, asked: Asked | None = None, generator: Generator | None = None
+    config: Config, judge: Judge | None = None, asked: Invocation | None = None, generator: Generator | None = None
 ) -> Path:
     """Trains and returns the folder of the trained model; ``asked`` is what run.json says was asked for.
 
-    ``judge`` scores relevance and ``generator`` draws the answers that are learnt from; by default those that the
+    ``judge`` scores relevance and ``generator`` samples the answers that are learnt from; by default those that the
     options name, or the rules and the policy.
     """
-    with rl.output(config, asked or Asked("train ppo", config)) as output:
+    with rl.output(config, asked or Invocation("train ppo", config)) as output:
         if output:
             with engines.bound(config, judge, generator) as (scoring, drawing):
                 train_on(config, output, scoring, drawing)
@@ -150,7 +150,7 @@ def held_of(
     """
     assert scores.values_S is not None
     values_S = scores.values_S.detach()[scores.order_S].float().cpu()  # a step for each token: nothing for a GPU
-    lengths_R = torch.tensor([len(d.ids) for d in drawn.drawn])
+    lengths_R = torch.tensor([len(d.ids) for d in drawn.rollouts])
     inside_RT = torch.arange(int(lengths_R.max())) < lengths_R[:, None]
     padded = (_padded(earned_S.to(values_S), inside_RT), _padded(values_S, inside_RT))
     advantages_RT, returns_RT = generalised(*padded, lengths_R, gamma, lam)

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from unveil.core import console, files
 from unveil.experts.remote_answers import RemoteAnswers
-from unveil.rl.options import GenerateOptions, Options
+from unveil.rl.options import GenerateOptions, RlOptions
 from unveil.train.loop import TrainingError
 from unveil.vlm.generate import GenerationError, Save
 
 
 @contextmanager
-def bound(options: GenerateOptions, config: Options) -> Iterator[Server | None]:
+def bound(options: GenerateOptions, config: RlOptions) -> Iterator[Server | None]:
     """The server that the options name, None for none; what was saved for it is removed in the end.
 
     Raises ``TrainingError`` for options that contradict one another, and ``GateError`` for an address that must not
@@ -50,7 +50,7 @@ def bound(options: GenerateOptions, config: Options) -> Iterator[Server | None]:
             shutil.rmtree(server.served, ignore_errors=True)
 
 
-def _checked(options: GenerateOptions, config: Options) -> None:
+def _checked(options: GenerateOptions, config: RlOptions) -> None:
     if options.weights is None:
         raise TrainingError("--generate.weights: say how new weights reach the server: folder, vllm-lora or never")
     if options.weights == "never" and options.model is None:
@@ -78,7 +78,7 @@ class Server(RemoteAnswers):
 
     refused = TrainingError
 
-    def __init__(self, options: GenerateOptions, config: Options):
+    def __init__(self, options: GenerateOptions, config: RlOptions):
         assert options.server is not None
         super().__init__(
             options.server,

@@ -74,7 +74,7 @@ def vision(answered: Answered) -> float | None:
     if answered.attention is None or not true or answered.dialogue.kind != "diagnosis":
         return None
     labels = sorted({*_labels(answered), *answered.case.parsed.labels})
-    return float(np.mean([_looked(answered, label)[0] for label in labels]))
+    return float(np.mean([_attended(answered, label)[0] for label in labels]))
 
 
 def vision_lift(answered: Answered) -> float | None:
@@ -85,7 +85,7 @@ def vision_lift(answered: Answered) -> float | None:
     true = answered.true_boxes
     if not answered.attention or not true:
         return None
-    found = [_looked(answered, label) for label in _labels(answered) if label in answered.attention]
+    found = [_attended(answered, label) for label in _labels(answered) if label in answered.attention]
     lifts = [share / even for share, even in found if even > 0]
     return float(np.mean(lifts)) if lifts else None
 
@@ -94,13 +94,13 @@ def _labels(answered: Answered) -> list[str]:
     return sorted({answered.case.name(f.label) for f in answered.findings or ()})
 
 
-def _looked(answered: Answered, label: str) -> tuple[float, float]:
+def _attended(answered: Answered, label: str) -> tuple[float, float]:
     """Attention of the words for ``label`` to its boxes, and what it would be if spread evenly."""
-    looked = (answered.attention or {}).get(label)
-    if looked is None or label not in _labels(answered):
+    attention = (answered.attention or {}).get(label)
+    if attention is None or label not in _labels(answered):
         return 0.0, 0.0
     boxes = [f.box for f in answered.findings or () if f.box and answered.case.name(f.label) == label]
-    return attention_maps.inside(looked.shares_P, looked.places_P4, boxes)
+    return attention_maps.inside(attention.shares_P, attention.places_P4, boxes)
 
 
 def relevance(answered: Answered) -> float | None:

@@ -20,7 +20,7 @@ from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
 from unveil.rl import experience, monitor, policy
 from unveil.rl.experience import Experience, Judge, Progress, Rewarded
-from unveil.rl.options import Options
+from unveil.rl.options import RlOptions
 from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
 from unveil.train import adapters, checkpoints, loop, losses, means, validation
@@ -33,7 +33,7 @@ from unveil.vlm import agreement, generate
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import GenerationError, Generator
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Distribution, Scorer, Scores, whole
 
 LOG = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ ROUNDING = 0.01
 
 
 @dataclass(frozen=True)
-class Asked:
+class Invocation:
     """A command and its options as they were given, which repeat the run."""
 
     command: str
     config: Any
 
 
-def output(config: Options, asked: Asked) -> AbstractContextManager[provenance.Output | None]:
+def output(config: RlOptions, asked: Invocation) -> AbstractContextManager[provenance.Output | None]:
     """The making of a run's model; see ``provenance.output``."""
     files = [config.records, config.dialogues, *plugins.files(config.rewards)]
     inputs = [*files, *digests.of_model(config.model)]
@@ -72,7 +72,7 @@ class Run:
     rewards: list[Reward]
     judge: Judge | None
     stream: Stream
-    batches: Iterator[tuple[Sequence[Dialogue], list[Encoded]]]
+    batches: Iterator[tuple[Sequence[Dialogue], list[EncodedExample]]]
     log: loop.MetricsLog
     state: Progress
     best: Best
@@ -273,7 +273,9 @@ class Run:
         }
         told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
         decoding = generate.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
-        self.output.write(chosen=choice, told_apart={"of": self.total, **self.state.differed}, decoding=decoding)
+        self.output.write(
+            chosen=choice, informative_updates={"of": self.total, **self.state.differed}, decoding=decoding
+        )
 
 
 class JudgeError(RuntimeError):
@@ -287,14 +289,14 @@ def _both(first: AbstractContextManager[Any], second: AbstractContextManager[Any
 
 
 def begin(
-    config: Options,
+    config: RlOptions,
     output: provenance.Output,
     judge: Judge | None,
     critic: bool | None = None,
     critic_factor: float = 1.0,
     generator: Generator | None = None,
 ) -> Run:
-    """Loads everything and takes up the run where it was left. ``generator`` draws the answers, by default the policy.
+    """Loads everything and takes up the run where it was left. ``generator`` samples answers, by default the policy.
 
     ``critic`` asks for one: does its error go through to the language model? It learns ``critic_factor`` times faster.
     """
@@ -302,7 +304,7 @@ def begin(
     say = console.say if accelerator.is_main_process else lambda words: None
     named, asked = experience.tried(config, judge is not None, say)
     if config.lora_dropout:
-        say("note: --lora-dropout does nothing here: what draws answers and what is taught by them is one policy")
+        say("note: --lora-dropout does nothing here: what samples answers and what is taught by them is one policy")
     small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
     config = adapters.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
     set_seed(config.seed)

@@ -1,4 +1,4 @@
-"""Primitives of the drawn images: posed coordinates, outlines, noise, strokes and the placing of abnormalities.
+"""Primitives of the synthetic images: posed coordinates, outlines, noise, strokes and the placing of abnormalities.
 
 Everything is a function of its arguments. Lengths are in units of half the image's width, so that a drawing does not
 depend on the number of pixels; x grows to the right of the image and y downwards, both from -1 to 1. A *field* is
@@ -26,7 +26,7 @@ ROUNDS, TRIES = 12, 24
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Abnormality:
     """One abnormality as it was drawn: its name, its visible extent and what is true of it."""
 
     label: str
@@ -37,11 +37,11 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A drawn image with the abnormalities in it and the normal structures around them."""
+class SyntheticImage:
+    """A synthetic image with the abnormalities in it and the normal structures around them."""
 
     pixels: Array
-    findings: tuple[Drawn, ...]
+    findings: tuple[Abnormality, ...]
     structures: dict[str, Array]
 
 
@@ -52,7 +52,7 @@ class Lesion:
     `hides` marks where it leaves nothing to be seen of what lies there, such as a shadow.
     """
 
-    drawn: Drawn
+    abnormality: Abnormality
     keep: Array
     add: Array
     hides: Array | None = None
@@ -325,23 +325,23 @@ def _offers(label: str, propose: Callable[[str], Lesion | None], least: int) -> 
     """A bounded run of proposals, less those that came to nothing or are too small to be seen."""
     for _ in range(TRIES):
         lesion = propose(label)
-        if lesion is not None and lesion.drawn.mask.any():
-            left, top, right, bottom = box(lesion.drawn.mask)
+        if lesion is not None and lesion.abnormality.mask.any():
+            left, top, right, bottom = box(lesion.abnormality.mask)
             if min(right - left, bottom - top) >= least:
                 yield lesion
 
 
 def _clear(lesion: Lesion, placed: Sequence[Lesion]) -> bool:
     """Whether a lesion keeps its distance: boxes that hardly touch, and masks that do not."""
-    left, top, right, bottom = box(lesion.drawn.mask)
+    left, top, right, bottom = box(lesion.abnormality.mask)
     area = (right - left) * (bottom - top)
     for other in placed:
-        a, b, c, d = box(other.drawn.mask)
+        a, b, c, d = box(other.abnormality.mask)
         shared = max(min(right, c) - max(left, a), 0) * max(min(bottom, d) - max(top, b), 0)
         rest = (c - a) * (d - b)
         if shared > 0.15 * min(area, rest) or shared >= 0.05 * (area + rest - shared):
             return False
-        if (lesion.drawn.mask & other.drawn.mask).any() or _hidden(lesion, other) or _hidden(other, lesion):
+        if (lesion.abnormality.mask & other.abnormality.mask).any() or _hidden(lesion, other) or _hidden(other, lesion):
             return False
     return True
 
@@ -350,17 +350,17 @@ def _hidden(lesion: Lesion, other: Lesion) -> bool:
     """Whether another lesion takes more than a quarter of a lesion out of sight."""
     if other.hides is None:
         return False
-    mask = lesion.drawn.mask
+    mask = lesion.abnormality.mask
     return bool(np.count_nonzero(mask & other.hides) > 0.25 * np.count_nonzero(mask))
 
 
-def picture(image: Array, lesions: Sequence[Lesion], structures: Mapping[str, Array]) -> Picture:
+def picture(image: Array, lesions: Sequence[Lesion], structures: Mapping[str, Array]) -> SyntheticImage:
     """The finished picture of an image of 0 to 1, (H, W) or (3, H, W); structures too small to be seen are left out."""
     levels = (np.clip(image, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
     pixels = np.stack(tuple(levels) if levels.ndim == 3 else (levels,) * 3, axis=-1)
     least = levels.shape[-1] ** 2 // 2000
     seen = {name: mask for name, mask in structures.items() if np.count_nonzero(mask) > least}
-    return Picture(pixels, tuple(lesion.drawn for lesion in lesions), seen)
+    return SyntheticImage(pixels, tuple(lesion.abnormality for lesion in lesions), seen)
 
 
 def check(labels: Sequence[str], known: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Drawn axial CT slices of the upper abdomen in a soft-tissue window, with up to four kinds of abnormality."""
+"""Synthetic axial CT slices of the upper abdomen in a soft-tissue window, with up to four kinds of abnormality."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unveil.synthetic.canvas import (
+    Abnormality,
     Array,
-    Drawn,
     Frame,
     Lesion,
     Outline,
     Path,
-    Picture,
     Point,
+    SyntheticImage,
     arrange,
     bump,
     check,
@@ -63,7 +63,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class AbdomenAnatomy:
     """What the CT slices of one patient share."""
 
     body: Point
@@ -81,12 +81,12 @@ class Anatomy:
     warp: Array
 
 
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(rng: np.random.Generator) -> AbdomenAnatomy:
     """Draw a patient's upper abdomen."""
     wide, deep = rng.uniform(0.87, 0.94), rng.uniform(0.68, 0.78)
     contents = [rng.choice([0.93, 0.95, 0.5]) for _ in range(5)]
     places = [(0.1, -0.08), (0.33, 0.02), (0.2, -0.3), (0.52, -0.12), (0.28, 0.2)]
-    return Anatomy(
+    return AbdomenAnatomy(
         body=(wide, deep),
         fat=rng.uniform(0.05, 0.13),
         liver=((rng.uniform(0.36, 0.42), rng.uniform(0.56, 0.66)), outline(rng, 0.05, 4), outline(rng, 0.05, 4)),
@@ -131,7 +131,7 @@ class Slice:
     grey: dict[str, float]
 
 
-def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> Picture:
+def draw(anatomy: AbdomenAnatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> SyntheticImage:
     """Draw one CT slice of a patient with one abnormality for each label."""
     check(labels, ABNORMALITIES)
     makers = {"cyst": _cyst, "tumour": _tumour, "abscess": _abscess, "calculus": _calculus}
@@ -153,7 +153,7 @@ def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size
     return picture(image, lesions, structures)
 
 
-def _slice(anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> Slice:
+def _slice(anatomy: AbdomenAnatomy, frame: Frame, rng: np.random.Generator) -> Slice:
     """Lay out body wall, liver and kidneys; the level of the slice changes their size a little."""
     wide, deep = anatomy.body
     level = rng.uniform(0.92, 1.06)
@@ -175,7 +175,7 @@ def _slice(anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> Slice:
     return Slice(frame, body, liver, kidneys, {"liver": LIVER, "kidney": 0.66 + 0.12 * anatomy.enhancement})
 
 
-def _trunk(anatomy: Anatomy, part: Slice) -> Array:
+def _trunk(anatomy: AbdomenAnatomy, part: Slice) -> Array:
     """Skin, fat under the skin, the muscles of the wall and the fat within."""
     wall = part.body + np.float32(anatomy.fat)
     image = mix(np.zeros_like(part.body), cover(part.body), FAT)
@@ -185,7 +185,7 @@ def _trunk(anatomy: Anatomy, part: Slice) -> Array:
 
 
 def _organs(
-    anatomy: Anatomy, part: Slice, image: Array, structures: dict[str, Array], rng: np.random.Generator
+    anatomy: AbdomenAnatomy, part: Slice, image: Array, structures: dict[str, Array], rng: np.random.Generator
 ) -> Array:
     """The solid organs and the great vessels."""
     frame, (wide, deep) = part.frame, anatomy.body
@@ -229,7 +229,7 @@ def _organs(
 
 
 def _bowel(
-    anatomy: Anatomy, part: Slice, image: Array, structures: dict[str, Array], rng: np.random.Generator
+    anatomy: AbdomenAnatomy, part: Slice, image: Array, structures: dict[str, Array], rng: np.random.Generator
 ) -> Array:
     """The stomach with its level of fluid, loops bright with contrast, the colon and the gallbladder."""
     frame, (wide, deep) = part.frame, anatomy.body
@@ -260,7 +260,7 @@ def _bowel(
     return image
 
 
-def _skeleton(anatomy: Anatomy, part: Slice, image: Array, structures: dict[str, Array]) -> Array:
+def _skeleton(anatomy: AbdomenAnatomy, part: Slice, image: Array, structures: dict[str, Array]) -> Array:
     """The vertebra with its canal and processes, and the ribs cut across in the wall."""
     frame, (wide, deep) = part.frame, anatomy.body
     body = field(frame, (0, 0.45 * deep), (0.135, 0.115))
@@ -306,8 +306,8 @@ def _home(part: Slice, rng: np.random.Generator, kidney_share: float) -> tuple[s
     return "kidney", name.split()[0], part.kidneys[name], part.grey["kidney"]
 
 
-def _seen(label: str, mask: Array, organ: str, side: str, words: tuple[str, str, str, str]) -> Drawn:
-    return Drawn(label, mask, organ, side, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
+def _seen(label: str, mask: Array, organ: str, side: str, words: tuple[str, str, str, str]) -> Abnormality:
+    return Abnormality(label, mask, organ, side, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
 
 
 def _cyst(part: Slice, rng: np.random.Generator) -> Lesion | None:
@@ -322,8 +322,8 @@ def _cyst(part: Slice, rng: np.random.Generator) -> Lesion | None:
     shape = field(part.frame, centre, (radius, radius * rng.uniform(0.9, 1)), outline(rng, 0.015, 3), rng.uniform(0, 3))
     share = cover(shape, 0.014)
     words = ("round", "sharp", "low density like water", "homogeneous")
-    drawn = _seen("cyst", shape < 0, organ, side, words)
-    return Lesion(drawn, 1 - share, share * np.float32(WATER + rng.uniform(-0.04, 0.03)))
+    abnormality = _seen("cyst", shape < 0, organ, side, words)
+    return Lesion(abnormality, 1 - share, share * np.float32(WATER + rng.uniform(-0.04, 0.03)))
 
 
 def _tumour(part: Slice, rng: np.random.Generator) -> Lesion | None:

@@ -1,4 +1,4 @@
-"""Phantoms: drawn images of drawn patients with exactly known abnormalities, for teaching and testing without any data.
+"""Synthetic images of synthetic patients with exactly known abnormalities, for teaching and testing without any data.
 
 Every pixel and every word follows from one seed. A patient has one modality, an anatomy that his images share, and one
 or two kinds of abnormality that he tends to have; some of his images show none.
@@ -18,7 +18,7 @@ from unveil.core.geometry import box_of_mask, encode_mask
 from unveil.core.records import Finding, Question, Record, Source
 from unveil.core.workers import pool
 from unveil.synthetic import ct, endoscopy, ultrasound, xray
-from unveil.synthetic.canvas import Drawn, Picture
+from unveil.synthetic.canvas import Abnormality, SyntheticImage
 
 MODALITIES: dict[str, ModuleType] = {m.MODALITY: m for m in (xray, ct, endoscopy, ultrasound)}
 #: Names of all abnormalities that are drawn, over all modalities.
@@ -29,7 +29,7 @@ VERSION = "1"
 
 @dataclass(frozen=True)
 class Patient:
-    """One drawn patient: what is drawn of him follows from ``seed`` and ``number`` alone."""
+    """One synthetic patient: what is drawn of him follows from ``seed`` and ``number`` alone."""
 
     seed: int
     number: int
@@ -47,7 +47,7 @@ def plan(rng: np.random.Generator, kinds: Sequence[str]) -> list[list[str]]:
     return [[str(k) for k in rng.choice(own, size=n, replace=n > 1)] for n in counts]
 
 
-def draw_patient(patient: Patient) -> Iterator[tuple[Picture, str]]:
+def draw_patient(patient: Patient) -> Iterator[tuple[SyntheticImage, str]]:
     """The patient's images with their modality, in order."""
     rng = np.random.default_rng([patient.seed, patient.number])
     modality = str(rng.choice(list(MODALITIES)))
@@ -57,10 +57,12 @@ def draw_patient(patient: Patient) -> Iterator[tuple[Picture, str]]:
         yield module.draw(anatomy, labels, rng, patient.size), modality
 
 
-def finding(drawn: Drawn) -> Finding:
+def finding(abnormality: Abnormality) -> Finding:
     """A drawn abnormality as a record's finding, with its mask."""
-    place = {"body_part": drawn.body_part} | ({"side": drawn.side} if drawn.side else {})
-    return Finding(drawn.label, box_of_mask(drawn.mask), encode_mask(drawn.mask), place | drawn.attributes)
+    place = {"body_part": abnormality.body_part} | ({"side": abnormality.side} if abnormality.side else {})
+    return Finding(
+        abnormality.label, box_of_mask(abnormality.mask), encode_mask(abnormality.mask), place | abnormality.attributes
+    )
 
 
 def report(modality: str, findings: Sequence[Finding]) -> str:
@@ -92,8 +94,8 @@ def patient_records(patient: Patient, folder: Path) -> list[Record]:
     return write_patient(patient, list(draw_patient(patient)), folder)
 
 
-def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], folder: Path) -> list[Record]:
-    """Writes a patient's drawn images into ``folder`` as PNG and returns their records."""
+def write_patient(patient: Patient, pictures: Sequence[tuple[SyntheticImage, str]], folder: Path) -> list[Record]:
+    """Writes a patient's synthetic images into ``folder`` as PNG and returns their records."""
     words = np.random.default_rng([patient.seed, patient.number, 1])
     records = []
     for i, (picture, modality) in enumerate(pictures):
@@ -114,13 +116,13 @@ def write_patient(patient: Patient, pictures: Sequence[tuple[Picture, str]], fol
                 completeness="exhaustive",
                 report=report(modality, findings),
                 questions=questions(modality, findings, words),
-                source=Source("phantom", VERSION, "Apache-2.0", "open", file=path.name, sha256=digests.sha256(path)),
+                source=Source("synthetic", VERSION, "Apache-2.0", "open", file=path.name, sha256=digests.sha256(path)),
             )
         )
     return records
 
 
-def phantoms(out: Path, patients: int, seed: int = 0, size: int = 256, workers: int = 2) -> Iterator[Record]:
+def synthetic_records(out: Path, patients: int, seed: int = 0, size: int = 256, workers: int = 2) -> Iterator[Record]:
     """Draws ``patients`` patients into ``out/images``; yields their records in order, whatever the workers' number."""
     if patients < 1:
         raise ValueError(f"at least one patient is needed, not {patients}")

@@ -1,4 +1,4 @@
-"""Drawn colonoscopy frames: a look along the folded colon, with up to four kinds of abnormality."""
+"""Synthetic colonoscopy frames: a look along the folded colon, with up to four kinds of abnormality."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unveil.synthetic.canvas import (
+    Abnormality,
     Array,
-    Drawn,
     Frame,
     Lesion,
     Outline,
     Path,
-    Picture,
     Point,
+    SyntheticImage,
     arrange,
     bump,
     check,
@@ -50,7 +50,7 @@ WHITE = _colour(1.0, 0.98, 0.95)
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class ColonAnatomy:
     """What the colonoscopy frames of one patient share."""
 
     tone: Array
@@ -62,14 +62,14 @@ class Anatomy:
     clean: bool
 
 
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(rng: np.random.Generator) -> ColonAnatomy:
     """Draw a patient's colon and the shape of the instrument's window."""
     vessels: list[Path] = []
     for _ in range(5):
         angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9)
         root = (far * np.cos(angle), far * np.sin(angle))
         vessels += tree(rng, root, rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.3), 0.009, 2, 0.6)
-    return Anatomy(
+    return ColonAnatomy(
         tone=_colour(1.0, rng.uniform(0.52, 0.66), rng.uniform(0.38, 0.52)),
         folds=tuple(_fold(rng) for _ in range(FOLDS)),
         sharpness=rng.uniform(0.7, 1.2),
@@ -87,7 +87,7 @@ def _fold(rng: np.random.Generator) -> Outline:
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """The parts of one image on which both the painting and the placing of abnormalities rest."""
 
     frame: Frame
@@ -97,7 +97,7 @@ class View:
     tone: Array
 
 
-def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> Picture:
+def draw(anatomy: ColonAnatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> SyntheticImage:
     """Draw one colonoscopy frame of a patient with one abnormality for each label."""
     check(labels, ABNORMALITIES)
     makers = {"polyp": _polyp, "ulcer": _ulcer, "bleeding": _bleeding, "diverticulum": _diverticulum}
@@ -110,7 +110,9 @@ def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size
     wide, cut = anatomy.window
     window = np.maximum(np.maximum(np.abs(plain.x), np.abs(plain.y)) - wide, np.abs(plain.x) + np.abs(plain.y) - cut)
     away = np.hypot(frame.x - np.float32(lumen[0]), frame.y - np.float32(lumen[1]))
-    view = View(frame, lumen, np.clip(0.42 + 0.6 * away, 0, 1), np.maximum(window + 0.06, 0.36 - away), anatomy.tone)
+    view = CameraView(
+        frame, lumen, np.clip(0.42 + 0.6 * away, 0, 1), np.maximum(window + 0.06, 0.36 - away), anatomy.tone
+    )
     lesions = arrange(labels, lambda label: makers[label](view, rng), size)
     image = _coloured(anatomy, view, shade, rng)
     if not anatomy.clean:
@@ -124,7 +126,7 @@ def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size
 
 
 def _tube(
-    anatomy: Anatomy, frame: Frame, lumen: Point, structures: dict[str, Array], rng: np.random.Generator
+    anatomy: ColonAnatomy, frame: Frame, lumen: Point, structures: dict[str, Array], rng: np.random.Generator
 ) -> Array:
     """How bright the wall is: folds behind folds down to the dark lumen."""
     reach = rng.uniform(0.95, 1.1)
@@ -147,7 +149,7 @@ def _tube(
     return shade
 
 
-def _coloured(anatomy: Anatomy, view: View, shade: Array, rng: np.random.Generator) -> Array:
+def _coloured(anatomy: ColonAnatomy, view: CameraView, shade: Array, rng: np.random.Generator) -> Array:
     """Mucosa of the patient's tone: redder where it is dark, with its vessels and its fine unevenness."""
     size = view.frame.size
     shade = np.clip(shade + 0.02 * fractal(rng, size, 14, 3, 0.7), 0.02, 1.1)
@@ -159,7 +161,7 @@ def _coloured(anatomy: Anatomy, view: View, shade: Array, rng: np.random.Generat
     return coloured
 
 
-def _residue(view: View, image: Array, structures: dict[str, Array], rng: np.random.Generator) -> Array:
+def _residue(view: CameraView, image: Array, structures: dict[str, Array], rng: np.random.Generator) -> Array:
     """A few flecks of stool and a cluster of bubbles."""
     frame = view.frame
     stool = np.zeros(view.light.shape, np.float32)
@@ -186,7 +188,7 @@ def _residue(view: View, image: Array, structures: dict[str, Array], rng: np.ran
 
 
 def _wet(
-    view: View,
+    view: CameraView,
     image: Array,
     shade: Array,
     lesions: Sequence[Lesion],
@@ -198,13 +200,13 @@ def _wet(
     gloss = noise(rng, size, 26) + 0.5 * noise(rng, size, 60) + 6 * (shade - 0.98) * (shade > 0.6)
     gloss = gloss - 9 * np.clip(view.wall + 0.05, 0, 1)
     for lesion in lesions:
-        gloss = np.where(lesion.drawn.mask, -9, gloss)
+        gloss = np.where(lesion.abnormality.mask, -9, gloss)
     flash = cover(np.float32(rng.uniform(2.3, 2.9)) - gloss, 0.5)
     structures["specular highlight"] = flash > 0.5
     return mix(image, 0.9 * flash, WHITE)
 
 
-def _place(view: View, rng: np.random.Generator, radius: float) -> tuple[Point, float, float] | None:
+def _place(view: CameraView, rng: np.random.Generator, radius: float) -> tuple[Point, float, float] | None:
     """A place on the wall for something of a given radius; with the direction away from the lumen and the light."""
     place = spot(rng, view.wall < -0.8 * radius, view.frame)
     if place is None:
@@ -213,20 +215,22 @@ def _place(view: View, rng: np.random.Generator, radius: float) -> tuple[Point, 
     return place, float(np.arctan2(dy, dx)), float(np.clip(0.5 + 0.5 * np.hypot(dx, dy), 0, 1))
 
 
-def _seen(label: str, mask: Array, words: tuple[str, str, str, str]) -> Drawn:
-    return Drawn(label, mask, "colon", None, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
+def _seen(label: str, mask: Array, words: tuple[str, str, str, str]) -> Abnormality:
+    return Abnormality(
+        label, mask, "colon", None, dict(zip(("shape", "edge", "density", "texture"), words, strict=True))
+    )
 
 
-def _lesion(drawn: Drawn, layers: Sequence[tuple[Array, Array]]) -> Lesion:
+def _lesion(abnormality: Abnormality, layers: Sequence[tuple[Array, Array]]) -> Lesion:
     """A lesion of covers and colours laid over one another, from the lowest to the topmost."""
-    keep: Array = np.ones(drawn.mask.shape, np.float32)
-    add: Array = np.zeros((3, *drawn.mask.shape), np.float32)
+    keep: Array = np.ones(abnormality.mask.shape, np.float32)
+    add: Array = np.zeros((3, *abnormality.mask.shape), np.float32)
     for share, colour in layers:
         keep, add = keep * (1 - share), mix(add, share, colour)
-    return Lesion(drawn, keep, add)
+    return Lesion(abnormality, keep, add)
 
 
-def _polyp(view: View, rng: np.random.Generator) -> Lesion | None:
+def _polyp(view: CameraView, rng: np.random.Generator) -> Lesion | None:
     """A raised dome, lit from the lens, with a shadow behind it and a reflection on top."""
     radius = rng.uniform(0.1, 0.27)
     found = _place(view, rng, radius)
@@ -256,7 +260,7 @@ def _polyp(view: View, rng: np.random.Generator) -> Lesion | None:
     return _lesion(_seen("polyp", dome < 0, words), layers)
 
 
-def _ulcer(view: View, rng: np.random.Generator) -> Lesion | None:
+def _ulcer(view: CameraView, rng: np.random.Generator) -> Lesion | None:
     """A flat defect with a pale yellow base and a red, irregular rim."""
     radius = rng.uniform(0.12, 0.28)
     found = _place(view, rng, radius)
@@ -279,7 +283,7 @@ def _ulcer(view: View, rng: np.random.Generator) -> Lesion | None:
     return _lesion(_seen("ulcer", largest(shape < 0.004), words), layers)
 
 
-def _bleeding(view: View, rng: np.random.Generator) -> Lesion | None:
+def _bleeding(view: CameraView, rng: np.random.Generator) -> Lesion | None:
     """A dark red pool with a streak that runs down from it."""
     radius = rng.uniform(0.08, 0.2)
     found = _place(view, rng, radius * 1.5)
@@ -304,7 +308,7 @@ def _bleeding(view: View, rng: np.random.Generator) -> Lesion | None:
     return _lesion(_seen("bleeding", mask, words), layers)
 
 
-def _diverticulum(view: View, rng: np.random.Generator) -> Lesion | None:
+def _diverticulum(view: CameraView, rng: np.random.Generator) -> Lesion | None:
     """A dark round mouth in the wall with a soft pale rim."""
     radius = rng.uniform(0.07, 0.15)
     found = _place(view, rng, radius * 1.3)

@@ -1,4 +1,4 @@
-"""Drawn ultrasound fans of the liver, gallbladder and kidney, with up to four kinds of abnormality."""
+"""Synthetic ultrasound fans of the liver, gallbladder and kidney, with up to four kinds of abnormality."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy import ndimage
 
 from unveil.synthetic.canvas import (
     FAR,
+    Abnormality,
     Array,
-    Drawn,
     Frame,
     Lesion,
     Outline,
     Path,
-    Picture,
     Point,
+    SyntheticImage,
     arrange,
     bump,
     check,
@@ -66,7 +66,7 @@ FANS = (Fan(-1.22, 0.36, 2.14, 0.47), Fan(-1.35, 0.48, 2.28, 0.43), Fan(-1.1, 0.
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class OrganAnatomy:
     """What the ultrasound images of one patient share."""
 
     fan: Fan
@@ -81,7 +81,7 @@ class Anatomy:
     warp: Array
 
 
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(rng: np.random.Generator) -> OrganAnatomy:
     """Draw a patient's liver and what lies around it, and choose the probe."""
     bag = (rng.uniform(0.08, 0.2), rng.uniform(-0.08, 0.08))
     kidney = (rng.uniform(0.5, 0.62), rng.uniform(0.38, 0.5))
@@ -90,7 +90,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     portal = tree(rng, (-0.02, 0.24), np.pi + rng.uniform(0.0, 0.5), rng.uniform(0.2, 0.28), 0.03, 1, 0.5)
     meeting = (rng.uniform(-0.3, -0.1), low - 0.02)
     veins = [path for turn in (-2.6, -2.0) for path in tree(rng, meeting, turn, rng.uniform(0.2, 0.3), 0.026, 1, 0.3)]
-    return Anatomy(
+    return OrganAnatomy(
         fan=FANS[int(rng.integers(len(FANS)))],
         bag=(bag, (rng.uniform(0.13, 0.17), rng.uniform(0.26, 0.34)), rng.uniform(0.2, 0.6), outline(rng, 0.06, 3)),
         kidney=(kidney, (rng.uniform(0.28, 0.33), rng.uniform(0.15, 0.18)), rng.uniform(0.1, 0.45), outline(rng, 0.03)),
@@ -115,7 +115,7 @@ class Scan:
     liver: Array
 
 
-def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> Picture:
+def draw(anatomy: OrganAnatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> SyntheticImage:
     """Draw one ultrasound image of a patient with one abnormality for each label."""
     check(labels, ABNORMALITIES)
     makers = {"gallstone": _gallstone, "cyst": _cyst, "tumour": _tumour, "haemangioma": _haemangioma}
@@ -142,7 +142,7 @@ def _beams(fan: Fan, size: int) -> tuple[Array, Array, Array, Array]:
     return depth, angle, view, np.stack([row, column])
 
 
-def _tissue(anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> tuple[Scan, Array, dict[str, Array]]:
+def _tissue(anatomy: OrganAnatomy, frame: Frame, rng: np.random.Generator) -> tuple[Scan, Array, dict[str, Array]]:
     """How strongly every place echoes in the healthy patient, and the normal structures."""
     size = frame.size
     depth, _, view, _ = _beams(anatomy.fan, size)
@@ -184,7 +184,7 @@ def _tissue(anatomy: Anatomy, frame: Frame, rng: np.random.Generator) -> tuple[S
     return Scan(anatomy.fan, frame, view, bag, liver), image, structures
 
 
-def _kidney(anatomy: Anatomy, frame: Frame, image: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _kidney(anatomy: OrganAnatomy, frame: Frame, image: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The kidney: a dark rind with darker pyramids round a bright core."""
     centre, radii, tilt, edge = anatomy.kidney
     kidney = field(frame, centre, radii, edge, tilt)
@@ -255,8 +255,8 @@ def _console(fan: Fan, image: Array) -> Array:
     return np.where(ticks, np.float32(0.7), image)
 
 
-def _seen(label: str, mask: Array, part: str, words: tuple[str, str, str, str]) -> Drawn:
-    return Drawn(label, mask, part, None, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
+def _seen(label: str, mask: Array, part: str, words: tuple[str, str, str, str]) -> Abnormality:
+    return Abnormality(label, mask, part, None, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
 
 
 def _gallstone(scan: Scan, rng: np.random.Generator) -> Lesion | None:

@@ -1,4 +1,4 @@
-"""Drawn chest X-rays: a frontal projection of ribs, heart, vessels and lungs, with up to four kinds of abnormality."""
+"""Synthetic chest X-rays: a frontal projection of ribs, heart, vessels, lungs, and up to four kinds of abnormality."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unveil.synthetic.canvas import (
+    Abnormality,
     Array,
-    Drawn,
     Frame,
     Lesion,
     Outline,
     Path,
-    Picture,
     Point,
+    SyntheticImage,
     arrange,
     bump,
     check,
@@ -59,7 +59,7 @@ ABDOMEN = 0.8
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class ChestAnatomy:
     """What the chest X-rays of one patient share."""
 
     width: float
@@ -75,10 +75,10 @@ class Anatomy:
     warp: Array
 
 
-def draw_anatomy(rng: np.random.Generator) -> Anatomy:
+def draw_anatomy(rng: np.random.Generator) -> ChestAnatomy:
     """Draw a patient's chest."""
     width = rng.uniform(0.92, 1.06)
-    return Anatomy(
+    return ChestAnatomy(
         width=width,
         heart=(rng.uniform(0.27, 0.34), rng.uniform(0.25, 0.31)),
         heart_edge=outline(rng, 0.03, 4),
@@ -116,7 +116,7 @@ class Chest:
     middle: Array
 
 
-def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> Picture:
+def draw(anatomy: ChestAnatomy, labels: Sequence[str], rng: np.random.Generator, size: int = 256) -> SyntheticImage:
     """Draw one chest X-ray of a patient with one abnormality for each label."""
     check(labels, ABNORMALITIES)
     chest = _chest(anatomy, rng, size)
@@ -135,7 +135,7 @@ def draw(anatomy: Anatomy, labels: Sequence[str], rng: np.random.Generator, size
     return picture(_exposed(image, rng), lesions, structures)
 
 
-def _chest(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Chest:
+def _chest(anatomy: ChestAnatomy, rng: np.random.Generator, size: int) -> Chest:
     """Pose the patient and lay out lungs, domes and heart; a deep breath lowers the domes."""
     shift, breath = rng.uniform(-0.05, 0.05, 2), rng.uniform(-0.05, 0.05)
     frame = posed(size, (shift[0], shift[1]), rng.uniform(0.94, 1.05), rng.uniform(-0.05, 0.05), anatomy.warp)
@@ -151,7 +151,7 @@ def _chest(anatomy: Anatomy, rng: np.random.Generator, size: int) -> Chest:
     return Chest(frame, width, walls, domes, lungs, heart, middle)
 
 
-def _soft_tissue(anatomy: Anatomy, chest: Chest, rng: np.random.Generator) -> tuple[Array, dict[str, Array]]:
+def _soft_tissue(anatomy: ChestAnatomy, chest: Chest, rng: np.random.Generator) -> tuple[Array, dict[str, Array]]:
     """Everything but bone: body, lungs with their vessels, mediastinum, abdomen."""
     frame = chest.frame
     x, y, size = frame.x, frame.y, frame.size
@@ -190,7 +190,7 @@ def _soft_tissue(anatomy: Anatomy, chest: Chest, rng: np.random.Generator) -> tu
     return image, structures
 
 
-def _bones(anatomy: Anatomy, chest: Chest, image: Array, structures: dict[str, Array]) -> Array:
+def _bones(anatomy: ChestAnatomy, chest: Chest, image: Array, structures: dict[str, Array]) -> Array:
     """Lay spine, ribs, collar bones and shoulders over the soft tissue."""
     frame, width = chest.frame, chest.width
     x, y = frame.x, frame.y
@@ -229,7 +229,7 @@ def _ribs(height: Array, gap: float, phase: float, half: float) -> Array:
 
 
 def _overlay(
-    anatomy: Anatomy, chest: Chest, image: Array, structures: dict[str, Array], rng: np.random.Generator
+    anatomy: ChestAnatomy, chest: Chest, image: Array, structures: dict[str, Array], rng: np.random.Generator
 ) -> Array:
     """Breast shadows, a vessel seen end-on, an ECG lead and the side marker."""
     frame = chest.frame
@@ -267,8 +267,8 @@ def _side(rng: np.random.Generator) -> tuple[str, int]:
     return SIDES[int(rng.integers(2))]
 
 
-def _seen(label: str, mask: Array, side: str, part: str, words: tuple[str, str, str, str]) -> Drawn:
-    return Drawn(label, mask, part, side, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
+def _seen(label: str, mask: Array, side: str, part: str, words: tuple[str, str, str, str]) -> Abnormality:
+    return Abnormality(label, mask, part, side, dict(zip(("shape", "edge", "density", "texture"), words, strict=True)))
 
 
 def _nodule(chest: Chest, rng: np.random.Generator) -> Lesion | None:

@@ -25,7 +25,7 @@ def llava_siglip(size: Size = TINY) -> tuple[Any, Any]:
         tie_word_embeddings=True,
     )
     model = tf.LlavaForConditionalGeneration(config)
-    model.config.unveil = {"syntax": "bins-64", "hint": False}
+    model.config.unveil = {"box_format": "bins-64", "hint": False}
     template = (
         "{% for m in messages %}{% if m['role'] == 'user' %}<user>{% for c in m['content'] %}"
         "{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"

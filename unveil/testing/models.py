@@ -31,8 +31,8 @@ class Entry:
     """What its token tree needed, or why none is grown."""
     tree: bool = True
     """Whether a tree is grown for it."""
-    syntax: str | None = None
-    """What users of a model without a row name with ``--box-syntax``."""
+    box_format: str | None = None
+    """What users of a model without a row name with ``--box-format``."""
 
 
 LLAVAS = (
@@ -90,7 +90,7 @@ UNDECLARED = (
         "HyperCLOVA X",
         "none: logits are scaled behind the head",
         tree=False,
-        syntax="json-1000",
+        box_format="json-1000",
     ),
     Entry(
         undeclared.no_features,
@@ -98,7 +98,7 @@ UNDECLARED = (
         "DeepSeek-VL",
         "none: features of images cannot be had apart",
         tree=False,
-        syntax="json-1000",
+        box_format="json-1000",
     ),
     Entry(
         undeclared.more_than_pixels,
@@ -106,7 +106,7 @@ UNDECLARED = (
         "VideoLLaMA 3",
         "none: its tower takes more than pixels",
         tree=False,
-        syntax="json-1000",
+        box_format="json-1000",
     ),
 )
 #: By the name of the function that builds it.
@@ -132,7 +132,7 @@ def parts(name: str, size: Size = TINY) -> tuple[Any, Any]:
 def loaded(name: str, size: Size = TINY) -> Loaded:
     """An entry's model, built once: to be asked, not to be trained."""
     model, processor = parts(name, size)
-    profile = families.profile_of(model.config, ENTRIES[name].syntax)
+    profile = families.profile_of(model.config, ENTRIES[name].box_format)
     return Loaded(name, model, Chat(processor, profile), model_parts.fingerprint(model))
 
 

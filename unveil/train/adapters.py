@@ -114,8 +114,8 @@ def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower
 
 
 def declared(chat: Chat) -> dict[str, Any]:
-    """What a model's folder tells of how it was asked: the box syntax, and whether with a hint at the answer's form."""
-    return {"syntax": chat.syntax.name, "hint": chat.profile.hint}
+    """What a model's folder tells of how it was asked: the box format, and whether with a hint at the answer's form."""
+    return {"box_format": chat.box_format.name, "hint": chat.profile.hint}
 
 
 ROOM = "model.room" + files.PARTIAL

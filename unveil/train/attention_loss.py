@@ -24,12 +24,12 @@ from unveil.core.box_formats import boxes_in
 from unveil.core.geometry import covered
 from unveil.train import loop
 from unveil.vlm import token_offsets
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, Scores
 
 
 @dataclass(frozen=True)
-class Told:
+class Targets:
     """The tokens of an answer that are to look, and the part of each patch that its boxes cover, (P,)."""
 
     tokens: list[int]
@@ -41,20 +41,20 @@ class Told:
 def check(scorer: Scorer, weight: float, gradient_checkpointing: bool) -> None:
     """Raises ``TrainingError`` where a model cannot be taught to look with this weight of the loss."""
     if weight < 0:
-        raise loop.TrainingError("--looking is a weight, 0 or more")
+        raise loop.TrainingError("--attention-loss is a weight, 0 or more")
     if weight and scorer.blind:
-        raise loop.TrainingError(f"--looking: {scorer.blind}")
+        raise loop.TrainingError(f"--attention-loss: {scorer.blind}")
     if weight and gradient_checkpointing:
-        raise loop.TrainingError("--looking reads attention once, which --gradient-checkpointing computes twice")
+        raise loop.TrainingError("--attention-loss reads attention once, which --gradient-checkpointing computes twice")
 
 
-def told(scorer: Scorer, rows: Sequence[Encoded]) -> dict[int, Told]:
+def targets(scorer: Scorer, rows: Sequence[EncodedExample]) -> dict[int, Targets]:
     """By row, what is to look where; rows whose answers hold no box are left out."""
     out = {}
     for i, row in enumerate(rows):
         text, spans = token_offsets.spans(scorer.chat.tokenizer, row.answer)
         boxes, _ = row.seen.view.read(text)
-        marks = boxes_in(text, row.seen.view.syntax)
+        marks = boxes_in(text, row.seen.view.box_format)
         tokens = [t - 1 for t, (a, b) in enumerate(spans) if t and any(a < y and x < b for x, y in marks)]
         if not boxes or not tokens:
             continue
@@ -62,19 +62,19 @@ def told(scorer: Scorer, rows: Sequence[Encoded]) -> dict[int, Told]:
         there = ~np.isnan(places[:, 0])
         inside = np.zeros(len(places))
         inside[there] = covered(places[there], boxes)
-        out[i] = Told(tokens, torch.from_numpy(inside).float(), torch.from_numpy(there).float())
+        out[i] = Targets(tokens, torch.from_numpy(inside).float(), torch.from_numpy(there).float())
     return out
 
 
-def watched(told: Mapping[int, Told]) -> dict[int, list[int]]:
+def watched(targets: Mapping[int, Targets]) -> dict[int, list[int]]:
     """The tokens whose attention is to be read, by row."""
-    return {row: one.tokens for row, one in told.items()}
+    return {row: one.tokens for row, one in targets.items()}
 
 
-def shares_N(scores: Scores, told: Mapping[int, Told]) -> Tensor:
+def shares_N(scores: Scores, targets: Mapping[int, Targets]) -> Tensor:
     """The share of each token's attention to the image that lies on the boxes, (N,), of those that see it."""
     found = [scores.logps_S.new_zeros(0)]
-    for row, one in told.items():
+    for row, one in targets.items():
         weights_NP = scores.weights[row].float() * one.places_P.to(scores.logps_S.device)
         image_N = weights_NP.sum(1)
         seen_N = image_N > 0  # a sliding window may end before the image

@@ -21,7 +21,7 @@ from unveil.train import loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.inputs import EncodedExample, ImageInput
 from unveil.vlm.scorer import Scorer, whole
 
 Batch = TypeVar("Batch", bound=Sequence[Any])
@@ -60,17 +60,17 @@ class Stream:
         self.late = config.accumulate
         context = getattr(whole(scorer.model).config.get_text_config(), "max_position_embeddings", None)
         self.limit = config.max_length or min((n for n in (self.chat.longest, context) if n), default=None)
-        self.kept: dict[Key, Seen] = {}
-        self.layouts: dict[Any, Seen] = {}
+        self.kept: dict[Key, ImageInput] = {}
+        self.layouts: dict[Any, ImageInput] = {}
         self.views: dict[View, View] = {}
 
     def __call__(
         self, batches: Iterable[Batch], dialogues: Callable[[Batch], Sequence[Dialogue]] = list
-    ) -> Iterator[tuple[Batch, list[Encoded]]]:
+    ) -> Iterator[tuple[Batch, list[EncodedExample]]]:
         """Each batch with the rows of its ``dialogues``."""
         planned: deque[tuple[Batch, list[Dialogue]]] = deque()
         needed: Counter[Key] = Counter()  # by how many batches that are planned or not settled
-        arrived: dict[Key, Seen | ValueError] = {}
+        arrived: dict[Key, ImageInput | ValueError] = {}
         unsettled: deque[list[Key]] = deque()
 
         def wanted() -> Iterator[list[Key]]:
@@ -102,7 +102,7 @@ class Stream:
         while unsettled:
             settle(unsettled.popleft())
 
-    def first(self, dialogues: Sequence[Dialogue]) -> list[Encoded]:
+    def first(self, dialogues: Sequence[Dialogue]) -> list[EncodedExample]:
         """The row of the first dialogue, and that of the first one on another image, outside of the stream."""
         other = next((d for d in dialogues if d.image != dialogues[0].image), None)
         chosen = dialogues[:1] if other is None else [dialogues[0], other]
@@ -116,7 +116,7 @@ class Stream:
     def _keys(self, dialogues: Sequence[Dialogue]) -> list[Key]:
         return list(dict.fromkeys(map(self._key, dialogues)))
 
-    def _row(self, dialogue: Dialogue, arrived: dict[Key, Seen | ValueError]) -> Encoded:
+    def _row(self, dialogue: Dialogue, arrived: dict[Key, ImageInput | ValueError]) -> EncodedExample:
         key = self._key(dialogue)
         seen = self.kept.get(key) or arrived[key]
         if isinstance(seen, ValueError):
@@ -136,7 +136,7 @@ class Stream:
             self.room -= seen.nbytes
             self.kept[key] = seen
 
-    def _shared(self, light: Seen) -> Seen:
+    def _shared(self, light: ImageInput) -> ImageInput:
         """The same with the text, ids and view of the first image that has equal ones, as all of one size have."""
         layout = light.text, tuple(light.block), tuple((key, tuple(ids)) for key, ids in light.types.items())
         first = self.layouts.setdefault(layout, light)
@@ -147,21 +147,21 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class _Images(Dataset[tuple[Key, Seen | ValueError]]):
+class _Images(Dataset[tuple[Key, ImageInput | ValueError]]):
     """Pictures as the model sees them, or the errors that they end in."""
 
     chat: Chat
 
-    def __getitem__(self, key: Key) -> tuple[Key, Seen | ValueError]:
+    def __getitem__(self, key: Key) -> tuple[Key, ImageInput | ValueError]:
         try:
-            seen = self.chat.see(key.path, key.noise)
+            seen = self.chat.read_image(key.path, key.noise)
         except (ImageError, ModelError) as error:
             return key, error
         seen.digest  # noqa: B018 - computed here, not by the process that trains
         return key, seen
 
 
-def _loader(chat: Chat, keys: Iterator[list[Key]], workers: int) -> Iterable[list[tuple[Key, Seen | ValueError]]]:
+def _loader(chat: Chat, keys: Iterator[list[Key]], workers: int) -> Iterable[list[tuple[Key, ImageInput | ValueError]]]:
     """The pictures of each list, list after list; the lists are asked for some way ahead."""
     own = torch.Generator().manual_seed(0)  # else it draws from the one that dropout uses
     many = {"num_workers": workers, "worker_init_fn": end_with_parent}

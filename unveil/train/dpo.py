@@ -35,7 +35,7 @@ from unveil.train.options import RecipeOptions
 from unveil.train.reference import Reference, reference
 from unveil.vlm import agreement
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, whole
 
 Term = Literal["text", "visual", "anchor"]
@@ -205,13 +205,13 @@ def before_training(
         for digest in threads.map(_bytes_of, paths):
             about.update(digest.encode())
 
-    def all_rows() -> Iterator[list[Encoded]]:
+    def all_rows() -> Iterator[list[EncodedExample]]:
         with progress("reference", len(parts), 0, accelerator.is_main_process) as advance:
             for _, rows in stream(parts, partial(asked_of, terms=config.terms)):
                 yield rows
                 advance()
 
-    def score(rows: Sequence[Encoded]) -> Tensor:
+    def score(rows: Sequence[EncodedExample]) -> Tensor:
         scorer.eval()
         with torch.no_grad(), accelerator.autocast():
             logps_S: Tensor = scorer(rows).in_order()
@@ -228,8 +228,8 @@ def _bytes_of(path: Path) -> str:
 # ------------------------------------------------------------------------------------------------------------- loss
 
 
-Batch = tuple[Sequence[Pair], Sequence[Encoded]]
-Loss = Callable[[torch.nn.Module, Sequence[Pair], Sequence[Encoded]], tuple[Tensor, dict[str, Ratio]]]
+Batch = tuple[Sequence[Pair], Sequence[EncodedExample]]
+Loss = Callable[[torch.nn.Module, Sequence[Pair], Sequence[EncodedExample]], tuple[Tensor, dict[str, Ratio]]]
 
 
 def losing(config: Config, held: Reference) -> Loss:
@@ -272,7 +272,7 @@ def update(
 def pair_loss(
     scorer: torch.nn.Module,
     batch: Sequence[Pair],
-    rows: Sequence[Encoded],
+    rows: Sequence[EncodedExample],
     held: Reference,
     *,
     beta: float = 0.1,
@@ -309,7 +309,7 @@ def pair_loss(
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
             "loss": means.times(loss, len(batch)),
-            "told_apart": means.summed(torch.stack([better > other for other in others])),
+            "reward_accuracy": means.summed(torch.stack([better > other for other in others])),
             "margin": means.summed(torch.stack([better - other for other in others])),
             "logps_chosen": means.summed(logps_PR[:, 0]),
             "logps_rejected": means.summed(logps_PR[:, 1]),
@@ -320,7 +320,7 @@ def pair_loss(
     return loss, figures
 
 
-def counted(rows: Sequence[Encoded], pairs: int, spans: Literal["all", "edited"]) -> Tensor:
+def counted(rows: Sequence[EncodedExample], pairs: int, spans: Literal["all", "edited"]) -> Tensor:
     """1 for each answer token that counts, 0 for the others, (S,): all, or those that a pair's answers do not share."""
     out: list[float] = []
     for at in range(0, len(rows), len(rows) // pairs):

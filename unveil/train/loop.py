@@ -23,7 +23,7 @@ from torch import nn
 
 from unveil.core import console, files
 from unveil.vlm.choice import Precision
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.model_parts import parts_of
 from unveil.vlm.models import beyond_fp16, default_dtype
 from unveil.vlm.processes import calm, processes
@@ -99,7 +99,7 @@ def sample(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
     return [rows[i] for i in sorted(picks[:most].tolist())]
 
 
-def fitting(rows: list[Encoded], limit: int | None) -> list[Encoded]:
+def fitting(rows: list[EncodedExample], limit: int | None) -> list[EncodedExample]:
     """The rows, if none is longer than ``limit`` tokens."""
     for row in rows:
         if limit and len(row) > limit:

@@ -97,7 +97,7 @@ def clip_share(
     return beyond_S.float().mean()
 
 
-def looking(shares_N: Float[Tensor, " N"], floor: float = 0.01) -> Float[Tensor, " N"]:
+def attention(shares_N: Float[Tensor, " N"], floor: float = 0.01) -> Float[Tensor, " N"]:
     """-log(floor + r) of each token, (N,): r is the share of its attention to the image that lies on the lesion.
 
     The vision relevance of UMed-LVLM (arXiv 2501.01377) with its own gradient. ``floor`` bounds the pull on a token
@@ -123,7 +123,7 @@ def averaged(
 
 
 def importance(old_S: Float[Tensor, " S"], sampled_S: Float[Tensor, " S"], most: float = 2.0) -> Float[Tensor, " S"]:
-    """min(pi_old / mu, most) of each token, (S,): weights for answers drawn by an engine whose probabilities are mu.
+    """min(pi_old / mu, most) of each token, (S,): weights for answers sampled by an engine whose probabilities are mu.
 
     Truncated importance sampling (E. L. Ionides, "Truncated importance sampling", 2008). One where both agree, and
     where log mu is NaN, which stands for not known: such a token is taken as it is.

@@ -59,7 +59,7 @@ def first_look(config: RecipeOptions, trainings: int) -> Outlook:
     """
     chat, device = adapters.chat_of(config), default_device()
     needs = of(config, device)
-    line = f"{config.model}: boxes as {chat.syntax.name}; {fits(needs, config.out, device, trainings)}"
+    line = f"{config.model}: boxes as {chat.box_format.name}; {fits(needs, config.out, device, trainings)}"
     return Outlook(chat, needs, device, line)
 
 
@@ -164,7 +164,7 @@ def rows(chat: Chat, dialogues: Sequence[tuple[Dialogue, tuple[int, int]]]) -> R
     ordered = sorted(uses, key=lambda size: size[0] * size[1])
     tried = {*ordered[:: math.ceil(len(ordered) / SIZES)], ordered[-1]}
     blank = {(width, height): np.zeros((height, width, 3), np.uint8) for width, height in tried}
-    seen = {size: chat.show(array, named[size]) for size, array in blank.items()}
+    seen = {size: chat.process(array, named[size]) for size, array in blank.items()}
     costs = {size: len(seen[size].block) for size in tried}
     mean = sum(costs[size] * uses[size] for size in tried) / sum(uses[size] for size in tried)
     longest = max((dialogue for dialogue, _ in dialogues), key=lambda d: len(d.question) + len(d.answer))

@@ -10,7 +10,7 @@ from unveil.core.geometry import BoxError, checked
 from unveil.core.grading import Case, grade
 from unveil.core.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
 from unveil.train import loop
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Questions:
     names: list[str]
     """All labels, the vocabulary of names."""
 
-    def case(self, dialogue: Dialogue, row: Encoded, text: str, cut: bool) -> Case:
+    def case(self, dialogue: Dialogue, row: EncodedExample, text: str, cut: bool) -> Case:
         """An answer beside the truth."""
         return grade(dialogue, self.records[dialogue.record], text, row.seen.view, self.names, cut)
 

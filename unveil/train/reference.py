@@ -19,7 +19,7 @@ from torch import Tensor
 
 from unveil.core import files
 from unveil.train.loop import TrainingError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Reference:
     def __init__(self, known: dict[str, Tensor]):
         self.known = known
 
-    def of(self, rows: Sequence[Encoded]) -> Tensor:
+    def of(self, rows: Sequence[EncodedExample]) -> Tensor:
         """Those of the rows' tokens, behind one another in the rows' order: (S,)."""
         for row in rows:
             if row.id not in self.known:
@@ -44,8 +44,8 @@ class Reference:
 def reference(
     file: Path,
     made_with: dict[str, str],
-    batches: Callable[[], Iterable[Sequence[Encoded]]],
-    score: Callable[[Sequence[Encoded]], Tensor],
+    batches: Callable[[], Iterable[Sequence[EncodedExample]]],
+    score: Callable[[Sequence[EncodedExample]], Tensor],
 ) -> Reference:
     """Reads the reference, or makes and keeps it.
 

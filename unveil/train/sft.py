@@ -30,7 +30,7 @@ from unveil.train.validation import Best
 from unveil.vlm import agreement
 from unveil.vlm.features import Features
 from unveil.vlm.generate import decoding
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, whole
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Config(RecipeOptions):
     """records: longest answer in tokens."""
     self_questions: float = 0.5
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
-    looking: float = 0.0
+    attention_loss: float = 0.0
     """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
     vision relevance, with its own gradient); 0.1 is one to begin with. See docs/rewards.md for what it did."""
 
@@ -83,11 +83,11 @@ def train_on(config: Config, output: provenance.Output) -> None:
     total = ends[-1]
     optimizer = torch.optim.AdamW(loop.parameter_groups(model, config.weight_decay), lr=rate, betas=(0.9, 0.98))
     seeing = Features(whole(model), chat.processor.image_processor, config.cache_mb, config.features)
-    scorer = Scorer(model, chat, seeing, looking=config.looking > 0)
+    scorer = Scorer(model, chat, seeing, attention_gradients=config.attention_loss > 0)
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
-    attention_loss.check(scorer, config.looking, config.gradient_checkpointing)
+    attention_loss.check(scorer, config.attention_loss, config.gradient_checkpointing)
     scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))
@@ -109,12 +109,12 @@ def train_on(config: Config, output: provenance.Output) -> None:
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
             rows = [next(batches)[1] for _ in range(config.accumulate)]
-            loss, tokens, looked = update(scorer, optimizer, rows, accelerator, config)
+            loss, tokens, attended = update(scorer, optimizer, rows, accelerator, config)
             step += 1
             advance(note=f"loss {loss:.3f}")
             if step % config.log_every == 0 or step == total:
                 speed = tokens / (time.monotonic() - began)
-                log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed, **looked)
+                log.write(step, loss=loss, lr=rate * factor, answer_tokens_per_s=speed, **attended)
             if val and config.validate_every and (step % config.validate_every == 0 or step == total):
                 log.write(step, val_loss=validate(scorer, val, stream, config, accelerator))
             if asked_val and step in ends:
@@ -180,7 +180,7 @@ def _learnt(dialogue: Dialogue, config: Config) -> bool:
 def update(
     scorer: torch.nn.Module,
     optimizer: Any,
-    batches: Sequence[Sequence[Encoded]],
+    batches: Sequence[Sequence[EncodedExample]],
     accelerator: Accelerator,
     config: Config,
 ) -> tuple[float, int, dict[str, float]]:
@@ -191,21 +191,21 @@ def update(
     ids = [row.id for batch in batches for row in batch]
     mine = torch.tensor(sum(len(row.answer) for batch in batches for row in batch), device=accelerator.device)
     tokens = accelerator.reduce(mine, "sum")
-    summed, looked = torch.zeros((), device=accelerator.device), []
+    summed, attended = torch.zeros((), device=accelerator.device), []
     for i, batch in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
-            told = attention_loss.told(accelerator.unwrap_model(scorer), batch) if config.looking else {}
-            scores = scorer(batch, attention_loss.watched(told))
+            targets = attention_loss.targets(accelerator.unwrap_model(scorer), batch) if config.attention_loss else {}
+            scores = scorer(batch, attention_loss.watched(targets))
             loss = -scores.logps_S.sum()
-            shares = attention_loss.shares_N(scores, told)
+            shares = attention_loss.shares_N(scores, targets)
             # DDP averages gradients over processes; the loss is a sum over all of them
-            whole_loss = loss + config.looking * losses.looking(shares).sum()
+            whole_loss = loss + config.attention_loss * losses.attention(shares).sum()
             loop.finite(whole_loss, [row.id for row in batch])
             accelerator.backward(whole_loss * (accelerator.num_processes / tokens))
         summed += loss.detach()
-        looked.append(shares.detach())
+        attended.append(shares.detach())
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    found = means.averaged([{"looked": means.summed(torch.cat(looked))}], accelerator)
+    found = means.averaged([{"attention_share": means.summed(torch.cat(attended))}], accelerator)
     return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), found
 
 

@@ -1,4 +1,4 @@
-"""Greedy answers on validation, and the weights that gave the best: neither the loss nor drawn answers tell which."""
+"""Greedy answers on validation, and the weights that gave the best: neither the loss nor sampled answers tell which."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ families that are known, and may be wrong for another, or for a known one that w
 logits behind the head, some take more than pixels, some have their projector elsewhere. So real rows are scored here
 and by the model's own forward pass. Where the two differ the own forward pass is used for everything, and a model that
 even then does not do what training takes for granted is refused: that no token sees a later one, that what stands
-beside a row in a batch does not change it, that answers are drawn from the distribution under which they are scored.
+beside a row in a batch does not change it, that answers are sampled from the distribution under which they are scored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unveil.core import faults
 from unveil.core.sampling import Sampling
 from unveil.vlm.families import ModelError
 from unveil.vlm.generate import drawn_from, rollout
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, whole
 
 LOG = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ WRITTEN = 4
 
 
 @torch.no_grad()
-def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
+def settle(scorer: Scorer, rows: Sequence[EncodedExample], draws: bool) -> None:
     """Leaves ``scorer`` in the fastest way that is right for its model, by one row or two with different images.
 
     ``draws`` looks at answers that the policy draws too. Called under the autocast of training, so that what is looked
@@ -60,7 +60,7 @@ def settle(scorer: Scorer, rows: Sequence[Encoded], draws: bool) -> None:
 
 
 @torch.no_grad()
-def settle_answers(scorer: Scorer, rows: Sequence[Encoded]) -> None:
+def settle_answers(scorer: Scorer, rows: Sequence[EncodedExample]) -> None:
     """The same for a model that answers and is not trained: where anything differs, it writes by transformers alone."""
     if scorer.architecture is None:
         return
@@ -76,7 +76,7 @@ def settle_answers(scorer: Scorer, rows: Sequence[Encoded]) -> None:
         scorer.train(training)
 
 
-def _scored(scorer: Scorer, row: Encoded) -> Tensor:
+def _scored(scorer: Scorer, row: EncodedExample) -> Tensor:
     """Log-probabilities of a row's answer by the model's own forward pass, without which there is no other."""
     own_S: Tensor = scorer([row]).in_order()
     if not own_S.isfinite().all():
@@ -84,13 +84,13 @@ def _scored(scorer: Scorer, row: Encoded) -> Tensor:
     return own_S
 
 
-def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool) -> str | None:
+def _differs(scorer: Scorer, rows: Sequence[EncodedExample], own_S: Tensor, draws: bool) -> str | None:
     """What of the rows, scored together, is other than the model's own, None if nothing is."""
     try:
         if not (apart := _apart(scorer(rows).in_order(), own_S)) <= _tolerance(scorer):
             return f"log-probabilities differ from its own by {apart:.1%}"
         if draws and not (apart := _drawn_apart(scorer, rows)) <= _tolerance(scorer):
-            return f"answers are drawn with log-probabilities {apart:.1%} apart from those that they are scored with"
+            return f"answers are sampled with log-probabilities {apart:.1%} apart from those that they are scored with"
     except Exception as error:  # another's code, of which nothing is known; what it says is shown
         if faults.out_of_memory(error):
             raise
@@ -98,7 +98,7 @@ def _differs(scorer: Scorer, rows: Sequence[Encoded], own_S: Tensor, draws: bool
     return None
 
 
-def _drawn_apart(scorer: Scorer, rows: Sequence[Encoded]) -> float:
+def _drawn_apart(scorer: Scorer, rows: Sequence[EncodedExample]) -> float:
     """How far apart the log-probabilities of short answers are when they are drawn and when they are scored.
 
     The prompts have different lengths: the second one ends with the answer's first token.

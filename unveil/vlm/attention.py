@@ -34,7 +34,7 @@ _HOOK = "unveil_hook"
 class Hook:
     """Something that hangs on an attention module while it runs."""
 
-    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+    def observe(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         """Is shown what the module attends with: (B, H, T, D), (B, K, T, D), (B, K, T, D), (B or 1, 1, T, T)."""
 
     def instead(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
@@ -78,7 +78,7 @@ def _hooked(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: 
     hook = vars(module).get(_HOOK)
     if hook is None:
         return None
-    hook.look(module, query, key, value, mask)
+    hook.observe(module, query, key, value, mask)
     out: Tensor | None = hook.instead(module, query, key, value)
     return out
 
@@ -172,7 +172,7 @@ def grouped(query: Tensor, key: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Look:
+class Queries:
     """Tokens of one answer whose attention is asked for: their row, their columns, and the columns of the image."""
 
     row: int
@@ -184,36 +184,36 @@ class Look:
 class Probe(Hook):
     """Reads attention from chosen tokens to the image, layer after layer, of these tokens' rows only.
 
-    ``weights[i]`` becomes the softmax attention of look i, averaged over heads and layers, (its tokens, its patches):
-    what ``output_attentions`` of eager attention gives in those rows and columns.
+    ``weights[i]`` becomes the softmax attention of ``queries[i]``, averaged over heads and layers, (its tokens, its
+    patches): what ``output_attentions`` of eager attention gives in those rows and columns.
     """
 
-    looks: Sequence[Look]
+    queries: Sequence[Queries]
     graph: bool = False
     """Whether gradients go through what is read."""
     weights: list[Tensor] = field(default_factory=list)
     layers: int = 0
 
-    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+    def observe(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         exact = torch.autocast(query.device.type, enabled=False)  # in float32, whatever the model computes in
         with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()), exact:
-            self._look(module, query, key, mask)
+            self._observe(module, query, key, mask)
 
-    def _look(self, module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None) -> None:
+    def _observe(self, module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None) -> None:
         self.layers += 1
-        found: list[Tensor] = [query.new_empty(0)] * len(self.looks)
-        for row, group in itertools.groupby(sorted(range(len(self.looks)), key=self._row), key=self._row):
+        found: list[Tensor] = [query.new_empty(0)] * len(self.queries)
+        for row, group in itertools.groupby(sorted(range(len(self.queries)), key=self._row), key=self._row):
             numbers = list(group)
-            columns_N = torch.tensor([t for i in numbers for t in self.looks[i].tokens], device=query.device)
+            columns_N = torch.tensor([t for i in numbers for t in self.queries[i].tokens], device=query.device)
             mean_NT = _attended(module, query[row][:, columns_N], key[row], _mask(mask, row, columns_N, key.shape[2]))
-            counts = [len(self.looks[i].tokens) for i in numbers]
+            counts = [len(self.queries[i].tokens) for i in numbers]
             for i, part in zip(numbers, mean_NT.split(counts), strict=True):
-                found[i] = part[:, torch.tensor(list(self.looks[i].image), device=part.device)]
+                found[i] = part[:, torch.tensor(list(self.queries[i].image), device=part.device)]
         before = self.weights or [torch.zeros_like(part) for part in found]
         self.weights = [b + (f - b) / self.layers for b, f in zip(before, found, strict=True)]
 
-    def _row(self, look: int) -> int:
-        return self.looks[look].row
+    def _row(self, number: int) -> int:
+        return self.queries[number].row
 
 
 def _attended(module: nn.Module, query_HND: Tensor, key_KTD: Tensor, seen_NT: Tensor) -> Tensor:

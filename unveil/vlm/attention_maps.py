@@ -24,7 +24,7 @@ from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import load
 from unveil.vlm.patch_grid import Boxes
 from unveil.vlm.resolution import Resolution
@@ -57,8 +57,8 @@ def tokens_of(chat: Chat, ids: Sequence[int], said: Parsed, name: str) -> list[i
     return token_offsets.touching(chat.offsets(ids), said.places_of(name))
 
 
-def looked_at(
-    engine: Engine, rows: Sequence[Encoded], words: Sequence[Sequence[int]]
+def over_patches(
+    engine: Engine, rows: Sequence[EncodedExample], words: Sequence[Sequence[int]]
 ) -> list[tuple[NDArray[np.float64], Boxes]]:
     """Of each row, shares of attention from some tokens of its answer to the patches, and where these lie.
 
@@ -103,21 +103,21 @@ def density(shares_P: NDArray[np.float64], places_P4: Boxes) -> NDArray[np.float
 
 
 def source(
-    model: str, revision: str | None = None, syntax: str | None = None, limits: Resolution = Resolution()
+    model: str, revision: str | None = None, box_format: str | None = None, limits: Resolution = Resolution()
 ) -> Callable[..., Any]:
     """A source of maps for `curate noise`: the patches that a model looks at more than one deviation above the mean.
 
     Its confidence is the share of the attention to the image that lies on them.
     """
-    engine = Engine(load(model, revision=revision, syntax=syntax, limits=limits))
+    engine = Engine(load(model, revision=revision, box_format=box_format, limits=limits))
     chat = engine.loaded.chat
     if engine.scorer.blind:
         raise ModelError(f"{engine.loaded.name}: where it looks cannot be told: {engine.scorer.blind}")
 
     def of(dialogue: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.float64], float]:
-        seen = chat.show(array, f"{dialogue.id}: {dialogue.image}")
+        seen = chat.process(array, f"{dialogue.id}: {dialogue.image}")
         row = chat.encode(dialogue, seen, with_answer=True)
-        [(found, places)] = looked_at(engine, [row], [range(len(row.answer) - len(chat.end))])
+        [(found, places)] = over_patches(engine, [row], [range(len(row.answer) - len(chat.end))])
         dense = density(found, places)
         bright = dense > dense.mean() + dense.std()
         picture = on_image(bright.astype(float), places, (array.shape[1], array.shape[0])) > 0

@@ -37,12 +37,12 @@ class Recorder(Hook):
     key_BKTD: Tensor | None = None
     value_BKTD: Tensor | None = None
 
-    def look(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+    def observe(self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         self.key_BKTD, self.value_BKTD = key.detach(), value.detach()
 
 
 @dataclass(frozen=True)
-class Columns:
+class ForestColumns:
     """Where something lies in a forest: rows and columns (X, C), which of them there are, their offsets on the path."""
 
     row_X: Tensor
@@ -55,10 +55,10 @@ class Columns:
         return values_BKTD.transpose(1, 2)[self.row_X[:, None], self.at_XC].transpose(1, 2).contiguous()
 
 
-def _columns(forest: Forest, row_X: Tensor, there_XT: Tensor) -> Columns:
+def _columns(forest: Forest, row_X: Tensor, there_XT: Tensor) -> ForestColumns:
     width = int(there_XT.sum(1).max())
     at_XC = torch.argsort(there_XT.int(), dim=1, descending=True, stable=True)[:, :width]
-    return Columns(row_X, at_XC, there_XT.gather(1, at_XC), forest.offsets_BT[row_X[:, None], at_XC])
+    return ForestColumns(row_X, at_XC, there_XT.gather(1, at_XC), forest.offsets_BT[row_X[:, None], at_XC])
 
 
 @dataclass

@@ -26,12 +26,12 @@ from torch import Tensor
 
 from unveil.core import faults, image_files, lesion_noise, pixels
 from unveil.core.answers import HINTS
-from unveil.core.box_formats import MARKUP, SYNTAXES, BoxSyntax, View, render
+from unveil.core.box_formats import BOX_FORMATS, MARKUP, BoxFormat, View, render
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
-from unveil.vlm.inputs import Encoded, Seen, stack_images
+from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
 
 IGNORED = -100
 PROMPTS = 512
@@ -44,7 +44,7 @@ _SIGN = "\u2021"  # stands for a text whose surroundings are looked for
 class Bound(Protocol):
     """The most that an image may cost."""
 
-    def beyond(self, chat: Chat, seen: Seen) -> str | None:
+    def beyond(self, chat: Chat, seen: ImageInput) -> str | None:
         """What an image costs, in words, where that is too much."""
 
 
@@ -69,20 +69,20 @@ class Chat:
         self._placeholder = str(processor.image_token)
         self.bound = bound
         self._room = cache_mb * 2**20
-        self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._seen: OrderedDict[str, ImageInput] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of all that turns text and image into inputs: vocabulary, template, image settings, box syntax."""
+        """A hash of all that turns text and image into inputs: vocabulary, template, image settings, box format."""
         vocabulary = sorted(self.tokenizer.get_vocab().items())
         images = self.processor.image_processor.to_dict()
         about = [vocabulary, self.processor.chat_template, images, vars(self.profile)]
         return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     @property
-    def syntax(self) -> BoxSyntax:
-        return SYNTAXES[self.profile.syntax]
+    def box_format(self) -> BoxFormat:
+        return BOX_FORMATS[self.profile.box_format]
 
     @cached_property
     def _around(self) -> tuple[str, str]:
@@ -104,51 +104,51 @@ class Chat:
         longest = self.tokenizer.model_max_length
         return longest if longest < 10**9 else None
 
-    def look(self, path: str | Path) -> Seen:
+    def cached_image(self, path: str | Path) -> ImageInput:
         """The image at ``path`` as the model sees it, from memory if it was looked at before."""
         key = str(path)
         if key in self._seen:
             self._seen.move_to_end(key)
         else:
-            self._keep(key, self.see(path))
+            self._keep(key, self.read_image(path))
         return self._seen[key]
 
-    def _keep(self, key: str, seen: Seen) -> None:
+    def _keep(self, key: str, seen: ImageInput) -> None:
         while self._seen and seen.nbytes > self._room:
             self._room += self._seen.popitem(last=False)[1].nbytes
         self._room -= seen.nbytes
         self._seen[key] = seen
 
-    def see(self, path: str | Path, hidden: Noise | None = None) -> Seen:
+    def read_image(self, path: str | Path, hidden: Noise | None = None) -> ImageInput:
         """The image at ``path`` as the model sees it, decoded and processed, its lesion ``hidden`` by noise."""
         array = pixels.to_rgb(image_files.read(path))
         try:
             shown = lesion_noise.apply(array, hidden) if hidden else array
         except lesion_noise.NoiseError as error:
             raise pixels.ImageError(f"{path}: {error}") from error
-        return self.show(shown, path)
+        return self.process(shown, path)
 
-    def picture(self, array: NDArray[np.uint8]) -> Image.Image:
+    def padded(self, array: NDArray[np.uint8]) -> Image.Image:
         """An image, (height, width, 3), as it is given to the processor: made square where the model's boxes ask so."""
         image = Image.fromarray(array)
-        if self.syntax.square:
+        if self.box_format.square:
             return ImageOps.pad(image, (max(image.size),) * 2, color=(127, 127, 127))
         return image
 
-    def show(self, array: NDArray[np.uint8], name: object = "an image") -> Seen:
+    def process(self, array: NDArray[np.uint8], name: object = "an image") -> ImageInput:
         """An image, (height, width, 3), as the model sees it; ``name`` is what errors call it.
 
         Raises ``ImageError`` where the processor cannot take this image, or it costs more than is allowed, and
         ``ModelError`` where the processor can take none.
         """
         try:
-            seen = self._show(array)
+            seen = self._processed(array)
         except Exception as error:  # the processor's own, of any kind
             if faults.goes_through(error):
                 raise
             kind, (height, width, _) = type(self.processor).__name__, array.shape
             try:
-                self._show(np.zeros((256, 256, 3), np.uint8))
+                self._processed(np.zeros((256, 256, 3), np.uint8))
             except Exception as other:
                 if faults.out_of_memory(other):
                     raise
@@ -166,10 +166,10 @@ class Chat:
         parts = (*self.processor.get_attributes(), "chat_template")
         return [p.name for p in named if p.name not in parts and getattr(self.processor, p.name, "") is None]
 
-    def _show(self, array: NDArray[np.uint8]) -> Seen:
-        image, size = self.picture(array), (array.shape[1], array.shape[0])
+    def _processed(self, array: NDArray[np.uint8]) -> ImageInput:
+        image, size = self.padded(array), (array.shape[1], array.shape[0])
         if self._template is not None:
-            return self._look_alone(image, size)
+            return self._process_alone(image, size)
         prompt = self.prompt_text("?")
         special = self._wants_special(prompt)
         done = self.processor(text=[prompt], images=[image], return_tensors="pt", add_special_tokens=special)
@@ -182,13 +182,13 @@ class Chat:
         tensors = {k: v for k, v in done.items() if k not in ("input_ids", "attention_mask") and k not in per_token}
         types = {k: v[0, at : at + len(block)].tolist() for k, v in per_token.items()}
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
-        return Seen(tensors, text, block, types, View(self.syntax, size, self._frame(tensors, size)))
+        return ImageInput(tensors, text, block, types, View(self.box_format, size, self._frame(tensors, size)))
 
-    def _look_alone(self, image: Image.Image, size: tuple[int, int]) -> Seen:
+    def _process_alone(self, image: Image.Image, size: tuple[int, int]) -> ImageInput:
         """For a processor whose own text is not used: its image part, and as many image tokens as it declares."""
         tensors = dict(self.processor.image_processor(images=[image], return_tensors="pt"))
         text = self._placeholder * self.processor.image_seq_length
-        return Seen(tensors, text, self._ids(text), {}, View(self.syntax, size, self._frame(tensors, size)))
+        return ImageInput(tensors, text, self._ids(text), {}, View(self.box_format, size, self._frame(tensors, size)))
 
     def _expansion(self, prompt: str, full: list[int]) -> tuple[str, list[int]]:
         """The text that the processor writes in the place of the image, and its ids in the processed prompt ``full``.
@@ -207,8 +207,8 @@ class Chat:
         return self.decode(block).removeprefix(before).removesuffix(after), block
 
     def _frame(self, tensors: dict[str, Tensor], size: tuple[int, int]) -> tuple[int, int]:
-        """Width and height of the picture after resizing, which absolute pixel syntaxes refer to."""
-        if self.syntax.grid is not None:
+        """Width and height of the picture after resizing, which absolute pixel formats refer to."""
+        if self.box_format.grid is not None:
             return size
         if "image_grid_thw" not in tensors:
             raise ModelError(f"{type(self.processor).__name__} does not tell the size of the resized image")
@@ -243,7 +243,7 @@ class Chat:
         return text
 
     def question(self, text: str, kind: Kind, view: View, hint: bool = True) -> str:
-        """A question in the model's own words: boxes in its syntax, the answer's form where it needs a hint."""
+        """A question in the model's own words: boxes in its box format, the answer's form where it needs a hint."""
         if hint and self.profile.hint:
             width, height = view.size
             example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
@@ -251,7 +251,7 @@ class Chat:
         return render(text, view)
 
     def turns(self, dialogue: Dialogue, view: View, hint: bool = True) -> list[dict[str, Any]]:
-        """All that is said before the answer, as chat templates take it, the image first; boxes in the model's syntax.
+        """All that is said before the answer, as chat templates take it, the image first; boxes in the model's format.
 
         A self-question ends with the model's last answer, since its next question is what the model is to write.
         """
@@ -286,21 +286,25 @@ class Chat:
         renamed = re.sub("user", lambda m: ASKER if m[0].isupper() else ASKER.lower(), opened, flags=re.IGNORECASE)
         return renamed if renamed != opened else f"{opened}{ASKER}: "
 
-    def encode_text(self, name: str, question: str) -> Encoded:
+    def encode_text(self, name: str, question: str) -> EncodedExample:
         """A question without an image, to be answered."""
         prompt = self._rendered([_turn("user", question)], add_generation_prompt=True)
-        return Encoded(name, Seen({}, "", [], {}, BLANK), self._ids(prompt, self._wants_special(prompt)), [], 0)
+        return EncodedExample(
+            name, ImageInput({}, "", [], {}, BLANK), self._ids(prompt, self._wants_special(prompt)), [], 0
+        )
 
-    def encode(self, dialogue: Dialogue, image: str | Path | Seen, with_answer: bool, hint: bool = True) -> Encoded:
+    def encode(
+        self, dialogue: Dialogue, image: str | Path | ImageInput, with_answer: bool, hint: bool = True
+    ) -> EncodedExample:
         """A dialogue as ids, with its true answer (to learn from) or without (to be answered).
 
         ``hint`` lets a model that needs it be told the form of an answer to a question of this kind.
         """
         try:
-            if isinstance(image, Seen):
+            if isinstance(image, ImageInput):
                 seen = image
             else:
-                seen = self.see(image, dialogue.noise) if dialogue.noise else self.look(image)
+                seen = self.read_image(image, dialogue.noise) if dialogue.noise else self.cached_image(image)
         except pixels.ImageError as error:
             raise pixels.ImageError(f"{dialogue.id}: {error}") from error
         prompt = self._prompt(dialogue, seen.view, hint)
@@ -311,7 +315,7 @@ class Chat:
         if at is None:
             raise ModelError(f"{dialogue.id}: the question's start merges with the image's tokens; begin with a letter")
         answer = self._answer_ids(prompt, render(dialogue.answer, seen.view)) if with_answer else []
-        return Encoded(dialogue.id, seen, ids, answer, at)
+        return EncodedExample(dialogue.id, seen, ids, answer, at)
 
     def _prompt_ids(self, prompt: str, image: str) -> list[int]:
         """The ids of a prompt with the text of an image inside, of which the last ones are remembered."""
@@ -330,7 +334,7 @@ class Chat:
         return [*(whole[len(before) :] if joined else self._ids(text)), *self.end]
 
     def batch(
-        self, rows: Sequence[Encoded], device: torch.device | str = "cpu", left: bool = False
+        self, rows: Sequence[EncodedExample], device: torch.device | str = "cpu", left: bool = False
     ) -> dict[str, Tensor]:
         """Rows as one padded batch with ``labels`` on the answers only (B, T); padding stands left for generation."""
         longest = max(map(len, rows))

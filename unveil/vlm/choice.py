@@ -29,4 +29,4 @@ class ModelChoice:
     @property
     def how(self) -> dict[str, Any]:
         """What ``models.load`` and ``models.chat_of`` are told beside the model's name."""
-        return {"revision": self.revision, "syntax": self.box_format, "limits": self.limits}
+        return {"revision": self.revision, "box_format": self.box_format, "limits": self.limits}

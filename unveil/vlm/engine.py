@@ -9,7 +9,7 @@ from unveil.core.sampling import Sampling
 from unveil.vlm import agreement
 from unveil.vlm.features import Features
 from unveil.vlm.generate import drawn_from, led, rollout
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
 from unveil.vlm.scorer import Scorer
 
@@ -31,7 +31,7 @@ class Engine:
 
     def answer(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[EncodedExample],
         max_new_tokens: int,
         sampling: Sampling = Sampling(),
         seeds: Sequence[int] | int = 0,
@@ -44,11 +44,11 @@ class Engine:
         drawn = rollout(self.scorer, rows, 1, max_new_tokens, drawn_from(self.scorer, sampling), seeds)
         return [(self.loaded.chat.text(one.ids), one.cut) for one in drawn]
 
-    def led(self, rows: Sequence[Encoded]) -> list[str]:
+    def led(self, rows: Sequence[EncodedExample]) -> list[str]:
         """What the model would have said at each token of the rows' answers, had it been led along them so far."""
         return [self.loaded.chat.text(ids) for ids in led(self.scorer, rows)]
 
-    def settle(self, rows: Sequence[Encoded]) -> None:
+    def settle(self, rows: Sequence[EncodedExample]) -> None:
         """Compares, once, how answers are written here with the model's own forward pass."""
         if self._settled or not all(row.seen.block for row in rows):
             return

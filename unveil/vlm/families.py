@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from unveil.core.box_formats import SYNTAXES
+from unveil.core.box_formats import BOX_FORMATS
 
 Grid = Literal["cropped", "stretched", "native", "tiles and overview", "named tiles", "any resolution"]
 
@@ -28,7 +28,7 @@ class Family:
     """What is known of a family. The defaults are of one that nothing is known of."""
 
     box_format: str | None = None
-    """How it writes boxes, a key of ``SYNTAXES``. Families without a convention of their own are taught one."""
+    """How it writes boxes, a key of ``BOX_FORMATS``. Families without a convention of their own are taught one."""
     hint: bool = True
     """Whether it must be told the form of an answer."""
     template: str | None = None
@@ -93,7 +93,7 @@ def family_of(config: Any) -> Family:
 class Profile:
     """How one model is spoken with: its family's row, or what the model itself or the user says instead."""
 
-    syntax: str
+    box_format: str
     hint: bool = True
     """Whether it must be told the form of an answer."""
     template: str | None = None
@@ -102,19 +102,19 @@ class Profile:
     """As in its family's row."""
 
 
-def profile_of(config: Any, syntax: str | None = None) -> Profile:
-    """The profile: ``syntax`` if the user names one, else the configuration's own, else that of its family."""
+def profile_of(config: Any, box_format: str | None = None) -> Profile:
+    """The profile: ``box_format`` if the user names one, else the configuration's own, else that of its family."""
     row, own = family_of(config), getattr(config, "unveil", None)
     found = Profile(row.box_format or "", row.hint, row.template, row.prefix)
     if own is not None:
-        found = replace(found, syntax=own["syntax"], hint=own.get("hint", True))
-    if syntax is not None:
-        found = replace(found, syntax=syntax)
+        found = replace(found, box_format=own["box_format"], hint=own.get("hint", True))
+    if box_format is not None:
+        found = replace(found, box_format=box_format)
     elif own is None and row.box_format is None:
-        known = ", ".join(SYNTAXES)
+        known = ", ".join(BOX_FORMATS)
         raise ModelError(
             f"how {config.model_type!r} models write boxes is not known: name it with --box-format (one of {known})"
         )
-    if found.syntax not in SYNTAXES:
-        raise ModelError(f"box syntax {found.syntax!r} is not known: use one of {', '.join(SYNTAXES)}")
+    if found.box_format not in BOX_FORMATS:
+        raise ModelError(f"box format {found.box_format!r} is not known: use one of {', '.join(BOX_FORMATS)}")
     return found

@@ -28,7 +28,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from unveil.core import files, provenance
 from unveil.vlm.families import ModelError, family_of
-from unveil.vlm.inputs import Seen, stack_images
+from unveil.vlm.inputs import ImageInput, stack_images
 from unveil.vlm.model_parts import Part, fingerprint, parts_of
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ Kept = Literal["features", "hidden states", "nothing"]
 
 
 @dataclass(frozen=True)
-class Looked:
+class ImageFeatures:
     """Features of one or more images as the language model takes them, and those of deeper layers (Qwen3-VL)."""
 
     pooled: list[Tensor]
@@ -48,11 +48,13 @@ class Looked:
     def nbytes(self) -> int:
         return sum(t.nbytes for t in [*self.pooled, *(t for layer in self.deep for t in layer)])
 
-    def alone(self) -> Looked:
+    def alone(self) -> ImageFeatures:
         """The same in memory of its own, without that of images beside it."""
-        return Looked([t.clone() for t in self.pooled], [[t.clone() for t in one] for one in self.deep], self.stacked)
+        return ImageFeatures(
+            [t.clone() for t in self.pooled], [[t.clone() for t in one] for one in self.deep], self.stacked
+        )
 
-    def apart(self, images: int) -> list[Looked] | None:
+    def apart(self, images: int) -> list[ImageFeatures] | None:
         """The features of each of so many images of one size; None where they cannot be told apart."""
         if (sum(map(len, self.pooled)) if self.stacked else len(self.pooled)) % images:
             return None
@@ -64,7 +66,7 @@ class Looked:
             return [given[i * each : (i + 1) * each] for i in range(images)]
 
         pooled, deep = parts(self.pooled), [parts(layer) for layer in self.deep]
-        return [Looked(pooled[i], [layer[i] for layer in deep], self.stacked) for i in range(images)]
+        return [ImageFeatures(pooled[i], [layer[i] for layer in deep], self.stacked) for i in range(images)]
 
     def output(self) -> Any:
         """As ``mm_encoder_outputs["image"]`` of transformers."""
@@ -100,7 +102,7 @@ class Features:
         self.room = room_mb * 2**20
         self.together = together
         self.disk = disk_mb * 2**20
-        self.known: dict[bytes, Looked] = {}
+        self.known: dict[bytes, ImageFeatures] = {}
         self.stored: set[bytes] = set()
         """What this process has found or written in the folder."""
         self.encodings = 0
@@ -121,45 +123,45 @@ class Features:
             _claim(self.folder, base, image_processor)
             self.disk -= sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
 
-    def __call__(self, images: Sequence[Seen]) -> Any:
+    def __call__(self, images: Sequence[ImageInput]) -> Any:
         """The features of images in order, as ``mm_encoder_outputs["image"]`` of transformers."""
         if self.keeps != "features":
             if self.keeps == "nothing":
                 self.encodings += len(images)
-            return self._look(stack_images([s.tensors for s in images])).output()
+            return self._encode(stack_images([s.tensors for s in images])).output()
         new = self._together(images) if self.together else {}
-        looked = [new.get(seen.digest) or self._remembered(seen) for seen in images]
-        pooled = [t for one in looked for t in one.pooled]
-        deep = [[t for one in looked for t in one.deep[i]] for i in range(len(looked[0].deep))]
-        return Looked(pooled, deep, looked[0].stacked).output()
+        encoded = [new.get(seen.digest) or self._remembered(seen) for seen in images]
+        pooled = [t for one in encoded for t in one.pooled]
+        deep = [[t for one in encoded for t in one.deep[i]] for i in range(len(encoded[0].deep))]
+        return ImageFeatures(pooled, deep, encoded[0].stacked).output()
 
-    def _together(self, images: Sequence[Seen]) -> dict[bytes, Looked]:
+    def _together(self, images: Sequence[ImageInput]) -> dict[bytes, ImageFeatures]:
         """The features of images that are not known yet, those of one size by one run; others are left out."""
-        alike: dict[tuple[object, ...], dict[bytes, Seen]] = {}
+        alike: dict[tuple[object, ...], dict[bytes, ImageInput]] = {}
         for seen in images:
             if not self.holds(seen):
                 alike.setdefault(_shape(seen.tensors), {})[seen.digest] = seen
-        found: dict[bytes, Looked] = {}
+        found: dict[bytes, ImageFeatures] = {}
         for group in alike.values():
             tensors = stack_images([seen.tensors for seen in group.values()])
-            looked = _frozen(self.base, partial(self._look, tensors)).apart(len(group))
-            if looked is not None:
-                found |= zip(group, looked, strict=True)
+            encoded = _frozen(self.base, partial(self._encode, tensors)).apart(len(group))
+            if encoded is not None:
+                found |= zip(group, encoded, strict=True)
                 self.encodings += len(group)
-        for digest, looked in found.items():
-            self._keep(digest, looked)
+        for digest, encoded in found.items():
+            self._keep(digest, encoded)
         return found
 
-    def _keep(self, digest: bytes, looked: Looked) -> None:
+    def _keep(self, digest: bytes, encoded: ImageFeatures) -> None:
         """Remembers features as long as there is room."""
-        if looked.nbytes <= self.room:
-            self.room -= looked.nbytes
-            self.known[digest] = looked.alone() if self.together else looked
+        if encoded.nbytes <= self.room:
+            self.room -= encoded.nbytes
+            self.known[digest] = encoded.alone() if self.together else encoded
 
     def _count(self) -> None:
         self.encodings += 1
 
-    def _look(self, tensors: dict[str, Tensor]) -> Looked:
+    def _encode(self, tensors: dict[str, Tensor]) -> ImageFeatures:
         """One run of tower and projector."""
         weight = next(self.base.parameters())
         takes = inspect.signature(self.base.get_image_features).parameters
@@ -168,13 +170,13 @@ class Features:
         found = self.base.model.get_image_features(**inputs, return_dict=True)
         pooled, deep = found.pooler_output, getattr(found, "deepstack_features", None) or []
         stacked = isinstance(pooled, Tensor)
-        return Looked(
+        return ImageFeatures(
             [pooled] if stacked else list(pooled),
             [[layer] if isinstance(layer, Tensor) else list(layer) for layer in deep],
             stacked,
         )
 
-    def holds(self, seen: Seen) -> bool:
+    def holds(self, seen: ImageInput) -> bool:
         """Whether the features of an image are known, so that its pixels are not needed any more."""
         return seen.digest in self.known or seen.digest in self.stored
 
@@ -198,35 +200,35 @@ class Features:
             if self.tower:
                 self.tower.enter()
 
-    def _remembered(self, seen: Seen) -> Looked:
+    def _remembered(self, seen: ImageInput) -> ImageFeatures:
         key = seen.digest
         if key in self.known:
             return self.known[key]
         path = self.folder / f"{key.hex()}.safetensors" if self.folder else None
-        looked = _read(path, next(self.base.parameters()).device) if path and path.is_file() else None
-        if looked is None:
+        encoded = _read(path, next(self.base.parameters()).device) if path and path.is_file() else None
+        if encoded is None:
             if not seen.whole:
                 raise ModelError(f"{path} was there and is gone or damaged: leave the folder alone while a run uses it")
             self.encodings += 1
-            looked = _frozen(self.base, lambda: self._look(seen.tensors))
-        if path and (path.is_file() or self._write(path, looked)):
+            encoded = _frozen(self.base, lambda: self._encode(seen.tensors))
+        if path and (path.is_file() or self._write(path, encoded)):
             self.stored.add(key)
-        self._keep(key, looked)
-        return looked
+        self._keep(key, encoded)
+        return encoded
 
-    def _write(self, path: Path, looked: Looked) -> bool:
+    def _write(self, path: Path, encoded: ImageFeatures) -> bool:
         """Onto the disk, as long as there is room. What does not fit is computed anew in each run, and said so once."""
-        if looked.nbytes > self.disk:
+        if encoded.nbytes > self.disk:
             if self.disk >= 0:
                 LOG.warning("%s is full; further features are computed anew in each run", path.parent)
             self.disk = -1
             return False
-        self.disk -= looked.nbytes
-        tensors = {f"pooled.{i}": t for i, t in enumerate(looked.pooled)}
-        tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(looked.deep) for j, t in enumerate(layer)}
+        self.disk -= encoded.nbytes
+        tensors = {f"pooled.{i}": t for i, t in enumerate(encoded.pooled)}
+        tensors |= {f"deep.{i}.{j}": t for i, layer in enumerate(encoded.deep) for j, t in enumerate(layer)}
         try:
             with files.whole(path, private=True) as partial:
-                about = {"stacked": str(int(looked.stacked))}
+                about = {"stacked": str(int(encoded.stacked))}
                 save_file({k: t.contiguous() for k, t in tensors.items()}, partial, about)
         except files.WriteError as error:
             self.disk = -1
@@ -254,7 +256,7 @@ def _frozen(base: Any, look: Any) -> Any:
             base.train()
 
 
-def _read(path: Path, device: torch.device) -> Looked | None:
+def _read(path: Path, device: torch.device) -> ImageFeatures | None:
     """The features of a file; None, and the file is removed, if it is damaged."""
     from safetensors import safe_open
 
@@ -269,7 +271,7 @@ def _read(path: Path, device: torch.device) -> Looked | None:
     layers = 1 + max((int(k.split(".")[1]) for k in tensors if k.startswith("deep.")), default=-1)
     pooled = [tensors[f"pooled.{i}"] for i in range(sum(k.startswith("pooled.") for k in tensors))]
     deep = [[tensors[f"deep.{i}.{j}"] for j in range(len(pooled))] for i in range(layers)]
-    return Looked(pooled, deep, stacked)
+    return ImageFeatures(pooled, deep, stacked)
 
 
 def _claim(folder: Path, base: Any, image_processor: Any) -> None:

@@ -33,7 +33,7 @@ from unveil.vlm import attention
 from unveil.vlm.branches import COMPACT, Recorder, branch
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded
+from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.masks import positions, windows
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.models import beyond_fp16
@@ -46,7 +46,7 @@ TOGETHER = 64
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Rollout:
     """One answer: its ids with the end (unless it was cut), their log-probabilities, and whether it was cut.
 
     A log-probability is that of the distribution which the token was drawn from; NaN where it is not known.
@@ -57,7 +57,7 @@ class Drawn:
     logps: list[float]
     cut: bool
     refused: int = 0
-    """Answers drawn in its place before it that could not be taken, since they held ids that are banned."""
+    """Answers sampled in its place before it that could not be taken, since they held ids that are banned."""
 
 
 Save = Callable[[Path, bool], None]
@@ -65,7 +65,7 @@ Save = Callable[[Path, bool], None]
 
 
 class Generator(Protocol):
-    """Draws answers in the place of ``rollout``: a server that runs a large model faster than this process.
+    """Samples answers in the place of ``rollout``: a server that runs a large model faster than this process.
 
     Raises ``GenerationError`` where it cannot be asked or its answers cannot be used.
     """
@@ -80,12 +80,12 @@ class Generator(Protocol):
         self,
         chat: Chat,
         dialogues: Sequence[Dialogue],
-        questions: Sequence[Encoded],
+        questions: Sequence[EncodedExample],
         answers: int,
         max_new_tokens: int,
         distribution: Distribution,
         seed: int,
-    ) -> list[Drawn]:
+    ) -> list[Rollout]:
         """As ``rollout``: ``answers`` answers to each question, question after question."""
 
 
@@ -116,13 +116,13 @@ def banned(chat: Chat, config: Any) -> list[int]:
 
 
 def drawn_from(scorer: Scorer, sampling: Sampling = Sampling()) -> Distribution:
-    """What the model's answers are drawn from."""
+    """What the model's answers are sampled from."""
     never = tuple(banned(scorer.chat, whole(scorer.model).config))
     return Distribution(sampling.temperature, never, sampling.top_k, sampling.top_p)
 
 
 def decoding(chat: Chat, config: Any, **told: float) -> dict[str, Any]:
-    """How answers are drawn, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
+    """How answers are sampled, for run.json: what was ``told``, and which ids end an answer and which none may hold."""
     return {**told, "stop_ids": sorted(chat.stops), "banned_ids": banned(chat, config)}
 
 
@@ -178,12 +178,12 @@ def batches(asked: Sequence[Dialogue], images: int) -> Iterator[list[Dialogue]]:
 @torch.no_grad()
 def rollout(
     scorer: Scorer,
-    questions: Sequence[Encoded],
+    questions: Sequence[EncodedExample],
     answers: int,
     max_new_tokens: int,
     distribution: Distribution,
     seed: int | Sequence[int] = 0,
-) -> list[Drawn]:
+) -> list[Rollout]:
     """``answers`` answers to each question, question after question, drawn from the model as it is now.
 
     ``seed`` alone, or one for each question, decides with the question what is drawn; temperature 0 takes the likeliest
@@ -210,7 +210,7 @@ class _Writing:
     def __init__(
         self,
         scorer: Scorer,
-        questions: Sequence[Encoded],
+        questions: Sequence[EncodedExample],
         answers: int,
         distribution: Distribution,
         uniform_RT: Tensor,
@@ -238,7 +238,7 @@ class _Writing:
         self.logps: list[list[float]] = [[] for _ in self.ids]
         self.answers, self.counts = answers, scorer.counts
 
-    def write(self) -> list[Drawn]:
+    def write(self) -> list[Rollout]:
         """All answers to their ends."""
         speaker = language_model(self.base)
         with attention.hooked({self.layers[i]: self.branches[i] for i in self.layers}):
@@ -256,7 +256,7 @@ class _Writing:
                 self.logits_RV = logits(self.base, hidden_R1D[:, 0])
         stops = set(self.stops.tolist())
         return [
-            Drawn(i // self.answers, ids, logps, ids[-1] not in stops)
+            Rollout(i // self.answers, ids, logps, ids[-1] not in stops)
             for i, (ids, logps) in enumerate(zip(self.ids, self.logps, strict=True))
         ]
 
@@ -297,8 +297,8 @@ class _Writing:
 
 
 def _by_transformers(
-    scorer: Scorer, questions: Sequence[Encoded], answers: int, distribution: Distribution, uniform_RT: Tensor
-) -> list[Drawn]:
+    scorer: Scorer, questions: Sequence[EncodedExample], answers: int, distribution: Distribution, uniform_RT: Tensor
+) -> list[Rollout]:
     """Each answer from a prompt of its own, by transformers' generation: what any model can do.
 
     Of the generation configuration that a checkpoint brings along (repetition penalties, banned words, least lengths)
@@ -334,7 +334,7 @@ def _by_transformers(
     drawn = []
     for i, row in enumerate(new_RT.tolist()):
         end = next((t for t, token in enumerate(row) if token in chat.stops), len(row) - 1)
-        drawn.append(Drawn(i // answers, row[: end + 1], logps_RT[i][: end + 1], row[end] not in chat.stops))
+        drawn.append(Rollout(i // answers, row[: end + 1], logps_RT[i][: end + 1], row[end] not in chat.stops))
     return drawn
 
 
@@ -352,7 +352,7 @@ class _Chosen(LogitsProcessor):  # type: ignore[misc]  # transformers has no typ
 
 
 @torch.no_grad()
-def led(scorer: Scorer, rows: Sequence[Encoded]) -> list[list[int]]:
+def led(scorer: Scorer, rows: Sequence[EncodedExample]) -> list[list[int]]:
     """What the model would have said at each token of the rows' answers, had it been led along them so far."""
     model = whole(scorer.model)
     batch = scorer.chat.batch(rows, model.device)

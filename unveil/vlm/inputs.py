@@ -18,7 +18,7 @@ from unveil.core.box_formats import View
 
 
 @dataclass(frozen=True)
-class Seen:
+class ImageInput:
     """An image as one model sees it: its tensors, the text and the ids that stand for it, the frame of coordinates."""
 
     tensors: dict[str, Tensor]
@@ -57,18 +57,18 @@ class Seen:
         """What its tensors hold."""
         return sum(t.nbytes for t in self.tensors.values())
 
-    def light(self) -> Seen:
+    def light(self) -> ImageInput:
         """The same without pixels: sizes and grids only. Enough where the tower's features are known."""
         small = {k: v for k, v in self.tensors.items() if not v.is_floating_point() and v.dim() <= 2}
         return replace(self, tensors=small, was=self.digest)
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedExample:
     """One row: the prompt's ids with the image inside, and the answer's ids (empty when the model is to answer)."""
 
     id: str
-    seen: Seen
+    seen: ImageInput
     prompt: list[int]
     answer: list[int]
     image_at: int

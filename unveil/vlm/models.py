@@ -65,7 +65,7 @@ def load(
     name: str | Path,
     *,
     revision: str | None = None,
-    syntax: str | None = None,
+    box_format: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     limits: Resolution = Resolution(),
@@ -75,18 +75,18 @@ def load(
     where = torch.device(device) if device else default_device()
     with _understood(name):
         model = _load_model(located(name, revision), revision, dtype or default_dtype(where))
-    spoken = _chat(name, revision, model.config, syntax, limits)
+    spoken = _chat(name, revision, model.config, box_format, limits)
     return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
 
 
 def chat_of(
-    name: str | Path, *, revision: str | None = None, syntax: str | None = None, limits: Resolution = Resolution()
+    name: str | Path, *, revision: str | None = None, box_format: str | None = None, limits: Resolution = Resolution()
 ) -> Chat:
     """How to speak with a model, and with ``resolution.cost`` what images cost, without loading its weights."""
     quiet()
     with _understood(name):
         config = _config(located(name, revision), revision)
-    return _chat(name, revision, config, syntax, limits)
+    return _chat(name, revision, config, box_format, limits)
 
 
 @contextmanager
@@ -173,14 +173,14 @@ def _declared(folder: str) -> Any:
     return read_json(Path(folder) / "unveil.json")
 
 
-def _chat(name: str | Path, revision: str | None, config: Any, syntax: str | None, limits: Resolution) -> Chat:
+def _chat(name: str | Path, revision: str | None, config: Any, box_format: str | None, limits: Resolution) -> Chat:
     """How to speak with a model of this configuration, which is brought in line with its processor."""
     if config.is_encoder_decoder or config.get_text_config(decoder=True).is_encoder_decoder:
         raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
     with _understood(name):
         processor = AutoProcessor.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
     complete(processor, config)
-    spoken = Chat(processor, profile_of(config, syntax))
+    spoken = Chat(processor, profile_of(config, box_format))
     limit(spoken, limits)
     canvases = getattr(processor.image_processor, "image_grid_pinpoints", None)
     if canvases and hasattr(config, "image_grid_pinpoints"):  # the model takes images apart by its own list

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from unveil.vlm.chat import Chat
 from unveil.vlm.families import Grid, ModelError, family_of
-from unveil.vlm.inputs import Seen
+from unveil.vlm.inputs import ImageInput
 
 Boxes = NDArray[np.float64]
 
 
-def patches(chat: Chat, config: Any, seen: Seen) -> Boxes:
+def patches(chat: Chat, config: Any, seen: ImageInput) -> Boxes:
     """The part of the image that each image token stands for, (P, 4) in pixels of the image; NaN for one of none.
 
     Parts may lead outside of the image, where it was padded. Raises ``ModelError`` for a family of which this is not
@@ -52,13 +52,13 @@ def _square(box: Sequence[float] | Boxes, tokens: int) -> Boxes:
     return _lattice(box, side, side)
 
 
-def _canvas(seen: Seen) -> tuple[float, float, float, float]:
+def _canvas(seen: ImageInput) -> tuple[float, float, float, float]:
     """What the processor is given: the image, padded where the family wants a square."""
     width, height = seen.view.canvas
     return 0.0, 0.0, float(width), float(height)
 
 
-def _cropped(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _cropped(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """One square picture; a processor that resizes the shorter edge and crops the centre leaves the rest out."""
     eyes = chat.processor.image_processor
     width, height = seen.view.canvas
@@ -74,7 +74,7 @@ def _cropped(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
     return _square((left, top, left + shown_x, top + shown_y), tokens)
 
 
-def _stretched(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _stretched(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """One picture, stretched to a square; several (pan and scan) lie where only the processor knows."""
     if (pictures := len(seen.tensors.get("pixel_values", [0]))) > 1:
         raise ModelError(
@@ -83,14 +83,14 @@ def _stretched(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
     return _square(_canvas(seen), tokens)
 
 
-def _native(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _native(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """A picture of its own proportions, its patches merged by squares."""
     merged = config.vision_config.spatial_merge_size
     _, rows, columns = seen.tensors["image_grid_thw"][0].tolist()
     return _lattice(_canvas(seen), rows // merged, columns // merged)
 
 
-def _tiles_and_overview(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _tiles_and_overview(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """InternVL: rows of tiles, and the whole picture once more where there are several."""
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import get_optimal_tiled_canvas
 
@@ -107,7 +107,7 @@ def _tiles_and_overview(chat: Chat, config: Any, seen: Seen, tokens: int) -> Box
 _TILE = re.compile(r"<row_(\d+)_col_(\d+)>")
 
 
-def _named_tiles(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _named_tiles(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """Idefics 3 and SmolVLM: tiles named by row and column, and the whole picture at the end."""
     tiles = [(int(r), int(c)) for r, c in _TILE.findall(seen.text)]
     each = tokens // (len(tiles) + 1)
@@ -118,7 +118,7 @@ def _named_tiles(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
     return np.concatenate([_square(part, each) for part in [*parts, np.array(_canvas(seen))]])
 
 
-def _any_resolution(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
+def _any_resolution(chat: Chat, config: Any, seen: ImageInput, tokens: int) -> Boxes:
     """LLaVA-NeXT: the whole picture, then tiles put together, without their padding, a token at the end of each row."""
     from transformers.image_processing_utils import select_best_resolution
 
@@ -143,7 +143,7 @@ def _any_resolution(chat: Chat, config: Any, seen: Seen, tokens: int) -> Boxes:
 
 
 #: By the name that a family's row gives it.
-GRIDS: dict[Grid, Callable[[Chat, Any, Seen, int], Boxes]] = {
+GRIDS: dict[Grid, Callable[[Chat, Any, ImageInput, int], Boxes]] = {
     "cropped": _cropped,
     "stretched": _stretched,
     "native": _native,

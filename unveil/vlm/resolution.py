@@ -23,7 +23,7 @@ from unveil.vlm.families import ModelError
 
 if TYPE_CHECKING:
     from unveil.vlm.chat import Chat
-    from unveil.vlm.inputs import Seen
+    from unveil.vlm.inputs import ImageInput
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Resolution:
             or (self.max_pixels is not None and cost.pixels > self.max_pixels)
         )
 
-    def beyond(self, chat: Chat, seen: Seen) -> str | None:
+    def beyond(self, chat: Chat, seen: ImageInput) -> str | None:
         """What an image costs, in words, where that is too much."""
         found, (width, height) = _cost(chat, seen), seen.view.size
         if self.allow(found):
@@ -82,10 +82,10 @@ class Cost:
 
 def cost(chat: Chat, size: tuple[int, int]) -> Cost:
     """What an image of a width and height costs, found out by an empty one; no model is needed (``models.chat_of``)."""
-    return _cost(chat, chat.show(np.zeros((size[1], size[0], 3), np.uint8)))
+    return _cost(chat, chat.process(np.zeros((size[1], size[0], 3), np.uint8)))
 
 
-def _cost(chat: Chat, seen: Seen) -> Cost:
+def _cost(chat: Chat, seen: ImageInput) -> Cost:
     shown = max((t for t in seen.tensors.values() if t.is_floating_point()), key=lambda t: t.numel())
     frames = getattr(chat.processor.image_processor, "temporal_patch_size", 1) if shown.dim() == 2 else 1
     return Cost(len(seen.block), shown.numel() // (3 * frames))  # a patch of Qwen's holds an image twice, as a video

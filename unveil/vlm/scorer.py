@@ -32,7 +32,7 @@ from unveil.vlm import attention, patch_grid
 from unveil.vlm.chat import IGNORED, Chat
 from unveil.vlm.families import Family, ModelError, family_of
 from unveil.vlm.features import Features
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.inputs import EncodedExample, ImageInput
 from unveil.vlm.masks import masks, positions, refusal
 from unveil.vlm.model_parts import language_model
 from unveil.vlm.token_tree import Forest, grow, plant
@@ -104,7 +104,7 @@ class Scorer(nn.Module):
 
     ``budget`` is the number of tokens that trees are packed to; by default the longest tree's. ``distribution`` is what
     answers are scored under; ``entropy`` asks for its entropy too. ``critic`` gives a value for each hidden state.
-    ``looking`` lets gradients go through the attention that is read.
+    ``attention_gradients`` lets gradients go through the attention that is read.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Scorer(nn.Module):
         distribution: Distribution = Distribution(),
         entropy: bool = False,
         critic: nn.Module | None = None,
-        looking: bool = False,
+        attention_gradients: bool = False,
     ):
         super().__init__()
         self.model = model
@@ -128,7 +128,7 @@ class Scorer(nn.Module):
         self.distribution = distribution
         self.entropy = entropy
         self.critic = critic
-        self.looking = looking
+        self.attention_gradients = attention_gradients
         self._places: dict[bytes, NDArray[np.float64]] = {}
         self.counts = {"lm_tokens": 0}
         base = whole(model)
@@ -141,7 +141,7 @@ class Scorer(nn.Module):
         if self.architecture and self.architecture.both_ways == "none" and attention.of(base) == "sdpa":
             base.set_attn_implementation({"text_config": attention.FOREST})
 
-    def forward(self, rows: Sequence[Encoded], watched: Watched = NOTHING) -> Scores:
+    def forward(self, rows: Sequence[EncodedExample], watched: Watched = NOTHING) -> Scores:
         """The log-probability of each token of each row's answer.
 
         ``watched`` names tokens of answers, by row, whose attention to the image is read on the way.
@@ -154,15 +154,15 @@ class Scorer(nn.Module):
         forest = self.forest(rows)
         self.counts["lm_tokens"] += forest.tokens
         image = whole(self.model).config.image_token_id
-        looks = [forest.look(row, tokens, image) for row, tokens in watched.items()]
-        probe = attention.Probe(looks, self.looking)
+        queries = [forest.queries(row, tokens, image) for row, tokens in watched.items()]
+        probe = attention.Probe(queries, self.attention_gradients)
         with self._probed(probe):
             hidden_BTD = self.hidden(forest)
         weights = dict(zip(watched, probe.weights, strict=True))
         hidden_SD = hidden_BTD.flatten(0, 1)[forest.before_S]
         return self._scores(hidden_SD, forest.targets_S, forest.leaves_S, rows, weights)
 
-    def forest(self, rows: Sequence[Encoded]) -> Forest:
+    def forest(self, rows: Sequence[EncodedExample]) -> Forest:
         """The rows' token trees."""
         share = self.architecture is not None and self.architecture.both_ways != "prompt"
         pad = self.chat.tokenizer.pad_token_id or 0
@@ -199,7 +199,7 @@ class Scorer(nn.Module):
             return f"{base.config.model_type} models have no patch grid that is known here"
         return None
 
-    def places(self, seen: Seen) -> NDArray[np.float64]:
+    def places(self, seen: ImageInput) -> NDArray[np.float64]:
         """Where the patches of an image lie (``patch_grid.patches``), worked out once for each image."""
         if seen.digest not in self._places:
             self._places[seen.digest] = patch_grid.patches(self.chat, whole(self.model).config, seen)
@@ -207,7 +207,7 @@ class Scorer(nn.Module):
 
     def _probed(self, probe: attention.Probe) -> AbstractContextManager[object]:
         """Lets the probe look at the middle third of the layers, if it looks for anything."""
-        if not probe.looks:
+        if not probe.queries:
             return nullcontext()
         base, stack = whole(self.model), ExitStack()
         layers = attention.modules(language_model(base))
@@ -237,7 +237,7 @@ class Scorer(nn.Module):
         hidden_SD: Tensor,
         targets_S: Tensor,
         rows_S: Tensor,
-        rows: Sequence[Encoded],
+        rows: Sequence[EncodedExample],
         weights: dict[int, Tensor],
     ) -> Scores:
         """What is computed from the hidden state before each scored token."""
@@ -246,7 +246,7 @@ class Scorer(nn.Module):
         return Scores(logps_S, rows_S, len(rows), entropies_S, values_S, weights)
 
     @contextmanager
-    def _reported(self, rows: Sequence[Encoded]) -> Iterator[None]:
+    def _reported(self, rows: Sequence[EncodedExample]) -> Iterator[None]:
         """Names the rows that a model fails on: any model runs on plain rows, also such as nothing is known of."""
         try:
             yield
@@ -256,7 +256,7 @@ class Scorer(nn.Module):
             about = f"{whole(self.model).config.model_type} models cannot be run on {', '.join(row.id for row in rows)}"
             raise ModelError(f"{about}: {type(error).__name__}: {error}") from error
 
-    def _plain(self, rows: Sequence[Encoded]) -> Scores:
+    def _plain(self, rows: Sequence[EncodedExample]) -> Scores:
         """Padded rows, each with its own image, through the language model and then its head."""
         device = next(self.model.parameters()).device
         base = whole(self.model)
@@ -271,7 +271,7 @@ class Scorer(nn.Module):
         row, column = (labels_BT != IGNORED).nonzero(as_tuple=True)
         return self._scores(hidden_BTD[row, column - 1], labels_BT[row, column], row, rows, {})
 
-    def _whole(self, rows: Sequence[Encoded]) -> Scores:
+    def _whole(self, rows: Sequence[EncodedExample]) -> Scores:
         """Padded rows through the model's own forward pass, as it makes logits of them itself."""
         base = whole(self.model)
         batch: dict[str, Any] = {**self.chat.batch(rows, next(self.model.parameters()).device)}

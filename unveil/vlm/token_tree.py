@@ -38,9 +38,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unveil.vlm.attention import Look
+from unveil.vlm.attention import Queries
 from unveil.vlm.families import ModelError
-from unveil.vlm.inputs import Encoded, Seen
+from unveil.vlm.inputs import EncodedExample, ImageInput
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Node:
 class Tree:
     """Rows on one image: their common run of tokens with the image inside, and what follows it."""
 
-    seen: Seen
+    seen: ImageInput
     image_at: int
     root: Node
 
@@ -75,7 +75,7 @@ def _rows(node: Node) -> list[int]:
     return [*own, *(row for child in node.below for row in _rows(child))]
 
 
-def grow(rows: Sequence[Encoded], *, share_image: bool = True) -> list[Tree]:
+def grow(rows: Sequence[EncodedExample], *, share_image: bool = True) -> list[Tree]:
     """Trees of encoded rows: those on one image share it, those with one prompt share that.
 
     Each prompt is tokenised whole beforehand and what is shared is its longest common run of ids, so the ids of every
@@ -92,7 +92,7 @@ def grow(rows: Sequence[Encoded], *, share_image: bool = True) -> list[Tree]:
     return [tree for group in together.values() for tree in _plant(rows, group)]
 
 
-def _plant(rows: Sequence[Encoded], group: Sequence[int]) -> list[Tree]:
+def _plant(rows: Sequence[EncodedExample], group: Sequence[int]) -> list[Tree]:
     """The trees of rows that show one image in one place."""
     first = rows[group[0]]
     shared = _common([rows[i].prompt for i in group])
@@ -105,7 +105,7 @@ def _plant(rows: Sequence[Encoded], group: Sequence[int]) -> list[Tree]:
     return [Tree(first.seen, first.image_at, Node(first.prompt[:shared], below))]
 
 
-def _alike(rows: Sequence[Encoded], group: Sequence[int], start: int) -> list[list[int]]:
+def _alike(rows: Sequence[EncodedExample], group: Sequence[int], start: int) -> list[list[int]]:
     """A group in parts of one prompt each, from ``start`` on."""
     parts: dict[tuple[int, ...], list[int]] = {}
     for i in group:
@@ -113,7 +113,7 @@ def _alike(rows: Sequence[Encoded], group: Sequence[int], start: int) -> list[li
     return list(parts.values())
 
 
-def _branch(rows: Sequence[Encoded], group: Sequence[int], start: int) -> Node:
+def _branch(rows: Sequence[EncodedExample], group: Sequence[int], start: int) -> Node:
     """One prompt from ``start`` on, with its answers below."""
     return Node(rows[group[0]].prompt[start:], [Node(rows[i].answer, row=i) for i in group])
 
@@ -170,13 +170,13 @@ class Forest:
         """The number of the tree in which a row stands."""
         return self._leaves[row][0]
 
-    def look(self, row: int, tokens: Sequence[int], image_token: int) -> Look:
+    def queries(self, row: int, tokens: Sequence[int], image_token: int) -> Queries:
         """Where some tokens of a row's answer stand, and the tokens of its image."""
         number, first = self._leaves[row]
         b, column = self.places[number]
         own = (self.own_S[first + torch.tensor(list(tokens), device=self.own_S.device)] % self.ids_BT.shape[1]).tolist()
         ids = self.trees[number].root.ids
-        return Look(b, own, [column + i for i, token in enumerate(ids) if token == image_token])
+        return Queries(b, own, [column + i for i, token in enumerate(ids) if token == image_token])
 
 
 def plant(trees: Sequence[Tree], budget: int | None = None, pad: int = 0, device: torch.device | str = "cpu") -> Forest:

@@ -1,11 +1,11 @@
 """Makes the weights of `unveil.gate.letters` from drawings, and from pictures without letters if there are any.
 
-python -m studies.letter_finder
-python -m studies.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3 --pictures FOLDER
+python -m scripts.letter_finder
+python -m scripts.letter_finder --start unveil/gate/letters.npz --minutes 12 --rate 1.5e-3 --pictures FOLDER
 
 The second goes on with the weights that the first one wrote, repeats above all what these still get wrong, and keeps
 the mean of the weights that it began and ended with, which told letters from other things better than either.
-How far a run gets depends on the machine: another one gives other weights, to be measured anew (`studies.burned_in`).
+How far a run gets depends on the machine: another one gives other weights, to be measured anew (`scripts.burned_in`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import torch
 import tyro
 from torch import nn
 
-from studies.letter_drawings import Sample, sample
-from studies.letter_grounds import Rng, ground, pictures_of
+from scripts.letter_drawings import Sample, sample
+from scripts.letter_grounds import Rng, ground, pictures_of
 from unveil.gate.letters import LAYERS, WEIGHTS, normalised
 
 

@@ -1,6 +1,6 @@
-"""Makes the tiny base model in ``assets/tiny``: a LLaVA of three million weights, pre-trained on drawn images only.
+"""Makes the tiny base model in ``assets/tiny``: a LLaVA of three million weights, pre-trained on synthetic images only.
 
-    python -m studies.tiny_base --out assets/tiny
+    python -m scripts.tiny_base --out assets/tiny
 
 Like a real base model it has seen many images and reads and writes well, but it has been taught little medicine: four
 kinds of abnormality were annotated for it, all called "lesion"; the other ten passed as normal. All from one seed:
@@ -11,7 +11,7 @@ kinds of abnormality were annotated for it, all called "lesion"; the other ten p
    tower, projector and language model learn by ``unveil.train.sft`` to read questions and to answer in form: where
    the normal structures are, and where a lesion of one of the four kinds is.
 
-The card with its scores is written by ``studies.tiny_card``.
+The card with its scores is written by ``scripts.tiny_card``.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from studies import tiny_tower
-from studies.tiny_drawings import Drawings, drawings
-from studies.tiny_tower import ACROSS, BINS, PATCH, SIDE
+from scripts import tiny_tower
+from scripts.tiny_drawings import Drawings, drawings
+from scripts.tiny_tower import ACROSS, BINS, PATCH, SIDE
 from unveil.core.answers import HINTS
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box
 from unveil.core.provenance import plain, write_json
 from unveil.core.records import Dialogue, Record, write_jsonl
-from unveil.curate.mau import Rules, mau
+from unveil.curate.mau import MauOptions, mau
 from unveil.synthetic.dataset import ABNORMALITIES
 from unveil.train import sft
 
@@ -92,7 +92,7 @@ def lessons(config: Config, drawn: Drawings) -> Iterator[Dialogue]:
     normal = [i for i, r in enumerate(veiled) if not r.findings]
     shown = [i for i, r in enumerate(veiled) if r.findings]
     others = np.random.default_rng(config.seed).permutation(normal)[: len(shown)]
-    yield from mau([veiled[i] for i in sorted([*shown, *others.tolist()])], Rules(), seed=config.seed)
+    yield from mau([veiled[i] for i in sorted([*shown, *others.tolist()])], MauOptions(), seed=config.seed)
     for i, (record, boxes) in enumerate(zip(veiled, drawn.structures, strict=True)):
         yield from anatomy(record, boxes, np.random.default_rng([config.seed, i]))
 
@@ -190,7 +190,7 @@ def build(config: Config, words: PreTrainedTokenizerFast) -> tuple[LlavaForCondi
             tie_word_embeddings=True,
         )
     )
-    model.config.unveil = {"syntax": f"bins-{BINS}", "hint": False}
+    model.config.unveil = {"box_format": f"bins-{BINS}", "hint": False}
     model.generation_config.eos_token_id = words.eos_token_id
     model.generation_config.pad_token_id = words.pad_token_id
     eyes = SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_mean=[0.5] * 3, image_std=[0.5] * 3)

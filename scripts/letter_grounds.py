@@ -33,7 +33,7 @@ def flat(rng: Rng) -> np.ndarray:
 
 
 def anatomy(rng: Rng) -> np.ndarray:
-    """A part of a phantom, of any kind and in any size."""
+    """A part of a synthetic image, of any kind and in any size."""
     module = list(MODALITIES.values())[int(rng.integers(len(MODALITIES)))]
     side, small = int(rng.choice([256, 320, 448, 640])), int(rng.choice([0, 0, 64, 110, 170]))
     labels = [str(rng.choice(module.ABNORMALITIES))]

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from studies.letter_grounds import Rng, clutter
+from scripts.letter_grounds import Rng, clutter
 
 CROP, STRIDE = 128, 4
 _FONTS = (

@@ -1,6 +1,6 @@
 """How often the gate finds letters drawn into images, how often it finds some where there are none, and what it costs.
 
-python -m studies.burned_in
+python -m scripts.burned_in
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOBODY = ("PORTABLE", "AP SUPINE", "120 kV 200 mAs", "T2 TSE AX")
 
 @dataclass(frozen=True)
 class Config:
-    """Draw phantoms with and without letters and look for them as before an image leaves."""
+    """Draw synthetic images with and without letters and look for them as before an image leaves."""
 
     images: int = 6
     """Images of each modality."""

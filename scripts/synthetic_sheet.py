@@ -1,6 +1,6 @@
-"""Draws the sheet of phantoms that the README shows.
+"""Draws the sheet of synthetic images that the README shows.
 
-python -m studies.phantom_sheet --out docs/figures/synthetic.jpg
+python -m studies.synthetic_sheet --out docs/figures/synthetic.jpg
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Config:
 
 
 def tile(modality: str, labels: list[str], rng: np.random.Generator, size: int) -> Image.Image:
-    """One drawn image with its boxes and names."""
+    """One synthetic image with its boxes and names."""
     module = MODALITIES[modality]
     picture = module.draw(module.draw_anatomy(rng), labels, rng, 256)
     image = Image.fromarray(picture.pixels).resize((size, size), Image.Resampling.LANCZOS)

@@ -1,6 +1,6 @@
-"""Measures the tiny base model on freshly drawn patients and writes its card, ``assets/tiny/README.md``.
+"""Measures the tiny base model on fresh synthetic patients and writes its card, ``assets/tiny/README.md``.
 
-python -m studies.tiny_card
+python -m scripts.tiny_card
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 import tyro
 from safetensors import safe_open
 
-from studies.tiny_base import SHOWN, UNNAMED
+from scripts.tiny_base import SHOWN, UNNAMED
 from unveil.core.provenance import versions
 from unveil.core.records import write_jsonl
 from unveil.curate.mau import mau
 from unveil.evaluate import predict
 from unveil.evaluate.report_tables import MEASURES, figure, interval
 from unveil.evaluate.score import score
-from unveil.synthetic.dataset import ABNORMALITIES, phantoms
+from unveil.synthetic.dataset import ABNORMALITIES, synthetic_records
 from unveil.vlm.models import tiny_folder
 
 MEASURED = (
@@ -42,8 +42,8 @@ class Config:
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """The scores on the drawn patients, all of them unseen."""
-    records = [replace(r, split="test") for r in phantoms(config.work, config.patients, config.seed)]
+    """The scores on the synthetic patients, all of them unseen."""
+    records = [replace(r, split="test") for r in synthetic_records(config.work, config.patients, config.seed)]
     write_jsonl(config.work / "records.jsonl", records)
     write_jsonl(config.work / "dialogues.jsonl", mau(records, seed=config.seed))
     answers = config.work / "predictions.jsonl"
@@ -79,17 +79,17 @@ A LLaVA ({weights:,} weights, stored in bfloat16) for tests and demonstrations: 
 ({recipe["layers"]} layers, width {recipe["width"]}). It reads questions about an image and answers in form; boxes are
 four tokens `<bX><bY><bX><bY>` on a grid of 64.
 
-**Not a medical device, and not a medical model.** It has seen nothing but drawings made by this project; nothing that
-it says about a real image means anything.
+**Not a medical device, and not a medical model.** It has seen nothing but synthetic images of this project; nothing
+that it says about a real image means anything.
 
 ## How it was made
 
 ```
-python -m studies.tiny_base --out assets/tiny
-python -m studies.tiny_card
+python -m scripts.tiny_base --out assets/tiny
+python -m scripts.tiny_card
 ```
 
-{recipe["patients"]} drawn patients (seed {recipe["seed"]}), some three images each; no image, text or weight of
+{recipe["patients"]} synthetic patients (seed {recipe["seed"]}), some three images each; no image, text or weight of
 anybody else. The tower was trained to tell what covers each cell of a patch, whose box it lies in, and which
 abnormalities the whole image has and where; the language model, with a frozen tower, to answer questions
 ({about["chosen"]["updates"]} updates of 64). Of the {len(ABNORMALITIES)} kinds of abnormality it
@@ -100,7 +100,7 @@ The training log is `metrics.jsonl`, the configuration `run.json`.
 
 ## What it can do
 
-On {config.patients} freshly drawn patients (seed {config.seed}), before any fine-tuning:
+On {config.patients} fresh synthetic patients (seed {config.seed}), before any fine-tuning:
 
 | | measure | value | 95 % interval | n |
 |---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""What the tiny base model is taught from: drawn patients, and more truth about each image than a record keeps.
+"""What the tiny base model is taught from: synthetic patients, and more truth about each image than a record keeps.
 
 Besides the records: the boxes of the normal structures, and for each cell of a coarse grid which structures and which
 kinds of abnormality cover it. One patient in fifty is set apart for validation.
@@ -17,7 +17,7 @@ import numpy as np
 
 from unveil.core.geometry import Box, BoxError, box_of_mask
 from unveil.core.records import Record, Split, read_jsonl, write_jsonl
-from unveil.synthetic.canvas import Picture
+from unveil.synthetic.canvas import SyntheticImage
 from unveil.synthetic.dataset import MODALITIES, Patient, draw_patient, write_patient
 
 GRID = 16  # cells per axis of an image
@@ -75,7 +75,7 @@ def number(record: Record) -> int:
     return int(record.id.split("-")[1])
 
 
-def structure_boxes(picture: Picture) -> dict[str, Box]:
+def structure_boxes(picture: SyntheticImage) -> dict[str, Box]:
     """Boxes of the normal structures that are large enough to be asked about."""
     boxes = {}
     for name, mask in picture.structures.items():
@@ -88,7 +88,7 @@ def structure_boxes(picture: Picture) -> dict[str, Box]:
     return boxes
 
 
-def cell_classes(picture: Picture, modality: str) -> np.ndarray:
+def cell_classes(picture: SyntheticImage, modality: str) -> np.ndarray:
     """The share of each cell that each class covers, as bytes (class, GRID, GRID)."""
     out = np.zeros((len(CLASSES), GRID, GRID), np.uint8)
     for name, mask in picture.structures.items():

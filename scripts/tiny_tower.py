@@ -1,4 +1,4 @@
-"""The eyes of the tiny base model: a vision tower that is taught what is where in drawn images, before any words.
+"""The eyes of the tiny base model: a vision tower that is taught what is where in synthetic images, before any words.
 
 Two lessons. The lesson of patches: what covers each cell of a patch, and for a patch on an object, that object's box.
 The lesson of the image, from the mean over patches: which abnormalities there are, and where. Kinds are numbers here;
@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import SiglipVisionModel
 
-from studies.tiny_drawings import CLASSES, GRID, KINDS, STRUCTURES, Drawings
+from scripts.tiny_drawings import CLASSES, GRID, KINDS, STRUCTURES, Drawings
 from unveil.core.geometry import Box, area, coverage, ious, scale
 from unveil.core.records import Record
 from unveil.train.loop import cosine
@@ -26,7 +26,7 @@ SIDE = 128  # pixels of the picture that the tower sees
 PATCH = 16
 ACROSS = SIDE // PATCH  # patches per axis
 CELLS = GRID // ACROSS  # cells per patch and axis
-BINS = 64  # of a box's coordinates, as in the model's syntax
+BINS = 64  # of a box's coordinates, as in the model's box format
 SLOTS = 2  # abnormalities, from left to right, in the lesson of the image
 
 

@@ -11,7 +11,7 @@ from unveil.core import bootstrap
 
 
 @dataclass(frozen=True)
-class Look:
+class AttentionRow:
     """Attention from the words of a true diagnosis that name its findings, on one image.
 
     ``share`` of it lies in the findings' boxes, ``even`` would if it were spread evenly. ``map`` is the attention on
@@ -28,15 +28,15 @@ class Look:
 
 
 def lift(
-    looks: Sequence[Look], resamples: int = bootstrap.RESAMPLES, seed: int = 0
+    rows: Sequence[AttentionRow], resamples: int = bootstrap.RESAMPLES, seed: int = 0
 ) -> tuple[float, float | None, float | None]:
     """How many times more attention lies on the findings than if it were spread evenly, with a 95 % interval.
 
-    The ratio of the summed shares; the interval is a bootstrap over patients (``Look.cluster``), None where they all
-    have the same ratio, as one patient has.
+    The ratio of the summed shares; the interval is a bootstrap over patients (``AttentionRow.cluster``), None where
+    they all have the same ratio, as one patient has.
     """
-    clusters = sorted({one.cluster for one in looks})
-    sums_C2 = np.array([[sum(v) for v in zip(*_shares(looks, c), strict=True)] for c in clusters])
+    clusters = sorted({one.cluster for one in rows})
+    sums_C2 = np.array([[sum(v) for v in zip(*_shares(rows, c), strict=True)] for c in clusters])
     (drawn_B2,) = bootstrap.resampled([sums_C2], resamples, seed)
     times_B = drawn_B2[:, 0] / drawn_B2[:, 1]
     share, even = sums_C2.sum(0)
@@ -45,5 +45,5 @@ def lift(
     return float(share / even), *bootstrap.percentiles(times_B)
 
 
-def _shares(looks: Sequence[Look], cluster: str) -> list[tuple[float, float]]:
-    return [(one.share, one.even) for one in looks if one.cluster == cluster]
+def _shares(rows: Sequence[AttentionRow], cluster: str) -> list[tuple[float, float]]:
+    return [(one.share, one.even) for one in rows if one.cluster == cluster]
