@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,14 @@ def test_models_for_tests_need_a_plain_installation_only() -> None:
     """Of what is installed besides: torch and transformers, and tokenizers, without which transformers is not there."""
     found = {name.split(".")[0] for path in (PACKAGE / "testing").glob("*.py") for name in imports(path)}
     assert found - set(sys.stdlib_module_names) == {"unveil", "torch", "transformers", "tokenizers"}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """Whoever reads a name knows which class is meant. ``Config`` is what every command calls its options."""
+    trees = [ast.parse(path.read_text()) for path in SOURCES]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    public = Counter(name for name in names if not name.startswith("_") and name != "Config")
+    assert len(public) > 100 and [name for name, times in public.items() if times > 1] == []
 
 
 def loaded_by(*words: str) -> set[str]:
