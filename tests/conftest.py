@@ -17,8 +17,8 @@ from PIL import Image
 from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split, write_jsonl
 from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, loaded, saved
-from unveil.train import means
-from unveil.train.means import Ratio
+from unveil.train import averages
+from unveil.train.averages import Ratio
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
 
@@ -117,4 +117,4 @@ def ids_of(chat: Chat, text: str) -> list[int]:
 
 def logged(figures: Mapping[str, Ratio]) -> dict[str, float]:
     """Figures of one pass of one process as the log shows them."""
-    return means.averaged([figures], cast(Any, SimpleNamespace(num_processes=1)))
+    return averages.averaged([figures], cast(Any, SimpleNamespace(num_processes=1)))

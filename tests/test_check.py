@@ -16,7 +16,7 @@ from unveil.audit import records as module
 from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
 from unveil.core.records import SPLITS, Finding, Record, Source, read_jsonl
-from unveil.ingest.reader import ingest
+from unveil.ingest.runner import ingest
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real sets are not here: {REAL}")

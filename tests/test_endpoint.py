@@ -34,7 +34,7 @@ from unveil.experts.expert import Expert
 from unveil.experts.local import Local
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import BudgetSpent, ExpertError, Reply, Request, Turn
-from unveil.gate import GateError, address, passage
+from unveil.gate import GateError, address, gate
 from unveil.gate.burned_in import BurnedIn
 from unveil.testing.models import saved
 
@@ -315,7 +315,7 @@ SECRET = "sk-s3cret-0815"
 def far(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """The proxy as another machine, which it is not: only its name is taken for one."""
     monkeypatch.setattr(address, "is_here", lambda host: False)
-    monkeypatch.setattr(passage, "read_image", lambda png, how: BurnedIn(()))
+    monkeypatch.setattr(gate, "read_image", lambda png, how: BurnedIn(()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("SOME_KEY", SECRET)
     return proxy

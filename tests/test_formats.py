@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
-from unveil.ingest.reader import ingest
 from unveil.ingest.reading import IngestError
+from unveil.ingest.runner import ingest
 
 BOX = "0 0.5 0.5 0.2 0.2\n"
 

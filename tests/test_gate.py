@@ -30,10 +30,10 @@ from unveil.experts.requests import ExpertError, Reply, Request, RequestImage, T
 from unveil.gate import GateError
 from unveil.gate.address import host_of, is_here
 from unveil.gate.finding import find
+from unveil.gate.gate import Gate, Item
 from unveil.gate.known import Known
 from unveil.gate.manifest import Manifest
 from unveil.gate.options import GateOptions
-from unveil.gate.passage import Gate, Item
 from unveil.pipelines import report
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")

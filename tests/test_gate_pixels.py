@@ -16,9 +16,9 @@ from unveil.experts.requests import RequestImage
 from unveil.gate import GateError, burned_in, letters, ocr, regions
 from unveil.gate.burned_in import BurnedIn, OcrOptions, Word, cost, painted, read_image
 from unveil.gate.codes import codes
+from unveil.gate.gate import Gate, Item
 from unveil.gate.harmless import name_nobody
 from unveil.gate.ocr import Clock, TimeLimit
-from unveil.gate.passage import Gate, Item
 
 cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="the program tesseract is not installed")

@@ -11,7 +11,7 @@ from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from unveil import cli
 from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl
-from unveil.gate import passage
+from unveil.gate import gate
 from unveil.gate.burned_in import BurnedIn
 
 OPEN = Source("drawn", licence="CC0-1.0", access="open")
@@ -57,7 +57,7 @@ def test_free_texts_are_told_with_what_is_found_in_them(data: Path, capsys: pyte
 @pytest.mark.parametrize("name", ["records.jsonl", "pairs.jsonl", "predictions.jsonl", "a.png", "."])
 def test_it_takes_what_there_is(name: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a finder all is decided, so that only what rules find is replaced; nothing keeps the command at 1."""
-    monkeypatch.setattr(passage, "read_image", lambda png, how: BurnedIn(()))
+    monkeypatch.setattr(gate, "read_image", lambda png, how: BurnedIn(()))
     out = ["--out", str(data / "tried"), "--names", NOBODY, "--identifiers", "redact"]
     assert cli.main(["gate", str(data / name), *out]) == 0
     assert len(lists(data / "tried", "images.jsonl")) == (name != "predictions.jsonl")

@@ -31,7 +31,7 @@ from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.experts.expert import Expert
 from unveil.experts.expert import RuleBackend as Backend
 from unveil.experts.requests import Request
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 
 WHERE = "a/localisation/nodule"
 TRUE = BY_ID[WHERE].answer

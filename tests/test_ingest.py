@@ -30,8 +30,8 @@ from tests.helpers.annotated import (
 from tests.helpers.real import DATA, needs_data
 from unveil.core import geometry
 from unveil.core.records import Record, image_path, read_jsonl
-from unveil.ingest.reader import ingest
 from unveil.ingest.reading import IngestError
+from unveil.ingest.runner import ingest
 
 
 @pytest.fixture

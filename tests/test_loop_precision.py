@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from tests.conftest import write_dialogues
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import caught, updated, write_open
-from tests.test_means import apart
+from tests.test_averages import apart
 from unveil import cli
 from unveil.core.records import write_jsonl
 from unveil.evaluate import predict
 from unveil.rl.run import Critic
 from unveil.train import attention_loss, loop, sft
 from unveil.train.loop import TrainingError, computing
-from unveil.vlm import agreement, attention, models
+from unveil.vlm import attention, forward_check, models
 from unveil.vlm.scorer import Scores
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -144,7 +144,7 @@ def test_a_model_is_checked_in_what_it_is_trained_in(
         assert torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
         raise InterruptedError
 
-    monkeypatch.setattr(agreement, "settle", settle)
+    monkeypatch.setattr(forward_check, "settle", settle)
     with pytest.raises(InterruptedError):
         run(recipe, folder, tiny_folder, tmp_path / "out", precision="bf16")
 

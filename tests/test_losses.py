@@ -9,19 +9,10 @@ import pytest
 import torch
 
 from tests.helpers.drawing import Vllm, drawing
+from unveil.rl import losses
+from unveil.rl.losses import adapted, averaged, clip_share, clipped_policy, clipped_value, importance
 from unveil.testing.models import loaded
-from unveil.train import losses
-from unveil.train.losses import (
-    adapted,
-    anchor,
-    averaged,
-    clip_share,
-    clipped_policy,
-    clipped_value,
-    importance,
-    kl_terms,
-    preference,
-)
+from unveil.train.losses import anchor, kl_terms, preference
 from unveil.vlm.scorer import token_logps
 
 LOG2, LOG3 = math.log(2), math.log(3)

@@ -17,7 +17,7 @@ from unveil.ingest import ingest
 from unveil.pipelines import prefer, run
 from unveil.pipelines.run import folder_of
 from unveil.rl import grpo
-from unveil.train import needs
+from unveil.train import resources
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_what_cannot_be_is_said_before_the_model_is_built(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(needs, "first_look", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(resources, "first_look", lambda *_, **__: pytest.fail("too late"))
     assert cli.main(["run", "--compare", "dpo", "--out", "out", *words]) == 1
     assert why in told(capsys) and not Path("out").exists()
 
@@ -168,7 +168,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
         assert output
         (tmp_path / "sft" / "weights").write_text("w")
         output.write()
-    monkeypatch.setattr(needs, "first_look", stop)
+    monkeypatch.setattr(resources, "first_look", stop)
     monkeypatch.setattr(ingest, "main", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.main(config)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.conftest import logged
+from unveil.rl import losses
 from unveil.rl.policy import Learnt, policy_loss
-from unveil.train import losses
 from unveil.vlm.scorer import Scores
 
 

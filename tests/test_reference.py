@@ -17,7 +17,7 @@ from unveil.testing.models import loaded, parts
 from unveil.train import dpo
 from unveil.train.loop import TrainingError
 from unveil.train.reference import Reference
-from unveil.vlm import agreement
+from unveil.vlm import forward_check
 from unveil.vlm.scorer import Scorer
 
 MDPO: Any = ("text", "visual", "anchor")
@@ -31,7 +31,7 @@ def base(tiny_folder: Path, tmp_path: Path) -> dpo.Config:
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """A list that grows with each batch that is scored without being trained on, but for the look at the first rows."""
-    monkeypatch.setattr(agreement, "settle", lambda *_, **__: None)
+    monkeypatch.setattr(forward_check, "settle", lambda *_, **__: None)
     calls: list[int] = []
     real = Scorer.forward
 

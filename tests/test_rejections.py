@@ -17,8 +17,8 @@ from PIL import Image
 from unveil.core import geometry, image_files
 from unveil.core.records import Finding, Record, read_jsonl
 from unveil.ingest import conventions, reading, rejections
-from unveil.ingest.reader import Summary, ingest
 from unveil.ingest.reading import IngestError, Options
+from unveil.ingest.runner import Summary, ingest
 
 box_strategy = st.tuples(*[st.integers(0, 300)] * 4).map(
     lambda v: (float(min(v[0], v[2])), float(min(v[1], v[3])), max(v[0], v[2]) + 1.0, max(v[1], v[3]) + 1.0)

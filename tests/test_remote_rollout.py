@@ -19,7 +19,7 @@ from tests.helpers.serving import free_port
 from tests.test_generate import scorer_of
 from unveil.core import provenance
 from unveil.core.records import Record, Source, write_jsonl
-from unveil.gate import GateError, address, passage
+from unveil.gate import GateError, address, gate
 from unveil.gate.burned_in import BurnedIn
 from unveil.testing.models import fresh, loaded
 from unveil.train.loop import TrainingError
@@ -190,8 +190,8 @@ def test_what_would_have_to_be_replaced_does_not_leave_at_all(
 ) -> None:
     """An answer is learnt from as one to the whole question, so a question that the gate would change is refused."""
     read = BurnedIn((), ((1, 1, 9, 9),) if how == "image" else ())
-    monkeypatch.setattr(passage, "read_image", lambda png, how: read)
-    monkeypatch.setattr(passage, "redacted", lambda png, reading, how: b"painted")
+    monkeypatch.setattr(gate, "read_image", lambda png, how: read)
+    monkeypatch.setattr(gate, "redacted", lambda png, reading, how: b"painted")
     monkeypatch.setattr(address, "is_here", lambda host: False)
     monkeypatch.setenv("OPENAI_API_KEY", "anything")
     dialogues, rows = asked(tiny.chat, tmp_path)

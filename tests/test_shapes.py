@@ -12,8 +12,8 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from unveil.rl import advantages, rewards
-from unveil.train import losses
+from unveil.rl import advantages, losses, rewards
+from unveil.train.losses import anchor, kl_terms, preference
 
 ONE, THREE, TABLE = torch.zeros(1), torch.zeros(3), torch.zeros(2, 3)
 
@@ -22,12 +22,12 @@ ONE, THREE, TABLE = torch.zeros(1), torch.zeros(3), torch.zeros(2, 3)
     "call",
     [
         lambda: losses.importance(THREE, ONE),
-        lambda: losses.kl_terms(THREE, TABLE),
+        lambda: kl_terms(THREE, TABLE),
         lambda: losses.clipped_policy(THREE, THREE, ONE),
         lambda: losses.clipped_value(THREE, ONE, THREE),
         lambda: losses.averaged(ONE, torch.zeros(3, dtype=torch.long), 1, "sequence"),
-        lambda: losses.preference(TABLE),
-        lambda: losses.anchor(torch.zeros(3, dtype=torch.long)),
+        lambda: preference(TABLE),
+        lambda: anchor(torch.zeros(3, dtype=torch.long)),
         lambda: advantages.group_relative(torch.zeros(2, 3, 1)),
         lambda: advantages.generalised(TABLE, torch.zeros(2, 1), torch.tensor([3, 3])),
         lambda: advantages.whitened(TABLE),

@@ -16,8 +16,8 @@ from unveil.core.records import Record, read_jsonl
 from unveil.ingest import yolo
 from unveil.ingest.class_names import parsed
 from unveil.ingest.folder import Folder
-from unveil.ingest.reader import ingest
 from unveil.ingest.reading import AnnotationError, IngestError, Options
+from unveil.ingest.runner import ingest
 
 #: In an image of 40 x 20 it is (16, 4, 24, 12).
 ROW, BOX = "0 0.5 0.4 0.2 0.4\n", (16, 4, 24, 12)

@@ -163,11 +163,11 @@ def _exit(text: str) -> None:
 
 def completion_script(*shells: str) -> str:
     """The script that completes commands and their options in a shell; all commands' modules are imported for it."""
-    from unveil.core import completion
+    from unveil.core import shell_completion
 
-    if len(shells) != 1 or shells[0] not in completion.SHELLS:
-        raise SystemExit(f"unveil: --completion needs a shell, one of {', '.join(completion.SHELLS)}")
-    return completion.script(shells[0], {name: command.load().Config for name, command in COMMANDS.items()})
+    if len(shells) != 1 or shells[0] not in shell_completion.SHELLS:
+        raise SystemExit(f"unveil: --completion needs a shell, one of {', '.join(shell_completion.SHELLS)}")
+    return shell_completion.script(shells[0], {name: command.load().Config for name, command in COMMANDS.items()})
 
 
 def group(name: str) -> str:

@@ -28,10 +28,10 @@ from scripts.gate_corpus.fresh import pictures as fresh_pictures
 from scripts.gate_corpus.rows import Planted, fresh, rows
 from unveil.core.provenance import write_json
 from unveil.core.records import Record, Source
-from unveil.gate import fence, finders
+from unveil.gate import delimiters, finders
 from unveil.gate.finding import find
+from unveil.gate.gate import Gate, Item
 from unveil.gate.known import Known
-from unveil.gate.passage import Gate, Item
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def neutralised(row: Planted) -> bool:
 
     Orders in plain words and replies in JSON stay what they are, data: what obeys them is caught by schema and canary.
     """
-    quoted = fence.quoted(row.text)
+    quoted = delimiters.quoted(row.text)
     lines = [line.strip() for line in quoted.splitlines()]
     tokens = [secret for secret in row.secrets if not secret[:1].isalnum() and secret[:1] not in "#*-=_{"]
     return not any(token in quoted for token in tokens) and not any(

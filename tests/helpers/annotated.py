@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from unveil.core.records import Record, read_jsonl
-from unveil.ingest.reader import Summary, ingest
 from unveil.ingest.reading import Options
+from unveil.ingest.runner import Summary, ingest
 
 #: What every written data set holds: a.png is 40 x 20 pixels with two boxes, b.png has none.
 BOXES = [("nodule", (4.0, 2.0, 20.0, 12.0)), ("mass", (30.0, 5.0, 40.0, 20.0))]

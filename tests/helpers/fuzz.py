@@ -38,7 +38,7 @@ from unveil.cli import parse
 from unveil.core import image_files, pairs, records
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
-from unveil.ingest.reader import ingest
+from unveil.ingest.runner import ingest
 
 #: Address space of a reader's process: more than that is a bomb.
 MOST_BYTES = 8 * 2**30

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from unveil.core.records import Record, read_jsonl
-from unveil.ingest.reader import ingest
 from unveil.ingest.reading import Options
+from unveil.ingest.runner import ingest
 
 HEADER = "image,label,x1,y1,x2,y2\n"
 

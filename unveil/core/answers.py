@@ -33,8 +33,8 @@ from unveil.core.grounding import (
     without_empty,
 )
 from unveil.core.names import Names, normal, spelled
+from unveil.core.negation import STANDS_ALONE, TO_SUBJECT
 from unveil.core.records import Finding, Kind
-from unveil.core.triggers import STANDS_ALONE, TO_SUBJECT
 
 # ---------------------------------------------------------------------------------------------- text from outside
 

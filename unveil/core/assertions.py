@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from unveil.core.names import Names
-from unveil.core.triggers import (
+from unveil.core.negation import (
     ARTICLE,
     ASIDE,
     ASKS,

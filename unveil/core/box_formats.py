@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unveil.core.geometry import Box, area, clip, scale, shift
-from unveil.core.patterns import late
+from unveil.core.late_patterns import late
 
 
 @dataclass(frozen=True)

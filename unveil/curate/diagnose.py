@@ -22,7 +22,7 @@ from unveil.core.untrusted import shortened
 from unveil.curate.candidates import used
 from unveil.experts.expert import Expert
 from unveil.experts.requests import WORDS, Request, RequestImage, Strict, Turn, prompt
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 from unveil.gate.said import Said, fill, joined
 
 SAME = 0.9

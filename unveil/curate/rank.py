@@ -37,7 +37,7 @@ from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
 
 By = Literal["rubric", "truth"]

@@ -26,7 +26,7 @@ from unveil.experts.expert import Expert
 from unveil.experts.judge import Score
 from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.experts.requests import Request, Turn, prompt
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
 
 Weighting = Literal["spread", "literal", "raw"]

@@ -41,7 +41,7 @@ from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, Strict, Turn
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
 
 

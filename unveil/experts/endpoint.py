@@ -24,9 +24,9 @@ from unveil.experts.requests import ExpertError, Parameter, Raw, Request
 from unveil.gate import secret
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
+from unveil.gate.gate import Gate
 from unveil.gate.manifest import Manifest
 from unveil.gate.options import GateOptions
-from unveil.gate.passage import Gate
 
 #: So many items in a row without a usable answer stop the run: the fault is then not theirs.
 IN_A_ROW = 5

@@ -21,7 +21,7 @@ from unveil.core import provenance
 from unveil.experts import parsing
 from unveil.experts.requests import SANG, BudgetSpent, ExpertError, Raw, Reply, Request, named
 from unveil.experts.store import Store
-from unveil.gate import fence
+from unveil.gate import delimiters
 
 
 class Backend(ABC):
@@ -228,7 +228,7 @@ def read(raw: Raw, request: Request) -> tuple[Any, str | None]:
     if raw.error is not None:
         return None, raw.error
     text = raw.text if request.forced is not None else parsing.answer(raw.text)
-    if request.canary and fence.holds(text, request.canary):
+    if request.canary and delimiters.holds(text, request.canary):
         return None, SANG
     if raw.cut and (request.schema or not text):
         return None, f"cut at {request.sampling.max_tokens} tokens; --thinking-tokens allows more"

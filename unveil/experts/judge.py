@@ -11,7 +11,7 @@ from unveil.core.grading import Case
 from unveil.core.records import image_path
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request, RequestImage, Strict, Turn, prompt
-from unveil.gate.fence import quoted
+from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
 
 ASK = """Question about this medical image:

@@ -22,8 +22,8 @@ from unveil.core.sampling import seed_of
 from unveil.experts.parsing import with_boxes
 from unveil.experts.requests import ExpertError, Parameter, Request, named
 from unveil.gate import sources
+from unveil.gate.gate import Gate, Item
 from unveil.gate.manifest import Manifest
-from unveil.gate.passage import Gate, Item
 
 #: What an endpoint is asked in the place of a model that would put the next question itself.
 QUESTION = "Put one question about this image that can be answered by looking at it. Reply with the question only."

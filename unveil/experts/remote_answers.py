@@ -27,9 +27,9 @@ from unveil.experts.requests import Request, RequestImage, Turn, named
 from unveil.gate import GateError, secret, sources
 from unveil.gate.address import host_of
 from unveil.gate.connection import Connection
+from unveil.gate.gate import Gate, Item
 from unveil.gate.manifest import Manifest
 from unveil.gate.options import gate_options
-from unveil.gate.passage import Gate, Item
 from unveil.vlm.chat import Chat
 from unveil.vlm.generate import GenerationError, Rollout
 from unveil.vlm.inputs import EncodedExample

@@ -22,8 +22,8 @@ from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Kind, Record
 from unveil.core.sampling import Sampling
-from unveil.gate import fence
-from unveil.gate.fence import RULE
+from unveil.gate import delimiters
+from unveil.gate.delimiters import RULE
 from unveil.gate.said import fill, ours
 
 Role = Literal["user", "assistant", "asker"]
@@ -195,7 +195,7 @@ SYSTEM = ours(f"{WORDS} Reply with a JSON object and nothing else.")
 
 def prompt(*turns: Turn, system: str = SYSTEM) -> dict[str, Any]:
     """What a request says, its data (``fence.quoted``) fenced by a word of its own."""
-    word, system, said = fence.sealed(system, [(turn.role, turn.text) for turn in turns])
+    word, system, said = delimiters.sealed(system, [(turn.role, turn.text) for turn in turns])
     sealed = tuple(replace(turn, text=text) for turn, (_, text) in zip(turns, said, strict=True))
     return {"system": system, "turns": sealed, "canary": word}
 

@@ -20,9 +20,9 @@ from unveil.core.records import Record, read_jsonl
 from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found
+from unveil.gate.gate import Decision, Gate
 from unveil.gate.material import FreeText, Material
 from unveil.gate.options import GateOptions, gate_options
-from unveil.gate.passage import Decision, Gate
 from unveil.gate.reviews import hash_of
 
 PAGE, TEXTS, IMAGES = "gate.html", "texts.jsonl", "images.jsonl"

@@ -1,4 +1,7 @@
-"""The formats that are read, and which of them a folder is in: told by its files, never by a guess between two."""
+"""The formats that are read, and which of them a folder is in: told by its files, never by a guess between two.
+
+A new format or data set is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def refuse_data(data: Path | None, format: Format) -> None:
 
 
 def _ingest(config: Config) -> None:
-    from unveil.ingest.reader import ingest as read_folder
+    from unveil.ingest.runner import ingest as read_folder
     from unveil.synthetic.dataset import synthetic_records
 
     file = config.out / "records.jsonl"

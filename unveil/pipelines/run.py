@@ -102,7 +102,7 @@ def main(config: Config) -> Path:
 
 
 def _run(config: Config, out: Path, output: provenance.Output) -> Path:
-    from unveil.train import needs, sft
+    from unveil.train import resources, sft
 
     variants = _variants(config)
     if variants:
@@ -110,15 +110,15 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     learning = _learning(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
-        known = needs.first_look(learning, trainings=1 + len(variants))
+        known = resources.first_look(learning, trainings=1 + len(variants))
         console.say(known.line)
     _ingest(config, out)
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
     if not _is_trained(learning):
-        known = known or needs.first_look(learning, trainings=1 + len(variants))
-        console.say(needs.foretold(known, learning, sft.data(learning)[0], file))
+        known = known or resources.first_look(learning, trainings=1 + len(variants))
+        console.say(resources.foretold(known, learning, sft.data(learning)[0], file))
     _predict(config, out, "base", config.model)
     provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
     _predict(config, out, "sft", str(out / "sft"))

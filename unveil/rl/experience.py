@@ -20,7 +20,7 @@ from unveil.core.answered import Answered, Attention
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling
-from unveil.rl import trial
+from unveil.rl import losses, trial
 from unveil.rl.options import RlOptions
 from unveil.rl.rewards import (
     FLAT,
@@ -34,8 +34,8 @@ from unveil.rl.rewards import (
     watched,
     weighted,
 )
-from unveil.train import loop, losses, means
-from unveil.train.means import Ratio
+from unveil.train import averages, loop
+from unveil.train.averages import Ratio
 from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
 from unveil.vlm.chat import Chat
@@ -274,8 +274,8 @@ def served(experience: Experience, old_S: Tensor, sampled_S: Tensor) -> dict[str
     """What is logged of answers that a generator drew, besides their mismatch."""
     refused, known = sum(d.refused for d in experience.rollouts), int((~sampled_S.isnan()).sum())
     return {
-        "importance_cut": means.times(losses.importance_cut(old_S, sampled_S), known),
-        "importance_none": means.summed(sampled_S.isnan()),
+        "importance_cut": averages.times(losses.importance_cut(old_S, sampled_S), known),
+        "importance_none": averages.summed(sampled_S.isnan()),
         "refused": (refused, refused + len(experience.rollouts)),
     }
 
@@ -287,9 +287,9 @@ def figures(experience: Experience, worth: Rewarded) -> dict[str, Ratio]:
     alike_Q = (worth.totals_QG.max(1).values - worth.totals_QG.min(1).values) < FLAT
     return {
         "iou": (sum(ious), len(ious)),
-        "reward": means.summed(worth.totals_QG),
-        "reward_spread": means.summed(worth.totals_QG.std(1)),
-        "groups_alike": means.summed(alike_Q),
+        "reward": averages.summed(worth.totals_QG),
+        "reward_spread": averages.summed(worth.totals_QG.std(1)),
+        "groups_alike": averages.summed(alike_Q),
         "unusable": (float((~worth.usable_QG).sum()), answers),
         "cut": (sum(d.cut for d in experience.rollouts), answers),
         "length": (sum(len(d.ids) for d in experience.rollouts), answers),

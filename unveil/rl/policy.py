@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from unveil.rl import losses
 from unveil.rl.experience import Rewarded
-from unveil.train import losses, means
-from unveil.train.means import Ratio
+from unveil.train import averages
+from unveil.train.averages import Ratio
+from unveil.train.losses import kl_terms
 from unveil.vlm.chat import Chat
 from unveil.vlm.features import Features
 from unveil.vlm.scorer import Scorer, Scores, whole
@@ -108,13 +110,13 @@ def policy_loss(
     spread = mean(scores.entropies_S[scores.order_S])
     loss = mean(held.weights_S * losses.clipped_policy(logps_S, held.old_S, held.advantages_S, *clip))
     figures = {
-        "policy_loss": means.times(loss, count),
-        "entropy": means.times(spread, count),
-        "clip_share": means.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
+        "policy_loss": averages.times(loss, count),
+        "entropy": averages.times(spread, count),
+        "clip_share": averages.times(losses.clip_share(logps_S, held.old_S, held.advantages_S, *clip), len(logps_S)),
     }
     if held.reference_S is not None:
-        away = mean(losses.kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
-        figures["kl"] = means.times(away, count)
+        away = mean(kl_terms(logps_S, held.reference_S) * (logps_S - held.old_S).exp())
+        figures["kl"] = averages.times(away, count)
         loss = loss + kl * away if kl else loss
     if entropy:
         loss = loss - entropy * spread

@@ -23,15 +23,15 @@ import torch
 from torch import Tensor
 
 from unveil.core.provenance import Output
-from unveil.rl import credit, engines
+from unveil.rl import credit, engines, losses
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, whitened
 from unveil.rl.experience import Experience, Judge
 from unveil.rl.options import RlOptions
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.run import Invocation, Run
-from unveil.train import loop, losses, means
-from unveil.train.means import Ratio
+from unveil.train import averages, loop
+from unveil.train.averages import Ratio
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
@@ -129,7 +129,7 @@ def evened(run: Run, parts: Sequence[Learnt]) -> list[Learnt]:
     if not run.config.whiten:
         return list(parts)
     whole_S = torch.cat([part.advantages_S for part in parts])
-    white_S = whitened(whole_S, partial(means.over_processes, accelerator=run.accelerator))
+    white_S = whitened(whole_S, partial(averages.over_processes, accelerator=run.accelerator))
     split = white_S.split([len(part.advantages_S) for part in parts])
     return [replace(part, advantages_S=own_S) for part, own_S in zip(parts, split, strict=True)]
 
@@ -171,8 +171,8 @@ def value_loss(scores: Scores, held: Learnt, clip: float | None = 0.2) -> tuple[
     error_S = returns_S - values_S.detach()
     moments = {"error": error_S, "error_squared": error_S**2, "return": returns_S, "return_squared": returns_S**2}
     return loss, {
-        "value_loss": means.times(loss, len(values_S)),
-        **{f"critic_{name}": means.summed(moment_S) for name, moment_S in moments.items()},
+        "value_loss": averages.times(loss, len(values_S)),
+        **{f"critic_{name}": averages.summed(moment_S) for name, moment_S in moments.items()},
     }
 
 

@@ -3,7 +3,8 @@
 The rewards of UMed-LVLM (arXiv 2501.01377) are ``localisation`` (its ALR), ``vision`` (VRR) and ``relevance``. A reward
 gives a number, mostly from 0 to 1, or None where there is nothing to judge, such as a place where no place is known:
 None is neither a success nor a failure, is counted, and moves nothing. Parsing and geometry are those of the metrics
-(``grading``).
+(``grading``). A new reward is a function here and a line of ``FUNCTIONS``; a user's own is ``FILE.py:FUNCTION``
+(``own_rewards``).
 
 Shapes: Q questions, G answers to each.
 """

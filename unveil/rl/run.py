@@ -18,18 +18,18 @@ from unveil.core import console, digests, plugins, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
-from unveil.rl import experience, monitor, policy
+from unveil.rl import experience, losses, monitor, policy
 from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import RlOptions
 from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
-from unveil.train import adapters, checkpoints, loop, losses, means, validation
+from unveil.train import adapters, averages, checkpoints, loop, validation
+from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
-from unveil.train.means import Ratio
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
-from unveil.vlm import agreement, generate
+from unveil.vlm import forward_check, generate
 from unveil.vlm.families import ModelError
 from unveil.vlm.features import Features
 from unveil.vlm.generate import GenerationError, Generator
@@ -154,7 +154,7 @@ class Run:
         old_S = scores.in_order().detach()
         sampled_S = drawn.sampled_S.to(old_S.device)
         about = experience.figures(drawn, worth)
-        about["mismatch"] = means.times(losses.mismatch(old_S, sampled_S), int((~sampled_S.isnan()).sum()))
+        about["mismatch"] = averages.times(losses.mismatch(old_S, sampled_S), int((~sampled_S.isnan()).sum()))
         if self.generator:
             about |= experience.served(drawn, old_S, sampled_S)
             self._check_temperature(drawn, old_S, sampled_S)
@@ -176,8 +176,8 @@ class Run:
             plain_S = self.scorer(drawn.rows).in_order()
         finally:
             self.scorer.distribution = own
-        apart = [means.summed((logps_S - sampled_S)[known_S].abs()) for logps_S in (old_S, plain_S)]
-        found = means.averaged([dict(zip(("drawn", "plain"), apart, strict=True))], self.accelerator)
+        apart = [averages.summed((logps_S - sampled_S)[known_S].abs()) for logps_S in (old_S, plain_S)]
+        found = averages.averaged([dict(zip(("drawn", "plain"), apart, strict=True))], self.accelerator)
         if found and found["drawn"] > max(ROUNDING, found["plain"]):
             raise loop.TrainingError(
                 f"the server's log-probabilities are not those at --temperature {own.temperature}: they differ from "
@@ -197,14 +197,14 @@ class Run:
 
     def portions(self, drawn: Sequence[Experience], over: str) -> list[float]:
         """What the mean over each pass, of its tokens or its sequences, weighs in the update (``means.portions``)."""
-        return means.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
+        return averages.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
 
     def update(self, ids: Sequence[str]) -> None:
         loop.step(self.accelerator, self.wrapped, self.optimizer, self.config.clip_norm, ids)
 
     def averaged(self, found: Sequence[dict[str, Ratio]]) -> dict[str, float]:
         """The figures of a step over all its passes and all processes."""
-        return spread(means.averaged(found, self.accelerator))
+        return spread(averages.averaged(found, self.accelerator))
 
     def after(self, mean: dict[str, float], drawn: Experience, worth: Rewarded) -> None:
         """Logging, watching, validation and checkpoints after a step of these figures; stops a run that collapses."""
@@ -327,9 +327,9 @@ def begin(
     scorer.distribution = experience.distribution(config.temperature, scorer)
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
-        agreement.settle(scorer, stream.first(asked.train), draws=True)
+        forward_check.settle(scorer, stream.first(asked.train), draws=True)
         if reference is not None:
-            agreement.settle(reference, stream.first(asked.train), draws=False)
+            forward_check.settle(reference, stream.first(asked.train), draws=False)
     if reference is not None:
         reference.distribution = scorer.distribution
         if scorer.features.keeps == "features":  # tower and projector are the same, so one look serves both

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from unveil.testing import gemma, llava, qwen, tiles, undeclared
+from unveil.testing import gemma, llava, qwen, tiles, unknown_families
 from unveil.testing.sizes import TINY, Size
 from unveil.vlm import families, model_parts
 from unveil.vlm.chat import Chat
@@ -85,7 +85,7 @@ GEMMAS = (
 #: Each has something that no declared family has, to hold that the model's own forward pass is used there.
 UNDECLARED = (
     Entry(
-        undeclared.scaled_head,
+        unknown_families.scaled_head,
         "hyperclovax_vision_v2",
         "HyperCLOVA X",
         "none: logits are scaled behind the head",
@@ -93,7 +93,7 @@ UNDECLARED = (
         box_format="json-1000",
     ),
     Entry(
-        undeclared.no_features,
+        unknown_families.no_features,
         "deepseek_vl",
         "DeepSeek-VL",
         "none: features of images cannot be had apart",
@@ -101,7 +101,7 @@ UNDECLARED = (
         box_format="json-1000",
     ),
     Entry(
-        undeclared.more_than_pixels,
+        unknown_families.more_than_pixels,
         "video_llama_3",
         "VideoLLaMA 3",
         "none: its tower takes more than pixels",

@@ -1,4 +1,4 @@
-"""What of a model is trained: all of it or adapters, how it is loaded for that, and written in the end."""
+"""What of a model is trained: all weights or LoRA adapters; how it is loaded for that, and written in the end."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ from unveil.core import digests, provenance
 from unveil.core.console import progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.train import adapters, checkpoints, loop, losses, means
+from unveil.train import adapters, averages, checkpoints, loop, losses
+from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
-from unveil.train.means import Ratio
 from unveil.train.options import RecipeOptions
 from unveil.train.reference import Reference, reference
-from unveil.vlm import agreement
+from unveil.vlm import forward_check
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, whole
@@ -96,7 +96,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     )
     stream = Stream(scorer, config.pairs, config)
     with accelerator.autocast():
-        agreement.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
+        forward_check.settle(scorer, stream.first([pair.sides()[0] for pair in pairs]), draws=False)
     made_of |= {"processor": chat.fingerprint, "terms": " ".join(config.terms), "precision": config.precision}
     with accelerator.main_process_first():
         held = before_training(config, accelerator, scorer, stream, [*pairs, *val], made_of)
@@ -258,7 +258,7 @@ def update(
 ) -> dict[str, float]:
     """One optimiser update; returns its figures over all pairs of all processes, each of which counts alike."""
     parts, ids = [], [pair.id for batch, _ in batches for pair in batch]
-    weights = means.portions([len(batch) for batch, _ in batches], accelerator)
+    weights = averages.portions([len(batch) for batch, _ in batches], accelerator)
     for i, (batch, rows) in enumerate(batches):
         with accelerator.autocast(), loop.synchronised(accelerator, scorer, i == len(batches) - 1):
             loss, figures = loss_of(scorer, batch, rows)
@@ -266,7 +266,7 @@ def update(
             accelerator.backward(loss * weights[i])
         parts.append(figures)
     loop.step(accelerator, scorer, optimizer, clip_norm, ids)
-    return means.averaged(parts, accelerator)
+    return averages.averaged(parts, accelerator)
 
 
 def pair_loss(
@@ -308,14 +308,14 @@ def pair_loss(
         chosen_S = torch.zeros_like(lengths_PR).index_fill(1, lengths_PR.new_zeros(1), 1).bool().flatten()
         chosen_S = chosen_S.repeat_interleave(lengths_PR.flatten())
         figures = {
-            "loss": means.times(loss, len(batch)),
-            "reward_accuracy": means.summed(torch.stack([better > other for other in others])),
-            "margin": means.summed(torch.stack([better - other for other in others])),
-            "logps_chosen": means.summed(logps_PR[:, 0]),
-            "logps_rejected": means.summed(logps_PR[:, 1]),
-            "length_chosen": means.summed(lengths_PR[:, 0]),
-            "length_rejected": means.summed(lengths_PR[:, 1]),
-            "kl": means.summed(losses.kl_terms(policy_S[chosen_S], reference_S[chosen_S])),
+            "loss": averages.times(loss, len(batch)),
+            "reward_accuracy": averages.summed(torch.stack([better > other for other in others])),
+            "margin": averages.summed(torch.stack([better - other for other in others])),
+            "logps_chosen": averages.summed(logps_PR[:, 0]),
+            "logps_rejected": averages.summed(logps_PR[:, 1]),
+            "length_chosen": averages.summed(lengths_PR[:, 0]),
+            "length_rejected": averages.summed(lengths_PR[:, 1]),
+            "kl": averages.summed(losses.kl_terms(policy_S[chosen_S], reference_S[chosen_S])),
         }
     return loss, figures
 
@@ -354,4 +354,4 @@ def validate(
         with accelerator.autocast():
             parts.append(loss_of(scorer, batch, rows)[1])
     scorer.train()
-    return {f"val_{name}": value for name, value in means.averaged(parts, accelerator).items()}
+    return {f"val_{name}": value for name, value in averages.averaged(parts, accelerator).items()}

@@ -21,13 +21,13 @@ from unveil.core import digests, provenance
 from unveil.core.console import progress
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.train import adapters, attention_loss, checkpoints, loop, losses, means, questions, validation
+from unveil.train import adapters, attention_loss, averages, checkpoints, loop, losses, questions, validation
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
 from unveil.train.options import RecipeOptions
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
-from unveil.vlm import agreement
+from unveil.vlm import forward_check
 from unveil.vlm.features import Features
 from unveil.vlm.generate import decoding
 from unveil.vlm.inputs import EncodedExample
@@ -86,7 +86,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     scorer = Scorer(model, chat, seeing, attention_gradients=config.attention_loss > 0)
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
-        agreement.settle(scorer, stream.first(train), draws=asked_val is not None)
+        forward_check.settle(scorer, stream.first(train), draws=asked_val is not None)
     attention_loss.check(scorer, config.attention_loss, config.gradient_checkpointing)
     scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
@@ -205,7 +205,7 @@ def update(
         summed += loss.detach()
         attended.append(shares.detach())
     loop.step(accelerator, scorer, optimizer, config.clip_norm, ids)
-    found = means.averaged([{"attention_share": means.summed(torch.cat(attended))}], accelerator)
+    found = averages.averaged([{"attention_share": averages.summed(torch.cat(attended))}], accelerator)
     return float(accelerator.reduce(summed, "sum") / tokens), int(tokens), found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from unveil.core.sampling import Sampling
-from unveil.vlm import agreement
+from unveil.vlm import forward_check
 from unveil.vlm.features import Features
 from unveil.vlm.generate import drawn_from, led, rollout
 from unveil.vlm.inputs import EncodedExample
@@ -18,7 +18,7 @@ class Engine:
     """Answers questions with a model whose weights stay as they are.
 
     Before its first answer it compares the shared prefix with the model's own forward pass, and leaves it if they
-    differ (``agreement``). ``memory_mb`` bounds the image features that are remembered from one call to the next; those
+    differ (``forward_check``). ``memory_mb`` bounds the image features that are remembered from one call to the next; those
     of one call are computed once in any case.
     """
 
@@ -56,4 +56,4 @@ class Engine:
         others = (row for row in rows[1:] if row.seen.digest != rows[0].seen.digest)
         said = self.loaded.chat.tokenizer("Yes.", add_special_tokens=False)["input_ids"]
         tried = [replace(row, answer=[*said, *self.loaded.chat.end]) for row in (rows[0], *[next(others, rows[0])])]
-        agreement.settle_answers(self.scorer, tried)
+        forward_check.settle_answers(self.scorer, tried)

@@ -1,9 +1,11 @@
 """What is known of each family of models: one row per ``model_type``, and nothing of it anywhere else.
 
+A new family is one row of ``FAMILIES`` and one entry of ``unveil.testing.models``.
+
 What a model is asked is here: how it writes boxes, its chat template where it is published without one. So is what the
 engine asks of it: whether a token tree may be grown for it, with which mask and positions, where patches lie, which
 part of its tower may be remembered. A family without a row is used all the same: on plain rows, with the box format
-that the user names, and `agreement` finds what else may be done.
+that the user names, and `forward_check` finds what else may be done.
 
 What transformers' own names tell (parts of a model, image tokens, settings of a processor) needs no row: `model_parts`,
 `models` and `resolution` read it from any model.

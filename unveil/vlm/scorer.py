@@ -4,7 +4,7 @@ Everything that trains or scores goes through ``Scorer``: rows in, one log-proba
 gradients where the model is trained; beside it, where asked for, entropy, a value, and what tokens look at. A frozen
 tower is run outside of the graph and once per image (``features``); the head runs on the scored tokens only, in chunks.
 A model of a family that is not known here is not taken apart so: its own forward pass gives the logits, unless
-``agreement`` finds that it may be.
+``forward_check`` finds that it may be.
 
 Shapes: B rows of a forest, T their length, S scored tokens, D width, V vocabulary, L leaves (rows of the caller).
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unveil import cli
-from unveil.core import completion
+from unveil.core import shell_completion
 
 OFFERS = """source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -45,9 +45,9 @@ def test_options_of_the_command_are_completed(script: Path) -> None:
     assert not offered(script, "check", "--lora")
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("shell", shell_completion.SHELLS)
 def test_each_shell_gets_a_script_that_knows_the_commands(shell: str) -> None:
-    text = completion.script(shell, {"report": cli.COMMANDS["report"].load().Config})
+    text = shell_completion.script(shell, {"report": cli.COMMANDS["report"].load().Config})
     assert "report" in text and "unveil" in text and "--run" in text
 
 

@@ -14,7 +14,7 @@ from tests.helpers.cases import DIALOGUES, RECORDS, asking, blocks_of, saying
 from unveil import curate
 from unveil.core.answers import clean
 from unveil.experts.requests import SANG, SYSTEM, WORDS, Request, Strict, Turn, prompt
-from unveil.gate.fence import MARK, holds, inside, quoted, sealed, word_for
+from unveil.gate.delimiters import MARK, holds, inside, quoted, sealed, word_for
 
 # ---------------------------------------------------------------------------------------------------------- the word
 
@@ -29,9 +29,9 @@ def test_a_word_stands_in_none_of_the_texts_and_is_the_same_again(texts: list[st
 
 def test_a_text_that_has_the_word_gets_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a text had foreseen the first two words: the third is taken."""
-    from unveil.gate import fence
+    from unveil.gate import delimiters
 
-    spelled, drawn = fence._spelled, []
+    spelled, drawn = delimiters._spelled, []
 
     def once(digest: bytes) -> str:
         word = spelled(digest)
@@ -39,7 +39,7 @@ def test_a_text_that_has_the_word_gets_another_one(monkeypatch: pytest.MonkeyPat
             drawn.append(word)
         return ("aa", "bb", "cc")[drawn.index(word)]
 
-    monkeypatch.setattr(fence, "_spelled", once)
+    monkeypatch.setattr(delimiters, "_spelled", once)
     assert word_for(["A-A", "x B b"]) == "cc"
 
 

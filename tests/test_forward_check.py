@@ -19,10 +19,10 @@ from unveil.core.sampling import Sampling
 from unveil.testing.models import ENTRIES, UNDECLARED, fresh
 from unveil.train import loop
 from unveil.vlm import features, model_parts
-from unveil.vlm.agreement import settle
 from unveil.vlm.chat import IGNORED
 from unveil.vlm.families import FAMILIES, ModelError
 from unveil.vlm.features import Features
+from unveil.vlm.forward_check import settle
 from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded

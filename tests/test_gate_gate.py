@@ -14,11 +14,12 @@ from tests.helpers.nobody import NOBODY
 from unveil.core.box_formats import mark
 from unveil.core.digests import sha256
 from unveil.core.records import Finding, Record, Source
-from unveil.gate import GateError, passage, reviews
+from unveil.gate import GateError, reviews
+from unveil.gate import gate as passage
 from unveil.gate.burned_in import BurnedIn
 from unveil.gate.finders import _medicine, finder
+from unveil.gate.gate import FREE, Gate, Item, Passed
 from unveil.gate.options import GateOptions
-from unveil.gate.passage import FREE, Gate, Item, Passed
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import fill, said
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from unveil.core.patterns import late
+from unveil.core.late_patterns import late
 
 NAME, REST = "\ue000", "\ue001"  # a known name in a text that is searched for triggers: its first letter, the others
 

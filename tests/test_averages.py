@@ -22,7 +22,7 @@ from unveil.core.records import write_jsonl
 from unveil.rl import advantages, ppo
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.rewards import spread
-from unveil.train import means
+from unveil.train import averages
 from unveil.vlm.scorer import Scores
 
 #: Two passes, of two answers and of four.
@@ -63,21 +63,21 @@ def test_figures_are_of_all_passes_and_processes() -> None:
     An accuracy that no pass has is left out; where the other process has 1 of two it is 1 / 2.
     """
     parts = [{"loss": (1.0, 1), "accuracy": (0.0, 0)}, {"loss": (9.0, 3), "accuracy": (0.0, 0)}]
-    assert means.averaged(parts, process(0, 1)) == {"loss": 2.5}
-    assert means.averaged(parts, two([8.0, 4.0, 1.0, 2.0])) == {"loss": 18 / 8, "accuracy": 0.5}
+    assert averages.averaged(parts, process(0, 1)) == {"loss": 2.5}
+    assert averages.averaged(parts, two([8.0, 4.0, 1.0, 2.0])) == {"loss": 18 / 8, "accuracy": 0.5}
 
 
 def test_figures_by_their_sums() -> None:
-    assert means.summed(torch.tensor([[1, 2], [3, 4]])) == (10.0, 4)
-    assert means.times(torch.tensor(2.5), 4) == (10.0, 4)
-    assert means.times(torch.tensor(float("nan")), 0) == (0.0, 0.0)
+    assert averages.summed(torch.tensor([[1, 2], [3, 4]])) == (10.0, 4)
+    assert averages.times(torch.tensor(2.5), 4) == (10.0, 4)
+    assert averages.times(torch.tensor(float("nan")), 0) == (0.0, 0.0)
 
 
 def test_what_a_pass_weighs() -> None:
     """8 and 90 tokens: 8/98 and 90/98. Beside a process with 2 more tokens of 100 all weigh twice, since DDP halves."""
-    assert means.portions([8, 90], process(0, 1)) == [8 / 98, 90 / 98]
-    assert means.portions([16], process(0, 1)) == [1.0]
-    assert means.portions([8, 90], two([2.0])) == [2 * 8 / 100, 2 * 90 / 100]
+    assert averages.portions([8, 90], process(0, 1)) == [8 / 98, 90 / 98]
+    assert averages.portions([16], process(0, 1)) == [1.0]
+    assert averages.portions([8, 90], two([2.0])) == [2 * 8 / 100, 2 * 90 / 100]
 
 
 def gradient(cuts: list[tuple[int, int]], over: str) -> Tensor:
@@ -86,8 +86,8 @@ def gradient(cuts: list[tuple[int, int]], over: str) -> Tensor:
     total = sum(LENGTHS)
     leaf = torch.randn(3, total, generator=drawn).requires_grad_()
     old_S, reference_S, advantages_S, returns_S = torch.randn(4, total, generator=drawn).mul(0.1).unbind()
-    weights = means.portions([b - a if over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
-    of_tokens = means.portions([sum(LENGTHS[a:b]) for a, b in cuts], one())
+    weights = averages.portions([b - a if over == "sequence" else sum(LENGTHS[a:b]) for a, b in cuts], one())
+    of_tokens = averages.portions([sum(LENGTHS[a:b]) for a, b in cuts], one())
     for i, (a, b) in enumerate(cuts):
         own = slice(sum(LENGTHS[:a]), sum(LENGTHS[:b]))
         rows_S = torch.arange(b - a).repeat_interleave(torch.tensor(LENGTHS[a:b]))
@@ -130,14 +130,14 @@ def test_advantages_are_whitened_with_those_of_other_processes() -> None:
 def test_what_the_critic_explains_by_hand() -> None:
     """Returns 0 and 4 in one pass, 8 in another, errors 0, 3 and 0: of their variance 32 / 3 it leaves 2."""
 
-    def figures(returns: list[float], values: list[float]) -> dict[str, means.Ratio]:
+    def figures(returns: list[float], values: list[float]) -> dict[str, averages.Ratio]:
         scores = Scores(torch.zeros(len(values)), torch.zeros(len(values)), 1, None, torch.tensor(values))
         told = torch.tensor(returns)
         held = Learnt(cast(Any, None), told, told, told, None, {}, torch.tensor(values), told)
         return ppo.value_loss(scores, held, None)[1]
 
     parts = [figures([0.0, 4.0], [0.0, 1.0]), figures([8.0], [8.0])]
-    found = ppo.explained(spread(means.averaged(parts, one())))
+    found = ppo.explained(spread(averages.averaged(parts, one())))
     assert found == pytest.approx({"value_loss": 9 / 2 / 3, "value_explained": 1 - 2 / (32 / 3)})
 
 

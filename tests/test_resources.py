@@ -15,8 +15,8 @@ from tests.conftest import dialogue, draw
 from unveil.core.pixels import ImageError
 from unveil.core.records import Record, write_jsonl
 from unveil.testing.models import TREES, fresh, loaded
-from unveil.train import adapters, needs, sft
-from unveil.train.needs import Needs, NeedsError, Rows
+from unveil.train import adapters, resources, sft
+from unveil.train.resources import Needs, NeedsError, Rows
 from unveil.vlm import models
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample
@@ -44,7 +44,7 @@ def test_memory_of_a_token_is_what_a_forward_pass_keeps(
         blank = AutoModelForImageTextToText.from_config(copy.model.config)
     monkeypatch.setattr(models, "blank", lambda *_: blank)
     asked = config(tmp_path, method=method, train_projector=False)
-    told = needs.of(asked, CPU)
+    told = resources.of(asked, CPU)
     model = adapters.prepare(copy.model, asked)
     scorer = Scorer(model, copy.chat, Features(copy.model, copy.chat.processor.image_processor, 100), tree=False)
     assert told.trained == sum(p.numel() for p in scorer.parameters() if p.requires_grad)
@@ -73,10 +73,10 @@ def kept(scorer: Scorer, row: EncodedExample) -> int:
 
 def test_memory_of_weights_by_hand(tmp_path: Path, tiny_folder: Path) -> None:
     """All in float32, gradients and two moments of what is trained; frozen weights beside adapters in bf16."""
-    full = needs.of(config(tmp_path, model=str(tiny_folder), method="full"), CPU)
+    full = resources.of(config(tmp_path, model=str(tiny_folder), method="full"), CPU)
     assert full.held == 4 * full.weights + 12 * full.trained
     assert full.model == 4 * full.weights
-    lora = needs.of(config(tmp_path, model=str(tiny_folder), method="lora", precision="bf16"), CPU)
+    lora = resources.of(config(tmp_path, model=str(tiny_folder), method="lora", precision="bf16"), CPU)
     assert lora.held == 2 * (lora.weights - lora.trained) + 16 * lora.trained
     assert lora.model == 4 * lora.trained
     assert lora.going_on == 3 * 12 * lora.trained + 2 * 4 * lora.trained
@@ -87,7 +87,7 @@ def test_rows_are_as_long_as_they_are_encoded(tiny: Loaded, tmp_path: Path) -> N
     asked = [dialogue(f"{n}", image.name, "Where is the nodule? " * n, "There.") for n in (1, 2, 6)]
     lengths = [len(tiny.chat.encode(d, image, True)) for d in asked]
     block = len(tiny.chat.cached_image(image).block)
-    rows = needs.rows(tiny.chat, [(d, (96, 64)) for d in asked])
+    rows = resources.rows(tiny.chat, [(d, (96, 64)) for d in asked])
     assert rows.images == (block, block, block)
     assert rows.texts[1] == lengths[-1] - block
     assert rows.texts[0] == round((sum(lengths) + lengths[-1]) / 4 - block)  # the longest is always among those tried
@@ -96,7 +96,7 @@ def test_rows_are_as_long_as_they_are_encoded(tiny: Loaded, tmp_path: Path) -> N
 def test_images_of_many_sizes_are_told_from_least_to_most(tmp_path: Path) -> None:
     chat = loaded("qwen2_5_vl").chat
     sizes = [(112 * n, 112) for n in range(1, 7)]
-    rows = needs.rows(chat, [(dialogue(f"{n}", "a.png", "Where?", "There."), size) for n, size in enumerate(sizes)])
+    rows = resources.rows(chat, [(dialogue(f"{n}", "a.png", "Where?", "There."), size) for n, size in enumerate(sizes)])
     costs = [len(chat.process(np.zeros((h, w, 3), np.uint8)).block) for w, h in sizes]
     assert len(set(costs)) > 1
     assert rows.images == (min(costs), round(sum(costs) / len(costs)), max(costs))
@@ -105,7 +105,7 @@ def test_images_of_many_sizes_are_told_from_least_to_most(tmp_path: Path) -> Non
 def test_an_image_that_cannot_be_shown_is_named() -> None:
     asked = [(dialogue(name, "a.png", "Where?"), size) for name, size in (("usual", (112, 112)), ("strip", (5000, 9)))]
     with pytest.raises(ImageError, match=r"^strip: Qwen2_5_VLProcessor cannot take 5000 x 9 pixels"):
-        needs.rows(loaded("qwen2_5_vl").chat, asked)
+        resources.rows(loaded("qwen2_5_vl").chat, asked)
 
 
 def test_a_model_is_looked_at_once(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +113,10 @@ def test_a_model_is_looked_at_once(tiny_folder: Path, tmp_path: Path, monkeypatc
     asked, built = config(tmp_path, model=str(tiny_folder)), []
     real = models.blank
     monkeypatch.setattr(models, "blank", lambda *given: built.append(given) or real(*given))
-    known = needs.first_look(asked, trainings=1)
+    known = resources.first_look(asked, trainings=1)
     assert known.line.startswith(f"{tiny_folder}: boxes as ") and "weights, " in known.line
     write_jsonl(tmp_path / "records.jsonl", [Record("a", "a.png", 96, 64)])
-    said = needs.foretold(known, asked, [dialogue("a", "a.png", "Where?", "There.")], tmp_path / "records.jsonl")
+    said = resources.foretold(known, asked, [dialogue("a", "a.png", "Where?", "There.")], tmp_path / "records.jsonl")
     assert said.startswith("an image takes 16 tokens") and len(built) == 1
 
 
@@ -129,35 +129,37 @@ def test_tokens_of_a_batch(tmp_path: Path) -> None:
 
 def test_too_little_disk_or_memory_stops_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = {"disk": 10**10, "memory": 10**10}
-    monkeypatch.setattr(needs, "free_disk", lambda folder: free["disk"])
-    monkeypatch.setattr(needs, "free_memory", lambda device: free["memory"])
-    assert "needs 1.2 GB of disk (10.0 GB free), and 4.0 GB of memory" in needs.fits(NEEDS, tmp_path, CPU, trainings=2)
+    monkeypatch.setattr(resources, "free_disk", lambda folder: free["disk"])
+    monkeypatch.setattr(resources, "free_memory", lambda device: free["memory"])
+    assert "needs 1.2 GB of disk (10.0 GB free), and 4.0 GB of memory" in resources.fits(
+        NEEDS, tmp_path, CPU, trainings=2
+    )
     free["disk"] = 1199 * 10**6
     with pytest.raises(NeedsError, match=r"needs 1\.2 GB of disk, and 1\.2 GB are free"):
-        needs.fits(NEEDS, tmp_path, CPU, trainings=2)
+        resources.fits(NEEDS, tmp_path, CPU, trainings=2)
     free |= {"disk": 10**10, "memory": 3 * 10**9}
     with pytest.raises(NeedsError, match=r"need 4\.0 GB of memory, and 3\.0 GB are free: --method lora"):
-        needs.fits(NEEDS, tmp_path, CPU, trainings=2)
+        resources.fits(NEEDS, tmp_path, CPU, trainings=2)
 
 
 def test_what_to_change_is_said_where_memory_will_hardly_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = config(tmp_path, batch_size=32, together=4, accumulate=2)
     room = 10**11
-    monkeypatch.setattr(needs, "free_memory", lambda device: room)
-    said = needs.told(NEEDS, ROWS, asked, CPU)  # 32 x 50 + 8 x 400 tokens of 1 MB each, and 4 GB
+    monkeypatch.setattr(resources, "free_memory", lambda device: room)
+    said = resources.told(NEEDS, ROWS, asked, CPU)  # 32 x 50 + 8 x 400 tokens of 1 MB each, and 4 GB
     assert "100 to 1,000 tokens, 400 on average" in said
     assert "32 rows takes 4,800 tokens, and training with it about 8.8 GB" in said
     assert "--batch-size" not in said
     room = 65 * 10**8
-    assert "--batch-size 16 --accumulate 4 learns the same with less" in needs.told(NEEDS, ROWS, asked, CPU)
+    assert "--batch-size 16 --accumulate 4 learns the same with less" in resources.told(NEEDS, ROWS, asked, CPU)
     room = 53 * 10**8
-    assert "hardly do: --batch-size 8 --accumulate 8" in needs.told(NEEDS, ROWS, asked, CPU)
+    assert "hardly do: --batch-size 8 --accumulate 8" in resources.told(NEEDS, ROWS, asked, CPU)
     room = 51 * 10**8  # of which the longest row takes more
-    assert needs.told(NEEDS, ROWS, asked, CPU).endswith("hardly do: --image-tokens shows less of each image")
+    assert resources.told(NEEDS, ROWS, asked, CPU).endswith("hardly do: --image-tokens shows less of each image")
     fixed, full = replace(ROWS, resizes=False), replace(NEEDS, trained=NEEDS.weights)
-    assert needs.told(full, fixed, asked, CPU).endswith("hardly do: --method lora trains adapters only")
-    assert needs.told(NEEDS, fixed, asked, CPU).endswith("take a smaller model, or a machine with more memory")
+    assert resources.told(full, fixed, asked, CPU).endswith("hardly do: --method lora trains adapters only")
+    assert resources.told(NEEDS, fixed, asked, CPU).endswith("take a smaller model, or a machine with more memory")
 
 
 def test_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    assert needs.free_disk(tmp_path / "a" / "b") == pytest.approx(needs.free_disk(tmp_path), rel=0.1)
+    assert resources.free_disk(tmp_path / "a" / "b") == pytest.approx(resources.free_disk(tmp_path), rel=0.1)
