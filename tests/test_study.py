@@ -33,6 +33,14 @@ def test_the_interval_is_students() -> None:
     )
 
 
+def test_claims_are_about_what_a_study_trains() -> None:
+    """And the baselines are in one study only, beside the rewards that one of them is compared with."""
+    for plan in PLANS.values():
+        assert {name for better, than, _ in plan.claims for name in (better, than)} == {"base", "sft", *plan.variants}
+    trained = {name: set(plan.variants) for name, plan in PLANS.items()}
+    assert trained["baselines"] & trained["rewards"] == {"aar"} and not trained["baselines"] & trained["preferences"]
+
+
 def test_differences_are_taken_within_each_seed(tmp_path: Path) -> None:
     """Seeds differ by 0.3, but dpo is 0.1 to 0.12 above sft in each: that is shown. MMedPO is above sft once and below
     it once: that is not. What a seed lacks is not claimed of."""
@@ -216,6 +224,7 @@ def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld
     from unveil.pipelines.run import _variants
 
     assert _variants(run.Config()) == ("aar", "dpo", "mmedpo")
+    assert _variants(run.Config(withhold=("cyst",), compare=("aar-tightened",))) == ("aar-tightened",)
     assert _variants(run.Config(withhold=("cyst",))) == _variants(run.Config(train_share=0.5)) == ("aar",)
     with pytest.raises(RecordError, match="dpo would learn of all records"):
         _variants(run.Config(withhold=("cyst",), compare=("aar", "dpo")))

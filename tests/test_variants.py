@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from tests.helpers.cases import record
 from unveil.core import provenance
 from unveil.core.records import Dialogue, write_jsonl
 from unveil.pipelines import prefer
-from unveil.pipelines.variants import FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
+from unveil.pipelines.variants import BASELINES, FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
 from unveil.rl import aar
 from unveil.train import dpo, sft
 
@@ -40,7 +41,38 @@ def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
 
 
 def test_every_variant_can_be_trained() -> None:
-    assert set(VARIANTS) == {*PREFERRED, *REWARDED} and set(USUAL) <= set(FULL) <= set(VARIANTS)
+    assert set(VARIANTS) == {*PREFERRED, *REWARDED, *BASELINES} and set(USUAL) <= set(FULL) <= set(VARIANTS)
+    assert not set(FULL) & set(BASELINES)
+
+
+def test_attention_loss_alone_sets_its_variant_apart_from_fine_tuning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a difference between the two is of that loss."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    learning = sft.Config(**common, out=tmp_path / "sft", epochs=3.0, seed=5, resume=True)
+    trained: list[Any] = []
+    monkeypatch.setattr(provenance, "stage", lambda command, config, read, main: main(config))
+    monkeypatch.setattr(sft, "main", trained.append)
+    assert (
+        Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train("sft-attention-loss") == trained[0].out
+    )
+    assert trained == [replace(learning, out=tmp_path / "sft-attention-loss", attention_loss=0.1)]
+
+
+def test_baselines_are_what_their_names_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each method by its name, and rewards that differ from the usual ones in the threshold alone."""
+    write_both(tmp_path, 9)
+    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    comparison = Comparison(**common, out=tmp_path, sft=sft.Config(**common, out=tmp_path / "sft"), answer_batch=4)
+    chosen: list[Any] = []
+    monkeypatch.setattr(aar, "main", chosen.append)
+    monkeypatch.setattr(prefer, "main", chosen.append)
+    for variant in ("povid", "sima", "self-rewarding", "aar", "aar-tightened"):
+        comparison.train(variant)
+    assert [c.name for c in chosen[:3]] == ["povid", "sima", "self-rewarding"]
+    assert chosen[4] == replace(chosen[3], out=tmp_path / "aar-tightened", tighten=True)
 
 
 def test_fine_tuning_on_a_tenth_is_done_once(
@@ -66,7 +98,7 @@ def test_variants_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: 
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)
     monkeypatch.setattr(prefer, "main", chosen.append)
-    variants = [variant for variant in VARIANTS if variant not in ("sft-tenth", "selftrain")]
+    variants = [variant for variant in VARIANTS if variant not in ("sft-tenth", "selftrain", "sft-attention-loss")]
     for variant in variants:
         Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train(variant)
     assert [(c.precision, c.checkpoint_every, c.workers, c.seed) for c in chosen] == [("bf16", 7, 3, 5)] * len(variants)

@@ -90,7 +90,7 @@ COMMANDS: dict[str, Command] = {
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",
-        "a full comparison over several seeds of preference methods or of rewards, with ablations",
+        "a full comparison over several seeds of preference methods, of rewards or of baselines",
         GOES_ON,
     ),
     "report": Command("pipelines.report", "write the report of a run again", told=partial(console.made, "report")),

@@ -1,4 +1,4 @@
-"""``unveil study``: a full comparison of preference methods or of rewards over several seeds, and what of it holds.
+"""``unveil study``: a full comparison of preference methods, rewards or baselines over several seeds, and what holds.
 
 Each seed draws other patients and trains anew, so seeds are independent repetitions. A figure is the mean over seeds
 with the 95 % interval of Student's t; a difference is taken within each seed first. Nothing is chosen here: settings
@@ -26,7 +26,7 @@ from unveil.core.grading import Outcome
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import study_tables
-from unveil.pipelines.variants import PREFERRED, REWARDED, Variant
+from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED, Variant
 
 METRICS = {
     "accuracy": "category accuracy",
@@ -61,6 +61,15 @@ REWARDS: Claims = (
     ("aar", "aar-without-alr", "the reward for the place helps (ALR)"),
     ("aar", "aar-without-relevance", "the reward for relevance helps"),
     ("aar", "aar-ppo", "GRPO is better than PPO"),
+)
+OTHERS: Claims = (
+    ("sft", "base", "fine-tuning helps"),
+    ("povid", "sft", "POVID helps after fine-tuning"),
+    ("sima", "sft", "SIMA helps after fine-tuning"),
+    ("self-rewarding", "sft", "self-rewarding helps after fine-tuning"),
+    ("aar", "sft", "rewards help after fine-tuning"),
+    ("aar-tightened", "aar", "a rising threshold for the place adds to rewards (`--tighten`)"),
+    ("sft-attention-loss", "sft", "attention supervision helps fine-tuning (`--attention-loss 0.1`)"),
 )
 
 
@@ -119,9 +128,11 @@ class Plan:
         return f"<!-- study {self.name}: begin -->", f"<!-- study {self.name}: end -->"
 
 
+_ABLATED = tuple(variant for variant in REWARDED if variant not in BASELINES)
 PLANS = {
     "preferences": Plan("preferences", PREFERRED, PREFERENCES),
-    "rewards": Plan("rewards", REWARDED, REWARDS, SETTINGS, "aar", UMED_LVLM),
+    "rewards": Plan("rewards", _ABLATED, REWARDS, SETTINGS, "aar", UMED_LVLM),
+    "baselines": Plan("baselines", ("aar", *BASELINES), OTHERS),
 }
 
 
@@ -129,9 +140,9 @@ PLANS = {
 class Config:
     """Run a comparison on synthetic images (`unveil run --compare`) over several seeds and write down what holds."""
 
-    name: Positional[Literal["preferences", "rewards"]]
+    name: Positional[Literal["preferences", "rewards", "baselines"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
-    ablations."""
+    ablations. baselines: POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
     out: Path | None = None

@@ -35,6 +35,11 @@ Variant = Literal[
     "aar-without-relevance",
     "aar-ppo",
     "ppo",
+    "povid",
+    "sima",
+    "self-rewarding",
+    "aar-tightened",
+    "sft-attention-loss",
 ]
 
 USUAL: tuple[Variant, ...] = ("aar", "dpo", "mmedpo")
@@ -45,9 +50,14 @@ REWARDED: tuple[Variant, ...] = (
     "aar-without-relevance",
     "aar-ppo",
     "ppo",
+    "aar-tightened",
 )
-"""Learning from rewards and its ablations; `unveil study rewards` compares them."""
-PREFERRED: tuple[Variant, ...] = tuple(variant for variant in get_args(Variant) if variant not in REWARDED)
+"""Learning from rewards; `unveil study rewards` compares those of them that are no baselines."""
+BASELINES: tuple[Variant, ...] = ("povid", "sima", "self-rewarding", "aar-tightened", "sft-attention-loss")
+"""Methods of others and options, measured for comparison; `unveil study baselines` does so."""
+PREFERRED: tuple[Variant, ...] = tuple(
+    variant for variant in get_args(Variant) if variant not in (*REWARDED, *BASELINES)
+)
 """Preference methods, their ablations, and self-training; `unveil study preferences` compares them."""
 FULL: tuple[Variant, ...] = ("aar", *PREFERRED)
 
@@ -132,6 +142,20 @@ def _tenth(comparison: Comparison) -> Path:
     provenance.stage("train sft", learning, learnt_from, sft.main)
     return folder
 
+
+def _attending(comparison: Comparison) -> Path:
+    """Fine-tuning with attention supervision, otherwise as the model that it is compared with."""
+    from unveil.train import sft
+
+    folder = comparison.out / "sft-attention-loss"
+    learning = replace(comparison.sft, out=folder, attention_loss=ATTENTION_LOSS)
+    inputs = [comparison.records, learning.dialogues, *digests.of_model(learning.model)]
+    provenance.stage("train sft", learning, inputs, sft.main)
+    return folder
+
+
+#: Weight of the attention loss, as docs/log.md tried it on other synthetic images.
+ATTENTION_LOSS = 0.1
 
 #: Times more passes over a tenth of the data: fewer than ten, since it is learnt by heart long before.
 TENTH_EPOCHS = 2
@@ -236,4 +260,9 @@ VARIANTS: dict[Variant, Callable[[Comparison], Path]] = {
     "aar-without-relevance": _rewarded("aar-without-relevance", without=("relevance",)),
     "aar-ppo": _rewarded("aar-ppo", algorithm="ppo"),
     "ppo": _rewarded("ppo", algorithm="ppo", without=("vrr", "alr")),
+    "povid": _preferred("povid", name="povid"),
+    "sima": _preferred("sima", name="sima"),
+    "self-rewarding": _preferred("self-rewarding", name="self-rewarding"),
+    "aar-tightened": _rewarded("aar-tightened", tighten=True),
+    "sft-attention-loss": _attending,
 }
