@@ -45,9 +45,7 @@ def test_every_variant_can_be_trained() -> None:
     assert not set(FULL) & set(BASELINES)
 
 
-def test_attention_loss_alone_sets_its_variant_apart_from_fine_tuning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attention_loss_alone_differs_from_fine_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a difference between the two is of that loss."""
     write_both(tmp_path, 9)
     common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
