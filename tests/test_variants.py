@@ -62,7 +62,7 @@ def test_attention_loss_alone_differs_from_fine_tuning(tmp_path: Path, monkeypat
 def test_baselines_are_what_their_names_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each method by its name, and rewards that differ from the usual ones in the threshold alone."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     comparison = Comparison(**common, out=tmp_path, sft=sft.Config(**common, out=tmp_path / "sft"), answer_batch=4)
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)
