@@ -48,7 +48,7 @@ def test_every_variant_can_be_trained() -> None:
 def test_attention_loss_alone_differs_from_fine_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a difference between the two is of that loss."""
     write_both(tmp_path, 9)
-    common = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
     learning = sft.Config(**common, out=tmp_path / "sft", epochs=3.0, seed=5, resume=True)
     trained: list[Any] = []
     monkeypatch.setattr(provenance, "stage", lambda command, config, read, main: main(config))
