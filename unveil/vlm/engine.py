@@ -18,8 +18,8 @@ class Engine:
     """Answers questions with a model whose weights stay as they are.
 
     Before its first answer it compares the shared prefix with the model's own forward pass, and leaves it if they
-    differ (``forward_check``). ``memory_mb`` bounds the image features that are remembered from one call to the next; those
-    of one call are computed once in any case.
+    differ (``forward_check``). ``memory_mb`` bounds the image features that are remembered from one call to the next;
+    those of one call are computed once in any case.
     """
 
     def __init__(self, loaded: Loaded, memory_mb: int = 0):
