@@ -57,17 +57,17 @@ class Reading(grpo.Ours):
         return super().step(step)
 
     def _time_the_reading(self) -> None:
-        """Takes the time inside of ``Probe.look``, which other sides do not call."""
-        look, inside = attention.Probe.look, self.inside
+        """Takes the time inside of ``Probe.observe``, which other sides do not call."""
+        observe, inside = attention.Probe.observe, self.inside
 
         def timed(
             probe: attention.Probe, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
         ) -> None:
             began = race.clock()
-            look(probe, module, query, key, value, mask)
+            observe(probe, module, query, key, value, mask)
             inside[-1] += race.clock() - began
 
-        attention.Probe.look = timed  # type: ignore[method-assign]
+        attention.Probe.observe = timed  # type: ignore[method-assign]
 
 
 class Ppo(grpo.Ours):

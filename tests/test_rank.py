@@ -184,7 +184,7 @@ def test_the_command_writes_pairs(tmp_path: Path, tiny_folder: Path, capsys: pyt
 def test_nothing_but_ties_is_an_error(tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a random model says about where something is can never be read: no answer is better than another."""
     folder = folder_of(tmp_path / "data")
-    kinds = ("--kinds", "localisation", "--max-new-tokens", 4, "--by", "truth")
+    kinds = ("--kinds", "localisation", "--max-new-tokens", 1, "--by", "truth")
     assert command("curate rank", folder, "--model", tiny_folder, *kinds) == 1
     told = shown(capsys)
     assert "no pair could be made: " in told and "x the judge sees a tie" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.patch_grid import Boxes
-from unveil.vlm.processes import device
+from unveil.vlm.processes import device, processes
 
 BATCH = 16
 """Images whose attention is read at a time."""
@@ -77,11 +78,17 @@ def _write_all(config: Config) -> str:
         config.restart,
         "attention",
         asked,
-        lambda rest: [rest[i : i + BATCH] for i in range(0, len(rest), BATCH)],
+        _batches,
         lambda batch: [loaded.chat.encode(d, image_path(d, config.dialogues), with_answer=True) for d in batch],
         lambda batch, rows: attention_rows(engine, batch, rows, records, names, config),
     )
     return loaded.fingerprint
+
+
+def _batches(asked: Sequence[Dialogue]) -> list[Sequence[Dialogue]]:
+    """Images that are read together: few enough that processes have about as many each."""
+    size = max(1, min(BATCH, math.ceil(len(asked) / processes().num_processes)))
+    return [asked[i : i + size] for i in range(0, len(asked), size)]
 
 
 def _identity(config: Config, loaded: models.Loaded) -> dict[str, str]:
