@@ -160,7 +160,7 @@ def test_every_prompt_of_ours_is_sealed() -> None:
     """Wherever data are quoted, a prompt of ``requests.prompt`` takes them in, which seals it."""
     for path in Path(curate.__path__[0]).glob("*.py"):
         text = path.read_text()
-        if "quoted(" in text and "gate.fence import" in text:
+        if "quoted(" in text and "gate.delimiters import" in text:
             assert "prompt(" in text or "judgement(" in text, path.name
             assert "system=SYSTEM" not in text, path.name
     assert MARK in SYSTEM and MARK in WORDS
