@@ -10,6 +10,7 @@ questions on one image shared it: batches of like questions, padded on the left,
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ class Side(race.Counted):
         self.said = dict(self.answers())
         return race.clock() - began
 
+    @abstractmethod
     def answers(self) -> Iterator[tuple[str, str]]:
-        raise NotImplementedError
+        """Each question's id with the text of its answer."""
 
     def rows(self, batch: Sequence[Dialogue]) -> list[Any]:
         return [self.loaded.chat.encode(d, image_path(d, self.file), with_answer=False) for d in batch]

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench import predict
+
 
 def run(module: str, method: str, folder: Path) -> dict:
     """The figures of a short race of the tiny preset, in a process of its own."""
@@ -56,6 +58,15 @@ def test_grpo_is_the_same_and_passes_less(tmp_path: Path) -> None:
     assert found["ours"]["tower_encodings"] == 0 and found["trl"]["tower_encodings"] == 48
     assert found["trl"]["lm_tokens"] > found["ours"]["lm_tokens"]
     assert all({"rollout_s", "update_s"} <= found[side].keys() for side in ("ours", "trl"))
+
+
+def test_predictions_are_the_same_and_pass_less() -> None:
+    """Four questions on each of two images, whose tokens pass once for all of them, not once for each."""
+    config = predict.Config(preset="tiny", images=2, questions=4, rounds=1, threads=1, device="cpu")
+    found = predict.main(config)
+    assert found["same"] == found["questions"] == 8
+    assert found["ours"]["tower_encodings"] == 2 and found["transformers"]["tower_encodings"] == 8
+    assert found["ours"]["lm_tokens"] <= found["transformers"]["lm_tokens"] - 2 * 3 * 16
 
 
 def test_the_parts_of_rewards_are_told_beside_a_plain_step(tmp_path: Path) -> None:
