@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from tests.helpers.tuning import gradients, rows_of, scorer_of, stream_of, total
+from tests.helpers.tuning import gradients, rows_of, scorer_of, short_run, stream_of, total
 from unveil.core import pixels
 from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, write_jsonl
 from unveil.testing.models import TREES, fresh
@@ -26,22 +26,7 @@ from unveil.vlm.models import Loaded
 
 @pytest.fixture
 def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> sft.Config:
-    """A short run: all weights, three updates of two rows."""
-    return sft.Config(
-        dialogues=dialogues_file,
-        out=tmp_path / "out",
-        model=str(tiny_folder),
-        method="full",
-        batch_size=2,
-        epochs=0.3,
-        learning_rate=1e-2,
-        lora_rank=4,
-        lora_alpha=8.0,
-        validate_every=2,
-        checkpoint_every=2,
-        keep_checkpoints=True,
-        log_every=1,
-    )
+    return short_run(tiny_folder, dialogues_file, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------------- the loss

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator, DistributedType
 from torch import nn
 
+from tests.helpers.tuning import short_run
 from unveil.testing.models import TREES, fresh, pristine
 from unveil.train import adapters, loop, sft
 from unveil.train.loop import TrainingError
@@ -20,22 +21,7 @@ from unveil.vlm import model_parts, models
 
 @pytest.fixture
 def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> sft.Config:
-    """A short run: all weights, three updates of two rows."""
-    return sft.Config(
-        dialogues=dialogues_file,
-        out=tmp_path / "out",
-        model=str(tiny_folder),
-        method="full",
-        batch_size=2,
-        epochs=0.3,
-        learning_rate=1e-2,
-        lora_rank=4,
-        lora_alpha=8.0,
-        validate_every=2,
-        checkpoint_every=2,
-        keep_checkpoints=True,
-        log_every=1,
-    )
+    return short_run(tiny_folder, dialogues_file, tmp_path)
 
 
 def adapted(model: nn.Module) -> set[str]:

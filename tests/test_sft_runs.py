@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.helpers.killing import run_and_kill
-from tests.helpers.tuning import metrics, weights
+from tests.helpers.tuning import metrics, short_run, weights
 from unveil.core.provenance import OutputError
 from unveil.core.records import Dialogue, image_path, read_jsonl, select
 from unveil.testing.models import loaded, pristine, saved
@@ -25,22 +25,7 @@ from unveil.vlm.models import Loaded
 
 @pytest.fixture
 def base(tiny_folder: Path, dialogues_file: Path, tmp_path: Path) -> sft.Config:
-    """A short run: all weights, three updates of two rows."""
-    return sft.Config(
-        dialogues=dialogues_file,
-        out=tmp_path / "out",
-        model=str(tiny_folder),
-        method="full",
-        batch_size=2,
-        epochs=0.3,
-        learning_rate=1e-2,
-        lora_rank=4,
-        lora_alpha=8.0,
-        validate_every=2,
-        checkpoint_every=2,
-        keep_checkpoints=True,
-        log_every=1,
-    )
+    return short_run(tiny_folder, dialogues_file, tmp_path)
 
 
 # ----------------------------------------------------------------------------------------------------- saved and loaded

@@ -18,6 +18,25 @@ from unveil.vlm.features import Features
 from unveil.vlm.scorer import Scorer, whole
 
 
+def short_run(model: Path, dialogues: Path, folder: Path) -> sft.Config:
+    """A short run: all weights, three updates of two rows."""
+    return sft.Config(
+        dialogues=dialogues,
+        out=folder / "out",
+        model=str(model),
+        method="full",
+        batch_size=2,
+        epochs=0.3,
+        learning_rate=1e-2,
+        lora_rank=4,
+        lora_alpha=8.0,
+        validate_every=2,
+        checkpoint_every=2,
+        keep_checkpoints=True,
+        log_every=1,
+    )
+
+
 def rows_of(chat: Chat, folder: Path, count: int = 6) -> list[EncodedExample]:
     """Rows with images, questions and answers of unlike length."""
     out = []
