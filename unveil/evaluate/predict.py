@@ -18,7 +18,7 @@ from unveil.vlm import models
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
-from unveil.vlm.generate import SHARED, GenerationError, banned, batches, decoding
+from unveil.vlm.generate import GenerationError, banned, batches, decoding
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
@@ -28,7 +28,7 @@ from unveil.vlm.scorer import Distribution
 class Config(ModelChoice, ServerOptions):
     """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
 
-    passing: ClassVar = {"batch_size", *(field.name for field in fields(ServerOptions))}
+    passing: ClassVar = {"batch_size", "records", *(field.name for field in fields(ServerOptions))}
     groups: ClassVar = {"serving": ("server", "server_model", "records", *(f.name for f in fields(ServerOptions)))}
     dialogues: Path
     """Dialogues, as `unveil curate mau` writes them."""
@@ -173,7 +173,7 @@ def _images(asked: Sequence[Dialogue], config: Config) -> int:
     A server's replies are kept batch by batch, so that few are asked for again where one fails.
     """
     if config.engine != "own":
-        return max(1, config.concurrency // SHARED)
+        return max(1, config.concurrency)
     share: int = math.ceil(len({d.image for d in asked}) / processes().num_processes)
     return min(config.batch_size, max(1, share))
 

@@ -150,7 +150,8 @@ class RemoteAnswers:
         Raises ``GenerationError`` with the question's id, and ``refused`` for a question that must not leave this
         machine.
         """
-        letters = [self._letter(chat, d, row) for d, row in zip(dialogues, questions, strict=True)]
+        pngs: dict[tuple[Path, str], bytes] = {}  # many questions are about one image
+        letters = [self._letter(chat, d, row, pngs) for d, row in zip(dialogues, questions, strict=True)]
         wanted = Wanted(answers, max_new_tokens, distribution, sorted(chat.stops), seed)
         if self.options.dry_run:
             raise self._rehearsed(letters, wanted)
@@ -200,8 +201,13 @@ class RemoteAnswers:
         """How many requests a question may take: `transformers serve` gives one answer to each."""
         return AGAIN + (wanted.answers if self.kind == "transformers" else 1)
 
-    def _letter(self, chat: Chat, dialogue: Dialogue, row: EncodedExample) -> Letter:
-        """What is shown and said. Raises ``refused`` where it must not leave this machine."""
+    def _letter(
+        self, chat: Chat, dialogue: Dialogue, row: EncodedExample, pngs: dict[tuple[Path, str], bytes]
+    ) -> Letter:
+        """What is shown and said. Raises ``refused`` where it must not leave this machine.
+
+        ``pngs`` are the pictures that were made for other questions, by their file and what is hidden in them.
+        """
         if dialogue.kind == "self-question":
             raise self.refused(f"{dialogue.id}: a server cannot be made to put a question as its user")
         turns = chat.turns(dialogue, row.seen.view)
@@ -209,8 +215,11 @@ class RemoteAnswers:
         picture = RequestImage(image_path(dialogue, self.dialogues), noise=dialogue.noise)
         said = tuple(Turn(role, text) for role, text in texts)
         request = Request(dialogue.id, "answer", said, picture, record=self.records.get(dialogue.record))
-        with named(request):
-            png = _png(chat, picture)
+        key = picture.path, repr(picture.noise)
+        if key not in pngs:
+            with named(request):
+                pngs[key] = _png(chat, picture)
+        png = pngs[key]
         if self.gate:
             free = (*(text for turn in dialogue.history for text in turn), dialogue.question)  # all else is ours
             passed = self.gate.passed(Item(request.id, request.record, free, png, picture.path))

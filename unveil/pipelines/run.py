@@ -70,7 +70,7 @@ class Config(TrainOptions):
     batch_size: int = 32
     """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
     answer_batch: int = 64
-    """Questions answered at a time."""
+    """Images whose test questions are answered at a time; where pairs are made, requests."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""
     resamples: int = 2000
