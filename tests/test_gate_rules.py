@@ -19,7 +19,7 @@ import pytest
 from unveil import curate, experts
 from unveil.gate.finding import Found, find
 from unveil.gate.rule import Searched
-from unveil.gate.rules import RULES
+from unveil.gate.rules.identifiers import RULES
 
 HERE = Path(__file__).parent
 FOUND = [line.split("\t") for line in (HERE / "gate_found.tsv").read_text(encoding="utf-8").splitlines()[1:]]

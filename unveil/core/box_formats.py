@@ -206,7 +206,7 @@ _NUMBER = re.compile(r"[-+]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[-+]?\d++)?%?|nan|i
 _N = rf"[\"']?+(?:{_NUMBER.pattern})[\"']?+"
 _NEXT = rf"(?:\s*+,\s*+|\s++){_N}"
 # Three numbers or more, since two are a point; a list that the end of the answer cuts is one that was to be.
-_SQUARE = rf"\[\s*+{_N}(?:(?:{_NEXT}){{2,}}+\s*+,?\s*+[\])]|(?=\s*+,|\s++[-+.\d])(?:{_NEXT})*+\s*+,?\s*+-?\Z)"
+_SQUARE = rf"\[\s*+{_N}(?:(?>(?:{_NEXT}){{2,}})\s*+,?\s*+[\])]|(?=\s*+,|\s++[-+.\d])(?>(?:{_NEXT})*)\s*+,?\s*+-?\Z)"
 # Round brackets hold much else: four numbers, or three at the end of the answer.
 _ROUND = rf"\(\s*+{_N}(?:(?:{_NEXT}){{3}}\s*+,?\s*+\)|(?:{_NEXT}){{2,3}}\s*+,?\s*+-?\Z)"
 _LIST = rf"(?:{_SQUARE}|{_ROUND})"
@@ -226,7 +226,8 @@ _END = r"[xy]_?(?:[0-2]|min|max)"
 _ANY = rf"(?:{_END}|c?[xy]|[xy]_?cent(?:er|re)|w|h|width|height|left|top|right|bottom)"
 _IS = rf"[\"']?+\s*+[:=]\s*+[\"']?+(?:{_NUMBER.pattern})[\"']?+"
 _BY_NAME = (
-    rf"(?<!\w)[\"']?+(?:{_END}{_IS}(?:\s*+,\s*+[\"']?+{_END}{_IS})*+|{_ANY}{_IS}(?:\s*+,\s*+[\"']?+{_ANY}{_IS}){{3}})"
+    rf"(?<!\w)[\"']?+(?:{_END}{_IS}(?>(?:\s*+,\s*+[\"']?+{_END}{_IS})*)"
+    rf"|{_ANY}{_IS}(?:\s*+,\s*+[\"']?+{_ANY}{_IS}){{3}})"
 )
 _SIDE = late(rf"({_ANY})[\"']?+\s*+[:=]\s*+[\"']?+({_NUMBER.pattern})")
 _BOX = rf"(?:{_LIST}|{_BY_NAME})"
@@ -256,8 +257,8 @@ def _numbers_alone() -> dict[str, Any]:
 def _tokens(token: str) -> dict[str, Any]:
     """One token for each coordinate, four for a box."""
     return {
-        "pattern": late(rf"{token}(?:\s*+{token})*+"),
-        "part": late(rf"{token}(?:\s*+{token}){{0,3}}+"),
+        "pattern": late(rf"{token}(?>(?:\s*+{token})*)"),
+        "part": late(rf"{token}(?>(?:\s*+{token}){{0,3}})"),
     }
 
 
@@ -283,7 +284,7 @@ BOX_FORMATS: dict[str, BoxFormat] = {
             "internvl",
             _ints("<box>[[{}, {}, {}, {}]]</box>"),
             late(
-                rf"(?:<box>\s*+)?\[\s*+{_LIST}(?:\s*+,\s*+{_LIST})*+\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
+                rf"(?:<box>\s*+)?\[\s*+{_LIST}(?>(?:\s*+,\s*+{_LIST})*)\s*+,?\s*+(?:\]|\Z)(?:\s*+</box>)?"
                 rf"|<box>[^<]{{0,200}}+(?:</box>|\Z)|{_LIST}"
             ),
             late(_LIST),
@@ -362,7 +363,7 @@ def neutral_json(text: str, view: View) -> str:
     return _STRING.sub(marked, text)
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?+')  # an open one is searched once, not from each of its quotes
+_STRING = re.compile(r'"(?>(?:[^"\\]|\\.)*)"?+')  # an open one is searched once, not from each of its quotes
 
 #: How neutral markup is read as an answer. No model is declared to write it.
 MARKUP = BoxFormat("markup", lambda v: mark((v[0], v[1], v[2], v[3])), _MARKUP, _MARKUP, None)

@@ -143,7 +143,7 @@ def without_boxes(text: Aligned, view: View) -> Aligned:
 
 _LABEL = re.compile(
     r"[\"'](?:label|name|class|category|finding)[\"']\s*+:\s*+"
-    r"(?:(\"(?:[^\"\\]|\\[\"\\/bfnrt]|\\u[0-9a-fA-F]{4})*+\")|'([^'\\]*+)')",
+    r"(?:(\"(?>(?:[^\"\\]|\\[\"\\/bfnrt]|\\u[0-9a-fA-F]{4})*)\")|'([^'\\]*+)')",
     re.I,
 )
 _OBJECT = re.compile(r"\{[^{}]*+(?:\}|\Z)")

@@ -37,9 +37,9 @@ _LITTLE = r"(?:(?:significant|interval|definite|appreciable|obvious|relevant|sub
 TO_SUBJECT = r"(?=\s+(?:it|there|this|that|the|these|those|he|she|they|we|i)(?!\w))"  # "No it is not."
 #: What may stand between a denial and the "normal" that it turns: "not entirely normal", "do not think it is normal".
 GOVERNS = late(
-    r"(?:\s*(?<!\w)(?:an?|the|this|that|these|those|it|they|image|scan|study|lungs?|is|are|to|be|been|at|all|in|within"
+    r"(?>(?:\s*(?<!\w)(?:an?|the|this|that|these|those|it|they|image|scan|study|lungs?|is|are|to|be|been|at|all|in|within"
     r"|quite|very|too|so|see|show|have|think|believe|say|call|look(?:s|ing)?|appears?|seems?|both|either|or|and|normal"
-    r"|healthy|\w{2,20}ly)(?!\w))*+[\s-]*+",
+    r"|healthy|\w{2,20}ly)(?!\w))*)[\s-]*+",
     re.I,
 )
 _MORE = r"(?:larger|bigger|smaller|wider|thicker|worse|better|different|greater|more|less|fewer)"
@@ -92,7 +92,7 @@ _TRIGGERS: dict[str, str] = {
     rf"(?:(?:no|no evidence|none|absent|negative|nil|false|not {_SEEN}){STANDS_ALONE}|0(?![\d.,]\d){STANDS_ALONE})",
     # reaches forward
     "empty": r"\A\s*+(?:```\w*+\s*+)?"  # JSON that holds nothing
-    r"[\[{](?:\s*+(?:[\[\]{},]|\"[^\"\n]*+\"\s*+:))*+(?<=[\]}])\s*+(?:```\s*+)?\Z",
+    r"[\[{](?>(?:\s*+(?:[\[\]{},]|\"[^\"\n]*+\"\s*+:))*)(?<=[\]}])\s*+(?:```\s*+)?\Z",
     "bare": r"(?<![\w-])(?:no|not|none|nil|nothing|negative|nowhere|n/a|not applicable|(?:is|are|was|were)n['\u2019]?t)"
     rf"{STANDS_ALONE}|"
     + _any(rf"none(?! of)|nope|nah|negative (?:study|scan|exam(?:ination)?|image|film|radiograph)|{_NOT} think so")
@@ -131,7 +131,7 @@ _TRIGGERS: dict[str, str] = {
     "comma": r",(?:\s*and(?!\w))?|(?<![\w-])and(?!\w)",
     "bracket": r"\([^()]*+\)",
     # what is said
-    "name": rf"{NAME}{REST}*+",
+    "name": rf"{NAME}{REST}*",
     "yes": _any("yes") + r"|\A(?:y|true)(?=\W*\Z)",
     "abnormal": _any(
         r"abnormal|abnormally|abnormality|abnormalities|patholog(?:y|ies|ic|ical)|anomal(?:y|ies|ous)|lesions?|diseased?"

@@ -49,7 +49,7 @@ def find(
 
 
 def _in_plain(searched: Plain, known: Known | None, record: Record | None) -> Iterator[tuple[int, int, str, str]]:
-    from unveil.gate.rules import RULES  # hundreds of expressions, which take a second to compile
+    from unveil.gate.rules.identifiers import RULES  # hundreds of expressions, which take a second to compile
 
     text = Searched(searched.text)
     for rule in RULES:

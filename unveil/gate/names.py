@@ -14,7 +14,7 @@ PARTICLE = (
     r"av|v\.\s?d\.|v\.|v/d|'t)\s){0,3}"
 )
 #: One word of a name, and a whole name: initials, particles, up to four words.
-WORD = r"(?:[dDlL]')?[A-Z](?:[^\W\d_]|['-])*+(?![\d_])"
+WORD = r"(?:[dDlL]')?[A-Z](?>(?:[^\W\d_]|['-])*)(?![\d_])"
 FULL = (
     rf"(?:[A-Z]\.[\s-]?){{0,3}}{PARTICLE}(?:[a-z]{{1,2}}[-'])?{WORD}(?:[\s]{PARTICLE}(?:al-|"
     rf"el-)?{WORD}\.?){{0,3}}"

@@ -281,7 +281,7 @@ _STYLES = "(?:b|i|u|em|strong|span|sub|sup|s)"
 #: takes the match's place.
 _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ("&", re.compile(r"&#?\w{2,10};"), _unescaped),
-    ("%", re.compile(r"(?:%[0-9A-Fa-f]{2})++"), _unquoted),
+    ("%", re.compile(r"(?>(?:%[0-9A-Fa-f]{2})+)"), _unquoted),
     ("\\", re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})|\\[nrt](?![a-z])"), _json),
     ("", re.compile(r"[^\x00-\x7f]"), _characters),
     ("\x00\x08\x0c\x1b\x7f", re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"), _nothing),
@@ -293,8 +293,8 @@ _STEPS: tuple[tuple[str | None, re.Pattern[str], Callable[[re.Match[str]], str]]
     ("*~`", re.compile(r"\*\*+|~~+|`+|(?<=[A-Za-z])\*(?=[A-Za-z])"), _nothing),
     ("*", re.compile(r"\*"), _space),
     ("_", re.compile(r"\S++"), _spaces),
-    (None, re.compile(r"(?<![\w'])[A-Za-z0-9](?: {1,3}[A-Za-z0-9/.:@-](?![A-Za-z0-9'])){3,}+"), _joined),
-    ("-", re.compile(r"(?<![\w-])[A-Za-z](?:-[A-Za-z]){3,}+(?![\w-])"), _without_hyphens),
+    (None, re.compile(r"(?<![\w'])[A-Za-z0-9](?>(?: {1,3}[A-Za-z0-9/.:@-](?![A-Za-z0-9'])){3,})"), _joined),
+    ("-", re.compile(r"(?<![\w-])[A-Za-z](?>(?:-[A-Za-z]){3,})(?![\w-])"), _without_hyphens),
     # a line's end within a form is a space; before a line that is labelled, or empty, it stays
     ("\n", re.compile(r"(?<=\d)-\s*\n\s*(?=\d)"), _hyphen),
     ("\n", re.compile(r"[^\S\n]*+\n[^\S\n]*+(?=[^\s:])(?![A-Z][\w ]{1,30}+:)"), _space),

@@ -58,7 +58,7 @@ benutzer benutzername bearbeiter
 erstellt_von geandert_von utilisateur usuario utente usuario_nome gebruiker gebruikersnaam uzytkownik anvandare
 bruger bruker kullanici"""
 _PARTS = alternatives(_PERSONAL)
-_WORD = r"[^\W\d_][^\W_]*+(?:['.-][^\W_]+)*+"
+_WORD = r"[^\W\d_][^\W_]*+(?>(?:['.-][^\W_]+)*)"
 _VALUE = rf"{_WORD}(?:[\s,^]{{1,2}}{_WORD}){{0,3}}"
 #: The same up to the next key.
 _PERSONS = rf"{_WORD}(?:[\s,^]{{1,2}}(?!(?i:{_PARTS}|pat|pt|patient|sex|dob|age|view)(?![^\W_])){_WORD}){{0,3}}"

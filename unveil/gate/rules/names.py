@@ -36,10 +36,10 @@ _GROUPS = re.compile(
     r"area|side|site|lesion|mass|nodule|cohort|protocol|sequence|study|case|patient|of|and|or)\s?$"
 )
 _RUN = (
-    r"(?<![\w^-])[A-Z][\w'-]+(?:\s(?:[A-Z]\.?\s){0,2}(?:(?:van|von|der|den|de|del|di|da|dos|du|la|le|bin|bint|"
-    r"ibn|al|el|ten|ter)\s){0,3}(?:al-|el-|d'|l')?[A-Z][\w'-]+)++"
+    r"(?<![\w^-])[A-Z][\w'-]+(?>(?:\s(?:[A-Z]\.?\s){0,2}(?:(?:van|von|der|den|de|del|di|da|dos|du|la|le|bin|bint|"
+    r"ibn|al|el|ten|ter)\s){0,3}(?:al-|el-|d'|l')?[A-Z][\w'-]+)+)"
 )
-_SINGLE = r"(?<![\w^/-])(?<!\d\s)[A-Z][\w']{3,}+(?:-[A-Z]\w+)?+(?![\w^/]|-\w)"
+_SINGLE = r"(?<![\w^/-])(?<!\d\s)[A-Z][\w']{3,}+(?>(?:-[A-Z]\w+)?)(?![\w^/]|-\w)"
 _SMALL_PAIR = r"(?<![\w^/-])(?P<first>[a-z'-]{3,}+)(?=,?\s(?P<last>[a-z'-]{3,}+))"
 
 

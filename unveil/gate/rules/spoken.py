@@ -70,13 +70,13 @@ def _word(language: str) -> str:
 
 
 def _runs(least: int) -> str:
-    return "|".join(f"{_word(one)}(?:{_GAP}{_word(one)}){{{least - 1},24}}+" for one in _FIGURES)
+    return "|".join(f"{_word(one)}(?>(?:{_GAP}{_word(one)}){{{least - 1},24}})" for one in _FIGURES)
 
 
 def _figures(least: int) -> str:
     """Runs of single figures alone."""
     words = (rf"{alternatives(figures + ' double triple')}(?!\w)" for figures in _FIGURES.values())
-    return "|".join(f"{word}(?:{_GAP}{word}){{{least - 1},24}}+" for word in words)
+    return "|".join(f"{word}(?>(?:{_GAP}{word}){{{least - 1},24}})" for word in words)
 
 
 _CUES = " ".join([*_FIGURES.values(), *_MORE.values()])

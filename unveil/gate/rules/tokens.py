@@ -219,7 +219,7 @@ def _secret(found: re.Match[str]) -> Span | None:
     return None if plain or not letters or _SCIENCE.fullmatch(value) else found.span("it")
 
 
-_PART_OF_UID = rf"(?<!\w)(?<!\d\.)(?!{STANDARD_UID})\d{{1,39}}(?:\.\d{{1,39}}){{5,40}}+(?!\w)"
+_PART_OF_UID = rf"(?<!\w)(?<!\d\.)(?!{STANDARD_UID})\d{{1,39}}(?>(?:\.\d{{1,39}}){{5,40}})(?!\w)"
 _INTERNAL = (
     r"(?<![\w.@-])(?:[A-Za-z0-9][\w-]{0,40}\.){1,5}(?:local|lan|intranet|internal|intern|intra|corp|home|"
     r"localdomain|domain|pacs|hosp|klinik|"
@@ -274,7 +274,7 @@ def _any_path(found: re.Match[str]) -> Span | None:
     return found.span() if sure and named and not re.match(r"[\d./-]+$", path) else None
 
 
-_TOKEN_LATE = r"(?<![\w.,@/+-])[A-Za-z0-9](?:[A-Za-z0-9]|[-_](?=[A-Za-z0-9])){5,80}+(?![\w@/]|\.\w)"
+_TOKEN_LATE = r"(?<![\w.,@/+-])[A-Za-z0-9](?>(?:[A-Za-z0-9]|[-_](?=[A-Za-z0-9])){5,80})(?![\w@/]|\.\w)"
 _MACHINE = r"(?<![\w.-])[A-Z][A-Z0-9]{1,20}(?:[-_][A-Z0-9]{1,20}){2,6}(?![\w-])"
 _GROUPED = r"(?<![\w.,/+-])(?<!\d\s)\d{2,6}(?:[\s-]\d{2,6}){2,4}(?:\s?-\s?\d)?(?![\w]|[.,/-]\d|\s\d|\s?[x×%])"
 _LETTERS_FIRST = r"(?<![\w.-])(?-i:[A-Z]{1,4})\s?(?P<it>\d{3,6}(?:[\s-]\d{2,6}){1,4})(?![\w]|[.,/-]\d|\s\d|\s?[x×%])"
