@@ -124,7 +124,7 @@ def test_no_group_is_repeated_possessively(path: Path) -> None:
     """Python 3.11.0 to 3.11.4 (Debian 12 has 3.11.2) keep what the last, failed turn of ``(?:...)*+`` had read
     (github.com/python/cpython/issues/106052); ``(?>(?:...)*)`` says the same and is right everywhere."""
     written = [
-        "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in getattr(node, "values", [node]))
+        "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in getattr(node, "values", [node]))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
     ]

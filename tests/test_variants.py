@@ -67,10 +67,10 @@ def test_baselines_are_what_their_names_say(tmp_path: Path, monkeypatch: pytest.
     chosen: list[Any] = []
     monkeypatch.setattr(aar, "main", chosen.append)
     monkeypatch.setattr(prefer, "main", chosen.append)
-    for variant in ("povid", "sima", "self-rewarding", "aar", "aar-tightened"):
+    for variant in ("mdpo", "povid", "sima", "self-rewarding", "aar", "aar-tightened"):
         comparison.train(variant)
-    assert [c.name for c in chosen[:3]] == ["povid", "sima", "self-rewarding"]
-    assert chosen[4] == replace(chosen[3], out=tmp_path / "aar-tightened", tighten=True)
+    assert [c.name for c in chosen[:4]] == ["mdpo", "povid", "sima", "self-rewarding"]
+    assert chosen[5] == replace(chosen[4], out=tmp_path / "aar-tightened", tighten=True)
 
 
 def test_fine_tuning_on_a_tenth_is_done_once(

@@ -64,6 +64,7 @@ REWARDS: Claims = (
 )
 OTHERS: Claims = (
     ("sft", "base", "fine-tuning helps"),
+    ("mdpo", "sft", "mDPO helps after fine-tuning"),
     ("povid", "sft", "POVID helps after fine-tuning"),
     ("sima", "sft", "SIMA helps after fine-tuning"),
     ("self-rewarding", "sft", "self-rewarding helps after fine-tuning"),
@@ -142,7 +143,7 @@ class Config:
 
     name: Positional[Literal["preferences", "rewards", "baselines"]]
     """preferences: preference methods, their ablations and self-training. rewards: abnormal-aware rewarding and its
-    ablations. baselines: POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
+    ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
     out: Path | None = None

@@ -35,6 +35,7 @@ Variant = Literal[
     "aar-without-relevance",
     "aar-ppo",
     "ppo",
+    "mdpo",
     "povid",
     "sima",
     "self-rewarding",
@@ -53,7 +54,7 @@ REWARDED: tuple[Variant, ...] = (
     "aar-tightened",
 )
 """Learning from rewards; `unveil study rewards` compares those of them that are no baselines."""
-BASELINES: tuple[Variant, ...] = ("povid", "sima", "self-rewarding", "aar-tightened", "sft-attention-loss")
+BASELINES: tuple[Variant, ...] = ("mdpo", "povid", "sima", "self-rewarding", "aar-tightened", "sft-attention-loss")
 """Methods of others and options, measured for comparison; `unveil study baselines` does so."""
 PREFERRED: tuple[Variant, ...] = tuple(
     variant for variant in get_args(Variant) if variant not in (*REWARDED, *BASELINES)
@@ -260,6 +261,7 @@ VARIANTS: dict[Variant, Callable[[Comparison], Path]] = {
     "aar-without-relevance": _rewarded("aar-without-relevance", without=("relevance",)),
     "aar-ppo": _rewarded("aar-ppo", algorithm="ppo"),
     "ppo": _rewarded("ppo", algorithm="ppo", without=("vrr", "alr")),
+    "mdpo": _preferred("mdpo", name="mdpo"),
     "povid": _preferred("povid", name="povid"),
     "sima": _preferred("sima", name="sima"),
     "self-rewarding": _preferred("self-rewarding", name="self-rewarding"),
