@@ -13,7 +13,7 @@ from tests.helpers.cases import blocks_of, folder_of, saying, shown
 from unveil import cli
 from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError
-from unveil.core.records import RecordError, image_path
+from unveil.core.records import Record, RecordError, image_path, read_jsonl, write_jsonl
 from unveil.experts import local
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request
@@ -162,6 +162,24 @@ def test_what_mmedpo_can_be_told(
     assert sorted(pair.id for pair in made) == sorted(pairs) and learnt(out)["weighted"] is weighted
     assert {pair.rejected_noise.map.whole for pair in made if pair.rejected_noise} == whole
     assert (out / "weighed.jsonl").exists() is weighted
+
+
+@pytest.mark.parametrize(
+    ("name", "ways"), [("mmedpo", ["--map attention", "--sides text"]), ("mdpo", ["--noise global"])]
+)
+def test_without_boxes_nothing_is_hidden_and_no_model_is_asked(
+    name: str, ways: list[str], folder: Path, tmp_path: Path
+) -> None:
+    """Records as of a set of questions and answers alone: the refusal names the ways that remain."""
+    file = folder / "records.jsonl"
+    plain = [
+        replace(record, findings=[replace(f, box=None, mask=None) for f in record.findings])
+        for record in read_jsonl(file, Record)
+    ]
+    write_jsonl(file, plain)
+    with pytest.raises(RecordError, match="no finding has a box or a mask") as told:
+        prefer.main(preferring(folder, tmp_path / "no such model", name))
+    assert all(way in str(told.value) for way in ways)
 
 
 def test_agents_and_minimal_edits_reach_their_commands(folder: Path, tiny_folder: Path, judge: Judge) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.records import Kind
+from unveil.core.records import Kind, Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
 from unveil.experts.options import ExpertGroup, ExpertOptions
@@ -106,6 +106,7 @@ def main(config: Config, expert: Expert | None = None) -> Path:
     rounds = METHODS[config.name]
     if config.rounds < 1:
         raise records.RecordError("--rounds must be 1 at least")
+    _refuse_unplaced(config)
     if config.name == "self-rewarding":
         rounds = rounds * config.rounds
     model = config.model
@@ -131,6 +132,19 @@ def main(config: Config, expert: Expert | None = None) -> Path:
         provenance.stage("train dpo", learning, [pairs, *digests.of_model(model)], dpo.main)
         model = str(folder)
     return config.out
+
+
+def _refuse_unplaced(config: Config) -> None:
+    """Raises ``RecordError`` where lesions are to be hidden and nothing tells where any is, before a model answers."""
+    hides = config.name == "mdpo" or (config.name == "mmedpo" and "visual" in config.sides)
+    if not hides or config.noise == "global" or config.map != "annotations":
+        return
+    if not any(f.box or f.mask for r in records.read_jsonl(config.records, Record) for f in r.findings):
+        without = ", and --sides text does without hidden lesions" if config.name == "mmedpo" else ""
+        raise records.RecordError(
+            f"{config.records}: no finding has a box or a mask, so nothing tells what to hide: --map attention hides "
+            f"what the model attends to, --noise global the whole image{without}"
+        )
 
 
 def _join(parts: Sequence[Path], out: Path, config: Config) -> None:
