@@ -1,4 +1,4 @@
-"""What token tree and remembered features save on every architecture: the factors of docs/architectures.md.
+"""What token tree and remembered features save on every architecture: the factors of docs/reference/architectures.md.
 
 python -m bench.architectures --json bench/results/architectures.json
 

@@ -1,4 +1,4 @@
-"""Writes the table of docs/architectures.md: from the rows of families, what is built for tests, and what was measured.
+"""Writes the table of docs/reference/architectures.md: rows of families, what is built for tests, what was measured.
 
 python -m scripts.architectures
 
@@ -15,7 +15,7 @@ from unveil.testing.models import ENTRIES, Entry
 from unveil.vlm.families import FAMILIES
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "architectures.md"
+PAGE = ROOT / "docs" / "reference" / "architectures.md"
 MEASURED = ROOT / "bench" / "results" / "architectures.json"
 BEGIN, END = "<!-- written by python -m scripts.architectures -->", "<!-- end of what is written -->"
 HEAD = (

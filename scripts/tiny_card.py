@@ -106,7 +106,8 @@ On {config.patients} fresh synthetic patients (seed {config.seed}), before any f
 |---|---|---|---|---|
 {rows}
 
-Intervals: bootstrap over patients. Definitions: `docs/metrics.md`. Measured with unveil {versions()["unveil"]}.
+Intervals: bootstrap over patients. Definitions: `docs/explanation/metrics.md`.
+Measured with unveil {versions()["unveil"]}.
 """
 
 

@@ -104,7 +104,7 @@ Which way to a better model:
   answers without boxes       unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question
   many images, few labels     unveil curate selftrain: an expert who sees, 10 requests per image
   before training on pairs    unveil audit: what they would teach besides medicine
-More, with costs and figures: docs/preferences.md, docs/results.md"""
+More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md"""
 
 
 def usage() -> str:

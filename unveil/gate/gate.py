@@ -265,4 +265,4 @@ class Gate:
             return why or str(late), None
 
 
-FREE = "free text, in which nobody has looked for names: --names or --texts-reviewed, see docs/experts.md"
+FREE = "free text, in which nobody has looked for names: --names or --texts-reviewed, see docs/how-to/experts.md"

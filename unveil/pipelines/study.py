@@ -149,7 +149,8 @@ class Config:
     out: Path | None = None
     """Folder with a run for each seed, and study.json; by default runs/study-NAME."""
     document: Path | None = None
-    """Markdown file into which the tables are written, between two marks; for this project docs/results.md."""
+    """Markdown file into which the tables are written, between two marks; for this project
+    docs/explanation/results.md."""
     patients: int = 320
     """How many patients are drawn for each seed."""
     model: str = "tiny"

@@ -155,7 +155,7 @@ def _attending(comparison: Comparison) -> Path:
     return folder
 
 
-#: Weight of the attention loss, as docs/log.md tried it on other synthetic images.
+#: Weight of the attention loss, as docs/explanation/log.md tried it on other synthetic images.
 ATTENTION_LOSS = 0.1
 
 #: Times more passes over a tenth of the data: fewer than ten, since it is learnt by heart long before.
@@ -232,7 +232,7 @@ def _rewarded(variant: Variant, **options: Any) -> Callable[[Comparison], Path]:
     return train
 
 
-#: Settings of the rewards in the main job, chosen among the trials in docs/log.md (drawings of seed 99).
+#: Settings of the rewards in the main job, chosen among the trials in docs/explanation/log.md (drawings of seed 99).
 SMALL_RUN: dict[str, Any] = {
     "epochs": 2.0,
     "combination": "sum",

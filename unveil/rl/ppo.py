@@ -8,7 +8,7 @@ generalised advantage estimation (arXiv 1506.02438):
 Means are over all tokens of an update, those of all passes and processes.
 
 UMed-LVLM's objective (arXiv 2501.01377) adds its rewards beside the ratio, where they have no gradient; here they enter
-the return (docs/methods.md).
+the return (docs/explanation/methods.md).
 """
 
 from __future__ import annotations

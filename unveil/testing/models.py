@@ -19,7 +19,7 @@ from unveil.vlm.models import Loaded
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that is built here, and what docs/architectures.md tells of it."""
+    """A model that is built here, and what docs/reference/architectures.md tells of it."""
 
     build: Callable[..., tuple[Any, Any]]
     """Makes model and processor of a ``Size``, ``TINY`` by default."""

@@ -53,7 +53,7 @@ class Config(RecipeOptions):
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
     attention_loss: float = 0.0
     """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
-    vision relevance, with its own gradient); 0.1 is one to begin with. See docs/rewards.md for what it did."""
+    vision relevance, with its own gradient); 0.1 is one to begin with. See docs/how-to/rewards.md for what it did."""
 
 
 def main(config: Config) -> Path:

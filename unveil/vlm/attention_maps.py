@@ -2,7 +2,7 @@
 
 A patch's share is the attention that words of the answer pay it, averaged over heads and the middle third of the
 layers, divided by what they pay the whole image (UMed-LVLM's vision relevance, arXiv 2501.01377, in the reading of
-docs/methods.md). Where a patch lies on the image is worked out by `patch_grid`.
+docs/explanation/methods.md). Where a patch lies on the image is worked out by `patch_grid`.
 
 Shapes: N words, P patches (image tokens, in the order of the prompt).
 """
