@@ -34,16 +34,16 @@ class NoiseError(ValueError):
 
 @dataclass(frozen=True)
 class LesionMap:
-    """Where the lesion is: boxes, masks, or a grid of values over the whole image. What there is of it is united.
-
-    ``masks`` are COCO run-length codes of the image's size. ``grid`` holds rows of values 0 to 255, the top row first,
-    as a model's attention or a detector gives them; it is interpolated. ``whole`` takes all of the image.
-    """
+    """Where the lesion is: boxes, masks, or a grid of values over the whole image. What there is of it is united."""
 
     boxes: tuple[Box, ...] = ()
+    """In pixels of the image."""
     masks: tuple[dict[str, Any], ...] = ()
+    """COCO run-length codes of the image's size."""
     grid: tuple[tuple[int, ...], ...] = ()
+    """Rows of values 0 to 255, the top row first, as a model's attention or a detector gives them; interpolated."""
     whole: bool = False
+    """All of the image."""
 
     def values(self, width: int, height: int) -> NDArray[np.float64]:
         """h, (H, W) in [0, 1]. Raises ``NoiseError`` for a mask or grid that does not fit the image."""
@@ -67,7 +67,9 @@ class Noise:
     """All that a noised image is rebuilt from, and the SHA-256 of its pixels."""
 
     map: LesionMap
+    """Where the noise lies."""
     seed: int
+    """Of the noise."""
     step: int = 500
     """Steps of diffusion out of ``STEPS``: 500 leaves 74 % of the variance inside the map to the image."""
     cell: int = 1
@@ -75,6 +77,7 @@ class Noise:
     share: float = 0.0
     """Mean of the map: the share of the image that is noised."""
     sha256: str = ""
+    """Of the noised image's pixels, by which it is known again."""
     confidence: float = 1.0
     """How sure the map's source is that this is the lesion: 1 for annotations."""
 

@@ -46,60 +46,80 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from. ``sha256`` is that of the image file's bytes.
-
-    ``access`` is None where nobody has said who may see the data: it is then kept from other machines.
-    """
+    """Where an image comes from."""
 
     dataset: str
+    """Name of the data set."""
     version: str | None = None
+    """Version of the data set."""
     licence: str | None = None
+    """Licence of the data set."""
     access: Access | None = None
+    """Who may see the data; None where nobody has said so: it is then kept from other machines."""
     file: str | None = None
+    """The image file, relative to the data folder."""
     sha256: str | None = None
+    """SHA-256 of the image file's bytes."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One annotated object: what it is and where.
-
-    ``mask`` is a COCO run-length code ``{"size": [height, width], "counts": str}`` (see ``geometry``). ``attributes``
-    holds words about it; ``body_part`` and ``side`` are used in answers.
-    """
+    """One annotated object: what it is and where."""
 
     label: str
+    """Its name."""
     box: Box | None = None
+    """Left, top, right, bottom in pixels of the image, half-open."""
     mask: dict[str, Any] | None = None
+    """COCO run-length code ``{"size": [height, width], "counts": str}`` (see ``geometry``)."""
     attributes: dict[str, str] = field(default_factory=dict)
+    """Words about it; ``body_part`` and ``side`` are used in answers."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question that came with the image. ``closed`` answers are one of a few given words, such as yes and no."""
+    """A question that came with the image."""
 
     text: str
+    """The question."""
     answer: str
+    """Its true answer."""
     kind: Literal["closed", "open"] = "open"
+    """A closed question's answer is one of a few given words, such as yes and no."""
     id: str | None = None
+    """Its name in the data set."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One image and what is known about it. ``patient`` and ``study`` are None when unknown: never the image's id."""
+    """One image and what is known about it."""
 
     id: str
+    """Its name, unique in the file."""
     image: str
+    """Path of the image file, relative to the folder of this file unless it is absolute."""
     width: int
+    """Of the image, in pixels; boxes and masks refer to it."""
     height: int
+    """Of the image, in pixels."""
     modality: str | None = None
+    """Such as CT or X-ray."""
     patient: str | None = None
+    """Name of the patient; None when unknown, never the image's id."""
     study: str | None = None
+    """Name of the study; None when unknown."""
     split: Split | None = None
+    """What the image is used for."""
     findings: tuple[Finding, ...] = ()
+    """What is annotated."""
     completeness: Completeness = "unknown"
+    """Whether the annotation names everything that is there; only then is an unmarked place a negative."""
     report: str | None = None
+    """The radiologist's text."""
     questions: tuple[Question, ...] = ()
+    """Questions that came with the image."""
     source: Source = Source("unknown")
+    """Where it comes from."""
     group: str | None = None
     """Joins all that must not be separated, as ``check`` finds it: same patient, same study, same or mirrored image. It
     goes before the patient, since copies of an image may stand under two patients, and holds across data sets."""
@@ -126,21 +146,26 @@ class Record:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One question on one image with its true answer, in neutral markup.
-
-    ``target`` is what the question is about: a label for localisation, a box's markup for recognition. ``writer`` says
-    who wrote the answer ("rules", or the expert's name and revision).
-    """
+    """One question on one image with its true answer, in neutral markup."""
 
     id: str
+    """Its name, unique in the file."""
     record: str
+    """The id of the image's record."""
     image: str
+    """As the record's, seen from this file."""
     split: Split | None
+    """As the record's."""
     kind: Kind
+    """What is asked."""
     question: str
+    """The question; boxes stand in it as ``<box x1 y1 x2 y2>`` in pixels."""
     answer: str
+    """The true answer, with boxes likewise."""
     target: str | None = None
+    """What the question is about: a label for localisation, a box's markup for recognition."""
     writer: str = "rules"
+    """Who wrote the answer: rules, or the expert's name and revision."""
     noise: Noise | None = None
     """What hides the lesion when a model looks at the image."""
     history: tuple[tuple[str, str], ...] = ()
@@ -149,43 +174,58 @@ class Dialogue:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A model's answer to a dialogue's question.
-
-    ``box_format`` is a key of ``BOX_FORMATS`` and ``frame`` the width and height that its numbers refer to, so
-    the raw ``answer`` can be parsed again at any time. ``cut`` tells that generation hit its length limit.
-    """
+    """A model's answer to a dialogue's question."""
 
     id: str
+    """The dialogue's id."""
     record: str
+    """The id of the image's record."""
     kind: Kind
+    """The dialogue's kind."""
     answer: str
+    """What the model wrote, unchanged, so that it can be parsed again at any time."""
     box_format: str
+    """How it writes boxes: a key of ``BOX_FORMATS``."""
     frame: tuple[int, int]
+    """The width and height that the numbers of its boxes refer to."""
     model: str
+    """Who answered."""
     cut: bool = False
+    """Whether the answer hit its length limit."""
 
 
 @dataclass(frozen=True)
 class Pair:
     """One question on one image with a better and a worse answer, in neutral markup.
 
-    The worse answer may stand under another image (``rejected_image``), or under its image with the lesion hidden
-    (``rejected_noise``): then it is what should not be said there, even where both answers are the same. ``weight``
-    multiplies the pair's loss. ``writer`` says who made the pair.
+    The worse answer may stand under another image or under its image with the lesion hidden: then it is what should not
+    be said there, even where both answers are the same.
     """
 
     id: str
+    """Its name, unique in the file."""
     record: str
+    """The id of the image's record."""
     image: str
+    """As the dialogue's."""
     split: Split | None
+    """As the record's."""
     kind: Kind
+    """What is asked."""
     question: str
+    """As the dialogue's."""
     chosen: str
+    """The better answer."""
     rejected: str
+    """The worse answer."""
     rejected_image: str | None = None
+    """Another image, with which the worse answer stands."""
     weight: float = 1.0
+    """Multiplies the pair's loss."""
     writer: str = "rules"
+    """Who made the pair: rules, a model and its fingerprint, an expert."""
     rejected_noise: Noise | None = None
+    """What hides the lesion where the worse answer stands; the noised image itself is never stored."""
     target: str | None = None
     """As the dialogue's: what the question is about."""
 

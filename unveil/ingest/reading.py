@@ -34,18 +34,19 @@ Misfit = Literal["", "outside", "shape"]
 
 @dataclass(frozen=True)
 class Rejected:
-    """Something that was not taken over, and why.
-
-    ``file`` is relative to the data folder. ``row`` counts from 1: the line of a text file, the object of an XML file
-    or the entry of a JSON list; None where the whole file or image is meant. ``rows`` counts the annotation rows that
-    are lost with it; 0 for an image that nobody annotated. ``misfit`` tells that a box does not fit its image, and how.
-    """
+    """Something that was not taken over, and why."""
 
     file: str
+    """Relative to the data folder."""
     row: int | None
+    """From 1: the line of a text file, the object of an XML file or the entry of a JSON list; None where the whole
+    file or image is meant."""
     reason: str
+    """Why it was not taken over."""
     rows: int = 1
+    """How many annotation rows are lost with it; 0 for an image that nobody annotated."""
     misfit: Misfit = ""
+    """Whether a box does not fit its image, and how."""
 
 
 @dataclass(frozen=True)
