@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean bench bench-install
+.PHONY: demo test lint format docs docs-serve clean bench bench-install
 
 demo: $(VENV)/.installed
 	$(BIN)/unveil demo
@@ -20,6 +20,14 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# the documents as a site in site/: open site/index.html; a dead link or a page in no menu fails
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m zensical build --clean --strict
+	$(BIN)/python -m scripts.check_site
+
+docs-serve: $(VENV)/.installed-docs
+	$(BIN)/python -m zensical serve --dev-addr 127.0.0.1:8000
+
 # speed and memory against TRL; figures go to bench/results
 bench: bench-install
 	$(BIN)/python -m bench.dpo --preset small --method lora --json bench/results/dpo-small-lora.json
@@ -32,7 +40,7 @@ bench: bench-install
 bench-install: $(VENV)/.installed-bench
 
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info
+	rm -rf $(VENV) runs build dist site .cache *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
@@ -47,6 +55,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed
