@@ -210,6 +210,7 @@ def test_files_are_short(path: Path) -> None:
 #: Tests of what is no module, and why they stand alone.
 OF_NO_MODULE = {
     "house": "the repository: its arrows, its names, its documents",
+    "docs": "the documents: their commands, and the site that is made of them",
     "fuzz": "all readers and commands, with what is spoilt at random",
     "shapes": "shapes in signatures, which are checked where tests run only",
 }
