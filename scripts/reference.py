@@ -114,7 +114,7 @@ def _option(
     if _POSITIONAL in marks:
         return Option(field.name.upper(), "", default, help, group)
     if hint is bool:
-        return Option(f"{name}, --no-{prefix}{field.name}".replace("_", "-"), "", default, help, group)
+        return Option(f"{name}, --{prefix}no-{field.name}".replace("_", "-"), "", default, help, group)
     spec = next((mark for mark in marks if isinstance(mark, PrimitiveConstructorSpec)), None)
     return Option(name, spec.metavar if spec else typed(hint), default, help, group)
 

@@ -16,7 +16,8 @@ OTHERS = sorted({b.document for b in BLOCKS if b.runs} - {ROOT / "README.md", *T
 #: What names in the documents stand for, which a reader replaces by his own.
 NAMES = {"DIR": "ward", "MODEL": "tiny", "OUT": "out"}
 
-pytestmark = pytest.mark.xdist_group("docs")  # one process has what all of them begin with
+#: One process makes what they begin with.
+together = pytest.mark.xdist_group("docs")
 
 
 def name(path: Path) -> str:
@@ -35,6 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@together
 def test_the_readme_can_be_followed(made: Path) -> None:
     assert (made / "out" / "report.html").is_file() and (made / "tuned.jsonl").is_file()
 
@@ -47,6 +49,7 @@ def test_a_tutorial_can_be_followed_in_an_empty_folder(
     follow(document, NAMES)
 
 
+@together
 @pytest.mark.parametrize("document", OTHERS, ids=name)
 def test_commands_of_other_documents_run(
     document: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

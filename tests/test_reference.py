@@ -1,133 +1,74 @@
-"""The reference of preference optimisation: computed once, found again, never a stale or a damaged one."""
+"""The reference of the site says what the command line and the files hold, no more and no less."""
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator
-from dataclasses import replace
+import dataclasses
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
+import tyro
 
-from tests.helpers.pairs import encoded, plain_logps, references, rewritten, short_run
-from unveil.testing.models import loaded, parts
-from unveil.train import dpo
-from unveil.train.loop import TrainingError
-from unveil.train.reference import Reference
-from unveil.vlm import forward_check
-from unveil.vlm.scorer import Scorer
+from scripts import reference
+from unveil.cli import COMMANDS
+from unveil.core.options import view
+from unveil.core.records import from_json
 
-MDPO: Any = ("text", "visual", "anchor")
+DOCS = reference.ROOT / "docs"
 
 
-@pytest.fixture
-def base(tiny_folder: Path, tmp_path: Path) -> dpo.Config:
-    return short_run(tiny_folder, tmp_path)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_are_those_that_the_command_line_takes(name: str) -> None:
+    """All of them by the parser that tyro makes, values of a choice too."""
+    kind = COMMANDS[name].load().Config
+    taken = {tuple(action.option_strings): action for action in tyro.extras.get_parser(view(kind))._actions[1:]}
+    told = {tuple(option.name.split(", ")): option for option in reference.options(kind)}
+    positional = {names for names in told if not names[0].startswith("--")}
+    assert told.keys() - positional == taken.keys() - {()} and len(positional) == (() in taken)
+    for names, action in taken.items():
+        if names and action.choices and "--no-" not in names[-1]:
+            inside = re.findall(r"[\w@+-][\w.@+-]*", told[names].values)
+            assert {str(choice) for choice in action.choices} - {"None"} == set(inside), names
 
 
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """A list that grows with each batch that is scored without being trained on, but for the look at the first rows."""
-    monkeypatch.setattr(forward_check, "settle", lambda *_, **__: None)
-    calls: list[int] = []
-    real = Scorer.forward
-
-    def forward(self: Scorer, rows: Any) -> Any:
-        if not self.training:
-            calls.append(len(rows))
-        return real(self, rows)
-
-    monkeypatch.setattr(Scorer, "forward", forward)
-    yield calls
+def test_an_option_says_its_values_its_default_and_its_meaning() -> None:
+    text = reference.command("ingest")
+    assert "unveil ingest --out PATH [options]" in text
+    assert "`--format {auto,voc,coco,yolo,csv,synthetic}`\n:   How they are annotated" in text
+    assert "*(default: `320`)*" in text and "*(required)*" in text
+    assert text.index("`--out PATH`") < text.index("`--data PATH`") and "## Reading" in text
 
 
-def test_the_reference_is_computed_once(base: dpo.Config, looks: list[int], tmp_path: Path) -> None:
-    """8 pairs of two rows in batches of two pairs: four batches; none again for another beta, rate, form or seed."""
-    dpo.main(base)
-    (file,) = references(base)
-    assert looks == [4] * 4
-    kept = load_file(file)
-    assert set(kept) == {f"p{i} ({side})" for i in range(8) for side in ("chosen", "rejected")}
-    again = replace(base, beta=0.5, learning_rate=1e-3, loss="ipo", seed=3, out=tmp_path / "again")
-    dpo.main(again)
-    assert looks == [4] * 4 and references(base) == [file]
+def test_every_command_has_a_page_that_asks_for_it() -> None:
+    asked = {
+        name
+        for page in (DOCS / "reference" / "commands").glob("*.md")
+        for name in re.findall(r'\{\{ command\("(.+?)"\) \}\}', page.read_text())
+    }
+    assert asked == set(COMMANDS) - {"demo"}  # the same as `run`, with other defaults
 
 
-def test_the_reference_holds_plain_log_probabilities(base: dpo.Config) -> None:
-    dpo.main(base)
-    kept, pair = load_file(references(base)[0]), dpo.data(base)[0][2]
-    better, worse = pair.sides()
-    for side, image in ((better, pair.image), (worse, pair.rejected_image)):
-        row = loaded("llava_siglip").chat.encode(side, base.pairs.parent / str(image), True)
-        expected = plain_logps(parts("llava_siglip")[0], row)
-        assert kept[side.id].tolist() == pytest.approx(expected, abs=1e-4)
+def test_every_field_of_a_row_has_a_meaning_and_every_row_a_place() -> None:
+    page = (DOCS / "reference" / "files.md").read_text()
+    for name, kind in reference.ROWS.items():
+        table = reference.rows(name)
+        assert table.count("\n| `") == len(dataclasses.fields(kind)) and "|  |" not in table, name
+        assert f'{{{{ rows("{name}") }}}}' in page
 
 
-def test_another_model_or_term_or_pair_has_another_reference(
-    base: dpo.Config, looks: list[int], tmp_path: Path
-) -> None:
-    """The model that came out; the visual term, with three rows per pair; a pair whose answer was mended."""
-    dpo.main(base)
-    dpo.main(replace(base, model=str(base.out), out=tmp_path / "second"))
-    assert looks == [4] * 8 and len(references(base)) == 2
-    dpo.main(replace(base, terms=MDPO, out=tmp_path / "third"))
-    assert looks == [4] * 8 + [6] * 4 and len(references(base)) == 3
-    dpo.main(replace(rewritten(base, rejected="No, never."), out=tmp_path / "fourth"))
-    assert looks[12:] == [4] * 4 and len(references(base)) == 4
+@pytest.mark.parametrize("name", reference.EXAMPLES)
+def test_examples_are_lines_that_can_be_read(name: str) -> None:
+    row: Any = json.loads(reference.example(name).strip("`").removeprefix("json"))
+    assert from_json(reference.ROWS[name], row) == reference.EXAMPLES[name]
 
 
-def test_another_sample_for_validation_has_another_reference(base: dpo.Config, tmp_path: Path) -> None:
-    """One of two validation pairs, p6 or p7 as the seed will have it: both runs find what they need."""
-    seeds = {dpo.data(replace(base, validation_rows=1, seed=seed))[1][0].id: seed for seed in range(20)}
-    assert set(seeds) == {"p6", "p7"}
-    for name, seed in seeds.items():
-        dpo.main(replace(base, validation_rows=1, seed=seed, validate_every=1, out=tmp_path / name))
-    assert len(references(base)) == 2
+def test_help_is_text_and_not_markup() -> None:
+    assert reference.prose("a_b *c* <d>\n  `e_f` ``g``") == r"a\_b \*c\* \<d\> `e_f` `g`"
 
 
-def test_a_damaged_reference_is_refused(base: dpo.Config) -> None:
-    dpo.main(base)
-    (file,) = references(base)
-    whole = file.read_bytes()
-    for damage in (whole[:-50], whole[:20], b"", b"x" * 100):
-        file.write_bytes(damage)
-        with pytest.raises(TrainingError, match=rf"{file.name} is damaged .*: remove it"):
-            dpo.main(replace(base, out=base.out.with_name("again")))
-
-
-def test_a_reference_that_cannot_be_written_lasts_for_the_run(
-    base: dpo.Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Hours of scoring are not lost because the folder of the pairs is read-only; it is said."""
-
-    def full(*args: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("unveil.train.reference.save_file", full)
-    dpo.main(base)
-    assert not references(base) and not list(base.pairs.parent.glob("*.partial"))
-    assert "the disk is full" in caplog.text and "the reference lasts as long as this run" in caplog.text
-
-
-def test_a_reference_of_another_model_under_this_name_is_refused(base: dpo.Config) -> None:
-    dpo.main(base)
-    (file,) = references(base)
-    save_file(load_file(file), file, {"weights": "of another"})
-    with pytest.raises(TrainingError, match=rf"{file.name} is of another model or other pairs than its name says"):
-        dpo.main(replace(base, out=base.out.with_name("again")))
-
-
-def test_a_reference_that_does_not_fit_the_rows_names_one(base: dpo.Config) -> None:
-    rows = encoded(dpo.data(base)[0][:2], base)
-    known = {row.id: torch.zeros(len(row.answer)) for row in rows}
-    assert Reference(known).of(rows).shape == (sum(len(row.answer) for row in rows),)
-    had, name = len(rows[2].answer), rows[2].id
-    assert name == "p1 (chosen)"
-    with pytest.raises(TrainingError, match=rf"^p1 \(chosen\): {had} tokens, {had + 1} in the reference: another tok"):
-        Reference({**known, name: torch.zeros(had + 1)}).of(rows)
-    del known[name]
-    with pytest.raises(TrainingError, match=r"^p1 \(chosen\): the reference has no log-probabilities of it"):
-        Reference(known).of(rows)
+def test_links_of_a_document_of_the_root_lead_to_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "ROOT", tmp_path)
+    (tmp_path / "A.md").write_text("[a](docs/x/y.md#z) [b](CHANGELOG.md) [c](LICENSE) [d](https://e.f) [g](#h)")
+    assert reference.document("A.md") == "[a](x/y.md#z) [b](changelog.md) c [d](https://e.f) [g](#h)"
