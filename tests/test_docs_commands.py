@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.documents import PROGRAMS, ROOT, Block, blocks, documents, follow, parse
 
 BLOCKS = [block for document in documents() for block in blocks(document)]
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+TUTORIALS = sorted(page for folder in ("tutorials", "papers") for page in (ROOT / "docs" / folder).glob("*.md"))
 #: Other documents with commands that are run: they begin with what README.md has left.
 OTHERS = sorted({b.document for b in BLOCKS if b.runs} - {ROOT / "README.md", *TUTORIALS})
 #: What names in the documents stand for, which a reader replaces by his own.
@@ -42,7 +42,7 @@ def test_the_readme_can_be_followed(made: Path) -> None:
 
 
 @pytest.mark.parametrize("document", TUTORIALS, ids=name)
-def test_a_tutorial_can_be_followed_in_an_empty_folder(
+def test_a_tutorial_or_paper_can_be_followed_in_an_empty_folder(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
