@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from unveil import __version__
+from unveil.core import private
 from unveil.core.records import Record, Source
 from unveil.experts.requests import Raw, Request, Turn
 from unveil.experts.store import Store
-from unveil.gate import private
 from unveil.gate.manifest import Manifest
 
 RECORD = Record("drawn/a", "a.png", 48, 32, source=Source("drawn", licence="CC0-1.0", access="open"))

@@ -116,6 +116,7 @@ def _dicom_header(path: PathLike, dataset: pydicom.Dataset, frame: int, limits: 
         orientation=_dicom_orientation(dataset, frame),
         modality=dataset.get("Modality") or None,
         burned_in=str(dataset.get("BurnedInAnnotation") or "").strip().upper() or None,
+        patient=str(dataset.get("PatientID") or "").strip() or None,
     )
 
 

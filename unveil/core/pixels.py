@@ -12,7 +12,7 @@ stored one.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -82,6 +82,8 @@ class Header:
     modality: str | None = None
     burned_in: str | None = None
     """DICOM's own word on whether text is burned into the pixels: YES, NO or nothing."""
+    patient: str | None = field(default=None, repr=False)
+    """DICOM's PatientID: a person's, so that it is written nowhere as it stands."""
 
 
 @dataclass(frozen=True)

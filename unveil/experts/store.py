@@ -7,9 +7,9 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from unveil.core import private
 from unveil.core.files import said
 from unveil.experts.requests import ExpertError, Raw, Request
-from unveil.gate import private
 
 
 class Store:

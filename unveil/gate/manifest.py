@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
-import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -17,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from unveil import __version__
+from unveil.core import private, pseudonyms
 from unveil.core.records import Record
-from unveil.gate import GateError, private
+from unveil.gate import GateError
 
 
 class Manifest:
@@ -38,26 +37,20 @@ class Manifest:
         session: Callable[[], Mapping[str, Any]] = dict,
     ):
         self.path, self.host, self.model, self.dry_run = folder / "manifest.jsonl", host, model, dry_run
-        self._key_file = folder / "unveil.key"
         self._lock = threading.Lock()
         self._session, self._more, self._begun = secrets.token_hex(4), session, False
 
     @cached_property
     def key(self) -> bytes:
         """What pseudonyms and surrogates are made with; made at first need."""
-        self._key_file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = private.opened(self._key_file, os.O_WRONLY | os.O_EXCL)
-        except FileExistsError:
-            private.kept(self._key_file)
-            return _saved_key(self._key_file)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        return _saved_key(self._key_file)
+            return pseudonyms.key(self.path.parent)
+        except pseudonyms.KeyFileError as error:
+            raise GateError(str(error)) from error
 
     def pseudonym(self, name: str) -> str:
         """The same name under the same key gives the same pseudonym, and nobody without the key can find the name."""
-        return hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()
+        return pseudonyms.pseudonym(self.key, name)
 
     def write(
         self,
@@ -98,13 +91,6 @@ class Manifest:
                 self._begun = True
             except OSError as error:
                 raise GateError(f"{item}: not sent, since {self.path} cannot be written: {error}") from error
-
-
-def _saved_key(path: Path) -> bytes:
-    text = path.read_text().strip()
-    if not re.fullmatch("[0-9a-f]{64}", text):
-        raise GateError(f"{path}: not a key for pseudonyms; delete it, and a new one is made")
-    return bytes.fromhex(text)
 
 
 def _without_image(value: Any, name: str) -> Any:

@@ -47,6 +47,27 @@ ROLES: dict[str, tuple[str, ...]] = {
     "width": ("width", "imagewidth", "imgwidth"),
     "height": ("height", "imageheight", "imgheight"),
 }  # fmt: skip
+#: What each of them holds, for the table of the documentation.
+MEANINGS: dict[str, str] = {
+    "image": "the image's file, by its path or its name, with its ending or without; of several the one that leads "
+    "to files",
+    "label": "what is there, one name or several; or that there is no finding",
+    "box": "where: four columns with a number each, or one with all four",
+    "patient": "who it is; whole patients are dealt to the splits",
+    "study": "the examination; two patients may have the same",
+    "modality": "how the image was made, such as CT",
+    "split": "train, val or test",
+    "report": "the report on the image",
+    "body_part": "where in the body the finding is",
+    "side": "on which side it is",
+    "question": "a question about the image",
+    "answer": "its true answer",
+    "answer_type": "closed (yes or no) or open; not given: what the answer looks like",
+    "reader": "who marked it, where several people did",
+    "confidence": "how sure they were, a number above 0",
+    "width": "the image's width in pixels, beside a box with its corners",
+    "height": "its height; another size than the file's means another version of the image, which is rejected",
+}
 #: Names that are taken for it where no better one is there, such as RSNA's patientId, which names the image file.
 WEAK: dict[str, tuple[str, ...]] = {
     "image": ("id", "uid", "imageurl", "patientid"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from unveil.core import geometry, image_files, pixels
+from unveil.core import geometry, image_files, pixels, pseudonyms
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
 from unveil.ingest.lookup import Index
@@ -29,6 +30,9 @@ OTHER_SUFFIXES = (
     ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".names", ".md", ".html", ".pdf", ".py",
     ".zip", ".gz", ".nii", ".npy", ".npz", ".mat", ".parquet",
 )  # fmt: skip
+
+#: Hexadecimal digits of a patient's pseudonym: of a million patients, two are the same once in forty million sets.
+PSEUDONYM = 16
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Folder:
     notes: dict[str, Note] = field(default_factory=dict)
     trial: bool = False
     """Only the places of boxes matter: no image is decoded, nor its hash taken."""
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """What stands for a patient's id is made with it."""
     _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -117,6 +123,12 @@ class Folder:
         for file in found.empty:
             self.note("called as the list of a split, and names no image that is here", file)
         return found
+
+    @property
+    def looked(self) -> str:
+        """Where images are looked for, and what is there."""
+        such = f", such as {self.relative(self.images[0])}" if self.images else ""
+        return f"looked below {self._apart.root}, which holds {len(self.images)} images{such}"
 
     @property
     def refused(self) -> list[Rejected]:
@@ -226,7 +238,7 @@ class Folder:
         if frame == "stored":
             width, height = stored
         turn = turn if frame == "stored" else 1
-        return Image(path, self.relative(path), width, height, sha256, header.modality, turn)
+        return Image(path, self.relative(path), width, height, sha256, header.modality, header.patient, turn)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
@@ -242,11 +254,13 @@ class Folder:
             width=width,
             height=height,
             modality=known.pop("modality", chosen.modality or image.modality),
-            patient=known.pop("patient", self._captured("patient", image.file)),
+            patient=known.pop("patient", None) or self._captured("patient", image.file) or self._in_header(image),
             study=known.pop("study", self._captured("study", image.file)),
             findings=tuple(_turned(finding, image) for finding in findings),
             completeness=known.pop("completeness", "partial" if lost else chosen.completeness or usual),
-            source=Source(self.dataset, chosen.version, chosen.licence, chosen.access, image.file, image.sha256),
+            source=Source(
+                self.dataset, chosen.dataset_version, chosen.licence, chosen.access, image.file, image.sha256
+            ),
             **known,
         )
 
@@ -258,6 +272,15 @@ class Folder:
     def _patterns(self) -> dict[str, re.Pattern[str]]:
         given = {"patient": self.options.patient_pattern, "study": self.options.study_pattern}
         return {name: compiled(text, f"{name}_pattern") for name, text in given.items() if text is not None}
+
+    def _in_header(self, image: Image) -> str | None:
+        """The patient of the image's own header, as a keyed hash; where nobody asked, it is noted that there is one."""
+        if image.patient is None:
+            return None
+        if self.options.patients_from == "dicom":
+            return pseudonyms.pseudonym(self.key, image.patient)[:PSEUDONYM]
+        self.note("images whose patient only their DICOM header tells: --patients-from dicom takes it", image.file)
+        return None
 
     def _captured(self, name: str, file: str) -> str | None:
         """What the pattern of a patient or a study finds in a file's path."""

@@ -67,8 +67,9 @@ def chosen(folder: Folder, name: str) -> Format:
         raise IngestError(f"it can be read in {len(shown)} ways, say which: {readings}")
     if name == AUTO:
         raise IngestError(f"nothing tells what is in the images. {unread.described(folder) or unread.held(folder)}")
-    # of files that it looks at, a reader itself tells best what it misses
-    others = readings or ("" if folder.files(*FORMATS[name].endings) else unread.described(folder))
+    # of files that it looks at, a reader itself tells best what it misses, unless another program has written them
+    own = FORMATS[name].endings
+    others = readings or unread.described(folder, *(own if folder.files(*own) else ()))
     if others:
         raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for} and found none. {others}")
     return FORMATS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +24,7 @@ class Config:
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
     data: Path | None = None
-    """Folder of the annotated images; none for synthetic."""
+    """Folder of the annotated images, a zip of it, or one annotation file in it; none for synthetic."""
     format: Format = "auto"
     """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; synthetic draws
     images instead."""
@@ -44,24 +44,31 @@ class Config:
 
 def main(config: Config) -> Path:
     """Writes records.jsonl and returns it."""
-    data = [] if config.data is None else [config.data]
-    with provenance.output(config.out, "ingest", config, data, ("records.jsonl",)) as output:
+    data, reading = located(config.data, config.format, config.reading)
+    config = replace(config, data=data, reading=reading)
+    with provenance.output(config.out, "ingest", config, [data] if data else [], ("records.jsonl",)) as output:
         if output:
             _ingest(config)
             output.write()
     return config.out / "records.jsonl"
 
 
-def refuse_data(data: Path | None, format: Format) -> None:
-    """Raises ``RecordError`` where data and format do not go together, or there are no such data."""
+def located(data: Path | None, format: Format, reading: Options) -> tuple[Path | None, Options]:
+    """What is read: of an annotation file its folder, and with the options that it is the only one.
+
+    Raises ``ValueError`` where data and format do not go together, or there are no such data.
+    """
     if (format == "synthetic") != (data is None):
         raise records.RecordError(
             "--data is needed: the folder of the annotated images; --format synthetic draws some instead"
             if data is None
             else "--format synthetic draws images and reads no --data: leave one of them out"
         )
-    if data is not None and not data.exists():
-        raise records.RecordError(f"{data}: no such folder")
+    if data is None:
+        return None, reading
+    from unveil.ingest import sources
+
+    return sources.located(data, reading)
 
 
 def _ingest(config: Config) -> None:
@@ -69,7 +76,6 @@ def _ingest(config: Config) -> None:
     from unveil.synthetic.dataset import synthetic_records
 
     file = config.out / "records.jsonl"
-    refuse_data(config.data, config.format)
     if config.data is None:
         drawn: list[records.Record] = []
         with console.progress("draw", config.patients) as advance:

@@ -28,6 +28,9 @@ from unveil.ingest.reading import AnnotationError
 #: What Label Studio writes before the name of an uploaded file: the first eight digits of a UUID.
 _PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 
+#: How a reason begins for which nothing here is called as an annotation says.
+ABSENT = "no image"
+
 
 @dataclass(frozen=True)
 class Match:
@@ -100,7 +103,7 @@ class Index:
             for name, match in loose if len(claimed) > 1 else ():
                 if match.equal < best or len(rivals) > 1:
                     other = next(n for n, m in claimed if m.before != match.before or m.equal > match.equal)
-                    reason = f"no image {quoted(name)}: {self._relative(path)} is also what {quoted(other)} means"
+                    reason = f"{ABSENT} {quoted(name)}: {self._relative(path)} is also what {quoted(other)} means"
                     found[name] = AnnotationError(reason)
         return found
 
@@ -135,7 +138,7 @@ class Index:
                 raise AnnotationError(f"several images are called {quoted(name)} ({several}{' …' * (len(fits) > 3)})")
             if strange:
                 elsewhere = f": {self._relative(strange)} lies in another folder"
-        raise AnnotationError(f"no image {quoted(name)}{elsewhere}")
+        raise AnnotationError(f"{ABSENT} {quoted(name)}{elsewhere}")
 
     def _within(self, near: tuple[Path, ...]) -> list[str]:
         """Where names are looked for first: the folders ``near``, and the root, as they are called below it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -65,7 +65,7 @@ class Options:
 
     dataset: str | None = None
     """Name of the data set, the first part of every record's id; the folder's name if not given."""
-    version: str | None = None
+    dataset_version: str | None = None
     """Version of the data set, kept with every record."""
     licence: str | None = None
     """Licence of the data set, kept with every record."""
@@ -85,6 +85,9 @@ class Options:
     group, is the patient. No match means that the patient is unknown."""
     study_pattern: str | None = None
     """The same for the study; the group is named study."""
+    patients_from: Literal["dicom"] | None = None
+    """Where nothing else tells an image's patient: dicom takes the PatientID of its header as a keyed hash. The key is
+    unveil.key beside records.jsonl, which only you can read; the id itself is never written."""
     annotations: str | None = None
     """Pattern, such as annotations/*_train.json, of the annotation files to read below the data folder; not given: all
     that fit the format."""
@@ -150,6 +153,8 @@ class Image:
     sha256: str
     modality: str | None = None
     """As its own header says (DICOM)."""
+    patient: str | None = field(default=None, repr=False)
+    """The PatientID of its own header (DICOM); never written as it stands."""
     turn: int = 1
     """The EXIF orientation by which annotations are yet to be turned, since they were written on the stored picture."""
 

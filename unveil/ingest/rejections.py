@@ -14,6 +14,7 @@ from typing import Any
 from unveil.core import geometry
 from unveil.core.records import Finding, Record
 from unveil.ingest.conventions import ORDERS, WHOLE, Spread
+from unveil.ingest.lookup import ABSENT
 from unveil.ingest.reading import Incomplete, Options, Rejected
 
 #: Reads the same folder again by other options.
@@ -31,23 +32,26 @@ MISFIT = "a box that does not fit its image"
 
 @dataclass(frozen=True)
 class Reason:
-    """What was rejected for one reason: the annotation rows, the entries in rejected.jsonl, and the first of these."""
+    """What was rejected for one reason: the annotation rows, the entries in rejected.jsonl, and the first of these.
+    ``looked`` tells of an image that is not there where it was looked for."""
 
     rows: int
     entries: int
     first: Rejected
+    looked: str = ""
 
     def __str__(self) -> str:
         row = "" if self.first.row is None else f", row {self.first.row}"
-        return f"{self.first.reason} ({self.first.file}{row})"
+        looked = f"; {self.looked}" if self.looked and self.first.reason.startswith(ABSENT) else ""
+        return f"{self.first.reason} ({self.first.file}{row}{looked})"
 
 
-def reasons(rejected: Iterable[Rejected]) -> list[Reason]:
+def reasons(rejected: Iterable[Rejected], looked: str = "") -> list[Reason]:
     """By reason, those that take the most rows first; what differs from row to row makes no reason of its own."""
     kinds: dict[str, list[Rejected]] = {}
     for item in rejected:
         kinds.setdefault(MISFIT if item.misfit else _kind(item.reason), []).append(item)
-    found = [Reason(sum(item.rows for item in items), len(items), items[0]) for items in kinds.values()]
+    found = [Reason(sum(item.rows for item in items), len(items), items[0], looked) for items in kinds.values()]
     return sorted(found, key=lambda reason: (-reason.rows, -reason.entries))
 
 
@@ -56,10 +60,10 @@ def _kind(reason: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\S*/\S*|-?\d+(\.\d+)?", "…", reason)
 
 
-def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Again) -> str | None:
+def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Again, looked: str = "") -> str | None:
     """Why a run should stop, of which ``rows`` annotation rows were taken over; None where it may go on."""
     total = rows + sum(item.rows for item in rejected)
-    for reason in reasons(rejected):
+    for reason in reasons(rejected, looked):
         share = reason.rows / total if total else 0.0
         if share > options.allow_rejected and (reason.rows > 1 or not rows):
             allowed = math.ceil(100 * share) / 100

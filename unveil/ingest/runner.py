@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core import pseudonyms
 from unveil.core.console import progress
 from unveil.core.records import Record, read_jsonl, rebased, write_jsonl
 from unveil.core.untrusted import printable, quoted, shortened
-from unveil.ingest import rejections, unread
+from unveil.ingest import rejections, sources
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, Format, chosen
@@ -53,21 +54,24 @@ class Summary:
 
 
 def ingest(data: str | Path, format: str, out: str | Path, options: Options | None = None) -> Summary:
-    """Reads the folder ``data`` and writes ``records.jsonl`` and ``rejected.jsonl`` into ``out``; the ``format`` auto
-    lets the files tell.
+    """Reads ``data``, a folder, a zip of one or an annotation file in one, and writes ``records.jsonl`` and
+    ``rejected.jsonl`` into ``out``; the ``format`` auto lets the files tell.
 
-    Raises ``IngestError`` for a missing folder, for one that does not hold the format, where no record came out, where
+    Raises ``IngestError`` for missing data, for one that does not hold the format, where no record came out, where
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
     rejected is written even then.
     """
-    data, out = Path(data), Path(out).resolve()
-    if data.is_file():
-        raise IngestError(unread.of_file(data))
-    folder = Folder.of(data, options or Options())
+    out, options = Path(out).resolve(), options or Options()
+    data, options = sources.located(Path(data), options)
+    named = data
+    data, options = sources.unpacked(data, options, out)
+    folder = Folder.of(data, options)
+    if options.patients_from:
+        folder = dataclasses.replace(folder, key=pseudonyms.key(out))
     try:
         form = chosen(folder, format)
     except IngestError as error:
-        raise IngestError(f"{data}: {error}") from error
+        raise IngestError(f"{named}: {error}") from error
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
     work = _Work(folder, form, records_file)
@@ -78,16 +82,17 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
             write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
         partial.replace(records_file)
     except IngestError as error:
-        raise IngestError(f"{data}: {error}" + (f". See {rejected_file}" if work.rejected else "")) from error
+        raise IngestError(f"{named}: {error}" + (f". See {rejected_file}" if work.rejected else "")) from error
     finally:
         partial.unlink(missing_ok=True)
         write_jsonl(rejected_file, work.rejected)
+    sources.tidy(out, data)
     return Summary(
         form.name,
         work.splits.total(),
         work.findings,
         len(work.rejected),
-        tuple(rejections.reasons(work.rejected)),
+        tuple(rejections.reasons(work.rejected, folder.looked)),
         dict(work.splits),
         tuple(map(str, folder.notes.values())),
         records_file,
@@ -107,6 +112,7 @@ class _Work:
         self.spread = Spread()
         self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()
+        self.patients: set[str | None] = set()
 
     def records(self) -> Iterator[Record]:
         """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
@@ -126,15 +132,19 @@ class _Work:
                 self.spread.add(item)
                 self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
         if not seen:
-            why = rejections.reasons(self.rejected)[:3]
+            why = rejections.reasons(self.rejected, self.folder.looked)[:3]
             said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or "it holds no image"
             raise IngestError(f"not one record: {said}")
         options = self.folder.options
-        refused = rejections.refusal(self.rows, self.rejected, options, self._read_again)
+        if options.patients_from and self.patients == {None}:
+            raise IngestError(f"--patients-from {options.patients_from}: no image's header has a PatientID")
+        refused = rejections.refusal(self.rows, self.rejected, options, self._read_again, self.folder.looked)
         if refused := refused or (self.spread.doubt() if self.in_pixels else None):
             raise IngestError(refused)
         remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
         remarks += [self.spread.remark()] if self.in_pixels else []
+        if options.patients_from and len(seen) > 1 == len(self.patients):
+            remarks.append(f"all {len(seen)} images have one patient: is the PatientID in their headers a placeholder?")
         for remark in filter(None, remarks):
             self.folder.note(remark)
 
@@ -147,6 +157,7 @@ class _Work:
         if reason := _half_a_character(record):
             self.rejected.append(Rejected(printable(name), None, reason))
             return None
+        self.patients.add(record.patient)
         stated = len(record.findings) + len(record.questions)
         self.rows += stated or record.completeness != "partial"  # that it has none is a statement too
         once = rejections.without_repeats(record.findings)

@@ -36,7 +36,8 @@ JSON: tuple[tuple[frozenset[str], str], ...] = (
 
 #: Files by their endings.
 ENDINGS: dict[tuple[str, ...], str] = {
-    (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
+    (".zip",): "an archive; name it as --data, or unpack it",
+    (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
     (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
@@ -45,15 +46,19 @@ ENDINGS: dict[tuple[str, ...], str] = {
 
 def of_file(path: Path) -> str:
     """What to say to a user who has given a file in place of a folder."""
-    for endings, said in ENDINGS.items():
-        if path.name.lower().endswith(endings):
-            return f"{path} is {said}, and give its folder"
-    return f"{path} is a file: give its folder, and --annotations {path.name} if it holds other annotations too"
+    folder, name = Folder(path.resolve().parent), path.name.lower()
+    kinds = (tell(folder, path) for endings, tell in KINDS.items() if name.endswith(endings))
+    said = next(filter(None, kinds), "")
+    return f"{path} is {said}, and give its folder" if said else f"{path} is a file: give its folder"
 
 
-def described(folder: Folder) -> str:
-    """Each kind in a sentence with an example; "" where there is nothing that could be an annotation."""
-    return " ".join(said for _, said in zip(range(NAMED), _kinds(folder), strict=False))
+def described(folder: Folder, *among: str) -> str:
+    """Each kind in a sentence with an example; "" where there is nothing that could be an annotation.
+
+    With the endings ``among`` only what other programs have written into such files.
+    """
+    kinds = _foreign(folder, among) if among else _kinds(folder)
+    return " ".join(said for _, said in zip(range(NAMED), kinds, strict=False))
 
 
 def held(folder: Folder) -> str:
@@ -64,13 +69,21 @@ def held(folder: Folder) -> str:
     return f"It holds {len(folder.images)} images and {named or 'nothing else'}."
 
 
-def _kinds(folder: Folder) -> Iterator[str]:
+def _foreign(folder: Folder, among: tuple[str, ...]) -> Iterator[str]:
+    """Files of other programs by their kind; of tables a reader itself tells what it misses."""
     for kind, tell in KINDS.items():
-        told = [(path, said) for path in folder.files(*kind) if (said := tell(folder, path))]
+        if among and tell is _table:
+            continue
+        chosen = [path for path in folder.files(*kind) if not among or path.name.lower().endswith(among)]
+        told = [(path, said) for path in chosen if (said := tell(folder, path))]
         for said, count in Counter(said for _, said in told).items():
             first = next(path for path, other in told if other == said)
             more = f" (and {count - 1} more)" if count > 1 else ""
             yield f"{folder.relative(first)}{more} is {said}."
+
+
+def _kinds(folder: Folder) -> Iterator[str]:
+    yield from _foreign(folder, ())
     if labels := yolo.labels(folder):
         yield (
             f"{folder.relative(labels[0])} looks like YOLO, and nothing names the classes: "

@@ -25,7 +25,7 @@ from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.ingest import ingest
-from unveil.ingest.ingest import Format, Reading, refuse_data
+from unveil.ingest.ingest import Format, Reading, located
 from unveil.ingest.reading import Options
 from unveil.pipelines import report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
@@ -45,7 +45,7 @@ class Config(TrainOptions):
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
     data: Path | None = None
-    """Folder of your annotated images; none draws synthetic images."""
+    """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
     format: Format = "auto"
     """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
     out: Path | None = None
@@ -93,9 +93,10 @@ class Config(TrainOptions):
 
 def main(config: Config) -> Path:
     """All stages in order; returns the report."""
+    data, reading = located(config.data, _format(config), config.reading)
+    config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
-    refuse_data(config.data, _format(config))
     with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
@@ -258,9 +259,10 @@ def folder_of(config: Config) -> Path:
         return config.out
     if config.data is None:
         return DEMO
-    name = config.data.resolve().name or "data"
+    data = config.data.resolve()
+    name = (data.stem if data.is_file() else data.name) or "data"
     out = DEMO.with_name(name if name != DEMO.name else f"{name}-data")
-    return out if out.resolve() != config.data.resolve() else out.with_name(f"{name}-out")
+    return out if out.resolve() != data else out.with_name(f"{name}-out")
 
 
 def _variants(config: Config) -> tuple[Variant, ...]:

@@ -1,0 +1,66 @@
+"""What ``--data`` names: a folder, a zip of one, or an annotation file that stands for its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+import re
+import shutil
+from pathlib import Path
+
+from unveil.core import digests
+from unveil.core.console import say
+from unveil.ingest import archive, unread
+from unveil.ingest.reading import IngestError, Options
+
+#: Files that tell of others in their folder: tables, COCO, the description of a YOLO set.
+ANNOTATIONS = (".csv", ".tsv", ".json", ".yaml", ".yml")
+#: Where a zip is unpacked to, beside records.jsonl; the beginning of its hash follows.
+UNPACKED = "unpacked-"
+
+
+def located(data: Path, options: Options) -> tuple[Path, Options]:
+    """A folder or a zip as they are; of an annotation file its folder, of which then no other annotations are read.
+
+    Raises ``IngestError`` where ``data`` is not there, or is a file of another kind.
+    """
+    if data.is_dir() or is_zip(data):
+        return data, options
+    if not data.is_file():
+        raise IngestError(f"{data}: {_missing(str(data))}")
+    if not data.name.lower().endswith(ANNOTATIONS):
+        raise IngestError(unread.of_file(data))
+    return data.parent, dataclasses.replace(options, annotations=options.annotations or glob.escape(data.name))
+
+
+def is_zip(data: Path) -> bool:
+    return data.is_file() and data.suffix.lower() == ".zip"
+
+
+def unpacked(data: Path, options: Options, out: Path) -> tuple[Path, Options]:
+    """The folder to read: of a zip the one that it is unpacked to, unless it was before; the set keeps its name."""
+    if not is_zip(data):
+        return data, options
+    folder = out / f"{UNPACKED}{digests.sha256(data)[:8]}"
+    if not folder.is_dir():
+        number = archive.unpack(data, folder)
+        say(f"unpacked {number} files of {data} into {folder}")
+    return folder, dataclasses.replace(options, dataset=options.dataset or data.stem)
+
+
+def tidy(out: Path, data: Path) -> None:
+    """Removes what other zips were unpacked to, now that the records are those of ``data``."""
+    for folder in set(out.glob(f"{UNPACKED}*")) - {data}:
+        shutil.rmtree(folder)
+
+
+def _missing(name: str) -> str:
+    """What to say of a path that leads nowhere."""
+    drive = re.match(r"([A-Za-z]):(.?)", name)
+    if drive is None or os.name == "nt":
+        return "no such folder"
+    if drive[2] not in ("\\", "/"):
+        return "no such folder; a path of Windows needs quotation marks here, since the shell takes its backslashes"
+    rest = re.sub(r"[\\/]+", "/", name[2:])
+    return f"a path of Windows, and this is another system: under WSL it is /mnt/{drive[1].lower()}{rest}"
