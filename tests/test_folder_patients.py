@@ -74,8 +74,8 @@ def test_what_is_not_asked_for_is_said_to_be_there(tmp_path: Path) -> None:
     write(tmp_path / "data")
     summary, records, _ = run(tmp_path, "csv")
     assert patients(records) == [None] * 4 and not (tmp_path / "out/unveil.key").exists()
-    hint = "images whose patient only their DICOM header tells: --patients-from dicom takes it (3 times, such as 0.dcm)"
-    assert hint in summary.notes
+    hint = "images whose patient only their DICOM header tells: --patients-from dicom takes it as a keyed hash"
+    assert f"{hint} (3 times, such as 0.dcm)" in summary.notes
 
 
 def test_headers_that_tell_nobody(tmp_path: Path) -> None:

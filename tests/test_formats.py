@@ -10,7 +10,6 @@ import pytest
 
 from tests.helpers.annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
 from unveil.ingest.reading import IngestError
-from unveil.ingest.runner import ingest
 
 BOX = "0 0.5 0.5 0.2 0.2\n"
 
@@ -81,7 +80,8 @@ def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
         ("l.json", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {}}}, "VGG Image Annotator"),
         ("a.xml", "<annotations><version>1.1</version></annotations>", "CVAT"),
         ("d.parquet", "PAR1", "Parquet"),
-        ("d.zip", "PK", "an archive; unpack it"),
+        ("d.zip", "PK", "an archive; name it as --data, or unpack it"),
+        ("d.tar.gz", "", "an archive; unpack it"),
         ("v.nii.gz", "", "volumes; cut them into slices"),
         ("t.csv", "bild,befund\na.png,x\n", "columns bild, befund.*--columns image=bild label=befund"),
         ("labels/a.txt", BOX, "labels/a.txt looks like YOLO, and nothing names the classes"),
@@ -95,13 +95,6 @@ def test_what_nobody_reads_is_named_with_a_way_on(name: str, text: object, said:
     with pytest.raises(IngestError, match=f"nothing tells what is in the images.*{said}"):
         run(data.parent, "auto")
     assert not (data.parent / "out/records.jsonl").exists()
-
-
-@pytest.mark.parametrize(("name", "said"), [("labels.csv", "give its folder"), ("set.zip", "unpack it")])
-def test_a_file_in_place_of_a_folder(name: str, said: str, data: Path) -> None:
-    (data / name).write_text("image,label\n")
-    with pytest.raises(IngestError, match=said):
-        ingest(data / name, "auto", data.parent / "out")
 
 
 def test_the_named_format_is_not_doubted(data: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.helpers.tables import HEADER, draw, read, write
-from unveil.ingest.reading import IngestError
+from unveil.ingest.reading import IngestError, Options
+from unveil.ingest.runner import ingest
 
 
 @pytest.fixture
@@ -95,6 +96,26 @@ def test_line_numbers_count_the_lines_of_the_file(data: Path) -> None:
 def test_header_that_does_not_fit(header: str, options: dict[str, Any], message: str, data: Path) -> None:
     with pytest.raises(IngestError, match=message):
         read(write(data, header + "\nx,x\n"), **options)
+
+
+@pytest.mark.parametrize(
+    ("format", "header", "named", "guess"),
+    [
+        ("auto", "nr,bild,alter,befund", (), "--columns image=bild label=befund"),
+        ("auto", "nr,bild,alter,befund,x1,y1,x2,y2", ("image=bild",), "--columns label=befund, or --default-label"),
+        ("auto", "nr,scan,alter,finding", (), "--columns image=scan label=finding"),
+        ("csv", "nr,scan,alter,finding", (), "Say --columns image=scan"),
+        ("csv", "nr,file_name,alter,befund", (), "--columns label=befund, or label= if"),
+    ],
+)
+def test_columns_of_any_name_are_guessed_by_what_they_hold(
+    format: str, header: str, named: tuple[str, ...], guess: str, data: Path
+) -> None:
+    """Images are what leads to files; labels are words of which there are few, neither numbers nor one for each row."""
+    row = "{0},{1}.png,6{0},{2}" + ",1,2,30,40" * ("x1" in header) + "\n"
+    lines = [row.format(n, "abc"[n % 3], ("Knoten", "ohne Befund")[n % 2]) for n in range(6)]
+    with pytest.raises(IngestError, match=guess):
+        ingest(write(data, header + "\n" + "".join(lines)), format, data / "out", Options(columns=named))
 
 
 def test_an_empty_table(data: Path) -> None:

@@ -36,10 +36,9 @@ def unpack(path: Path, folder: Path) -> int:
             _check(path, members, folder)
             with files.whole_folder(folder) as partial, progress("unpack", len(members)) as advance:
                 for member in members:
-                    target = partial / member.filename
-                    target.parent.mkdir(parents=True, exist_ok=True)
+                    (partial / member.filename).parent.mkdir(parents=True, exist_ok=True)
                     # of a member never more is read than the size that it states
-                    with archive.open(member) as packed, target.open("xb") as file:
+                    with archive.open(member) as packed, (partial / member.filename).open("xb") as file:
                         shutil.copyfileobj(packed, file)
                     advance()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:

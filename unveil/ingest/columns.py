@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest.conventions import Order
@@ -104,6 +104,10 @@ _PART_OF_BOX = re.compile(
 _SPACING = re.compile(r"spacing|size|resolution|dim|dpi|res(?=[xy]$)")
 
 
+#: What a message names where there is no telling which column is meant.
+UNKNOWN = "COLUMN"
+
+
 class ColumnsError(IngestError):
     """A header in which something is missing, or stands for two things; the message names its columns."""
 
@@ -121,6 +125,10 @@ class Columns:
 
     def has(self, *roles: str) -> bool:
         return any(role in self.at for role in roles)
+
+    def name(self, role: str) -> str:
+        """What the column of a role is called, the first of several; "" where there is none."""
+        return self.header[self.at[role][0]] if role in self.at else ""
 
     def __str__(self) -> str:
         """Such as: image = Image Index, label = Finding Label; not used: Age."""
@@ -158,12 +166,28 @@ def asked(options: Options) -> dict[str, str]:
     return found
 
 
-def recognise(header: Sequence[str], options: Options, file: str = "the table") -> Columns:
+def closest(role: str, names: Sequence[str]) -> str:
+    """The column that is most likely meant, for a message, by its name; ``UNKNOWN`` if that does not tell."""
+    if len(names) == 1:
+        return shortened(names[0])
+    scored = [
+        (max(difflib.SequenceMatcher(None, key(name), usual).ratio() for usual in ROLES[role]), name) for name in names
+    ]
+    best = max(scored, default=(0.0, ""))
+    return shortened(best[1]) if best[0] >= 0.6 else UNKNOWN
+
+
+def recognise(
+    header: Sequence[str],
+    options: Options,
+    file: str = "the table",
+    label_guess: Callable[[Sequence[str]], str] = partial(closest, "label"),
+) -> Columns:
     """What the columns of a header hold. A table without a column for the image is not ours.
 
     Of one with such a column, raises ``ColumnsError`` where a name is doubled, where two columns may be the same, where
     there are boxes without labels, and where a box is spelt in a way that is not known: then something would be lost
-    and nobody told.
+    and nobody told. ``label_guess`` finds the likeliest of some columns, for the message.
     """
     names = tuple(name.strip() for name in header)
     keys = [key(name) for name in names]
@@ -196,7 +220,7 @@ def recognise(header: Sequence[str], options: Options, file: str = "the table") 
         at = {role: places for role, places in at.items() if role not in ("width", "height")}
     columns = Columns(names, {role: at[role] for role in ROLES if role in at}, order, tuple(absent))
     if columns.has("image"):
-        _check(columns, options, given, file)
+        _check(columns, options, given, file, label_guess)
     return columns
 
 
@@ -281,20 +305,22 @@ def _box(
     return (tuple(one), ONE_BOX[keys[one[0]]]) if one else ((), None)
 
 
-def _check(columns: Columns, options: Options, given: dict[str, str], file: str) -> None:
+def _check(
+    columns: Columns, options: Options, given: dict[str, str], file: str, label_guess: Callable[[Sequence[str]], str]
+) -> None:
     """Refuses a table of which only a part would be read."""
     rest = columns.unused
     if not columns.has("box") and "box" not in given and (parts := _places_in(rest)):
-        guess = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
+        four = ",".join(parts) if len(parts) in (1, 4) else "X1,Y1,X2,Y2"
         raise ColumnsError(
             f"{file} has only some of the columns of a box, or spells them unusually: {listed(parts)}. "
-            f"Say --columns box={shortened(guess)}, or box= if it holds none"
+            f"Say --columns box={shortened(four)}, or box= if it holds none"
         )
     if columns.has("box") and not columns.has("label") and not options.default_label:
         named = f" ({quoted(dict(columns.absent)['label'])})" if "label" in dict(columns.absent) else ""
         raise ColumnsError(
             f"{file} has boxes and no column for their label{named}; it has {listed(columns.header)}. "
-            f"Say --columns label={closest('label', rest)}, or --default-label NAME"
+            f"Say --columns label={label_guess(rest)}, or --default-label NAME"
         )
 
 
@@ -308,14 +334,3 @@ def _places_in(names: Sequence[str]) -> list[str]:
         others = {one[:i] + "y" + one[i + 1 :] for i, c in enumerate(one) if c == "x"} & set(keys.values())
         twins |= {one, *others} if others and not _SPACING.search(one) else set()
     return [name for name in names if name in whole or keys[name] in twins or (len(parts) > 1 and name in parts)]
-
-
-def closest(role: str, names: Sequence[str]) -> str:
-    """The column that is most likely meant, for a message; COLUMN if there is no telling."""
-    if len(names) == 1:
-        return shortened(names[0])
-    scored = [
-        (max(difflib.SequenceMatcher(None, key(name), usual).ratio() for usual in ROLES[role]), name) for name in names
-    ]
-    best = max(scored, default=(0.0, ""))
-    return shortened(best[1]) if best[0] >= 0.6 else "COLUMN"

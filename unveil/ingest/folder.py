@@ -57,8 +57,8 @@ class Folder:
     notes: dict[str, Note] = field(default_factory=dict)
     trial: bool = False
     """Only the places of boxes matter: no image is decoded, nor its hash taken."""
-    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    """What stands for a patient's id is made with it."""
+    key_in: Path | None = None
+    """Where the key lies with which patients' ids are hashed; None for one that nobody keeps."""
     _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -273,13 +273,18 @@ class Folder:
         given = {"patient": self.options.patient_pattern, "study": self.options.study_pattern}
         return {name: compiled(text, f"{name}_pattern") for name, text in given.items() if text is not None}
 
+    @cached_property
+    def _key(self) -> bytes:
+        return pseudonyms.key(self.key_in) if self.key_in else secrets.token_bytes(32)
+
     def _in_header(self, image: Image) -> str | None:
         """The patient of the image's own header, as a keyed hash; where nobody asked, it is noted that there is one."""
         if image.patient is None:
             return None
         if self.options.patients_from == "dicom":
-            return pseudonyms.pseudonym(self.key, image.patient)[:PSEUDONYM]
-        self.note("images whose patient only their DICOM header tells: --patients-from dicom takes it", image.file)
+            return pseudonyms.pseudonym(self._key, image.patient)[:PSEUDONYM]
+        text = "images whose patient only their DICOM header tells: --patients-from dicom takes it as a keyed hash"
+        self.note(text, image.file)
         return None
 
     def _captured(self, name: str, file: str) -> str | None:

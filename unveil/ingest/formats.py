@@ -71,5 +71,5 @@ def chosen(folder: Folder, name: str) -> Format:
     own = FORMATS[name].endings
     others = readings or unread.described(folder, *(own if folder.files(*own) else ()))
     if others:
-        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for} and found none. {others}")
+        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {others}")
     return FORMATS[name]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.core import pseudonyms
 from unveil.core.console import progress
 from unveil.core.records import Record, read_jsonl, rebased, write_jsonl
 from unveil.core.untrusted import printable, quoted, shortened
@@ -65,9 +64,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     data, options = sources.located(Path(data), options)
     named = data
     data, options = sources.unpacked(data, options, out)
-    folder = Folder.of(data, options)
-    if options.patients_from:
-        folder = dataclasses.replace(folder, key=pseudonyms.key(out))
+    folder = dataclasses.replace(Folder.of(data, options), key_in=out)
     try:
         form = chosen(folder, format)
     except IngestError as error:

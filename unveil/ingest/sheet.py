@@ -7,12 +7,13 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest import cells
-from unveil.ingest.columns import ColumnsError, asked, closest, either, recognise
+from unveil.ingest.columns import UNKNOWN, ColumnsError, asked, closest, either, recognise
 from unveil.ingest.files import damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
@@ -68,7 +69,7 @@ class Sheet:
         self.reader = csv.reader(self._noted(lines), delimiter=self.delimiter, skipinitialspace=True, strict=True)
         header = next((row for _, row, _ in self._lines()), [])
         self.header = [name.encode(errors="replace").decode().strip() for name in header]
-        self.columns = recognise(self.header, options, file)
+        self.columns = recognise(self.header, options, file, self.label_guess)
         self.separator = ""
 
     def _noted(self, lines: Iterable[str]) -> Iterator[str]:
@@ -161,9 +162,35 @@ class Sheet:
             if any(cell.strip() for cell in row):
                 yield self.reader.line_num + self.skipped, row, problem
 
+    @cached_property
+    def _first(self) -> list[list[str]]:
+        """The first rows, for messages. To be asked instead of the rows, as all that a message says of them."""
+        return [row for _, row, _ in itertools.islice(self._lines(), LOOKED_AT)]
+
+    def image_guess(self, folder: Folder) -> str:
+        """The unused column that most likely names the images, for a message: by where it leads, else by its name."""
+        led = {}
+        for name in self.columns.unused:
+            places = self._places(folder, (_cell(row, self.header.index(name)) for row in self._first))
+            led[name] = sum(isinstance(place, Path) for place in places.values())
+        best = max(led, key=led.__getitem__, default="")
+        return shortened(best) if led.get(best) else closest("image", self.columns.unused)
+
+    def label_guess(self, names: Sequence[str]) -> str:
+        """The one of these columns that most likely holds labels, for a message. Numbers are none; of the others the
+        name tells, else their words, of which labels are the fewest."""
+        words = {
+            name: {cells.value(_cell(row, self.header.index(name))) for row in self._first} - {""} for name in names
+        }
+        worded = [name for name in names if not any(word[-1].isdigit() for word in words[name])]
+        if (best := closest("label", worded)) != UNKNOWN:
+            return best
+        few = [name for name in worded if 0 < 2 * len(words[name]) <= len(self._first)]
+        return shortened(min(few, key=lambda name: len(words[name]))) if few else UNKNOWN
+
     def columns_of_marks(self) -> list[str]:
         """The unused columns of which each tells by 0 and 1 whether its name holds. To be asked instead of the rows."""
-        rows = [row for _, row, _ in self._lines()]
+        rows = [*self._first, *(row for _, row, _ in self._lines())]
         at = [i for i, name in enumerate(self.header) if name in self.columns.unused]
         found = {i: {_cell(row, i) for row in rows} for i in at}
         marks = {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}
@@ -203,7 +230,7 @@ def sheets(folder: Folder) -> list[Sheet]:
     options = folder.options
     found: list[Sheet] = []
     others: list[str] = []
-    names: list[str] = []
+    nameless: list[Sheet] = []
     mute: list[Sheet] = []
     for path in folder.annotations(".csv", ".tsv"):
         file = folder.relative(path)
@@ -218,26 +245,28 @@ def sheets(folder: Folder) -> list[Sheet]:
             found.append(sheet)
         else:
             others.append(_described(sheet, folder))
-            names += sheet.columns.unused
+            nameless.append(sheet)
             mute += [sheet] if sheet.columns.about else []
     if not others and not found:
         raise IngestError("looked for a table, csv or tsv, and found none")
     if not found or (others and options.annotations):
         said = shortened("; ".join(others), 400)
-        hint = f". Say --columns image={closest('image', names)}" if len(names) > 1 else ""
+        guesses = (s.image_guess(folder) for s in nameless if len(s.columns.unused) > 1)
+        hint = f". Say --columns image={guess}" if (guess := next(guesses, "")) else ""
         raise IngestError(f"no column names the images: {said}{hint}")
     _check_asked(found, options)
     for sheet in mute:
         raise ColumnsError(
             f"{sheet.file} has labels, boxes or questions and no column that names the images; it has "
-            f"{listed(sheet.header)}. Say --columns image={closest('image', sheet.columns.unused)}, or "
+            f"{listed(sheet.header)}. Say --columns image={sheet.image_guess(folder)}, or "
             f"--annotations {found[0].path.name} if it is not to be read"
         )
     about = [sheet for sheet in found if sheet.columns.about]
     for sheet in [] if about or "label" in asked(options) else found:
         if rest := sheet.columns.unused:
-            hint = f"Say --columns label={closest('label', rest)}, or label= if it holds none"
-            if len(marks := sheet.columns_of_marks()) > 1:
+            marks = sheet.columns_of_marks()
+            hint = f"Say --columns label={sheet.label_guess(rest)}, or label= if it holds none"
+            if len(marks) > 1:
                 hint = f"Columns of 0 and 1 such as {listed(marks)} are not read: write their names into one, as A|B"
             raise ColumnsError(
                 f"{sheet.file}: no column is known to hold labels, boxes or questions; it has {listed(sheet.header)}. "

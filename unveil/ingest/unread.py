@@ -9,7 +9,6 @@ from pathlib import Path
 
 from unveil.core.untrusted import listed
 from unveil.ingest import yolo
-from unveil.ingest.columns import closest
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import IngestError
 from unveil.ingest.sheet import Sheet, head
@@ -106,14 +105,16 @@ def _xml(folder: Folder, path: Path) -> str:
 def _table(folder: Folder, path: Path) -> str:
     """A table that is none of ours; what is wrong with it, or its columns, of which the user can choose."""
     try:
-        header = Sheet(folder.relative(path), path, head(path), folder.options).header
+        sheet = Sheet(folder.relative(path), path, head(path), folder.options)
+        if "region_shape_attributes" in sheet.header:
+            return "the VGG Image Annotator's own table; export the annotations as COCO"
+        image = sheet.columns.name("image") or sheet.image_guess(folder)
+        others = [name for name in sheet.columns.unused if name != image]
+        label = sheet.columns.name("label") or sheet.label_guess(others)
     except IngestError as error:
         return f"a table that cannot be used: {error}"
-    if "region_shape_attributes" in header:
-        return "the VGG Image Annotator's own table; export the annotations as COCO"
-    image, label = closest("image", header[:1]), closest("label", header[1:])
     return (
-        f"a table with the columns {listed(header)}; if they name images and findings, "
+        f"a table with the columns {listed(sheet.header)}; if they name images and findings, "
         f"say which, such as --columns image={image} label={label}"
     )
 
