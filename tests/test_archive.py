@@ -53,18 +53,23 @@ def test_a_zip_is_read_as_its_folder(format: str, tmp_path: Path) -> None:
         assert not Path(record.image).is_absolute(), "the folder of the records can be moved, images and all"
 
 
-def test_a_zip_is_unpacked_once_and_another_takes_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_zip_is_unpacked_once_until_it_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
     WRITERS["csv"](tmp_path / "data")
     made = zipped(tmp_path / "a.zip", tmp_path / "data")
     for _ in range(2):
         ingest(made, "csv", tmp_path / "out")
     assert capsys.readouterr().err.count("unpacked 3 files of") == 1
-    [first] = (tmp_path / "out").glob("unpacked-*")
-    (tmp_path / "data/note.txt").write_text("another")
-    ingest(zipped(made, tmp_path / "data"), "csv", tmp_path / "out")
-    [second] = (tmp_path / "out").glob("unpacked-*")
-    assert first != second and (second / "set/note.txt").is_file()
+    (tmp_path / "data/c.txt").write_text("another")
+    summary = ingest(zipped(made, tmp_path / "data"), "csv", tmp_path / "out")
+    record = next(read_jsonl(summary.records_file, Record))
+    assert image_path(record, summary.records_file).with_name("c.txt").is_file()
+
+
+def test_separators_of_windows_are_those_of_folders(tmp_path: Path) -> None:
+    """As programs on .NET have long written them, against the standard."""
+    archive.unpack(holding(tmp_path / "a.zip", "set\\images\\a.txt"), tmp_path / "out")
+    assert (tmp_path / "out/set/images/a.txt").read_text() == "bad"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
 
 from unveil.core import files
 from unveil.core.console import progress
@@ -32,13 +33,13 @@ def unpack(path: Path, folder: Path) -> int:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [(_name(member), member) for member in archive.infolist() if not member.is_dir()]
             _check(path, members, folder)
             with files.whole_folder(folder) as partial, progress("unpack", len(members)) as advance:
-                for member in members:
-                    (partial / member.filename).parent.mkdir(parents=True, exist_ok=True)
+                for name, member in members:
+                    (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     # of a member never more is read than the size that it states
-                    with archive.open(member) as packed, (partial / member.filename).open("xb") as file:
+                    with archive.open(member) as packed, (partial / name).open("xb") as file:
                         shutil.copyfileobj(packed, file)
                     advance()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -46,13 +47,18 @@ def unpack(path: Path, folder: Path) -> int:
     return len(members)
 
 
-def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
+def _name(member: zipfile.ZipInfo) -> str:
+    """Some programs of Windows write its own separators, against the standard."""
+    return member.filename.replace("\\", "/")
+
+
+def _check(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], folder: Path) -> None:
     """Raises ``IngestError`` before anything is written."""
-    names = Counter(member.filename for member in members)
-    for member in members:
-        if problem := _problem(member) or ("it stands there twice" if names[member.filename] > 1 else ""):
-            raise IngestError(f"{path} is not unpacked: {quoted(member.filename)}: {problem}")
-    size, most = sum(member.file_size for member in members), max(ALLOWED, MOST_TIMES * path.stat().st_size)
+    uses = Counter(name for name, _ in members)
+    for name, member in members:
+        if problem := _problem(name, member) or ("it stands there twice" if uses[name] > 1 else ""):
+            raise IngestError(f"{path} is not unpacked: {quoted(name)}: {problem}")
+    size, most = sum(member.file_size for _, member in members), max(ALLOWED, MOST_TIMES * path.stat().st_size)
     if size > most:
         raise IngestError(
             f"{path} is not unpacked: it would grow to {size / 1e9:.3g} GB, more than {MOST_TIMES} times its size; "
@@ -64,10 +70,10 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         raise IngestError(f"{path} is not unpacked: it needs {size / 1e9:.3g} GB, and {near} has {free / 1e9:.3g} left")
 
 
-def _problem(member: zipfile.ZipInfo) -> str:
+def _problem(name: str, member: zipfile.ZipInfo) -> str:
     """Why a file of a zip cannot be written; "" if nothing is wrong."""
-    name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
-    if name.startswith("/") or ".." in PurePosixPath(name).parts or PureWindowsPath(name).drive or "\\" in name:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if name.startswith("/") or ".." in name.split("/") or PureWindowsPath(name).drive:
         return "a name that may lead out of its folder"
     if kind not in (0, stat.S_IFREG):
         return "a link, or no regular file"

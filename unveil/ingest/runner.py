@@ -56,7 +56,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     """Reads ``data``, a folder, a zip of one or an annotation file in one, and writes ``records.jsonl`` and
     ``rejected.jsonl`` into ``out``; the ``format`` auto lets the files tell.
 
-    Raises ``IngestError`` for missing data, for one that does not hold the format, where no record came out, where
+    Raises ``IngestError`` for missing data, for a folder that does not hold the format, where no record came out, where
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
     rejected is written even then.
     """
@@ -83,7 +83,6 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     finally:
         partial.unlink(missing_ok=True)
         write_jsonl(rejected_file, work.rejected)
-    sources.tidy(out, data)
     return Summary(
         form.name,
         work.splits.total(),

@@ -6,7 +6,6 @@ import dataclasses
 import glob
 import os
 import re
-import shutil
 from pathlib import Path
 
 from unveil.core import digests
@@ -47,12 +46,6 @@ def unpacked(data: Path, options: Options, out: Path) -> tuple[Path, Options]:
         number = archive.unpack(data, folder)
         say(f"unpacked {number} files of {data} into {folder}")
     return folder, dataclasses.replace(options, dataset=options.dataset or data.stem)
-
-
-def tidy(out: Path, data: Path) -> None:
-    """Removes what other zips were unpacked to, now that the records are those of ``data``."""
-    for folder in set(out.glob(f"{UNPACKED}*")) - {data}:
-        shutil.rmtree(folder)
 
 
 def _missing(name: str) -> str:
