@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.annotated import WRITERS, draw, write_csv
+from tests.helpers.annotated import WRITERS, draw, every_format, write_coco
 from unveil import cli
 from unveil.core.provenance import about_run
 from unveil.core.records import Record, read_jsonl
@@ -115,13 +116,25 @@ def test_json_of_label_studio_is_named_whatever_format_was_asked_for(
         assert "looks like" not in told
 
 
+@every_format
 def test_an_image_that_is_not_there_is_told_with_where_it_was_looked_for(
+    format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of them, as where a set came without its images; in YOLO labels belong to images of their name."""
+    (tmp_path / "data").mkdir()
+    WRITERS[format](tmp_path / "data")
+    for path in (tmp_path / "data").rglob("*.png"):
+        path.rename(path.with_name(f"p7_{path.name}"))
+    assert cli.main(["ingest", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "o")]) == 1
+    told = said(capsys)
+    assert (re.search(r"no image '[ab]\.png'", told) is not None) == (format != "yolo")
+    assert re.search(rf"; looked below {tmp_path}/data, which holds 2 images, such as \S*p7_[ab]\.png\)", told)
+
+
+def test_images_that_lie_apart_are_said_to_be_missing_with_the_option_for_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "data").mkdir()
-    write_csv(tmp_path / "data")
-    table = tmp_path / "data/labels.csv"
-    table.write_text(table.read_text().replace("a.png", "p7_a.png"))
-    assert cli.main(["ingest", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "o")]) == 1
-    where = f"looked below {tmp_path / 'data'}, which holds 2 images, such as a.png"
-    assert f"no image 'p7_a.png' (labels.csv, row 2; {where})" in said(capsys)
+    write_coco(tmp_path)
+    file = str(tmp_path / "annotations/instances_train2017.json")
+    assert cli.main(["ingest", "--data", file, "--out", str(tmp_path / "o")]) == 1
+    assert "which holds 0 images; --images says where they lie" in said(capsys)

@@ -127,7 +127,7 @@ class Folder:
     @property
     def looked(self) -> str:
         """Where images are looked for, and what is there."""
-        such = f", such as {self.relative(self.images[0])}" if self.images else ""
+        such = f", such as {self.relative(self.images[0])}" if self.images else "; --images says where they lie"
         return f"looked below {self._apart.root}, which holds {len(self.images)} images{such}"
 
     @property

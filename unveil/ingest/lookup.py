@@ -28,7 +28,7 @@ from unveil.ingest.reading import AnnotationError
 #: What Label Studio writes before the name of an uploaded file: the first eight digits of a UUID.
 _PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 
-#: How a reason begins for which nothing here is called as an annotation says.
+#: What a reason says where nothing here is called as an annotation says.
 ABSENT = "no image"
 
 

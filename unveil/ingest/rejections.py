@@ -42,7 +42,7 @@ class Reason:
 
     def __str__(self) -> str:
         row = "" if self.first.row is None else f", row {self.first.row}"
-        looked = f"; {self.looked}" if self.looked and self.first.reason.startswith(ABSENT) else ""
+        looked = f"; {self.looked}" if self.looked and ABSENT in self.first.reason else ""
         return f"{self.first.reason} ({self.first.file}{row}{looked})"
 
 
