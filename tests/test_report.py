@@ -25,7 +25,15 @@ from unveil.evaluate.score import score
 
 WIDTH, HEIGHT = 96, 64
 EVIL = "<script>alert('x')</script>"
-SECTIONS = ("Pictures", "What changed", "Failures by kind", "What data", "Learning curves", "Repeat it")
+SECTIONS = (
+    "Test images, before and after",
+    "What changed",
+    "Best and worst answers",
+    "Failures by kind",
+    "What data",
+    "Learning curves",
+    "Repeat it",
+)
 
 
 def draw(path: Path, box: tuple[float, ...]) -> None:
@@ -184,7 +192,7 @@ def test_true_and_predicted_boxes_differ_in_colour_and_line(inputs: Inputs, tmp_
     assert "stroke-dasharray" in predicted[1] and "stroke-dasharray" not in true[1]
     assert "var(--true)" in true[1] and "var(--pred)" in predicted[1]
     assert '<g class="box true">' in text and '<g class="box predicted">' in text
-    assert "true box (solid line)" in text and "predicted box (dashed line)" in text
+    assert "true box, solid" in text and "predicted box, dashed" in text
 
 
 def test_a_box_is_drawn_where_it_is(tmp_path: Path) -> None:
@@ -300,9 +308,9 @@ def test_the_same_seed_gives_the_same_page(inputs: Inputs, tmp_path: Path) -> No
     assert page(inputs, tmp_path / "a") == page(inputs, tmp_path / "b")
 
 
-def outcome(name: str, iou: float | None, *failures: str) -> Outcome:
+def outcome(name: str, iou: float | None, *failures: str, labels: tuple[str, ...] = ()) -> Outcome:
     failed = tuple(failures)
-    return Outcome(name, name, name, "diagnosis", None, (), "ok", None, iou, failed)  # type: ignore[arg-type]
+    return Outcome(name, name, name, "diagnosis", None, labels, "ok", None, iou, failed)  # type: ignore[arg-type]
 
 
 def test_best_and_worst_go_by_iou_and_count_a_false_alarm_as_0() -> None:
@@ -316,6 +324,15 @@ def test_best_and_worst_go_by_iou_and_count_a_false_alarm_as_0() -> None:
     assert set(chosen["worst"]) == {"d", "e"}  # f is a normal image that was called normal: neither
     assert len(chosen["random"]) == 2
     assert report_pictures.examples({}, 2, seed=0) == {"best": [], "worst": [], "random": []}
+
+
+@pytest.mark.parametrize(("found", "bare", "shown"), [(9, 9, "FFFN"), (9, 0, "FFFF"), (2, 9, "FFNN"), (0, 1, "N")])
+def test_random_pictures_have_findings_first_and_one_in_four_without(found: int, bare: int, shown: str) -> None:
+    rows = {f"F{i}": outcome(f"F{i}", 0.5, labels=("cyst",)) for i in range(found)}
+    rows |= {f"N{i}": outcome(f"N{i}", None) for i in range(bare)}
+    drawn = [report_pictures.examples(rows, 4, seed)["random"] for seed in range(5)]
+    assert all("".join(name[0] for name in names) == shown for names in drawn)
+    assert len({*map(tuple, drawn)}) > 1 or found + bare <= 4, "by the seed"
 
 
 @pytest.mark.parametrize(
@@ -372,3 +389,19 @@ def test_in_a_browser(inputs: Inputs, tmp_path: Path, scheme: str) -> None:
     assert (wide, blank, said) == (0, 0, [])
     assert [u for u in asked if not u.startswith("data:")] == [file.as_uri()]
     assert (shown, hidden) == ("visible", "hidden")
+
+
+@pytest.mark.parametrize(("width", "most"), [(1280, 800), (400, 800)])
+def test_the_first_screen_has_the_result_and_a_picture(inputs: Inputs, tmp_path: Path, width: int, most: int) -> None:
+    """Both models' pictures of the first image are seen whole without scrolling, below the sentence that sums up."""
+    path = chromium()
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    file = write_report(inputs, tmp_path / "out")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": width, "height": most})
+        tab.goto(file.as_uri())
+        ends = tab.evaluate("[...document.querySelectorAll('.frame')].map(f => f.getBoundingClientRect().bottom)")
+        result = tab.evaluate("document.querySelector('.lead').getBoundingClientRect().bottom")
+        browser.close()
+    assert 0 < result < ends[0] <= most and ends[1] <= most
