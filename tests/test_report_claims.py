@@ -153,8 +153,9 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     """On normal images alone, F1 is 0 of 1 for a model that gives a box and nothing at all for one that gives none."""
     normal = [image(4 * i + 3) for i in range(21)]
     seen = run.page(normal, base=alarmed, sft=blind)
-    assert "0 % → – sft –: no box predicted" in seen.replace("\u202f", " ")
-    assert "–: no box predicted" in seen.partition("All measures")[2]
+    said = "–: no box predicted, and none there to find"
+    assert f"0 % → – sft {said}" in seen.replace("\u202f", " ")
+    assert said in seen.partition("All measures")[2]
     assert "no box predicted" not in run.page(MANY)
 
 

@@ -117,7 +117,9 @@ class _Work:
         lasted, made = self.clock() - self.began, self.at - self.start
         if self.total is None or made <= 0 or lasted <= 0:
             return [f"for {lasting(lasted)}"]
-        return [f"{made / lasted:.1f}/s", f"left {lasting((self.total - self.at) * lasted / made)}"]
+        each = lasted / made
+        rate = f"{1 / each:.1f}/s" if each <= 10 else f"{lasting(each)} each"
+        return [rate, f"left {lasting((self.total - self.at) * each)}"]
 
     def tell(self, *more: str) -> None:
         self.told = self.clock()

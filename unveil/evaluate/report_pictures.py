@@ -169,7 +169,8 @@ def examples(outcomes: Mapping[str, Outcome], each: int, seed: int) -> dict[str,
     best = best[: min(each, (len(best) + 1) // 2)]
     worst = [i for i in sorted(iou, key=iou.__getitem__) if i not in best][:each]
     drawn = [ids[i] for i in rng.permutation(len(ids))]
-    found, bare = [i for i in drawn if outcomes[i].labels], [i for i in drawn if not outcomes[i].labels]
+    found = [i for i in drawn if outcomes[i].iou is not None]  # where there is something to find
+    bare = [i for i in drawn if outcomes[i].iou is None]
     bare = bare[: max(each // 4, each - len(found))]
     return {"random": [*found[: each - len(bare)], *bare], "best": best, "worst": worst}
 
