@@ -69,6 +69,7 @@ def test_what_was_compared_stays(out: Path) -> None:
     found, _, further = ways_on(out, ["base", "sft", "dpo", "aar"])
     assert found[1] == "runs/my set/sft, runs/my set/dpo, runs/my set/aar"
     assert parsed(further[2]).compare == ("dpo", "aar", "mmedpo") and "by preferences," in further[1]
+    assert parsed(ways_on(out, ["base", "sft"], partly=True)[2][2]).compare == ("aar",)
     every = ["base", "sft", "aar", "mmedpo"]
     assert len(ways_on(out, every)) == 2
     assert ways_on(filled(Path("demo"), "synthetic"), every)[2][2] == "unveil run --data FOLDER --model MODEL"

@@ -12,6 +12,7 @@ from unveil.core.records import Dialogue, Record, image_path, read_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
+from unveil.pipelines.variants import REWARDED
 from unveil.vlm.choice import TINY
 
 SYNTHETIC = "synthetic"
@@ -33,10 +34,10 @@ class Config:
 def main(config: Config) -> Path:
     """Writes report.html and returns it."""
     out = config.run
-    about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
+    asked = read_json(out / "run.json")["config"] if (out / "run.json").is_file() else {}
     names = list(read_json(out / "scores.json", lenient=True)["models"])
     inputs = Inputs(
-        title=title(about["config"].get("model", "a model"), out),
+        title=title(asked.get("model", "a model"), out),
         records=records_of(out),
         scores=out / "scores.json",
         outcomes=out / "outcomes.jsonl",
@@ -48,7 +49,7 @@ def main(config: Config) -> Path:
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),
         dealt=resplit(out).is_file(),
-        ways_on=ways_on(out, names),
+        ways_on=ways_on(out, names, partly=bool(asked.get("withhold")) or asked.get("train_share", 1) < 1),
     )
     return write_report(inputs, out / "report.html", seed=config.seed)
 
@@ -60,8 +61,11 @@ def title(model: str, out: Path) -> str:
     return f"{named} before and after fine-tuning on {data}"
 
 
-def ways_on(out: Path, names: Sequence[str]) -> list[tuple[str, str, str]]:
-    """What to do after a run: what, in words, and the command if there is one."""
+def ways_on(out: Path, names: Sequence[str], partly: bool = False) -> list[tuple[str, str, str]]:
+    """What to do after a run of these models: what, in words, and the command if there is one.
+
+    Where a part of the labels only was to be learnt (``partly``) there are no preferences, which know them all.
+    """
     dialogue = next(read_jsonl(out / "dialogues.jsonl", Dialogue))
     image = os.path.relpath(image_path(dialogue, out / "dialogues.jsonl"))
     model, others = out / "sft", [name for name in names if name not in ("base", "sft")]
@@ -70,7 +74,7 @@ def ways_on(out: Path, names: Sequence[str]) -> list[tuple[str, str, str]]:
         ("Find what was trained", ", ".join(str(out / name) for name in ("sft", *others)), ""),
         ("Ask it about an image", "The answer comes as text, and its boxes on a picture.", shlex.join(ask)),
     ]
-    if left := [name for name in FURTHER if name not in others]:
+    if left := [name for name in FURTHER if name not in others and (name in REWARDED or not partly)]:
         how = " and ".join(FURTHER[name] for name in left)
         again = ["unveil", "run", "--compare", *others, *left, "--config", str(out / "run.json")]
         ways.append(("Go on", f"Train the fine-tuned model further by {how}, measured beside it.", shlex.join(again)))
