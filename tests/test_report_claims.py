@@ -159,6 +159,12 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     assert "no box predicted" not in run.page(MANY)
 
 
+def test_a_table_without_a_row_says_what_there_is_none_of(run: Run) -> None:
+    seen = run.page([image(4 * i + 3) for i in range(21)])
+    assert "Annotated findings by name" in seen and "No finding is annotated." in seen
+    assert "No finding is annotated." not in run.page(MANY)
+
+
 # --------------------------------------------------------------------------------------------------- whose images
 
 

@@ -59,7 +59,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
     changes = compared(scores)
     with console.progress("report", 3) as advance:  # what opens images
         chosen = _chosen(answered, changes["last"], seed)
-        both = dict.fromkeys([*changes["models"][:1], changes["last"]])
+        both = list(dict.fromkeys([*changes["models"][:1], changes["last"]]))
         lead = [_card(inputs, i, answered, both) for i in chosen.pop("random", [])]
         shown = {group: [_card(inputs, i, answered, changes["models"]) for i in ids] for group, ids in chosen.items()}
         advance()
@@ -214,13 +214,13 @@ def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
     return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
 
 
-def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Iterable[str]) -> dict[str, Any]:
-    """One question, and what some models answered."""
+def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str]) -> dict[str, Any]:
+    """One question, and what some models answered, of which the answers are there."""
     dialogue = answered.asked[asked]
     record = answered.records[dialogue.record]
     true = report_pictures.true_boxes(dialogue, record)
     answers = []
-    for model in models:
+    for model in (model for model in models if model in answered.predictions):
         p = answered.predictions[model].get(asked)
         said = report_pictures.said_boxes(dialogue, record, p, answered.names) if p else []
         picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
