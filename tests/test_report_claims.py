@@ -156,7 +156,11 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     said = "–: no box predicted, and none there to find"
     assert f"0 % → – sft {said}" in seen.replace("\u202f", " ")
     assert said in seen.partition("All measures")[2]
-    assert "no box predicted" not in run.page(MANY)
+    assert "No answer of sft holds a box." in seen
+    found = run.page(MANY)
+    assert "no box predicted" not in found and "No answer of base holds a box." in found
+    assert "holds a box" not in run.page(MANY, base=alarmed)
+    assert "No answer of base or sft holds a box." in run.page(MANY, sft=blind)
 
 
 def test_a_table_without_a_row_says_what_there_is_none_of(run: Run) -> None:

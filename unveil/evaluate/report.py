@@ -110,6 +110,7 @@ def _summary(changes: Mapping[str, Any], answered: Evaluation) -> dict[str, Any]
         "brief": headline(changes, named=False),
         "sentence": headline(changes),
         "headlines": told[:4],
+        "boxless": [model for model in answered.predictions if not answered.gives_boxes(model)],
     }
 
 
@@ -152,6 +153,17 @@ class Evaluation:
     def names(self) -> list[str]:
         """All that findings are called."""
         return metrics.vocabulary(self.records.values())
+
+    def gives_boxes(self, model: str) -> bool:
+        """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
+        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation")]
+        said = (self.boxes(p) for p in asked)
+        return any(said) or not asked
+
+    def boxes(self, prediction: Prediction) -> report_pictures.Boxes:
+        """The boxes of an answer."""
+        dialogue = self.asked[prediction.id]
+        return report_pictures.said_boxes(dialogue, self.records[dialogue.record], prediction, self.names)
 
     @property
     def ids(self) -> list[str]:
@@ -222,7 +234,7 @@ def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str
     answers = []
     for model in (model for model in models if model in answered.predictions):
         p = answered.predictions[model].get(asked)
-        said = report_pictures.said_boxes(dialogue, record, p, answered.names) if p else []
+        said = answered.boxes(p) if p else []
         picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
         outcome = answered.outcomes[model].get(asked)
         answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})
