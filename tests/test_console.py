@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import threading
 
+import pytest
+from rich.console import Console
+
+from unveil.core import console
 from unveil.core.console import lasting, progress
 
 
@@ -28,6 +33,64 @@ def test_what_is_over_soon_takes_two_lines(capsys: pytest.CaptureFixture[str]) -
     with progress("predict", 2, show=False) as advance:
         advance(2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_step_that_takes_long_is_told_by_the_clock(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No step is made, and none of what goes on within one; the clock tells of both."""
+    told = threading.Semaphore(0)
+    said: list[str] = []
+    monkeypatch.setattr(console, "EVERY", 0.01)
+    monkeypatch.setattr(console, "say", lambda line: (said.append(line), told.release()))
+    with progress("train sft", 8) as advance:
+        advance(note="loss 0.700")
+        with progress("validation", 80) as answered:
+            answered(16)
+            while not any("validation" in line for line in said):
+                assert told.acquire(timeout=60)
+    assert said[0] == "train sft  0/8" and said[-1].startswith("train sft  1/8  loss 0.700  in ")
+    inner = next(line for line in said if "validation" in line)
+    assert inner.startswith("train sft  1/8  loss 0.700  ") and inner.endswith("  validation  16/80")
+    assert not any(line.startswith("validation") for line in said), "the outer line speaks for both"
+
+
+def test_work_without_steps_is_told_only_if_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    """20 s are silent; of 40 s the first 30 are told, and the end."""
+    now = 0.0
+    with progress("load tiny", None, clock=lambda: now):
+        now = 20.0
+    assert capsys.readouterr().err == ""
+    with progress("load tiny", None, clock=lambda: now) as advance:
+        for _ in range(4):
+            now += 10.0
+            advance()
+    assert capsys.readouterr().err.splitlines() == ["load tiny  for 30 s", "load tiny  in 40 s"]
+
+
+def test_after_an_error_the_next_work_is_told_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broken"), progress("predict", 2):
+        raise ValueError("broken")
+    with progress("score", 1) as advance:
+        advance()
+    assert capsys.readouterr().err.splitlines() == ["predict  0/2", "score  0/1", "score  1/1  in 0 s"]
+
+
+def test_a_terminal_has_a_bar_within_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes on within leaves nothing behind, nor does what has no steps."""
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120, highlight=False)
+    monkeypatch.setattr(console, "console", screen)
+    with progress("train sft", 8) as advance:
+        with progress("validation", 80) as answered, progress("save", None):
+            answered(16)
+            console._bars[0].refresh()
+            assert [task.description for task in console._bars[0].tasks] == ["train sft", "validation", "save"]
+        advance(note="loss 0.700")
+        assert [task.description for task in console._bars[0].tasks] == ["train sft"]
+    with progress("load tiny", None):
+        pass
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "16/80" in shown and "loss 0.700" in shown and not console._bars
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(59.6, "60 s"), (180, "3 min"), (9000, "2.5 h")])

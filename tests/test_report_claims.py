@@ -153,9 +153,20 @@ def test_a_model_without_a_box_is_told(run: Run) -> None:
     """On normal images alone, F1 is 0 of 1 for a model that gives a box and nothing at all for one that gives none."""
     normal = [image(4 * i + 3) for i in range(21)]
     seen = run.page(normal, base=alarmed, sft=blind)
-    assert "0 % → – sft –: no box predicted" in seen.replace("\u202f", " ")
-    assert "–: no box predicted" in seen.partition("All measures")[2]
-    assert "no box predicted" not in run.page(MANY)
+    said = "–: no box predicted, and none there to find"
+    assert f"0 % → – sft {said}" in seen.replace("\u202f", " ")
+    assert said in seen.partition("All measures")[2]
+    assert "No answer of sft holds a box." in seen
+    found = run.page(MANY)
+    assert "no box predicted" not in found and "No answer of base holds a box." in found
+    assert "holds a box" not in run.page(MANY, base=alarmed)
+    assert "No answer of base or sft holds a box." in run.page(MANY, sft=blind)
+
+
+def test_a_table_without_a_row_says_what_there_is_none_of(run: Run) -> None:
+    seen = run.page([image(4 * i + 3) for i in range(21)])
+    assert "Annotated findings by name" in seen and "No finding is annotated." in seen
+    assert "No finding is annotated." not in run.page(MANY)
 
 
 # --------------------------------------------------------------------------------------------------- whose images

@@ -47,7 +47,8 @@ def _audit(config: Config, out: Path) -> bool:
 
     console.say(f"reading {config.pairs} and its images")
     material = checks.read(config.pairs, config.records, config.seed)
-    found = checks.audit(material)
+    with console.progress("audit", None):
+        found = checks.audit(material)
     provenance.write_json(out / "audit.json", found.json())
     page = write_page(found, material, out / "audit.html", config.limit_examples)
     _show(found)

@@ -11,6 +11,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -108,7 +109,8 @@ def check(
     """
     workers = workers or os.cpu_count() or 1
     images = read_images([image_path(record, records_file) for record in records], workers)
-    groups = _copies(images, copies, workers)
+    with progress("copies", None):
+        groups = _copies(images, copies, workers)
     issues = [
         *_of_annotations(records),
         *_of_images(records, images),
@@ -171,11 +173,10 @@ def _ties(record: Record) -> Iterator[tuple[str, ...]]:
 
 def read_images(paths: Sequence[Path], workers: int) -> list[ReadImage]:
     """Each image read once; in processes of their own where there are many."""
-    if workers == 1 or len(paths) < POOL_FROM:
-        return [_read_image(path) for path in paths]
     images = []
-    with pool(workers) as looking, progress("check", len(paths)) as advance:
-        for look in looking.map(_read_image, paths, chunksize=16):
+    alone = workers == 1 or len(paths) < POOL_FROM
+    with nullcontext() if alone else pool(workers) as looking, progress("check", len(paths)) as advance:
+        for look in looking.map(_read_image, paths, chunksize=16) if looking else map(_read_image, paths):
             images.append(look)
             advance()
     return images

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,35 +35,52 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
 
 
+class _Count(MofNCompleteColumn):
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total else Text()
+
+
+class _Left(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        return Text("left ") + super().render(task) if task.total else Text()
+
+
 EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
 @contextmanager
 def progress(
-    title: str, total: int, done: int = 0, show: bool = True, clock: Callable[[], float] = time.monotonic
+    title: str, total: int | None, done: int = 0, show: bool = True, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Any]:
-    """Progress with rate and time left; yields ``advance(n=1, note="")``.
+    """Progress with rate and time left; yields ``advance(n=1, note="")``. ``total`` is None of what has no steps, such
+    as loading a model.
 
-    A bar on a terminal; elsewhere, such as in a log, a line at the start, at most one every ``EVERY`` seconds, and one
-    at the end.
+    A bar on a terminal; elsewhere, such as in a log, a line at the start, one every ``EVERY`` seconds, and one at the
+    end; without a total only if it takes that long. Within other work it is a second bar, or stands in the same line.
     """
-    if show and not console.is_terminal:
-        with _lines(title, total, done, clock) as advance:
-            yield advance
+    if not show:
+        yield lambda n=1, note="": None
         return
-    columns = (
-        TextColumn(f"{{task.description:<{12}}}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console, disable=not show) as bar:
+    with _bar(title, total, done) if console.is_terminal else _lines(_Work(title, total, done, clock)) as advance:
+        yield advance
+
+
+_bars: list[Progress] = []
+"""The bars on the screen: one Progress, or none."""
+
+
+@contextmanager
+def _bar(title: str, total: int | None, done: int) -> Iterator[Any]:
+    with ExitStack() as stack:
+        within = bool(_bars)
+        if not within:
+            _bars.append(stack.enter_context(Progress(*_columns(), console=console, transient=total is None)))
+            stack.callback(_bars.clear)
+        bar = _bars[0]
         task = bar.add_task(title, total=total, completed=done, note="")
+        if within:
+            stack.callback(bar.remove_task, task)
 
         def advance(n: int = 1, note: str = "") -> None:
             bar.update(task, advance=n, note=note)
@@ -70,24 +88,95 @@ def progress(
         yield advance
 
 
+def _columns() -> list[ProgressColumn]:
+    return [
+        TextColumn(f"{{task.description:<{12}}}"),
+        BarColumn(bar_width=28),
+        _Count(),
+        _Rate(),
+        TimeElapsedColumn(),
+        _Left(),
+        TextColumn("{task.fields[note]}"),
+    ]
+
+
+class _Work:
+    """What a log is told of: how far it is, and what goes on within it."""
+
+    def __init__(self, title: str, total: int | None, done: int, clock: Callable[[], float]):
+        self.title, self.total, self.clock = title, total, clock
+        self.start = self.at = done
+        self.began = self.told = clock()
+        self.note = ""
+
+    def words(self) -> list[str]:
+        return [self.title, "" if self.total is None else f"{self.at}/{self.total}", self.note]
+
+    def pace(self) -> list[str]:
+        """Rate and time left; where they are not known, how long it has lasted."""
+        lasted, made = self.clock() - self.began, self.at - self.start
+        if self.total is None or made <= 0 or lasted <= 0:
+            return [f"for {lasting(lasted)}"]
+        each = lasted / made
+        rate = f"{1 / each:.1f}/s" if each <= 10 else f"{lasting(each)} each"
+        return [rate, f"left {lasting((self.total - self.at) * each)}"]
+
+    def tell(self, *more: str) -> None:
+        self.told = self.clock()
+        say("  ".join(filter(None, [*self.words(), *more])))
+
+
+_working: list[_Work] = []
+"""What is under way where there is no terminal, the outermost first, which speaks for all."""
+_telling = threading.Lock()
+
+
 @contextmanager
-def _lines(title: str, total: int, done: int, clock: Callable[[], float]) -> Iterator[Any]:
-    at, began = done, clock()
-    told, last = began, ""
-
-    def line(*more: str) -> None:
-        say("  ".join(filter(None, (title, f"{at}/{total}", last, *more))))
-
+def _lines(work: _Work) -> Iterator[Any]:
     def advance(n: int = 1, note: str = "") -> None:
-        nonlocal at, told, last
-        at, last, now = at + n, note, clock()
-        if now - told >= EVERY and at < total:
-            told, rate = now, (at - done) / (now - began)
-            line(f"{rate:.1f}/s", f"left {lasting((total - at) / rate)}")
+        work.at, work.note = work.at + n, note
+        _tell_if_due()
 
-    line()
-    yield advance
-    line(f"in {lasting(clock() - began)}")
+    _working.append(work)
+    try:
+        if _working[0] is not work:
+            yield advance
+            return
+        if work.total is not None:
+            work.tell()
+        with _told_by_the_clock(work):
+            yield advance
+        if work.total is not None or work.told > work.began:
+            work.tell(f"in {lasting(work.clock() - work.began)}")
+    finally:
+        _working.remove(work)
+
+
+def _tell_if_due() -> None:
+    """A line, if the last one is ``EVERY`` seconds old and more is to come."""
+    with _telling:
+        first, *within = _working
+        over = first.at == first.total and not within
+        if not over and first.clock() - first.told >= EVERY:
+            first.tell(*first.pace(), *(word for work in within for word in work.words()))
+
+
+@contextmanager
+def _told_by_the_clock(work: _Work) -> Iterator[None]:
+    """Tells how it stands even while a step takes long."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(max(0.01, work.told + EVERY - work.clock())):
+            _tell_if_due()
+
+    watching = threading.Thread(target=watch, name="progress", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
 
 
 def lasting(seconds: float) -> str:

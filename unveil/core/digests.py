@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from unveil.core.console import progress
 from unveil.core.files import sha256_of
 from unveil.core.untrusted import read_json
 
@@ -123,7 +124,8 @@ TAKEN: ContextVar[Mapping[str, str]] = ContextVar("taken", default=MappingProxyT
 
 def digests(inputs: Iterable[Input], out: Path) -> dict[str, str]:
     """Of the inputs of ``out`` by their paths."""
-    return {str(path): TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
+    with progress("hash inputs", None):
+        return {str(path): TAKEN.get().get(str(path)) or digest(path, out) for path in inputs}
 
 
 def about_run(file: Path) -> dict[str, Any] | None:

@@ -67,9 +67,9 @@ def behind(cell: Mapping[str, Any]) -> int:
     return clusters
 
 
-def headline(changes: Mapping[str, Any]) -> str:
+def headline(changes: Mapping[str, Any], named: bool = True) -> str:
     """What came out of the last model against the first (of the second against the first, where others are compared
-    with that), in a sentence or two; empty where there is nothing to compare."""
+    with that), in a sentence or two, or without the kinds ``named`` in one; empty where there is nothing to compare."""
     if len(changes["models"]) < 2:
         return ""
     first, last = changes["models"][0], changes["last"]
@@ -85,12 +85,12 @@ def headline(changes: Mapping[str, Any]) -> str:
         )
         return told if few else ""
     kinds = f"{count} {'kind' if count == 1 else 'kinds'} of measures"
-    told = f"Of {kinds}, {last} is better than {first} on {_listed(judged['better'])}"
-    told += f" and worse on {_listed(judged['worse'])}"
-    told += f"; different, not better, on {_listed(judged['different'])}" if judged["different"] else ""
+    told = f"Of {kinds}, {last} is better than {first} on {_listed(judged['better'], named)}"
+    told += f" and worse on {_listed(judged['worse'], named)}"
+    told += f"; different, not better, on {_listed(judged['different'], named)}" if judged["different"] else ""
     told += f"; on {len(judged['undecided'])} the data cannot tell" if judged["undecided"] else ""
     told += f"; on {few} more there are too few {unit} to tell" if few else ""
-    return f"{told}. Measures of one kind count once."
+    return f"{told}. Measures of one kind count once." if named else f"{told}."
 
 
 def _kinds(rows: Iterable[str]) -> Mapping[str, Sequence[str]]:
@@ -107,8 +107,8 @@ def _of_kind(differences: Sequence[Mapping[str, Any]]) -> Verdict | None:
     return "different" if contrary in said else said[0]
 
 
-def _listed(kinds: Sequence[str]) -> str:
-    return f"{len(kinds)} ({', '.join(kinds)})" if kinds else "none"
+def _listed(kinds: Sequence[str], named: bool) -> str:
+    return (f"{len(kinds)} ({', '.join(kinds)})" if named else str(len(kinds))) if kinds else "none"
 
 
 def doubts(scores: Mapping[str, Any]) -> str:

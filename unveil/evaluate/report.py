@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
     answered = _answered(inputs)
     changes = compared(scores)
     with console.progress("report", 3) as advance:  # what opens images
-        shown = _shown(inputs, answered, seed)
+        chosen = _chosen(answered, changes["last"], seed)
+        both = list(dict.fromkeys([*changes["models"][:1], changes["last"]]))
+        lead = [_card(inputs, i, answered, both) for i in chosen.pop("random", [])]
+        shown = {group: [_card(inputs, i, answered, changes["models"]) for i in ids] for group, ids in chosen.items()}
         advance()
         attention = _attention(inputs, answered)
         advance()
@@ -71,6 +75,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "changes": changes,
         "honesty": _honesty(answered),
         "summary": _summary(changes, answered),
+        "lead": lead,
         "shown": shown,
         "failures": _failures(answered.outcomes),
         "attention": attention,
@@ -78,6 +83,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},
         "runs": [_run(file) for file in inputs.runs],
+        "ways_on": inputs.ways_on,
         "made_from": _hashes(inputs),
         "many": bootstrap.MANY,
         "telling": bootstrap.TELLING,
@@ -101,8 +107,10 @@ def _summary(changes: Mapping[str, Any], answered: Evaluation) -> dict[str, Any]
         "splits": sorted({answered.asked[i].split or "no split" for i in answered.ids}),
         "pair": f"{last} − {models[0]}" if len(models) > 1 else None,
         "last": last,
+        "brief": headline(changes, named=False),
         "sentence": headline(changes),
         "headlines": told[:4],
+        "boxless": [model for model in answered.predictions if not answered.gives_boxes(model)],
     }
 
 
@@ -141,6 +149,22 @@ class Evaluation:
     predictions: dict[str, dict[str, Prediction]]
     outcomes: dict[str, dict[str, Outcome]]
 
+    @cached_property
+    def names(self) -> list[str]:
+        """All that findings are called."""
+        return metrics.vocabulary(self.records.values())
+
+    def gives_boxes(self, model: str) -> bool:
+        """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
+        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation")]
+        said = (self.boxes(p) for p in asked)
+        return any(said) or not asked
+
+    def boxes(self, prediction: Prediction) -> report_pictures.Boxes:
+        """The boxes of an answer."""
+        dialogue = self.asked[prediction.id]
+        return report_pictures.said_boxes(dialogue, self.records[dialogue.record], prediction, self.names)
+
     @property
     def ids(self) -> list[str]:
         """The questions that any model answered."""
@@ -168,16 +192,15 @@ def _outcomes(
     return {o.id: o for o in found}
 
 
-def _shown(inputs: Inputs, answered: Evaluation, seed: int) -> dict[str, list[dict[str, Any]]]:
-    """The cards of the picture section by group; a card shows one question and what every model answered.
+def _chosen(answered: Evaluation, last: str | None, seed: int) -> dict[str, list[str]]:
+    """The questions that are shown, by group: diagnoses, or where nobody asked for one, localisations.
 
-    The last model's outcomes choose. Shown are diagnoses, or where nobody asked for one, localisations.
+    The outcomes of the ``last`` model tell which are best and worst.
     """
-    last = next(iter(reversed(answered.outcomes.values())), {})
-    kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in last.values())), None)
-    chosen = report_pictures.examples({i: o for i, o in last.items() if o.kind == kind}, EACH, seed)
-    names = metrics.vocabulary(answered.records.values())
-    return {group: [_card(inputs, i, answered, names) for i in ids] for group, ids in chosen.items() if ids}
+    outcomes = answered.outcomes.get(last or "", {})
+    kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in outcomes.values())), None)
+    chosen = report_pictures.examples({i: o for i, o in outcomes.items() if o.kind == kind}, EACH, seed)
+    return {group: ids for group, ids in chosen.items() if ids}
 
 
 def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
@@ -203,14 +226,15 @@ def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
     return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
 
 
-def _card(inputs: Inputs, asked: str, answered: Evaluation, names: Sequence[str]) -> dict[str, Any]:
+def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str]) -> dict[str, Any]:
+    """One question, and what some models answered, of which the answers are there."""
     dialogue = answered.asked[asked]
     record = answered.records[dialogue.record]
     true = report_pictures.true_boxes(dialogue, record)
     answers = []
-    for model, of in answered.predictions.items():
-        p = of.get(asked)
-        said = report_pictures.said_boxes(dialogue, record, p, names) if p else []
+    for model in (model for model in models if model in answered.predictions):
+        p = answered.predictions[model].get(asked)
+        said = answered.boxes(p) if p else []
         picture = report_pictures.picture(record, image_path(record, inputs.records), true, said)
         outcome = answered.outcomes[model].get(asked)
         answers.append({"model": model, "text": p and p.answer, "outcome": outcome, "picture": picture})

@@ -26,6 +26,8 @@ class Table:
     caption: str
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Any]]]
+    empty: str = ""
+    """What a table without a row says."""
 
 
 def data_section(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[str, Any]:
@@ -37,7 +39,12 @@ def data_section(inputs: Inputs, records: Sequence[Record], seed: int) -> dict[s
     return {
         "tables": [
             _tally("Images by modality", splits, [(r.modality or "unknown", r.split) for r in records]),
-            _tally("Annotated findings by name", splits, [(f.label, r.split) for r in records for f in r.findings]),
+            _tally(
+                "Annotated findings by name",
+                splits,
+                [(f.label, r.split) for r in records for f in r.findings],
+                "No finding is annotated.",
+            ),
             _tally("Patients, or what stands for one", splits, {(*_unit(r), r.split) for r in records}),
             _tally("Annotation of findings", splits, [(r.completeness, r.split) for r in records]),
         ],
@@ -61,14 +68,16 @@ def _leak(issue: Mapping[str, Any]) -> bool:
     return str(issue.get("name")).endswith("_across_splits")
 
 
-def _tally(caption: str, splits: Sequence[str | None], items: Iterable[tuple[Any, ...]]) -> Table:
+def _tally(
+    caption: str, splits: Sequence[str | None], items: Iterable[tuple[Any, ...]], empty: str = "There is no image."
+) -> Table:
     """Counts of (what, …, split) with a column for each split and one for the sum, the most frequent first."""
     cells = Counter((item[0], item[-1]) for item in items)
     sums: Counter[str] = Counter()
     for (what, _), n in cells.items():
         sums[what] += n
     rows = [(what, [*(cells[what, s] for s in splits), n]) for what, n in sums.most_common()]
-    return Table(caption, [*(s or "no split" for s in splits), "all"], rows)
+    return Table(caption, [*(s or "no split" for s in splits), "all"], rows, empty)
 
 
 def _unit(record: Record) -> tuple[str, str]:
@@ -137,6 +146,8 @@ class Inputs:
     runs: list[Path]
     attention: dict[str, Path] = field(default_factory=dict)
     """Model name to attention.jsonl, where that was read."""
+    ways_on: Sequence[tuple[str, str, str]] = ()
+    """What a reader may do next: what, in words, and the command if there is one."""
     dealt: bool = False
     """Whether whole groups were dealt to splits anew after the check, which cures the leaks that it found."""
 

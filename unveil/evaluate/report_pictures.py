@@ -159,7 +159,8 @@ def examples(outcomes: Mapping[str, Outcome], each: int, seed: int) -> dict[str,
     """Ids of the questions whose pictures are shown: best, worst and random of one model's outcomes by id.
 
     Best and worst go by IoU, and a false alarm where nothing is there counts as 0; equals are ordered by ``seed``, not
-    by hand. Random is drawn from all and may repeat one of the others.
+    by hand. Random is drawn from all and may repeat one of the others: first some with a finding, then one in four
+    without, or more where findings are few.
     """
     rng = np.random.default_rng(seed)
     ids = [list(outcomes)[i] for i in rng.permutation(len(outcomes))]
@@ -167,7 +168,11 @@ def examples(outcomes: Mapping[str, Outcome], each: int, seed: int) -> dict[str,
     best = sorted((i for i in iou if iou[i] > 0), key=lambda i: -iou[i])
     best = best[: min(each, (len(best) + 1) // 2)]
     worst = [i for i in sorted(iou, key=iou.__getitem__) if i not in best][:each]
-    return {"best": best, "worst": worst, "random": [ids[i] for i in rng.permutation(len(ids))[:each]]}
+    drawn = [ids[i] for i in rng.permutation(len(ids))]
+    found = [i for i in drawn if outcomes[i].iou is not None]  # where there is something to find
+    bare = [i for i in drawn if outcomes[i].iou is None]
+    bare = bare[: max(each // 4, each - len(found))]
+    return {"random": [*found[: each - len(bare)], *bare], "best": best, "worst": worst}
 
 
 def _fit(outcome: Outcome) -> float | None:

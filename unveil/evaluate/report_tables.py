@@ -106,7 +106,7 @@ def compact(value: float) -> str:
 #: Why a metric has no value, or no interval.
 REASONS = {
     "no items": "nothing of the kind was asked",
-    "nothing to count": "no box predicted",
+    "nothing to count": "no box predicted, and none there to find",
     "one cluster only": "no interval from one patient or group",
     "no resample holds an item": "no interval from so few",
 }

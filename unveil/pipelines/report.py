@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core.records import Dialogue, Record, image_path, read_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
+from unveil.pipelines.variants import REWARDED
+from unveil.vlm.choice import TINY
+
+SYNTHETIC = "synthetic"
+"""The data set of images that this project draws."""
+FURTHER = {"aar": "rewards", "mmedpo": "preferences"}
+"""What a fine-tuned model is trained further with, and in a word by what."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,10 @@ class Config:
 def main(config: Config) -> Path:
     """Writes report.html and returns it."""
     out = config.run
-    about = read_json(out / "run.json") if (out / "run.json").is_file() else {"config": {}}
-    source = about["config"].get("data") or "synthetic images"
+    asked = read_json(out / "run.json")["config"] if (out / "run.json").is_file() else {}
     names = list(read_json(out / "scores.json", lenient=True)["models"])
     inputs = Inputs(
-        title=f"{about['config'].get('model', 'model')} on {source}",
+        title=title(asked.get("model", "a model"), out),
         records=records_of(out),
         scores=out / "scores.json",
         outcomes=out / "outcomes.jsonl",
@@ -39,8 +49,43 @@ def main(config: Config) -> Path:
         check=out / "check.json",
         runs=sorted(out.rglob("*run.json")),
         dealt=resplit(out).is_file(),
+        ways_on=ways_on(out, names, partly=bool(asked.get("withhold")) or asked.get("train_share", 1) < 1),
     )
     return write_report(inputs, out / "report.html", seed=config.seed)
+
+
+def title(model: str, out: Path) -> str:
+    """What was done, in words: the model by the last two parts of its name, and the data by theirs."""
+    data = "synthetic images" if dataset(out) == SYNTHETIC else dataset(out)
+    named = "The tiny model" if model == TINY else "/".join(Path(model).parts[-2:])
+    return f"{named} before and after fine-tuning on {data}"
+
+
+def ways_on(out: Path, names: Sequence[str], partly: bool = False) -> list[tuple[str, str, str]]:
+    """What to do after a run of these models: what, in words, and the command if there is one.
+
+    Where a part of the labels only was to be learnt (``partly``) there are no preferences, which know them all.
+    """
+    dialogue = next(read_jsonl(out / "dialogues.jsonl", Dialogue))
+    image = os.path.relpath(image_path(dialogue, out / "dialogues.jsonl"))
+    model, others = out / "sft", [name for name in names if name not in ("base", "sft")]
+    ask = ["unveil", "ask", "--model", str(model), "--image", image, "--picture", "answer.png"]
+    ways = [
+        ("Find what was trained", ", ".join(str(out / name) for name in ("sft", *others)), ""),
+        ("Ask it about an image", "The answer comes as text, and its boxes on a picture.", shlex.join(ask)),
+    ]
+    if left := [name for name in FURTHER if name not in others and (name in REWARDED or not partly)]:
+        how = " and ".join(FURTHER[name] for name in left)
+        again = ["unveil", "run", "--compare", *others, *left, "--config", str(out / "run.json")]
+        ways.append(("Go on", f"Train the fine-tuned model further by {how}, measured beside it.", shlex.join(again)))
+    elif dataset(out) == SYNTHETIC:
+        ways.append(("Go on", "The same with annotated images of your own.", "unveil run --data FOLDER --model MODEL"))
+    return ways
+
+
+def dataset(out: Path) -> str:
+    """The data set that a run is about."""
+    return next(read_jsonl(records_of(out), Record)).source.dataset
 
 
 def records_of(run: Path) -> Path:

@@ -103,7 +103,8 @@ def main(config: Config) -> Path:
 
 
 def _run(config: Config, out: Path, output: provenance.Output) -> Path:
-    from unveil.train import resources, sft
+    with console.progress("start", None):  # the first import of the libraries may take long
+        from unveil.train import resources, sft
 
     variants = _variants(config)
     if variants:

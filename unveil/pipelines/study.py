@@ -190,8 +190,11 @@ def main(config: Config) -> Path:
         raise records.RecordError("--seeds needs at least two different seeds")
     settings = _settings(config, plan)
     tasks = [(seed, setting) for setting in (None, *settings) for seed in config.seeds]
-    with ThreadPoolExecutor(config.jobs) as pool:
-        folders = dict(zip(tasks, pool.map(lambda task: _run(config, plan, out, *task), tasks), strict=True))
+    folders = {}
+    with ThreadPoolExecutor(config.jobs) as pool, console.progress("study", len(tasks)) as advance:
+        for task, folder in zip(tasks, pool.map(lambda task: _run(config, plan, out, *task), tasks), strict=True):
+            folders[task] = folder
+            advance()
     main = [folders[seed, None] for seed in config.seeds]
     found = [_values(folder) for folder in main]
     about: dict[str, Any] = {

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unveil.core import faults, files, provenance
+from unveil.core import console, faults, files, provenance
 from unveil.core.untrusted import parse_json
 from unveil.train.loop import TrainingError
 
@@ -156,7 +156,8 @@ class Checkpoints:
         failure = None
         if self.accelerator.is_main_process:
             try:
-                write()
+                with console.progress("save", None):
+                    write()
             except (TrainingError, files.WriteError) as error:
                 failure = error
         failures = torch.tensor(int(failure is not None), device=self.accelerator.device)

@@ -201,7 +201,7 @@ def before_training(
     parts = loop.parts(in_order, config.batch_size)
     about = hashlib.sha256("\n".join(pair.id for pair in in_order).encode())  # validation is a sample
     paths = sorted({image_path(side, config.pairs) for pair in pairs for side in pair.sides()})
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, progress("hash images", None, show=accelerator.is_main_process):
         for digest in threads.map(_bytes_of, paths):
             about.update(digest.encode())
 
@@ -350,8 +350,9 @@ def validate(
     """Mean figures of the validation pairs, named ``val_...``; every process looks at all of them."""
     scorer.eval()
     parts = []
-    for batch, rows in batches:
-        with accelerator.autocast():
-            parts.append(loss_of(scorer, batch, rows)[1])
+    with progress("validation", None, show=accelerator.is_main_process):
+        for batch, rows in batches:
+            with accelerator.autocast():
+                parts.append(loss_of(scorer, batch, rows)[1])
     scorer.train()
     return {f"val_{name}": value for name, value in averages.averaged(parts, accelerator).items()}

@@ -216,9 +216,11 @@ def validate(
     """Mean loss per answer token on the validation dialogues."""
     scorer.eval()
     summed, tokens = 0.0, 0
-    for _, rows in stream(loop.parts(val, config.batch_size)):
-        with accelerator.autocast():
-            logps_S = scorer(rows).logps_S
-        summed, tokens = summed - float(logps_S.sum()), tokens + len(logps_S)
+    with progress("validation", len(val), show=accelerator.is_main_process) as advance:
+        for batch, rows in stream(loop.parts(val, config.batch_size)):
+            with accelerator.autocast():
+                logps_S = scorer(rows).logps_S
+            summed, tokens = summed - float(logps_S.sum()), tokens + len(logps_S)
+            advance(len(batch))
     scorer.train()
     return summed / tokens

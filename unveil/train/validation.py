@@ -14,11 +14,13 @@ from torch import nn
 
 from unveil.core import files
 from unveil.core.answered import Answered
+from unveil.core.console import progress
 from unveil.core.grading import score
 from unveil.train import loop
 from unveil.train.dataloader import Stream
 from unveil.train.questions import Questions
 from unveil.vlm.generate import batches, drawn_from, rollout
+from unveil.vlm.processes import processes
 from unveil.vlm.scorer import Scorer
 
 #: What is told of greedy answers.
@@ -45,17 +47,19 @@ def validate(
     sums: dict[str, list[float]] = {}
     scores, unusable = [], 0
     greedy = drawn_from(scorer)
-    for batch, encoded in stream(batches(asked.val, batch_size)):
-        drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy)
-        for d, row, answer in zip(batch, encoded, drawn, strict=True):
-            answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
-            unusable += not answered.usable
-            if (worth := score(answered.outcome)) is not None:
-                scores.append(worth)
-            for name in METRICS & answered.outcome.sums.keys():
-                part, of = answered.outcome.sums[name]
-                total = sums.setdefault(name, [0.0, 0.0])
-                total[0], total[1] = total[0] + part, total[1] + of
+    with progress("validation", len(asked.val), show=processes().is_main_process) as advance:
+        for batch, encoded in stream(batches(asked.val, batch_size)):
+            drawn = rollout(scorer, encoded, 1, max_new_tokens, greedy)
+            for d, row, answer in zip(batch, encoded, drawn, strict=True):
+                answered = Answered(asked.case(d, row, scorer.chat.text(answer.ids), answer.cut))
+                unusable += not answered.usable
+                if (worth := score(answered.outcome)) is not None:
+                    scores.append(worth)
+                for name in METRICS & answered.outcome.sums.keys():
+                    part, of = answered.outcome.sums[name]
+                    total = sums.setdefault(name, [0.0, 0.0])
+                    total[0], total[1] = total[0] + part, total[1] + of
+            advance(len(batch))
     out = {f"val_{name}": part / of for name, (part, of) in sorted(sums.items()) if of}
     out["val_unusable"] = unusable / len(asked.val)
     return out | ({"val_score": float(np.mean(scores))} if scores else {})

@@ -17,11 +17,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from unveil.core import faults
+from unveil.core import console, faults
 from unveil.core.sampling import Sampling
 from unveil.vlm.families import ModelError
 from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.inputs import EncodedExample
+from unveil.vlm.processes import processes
 from unveil.vlm.scorer import Scorer, whole
 
 LOG = logging.getLogger(__name__)
@@ -44,19 +45,24 @@ def settle(scorer: Scorer, rows: Sequence[EncodedExample], draws: bool) -> None:
     other = replace(row, answer=[row.answer[0], *reversed(row.answer[1:]), row.answer[0]])  # begins alike, is longer
     rows = [row, other, *rows[1:]]
     try:
-        with scorer.undivided():
-            own = [_scored(scorer, one) for one in rows]
-        if _apart(own[0][:1], own[1][:1]) > _tolerance(scorer):
-            raise ModelError(f"{kind} models see what they are to write next, so they cannot be trained on answers")
-        scorer.apart = True  # a model of an unknown family is tried too
-        if why := _differs(scorer, rows, torch.cat(own), draws):
-            scorer.keep_undivided()
-            LOG.warning("%s: %s; the model is run as a whole, which is right but slower", kind, why)
-            if why := _differs(scorer, rows, torch.cat(own), draws):
-                raise ModelError(f"{kind} models cannot be trained: {why}")
+        with console.progress("forward check", None, show=processes().is_main_process):
+            _settle(scorer, rows, draws, kind)
     finally:
         for module, training in modes:  # each its own: a reference's model stays as it is in a scorer that is new
             module.training = training
+
+
+def _settle(scorer: Scorer, rows: Sequence[EncodedExample], draws: bool, kind: str) -> None:
+    with scorer.undivided():
+        own = [_scored(scorer, one) for one in rows]
+    if _apart(own[0][:1], own[1][:1]) > _tolerance(scorer):
+        raise ModelError(f"{kind} models see what they are to write next, so they cannot be trained on answers")
+    scorer.apart = True  # a model of an unknown family is tried too
+    if why := _differs(scorer, rows, torch.cat(own), draws):
+        scorer.keep_undivided()
+        LOG.warning("%s: %s; the model is run as a whole, which is right but slower", kind, why)
+        if why := _differs(scorer, rows, torch.cat(own), draws):
+            raise ModelError(f"{kind} models cannot be trained: {why}")
 
 
 @torch.no_grad()

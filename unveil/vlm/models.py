@@ -25,12 +25,13 @@ from transformers import (
     PreTrainedModel,
 )
 
-from unveil.core import digests
+from unveil.core import console, digests
 from unveil.core.untrusted import read_json
 from unveil.vlm.chat import Chat
 from unveil.vlm.choice import TINY
 from unveil.vlm.families import CLASS_TOKENS, ModelError, profile_of
 from unveil.vlm.model_parts import fingerprint
+from unveil.vlm.processes import processes
 from unveil.vlm.resolution import Resolution, limit
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -73,10 +74,11 @@ def load(
     """Loads a hub id, a local folder, a folder with a LoRA adapter, or ``"tiny"`` (the base model of this project)."""
     quiet()
     where = torch.device(device) if device else default_device()
-    with _understood(name):
-        model = _load_model(located(name, revision), revision, dtype or default_dtype(where))
-    spoken = _chat(name, revision, model.config, box_format, limits)
-    return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
+    with console.progress(f"load {name}", None, show=processes().is_main_process):
+        with _understood(name):
+            model = _load_model(located(name, revision), revision, dtype or default_dtype(where))
+        spoken = _chat(name, revision, model.config, box_format, limits)
+        return Loaded(str(name), model.to(where).eval(), spoken, fingerprint(model))
 
 
 def chat_of(
