@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core.paths import InputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
@@ -14,7 +15,7 @@ from unveil.evaluate.report_data import Inputs
 class Config:
     """Write the report of a folder that `unveil run` has filled, again."""
 
-    run: Path
+    run: InputFolder
     """The folder that was --out of `unveil run`."""
     seed: int = 0
     """Seed of the random examples."""
