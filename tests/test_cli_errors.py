@@ -37,7 +37,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize("format", ["voc", "coco", "yolo", "csv"])
 def test_missing_folder(format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert unveil("run", "--data", tmp_path / "nowhere", "--format", format, "--out", tmp_path / "out") == 1
-    assert "no such folder" in said(capsys)
+    assert "no such file or folder" in said(capsys)
 
 
 def test_a_format_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ class Config:
     """Look for what a model could learn from preference pairs instead of medicine, and for what is wrong in them."""
 
     pairs: InputFile
-    """File of pairs, ours or TRL's."""
+    """File of pairs: pairs.jsonl of `unveil curate`, or in the form that TRL reads."""
     records: InputFile | None = None
     """records.jsonl: then leaks by patient and image, maps beside the lesion and hostile reports are looked for too."""
     out: OutputFolder | None = None

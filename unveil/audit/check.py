@@ -20,7 +20,7 @@ class Config:
     """Look for what is wrong with records: bad boxes and images, and the same or a mirrored image in two splits."""
 
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     resplit: OutputFile | None = None
     """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test."""
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)

@@ -50,7 +50,7 @@ def check(config: Any) -> None:
         if place := place_of(option.hint):
             for path in _paths(option.of(config)):
                 if why := _made(path, place) if place.made else _read(path, place):
-                    raise PathError(f"{option.flag} {path}: {why}\n{_takes(option, place)}")
+                    raise PathError(f"{option.flag} {path}: {why}\n{_takes(option)}")
 
 
 def named(config: Any, message: str) -> str:
@@ -59,7 +59,7 @@ def named(config: Any, message: str) -> str:
         place = place_of(option.hint)
         for path in _paths(option.of(config)) if place else ():
             if place and message.startswith((f"{path}:", f"{path} ")):
-                return f"{option.flag} {message}" + ("" if place.made else f"\n{_takes(option, place)}")
+                return f"{option.flag} {message}" + ("" if place.made else f"\n{_takes(option)}")
     return message
 
 
@@ -78,8 +78,10 @@ def _paths(value: Any) -> Iterator[Path]:
         yield from value
 
 
-def _takes(option: Option, place: Place) -> str:
-    return f"{option.flag} {place.metavar}: {option.sentence}"
+def _takes(option: Option) -> str:
+    from unveil.core.option_types import typed
+
+    return f"{typed(option)}: {option.sentence}"
 
 
 def _read(path: Path, place: Place) -> str | None:

@@ -199,11 +199,11 @@ class Sampled(ModelChoice):
 
     passing: ClassVar = {"answer_batch"}
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl; its training and validation dialogues are used."""
     out: OutputFile
-    """pairs.jsonl."""
+    """File to write the pairs to, such as pairs.jsonl."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     kinds: tuple[Kind, ...] = KINDS

@@ -18,7 +18,7 @@ class Config:
     """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
 
     pairs: InputFile
-    """File of pairs, ours or TRL's."""
+    """File of pairs: pairs.jsonl of `unveil curate`, or in the form that TRL reads."""
     out: OutputFile
     """File to write; images stay where they are."""
     to: Literal["trl", "unveil"] = "trl"

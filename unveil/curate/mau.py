@@ -188,9 +188,9 @@ class Config(MauOptions):
     """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
 
     records: InputFile = field(kw_only=True)
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     out: OutputFile = field(kw_only=True)
-    """dialogues.jsonl."""
+    """File to write the dialogues to, such as dialogues.jsonl."""
     corrections: InputFile | None = None
     """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
     withhold: tuple[str, ...] = ()

@@ -150,11 +150,11 @@ class Config(ModelChoice):
     """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
 
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl; its training and validation dialogues are used."""
     out: OutputFile
-    """pairs.jsonl."""
+    """File to write the pairs to, such as pairs.jsonl."""
     map: str = "annotations"
     """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
     --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image

@@ -70,7 +70,7 @@ class Config:
     records: InputFile
     """records.jsonl; reports are the descriptions."""
     dialogues: InputFile
-    """dialogues.jsonl."""
+    """dialogues.jsonl, as `unveil curate mau` writes it."""
     out: OutputFile
     """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
     --self-questions`."""

@@ -150,11 +150,11 @@ class Config:
     """Give preference pairs their weights: clinical relevance by consensus of several agents (MMedPO)."""
 
     pairs: InputFile
-    """pairs.jsonl."""
+    """pairs.jsonl, as `unveil curate hallucinate` and its like write it."""
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     out: OutputFile
-    """pairs.jsonl with weights."""
+    """File to write the pairs with their weights to."""
     agents: tuple[str, ...] = ()
     """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
     rounds: int = 5

@@ -37,7 +37,7 @@ class Config(ModelChoice):
     """Compute attention maps of a model that is led along the true diagnoses of abnormal test images."""
 
     records: InputFile
-    """Records, which hold the boxes."""
+    """Records, which hold the boxes: records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """Dialogues with diagnoses."""
     out: OutputFile

@@ -299,7 +299,7 @@ class Config:
     """Score predictions against records; needs neither the models nor a GPU."""
 
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl, whose questions were answered."""
     predictions: NamedFiles

@@ -43,7 +43,7 @@ class Config(TrainOptions):
     what the model says without seeing. self-rewarding: the model's answers by a judge's rubric. sima: its greedy answer
     against a drawn one."""
     records: InputFile
-    """records.jsonl."""
+    """records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
     out: OutputFolder

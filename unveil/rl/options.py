@@ -54,7 +54,7 @@ class RlOptions(RecipeOptions):
     )
 
     records: InputFile
-    """Records, which hold the truth."""
+    """Records, which hold the truth: records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile
     """Questions on them; those of the training split are answered, those of validation watched."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
