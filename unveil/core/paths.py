@@ -104,17 +104,16 @@ def _read(path: Path, place: Place) -> str | None:
 def _made(path: Path, place: Place) -> str | None:
     """Why there cannot be made what is to be; None where it can."""
     try:
-        there = next(above for above in (path, *path.absolute().parents) if os.path.lexists(above))
+        there = next(above for above in (path, *path.parents) if os.path.lexists(above))
         folder = there.is_dir()
     except OSError as error:
         return said(error)
     if there == path and folder and not place.folder:
         return "a folder, and a file is needed: name one in it"
     if there == path and not folder and place.file:
-        there, folder = there.absolute().parent, True  # another file takes its place
+        there, folder = there.parent, True  # another file takes its place
     if not folder:
-        where = "it" if there == path else f"{there}"
-        return f"{where} is a file, and a folder is needed: name another place"
+        return f"{'it' if there == path else there} is a file, and a folder is needed: name another place"
     return None if os.access(there, os.W_OK | os.X_OK) else f"nothing may be written in {there}: name another place"
 
 
@@ -125,7 +124,7 @@ def _kind(place: Place) -> str:
 def _closest(path: Path) -> str:
     """What stands in the place of something that is not there and is called almost so, in words."""
     try:
-        close = difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1)
+        close = difflib.get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=1, cutoff=0.8)
     except OSError:
         close = []
     return f"; perhaps you meant {path.parent / close[0]}" if close else ""
