@@ -71,7 +71,7 @@ def test_what_may_be_is_let_pass() -> None:
     [
         ("rows", "gone.jsonl", "no such file"),
         ("rows", "row.jsonl", "no such file; perhaps you meant rows.jsonl"),
-        ("rows", "dead", "no such file"),
+        ("rows", "dead", "a link that leads nowhere"),
         ("rows", "gone/rows.jsonl", "no such file"),
         ("rows", "folder", "a folder, and a file is needed: name one in it, such as folder/dialogues.jsonl"),
         ("rows", "socket", "neither a file nor a folder: write what comes out of it to a file"),
@@ -137,7 +137,7 @@ def closed(here: Path) -> Iterator[None]:
         ("rows", "shut/rows.jsonl", "not allowed: see who owns it, or name another place"),
         ("images", "shut", "it may not be read: see who owns it"),
         ("out", "shut", "nothing may be written in shut: name another place"),
-        ("to", "shut/new.jsonl", "nothing may be written in shut: name another place"),
+        ("to", "shut/new.jsonl", "not allowed: see who owns it, or name another place"),
     ],
 )
 def test_what_is_not_allowed_is_told(option: str, value: str, told: str) -> None:

@@ -89,7 +89,7 @@ def called(kind: Any) -> str:
         return words if len(words := "{" + ",".join(known) + "}") <= MOST else "NAME"
     place = next((note for note in notes(kind) if isinstance(note, Place)), None)
     names = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "{True,False}"}
-    return place.metavar if place else names[bare(kind)]
+    return place.metavar if place else names.get(bare(kind), "VALUE")
 
 
 def fault(kind: Any, word: str) -> str | None:

@@ -5,6 +5,7 @@ A command line is looked at before a command begins, so that hours are not spent
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import stat
@@ -50,7 +51,7 @@ def check(config: Any) -> None:
         if place := place_of(option.hint):
             for path in _paths(option.of(config)):
                 if why := _made(path, place) if place.made else _read(path, place):
-                    raise PathError(f"{option.flag} {path}: {why}\n{_takes(option)}")
+                    raise PathError(f"{option.flag} {path}: {why}{_takes(option, place)}")
 
 
 def named(config: Any, message: str) -> str:
@@ -59,7 +60,7 @@ def named(config: Any, message: str) -> str:
         place = place_of(option.hint)
         for path in _paths(option.of(config)) if place else ():
             if place and message.startswith((f"{path}:", f"{path} ")):
-                return f"{option.flag} {message}" + ("" if place.made else f"\n{_takes(option)}")
+                return f"{option.flag} {message}{_takes(option, place)}"
     return message
 
 
@@ -78,10 +79,11 @@ def _paths(value: Any) -> Iterator[Path]:
         yield from value
 
 
-def _takes(option: Option) -> str:
+def _takes(option: Option, place: Place) -> str:
+    """What an option takes, on a line of its own; nothing of what is made, since any other place will do."""
     from unveil.core.option_types import typed
 
-    return f"{typed(option)}: {option.sentence}"
+    return "" if place.made else f"\n{typed(option)}: {option.sentence}"
 
 
 def _read(path: Path, place: Place) -> str | None:
@@ -89,10 +91,10 @@ def _read(path: Path, place: Place) -> str | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return f"no such {_kind(place)}{_closest(path)}"
+        return "a link that leads nowhere" if path.is_symlink() else f"no such {_kind(place)}{_closest(path)}"
     except OSError as error:
-        return said(error)
-    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
+        return said(OSError(error.errno, ""))
+    if not _may(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
         return "it may not be read: see who owns it"
     if stat.S_ISDIR(mode):
         return None if place.folder else f"a folder, and a file is needed{_within(path)}"
@@ -104,17 +106,29 @@ def _read(path: Path, place: Place) -> str | None:
 def _made(path: Path, place: Place) -> str | None:
     """Why there cannot be made what is to be; None where it can."""
     try:
-        there = next(above for above in (path, *path.parents) if os.path.lexists(above))
-        folder = there.is_dir()
+        there = _lowest(path)
     except OSError as error:
-        return said(error)
-    if there == path and folder and not place.folder:
+        return said(OSError(error.errno, ""))
+    if there == path and there.is_dir() and not place.folder:
         return "a folder, and a file is needed: name one in it"
-    if there == path and not folder and place.file:
-        there, folder = there.parent, True  # another file takes its place
-    if not folder:
+    if there == path and not there.is_dir() and place.file:
+        there = there.parent  # another file takes its place
+    if not there.is_dir():
         return f"{'it' if there == path else there} is a file, and a folder is needed: name another place"
-    return None if os.access(there, os.W_OK | os.X_OK) else f"nothing may be written in {there}: name another place"
+    return None if _may(there, os.W_OK | os.X_OK) else f"nothing may be written in {there}: name another place"
+
+
+def _lowest(path: Path) -> Path:
+    """The path, or the lowest folder above it that is there."""
+    for above in (path, *path.parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            above.lstat()
+            return above
+    return path.absolute().parent
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _kind(place: Place) -> str:
