@@ -88,7 +88,8 @@ def every(kind: type, default: Any = None) -> list[Option]:
         hint, value = hints[field.name], _default(field) if default is None else getattr(default, field.name)
         title = titles.get(field.name, "")
         hidden = bool({field.name, title} & seldom)
-        if dataclasses.is_dataclass(inner := bare(hint)):
+        inner = bare(hint)
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             prefix = "" if tyro.conf.OmitArgPrefixes in notes(hint) else f"{_typed(field.name)}."
             found += [
                 _within(field.name, prefix, hidden, option)
