@@ -128,6 +128,7 @@ GUIDE = {
     "many images, few labels": "unveil curate selftrain: an expert who sees, 10 requests per image",
     "before training on pairs": "unveil audit: what they would teach besides medicine",
 }
+PAGES = "docs/how-to/preferences.md, docs/explanation/results.md"
 
 
 def usage(width: int = 80) -> str:
@@ -138,7 +139,9 @@ def usage(width: int = 80) -> str:
             layout.rows(list(USAGE.items()), width),
             layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
             "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
-            layout.paragraph("More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md", width),
+            layout.paragraph(
+                "More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md", width
+            ),
         ]
     )
 
