@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from unveil.cli import COMMANDS
-from unveil.ingest.reading import Options
+from unveil.core.options import every
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "unveil"
@@ -282,8 +282,6 @@ def test_every_command_is_documented(name: str) -> None:
 
 def test_documents_name_only_commands_and_options_that_exist() -> None:
     """Every `unveil …` line in a code block of the documents parses as far as its options' names go."""
-    from dataclasses import fields
-
     text = documents()
     for line in re.findall(
         r"^(?:\$ )?unveil (.+?)\s*(?:#.*)?$", "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.S)), re.M
@@ -291,11 +289,9 @@ def test_documents_name_only_commands_and_options_that_exist() -> None:
         words = line.replace("\\", " ").split()
         name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
         assert name, f"unveil {line}"
-        known = {f.name.replace("_", "-") for f in [*fields(COMMANDS[name].load().Config), *fields(Options)]} | {
-            "config",
-            "help",
-            "help-all",
-        }
+        options = every(COMMANDS[name].load().Config)
+        known = {flag.removeprefix("--") for option in options for flag in (option.flag, option.off or "")}
+        known |= {"config", "help", "help-all"}
         used = {w[2:].split("=")[0] for w in words if w.startswith("--")}
         assert used <= known, f"unveil {line}: {sorted(used - known)}"
 
