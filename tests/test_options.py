@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_type_hints
 
 import pytest
 import tyro
@@ -112,6 +112,8 @@ def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_what_is_seldom_needed_exists_and_is_not_required(name: str) -> None:
     kind = cli.COMMANDS[name].load().Config
-    known = {field.name for field in dataclasses.fields(kind)} | options.groups_of(kind).keys()
-    assert options.seldom_of(kind) <= known
+    inner = [options.bare(hint) for hint in get_type_hints(kind, include_extras=True).values()]
+    for part in (kind, *filter(dataclasses.is_dataclass, inner)):
+        known = {field.name for field in dataclasses.fields(part)} | options.groups_of(part).keys()
+        assert options.seldom_of(part) <= known
     assert not [option for option in options.every(kind) if option.seldom and option.required]
