@@ -15,19 +15,17 @@ import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
-from tyro.constructors import PrimitiveConstructorSpec
+from typing import Any, Literal
 
 from unveil.cli import COMMANDS
 from unveil.core import lesion_noise, records
-from unveil.core.options import sentences, view
+from unveil.core import options as core_options
+from unveil.core.option_types import Takes, called, choices
+from unveil.core.options import bare, sentences
 from unveil.ingest import reading
 
 ROOT = Path(__file__).parents[1]
-#: How values are called, on the command line and in a file.
-TYPED = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "{True,False}"}
+#: How values are called in a file.
 STORED = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "any value"}
 #: The rows of files, by the names with which pages ask for them.
 ROWS: dict[str, type] = {
@@ -89,46 +87,21 @@ def _entry(option: Option) -> str:
 
 
 def options(kind: type) -> Iterator[Option]:
-    """All options of a configuration, as tyro reads it (``core.options.view``)."""
-    yield from _options(view(kind), "", "options", {})
+    """All options of a configuration, in the order of the help."""
+    every = sorted(core_options.every(kind), key=lambda option: option.depth)
+    groups = dict.fromkeys(["", *core_options.groups_of(kind), *(option.group for option in every)])
+    for option in sorted(every, key=lambda option: list(groups).index(option.group)):
+        name = f"{option.flag}, {option.off}" if option.off else option.flag
+        default = None if option.required else _word(option.default)
+        group = option.group.replace("_", " ") or "options"
+        yield Option(name, "" if option.positional else _values(option.hint), default, option.sentence, group)
 
 
-def _options(kind: type, prefix: str, group: str, told: dict[str, str]) -> Iterator[Option]:
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for field in dataclasses.fields(kind):
-        hint, marks = unmarked(hints[field.name])
-        if dataclasses.is_dataclass(hint):
-            name = prefix if _OMITTED in marks else f"{prefix}{field.name}."
-            own = sentences(hint) if hint.__module__.startswith("unveil") else {}  # else it is one of ``view``'s groups
-            yield from _options(hint, name, field.name.replace("_", " "), own)
-            continue
-        help = next((mark.help for mark in marks if getattr(mark, "help", None)), told.get(field.name, ""))
-        yield _option(field, hint, marks, prefix, group, help)
-
-
-def _option(
-    field: dataclasses.Field[Any], hint: Any, marks: tuple[Any, ...], prefix: str, group: str, help: str
-) -> Option:
-    name = f"--{prefix}{field.name}".replace("_", "-")
-    default = _default(field)
-    if _POSITIONAL in marks:
-        return Option(field.name.upper(), "", default, help, group)
-    if hint is bool:
-        return Option(f"{name}, --{prefix}no-{field.name}".replace("_", "-"), "", default, help, group)
-    spec = next((mark for mark in marks if isinstance(mark, PrimitiveConstructorSpec)), None)
-    return Option(name, spec.metavar if spec else typed(hint), default, help, group)
-
-
-#: Marks that tyro puts into types: no prefix before a group's options; no name before a value.
-_OMITTED = typing.get_args(tyro.conf.OmitArgPrefixes[int])[1]
-_POSITIONAL = typing.get_args(tyro.conf.Positional[int])[1]
-
-
-def unmarked(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A type, and what ``Annotated`` says of it."""
-    if typing.get_origin(hint) is Annotated:
-        return typing.get_args(hint)[0], typing.get_args(hint)[1:]
-    return hint, ()
+def _values(hint: Any) -> str:
+    """What is written after an option: ``FILE``, ``{a,b}``, ``INT ...``; all choices, however many they are."""
+    takes = Takes.of(hint)
+    words = (f"{{{','.join(choices(kind))}}}" if choices(kind) else called(kind) for kind in takes.kinds)
+    return takes.called or " ".join(words) + (" ..." if takes.variadic else "")
 
 
 def _default(field: dataclasses.Field[Any]) -> str | None:
@@ -148,20 +121,6 @@ def _word(value: Any) -> str:
     if dataclasses.is_dataclass(value):
         return f"`{json.dumps(records.to_json(value))}`"
     return f"`{value}`"
-
-
-def typed(hint: Any) -> str:
-    """What is written after an option of a type: ``PATH``, ``{a,b}``, ``INT [INT ...]``."""
-    origin, inside = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return f"{{{','.join(map(str, inside))}}}"
-    if origin in (typing.Union, types.UnionType):
-        return "|".join(typed(one) for one in inside if one is not type(None))
-    if origin is tuple:
-        return f"[{typed(inside[0])} ...]" if inside[-1] is Ellipsis else " ".join(map(typed, inside))
-    if origin is dict:
-        return f"[{typed(inside[0])}={typed(inside[1])} ...]"
-    return TYPED[unmarked(hint)[0]]
 
 
 def prose(text: str) -> str:
@@ -187,7 +146,7 @@ def rows(name: str) -> str:
 
 def stored(hint: Any) -> str:
     """What a field of a type is in JSON."""
-    hint, _ = unmarked(hint)
+    hint = bare(hint)
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         return f"[{getattr(hint, '__name__', '')}](#{str(getattr(hint, '__name__', '')).lower()})"

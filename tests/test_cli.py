@@ -110,25 +110,25 @@ def test_without_a_command_there_is_an_overview(words: list[str], capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "hint"),
+    ("words", "told", "way_on"),
     [
-        (["runn", "--out", "x"], "did you mean `unveil run`?"),
-        (["curate", "mauu"], "did you mean `unveil curate mau`"),
-        (["trian"], "did you mean `unveil train`?"),
-        (["trian", "sft"], "did you mean `unveil train sft`?"),
-        (["train"], "unveil train sft"),
-        (["train", "--epochs", "1"], "unveil train sft"),
-        (["nonsense"], "`unveil --help` lists all commands"),
+        (["runn", "--out", "x"], "no command 'runn'; perhaps you meant `unveil run`", "unveil --help"),
+        (["curate", "mauu"], "no command 'curate mauu'; perhaps you meant `unveil curate mau`", "unveil curate --help"),
+        (["trian"], "no command 'trian'; perhaps you meant `unveil train`", "unveil --help"),
+        (["trian", "sft"], "no command 'trian'; perhaps you meant `unveil train sft`", "unveil --help"),
+        (["train"], "`unveil train` is followed by one of sft, dpo, aar, grpo, ppo", "unveil train --help"),
+        (["train", "--epochs", "1"], "`unveil train` is followed by one of sft", "unveil train --help"),
+        (["nonsense"], "no command 'nonsense'", "unveil --help"),
+        (["--records", "x"], "no command '--records'", "unveil --help"),
     ],
 )
-def test_an_unknown_command_is_a_few_lines_on_stderr(
-    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+def test_an_unknown_command_is_two_lines_on_stderr(
+    words: list[str], told: str, way_on: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        cli.parse(words)
+    assert cli.main(words) == 2
     out, err = capsys.readouterr()
-    assert stop.value.code == 2 and not out
-    assert err.startswith("unveil: no command") and hint in err and len(err.splitlines()) <= 8
+    first, second = err.splitlines()
+    assert not out and first.startswith(f"error: {told}") and second.startswith(f"`{way_on}` ")
 
 
 def test_version_and_groups(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,21 +140,26 @@ def test_version_and_groups(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("words", [["x.jsonl"], ["base", "a.jsonl", "sft"]])
 def test_predictions_without_a_name_show_the_form(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.parse(["score", "--records", "r", "--dialogues", "d", "--out", "o", "--predictions", *words])
+    assert unveil("score", "--records", "r", "--dialogues", "d", "--out", "o", "--predictions", *words) == 2
     assert "base base.jsonl" in said(capsys)
+
+
+@pytest.mark.parametrize("words", [["--config"], ["--config", "--seed", "1"], ["--config="]])
+def test_a_configuration_without_a_file(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert unveil("run", *words) == 2
+    assert "--config: a file is needed, the run.json" in said(capsys)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}\n{"b": 2}\n', "[]", "{", '{"command": "predict"}', "[" * 20_000])
 def test_a_configuration_that_is_none(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.json").write_text(text)
-    assert unveil("predict", "--config", tmp_path / "x.json") == 1
-    assert "not a run.json" in said(capsys)
+    assert unveil("predict", f"--config={tmp_path / 'x.json'}") == 1
+    assert f"error: --config {tmp_path / 'x.json'}: not a run.json" in said(capsys)
 
 
 def test_a_reader_that_goes_away_ends_quietly() -> None:
     """As in `unveil --help | head -2`."""
-    code = "import sys; from unveil import cli; cli.usage = lambda: 'x' * 10**6; sys.exit(cli.main(['--help']))"
+    code = "import sys; from unveil import cli; cli.usage = lambda width: 'x' * 10**6; sys.exit(cli.main(['--help']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
         process.stdout.read(10)
@@ -168,12 +173,11 @@ def test_a_reader_that_goes_away_ends_quietly() -> None:
 def test_who_stops_a_command_is_told_how_to_go_on(
     command: str, way_on: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(_: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    stopped = cli.COMMANDS[command]
-    monkeypatch.setattr(stopped.load(), "main", stop)
-    monkeypatch.setattr(cli, "parse", lambda _: (stopped, None))
+    monkeypatch.setattr(cli, "parse", lambda _: (cli.COMMANDS[command], None))
+    monkeypatch.setattr(cli, "_work", stop)
     assert cli.main(command.split()) == 130
     assert way_on in capsys.readouterr().err
 

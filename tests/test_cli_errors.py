@@ -37,7 +37,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize("format", ["voc", "coco", "yolo", "csv"])
 def test_missing_folder(format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert unveil("run", "--data", tmp_path / "nowhere", "--format", format, "--out", tmp_path / "out") == 1
-    assert "no such folder" in said(capsys)
+    assert "no such file or folder" in said(capsys)
 
 
 def test_a_format_without_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +130,7 @@ def test_out_of_memory_says_what_to_change(
         raise error
 
     monkeypatch.setattr(sft, "main", greedy)
+    (tmp_path / "d.jsonl").touch()
     words = ["train", "sft", "--dialogues", str(tmp_path / "d.jsonl"), "--out", str(tmp_path / "out")]
     assert cli.main([*words, "--batch-size", "24"]) == 1
     told = " ".join(capsys.readouterr().err.split())
@@ -176,7 +177,9 @@ def test_a_worker_that_was_ended_is_one_message(
             pool.submit(signal.raise_signal, signal.SIGKILL).result()
 
     monkeypatch.setattr(cli.COMMANDS[command].load(), "main", killed)
-    options = {"check": ["--records", "r"], "convert pairs": ["--pairs", "p", "--out", "o", "--to", "trl"]}
+    monkeypatch.chdir(tmp_path)
+    Path("rows").touch()
+    options = {"check": ["--records", "rows"], "convert pairs": ["--pairs", "rows", "--out", "o", "--to", "trl"]}
     assert unveil(*command.split(), *options[command]) == 1
     assert f"a worker process was ended, mostly for lack of {told}" in said(capsys)
 

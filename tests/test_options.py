@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_type_hints
 
 import pytest
 import tyro
@@ -54,6 +54,15 @@ class Letter(Paper):
     """Width of a small sheet."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Envelope(Letter):
+    """Write a letter and close it."""
+
+    seldom: ClassVar[tuple[str, ...]] = ("paper", "ink", "window")
+    window: bool = False
+    """Whether the address can be seen."""
+
+
 def test_what_is_read_is_as_if_options_stood_in_no_groups() -> None:
     words = ["--to", "x", "--lines", "3", "--stamp", "90", "--colour", "blue", "--haste"]
     read = options.read(Letter, words, "letter")
@@ -65,16 +74,23 @@ def test_what_is_not_said_is_as_in_the_default() -> None:
     assert options.read(Letter, ["--stamp", "70"], "letter", default) == dataclasses.replace(default, stamp=70)
 
 
-def test_the_help_begins_with_what_is_required_and_ends_with_groups(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_are_told_flat_with_their_group_and_what_they_are_by_default() -> None:
     """Sentences are those of the class that says the last word, on one line."""
-    with pytest.raises(SystemExit):
-        options.read(Letter, ["--help"], "letter")
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    order = ["Write a letter.", "--to", "--haste", "paper options", "--width", "--margin", "post options", "--stamp",
-             "ink options", "What is written with.", "--colour"]  # fmt: skip
-    assert [told.index(words) for words in order] == sorted(told.index(words) for words in order)
-    assert "Width of a small sheet." in told and "in cm" not in told
+    found = {option.name: option for option in options.every(Letter)}
+    assert {name: option.group for name, option in found.items()} == {
+        "width": "paper", "lines": "paper", "colour": "ink", "haste": "", "to": "", "stamp": "post", "margin": "paper",
+    }  # fmt: skip
+    assert [name for name, option in found.items() if option.required] == ["to"]
+    assert found["width"].sentence == "Width of a small sheet." and found["width"].default == 10.0
     assert options.sentences(Paper)["width"] == "Its width in cm."
+    assert (found["haste"].flag, found["haste"].off, found["lines"].off) == ("--haste", "--no-haste", None)
+    letter = Letter(to=Path("x"), ink=Ink("blue"))
+    assert found["colour"].of(letter) == "blue" == {o.name: o.default for o in options.every(Letter, letter)}["colour"]
+
+
+def test_what_is_seldom_needed_is_so_by_itself_or_by_its_group() -> None:
+    seldom = {option.name for option in options.every(Envelope) if option.seldom}
+    assert seldom == {"window", "width", "lines", "margin", "colour"}
 
 
 def test_options_are_handed_on_by_their_class() -> None:
@@ -93,8 +109,11 @@ def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
     assert grouped.keys() <= known and not groups.keys() & known and set(grouped.values()) <= {1}
 
 
-def test_help_on_rewards_begins_with_few_options() -> None:
-    kind = cli.COMMANDS["train aar"].load().Config
-    grouped = {option for group in options.groups_of(kind).values() for option in group}
-    first = [f.name for f in dataclasses.fields(kind) if f.name not in {*grouped, "judge", "generate", "limits"}]
-    assert len(first) <= 20 and {"records", "rewards", "without", "answers", "epochs"} <= set(first)
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_what_is_seldom_needed_exists_and_is_not_required(name: str) -> None:
+    kind = cli.COMMANDS[name].load().Config
+    inner = [options.bare(hint) for hint in get_type_hints(kind, include_extras=True).values()]
+    for part in (kind, *filter(dataclasses.is_dataclass, inner)):
+        known = {field.name for field in dataclasses.fields(part)} | options.groups_of(part).keys()
+        assert options.seldom_of(part) <= known
+    assert not [option for option in options.every(kind) if option.seldom and option.required]

@@ -135,7 +135,7 @@ def test_a_saved_configuration_writes_over_nothing_unless_told_to(data: Path) ->
         (("--expert", "ruels"), "--expert ruels: use rules or local:MODEL"),
         (("--expert", "local:./nowhere"), "./nowhere: no such folder"),
         (("--data", ".", "--format", "synthetic"), "--format synthetic draws images and reads no --data"),
-        (("--data", "nowhere"), "nowhere: no such folder"),
+        (("--data", "nowhere"), "--data nowhere: no such file or folder"),
     ],
 )
 def test_what_cannot_be_is_said_before_the_model_is_built(

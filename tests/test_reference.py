@@ -13,7 +13,6 @@ import tyro
 
 from scripts import reference
 from unveil.cli import COMMANDS
-from unveil.core.options import view
 from unveil.core.records import from_json
 
 DOCS = reference.ROOT / "docs"
@@ -23,7 +22,7 @@ DOCS = reference.ROOT / "docs"
 def test_options_are_those_that_the_command_line_takes(name: str) -> None:
     """All of them by the parser that tyro makes, values of a choice too."""
     kind = COMMANDS[name].load().Config
-    taken = {tuple(action.option_strings): action for action in tyro.extras.get_parser(view(kind))._actions[1:]}
+    taken = {tuple(action.option_strings): action for action in tyro.extras.get_parser(kind)._actions[1:]}
     told = {tuple(option.name.split(", ")): option for option in reference.options(kind)}
     positional = {names for names in told if not names[0].startswith("--")}
     assert told.keys() - positional == taken.keys() - {()} and len(positional) == (() in taken)
@@ -35,10 +34,10 @@ def test_options_are_those_that_the_command_line_takes(name: str) -> None:
 
 def test_an_option_says_its_values_its_default_and_its_meaning() -> None:
     text = reference.command("ingest")
-    assert "unveil ingest --out PATH [options]" in text
+    assert "unveil ingest --out FOLDER [options]" in text
     assert "`--format {auto,voc,coco,yolo,csv,synthetic}`\n:   How they are annotated" in text
     assert "*(default: `320`)*" in text and "*(required)*" in text
-    assert text.index("`--out PATH`") < text.index("`--data PATH`") and "## Reading" in text
+    assert text.index("`--out FOLDER`") < text.index("`--data PATH`") and "## Reading" in text
 
 
 def test_every_command_has_a_page_that_asks_for_it() -> None:

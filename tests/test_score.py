@@ -83,7 +83,7 @@ def test_score_refuses_incomplete_and_empty_files(files):
     (files / "empty.jsonl").write_text("")
     with pytest.raises(ScoreError, match=r"part.jsonl: predictions are incomplete: 1 of 3"):
         scored(files, sft=files / "part.jsonl")
-    with pytest.raises(ScoreError, match=r"no .*empty.jsonl"):
+    with pytest.raises(ScoreError, match=r"empty\.jsonl: there is not one row"):
         scored(files, sft=files / "empty.jsonl")
     with pytest.raises(RecordError, match="no such file"):
         scored(files, sft=files / "nowhere.jsonl")

@@ -9,6 +9,7 @@ import pytest
 
 from unveil import cli
 from unveil.core import shell_completion
+from unveil.core.options import OptionError
 
 OFFERS = """source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
@@ -53,5 +54,5 @@ def test_each_shell_gets_a_script_that_knows_the_commands(shell: str) -> None:
 
 @pytest.mark.parametrize("words", [[], ["powershell"], ["bash", "zsh"]])
 def test_another_shell_is_refused_with_those_that_are_known(words: list[str]) -> None:
-    with pytest.raises(SystemExit, match="one of bash, zsh, fish"):
+    with pytest.raises(OptionError, match="one of bash, zsh, fish"):
         cli.parse(["--completion", *words])

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import console, faults, files, memory, options, provenance
-from unveil.core.untrusted import readable
+from unveil.core import layout
 
 #: What a person is told who has stopped a command: nothing of its work is kept, or some is.
 ANEW = "the same command begins anew"
@@ -44,8 +43,20 @@ class Command:
         return import_module(f"unveil.{self.module}")
 
 
+def _trained(folder: Path) -> None:
+    from unveil.core import console
+
+    console.trained(folder)
+
+
+def _made(what: str, path: Path) -> None:
+    from unveil.core import console
+
+    console.made(what, path)
+
+
 def _training(module: str, help: str) -> Command:
-    return Command(module, help, RESUMES, shared=True, told=console.trained)
+    return Command(module, help, RESUMES, shared=True, told=_trained)
 
 
 COMMANDS: dict[str, Command] = {
@@ -69,7 +80,7 @@ COMMANDS: dict[str, Command] = {
     "curate selftrain": Command("curate.selftrain", "pairs from the model's own questions and answers", GOES_ON),
     "curate relevance": Command("curate.relevance", "weights of pairs by their clinical relevance", GOES_ON),
     "prefer": Command(
-        "pipelines.prefer", "pairs and training of a preference method by its name", GOES_ON, told=console.trained
+        "pipelines.prefer", "pairs and training of a preference method by its name", GOES_ON, told=_trained
     ),
     "train sft": _training("train.sft", "fine-tune a model on them"),
     "train dpo": _training("train.dpo", "train a model to prefer better answers to worse ones"),
@@ -77,14 +88,14 @@ COMMANDS: dict[str, Command] = {
     "train grpo": _training("rl.grpo", "rewards of your choice, against other answers to the same question"),
     "train ppo": _training("rl.ppo", "rewards of your choice, with a critic"),
     "predict": Command(
-        "evaluate.predict", "let a model answer the test questions", GOES_ON, True, partial(console.made, "predictions")
+        "evaluate.predict", "let a model answer the test questions", GOES_ON, True, partial(_made, "predictions")
     ),
     "ask": Command("evaluate.ask", "ask a model about one image"),
     "attention": Command(
         "evaluate.attention",
         "compute attention maps along the true diagnoses of test images",
         shared=True,
-        told=partial(console.made, "maps"),
+        told=partial(_made, "maps"),
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
@@ -93,67 +104,110 @@ COMMANDS: dict[str, Command] = {
         "a full comparison over several seeds of preference methods, of rewards or of baselines",
         GOES_ON,
     ),
-    "report": Command("pipelines.report", "write the report of a run again", told=partial(console.made, "report")),
+    "report": Command("pipelines.report", "write the report of a run again", told=partial(_made, "report")),
 }
 
-GUIDE = """
-Which way to a better model:
-  boxes or labels             unveil run (fine-tuning): the model once over each answer and epoch
-  boxes or masks, and more    unveil prefer --name mmedpo: 3 sampled answers per question, wrong ones, hidden lesions
-  a fine-tuned model, boxes   unveil train aar: 8 sampled answers per question, rewarded for pointing and naming
-  answers without boxes       unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question
-  many images, few labels     unveil curate selftrain: an expert who sees, 10 requests per image
-  before training on pairs    unveil audit: what they would teach besides medicine
-More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md"""
+ABOUT = (
+    f"unveil {__version__}: teach a medical vision-language model to point at what is abnormal and to name it.",
+    "Research software, not a medical device.",
+)
+USAGE = {
+    "unveil COMMAND [options]": "does one of the things below",
+    "unveil COMMAND --help": "explains its options; --help-all also those that are seldom needed",
+    "unveil COMMAND --config run.json": "repeats a run; options given besides go before it",
+    "unveil --completion SHELL": "completion of commands and options in bash, zsh or fish",
+    "unveil --version": "the version",
+}
+GUIDE = {
+    "boxes or labels": "unveil run (fine-tuning): the model once over each answer and epoch",
+    "boxes or masks, and more": (
+        "unveil prefer --name mmedpo: 3 sampled answers per question, wrong ones, hidden lesions"
+    ),
+    "a fine-tuned model, boxes": ("unveil train aar: 8 sampled answers per question, rewarded for pointing and naming"),
+    "answers without boxes": "unveil prefer --name dpo --expert ...: an expert who knows, 1 request per question",
+    "many images, few labels": "unveil curate selftrain: an expert who sees, 10 requests per image",
+    "before training on pairs": "unveil audit: what they would teach besides medicine",
+}
+PAGES = "docs/how-to/preferences.md, docs/explanation/results.md"
 
 
-def usage() -> str:
-    """The overview that ``unveil`` and ``unveil --help`` print."""
-    width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{command.help}" for name, command in COMMANDS.items()]
-    return "\n".join(
+def usage(width: int = 80) -> str:
+    """The overview that ``unveil`` and ``unveil --help`` print, wrapped at ``width``."""
+    return "\n\n".join(
         [
-            f"unveil {__version__}: teach a medical vision-language model to point at what is abnormal and to name it.",
-            "Research software, not a medical device.",
-            "",
-            "usage: unveil COMMAND [options]        unveil COMMAND --help explains every option",
-            "       unveil COMMAND --config run.json  repeats a run; options given besides go before it",
-            "       unveil --completion SHELL         completion of commands and options in bash, zsh or fish",
-            "",
-            *lines,
-            GUIDE,
+            "\n".join(layout.paragraph(line, width) for line in ABOUT),
+            layout.rows(list(USAGE.items()), width),
+            layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
+            "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
+            layout.paragraph(
+                "More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md", width
+            ),
         ]
     )
 
 
 def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
-    """The command and its configuration; exits where something else is asked for, or there is no such command."""
+    """The command and its configuration; exits where something else is asked for.
+
+    Raises ``OptionError`` where there is no such command, or its options do not take the words.
+    """
     words = list(arguments)
-    if not words or words[0] in ("-h", "--help", "help"):
-        _exit(usage())
-    if words[0] == "--version":
-        _exit(f"unveil {__version__}")
-    if words[0] == "--completion":
-        _exit(completion_script(*words[1:]))
-    name = next((n for n in (" ".join(words[:2]), words[0]) if n in COMMANDS), None)
+    if (answer := _answered(words)) is not None:
+        _exit(answer)
+    from unveil.core import help_page, options
+
+    name = next((n for n in (" ".join(words[:2]), *words[:1]) if n in COMMANDS), None)
     if name is None:
-        if words[1:2] in (["-h"], ["--help"]) and (members := group(words[0])):
-            _exit(members)
-        print(f"unveil: {unknown(words)}", file=sys.stderr, flush=True)
-        raise SystemExit(2)
+        raise options.OptionError(unknown(words))
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.load().Config
-    default = None
-    if "--config" in rest:
-        at = rest.index("--config")
-        if at + 1 == len(rest):
-            raise SystemExit("unveil: --config needs a file")
-        from unveil.core import saved
+    file = _config_file(rest)
+    default = None if file is None else _saved(kind, file, name)
+    if HELP & {*rest}:
+        _exit(help_page.page(kind, f"unveil {name}", default, "--help-all" in rest, layout.width()))
+    try:
+        return command, options.read(kind, rest, f"unveil {name}", default)
+    except options.OptionError as error:
+        raise options.OptionError(f"{error}\n`unveil {name} --help` explains its options") from error
 
-        own = [other for other, one in COMMANDS.items() if one.module == command.module]
-        default = saved.saved(kind, Path(rest[at + 1]), name, own)
-        del rest[at : at + 2]
-    return command, options.read(kind, rest, f"unveil {name}", default)
+
+HELP = {"-h", "--help", "--help-all"}
+
+
+def _answered(words: Sequence[str]) -> str | None:
+    """The answer to words that need no command: the overview, the version, a script for a shell, a group's commands."""
+    if not words or words[0] in HELP | {"help"}:
+        return usage(layout.width())
+    if words[0] == "--version":
+        return f"unveil {__version__}"
+    if words[0] == "--completion":
+        return completion_script(*words[1:])
+    return group(words[0], layout.width()) if words[0] not in COMMANDS and HELP & {*words[1:2]} else None
+
+
+def _config_file(words: list[str]) -> Path | None:
+    """The file after ``--config``, which is taken out of the words together with it; None where it is not there."""
+    from unveil.core.options import OptionError
+
+    at = next((i for i, word in enumerate(words) if word.partition("=")[0] == "--config"), None)
+    if at is None:
+        return None
+    _, equals, value = words[at].partition("=")
+    files = [value] if equals else words[at + 1 : at + 2]
+    if not files or not files[0] or files[0].startswith("--"):
+        raise OptionError("--config: a file is needed, the run.json that an earlier run has left")
+    del words[at : at + (1 if equals else 2)]
+    return Path(files[0])
+
+
+def _saved(kind: type, file: Path, name: str) -> Any:
+    """The configuration in a run.json of the command, or of another name of it."""
+    from unveil.core import records, saved
+
+    try:
+        return saved.saved(kind, file, name, [n for n, one in COMMANDS.items() if one.module == COMMANDS[name].module])
+    except records.RecordError as error:
+        raise records.RecordError(f"--config {error}") from error
 
 
 def _exit(text: str) -> None:
@@ -163,74 +217,120 @@ def _exit(text: str) -> None:
 
 def completion_script(*shells: str) -> str:
     """The script that completes commands and their options in a shell; all commands' modules are imported for it."""
-    from unveil.core import shell_completion
+    from unveil.core import options, shell_completion
 
     if len(shells) != 1 or shells[0] not in shell_completion.SHELLS:
-        raise SystemExit(f"unveil: --completion needs a shell, one of {', '.join(shell_completion.SHELLS)}")
+        raise options.OptionError(f"--completion: a shell is needed, one of {', '.join(shell_completion.SHELLS)}")
     return shell_completion.script(shells[0], {name: command.load().Config for name, command in COMMANDS.items()})
 
 
-def group(name: str) -> str:
-    """The commands that begin with a word, such as ``train``, a line each; nothing if there is none."""
-    members = {n: command.help for n, command in COMMANDS.items() if n.split()[0] == name}
-    return "\n".join(f"  unveil {n:<{max(map(len, members))}}  {text}" for n, text in members.items())
+def members(name: str) -> dict[str, str]:
+    """The commands that begin with a word, such as ``train``, with what they do."""
+    return {n: command.help for n, command in COMMANDS.items() if n.split()[0] == name}
+
+
+def group(name: str, width: int = 80) -> str | None:
+    """The commands that begin with a word, as a list; None where there are none."""
+    found = [(f"unveil {n}", text) for n, text in members(name).items()]
+    return layout.rows(found, width) if found else None
 
 
 def unknown(words: Sequence[str]) -> str:
-    """What to say to words that name no command: the closest names, or the commands of the group that they name."""
-    members, second = group(words[0]), [word for word in words[1:2] if not word.startswith("-")]
-    asked = " ".join([words[0], *second]) if members else words[0]
-    close = difflib.get_close_matches(" ".join([words[0], *second]), COMMANDS, n=2) if second else []
-    if not members and not close:
-        close = difflib.get_close_matches(
-            words[0], [*COMMANDS, *sorted({name.split()[0] for name in COMMANDS} - {*COMMANDS})], n=2
-        )
-    hint = f"did you mean {' or '.join(f'`unveil {name}`' for name in close)}?" if close else members
-    return "\n".join(filter(None, [f"no command {asked!r}", hint, "`unveil --help` lists all commands"]))
+    """What to say to words that name no command, in two lines: the closest names, or those that may follow."""
+    second = [word for word in words[1:2] if not word.startswith("-")]
+    ways = f"`unveil {words[0]} --help` says what each does" if (found := members(words[0])) else ""
+    asked = " ".join([words[0], *second]) if found else words[0]
+    close = _closest(words[0], second)
+    if close:
+        said = f"no command {asked!r}; perhaps you meant {' or '.join(f'`unveil {name}`' for name in close)}"
+    elif found:
+        said = f"`unveil {words[0]}` is followed by one of {', '.join(name.split()[1] for name in found)}"
+    else:
+        said = f"no command {asked!r}"
+    return f"{said}\n{ways or '`unveil --help` lists all commands'}"
+
+
+def _closest(first: str, second: Sequence[str]) -> list[str]:
+    """Commands, or first words of some, that are called almost so."""
+    close = difflib.get_close_matches(" ".join([first, *second]), COMMANDS, n=2) if second else []
+    names = dict.fromkeys([*COMMANDS, *(name.split()[0] for name in COMMANDS)])
+    return close or ([] if members(first) else difflib.get_close_matches(first, names, n=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The ``unveil`` command; returns its exit code: 2 for words that it does not know, 1 for what went wrong."""
+    command, config = None, None
+    try:
+        command, config = parse(sys.argv[1:] if arguments is None else arguments)
+        made = _work(command, config)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _say(f"stopped; {command.stopped}" if command else "stopped")
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        code = _told(error, command, config)
+        if code is None:
+            raise
+        return code
+    return 1 if made is False else 0
+
+
+def _work(command: Command, config: Any) -> Any:
+    from unveil.core import paths
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not command.shared:
+        sharing = ", ".join(name for name, one in COMMANDS.items() if one.shared)
+        raise ValueError(f"this command works in one process; several share {sharing}")
+    paths.check(config)
+    made = command.load().main(config)
+    if command.told:
+        command.told(made)
+    return made
+
+
+def _say(message: str) -> None:
+    from unveil.core import console
+
+    console.say(message)
 
 
 #: Errors that are the user's to mend: shown as one message, without a traceback.
 USER_ERRORS = (ValueError, OSError)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The ``unveil`` command."""
-    command: Command | None = None
-    try:
-        command, config = parse(sys.argv[1:] if arguments is None else arguments)
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not command.shared:
-            sharing = ", ".join(name for name, one in COMMANDS.items() if one.shared)
-            raise ValueError(f"this command works in one process; several share {sharing}")
-        made = command.load().main(config)
-        if command.told:
-            command.told(made)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        console.say(f"stopped; {command.stopped}" if command else "stopped")
-        return 130
-    except BrokenPipeError:  # whoever read the output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except provenance.DryRun as told:
-        console.say(f"dry run: {told}")
+def _told(error: Exception, command: Command | None, config: Any) -> int | None:
+    """Tells an error that a person can mend, and returns the exit code; None for others, which are faults of ours."""
+    from unveil.core import faults, files, options, paths, provenance
+    from unveil.core.untrusted import readable
+
+    if isinstance(error, provenance.DryRun):
+        _say(f"dry run: {error}")
         return 0
-    except USER_ERRORS as error:
-        if os.environ.get("UNVEIL_DEBUG"):
-            raise
-        console.say(f"error: {readable(files.said(error))}")
+    if os.environ.get("UNVEIL_DEBUG"):
+        return None
+    if isinstance(error, options.OptionError):
+        _say(f"error: {error}")
+        return 2
+    if isinstance(error, USER_ERRORS):
+        said = files.said(error)
+        _say(f"error: {readable(said if config is None else paths.named(config, said))}")
         return 1
-    except (MemoryError, RuntimeError) as error:
-        ended = faults.worker_ended(error)
-        if command is None or os.environ.get("UNVEIL_DEBUG") or not (ended or faults.out_of_memory(error)):
-            raise
-        if ended:
-            fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
-            what = f"a worker process was ended, mostly for lack of memory{fewer}"
-        else:
-            what = f"out of memory: {memory.advice(config, vars(error).get('stage'))}"
-        console.say(f"error: {what}; {command.stopped}")
+    if command and (faults.worker_ended(error) or faults.out_of_memory(error)):
+        _say(f"error: {_short_of_memory(error, config)}; {command.stopped}")
         return 1
-    return 1 if made is False else 0
+    return None
+
+
+def _short_of_memory(error: BaseException, config: Any) -> str:
+    from unveil.core import faults, memory, provenance
+
+    if faults.worker_ended(error):
+        fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
+        return f"a worker process was ended, mostly for lack of memory{fewer}"
+    return f"out of memory: {memory.advice(config, vars(error).get('stage'))}"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ import tyro
 from tests.helpers import inputs
 from unveil.cli import parse
 from unveil.core import image_files, pairs, records
+from unveil.core.options import OptionError
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
 from unveil.ingest.runner import ingest
@@ -120,7 +121,7 @@ def configuration(work: Path, raw: bytes) -> str | None:
     (work / "run.json").write_bytes(raw)
     try:
         parse(["predict", "--config", str(work / "run.json")])
-    except SystemExit:
+    except OptionError:
         return "the command line gave up without an error of ours"
     return None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core import console, provenance
+from unveil.core.paths import InputFile, OutputFolder
 
 if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
     from unveil.audit.pairs import Audit
@@ -16,11 +17,11 @@ if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
 class Config:
     """Look for what a model could learn from preference pairs instead of medicine, and for what is wrong in them."""
 
-    pairs: Path
-    """File of pairs, ours or TRL's."""
-    records: Path | None = None
+    pairs: InputFile
+    """File of pairs: pairs.jsonl of `unveil curate`, or in the form that TRL reads."""
+    records: InputFile | None = None
     """records.jsonl: then leaks by patient and image, maps beside the lesion and hostile reports are looked for too."""
-    out: Path | None = None
+    out: OutputFolder | None = None
     """Folder for audit.json and audit.html; by default one beside the pairs, PAIRS.audit."""
     seed: int = 0
     """Seed of folds, resamples and of the examples that are shown."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from unveil.core import console, provenance, records, splits
 from unveil.core.files import write_text
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import rebased
 
 
@@ -18,9 +19,9 @@ from unveil.core.records import rebased
 class Config:
     """Look for what is wrong with records: bad boxes and images, and the same or a mirrored image in two splits."""
 
-    records: Path
-    """records.jsonl."""
-    resplit: Path | None = None
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    resplit: OutputFile | None = None
     """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test."""
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     """Shares of train, val and test in a new split."""
@@ -28,7 +29,7 @@ class Config:
     """Seed of the new split."""
     copies: bool = True
     """Search for near-identical and mirrored images too, not for equal files only."""
-    json: Path | None = None
+    json: OutputFile | None = None
     """Write what was found here too."""
     workers: int | None = None
     """Processes that read images; by default one per core."""

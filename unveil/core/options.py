@@ -1,24 +1,125 @@
 """Options: dataclasses, flat for who calls from Python and in run.json, in groups for who reads the help.
 
 Options that several commands have stand in one class, which their configurations inherit and hand on whole. A class may
-say by ``groups``, titles with the names of options, what the help shows together after all others.
+say by ``groups``, titles with the names of options, what the help shows together after all others; and by ``seldom``,
+names of options or titles of groups, what it shows only when all is asked for.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import inspect
+import io
 import textwrap
 import typing
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from itertools import pairwise
 from typing import Annotated, Any
 
 import tyro
 
-WITH: Any = Annotated
-"""A type that is known at run time only, with what tyro is told of it."""
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a command line."""
+
+    name: str
+    """As it is typed, without its dashes: ``batch-size``, or ``judge.expert`` of the options ``judge``."""
+    path: tuple[str, ...]
+    """The fields that lead to it from the configuration."""
+    hint: Any
+    """The type of its value, with what is annotated to it."""
+    default: Any
+    """``MISSING`` where it is required."""
+    sentence: str
+    group: str = ""
+    seldom: bool = False
+    depth: int = 0
+    """How far up the class stands that declares it: what a command alone has, and then what many have."""
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    @property
+    def positional(self) -> bool:
+        return tyro.conf.Positional in notes(self.hint)
+
+    @property
+    def off(self) -> str | None:
+        """What turns it off, of a flag: ``--no-copies``, ``--judge.no-structured``."""
+        within, dot, name = self.name.rpartition(".")
+        return f"--{within}{dot}no-{name}" if self.hint is bool else None
+
+    @property
+    def flag(self) -> str:
+        """As it is typed; of a positional one, what stands for it in the help."""
+        return self.name.upper() if self.positional else f"--{self.name}"
+
+    def of(self, config: Any) -> Any:
+        """Its value in a configuration."""
+        for name in self.path:
+            config = getattr(config, name)
+        return config
+
+
+def notes(hint: Any) -> tuple[Any, ...]:
+    """What is annotated to a type."""
+    return tuple(getattr(hint, "__metadata__", ()))
+
+
+def bare(hint: Any) -> Any:
+    """A type without what is annotated to it."""
+    return hint.__origin__ if typing.get_origin(hint) is Annotated else hint
+
+
+def every(kind: type, default: Any = None) -> list[Option]:
+    """All options of a configuration in the order of its fields, those of the options within it in their place.
+
+    ``default`` is a configuration whose values stand for the defaults.
+    """
+    hints, told, seldom = typing.get_type_hints(kind, include_extras=True), sentences(kind), seldom_of(kind)
+    titles = {name: title for title, names in groups_of(kind).items() for name in names}
+    found: list[Option] = []
+    for field in dataclasses.fields(kind):
+        hint, value = hints[field.name], _default(field) if default is None else getattr(default, field.name)
+        title = titles.get(field.name, "")
+        hidden = bool({field.name, title} & seldom)
+        inner = bare(hint)
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            prefix = "" if tyro.conf.OmitArgPrefixes in notes(hint) else f"{_typed(field.name)}."
+            found += [
+                _within(field.name, prefix, hidden, option)
+                for option in every(inner, None if value is MISSING else value)
+            ]
+        else:
+            sentence = told.get(field.name, "")
+            depth = next(
+                i for i, base in enumerate(kind.__mro__) if field.name in vars(base).get("__annotations__", {})
+            )
+            found.append(Option(_typed(field.name), (field.name,), hint, value, sentence, title, hidden, depth))
+    return found
+
+
+def _depth(kind: type, name: str) -> int:
+    return next(i for i, base in enumerate(kind.__mro__) if name in vars(base).get("__annotations__", {}))
+
+
+def _typed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _within(name: str, prefix: str, hidden: bool, option: Option) -> Option:
+    """An option of the options ``name`` of a configuration, as one of the configuration."""
+    path, seldom = (name, *option.path), option.seldom or hidden
+    return dataclasses.replace(option, name=prefix + option.name, path=path, group=name, seldom=seldom)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def part_of(kind: type, config: Any) -> dict[str, Any]:
@@ -26,13 +127,26 @@ def part_of(kind: type, config: Any) -> dict[str, Any]:
     return {field.name: getattr(config, field.name) for field in dataclasses.fields(kind)}
 
 
+class OptionError(ValueError):
+    """Words of a command line that its options do not take; the message says which, and what they take."""
+
+
 def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> Any:
-    """A configuration from the words of a command line; what they do not say is as in ``default``."""
-    found: Any = tyro.cli(view(kind, default), args=words, prog=prog, description=inspect.getdoc(kind))
-    values = vars(found)
-    for title in groups_of(kind):
-        values |= vars(values.pop(title))
-    return kind(**values)
+    """A configuration from the words of a command line; what they do not say is as in ``default``.
+
+    Raises ``OptionError``.
+    """
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            return tyro.cli(kind, args=words, prog=prog, description="", **given)
+    except SystemExit as refused:
+        if not refused.code:  # tyro's own options, such as the one that writes what shells complete
+            raise
+        from unveil.core import option_errors
+
+        fault = option_errors.fault(every(kind, default), words) or option_errors.unboxed(said.getvalue())
+        raise OptionError(fault) from refused
 
 
 def groups_of(kind: type) -> dict[str, list[str]]:
@@ -45,25 +159,9 @@ def groups_of(kind: type) -> dict[str, list[str]]:
     return found
 
 
-def view(kind: type, default: Any = None) -> type:
-    """``kind`` as tyro is to read it: what is required, the other options, a dataclass for each group of them."""
-    hints, told = typing.get_type_hints(kind, include_extras=True), sentences(kind)
-
-    def option(field: dataclasses.Field[Any]) -> tuple[str, Any, Any]:
-        given = {} if default is None else {"default": getattr(default, field.name)}
-        own = {name: getattr(field, name) for name in ("default", "default_factory")}
-        hint = WITH[hints[field.name], tyro.conf.arg(help=told.get(field.name, ""))]
-        return field.name, hint, dataclasses.field(**given or own)
-
-    options = {field.name: option(field) for field in dataclasses.fields(kind)}
-    parts = []
-    for title, names in groups_of(kind).items():
-        made = dataclasses.make_dataclass(title, [options.pop(name) for name in names], kw_only=True)
-        parts.append((title, WITH[made, tyro.conf.OmitArgPrefixes], dataclasses.field(default_factory=made)))
-    nested = [option for option in options.values() if dataclasses.is_dataclass(option[1].__origin__)]
-    alone = [option for option in options.values() if option not in nested]
-    alone.sort(key=lambda option: option[2].default is not option[2].default_factory)  # both are missing, or one
-    return dataclasses.make_dataclass(kind.__name__, [*alone, *parts, *nested], kw_only=True)
+def seldom_of(kind: type) -> set[str]:
+    """The names of options, and the titles of groups, that the help shows only when all is asked for."""
+    return {name for base in kind.__mro__ for name in vars(base).get("seldom", ())}
 
 
 def sentences(kind: type) -> dict[str, str]:

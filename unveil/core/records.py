@@ -350,6 +350,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (rb"\xff\xfe|\xfe\xff", "text in UTF-16: save it as UTF-8"),
     (rb"\s*<", "XML or HTML"),
     (rb"\x89PNG|\xff\xd8\xff|%PDF|II\*\x00|MM\x00\*", "an image or a document"),
+    (rb"[^\n]*\x00", "a binary file"),
+    (rb"\s*[A-Za-z_#]", "text of another form, such as a table: `unveil ingest --format csv` reads those"),
 )
 
 

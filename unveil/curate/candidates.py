@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from unveil.core import console, digests, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.pixels import ImageError
 from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record, image_path
 from unveil.core.sampling import Sampling
@@ -197,12 +198,12 @@ class Sampled(ModelChoice):
     """What commands share that let a model answer the questions of dialogues."""
 
     passing: ClassVar = {"answer_batch"}
-    records: Path
-    """records.jsonl."""
-    dialogues: Path
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """dialogues.jsonl; its training and validation dialogues are used."""
-    out: Path
-    """pairs.jsonl."""
+    out: OutputFile
+    """File to write the pairs to, such as pairs.jsonl."""
     answer_batch: int = 64
     """Questions that the model answers at a time."""
     kinds: tuple[Kind, ...] = KINDS

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from unveil.core import console, provenance, records
 from unveil.core.pairs import read_pairs, write_trl
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair
 
 
@@ -16,9 +17,9 @@ from unveil.core.records import Dialogue, Pair
 class Config:
     """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
 
-    pairs: Path
-    """File of pairs, ours or TRL's."""
-    out: Path
+    pairs: InputFile
+    """File of pairs: pairs.jsonl of `unveil curate`, or in the form that TRL reads."""
+    out: OutputFile
     """File to write; images stay where they are."""
     to: Literal["trl", "unveil"] = "trl"
     """Which form to write."""

@@ -30,6 +30,7 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box, ious
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
@@ -186,11 +187,11 @@ class _Writer:
 class Config(MauOptions):
     """Write questions with true answers in three steps (detection, localisation, recognition) from boxes and labels."""
 
-    records: Path = field(kw_only=True)
-    """records.jsonl."""
-    out: Path = field(kw_only=True)
-    """dialogues.jsonl."""
-    corrections: Path | None = None
+    records: InputFile = field(kw_only=True)
+    """records.jsonl, as `unveil ingest` writes it."""
+    out: OutputFile = field(kw_only=True)
+    """File to write the dialogues to, such as dialogues.jsonl."""
+    corrections: InputFile | None = None
     """What people who have read the dialogues want otherwise: JSONL of id, reviewer, and answer or "drop": true."""
     withhold: tuple[str, ...] = ()
     """Labels and modalities that training and validation are to know nothing of: no image that has them, no question or

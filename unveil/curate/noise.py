@@ -22,6 +22,7 @@ from unveil.core import console, image_files, lesion_noise, pixels, plugins, pro
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.pairs import read_pairs
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs
@@ -148,12 +149,12 @@ def _map(
 class Config(ModelChoice):
     """Make preference pairs of lesion neglect: a true answer is worse where noise hides what it speaks of (MMedPO)."""
 
-    records: Path
-    """records.jsonl."""
-    dialogues: Path
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """dialogues.jsonl; its training and validation dialogues are used."""
-    out: Path
-    """pairs.jsonl."""
+    out: OutputFile
+    """File to write the pairs to, such as pairs.jsonl."""
     map: str = "annotations"
     """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
     --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
@@ -166,7 +167,7 @@ class Config(ModelChoice):
     """Share of an image that a map may cover; a larger one is set aside."""
     limit: int | None = None
     """Only the first so many dialogues of training and validation."""
-    onto: Path | None = None
+    onto: InputFile | None = None
     """Pairs of `curate hallucinate` or `curate rank` on these dialogues: they are written out again with the noise on
     their worse side, as mDPO wants them, instead of pairs of two equal answers."""
     seed: int = 0

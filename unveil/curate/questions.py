@@ -18,6 +18,7 @@ import numpy as np
 
 from unveil.core import console, provenance, records
 from unveil.core.answers import clean
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import DESCRIBE, left_out
@@ -66,11 +67,11 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
 class Config:
     """Add to dialogues the conversations from which a model learns to describe and to ask (STLLaVA-Med, stage 1)."""
 
-    records: Path
+    records: InputFile
     """records.jsonl; reports are the descriptions."""
-    dialogues: Path
-    """dialogues.jsonl."""
-    out: Path
+    dialogues: InputFile
+    """dialogues.jsonl, as `unveil curate mau` writes it."""
+    out: OutputFile
     """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
     --self-questions`."""
     restart: bool = False

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unveil.core import console, provenance, records
 from unveil.core.pairs import read_pairs
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair, Record
 from unveil.curate.candidates import costs, left_out, used
 from unveil.curate.rules import Rules
@@ -148,12 +149,12 @@ def weighted(pairs: Sequence[Pair], found: dict[str, Consensus], reading: Weight
 class Config:
     """Give preference pairs their weights: clinical relevance by consensus of several agents (MMedPO)."""
 
-    pairs: Path
-    """pairs.jsonl."""
-    records: Path
-    """records.jsonl."""
-    out: Path
-    """pairs.jsonl with weights."""
+    pairs: InputFile
+    """pairs.jsonl, as `unveil curate hallucinate` and its like write it."""
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    out: OutputFile
+    """File to write the pairs with their weights to."""
     agents: tuple[str, ...] = ()
     """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
     rounds: int = 5

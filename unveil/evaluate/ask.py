@@ -12,6 +12,7 @@ from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Kind, RecordError
 from unveil.vlm import models
 from unveil.vlm.choice import ModelChoice
@@ -22,11 +23,11 @@ from unveil.vlm.engine import Engine
 class Config(ModelChoice):
     """Ask a model one question about one image. Boxes in the answer are x1, y1, x2, y2 in pixels of that image."""
 
-    image: Path
+    image: InputFile
     """Image file, also DICOM."""
     question: str | None = None
     """What is asked; by default for a diagnosis in three steps: is anything abnormal, where, and what is it."""
-    picture: Path | None = None
+    picture: OutputFile | None = None
     """Draw the answer's boxes on the image and write it here, as .png or .jpg."""
     max_new_tokens: int = 384
     """Longest answer in tokens."""

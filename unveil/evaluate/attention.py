@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unveil.core import digests, provenance
 from unveil.core.grading import grade
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.attention_lift import AttentionRow
@@ -35,11 +36,11 @@ GRID = 24
 class Config(ModelChoice):
     """Compute attention maps of a model that is led along the true diagnoses of abnormal test images."""
 
-    records: Path
-    """Records, which hold the boxes."""
-    dialogues: Path
+    records: InputFile
+    """Records, which hold the boxes: records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """Dialogues with diagnoses."""
-    out: Path
+    out: OutputFile
     """Where the maps go: attention.jsonl."""
     name: str | None = None
     """How the model is called in the report; by default what --model says."""

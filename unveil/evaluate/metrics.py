@@ -47,7 +47,7 @@ def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
     """Rows by id; raises ``ScoreError`` for an id that occurs twice and where there are no rows."""
     rows = list(rows)
     if not rows:
-        raise ScoreError(f"there are no {what}")
+        raise ScoreError(f"{what}: there is not one row")
     if twice := {i for i, n in Counter(row.id for row in rows).items() if n > 1}:
         raise ScoreError(f"{what}: {_some(twice)} occur more than once; ids must be unique")
     return {row.id: row for row in rows}

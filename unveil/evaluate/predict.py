@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
+from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.experts.options import ServerOptions
@@ -30,9 +31,9 @@ class Config(ModelChoice, ServerOptions):
 
     passing: ClassVar = {"batch_size", "records", *(field.name for field in fields(ServerOptions))}
     groups: ClassVar = {"serving": ("server", "server_model", "records", *(f.name for f in fields(ServerOptions)))}
-    dialogues: Path
+    dialogues: InputFile
     """Dialogues, as `unveil curate mau` writes them."""
-    out: Path
+    out: OutputFile
     """Where the answers go: predictions.jsonl."""
     name: str | None = None
     """How the model is called in predictions and report; by default what --model says."""
@@ -55,7 +56,7 @@ class Config(ModelChoice, ServerOptions):
     """Its address, such as http://127.0.0.1:8000/v1."""
     server_model: str | None = None
     """How the server calls the model."""
-    records: Path | None = None
+    records: InputFile | None = None
     """Records of the images, needed where the server is another machine: what leaves is searched for whose they are."""
     restart: bool = False
     """Write over the answers of another run, finished or not."""

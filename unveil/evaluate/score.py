@@ -26,6 +26,7 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError
+from unveil.core.paths import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import changes, doubts, headline
@@ -282,7 +283,7 @@ def _named_files(words: Sequence[str]) -> dict[str, Path]:
 
 #: Models by their names, as they are given on the command line.
 NamedFiles = Annotated[
-    dict[str, Path],
+    dict[str, InputFile],
     tyro.constructors.PrimitiveConstructorSpec(
         nargs="*",
         metavar="NAME FILE [NAME FILE ...]",
@@ -297,13 +298,13 @@ NamedFiles = Annotated[
 class Config:
     """Score predictions against records; needs neither the models nor a GPU."""
 
-    records: Path
-    """records.jsonl."""
-    dialogues: Path
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """dialogues.jsonl, whose questions were answered."""
     predictions: NamedFiles
     """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
-    out: Path
+    out: OutputFolder
     """Folder for scores.json and outcomes.jsonl."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""

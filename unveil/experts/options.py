@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tyro
 
+from unveil.core.paths import OutputFile
 from unveil.core.records import Record
 from unveil.experts.expert import Backend, Budget, Expert, RuleBackend
 from unveil.experts.local import Local
@@ -22,6 +23,8 @@ from unveil.gate.options import GateOptions, gate_options
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions(GateOptions):
     """How a server is asked that speaks OpenAI's chat completions."""
+
+    seldom: ClassVar = ("key_variable", "concurrency", "retries", "timeout")
 
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the server's key; the key itself is never written anywhere."""
@@ -40,6 +43,8 @@ class ServerOptions(GateOptions):
 @dataclass(frozen=True, kw_only=True)
 class ExpertOptions(ServerOptions):
     """Who is asked, and what that may cost."""
+
+    seldom: ClassVar = ("structured", "leave_out", "tries", "thinking_tokens", "expert_batch", "replies")
 
     expert: str = "rules"
     """Who is asked: rules (offline; they answer from the annotations), local:MODEL (hub id or folder of a
@@ -65,7 +70,7 @@ class ExpertOptions(ServerOptions):
     """Price of a million tokens that come back."""
     expert_batch: int = 32
     """local: requests answered at a time."""
-    replies: Path | None = None
+    replies: OutputFile | None = None
     """File that keeps all replies, of the model that is trained too; by default one beside the output. Several commands
     may share one, and then ask nobody twice."""
 

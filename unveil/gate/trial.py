@@ -16,6 +16,7 @@ from tyro.conf import Positional
 from unveil import __version__
 from unveil.core import console, digests, files, pixels, provenance
 from unveil.core.console import progress
+from unveil.core.paths import Input, InputFile, OutputFolder
 from unveil.core.records import Record, read_jsonl
 from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
@@ -32,13 +33,13 @@ PAGE, TEXTS, IMAGES = "gate.html", "texts.jsonl", "images.jsonl"
 class Config(GateOptions):
     """Try on a file what may leave this machine. Nothing is sent; a page tells, and lists for a review are written."""
 
-    file: Positional[Path]
+    file: Positional[Input]
     """Records, dialogues, pairs or predictions (JSONL), a text file (a text a line), an image or a folder of images."""
-    records: Path | None = None
+    records: InputFile | None = None
     """records.jsonl to which dialogues, pairs or predictions belong: by its patients' ids texts are searched."""
     images: bool = True
     """Look at the images too, which takes a second or more each."""
-    out: Path | None = None
+    out: OutputFolder | None = None
     """Folder for the page and the lists; by default one beside the file, FILE.gate."""
     restart: bool = False
     """Write over what another command has left in `out`, or the trial of another file."""

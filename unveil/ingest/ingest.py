@@ -10,6 +10,7 @@ from typing import Literal
 import tyro
 
 from unveil.core import console, provenance, records, splits
+from unveil.core.paths import Input, OutputFolder
 from unveil.ingest.reading import Options
 
 Format = Literal["auto", "voc", "coco", "yolo", "csv", "synthetic"]
@@ -23,12 +24,12 @@ Reading = tyro.conf.OmitArgPrefixes[Options]
 class Config:
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
-    data: Path | None = None
+    data: Input | None = None
     """Folder of the annotated images, a zip of it, or one annotation file in it; none for synthetic."""
     format: Format = "auto"
     """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; synthetic draws
     images instead."""
-    out: Path
+    out: OutputFolder
     """Folder for records.jsonl and rejected.jsonl."""
     patients: int = 320
     """synthetic: how many patients are drawn, some three images each."""

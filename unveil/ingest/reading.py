@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from unveil.core import geometry
+from unveil.core.paths import InputFolder
 from unveil.core.records import Access, Completeness, Finding
 from unveil.core.untrusted import quoted
 
@@ -63,6 +64,12 @@ class Incomplete:
 class Options:
     """What the files themselves do not say. Options of other formats than the one read have no effect."""
 
+    seldom: ClassVar = (
+        *("dataset", "dataset_version", "licence", "study_pattern", "links", "encoding", "orientation", "decode"),
+        *("voc_corners", "missing_labels", "allow_rejected", "delimiter", "label_separator", "label_names"),
+        *("readers", "default_label", "negative_labels"),
+    )
+
     dataset: str | None = None
     """Name of the data set, the first part of every record's id; the folder's name if not given."""
     dataset_version: str | None = None
@@ -91,7 +98,7 @@ class Options:
     annotations: str | None = None
     """Pattern, such as annotations/*_train.json, of the annotation files to read below the data folder; not given: all
     that fit the format."""
-    images: Path | None = None
+    images: InputFolder | None = None
     """Folder of the images, where they lie apart from the annotations; no image is looked for anywhere else then."""
     links: Literal["folders", "all", "none"] = "folders"
     """Which links that lead out of the folder are followed: those to folders, also those to single files, or none."""

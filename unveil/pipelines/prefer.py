@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance, records
 from unveil.core.options import part_of
+from unveil.core.paths import InputFile, OutputFolder
 from unveil.core.records import Kind, Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
@@ -32,16 +33,20 @@ class Config(TrainOptions):
         {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
         | {"accumulate", "answer_batch", "edited_spans", "train_tower"}
     )
+    seldom: ClassVar = (
+        *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),
+        *("answer_batch", "checkpoint_every"),
+    )
     name: Method
     """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
     with clinical weights. mdpo: both on each pair, and an anchor. povid: wrong answers that the expert writes, then
     what the model says without seeing. self-rewarding: the model's answers by a judge's rubric. sima: its greedy answer
     against a drawn one."""
-    records: Path
-    """records.jsonl."""
-    dialogues: Path
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
-    out: Path
+    out: OutputFolder
     """Folder for the pairs and the trained model."""
     model: str = TINY
     """Hub id or local folder of the model to start from: one that has been fine-tuned (train sft) knows the form of an

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unveil.core.paths import InputFolder
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
@@ -25,7 +26,7 @@ FURTHER = {"aar": "rewards", "mmedpo": "preferences"}
 class Config:
     """Write the report of a folder that `unveil run` has filled, again."""
 
-    run: Path
+    run: InputFolder
     """The folder that was --out of `unveil run`."""
     seed: int = 0
     """Seed of the random examples."""

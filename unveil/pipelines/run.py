@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
+from unveil.core.paths import Input, OutputFolder
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -44,11 +45,24 @@ class Config(TrainOptions):
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
-    data: Path | None = None
+    groups: ClassVar = {
+        "split": ("resplit", "shares", "withhold", "train_share"),
+        "training": (
+            *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
+            *("checkpoint_every", "workers"),
+        ),
+        "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
+        "comparison": ("compare", "full", "compare_limit", "expert"),
+    }
+    seldom: ClassVar = (
+        *("shares", "max_findings", "withhold", "train_share", "max_new_tokens", "resamples", "compare_limit"),
+        *("checkpoint_every",),
+    )
+    data: Input | None = None
     """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
     format: Format = "auto"
     """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
-    out: Path | None = None
+    out: OutputFolder | None = None
     """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
     runs/NAME-out where that is the data folder itself."""
     patients: int = 320

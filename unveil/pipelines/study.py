@@ -23,6 +23,7 @@ from tyro.conf import Positional
 from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
+from unveil.core.paths import InputFile, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import study_tables
@@ -146,9 +147,9 @@ class Config:
     ablations. baselines: mDPO, POVID, SIMA, self-rewarding, and the options --tighten and --attention-loss."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Seeds; each draws other patients and trains anew."""
-    out: Path | None = None
+    out: OutputFolder | None = None
     """Folder with a run for each seed, and study.json; by default runs/study-NAME."""
-    document: Path | None = None
+    document: InputFile | None = None
     """Markdown file into which the tables are written, between two marks; for this project
     docs/explanation/results.md."""
     patients: int = 320

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, Literal
 
+from unveil.core.paths import InputFile
 from unveil.core.records import Kind
 from unveil.experts.options import ExpertOptions, ServerOptions
 from unveil.rl.rewards import Combination
@@ -48,10 +48,14 @@ class RlOptions(RecipeOptions):
         "collapse": ("least_entropy", "most_growth", "most_unusable"),
         "watching": ("samples_every", "keep_best"),
     }
+    seldom: ClassVar = (
+        *("limit", "together", "collapse", "judge", "generate", "samples_every", "keep_best"),
+        *("combination", "tighten", "clip_low", "clip_high", "mean_over", "kl_every", "kl_target"),
+    )
 
-    records: Path
-    """Records, which hold the truth."""
-    dialogues: Path
+    records: InputFile
+    """Records, which hold the truth: records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
     """Questions on them; those of the training split are answered, those of validation watched."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
     """Kinds of questions to learn from."""

@@ -26,6 +26,7 @@ from torch import Tensor
 from unveil.core import digests, provenance
 from unveil.core.console import progress
 from unveil.core.pairs import read_pairs
+from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Pair, image_path, select
 from unveil.train import adapters, averages, checkpoints, loop, losses
 from unveil.train.averages import Ratio
@@ -45,7 +46,7 @@ Term = Literal["text", "visual", "anchor"]
 class Config(RecipeOptions):
     """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
 
-    pairs: Path
+    pairs: InputFile
     """Pairs, ours or TRL's; those of the training split, and those without a split."""
     batch_size: int = 4
     """Pairs per forward pass and process."""

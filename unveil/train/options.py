@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
+from unveil.core.paths import OutputFolder
 from unveil.vlm.choice import ModelChoice, Precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(ModelChoice):
     """What commands can be told that train, and those that let others train."""
+
+    seldom: ClassVar = ("workers",)
 
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
@@ -49,8 +51,12 @@ class RecipeOptions(TrainOptions):
         "checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "machine": ("precision", "attention", "gradient_checkpointing", "workers", "cache_mb", "features"),
     }
+    seldom: ClassVar = (
+        *("lora_dropout", "train_projector", "together", "warmup", "weight_decay", "clip_norm", "attention"),
+        *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
+    )
 
-    out: Path
+    out: OutputFolder
     """Folder for the trained model, its checkpoints and metrics.jsonl."""
     lora_rank: int = 64
     """Rank of the adapters."""
@@ -87,7 +93,7 @@ class RecipeOptions(TrainOptions):
     """Where else to log. Only figures are sent, never an image or a text."""
     cache_mb: int = 2048
     """Memory for processed images, and as much for the features of a frozen tower, per process."""
-    features: Path | None = None
+    features: OutputFolder | None = None
     """Folder that keeps the features of a frozen tower for other runs; by default they last as long as this run."""
     seed: int = 0
     """Seed of data order, adapters and dropout."""

@@ -19,6 +19,7 @@ from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
 from unveil.core.console import progress
+from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
 from unveil.train import adapters, attention_loss, averages, checkpoints, loop, losses, questions, validation
@@ -40,9 +41,9 @@ LOG = logging.getLogger(__name__)
 class Config(RecipeOptions):
     """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
 
-    dialogues: Path
+    dialogues: InputFile
     """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
-    records: Path | None = None
+    records: InputFile | None = None
     """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
     epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")

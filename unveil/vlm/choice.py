@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from unveil.vlm.resolution import Limited, Resolution
 
@@ -15,6 +15,8 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]
 @dataclass(frozen=True, kw_only=True)
 class ModelChoice:
     """A vision-language model, how it writes boxes, and how finely it looks."""
+
+    seldom: ClassVar = ("box_format",)
 
     model: str = TINY
     """Hub id or local folder of a vision-language model of transformers, or of an adapter; "tiny" is the base model

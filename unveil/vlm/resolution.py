@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import tyro
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Resolution:
     """What an image may cost. A processor's own setting stands where it stays below."""
+
+    seldom: ClassVar = ("max_pixels",)
 
     image_tokens: int | None = None
     """Tokens that an image may take at the most; the finest resolution is chosen at which none takes more. One that is
