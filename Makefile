@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# which versions: those of a file, but those of INSTEAD, such as INSTEAD="torch==2.13.0", instead of the file's
+PINS := requirements/newest.txt
+INSTEAD :=
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt
 
-.PHONY: demo test lint format docs docs-serve clean bench bench-install
+.PHONY: demo test test-lowest lint format docs docs-serve wheel clean bench bench-install
 
 demo: $(VENV)/.installed
 	$(BIN)/unveil demo
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# the same with the lowest version of everything, in an environment of its own
+test-lowest:
+	$(MAKE) test VENV=.venv-lowest PINS=requirements/lowest.txt
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -39,28 +47,37 @@ bench: bench-install
 
 bench-install: $(VENV)/.installed-bench
 
+# wheel and sdist; then the wheel alone, in an empty environment and an empty folder, and the tests of the sdist
+TRIED := build/tried
+wheel: $(VENV)/.installed-dev
+	rm -rf dist $(TRIED)
+	$(BIN)/python -m build
+	$(BIN)/python -m scripts.check_dist dist
+	$(PYTHON) -m venv $(TRIED)/venv
+	$(TRIED)/venv/bin/python -m pip install --quiet --constraint $(VENV)/constraints.txt dist/*.whl
+	mkdir $(TRIED)/empty
+	cd $(TRIED)/empty && ../venv/bin/unveil --version && ../venv/bin/unveil --help > help.txt
+	cd $(TRIED)/empty && ../venv/bin/unveil demo --patients 40 --epochs 1 --resamples 50 --compare
+	tar -xzf dist/*.tar.gz -C $(TRIED)
+	cd $(TRIED)/unveil-* && $(abspath $(BIN))/python -m pytest --collect-only -qq -p no:cacheprovider > collected.txt
+	rm -rf $(TRIED)
+
 clean:
-	rm -rf $(VENV) runs build dist site .cache *.egg-info
+	rm -rf .venv .venv-lowest runs build dist site .cache *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
-
-# torch first and pinned, so that no other package pulls another build of it
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable .
+
+$(VENV)/constraints.txt: $(PINS) | $(BIN)/python
+	grep -v -e '^$$' $(foreach pin,$(INSTEAD),-e '^$(firstword $(subst ==, ,$(pin)))==') $< > $@
+	printf '%s\n' $(INSTEAD) >> $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/constraints.txt
+	$(PIP_INSTALL) --editable .
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
-
-$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
-	touch $@
-
-$(VENV)/.installed-bench: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(PIP_INSTALL) --editable '.[$*]'
 	touch $@

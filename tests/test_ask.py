@@ -48,9 +48,9 @@ def test_a_question_in_our_wording_is_asked_as_that_kind(question: str, kind: st
 def test_a_picture_is_never_written_over(tmp_path: Path) -> None:
     image = draw(tmp_path / "a.png", (40, 40), 1)
     with pytest.raises(RecordError, match=r"a\.png is there already"):
-        ask.ask(ask.Config(image=image, picture=image))
+        ask.main(ask.Config(image=image, picture=image))
     with pytest.raises(RecordError, match=r"ends in \.png"):
-        ask.ask(ask.Config(image=image, picture=tmp_path / "b.xyz"))
+        ask.main(ask.Config(image=image, picture=tmp_path / "b.xyz"))
 
 
 def test_an_image_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from unveil import cli
+from unveil import __version__, cli
 from unveil.core.records import Dialogue, Record, read_jsonl
 from unveil.experts.requests import ExpertError
 from unveil.pipelines import variants
@@ -155,6 +155,17 @@ def test_a_configuration_that_is_none(text: str, tmp_path: Path, capsys: pytest.
     (tmp_path / "x.json").write_text(text)
     assert unveil("predict", f"--config={tmp_path / 'x.json'}") == 1
     assert f"error: --config {tmp_path / 'x.json'}: not a run.json" in said(capsys)
+
+
+@pytest.mark.parametrize(("version", "told"), [("0.0.9", True), (__version__, False), (None, False)])
+def test_a_configuration_of_another_version_is_named_as_such(
+    version: str | None, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = {"command": "ask", "config": {"image": "x.png"}, "versions": {"unveil": version} if version else {}}
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    _, config = cli.parse(["ask", "--config", str(tmp_path / "run.json")])
+    note = f"run.json is of unveil 0.0.9, this is {__version__}: the same settings may give other figures"
+    assert config.image == Path("x.png") and (note in said(capsys)) == told
 
 
 def test_a_reader_that_goes_away_ends_quietly() -> None:

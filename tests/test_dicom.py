@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -175,11 +180,23 @@ def test_compressed_box_formats(tmp_path: Path) -> None:
         assert np.abs(found.astype(int) - array).max() <= tolerance
 
 
-def test_a_missing_decoder_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize("available", [False, True])
+def test_a_missing_decoder_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: bool
+) -> None:
+    """And says nothing of it where there is one, and the stream is broken."""
     frame = b"\xff\xd8\xff\xf7\x00\x0b\x08\x00\x02\x00\x02\x01\x01\x11\x00\xff\xd9"  # JPEG-LS, 2 x 2, no data
     path = dicom(tmp_path / "x.dcm", np.zeros((2, 2), np.uint8), JPEGLSLossless, PixelData=encapsulate([frame]))
-    with pytest.raises(ImageError, match=r"x\.dcm.*JPEG-LS.*pip install"):
+    monkeypatch.setattr(dicom_files, "get_decoder", lambda syntax: SimpleNamespace(is_available=available))
+    with pytest.raises(ImageError, match=r"x\.dcm.*JPEG-LS") as raised:
         read(path)
+    assert ("pip install 'unveil[dicom]'" in str(raised.value)) != available
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless])
+def test_the_extra_brings_decoders_of_what_scanners_write(syntax: UID) -> None:
+    pytest.importorskip("gdcm", reason="no decoders: pip install 'unveil[dicom]'")
+    assert get_decoder(syntax).is_available
 
 
 @pytest.mark.parametrize("kind", ["jpg", "jp2", "boxed.jp2"])

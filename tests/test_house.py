@@ -214,6 +214,7 @@ def test_files_are_short(path: Path) -> None:
 OF_NO_MODULE = {
     "house": "the repository: its arrows, its names, its documents",
     "docs": "the documents: their commands, and the site that is made of them",
+    "requirements": "what is needed: ranges, pins and extras, and the files that hold them",
     "fuzz": "all readers and commands, with what is spoilt at random",
     "shapes": "shapes in signatures, which are checked where tests run only",
 }

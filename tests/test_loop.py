@@ -328,3 +328,11 @@ def test_processes_that_share_out_the_weights_are_refused(
     with pytest.raises(TrainingError, match=f"{name} is not supported yet: let every process hold the whole model"):
         loop.accelerator(tmp_path, ())
     loop.refuse_sharding(["MULTI_GPU"])
+
+
+def test_a_tracker_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate leaves it out without a word."""
+    monkeypatch.setattr(loop, "get_available_trackers", lambda: ["tensorboard"])
+    with pytest.raises(TrainingError, match=r"--trackers wandb: not installed; pip install 'unveil\[trackers\]'"):
+        loop.accelerator(tmp_path, ("tensorboard", "wandb"))
+    loop.refuse_missing(["tensorboard"])

@@ -51,7 +51,7 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
 
 @pytest.mark.skipif(tf.utils.is_torchvision_available(), reason="torchvision is here, so nothing is missing")
 def test_a_missing_torchvision_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"(?is)cannot be loaded.*torchvision"):
+    with pytest.raises(ModelError, match=r"(?is)cannot be loaded.*unveil\[video\].*torchvision"):
         models.load(saved("qwen2_5_vl", tmp_path), device="cpu")
 
 

@@ -15,6 +15,7 @@ import pydicom
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.multival import MultiValue
+from pydicom.pixels import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -44,8 +45,7 @@ def read_dicom(path: PathLike, window: Window | None, frame: int, windowed: bool
         header = _dicom_header(path, dataset, frame, limits)
         syntax = _transfer_syntax(dataset)
     check_index(path, frame, header.frames)
-    hint = "; try `pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg`" if syntax.is_compressed else ""
-    with reported(path, f"decoding the DICOM pixels ({syntax.name}{hint})"):
+    with reported(path, f"decoding the DICOM pixels ({syntax.name}{_decoder_hint(syntax)})"):
         stored = _stored_values(path, dataset, frame, header.frames, limits)
         array = _shown(path, dataset, stored, window, frame) if windowed else _modality_values(dataset, stored, frame)
     return Pixels(
@@ -58,6 +58,15 @@ def read_dicom(path: PathLike, window: Window | None, frame: int, windowed: bool
         frame,
         header.frames,
     )
+
+
+def _decoder_hint(syntax: pydicom.uid.UID) -> str:
+    """What to install for a compression that no installed package decodes; nothing where one does, or none could."""
+    try:
+        missing = syntax.is_compressed and not get_decoder(syntax).is_available
+    except NotImplementedError:
+        return ""
+    return "; pip install 'unveil[dicom]'" if missing else ""
 
 
 def _dicom_dataset(path: PathLike, limits: Limits) -> pydicom.Dataset:

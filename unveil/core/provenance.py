@@ -22,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from unveil import __version__
 from unveil.core import console, files
 from unveil.core.digests import TAKEN, Input, about_run, digests
 from unveil.core.files import WriteError, said, tidy
@@ -58,7 +59,6 @@ PASSING_OF_ASKING = frozenset(
     | {"replies", "budget", "budget_tokens", "price_in", "price_out"}
 )
 PACKAGES = (
-    "unveil",
     "torch",
     "transformers",
     "accelerate",
@@ -107,8 +107,9 @@ def _short(value: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
+    """Versions of Python, of this package and of those that results depend on."""
     out = {"python": sys.version.split()[0], "platform": f"{platform.system()} {platform.machine()}"}
+    out["unveil"] = __version__
     for name in PACKAGES:
         try:
             out[name] = metadata.version(name)

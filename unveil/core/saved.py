@@ -6,6 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from unveil import __version__
+from unveil.core import console
 from unveil.core.records import RecordError, build
 from unveil.core.untrusted import JsonError, parse_json, shortened
 
@@ -26,7 +28,19 @@ def saved(kind: type, path: Path, name: str, own: Collection[str]) -> Any:
         raise RecordError(f"{path}: not a run.json; {wanted}")
     if about["command"] not in own:
         raise RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
+    _tell_version(about, path)
     return build(kind, _unasked(about["config"]), str(path))
+
+
+def _tell_version(about: dict[str, Any], path: Path) -> None:
+    """Says, in one line, if another version of unveil has written the file."""
+    versions = about.get("versions")
+    before = versions.get("unveil") if isinstance(versions, dict) else None
+    if isinstance(before, str) and before != __version__:
+        console.say(
+            f"note: {path} is of unveil {shortened(before)}, this is {__version__}: "
+            "the same settings may give other figures (CHANGELOG.md)"
+        )
 
 
 def _unasked(config: Any) -> Any:

@@ -14,9 +14,8 @@ from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Kind, RecordError
-from unveil.vlm import models
 from unveil.vlm.choice import ModelChoice
-from unveil.vlm.engine import Engine
+from unveil.vlm.engine import Engine, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,10 @@ class Answer:
 
 def main(config: Config) -> None:
     """Asks, and prints the answer."""
-    answer = ask(config)
+    _refuse_picture(config)
+    answer = ask(load(config.model, **config.how), config.image, config.question, config.max_new_tokens)
+    if config.picture:
+        _draw(config.image, answer, config.picture)
     print(answer.plain())
     if answer.cut:
         console.say(f"cut at {config.max_new_tokens} tokens (--max-new-tokens)")
@@ -63,24 +65,32 @@ def main(config: Config) -> None:
     console.say("research software, not a medical device")
 
 
-def ask(config: Config) -> Answer:
-    """The model's greedy answer."""
+def ask(engine: Engine, image: str | Path, question: str | None = None, max_new_tokens: int = 384) -> Answer:
+    """What a loaded model (``unveil.load``) says about one image: its greedy answer.
+
+    ``image`` is an image file, also DICOM. By default it is asked for a diagnosis in three steps: is anything abnormal,
+    where, and what is it. Raises ``ImageError`` where the file cannot be read.
+    """
+    question = question or QUESTIONS["diagnosis"][0]
+    asked = Dialogue("--image", "", str(image), None, kind_of(question), question, "")
+    row = engine.loaded.chat.encode(asked, Path(image), with_answer=False)
+    [(said, cut)] = engine.answer([row], max_new_tokens)
+    text = neutral(said, row.seen.view)
+    return Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
+
+
+def _refuse_picture(config: Config) -> None:
+    """Raises ``RecordError`` where the picture must not be written, or cannot be, before a model is loaded."""
     if config.picture and config.picture.exists() and not config.restart:
         raise RecordError(f"{config.picture} is there already: --restart writes over it, or name another file")
     if config.picture and config.picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise RecordError(f"--picture {config.picture}: a name that ends in .png or .jpg is needed")
-    question = config.question or QUESTIONS["diagnosis"][0]
-    asked = Dialogue("--image", "", str(config.image), None, kind_of(question), question, "")
-    loaded = models.load(config.model, **config.how)
-    row = loaded.chat.encode(asked, config.image, with_answer=False)
-    [(said, cut)] = Engine(loaded).answer([row], config.max_new_tokens)
-    text = neutral(said, row.seen.view)
-    answer = Answer(text, cut, tuple(unmark(text)), row.seen.view.size)
-    if config.picture:
-        with whole(config.picture) as partial:
-            kind = "PNG" if config.picture.suffix.lower() == ".png" else "JPEG"  # the partial file has no such ending
-            drawn(config.image, answer.boxes).save(partial, kind)
-    return answer
+
+
+def _draw(image: Path, answer: Answer, picture: Path) -> None:
+    with whole(picture) as partial:
+        kind = "PNG" if picture.suffix.lower() == ".png" else "JPEG"  # the partial file has no such ending
+        drawn(image, answer.boxes).save(partial, kind)
 
 
 def kind_of(question: str) -> Kind:

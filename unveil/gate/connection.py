@@ -69,7 +69,7 @@ class Connection:
             transport = Wire(self._key, self.machines or () if named else (), self.proxy)
         except ImportError as error:
             assert self.proxy
-            raise GateError(f"the proxy {shown(self.proxy)} needs another package: pip install httpx[socks]") from error
+            raise GateError(f"the proxy {shown(self.proxy)} needs a package: pip install 'httpx[socks]'") from error
         http = httpx.Client(
             transport=transport,
             trust_env=False,

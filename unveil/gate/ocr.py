@@ -14,7 +14,7 @@ import numpy as np
 
 from unveil.gate import GateError
 
-_INSTALL = "pip install unveil[ocr] and the program tesseract"
+_INSTALL = "pip install 'unveil[ocr]' and the program tesseract"
 _REVIEW = "or look at all images and say so with --pixels-reviewed"
 BLOCK, SPARSE = 6, 11  # how tesseract takes a page: lines below one another, or words anywhere
 _GAP = 24  # white pixels around each piece

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env
 from torch import nn
 
@@ -157,6 +158,7 @@ def refuse_sharding(names: Iterable[str]) -> None:
 def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto") -> Accelerator:
     """Devices, processes, precision and trackers of a run; says what it computes in, and why."""
     refuse_sharding(name for name in SHARDING if parse_flag_from_env(f"ACCELERATE_USE_{name}"))
+    refuse_missing(trackers)
     chosen, why = computing(precision, processes().device)
     AcceleratorState._reset_state()  # else a process keeps the precision of its first run
     made = Accelerator(
@@ -168,6 +170,12 @@ def accelerator(out: Path, trackers: Sequence[str], precision: Precision = "auto
     if made.is_main_process:
         console.say(f"computing in {chosen}: {why}")
     return made
+
+
+def refuse_missing(trackers: Sequence[str]) -> None:
+    """Raises ``TrainingError`` for a tracker that is not installed, which accelerate would leave out without a word."""
+    if missing := [name for name in trackers if name not in get_available_trackers()]:
+        raise TrainingError(f"--trackers {' '.join(missing)}: not installed; pip install 'unveil[trackers]'")
 
 
 def finish(accelerator: Accelerator) -> None:

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+
+import torch
 
 from unveil.core.sampling import Sampling
-from unveil.vlm import forward_check
+from unveil.vlm import forward_check, models
+from unveil.vlm.choice import TINY, Precision
 from unveil.vlm.features import Features
 from unveil.vlm.generate import drawn_from, led, rollout
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.models import Loaded
+from unveil.vlm.resolution import Resolution
 from unveil.vlm.scorer import Scorer
+
+
+def load(
+    model: str | Path = TINY,
+    *,
+    revision: str | None = None,
+    box_format: str | None = None,
+    limits: Resolution = Resolution(),
+    device: str | torch.device | None = None,
+    precision: Precision = "auto",
+) -> Engine:
+    """Loads a model that answers.
+
+    ``model`` is a hub id, a local folder (of an adapter too), or "tiny", the base model that comes along; from
+    safetensors only, without remote code. ``box_format`` is needed where a model does not declare how it writes boxes,
+    ``limits`` bounds what an image may cost. By default it goes to the GPU if there is one, and computes in bf16 where
+    that is computed in. Raises ``ModelError`` where there is no such model, or it is none that looks at images.
+    """
+    dtype = models.DTYPES.get(precision)
+    loaded = models.load(model, revision=revision, box_format=box_format, limits=limits, device=device, dtype=dtype)
+    return Engine(loaded)
 
 
 class Engine:

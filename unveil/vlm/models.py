@@ -7,6 +7,7 @@ with remote code.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ def _understood(name: str | Path) -> Iterator[None]:
     except ModelError:
         raise
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{name}: cannot be loaded as a vision-language model: {error}") from error
+        hint = ": pip install 'unveil[video]'" if re.search("torchvision|num2words", str(error)) else ""
+        raise ModelError(f"{name}: cannot be loaded as a vision-language model{hint}: {error}") from error
 
 
 @lru_cache

@@ -1,0 +1,33 @@
+"""Commands as functions of their options, for who calls them from Python."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from unveil.core.options import sentences
+from unveil.core.provenance import plain
+from unveil.core.records import build
+
+Options = ParamSpec("Options")
+Config = TypeVar("Config")
+Made = TypeVar("Made")
+
+
+def function(name: str, config: Callable[Options, Config], main: Callable[[Config], Made]) -> Callable[Options, Made]:
+    """A command's ``main`` as a function of the options in ``config``, called ``name``.
+
+    Values are taken as a run.json has them, so a path may be a string, and the other way round. The function raises
+    ``TypeError`` for an option that there is not or that is missing, ``RecordError`` for a value of another type.
+    """
+
+    def call(*args: Options.args, **options: Options.kwargs) -> Made:
+        return main(build(config, plain(config(*args, **options)), f"unveil.{name}"))
+
+    told = sentences(config) if isinstance(config, type) else {}
+    lines = [f"    {option}: {sentence}" for option, sentence in told.items()]
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = "\n".join([inspect.getdoc(config) or "", "", inspect.getdoc(main) or "", "", "Options:", *lines])
+    call.__signature__ = inspect.signature(config)  # type: ignore[attr-defined]
+    return call
