@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench import race
-from unveil.rl import credit, grpo
+from unveil.rl import advantages, credit, grpo
 from unveil.rl import run as rl
 from unveil.rl.run import Invocation, Run
 
@@ -57,7 +57,7 @@ def gradients(run: Run, questions: int) -> Iterator[dict[str, Tensor]]:
         worth = run.rewarded(drawn, scores)
         found = {}
         for name, parts in WAYS.items():
-            relative_S = credit.relative(worth, drawn, run.scorer.chat, spread=False, parts=parts)
+            relative_S = credit.relative(worth, drawn, run.scorer.chat, advantages.named("dr-grpo"), parts)
             loss = -(relative_S * scores.in_order()).sum() / drawn.answers
             found[name] = torch.cat([g.flatten() for g in torch.autograd.grad(loss, weights, retain_graph=True)])
         yield found

@@ -116,7 +116,7 @@ class Ours(sides.Ours):
         """The loss of answers that have been drawn."""
         scores = self.scorer(drawn.rows, self.watched(drawn))
         worth = self.earned(drawn, scores)
-        relative_R = group_relative(worth.totals_QG, spread=False).flatten().to(scores.logps_S.device)
+        relative_R = group_relative(worth.totals_QG).flatten().to(scores.logps_S.device)
         return self.policy(drawn, scores, worth, advantages_S=relative_R[scores.rows_S[scores.order_S]])[0]
 
     def policy(self, drawn: Experience, scores: Scores, worth: Rewarded, **more: Any) -> tuple[Any, Learnt]:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from unveil.rl.advantages import generalised, group_relative, whitened
+from unveil.rl import trial
+from unveil.rl.advantages import (
+    ADVANTAGES,
+    AdvantageError,
+    generalised,
+    group_relative,
+    leave_one_out,
+    named,
+    standardised,
+    whitened,
+)
 
 #: Three tokens that earn 1 at their end, and what a critic expected before each.
 REWARDS, VALUES = [0.0, 0.0, 1.0], [0.5, 0.25, 0.75]
@@ -24,55 +35,140 @@ def both(rewards: list[float], values: list[float], gamma: float = 1.0, lam: flo
 # -------------------------------------------------------------------------------------------------- relative to a group
 
 
-def test_relative_to_the_group_by_hand() -> None:
+def spread_of(rewards: Tensor) -> Tensor:
+    """The standard deviation of each group, (Q, 1)."""
+    return rewards.std(1, keepdim=True)
+
+
+def test_over_the_mean_by_hand() -> None:
+    """A group ten times as close together weighs a tenth."""
+    got = group_relative(torch.tensor([[1.0, 2.0, 3.0], [0.1, 0.2, 0.3]]))
+    assert got.flatten().tolist() == pytest.approx([-1, 0, 1, -0.1, 0, 0.1], abs=1e-7)
+
+
+def test_over_the_spread_by_hand() -> None:
     """Rewards 1, 2, 3: mean 2, deviation sqrt((1 + 0 + 1) / 2) = 1. Rewards 0, 0, 6: mean 2, sqrt(24 / 2) = 3.4641.
 
     Each group by its own mean and deviation.
     """
-    got = group_relative(torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]))
+    rewards = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]])
+    got = standardised(rewards, spread_of(rewards))
     assert got[0].tolist() == pytest.approx([-1, 0, 1], abs=1e-5)
     assert got[1].tolist() == pytest.approx([-0.57735, -0.57735, 1.15470], abs=1e-5)
 
 
-def test_without_spread_the_difference_remains() -> None:
-    """A group ten times as close together weighs a tenth."""
-    got = group_relative(torch.tensor([[1.0, 2.0, 3.0], [0.1, 0.2, 0.3]]), spread=False)
-    assert got.flatten().tolist() == pytest.approx([-1, 0, 1, -0.1, 0, 0.1], abs=1e-7)
+def test_over_the_others_by_hand() -> None:
+    """1 over the mean 2.5 of 2 and 3; 2 over 2; 3 over 1.5. And 0 over 3, 0 over 3, 6 over 0."""
+    got = leave_one_out(torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 6.0]]))
+    assert got.flatten().tolist() == pytest.approx([-1.5, 0, 1.5, -3, -3, 6])
 
 
-def test_the_scale_of_rewards_matters_without_spread_only() -> None:
+def test_the_scale_of_rewards_is_no_matter_over_their_spread_only() -> None:
     rewards = torch.tensor([[0.25, 0.5, 1.0]])
-    torch.testing.assert_close(group_relative(8 * rewards), group_relative(rewards), atol=1e-4, rtol=0)
-    assert torch.equal(group_relative(8 * rewards, spread=False), 8 * group_relative(rewards, spread=False))
+    whole, eightfold = (standardised(some, spread_of(some)) for some in (rewards, 8 * rewards))
+    torch.testing.assert_close(eightfold, whole, atol=1e-4, rtol=0)
+    assert torch.equal(group_relative(8 * rewards), 8 * group_relative(rewards))
+    assert torch.equal(leave_one_out(8 * rewards), 8 * leave_one_out(rewards))
 
 
-@pytest.mark.parametrize("spread", [True, False])
-def test_all_alike_teaches_nothing(spread: bool) -> None:
-    assert group_relative(torch.tensor([[0.5] * 4, [0.0] * 4]), spread).tolist() == [[0.0] * 4] * 2
+@pytest.mark.parametrize("name", ADVANTAGES)
+def test_all_alike_teaches_nothing(name: str) -> None:
+    rewards = torch.tensor([[0.5] * 4, [0.0] * 4])
+    assert named(name)(rewards, spread_of(rewards)).tolist() == [[0.0] * 4] * 2
 
 
-@pytest.mark.parametrize("spread", [True, False])
+@pytest.mark.parametrize("name", ADVANTAGES)
 @pytest.mark.parametrize("reward", [0.1, 1.7, 3.92])
-def test_all_alike_teaches_nothing_after_rounding(reward: float, spread: bool) -> None:
+def test_all_alike_teaches_nothing_after_rounding(reward: float, name: str) -> None:
     """In float32 the mean of fifteen 3.92 is off by its last bit, which is no reason to push all fifteen one way.
 
     In float64 that bit is below 1e-15, and below 1e-9 over TINY.
     """
-    assert float(group_relative(torch.full((1, 15), reward), spread).abs().max()) < 1e-8
+    assert float(named(name)(torch.full((1, 15), reward), torch.zeros(1, 1)).abs().max()) < 1e-8
 
 
 def test_what_comes_in_float32_goes_out_in_float32() -> None:
     """Inside it is float64: 1 + 2^-23, the next number after 1, lies 2^-24 above their mean, which is in between."""
-    got = group_relative(torch.tensor([[1.0, 1 + 2**-23]]), spread=False)
+    got = group_relative(torch.tensor([[1.0, 1 + 2**-23]]))
     assert got.dtype == torch.float32 and got.tolist() == [[-(2**-24), 2**-24]]
     assert whitened(torch.tensor([1.0, 2.0])).dtype == torch.float32
     assert group_relative(torch.ones(1, 2, dtype=torch.float64)).dtype == torch.float64
 
 
-@pytest.mark.parametrize("spread", [True, False])
-def test_one_answer_has_nobody_to_be_better_than(spread: bool) -> None:
-    """The deviation with G - 1 of one answer would be 0 / 0."""
-    assert group_relative(torch.tensor([[0.7], [0.2]]), spread).tolist() == [[0.0], [0.0]]
+# ---------------------------------------------------------------------------------------------------- of the user's own
+
+
+def own(tmp_path: Path, body: str) -> str:
+    """The name of a function ``f`` in a file."""
+    (tmp_path / "mine.py").write_text(body)
+    return f"{tmp_path}/mine.py:f"
+
+
+RLOO = """
+def f(rewards_QG):
+    answers = rewards_QG.shape[1]
+    others_QG = (rewards_QG.sum(1, keepdim=True) - rewards_QG) / (answers - 1)
+    return rewards_QG - others_QG
+"""
+
+
+def test_one_of_ones_own_is_tried_and_taken(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """RLOO as docs/how-to/rewards.md has it equals ours; it is additive, so nothing is said.
+
+    1, 2, 6: over 4, 3.5 and 1.5.
+    """
+    found = trial.advantage(own(tmp_path, RLOO), 8, parts=True)
+    rewards = torch.tensor([[1.0, 2.0, 6.0]])
+    assert found.name == "mine.f" and found(rewards, spread_of(rewards)).tolist() == [[-3.0, -1.5, 4.5]]
+    torch.testing.assert_close(found(rewards, spread_of(rewards)), leave_one_out(rewards).double())
+    assert not capsys.readouterr().err
+
+
+def test_numpy_will_do_and_the_spread_is_given_to_who_asks(tmp_path: Path) -> None:
+    """Over the best: 1, 3 are -2, 0; over the spread sqrt(2) that is -1.4142, 0. The rewards themselves stay."""
+    body = """
+import numpy as np
+def f(rewards_QG, spread_Q1):
+    values = rewards_QG.numpy()
+    values -= values.max(1, keepdims=True)
+    return values / np.maximum(spread_Q1.numpy(), 1e-6)
+"""
+    rewards = torch.tensor([[1.0, 3.0]], dtype=torch.float64)
+    found = trial.advantage(own(tmp_path, body), 4, parts=True)
+    assert found(rewards, spread_of(rewards)).tolist() == [[pytest.approx(-(2**0.5)), 0.0]]
+    assert rewards.tolist() == [[1.0, 3.0]]
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_one_that_is_not_additive_is_told_where_parts_are(
+    parts: bool, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """The sign of the difference: +1 and +1 of two rewards are not +1 of their sum."""
+    trial.advantage(own(tmp_path, "def f(r):\n    return (r - r.mean(1, keepdim=True)).sign()\n"), 4, parts)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("note: the advantage mine.f of a sum of rewards is not the sum of theirs") == parts
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("def f(r):\n    return r.mean(9)\n", r"advantage mine.f raised IndexError\(.*\) \(mine.py, line 2\)"),
+        ("def f(r):\n    return r.mean(1)\n", r"gave numbers of the shape \(3,\) for rewards of the shape \(3, 4\)"),
+        ("def f(r):\n    return (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True)\n", r"gave \[.*nan.* for the"),
+        ("def f(r):\n    return None\n", "advantage mine.f gave None, not a number for each answer"),
+        ("def f(r, truth):\n    return r\n", r"its signature is \(r, truth\); an advantage is `def advantage"),
+        ("def f():\n    return 0\n", r"its signature is \(\); an advantage is"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told(body: str, why: str, tmp_path: Path) -> None:
+    """The third fails where all answers earn the same, which happens."""
+    with pytest.raises(AdvantageError, match=why):
+        trial.advantage(own(tmp_path, body), 4, parts=True)
+
+
+def test_an_unknown_one_is_refused() -> None:
+    with pytest.raises(AdvantageError, match=r"no advantage 'best': one of dr-grpo, grpo, rloo, or FILE\.py:FUNCTION"):
+        named("best")
 
 
 # ------------------------------------------------------------------------------------------------------------ over time

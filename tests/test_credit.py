@@ -13,6 +13,7 @@ from torch import Tensor
 from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
 from unveil.core.records import Dialogue, Kind, Record
+from unveil.rl import advantages
 from unveil.rl.credit import _scopes, masks, placed, relative
 from unveil.rl.experience import Experience, Rewarded
 from unveil.rl.rewards import UNUSABLE, named, shares
@@ -21,6 +22,7 @@ from unveil.vlm.chat import Chat
 from unveil.vlm.models import Loaded
 
 VIEW = View(BOX_FORMATS["bins-64"], (64, 64), (64, 64))
+MEAN, SPREAD = advantages.named("dr-grpo"), advantages.named("grpo")
 BOX = "<b1><b2><b30><b40>"
 SAID = f"Detection: abnormal.\nLocalisation: {BOX} in the lung; {BOX}.\nRecognition: cyst; nodule."
 
@@ -110,12 +112,12 @@ def test_advantages_by_hand(tiny: Loaded) -> None:
     first) names only. Over the whole, all tokens have +0.25 and -0.25."""
     answers = drawn(tiny.chat, SAID, SAID)
     worth = earned(localisation=[1.0, 0.0], category=[0.0, 0.5])
-    found = relative(worth, answers, tiny.chat, spread=False, parts=True).split([len(d.ids) for d in answers.rollouts])
+    found = relative(worth, answers, tiny.chat, MEAN, parts=True).split([len(d.ids) for d in answers.rollouts])
     for answer, sign in zip(found, (1.0, -1.0), strict=True):
         assert answer[0] == pytest.approx(sign * 0.25)
         assert answer[inner(tiny.chat, answers)] == pytest.approx(sign * 0.5)
         assert answer[-1] == pytest.approx(sign * -0.25)
-    whole = relative(worth, answers, tiny.chat, spread=False, parts=False).split([len(d.ids) for d in answers.rollouts])
+    whole = relative(worth, answers, tiny.chat, MEAN, parts=False).split([len(d.ids) for d in answers.rollouts])
     assert (whole[0] == 0.25).all() and (whole[1] == -0.25).all()
 
 
@@ -124,17 +126,34 @@ def test_the_spread_is_that_of_all_rewards_together(tiny: Loaded) -> None:
     of their sum, 0.7906, are +-0.6325."""
     answers = drawn(tiny.chat, SAID, SAID)
     worth = earned(localisation=[1.0, 0.0], category=[0.0, 0.5])
-    found = relative(worth, answers, tiny.chat, spread=True, parts=True)
+    found = relative(worth, answers, tiny.chat, SPREAD, parts=True)
     assert found[inner(tiny.chat, answers)] == pytest.approx(0.6325, abs=1e-4)
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_an_advantage_of_ones_own_is_credited_by_part(parts: bool, tiny: Loaded) -> None:
+    """Over the best other answer, of two: 1.0 and 0.0 by place are +1 and -1, 0.0 and 0.5 by names -0.5 and +0.5.
+
+    A token of "Detection" has both, +0.5 and -0.5, as all tokens have over the whole; one inside of a box the place
+    only, the last one names only.
+    """
+    answers = drawn(tiny.chat, SAID, SAID)
+    worth = earned(localisation=[1.0, 0.0], category=[0.0, 0.5])
+    own = advantages.Advantage("own", lambda rewards_QG: rewards_QG - rewards_QG.flip(1))
+    found = relative(worth, answers, tiny.chat, own, parts).split([len(d.ids) for d in answers.rollouts])
+    for answer, sign in zip(found, (1.0, -1.0), strict=True):
+        assert answer[0] == sign * 0.5
+        assert answer[inner(tiny.chat, answers)] == pytest.approx(sign * (1.0 if parts else 0.5))
+        assert answer[-1] == sign * (-0.5 if parts else 0.5)
 
 
 def test_totals_that_tie_do_not_blow_up_parts_that_differ(tiny: Loaded) -> None:
     """1.0 + 0.5 is 0.5 + 1.0: the totals have no spread, the parts have one. And all alike is 0."""
     answers = drawn(tiny.chat, SAID, SAID)
     worth = earned(localisation=[1.0, 0.5], category=[0.5, 1.0])
-    assert relative(worth, answers, tiny.chat, spread=True, parts=True).abs().max() <= 1.0
+    assert relative(worth, answers, tiny.chat, SPREAD, parts=True).abs().max() <= 1.0
     alike = earned(localisation=[0.3, 0.3], category=[0.7, 0.7])
-    assert not relative(alike, answers, tiny.chat, spread=True, parts=True).any()
+    assert not relative(alike, answers, tiny.chat, SPREAD, parts=True).any()
 
 
 @pytest.mark.parametrize("names", [("localisation",), ("localisation", "category", "vision")])
@@ -146,7 +165,7 @@ def test_what_cannot_be_used_is_charged_to_all_of_it(names: tuple[str, ...], tin
     usable = np.array([[True, False]])
     found = shares(parts, [named(name, 1.0) for name in names], usable, "sum")
     worth = Rewarded([], {}, usable, {name: torch.from_numpy(share) for name, share in found.items()})
-    _, cut = relative(worth, answers, tiny.chat, False, True).split([len(d.ids) for d in answers.rollouts])
+    _, cut = relative(worth, answers, tiny.chat, MEAN, True).split([len(d.ids) for d in answers.rollouts])
     assert (cut == -0.5 * len(names)).all()
     assert placed(worth, answers, tiny.chat, parts=True).sum() == len(names)
 

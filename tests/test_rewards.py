@@ -27,7 +27,7 @@ from unveil.core.geometry import Box
 from unveil.core.plugins import PluginError
 from unveil.core.records import Finding, Kind
 from unveil.rl.rewards import (
-    FUNCTIONS,
+    REWARDS,
     Reward,
     RewardError,
     category,
@@ -311,10 +311,10 @@ def test_no_verdict_is_nan() -> None:
     assert math.isnan(giving(None)(seen(NODULE, attention=None)))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", REWARDS)
 def test_rewards_by_name(name: str) -> None:
     """The relevance is a score already, and is the one that "max" leaves as it is."""
-    assert named(name, 0.5) == Reward(name, FUNCTIONS[name], 0.5, scaled=name != "relevance")
+    assert named(name, 0.5) == Reward(name, REWARDS[name], 0.5, scaled=name != "relevance")
 
 
 def test_hits_by_name() -> None:

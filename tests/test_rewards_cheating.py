@@ -21,7 +21,7 @@ from tests.helpers.answered import (
 )
 from unveil.core.answered import Answered, Attention
 from unveil.rl.rewards import (
-    FUNCTIONS,
+    REWARDS,
     Combination,
     Reward,
     named,
@@ -30,7 +30,7 @@ from unveil.rl.rewards import (
 # ------------------------------------------------------------------------------------------------------------- cheating
 
 USUAL = [named(name, 1.0) for name in ("relevance", "localisation", "vision")]
-ALL = [named(name, 1.0) for name in FUNCTIONS if name != "similarity"]
+ALL = [named(name, 1.0) for name in REWARDS if name != "similarity"]
 TRUTH = diagnosis("nodule; cyst", AT_NODULE, AT_CYST)
 
 #: What was said, whether it was cut, and where the words looked.

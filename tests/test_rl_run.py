@@ -50,7 +50,7 @@ def play(method: str, sign: float = 1.0, steps: int = 150) -> float:
         scores = Scores(logps[pulled], torch.arange(16), 16, torch.zeros(16), value.expand(16))
         old, before = logps[pulled].detach(), value.detach().expand(16)
         if method == "grpo":
-            advantages = group_relative(earned.view(2, 8), spread=False).flatten()
+            advantages = group_relative(earned.view(2, 8)).flatten()
         else:
             advantages = generalised(earned[:, None], before[:, None], torch.ones(16, dtype=torch.long))[0][:, 0]
         held = Learnt(cast(Any, None), old, sign * advantages, torch.ones(16), None, {}, before, earned)

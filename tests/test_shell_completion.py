@@ -43,6 +43,7 @@ def test_options_of_the_command_are_completed(script: Path) -> None:
     assert offered(script, "train", "aar", "--generate.conc") == {"--generate.concurrency"}
     assert offered(script, "check", "--res") == {"--resplit", "--restart"}
     assert {"grpo", "ppo"} <= offered(script, "train", "aar", "--algorithm", "")
+    assert {"auto", "voc", "synthetic"} <= offered(script, "ingest", "--format", "")
     assert not offered(script, "check", "--lora")
 
 

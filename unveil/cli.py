@@ -64,7 +64,7 @@ COMMANDS: dict[str, Command] = {
         "pipelines.run", "the main job on synthetic images with the tiny model: no data, no GPU, no network", GOES_ON
     ),
     "run": Command("pipelines.run", "the main job on your annotated images: ingest to report", GOES_ON),
-    "ingest": Command("ingest.ingest", "annotated images (voc, coco, yolo, csv) or synthetic ones to records.jsonl"),
+    "ingest": Command("ingest.ingest", "annotated images in one of many formats, or synthetic ones, to records.jsonl"),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),
@@ -161,6 +161,7 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
         raise options.OptionError(unknown(words))
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.load().Config
+    options.load_plugins(kind, rest)
     file = _config_file(rest)
     default = None if file is None else _saved(kind, file, name)
     if HELP & {*rest}:

@@ -12,10 +12,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from unveil.core.geometry import Box, area, clip, scale, shift
 from unveil.core.late_patterns import late
+from unveil.core.plugins import PluginError, short
+from unveil.core.registry import Registry, files, load
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,13 @@ class BoxFormat:
         """The smallest difference between two numbers that it can write."""
         return 0.001 if self.grid == 1 else 1.0
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        """Travels between processes by its name."""
-        return _named, (self.name,)
+    def __reduce__(self) -> tuple[Any, tuple[str, list[Path]]]:
+        """Travels between processes by its name, and by the plugins that may declare it if it is none of ours."""
+        return _named, (self.name, [] if self.name in _ROWS else files())
 
 
-def _named(name: str) -> BoxFormat:
+def _named(name: str, plugins: list[Path]) -> BoxFormat:
+    load(plugins)
     return BOX_FORMATS[name]
 
 
@@ -262,7 +266,21 @@ def _tokens(token: str) -> dict[str, Any]:
     }
 
 
-BOX_FORMATS: dict[str, BoxFormat] = {
+def _row(name: str, row: Any) -> BoxFormat:
+    """A row that a plugin declares; raises ``PluginError`` where it does not read what it writes."""
+    if not isinstance(row, BoxFormat):
+        raise PluginError(f"a BoxFormat is needed, not {short(row)}")
+    if row.name != name:
+        raise PluginError(f"its own name is {row.name!r}")
+    view, box = View(row, (1000, 1000), (1000, 1000)), (100.0, 200.0, 700.0, 900.0)
+    text = view.write(box)
+    read, _ = view.read(text)
+    if len(read) != 1 or max(abs(a - b) for a, b in zip(read[0], box, strict=True)) > 20:
+        raise PluginError(f"the box {box} of an image of 1000 x 1000 is written {text!r}, which is read as {read}")
+    return row
+
+
+_ROWS = {
     s.name: s
     for s in (
         # Qwen2.5-VL: JSON, absolute pixels of the resized image
@@ -307,6 +325,7 @@ BOX_FORMATS: dict[str, BoxFormat] = {
         BoxFormat("bins-64", _ints("<b{}><b{}><b{}><b{}>", 64), **_tokens(r"<b\d++>"), grid=64.0, token_bins=True),
     )
 }
+BOX_FORMATS: Registry[BoxFormat] = Registry("BOX_FORMATS", _ROWS, _row)
 
 _MARKUP = re.compile(f"<box {' '.join([r'(-?[0-9]+(?:[.][0-9]+)?)'] * 4)}>")
 

@@ -23,8 +23,9 @@ def sha256(path: str | Path) -> str:
         return sha256_of(file)
 
 
-#: Files whose content counts among the inputs of a folder; of others, images above all, names and sizes do.
-TEXTS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".names", ".data", ".parquet"})
+#: Files whose content counts among the inputs of a folder; of others, images above all, names and sizes do. Formats of
+#: plugins add theirs.
+TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt", ".yaml", ".yml", ".names", ".data", ".parquet"}
 
 
 #: Endings of the files that a saved model consists of: configuration, tokenizer and processor, weights.

@@ -14,12 +14,16 @@ import inspect
 import io
 import textwrap
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from unveil.core.registry import PluginOptions, load
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def every(kind: type, default: Any = None) -> list[Option]:
                 for option in every(inner, None if value is MISSING else value)
             ]
         else:
-            sentence = told.get(field.name, "")
+            sentence = listing(hint, told.get(field.name, ""))
             depth = next(
                 i for i, base in enumerate(kind.__mro__) if field.name in vars(base).get("__annotations__", {})
             )
@@ -120,6 +124,38 @@ def _within(name: str, prefix: str, hidden: bool, option: Option) -> Option:
 
 def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """Beside the type of an option: names that its help lists, asked for when needed, since plugins add some."""
+
+    names: Callable[[], Iterable[str]]
+
+
+class OneOf(PrimitiveConstructorSpec[str]):
+    """Beside the type of an option: it takes one of these names, asked for when needed, since plugins add some.
+
+    Tyro reads them in the help, in errors and for completion.
+    """
+
+    nargs = 1
+    choices = property(lambda self: tuple(self._names()))
+    metavar = property(lambda self: f"{{{','.join(self.choices)}}}")
+
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+
+    def instance_from_str(self, words: list[str]) -> str:
+        if words[0] not in self.choices:
+            raise ValueError(f"one of {', '.join(self.choices)} is needed")
+        return words[0]
+
+    def is_instance(self, value: Any) -> bool:
+        return isinstance(value, str)
+
+    def str_from_instance(self, value: str) -> list[str]:
+        return [value]
 
 
 def part_of(kind: type, config: Any) -> dict[str, Any]:
@@ -149,6 +185,14 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
         raise OptionError(fault) from refused
 
 
+def load_plugins(kind: type, words: Sequence[str]) -> None:
+    """Loads the files behind ``--plugins``, where there is such an option: they add to what other options can name."""
+    if issubclass(kind, PluginOptions):
+        asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
+        found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
+        load(found.plugins)
+
+
 def groups_of(kind: type) -> dict[str, list[str]]:
     """The names of options that the help shows together, by their title."""
     found = dict[str, list[str]]()
@@ -162,6 +206,12 @@ def groups_of(kind: type) -> dict[str, list[str]]:
 def seldom_of(kind: type) -> set[str]:
     """The names of options, and the titles of groups, that the help shows only when all is asked for."""
     return {name for base in kind.__mro__ for name in vars(base).get("seldom", ())}
+
+
+def listing(hint: Any, words: str) -> str:
+    """The help of an option with the names that it knows now."""
+    known = (", ".join(note.names()) for note in getattr(hint, "__metadata__", ()) if isinstance(note, Suggestions))
+    return " ".join([words, *(f"Known: {names}." for names in known)])
 
 
 def sentences(kind: type) -> dict[str, str]:

@@ -1,15 +1,29 @@
-"""Functions of the user's own, named as FILE.py:FUNCTION. They run with all rights of this program."""
+"""Code of the user's own: files of it, functions in them named as FILE.py:FUNCTION, and what goes wrong there.
+
+It runs with all rights of this program.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from unveil.core.digests import sha256
+
+LONGEST = 200
+"""Characters of a user's value or error that a message repeats."""
+PLACES: list[str] = []
+"""Where such code lies that has been run: files, and folders of packages."""
 
 
 class PluginError(ValueError):
-    """A function that cannot be had; the message says why."""
+    """Code of the user's own that cannot be had; the message says why."""
 
 
 def files(names: Iterable[str]) -> list[Path]:
@@ -18,22 +32,64 @@ def files(names: Iterable[str]) -> list[Path]:
 
 
 def function(name: str) -> Callable[..., Any]:
-    """The function that ``FILE.py:FUNCTION`` names. The file is run, once per call."""
+    """The function that ``FILE.py:FUNCTION`` names."""
     file, _, wanted = name.rpartition(":")
-    path = Path(file)
-    if not wanted.isidentifier() or path.suffix != ".py":
+    if not wanted.isidentifier() or Path(file).suffix != ".py":
         raise PluginError(f"{name!r}: a function is named FILE.py:FUNCTION")
-    if not path.is_file():
-        raise PluginError(f"{name!r}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    try:
+        module = module_of(Path(file))
+    except PluginError as error:
+        raise PluginError(f"{name!r}: {error}") from error
+    found: Callable[..., Any] | None = getattr(module, wanted, None)
+    if not callable(found):
+        raise PluginError(f"{name!r}: {file} has no function {wanted}")
+    return found
+
+
+def label(name: str) -> str:
+    """The name FILE.py:FUNCTION as messages and logs say it."""
+    file, _, wanted = name.rpartition(":")
+    return f"{Path(file).stem}.{wanted}"
+
+
+def module_of(path: Path) -> ModuleType:
+    """The module of a file, which is run unless it has been before with the same content."""
+    if path.suffix != ".py" or not path.is_file():
+        raise PluginError(f"there is no file {path}" if path.suffix == ".py" else f"{path} is no .py file")
+    return _run(path.resolve(), sha256(path))
+
+
+@cache
+def _run(path: Path, digest: str) -> ModuleType:
+    """The module of a file with this content; in ``sys.modules``, where dataclasses look for it."""
+    name = f"_unveil_{path.stem}_{digest[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise PluginError(f"{name!r}: {path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
+        raise PluginError(f"{path} cannot be imported")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    PLACES.append(str(path))
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a user's file raises is told with its name
-        raise PluginError(f"{name!r}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    found: Callable[..., Any] | None = getattr(module, wanted, None)
-    if not callable(found):
-        raise PluginError(f"{name!r}: {path} has no function {wanted}")
-    return found
+        del sys.modules[name]
+        place = "" if isinstance(error, SyntaxError) else _place(error)  # which says it itself
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}{place}") from error
+    return module
+
+
+def told(error: BaseException) -> str:
+    """An exception in a line, with the line of the user's own file where it came up."""
+    return short(error) + _place(error)
+
+
+def _place(error: BaseException) -> str:
+    steps = traceback.extract_tb(error.__traceback__)
+    own = [step for step in steps if step.filename.startswith(tuple(PLACES))]
+    last = (own or steps)[-1]
+    return f" ({Path(last.filename).name}, line {last.lineno})"
+
+
+def short(value: object) -> str:
+    """A value as a message repeats it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

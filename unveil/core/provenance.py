@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from unveil import __version__
-from unveil.core import console, files
+from unveil.core import console, files, registry
 from unveil.core.digests import TAKEN, Input, about_run, digests
 from unveil.core.files import WriteError, said, tidy
 
@@ -177,6 +177,7 @@ class Output:
             "seed": getattr(self.config, "seed", None),
             "versions": versions(),
             "inputs": self.inputs,
+            **({"plugins": plugins} if (plugins := registry.loaded()) else {}),
         }
 
 
@@ -186,12 +187,15 @@ def output(
 ) -> Iterator[Output | None]:
     """The making of ``out``; None where it is there, made by this command with these settings from these inputs.
 
-    ``out`` is a file, or a folder in which the files ``makes`` are made. What is ``derived`` is made again at every
-    call, also where its inputs have changed. Raises ``OutputError`` where something else is there, unless
-    ``config.restart`` says that it may be written over, and where another process is making it.
+    ``out`` is a file, or a folder in which the files ``makes`` are made. Plugins that ``config`` names are inputs too.
+    What is ``derived`` is made again at every call, also where its inputs have changed.
+
+    Raises ``OutputError`` where something else is there, unless ``config.restart`` says that it may be written over,
+    and where another process is making it.
     """
     if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
         raise OutputError(f"{out} is what is read: name another output")
+    inputs = _with_plugins(inputs, config)
     made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), time.monotonic())
     with _locked(made, out):
         there, before = _inodes(out, makes), _known(made)
@@ -253,6 +257,10 @@ def _locked(made: Output, out: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
+def _with_plugins(inputs: Iterable[Input], config: Any) -> list[Input]:
+    return [*inputs, *getattr(config, "plugins", ())]
+
+
 def _run_file(out: Path, folder: bool) -> Path:
     return out / "run.json" if folder else out.with_name(f"{out.name}.run.json")
 
@@ -296,6 +304,7 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
+    inputs = _with_plugins(inputs, config)
     made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs, out), 0.0)
     before = _known(made) if out.exists() else None
     return before is not None and "finished" in before and not _differences(before, made)

@@ -11,10 +11,11 @@ from unveil.core import console, provenance, records
 from unveil.core.pairs import read_pairs, write_trl
 from unveil.core.paths import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair
+from unveil.core.registry import PluginOptions
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(PluginOptions):
     """Turn preference pairs into TRL's prompt, chosen, rejected, images, or such a file into pairs."""
 
     pairs: InputFile

@@ -28,6 +28,7 @@ from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError
 from unveil.core.paths import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
+from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import changes, doubts, headline
 from unveil.evaluate.intervals import Estimate, differences, estimates
@@ -295,7 +296,7 @@ NamedFiles = Annotated[
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(PluginOptions):
     """Score predictions against records; needs neither the models nor a GPU."""
 
     records: InputFile

@@ -1,18 +1,26 @@
 """The formats that are read, and which of them a folder is in: told by its files, never by a guess between two.
 
-A new format or data set is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``.
+A new format or data set is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``, or a
+plugin (docs/how-to/plugins.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from unveil.core import digests, faults
+from unveil.core.plugins import PluginError, short, told
+from unveil.core.records import Record
+from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
 from unveil.ingest import coco, table, unread, voc, yolo
 from unveil.ingest.folder import Folder, Reader
-from unveil.ingest.reading import IngestError
+from unveil.ingest.reading import Incomplete, IngestError, Rejected
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -36,8 +44,54 @@ class Format:
         return f"{self.looked_for} ({number}{folder.relative(files[0])})" if files else ""
 
 
-#: A third party adds a format here.
-FORMATS: dict[str, Format] = {
+def _row(name: str, row: Any) -> Format:
+    """A format that a plugin declares; raises ``PluginError`` where it cannot be called."""
+    if not isinstance(row, Format):
+        raise PluginError(f"a Format is needed, not {short(row)}")
+    if row.name != name:
+        raise PluginError(f"its own name is {row.name!r}")
+    for what, function in (("read", row.read), ("found", row.found)):
+        try:
+            inspect.signature(function).bind(None)
+        except TypeError as error:
+            raise PluginError(f"`{what}` is called with a folder: {error}") from error
+    digests.TEXTS.update(row.endings)
+    return replace(row, read=_telling(name, row.read), found=_telling_found(name, row.found))
+
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    """Tells what goes wrong in a plugin's code with the line that it comes from."""
+    try:
+        yield
+    except IngestError:  # which it raises to tell the user something
+        raise
+    except Exception as error:
+        if faults.out_of_memory(error):
+            raise
+        raise IngestError(f"format {name}: {told(error)}") from error
+
+
+def _telling(name: str, read: Reader) -> Reader:
+    def reading(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
+        with _errors_of(name):
+            for item in read(folder):
+                if not isinstance(item, Record | Rejected | Incomplete):
+                    raise IngestError(f"format {name} gave {short(item)}, not a Record, Rejected or Incomplete")
+                yield item
+
+    return reading
+
+
+def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable[[Folder], list[Path]]:
+    def finding(folder: Folder) -> list[Path]:
+        with _errors_of(name):
+            return found(folder)
+
+    return finding
+
+
+_ROWS = {
     format.name: format
     for format in (
         Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",)),
@@ -46,6 +100,7 @@ FORMATS: dict[str, Format] = {
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
     )
 }
+FORMATS: Registry[Format] = Registry("FORMATS", _ROWS, _row)
 
 
 def chosen(folder: Folder, name: str) -> Format:

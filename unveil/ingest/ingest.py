@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
 import tyro
 
 from unveil.core import console, provenance, records, splits
+from unveil.core.options import OneOf
 from unveil.core.paths import Input, OutputFolder
+from unveil.core.registry import PluginOptions
 from unveil.ingest.reading import Options
 
-Format = Literal["auto", "voc", "coco", "yolo", "csv", "synthetic"]
+
+def _formats() -> Iterator[str]:
+    from unveil.ingest.formats import AUTO, FORMATS
+
+    yield from (AUTO, *FORMATS, "synthetic")
+
+
+Format = Annotated[str, OneOf(_formats)]
 
 
 #: What the files themselves do not say: options of the readers, a group of their own in the help, without a prefix.
@@ -21,7 +31,7 @@ Reading = tyro.conf.OmitArgPrefixes[Options]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(PluginOptions):
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
     data: Input | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unveil.core.paths import InputFolder
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl
+from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
@@ -23,7 +24,7 @@ FURTHER = {"aar": "rewards", "mmedpo": "preferences"}
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(PluginOptions):
     """Write the report of a folder that `unveil run` has filled, again."""
 
     run: InputFolder

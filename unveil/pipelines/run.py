@@ -191,6 +191,7 @@ def _ingest(config: Config, out: Path) -> None:
     asked = ingest.Config(
         data=config.data,
         format=_format(config),
+        plugins=config.plugins,
         out=out / "data",
         patients=config.patients,
         seed=config.seed,

@@ -87,7 +87,7 @@ class Comparison:
     @property
     def shared(self) -> dict[str, Any]:
         """What all are trained with as the fine-tuned model was."""
-        names = ("method", "precision", "checkpoint_every", "workers", "seed", "restart")
+        names = ("method", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins")
         return {name: getattr(self.sft, name) for name in names}
 
     def batches(self, usual: int) -> dict[str, Any]:

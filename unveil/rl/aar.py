@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from unveil.core.options import part_of
 from unveil.rl import grpo, ppo
 from unveil.rl.experience import Judge
-from unveil.rl.options import RlOptions
+from unveil.rl.options import GroupOptions, RlOptions
 from unveil.rl.run import Invocation
 from unveil.train.loop import TrainingError
 from unveil.vlm.generate import Generator
@@ -21,7 +22,7 @@ PARTS: dict[Part, str] = {"relevance": "relevance", "alr": "localisation", "vrr"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(RlOptions):
+class Config(GroupOptions):
     """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for attention to it."""
 
     algorithm: Literal["grpo", "ppo"] = "grpo"
@@ -32,7 +33,9 @@ class Config(RlOptions):
 
 def main(config: Config, judge: Judge | None = None, generator: Generator | None = None) -> Path:
     """Trains and returns the folder of the trained model; see ``grpo.main``."""
-    own = {f.name: getattr(config, f.name) for f in fields(RlOptions)}
+    if config.algorithm == "ppo" and config.advantage != GroupOptions.advantage:
+        raise TrainingError("--advantage is of --algorithm grpo: PPO's advantages are a critic's")
+    own = part_of(GroupOptions if config.algorithm == "grpo" else RlOptions, config)
     own["rewards"] = rewards_of(config.rewards, config.without)
     if config.algorithm == "ppo" and config.entropy == RlOptions.entropy:
         del own["entropy"]  # PPO's own

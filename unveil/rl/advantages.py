@@ -5,26 +5,117 @@ Shapes: Q questions, G answers to each, R answers, T tokens of the longest answe
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unveil.core import plugins
+from unveil.core.registry import Registry
+
 TINY = 1e-6
 
 
-def group_relative(rewards_QG: Float[Tensor, "Q G"], spread: bool = True) -> Float[Tensor, "Q G"]:
-    """(r - mean of the group) / standard deviation of the group, (Q, G); 0 where all answers of a group score alike.
+class AdvantageError(ValueError):
+    """An advantage that cannot be had, or gave what is none; the message names it."""
 
-    GRPO (arXiv 2402.03300, section 4.1.2), the deviation with G - 1. Without ``spread`` the difference only
-    (arXiv 2503.20783), so that groups whose answers hardly differ do not weigh as much as others.
+
+# -------------------------------------------------------------------------------------------------- relative to a group
+
+
+def group_relative(rewards_QG: Float[Tensor, "Q G"]) -> Float[Tensor, "Q G"]:
+    """r - mean of the group, (Q, G); 0 where all answers of a group score alike.
+
+    GRPO without its division (Dr. GRPO, arXiv 2503.20783), so that groups whose answers hardly differ do not weigh as
+    much as others.
     """
     exact_QG = rewards_QG.double()  # in float32 equal rewards differ from their mean by as much as TINY
-    apart_QG = exact_QG - exact_QG.mean(1, keepdim=True)
-    if spread and rewards_QG.shape[1] > 1:
-        apart_QG = apart_QG / (exact_QG.std(1, keepdim=True) + TINY)
-    return apart_QG.to(rewards_QG.dtype)
+    return (exact_QG - exact_QG.mean(1, keepdim=True)).to(rewards_QG.dtype)
+
+
+def standardised(rewards_QG: Float[Tensor, "Q G"], spread_Q1: Float[Tensor, "Q 1"]) -> Float[Tensor, "Q G"]:
+    """(r - mean of the group) / standard deviation of the group, (Q, G), as first published.
+
+    GRPO (arXiv 2402.03300, section 4.1.2), the deviation with G - 1.
+    """
+    return group_relative(rewards_QG) / (spread_Q1 + TINY)
+
+
+def leave_one_out(rewards_QG: Float[Tensor, "Q G"]) -> Float[Tensor, "Q G"]:
+    """r - mean of the other answers of the group, (Q, G), which is G / (G - 1) (r - mean of the group).
+
+    RLOO (arXiv 2402.14740).
+    """
+    answers = rewards_QG.shape[1]
+    return group_relative(rewards_QG) * answers / (answers - 1)
+
+
+@dataclass(frozen=True)
+class Advantage:
+    """A way to make advantages of rewards, under the name by which options call it.
+
+    ``function`` takes rewards (Q, G) and, if it asks for ``spread_Q1``, the standard deviation of each group's total
+    rewards, (Q, 1). It gives a number for each answer.
+    """
+
+    name: str
+    function: Callable[..., Any]
+
+    def __call__(self, rewards_QG: Tensor, spread_Q1: Tensor) -> Tensor:
+        """The advantages, (Q, G), in float64; raises ``AdvantageError`` where it gives none."""
+        more = {"spread_Q1": spread_Q1} if "spread_Q1" in inspect.signature(self.function).parameters else {}
+        try:
+            found = self.function(rewards_QG.clone(), **more)
+        except Exception as error:  # whatever a user's function raises is told with its line
+            raise AdvantageError(f"advantage {self.name} raised {plugins.told(error)}") from error
+        try:
+            found_QG = torch.as_tensor(found, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            what = f"{plugins.short(found)}, not a number for each answer"
+            raise AdvantageError(f"advantage {self.name} gave {what}") from error
+        if found_QG.shape != rewards_QG.shape:
+            shapes = f"{tuple(found_QG.shape)} for rewards of the shape {tuple(rewards_QG.shape)}"
+            raise AdvantageError(f"advantage {self.name} gave numbers of the shape {shapes}")
+        for found_G, rewards_G in zip(found_QG, rewards_QG, strict=True):
+            if not found_G.isfinite().all():
+                numbers = f"{found_G.tolist()} for the rewards {rewards_G.tolist()}"
+                raise AdvantageError(f"advantage {self.name} gave {numbers}, not finite numbers")
+        return found_QG
+
+
+def _fit(name: str, function: Any) -> Callable[..., Any]:
+    """A user's function; raises ``AdvantageError`` where it cannot be called as one."""
+    form = "an advantage is `def advantage(rewards_QG)`, and may ask for `spread_Q1` besides"
+    if not callable(function):
+        raise AdvantageError(f"{plugins.short(function)} is no function; {form}")
+    signature = inspect.signature(function)
+    try:
+        signature.bind(None, **({"spread_Q1": None} if "spread_Q1" in signature.parameters else {}))
+    except TypeError as error:
+        raise AdvantageError(f"its signature is {signature}; {form}") from error
+    known: Callable[..., Any] = function
+    return known
+
+
+ADVANTAGES: Registry[Callable[..., Any]] = Registry(
+    "ADVANTAGES", {"dr-grpo": group_relative, "grpo": standardised, "rloo": leave_one_out}, _fit
+)
+
+
+def named(name: str) -> Advantage:
+    """An advantage of ``ADVANTAGES``, or a user's FILE.py:FUNCTION."""
+    if ":" in name:
+        return Advantage(plugins.label(name), _fit(name, plugins.function(name)))
+    if name not in ADVANTAGES:
+        raise AdvantageError(f"no advantage {name!r}: one of {', '.join(ADVANTAGES)}, or FILE.py:FUNCTION")
+    return Advantage(name, ADVANTAGES[name])
+
+
+# ------------------------------------------------------------------------------------------------------------ over time
 
 
 def generalised(

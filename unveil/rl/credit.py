@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from unveil.core.grading import Case
-from unveil.rl.advantages import TINY, group_relative
+from unveil.rl.advantages import Advantage
 from unveil.rl.experience import Experience, Rewarded
 from unveil.vlm.chat import Chat
 
@@ -26,23 +26,20 @@ OF_PLACES = ("localisation", "hits")
 OF_NAMES = ("relevance", "category", "detection")
 
 
-def relative(worth: Rewarded, drawn: Experience, chat: Chat, spread: bool, parts: bool) -> Tensor:
-    """GRPO's advantage of each token, (S,): what its answer earned beyond the mean of its group.
+def relative(worth: Rewarded, drawn: Experience, chat: Chat, advantage: Advantage, parts: bool) -> Tensor:
+    """The advantage of each token, (S,): by default what its answer earned beyond the mean of its group.
 
-    With ``parts`` of each reward only what the token is credited with. ``spread`` then divides by the root of the
-    rewards' summed variances, which is 0 only where each reward gives all answers the same.
+    With ``parts`` it is the sum of the advantages of those rewards, each taken alone, that the token is credited with.
+    The spread is then the root of the rewards' summed variances, which is 0 only where each reward gives all answers
+    the same.
     """
     lengths_R = _lengths(drawn)
-    if not parts:
-        return group_relative(worth.totals_QG, spread).flatten().repeat_interleave(lengths_R).float()
-    scopes = masks(worth, drawn, chat)
-    variances_Q1 = torch.stack([share_QG.var(1, keepdim=True) for share_QG in worth.shares_QG.values()]).sum(0)
+    shares = worth.shares_QG if parts else {"total": worth.totals_QG}
+    scopes = masks(worth, drawn, chat) if parts else {"total": torch.tensor(True)}
+    spread_Q1 = torch.stack([share_QG.var(1, keepdim=True) for share_QG in shares.values()]).sum(0).sqrt()
     out_S = torch.zeros(int(lengths_R.sum()), dtype=torch.float64)
-    for name, share_QG in worth.shares_QG.items():
-        apart_QG = group_relative(share_QG, spread=False)
-        if spread:
-            apart_QG = apart_QG / (variances_Q1.sqrt() + TINY)
-        out_S += apart_QG.flatten().repeat_interleave(lengths_R) * scopes[name]
+    for name, share_QG in shares.items():
+        out_S += advantage(share_QG, spread_Q1).flatten().repeat_interleave(lengths_R) * scopes[name]
     return out_S.float()
 
 

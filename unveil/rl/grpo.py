@@ -1,7 +1,7 @@
 """Group relative policy optimisation (arXiv 2402.03300) on the token tree.
 
-G answers are sampled for each question; what an answer earns beyond the mean of its group is the advantage of its
-tokens, of each reward that of the tokens which it can depend on (``credit``):
+G answers are sampled for each question; what an answer earns beyond the mean of its group (`--advantage`) is the
+advantage of its tokens, of each reward that of the tokens which it can depend on (``credit``):
 
     L = -mean_t min(rho_t A, clip(rho_t, 1 - low, 1 + high) A) + beta KL(pi, ref) - c S[pi],   rho_t = pi / pi_old
 
@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.provenance import Output
-from unveil.rl import credit, engines
+from unveil.rl import credit, engines, trial
 from unveil.rl import run as rl
+from unveil.rl.advantages import Advantage
 from unveil.rl.experience import Experience, Judge
-from unveil.rl.options import RlOptions
+from unveil.rl.options import GroupOptions
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.run import Invocation, Run
 from unveil.train import loop
@@ -27,12 +28,8 @@ from unveil.vlm.scorer import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(RlOptions):
+class Config(GroupOptions):
     """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
-
-    spread: bool = False
-    """Divide advantages by the spread of the group's rewards, as first published; without, groups whose answers hardly
-    differ count less."""
 
 
 def main(
@@ -52,6 +49,7 @@ def main(
 
 def train_on(config: Config, output: Output, judge: Judge | None, generator: Generator | None) -> None:
     """Trains, or goes on with it, and writes the model."""
+    advantage = trial.advantage(config.advantage, max(config.answers, 2), config.credit == "parts")
     run = rl.begin(config, output, judge, generator=generator)
     config = run.config
     with run.progress() as advance:
@@ -67,7 +65,7 @@ def train_on(config: Config, output: Output, judge: Judge | None, generator: Gen
                     with run.passing(last=i + 1 == len(drawn)):
                         scores = run.wrapped(part.rows, {} if update else run.reads(part))
                         if not update:
-                            held.append(learnt(run, part, scores))
+                            held.append(learnt(run, part, scores, advantage))
                         loss, figures = policy_loss(
                             scores,
                             held[i],
@@ -87,9 +85,8 @@ def train_on(config: Config, output: Output, judge: Judge | None, generator: Gen
     run.end()
 
 
-def learnt(run: Run, drawn: Experience, scores: Scores) -> Learnt:
+def learnt(run: Run, drawn: Experience, scores: Scores, advantage: Advantage) -> Learnt:
     """What the first pass over the answers tells: their rewards, and the advantage of each token."""
     worth = run.rewarded(drawn, scores)
-    parts = run.config.credit == "parts"
-    relative_S = credit.relative(worth, drawn, run.scorer.chat, run.config.spread, parts)
+    relative_S = credit.relative(worth, drawn, run.scorer.chat, advantage, run.config.credit == "parts")
     return run.learnt(drawn, scores, worth, relative_S.to(scores.logps_S.device))

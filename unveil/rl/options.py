@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from unveil.core.options import Suggestions
 from unveil.core.paths import InputFile
 from unveil.core.records import Kind
 from unveil.experts.options import ExpertOptions, ServerOptions
-from unveil.rl.rewards import Combination
+from unveil.rl.advantages import ADVANTAGES
+from unveil.rl.rewards import REWARDS, Combination
 from unveil.train.options import RecipeOptions
+
+Rewards = Annotated[tuple[str, ...], Suggestions(lambda: (*REWARDS, "hits@0.5"))]
+AdvantageName = Annotated[str, Suggestions(lambda: ADVANTAGES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +66,9 @@ class RlOptions(RecipeOptions):
     """Kinds of questions to learn from."""
     limit: int | None = None
     """Questions of the training split that are used, a fixed sample; by default all."""
-    rewards: tuple[str, ...] = ("relevance", "localisation", "vision")
-    """Rewards that are added up: localisation, vision, relevance, category, detection, form, similarity, hits@0.5, or
-    your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches it."""
+    rewards: Rewards = ("relevance", "localisation", "vision")
+    """Rewards that are added up, by name, or your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches
+    it."""
     credit: Literal["parts", "answer"] = "parts"
     """parts: what the places of a diagnosis earn is credited to the tokens that they can depend on, and what names earn
     likewise; answer: all tokens of an answer are credited with all that it earned, as first published; noisier."""
@@ -121,3 +126,23 @@ class RlOptions(RecipeOptions):
     """Who scores relevance."""
     generate: GenerateOptions = field(default_factory=GenerateOptions)
     """Who samples the answers."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of functions, which may be FILE.py:FUNCTION."""
+        return self.rewards
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions(RlOptions):
+    """What can be told besides where answers are compared with others to the same question (GRPO)."""
+
+    groups: ClassVar = {"policy": ("advantage",)}
+
+    advantage: AdvantageName = "dr-grpo"
+    """How much better an answer is than the others of its group: dr-grpo takes its reward over their mean, grpo divides
+    that by their spread, as first published, rloo takes the mean of the others; or your own as FILE.py:FUNCTION."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (*self.rewards, self.advantage)

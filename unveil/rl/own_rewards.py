@@ -8,12 +8,11 @@ Ours takes an answer beside the truth, ``def reward(answered)``. TRL's takes lis
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from unveil.core.plugins import short
 from unveil.core.records import Dialogue
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 COLUMNS = ("prompts", "completions", "answered", *(f.name for f in fields(Dialogue)))
 #: What only its functions name.
 TRLS = {"completions", "completion_ids", "prompts"}
-LONGEST = 200
-"""Characters of a user's value or error that a message repeats."""
 
 
 class FormError(ValueError):
@@ -69,6 +66,8 @@ class Own:
 def read(function: Callable[..., Any]) -> Own:
     """The function in the form that its signature tells; raises ``FormError`` for one that cannot be called."""
     ours = "a reward is `def reward(answered)`, or in TRL's form `def reward(completions, **kwargs)`"
+    if not callable(function):
+        raise FormError(f"{short(function)} is no function; {ours}")
     if inspect.iscoroutinefunction(function):
         raise FormError(f"it is asynchronous; {ours}")
     signature = inspect.signature(function)
@@ -83,15 +82,3 @@ def read(function: Callable[..., Any]) -> Own:
     except TypeError as error:
         raise FormError(f"{error}; there are {', '.join(COLUMNS)}") from error
     return Own(function, "texts")
-
-
-def told(error: BaseException) -> str:
-    """An exception in a line, with the place where it was raised."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{short(error)} ({Path(place.filename).name}, line {place.lineno})"
-
-
-def short(value: object) -> str:
-    """A value as a message repeats it."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -3,8 +3,8 @@
 The rewards of UMed-LVLM (arXiv 2501.01377) are ``localisation`` (its ALR), ``vision`` (VRR) and ``relevance``. A reward
 gives a number, mostly from 0 to 1, or None where there is nothing to judge, such as a place where no place is known:
 None is neither a success nor a failure, is counted, and moves nothing. Parsing and geometry are those of the metrics
-(``grading``). A new reward is a function here and a line of ``FUNCTIONS``; a user's own is ``FILE.py:FUNCTION``
-(``own_rewards``).
+(``grading``). A new reward is a function here and a line of ``REWARDS``; a user's own is ``FILE.py:FUNCTION``, or of a
+plugin (``own_rewards``).
 
 Shapes: Q questions, G answers to each.
 """
@@ -15,7 +15,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +25,9 @@ from unveil.core import plugins
 from unveil.core.answered import Answered
 from unveil.core.geometry import match, mean_iou
 from unveil.core.grading import EXACT, overlap, score
-from unveil.rl.own_rewards import FormError, Own, read, short, told
+from unveil.core.plugins import short, told
+from unveil.core.registry import Registry
+from unveil.rl.own_rewards import FormError, Own, read
 from unveil.vlm import attention_maps
 
 Combination = Literal["max", "z", "sum"]
@@ -188,7 +189,7 @@ def _value(value: Any, where: str) -> float:
     return float(plain)
 
 
-FUNCTIONS: dict[str, Function] = {
+_FUNCTIONS: dict[str, Function | Own] = {
     "localisation": localisation,
     "vision": vision,
     "vision-lift": vision_lift,
@@ -198,12 +199,13 @@ FUNCTIONS: dict[str, Function] = {
     "form": form,
     "similarity": similarity,
 }
+REWARDS: Registry[Function | Own] = Registry("REWARDS", _FUNCTIONS, lambda name, function: read(function))
 
 
 def named(name: str, weight: float) -> Reward:
-    """A reward of this file, ``hits@0.5``, or a user's FILE.py:FUNCTION (``own_rewards``)."""
+    """A reward of ``REWARDS``, ``hits@0.5``, or a user's FILE.py:FUNCTION (``own_rewards``)."""
     if ":" in name:
-        label = f"{Path(name.rpartition(':')[0]).stem}.{name.rpartition(':')[2]}"
+        label = plugins.label(name)
         try:
             return Reward(label, read(plugins.function(name)), weight)
         except FormError as error:
@@ -214,9 +216,9 @@ def named(name: str, weight: float) -> Reward:
         if least is None or not 0 < least <= 1:
             raise RewardError(f"{name!r}: a threshold is a number above 0 and up to 1, as in hits@0.5")
         return Reward(name, hits(least), weight)
-    if name not in FUNCTIONS:
-        raise RewardError(f"no reward {name!r}: one of {', '.join(FUNCTIONS)}, hits@THRESHOLD, or FILE.py:FUNCTION")
-    return Reward(name, FUNCTIONS[name], weight, scaled=name != "relevance")
+    if name not in REWARDS:
+        raise RewardError(f"no reward {name!r}: one of {', '.join(REWARDS)}, hits@THRESHOLD, or FILE.py:FUNCTION")
+    return Reward(name, REWARDS[name], weight, scaled=name != "relevance")
 
 
 def _number(text: str) -> float | None:

@@ -52,7 +52,7 @@ class Invocation:
 
 def output(config: RlOptions, asked: Invocation) -> AbstractContextManager[provenance.Output | None]:
     """The making of a run's model; see ``provenance.output``."""
-    files = [config.records, config.dialogues, *plugins.files(config.rewards)]
+    files = [config.records, config.dialogues, *plugins.files(config.functions)]
     inputs = [*files, *digests.of_model(config.model)]
     return provenance.output(config.out, asked.command, asked.config, inputs, adapters.MODEL)
 

@@ -1,4 +1,4 @@
-"""A user's rewards tried on true answers, so that what is wrong with them is said before a model is loaded."""
+"""A user's rewards and advantage, tried so that what is wrong with them is said before a model is loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
+from unveil.core import console, provenance
 from unveil.core.answered import Answered, Attention
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.grading import grade
 from unveil.core.records import Dialogue
+from unveil.rl.advantages import Advantage, named
 from unveil.rl.own_rewards import Own
 from unveil.rl.rewards import Reward, RewardError
 from unveil.train.questions import Questions
@@ -81,3 +84,23 @@ def _tried(reward: Reward, groups: Sequence[Sequence[Answered]], say: Say) -> Re
             "--combination sum one beyond weighs more than the others"
         )
     return reward
+
+
+def advantage(name: str, answers: int, parts: bool) -> Advantage:
+    """The advantage of that name, after a trial on made-up rewards of so many answers.
+
+    Raises ``AdvantageError`` where it fails, and says where ``parts`` of rewards are credited apart that those of a sum
+    are not the sum of theirs.
+    """
+    found = named(name)
+    own = torch.Generator().manual_seed(0)
+    mixed_QG, other_QG = torch.rand((2, 3, answers), generator=own, dtype=torch.float64)
+    mixed_QG[-1] = 0.5  # all answers earn the same
+    spread_Q1 = mixed_QG.std(1, keepdim=True)
+    apart_QG, whole_QG = found(mixed_QG, spread_Q1) + found(other_QG, spread_Q1), found(mixed_QG + other_QG, spread_Q1)
+    if parts and provenance.is_first() and not torch.allclose(apart_QG, whole_QG, atol=1e-6):
+        console.say(
+            f"note: the advantage {found.name} of a sum of rewards is not the sum of theirs: --credit parts takes it "
+            "of each reward alone, --credit answer of their sum"
+        )
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from unveil.core.registry import PluginOptions
 from unveil.vlm.resolution import Limited, Resolution
 
 TINY = "tiny"
@@ -13,7 +14,7 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelChoice:
+class ModelChoice(PluginOptions):
     """A vision-language model, how it writes boxes, and how finely it looks."""
 
     seldom: ClassVar = ("box_format",)

@@ -16,7 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from unveil.core import records
 from unveil.core.box_formats import BOX_FORMATS
+from unveil.core.plugins import PluginError, short
+from unveil.core.registry import Registry
 
 Grid = Literal["cropped", "stretched", "native", "tiles and overview", "named tiles", "any resolution"]
 
@@ -55,13 +58,23 @@ class Family:
         return self.both_ways == "prompt"
 
 
+def _row(name: str, row: Any) -> Family:
+    """A row that a plugin declares; raises ``ValueError`` where it is none."""
+    if not isinstance(row, Family):
+        raise PluginError(f"a Family is needed, not {short(row)}")
+    if row.box_format not in (None, *BOX_FORMATS):
+        raise PluginError(f"box_format {row.box_format!r} is none of {', '.join(BOX_FORMATS)}")
+    family: Family = records.build(Family, vars(row), "")
+    return family
+
+
 PALIGEMMA = (
     "{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}{{ '<image>' + bos_token }}"
     "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ '\\n' if m['role'] == 'user' else eos_token }}{% endfor %}"
 )
 
 #: By ``model_type`` of the configuration. Each has an entry in ``testing.models``, which the tests run.
-FAMILIES: dict[str, Family] = {
+_ROWS = {
     "llava": Family("unit-square", shares="tree", patch_grid="cropped", tower_states=True),
     "llava_next": Family("unit-square", shares="tree", patch_grid="any resolution", tower_states=True),
     "qwen2_vl": Family("qwen2-vl", shares="tree", patch_grid="native"),
@@ -81,6 +94,7 @@ FAMILIES: dict[str, Family] = {
         patch_grid="stretched",
     ),
 }
+FAMILIES: Registry[Family] = Registry("FAMILIES", _ROWS, _row)
 
 #: By ``model_type`` of a tower, which several families may have: tokens that it puts before an image's patches.
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0}
