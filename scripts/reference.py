@@ -169,7 +169,7 @@ def example(name: str) -> str:
 
 
 _NODULE = records.Finding("nodule", box=(52.0, 61.0, 88.0, 97.0), attributes={"body_part": "lung", "side": "left"})
-_ABOUT = {"record": "ward/p7-1", "image": "images/p7-1.png"}
+_ABOUT: dict[str, Any] = {"record": "ward/p7-1", "image": "images/p7-1.png"}
 _ASKED = "Is anything abnormal in this image?"
 EXAMPLES: dict[str, Any] = {
     "Record": records.Record(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.documents import PROGRAMS, ROOT, Block, blocks, documents, follow, parse
+from tests.helpers.documents import MARKS, PROGRAMS, ROOT, Block, blocks, documents, follow, options_of, parse
 
 BLOCKS = [block for document in documents() for block in blocks(document)]
 TUTORIALS = sorted(page for folder in ("tutorials", "papers") for page in (ROOT / "docs" / folder).glob("*.md"))
@@ -70,4 +70,12 @@ def test_commands_stand_in_blocks_that_are_run_or_marked() -> None:
     for block in BLOCKS:
         begins = {line.split()[0] for line in block.text.splitlines() if line.split()}
         assert block.language in ("bash", "python", "json") or not begins & PROGRAMS, block.where
-        assert block.language == "bash" or not {"not run", "test", "fails"} & block.marks.keys(), block.where
+        assert block.language == "bash" or not block.marks.keys() - {"file"}, block.where
+
+
+def test_marks_are_known_and_their_options_taken_by_some_command_of_the_block() -> None:
+    for block in BLOCKS:
+        assert block.marks.keys() <= MARKS, block.where
+        added = {word for word in block.marks.get("test", "").split() if word.startswith("--")}
+        lines = [line.split()[1:] for line in block.commands() if added and line.startswith("unveil ")]
+        assert added <= {option for words in lines for option in options_of(words)}, block.where

@@ -307,8 +307,9 @@ BLOCK = re.compile(r"^ *```.*?^ *```$", re.S | re.M)
 
 
 def anchors(path: Path) -> set[str]:
-    """The names by which GitHub links to the headings of a document."""
-    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", path.read_text()), re.M)
+    """The names by which GitHub links to the headings of a document, or of the one that it shows on the site."""
+    text = re.sub(r'\{\{ document\("(.+?)"\) \}\}', lambda shown: (ROOT / shown[1]).read_text(), path.read_text())
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", text), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

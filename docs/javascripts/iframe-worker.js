@@ -8,13 +8,17 @@ if (location.protocol === "file:") {
       this.frame.srcdoc = `<script src="${new URL(url, location.href)}"><\/script>`
       this.ready = new Promise((done) => this.frame.addEventListener("load", done))
       this.ready.then(() => {
-        this.frame.contentWindow.postMessage = (data) => setTimeout(() => this.onmessage?.({ data }))
+        this.frame.contentWindow.postMessage = (data) => {
+          const copy = structuredClone(data)
+          setTimeout(() => this.onmessage?.({ data: copy }))
+        }
       })
       document.body.append(this.frame)
     }
 
     postMessage(data) {
-      this.ready.then(() => this.frame.contentWindow.onmessage({ data }))
+      const copy = structuredClone(data) // as for a worker: neither side sees what the other changes
+      this.ready.then(() => this.frame.contentWindow.onmessage({ data: copy }))
     }
 
     terminate() {

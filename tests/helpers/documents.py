@@ -24,6 +24,7 @@ from unveil import cli
 from unveil.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
+MARKS = {"not run", "test", "fails", "file"}
 #: First words of lines that are commands, and not what a command prints.
 PROGRAMS = {"unveil", "python", "python3", "make", "pip", "pytest", "torchrun", "accelerate", "transformers", "vllm"}
 _BLOCK = re.compile(
@@ -61,7 +62,7 @@ def blocks(document: Path) -> list[Block]:
     """All blocks of a document, in order."""
     text, found = document.read_text(encoding="utf-8"), []
     for match in _BLOCK.finditer(text):
-        marks = dict(re.findall(r"<!-- (not run|test|fails|file): (.*?) -->", match["marks"]))
+        marks = dict(re.findall(r"<!-- ([\w ]+):? ?(.*?) -->", match["marks"]))
         inside = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.M)
         line = text.count("\n", 0, match.start("language")) + 1
         found.append(Block(document, line, match["language"], inside, marks))
@@ -103,10 +104,15 @@ def command_of(words: list[str]) -> str:
 
 def _added(words: list[str], more: str) -> Iterator[str]:
     """The options of a mark that the command has."""
-    known = {name for option in options(COMMANDS[command_of(words)].load().Config) for name in option.name.split(", ")}
     for option in re.findall(r"--\S+(?: (?!--)\S+)*", more):
-        if option.split()[0] in known:
+        if option.split()[0] in options_of(words):
             yield from option.split()
+
+
+def options_of(words: list[str]) -> set[str]:
+    """The options of the command that the words after ``unveil`` begin with."""
+    every = options(COMMANDS[command_of(words)].load().Config)
+    return {name for option in every for name in option.name.split(", ")}
 
 
 def parse(block: Block) -> None:
