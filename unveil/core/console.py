@@ -210,3 +210,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for row in rows:
         out.add_row(*row)
     console.print(out)
+
+
+@contextmanager
+def keeping(kept: Callable[..., str], *of: Any) -> Iterator[None]:
+    """Who stops what goes on within is told what is kept of it, as ``kept(*of)`` says then."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(kept(*of))
+        raise

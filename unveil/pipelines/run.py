@@ -6,8 +6,6 @@ is not done again, so a run that was stopped goes on with the same command.
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
+<<<<<<< HEAD
 from unveil.core.paths import Input, OutputFolder
+=======
+from unveil.core.options import words as option_words
+>>>>>>> d20f432 (unveil start: four questions, six images with their boxes, the command of the main job; it runs on yes)
 from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -28,7 +30,7 @@ from unveil.gate import GateError
 from unveil.ingest import ingest
 from unveil.ingest.ingest import Format, Reading, located
 from unveil.ingest.reading import Options
-from unveil.pipelines import report
+from unveil.pipelines import ending, report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
@@ -36,6 +38,7 @@ from unveil.vlm.families import ModelError
 
 if TYPE_CHECKING:
     from unveil.train import sft
+    from unveil.train.resources import Outlook
 
 DEMO = Path("runs/demo")
 
@@ -111,7 +114,7 @@ def main(config: Config) -> Path:
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
-    with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
+    with provenance.output(out, *_made_by(config), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
 
@@ -144,11 +147,11 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
             _attention(config, out, name)
     scores = _scored(config, out, file, ["base", "sft", *trained])
     output.write(peak_mb=provenance.peak_mb())
-    about = summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
+    about = ending.summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
     provenance.write_json(out / "summary.json", about)
     path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
-    console.say(ending(out, trained))
+    console.say(ending.last_words(out, trained, further(config)))
     return path
 
 
@@ -156,8 +159,39 @@ def _read(config: Config) -> list[Path]:
     return [] if config.data is None else [config.data]
 
 
+def _made_by(config: Config) -> tuple[str, Config, list[Path], tuple[str, ...]]:
+    """Command, settings, inputs and outputs of a run, as ``provenance`` knows it by."""
+    return "run", config, _read(config), ("report.html",)
+
+
 def _format(config: Config) -> Format:
     return "synthetic" if config.data is None and config.format == "auto" else config.format
+
+
+# ------------------------------------------------------------------------------------------- looks before it is begun
+
+
+def refuse_out(config: Config) -> None:
+    """Raises ``OutputError`` where a run must not write into its folder."""
+    out = folder_of(config)
+    provenance.refuse(out, *_made_by(replace(config, out=out)), derived=True)
+
+
+def first_look(config: Config) -> Outlook:
+    """What is known of the model to start from.
+
+    Raises ``ModelError`` where it cannot be had, ``NeedsError`` where disk or memory will not do.
+    """
+    from unveil.train import resources
+
+    return resources.first_look(_learning(config, folder_of(config)), trainings=1 + len(_variants(config)))
+
+
+def foretold(config: Config, known: Outlook, dialogues: Sequence[Dialogue], file: Path) -> str:
+    """Lines about tokens and memory of fine-tuning on these dialogues, about images of a file of records."""
+    from unveil.train import resources
+
+    return resources.foretold(known, _learning(config, folder_of(config)), dialogues, file)
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
@@ -252,20 +286,10 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
     return scores
 
 
-def ending(out: Path, trained: Sequence[str]) -> str:
-    """The last words of a run: where its models are, how to ask one about an image, and what to do next."""
-    dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
-    image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
-    others = [str(out / name) for name in trained]
-    further = [] if others else [("and further", "the same command with --compare aar mmedpo: rewards, preferences")]
-    rows = [
-        ("fine-tuned model", str(out / "sft")),
-        *([("further models", ", ".join(others))] if others else []),
-        ("ask it", shlex.join(["unveil", "ask", "--model", str(out / "sft"), "--image", image])),
-        *further,
-        ("figures, pictures", str(out / "report.html")),
-    ]
-    return "\n".join([*(f"{title + ':':<19}{text}" for title, text in rows), "research software, not a medical device"])
+def further(config: Config) -> list[str]:
+    """The command that goes on from fine-tuning: with rewards, and with preferences where these may be learnt."""
+    more = _allowed(config, ("aar", "mmedpo"))
+    return ["unveil", "run", *option_words(replace(config, compare=more, full=False, restart=False))]
 
 
 def folder_of(config: Config) -> Path:
@@ -288,12 +312,18 @@ def _variants(config: Config) -> tuple[Variant, ...]:
     """
     usual = FULL if config.full else USUAL if config.data is None else ()
     chosen = usual if config.compare is None else config.compare
-    if not config.withhold and config.train_share == 1:
-        return chosen
-    knowing = [variant for variant in chosen if variant not in REWARDED]
+    allowed = _allowed(config, chosen)
+    knowing = [variant for variant in chosen if variant not in allowed]
     if knowing and config.compare is not None:
         raise records.RecordError(f"--withhold and --train-share: {', '.join(knowing)} would learn of all records")
-    return tuple(variant for variant in chosen if variant in REWARDED)
+    return allowed
+
+
+def _allowed(config: Config, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Those that learn nothing of what is to be withheld."""
+    if not config.withhold and config.train_share == 1:
+        return variants
+    return tuple(variant for variant in variants if variant in REWARDED)
 
 
 def _checked(config: Config, out: Path) -> Path:
@@ -370,19 +400,3 @@ def _spoken_with(config: Config, model: str) -> dict[str, Any]:
     """The choice of the model to start from, or of one that came of it; a revision is the former's alone."""
     revision = config.revision if model == config.model else None
     return part_of(ModelChoice, replace(config, model=model, revision=revision))
-
-
-def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """The main figures for scripts: for each model the four headline metrics, the paired differences, and the time."""
-    main_metrics = ("accuracy", "iou", "iou50", "detection")
-
-    def figures(metrics: dict[str, Any]) -> dict[str, Any]:
-        return {m: metrics[m] for m in main_metrics if m in metrics}
-
-    return {
-        **{name: figures(about["metrics"]) for name, about in scores["models"].items()},
-        "differences": {pair: figures(metrics) for pair, metrics in scores["differences"].items()},
-        "seconds": round(seconds, 1),
-        "peak_mb": provenance.peak_mb(),
-        "note": "research software, not a medical device",
-    }

@@ -83,6 +83,11 @@ def found(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != files.PARTIAL)
 
 
+def _number(checkpoint: Path) -> int:
+    """The update that it was written after."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of a run. ``model`` is what is trained, without the wrapping of several processes."""
@@ -124,6 +129,11 @@ class Checkpoints:
                 f"checkpoint {final.name} could not be written: {files.said(error, final)}; {self.kept()}"
             ) from error
         return final
+
+    def stopped(self, total: int) -> str:
+        """How many of all updates another run need not do again, in words."""
+        there = found(self.folder)
+        return f"{_number(there[-1]) if there else 0} of {total} updates are kept"
 
     def kept(self) -> str:
         """What is there to go on from, in words."""
