@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unveil.core import provenance, records
+from unveil.core import options, provenance, records
 from unveil.core.records import Dialogue
+from unveil.vlm.choice import TINY
+
+if TYPE_CHECKING:
+    from unveil.pipelines.run import Config
+
+
+def command(config: Config) -> list[str]:
+    """A run as it is typed: its data, model and folder, then what is otherwise than by default."""
+    data = [] if config.data is None else ["--data", str(config.data)]
+    others = options.words(replace(config, data=None, model=TINY, out=None))
+    return ["unveil", "run", *data, "--model", config.model, "--out", str(config.out), *others]
 
 
 def last_words(out: Path, trained: Sequence[str], further: Sequence[str]) -> str:

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
-<<<<<<< HEAD
 from unveil.core.paths import Input, OutputFolder
-=======
-from unveil.core.options import words as option_words
->>>>>>> d20f432 (unveil start: four questions, six images with their boxes, the command of the main job; it runs on yes)
-from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import score
@@ -38,7 +33,6 @@ from unveil.vlm.families import ModelError
 
 if TYPE_CHECKING:
     from unveil.train import sft
-    from unveil.train.resources import Outlook
 
 DEMO = Path("runs/demo")
 
@@ -123,10 +117,10 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
 
-    variants = _variants(config)
+    variants = variants_of(config)
     if variants:
         options.refuse(config.expert)
-    learning = _learning(config, out)
+    learning = learning_of(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = resources.first_look(learning, trainings=1 + len(variants))
@@ -151,8 +145,14 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     provenance.write_json(out / "summary.json", about)
     path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
-    console.say(ending.last_words(out, trained, further(config)))
+    say_ending(config, out, trained)
     return path
+
+
+def say_ending(config: Config, out: Path, trained: Sequence[str]) -> None:
+    """The last words, with how to go on: with rewards, and with preferences where these may be learnt."""
+    further = replace(config, compare=_allowed(config, ("aar", "mmedpo")), full=False, restart=False)
+    console.say(ending.last_words(out, trained, ending.command(further)))
 
 
 def _read(config: Config) -> list[Path]:
@@ -168,36 +168,16 @@ def _format(config: Config) -> Format:
     return "synthetic" if config.data is None and config.format == "auto" else config.format
 
 
-# ------------------------------------------------------------------------------------------- looks before it is begun
-
-
 def refuse_out(config: Config) -> None:
     """Raises ``OutputError`` where a run must not write into its folder."""
     out = folder_of(config)
     provenance.refuse(out, *_made_by(replace(config, out=out)), derived=True)
 
 
-def first_look(config: Config) -> Outlook:
-    """What is known of the model to start from.
-
-    Raises ``ModelError`` where it cannot be had, ``NeedsError`` where disk or memory will not do.
-    """
-    from unveil.train import resources
-
-    return resources.first_look(_learning(config, folder_of(config)), trainings=1 + len(_variants(config)))
-
-
-def foretold(config: Config, known: Outlook, dialogues: Sequence[Dialogue], file: Path) -> str:
-    """Lines about tokens and memory of fine-tuning on these dialogues, about images of a file of records."""
-    from unveil.train import resources
-
-    return resources.foretold(known, _learning(config, folder_of(config)), dialogues, file)
-
-
 # ------------------------------------------------------------------------------------------------------------- stages
 
 
-def _learning(config: Config, out: Path) -> sft.Config:
+def learning_of(config: Config, out: Path) -> sft.Config:
     """How the model is fine-tuned."""
     from unveil.train import sft
 
@@ -286,12 +266,6 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
     return scores
 
 
-def further(config: Config) -> list[str]:
-    """The command that goes on from fine-tuning: with rewards, and with preferences where these may be learnt."""
-    more = _allowed(config, ("aar", "mmedpo"))
-    return ["unveil", "run", *option_words(replace(config, compare=more, full=False, restart=False))]
-
-
 def folder_of(config: Config) -> Path:
     """Where a run goes: what was asked for, else a folder named after the data (and not theirs), or the demo's."""
     if config.out is not None:
@@ -304,7 +278,7 @@ def folder_of(config: Config) -> Path:
     return out if out.resolve() != data else out.with_name(f"{name}-out")
 
 
-def _variants(config: Config) -> tuple[Variant, ...]:
+def variants_of(config: Config) -> tuple[Variant, ...]:
     """What is compared with the fine-tuned model.
 
     What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it

@@ -18,8 +18,8 @@ from unveil.core import asking, console, files, options
 from unveil.core.records import RecordError
 from unveil.core.untrusted import readable
 from unveil.ingest.ingest import Format, refuse_data
-from unveil.pipelines import preview, run
-from unveil.pipelines.preview import Preview
+from unveil.pipelines import ending, look, run
+from unveil.pipelines.look import Look
 from unveil.vlm.choice import TINY
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def main(config: Config) -> Path | None:
     with TemporaryDirectory(prefix="unveil-") as scratch:
         guide = Guide(config, Path(scratch), run.Config(data=config.data, format=config.format))
         wanted = guide.led()
-    command = shlex.join(guide.command)
+    command = shlex.join(ending.command(guide.chosen))
     if not wanted:
         console.say(f"nothing was run; this runs it: {command}")
         return None
@@ -102,7 +102,7 @@ class Guide:
     given: Config
     scratch: Path
     chosen: run.Config
-    seen: Preview = field(init=False)
+    seen: Look = field(init=False)
     known: Outlook = field(init=False)
     made: list[Path] = field(default_factory=list)
     """The page and the folders that were made for it, the innermost first."""
@@ -122,14 +122,6 @@ class Guide:
             if not wanted:
                 self.forget()
         return wanted
-
-    @property
-    def command(self) -> list[str]:
-        """The main job that was chosen, as it can be typed."""
-        chosen = self.chosen
-        data = [] if chosen.data is None else ["--data", str(chosen.data), "--format", chosen.format]
-        others = options.words(replace(chosen, data=None, format="auto", model=TINY, out=None))
-        return ["unveil", "run", *data, "--model", chosen.model, "--out", str(run.folder_of(chosen)), *others]
 
     # ------------------------------------------------------------------------------------------------------- questions
 
@@ -192,14 +184,14 @@ class Guide:
         self.look()
 
     def look(self) -> None:
-        self.seen = preview.preview(self.chosen, Path(mkdtemp(dir=self.scratch)) / "data")
-        console.say("\n".join(preview.told(self.seen)))
-        rows = preview.listing(self.seen.shown)
+        self.seen = look.look(self.chosen, Path(mkdtemp(dir=self.scratch)) / "data")
+        console.say("\n".join(look.told(self.seen)))
+        rows = look.listing(self.seen.shown)
         console.table("", ("image", "patient", "label", "box: x1, y1, x2, y2 in pixels"), rows)
 
     def take_model(self, said: str) -> None:
         self.chosen = replace(self.chosen, model=said)
-        self.known = run.first_look(self.chosen)
+        self.known = look.first_look(self.chosen)
 
     def take_out(self, said: str) -> None:
         """A folder that the run may write into, which the page shows that it can."""
@@ -220,12 +212,12 @@ class Guide:
                 self.show()
         return True
 
-    def try_otherwise(self, said: str, look: Callable[[], None]) -> bool:
+    def try_otherwise(self, said: str, again: Callable[[], None]) -> bool:
         """Whether the run can be done with options; otherwise all stays as it was."""
         before = self.chosen
         try:
             self.change(said)
-            look()
+            again()
         except (ValueError, OSError) as error:
             tell(error)
             self.chosen = before
@@ -240,7 +232,7 @@ class Guide:
         self.forget()
         page, name = run.folder_of(self.chosen) / PAGE, self.chosen.data or "synthetic images"
         self.made = [path for path in (page, *page.parents) if not path.exists()]
-        preview.write_page(self.seen, f"{len(self.seen.shown)} images of {name}", page)
+        look.write_page(self.seen, f"{len(self.seen.shown)} images of {name}", page)
 
     def show(self) -> None:
         """Says where the images are seen, what the run will cost, and how it is typed."""
@@ -248,15 +240,8 @@ class Guide:
         console.say(f"images with their boxes: {page}")
         if not self.given.yes and asking.has_screen() and asking.agreed("Open it in the browser?"):
             webbrowser.open(page.resolve().as_uri())
-        console.say("\n".join([*self.cost(), "", shlex.join(self.command), ""]))
-
-    def cost(self) -> list[str]:
-        """What is known of what the run takes."""
-        if self.seen.summary is None:
-            return [self.known.line, f"{self.chosen.patients} patients with some three images each are drawn"]
-        training = [d for d in self.seen.dialogues if d.split == "train"]
-        tokens = run.foretold(self.chosen, self.known, training, self.seen.file)
-        return [*preview.counts(self.seen), self.known.line, tokens]
+        command = shlex.join(ending.command(self.chosen))
+        console.say("\n".join([*look.cost(self.chosen, self.seen, self.known), "", command, ""]))
 
     def forget(self) -> None:
         """Removes the page and the folders that were made for it, unless they were there before."""

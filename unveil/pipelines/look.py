@@ -1,6 +1,6 @@
 """What the main job will work on, before it begins: what is in the folder, images with their boxes, the questions.
 
-A preview is made in a folder of its own. Only the images that are shown are decoded, and no copies are looked for.
+A look writes into a folder of its own. Only the images that are shown are decoded, and no copies are looked for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
 
@@ -24,6 +25,9 @@ from unveil.ingest.runner import Summary, ingest
 from unveil.pipelines import run
 from unveil.synthetic.dataset import synthetic_records
 
+if TYPE_CHECKING:
+    from unveil.train.resources import Outlook
+
 SHOWN = 6
 #: Findings of one image, and labels of a data set, that are listed.
 LISTED = 8
@@ -32,7 +36,7 @@ DRAWN = 3
 
 
 @dataclass(frozen=True)
-class Preview:
+class Look:
     """What a data set holds. ``summary`` is None of synthetic images, of which only those that are shown are there."""
 
     file: Path
@@ -48,7 +52,7 @@ class Preview:
         return some(self.records)
 
 
-def preview(config: run.Config, folder: Path) -> Preview:
+def look(config: run.Config, folder: Path) -> Look:
     """Looks at the data of a run; writes into ``folder`` alone.
 
     Raises ``IngestError`` where they cannot be read, and ``RecordError`` where nothing can be learnt from them.
@@ -56,7 +60,7 @@ def preview(config: run.Config, folder: Path) -> Preview:
     if config.data is None:
         folder.mkdir(parents=True, exist_ok=True)
         drawn = tuple(synthetic_records(folder, DRAWN, config.seed, workers=1))
-        return Preview(folder / "records.jsonl", drawn, (), None, True)
+        return Look(folder / "records.jsonl", drawn, (), None, True)
     summary = ingest(config.data, config.format, folder, replace(config.reading, decode=False))
     rows = list(records.read_jsonl(summary.records_file, Record))
     dealt = config.resplit == "always" or (config.resplit == "if-needed" and any(r.split is None for r in rows))
@@ -73,7 +77,29 @@ def preview(config: run.Config, folder: Path) -> Preview:
             "no image has a finding or is known to have none, so there is nothing to ask: if images without "
             "annotations are normal, --completeness exhaustive says so"
         )
-    return Preview(file, tuple(rows), asked, summary, dealt)
+    return Look(file, tuple(rows), asked, summary, dealt)
+
+
+def first_look(config: run.Config) -> Outlook:
+    """What is known of the model to start from.
+
+    Raises ``ModelError`` where it cannot be had, ``NeedsError`` where disk or memory will not do.
+    """
+    from unveil.train import resources
+
+    trainings = 1 + len(run.variants_of(config))
+    return resources.first_look(run.learning_of(config, run.folder_of(config)), trainings)
+
+
+def cost(config: run.Config, seen: Look, known: Outlook) -> list[str]:
+    """What is known of what a run takes, in lines."""
+    from unveil.train import resources
+
+    if seen.summary is None:
+        return [known.line, f"{config.patients} patients with some three images each are drawn"]
+    learning = run.learning_of(config, run.folder_of(config))
+    tokens = resources.foretold(known, learning, records.select(seen.dialogues, "train"), seen.file)
+    return [*counts(seen), known.line, tokens]
 
 
 def some(rows: Sequence[Record], most: int = SHOWN) -> list[Record]:
@@ -96,7 +122,7 @@ def _spread(rows: Sequence[Record], most: int) -> list[Record]:
 # ------------------------------------------------------------------------------------------------------------ in words
 
 
-def told(seen: Preview) -> list[str]:
+def told(seen: Look) -> list[str]:
     """What is in the folder, in lines."""
     if seen.summary is None:
         return ["synthetic images are drawn; the first of them:"]
@@ -138,7 +164,7 @@ def nothing(record: Record) -> str:
     return "no finding" if record.completeness == "exhaustive" else "nothing annotated"
 
 
-def counts(seen: Preview) -> list[str]:
+def counts(seen: Look) -> list[str]:
     """How many images and questions there are to learn from and to be tested with."""
     if seen.summary is None:
         return []
@@ -162,10 +188,10 @@ def _plain(text: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
-def write_page(seen: Preview, title: str, path: Path) -> Path:
+def write_page(seen: Look, title: str, path: Path) -> Path:
     """The images that are shown with their boxes, as one page that loads nothing."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("unveil.pipelines").joinpath("preview.html.j2").read_text("utf-8"))
+    template = environment.from_string(files("unveil.pipelines").joinpath("look.html.j2").read_text("utf-8"))
     cards = [(record, _picture(record, seen.file), nothing(record)) for record in seen.shown]
     return write_text(path, template.render(title=title, cards=cards, box_text=box_text))
 
