@@ -145,6 +145,8 @@ class Guide:
 
     def change(self, said: str) -> None:
         """Takes options of the main job; what is wrong with them is said by their parser."""
+        if not said.startswith("--"):
+            raise RecordError("that is neither yes nor no, nor does it begin as options do, with --")
         try:
             self.chosen = options.read(run.Config, shlex.split(said), "unveil run", self.chosen)
         except SystemExit as ended:
