@@ -58,8 +58,8 @@ def look(config: run.Config, folder: Path) -> Look:
     Raises ``IngestError`` where they cannot be read, and ``RecordError`` where nothing can be learnt from them.
     """
     if config.data is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        drawn = tuple(synthetic_records(folder, DRAWN, config.seed, workers=1))
+        with console.progress("draw", DRAWN):
+            drawn = tuple(synthetic_records(folder, DRAWN, config.seed, workers=1))
         return Look(folder / "records.jsonl", drawn, (), None, True)
     summary = ingest(config.data, config.format, folder, replace(config.reading, decode=False))
     rows = list(records.read_jsonl(summary.records_file, Record))
