@@ -232,9 +232,9 @@ class Guide:
 
     def write_page(self) -> None:
         self.forget()
-        page, name = run.folder_of(self.chosen) / PAGE, self.chosen.data or "synthetic images"
+        page, data, count = run.folder_of(self.chosen) / PAGE, self.chosen.data, len(self.seen.shown)
         self.made = [path for path in (page, *page.parents) if not path.exists()]
-        look.write_page(self.seen, f"{len(self.seen.shown)} images of {name}", page)
+        look.write_page(self.seen, f"{count} images of {data}" if data else f"{count} synthetic images", page)
 
     def show(self) -> None:
         """Says where the images are seen, what the run will cost, and how it is typed."""

@@ -18,12 +18,8 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
-<<<<<<< HEAD
-from unveil.core.console import progress
-from unveil.core.paths import InputFile
-=======
 from unveil.core.console import keeping, progress
->>>>>>> d20f432 (unveil start: four questions, six images with their boxes, the command of the main job; it runs on yes)
+from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
 from unveil.train import adapters, attention_loss, averages, checkpoints, loop, losses, questions, validation
