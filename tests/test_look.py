@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import records_in
 from tests.helpers.formats import FORMATS
+from unveil.core import console
 from unveil.core.records import Finding, Record, RecordError, Source, write_jsonl
 from unveil.pipelines import look, run
 
@@ -47,6 +48,12 @@ def test_findings_in_words() -> None:
     assert lines[0] == ("a", "unknown", "<script>alert('x')</script>\ufffd[2J", "1, 2, 30, 41")
     assert [line[2:] for line in lines[1:4]] == [("cyst", "no box"), ("no finding", ""), ("nothing annotated", "")]
     assert len(lines) == 4 + 8 + 1 and lines[-1][2] == "and 2 more"
+
+
+def test_names_in_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table("", ("image", "label"), [("a.png", "[red]mass[/]"), ("b.png", "[/]")])
+    shown = capsys.readouterr().err
+    assert "[red]mass[/]" in shown and "[/]" in shown.splitlines()[-2]
 
 
 def own(folder: Path, count: int = 30) -> run.Config:

@@ -188,6 +188,18 @@ def test_who_stops_the_run_is_told_how_it_goes_on(
     assert cli.parse(shlex.split(command)[1:])[1].out == Path("made")
 
 
+def test_where_memory_is_short_the_options_of_the_run_are_named(
+    own: Path, typed: Answers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def short(config: run.Config) -> Path:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(run, "main", short)
+    typed("ct scans", "", "", "made", "")
+    assert cli.main(["start"]) == 1
+    assert "error: out of memory: lower --batch-size (now 32)" in capsys.readouterr().err
+
+
 def test_a_browser_is_opened_only_on_a_yes(
     own: Path, typed: Answers, ran: list[run.Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,5 +255,7 @@ def test_wrong_options_without_a_terminal_are_errors(own: Path, capsys: pytest.C
     for data, why in (("nowhere", "nowhere: no such folder"), ("ct scans/0.png", "0.png")):
         assert cli.main(["start", "--data", data, *words]) == 1
         assert why in told(capsys) and not left()
+    assert cli.main(["start", "--data", "ct scans", "--format", "synthetic", *words]) == 1
+    assert "--format synthetic draws images and reads no --data" in told(capsys)
     assert cli.main(["start", "--data", "ct scans", "--model", "./none", "--out", "made", "--yes"]) == 1
     assert "./none: no such folder" in told(capsys) and not left()

@@ -66,6 +66,8 @@ def main(config: Config) -> Path | None:
     if not asking.possible() and (missing := unanswered(config)):
         console.say("\n".join(["there is no terminal to ask at; what would be asked:", *missing, INSTEAD]))
         raise SystemExit(2)
+    if config.data is not None and config.format == "synthetic":
+        refuse_data(config.data, config.format)
     with TemporaryDirectory(prefix="unveil-") as scratch:
         guide = Guide(config, Path(scratch), run.Config(data=config.data, format=config.format))
         wanted = guide.led()
@@ -78,6 +80,9 @@ def main(config: Config) -> Path | None:
     except KeyboardInterrupt as stop:
         stop.add_note(f"this goes on from here: {command}")
         raise
+    except (MemoryError, RuntimeError) as error:
+        vars(error)["config"] = guide.chosen  # which has the options that may help
+        raise
 
 
 INSTEAD = "give all of these as options, or use `unveil run`"
@@ -85,14 +90,14 @@ INSTEAD = "give all of these as options, or use `unveil run`"
 
 def unanswered(config: Config) -> list[str]:
     """What would be asked, in lines."""
-    asked = {
-        "--data DIR, or --format synthetic": config.data is None and config.format != "synthetic",
-        "--model MODEL": config.model is None,
-        "--out DIR": config.out is None,
-        "--yes": not config.yes,
-    }
-    what = ("which folder holds your images", "which model is to learn", "where to put what is made", "whether to run")
-    return [f"  {words} ({option})" for words, (option, open_) in zip(what, asked.items(), strict=True) if open_]
+    drawn = config.format == "synthetic"
+    asked = (
+        ("which folder holds your images (--data DIR, or --format synthetic)", config.data is not None or drawn),
+        ("which model is to learn (--model MODEL)", config.model is not None),
+        ("where to put what is made (--out DIR)", config.out is not None),
+        ("whether that is right, and whether to run (--yes)", config.yes),
+    )
+    return [f"  {words}" for words, known in asked if not known]
 
 
 @dataclass

@@ -83,11 +83,6 @@ def found(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if (p / "step.json").is_file() and p.suffix != files.PARTIAL)
 
 
-def _number(checkpoint: Path) -> int:
-    """The update that it was written after."""
-    return int(checkpoint.name.removeprefix("step-"))
-
-
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of a run. ``model`` is what is trained, without the wrapping of several processes."""
@@ -132,8 +127,8 @@ class Checkpoints:
 
     def stopped(self, total: int) -> str:
         """How many of all updates another run need not do again, in words."""
-        there = found(self.folder)
-        return f"{_number(there[-1]) if there else 0} of {total} updates are kept"
+        done = max((int(checkpoint.name.removeprefix("step-")) for checkpoint in found(self.folder)), default=0)
+        return f"{done} of {total} updates are kept"
 
     def kept(self) -> str:
         """What is there to go on from, in words."""
