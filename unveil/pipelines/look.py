@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from unveil.core import console, records, splits
 from unveil.core.files import write_text
 from unveil.core.geometry import Box
-from unveil.core.records import Dialogue, Record
+from unveil.core.records import Dialogue, Record, Split
 from unveil.core.untrusted import shortened
 from unveil.curate import mau
 from unveil.evaluate import report_pictures
@@ -144,7 +144,7 @@ def told(seen: Look) -> list[str]:
 
 def listing(rows: Sequence[Record]) -> list[tuple[str, ...]]:
     """Image, patient, label and box of each finding, a row each."""
-    lines = []
+    lines = list[tuple[str, ...]]()
     for record in rows:
         head = (_plain(record.source.file or record.id), _plain(record.patient or "unknown"))
         findings = record.findings[:LISTED]
@@ -177,7 +177,7 @@ def counts(seen: Look) -> list[str]:
     ]
 
 
-USES = {"train": "to learn from", "val": "to validate", "test": "to test"}
+USES: dict[Split, str] = {"train": "to learn from", "val": "to validate", "test": "to test"}
 
 
 def _plain(text: str) -> str:
