@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unveil.core import asking, console, files, options
 from unveil.core.records import RecordError
 from unveil.core.untrusted import readable
-from unveil.ingest.ingest import Format, refuse_data
+from unveil.ingest.ingest import Format, located
+from unveil.ingest.reading import Options
 from unveil.pipelines import ending, look, run
 from unveil.pipelines.look import Look
 from unveil.vlm.choice import TINY
@@ -67,7 +68,7 @@ def main(config: Config) -> Path | None:
         console.say("\n".join(["there is no terminal to ask at; what would be asked:", *missing, INSTEAD]))
         raise SystemExit(2)
     if config.data is not None and config.format == "synthetic":
-        refuse_data(config.data, config.format)
+        located(config.data, config.format, Options())
     with TemporaryDirectory(prefix="unveil-") as scratch:
         guide = Guide(config, Path(scratch), run.Config(data=config.data, format=config.format))
         wanted = guide.led()
@@ -168,7 +169,9 @@ class Guide:
                 break
             given = None if said in asking.NO else said
         if self.seen.summary:
-            self.chosen = replace(self.chosen, format=self.seen.summary.format)  # type: ignore[arg-type]
+            form: Any = self.seen.summary.format
+            data, reading = located(self.chosen.data, form, self.chosen.reading)
+            self.chosen = replace(self.chosen, data=data, reading=reading, format=form)
 
     def other_data(self) -> str | None:
         """Another folder than the one that was read, no, or None where that is right; by options it is read again."""
@@ -185,8 +188,6 @@ class Guide:
         """A folder, if it can be read, or none."""
         data = None if said == NONE else path_of(said)
         form = "auto" if data is None or self.chosen.format == "synthetic" else self.chosen.format
-        if data is not None:
-            refuse_data(data, form)
         self.chosen = replace(self.chosen, data=data, format=form)
         self.look()
 
