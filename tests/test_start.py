@@ -117,7 +117,8 @@ def test_bad_answers_are_said_at_once_and_asked_again(
     ):
         assert words in shown, words
     assert shown.count("1. Which folder") == 4 and shown.count("3. Which model") == 2
-    assert shown.count("those options were not taken") == 3
+    for option in ("--box-convention", "--epochs"):
+        assert option in shown, option
     assert left() == {"scans.7z", "file", "empty"}, "no page stays where nothing was run"
 
 
