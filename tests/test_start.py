@@ -218,7 +218,7 @@ def test_a_browser_is_opened_only_on_a_yes(
 def test_without_a_terminal_it_says_what_it_would_ask(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, asked in (
         (["--out", "o"], ["--data", "--model", "--yes"]),
-        (["--data", "x", "--model", "tiny", "--out", "o"], ["--yes"]),
+        (["--data", "ct scans", "--model", "tiny", "--out", "o"], ["--yes"]),
     ):
         with pytest.raises(SystemExit) as ended:
             cli.main(["start", *words])
@@ -253,7 +253,7 @@ def test_all_answers_as_options_need_no_terminal(own: Path, capsys: pytest.Captu
 
 def test_wrong_options_without_a_terminal_are_errors(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--model", "tiny", "--out", "made", "--yes"]
-    for data, why in (("nowhere", "nowhere: no such folder"), ("ct scans/0.png", "0.png")):
+    for data, why in (("nowhere", "--data nowhere: no such file or folder"), ("ct scans/0.png", "0.png")):
         assert cli.main(["start", "--data", data, *words]) == 1
         assert why in told(capsys) and not left()
     assert cli.main(["start", "--data", "ct scans", "--format", "synthetic", *words]) == 1

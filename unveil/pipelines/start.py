@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from unveil.core.paths import OutputFolder
+from unveil.core.paths import Input, OutputFolder
 from unveil.ingest.ingest import Format, located
 from unveil.ingest.reading import Options
 
@@ -23,7 +23,7 @@ class Config:
     What is given as an option is not asked.
     """
 
-    data: Path | None = None
+    data: Input | None = None
     """Folder of your annotated images."""
     format: Format = "auto"
     """How they are annotated: auto lets the files tell; synthetic draws images instead, and asks for no folder."""
