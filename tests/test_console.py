@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from unveil.core import console
-from unveil.core.console import lasting, progress
+from unveil.core.console import keeping, lasting, progress
 
 
 def test_a_log_gets_a_line_every_half_minute(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,3 +96,14 @@ def test_a_terminal_has_a_bar_within_a_bar(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(("seconds", "words"), [(59.6, "60 s"), (180, "3 min"), (9000, "2.5 h")])
 def test_times_in_words(seconds: float, words: str) -> None:
     assert lasting(seconds) == words
+
+
+def test_who_stops_is_told_what_is_kept_then_and_no_other_end_is() -> None:
+    done = [1]
+    with pytest.raises(KeyboardInterrupt) as stopped, keeping(lambda most: f"{len(done)} of {most} are kept", 9):
+        done.append(2)
+        raise KeyboardInterrupt
+    assert stopped.value.__notes__ == ["2 of 9 are kept"]
+    with pytest.raises(ValueError, match="bad") as failed, keeping(lambda: "nothing"):
+        raise ValueError("bad")
+    assert not hasattr(failed.value, "__notes__")

@@ -81,7 +81,8 @@ def test_a_broken_run_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr(local.Local, "_answer", breaking)
         assert curate(fresh, tiny_folder, *words) == 130
-    assert "goes on from here" in shown(capsys) and not (fresh / "out" / "pairs.jsonl").exists()
+    assert "stopped; 6 replies are kept; the same command goes on from here" in shown(capsys)
+    assert not (fresh / "out" / "pairs.jsonl").exists()
     again: list[str] = []
 
     def counting(self: local.Local, batch: Any) -> Any:

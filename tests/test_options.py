@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ import tyro
 
 from unveil import cli
 from unveil.core import options
+from unveil.ingest.reading import Options
+from unveil.pipelines import run
+from unveil.vlm.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,27 @@ def test_what_is_read_is_as_if_options_stood_in_no_groups() -> None:
     words = ["--to", "x", "--lines", "3", "--stamp", "90", "--colour", "blue", "--haste"]
     read = options.read(Letter, words, "letter")
     assert read == Letter(to=Path("x"), lines=3, stamp=90, ink=Ink("blue"), haste=True) and read.width == 10.0
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        run.Config(),
+        run.Config(
+            data=Path("ct scans"), out=Path("a b"), shares=(0.5, 0.25, 0.25), compare=("aar", "mmedpo"), full=True
+        ),
+        run.Config(
+            learning_rate=1e-5, train_tower=True, limits=Resolution(max_pixels=9), withhold=("pleural effusion",)
+        ),
+        run.Config(
+            reading=Options(decode=False, columns=("image=a b", "box=x,y,w,h"), label_separator="", licence="'")
+        ),
+    ],
+)
+def test_a_configuration_can_be_typed(config: run.Config) -> None:
+    """Through a shell, with blanks and quotation marks: the same configuration comes back."""
+    typed = shlex.split(shlex.join(options.words(config)))
+    assert options.read(run.Config, typed, "run") == config
 
 
 def test_what_is_not_said_is_as_in_the_default() -> None:

@@ -14,7 +14,7 @@ from unveil import cli
 from unveil.core import console, provenance
 from unveil.core.records import RecordError, Split, write_jsonl
 from unveil.ingest import ingest
-from unveil.pipelines import prefer, run
+from unveil.pipelines import ending, prefer, run
 from unveil.pipelines.run import folder_of
 from unveil.rl import grpo
 from unveil.train import resources
@@ -65,10 +65,12 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def reported(config: run.Config, output: provenance.Output) -> Path:
-    """A run of no stage but the report."""
+    """A run of no stage but the report, with its last words."""
     assert config.out
     (config.out / "report.html").write_text("a report")
+    write_jsonl(config.out / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
     output.write()
+    run.say_ending(config, config.out, [])
     return config.out / "report.html"
 
 
@@ -84,11 +86,10 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_advice_at_the_end_of_a_run_can_be_followed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--data", "hosp"]) == 0
-    write_jsonl(data / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    advice = next(line for line in run.ending(data, []).splitlines() if "the same command with" in line)
-    more = advice.partition("the same command with ")[2].partition(":")[0].split()
-    assert more == ["--compare", "aar", "mmedpo"]
-    (data / "dialogues.jsonl").unlink()
+    more = ["--compare", "aar", "mmedpo"]
+    advice = shlex.split(told(capsys).partition("go on: ")[2].partition(" report:")[0])
+    assert advice[:4] == ["unveil", "run", "--data", "hosp"] and advice[-3:] == more
+    assert cli.main(advice[1:]) == 0, told(capsys)
     for words in (more, [*more, "--answer-batch", "8", "--resamples", "100", "--expert", "local:mine"]):
         assert cli.main(["run", "--data", "hosp", *words]) == 0, told(capsys)
         assert cli.main(["run", "--data", str(data), *words]) == 0, told(capsys)
@@ -163,7 +164,7 @@ def test_training_is_foretold_unless_it_is_there_as_it_would_be_now(
     (tmp_path / "data").mkdir()
     write_both(tmp_path / "data", 9)
     write_jsonl(tmp_path / "dialogues.jsonl", [dialogue("d", "1.png", "Is it?")])
-    learning = replace(run._learning(config, tmp_path), kinds=("closed", "open"))
+    learning = replace(run.learning_of(config, tmp_path), kinds=("closed", "open"))
     with provenance.output(tmp_path / "sft", "train sft", learning, run._learnt_from(learning), ("weights",)) as output:
         assert output
         (tmp_path / "sft" / "weights").write_text("w")
@@ -182,7 +183,7 @@ def test_the_command_that_asks_the_model_can_be_typed_as_it_stands(
     out = tmp_path / "Dr. O'Neil's run"
     out.mkdir()
     write_jsonl(out / "dialogues.jsonl", [dialogue("d", "an image.png", "Is it?")])
-    line = next(line for line in run.ending(out, []).splitlines() if line.startswith("ask it:"))
+    line = next(line for line in ending.last_words(out, [], []).splitlines() if line.startswith("ask it:"))
     words = shlex.split(line.removeprefix("ask it:"))
     assert words[:4] == ["unveil", "ask", "--model", str(out / "sft")]
     assert Path(words[5]).resolve() == out / "an image.png"

@@ -128,8 +128,11 @@ def interrupted(config: predict.Config, batches: int = 1) -> Path:
     """The file of a run that was broken off."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after(batches, patch)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as stopped:
             predict.main(config)
+    every = asked(config)
+    done = len([d for d in every if d.image in list(dict.fromkeys(d.image for d in every))[:batches]])
+    assert stopped.value.__notes__ == [f"predict: {done} of {len(every)} are kept"]
     assert not config.out.exists()
     return config.out.with_name(config.out.name + ".unfinished")
 

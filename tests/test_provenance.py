@@ -353,3 +353,22 @@ def test_functions_of_a_users_own_are_inputs_by_their_files(config: Config, tmp_
     )
     with run.output(learning, run.Invocation("train grpo", learning)) as made:
         assert made and made.inputs[str(own)] == digests.sha256(own)
+
+
+def test_what_would_be_refused_is_known_before_anything_is_made(config: Config) -> None:
+    """As ``output`` refuses it, and nothing is made by looking."""
+
+    def refuse(config: Config, *inputs: Path) -> None:
+        provenance.refuse(config.out, "curate", config, [config.read, *inputs])
+
+    refuse(config)
+    assert not config.out.parent.exists()
+    make(config)
+    before = left(config)
+    refuse(config)
+    refuse(replace(config, epochs=2.0, restart=True))
+    with pytest.raises(OutputError, match="epochs 1 -> 2"):
+        refuse(replace(config, epochs=2.0))
+    with pytest.raises(OutputError, match="is what is read"):
+        refuse(config, config.out)
+    assert left(config) == before

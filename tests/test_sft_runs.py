@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -134,6 +134,24 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(
     assert [m["step"] for m in metrics(straight) if "loss" in m] == list(range(1, 9))
     one, other = weights(config.out), weights(straight)
     assert one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
+
+
+@pytest.mark.parametrize(("every", "kept"), [(2, 2), (0, 0)])
+def test_who_stops_a_run_is_told_how_many_updates_are_kept(
+    every: int, kept: int, base: sft.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the third update of three: the last checkpoint is that of the second, or there is none."""
+    real, count = sft.update, iter(range(2))
+
+    def update(*args: Any) -> Any:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(sft, "update", update)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        sft.main(replace(base, checkpoint_every=every))
+    assert stopped.value.__notes__ == [f"{kept} of 3 updates are kept"]
 
 
 def test_dropout_is_drawn_anew_in_each_update(base: sft.Config, tmp_path: Path) -> None:

@@ -221,10 +221,10 @@ def test_settings_are_options_of_the_main_job() -> None:
 def test_what_would_learn_of_all_records_is_not_compared_where_some_are_withheld() -> None:
     """By default only rewards are left; asked for by name, a preference method is refused."""
     from unveil.pipelines import run
-    from unveil.pipelines.run import _variants
+    from unveil.pipelines.run import variants_of
 
-    assert _variants(run.Config()) == ("aar", "dpo", "mmedpo")
-    assert _variants(run.Config(withhold=("cyst",), compare=("aar-tightened",))) == ("aar-tightened",)
-    assert _variants(run.Config(withhold=("cyst",))) == _variants(run.Config(train_share=0.5)) == ("aar",)
+    assert variants_of(run.Config()) == ("aar", "dpo", "mmedpo")
+    assert variants_of(run.Config(withhold=("cyst",), compare=("aar-tightened",))) == ("aar-tightened",)
+    assert variants_of(run.Config(withhold=("cyst",))) == variants_of(run.Config(train_share=0.5)) == ("aar",)
     with pytest.raises(RecordError, match="dpo would learn of all records"):
-        _variants(run.Config(withhold=("cyst",), compare=("aar", "dpo")))
+        variants_of(run.Config(withhold=("cyst",), compare=("aar", "dpo")))

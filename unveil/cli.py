@@ -60,6 +60,7 @@ def _training(module: str, help: str) -> Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "start": Command("pipelines.start", "the guided start: four questions, six images, then the main job", ""),
     "demo": Command(
         "pipelines.run", "the main job on synthetic images with the tiny model: no data, no GPU, no network", GOES_ON
     ),
@@ -265,8 +266,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, config = parse(sys.argv[1:] if arguments is None else arguments)
         made = _work(command, config)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        _say(f"stopped; {command.stopped}" if command else "stopped")
+    except KeyboardInterrupt as stop:
+        kept = getattr(stop, "__notes__", [])
+        _say("; ".join(filter(None, ["stopped", *kept, command and command.stopped])))
         return 130
     except BrokenPipeError:  # whoever read the output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -320,7 +322,8 @@ def _told(error: Exception, command: Command | None, config: Any) -> int | None:
         _say(f"error: {readable(said if config is None else paths.named(config, said))}")
         return 1
     if command and (faults.worker_ended(error) or faults.out_of_memory(error)):
-        _say(f"error: {_short_of_memory(error, config)}; {command.stopped}")
+        what = _short_of_memory(error, vars(error).get("config", config))
+        _say("; ".join(filter(None, [f"error: {what}", command.stopped])))
         return 1
     return None
 

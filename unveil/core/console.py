@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -208,5 +209,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for i, column in enumerate(columns):
         out.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
-        out.add_row(*row)
+        out.add_row(*map(escape, row))  # names of users are no markup
     console.print(out)
+
+
+@contextmanager
+def keeping(kept: Callable[..., str], *of: Any) -> Iterator[None]:
+    """Who stops what goes on within is told what is kept of it, as ``kept(*of)`` says then."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(kept(*of))
+        raise

@@ -193,6 +193,26 @@ def load_plugins(kind: type, words: Sequence[str]) -> None:
         load(found.plugins)
 
 
+def words(config: Any) -> list[str]:
+    """The options by which a configuration differs from its class's defaults, as a command line has them: the inverse
+    of ``read``. Options within options are told without a prefix."""
+    told: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        usual = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if dataclasses.is_dataclass(value):
+            told += words(value)
+        elif value != usual:
+            told += _option(field.name.replace("_", "-"), value)
+    return told
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    return [f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]
+
+
 def groups_of(kind: type) -> dict[str, list[str]]:
     """The names of options that the help shows together, by their title."""
     found = dict[str, list[str]]()

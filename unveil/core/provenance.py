@@ -193,19 +193,15 @@ def output(
     Raises ``OutputError`` where something else is there, unless ``config.restart`` says that it may be written over,
     and where another process is making it.
     """
-    if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
-        raise OutputError(f"{out} is what is read: name another output")
+    _refuse_input(out, inputs)
     inputs = _with_plugins(inputs, config)
     made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), time.monotonic())
     with _locked(made, out):
         there, before = _inodes(out, makes), _known(made)
         if there and not config.restart:
-            if before is None:
-                raise OutputError(f"{out} is there already, and no {made.file.name} says what made it: {CHOICE}")
-            if found := _differences(before, made, derived):
-                how = "made" if "finished" in before else "begun"
-                raise OutputError(f"{out} was {how} with other settings ({'; '.join(found)}): {CHOICE}")
-            if "finished" in before and not derived:
+            if clash := _clash(made, out, derived):
+                raise OutputError(clash)
+            if before and "finished" in before and not derived:
                 if is_first():
                     console.say(f"{command}: {out} is there already")
                 yield None
@@ -225,6 +221,32 @@ def output(
 
 
 CHOICE = "--restart writes over it, or name another output"
+
+
+def refuse(
+    out: Path, command: str, config: Any, inputs: Sequence[Input], makes: Sequence[str] = (), derived: bool = False
+) -> None:
+    """Raises ``OutputError`` where ``output`` would not write over what is there; makes nothing."""
+    _refuse_input(out, inputs)
+    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), 0.0)
+    if _inodes(out, makes) and not config.restart and (clash := _clash(made, out, derived)):
+        raise OutputError(clash)
+
+
+def _refuse_input(out: Path, inputs: Sequence[Input]) -> None:
+    if any(os.path.realpath(path) == os.path.realpath(out) for path in inputs):
+        raise OutputError(f"{out} is what is read: name another output")
+
+
+def _clash(made: Output, out: Path, derived: bool) -> str:
+    """Why what is there is not to be written over; "" where it was made in the same way, or begun."""
+    before = _known(made)
+    if before is None:
+        return f"{out} is there already, and no {made.file.name} says what made it: {CHOICE}"
+    if found := _differences(before, made, derived):
+        how = "made" if "finished" in before else "begun"
+        return f"{out} was {how} with other settings ({'; '.join(found)}): {CHOICE}"
+    return ""
 
 
 @contextmanager

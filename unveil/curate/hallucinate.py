@@ -39,7 +39,7 @@ from unveil.curate.candidates import (
 )
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
-from unveil.experts.expert import Expert
+from unveil.experts.expert import Expert, kept
 from unveil.experts.requests import Request, Strict, Turn, named
 from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill, joined, ours
@@ -307,7 +307,8 @@ def _hallucinate(config: Config, expert: Expert | None) -> dict[str, Any]:
     model = None if config.origin == "written" else trained_model(config)
     expert = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = {"sampled": config.samples + 1, "written": 1, "noised": 1}[config.origin]
-    with console.progress("hallucinate", steps * len(asking.dialogues)) as advance:
+    total = steps * len(asking.dialogues)
+    with console.progress("hallucinate", total) as advance, console.keeping(kept, expert, model):
         made = list(hallucinate(asking, rules, model, expert, config, config.seed, advance))
     if config.balance and config.origin != "noised":
         made = balanced(made, config.seed, skipped)

@@ -36,7 +36,7 @@ from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary
 from unveil.experts import options
-from unveil.experts.expert import Expert
+from unveil.experts.expert import Expert, kept
 from unveil.experts.options import ExpertGroup, ExpertOptions
 
 Item = TypeVar("Item")
@@ -256,7 +256,8 @@ def _written_by_expert(
     """The dialogues with the expert's diagnoses, and what they cost."""
     names = vocabulary(rows)
     by_id = {record.id: record for record in rows}
-    with console.progress("diagnose", 2 * sum(wanted(d, by_id) for d in made)) as advance:
+    total = 2 * sum(wanted(d, by_id) for d in made)
+    with console.progress("diagnose", total) as advance, console.keeping(kept, expert):
 
         def known(record: records.Record) -> list[str]:
             return names[record.source.dataset, record.modality]

@@ -35,7 +35,7 @@ from unveil.curate.candidates import (
 )
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
-from unveil.experts.expert import Expert
+from unveil.experts.expert import Expert, kept
 from unveil.experts.requests import Request, Strict
 from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
@@ -218,6 +218,6 @@ def _rank(config: Config, expert: Expert | None) -> dict[str, Any]:
     model = trained_model(config)
     judge = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = 2 * config.samples if config.by == "rubric" else 3 + config.both_orders
-    with console.progress("rank", steps * len(asking.dialogues)) as advance:
+    with console.progress("rank", steps * len(asking.dialogues)) as advance, console.keeping(kept, judge, model):
         made = list(rank(asking, rules, model, judge, config, config.seed, advance))
     return write_pairs(made, config, skipped) | costs(judge, model)

@@ -23,7 +23,7 @@ from unveil.core.records import Dialogue, Pair, Record
 from unveil.curate.candidates import costs, left_out, used
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
-from unveil.experts.expert import Expert
+from unveil.experts.expert import Expert, kept
 from unveil.experts.judge import Score
 from unveil.experts.options import ExpertGroup, ExpertOptions
 from unveil.experts.requests import Request, Turn, prompt
@@ -184,7 +184,7 @@ def _relevance(config: Config, expert: Expert | None) -> dict[str, Any]:
     named = [replace(config.asked, expert=name) for name in config.agents or (config.asked.expert,)]
     agents = [expert or experts.bind(one, config.out, rules.records.values()) for one in named]
     text = [pair for pair in pairs if pair.rejected_noise is None]
-    with console.progress("relevance", len(text) * len(agents)) as advance:
+    with console.progress("relevance", len(text) * len(agents)) as advance, console.keeping(kept, *agents):
         found = scored(text, agents, rules, config.rounds, skipped, advance)
     made = list(weighted(pairs, found, config.reading))
     if not made:

@@ -39,7 +39,7 @@ from unveil.curate.candidates import (
 )
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
-from unveil.experts.expert import Expert
+from unveil.experts.expert import Expert, kept
 from unveil.experts.requests import Request, Strict, Turn
 from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill
@@ -231,6 +231,6 @@ def _selftrain(config: Config, expert: Expert | None) -> dict[str, Any]:
     model = trained_model(config)
     judge = expert or experts.bind(config.asked, config.out, asking.records.values())
     steps = 1 + config.questions * (3 + 1 + config.both_orders)
-    with console.progress("selftrain", steps * len(asking.dialogues)) as advance:
+    with console.progress("selftrain", steps * len(asking.dialogues)) as advance, console.keeping(kept, judge, model):
         made = list(selftrain(asking, rules, model, judge, config, config.seed, advance))
     return write_pairs(made, config, skipped) | costs(judge, model)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from unveil.core import files
-from unveil.core.console import progress
+from unveil.core.console import keeping, progress
 from unveil.core.records import RecordError, from_json, to_line, write_jsonl
 from unveil.core.workers import ahead
 from unveil.vlm.processes import calm, processes
@@ -54,8 +54,12 @@ def complete(
     todo = list(batches([one for one in asked if one.id not in done]))
     mine = todo[state.process_index :: state.num_processes]
     state.wait_for_everyone()  # nobody adds to a part that another one still reads
+
+    def kept() -> str:
+        return f"{title}: {len(_read(out, kind))} of {len(asked)} are kept"
+
     total = len(asked) - sum(map(len, todo)) + sum(map(len, mine))
-    with progress(title, total, len(done), state.is_main_process) as advance:
+    with progress(title, total, len(done), state.is_main_process) as advance, keeping(kept):
         for batch, inputs in ahead(ready, mine):
             lines = [to_line(row) for row in make(batch, inputs)]
             files.append(_part(out, state.process_index), "".join(lines))

@@ -6,8 +6,6 @@ is not done again, so a run that was stopped goes on with the same command.
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +16,6 @@ from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
 from unveil.core.paths import Input, OutputFolder
-from unveil.core.records import Dialogue
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import score
@@ -28,7 +25,7 @@ from unveil.gate import GateError
 from unveil.ingest import ingest
 from unveil.ingest.ingest import Format, Reading, located
 from unveil.ingest.reading import Options
-from unveil.pipelines import report
+from unveil.pipelines import ending, report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
 from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
@@ -111,7 +108,7 @@ def main(config: Config) -> Path:
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
-    with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
+    with provenance.output(out, *_made_by(config), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
 
@@ -120,10 +117,10 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
 
-    variants = _variants(config)
+    variants = variants_of(config)
     if variants:
         options.refuse(config.expert)
-    learning = _learning(config, out)
+    learning = learning_of(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = resources.first_look(learning, trainings=1 + len(variants))
@@ -144,26 +141,43 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
             _attention(config, out, name)
     scores = _scored(config, out, file, ["base", "sft", *trained])
     output.write(peak_mb=provenance.peak_mb())
-    about = summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
+    about = ending.summary(scores, output.seconds) | ({"left_out": failed} if failed else {})
     provenance.write_json(out / "summary.json", about)
     path = report.main(report.Config(out, config.seed))
     console.say(f"done in {output.seconds:.0f} s")
-    console.say(ending(out, trained))
+    say_ending(config, out, trained)
     return path
+
+
+def say_ending(config: Config, out: Path, trained: Sequence[str]) -> None:
+    """The last words, with how to go on: with rewards, and with preferences where these may be learnt."""
+    further = replace(config, compare=_allowed(config, ("aar", "mmedpo")), full=False, restart=False)
+    console.say(ending.last_words(out, trained, ending.command(further)))
 
 
 def _read(config: Config) -> list[Path]:
     return [] if config.data is None else [config.data]
 
 
+def _made_by(config: Config) -> tuple[str, Config, list[Path], tuple[str, ...]]:
+    """Command, settings, inputs and outputs of a run, as ``provenance`` knows it by."""
+    return "run", config, _read(config), ("report.html",)
+
+
 def _format(config: Config) -> Format:
     return "synthetic" if config.data is None and config.format == "auto" else config.format
+
+
+def refuse_out(config: Config) -> None:
+    """Raises ``OutputError`` where a run must not write into its folder."""
+    out = folder_of(config)
+    provenance.refuse(out, *_made_by(replace(config, out=out)), derived=True)
 
 
 # ------------------------------------------------------------------------------------------------------------- stages
 
 
-def _learning(config: Config, out: Path) -> sft.Config:
+def learning_of(config: Config, out: Path) -> sft.Config:
     """How the model is fine-tuned."""
     from unveil.train import sft
 
@@ -253,22 +267,6 @@ def _scored(config: Config, out: Path, file: Path, names: Sequence[str]) -> dict
     return scores
 
 
-def ending(out: Path, trained: Sequence[str]) -> str:
-    """The last words of a run: where its models are, how to ask one about an image, and what to do next."""
-    dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
-    image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
-    others = [str(out / name) for name in trained]
-    further = [] if others else [("and further", "the same command with --compare aar mmedpo: rewards, preferences")]
-    rows = [
-        ("fine-tuned model", str(out / "sft")),
-        *([("further models", ", ".join(others))] if others else []),
-        ("ask it", shlex.join(["unveil", "ask", "--model", str(out / "sft"), "--image", image])),
-        *further,
-        ("figures, pictures", str(out / "report.html")),
-    ]
-    return "\n".join([*(f"{title + ':':<19}{text}" for title, text in rows), "research software, not a medical device"])
-
-
 def folder_of(config: Config) -> Path:
     """Where a run goes: what was asked for, else a folder named after the data (and not theirs), or the demo's."""
     if config.out is not None:
@@ -281,7 +279,7 @@ def folder_of(config: Config) -> Path:
     return out if out.resolve() != data else out.with_name(f"{name}-out")
 
 
-def _variants(config: Config) -> tuple[Variant, ...]:
+def variants_of(config: Config) -> tuple[Variant, ...]:
     """What is compared with the fine-tuned model.
 
     What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it
@@ -289,12 +287,18 @@ def _variants(config: Config) -> tuple[Variant, ...]:
     """
     usual = FULL if config.full else USUAL if config.data is None else ()
     chosen = usual if config.compare is None else config.compare
-    if not config.withhold and config.train_share == 1:
-        return chosen
-    knowing = [variant for variant in chosen if variant not in REWARDED]
+    allowed = _allowed(config, chosen)
+    knowing = [variant for variant in chosen if variant not in allowed]
     if knowing and config.compare is not None:
         raise records.RecordError(f"--withhold and --train-share: {', '.join(knowing)} would learn of all records")
-    return tuple(variant for variant in chosen if variant in REWARDED)
+    return allowed
+
+
+def _allowed(config: Config, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Those that learn nothing of what is to be withheld."""
+    if not config.withhold and config.train_share == 1:
+        return variants
+    return tuple(variant for variant in variants if variant in REWARDED)
 
 
 def _checked(config: Config, out: Path) -> Path:
@@ -371,19 +375,3 @@ def _spoken_with(config: Config, model: str) -> dict[str, Any]:
     """The choice of the model to start from, or of one that came of it; a revision is the former's alone."""
     revision = config.revision if model == config.model else None
     return part_of(ModelChoice, replace(config, model=model, revision=revision))
-
-
-def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """The main figures for scripts: for each model the four headline metrics, the paired differences, and the time."""
-    main_metrics = ("accuracy", "iou", "iou50", "detection")
-
-    def figures(metrics: dict[str, Any]) -> dict[str, Any]:
-        return {m: metrics[m] for m in main_metrics if m in metrics}
-
-    return {
-        **{name: figures(about["metrics"]) for name, about in scores["models"].items()},
-        "differences": {pair: figures(metrics) for pair, metrics in scores["differences"].items()},
-        "seconds": round(seconds, 1),
-        "peak_mb": provenance.peak_mb(),
-        "note": "research software, not a medical device",
-    }

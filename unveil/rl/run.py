@@ -15,7 +15,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from unveil.core import console, digests, plugins, provenance
-from unveil.core.console import progress
+from unveil.core.console import keeping, progress
 from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
 from unveil.rl import experience, losses, monitor, policy
@@ -248,8 +248,14 @@ class Run:
             first = self.accelerator.is_main_process
             self.best.offer(found.get("val_score"), self.step, self.scorer.model, first)
 
-    def progress(self) -> AbstractContextManager[Any]:
-        return progress(self.output.command, self.total, self.step, self.accelerator.is_main_process)
+    @contextmanager
+    def progress(self) -> Iterator[Any]:
+        shown = self.accelerator.is_main_process
+        with (
+            progress(self.output.command, self.total, self.step, shown) as advance,
+            keeping(self.kept.stopped, self.total),
+        ):
+            yield advance
 
     def end(self) -> None:
         """Writes the trained model."""

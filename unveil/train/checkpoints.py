@@ -125,6 +125,11 @@ class Checkpoints:
             ) from error
         return final
 
+    def stopped(self, total: int) -> str:
+        """How many of all updates another run need not do again, in words."""
+        done = max((int(checkpoint.name.removeprefix("step-")) for checkpoint in found(self.folder)), default=0)
+        return f"{done} of {total} updates are kept"
+
     def kept(self) -> str:
         """What is there to go on from, in words."""
         there = found(self.folder)

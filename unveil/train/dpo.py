@@ -24,7 +24,7 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from unveil.core import digests, provenance
-from unveil.core.console import progress
+from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
 from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Pair, image_path, select
@@ -116,7 +116,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     todo = ([pairs[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     asked, of_val = partial(asked_of, terms=config.terms), loop.parts(val, config.batch_size)
     batches = stream(todo, asked)
-    with progress("train dpo", total, step, accelerator.is_main_process) as advance:
+    with progress("train dpo", total, step, accelerator.is_main_process) as advance, keeping(kept.stopped, total):
         while step < total:
             factor = loop.cosine(step, total, config.warmup)
             for group in optimizer.param_groups:

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
-from unveil.core.console import progress
+from unveil.core.console import keeping, progress
 from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
@@ -103,7 +103,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     order = loop.endless(images, config.batch_size, config.together, config.seed, accelerator)
     todo = ([train[i] for i in batch] for batch in loop.after(order, step * config.accumulate))
     batches = stream(todo)
-    with progress("train sft", total, step, accelerator.is_main_process) as advance:
+    with progress("train sft", total, step, accelerator.is_main_process) as advance, keeping(kept.stopped, total):
         while step < total:
             began = time.monotonic()
             factor = loop.cosine(step, total, config.warmup)
