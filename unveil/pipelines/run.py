@@ -30,7 +30,7 @@ from unveil.ingest.ingest import Format, Reading, located
 from unveil.ingest.reading import Options
 from unveil.pipelines import report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
-from unveil.train.options import TrainOptions
+from unveil.train.options import DryRunOptions, TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
 
@@ -41,7 +41,7 @@ DEMO = Path("runs/demo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(TrainOptions):
+class Config(TrainOptions, DryRunOptions):
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
@@ -49,7 +49,15 @@ class Config(TrainOptions):
         "split": ("resplit", "shares", "withhold", "train_share"),
         "training": (
             *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
-            *("checkpoint_every", "workers"),
+            *(
+                "checkpoint_every",
+                "workers",
+                "memory",
+                "gradient_checkpointing",
+                "max_length",
+                "lora_rank",
+                "lora_alpha",
+            ),
         ),
         "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
@@ -111,6 +119,10 @@ def main(config: Config) -> Path:
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
+    if config.dry_run:
+        from unveil.pipelines import preview
+
+        preview.rehearse(config)
     with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
@@ -120,15 +132,16 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
 
-    variants = _variants(config)
+    variants = variants_of(config)
     if variants:
         options.refuse(config.expert)
-    learning = _learning(config, out)
+    learning = learning_of(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
         known = resources.first_look(learning, trainings=1 + len(variants))
         console.say(known.line)
     _ingest(config, out)
+    _refuse_published(config, out / "data" / "records.jsonl")
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
@@ -163,7 +176,7 @@ def _format(config: Config) -> Format:
 # ------------------------------------------------------------------------------------------------------------- stages
 
 
-def _learning(config: Config, out: Path) -> sft.Config:
+def learning_of(config: Config, out: Path) -> sft.Config:
     """How the model is fine-tuned."""
     from unveil.train import sft
 
@@ -281,7 +294,7 @@ def folder_of(config: Config) -> Path:
     return out if out.resolve() != data else out.with_name(f"{name}-out")
 
 
-def _variants(config: Config) -> tuple[Variant, ...]:
+def variants_of(config: Config) -> tuple[Variant, ...]:
     """What is compared with the fine-tuned model.
 
     What would learn what is to be withheld, since rules write wrong answers from all records, is left out, and where it
@@ -316,6 +329,13 @@ def _checked(config: Config, out: Path) -> Path:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
     refuse_empty(report.records_of(out), dealt=report.resplit(out).is_file())
     return report.records_of(out)
+
+
+def _refuse_published(config: Config, file: Path) -> None:
+    """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
+    published = {record.split for record in records.read_jsonl(file, records.Record)}
+    if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
+        refuse_empty(file, dealt=False)
 
 
 def refuse_empty(file: Path, dealt: bool) -> None:
