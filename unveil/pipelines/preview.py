@@ -120,3 +120,10 @@ def _at_once(config: run.Config, data: Preview) -> int:
     """Test questions that are answered together."""
     asked: Sequence[Dialogue] = select(data.dialogues, "test")
     return max(1, config.answer_batch * len(asked) // max(1, len({d.record for d in asked})))
+
+
+def refuse_published(config: run.Config, file: Path) -> None:
+    """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
+    published = {record.split for record in records.read_jsonl(file, records.Record)}
+    if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
+        run.refuse_empty(file, dealt=False)

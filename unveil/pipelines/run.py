@@ -49,15 +49,8 @@ class Config(TrainOptions, DryRunOptions):
         "split": ("resplit", "shares", "withhold", "train_share"),
         "training": (
             *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
-            *(
-                "checkpoint_every",
-                "workers",
-                "memory",
-                "gradient_checkpointing",
-                "max_length",
-                "lora_rank",
-                "lora_alpha",
-            ),
+            *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
+            *("max_length", "lora_rank", "lora_alpha"),
         ),
         "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
@@ -115,13 +108,13 @@ class Config(TrainOptions, DryRunOptions):
 
 def main(config: Config) -> Path:
     """All stages in order; returns the report."""
+    from unveil.pipelines import preview
+
     data, reading = located(config.data, _format(config), config.reading)
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
     if config.dry_run:
-        from unveil.pipelines import preview
-
         preview.rehearse(config)
     with provenance.output(out, "run", config, _read(config), ("report.html",), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
@@ -132,6 +125,8 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
 
+    from unveil.pipelines import preview
+
     variants = variants_of(config)
     if variants:
         options.refuse(config.expert)
@@ -141,7 +136,7 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
         known = resources.first_look(learning, trainings=1 + len(variants))
         console.say(known.line)
     _ingest(config, out)
-    _refuse_published(config, out / "data" / "records.jsonl")
+    preview.refuse_published(config, out / "data" / "records.jsonl")
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
@@ -329,13 +324,6 @@ def _checked(config: Config, out: Path) -> Path:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
     refuse_empty(report.records_of(out), dealt=report.resplit(out).is_file())
     return report.records_of(out)
-
-
-def _refuse_published(config: Config, file: Path) -> None:
-    """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
-    published = {record.split for record in records.read_jsonl(file, records.Record)}
-    if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
-        refuse_empty(file, dealt=False)
 
 
 def refuse_empty(file: Path, dealt: bool) -> None:
