@@ -84,7 +84,7 @@ def foretold(config: sft.Config) -> int:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("name", ["llava_clip", "idefics3", "gemma3"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3"])
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:
