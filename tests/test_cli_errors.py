@@ -145,7 +145,7 @@ def test_out_of_memory_says_what_to_change(
         ("predict", predict.Config(Path("d"), Path("p"), batch_size=8), "lower --answer-batch (now 8)",
          "--batch-size"),
         ("train dpo", dpo.Config(pairs=Path("p"), out=Path("o"), batch_size=12),
-         "lower --batch-size (now 12) and raise", "--gradient-checkpointing"),
+         "lower --batch-size (now 12) and raise --accumulate (now 1) in turn, --gradient-checkpointing", "--answer"),
         ("curate hallucinate", hallucinate.Config(records=Path("r"), dialogues=Path("d"), out=Path("p")),
          "lower --answer-batch (now 64)", "--accumulate"),
     ],
@@ -164,6 +164,20 @@ def test_out_of_memory_within_a_run_names_what_the_stage_needs_less_of(
     assert cli.main(["run"]) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert told in said and untold not in said
+
+
+def test_out_of_memory_says_what_was_needed_where_that_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def greedy(_: Any) -> None:
+        error = torch.OutOfMemoryError("CUDA out of memory")
+        vars(error)["needs"] = "a batch of 8 needs about 31 GB of 24 GB; try --memory 24GB"
+        raise error
+
+    monkeypatch.setattr(main_job, "main", greedy)
+    assert cli.main(["run"]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("error: out of memory: a batch of 8 needs about 31 GB of 24 GB; try --memory 24GB; the same")
 
 
 @pytest.mark.parametrize(("command", "told"), [("check", "memory: fewer --workers;"), ("convert pairs", "memory; the")])

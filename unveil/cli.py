@@ -334,7 +334,7 @@ def _short_of_memory(error: BaseException, config: Any) -> str:
     if faults.worker_ended(error):
         fewer = ": fewer --workers" if "workers" in provenance.plain(config) else ""
         return f"a worker process was ended, mostly for lack of memory{fewer}"
-    return f"out of memory: {memory.advice(config, vars(error).get('stage'))}"
+    return f"out of memory: {memory.advice(config, error)}"
 
 
 if __name__ == "__main__":

@@ -148,6 +148,19 @@ def append(path: Path, text: str, private: bool = False) -> None:
         raise WriteError(said(error, path)) from error
 
 
+def writable(folder: Path) -> None:
+    """Raises ``WriteError`` where a folder, which need not exist yet, could not be written to; leaves nothing there."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise WriteError(said(OSError(errno.ENOTDIR, ""), there))
+    partial = there / f"{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}"
+    try:
+        partial.touch(exist_ok=False)
+    except OSError as error:
+        raise WriteError(said(error, folder)) from error
+    partial.unlink()
+
+
 def reserve(path: Path, size: int) -> None:
     """Takes the room of ``size`` bytes on the disk, until the file is removed; where that cannot be done only looks.
 

@@ -7,7 +7,16 @@ from typing import Any
 from unveil.core import provenance
 
 
-def advice(config: Any, stage: tuple[str, Any] | None = None) -> str:
+def advice(config: Any, error: BaseException) -> str:
+    """What was needed, where the error knows (``needs``), and what to change so that a command needs less memory.
+
+    ``config`` is the command's; the error knows the ``stage`` of a longer job that failed.
+    """
+    known = vars(error)
+    return known.get("needs") or _less(config, known.get("stage"))
+
+
+def _less(config: Any, stage: tuple[str, Any] | None) -> str:
     """What to change in a configuration so that its command, or the stage of it that failed, needs less memory."""
     command, failed = stage or ("", config)
     own = {"batch_size": "answer_batch"} if command == "predict" else {}  # as longer jobs call it

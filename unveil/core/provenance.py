@@ -39,7 +39,7 @@ class OutputError(ValueError):
 #: Fields of a configuration that change how a run goes on, or where to, but not what comes out.
 PASSING = frozenset(
     {"resume", "restart", "workers", "trackers", "cache_mb", "features", "keep_checkpoints", "checkpoint_every"}
-    | {"out", "json", "resplit"}
+    | {"out", "json", "resplit", "dry_run", "device_type"}
 )
 #: The same of the options that say who is asked.
 PASSING_OF_ASKING = frozenset(

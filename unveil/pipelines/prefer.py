@@ -31,7 +31,8 @@ class Config(TrainOptions):
 
     passing: ClassVar = (  # of pairs; training has these among its own settings
         {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
-        | {"accumulate", "answer_batch", "edited_spans", "train_tower"}
+        | {"accumulate", "answer_batch", "edited_spans", "train_tower", "lora_rank", "lora_alpha"}
+        | {"gradient_checkpointing", "memory", "max_length"}
     )
     seldom: ClassVar = (
         *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),

@@ -27,7 +27,7 @@ from unveil.ingest.ingest import Format, Reading, located
 from unveil.ingest.reading import Options
 from unveil.pipelines import ending, report
 from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
-from unveil.train.options import TrainOptions
+from unveil.train.options import DryRunOptions, TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
 
@@ -38,7 +38,7 @@ DEMO = Path("runs/demo")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(TrainOptions):
+class Config(TrainOptions, DryRunOptions):
     """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
 
     passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
@@ -46,7 +46,8 @@ class Config(TrainOptions):
         "split": ("resplit", "shares", "withhold", "train_share"),
         "training": (
             *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
-            *("checkpoint_every", "workers"),
+            *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
+            *("max_length", "lora_rank", "lora_alpha"),
         ),
         "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
@@ -104,10 +105,14 @@ class Config(TrainOptions):
 
 def main(config: Config) -> Path:
     """All stages in order; returns the report."""
+    from unveil.pipelines import preview
+
     data, reading = located(config.data, _format(config), config.reading)
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
+    if config.dry_run:
+        preview.rehearse(config)
     with provenance.output(out, *_made_by(config), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
         return _run(config, out, output)
@@ -116,6 +121,8 @@ def main(config: Config) -> Path:
 def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
+
+    from unveil.pipelines import preview
 
     variants = variants_of(config)
     if variants:
@@ -126,6 +133,7 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
         known = resources.first_look(learning, trainings=1 + len(variants))
         console.say(known.line)
     _ingest(config, out)
+    preview.refuse_published(config, out / "data" / "records.jsonl")
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))

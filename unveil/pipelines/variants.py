@@ -7,7 +7,7 @@ training split, and are measured on the same questions of the test split.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -88,6 +88,7 @@ class Comparison:
     def shared(self) -> dict[str, Any]:
         """What all are trained with as the fine-tuned model was."""
         names = ("method", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins")
+        names += ("lora_rank", "lora_alpha", "gradient_checkpointing", "memory", "max_length")
         return {name: getattr(self.sft, name) for name in names}
 
     def batches(self, usual: int) -> dict[str, Any]:
@@ -123,8 +124,12 @@ def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
     """Diagnoses, where there are any; else the questions that came with the images."""
-    asked = {d.kind for d in records.read_jsonl(dialogues, Dialogue)}
-    return ("diagnosis",) if "diagnosis" in asked else ("closed", "open")
+    return asked_kinds(records.read_jsonl(dialogues, Dialogue))
+
+
+def asked_kinds(dialogues: Iterable[Dialogue]) -> tuple[Kind, ...]:
+    """The same of dialogues that were read."""
+    return ("diagnosis",) if "diagnosis" in {d.kind for d in dialogues} else ("closed", "open")
 
 
 def _tenth(comparison: Comparison) -> Path:

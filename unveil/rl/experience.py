@@ -6,10 +6,12 @@ Shapes: Q questions, G answers to each, R = Q * G rows, S answer tokens of all r
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -34,8 +36,9 @@ from unveil.rl.rewards import (
     watched,
     weighted,
 )
-from unveil.train import averages, loop
+from unveil.train import averages, loop, outlook
 from unveil.train.averages import Ratio
+from unveil.train.lengths import Asked
 from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
 from unveil.vlm.chat import Chat
@@ -70,6 +73,20 @@ def questions(config: RlOptions) -> Questions:
     if not asked.train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
     return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
+
+
+def foreseen(config: RlOptions) -> list[Asked]:
+    """What is learnt from: the true answers stand for those that will be drawn, whose length nobody knows yet."""
+    asked = questions(config)
+    return [Asked(d, asked.records[d.record].size, (d.answer,) * config.answers) for d in asked.train]
+
+
+def rehearse(config: RlOptions) -> NoReturn:
+    """Says what training would take; raises ``DryRun``."""
+    asked, drawn = questions(config), config.batch_size * config.answers
+    answers = math.ceil(len(asked.train) * config.answers * config.epochs)
+    work = outlook.Work(answers, drawn, updates=config.updates)
+    outlook.rehearse(config, "questions", [*asked.train, *asked.val], foreseen(config), work)
 
 
 def tried(config: RlOptions, judged: bool, say: trial.Say = lambda words: None) -> tuple[list[Reward], Questions]:

@@ -18,11 +18,12 @@ from unveil.core.provenance import Output
 from unveil.rl import credit, engines, trial
 from unveil.rl import run as rl
 from unveil.rl.advantages import Advantage
-from unveil.rl.experience import Experience, Judge
+from unveil.rl.experience import Experience, Judge, foreseen, rehearse
 from unveil.rl.options import GroupOptions
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.run import Invocation, Run
 from unveil.train import loop
+from unveil.train.resources import memory_explained
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
@@ -40,9 +41,11 @@ def main(
     ``judge`` scores relevance and ``generator`` samples the answers that are learnt from; by default those that the
     options name, or the rules and the policy.
     """
+    if config.dry_run:
+        rehearse(config)
     with rl.output(config, asked or Invocation("train grpo", config)) as output:
         if output:
-            with engines.bound(config, judge, generator) as (scoring, drawing):
+            with engines.bound(config, judge, generator) as (scoring, drawing), memory_explained(config, foreseen):
                 train_on(config, output, scoring, drawing)
     return config.out
 

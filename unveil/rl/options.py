@@ -58,6 +58,7 @@ class RlOptions(RecipeOptions):
         *("combination", "tighten", "clip_low", "clip_high", "mean_over", "kl_every", "kl_target"),
     )
 
+    copies: ClassVar[int] = 1  # the reference
     records: InputFile
     """Records, which hold the truth: records.jsonl, as `unveil ingest` writes it."""
     dialogues: InputFile

@@ -23,7 +23,7 @@ from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import RlOptions
 from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
-from unveil.train import adapters, averages, checkpoints, loop, validation
+from unveil.train import adapters, averages, budget, checkpoints, loop, validation
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
@@ -276,6 +276,7 @@ class Run:
             "updates": self.total * config.updates,
             "kept": self.total if self.best.score is None else self.best.step,
             "precision": config.precision,
+            **budget.chosen(config),
         }
         told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
         decoding = generate.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
@@ -313,6 +314,7 @@ def begin(
         say("note: --lora-dropout does nothing here: what samples answers and what is taught by them is one policy")
     small = 1e-4 if critic is None else 2e-5  # PPO's advantages are whitened, which makes its steps longer
     config = adapters.resolved(config, accelerator, lora=1e-5, full=1e-6, small=small)
+    config = budget.fitted(config, accelerator, experience.foreseen)
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device)
     folder = config.out / "checkpoints"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -28,10 +28,11 @@ from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
 from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.train import adapters, averages, checkpoints, loop, losses
+from unveil.train import adapters, averages, budget, checkpoints, lengths, loop, losses, outlook, resources
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
+from unveil.train.lengths import Asked
 from unveil.train.options import RecipeOptions
 from unveil.train.reference import Reference, reference
 from unveil.vlm import forward_check
@@ -72,10 +73,30 @@ class Config(RecipeOptions):
 def main(config: Config) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.pairs, *digests.of_model(config.model)]
+    if config.dry_run:
+        rehearse(config)
     with provenance.output(config.out, "train dpo", config, inputs, adapters.MODEL) as output:
         if output:
-            train_on(config, output)
+            with resources.memory_explained(config, foreseen):
+                train_on(config, output)
     return config.out
+
+
+def rehearse(config: Config) -> NoReturn:
+    """Says what training would take; raises ``DryRun``."""
+    train, val = data(config)
+    outlook.rehearse(config, "pairs", [*train, *val], foreseen(config), outlook.Work(passes=1))  # of the reference
+
+
+def foreseen(config: Config) -> list[Asked]:
+    """What is learnt from, with the sizes of the images."""
+    train, _ = data(config)
+    rows = [dialogues(pair, config.terms) for pair in train]
+    sizes = lengths.sizes([better for better, *_ in rows], config.pairs)
+    return [
+        Asked(sides[0], size, tuple(side.answer for side in sides), pair.other)
+        for pair, sides, size in zip(train, rows, sizes, strict=True)
+    ]
 
 
 def train_on(config: Config, output: provenance.Output) -> None:
@@ -83,6 +104,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
     config = adapters.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
+    config = budget.fitted(config, accelerator, foreseen)
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device)
     chat, folder = loaded.chat, config.out / "checkpoints"
@@ -141,7 +163,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     def write() -> None:
         adapters.save(model, chat, config)
         choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
-        output.write(chosen=choice)
+        output.write(chosen=choice | budget.chosen(config))
 
     kept.deliver(total, write)
     kept.drop(config.keep_checkpoints)

@@ -13,19 +13,30 @@ from unveil.vlm.choice import ModelChoice, Precision
 class TrainOptions(ModelChoice):
     """What commands can be told that train, and those that let others train."""
 
-    seldom: ClassVar = ("workers",)
+    seldom: ClassVar = ("workers", "lora_alpha", "max_length")
 
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
     models under 50 million and adapters of larger ones."""
     train_tower: bool = False
     """Train the vision tower too."""
+    lora_rank: int = 64
+    """Rank of the adapters."""
+    lora_alpha: float = 128.0
+    """Scale of the adapters."""
     epochs: float = 3.0
     """Passes over the training rows."""
     batch_size: int = 8
     """Rows per forward pass and process."""
     accumulate: int = 1
     """Forward passes per update."""
+    gradient_checkpointing: bool = False
+    """Recompute activations of the language model in the backward pass to save memory."""
+    memory: str | None = None
+    """Memory that training may take on its device, such as 24GB: batch size, accumulation and checkpointing are chosen
+    to fit, for updates of as many rows as --batch-size times --accumulate asks for."""
+    max_length: int | None = None
+    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
     learning_rate: float | None = None
     """Peak learning rate, cosine to 0; by default one that fits the method and the size of the model."""
     precision: Precision = "auto"
@@ -39,8 +50,22 @@ class TrainOptions(ModelChoice):
     training itself has all cores."""
 
 
+DeviceType = Literal["h200", "h100", "a100", "l40s", "a6000", "rtx4090"]
+
+
 @dataclass(frozen=True, kw_only=True)
-class RecipeOptions(TrainOptions):
+class DryRunOptions:
+    """What commands can be told that say beforehand what training takes."""
+
+    dry_run: bool = False
+    """Say how many images, questions, tokens and updates there are, and what memory, disk and time they take; nothing
+    is downloaded but a model's configuration, nothing is trained or written."""
+    device_type: DeviceType | None = None
+    """dry run: the GPU that time and memory are told for; by default this machine's device, whose speed is tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions(TrainOptions, DryRunOptions):
     """What every training command can be told."""
 
     groups: ClassVar = {
@@ -56,12 +81,10 @@ class RecipeOptions(TrainOptions):
         *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
     )
 
+    copies: ClassVar[int] = 0
+    """Models beside the one in training that are held where all weights are trained."""
     out: OutputFolder
     """Folder for the trained model, its checkpoints and metrics.jsonl."""
-    lora_rank: int = 64
-    """Rank of the adapters."""
-    lora_alpha: float = 128.0
-    """Scale of the adapters."""
     lora_dropout: float = 0.0
     """Dropout before the adapters."""
     train_projector: bool | None = None
@@ -74,13 +97,9 @@ class RecipeOptions(TrainOptions):
     """Decoupled weight decay of matrices."""
     clip_norm: float = 1.0
     """Largest gradient norm."""
-    max_length: int | None = None
-    """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
     attention: Literal["sdpa", "flex_attention", "eager"] = "sdpa"
     """How the language model computes attention; flex_attention skips what a token tree hides, on a GPU only and for
     families that transformers has it for."""
-    gradient_checkpointing: bool = False
-    """Recompute activations of the language model in the backward pass to save memory."""
     validate_every: int = 100
     """Updates between validations; 0 never."""
     validation_rows: int = 256

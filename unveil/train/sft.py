@@ -7,11 +7,12 @@ one image share it (``vlm.scorer``).
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -22,9 +23,23 @@ from unveil.core.console import keeping, progress
 from unveil.core.paths import InputFile
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
-from unveil.train import adapters, attention_loss, averages, checkpoints, loop, losses, questions, validation
+from unveil.train import (
+    adapters,
+    attention_loss,
+    averages,
+    budget,
+    checkpoints,
+    lengths,
+    loop,
+    losses,
+    outlook,
+    questions,
+    resources,
+    validation,
+)
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
+from unveil.train.lengths import Asked
 from unveil.train.options import RecipeOptions
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
@@ -60,10 +75,28 @@ class Config(RecipeOptions):
 def main(config: Config) -> Path:
     """Trains and returns the folder of the trained model."""
     inputs = [config.dialogues, *([config.records] if config.records else []), *digests.of_model(config.model)]
+    if config.dry_run:
+        rehearse(config)
     with provenance.output(config.out, "train sft", config, inputs, adapters.MODEL) as output:
         if output:
-            train_on(config, output)
+            with resources.memory_explained(config, foreseen):
+                train_on(config, output)
     return config.out
+
+
+def rehearse(config: Config) -> NoReturn:
+    """Says what training would take; raises ``DryRun``."""
+    train, val = data(config)
+    asked_val = answered(config)
+    answers = len(asked_val.val) * math.ceil(config.epochs) if asked_val else 0
+    outlook.rehearse(config, "questions", [*train, *val], foreseen(config), outlook.Work(answers, config.batch_size))
+
+
+def foreseen(config: Config) -> list[Asked]:
+    """What is learnt from, with the sizes of the images."""
+    train, _ = data(config)
+    sizes = lengths.sizes(train, config.dialogues, config.records)
+    return [Asked(d, size, (d.answer,)) for d, size in zip(train, sizes, strict=True)]
 
 
 def train_on(config: Config, output: provenance.Output) -> None:
@@ -72,6 +105,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     train, val = data(config)
     asked_val = answered(config)
     config = adapters.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
+    config = budget.fitted(config, accelerator, foreseen)
     set_seed(config.seed)
     loaded = adapters.load(config, accelerator.device, teaches_form=True)
     chat, folder = loaded.chat, config.out / "checkpoints"
@@ -132,7 +166,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
         adapters.save(policy.model, chat, config)
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
         choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
-        about: dict[str, Any] = {"chosen": choice}
+        about: dict[str, Any] = {"chosen": choice | budget.chosen(config)}
         if asked_val:
             told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
             about["decoding"] = decoding(chat, whole(policy.model).config, **told)

@@ -39,6 +39,10 @@ DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float1
 """By what --precision calls them; "auto" leaves it to the device."""
 
 
+class HubError(ModelError):
+    """The hub cannot be asked whether it has a model."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A model ready for use, and how to speak with it."""
@@ -129,14 +133,15 @@ def _look_on_hub(name: str, revision: str | None) -> None:
         if not isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
             get_hf_file_metadata(hf_hub_url(name, "config.json", revision=revision), timeout=10)
     except Exception as error:  # no network: the class is that of the hub's HTTP client, which changes with its version
-        answered = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+        answered, kind = error.response.status_code if isinstance(error, HfHubHTTPError) else None, ModelError
         if answered in (401, 403, 404) or isinstance(error, HFValidationError):
             said = "the hub has no such model for you" + (f" at revision {revision}" if revision else "")
             hint = "check the name; `hf auth login` where access was granted"
         else:
             said, hint = "the hub cannot be asked", "load it once where there is a network, or name a folder"
+            kind = HubError
         why = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from error
+        raise kind(f"{name}: no folder here, and {said} ({why[:160]}): {hint}") from error
 
 
 def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTrainedModel:
@@ -219,8 +224,27 @@ def size(name: str | Path, revision: str | None = None) -> int:
 
 def blank(name: str | Path, revision: str | None = None) -> PreTrainedModel:
     """A model without weights, from its configuration alone: its parts and their shapes."""
-    with _understood(name), torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(_config(located(name, revision), revision))
+    with _understood(name):
+        return unfilled(configuration(name, revision))
+
+
+def configuration(name: str | Path, revision: str | None = None) -> Any:
+    """The configuration of a model, or of the one under an adapter; of a hub model that is all that is fetched."""
+    with _understood(name):
+        return _config(located(name, revision), revision)
+
+
+def unfilled(config: Any) -> PreTrainedModel:
+    """A model without weights of a configuration."""
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(config)
+
+
+def is_here(name: str | Path, revision: str | None = None) -> bool:
+    """Whether a model's processor can be had without a download: in a folder, or in the hub's cache."""
+    if str(name) == TINY or digests.folder_of(name).is_dir():
+        return True
+    return isinstance(try_to_load_from_cache(str(name), "tokenizer_config.json", revision=revision), str)
 
 
 def quiet() -> None:

@@ -95,7 +95,7 @@ def grow(rows: Sequence[EncodedExample], *, share_image: bool = True) -> list[Tr
 def _plant(rows: Sequence[EncodedExample], group: Sequence[int]) -> list[Tree]:
     """The trees of rows that show one image in one place."""
     first = rows[group[0]]
-    shared = _common([rows[i].prompt for i in group])
+    shared = common([rows[i].prompt for i in group])
     if shared < first.image_at + len(first.seen.block):  # the text before the image differs
         return [Tree(first.seen, first.image_at, _branch(rows, part, 0)) for part in _alike(rows, group, 0)]
     parts = _alike(rows, group, shared)
@@ -123,7 +123,7 @@ def _spliced(node: Node) -> list[Node]:
     return [node] if node.ids else node.below
 
 
-def _common(runs: Sequence[Sequence[int]]) -> int:
+def common(runs: Sequence[Sequence[int]]) -> int:
     """How many ids all runs begin with."""
     shortest = min(map(len, runs))
     return next((i for i in range(shortest) if len({run[i] for run in runs}) > 1), shortest)

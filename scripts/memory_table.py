@@ -1,0 +1,137 @@
+"""Writes the table of docs/how-to/memory.md: which model trains on which GPU, with which batches, in how many hours.
+
+python -m scripts.memory_table            # from the footprints that were found before
+python -m scripts.memory_table --anew     # finds them anew, which takes a minute or two
+
+Footprints are found from the published shapes of the models (``vlm.shapes``), without weights. The rest of the page is
+written by hand. A test compares the page with what would be written, and one footprint with one found anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from unveil.core import console
+from unveil.core.records import Dialogue
+from unveil.train import budget, footprint, lengths, outlook, sft
+from unveil.train.footprint import Footprint
+from unveil.train.lengths import Asked, Lengths
+from unveil.train.outlook import Work
+from unveil.train.resources import NeedsError
+from unveil.train.throughput import GPUS
+from unveil.vlm import models, shapes
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "how-to" / "memory.md"
+FOUND = ROOT / "bench" / "results" / "footprints.json"
+BEGIN, END = "<!-- written by python -m scripts.memory_table -->", "<!-- end of what is written -->"
+
+#: The models of the table, and the GPUs by what --device-type calls them.
+MODELS = {
+    "Qwen2.5-VL 3B": "Qwen/Qwen2.5-VL-3B-Instruct",
+    "Qwen2.5-VL 7B": "Qwen/Qwen2.5-VL-7B-Instruct",
+    "Qwen2.5-VL 32B": "Qwen/Qwen2.5-VL-32B-Instruct",
+}
+CARDS = ("rtx4090", "l40s", "h100")
+#: What is learnt: images of so many pixels, with so many questions each, and texts of so many characters.
+IMAGES, QUESTIONS, PIXELS, QUESTION, ANSWER = 2_500, 4, (896, 896), 70, 140
+TRIED = 50
+"""Images whose rows are packed: all are alike."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Write the table."""
+
+    anew: bool = False
+    """Find the footprints anew."""
+
+
+def config(name: str, **options: Any) -> sft.Config:
+    """Fine-tuning by adapters in bf16, updates of 16 rows, one epoch."""
+    usual = {"method": "lora", "precision": "bf16", "batch_size": 16, "epochs": 1.0}
+    return sft.Config(dialogues=Path("d"), out=Path("o"), model=name, **usual | options)
+
+
+def found(asked: sft.Config) -> Footprint:
+    """A footprint of a model that is known by its published shape."""
+    return footprint.of(models.unfilled(shapes.config_of(asked.model)), asked, asked.precision)
+
+
+def anew() -> dict[str, dict[str, Any]]:
+    """All footprints, by model and by whether layers recompute."""
+    return {
+        key(name, again): asdict(found(config(name, gradient_checkpointing=again)))
+        for name in MODELS.values()
+        for again in (False, True)
+    }
+
+
+def key(name: str, recomputing: bool) -> str:
+    """By what a footprint is kept."""
+    return f"{name}{', gradient checkpointing' if recomputing else ''}"
+
+
+def rows(name: str) -> Lengths:
+    """Rows of the table's data set for a model, as many as are tried."""
+    asked = [
+        Asked(Dialogue(f"{n}", f"{n // QUESTIONS}", f"{n // QUESTIONS}.png", "train", "open", "q" * QUESTION, "a"),
+              PIXELS, ("a" * ANSWER,))
+        for n in range(TRIED * QUESTIONS)
+    ]  # fmt: skip
+    made = config(name)
+    few = lengths.by_rule(asked, lambda size: shapes.image_tokens(shapes.config_of(name), size, made.limits))
+    return replace(few, pictures=IMAGES)
+
+
+def page(text: str, known: Mapping[str, dict[str, Any]]) -> str:
+    """The page with its table written anew from footprints."""
+    before, _, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{PAGE}: the marks around the table are missing: {BEGIN} and {END}")
+    titles = [f"{GPUS[card].title}, {GPUS[card].memory // 10**9} GB" for card in CARDS]
+    head = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(CARDS)}"]
+    body = [f"| {title} | {' | '.join(_cell(name, card, known) for card in CARDS)} |" for title, name in MODELS.items()]
+    return "\n".join([f"{before}{BEGIN}", "", *head, *body, "", f"{END}{after}"])
+
+
+def _cell(name: str, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
+    device, seen = GPUS[card], rows(name)
+    of = {again: Footprint(**known[key(name, again)]) for again in (False, True)}
+    try:
+        one, needed = budget.choice(
+            config(name, memory=f"{device.memory // 10**9}GB"), seen, "cuda", device.memory,
+            lambda asked: of[asked.gradient_checkpointing],
+        )  # fmt: skip
+    except NeedsError as refused:
+        return f"no: {str(refused).partition('takes about ')[2].partition(':')[0]} (computed)"
+    patches = shapes.patches_a_token(shapes.config_of(name))
+    count = IMAGES * QUESTIONS
+    learning, _ = outlook.seconds(of[one.gradient_checkpointing], seen, one, Work(), device, count, patches)
+    again = ", recomputing" if one.gradient_checkpointing else ""
+    batches = f"{one.batch_size} × {one.accumulate}"
+    return f"{batches}{again}: {needed / 1e9:.0f} GB, {console.lasting(learning)} (computed)"
+
+
+def main(asked: Config) -> None:
+    """Writes the page, and the footprints where they are found anew."""
+    if asked.anew:
+        FOUND.write_text(json.dumps(anew(), indent=2) + "\n", encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), recorded()), encoding="utf-8")
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The footprints that were found last."""
+    known: dict[str, dict[str, Any]] = json.loads(FOUND.read_text(encoding="utf-8"))
+    return known
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

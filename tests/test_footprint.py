@@ -1,0 +1,142 @@
+"""What training takes in memory is foretold near enough to be believed: beside the tensors that updates really make."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import torch
+from accelerate import Accelerator
+from transformers import AutoConfig
+
+from tests.conftest import dialogue, draw
+from unveil.core.records import write_jsonl
+from unveil.testing.models import ENTRIES
+from unveil.testing.sizes import Size
+from unveil.train import adapters, footprint, lengths, loop, sft
+from unveil.train.footprint import Footprint, Live
+from unveil.train.lengths import Batch, packed
+from unveil.vlm import models, shapes
+from unveil.vlm.features import Features
+from unveil.vlm.scorer import Scorer, whole
+
+#: Wide enough that the language model takes most of the memory, as it does in models of use.
+WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
+PLAIN = Footprint(
+    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares=True, parts=False, narrow=False,
+    kept=4000, token=20, pair=2, once=30, largest=60,
+)  # fmt: skip
+
+
+def saved(name: str, folder: Path) -> Path:
+    """A model of ``WIDE``, on the disk."""
+    torch.manual_seed(0)
+    model, processor = ENTRIES[name].build(WIDE)
+    model.save_pretrained(folder / name)
+    processor.save_pretrained(folder / name)
+    return folder / name
+
+
+def asked(folder: Path, name: str, **options: Any) -> sft.Config:
+    """Four questions on each of two images, in one batch."""
+    images = [draw(folder / f"{n}.png", (112, 112), n) for n in range(2)]
+    rows = [
+        dialogue(f"{n}", images[n // 4].name, "Where is the nodule? " * (1 + n % 4), "In the left lung. " * 3)
+        for n in range(8)
+    ]
+    write_jsonl(folder / "dialogues.jsonl", rows)
+    return sft.Config(
+        dialogues=folder / "dialogues.jsonl", out=folder / "out", model=str(saved(name, folder)), batch_size=8,
+        lora_rank=8, **options,
+    )  # fmt: skip
+
+
+def measured(config: sft.Config) -> int:
+    """Bytes of weights, and of all other tensors at the fullest moment of two updates."""
+    torch.manual_seed(0)
+    loaded = adapters.load(config, torch.device("cpu"))
+    model = adapters.prepare(loaded.model, config).train()
+    chat = loaded.chat
+    rows = [
+        chat.encode(one.dialogue, config.dialogues.parent / one.dialogue.image, with_answer=True)
+        for one in sft.foreseen(config)
+    ]
+    scorer = Scorer(model, chat, Features(whole(model), chat.processor.image_processor, 100))
+    optimizer = torch.optim.AdamW(loop.parameter_groups(model, 0.0), lr=1e-5)
+    seen = [tensor for row in rows for tensor in row.seen.tensors.values()]
+    gc.collect()
+    with Live([*model.parameters(), *model.buffers(), *seen]) as live:
+        for _ in range(2):
+            sft.update(scorer, optimizer, [rows] * config.accumulate, Accelerator(cpu=True), config)
+    return live.most + sum(p.nbytes for p in model.parameters())
+
+
+def foretold(config: sft.Config) -> int:
+    """The same from the model's configuration."""
+    found = footprint.of(models.blank(config.model), config, "float32")
+    rows = lengths.measured(adapters.chat_of(config), sft.foreseen(config))
+    features = 4 * rows.pictures * rows.images[1] * found.width
+    return found.peak(packed(rows.rows, found.shares), config.accumulate) + features
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3"])
+def test_memory_is_foretold_within_a_tenth(
+    name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
+) -> None:
+    config = asked(tmp_path, name, method=method, gradient_checkpointing=checkpointing)
+    assert foretold(config) == pytest.approx(measured(config), rel=0.1)
+
+
+def test_the_fullest_moment_by_hand() -> None:
+    """1,000 weights of 4 bytes, moments of 8 for 100 of them. Activations: 10 x 20, pairs 10 x 5 x 2, 30 once, and 16
+    for each of 3 x 50 logits: 2,730. Gradients are there with them only where an earlier pass has left them; Adam's
+    step needs 400 for gradients and on a CPU 240 for the largest matrix."""
+    batch = Batch(tokens=10, longest=5, scored=3)
+    assert PLAIN.held == 4000 + 12 * 100
+    assert PLAIN.peak(batch) == 4000 + 800 + 2730
+    assert PLAIN.peak(batch, accumulate=2) == 4000 + 800 + 2730 + 400
+    none = Batch(0, 0, 0)
+    assert replace(PLAIN, once=0).peak(none) == 4000 + 800 + 400 + 240
+    assert replace(PLAIN, once=0).peak(none, kind="cuda") == 4000 + 800 + 400 + 400
+
+
+def test_masks_of_long_rows_are_kept_in_parts() -> None:
+    """Of 640 tokens two parts keep three quarters of all pairs."""
+    long, parted = Batch(640, 640, 0), replace(PLAIN, parts=True)
+    assert PLAIN.peak(long) - parted.peak(long) == 2 * 640 * 640 // 4
+
+
+def test_what_lives_is_counted_once_and_let_go() -> None:
+    """Two tensors of 400 bytes at a time, views for nothing; one that was there before is no news."""
+    before = torch.ones(100)
+    with Live([before]) as live:
+        a = before + 1
+        b = a.view(10, 10)
+        del a
+        b = b * 2
+        b = b * 2
+    assert live.most == 800 and live.now == 400 and before.numel() == b.numel()
+
+
+def test_few_layers_tell_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven layers, of which three are tried, and then all of them."""
+    text = {"num_hidden_layers": 7, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 96}
+    shape = AutoConfig.for_model("llava", text_config={"model_type": "llama", "vocab_size": 128, **text})
+    config = sft.Config(dialogues=Path("d"), out=Path("o"), method="full")
+    few = footprint.of(models.unfilled(shape), config, "bf16")
+    monkeypatch.setattr(footprint, "_pattern", lambda _: 7)
+    whole_model = footprint.of(models.unfilled(shape), config, "bf16")
+    assert few.token == pytest.approx(whole_model.token, rel=0.01)
+    assert few.pair == pytest.approx(whole_model.pair, abs=1)
+
+
+def test_a_published_shape_has_the_weights_of_its_model() -> None:
+    """As the models' cards have them, in millions."""
+    known = {"Qwen/Qwen2.5-VL-3B-Instruct": 3755, "Qwen/Qwen2.5-VL-7B-Instruct": 8292, "llava-hf/llava-1.5-7b-hf": 7063}
+    for name, millions in known.items():
+        assert models.unfilled(shapes.config_of(name)).num_parameters() / 1e6 == pytest.approx(millions, rel=0.002)

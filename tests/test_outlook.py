@@ -1,0 +1,114 @@
+"""``--dry-run``: a table of what training would take, from what this machine knows of the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from accelerate import Accelerator
+
+from tests.conftest import dialogue
+from unveil import cli
+from unveil.train import footprint, loop, outlook, sft, throughput
+from unveil.train.lengths import Asked
+from unveil.train.outlook import Work
+from unveil.train.throughput import Device
+from unveil.vlm import models, shapes
+from unveil.vlm.models import HubError
+from unveil.vlm.resolution import Resolution
+
+SLOW = Device("a clock", 1e9, 1e9, 10**10, "by hand")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(name: str, revision: str | None) -> None:
+        raise HubError(f"{name}: no folder here, and the hub cannot be asked")
+
+    monkeypatch.setattr(models, "_look_on_hub", away)
+    monkeypatch.setattr(throughput, "tried", lambda *_: SLOW)
+    models.located.cache_clear()
+
+
+def told(config: sft.Config, **work) -> dict[str, outlook.Foretold]:
+    asked = [Asked(dialogue(f"{n}", f"{n // 4}.png", "Where?"), (448, 448), ("There.",)) for n in range(8)]
+    return {line.what: line for line in outlook.lines(config, asked, Work(**work))}
+
+
+def test_a_dry_run_writes_nothing_and_says_all(
+    dialogues_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], offline: None
+) -> None:
+    there = set(tmp_path.rglob("*"))
+    words = ["--dialogues", str(dialogues_file), "--out", str(tmp_path / "out"), "--epochs", "2", "--batch-size", "4"]
+    assert cli.main(["train", "sft", *words, "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    titles = [line.split()[0] for line in said.splitlines()[:-1]]
+    assert titles == ["images", "questions", "tokens", "model", "updates", "memory", "disk", "time"]
+    assert all("measured" in line or "computed" in line or "too much" in line for line in said.splitlines()[:-1])
+    assert said.endswith("dry run: nothing was downloaded, trained or written\n")
+    assert set(tmp_path.rglob("*")) == there
+
+
+def test_a_model_that_is_not_here_is_known_by_its_shape(tmp_path: Path, offline: None) -> None:
+    """A square of 448 pixels has 16 x 16 cells of 28, and what stands around them."""
+    name = "Qwen/Qwen2.5-VL-3B-Instruct"
+    config = sft.Config(
+        dialogues=tmp_path, out=tmp_path, model=name, device_type="rtx4090", gradient_checkpointing=True
+    )
+    lines = told(config)
+    assert lines["tokens"].figure.startswith("258 an image") and "the family's rule" in lines["tokens"].how
+    assert lines["model"].figure.startswith("3.87 billion weights, 120 million")
+    assert "the hub cannot be asked" in lines["model"].how
+    assert "of 24.0 GB of a RTX 4090" in lines["memory"].figure and "published peak" in lines["time"].how
+    unknown = told(replace(config, model="nobody/knows"))
+    assert list(unknown) == ["model"] and unknown["model"].figure == "not known"
+
+
+@pytest.mark.parametrize(("rows", "size", "epochs", "passes"), [(10, 4, 3.0, 1), (10, 4, 0.1, 2), (7, 2, 1.5, 3)])
+def test_updates_are_as_many_as_a_run_makes(rows: int, size: int, epochs: float, passes: int, tmp_path: Path) -> None:
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, batch_size=size, epochs=epochs, accumulate=passes)
+    assert outlook.updates(config, rows) == loop.updates(rows, size, epochs, passes, Accelerator(cpu=True))
+
+
+def test_time_by_hand() -> None:
+    """10 tokens through 100 weights, all trained: 2 + 2 + 2 each; 3 x 2 for each of 2 x 5 x 4 products of the head.
+    With 400 MFLOP/s."""
+    found = footprint.Footprint(
+        weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, shares=True, parts=True, narrow=False,
+        kept=0, token=0, pair=0, once=0, largest=0,
+    )  # fmt: skip
+    batch = footprint.Batch(10, 10, 2)
+    assert throughput.learning(found, batch, checkpointing=False) == 6 * 10 * 100 + 3 * 2 * 2 * 5 * 4
+    assert throughput.learning(found, batch, checkpointing=True) == 8 * 10 * 100 + 3 * 2 * 2 * 5 * 4
+    assert throughput.looking(found, tokens=3, patches=4) == 2 * 7 * 3 * 4
+    assert throughput.seconds(4e8, SLOW) == 1
+    assert throughput.answering(found, tokens=0, steps=10, device=SLOW) == 10 * 100 * 4 / 1e9
+
+
+def test_a_cpu_can_be_tried() -> None:
+    device = throughput.tried(models.default_device(), models.DTYPES["float32"], seconds=0.02)
+    assert 1e8 < device.rate < 1e16 and 1e7 < device.bandwidth < 1e14
+
+
+@pytest.mark.parametrize(
+    ("size", "limits", "tokens"),
+    [
+        ((448, 448), Resolution(), 256 + 2),
+        ((20, 20), Resolution(), 4 + 2),  # no fewer than four cells
+        ((4000, 3000), Resolution(), 142 * 107 + 2),  # 12.0 million pixels
+        ((448, 448), Resolution(max_pixels=28 * 28 * 64), 64 + 2),
+        ((448, 448), Resolution(image_tokens=100), 100),
+    ],
+)
+def test_tokens_of_an_image_by_rule(size: tuple[int, int], limits: Resolution, tokens: int) -> None:
+    config = shapes.config_of("Qwen/Qwen2.5-VL-7B-Instruct")
+    assert shapes.image_tokens(config, size, limits) == pytest.approx(tokens, abs=110 if size[0] > 1000 else 0)
+
+
+def test_other_families_have_one_size() -> None:
+    assert shapes.image_tokens(shapes.config_of("llava-hf/llava-1.5-7b-hf"), (9, 9), Resolution()) == 576
+    gemma = shapes.config_of("google/medgemma-4b-it")
+    assert shapes.image_tokens(gemma, (9, 9), Resolution()) == 260 and shapes.patches_a_token(gemma) == 16
+    assert shapes.patches_a_token(SimpleNamespace(vision_config=SimpleNamespace())) == 1

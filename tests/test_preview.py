@@ -1,0 +1,63 @@
+"""``unveil run --dry-run``: what there is to learn from and what that takes, with nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import draw
+from unveil import cli
+from unveil.pipelines import preview, run
+from unveil.train import throughput
+from unveil.train.throughput import Device
+
+
+@pytest.fixture
+def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twenty images of as many patients, one box on each; nobody has split them."""
+    folder = tmp_path / "ward"
+    folder.mkdir()
+    rows = ["image,patient,label,x_min,y_min,x_max,y_max"]
+    for n in range(20):
+        draw(folder / f"{n}.png", (64, 64), n)
+        rows.append(f"{n}.png,p{n},nodule,10,10,30,30")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(throughput, "tried", lambda *_: Device("a clock", 1e9, 1e9, 10**10, "by hand"))
+    return folder
+
+
+def test_a_dry_run_says_what_a_run_would_do(ward: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = set(ward.parent.rglob("*"))
+    assert cli.main(["run", "--data", "ward", "--dry-run", "--compare", "aar"]) == 0
+    said = capsys.readouterr().err
+    assert "images      20: 14 train, 2 val, 4 test" in said and "splits computed" in said
+    assert "not counted: aar" in said and said.endswith("dry run: nothing was downloaded, trained or written\n")
+    assert set(ward.parent.rglob("*")) == before
+
+
+def test_questions_are_those_that_a_run_would_ask(ward: Path) -> None:
+    data = preview.preview(run.Config(data=ward))
+    assert {d.record for d in data.dialogues} == {r.id for r in data.records}
+    assert {d.kind for d in data.dialogues} >= {"detection", "diagnosis", "localisation", "recognition"}
+
+
+def test_published_splits_without_a_test_part_are_refused_with_the_way_out(
+    ward: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run itself says so before it looks at an image."""
+    text = (ward / "labels.csv").read_text().splitlines()
+    (ward / "labels.csv").write_text("\n".join([f"{text[0]},split", *(f"{line},train" for line in text[1:])]))
+    for more in (["--dry-run"], []):
+        assert cli.main(["run", "--data", "ward", *more]) == 1
+        said = capsys.readouterr().err
+        assert "no image in test: `--resplit always` deals all patients anew" in said and "[check]" not in said
+    assert cli.main(["run", "--data", "ward", "--dry-run", "--resplit", "always"]) == 0
+
+
+def test_few_synthetic_patients_tell_of_all() -> None:
+    data = preview.preview(run.Config(patients=48))
+    lines = preview.counts(data)
+    assert data.times == 2 and len({record.patient for record in data.records}) == 24
+    assert lines[0].figure.startswith(f"{2 * len(data.records)}: ") and lines[0].how == "computed: 24 patients, drawn"

@@ -1,0 +1,100 @@
+"""``--memory``: batch size, accumulation and checkpointing chosen so that an update fits what memory there is.
+
+An update learns from as many rows whatever the memory is; only how many of them pass the model together changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from accelerate import Accelerator
+
+from unveil.core import console
+from unveil.train import adapters, footprint, lengths
+from unveil.train.footprint import Footprint, Kind
+from unveil.train.lengths import Asked, Lengths
+from unveil.train.options import RecipeOptions
+from unveil.train.resources import NeedsError, memory, size
+from unveil.vlm import models
+
+Some = TypeVar("Some", bound=RecipeOptions)
+UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+MARGIN = 0.05
+"""Share of the memory that is left free: what is told is not exact (docs/performance.md), and memory goes in pieces."""
+
+
+def parsed(text: str) -> int:
+    """Bytes, from words such as 24GB, 24 GiB or 800MB; raises ``NeedsError`` for others."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)b?\s*", text.lower())
+    if found is None or not float(found[1]):
+        raise NeedsError(f"--memory {text}: say how much, such as 24GB")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def fitted(config: Some, accelerator: Accelerator, asked: Callable[[Some], Sequence[Asked]]) -> Some:
+    """The configuration with what ``--memory`` chooses, which is said; as it is where that is not given.
+
+    ``asked`` tells what is to be learnt from, where that has to be known.
+
+    Raises ``NeedsError`` where not even one row at a time fits, and says what would.
+    """
+    if config.memory is None:
+        return config
+    room, rows = parsed(config.memory), lengths.measured(adapters.chat_of(config), asked(config))
+    chosen, needed = choice(config, rows, footprint.kind_of(accelerator.device), room, footprint_of)
+    if accelerator.is_main_process:
+        console.say(f"--memory {config.memory}: {words(chosen)}: about {size(needed)}")
+    return chosen
+
+
+def words(config: RecipeOptions) -> str:
+    """What was chosen, in words."""
+    recomputing = ", gradient checkpointing" if config.gradient_checkpointing else ""
+    return f"--batch-size {config.batch_size} --accumulate {config.accumulate}{recomputing}"
+
+
+def footprint_of(config: RecipeOptions) -> Footprint:
+    """Of the model that a configuration names, whose precision is chosen."""
+    return footprint.of(models.blank(config.model, config.revision), config, config.precision)
+
+
+def choice(
+    config: Some, rows: Lengths, kind: Kind, room: int, found: Callable[[RecipeOptions], Footprint]
+) -> tuple[Some, int]:
+    """The first of the ``candidates`` that fits into so many bytes, and what it takes; ``found`` tells footprints."""
+    known = dict[bool, Footprint]()
+    for one in candidates(config):
+        if one.gradient_checkpointing not in known:
+            known[one.gradient_checkpointing] = found(one)
+        needed = memory(known[one.gradient_checkpointing], rows, one, kind)
+        if needed <= room * (1 - MARGIN):
+            return one, needed
+    ways = ["--image-tokens shows less of each image"] if rows.resizes else []
+    if 2 * known[True].trained > known[True].weights:
+        small = replace(one, method="lora")
+        ways.append(f"--method lora trains adapters only, in about {size(memory(found(small), rows, small, kind))}")
+    hint = ", or ".join(ways) or "take a smaller model, or more memory"
+    raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}")
+
+
+def candidates(config: Some) -> Iterator[Some]:
+    """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to.
+
+    Recomputing costs a third more time, so it comes after smaller batches, but before such as part the rows that share
+    an image.
+    """
+    update = config.batch_size * config.accumulate
+    sizes = [n for n in range(update, 0, -1) if update % n == 0]
+    shared = [n for n in sizes if n >= min(config.together, update)]
+    plain = [] if config.gradient_checkpointing else [(n, False) for n in shared]
+    for n, checkpointing in [*plain, *((n, True) for n in sizes)]:
+        yield replace(config, batch_size=n, accumulate=update // n, gradient_checkpointing=checkpointing)
+
+
+def chosen(config: RecipeOptions) -> dict[str, Any]:
+    """What was chosen, for run.json; nothing where nothing was."""
+    names = ("batch_size", "accumulate", "gradient_checkpointing")
+    return {name: getattr(config, name) for name in names} if config.memory else {}

@@ -1,0 +1,217 @@
+"""What an update of training takes in memory, found out without weights: by a pass on tensors that have no storage.
+
+Shapes: T tokens of a forward pass.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from unveil.train import adapters
+from unveil.train.lengths import Batch
+from unveil.train.options import RecipeOptions
+from unveil.vlm import attention, models
+from unveil.vlm.families import family_of
+from unveil.vlm.model_parts import language_model, parts_of
+from unveil.vlm.scorer import CHUNK
+
+#: Bytes of the gradient of a trained weight, and of its two moments in Adam, all in float32.
+GRADIENT, MOMENTS = 4, 8
+#: Bytes at the most for a logit, from its value to the gradient of its logarithm.
+LOGIT = 16
+Kind = Literal["cpu", "cuda"]
+"""Where training runs; whatever is no CPU counts as CUDA."""
+#: Bytes of the program itself: Python, torch and transformers on a CPU; CUDA's context and kernels on a GPU.
+PROGRAM: dict[Kind, int] = {"cpu": 700_000_000, "cuda": 900_000_000}
+#: Tokens of the passes that tell what a token takes.
+FEW, MANY = 1024, 2048
+
+
+def kind_of(device: torch.device) -> Kind:
+    """Of a device."""
+    return "cpu" if device.type == "cpu" else "cuda"
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A model in training, in bytes where not said otherwise."""
+
+    weights: int
+    """Number of weights, adapters among them."""
+    trained: int
+    """Number of those that are trained."""
+    products: int
+    """Number of those that each token of the language model is multiplied with, the head left out."""
+    tower: int
+    """Number of those of the vision encoder and the projector."""
+    vocabulary: int
+    """Number of logits of a token."""
+    width: int
+    """Numbers that a token is for the language model."""
+    shares: bool
+    """Whether rows of one image share it: on a token tree, which known families take."""
+    parts: bool
+    """Whether attention is computed in parts, none of which computes what stands behind it."""
+    narrow: bool
+    """Whether it computes in 16 bits."""
+    kept: int
+    """Of the weights, as they are kept."""
+    token: int
+    """Of a token in the language model, at the moment of an update at which most is held."""
+    pair: int
+    """The same of a pair of tokens in one row: in each layer, whether the one sees the other."""
+    once: int
+    """The same of what does not grow with the tokens."""
+    largest: int
+    """Number of weights of the largest matrix that is trained."""
+
+    @property
+    def held(self) -> int:
+        """Weights, gradients and Adam's moments, which every update needs."""
+        return self.kept + (GRADIENT + MOMENTS) * self.trained
+
+    def peak(self, batch: Batch, accumulate: int = 1, kind: Kind = "cpu") -> int:
+        """At the moment of an update at which most is held; the program itself is left out.
+
+        Activations go while gradients come, so that both are there together only where an earlier pass has left its
+        gradients. Adam works on all weights at once on a GPU, and needs as much again for that.
+        """
+        logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
+        parts = max(1, batch.longest // attention.PART) if self.parts else 1
+        pairs = batch.tokens * batch.longest * (parts + 1) // (2 * parts)
+        passing = self.token * batch.tokens + self.pair * pairs + self.once + logits
+        gradients = GRADIENT * self.trained
+        stepping = gradients + 4 * (self.trained if kind == "cuda" else self.largest)
+        return self.kept + MOMENTS * self.trained + max(passing + (gradients if accumulate > 1 else 0), stepping)
+
+
+def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
+    """What training a model without weights (``models.unfilled``) takes, by process; the model is changed for that.
+
+    ``precision`` is what is computed in: "float32", "bf16" or "fp16".
+    """
+    config = adapters.chosen(config, base.num_parameters())
+    full = config.method == "full"
+    base = base.train().to(torch.float32 if full else models.DTYPES[precision])
+    with torch.device("meta"):
+        model = adapters.prepare(base, config)
+    inner, part_of = language_model(model), parts_of(model)
+    text, family = base.config.get_text_config(), family_of(base.config)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    known = {
+        "weights": sum(p.numel() for p in model.parameters()),
+        "trained": sum(p.numel() for p in trained),
+        "largest": max(p.numel() for p in trained),
+        "products": sum(p.numel() for m in inner.modules() if isinstance(m, nn.Linear) for p in m.parameters(False)),
+        "tower": sum(p.numel() for name, p in model.named_parameters() if part_of(name) != "language"),
+        "kept": sum(p.nbytes for p in model.parameters()),
+    }
+    token, pair, once = _activations(inner, models.DTYPES[precision], full, config.gradient_checkpointing)
+    return Footprint(
+        **known,
+        vocabulary=text.vocab_size,
+        width=text.hidden_size,
+        shares=family.shares == "tree",
+        parts=family.shares == "tree" and family.both_ways == "none",
+        narrow=precision != "float32",
+        token=token,
+        pair=pair,
+        once=once,
+    )
+
+
+def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) -> tuple[int, int, int]:
+    """Bytes of a token, of a pair of tokens, and of what does not grow, where most is held in a pass there and back.
+
+    Layers are alike, or repeat a pattern, so few of them tell what each adds.
+    """
+    layers, pattern = inner.layers, _pattern(inner.config)
+    total = len(layers)
+    some, more = (2 * pattern, 3 * pattern) if 3 * pattern < total else (total, total)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        inner.layers = layers[:more]
+        inner.to_empty(device="cpu")
+        token, once, few = _line(inner, dtype, full)
+        pairs = (_most(inner, FEW, dtype, full, dense=True) - few) / FEW**2
+        if more < total:
+            inner.layers = layers[:some]
+            fewer, without, _ = _line(inner, dtype, full)
+            times = (total - more) / (more - some)
+            token, once = token + round(times * (token - fewer)), once + round(times * (once - without))
+    inner.layers = layers
+    further = 0 if recomputing else dtype.itemsize * (total - more)  # each layer keeps who sees whom as numbers
+    return token, round(pairs) + further, max(0, once)
+
+
+def _line(inner: Any, dtype: torch.dtype, full: bool) -> tuple[int, int, int]:
+    """Bytes of a token, of what does not grow with them, and of a short pass as a whole."""
+    few, many = (_most(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
+    token = (many - few) // (MANY - FEW)
+    return token, few - token * FEW, few
+
+
+def _pattern(config: Any) -> int:
+    """After how many layers their kinds repeat."""
+    kinds = getattr(config, "layer_types", None) or ["full_attention"]
+    return next(n for n in range(1, len(kinds) + 1) if all(a == b for a, b in zip(kinds, kinds[n:], strict=False)))
+
+
+def _most(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) -> int:
+    """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients.
+
+    Each layer keeps a ``dense`` mask as numbers; the other one is the same for all tokens and takes next to nothing.
+    """
+    known = [*inner.parameters(), *inner.buffers()]
+    hooks = [p.register_post_accumulate_grad_hook(_forget) for p in inner.parameters() if p.requires_grad]
+    embedded = torch.empty(1, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=full)
+    mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
+    kinds = set(getattr(inner.config, "layer_types", None) or [])
+    masks = dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask
+    with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
+        out.backward(torch.empty_like(out))
+    for hook in hooks:
+        hook.remove()
+    return live.most
+
+
+def _forget(weight: Tensor) -> None:
+    weight.grad = None
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of all tensors that operations make within, as long as they live."""
+
+    def __init__(self, known: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
+        self.now = self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for value in tree_leaves(made):
+            if isinstance(value, Tensor):
+                self._count(value)
+        return made
+
+    def _count(self, value: Tensor) -> None:
+        storage = value.untyped_storage()
+        key = storage._cdata
+        if key in self.sizes:
+            return
+        self.sizes[key] = storage.nbytes()
+        self.now += self.sizes[key]
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self._drop, key)
+
+    def _drop(self, key: int) -> None:
+        self.now -= self.sizes.pop(key, 0)
