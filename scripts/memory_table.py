@@ -22,6 +22,7 @@ from unveil.core.records import Dialogue
 from unveil.train import budget, footprint, lengths, outlook, sft
 from unveil.train.footprint import Footprint
 from unveil.train.lengths import Asked, Lengths
+from unveil.train.options import DeviceType
 from unveil.train.outlook import Work
 from unveil.train.resources import NeedsError
 from unveil.train.throughput import GPUS
@@ -38,7 +39,7 @@ MODELS = {
     "Qwen2.5-VL 7B": "Qwen/Qwen2.5-VL-7B-Instruct",
     "Qwen2.5-VL 32B": "Qwen/Qwen2.5-VL-32B-Instruct",
 }
-CARDS = ("rtx4090", "l40s", "h100")
+CARDS: tuple[DeviceType, ...] = ("rtx4090", "l40s", "h100")
 #: What is learnt: images of so many pixels, with so many questions each, and texts of so many characters.
 IMAGES, QUESTIONS, PIXELS, QUESTION, ANSWER = 2_500, 4, (896, 896), 70, 140
 TRIED = 50
@@ -55,7 +56,7 @@ class Config:
 
 def config(name: str, **options: Any) -> sft.Config:
     """Fine-tuning by adapters in bf16, updates of 16 rows, one epoch."""
-    usual = {"method": "lora", "precision": "bf16", "batch_size": 16, "epochs": 1.0}
+    usual: dict[str, Any] = {"method": "lora", "precision": "bf16", "batch_size": 16, "epochs": 1.0}
     return sft.Config(dialogues=Path("d"), out=Path("o"), model=name, **usual | options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.helpers.tuning import short_run
 from unveil.train import budget, footprint, resources, sft
 from unveil.train.footprint import Footprint
 from unveil.train.lengths import Lengths, TokenRow
+from unveil.train.options import RecipeOptions
 from unveil.train.resources import NeedsError
 
 #: A token takes 1 MB, a tenth of that where layers recompute; nothing else is there but 1 GB of weights.
@@ -35,12 +37,12 @@ PLAIN = Footprint(
 ROWS = Lengths([TokenRow(f"{n}", f"{n // 4}", 1000, 40, (10,)) for n in range(32)], 8, "by hand", resizes=True)
 
 
-def config(folder: Path, **options) -> sft.Config:
-    given = {"batch_size": 16, "method": "lora"} | options
+def config(folder: Path, **options: Any) -> sft.Config:
+    given: dict[str, Any] = {"batch_size": 16, "method": "lora"} | options
     return sft.Config(dialogues=folder / "dialogues.jsonl", out=folder / "out", **given)
 
 
-def found(asked: sft.Config) -> Footprint:
+def found(asked: RecipeOptions) -> Footprint:
     return replace(PLAIN, token=10**5) if asked.gradient_checkpointing else PLAIN
 
 
@@ -94,7 +96,7 @@ def test_what_would_fit_is_said_where_nothing_does(tmp_path: Path) -> None:
         "--memory 1GB: one row at a time takes about 1.8 GB: --image-tokens shows less of each image"
     )
 
-    def of(asked: sft.Config) -> Footprint:
+    def of(asked: RecipeOptions) -> Footprint:
         return found(asked) if asked.method == "lora" else replace(found(asked), trained=250 * 10**6, largest=10**6)
 
     full = config(tmp_path, memory="2GB", method="full")

@@ -30,7 +30,7 @@ class Sheet:
     """What is written on."""
 
     groups: ClassVar = {"the_size": ("width",), "the_edge": ("margin",)}
-    seldom: ClassVar = ("lines", "the_edge")
+    seldom: ClassVar[tuple[str, ...]] = ("lines", "the_edge")
     width: float = 21.0
     """Its width
     in cm, without

@@ -173,7 +173,7 @@ def test_without_boxes_nothing_is_hidden_and_no_model_is_asked(
     """Records as of a set of questions and answers alone: the refusal names the ways that remain."""
     file = folder / "records.jsonl"
     plain = [
-        replace(record, findings=[replace(f, box=None, mask=None) for f in record.findings])
+        replace(record, findings=tuple(replace(f, box=None, mask=None) for f in record.findings))
         for record in read_jsonl(file, Record)
     ]
     write_jsonl(file, plain)

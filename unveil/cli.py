@@ -268,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
         kept = getattr(stop, "__notes__", [])
-        _say("; ".join(filter(None, ["stopped", *kept, command and command.stopped])))
+        _say("; ".join(filter(None, ["stopped", *kept, command.stopped if command else ""])))
         return 130
     except BrokenPipeError:  # whoever read the output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

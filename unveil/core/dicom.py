@@ -15,7 +15,7 @@ import pydicom
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_file_meta_info
 from pydicom.multival import MultiValue
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian

@@ -24,7 +24,7 @@ from unveil.gate.options import GateOptions, gate_options
 class ServerOptions(GateOptions):
     """How a server is asked that speaks OpenAI's chat completions."""
 
-    seldom: ClassVar = ("key_variable", "concurrency", "retries", "timeout")
+    seldom: ClassVar[tuple[str, ...]] = ("key_variable", "concurrency", "retries", "timeout")
 
     key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the server's key; the key itself is never written anywhere."""
@@ -44,7 +44,14 @@ class ServerOptions(GateOptions):
 class ExpertOptions(ServerOptions):
     """Who is asked, and what that may cost."""
 
-    seldom: ClassVar = ("structured", "leave_out", "tries", "thinking_tokens", "expert_batch", "replies")
+    seldom: ClassVar[tuple[str, ...]] = (
+        "structured",
+        "leave_out",
+        "tries",
+        "thinking_tokens",
+        "expert_batch",
+        "replies",
+    )
 
     expert: str = "rules"
     """Who is asked: rules (offline; they answer from the annotations), local:MODEL (hub id or folder of a

@@ -13,7 +13,7 @@ from unveil.core.paths import InputFile
 class GateOptions:
     """What may leave this machine, and after whose look."""
 
-    seldom: ClassVar = ("ocr_languages", "ocr_seconds")
+    seldom: ClassVar[tuple[str, ...]] = ("ocr_languages", "ocr_seconds")
 
     names: str | None = None
     """Finder of names in free text, without which, or a review, none leaves: FILE.py:FUNCTION (text to places (start,

@@ -64,7 +64,7 @@ class Incomplete:
 class Options:
     """What the files themselves do not say. Options of other formats than the one read have no effect."""
 
-    seldom: ClassVar = (
+    seldom: ClassVar[tuple[str, ...]] = (
         *("dataset", "dataset_version", "licence", "study_pattern", "links", "encoding", "orientation", "decode"),
         *("voc_corners", "missing_labels", "allow_rejected", "delimiter", "label_separator", "label_names"),
         *("readers", "default_label", "negative_labels"),

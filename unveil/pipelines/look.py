@@ -93,13 +93,13 @@ def first_look(config: run.Config) -> Outlook:
 
 def cost(config: run.Config, seen: Look, known: Outlook) -> list[str]:
     """What is known of what a run takes, in lines."""
-    from unveil.train import resources
+    from unveil.pipelines import preview
+    from unveil.train import outlook
 
     if seen.summary is None:
         return [known.line, f"{config.patients} patients with some three images each are drawn"]
-    learning = run.learning_of(config, run.folder_of(config))
-    tokens = resources.foretold(known, learning, records.select(seen.dialogues, "train"), seen.file)
-    return [*counts(seen), known.line, tokens]
+    data = preview.Preview(list(seen.records), list(seen.dialogues), seen.dealt)
+    return [*counts(seen), known.line, *outlook.written(preview.lines(config, data))]
 
 
 def some(rows: Sequence[Record], most: int = SHOWN) -> list[Record]:

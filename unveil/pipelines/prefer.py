@@ -34,7 +34,7 @@ class Config(TrainOptions):
         | {"accumulate", "answer_batch", "edited_spans", "train_tower", "lora_rank", "lora_alpha"}
         | {"gradient_checkpointing", "memory", "max_length"}
     )
-    seldom: ClassVar = (
+    seldom: ClassVar[tuple[str, ...]] = (
         *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),
         *("answer_batch", "checkpoint_every"),
     )

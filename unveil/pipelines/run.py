@@ -52,7 +52,7 @@ class Config(TrainOptions, DryRunOptions):
         "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
         "comparison": ("compare", "full", "compare_limit", "expert"),
     }
-    seldom: ClassVar = (
+    seldom: ClassVar[tuple[str, ...]] = (
         *("shares", "max_findings", "withhold", "train_share", "max_new_tokens", "resamples", "compare_limit"),
         *("checkpoint_every",),
     )
@@ -139,7 +139,7 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
     if not _is_trained(learning):
         known = known or resources.first_look(learning, trainings=1 + len(variants))
-        console.say(resources.foretold(known, learning, sft.data(learning)[0], file))
+        console.say(resources.foretold(known, learning, sft.foreseen(learning)))
     _predict(config, out, "base", config.model)
     provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
     _predict(config, out, "sft", str(out / "sft"))

@@ -53,7 +53,7 @@ class RlOptions(RecipeOptions):
         "collapse": ("least_entropy", "most_growth", "most_unusable"),
         "watching": ("samples_every", "keep_best"),
     }
-    seldom: ClassVar = (
+    seldom: ClassVar[tuple[str, ...]] = (
         *("limit", "together", "collapse", "judge", "generate", "samples_every", "keep_best"),
         *("combination", "tighten", "clip_low", "clip_high", "mean_over", "kl_every", "kl_target"),
     )

@@ -44,7 +44,7 @@ class Config(RlOptions):
     groups: ClassVar = {
         "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
     }
-    seldom: ClassVar = ("value_clip", "value_through", "whiten")
+    seldom: ClassVar[tuple[str, ...]] = ("value_clip", "value_through", "whiten")
 
     entropy: float = 0.01
     """Coefficient of the entropy bonus."""

@@ -181,7 +181,8 @@ def _most(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
         out.backward(torch.empty_like(out))
     for hook in hooks:
         hook.remove()
-    return live.most
+    most: int = live.most
+    return most
 
 
 def _forget(weight: Tensor) -> None:
@@ -192,9 +193,9 @@ class Live(TorchDispatchMode):
     """Counts the bytes of all tensors that operations make within, as long as they live."""
 
     def __init__(self, known: Iterable[Tensor] = ()) -> None:
-        super().__init__()
-        self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
-        self.now = self.most = 0
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        self.sizes: dict[int, int] = {tensor.untyped_storage()._cdata: 0 for tensor in known}
+        self.now, self.most = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))

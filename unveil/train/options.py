@@ -13,7 +13,7 @@ from unveil.vlm.choice import ModelChoice, Precision
 class TrainOptions(ModelChoice):
     """What commands can be told that train, and those that let others train."""
 
-    seldom: ClassVar = ("workers", "lora_alpha", "max_length")
+    seldom: ClassVar[tuple[str, ...]] = ("workers", "lora_alpha", "max_length")
 
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
@@ -76,7 +76,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
         "checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "machine": ("precision", "attention", "gradient_checkpointing", "workers", "cache_mb", "features"),
     }
-    seldom: ClassVar = (
+    seldom: ClassVar[tuple[str, ...]] = (
         *("lora_dropout", "train_projector", "together", "warmup", "weight_decay", "clip_norm", "attention"),
         *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
     )

@@ -75,9 +75,13 @@ DONE = "nothing was downloaded, trained or written"
 
 def show(table: Sequence[Foretold]) -> None:
     """Prints the lines in columns."""
+    console.say("\n".join(written(table)))
+
+
+def written(table: Sequence[Foretold]) -> list[str]:
+    """The lines in columns."""
     wide = max(len(line.figure) for line in table)
-    for line in table:
-        console.say(f"{line.what:<10}  {line.figure:<{wide}}  {line.how}".rstrip())
+    return [f"{line.what:<10}  {line.figure:<{wide}}  {line.how}".rstrip() for line in table]
 
 
 def counted(

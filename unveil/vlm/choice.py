@@ -17,7 +17,7 @@ Precision = Literal["auto", "float32", "bf16", "fp16"]
 class ModelChoice(PluginOptions):
     """A vision-language model, how it writes boxes, and how finely it looks."""
 
-    seldom: ClassVar = ("box_format",)
+    seldom: ClassVar[tuple[str, ...]] = ("box_format",)
 
     model: str = TINY
     """Hub id or local folder of a vision-language model of transformers, or of an adapter; "tiny" is the base model

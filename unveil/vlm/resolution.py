@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Resolution:
     """What an image may cost. A processor's own setting stands where it stays below."""
 
-    seldom: ClassVar = ("max_pixels",)
+    seldom: ClassVar[tuple[str, ...]] = ("max_pixels",)
 
     image_tokens: int | None = None
     """Tokens that an image may take at the most; the finest resolution is chosen at which none takes more. One that is
