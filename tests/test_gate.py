@@ -258,12 +258,14 @@ def test_a_dry_run_writes_down_all_that_would_leave_sends_nothing_and_ends_the_c
     assert all(line["dry_run"] for line in lines(tmp_path))
 
 
-def test_a_dry_run_is_no_error_of_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_a_dry_run_is_no_error_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     def work(config: Any) -> None:
         raise provenance.DryRun("nothing was sent")
 
     monkeypatch.setattr(report, "main", work)
-    assert cli.main(["report", "--run", "x"]) == 0
+    assert cli.main(["report", "--run", str(tmp_path)]) == 0
     assert "dry run: nothing was sent" in capsys.readouterr().err
 
 

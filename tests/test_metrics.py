@@ -244,9 +244,9 @@ def test_files_that_do_not_belong_together():
         ([record(name="other")], [d], [p], "not among the records"),
         ([r], [d], [predicted(dialogue("open"), "yes")], "open answer"),
         ([r], [d], [predicted(d, "yes", box_format="guess")], "unknown box format 'guess'"),
-        ([r], [d], [], "no predictions"),
-        ([r], [], [p], "no dialogues"),
-        ([], [d], [p], "no records"),
+        ([r], [d], [], "predictions: there is not one row"),
+        ([r], [], [p], "dialogues: there is not one row"),
+        ([], [d], [p], "records: there is not one row"),
     ]
     for records, dialogues, predictions, why in cases:
         with pytest.raises(ScoreError, match=why):

@@ -14,7 +14,8 @@ from unveil import cli
 from unveil.core import options, paths
 from unveil.core.option_types import Takes, choices
 from unveil.core.options import Option
-from unveil.core.paths import Input, InputFile, InputFolder, OutputFile, OutputFolder, PathError
+from unveil.core.path_types import Input, InputFile, InputFolder, OutputFile, OutputFolder, Place
+from unveil.core.paths import PathError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,7 @@ def test_what_is_not_allowed_is_told(option: str, value: str, told: str) -> None
 # ------------------------------------------------------------------------------------------------------- all commands
 
 
-def _placed(name: str) -> Iterator[tuple[Option, paths.Place]]:
+def _placed(name: str) -> Iterator[tuple[Option, Place]]:
     for option in options.every(cli.COMMANDS[name].load().Config):
         if place := paths.place_of(option.hint):
             yield option, place

@@ -235,7 +235,7 @@ def test_an_adapter_needs_a_run_that_trains_one(data: Path, tiny_folder: Path, t
 def test_ppo_and_the_papers_command_take_a_server(data: Path, tiny_folder: Path, tmp_path: Path, vllm: Vllm) -> None:
     """By the command line's own classes: the options go through to the recipe."""
     given = vars(learning(data, tmp_path / "out", vllm, tiny_folder, "never"))
-    del given["spread"]
+    del given["advantage"]
     aar.main(aar.Config(**given | {"algorithm": "ppo", "rewards": ("localisation", "relevance")}))
     assert max(figures(tmp_path / "out", "mismatch")[:1]) < 1e-4 and "value_loss" in lines(tmp_path / "out")[0]
     assert json.loads((tmp_path / "out" / "run.json").read_text())["config"]["generate"]["model"] == "base"

@@ -68,7 +68,7 @@ def test_other_files_are_said_to_be_what_they_are(name: str, text: str, why: str
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ("nowhere", "nowhere: no such folder"),
+        ("nowhere", "nowhere: no such file or folder"),
         ("C:\\Users\\me\\ct", "under WSL it is /mnt/c/Users/me/ct"),
         ("d:/ct", "under WSL it is /mnt/d/ct"),
         ("C:Usersmect", "the shell takes its backslashes"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core import console, provenance
-from unveil.core.paths import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, OutputFolder
 
 if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
     from unveil.audit.pairs import Audit

@@ -11,7 +11,7 @@ from typing import Any
 
 from unveil.core import console, provenance, records, splits
 from unveil.core.files import write_text
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import rebased
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core.options import Option, bare, notes
-from unveil.core.paths import Place
+from unveil.core.path_types import Place
 
 #: Characters of choices that the help shows in the place of the value; more of them stand below.
 MOST = 60

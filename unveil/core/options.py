@@ -190,6 +190,9 @@ def load_plugins(kind: type, words: Sequence[str]) -> None:
     if issubclass(kind, PluginOptions):
         asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
         found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
+        from unveil.core import paths
+
+        paths.check_option(next(option for option in every(kind) if option.name == "plugins"), found.plugins)
         load(found.plugins)
 
 

@@ -8,50 +8,34 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import re
 import stat
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from unveil.core.files import said
 from unveil.core.options import Option, every, notes
+from unveil.core.path_types import Place
 
 
 class PathError(ValueError):
     """A file or folder that cannot be what its option needs; the message names the option and says what to do."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """What a path of an option is for."""
-
-    metavar: str
-    """How the help calls it."""
-    file: bool
-    """Whether it may be a file."""
-    folder: bool
-    """Whether it may be a folder."""
-    made: bool = False
-    """Whether the command makes it, or writes into it; else it is read and must be there."""
-
-
-InputFile = Annotated[Path, Place("FILE", file=True, folder=False)]
-InputFolder = Annotated[Path, Place("FOLDER", file=False, folder=True)]
-#: Either.
-Input = Annotated[Path, Place("PATH", file=True, folder=True)]
-OutputFile = Annotated[Path, Place("FILE", file=True, folder=False, made=True)]
-OutputFolder = Annotated[Path, Place("FOLDER", file=False, folder=True, made=True)]
-
-
 def check(config: Any) -> None:
     """Raises ``PathError`` where a path in a configuration cannot be what its option needs."""
     for option in every(type(config), config):
-        if place := place_of(option.hint):
-            for path in _paths(option.of(config)):
-                if why := _made(path, place) if place.made else _read(path, place):
-                    raise PathError(f"{option.flag} {path}: {why}{_takes(option, place)}")
+        check_option(option, option.of(config))
+
+
+def check_option(option: Option, value: Any) -> None:
+    """Raises ``PathError`` where a path in the value of an option cannot be what the option needs."""
+    if place := place_of(option.hint):
+        for path in _paths(value):
+            if why := _made(path, place) if place.made else _read(path, place):
+                raise PathError(f"{option.flag} {path}: {why}{_takes(option, place)}")
 
 
 def named(config: Any, message: str) -> str:
@@ -91,7 +75,9 @@ def _read(path: Path, place: Place) -> str | None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return "a link that leads nowhere" if path.is_symlink() else f"no such {_kind(place)}{_closest(path)}"
+        if path.is_symlink():
+            return "a link that leads nowhere"
+        return of_windows(str(path)) or f"no such {_kind(place)}{_closest(path)}"
     except OSError as error:
         return said(OSError(error.errno, ""))
     if not _may(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
@@ -101,6 +87,17 @@ def _read(path: Path, place: Place) -> str | None:
     if not stat.S_ISREG(mode):
         return "neither a file nor a folder: write what comes out of it to a file"
     return None if place.file else "a file, and a folder is needed: name the one that it lies in"
+
+
+def of_windows(name: str) -> str | None:
+    """What to say of a path that leads nowhere, if it is one of Windows and this is another system."""
+    drive = re.match(r"([A-Za-z]):(.?)", name)
+    if drive is None or os.name == "nt":
+        return None
+    if drive[2] not in ("\\", "/"):
+        return "not there; a path of Windows needs quotation marks here, since the shell takes its backslashes"
+    rest = re.sub(r"[\\/]+", "/", name[2:])
+    return f"a path of Windows, and this is another system: under WSL it is /mnt/{drive[1].lower()}{rest}"
 
 
 def _made(path: Path, place: Place) -> str | None:

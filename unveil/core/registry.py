@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 
 from unveil.core import console, plugins
 from unveil.core.digests import sha256
+from unveil.core.path_types import InputFile
 from unveil.core.plugins import PluginError, short
 
 GROUP = "unveil.plugins"
@@ -104,7 +105,7 @@ class PluginOptions:
 
     groups: ClassVar[Mapping[str, Sequence[str]]] = {"own_code": ("plugins",)}
 
-    plugins: tuple[Path, ...] = ()
+    plugins: tuple[InputFile, ...] = ()
     """Python files that add formats, rewards, advantages, families or box formats of your own; they run with all rights
     of this program."""
 

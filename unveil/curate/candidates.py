@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from unveil.core import console, digests, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.pixels import ImageError
 from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record, image_path
 from unveil.core.sampling import Sampling

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from unveil.core import console, provenance, records
 from unveil.core.pairs import read_pairs, write_trl
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair
 from unveil.core.registry import PluginOptions
 

@@ -30,7 +30,7 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box, ious
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld

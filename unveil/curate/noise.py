@@ -22,7 +22,7 @@ from unveil.core import console, image_files, lesion_noise, pixels, plugins, pro
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.pairs import read_pairs
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import Asking, pair_of, read_by, write_pairs

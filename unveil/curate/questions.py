@@ -18,7 +18,7 @@ import numpy as np
 
 from unveil.core import console, provenance, records
 from unveil.core.answers import clean
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import DESCRIBE, left_out

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unveil.core import console, provenance, records
 from unveil.core.pairs import read_pairs
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair, Record
 from unveil.curate.candidates import costs, left_out, used
 from unveil.curate.rules import Rules

@@ -12,7 +12,7 @@ from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Kind, RecordError
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.engine import Engine, load

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unveil.core import digests, provenance
 from unveil.core.grading import grade
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.attention_lift import AttentionRow

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
-from unveil.core.paths import InputFile, OutputFile
+from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.experts.options import ServerOptions

@@ -26,7 +26,7 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError
-from unveil.core.paths import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json

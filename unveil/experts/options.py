@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import tyro
 
-from unveil.core.paths import OutputFile
+from unveil.core.path_types import OutputFile
 from unveil.core.records import Record
 from unveil.experts.expert import Backend, Budget, Expert, RuleBackend
 from unveil.experts.local import Local

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from unveil.core.options import part_of
-from unveil.core.paths import InputFile
+from unveil.core.path_types import InputFile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import tyro
 
 from unveil.core import console, provenance, records, splits
 from unveil.core.options import OneOf
-from unveil.core.paths import Input, OutputFolder
+from unveil.core.path_types import Input, OutputFolder
 from unveil.core.registry import PluginOptions
 from unveil.ingest.reading import Options
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from unveil.core import geometry
-from unveil.core.paths import InputFolder
+from unveil.core.path_types import InputFolder
 from unveil.core.records import Access, Completeness, Finding
 from unveil.core.untrusted import quoted
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import os
-import re
 from pathlib import Path
 
 from unveil.core import digests
 from unveil.core.console import say
+from unveil.core.paths import of_windows
 from unveil.ingest import archive, unread
 from unveil.ingest.reading import IngestError, Options
 
@@ -27,7 +26,7 @@ def located(data: Path, options: Options) -> tuple[Path, Options]:
     if data.is_dir() or is_zip(data):
         return data, options
     if not data.is_file():
-        raise IngestError(f"{data}: {_missing(str(data))}")
+        raise IngestError(f"{data}: {of_windows(str(data)) or 'no such folder'}")
     if not data.name.lower().endswith(ANNOTATIONS):
         raise IngestError(unread.of_file(data))
     return data.parent, dataclasses.replace(options, annotations=options.annotations or glob.escape(data.name))
@@ -46,14 +45,3 @@ def unpacked(data: Path, options: Options, out: Path) -> tuple[Path, Options]:
         number = archive.unpack(data, folder)
         say(f"unpacked {number} files of {data} into {folder}")
     return folder, dataclasses.replace(options, dataset=options.dataset or data.stem)
-
-
-def _missing(name: str) -> str:
-    """What to say of a path that leads nowhere."""
-    drive = re.match(r"([A-Za-z]):(.?)", name)
-    if drive is None or os.name == "nt":
-        return "no such folder"
-    if drive[2] not in ("\\", "/"):
-        return "no such folder; a path of Windows needs quotation marks here, since the shell takes its backslashes"
-    rest = re.sub(r"[\\/]+", "/", name[2:])
-    return f"a path of Windows, and this is another system: under WSL it is /mnt/{drive[1].lower()}{rest}"

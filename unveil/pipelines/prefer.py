@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from unveil.core import digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.paths import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Kind, Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unveil.core.paths import InputFolder
+from unveil.core.path_types import InputFolder
 from unveil.core.records import Dialogue, Record, image_path, read_jsonl
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json

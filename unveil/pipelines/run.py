@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.paths import Input, OutputFolder
+from unveil.core.path_types import Input, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import score

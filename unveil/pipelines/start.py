@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from unveil.core.paths import Input, OutputFolder
+from unveil.core.path_types import Input, OutputFolder
 from unveil.ingest.ingest import Format, located
 from unveil.ingest.reading import Options
 

@@ -23,7 +23,7 @@ from tyro.conf import Positional
 from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
-from unveil.core.paths import InputFile, OutputFolder
+from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import study_tables

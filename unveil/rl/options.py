@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from unveil.core.options import Suggestions
-from unveil.core.paths import InputFile
+from unveil.core.path_types import InputFile
 from unveil.core.records import Kind
 from unveil.experts.options import ExpertOptions, ServerOptions
 from unveil.rl.advantages import ADVANTAGES

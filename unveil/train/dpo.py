@@ -26,7 +26,7 @@ from torch import Tensor
 from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
-from unveil.core.paths import InputFile
+from unveil.core.path_types import InputFile
 from unveil.core.records import Dialogue, Pair, image_path, select
 from unveil.train import adapters, averages, budget, checkpoints, lengths, loop, losses, outlook, resources
 from unveil.train.averages import Ratio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from unveil.core.paths import OutputFolder
+from unveil.core.path_types import OutputFolder
 from unveil.vlm.choice import ModelChoice, Precision
 
 

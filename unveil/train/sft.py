@@ -20,7 +20,7 @@ from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
-from unveil.core.paths import InputFile
+from unveil.core.path_types import InputFile
 from unveil.core.records import Dialogue, Kind, read_jsonl, select
 from unveil.core.sampling import seed_of
 from unveil.train import (
