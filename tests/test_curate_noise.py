@@ -83,6 +83,16 @@ def test_the_whole_image_on_request(folder: Path) -> None:
     assert maps == [LesionMap(whole=True)] * 2
 
 
+def test_the_whole_image_of_questions_that_came_with_it(folder: Path) -> None:
+    """Global noise needs no place: questions and answers without any box have pairs too."""
+    record = Record("r", "0.png", 60, 50, split="train", source=Source("x"))
+    asked = Dialogue("r/q0", "r", "0.png", "train", "open", "Which organ is this?", "The liver.")
+    file, skipped = folder / "records.jsonl", Counter[str]()
+    [pair] = hidden([record], [asked], file, whole=True, skipped=skipped)
+    assert pair.rejected_noise and pair.rejected_noise.map.whole and not skipped
+    assert not list(hidden([record], [asked], file, skipped=skipped)) and sum(skipped.values()) == 1
+
+
 def one(finding: Finding, folder: Path, **options: Any) -> tuple[list[Any], Counter[str]]:
     record = Record("r", "0.png", 60, 50, findings=(finding,), split="train", source=Source("x"))
     dialogue = Dialogue("r/diagnosis", "r", "0.png", "train", "diagnosis", "Diagnosis?", "Abnormal.")

@@ -56,6 +56,12 @@ def test_published_splits_without_a_test_part_are_refused_with_the_way_out(
     assert cli.main(["run", "--data", "ward", "--dry-run", "--resplit", "always"]) == 0
 
 
+def test_another_machine_is_computed_for(ward: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--data", "ward", "--dry-run", "--device-type", "l40s"]) == 0
+    said = capsys.readouterr().err
+    assert "48.0 GB of a L40S" in said and "a clock" not in said
+
+
 def test_few_synthetic_patients_tell_of_all() -> None:
     data = preview.preview(run.Config(patients=48))
     lines = preview.counts(data)

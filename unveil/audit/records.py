@@ -32,6 +32,8 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 POOL_FROM = 200
 EXAMPLES = 5
 NO_SPLIT = "no split"
+#: How images are counted that show no finding, and of which nobody says that they have none.
+UNKNOWN = "not annotated"
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,12 @@ class Issue:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``check`` found. ``balance`` counts images with each label by split (or "no split"), and under "" the images
-    without findings; ``pairs`` are the ids of each copy (same, near-identical, mirrored or turned) and of the first
-    image that shows the same."""
+    """What ``check`` found.
+
+    ``balance`` counts images with each label by split (or "no split"), under "" those known to be without findings, and
+    under "not annotated" those of which that is not known. ``pairs`` are the ids of each copy (same, near-identical,
+    mirrored or turned) and of the first image that shows the same.
+    """
 
     images: int
     findings: int
@@ -327,16 +332,21 @@ def _balance(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = {}
     for split in (*SPLITS, None):
         if chosen := [record for record in records if record.split == split]:
-            labels = [{f.label for f in record.findings} or {""} for record in chosen]
+            labels = [{f.label for f in record.findings} or {_without(record)} for record in chosen]
             counts[split or NO_SPLIT] = Counter(label for found in labels for label in sorted(found))
     return {split: dict(sorted(count.items())) for split, count in counts.items()}
+
+
+def _without(record: Record) -> str:
+    """How an image without findings is counted: as free of them only where that is known."""
+    return "" if record.completeness == "exhaustive" else UNKNOWN
 
 
 def _of_balance(records: Sequence[Record]) -> Iterator[Issue]:
     unsplit = [r.id for r in records if r.split is None]
     yield from _issue("no_split", "warning", "{} images have no split", unsplit)
     balance = {split: counts for split, counts in _balance(records).items() if split != NO_SPLIT}
-    labels = sorted({label for counts in balance.values() for label in counts if label})
+    labels = sorted({label for counts in balance.values() for label in counts} - {"", UNKNOWN})
     rare = [f"{label}: none in {split}" for label in labels for split in balance if label not in balance[split]]
     yield from _issue("label_missing_in_split", "warning", "labels that other splits have are missing: {}", rare)
     if balance and (empty := [split for split in SPLITS if split not in balance]):

@@ -64,9 +64,10 @@ def hidden(
 
     ``file`` is the dialogues' file, to which image paths are relative. ``whole`` hides the whole image, as global noise
     does; ``source`` gives maps instead of annotations. A map that covers more than ``most`` of an image is no local
-    noise any more and is set aside. With a ``source``, questions that came with the image are used too. Images of the
-    test split are never used. Noise depends on ``seed`` and the dialogue's id only. Raises ``ImageError`` and
-    ``NoiseError`` with the dialogue's id.
+    noise any more and is set aside. With a ``source`` or ``whole``, questions that came with the image are used too.
+    Images of the test split are never used. Noise depends on ``seed`` and the dialogue's id only.
+
+    Raises ``ImageError`` and ``NoiseError`` with the dialogue's id.
     """
     skipped = Counter() if skipped is None else skipped
     asking = Asking.of(dialogues, file, records, skipped)
@@ -74,7 +75,8 @@ def hidden(
     for dialogue in asking.dialogues:
         told()
         record = asking.records[dialogue.record]
-        if not spoken_of(dialogue, record) and (source is None or is_negative(dialogue, record)):
+        annotated = source is None and not whole
+        if not spoken_of(dialogue, record) and (annotated or is_negative(dialogue, record)):
             skipped["the answer names nothing that could be hidden"] += 1
             continue
         if dialogue.image not in images:

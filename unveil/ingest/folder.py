@@ -254,7 +254,7 @@ class Folder:
             width=width,
             height=height,
             modality=known.pop("modality", chosen.modality or image.modality),
-            patient=known.pop("patient", None) or self._captured("patient", image.file) or self._in_header(image),
+            patient=self._patient(known.pop("patient", None) or self._captured("patient", image.file), image),
             study=known.pop("study", self._captured("study", image.file)),
             findings=tuple(_turned(finding, image) for finding in findings),
             completeness=known.pop("completeness", "partial" if lost else chosen.completeness or usual),
@@ -276,6 +276,15 @@ class Folder:
     @cached_property
     def _key(self) -> bytes:
         return pseudonyms.key(self.key_in) if self.key_in else secrets.token_bytes(32)
+
+    def _patient(self, told: str | None, image: Image) -> str | None:
+        """Whom an annotation or a path tells goes before the image's own header."""
+        if told is None:
+            return self._in_header(image)
+        if self.options.patients_from:
+            which = "column or --patient-pattern tells the patient, and goes before --patients-from"
+            self.note(f"a {which}: it stands in records.jsonl as it is; `--columns patient=` leaves the column out")
+        return told
 
     def _in_header(self, image: Image) -> str | None:
         """The patient of the image's own header, as a keyed hash; where nobody asked, it is noted that there is one."""

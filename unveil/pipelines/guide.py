@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NONE = "none"
 PAGE = "preview.html"
 
-FOLDER = "1. Which folder holds your annotated images? none draws synthetic ones"
+FOLDER = "1. Which folder (or zip of it) holds your annotated images? none draws synthetic ones"
 RIGHT = "2. Is that what is in it? yes, another folder, or how to read it, such as --box-units percent"
 MODEL = "3. Which model is to learn?"
 MODELS = f"""

@@ -101,7 +101,7 @@ def lines(config: run.Config, data: Preview) -> list[Foretold]:
     from unveil.train import outlook
     from unveil.train.lengths import Asked
 
-    learning = run.learning_of(config, run.folder_of(config))
+    learning = replace(run.learning_of(config, run.folder_of(config)), device_type=config.device_type)
     sizes = {record.id: record.size for record in data.records}
     asked = [Asked(d, sizes[d.record], (d.answer,)) for d in select(data.dialogues, "train")]
     work = outlook.Work(_answers(learning, data), _at_once(config, data))

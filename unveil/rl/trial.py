@@ -74,6 +74,8 @@ def _tried(reward: Reward, groups: Sequence[Sequence[Answered]], say: Say) -> Re
         try:
             return _tried(chats, groups, say)
         except RewardError as second:
+            if str(second) == str(error):
+                raise error from error.__cause__
             raise RewardError(f"{error}; with completions as chats: {second}") from second
     known = [value for value in values if not math.isnan(value)]
     if not known:

@@ -182,7 +182,10 @@ def data(config: Config) -> tuple[list[Dialogue], list[Dialogue]]:
     rows = [d for d in read_jsonl(config.dialogues, Dialogue) if _learnt(d, config)]
     train, val = select(rows, "train"), select(rows, "val")
     if not train:
-        raise loop.TrainingError(f"{config.dialogues}: no dialogue has the split 'train'")
+        raise loop.TrainingError(
+            f"{config.dialogues}: no dialogue has the split 'train'; "
+            "`unveil check --records RECORDS --resplit FILE` deals splits, from which `unveil curate mau` asks anew"
+        )
     return train, loop.sample(val, config.validation_rows, config.seed)
 
 
