@@ -151,8 +151,14 @@ def test_it_is_told_with_the_file_and_what_to_do(body: str, why: str, tmp_path: 
     assert {table: list(rows) for table, rows in registry._registries.items()} == before
 
 
-@pytest.mark.parametrize(("file", "why"), [("no.py", "there is no file no.py"), ("a.txt", "a.txt is no .py file")])
-def test_what_is_no_file_is_told(file: str, why: str, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("file", "why"), [("no.py", "--plugins no.py: no such file"), ("a.txt", "a.txt is no .py file")]
+)
+def test_what_is_no_file_is_told(
+    file: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("no Python")
     assert cli.main(["ingest", "--plugins", file, "--out", "out"]) == 1
     assert f"error: {why}" in capsys.readouterr().err
 
