@@ -29,6 +29,7 @@ PLAIN = Footprint(
     narrow=False,
     kept=10**9,
     token=10**6,
+    passed=10**6,
     pair=0,
     once=0,
     largest=1,
@@ -43,7 +44,7 @@ def config(folder: Path, **options: Any) -> sft.Config:
 
 
 def found(asked: RecipeOptions) -> Footprint:
-    return replace(PLAIN, token=10**5) if asked.gradient_checkpointing else PLAIN
+    return replace(PLAIN, token=10**5, passed=10**5) if asked.gradient_checkpointing else PLAIN
 
 
 @pytest.mark.parametrize(("words", "size"), [("24GB", 24e9), ("24 GiB", 24 * 2**30), ("800mb", 8e8), ("1.5T", 1.5e12)])

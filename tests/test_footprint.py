@@ -27,7 +27,7 @@ from unveil.vlm.scorer import Scorer, whole
 WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 PLAIN = Footprint(
     weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares=True, parts=False, narrow=False,
-    kept=4000, token=20, pair=2, once=30, largest=60,
+    kept=4000, token=20, passed=20, pair=2, once=30, largest=60,
 )  # fmt: skip
 
 
@@ -88,9 +88,8 @@ def foretold(config: sft.Config) -> int:
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:
-    """An eighth for adapters with gradient checkpointing, of which little else is left."""
     config = asked(tmp_path, name, method=method, gradient_checkpointing=checkpointing)
-    assert foretold(config) == pytest.approx(measured(config), rel=0.125 if method == "lora" and checkpointing else 0.1)
+    assert foretold(config) == pytest.approx(measured(config), rel=0.1)
 
 
 def test_the_fullest_moment_by_hand() -> None:
@@ -104,6 +103,14 @@ def test_the_fullest_moment_by_hand() -> None:
     none = Batch(0, 0, 0)
     assert replace(PLAIN, once=0).peak(none) == 4000 + 800 + 400 + 240
     assert replace(PLAIN, once=0).peak(none, kind="cuda") == 4000 + 800 + 400 + 400
+
+
+def test_logits_are_gone_before_a_layer_computes_again() -> None:
+    """10 tokens take 60 each while a layer computes again, and 5 each until then, when logits come, 16 for each: of
+    3 x 50 these have the most, 50 + 2,400 against 600; of 3 x 1 the layer has, against 50 + 48."""
+    few, batch = replace(PLAIN, token=60, passed=5), Batch(tokens=10, longest=5, scored=3)
+    assert few.peak(batch) == 4000 + 800 + 50 + 2400 + 100 + 30
+    assert replace(few, vocabulary=1).peak(batch) == 4000 + 800 + 600 + 100 + 30
 
 
 def test_masks_of_long_rows_are_kept_in_parts() -> None:

@@ -66,7 +66,9 @@ class Footprint:
     kept: int
     """Of the weights, as they are kept."""
     token: int
-    """Of a token in the language model, at the moment of an update at which most is held."""
+    """Of a token in the language model, at the moment of its pass there and back at which most is held."""
+    passed: int
+    """The same at the end of the pass there, when the logits come."""
     pair: int
     """The same of a pair of tokens in one row: in each layer, whether the one sees the other."""
     once: int
@@ -83,12 +85,14 @@ class Footprint:
         """At the moment of an update at which most is held; the program itself is left out.
 
         Activations go while gradients come, so that both are there together only where an earlier pass has left its
-        gradients. Adam works on all weights at once on a GPU, and needs as much again for that.
+        gradients. Logits are gone before the pass back reaches a layer, which matters where layers compute again what
+        they have not kept. Adam works on all weights at once on a GPU, and needs as much again for that.
         """
         logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
         parts = max(1, batch.longest // attention.PART) if self.parts else 1
         pairs = batch.tokens * batch.longest * (parts + 1) // (2 * parts)
-        passing = self.token * batch.tokens + self.pair * pairs + self.once + logits
+        fullest = max(self.token * batch.tokens, self.passed * batch.tokens + logits)
+        passing = fullest + self.pair * pairs + self.once
         gradients = GRADIENT * self.trained
         stepping = gradients + 4 * (self.trained if kind == "cuda" else self.largest)
         return self.kept + MOMENTS * self.trained + max(passing + (gradients if accumulate > 1 else 0), stepping)
@@ -115,7 +119,7 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         "tower": sum(p.numel() for name, p in model.named_parameters() if part_of(name) != "language"),
         "kept": sum(p.nbytes for p in model.parameters()),
     }
-    token, pair, once = _activations(inner, models.DTYPES[precision], full, config.gradient_checkpointing)
+    token, passed, pair, once = _activations(inner, models.DTYPES[precision], full, config.gradient_checkpointing)
     return Footprint(
         **known,
         vocabulary=text.vocab_size,
@@ -124,13 +128,15 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         parts=family.shares == "tree" and family.both_ways == "none",
         narrow=precision != "float32",
         token=token,
+        passed=passed,
         pair=pair,
         once=once,
     )
 
 
-def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) -> tuple[int, int, int]:
-    """Bytes of a token, of a pair of tokens, and of what does not grow, where most is held in a pass there and back.
+def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) -> tuple[int, int, int, int]:
+    """Bytes of a token where most is held in a pass there and back and at the end of the pass there, of a pair of
+    tokens, and of what does not grow.
 
     Layers are alike, or repeat a pattern, so few of them tell what each adds.
     """
@@ -140,23 +146,24 @@ def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) 
     with FakeTensorMode(allow_non_fake_inputs=True):
         inner.layers = layers[:more]
         inner.to_empty(device="cpu")
-        token, once, few = _line(inner, dtype, full)
-        pairs = (_most(inner, FEW, dtype, full, dense=True) - few) / FEW**2
+        token, passed, once, few = _line(inner, dtype, full)
+        pairs = (_held(inner, FEW, dtype, full, dense=True)[0] - few) / FEW**2
         if more < total:
             inner.layers = layers[:some]
-            fewer, without, _ = _line(inner, dtype, full)
+            fewer, before, without, _ = _line(inner, dtype, full)
             times = (total - more) / (more - some)
             token, once = token + round(times * (token - fewer)), once + round(times * (once - without))
+            passed += round(times * (passed - before))
     inner.layers = layers
     further = 0 if recomputing else dtype.itemsize * (total - more)  # each layer keeps who sees whom as numbers
-    return token, round(pairs) + further, max(0, once)
+    return token, passed, round(pairs) + further, max(0, once)
 
 
-def _line(inner: Any, dtype: torch.dtype, full: bool) -> tuple[int, int, int]:
-    """Bytes of a token, of what does not grow with them, and of a short pass as a whole."""
-    few, many = (_most(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
-    token = (many - few) // (MANY - FEW)
-    return token, few - token * FEW, few
+def _line(inner: Any, dtype: torch.dtype, full: bool) -> tuple[int, int, int, int]:
+    """Bytes of a token at both moments, of what does not grow with them, and of a short pass as a whole."""
+    few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
+    token, passed = ((long - short) // (MANY - FEW) for short, long in zip(few, many, strict=True))
+    return token, passed, few[0] - token * FEW, few[0]
 
 
 def _pattern(config: Any) -> int:
@@ -165,8 +172,9 @@ def _pattern(config: Any) -> int:
     return next(n for n in range(1, len(kinds) + 1) if all(a == b for a, b in zip(kinds, kinds[n:], strict=False)))
 
 
-def _most(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) -> int:
-    """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients.
+def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) -> tuple[int, int]:
+    """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients, and those
+    at the end of the pass there.
 
     Each layer keeps a ``dense`` mask as numbers; the other one is the same for all tokens and takes next to nothing.
     """
@@ -178,11 +186,12 @@ def _most(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     masks = dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask
     with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
+        passed: int = live.now
         out.backward(torch.empty_like(out))
     for hook in hooks:
         hook.remove()
     most: int = live.most
-    return most
+    return most, passed
 
 
 def _forget(weight: Tensor) -> None:
