@@ -70,7 +70,7 @@ class Option:
 
 def command(name: str) -> str:
     """What a command does, how it is called, and all its options in groups, the required ones first."""
-    kind = COMMANDS[name].load().Config
+    kind = COMMANDS[name].config()
     found = sorted(options(kind), key=lambda option: option.default is not None)
     call = " ".join(["unveil", name, *(str(option) for option in found if option.default is None), "[options]"])
     parts = [prose(str(inspect.getdoc(kind))), f"```text\n{call}\n```"]

@@ -77,7 +77,7 @@ def picture() -> str:
     for step in STEPS:
         if step.then and step.then not in COMMANDS:
             raise ValueError(f"no command {step.then}")
-        options = {field.name for field in fields(COMMANDS[step.command].load().Config)}
+        options = {field.name for field in fields(COMMANDS[step.command].config())}
         if step.option not in options:
             raise ValueError(f"unveil {step.command} has no --{step.option}")
     return "\n".join(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+
+# the models are tiny, and the suite runs in several processes: these and their children take one thread each
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 import numpy as np
 import pytest
@@ -24,7 +28,7 @@ from unveil.vlm.models import Loaded
 
 settings.register_profile("unveil", deadline=None)  # no test depends on time
 settings.load_profile("unveil")
-torch.set_num_threads(1)  # the models are tiny, and the suite runs in several processes
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", params=TREES)

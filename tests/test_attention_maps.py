@@ -73,16 +73,6 @@ def test_rows_that_are_read_together_have_the_shares_that_each_has_alone(tmp_pat
         np.testing.assert_array_equal(places, where)
 
 
-def test_attention_inside_boxes_by_hand() -> None:
-    """Four patches of 1 x 1 with shares 0.4, 0.3, 0.2, 0.1. The box covers the first and half of the second: 0.4 + 0.15
-    of the attention, on 1.5 / 4 of the area. A token of no place takes no part in either."""
-    places = np.array([[0, 0, 1, 1], [1, 0, 2, 1], [0, 1, 1, 2], [1, 1, 2, 2]], float)
-    shares = np.array([0.4, 0.3, 0.2, 0.1])
-    assert attention_maps.inside(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
-    more = np.concatenate([places, np.full((1, 4), np.nan)])
-    assert attention_maps.inside(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
-
-
 def test_shares_by_hand() -> None:
     """Two words: (0.1, 0.3) and (0.2, 0.2) on two patches are (1/4, 3/4) and (1/2, 1/2) of the image: mean 3/8, 5/8.
     A word that does not see the image is left out; where none does there are no shares."""

@@ -167,7 +167,7 @@ def test_two_processes_make_one_update(recipe: str, folder: Path, tiny_folder: P
     """Seven questions, or pairs: four and three to each of two processes, in two passes, against one pass of one."""
     script = Path(__file__).with_name("helpers") / "updating.py"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    here = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
     command = [*launch, script, recipe, folder, tiny_folder, tmp_path]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ | here, timeout=240)
     assert done.returncode == 0, done.stderr

@@ -160,3 +160,13 @@ def test_covered_shares():
     assert geometry.covered(cells, [(0, 0, 1, 2), (0.5, 0, 1.5, 1)]).tolist() == [0.625, 0, 0, 0]
     assert geometry.covered(cells, [(0, 0, 2, 2), (2, 2, 4, 4)]).tolist() == [1, 0, 0, 1]
     assert geometry.covered(cells, []).tolist() == [0, 0, 0, 0]
+
+
+def test_attention_inside_boxes_by_hand() -> None:
+    """Four patches of 1 x 1 with shares 0.4, 0.3, 0.2, 0.1. The box covers the first and half of the second: 0.4 + 0.15
+    of the attention, on 1.5 / 4 of the area. A token of no place takes no part in either."""
+    places = np.array([[0, 0, 1, 1], [1, 0, 2, 1], [0, 1, 1, 2], [1, 1, 2, 2]], float)
+    shares = np.array([0.4, 0.3, 0.2, 0.1])
+    assert geometry.attended(shares, places, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))
+    more = np.concatenate([places, np.full((1, 4), np.nan)])
+    assert geometry.attended(np.append(shares, 0), more, [(0, 0, 1.5, 1)]) == pytest.approx((0.55, 0.375))

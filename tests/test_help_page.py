@@ -104,7 +104,7 @@ def test_the_whole_help_shows_all_options_and_a_saved_configuration_as_the_defau
 
 @pytest.fixture(scope="module", params=cli.COMMANDS)
 def command(request: pytest.FixtureRequest) -> tuple[str, type]:
-    return request.param, cli.COMMANDS[request.param].load().Config
+    return request.param, cli.COMMANDS[request.param].config()
 
 
 def shown(page: str) -> list[str]:

@@ -126,7 +126,7 @@ def test_options_are_handed_on_by_their_class() -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
-    kind = cli.COMMANDS[name].load().Config
+    kind = cli.COMMANDS[name].config()
     known = {field.name for field in dataclasses.fields(kind)}
     assert all(options.sentences(kind).get(option) for option in known)
     groups = options.groups_of(kind)
@@ -136,7 +136,7 @@ def test_every_option_has_a_sentence_and_stands_in_one_group(name: str) -> None:
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_what_is_seldom_needed_exists_and_is_not_required(name: str) -> None:
-    kind = cli.COMMANDS[name].load().Config
+    kind = cli.COMMANDS[name].config()
     inner = [options.bare(hint) for hint in get_type_hints(kind, include_extras=True).values()]
     for part in (kind, *filter(dataclasses.is_dataclass, inner)):
         known = {field.name for field in dataclasses.fields(part)} | options.groups_of(part).keys()

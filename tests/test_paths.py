@@ -149,7 +149,7 @@ def test_what_is_not_allowed_is_told(option: str, value: str, told: str) -> None
 
 
 def _placed(name: str) -> Iterator[tuple[Option, Place]]:
-    for option in options.every(cli.COMMANDS[name].load().Config):
+    for option in options.every(cli.COMMANDS[name].config()):
         if place := paths.place_of(option.hint):
             yield option, place
 
@@ -170,7 +170,7 @@ VALUES = {
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_path_option_says_what_it_is_for(name: str) -> None:
-    kind = cli.COMMANDS[name].load().Config
+    kind = cli.COMMANDS[name].config()
     told = {option.name for option, _ in _placed(name)}
     assert {option.name for option in options.every(kind) if "Path" in str(option.hint)} == told
 
@@ -193,7 +193,7 @@ def test_a_bad_path_is_refused_by_every_command_before_it_begins(
 
 def _words(name: str, spoilt: Option, value: str) -> Iterator[str]:
     """A command line with all that is required, one of whose paths is the one given."""
-    for option in options.every(cli.COMMANDS[name].load().Config):
+    for option in options.every(cli.COMMANDS[name].config()):
         if option == spoilt or option.required:
             place = paths.place_of(option.hint)
             good = "new" if place and place.made else "folder" if place and not place.file else "rows.jsonl"

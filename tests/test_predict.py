@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import subprocess
@@ -225,7 +224,6 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(config: predict.Config, tmp_p
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(tmp_path / "config.pkl")],
             stderr=err,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         limit = time.monotonic() + 100
         while not (partial.is_file() and partial.read_bytes().count(b"\n") >= 2):

@@ -38,7 +38,7 @@ sys.exit(main(sys.argv[1:]))
 def launched(script: Path, words: Sequence[object]) -> subprocess.CompletedProcess:
     """Two processes of a script on this machine's CPU."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    here = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
     command = [*launch, script, *words]
     return subprocess.run([*map(str, command)], capture_output=True, text=True, env=os.environ | here, timeout=240)
 

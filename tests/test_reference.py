@@ -21,7 +21,7 @@ DOCS = reference.ROOT / "docs"
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options_are_those_that_the_command_line_takes(name: str) -> None:
     """All of them by the parser that tyro makes, values of a choice too."""
-    kind = COMMANDS[name].load().Config
+    kind = COMMANDS[name].config()
     taken = {tuple(action.option_strings): action for action in tyro.extras.get_parser(kind)._actions[1:]}
     told = {tuple(option.name.split(", ")): option for option in reference.options(kind)}
     positional = {names for names in told if not names[0].startswith("--")}

@@ -49,7 +49,7 @@ def test_options_of_the_command_are_completed(script: Path) -> None:
 
 @pytest.mark.parametrize("shell", shell_completion.SHELLS)
 def test_each_shell_gets_a_script_that_knows_the_commands(shell: str) -> None:
-    text = shell_completion.script(shell, {"report": cli.COMMANDS["report"].load().Config})
+    text = shell_completion.script(shell, {"report": cli.COMMANDS["report"].config()})
     assert "report" in text and "unveil" in text and "--run" in text
 
 

@@ -62,7 +62,7 @@ def test_a_function_has_the_options_of_its_command(name: str) -> None:
     import inspect
 
     command = next(c for c in COMMANDS.values() if c.module == unveil._COMMANDS[name])
-    options = [field.name for field in fields(command.load().Config)]
+    options = [field.name for field in fields(command.config())]
     assert sorted(inspect.signature(getattr(unveil, name)).parameters) == sorted(options)
 
 

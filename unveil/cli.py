@@ -1,7 +1,8 @@
 """The command line: finds the command, reads its options, shows the user's own errors without a traceback.
 
 A command is a module with a frozen dataclass ``Config``, its options, and ``main(config)``, its work. ``main`` says
-itself what it finds, and returns the path of what it has made, or whether what it looked at is fit.
+itself what it finds, and returns the path of what it has made, or whether what it looked at is fit. Where that module
+takes long to import, its options are defined in another, so that help and mistyped options answer at once.
 """
 
 from __future__ import annotations
@@ -37,10 +38,17 @@ class Command:
     """Whether several processes may share its work (`torchrun`, `accelerate launch`)."""
     told: Callable[[Path], None] | None = None
     """Says at the end what it has made, where it does not say so itself."""
+    options: str = ""
+    """Where ``Config`` is defined, MODULE:CLASS, if not in its own module, which takes long to import."""
 
     def load(self) -> Any:
         """The module, which holds ``Config`` and ``main``."""
         return import_module(f"unveil.{self.module}")
+
+    def config(self) -> Any:
+        """``Config``."""
+        module, _, name = (self.options or f"{self.module}:Config").partition(":")
+        return getattr(import_module(f"unveil.{module}"), name)
 
 
 def _trained(folder: Path) -> None:
@@ -55,16 +63,24 @@ def _made(what: str, path: Path) -> None:
     console.made(what, path)
 
 
-def _training(module: str, help: str) -> Command:
-    return Command(module, help, RESUMES, shared=True, told=_trained)
+def _training(module: str, options: str, help: str) -> Command:
+    return Command(module, help, RESUMES, shared=True, told=_trained, options=options)
 
 
 COMMANDS: dict[str, Command] = {
     "start": Command("pipelines.start", "the guided start: four questions, six images, then the main job", ""),
     "demo": Command(
-        "pipelines.run", "the main job on synthetic images with the tiny model: no data, no GPU, no network", GOES_ON
+        "pipelines.run",
+        "the main job on synthetic images with the tiny model: no data, no GPU, no network",
+        GOES_ON,
+        options="pipelines.options:RunOptions",
     ),
-    "run": Command("pipelines.run", "the main job on your annotated images: ingest to report", GOES_ON),
+    "run": Command(
+        "pipelines.run",
+        "the main job on your annotated images: ingest to report",
+        GOES_ON,
+        options="pipelines.options:RunOptions",
+    ),
     "ingest": Command("ingest.ingest", "annotated images in one of many formats, or synthetic ones, to records.jsonl"),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
@@ -81,22 +97,38 @@ COMMANDS: dict[str, Command] = {
     "curate selftrain": Command("curate.selftrain", "pairs from the model's own questions and answers", GOES_ON),
     "curate relevance": Command("curate.relevance", "weights of pairs by their clinical relevance", GOES_ON),
     "prefer": Command(
-        "pipelines.prefer", "pairs and training of a preference method by its name", GOES_ON, told=_trained
+        "pipelines.prefer",
+        "pairs and training of a preference method by its name",
+        GOES_ON,
+        told=_trained,
+        options="pipelines.options:PreferOptions",
     ),
-    "train sft": _training("train.sft", "fine-tune a model on them"),
-    "train dpo": _training("train.dpo", "train a model to prefer better answers to worse ones"),
-    "train aar": _training("rl.aar", "learn from rewards for places, attention and names (UMed-LVLM's stage 2)"),
-    "train grpo": _training("rl.grpo", "rewards of your choice, against other answers to the same question"),
-    "train ppo": _training("rl.ppo", "rewards of your choice, with a critic"),
+    "train sft": _training("train.sft", "train.options:SftOptions", "fine-tune a model on them"),
+    "train dpo": _training(
+        "train.dpo", "train.options:DpoOptions", "train a model to prefer better answers to worse ones"
+    ),
+    "train aar": _training(
+        "rl.aar", "rl.options:AarOptions", "learn from rewards for places, attention and names (UMed-LVLM's stage 2)"
+    ),
+    "train grpo": _training(
+        "rl.grpo", "rl.options:GrpoOptions", "rewards of your choice, against other answers to the same question"
+    ),
+    "train ppo": _training("rl.ppo", "rl.options:PpoOptions", "rewards of your choice, with a critic"),
     "predict": Command(
-        "evaluate.predict", "let a model answer the test questions", GOES_ON, True, partial(_made, "predictions")
+        "evaluate.predict",
+        "let a model answer the test questions",
+        GOES_ON,
+        shared=True,
+        told=partial(_made, "predictions"),
+        options="evaluate.options:PredictOptions",
     ),
-    "ask": Command("evaluate.ask", "ask a model about one image"),
+    "ask": Command("evaluate.ask", "ask a model about one image", options="evaluate.options:AskOptions"),
     "attention": Command(
         "evaluate.attention",
         "compute attention maps along the true diagnoses of test images",
         shared=True,
         told=partial(_made, "maps"),
+        options="evaluate.options:AttentionOptions",
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
@@ -161,7 +193,7 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
     if name is None:
         raise options.OptionError(unknown(words))
     command, rest = COMMANDS[name], words[len(name.split()) :]
-    kind = command.load().Config
+    kind = command.config()
     options.load_plugins(kind, rest)
     file = _config_file(rest)
     default = None if file is None else _saved(kind, file, name)
@@ -223,7 +255,7 @@ def completion_script(*shells: str) -> str:
 
     if len(shells) != 1 or shells[0] not in shell_completion.SHELLS:
         raise options.OptionError(f"--completion: a shell is needed, one of {', '.join(shell_completion.SHELLS)}")
-    return shell_completion.script(shells[0], {name: command.load().Config for name, command in COMMANDS.items()})
+    return shell_completion.script(shells[0], {name: command.config() for name, command in COMMANDS.items()})
 
 
 def members(name: str) -> dict[str, str]:

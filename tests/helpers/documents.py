@@ -111,7 +111,7 @@ def _added(words: list[str], more: str) -> Iterator[str]:
 
 def options_of(words: list[str]) -> set[str]:
     """The options of the command that the words after ``unveil`` begin with."""
-    every = options(COMMANDS[command_of(words)].load().Config)
+    every = options(COMMANDS[command_of(words)].config())
     return {name for option in every for name in option.name.split(", ")}
 
 

@@ -39,7 +39,7 @@ def serve(model: Path | None, folder: Path) -> Iterator[int]:
     port, home = free_port(), folder / "hf"
     (home / "hub").mkdir(parents=True)  # its list of models wants to read it
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", *([model.name] if model else [])]
-    where = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    where = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)],

@@ -262,3 +262,16 @@ def covered(places: NDArray[np.float64], boxes: Sequence[Box]) -> NDArray[np.flo
     )
     shares: NDArray[np.float64] = inter / np.prod(places[:, 2:] - places[:, :2], axis=1)
     return shares
+
+
+def attended(
+    shares_P: NDArray[np.float64], places_P4: NDArray[np.float64], boxes: Sequence[Box]
+) -> tuple[float, float]:
+    """The share of the attention to patches that lies in the boxes, and that share were it spread evenly.
+
+    A patch counts by the part of it that the boxes cover (UMed-LVLM's vision relevance reward). Their ratio is 1 where
+    the model looks no more at the boxes than anywhere else.
+    """
+    there = ~np.isnan(places_P4[:, 0])
+    parts = covered(places_P4[there], boxes)
+    return float((shares_P[there] * parts).sum()), float(parts.mean())

@@ -12,26 +12,11 @@ from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
-from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Kind, RecordError
-from unveil.vlm.choice import ModelChoice
+from unveil.evaluate.options import AskOptions
 from unveil.vlm.engine import Engine, load
 
-
-@dataclass(frozen=True, kw_only=True)
-class Config(ModelChoice):
-    """Ask a model one question about one image. Boxes in the answer are x1, y1, x2, y2 in pixels of that image."""
-
-    image: InputFile
-    """Image file, also DICOM."""
-    question: str | None = None
-    """What is asked; by default for a diagnosis in three steps: is anything abnormal, where, and what is it."""
-    picture: OutputFile | None = None
-    """Draw the answer's boxes on the image and write it here, as .png or .jpg."""
-    max_new_tokens: int = 384
-    """Longest answer in tokens."""
-    restart: bool = False
-    """Write over the picture that is there."""
+Config = AskOptions
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import digests, provenance
+from unveil.core.geometry import attended
 from unveil.core.grading import grade
-from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.metrics import vocabulary
+from unveil.evaluate.options import AttentionOptions
 from unveil.vlm import attention_maps, models
 from unveil.vlm.chat import Chat
-from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
@@ -32,24 +31,7 @@ GRID = 24
 """Cells along the longer side of a map that is kept."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config(ModelChoice):
-    """Compute attention maps of a model that is led along the true diagnoses of abnormal test images."""
-
-    records: InputFile
-    """Records, which hold the boxes: records.jsonl, as `unveil ingest` writes it."""
-    dialogues: InputFile
-    """Dialogues with diagnoses."""
-    out: OutputFile
-    """Where the maps go: attention.jsonl."""
-    name: str | None = None
-    """How the model is called in the report; by default what --model says."""
-    images: int = 100
-    """How many images, the first ones of the test split."""
-    precision: Precision = "auto"
-    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
-    restart: bool = False
-    """Write over the maps of another run."""
+Config = AttentionOptions
 
 
 def main(config: Config) -> Path:
@@ -134,7 +116,7 @@ def named(chat: Chat, dialogue: Dialogue, row: EncodedExample, record: Record, n
 def _attention_row(
     dialogue: Dialogue, record: Record, shares: NDArray[np.float64], places: Boxes, model: str
 ) -> AttentionRow:
-    share, even = attention_maps.inside(shares, places, [f.box for f in record.boxed if f.box])
+    share, even = attended(shares, places, [f.box for f in record.boxed if f.box])
     return AttentionRow(
         id=dialogue.id,
         record=record.id,

@@ -5,61 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
-from unveil.core.path_types import InputFile, OutputFile
-from unveil.core.records import KINDS, Dialogue, Kind, Prediction, RecordError, Split, image_path, read_jsonl, select
+from unveil.core.records import Dialogue, Prediction, RecordError, image_path, read_jsonl, select
 from unveil.evaluate import unfinished
-from unveil.experts.options import ServerOptions
+from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models
 from unveil.vlm.chat import Chat
-from unveil.vlm.choice import ModelChoice, Precision
 from unveil.vlm.engine import Engine
 from unveil.vlm.generate import GenerationError, banned, batches, decoding
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.processes import device, processes
 from unveil.vlm.scorer import Distribution
 
-
-@dataclass(frozen=True)
-class Config(ModelChoice, ServerOptions):
-    """Let a model answer the questions of dialogues.jsonl; the answers in it are not shown to the model."""
-
-    passing: ClassVar = {"batch_size", "records", *(field.name for field in fields(ServerOptions))}
-    groups: ClassVar = {"serving": ("server", "server_model", "records", *(f.name for f in fields(ServerOptions)))}
-    dialogues: InputFile
-    """Dialogues, as `unveil curate mau` writes them."""
-    out: OutputFile
-    """Where the answers go: predictions.jsonl."""
-    name: str | None = None
-    """How the model is called in predictions and report; by default what --model says."""
-    split: Split = "test"
-    """Which split's questions are asked."""
-    kinds: tuple[Kind, ...] = KINDS
-    """Which kinds of questions are asked."""
-    limit: int | None = None
-    """Only the first so many questions."""
-    batch_size: int = 64
-    """Images whose questions are answered at a time; at most eight times as many questions."""
-    max_new_tokens: int = 384
-    """Longest answer in tokens; an answer that hits it is marked as cut."""
-    precision: Precision = "auto"
-    """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
-    engine: Literal["own", "vllm", "openai", "transformers"] = "own"
-    """Who writes the answers: this process, or a server that runs the same model and speaks OpenAI's chat completions:
-    vLLM, another one, or `transformers serve`. --model then names the model whose processor and template are used."""
-    server: str | None = None
-    """Its address, such as http://127.0.0.1:8000/v1."""
-    server_model: str | None = None
-    """How the server calls the model."""
-    records: InputFile | None = None
-    """Records of the images, needed where the server is another machine: what leaves is searched for whose they are."""
-    restart: bool = False
-    """Write over the answers of another run, finished or not."""
+Config = PredictOptions
 
 
 def main(config: Config) -> Path:

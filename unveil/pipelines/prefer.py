@@ -7,91 +7,21 @@ output's folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from unveil.core import digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.records import Kind, Record
+from unveil.core.records import Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
-from unveil.experts.options import ExpertGroup, ExpertOptions
+from unveil.pipelines.options import Method, PreferOptions
 from unveil.train.options import TrainOptions
-from unveil.vlm.choice import TINY, ModelChoice
+from unveil.vlm.choice import ModelChoice
 
-Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(TrainOptions):
-    """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
-
-    passing: ClassVar = (  # of pairs; training has these among its own settings
-        {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
-        | {"accumulate", "answer_batch", "edited_spans", "train_tower", "lora_rank", "lora_alpha"}
-        | {"gradient_checkpointing", "memory", "max_length"}
-    )
-    seldom: ClassVar[tuple[str, ...]] = (
-        *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),
-        *("answer_batch", "checkpoint_every"),
-    )
-    name: Method
-    """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
-    with clinical weights. mdpo: both on each pair, and an anchor. povid: wrong answers that the expert writes, then
-    what the model says without seeing. self-rewarding: the model's answers by a judge's rubric. sima: its greedy answer
-    against a drawn one."""
-    records: InputFile
-    """records.jsonl, as `unveil ingest` writes it."""
-    dialogues: InputFile
-    """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
-    out: OutputFolder
-    """Folder for the pairs and the trained model."""
-    model: str = TINY
-    """Hub id or local folder of the model to start from: one that has been fine-tuned (train sft) knows the form of an
-    answer, and its mistakes are worth learning from."""
-    sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
-    """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
-    weights: bool = True
-    """mmedpo: clinical weights."""
-    agents: tuple[str, ...] = ()
-    """mmedpo: who weighs, in turn, each as for --expert; by default the one of --expert alone."""
-    noise: Literal["local", "global"] = "local"
-    """mmedpo, mdpo: noise on the lesion, or on the whole image."""
-    map: str = "annotations"
-    """mmedpo, mdpo: where the lesion is, as for `curate noise`: annotations, attention, or FILE.py:FUNCTION."""
-    edit: Literal["none", "minimal"] = "none"
-    """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
-    balance: bool = True
-    """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
-    edited_spans: bool = False
-    """edit minimal: only the tokens that were edited count in the loss."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
-    """Kinds of dialogues."""
-    limit: int | None = None
-    """Only the first so many dialogues of training and validation."""
-    samples: int | None = None
-    """Answers sampled per question; by default as the method has it."""
-    rounds: int = 1
-    """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
-    epochs: float = 1.0
-    """Passes over the pairs."""
-    batch_size: int = 16
-    """Pairs per forward pass."""
-    beta: float = 0.1
-    """How strongly the policy is held to the reference."""
-    sft_weight: float = 0.0
-    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
-    answer_batch: int = 64
-    """Questions that the model answers at a time."""
-    restart: bool = False
-    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
-    seed: int = 0
-    """Seed of all draws."""
-    asked: ExpertGroup = field(default_factory=ExpertOptions)
-    """Who is asked."""
+Config = PreferOptions
 
 
 @dataclass(frozen=True)

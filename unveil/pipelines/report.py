@@ -14,7 +14,6 @@ from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
-from unveil.pipelines.variants import REWARDED
 from unveil.vlm.choice import TINY
 
 SYNTHETIC = "synthetic"
@@ -68,6 +67,8 @@ def ways_on(out: Path, names: Sequence[str], partly: bool = False) -> list[tuple
 
     Where a part of the labels only was to be learnt (``partly``) there are no preferences, which know them all.
     """
+    from unveil.pipelines.variants import REWARDED
+
     dialogue = next(read_jsonl(out / "dialogues.jsonl", Dialogue))
     image = os.path.relpath(image_path(dialogue, out / "dialogues.jsonl"))
     model, others = out / "sft", [name for name in names if name not in ("base", "sft")]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 from unveil.audit import check
 from unveil.core import console, digests, provenance, records
 from unveil.core.options import part_of
-from unveil.core.path_types import Input, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
 from unveil.evaluate import score
@@ -23,11 +22,11 @@ from unveil.experts import options
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError
 from unveil.ingest import ingest
-from unveil.ingest.ingest import Format, Reading, located
-from unveil.ingest.reading import Options
+from unveil.ingest.ingest import Format, located
 from unveil.pipelines import ending, report
-from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, Variant, kinds
-from unveil.train.options import DryRunOptions, TrainOptions
+from unveil.pipelines.options import RunOptions, Variant
+from unveil.pipelines.variants import FULL, REWARDED, USUAL, Comparison, kinds
+from unveil.train.options import TrainOptions
 from unveil.vlm.choice import ModelChoice
 from unveil.vlm.families import ModelError
 
@@ -37,70 +36,7 @@ if TYPE_CHECKING:
 DEMO = Path("runs/demo")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config(TrainOptions, DryRunOptions):
-    """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
-
-    passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
-    groups: ClassVar = {
-        "split": ("resplit", "shares", "withhold", "train_share"),
-        "training": (
-            *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
-            *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
-            *("max_length", "lora_rank", "lora_alpha"),
-        ),
-        "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
-        "comparison": ("compare", "full", "compare_limit", "expert"),
-    }
-    seldom: ClassVar[tuple[str, ...]] = (
-        *("shares", "max_findings", "withhold", "train_share", "max_new_tokens", "resamples", "compare_limit"),
-        *("checkpoint_every",),
-    )
-    data: Input | None = None
-    """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
-    format: Format = "auto"
-    """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
-    out: OutputFolder | None = None
-    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
-    runs/NAME-out where that is the data folder itself."""
-    patients: int = 320
-    """synthetic: how many patients are drawn, some three images each."""
-    seed: int = 0
-    """Seed of drawing, split, wordings, training and bootstrap."""
-    resplit: Literal["if-needed", "always", "never"] = "if-needed"
-    """Deal whole groups (patient, study, copies) anew to train, val, test; needed where splits are missing or leak."""
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
-    """Shares of train, val and test in a new split."""
-    max_findings: int = 24
-    """Images with more findings get no question whose answer would list them all."""
-    withhold: tuple[str, ...] = ()
-    """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
-    train_share: float = 1.0
-    """Share of the training patients who are learnt from."""
-    epochs: float = 8.0
-    """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
-    batch_size: int = 32
-    """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
-    answer_batch: int = 64
-    """Images whose test questions are answered at a time; where pairs are made, requests."""
-    max_new_tokens: int = 384
-    """Longest answer in tokens."""
-    resamples: int = 2000
-    """Bootstrap resamples."""
-    compare: tuple[Variant, ...] | None = None
-    """What is trained after fine-tuning and measured beside it: rewards, preference methods, ablations; by default aar,
-    dpo and mmedpo on synthetic images, none on yours."""
-    full: bool = False
-    """Compare these, MMedPO's four ablations too, and self-training from a tenth of the labels."""
-    compare_limit: int | None = None
-    """compare: dialogues of training and validation that pairs are made of; by default 480 on synthetic images, so that
-    the demo stays short, and all on yours."""
-    expert: str = "rules"
-    """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
-    restart: bool = False
-    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
-    reading: Reading = field(default_factory=Options)
-    """What the files themselves do not say."""
+Config = RunOptions
 
 
 def main(config: Config) -> Path:

@@ -27,7 +27,8 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
 from unveil.pipelines import study_tables
-from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED, Variant
+from unveil.pipelines.options import Variant
+from unveil.pipelines.variants import BASELINES, PREFERRED, REWARDED
 
 METRICS = {
     "accuracy": "category accuracy",

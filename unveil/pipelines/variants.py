@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from unveil.core import digests, provenance, records
 from unveil.core.records import Dialogue, Kind
@@ -18,30 +18,7 @@ from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
 from unveil.experts.options import ExpertOptions
 from unveil.pipelines import prefer
-
-Variant = Literal[
-    "dpo",
-    "mmedpo",
-    "mmedpo-text",
-    "mmedpo-visual",
-    "mmedpo-unweighted",
-    "mmedpo-global",
-    "dpo-minimal",
-    "sft-tenth",
-    "selftrain",
-    "aar",
-    "aar-without-vrr",
-    "aar-without-alr",
-    "aar-without-relevance",
-    "aar-ppo",
-    "ppo",
-    "mdpo",
-    "povid",
-    "sima",
-    "self-rewarding",
-    "aar-tightened",
-    "sft-attention-loss",
-]
+from unveil.pipelines.options import Variant
 
 USUAL: tuple[Variant, ...] = ("aar", "dpo", "mmedpo")
 REWARDED: tuple[Variant, ...] = (

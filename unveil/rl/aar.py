@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unveil.core.options import part_of
 from unveil.rl import grpo, ppo
 from unveil.rl.experience import Judge
-from unveil.rl.options import GroupOptions, RlOptions
+from unveil.rl.options import AarOptions, GroupOptions, Part, RlOptions
 from unveil.rl.run import Invocation
 from unveil.train.loop import TrainingError
 from unveil.vlm.generate import Generator
 
-Part = Literal["vrr", "alr", "relevance"]
-
 #: The rewards of UMed-LVLM by the names of its ablations.
 PARTS: dict[Part, str] = {"relevance": "relevance", "alr": "localisation", "vrr": "vision"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(GroupOptions):
-    """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for attention to it."""
-
-    algorithm: Literal["grpo", "ppo"] = "grpo"
-    """How to learn from the rewards; `unveil train grpo` and `unveil train ppo` have all their options."""
-    without: tuple[Part, ...] = ()
-    """Leave out: vrr (attention to the lesion), alr (its place), relevance. What is left out is still watched."""
+Config = AarOptions
 
 
 def main(config: Config, judge: Judge | None = None, generator: Generator | None = None) -> Path:

@@ -11,7 +11,6 @@ of its own for pi_old, nor for where the model looked: both come with the pass t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.provenance import Output
@@ -19,7 +18,7 @@ from unveil.rl import credit, engines, trial
 from unveil.rl import run as rl
 from unveil.rl.advantages import Advantage
 from unveil.rl.experience import Experience, Judge, foreseen, rehearse
-from unveil.rl.options import GroupOptions
+from unveil.rl.options import GrpoOptions
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.run import Invocation, Run
 from unveil.train import loop
@@ -27,10 +26,7 @@ from unveil.train.resources import memory_explained
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
-
-@dataclass(frozen=True, kw_only=True)
-class Config(GroupOptions):
-    """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
+Config = GrpoOptions
 
 
 def main(

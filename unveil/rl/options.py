@@ -14,6 +14,7 @@ from unveil.rl.rewards import REWARDS, Combination
 from unveil.train.options import RecipeOptions
 
 Rewards = Annotated[tuple[str, ...], Suggestions(lambda: (*REWARDS, "hits@0.5"))]
+Part = Literal["vrr", "alr", "relevance"]
 AdvantageName = Annotated[str, Suggestions(lambda: ADVANTAGES)]
 
 
@@ -147,3 +148,45 @@ class GroupOptions(RlOptions):
     @property
     def functions(self) -> tuple[str, ...]:
         return (*self.rewards, self.advantage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrpoOptions(GroupOptions):
+    """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AarOptions(GroupOptions):
+    """Abnormal-aware rewarding, stage 2 of UMed-LVLM: rewards for relevance, for the place, and for attention to it."""
+
+    algorithm: Literal["grpo", "ppo"] = "grpo"
+    """How to learn from the rewards; `unveil train grpo` and `unveil train ppo` have all their options."""
+    without: tuple[Part, ...] = ()
+    """Leave out: vrr (attention to the lesion), alr (its place), relevance. What is left out is still watched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoOptions(RlOptions):
+    """Train a model by rewards and a critic that learns what to expect (PPO)."""
+
+    groups: ClassVar = {
+        "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
+    }
+    seldom: ClassVar[tuple[str, ...]] = ("value_clip", "value_through", "whiten")
+
+    entropy: float = 0.01
+    """Coefficient of the entropy bonus."""
+    gamma: float = 1.0
+    """Discount of later rewards per token."""
+    lam: float = 0.95
+    """Lambda of generalised advantage estimation: 1 trusts the reward, 0 the critic."""
+    value_weight: float = 0.5
+    """Coefficient of the critic's loss."""
+    value_clip: float | None = 0.2
+    """How far a value may move in the updates from the same answers."""
+    value_through: bool = False
+    """Let the critic's error reach the language model too."""
+    value_rate: float = 100.0
+    """The critic's learning rate over the policy's."""
+    whiten: bool = True
+    """Give the advantages of an update mean 0 and spread 1, over all its passes and processes."""

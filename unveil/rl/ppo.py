@@ -14,10 +14,9 @@ the return (docs/explanation/methods.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,7 +26,7 @@ from unveil.rl import credit, engines, losses
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, whitened
 from unveil.rl.experience import Experience, Judge, foreseen, rehearse
-from unveil.rl.options import RlOptions
+from unveil.rl.options import PpoOptions
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.run import Invocation, Run
 from unveil.train import averages, loop
@@ -36,32 +35,7 @@ from unveil.train.resources import memory_explained
 from unveil.vlm.generate import Generator
 from unveil.vlm.scorer import Scores
 
-
-@dataclass(frozen=True, kw_only=True)
-class Config(RlOptions):
-    """Train a model by rewards and a critic that learns what to expect (PPO)."""
-
-    groups: ClassVar = {
-        "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
-    }
-    seldom: ClassVar[tuple[str, ...]] = ("value_clip", "value_through", "whiten")
-
-    entropy: float = 0.01
-    """Coefficient of the entropy bonus."""
-    gamma: float = 1.0
-    """Discount of later rewards per token."""
-    lam: float = 0.95
-    """Lambda of generalised advantage estimation: 1 trusts the reward, 0 the critic."""
-    value_weight: float = 0.5
-    """Coefficient of the critic's loss."""
-    value_clip: float | None = 0.2
-    """How far a value may move in the updates from the same answers."""
-    value_through: bool = False
-    """Let the critic's error reach the language model too."""
-    value_rate: float = 100.0
-    """The critic's learning rate over the policy's."""
-    whiten: bool = True
-    """Give the advantages of an update mean 0 and spread 1, over all its passes and processes."""
+Config = PpoOptions
 
 
 def main(

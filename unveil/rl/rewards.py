@@ -23,12 +23,11 @@ from numpy import ndarray
 
 from unveil.core import plugins
 from unveil.core.answered import Answered
-from unveil.core.geometry import match, mean_iou
+from unveil.core.geometry import attended, match, mean_iou
 from unveil.core.grading import EXACT, overlap, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
 from unveil.rl.own_rewards import FormError, Own, read
-from unveil.vlm import attention_maps
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -102,7 +101,7 @@ def _attended(answered: Answered, label: str) -> tuple[float, float]:
     if attention is None or label not in _labels(answered):
         return 0.0, 0.0
     boxes = [f.box for f in answered.findings or () if f.box and answered.case.name(f.label) == label]
-    return attention_maps.inside(attention.shares_P, attention.places_P4, boxes)
+    return attended(attention.shares_P, attention.places_P4, boxes)
 
 
 def relevance(answered: Answered) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -26,48 +26,20 @@ from torch import Tensor
 from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
-from unveil.core.path_types import InputFile
 from unveil.core.records import Dialogue, Pair, image_path, select
 from unveil.train import adapters, averages, budget, checkpoints, lengths, loop, losses, outlook, resources
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
 from unveil.train.lengths import Asked
-from unveil.train.options import RecipeOptions
+from unveil.train.options import DpoOptions, Term
 from unveil.train.reference import Reference, reference
 from unveil.vlm import forward_check
 from unveil.vlm.features import Features
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, whole
 
-Term = Literal["text", "visual", "anchor"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(RecipeOptions):
-    """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
-
-    pairs: InputFile
-    """Pairs, ours or TRL's; those of the training split, and those without a split."""
-    batch_size: int = 4
-    """Pairs per forward pass and process."""
-    beta: float = 0.1
-    """How strongly the policy is held to the reference."""
-    loss: Literal["sigmoid", "hinge", "ipo"] = "sigmoid"
-    """Form of the preference loss."""
-    smoothing: float = 0.0
-    """Share of pairs taken to be the wrong way round (sigmoid only)."""
-    terms: tuple[Term, ...] = ("text",)
-    """text: the better against the worse answer; visual: the better answer under the image against the same under the
-    pair's other image; anchor: the better answer is not to become less likely. All three are mDPO."""
-    sft_weight: float = 0.0
-    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
-    per_token: bool = False
-    """Divide log-probabilities by the answer's length."""
-    spans: Literal["all", "edited"] = "all"
-    """edited: of answers that differ only the tokens in which they do count (minimal edits, FiRe-MPO)."""
-    weighted: bool = True
-    """Multiply each pair's loss by its weight."""
+Config = DpoOptions
 
 
 def main(config: Config) -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from unveil.core.path_types import OutputFolder
+from unveil.core.path_types import InputFile, OutputFolder
+from unveil.core.records import Kind
 from unveil.vlm.choice import ModelChoice, Precision
 
 
@@ -50,6 +51,7 @@ class TrainOptions(ModelChoice):
     training itself has all cores."""
 
 
+Term = Literal["text", "visual", "anchor"]
 DeviceType = Literal["h200", "h100", "a100", "l40s", "a6000", "rtx4090"]
 
 
@@ -120,3 +122,50 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     """Go on from the newest checkpoint in `out`, if there is one."""
     restart: bool = False
     """Begin anew, over a model or checkpoints that are in `out`; with --resume only where they are of another run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftOptions(RecipeOptions):
+    """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
+
+    dialogues: InputFile
+    """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
+    records: InputFile | None = None
+    """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
+    epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
+    """records: kinds of questions that are answered."""
+    max_new_tokens: int = 384
+    """records: longest answer in tokens."""
+    self_questions: float = 0.5
+    """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
+    attention_loss: float = 0.0
+    """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
+    vision relevance, with its own gradient); 0.1 is one to begin with. See docs/how-to/rewards.md for what it did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DpoOptions(RecipeOptions):
+    """Train a vision-language model on preference pairs (pairs.jsonl, or TRL's prompt, chosen, rejected, images)."""
+
+    pairs: InputFile
+    """Pairs, ours or TRL's; those of the training split, and those without a split."""
+    batch_size: int = 4
+    """Pairs per forward pass and process."""
+    beta: float = 0.1
+    """How strongly the policy is held to the reference."""
+    loss: Literal["sigmoid", "hinge", "ipo"] = "sigmoid"
+    """Form of the preference loss."""
+    smoothing: float = 0.0
+    """Share of pairs taken to be the wrong way round (sigmoid only)."""
+    terms: tuple[Term, ...] = ("text",)
+    """text: the better against the worse answer; visual: the better answer under the image against the same under the
+    pair's other image; anchor: the better answer is not to become less likely. All three are mDPO."""
+    sft_weight: float = 0.0
+    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
+    per_token: bool = False
+    """Divide log-probabilities by the answer's length."""
+    spans: Literal["all", "edited"] = "all"
+    """edited: of answers that differ only the tokens in which they do count (minimal edits, FiRe-MPO)."""
+    weighted: bool = True
+    """Multiply each pair's loss by its weight."""

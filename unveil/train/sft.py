@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,8 +19,7 @@ from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
-from unveil.core.path_types import InputFile
-from unveil.core.records import Dialogue, Kind, read_jsonl, select
+from unveil.core.records import Dialogue, read_jsonl, select
 from unveil.core.sampling import seed_of
 from unveil.train import (
     adapters,
@@ -40,7 +38,7 @@ from unveil.train import (
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
 from unveil.train.lengths import Asked
-from unveil.train.options import RecipeOptions
+from unveil.train.options import SftOptions
 from unveil.train.questions import Questions
 from unveil.train.validation import Best
 from unveil.vlm import forward_check
@@ -52,24 +50,7 @@ from unveil.vlm.scorer import Scorer, whole
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config(RecipeOptions):
-    """Fine-tune a vision-language model on the true answers of dialogues.jsonl (training split)."""
-
-    dialogues: InputFile
-    """Dialogues, as `unveil curate mau` writes them, or `unveil curate questions`."""
-    records: InputFile | None = None
-    """Records, which hold the truth: with them validation questions are also answered, greedily, at the end of each
-    epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
-    """records: kinds of questions that are answered."""
-    max_new_tokens: int = 384
-    """records: longest answer in tokens."""
-    self_questions: float = 0.5
-    """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
-    attention_loss: float = 0.0
-    """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
-    vision relevance, with its own gradient); 0.1 is one to begin with. See docs/how-to/rewards.md for what it did."""
+Config = SftOptions
 
 
 def main(config: Config) -> Path:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unveil.core.answers import Parsed
-from unveil.core.geometry import Box, area, covered
+from unveil.core.geometry import area
 from unveil.core.records import Dialogue, Record
 from unveil.vlm import token_offsets
 from unveil.vlm.chat import Chat
@@ -39,17 +39,6 @@ def shares(weights_NP: Tensor, places_P4: Boxes) -> NDArray[np.float64] | None:
     weights = weights_NP.double().cpu().numpy() * ~np.isnan(places_P4[:, 0])
     seen = weights[weights.sum(1) > 0]  # a sliding window may end before the image
     return (seen / seen.sum(1, keepdims=True)).mean(0) if len(seen) else None
-
-
-def inside(shares_P: NDArray[np.float64], places_P4: Boxes, boxes: Sequence[Box]) -> tuple[float, float]:
-    """The share of the attention that lies in the boxes, and that share were it spread evenly over the patches.
-
-    A patch counts by the part of it that the boxes cover (UMed-LVLM's vision relevance reward). Their ratio is 1 where
-    the model looks no more at the boxes than anywhere else.
-    """
-    there = ~np.isnan(places_P4[:, 0])
-    parts = covered(places_P4[there], boxes)
-    return float((shares_P[there] * parts).sum()), float(parts.mean())
 
 
 def tokens_of(chat: Chat, ids: Sequence[int], said: Parsed, name: str) -> list[int]:

@@ -1,0 +1,174 @@
+"""What `unveil run` and `unveil prefer` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from unveil.core.path_types import Input, InputFile, OutputFolder
+from unveil.core.records import Kind
+from unveil.experts.options import ExpertGroup, ExpertOptions
+from unveil.ingest.ingest import Format, Reading
+from unveil.ingest.reading import Options
+from unveil.train.options import DryRunOptions, TrainOptions
+from unveil.vlm.choice import TINY
+
+Variant = Literal[
+    "dpo",
+    "mmedpo",
+    "mmedpo-text",
+    "mmedpo-visual",
+    "mmedpo-unweighted",
+    "mmedpo-global",
+    "dpo-minimal",
+    "sft-tenth",
+    "selftrain",
+    "aar",
+    "aar-without-vrr",
+    "aar-without-alr",
+    "aar-without-relevance",
+    "aar-ppo",
+    "ppo",
+    "mdpo",
+    "povid",
+    "sima",
+    "self-rewarding",
+    "aar-tightened",
+    "sft-attention-loss",
+]
+Method = Literal["dpo", "self-rewarding", "povid", "sima", "mdpo", "mmedpo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(TrainOptions, DryRunOptions):
+    """The main job: annotated images in, a measured better model and a report out. The defaults are the demo."""
+
+    passing: ClassVar = {"compare", "full", "compare_limit", "expert", "resamples", "answer_batch"}  # stages' own
+    groups: ClassVar = {
+        "split": ("resplit", "shares", "withhold", "train_share"),
+        "training": (
+            *("method", "train_tower", "epochs", "batch_size", "accumulate", "learning_rate", "precision"),
+            *("checkpoint_every", "workers", "memory", "gradient_checkpointing"),
+            *("max_length", "lora_rank", "lora_alpha"),
+        ),
+        "answers": ("max_findings", "answer_batch", "max_new_tokens", "resamples"),
+        "comparison": ("compare", "full", "compare_limit", "expert"),
+    }
+    seldom: ClassVar[tuple[str, ...]] = (
+        *("shares", "max_findings", "withhold", "train_share", "max_new_tokens", "resamples", "compare_limit"),
+        *("checkpoint_every",),
+    )
+    data: Input | None = None
+    """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
+    format: Format = "auto"
+    """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
+    out: OutputFolder | None = None
+    """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
+    runs/NAME-out where that is the data folder itself."""
+    patients: int = 320
+    """synthetic: how many patients are drawn, some three images each."""
+    seed: int = 0
+    """Seed of drawing, split, wordings, training and bootstrap."""
+    resplit: Literal["if-needed", "always", "never"] = "if-needed"
+    """Deal whole groups (patient, study, copies) anew to train, val, test; needed where splits are missing or leak."""
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    """Shares of train, val and test in a new split."""
+    max_findings: int = 24
+    """Images with more findings get no question whose answer would list them all."""
+    withhold: tuple[str, ...] = ()
+    """Labels and modalities that training is to know nothing of: how does a model do on what it was never taught?"""
+    train_share: float = 1.0
+    """Share of the training patients who are learnt from."""
+    epochs: float = 8.0
+    """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
+    batch_size: int = 32
+    """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
+    answer_batch: int = 64
+    """Images whose test questions are answered at a time; where pairs are made, requests."""
+    max_new_tokens: int = 384
+    """Longest answer in tokens."""
+    resamples: int = 2000
+    """Bootstrap resamples."""
+    compare: tuple[Variant, ...] | None = None
+    """What is trained after fine-tuning and measured beside it: rewards, preference methods, ablations; by default aar,
+    dpo and mmedpo on synthetic images, none on yours."""
+    full: bool = False
+    """Compare these, MMedPO's four ablations too, and self-training from a tenth of the labels."""
+    compare_limit: int | None = None
+    """compare: dialogues of training and validation that pairs are made of; by default 480 on synthetic images, so that
+    the demo stays short, and all on yours."""
+    expert: str = "rules"
+    """compare: who is asked, rules or local:MODEL; other experts by `unveil prefer`."""
+    restart: bool = False
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
+    reading: Reading = field(default_factory=Options)
+    """What the files themselves do not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferOptions(TrainOptions):
+    """Train a model by preferences with a method of the literature: makes its pairs, weighs them, and trains."""
+
+    passing: ClassVar = (  # of pairs; training has these among its own settings
+        {"method", "epochs", "batch_size", "beta", "sft_weight", "learning_rate", "precision"}
+        | {"accumulate", "answer_batch", "edited_spans", "train_tower", "lora_rank", "lora_alpha"}
+        | {"gradient_checkpointing", "memory", "max_length"}
+    )
+    seldom: ClassVar[tuple[str, ...]] = (
+        *("sides", "weights", "agents", "noise", "edited_spans", "samples", "rounds", "sft_weight"),
+        *("answer_batch", "checkpoint_every"),
+    )
+    name: Method
+    """dpo: the truth against a plausible wrong answer. mmedpo: the same, and the truth without sight of the lesion,
+    with clinical weights. mdpo: both on each pair, and an anchor. povid: wrong answers that the expert writes, then
+    what the model says without seeing. self-rewarding: the model's answers by a judge's rubric. sima: its greedy answer
+    against a drawn one."""
+    records: InputFile
+    """records.jsonl, as `unveil ingest` writes it."""
+    dialogues: InputFile
+    """dialogues.jsonl; its training dialogues are used, and those of validation to watch."""
+    out: OutputFolder
+    """Folder for the pairs and the trained model."""
+    model: str = TINY
+    """Hub id or local folder of the model to start from: one that has been fine-tuned (train sft) knows the form of an
+    answer, and its mistakes are worth learning from."""
+    sides: tuple[Literal["text", "visual"], ...] = ("text", "visual")
+    """mmedpo: wrong answers (text), hidden lesions (visual), or both."""
+    weights: bool = True
+    """mmedpo: clinical weights."""
+    agents: tuple[str, ...] = ()
+    """mmedpo: who weighs, in turn, each as for --expert; by default the one of --expert alone."""
+    noise: Literal["local", "global"] = "local"
+    """mmedpo, mdpo: noise on the lesion, or on the whole image."""
+    map: str = "annotations"
+    """mmedpo, mdpo: where the lesion is, as for `curate noise`: annotations, attention, or FILE.py:FUNCTION."""
+    edit: Literal["none", "minimal"] = "none"
+    """dpo, mdpo, mmedpo: the better answer is the annotated one, or the model's own with the fewest changes."""
+    balance: bool = True
+    """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
+    edited_spans: bool = False
+    """edit minimal: only the tokens that were edited count in the loss."""
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
+    """Kinds of dialogues."""
+    limit: int | None = None
+    """Only the first so many dialogues of training and validation."""
+    samples: int | None = None
+    """Answers sampled per question; by default as the method has it."""
+    rounds: int = 1
+    """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
+    epochs: float = 1.0
+    """Passes over the pairs."""
+    batch_size: int = 16
+    """Pairs per forward pass."""
+    beta: float = 0.1
+    """How strongly the policy is held to the reference."""
+    sft_weight: float = 0.0
+    """Weight of the better answers' negative log-likelihood per token, added to the loss."""
+    answer_batch: int = 64
+    """Questions that the model answers at a time."""
+    restart: bool = False
+    """Write over what was made with other settings or from other data; what is as it would be now is kept."""
+    seed: int = 0
+    """Seed of all draws."""
+    asked: ExpertGroup = field(default_factory=ExpertOptions)
+    """Who is asked."""
