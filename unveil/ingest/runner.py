@@ -11,7 +11,7 @@ from pathlib import Path
 from unveil.core.console import progress
 from unveil.core.records import Record, read_jsonl, rebased, write_jsonl
 from unveil.core.untrusted import printable, quoted, shortened
-from unveil.ingest import rejections, sources
+from unveil.ingest import patients, rejections, sources
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, Format, chosen
@@ -141,6 +141,8 @@ class _Work:
         remarks += [self.spread.remark()] if self.in_pixels else []
         if options.patients_from and len(seen) > 1 == len(self.patients):
             remarks.append(f"all {len(seen)} images have one patient: is the PatientID in their headers a placeholder?")
+        if self.patients == {None} and options.patient_pattern is None:
+            remarks.append(patients.suggestion([self.folder.relative(image) for image in self.folder.images]))
         for remark in filter(None, remarks):
             self.folder.note(remark)
 
