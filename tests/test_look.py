@@ -13,8 +13,9 @@ import pytest
 from tests.conftest import records_in
 from tests.helpers.formats import FORMATS
 from unveil.core import console
-from unveil.core.records import Finding, Record, RecordError, Source, write_jsonl
-from unveil.pipelines import look, run
+from unveil.core.records import Finding, Record, Source, write_jsonl
+from unveil.pipelines import look, preview, run
+from unveil.pipelines.preview import Preview
 
 EVIL = "<script>alert('x')</script>\x1b[2J"
 
@@ -62,38 +63,15 @@ def own(folder: Path, count: int = 30) -> run.Config:
     return run.Config(data=folder)
 
 
-def test_counts_are_those_of_the_run(tmp_path: Path) -> None:
-    """30 images, of which a third has a nodule and a cyst, a third a nodule, a third nothing; shares 0.7, 0.1, 0.2."""
-    seen = look.look(own(tmp_path / "own"), tmp_path / "scratch")
+def test_a_data_set_in_words(tmp_path: Path) -> None:
+    """30 images, of which a third has a nodule and a cyst, a third a nodule, a third nothing."""
+    seen = preview.preview(own(tmp_path / "own"), tmp_path / "scratch")
     assert look.told(seen)[0] == (
         "30 images, of unknown patients: 30 findings (20 nodule, 10 cyst), 10 images without one"
     )
-    assert seen.dealt and len(seen.records) == 30
-    [head, *rows] = look.counts(seen)
-    assert "they are dealt" in head
-    assert [int(row.split()[-4]) for row in rows] == [21, 3, 6]
-    assert sum(int(row.split()[-2]) for row in rows) == len(seen.dialogues) > 90
     assert sorted(path.name for path in (tmp_path / "own").iterdir()) == sorted(
         ["annotations.json", *(f"{i}.png" for i in range(30))]
     ), "nothing is written among the data"
-
-
-def test_published_splits_without_a_test_part_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    config = own(tmp_path / "own", 12)
-    (tmp_path / "own" / "train.txt").write_text("".join(f"{i}.png\n" for i in range(12)))
-    with pytest.raises(RecordError, match="no image in test: `--resplit always`"):
-        look.look(config, tmp_path / "scratch")
-    assert look.look(replace(config, resplit="always"), tmp_path / "again").dealt
-
-
-def test_images_of_which_nothing_is_known_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    FORMATS["coco"](folder, [replace(r, findings=()) for r in records_in(folder, 12)])
-    config = run.Config(data=folder)
-    reading = replace(config.reading, completeness="unknown")
-    with pytest.raises(RecordError, match="--completeness exhaustive"):
-        look.look(replace(config, reading=reading), tmp_path / "scratch")
 
 
 # --------------------------------------------------------------------------------------------------------------- page
@@ -104,9 +82,7 @@ def page(folder: Path) -> Path:
     rows[0] = replace(rows[0], findings=(*rows[0].findings, Finding(EVIL, (40.0, 10.0, 90.0, 60.0))))
     rows[5] = replace(rows[5], image="gone.png")
     write_jsonl(folder / "records.jsonl", rows)
-    return look.write_page(
-        look.Look(folder / "records.jsonl", tuple(rows), (), None, False), "6 images", folder / "p.html"
-    )
+    return look.write_page(Preview(folder / "records.jsonl", rows, [], dealt=False), "6 images", folder / "p.html")
 
 
 def test_the_page_shows_each_box_and_escapes_what_is_from_outside(tmp_path: Path) -> None:

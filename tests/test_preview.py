@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import draw
+from tests.conftest import draw, records_in
+from tests.helpers.formats import FORMATS
 from unveil import cli
+from unveil.core.records import Dialogue, RecordError, read_jsonl
+from unveil.curate import mau
+from unveil.ingest.reading import Options
 from unveil.pipelines import preview, run
 from unveil.train import throughput
 from unveil.train.throughput import Device
@@ -37,10 +43,37 @@ def test_a_dry_run_says_what_a_run_would_do(ward: Path, capsys: pytest.CaptureFi
     assert set(ward.parent.rglob("*")) == before
 
 
-def test_questions_are_those_that_a_run_would_ask(ward: Path) -> None:
-    data = preview.preview(run.Config(data=ward))
-    assert {d.record for d in data.dialogues} == {r.id for r in data.records}
-    assert {d.kind for d in data.dialogues} >= {"detection", "diagnosis", "localisation", "recognition"}
+@pytest.mark.parametrize("options", [{}, {"train_share": 0.3}, {"withhold": ("cyst",)}], ids=str)
+def test_questions_are_those_that_a_run_asks(options: dict[str, Any], ward: Path) -> None:
+    """Twenty images with a nodule, eight of them with a cyst as well."""
+    with (ward / "labels.csv").open("a") as file:
+        file.writelines(f"{n}.png,p{n},cyst,40,40,60,60\n" for n in range(8))
+    config = run.Config(data=ward, out=ward.parent / "out", **options)
+    data = preview.preview(config, ward.parent / "seen")
+    assert data.dealt and {r.id: r.split for r in data.records}.keys() >= {d.record for d in data.dialogues}
+    made = ward.parent / "dialogues.jsonl"
+    mau.main(mau.Config(24, records=data.file, out=made, withhold=config.withhold, train_share=config.train_share))
+    assert [replace(d, image="") for d in data.dialogues] == [replace(d, image="") for d in read_jsonl(made, Dialogue)]
+
+
+def test_counts_say_how_they_are_known(ward: Path) -> None:
+    data = preview.preview(run.Config(data=ward), ward.parent / "seen")
+    images, questions = preview.counts(data)
+    assert (images.figure, images.how) == ("20: 14 train, 2 val, 4 test", "measured: the annotations; splits computed")
+    assert questions.figure.startswith(f"{len(data.dialogues)}: ")
+
+
+def test_where_all_is_withheld_the_way_out_is_told(ward: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--data", "ward", "--dry-run", "--withhold", "nodule"]) == 1
+    assert "--withhold and --train-share leave no question to learn from" in capsys.readouterr().err
+
+
+def test_where_nothing_is_known_the_way_out_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    FORMATS["coco"](tmp_path / "own", [replace(r, findings=()) for r in records_in(tmp_path / "own", 12)])
+    config = run.Config(data=tmp_path / "own", reading=Options(completeness="unknown"))
+    with pytest.raises(RecordError, match="--completeness exhaustive says so"):
+        preview.preview(config, tmp_path / "seen")
 
 
 def test_published_splits_without_a_test_part_are_refused_with_the_way_out(
@@ -62,8 +95,8 @@ def test_another_machine_is_computed_for(ward: Path, capsys: pytest.CaptureFixtu
     assert "48.0 GB of a L40S" in said and "a clock" not in said
 
 
-def test_few_synthetic_patients_tell_of_all() -> None:
-    data = preview.preview(run.Config(patients=48))
+def test_few_synthetic_patients_tell_of_all(tmp_path: Path) -> None:
+    data = preview.preview(run.Config(patients=48), tmp_path)
     lines = preview.counts(data)
     assert data.times == 2 and len({record.patient for record in data.records}) == 24
     assert lines[0].figure.startswith(f"{2 * len(data.records)}: ") and lines[0].how == "computed: 24 patients, drawn"

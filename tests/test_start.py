@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 import webbrowser
@@ -119,7 +120,7 @@ def test_bad_answers_are_said_at_once_and_asked_again(
     assert shown.count("1. Which folder") == 4 and shown.count("3. Which model") == 2
     for option in ("--box-convention", "--epochs"):
         assert option in shown, option
-    assert left() == {"scans.7z", "file", "empty"}, "no page stays where nothing was run"
+    assert left() == {"scans.7z", "file", "empty", "runs"} and Path("runs/ct scans/preview.html").is_file()
 
 
 def test_what_is_read_wrongly_is_read_again_by_options(
@@ -165,6 +166,29 @@ def test_a_run_of_other_settings_is_not_written_over(
     assert "made/report.html" in left() and "made/preview.html" not in left()
 
 
+def test_a_folder_of_others_and_what_is_left_out_are_told_with_the_cost(
+    own: Path, typed: Answers, ran: list[run.Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong with an option of the last question is said there, and nothing that was answered is lost."""
+    Path("notes").mkdir()
+    Path("notes/a.txt").write_text("a")
+    typed("ct scans", "", "", "notes", "--memory 24", "--train-share 0.3", "n")
+    assert cli.main(["start"]) == 0
+    shown = told(capsys)
+    assert "note: notes holds other files already" in shown and "--memory 24: say how much" in shown
+    trained = [int(words.replace(",", "")) for words in re.findall(r"questions +[0-9]+: ([0-9]+) train", shown)]
+    assert len(trained) == 2 and trained[1] < trained[0] / 2
+
+
+def test_what_is_no_folder_is_asked_again_at_the_second_question(
+    own: Path, typed: Answers, ran: list[run.Config], capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed("ct scans", "perhaps", "yes", "", "", "")
+    assert cli.main(["start"]) == 0 and ran[0].data == own
+    shown = told(capsys)
+    assert "perhaps: no such folder" in shown and shown.count("1. Which folder") == 1
+
+
 @pytest.mark.parametrize("answers", [(), ("ct scans",), ("ct scans", "", ""), ("ct scans", "", "", "")])
 def test_ctrl_c_ends_quietly_and_leaves_nothing(
     answers: tuple[str, ...], own: Path, typed: Answers, ran: list[run.Config], capsys: pytest.CaptureFixture[str]
@@ -207,9 +231,10 @@ def test_a_browser_is_opened_only_on_a_yes(
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
     monkeypatch.setattr(asking, "has_screen", lambda: True)
-    for answer, seen in (("n", []), ("", [(own.resolve().parent / "made" / "preview.html").as_uri()])):
-        typed("ct scans", "", "", "made", answer, "")
-        assert cli.main(["start"]) == 0 and opened == seen
+    for answer, pages in (("n", 0), ("", 1)):
+        typed("ct scans", answer, "--box-units pixels", "", "", "made", "n")
+        assert cli.main(["start"]) == 0 and len(opened) == pages
+    assert re.fullmatch("file://.*/preview.html", opened[0])
 
 
 # --------------------------------------------------------------------------------------------------------- nobody there

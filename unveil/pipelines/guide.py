@@ -14,8 +14,8 @@ from unveil.core import asking, console, files, options
 from unveil.core.records import RecordError
 from unveil.core.untrusted import readable
 from unveil.ingest.ingest import located
-from unveil.pipelines import ending, look, run
-from unveil.pipelines.look import Look
+from unveil.pipelines import ending, look, preview, run
+from unveil.pipelines.preview import Preview
 from unveil.vlm.choice import TINY
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NONE = "none"
 PAGE = "preview.html"
+#: One of these is in a folder that a run has begun to fill.
+OURS = {"run.json", ".begun.json"}
 
 FOLDER = "1. Which folder (or zip of it) holds your annotated images? none draws synthetic ones"
 RIGHT = "2. Is that what is in it? yes, another folder, or how to read it, such as --box-units percent"
@@ -43,8 +45,12 @@ class Guide:
     given: Config
     scratch: Path
     chosen: run.Config
-    seen: Look = field(init=False)
+    seen: Preview = field(init=False)
     known: Outlook = field(init=False)
+    cost: list[str] = field(init=False)
+    """What is known of what the run takes, in lines."""
+    offered: bool = False
+    """Whether a browser was offered."""
     made: list[Path] = field(default_factory=list)
     """The page and the folders that were made for it, the innermost first."""
 
@@ -55,14 +61,12 @@ class Guide:
             console.say(MODELS)
         self.answer(MODEL, self.given.model, TINY, self.take_model)
         given = None if self.given.out is None else str(self.given.out)
-        wanted = False
         try:
             self.answer(OUT, given, str(run.folder_of(self.chosen)), self.take_out)
-            wanted = self.agreed()
-        finally:
-            if not wanted:
-                self.forget()
-        return wanted
+            return self.agreed()
+        except BaseException:
+            self.forget()
+            raise
 
     # ------------------------------------------------------------------------------------------------------- questions
 
@@ -98,26 +102,22 @@ class Guide:
         given = NONE if self.given.format == "synthetic" else None
         if self.given.data is not None:
             given = str(self.given.data)
-        while True:
-            self.answer(FOLDER, given, NONE, self.take_data)
-            if (said := self.other_data()) is None:
-                break
-            given = None if said in asking.NO else said
+        self.answer(FOLDER, given, NONE, self.take_data)
+        while not self.right():
+            self.answer(FOLDER, None, NONE, self.take_data)
         if self.seen.summary:
             form: Any = self.seen.summary.format
             data, reading = located(self.chosen.data, form, self.chosen.reading)
             self.chosen = replace(self.chosen, data=data, reading=reading, format=form)
 
-    def other_data(self) -> str | None:
-        """Another folder than the one that was read, no, or None where that is right; by options it is read again."""
+    def right(self) -> bool:
+        """Whether what was read is what was meant; another folder, or options, are read in its place."""
         while not self.given.yes:
             said = asking.ask(RIGHT, "yes")
-            if said in asking.YES:
-                break
-            if not said.startswith("--"):
-                return said
-            self.try_otherwise(said, self.look)
-        return None
+            if said in (*asking.YES, *asking.NO):
+                return said in asking.YES
+            self.try_otherwise(said, self.look, self.take_data)
+        return True
 
     def take_data(self, said: str) -> None:
         """A folder, if it can be read, or none."""
@@ -127,20 +127,46 @@ class Guide:
         self.look()
 
     def look(self) -> None:
-        self.seen = look.look(self.chosen, Path(mkdtemp(dir=self.scratch)) / "data")
+        self.seen = preview.preview(self.chosen, Path(mkdtemp(dir=self.scratch)) / "data")
         console.say("\n".join(look.told(self.seen)))
-        rows = look.listing(self.seen.shown)
+        rows = look.listing(look.some(self.seen.records))
         console.table("", ("image", "patient", "label", "box: x1, y1, x2, y2 in pixels"), rows)
+        if not self.given.yes:
+            self.show_images()
+
+    def show_images(self) -> None:
+        """The page, before it is asked whether that is right; a browser is offered once."""
+        page = self.write_page(self.scratch / PAGE)
+        console.say(f"images with their boxes: {page}")
+        if not self.offered and asking.has_screen():
+            self.offered = True
+            if asking.agreed("Open it in the browser?"):
+                webbrowser.open(page.resolve().as_uri())
 
     def take_model(self, said: str) -> None:
         self.chosen = replace(self.chosen, model=said)
-        self.known = look.first_look(self.chosen)
+        with console.progress("look at the model", None):  # the first import of the libraries may take long
+            self.known = run.first_look(self.chosen)
 
     def take_out(self, said: str) -> None:
         """A folder that the run may write into, which the page shows that it can."""
         self.chosen = replace(self.chosen, out=path_of(said))
         run.refuse_out(self.chosen)
-        self.write_page()
+        self.foretell()
+        self.forget()
+        page = run.folder_of(self.chosen) / PAGE
+        self.made = [path for path in (page, *page.parents) if not path.exists()]
+        self.write_page(page)
+
+    def foretell(self) -> None:
+        """What the run will take, and whether its folder is somebody else's."""
+        from unveil.train import outlook
+
+        self.cost = [self.known.line, *outlook.written(preview.foretold(self.chosen, self.seen))]
+        folder = run.folder_of(self.chosen)
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if held - {PAGE} and not held & OURS:
+            self.cost.append(f"note: {folder} holds other files already; what is made is put beside them")
 
     # --------------------------------------------------------------------------------------------------- before it runs
 
@@ -155,12 +181,15 @@ class Guide:
                 self.show()
         return True
 
-    def try_otherwise(self, said: str, again: Callable[[], None]) -> bool:
-        """Whether the run can be done with options; otherwise all stays as it was."""
+    def try_otherwise(self, said: str, again: Callable[[], None], take: Callable[[str], None] | None = None) -> bool:
+        """Whether the run can be done with options, or with what else is said; otherwise all stays as it was."""
         before = self.chosen
         try:
-            self.change(said)
-            again()
+            if take and not said.startswith("--"):
+                take(said)
+            else:
+                self.change(said)
+                again()
         except (ValueError, OSError) as error:
             tell(error)
             self.chosen = before
@@ -171,20 +200,16 @@ class Guide:
         self.take_model(self.chosen.model)
         self.take_out(str(run.folder_of(self.chosen)))
 
-    def write_page(self) -> None:
-        self.forget()
-        page, data, count = run.folder_of(self.chosen) / PAGE, self.chosen.data, len(self.seen.shown)
-        self.made = [path for path in (page, *page.parents) if not path.exists()]
-        look.write_page(self.seen, f"{count} images of {data}" if data else f"{count} synthetic images", page)
+    def write_page(self, page: Path) -> Path:
+        data, count = self.chosen.data, len(look.some(self.seen.records))
+        title = f"{count} images of {data}" if data else f"{count} synthetic images"
+        return look.write_page(self.seen, title, page)
 
     def show(self) -> None:
         """Says where the images are seen, what the run will cost, and how it is typed."""
-        page = run.folder_of(self.chosen) / PAGE
-        console.say(f"images with their boxes: {page}")
-        if not self.given.yes and asking.has_screen() and asking.agreed("Open it in the browser?"):
-            webbrowser.open(page.resolve().as_uri())
+        console.say(f"images with their boxes: {run.folder_of(self.chosen) / PAGE}")
         command = shlex.join(ending.command(self.chosen))
-        console.say("\n".join([*look.cost(self.chosen, self.seen, self.known), "", command, ""]))
+        console.say("\n".join([*self.cost, "", command, ""]))
 
     def forget(self) -> None:
         """Removes the page and the folders that were made for it, unless they were there before."""

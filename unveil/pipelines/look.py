@@ -1,105 +1,32 @@
-"""What the main job will work on, before it begins: what is in the folder, images with their boxes, the questions.
+"""What the main job will work on, shown to a person before it begins: in words, and as a page of images with boxes.
 
-A look writes into a folder of its own. Only the images that are shown are decoded, and no copies are looked for.
+Only the images that are shown are decoded.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
 
-from unveil.core import console, records, splits
+from unveil.core import records
 from unveil.core.files import write_text
 from unveil.core.geometry import Box
-from unveil.core.records import Dialogue, Record, Split
+from unveil.core.records import Record
 from unveil.core.untrusted import shortened
-from unveil.curate import mau
 from unveil.evaluate import report_pictures
-from unveil.ingest.runner import Summary, ingest
-from unveil.pipelines import run
-from unveil.synthetic.dataset import synthetic_records
+from unveil.pipelines.preview import Preview
 
 if TYPE_CHECKING:
-    from unveil.train.resources import Outlook
+    pass
 
 SHOWN = 6
 #: Findings of one image, and labels of a data set, that are listed.
 LISTED = 8
-#: Patients that are drawn for a look at synthetic images; each has two images at least.
-DRAWN = 3
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a data set holds. ``summary`` is None of synthetic images, of which only those that are shown are there."""
-
-    file: Path
-    """The records, in the splits that the main job will use, as far as can be told without a search for copies."""
-    records: tuple[Record, ...]
-    dialogues: tuple[Dialogue, ...]
-    summary: Summary | None
-    dealt: bool
-    """Whether splits were dealt, since none were published."""
-
-    @property
-    def shown(self) -> list[Record]:
-        return some(self.records)
-
-
-def look(config: run.Config, folder: Path) -> Look:
-    """Looks at the data of a run; writes into ``folder`` alone.
-
-    Raises ``IngestError`` where they cannot be read, and ``RecordError`` where nothing can be learnt from them.
-    """
-    if config.data is None:
-        with console.progress("draw", DRAWN):
-            drawn = tuple(synthetic_records(folder, DRAWN, config.seed, workers=1))
-        return Look(folder / "records.jsonl", drawn, (), None, True)
-    summary = ingest(config.data, config.format, folder, replace(config.reading, decode=False))
-    rows = list(records.read_jsonl(summary.records_file, Record))
-    dealt = config.resplit == "always" or (config.resplit == "if-needed" and any(r.split is None for r in rows))
-    if dealt:
-        rows = splits.assign_splits(rows, config.shares, config.seed)
-    file = folder / "split.jsonl"
-    records.write_jsonl(file, rows)
-    run.refuse_empty(file, dealt)
-    with console.progress("questions", len(rows)) as advance:
-        rules = mau.MauOptions(max_findings=config.max_findings)
-        asked = tuple(mau.mau(rows, rules, config.seed, told=advance))
-    if not asked:
-        raise records.RecordError(
-            "no image has a finding or is known to have none, so there is nothing to ask: if images without "
-            "annotations are normal, --completeness exhaustive says so"
-        )
-    return Look(file, tuple(rows), asked, summary, dealt)
-
-
-def first_look(config: run.Config) -> Outlook:
-    """What is known of the model to start from.
-
-    Raises ``ModelError`` where it cannot be had, ``NeedsError`` where disk or memory will not do.
-    """
-    from unveil.train import resources
-
-    trainings = 1 + len(run.variants_of(config))
-    return resources.first_look(run.learning_of(config, run.folder_of(config)), trainings)
-
-
-def cost(config: run.Config, seen: Look, known: Outlook) -> list[str]:
-    """What is known of what a run takes, in lines."""
-    from unveil.pipelines import preview
-    from unveil.train import outlook
-
-    if seen.summary is None:
-        return [known.line, f"{config.patients} patients with some three images each are drawn"]
-    data = preview.Preview(list(seen.records), list(seen.dialogues), seen.dealt)
-    return [*counts(seen), known.line, *outlook.written(preview.lines(config, data))]
 
 
 def some(rows: Sequence[Record], most: int = SHOWN) -> list[Record]:
@@ -122,7 +49,7 @@ def _spread(rows: Sequence[Record], most: int) -> list[Record]:
 # ------------------------------------------------------------------------------------------------------------ in words
 
 
-def told(seen: Look) -> list[str]:
+def told(seen: Preview) -> list[str]:
     """What is in the folder, in lines."""
     if seen.summary is None:
         return ["synthetic images are drawn; the first of them:"]
@@ -164,22 +91,6 @@ def nothing(record: Record) -> str:
     return "no finding" if record.completeness == "exhaustive" else "nothing annotated"
 
 
-def counts(seen: Look) -> list[str]:
-    """How many images and questions there are to learn from and to be tested with."""
-    if seen.summary is None:
-        return []
-    images, asked = (Counter(row.split for row in rows) for rows in (seen.records, seen.dialogues))
-    dealt = "none are published, so they are dealt; where the check finds copies, they change a little"
-    how = dealt if seen.dealt else "as published"
-    return [
-        f"splits: {how}",
-        *(f"  {use:<14} {images[split]:>7} images {asked[split]:>8} questions" for split, use in USES.items()),
-    ]
-
-
-USES: dict[Split, str] = {"train": "to learn from", "val": "to validate", "test": "to test"}
-
-
 def _plain(text: str) -> str:
     """A user's text for a terminal: short, and without what controls it."""
     return shortened("".join(c if c.isprintable() else "\ufffd" for c in text))
@@ -188,11 +99,11 @@ def _plain(text: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
-def write_page(seen: Look, title: str, path: Path) -> Path:
+def write_page(seen: Preview, title: str, path: Path) -> Path:
     """The images that are shown with their boxes, as one page that loads nothing."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("unveil.pipelines").joinpath("look.html.j2").read_text("utf-8"))
-    cards = [(record, _picture(record, seen.file), nothing(record)) for record in seen.shown]
+    cards = [(record, _picture(record, seen.file), nothing(record)) for record in some(seen.records)]
     return write_text(path, template.render(title=title, cards=cards, box_text=box_text))
 
 

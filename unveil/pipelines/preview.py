@@ -1,4 +1,7 @@
-"""``unveil run --dry-run``: what the main job would do and take, before a download or a file that is written."""
+"""What the main job would do and take, before it begins: for ``unveil run --dry-run`` and for the guided start.
+
+Annotations are read, not images, and no copies of an image in two splits are looked for, for which a run may deal anew.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from unveil.core.records import Dialogue, Record, select
 from unveil.curate import mau
 from unveil.curate.holdout import of_share, withheld
 from unveil.ingest import runner
+from unveil.ingest.runner import Summary
 from unveil.pipelines import run, variants
 from unveil.synthetic.dataset import synthetic_records
 
@@ -30,10 +34,15 @@ DRAWN = 24
 class Preview:
     """The data of a run, and the questions that would be asked about them."""
 
+    file: Path
+    """The records, as they are in ``records``."""
     records: list[Record]
+    """In the splits that a run will use."""
     dialogues: list[Dialogue]
     dealt: bool
     """Whether the splits would be dealt here."""
+    summary: Summary | None = None
+    """What reading gave; None of images that are drawn."""
     times: float = 1.0
     """How many times as much there would be: of synthetic images few are drawn."""
 
@@ -45,42 +54,59 @@ def rehearse(config: run.Config) -> NoReturn:
     out = run.folder_of(config)
     files.writable(out)
     further = run.variants_of(config)
-    data = preview(config)
-    outlook.show([*counts(data), *lines(config, data)])
+    with TemporaryDirectory() as made:
+        data = preview(config, Path(made))
+        outlook.show(foretold(config, data))
     if further:
         console.say(f"not counted: {', '.join(further)}, which are trained and answer the test questions after it")
     raise provenance.DryRun(outlook.DONE)
 
 
-def preview(config: run.Config) -> Preview:
-    """Reads what annotations say, without looking at images; images are drawn where there are none, and thrown away.
+def preview(config: run.Config, folder: Path) -> Preview:
+    """Reads what annotations say, without looking at images; images are drawn where there are none.
 
-    Copies of an image in two splits, for which a run may deal anew, are not looked for.
+    Writes into ``folder`` alone. Raises ``IngestError`` where the data cannot be read, and ``RecordError`` where
+    nothing can be learnt from them or measured.
     """
-    with TemporaryDirectory() as made:
-        found = _read(config, Path(made))
-        dealt = config.resplit == "always" or (config.resplit == "if-needed" and any(r.split is None for r in found))
-        if dealt:
-            found = splits.assign_splits(found, config.shares, config.seed)
-        records.write_jsonl(Path(made) / "records.jsonl", found)
-        run.refuse_empty(Path(made) / "records.jsonl", dealt)
-    rules = mau.MauOptions(max_findings=config.max_findings)
-    asked = withheld(list(mau.mau(found, rules, config.seed)), found, config.withhold)
-    kept = of_share(asked, found, config.train_share, config.seed)
-    return Preview(found, kept, dealt, 1.0 if config.data else config.patients / _drawn(config))
+    found, summary = _read(config, folder)
+    if dealt := run.deals(config, found):
+        found = splits.assign_splits(found, config.shares, config.seed)
+    file = folder / "split.jsonl"
+    records.write_jsonl(file, found)
+    run.refuse_empty(file, dealt)
+    with console.progress("questions", len(found)) as advance:
+        rules = mau.MauOptions(max_findings=config.max_findings)
+        made = list(mau.mau(found, rules, config.seed, told=advance))
+    asked = of_share(withheld(made, found, config.withhold), found, config.train_share, config.seed)
+    if not select(asked, "train"):
+        raise records.RecordError(LEFT_OUT if select(made, "train") else NOTHING_KNOWN)
+    return Preview(file, found, asked, dealt, summary, 1.0 if config.data else config.patients / _drawn(config))
+
+
+LEFT_OUT = "--withhold and --train-share leave no question to learn from: withhold less, or learn from more patients"
+NOTHING_KNOWN = (
+    "no image to learn from has a finding or is known to have none, so there is nothing to ask: if images without "
+    "annotations are normal, --completeness exhaustive says so"
+)
 
 
 def _drawn(config: run.Config) -> int:
     return min(DRAWN, config.patients)
 
 
-def _read(config: run.Config, folder: Path) -> list[Record]:
+def _read(config: run.Config, folder: Path) -> tuple[list[Record], Summary | None]:
     """The records of the data, or of drawn images."""
     if config.data is None:
-        drawn = synthetic_records(folder, _drawn(config), config.seed, workers=1)
-        return splits.assign_splits(list(drawn), seed=config.seed)
-    reading = replace(config.reading, decode=False)
-    return list(records.read_jsonl(runner.ingest(config.data, config.format, folder, reading).records_file, Record))
+        with console.progress("draw", None):
+            drawn = list(synthetic_records(folder, _drawn(config), config.seed, workers=1))
+        return splits.assign_splits(drawn, seed=config.seed), None
+    summary = runner.ingest(config.data, config.format, folder, replace(config.reading, decode=False))
+    return list(records.read_jsonl(summary.records_file, Record)), summary
+
+
+def foretold(config: run.Config, data: Preview) -> list[Foretold]:
+    """All lines."""
+    return [*counts(data), *lines(config, data)]
 
 
 def counts(data: Preview) -> list[Foretold]:
@@ -120,10 +146,3 @@ def _at_once(config: run.Config, data: Preview) -> int:
     """Test questions that are answered together."""
     asked: Sequence[Dialogue] = select(data.dialogues, "test")
     return max(1, config.answer_batch * len(asked) // max(1, len({d.record for d in asked})))
-
-
-def refuse_published(config: run.Config, file: Path) -> None:
-    """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
-    published = {record.split for record in records.read_jsonl(file, records.Record)}
-    if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
-        run.refuse_empty(file, dealt=False)

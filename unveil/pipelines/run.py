@@ -7,7 +7,7 @@ is not done again, so a run that was stopped goes on with the same command.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from unveil.vlm.families import ModelError
 
 if TYPE_CHECKING:
     from unveil.train import sft
+    from unveil.train.resources import Outlook
 
 DEMO = Path("runs/demo")
 
@@ -41,13 +42,13 @@ Config = RunOptions
 
 def main(config: Config) -> Path:
     """All stages in order; returns the report."""
-    from unveil.pipelines import preview
-
     data, reading = located(config.data, _format(config), config.reading)
     config = replace(config, data=data, reading=reading)
     out = folder_of(config)
     config = replace(config, out=out)  # as run.json tells it
     if config.dry_run:
+        from unveil.pipelines import preview
+
         preview.rehearse(config)
     with provenance.output(out, *_made_by(config), derived=True) as output:
         assert output  # a report is derived, so that it is always made; its stages know what is there already
@@ -58,23 +59,21 @@ def _run(config: Config, out: Path, output: provenance.Output) -> Path:
     with console.progress("start", None):  # the first import of the libraries may take long
         from unveil.train import resources, sft
 
-    from unveil.pipelines import preview
-
     variants = variants_of(config)
     if variants:
         options.refuse(config.expert)
     learning = learning_of(config, out)
     known = None
     if not (learning.dialogues.is_file() and _is_trained(replace(learning, kinds=kinds(learning.dialogues)))):
-        known = resources.first_look(learning, trainings=1 + len(variants))
+        known = first_look(config)
         console.say(known.line)
     _ingest(config, out)
-    preview.refuse_published(config, out / "data" / "records.jsonl")
+    refuse_published(config, out / "data" / "records.jsonl")
     file = _checked(config, out)
     _ask(config, file, learning.dialogues)
     learning = replace(learning, records=file, kinds=kinds(learning.dialogues))
     if not _is_trained(learning):
-        known = known or resources.first_look(learning, trainings=1 + len(variants))
+        known = known or first_look(config)
         console.say(resources.foretold(known, learning, sft.foreseen(learning)))
     _predict(config, out, "base", config.model)
     provenance.stage("train sft", learning, _learnt_from(learning), sft.main)
@@ -135,6 +134,16 @@ def learning_of(config: Config, out: Path) -> sft.Config:
         resume=True,
         restart=config.restart,
     )
+
+
+def first_look(config: Config) -> Outlook:
+    """What is known of the model to start from, before data are read.
+
+    Raises ``ModelError`` where it cannot be had, ``NeedsError`` where disk or memory will not do.
+    """
+    from unveil.train import resources
+
+    return resources.first_look(learning_of(config, folder_of(config)), trainings=1 + len(variants_of(config)))
 
 
 def _learnt_from(learning: sft.Config) -> list[digests.Input]:
@@ -249,9 +258,8 @@ def _checked(config: Config, out: Path) -> Path:
     """Checks the records; where splits are missing or leak, deals anew. Returns the records to go on with."""
 
     def wanted(report: Any, rows: Sequence[records.Record]) -> bool:
-        if config.resplit == "if-needed":
-            return any(r.split is None for r in rows) or any(i.name.endswith("_across_splits") for i in report.issues)
-        return config.resplit == "always"
+        leaks = any(issue.name.endswith("_across_splits") for issue in report.issues)
+        return deals(config, rows) or (config.resplit == "if-needed" and leaks)
 
     console.say("[check]")
     for before in out.glob("resplit.jsonl*"):
@@ -264,6 +272,18 @@ def _checked(config: Config, out: Path) -> Path:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
     refuse_empty(report.records_of(out), dealt=report.resplit(out).is_file())
     return report.records_of(out)
+
+
+def deals(config: Config, rows: Iterable[records.Record]) -> bool:
+    """Whether splits are dealt anew, as far as can be told without a search for copies."""
+    return config.resplit == "always" or (config.resplit == "if-needed" and any(row.split is None for row in rows))
+
+
+def refuse_published(config: Config, file: Path) -> None:
+    """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
+    published = {record.split for record in records.read_jsonl(file, records.Record)}
+    if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
+        refuse_empty(file, dealt=False)
 
 
 def refuse_empty(file: Path, dealt: bool) -> None:
