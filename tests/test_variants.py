@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from unveil.pipelines import prefer
 from unveil.pipelines.variants import BASELINES, FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
 from unveil.rl import aar
 from unveil.train import dpo, sft
+from unveil.train.options import TrainOptions
 
 
 def test_a_tenth_of_the_patients_is_a_tenth_rounded_up(tmp_path: Path) -> None:
@@ -100,6 +101,16 @@ def test_variants_compute_in_what_fine_tuning_does(tmp_path: Path, monkeypatch: 
     for variant in variants:
         Comparison(**common, out=tmp_path, sft=learning, answer_batch=4).train(variant)
     assert [(c.precision, c.checkpoint_every, c.workers, c.seed) for c in chosen] == [("bf16", 7, 3, 5)] * len(variants)
+
+
+def test_variants_train_what_fine_tuning_does(tmp_path: Path) -> None:
+    """But what is theirs: the model, which is the fine-tuned one and remembers how it is spoken to, and how long, in
+    which batches and how fast they learn."""
+    write_both(tmp_path, 9)
+    common: dict[str, Any] = {"records": tmp_path / "records.jsonl", "dialogues": tmp_path / "dialogues.jsonl"}
+    shared = Comparison(**common, out=tmp_path, sft=sft.Config(**common, out=tmp_path / "sft"), answer_batch=4).shared
+    own = {"model", "revision", "box_format", "limits", "epochs", "batch_size", "accumulate", "learning_rate"}
+    assert {field.name for field in fields(TrainOptions)} - own == set(shared) - {"seed", "restart"}
 
 
 def test_what_learns_from_a_tenth_goes_on_as_fine_tuning_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class Comparison:
     @property
     def shared(self) -> dict[str, Any]:
         """What all are trained with as the fine-tuned model was."""
-        names = ["method", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins"]
+        names = ["method", "train_tower", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins"]
         names += ["lora_rank", "lora_alpha", "gradient_checkpointing", "memory", "max_length"]
         return {name: getattr(self.sft, name) for name in names}
 
