@@ -10,9 +10,9 @@ import pytest
 
 from unveil import cli
 from unveil.core import provenance
-from unveil.core.records import Dialogue, Record, Source, write_jsonl
+from unveil.core.records import Dialogue, Record, RecordError, Source, write_jsonl
 from unveil.evaluate import ask
-from unveil.pipelines import run
+from unveil.pipelines import report, run
 from unveil.pipelines.report import title, ways_on
 
 
@@ -73,3 +73,16 @@ def test_what_was_compared_stays(out: Path) -> None:
     every = ["base", "sft", "aar", "mmedpo"]
     assert len(ways_on(out, every)) == 2
     assert ways_on(filled(Path("demo"), "synthetic"), every)[2][2] == "unveil run --data FOLDER --model MODEL"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "part"),
+    [("scores.json", "{}", "models"), ("scores.json", "[]", "models"), ("run.json", "{}", "config")],
+)
+def test_what_no_run_has_left_is_told(file: str, text: str, part: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"models": {}}')
+    (tmp_path / file).write_text(text)
+    with pytest.raises(RecordError) as told:
+        report.main(report.Config(tmp_path))
+    why = f"{tmp_path / file}: it has no {part!r}, so that it is none that `unveil run` has left"
+    assert str(told.value) == why

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unveil.core.path_types import InputFolder
-from unveil.core.records import Dialogue, Record, image_path, read_jsonl
+from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report
@@ -35,8 +36,8 @@ class Config(PluginOptions):
 def main(config: Config) -> Path:
     """Writes report.html and returns it."""
     out = config.run
-    asked = read_json(out / "run.json")["config"] if (out / "run.json").is_file() else {}
-    names = list(read_json(out / "scores.json", lenient=True)["models"])
+    asked = _held(out / "run.json", "config") if (out / "run.json").is_file() else {}
+    names = list(_held(out / "scores.json", "models"))
     inputs = Inputs(
         title=title(asked.get("model", "a model"), out),
         records=records_of(out),
@@ -53,6 +54,15 @@ def main(config: Config) -> Path:
         ways_on=ways_on(out, names, partly=bool(asked.get("withhold")) or asked.get("train_share", 1) < 1),
     )
     return write_report(inputs, out / "report.html", seed=config.seed)
+
+
+def _held(file: Path, part: str) -> dict[str, Any]:
+    """A part of what a run has left; raises ``RecordError`` where it is not there."""
+    left = read_json(file, lenient=True)
+    found = left.get(part) if isinstance(left, dict) else None
+    if not isinstance(found, dict):
+        raise RecordError(f"{file}: it has no {part!r}, so that it is none that `unveil run` has left")
+    return found
 
 
 def title(model: str, out: Path) -> str:
