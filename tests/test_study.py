@@ -121,6 +121,11 @@ def test_one_seed_is_no_study(seeds: tuple[int, ...], tmp_path: Path) -> None:
         study.main(study.Config(name="rewards", seeds=seeds, out=tmp_path))
 
 
+def test_no_jobs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="--jobs: one at least"):
+        study.main(study.Config(name="rewards", jobs=0, out=tmp_path))
+
+
 def test_a_seed_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     config = study.Config(name="preferences", model=str(tmp_path / "nothing"), patients=4)
     with pytest.raises(RecordError, match=r"seed-7 ended with 1; the end of .*seed-7\.log"):

@@ -190,6 +190,8 @@ def main(config: Config) -> Path:
     out = config.out or Path(f"runs/study-{plan.name}")
     if len(config.seeds) < 2 or len(set(config.seeds)) < len(config.seeds):
         raise records.RecordError("--seeds needs at least two different seeds")
+    if config.jobs < 1:
+        raise records.RecordError("--jobs: one at least")
     settings = _settings(config, plan)
     tasks = [(seed, setting) for setting in (None, *settings) for seed in config.seeds]
     folders = {}
