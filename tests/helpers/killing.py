@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = """
-import importlib, pickle, sys, time
+import pickle, sys, time
 from pathlib import Path
+from unveil.cli import COMMANDS
 from unveil.train import loop
 config = pickle.loads(Path(sys.argv[1]).read_bytes())
 if __name__ == "__main__":
@@ -21,7 +22,7 @@ if __name__ == "__main__":
         write(self, step, **values)
         time.sleep(0.1)
     loop.MetricsLog.write = slow
-    importlib.import_module(type(config).__module__).main(config)
+    next(c for c in COMMANDS.values() if c.config() is type(config)).load().main(config)
 """
 
 
