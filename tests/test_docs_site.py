@@ -48,6 +48,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy / "site"
 
 
+def test_the_group_stays_in_one_process(request: pytest.FixtureRequest) -> None:
+    """xdist writes it behind a test's name; where it cannot, every process builds the site."""
+    grouped = request.config.getoption("dist", "no") == "loadgroup"
+    assert not grouped or request.node.nodeid.endswith("@site")
+
+
 def test_pages_are_in_a_menu() -> None:
     assert list(check_site.unlisted(ROOT)) == []
 
