@@ -102,7 +102,18 @@ def test_negatives_and_unlabelled(clean: list[Record], tmp_path: Path) -> None:
     negative = dataclasses.replace(clean[0], findings=(), completeness="exhaustive")
     unlabelled = dataclasses.replace(clean[1], findings=())
     rare = dataclasses.replace(clean[3], findings=(Finding("rare", (1, 1, 2, 2)),))
-    issues = found([negative, unlabelled, clean[2], rare, clean[4]], tmp_path)
+    rows = [negative, unlabelled, clean[2], rare, clean[4]]
+    report, issues = check(rows, tmp_path / "records.jsonl", workers=1), found(rows, tmp_path)
+    assert report.balance == {
+        "train": {"": 1, "rare": 1}, "val": {"nodule": 1, "not annotated": 1}, "test": {"nodule": 1}
+    }  # fmt: skip
+    assert report.text().splitlines()[-5:] == [
+        "images with         train       val      test",
+        "no finding              1         0         0",
+        "nodule                  0         1         1",
+        "not annotated           0         1         0",
+        "rare                    1         0         0",
+    ]
     assert issues["negative"] == ("info", 1) and issues["unlabelled"] == ("warning", 1)
     assert issues["label_missing_in_split"] == ("warning", 3)  # rare in val and test, nodule in train
 

@@ -60,8 +60,16 @@ def test_it_stays_the_same_in_a_folder_and_tells_nothing_in_another(tmp_path: Pa
 
 def test_tables_and_patterns_go_first(tmp_path: Path) -> None:
     write(tmp_path / "data", patient="7")
-    told = patients(run(tmp_path, "csv", patients_from="dicom")[1])
+    summary, records, _ = run(tmp_path, "csv", patients_from="dicom")
+    told = patients(records)
     assert told[0] == "7" and told[1] and told[1] != "7" and told[3] is None
+    note = (
+        "a column or --patient-pattern tells the patient, and goes before --patients-from: it stands in records.jsonl "
+    )
+    assert f"{note}as it is; `--columns patient=` leaves the column out" in summary.notes
+    bare = run(tmp_path, "csv", patients_from="dicom", columns=("patient=",))
+    assert patients(bare[1])[0] != "7" and not [text for text in bare[0].notes if text.startswith(note)]
+    assert not [text for text in run(tmp_path, "csv")[0].notes if text.startswith(note)], "nobody asked for headers"
     assert patients(run(tmp_path, "csv", patients_from="dicom", patient_pattern=r"(\d)\.dcm")[1]) == [
         "7",
         "1",

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import records_in
 from tests.helpers.formats import FORMATS
-from unveil.core import console
+from unveil.core import console, options
 from unveil.core.records import Finding, Record, Source, write_jsonl
 from unveil.pipelines import look, preview, run
 from unveil.pipelines.preview import Preview
@@ -93,6 +93,16 @@ def test_the_page_shows_each_box_and_escapes_what_is_from_outside(tmp_path: Path
         "&#39;", "'"
     )
     assert not re.search(r'(?:src|href)="(?!data:)', text)
+
+
+def test_the_page_says_what_to_answer_where_boxes_are_read_wrongly(tmp_path: Path) -> None:
+    """By options that the main job has."""
+    [advice] = re.findall(r"<p>(Look: .*?)</p>", page(tmp_path).read_text(), re.S)
+    assert " ".join(advice.split()) == (
+        "Look: do the boxes lie where they should, and do their names say what is in them? If not, answer the "
+        "question in the terminal with options instead of yes: --box-units percent and the like say how to read them."
+    )
+    assert options.read(run.Config, ["--box-units", "percent"], "run").reading.box_units == "percent"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])

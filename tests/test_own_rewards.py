@@ -137,7 +137,15 @@ def f(answered):
     assert {one.dialogue.kind for one in seen} == {"diagnosis", "localisation"} and not said
     abnormal = next(one for one in seen if one.dialogue.kind == "diagnosis" and one.record.findings)
     assert set(abnormal.attention) == {f.label for f in abnormal.record.findings}
-    assert tried(options(data, tmp_path, body.replace("SEEN.append", "assert answered.attention is None, str")))
+    tried(options(data, tmp_path, body.replace("SEEN.append", "assert answered.attention is None, str")))
+
+
+def test_what_fails_alike_with_texts_and_with_chats_is_told_once(data: Path, tmp_path: Path) -> None:
+    body = "def f(completions, **kwargs):\n    return [1 / 0]\n"
+    with pytest.raises(RewardError) as told:
+        tried(options(data, tmp_path, body))
+    why = "r0/diagnosis: reward mine.f raised ZeroDivisionError('division by zero') (mine.py, line 2)"
+    assert str(told.value) == why and isinstance(told.value.__cause__, ZeroDivisionError)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_the_command_writes_pairs(tmp_path: Path, tiny_folder: Path, capsys: pyt
 
 
 def test_nothing_but_ties_is_an_error(tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a random model says about where something is can never be read: no answer is better than another."""
+    """One token says no place: every answer is as wrong as the other."""
     folder = folder_of(tmp_path / "data")
     kinds = ("--kinds", "localisation", "--max-new-tokens", 1, "--by", "truth")
     assert command("curate rank", folder, "--model", tiny_folder, *kinds) == 1

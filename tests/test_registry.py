@@ -89,7 +89,8 @@ class Made:
 REWARDS = {"made": lambda answered: Made.number}
 """
     path = loaded(tmp_path, body)
-    registry.load([path, tmp_path / "." / "mine.py"])
+    (tmp_path / "beside").mkdir()
+    registry.load([path, tmp_path / "beside" / ".." / "mine.py"])
     assert path.with_name("mine.py.runs").read_text() == "x"
 
 

@@ -119,8 +119,11 @@ def parse(block: Block) -> None:
     """Reads a block's commands as far as they can be read without being run."""
     for line in block.commands():
         words = shlex.split(line)
-        if words[0] == "unveil":
-            cli.parse(words[1:])
+        if "unveil" in words:  # also as `torchrun … -m unveil`
+            cli.parse(words[words.index("unveil") + 1 :])
+        elif words[0] == "pytest":
+            gone = [word for word in words if word.startswith("tests/") and not (ROOT / word).is_file()]
+            assert not gone, f"{block.where}: {gone}"
         elif words[0] == "make":
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M), f"{block.where}: {line}"
         elif words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("bench", "scripts"):
