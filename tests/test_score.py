@@ -8,6 +8,7 @@ import json
 import pytest
 
 from tests.helpers.outcomes import NORMAL, A, B, C, diagnosis, dialogue, predicted, record
+from unveil import cli
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.records import RecordError, write_jsonl
 from unveil.evaluate import metrics
@@ -89,6 +90,15 @@ def test_score_refuses_incomplete_and_empty_files(files):
         scored(files, sft=files / "nowhere.jsonl")
     with pytest.raises(ScoreError, match="no predictions"):
         scored(files)
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path, capsys):
+    """Formerly the first file was left out without a word."""
+    (tmp_path / "a.jsonl").write_text("")
+    file, out = str(tmp_path / "a.jsonl"), tmp_path / "out"
+    given = ["--records", file, "--dialogues", file, "--predictions", "sft", file, "dpo", file, "sft", file]
+    assert cli.main(["score", *given, "--out", str(out)]) == 2 and not out.exists()
+    assert "the name sft stands twice: each file needs one of its own" in capsys.readouterr().err
 
 
 def test_vocabulary_comes_from_all_records():

@@ -276,10 +276,13 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
 
 
 def _named_files(words: Sequence[str]) -> dict[str, Path]:
-    """NAME FILE NAME FILE ... as names with their files."""
+    """NAME FILE NAME FILE ... as names with their files; raises ``ValueError`` where a name stands twice."""
     if len(words) % 2 or not words:
         raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
-    return {name: Path(file) for name, file in zip(words[::2], words[1::2], strict=True)}
+    names = words[::2]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"the name {twice} stands twice: each file needs one of its own")
+    return {name: Path(file) for name, file in zip(names, words[1::2], strict=True)}
 
 
 #: Models by their names, as they are given on the command line.
