@@ -72,6 +72,15 @@ def test_separators_of_windows_are_those_of_folders(tmp_path: Path) -> None:
     assert (tmp_path / "out/set/images/a.txt").read_text() == "bad"
 
 
+def test_a_folder_as_windows_writes_it_is_no_file(tmp_path: Path) -> None:
+    """As a file it would stand where the folder of its images has to."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for name in ("set\\", "set\\images\\", "set\\images\\a.txt"):
+            made.writestr(name, "")
+    assert archive.unpack(tmp_path / "a.zip", tmp_path / "out") == 1
+    assert (tmp_path / "out/set/images/a.txt").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -36,7 +36,8 @@ def unpack(path: Path, folder: Path) -> int:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [(_name(member), member) for member in archive.infolist() if not member.is_dir()]
+            named = [(_name(member), member) for member in archive.infolist()]
+            members = [(name, member) for name, member in named if not name.endswith("/")]  # a folder is none
             _check(path, members, folder)
             with files.whole_folder(folder) as partial, progress("unpack", len(members)) as advance:
                 for name, member in members:
