@@ -164,6 +164,7 @@ def test_what_is_no_file_is_told(
 
 
 READERS = [
+    ("lambda folder: None", "format marks gave None, not its records one after the other"),
     ("lambda folder: [3]", "format marks gave 3, not a Record, Rejected or Incomplete"),
     ("lambda folder: iter([folder.nothing])", r"format marks: AttributeError\(.*\) \(mine.py, line 2\)"),
     ("lambda folder: [folder.find('b.png')]", r"format marks: AnnotationError\(.*\) \(mine.py, line 2\)"),
@@ -175,6 +176,25 @@ def test_what_a_reader_does_not_catch_is_told_with_its_line(reader: str, why: st
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.marks").write_text("")
     path = write(tmp_path, FORMAT.replace("READ", reader))
+    with pytest.raises(IngestError, match=why):
+        ingest.main(ingest.Config(data=tmp_path / "data", format="marks", out=tmp_path / "out", plugins=(path,)))
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ("lambda folder: None", "format marks: `found` gave None, not a list of paths"),
+        ("lambda folder: 'a.marks'", "format marks: `found` gave 'a.marks', not a list of paths"),
+        ("lambda folder: ['a.marks']", "format marks: `found` gave 'a.marks', no Path below "),
+        ("lambda folder: [Path('a.marks')]", r"format marks: `found` gave PosixPath\('a.marks'\), no Path below /"),
+        ("lambda folder: (folder.nothing for _ in 'a')", r"format marks: AttributeError\(.*\) \(mine.py, line 3\)"),
+    ],
+)
+def test_what_is_wrong_with_the_files_found_is_told(found: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.marks").write_text("")
+    body = FORMAT.replace("READ", "lambda folder: []").replace("lambda folder: folder.files('.marks')", found)
+    path = write(tmp_path, f"from pathlib import Path\n{body}")
     with pytest.raises(IngestError, match=why):
         ingest.main(ingest.Config(data=tmp_path / "data", format="marks", out=tmp_path / "out", plugins=(path,)))
 

@@ -7,7 +7,7 @@ plugin (docs/how-to/plugins.md).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
 from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
 
@@ -75,7 +76,10 @@ def _errors_of(name: str) -> Iterator[None]:
 def _telling(name: str, read: Reader) -> Reader:
     def reading(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         with _errors_of(name):
-            for item in read(folder):
+            given = read(folder)
+            if not isinstance(given, Iterable):
+                raise IngestError(f"format {name} gave {short(given)}, not its records one after the other")
+            for item in given:
                 if not isinstance(item, Record | Rejected | Incomplete):
                     raise IngestError(f"format {name} gave {short(item)}, not a Record, Rejected or Incomplete")
                 yield item
@@ -86,7 +90,14 @@ def _telling(name: str, read: Reader) -> Reader:
 def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable[[Folder], list[Path]]:
     def finding(folder: Folder) -> list[Path]:
         with _errors_of(name):
-            return found(folder)
+            given = found(folder)
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise IngestError(f"format {name}: `found` gave {short(given)}, not a list of paths")
+            files = list(given)
+            for file in files:
+                if not isinstance(file, Path) or below(file, folder.root) is None:
+                    raise IngestError(f"format {name}: `found` gave {short(file)}, no Path below {folder.root}")
+            return files
 
     return finding
 
