@@ -20,8 +20,9 @@ from unveil.core import digests, options, registry
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError
 from unveil.ingest import ingest
+from unveil.ingest.folder import Folder
 from unveil.ingest.formats import FORMATS
-from unveil.ingest.reading import IngestError
+from unveil.ingest.reading import IngestError, Options
 from unveil.rl.advantages import ADVANTAGES
 from unveil.rl.options import GroupOptions
 from unveil.rl.rewards import REWARDS
@@ -110,6 +111,14 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
     assert called.stdout.strip() == "@1,2,30,40@", called.stderr
 
 
+def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
+    loaded(tmp_path, HEAD + "FORMATS = [Format('marks', len, '', lambda f: f.files('.MARKS'), ('.MARKS', '.all.TXT'))]\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.Marks").write_text("")
+    assert FORMATS["marks"].endings == (".marks", ".all.txt") and {".marks", ".txt"} <= digests.TEXTS
+    assert FORMATS["marks"].evidence(Folder.of(tmp_path / "data", Options())) == " (a.Marks)"
+
+
 # ----------------------------------------------------------------------------------------------------- what is wrong
 
 
@@ -128,6 +137,10 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
         ("FORMATS = {'mine': 3}\n", "FORMATS: 'mine': a Format is needed, not 3"),
         (FORMAT.replace("READ", "lambda: []"), "FORMATS: 'marks': `read` is called with a folder: too many"),
         (HEAD + "FORMATS = {'a': Format('b', len, '', len, ())}\n", "FORMATS: 'a': its own name is 'b'"),
+        (HEAD + "FORMATS = [Format('auto', len, '', len, ())]\n", "FORMATS: 'auto': auto is what --format has for"),
+        (HEAD + "FORMATS = [Format('synthetic', len, '', len, ())]\n", "FORMATS: 'synthetic': synthetic is what --f"),
+        (HEAD + "FORMATS = [Format('a', len, '', len, '.a')]\n", "its endings are a tuple of such as '.txt', not '.a'"),
+        (HEAD + "FORMATS = [Format('a', len, '', len, ('a',))]\n", r"a tuple of such as '.txt', not \('a',\)"),
         ("FAMILIES = {'phi': 3}\n", "FAMILIES: 'phi': a Family is needed, not 3"),
         (
             "from unveil.vlm.families import Family\nFAMILIES = {'phi': Family('json')}\n",

@@ -155,7 +155,8 @@ class Folder:
 
     def files(self, *suffixes: str) -> list[Path]:
         """All files below the data folder, or those with one of the endings."""
-        return [path for path in self.listing.files if not suffixes or path.name.lower().endswith(suffixes)]
+        endings = tuple(suffix.lower() for suffix in suffixes)
+        return [path for path in self.listing.files if not endings or path.name.lower().endswith(endings)]
 
     def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
         """The files with one of the endings of which ``tell`` is true, each looked at once."""

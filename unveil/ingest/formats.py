@@ -25,12 +25,14 @@ from unveil.ingest.reading import Incomplete, IngestError, Rejected
 
 #: Lets the files tell.
 AUTO = "auto"
+#: Draws images and reads none.
+SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
 class Format:
     """A form in which images are annotated: the reader, what it looks for in words, those files of a folder that show
-    this form, and the endings of all that the reader looks at."""
+    this form, and the endings of all that the reader looks at, each with its dot."""
 
     name: str
     read: Reader
@@ -46,18 +48,23 @@ class Format:
 
 
 def _row(name: str, row: Any) -> Format:
-    """A format that a plugin declares; raises ``PluginError`` where it cannot be called."""
+    """A format that a plugin declares; raises ``PluginError`` where it cannot be called or chosen."""
     if not isinstance(row, Format):
         raise PluginError(f"a Format is needed, not {short(row)}")
     if row.name != name:
         raise PluginError(f"its own name is {row.name!r}")
+    if name in (AUTO, SYNTHETIC):
+        raise PluginError(f"{name} is what --format has for something else, choose another name")
+    if not isinstance(row.endings, tuple) or not all(isinstance(e, str) and e[:1] == "." for e in row.endings):
+        raise PluginError(f"its endings are a tuple of such as '.txt', not {short(row.endings)}")
     for what, function in (("read", row.read), ("found", row.found)):
         try:
             inspect.signature(function).bind(None)
         except TypeError as error:
             raise PluginError(f"`{what}` is called with a folder: {error}") from error
-    digests.TEXTS.update(row.endings)
-    return replace(row, read=_telling(name, row.read), found=_telling_found(name, row.found))
+    endings = tuple(ending.lower() for ending in row.endings)
+    digests.TEXTS.update(Path(f"name{ending}").suffix for ending in endings)
+    return replace(row, read=_telling(name, row.read), found=_telling_found(name, row.found), endings=endings)
 
 
 @contextmanager
