@@ -112,7 +112,9 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
 
 
 def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
-    loaded(tmp_path, HEAD + "FORMATS = [Format('marks', len, '', lambda f: f.files('.MARKS'), ('.MARKS', '.all.TXT'))]\n")
+    loaded(
+        tmp_path, HEAD + "FORMATS = [Format('marks', len, '', lambda f: f.files('.MARKS'), ('.MARKS', '.all.TXT'))]\n"
+    )
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.Marks").write_text("")
     assert FORMATS["marks"].endings == (".marks", ".all.txt") and {".marks", ".txt"} <= digests.TEXTS

@@ -13,6 +13,7 @@ from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.records import RecordError, write_jsonl
 from unveil.evaluate import metrics
 from unveil.evaluate.score import constant, score
+from unveil.evaluate.score_table import show_scores
 
 
 @pytest.fixture
@@ -99,6 +100,16 @@ def test_a_name_that_stands_twice_is_refused(tmp_path, capsys):
     given = ["--records", file, "--dialogues", file, "--predictions", "sft", file, "dpo", file, "sft", file]
     assert cli.main(["score", *given, "--out", str(out)]) == 2 and not out.exists()
     assert "the name sft stands twice: each file needs one of its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("splits", "title"),
+    [(["test"], "Test split: value"), (["val"], "Val split: value"), (["test", None], "Splits test, none: value")],
+)
+def test_the_table_names_the_splits_that_were_scored(splits, title, files, capsys):
+    models = {name: files / f"{name}.jsonl" for name in ("base", "sft")}
+    show_scores({**scored(files, **models), "splits": splits})
+    assert title in capsys.readouterr().err
 
 
 def test_vocabulary_comes_from_all_records():
