@@ -67,5 +67,9 @@ def asked(model: Path, folder: Path, records: list[Record], about: list[Record])
     """The command on some records and the dialogues about others."""
     write_jsonl(folder / "records.jsonl", records)
     write_jsonl(folder / "dialogues.jsonl", mau(about, MauOptions()))
-    files = {"records": folder / "records.jsonl", "dialogues": folder / "dialogues.jsonl"}
-    return attention.Config(**files, out=folder / "o.jsonl", model=str(model))
+    return attention.Config(
+        records=folder / "records.jsonl",
+        dialogues=folder / "dialogues.jsonl",
+        out=folder / "o.jsonl",
+        model=str(model),
+    )

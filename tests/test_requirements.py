@@ -104,7 +104,12 @@ def test_versions_are_chosen_again_where_other_ones_are_asked_for(tmp_path: Path
     chosen = (tmp_path / ".venv/constraints.txt").read_text().splitlines()
     assert [line for line in chosen if line.startswith("torch==")] == ["torch==2.13.0"]
     (tmp_path / ".venv/.installed").touch()
-    words = ([], ["INSTEAD=torch==2.13.0"], ["INSTEAD=torch==2.12.0"], ["PINS=requirements/lowest.txt"])
+    words: tuple[list[str], ...] = (
+        [],
+        ["INSTEAD=torch==2.13.0"],
+        ["INSTEAD=torch==2.12.0"],
+        ["PINS=requirements/lowest.txt"],
+    )
     assert ["pip install" in make("-n", "demo", *given) for given in words] == [True, False, True, True]
 
 

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +49,8 @@ def score(
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
-    ``against`` names the only ones that later ones are compared with, where it names any.
+    ``against`` names the only ones that later ones are compared with, where it names any. Differences stand by both
+    names: ``differences["sft"]["base"]`` is sft less base.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
@@ -64,8 +64,9 @@ def score(
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
     found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
     sure = _Sure(resamples, seed)
-    pairs = [(a, b) for a, b in combinations(found, 2) if not against or a in against]
-    with progress("score", len(found) + len(pairs) + 1) as advance:
+    names = list(found)
+    earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
+    with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
 
         def done(value: dict[str, Any]) -> dict[str, Any]:
             advance()
@@ -73,7 +74,11 @@ def score(
 
         figures = {
             "models": {name: done(sure.model(rows)) for name, rows in found.items()},
-            "differences": {f"{b}-{a}": done(sure.differences(found[a], found[b])) for a, b in pairs},
+            "differences": {
+                b: {a: done(sure.differences(found[a], found[b])) for a in others}
+                for b, others in earlier.items()
+                if others
+            },
             "baselines": done(_baselines(records, dialogues, found, sure)),
         }
     result: dict[str, Any] = {

@@ -29,14 +29,14 @@ def show_scores(scores: dict[str, Any]) -> None:
 
 
 def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
-    pair = f"{names[-1]}-{names[0]}"
-    difference = scores["differences"].get(pair, {})
+    first, last = names[0], names[-1]
+    difference = scores["differences"].get(last, {}).get(first, {})
     rows = []
     for metric, title in SHOWN.items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
         apart = [_figure(difference.get(metric), signed=True)] if difference else []
         rows.append([title, _count(scores, names, metric), *cells, *apart])
-    columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
+    columns = ["", "n", *names, *([f"{last} - {first}"] if difference else [])]
     console.table(f"{_splits(scores)}: value and 95 % interval", columns, rows)
 
 
@@ -46,7 +46,7 @@ def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     console.table(f"{_splits(scores)}: value and 95 % interval", titles, models)
     second = names[1]
-    apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
+    apart = {name: scores["differences"].get(name, {}).get(second) for name in names[2:]}
     rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
     console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
 
