@@ -70,7 +70,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/constraints.txt: $(PINS) | $(BIN)/python
+# the words that chose the versions: where they are others than last time, all that follows from them is made again
+ifneq ($(strip $(PINS) $(INSTEAD)),$(strip $(shell cat $(VENV)/.chosen 2>/dev/null)))
+.PHONY: $(VENV)/.chosen
+endif
+$(VENV)/.chosen: | $(BIN)/python
+	printf '%s\n' '$(PINS) $(INSTEAD)' > $@
+
+$(VENV)/constraints.txt: $(PINS) $(VENV)/.chosen | $(BIN)/python
 	grep -v -e '^$$' $(foreach pin,$(INSTEAD),-e '^$(firstword $(subst ==, ,$(pin)))==') $< > $@
 	printf '%s\n' $(INSTEAD) >> $@
 

@@ -72,6 +72,15 @@ def test_separators_of_windows_are_those_of_folders(tmp_path: Path) -> None:
     assert (tmp_path / "out/set/images/a.txt").read_text() == "bad"
 
 
+def test_a_folder_as_windows_writes_it_is_no_file(tmp_path: Path) -> None:
+    """As a file it would stand where the folder of its images has to."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for name in ("set\\", "set\\images\\", "set\\images\\a.txt"):
+            made.writestr(name, "")
+    assert archive.unpack(tmp_path / "a.zip", tmp_path / "out") == 1
+    assert (tmp_path / "out/set/images/a.txt").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
@@ -100,12 +109,35 @@ def test_links_and_devices(kind: int, tmp_path: Path) -> None:
 def test_what_python_cannot_unpack_within_bounds(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="rare method; unpack the zip, and give its folder"):
         archive.unpack(holding(tmp_path / "a.zip", "l", method=zipfile.ZIP_LZMA), tmp_path / "out")
-    locked = holding(tmp_path / "b.zip", "l").read_bytes()
-    # bit 0 of the flags, in the directory at the end: 8 bytes behind its signature
-    at = locked.rindex(b"PK\x01\x02") + 8
-    (tmp_path / "b.zip").write_bytes(locked[:at] + bytes([locked[at] | 1]) + locked[at + 1 :])
-    with pytest.raises(IngestError, match="'l': it needs a password"):
-        archive.unpack(tmp_path / "b.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "why"),
+    [
+        (8, 1, "'l': it needs a password; unpack"),
+        (8, 1 << 6, "'l': it needs a password; unpack"),
+        (8, 1 << 5, "'l': packed by a rare method; unpack"),
+        (6, 131, r"packed in a rare way \(zip file version 13\.1\); unpack"),
+    ],
+)
+def test_what_the_directory_says_that_python_cannot_unpack(offset: int, value: int, why: str, tmp_path: Path) -> None:
+    """The directory stands at the end: 6 bytes behind its signature is the version that a program needs to have,
+    8 bytes behind it are the flags, of which bits 0 and 6 tell of a password and bit 5 of a patch."""
+    raw = holding(tmp_path / "a.zip", "l").read_bytes()
+    at = raw.rindex(b"PK\x01\x02") + offset
+    (tmp_path / "a.zip").write_bytes(raw[:at] + bytes([value]) + raw[at + 1 :])
+    with pytest.raises(IngestError, match=rf"a\.zip.*{why} the zip, and give its folder"):
+        archive.unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_bzip2_stream_is_told_with_its_zip(tmp_path: Path) -> None:
+    raw = holding(tmp_path / "a.zip", "l", method=zipfile.ZIP_BZIP2).read_bytes()
+    at = raw.index(b"BZh") + 4  # the mark of a block
+    (tmp_path / "a.zip").write_bytes(raw[:at] + bytes(6) + raw[at + 6 :])
+    with pytest.raises(IngestError, match=r"a\.zip: no zip, or a damaged one \(Invalid data stream\); copy it again"):
+        archive.unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,15 @@ def test_a_picture_is_never_written_over(tmp_path: Path) -> None:
         ask.main(ask.Config(image=image, picture=tmp_path / "b.xyz"))
 
 
+def test_the_image_is_never_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not with --restart either: it is the user's own."""
+    image = draw(tmp_path / "a.png", (40, 40), 1)
+    before = image.read_bytes()
+    words = ["--image", str(image), "--picture", str(tmp_path / "." / "a.png"), "--restart"]
+    assert cli.main(["ask", *words]) == 1 and image.read_bytes() == before
+    assert "a.png is what --image reads: name another output" in capsys.readouterr().err
+
+
 def test_an_image_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ask", "--image", str(tmp_path / "nowhere.png")]) == 1
     assert "nowhere.png" in capsys.readouterr().err

@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import records_in
 from unveil import cli
-from unveil.core.records import RecordError, read_jsonl, write_jsonl
+from unveil.core.records import Record, RecordError, read_jsonl, write_jsonl
 from unveil.curate.mau import MauOptions, mau
+from unveil.evaluate import attention
 from unveil.evaluate.attention import GRID, _map
 from unveil.evaluate.attention_lift import AttentionRow, lift
 
@@ -51,16 +52,24 @@ def test_a_map_by_hand() -> None:
 
 def test_nothing_to_look_at_is_said(tiny_folder: Path, tmp_path: Path) -> None:
     records = [r for r in records_in(tmp_path) if not r.findings]
-    write_jsonl(tmp_path / "records.jsonl", records)
-    write_jsonl(tmp_path / "dialogues.jsonl", mau(records, MauOptions()))
-    from unveil.evaluate import attention
-
     with pytest.raises(RecordError, match="no diagnosis of an abnormal test image"):
-        attention.main(
-            attention.Config(
-                records=tmp_path / "records.jsonl",
-                dialogues=tmp_path / "dialogues.jsonl",
-                out=tmp_path / "o.jsonl",
-                model=str(tiny_folder),
-            )
-        )
+        attention.main(asked(tiny_folder, tmp_path, records, records))
+
+
+def test_records_and_dialogues_that_do_not_belong_together(tiny_folder: Path, tmp_path: Path) -> None:
+    records = records_in(tmp_path)
+    others = [r for r in records if r.split != "test"]
+    with pytest.raises(RecordError, match=r"its record is not in \S+records\.jsonl \(\d+ are missing\)"):
+        attention.main(asked(tiny_folder, tmp_path, others, records))
+
+
+def asked(model: Path, folder: Path, records: list[Record], about: list[Record]) -> attention.Config:
+    """The command on some records and the dialogues about others."""
+    write_jsonl(folder / "records.jsonl", records)
+    write_jsonl(folder / "dialogues.jsonl", mau(about, MauOptions()))
+    return attention.Config(
+        records=folder / "records.jsonl",
+        dialogues=folder / "dialogues.jsonl",
+        out=folder / "o.jsonl",
+        model=str(model),
+    )

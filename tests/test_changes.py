@@ -3,7 +3,6 @@ not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +26,7 @@ def scores(differences: dict[str, dict[str, Any]], **more: Any) -> dict[str, Any
     metrics = {key: cell(0.5, d["clusters"], n=d["clusters"]) for key, d in differences.items()}
     models = {name: {"metrics": metrics, "by": {"modality": {}, "label": {}}} for name in ("base", "sft")}
     boot = {"cluster": "patient", "clusters": 40, "patients_known": True}
-    return {"models": models, "differences": {"sft-base": differences}, "bootstrap": boot} | more
+    return {"models": models, "differences": {"sft": {"base": differences}}, "bootstrap": boot} | more
 
 
 def said(**differences: dict[str, Any]) -> str:
@@ -156,13 +155,13 @@ def test_many_models_stand_side_by_side() -> None:
     """From four models on: rows for all, differences from the second; the table of all measures shows the first three
     with the differences from the second, and of the second from the first, of which the sentence tells."""
     names = ("base", "sft", "dpo", "mmedpo", "more")
-
-    def pairs(second: str, later: Sequence[str]) -> dict[str, Any]:
-        return {f"{name}-{second}": {"iou": apart(0.01 * names.index(name))} for name in later}
-
+    apart_from = {name: names[: min(i, 2)] for i, name in enumerate(names)}
     given = {
         "models": {name: {"metrics": {"iou": cell(0.1 * i, n=40)}} for i, name in enumerate(names)},
-        "differences": pairs("base", names[1:]) | pairs("sft", names[2:]),
+        "differences": {
+            name: {other: {"iou": apart(0.01 * names.index(name))} for other in others}
+            for name, others in apart_from.items()
+        },
     }
     found = changes(given)
     assert found["models"] == [*names[:3]] and found["pairs"] == ["sft − base", "dpo − sft"]

@@ -100,6 +100,6 @@ def test_the_file_that_is_read_is_never_written(pairs: Path, capsys: pytest.Capt
     before = pairs.read_bytes()
     assert convert("--pairs", pairs, "--out", pairs.parent / "." / "pairs.jsonl") == 1
     assert (
-        "is what is read: name another output" in " ".join(capsys.readouterr().err.split())
+        "is what --pairs reads: name another output" in " ".join(capsys.readouterr().err.split())
         and pairs.read_bytes() == before
     )

@@ -143,7 +143,7 @@ def _broken(folder: Path) -> None:
         ((), _emptied, "no pair could be made: there are no such dialogues"),
         ((), _broken, "dialogues.jsonl:1: Dialogue: field"),
         (("--kinds", "self-question"), None, "no pair could be made: there are no such dialogues"),
-        (("--limit", "0"), None, "no pair could be made: 8 x test split"),
+        (("--limit", "0"), None, "--limit 0: a whole number from 1 on is needed"),
         (("--origin", "written", "--edit", "minimal"), None, "--edit minimal corrects the model's own answers"),
         (("--model", "no/such/folder"), None, "no/such/folder: no folder here, and the hub has no such model"),
         (("--expert", "gpt"), None, "--expert: use rules, local:MODEL or the address of an endpoint"),

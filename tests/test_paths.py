@@ -62,7 +62,7 @@ def test_what_may_be_is_let_pass() -> None:
     rows, folder = Path("rows.jsonl"), Path("folder")
     assert fault() is None
     assert fault(rows=rows, models={"a": rows}, several=(rows, rows), images=folder, data=folder) is None
-    assert fault(data=rows, to=rows, out=folder) is None
+    assert fault(data=folder, to=rows, out=folder) is None
     assert fault(to=Path("new/deep.jsonl"), out=Path("new/deep")) is None
 
 
@@ -91,6 +91,18 @@ def test_what_cannot_be_is_told_with_its_option(option: str, value: str, told: s
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("socket")
         assert fault(**{option: Path(value)}) == f"--{option} {value}: {told}"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_that_is_read_is_not_one_that_is_made() -> None:
+    """Under whatever name; a folder may be both."""
+    rows, other = Path("rows.jsonl"), Path("folder/../rows.jsonl")
+    Path("link.jsonl").symlink_to(rows)
+    told = "is what --{} reads: name another output"
+    assert fault(rows=rows, to=rows) == f"--to rows.jsonl {told.format('rows')}"
+    assert fault(several=(Path("folder/dialogues.jsonl"), rows), to=other) == f"--to {other} {told.format('several')}"
+    assert fault(data=Path("link.jsonl"), to=rows) == f"--to rows.jsonl {told.format('data')}"
+    assert fault(data=Path("folder"), images=Path("folder"), out=Path("folder")) is None
 
 
 @pytest.mark.usefixtures("here")

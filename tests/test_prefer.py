@@ -271,6 +271,6 @@ def test_the_command(folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixt
     assert cli.main(["prefer", *map(str, [*files, *words])]) == 0
     assert f"trained model: {folder / 'out'}" in shown(capsys)
     assert ids(folder / "out" / "pairs.jsonl") == ["a/diagnosis/hallucinated", "b/diagnosis/hallucinated"]
-    elsewhere = [*files[:-1], folder / "none", *words, "--limit", "0"]
+    elsewhere = [*files[:-1], folder / "none", *words, "--kinds", "self-question"]
     assert cli.main(["prefer", *map(str, elsewhere)]) == 1
     assert "no pair could be made" in shown(capsys)

@@ -20,8 +20,9 @@ from unveil.core import digests, options, registry
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError
 from unveil.ingest import ingest
+from unveil.ingest.folder import Folder
 from unveil.ingest.formats import FORMATS
-from unveil.ingest.reading import IngestError
+from unveil.ingest.reading import IngestError, Options
 from unveil.rl.advantages import ADVANTAGES
 from unveil.rl.options import GroupOptions
 from unveil.rl.rewards import REWARDS
@@ -111,6 +112,16 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
     assert called.stdout.strip() == "@1,2,30,40@", called.stderr
 
 
+def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
+    loaded(
+        tmp_path, HEAD + "FORMATS = [Format('marks', len, '', lambda f: f.files('.MARKS'), ('.MARKS', '.all.TXT'))]\n"
+    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.Marks").write_text("")
+    assert FORMATS["marks"].endings == (".marks", ".all.txt") and {".marks", ".txt"} <= digests.TEXTS
+    assert FORMATS["marks"].evidence(Folder.of(tmp_path / "data", Options())) == " (a.Marks)"
+
+
 # ----------------------------------------------------------------------------------------------------- what is wrong
 
 
@@ -129,6 +140,10 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
         ("FORMATS = {'mine': 3}\n", "FORMATS: 'mine': a Format is needed, not 3"),
         (FORMAT.replace("READ", "lambda: []"), "FORMATS: 'marks': `read` is called with a folder: too many"),
         (HEAD + "FORMATS = {'a': Format('b', len, '', len, ())}\n", "FORMATS: 'a': its own name is 'b'"),
+        (HEAD + "FORMATS = [Format('auto', len, '', len, ())]\n", "FORMATS: 'auto': auto is what --format has for"),
+        (HEAD + "FORMATS = [Format('synthetic', len, '', len, ())]\n", "FORMATS: 'synthetic': synthetic is what --f"),
+        (HEAD + "FORMATS = [Format('a', len, '', len, '.a')]\n", "its endings are a tuple of such as '.txt', not '.a'"),
+        (HEAD + "FORMATS = [Format('a', len, '', len, ('a',))]\n", r"a tuple of such as '.txt', not \('a',\)"),
         ("FAMILIES = {'phi': 3}\n", "FAMILIES: 'phi': a Family is needed, not 3"),
         (
             "from unveil.vlm.families import Family\nFAMILIES = {'phi': Family('json')}\n",
@@ -165,6 +180,7 @@ def test_what_is_no_file_is_told(
 
 
 READERS = [
+    ("lambda folder: None", "format marks gave None, not its records one after the other"),
     ("lambda folder: [3]", "format marks gave 3, not a Record, Rejected or Incomplete"),
     ("lambda folder: iter([folder.nothing])", r"format marks: AttributeError\(.*\) \(mine.py, line 2\)"),
     ("lambda folder: [folder.find('b.png')]", r"format marks: AnnotationError\(.*\) \(mine.py, line 2\)"),
@@ -176,6 +192,25 @@ def test_what_a_reader_does_not_catch_is_told_with_its_line(reader: str, why: st
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.marks").write_text("")
     path = write(tmp_path, FORMAT.replace("READ", reader))
+    with pytest.raises(IngestError, match=why):
+        ingest.main(ingest.Config(data=tmp_path / "data", format="marks", out=tmp_path / "out", plugins=(path,)))
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ("lambda folder: None", "format marks: `found` gave None, not a list of paths"),
+        ("lambda folder: 'a.marks'", "format marks: `found` gave 'a.marks', not a list of paths"),
+        ("lambda folder: ['a.marks']", "format marks: `found` gave 'a.marks', no Path below "),
+        ("lambda folder: [Path('a.marks')]", r"format marks: `found` gave PosixPath\('a.marks'\), no Path below /"),
+        ("lambda folder: (folder.nothing for _ in 'a')", r"format marks: AttributeError\(.*\) \(mine.py, line 3\)"),
+    ],
+)
+def test_what_is_wrong_with_the_files_found_is_told(found: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.marks").write_text("")
+    body = FORMAT.replace("READ", "lambda folder: []").replace("lambda folder: folder.files('.marks')", found)
+    path = write(tmp_path, f"from pathlib import Path\n{body}")
     with pytest.raises(IngestError, match=why):
         ingest.main(ingest.Config(data=tmp_path / "data", format="marks", out=tmp_path / "out", plugins=(path,)))
 

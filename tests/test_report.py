@@ -18,6 +18,7 @@ from unveil.core.grading import Outcome
 from unveil.core.pixels import write_png
 from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
 from unveil.evaluate import report_pictures, report_tables
+from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
@@ -357,3 +358,32 @@ def test_a_curve_spans_its_frame() -> None:
     flat = report_pictures.chart([{"step": 0, "lr": 0.1}, {"step": 2, "lr": 0.1}], ["lr"])
     assert flat and flat.lines[0].path == "M0.00,50.00L100.00,50.00"
     assert report_pictures.chart([{"step": 0, "loss": float("nan")}], ["loss"]) is None
+
+
+def attention(folder: Path, model: str, shares: dict[str, float]) -> Path:
+    file = folder / model / "attention.jsonl"
+    write_jsonl(file, [AttentionRow(f"d{i}", i, i, model, share, 0.1, ((1.0,),)) for i, share in shares.items()])
+    return file
+
+
+def test_maps_side_by_side_are_of_one_image(inputs: Inputs, tmp_path: Path) -> None:
+    """Whatever the order, and where a model has more of them: those that both have, in the order of the first."""
+    base = attention(tmp_path, "base", {"r3": 0.13, "r1": 0.11, "r0": 0.10})
+    sft = attention(tmp_path, "sft", {"r0": 0.20, "r1": 0.21})
+    seen = words(page(dataclasses.replace(inputs, attention={"base": base, "sft": sft}), tmp_path))
+    shown = re.findall(r"(r\d) base (\S+) % in the boxes .*?sft (\S+) % in the boxes", seen)
+    assert shown == [("r1", "11.0", "21.0"), ("r0", "10.0", "20.0")]
+
+
+@pytest.mark.parametrize(
+    ("shares", "why"),
+    [
+        ({}, r"sft/attention\.jsonl: it holds no map"),
+        ({"r1": 0.2}, r"base/attention\.jsonl, \S+sft/attention\.jsonl: no image has a map in each"),
+        ({"r9": 0.2}, r"sft/attention\.jsonl: r9: no such record"),
+    ],
+)
+def test_maps_that_do_not_belong_together(shares: dict[str, float], why: str, inputs: Inputs, tmp_path: Path) -> None:
+    files = {"base": attention(tmp_path, "base", {"r0": 0.1}), "sft": attention(tmp_path, "sft", shares)}
+    with pytest.raises(RecordError, match=why):
+        page(dataclasses.replace(inputs, attention=files), tmp_path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -82,6 +85,32 @@ def test_an_extra_is_named_where_it_is_missed(extra: str) -> None:
     sources = "".join(path.read_text() for path in (ROOT / "unveil").rglob("*.py"))
     assert f"pip install 'unveil[{extra}]'" in sources
     assert not re.search(rf"pip install unveil\[{extra}", sources)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="the program make is not here")
+def test_versions_are_chosen_again_where_other_ones_are_asked_for(tmp_path: Path) -> None:
+    """In an environment that is there already; pip is not run, make only tells whether it would be."""
+    for name in ("Makefile", "pyproject.toml", "requirements"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch()
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+    def make(*words: str) -> str:
+        called = subprocess.run(["make", *words], cwd=tmp_path, env=plain, capture_output=True, text=True, check=True)
+        return called.stdout
+
+    make(".venv/constraints.txt", "INSTEAD=torch==2.13.0")
+    chosen = (tmp_path / ".venv/constraints.txt").read_text().splitlines()
+    assert [line for line in chosen if line.startswith("torch==")] == ["torch==2.13.0"]
+    (tmp_path / ".venv/.installed").touch()
+    words: tuple[list[str], ...] = (
+        [],
+        ["INSTEAD=torch==2.13.0"],
+        ["INSTEAD=torch==2.12.0"],
+        ["PINS=requirements/lowest.txt"],
+    )
+    assert ["pip install" in make("-n", "demo", *given) for given in words] == [True, False, True, True]
 
 
 def test_the_hooks_before_a_commit_run_the_same_ruff() -> None:

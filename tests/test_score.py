@@ -8,10 +8,12 @@ import json
 import pytest
 
 from tests.helpers.outcomes import NORMAL, A, B, C, diagnosis, dialogue, predicted, record
+from unveil import cli
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.records import RecordError, write_jsonl
 from unveil.evaluate import metrics
 from unveil.evaluate.score import constant, score
+from unveil.evaluate.score_table import show_scores
 
 
 @pytest.fixture
@@ -46,8 +48,8 @@ def test_scores_of_two_models_and_a_constant(files):
     assert (sft["accuracy"]["value"], sft["iou"]["value"], sft["diagnosis_specificity"]["value"]) == (0.5, 1, 0)
     assert (base["iou"]["value"], base["diagnosis_specificity"]["value"], base["closed"]["value"]) == (0, 1, None)
     assert sft["accuracy"]["n"] == sft["accuracy"]["clusters"] == 2
-    assert result["differences"]["sft-base"]["iou"]["value"] == 1
-    assert result["differences"]["sft-base"]["iou"]["excludes_zero"] is False, "two patients are no proof"
+    assert result["differences"]["sft"]["base"]["iou"]["value"] == 1
+    assert result["differences"]["sft"]["base"]["iou"]["excludes_zero"] is False, "two patients are no proof"
     assert result["models"]["base"]["counts"]["failures"] == {"missed": 2}
     constant = result["baselines"]["majority"]
     assert constant["metrics"]["iou"]["value"] == pytest.approx(100 / 225)
@@ -89,6 +91,37 @@ def test_score_refuses_incomplete_and_empty_files(files):
         scored(files, sft=files / "nowhere.jsonl")
     with pytest.raises(ScoreError, match="no predictions"):
         scored(files)
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path, capsys):
+    """Formerly the first file was left out without a word."""
+    (tmp_path / "a.jsonl").write_text("")
+    file, out = str(tmp_path / "a.jsonl"), tmp_path / "out"
+    given = ["--records", file, "--dialogues", file, "--predictions", "sft", file, "dpo", file, "sft", file]
+    assert cli.main(["score", *given, "--out", str(out)]) == 2 and not out.exists()
+    assert "the name sft stands twice: each file needs one of its own" in capsys.readouterr().err
+
+
+def test_differences_are_told_by_both_names(files, capsys):
+    """Whose hyphens are their own: "a-b" less "c" and "a" less "b-c" are two differences."""
+    names = ("c", "b-c", "a", "a-b")
+    result = scored(files, **{name: files / ("sft.jsonl" if "a" in name else "base.jsonl") for name in names})
+    assert {name: list(others) for name, others in result["differences"].items()} == {
+        "b-c": ["c"], "a": ["c", "b-c"], "a-b": ["c", "b-c", "a"]
+    }  # fmt: skip
+    assert [result["differences"][name]["c"]["iou"]["value"] for name in names[1:]] == [0, 1, 1]
+    show_scores(scored(files, **{"qwen-vl": files / "base.jsonl", "qwen-vl-sft": files / "sft.jsonl"}))
+    assert "qwen-vl-sft - qwen-vl" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("splits", "title"),
+    [(["test"], "Test split: value"), (["val"], "Val split: value"), (["test", None], "Splits test, none: value")],
+)
+def test_the_table_names_the_splits_that_were_scored(splits, title, files, capsys):
+    models = {name: files / f"{name}.jsonl" for name in ("base", "sft")}
+    show_scores({**scored(files, **models), "splits": splits})
+    assert title in capsys.readouterr().err
 
 
 def test_vocabulary_comes_from_all_records():

@@ -27,24 +27,28 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 def test_an_annotation_file_stands_for_its_folder(
     format: str, file: str, images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other annotations in the folder are not read; of COCO the images lie apart."""
+    """Other annotations in the folder are not read, nor those of the same name below; of COCO the images lie apart."""
     monkeypatch.chdir(tmp_path)
     Path("hosp").mkdir()
     WRITERS[format](Path("hosp"))
     Path("hosp/other.csv").write_text("image,label\nb.png,mass\n")
+    old = Path("hosp", file).parent / "old" / Path(file).name
+    old.parent.mkdir()
+    old.write_text(Path("hosp", file).read_text().replace("nodule", "old"))
     apart = ["--images", "hosp/images"] if format == "coco" else []
     assert cli.main(["ingest", "--data", f"hosp/{file}", "--out", "out", *apart]) == 0
-    assert len(list(read_jsonl(Path("out/records.jsonl"), Record))) == images
+    records = list(read_jsonl(Path("out/records.jsonl"), Record))
+    assert len(records) == images and "old" not in {f.label for r in records for f in r.findings}
     about = about_run(Path("out/run.json"))
     assert about and about["config"]["data"] == str(Path("hosp", file).parent), "what was read is what is noted"
-    assert about["config"]["reading"]["annotations"] == Path(file).name
+    assert about["config"]["reading"]["annotations"] == f"/{Path(file).name}"
     assert cli.main(["ingest", "--data", f"hosp/{file}", "--out", "out", *apart]) == 0, "the same again"
 
 
 def test_signs_of_a_pattern_in_a_files_name_are_its_own(tmp_path: Path) -> None:
     (tmp_path / "l[1].csv").write_text("")
     data, options = sources.located(tmp_path / "l[1].csv", Options())
-    assert data == tmp_path and Path("l[1].csv").match(options.annotations or "")
+    assert data == tmp_path and Path("/l[1].csv").match(options.annotations or "")
     assert sources.located(tmp_path / "l[1].csv", Options(annotations="*.csv"))[1].annotations == "*.csv"
 
 

@@ -242,6 +242,8 @@ def test_labels_that_are_numbers_name_nothing(data: Path) -> None:
         assert found.completeness()["b.png"] == "exhaustive" and not found.records["b.png"].findings
     with pytest.raises(IngestError, match="'1=' is no CODE=NAME"):
         read(data, columns=("label=target",), label_names=("1=",))
+    with pytest.raises(IngestError, match="label names: '1' is named twice"):
+        read(data, columns=("label=target",), label_names=("1=opacity", "0=normal", "1 =mass"))
 
 
 def test_labels_that_may_deny_something_are_told(data: Path) -> None:

@@ -314,12 +314,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(command: Command, config: Any) -> Any:
-    from unveil.core import paths
+    from unveil.core import number_types, paths
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not command.shared:
         sharing = ", ".join(name for name, one in COMMANDS.items() if one.shared)
         raise ValueError(f"this command works in one process; several share {sharing}")
     paths.check(config)
+    number_types.check(config)
     made = command.load().main(config)
     if command.told:
         command.told(made)

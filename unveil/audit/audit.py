@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unveil.core import console, provenance
+from unveil.core.number_types import CountOrNone
 from unveil.core.path_types import InputFile, OutputFolder
 
 if TYPE_CHECKING:  # scikit-learn is imported only when something is audited
@@ -25,7 +26,7 @@ class Config:
     """Folder for audit.json and audit.html; by default one beside the pairs, PAIRS.audit."""
     seed: int = 0
     """Seed of folds, resamples and of the examples that are shown."""
-    limit_examples: int = 4
+    limit_examples: CountOrNone = 4
     """Examples that the page shows of each finding."""
     restart: bool = False
     """Write over what another command has left in `out`, or the audit of other pairs."""

@@ -25,9 +25,21 @@ class PathError(ValueError):
 
 
 def check(config: Any) -> None:
-    """Raises ``PathError`` where a path in a configuration cannot be what its option needs."""
-    for option in every(type(config), config):
+    """Raises ``PathError`` where a path in a configuration cannot be what its option needs, or where a file that is to
+    be made is one that is read: nobody's own file is written over."""
+    given = every(type(config), config)
+    for option in given:
         check_option(option, option.of(config))
+    there = [(option, place, path) for option in given for place, path in _placed(option, config) if path.is_file()]
+    for option, _, path in (one for one in there if one[1].made):
+        if same := next((other for other, place, read in there if not place.made and path.samefile(read)), None):
+            raise PathError(f"{option.flag} {path} is what {same.flag} reads: name another output")
+
+
+def _placed(option: Option, config: Any) -> Iterator[tuple[Place, Path]]:
+    """The paths that an option has in a configuration, each with what it is for."""
+    if place := place_of(option.hint):
+        yield from ((place, path) for path in _paths(option.of(config)))
 
 
 def check_option(option: Option, value: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from unveil.core import console, digests, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
+from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.pixels import ImageError
 from unveil.core.records import KINDS, Dialogue, Kind, Pair, Record, image_path
@@ -204,11 +205,11 @@ class Sampled(ModelChoice):
     """dialogues.jsonl; its training and validation dialogues are used."""
     out: OutputFile
     """File to write the pairs to, such as pairs.jsonl."""
-    answer_batch: int = 64
+    answer_batch: Count = 64
     """Questions that the model answers at a time."""
     kinds: tuple[Kind, ...] = KINDS
     """Kinds of dialogues."""
-    limit: int | None = None
+    limit: Count | None = None
     """Only the first so many dialogues of training and validation."""
     seed: int = 0
     """Seed of all draws."""

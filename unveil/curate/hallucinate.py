@@ -23,6 +23,7 @@ from unveil.core.answers import asked_about, clean_answer, parse, yes_no
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.grading import holds, tokens
 from unveil.core.lesion_noise import LesionMap
+from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling, seed_of
 from unveil.curate.candidates import (
@@ -88,7 +89,7 @@ class Hallucinations:
     """Where worse answers come from: sampled from the model and picked by the expert, who writes one where all are
     right (MMedPO); written by the expert (POVID, stage 1); noised: what the model says at each word of the true answer
     when it cannot see the image (POVID, stage 2)."""
-    samples: int = 3
+    samples: Count = 3
     """sampled: answers sampled per question."""
     temperature: float = 1.0
     """sampled: temperature of the draws."""
@@ -96,7 +97,7 @@ class Hallucinations:
     """sampled: share of the likeliest tokens that are drawn from."""
     top_k: int = 0
     """sampled: number of the likeliest tokens that are drawn from; 0 for all."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens."""
     edit: Literal["none", "minimal"] = "none"
     """minimal: the better answer is the model's own, corrected with the fewest changes, not the annotated one."""

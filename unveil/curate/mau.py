@@ -30,6 +30,7 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box, ious
+from unveil.core.number_types import CountOrNone
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
@@ -48,11 +49,11 @@ class MauOptions:
 
     max_findings: int = 24
     """Images with more boxed findings get no question whose answer would have to list them all."""
-    absent: int = 1
+    absent: CountOrNone = 1
     """Localisation questions about a name that is absent from the image, per image."""
-    empty_regions: int = 1
+    empty_regions: CountOrNone = 1
     """Recognition questions about a region without a finding, per image."""
-    regions: int = 4
+    regions: CountOrNone = 4
     """Recognition questions about findings, per image at the most."""
     own_questions: bool = True
     """Whether the questions that came with the image are asked too."""

@@ -21,6 +21,7 @@ from PIL import Image
 from unveil.core import console, image_files, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
+from unveil.core.number_types import Count
 from unveil.core.pairs import read_pairs
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Pair, Record, image_path
@@ -167,7 +168,7 @@ class Config(ModelChoice):
     """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""
     most: float = 0.5
     """Share of an image that a map may cover; a larger one is set aside."""
-    limit: int | None = None
+    limit: Count | None = None
     """Only the first so many dialogues of training and validation."""
     onto: InputFile | None = None
     """Pairs of `curate hallucinate` or `curate rank` on these dialogues: they are written out again with the noise on

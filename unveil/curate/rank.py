@@ -18,6 +18,7 @@ from pydantic import Field
 
 from unveil.core import console, provenance
 from unveil.core.grading import tokens
+from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling
 from unveil.curate.candidates import (
@@ -81,13 +82,13 @@ class Ranking:
     by: By = "rubric"
     """rubric: each of several answers is scored 0 to 5 without the truth, best against worst (Self-Rewarding); truth:
     the greedy answer against one that is drawn, by one who is told the truth (SIMA)."""
-    samples: int = 4
+    samples: Count = 4
     """rubric: answers sampled per question."""
     temperature: float = 0.8
     """Temperature of the draws."""
     top_p: float = 0.9
     """Share of the likeliest tokens that are drawn from."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens."""
     both_orders: bool = True
     """truth: judge each pair in both orders and drop those whose verdict flips."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unveil.core import console, provenance, records
+from unveil.core.number_types import Count
 from unveil.core.pairs import read_pairs
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair, Record
@@ -157,7 +158,7 @@ class Config:
     """File to write the pairs with their weights to."""
     agents: tuple[str, ...] = ()
     """Who scores, in turn, each as for --expert; by default the one of --expert alone."""
-    rounds: int = 5
+    rounds: Count = 5
     """Rounds of all agents until they must agree, else the mean of their scores counts."""
     reading: Weighting = "spread"
     """How scores become weights. spread: mean 1 and variance 0.1 over all pairs of a kind, in [0.75, 1.25]; literal: as

@@ -21,6 +21,7 @@ from unveil.core import console, provenance
 from unveil.core.answers import QUESTIONS, asked_about, clean_answer
 from unveil.core.box_formats import unmark
 from unveil.core.grading import tokens
+from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Kind, Pair
 from unveil.core.sampling import Sampling
 from unveil.curate.candidates import (
@@ -67,9 +68,9 @@ matter. Reply with "first" and "second", the scores of answer 1 and answer 2."""
 class SelfTraining:
     """Draws and lengths, by default the paper's."""
 
-    questions: int = 5
+    questions: Count = 5
     """Questions that the model puts about each image."""
-    describe_tokens: int = 1024
+    describe_tokens: Count = 1024
     """Longest description in tokens."""
     ask_temperature: float = 1.2
     """Temperature of the questions."""
@@ -77,7 +78,7 @@ class SelfTraining:
     """Number of the likeliest tokens that a question is drawn from."""
     ask_top_p: float = 0.95
     """Share of the likeliest tokens that a question is drawn from."""
-    ask_tokens: int = 300
+    ask_tokens: Count = 300
     """Longest question in tokens."""
     answer_temperature: float = 1.2
     """Temperature of the answers."""
@@ -85,7 +86,7 @@ class SelfTraining:
     """Number of the likeliest tokens that an answer is drawn from."""
     answer_top_p: float = 0.95
     """Share of the likeliest tokens that an answer is drawn from."""
-    answer_tokens: int = 1024
+    answer_tokens: Count = 1024
     """Longest answer in tokens."""
     judge_temperature: float = 0.2
     """Temperature of the judge."""
@@ -212,7 +213,7 @@ def _judged(
 class Config(Sampled, SelfTraining):
     """Make preference pairs from the model's own questions and answers, judged by an expert (STLLaVA-Med, stage 2)."""
 
-    images: int | None = None
+    images: Count | None = None
     """Only the first so many images."""
 
 

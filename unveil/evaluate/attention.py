@@ -47,6 +47,8 @@ def _write_all(config: Config) -> str:
     """Writes all maps; returns the fingerprint of the model."""
     records = {r.id: r for r in read_jsonl(config.records, Record)}
     asked = [d for d in select(read_jsonl(config.dialogues, Dialogue), "test") if d.kind == "diagnosis"]
+    if missing := [d.id for d in asked if d.record not in records]:
+        raise RecordError(f"{missing[0]}: its record is not in {config.records} ({len(missing)} are missing)")
     asked = [d for d in asked if records[d.record].boxed][: config.images]
     if not asked:
         raise RecordError(f"{config.dialogues}: no diagnosis of an abnormal test image with boxes")

@@ -172,8 +172,8 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
     metrics = {m: scores["models"][m].get("metrics", {}) for m in models}
     present = dict.fromkeys(k for values in metrics.values() for k in values)
     order = [k for k in MEASURES if k in present] + [k for k in present if k not in MEASURES]
-    pairs = {key: _pair(key, every) for key in scores.get("differences", {})}
-    apart = {pairs[key]: values for key, values in scores.get("differences", {}).items()}
+    differences = scores.get("differences", {})
+    apart = {f"{b} − {a}": values for b, others in differences.items() for a, values in others.items()}
     beside = _beside(scores, every, apart) if len(every) >= FEW else None
     if beside:
         told = [f"{every[1]} − {every[0]}", *(f"{name} − {every[1]}" for name in models[2:])]
@@ -209,11 +209,6 @@ def _beside(scores: Mapping[str, Any], every: Sequence[str], apart: Mapping[str,
 
 def _value(scores: Mapping[str, Any], name: str, key: str) -> float | None:
     return (scores["models"][name].get("metrics", {}).get(key) or {}).get("value")
-
-
-def _pair(key: str, models: Sequence[str]) -> str:
-    """ "sft-base" as "sft − base"; a model's own name may hold hyphens."""
-    return next((f"{a} − {b}" for a in models for b in models if key == f"{a}-{b}"), key)
 
 
 def _row(key: str, metrics: Mapping[str, Any], apart: Mapping[str, Any], constant: Mapping[str, Any]) -> dict[str, Any]:

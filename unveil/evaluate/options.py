@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
+from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import KINDS, Kind, Split
 from unveil.experts.options import ServerOptions
@@ -27,11 +28,11 @@ class PredictOptions(ModelChoice, ServerOptions):
     """Which split's questions are asked."""
     kinds: tuple[Kind, ...] = KINDS
     """Which kinds of questions are asked."""
-    limit: int | None = None
+    limit: Count | None = None
     """Only the first so many questions."""
-    batch_size: int = 64
+    batch_size: Count = 64
     """Images whose questions are answered at a time; at most eight times as many questions."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens; an answer that hits it is marked as cut."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""
@@ -58,7 +59,7 @@ class AskOptions(ModelChoice):
     """What is asked; by default for a diagnosis in three steps: is anything abnormal, where, and what is it."""
     picture: OutputFile | None = None
     """Draw the answer's boxes on the image and write it here, as .png or .jpg."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens."""
     restart: bool = False
     """Write over the picture that is there."""
@@ -76,7 +77,7 @@ class AttentionOptions(ModelChoice):
     """Where the maps go: attention.jsonl."""
     name: str | None = None
     """How the model is called in the report; by default what --model says."""
-    images: int = 100
+    images: Count = 100
     """How many images, the first ones of the test split."""
     precision: Precision = "auto"
     """What the model computes in; auto takes bf16 where the device computes in it, else float32."""

@@ -204,26 +204,45 @@ def _chosen(answered: Evaluation, last: str | None, seed: int) -> dict[str, list
 
 
 def _attention(inputs: Inputs, answered: Evaluation) -> dict[str, Any] | None:
-    """How much of the attention lies on the findings, and some maps of it side by side; None where it was not read."""
-    found = {model: list(read_jsonl(file, AttentionRow)) for model, file in inputs.attention.items()}
-    if not found:
+    """How much of the attention lies on the findings, and some maps of it side by side; None where it was not read.
+
+    Raises ``RecordError`` where a model has no map, where one is of no record, or where no image has one of each model.
+    """
+    if not inputs.attention:
         return None
-    rows = []
-    for model, of in found.items():
-        times, low, high = lift(of)
-        share, even = np.mean([one.share for one in of]), np.mean([one.even for one in of])
-        limits = "" if low is None else f" [{low:.2f}, {high:.2f}]"
-        rows.append((model, [f"{share:.1%}", f"{even:.1%}", f"{times:.2f}{limits}", len(of)]))
-    first = next(iter(found.values()))
+    found = {model: _maps(file, answered.records) for model, file in inputs.attention.items()}
+    both = [key for key in next(iter(found.values())) if all(key in of for of in found.values())]
+    if not both:
+        files = ", ".join(map(str, inputs.attention.values()))
+        raise RecordError(f"{files}: no image has a map in each; write them from the same records and dialogues")
     cards = []
-    for i in range(min(EACH, len(first))):
-        record = answered.records[first[i].record]
-        boxes = [(f.label, f.box) for f in record.boxed if f.box]
-        path = image_path(record, inputs.records)
-        maps = [(m, report_pictures.heated(record, path, boxes, of[i].map), of[i].share) for m, of in found.items()]
+    for key in both[:EACH]:
+        record = answered.records[key[1]]
+        boxes, path = [(f.label, f.box) for f in record.boxed if f.box], image_path(record, inputs.records)
+        seen = {model: of[key] for model, of in found.items()}
+        maps = [(m, report_pictures.heated(record, path, boxes, one.map), one.share) for m, one in seen.items()]
         cards.append({"record": record, "maps": maps})
     columns = ["attention in the boxes", "if spread evenly", "times more", "images"]
+    rows = [(model, _attended(list(of.values()))) for model, of in found.items()]
     return {"table": Table("Attention of the words that name a finding", columns, rows), "cards": cards}
+
+
+def _maps(file: Path, records: Mapping[str, Record]) -> dict[tuple[str, str], AttentionRow]:
+    """The maps of a model, by the ids of dialogue and record."""
+    found = {(one.id, one.record): one for one in read_jsonl(file, AttentionRow)}
+    if not found:
+        raise RecordError(f"{file}: it holds no map; write it again with `unveil attention --restart`")
+    if strange := [of for _, of in found if of not in records]:
+        raise RecordError(f"{file}: {strange[0]}: no such record; give the records that the maps were made from")
+    return found
+
+
+def _attended(maps: Sequence[AttentionRow]) -> list[Any]:
+    """A model's row of the table: the mean share in the boxes, the same spread evenly, their ratio, the images."""
+    times, low, high = lift(maps)
+    share, even = np.mean([one.share for one in maps]), np.mean([one.even for one in maps])
+    limits = "" if low is None else f" [{low:.2f}, {high:.2f}]"
+    return [f"{share:.1%}", f"{even:.1%}", f"{times:.2f}{limits}", len(maps)]
 
 
 def _card(inputs: Inputs, asked: str, answered: Evaluation, models: Sequence[str]) -> dict[str, Any]:

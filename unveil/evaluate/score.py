@@ -11,14 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
-from unveil.core import console, provenance
+from unveil.core import provenance
 from unveil.core.answers import Parsed, name_of
 from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.console import progress
@@ -30,9 +29,10 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
-from unveil.evaluate.changes import changes, doubts, headline
+from unveil.evaluate.changes import doubts
 from unveil.evaluate.intervals import Estimate, differences, estimates
 from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
+from unveil.evaluate.score_table import show_scores
 
 #: The name of the constant among the baselines.
 MAJORITY = "majority"
@@ -49,7 +49,8 @@ def score(
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
-    ``against`` names the only ones that later ones are compared with, where it names any.
+    ``against`` names the only ones that later ones are compared with, where it names any. Differences stand by both
+    names: ``differences["sft"]["base"]`` is sft less base.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
@@ -63,8 +64,9 @@ def score(
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
     found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
     sure = _Sure(resamples, seed)
-    pairs = [(a, b) for a, b in combinations(found, 2) if not against or a in against]
-    with progress("score", len(found) + len(pairs) + 1) as advance:
+    names = list(found)
+    earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
+    with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
 
         def done(value: dict[str, Any]) -> dict[str, Any]:
             advance()
@@ -72,7 +74,11 @@ def score(
 
         figures = {
             "models": {name: done(sure.model(rows)) for name, rows in found.items()},
-            "differences": {f"{b}-{a}": done(sure.differences(found[a], found[b])) for a, b in pairs},
+            "differences": {
+                b: {a: done(sure.differences(found[a], found[b])) for a in others}
+                for b, others in earlier.items()
+                if others
+            },
             "baselines": done(_baselines(records, dialogues, found, sure)),
         }
     result: dict[str, Any] = {
@@ -276,10 +282,13 @@ def _write(out: Path, result: Mapping[str, Any], found: Mapping[str, Sequence[Ou
 
 
 def _named_files(words: Sequence[str]) -> dict[str, Path]:
-    """NAME FILE NAME FILE ... as names with their files."""
+    """NAME FILE NAME FILE ... as names with their files; raises ``ValueError`` where a name stands twice."""
     if len(words) % 2 or not words:
         raise ValueError("a name and a file for each model, such as: base base.jsonl sft sft.jsonl")
-    return {name: Path(file) for name, file in zip(words[::2], words[1::2], strict=True)}
+    names = words[::2]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"the name {twice} stands twice: each file needs one of its own")
+    return {name: Path(file) for name, file in zip(names, words[1::2], strict=True)}
 
 
 #: Models by their names, as they are given on the command line.
@@ -330,61 +339,3 @@ def main(config: Config) -> Path:
             output.write()
     show_scores(scores)
     return file
-
-
-SHOWN = {
-    "accuracy": "category accuracy",
-    "iou": "mean IoU",
-    "iou50": "IoU >= 0.5",
-    "detection": "detection",
-    "question_accuracy": "all questions",
-    "parse_failures": "unparsable",
-}
-
-
-def show_scores(scores: dict[str, Any]) -> None:
-    """The short table at the end: figures with 95 % intervals; of two models their difference, of more the differences
-    from the second (the first being where all came from). Below it what the report says first."""
-    names = list(scores["models"])
-    (_show_many if len(names) > 2 else _show_few)(scores, names)
-    for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
-        if told:
-            console.say(told)
-
-
-def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
-    pair = f"{names[-1]}-{names[0]}"
-    difference = scores["differences"].get(pair, {})
-    rows = []
-    for metric, title in SHOWN.items():
-        cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
-        apart = [_figure(difference.get(metric), signed=True)] if difference else []
-        rows.append([title, _count(scores, names, metric), *cells, *apart])
-    columns = ["", "n", *names, *([pair.replace("-", " - ")] if difference else [])]
-    console.table("Test split: value and 95 % interval", columns, rows)
-
-
-def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
-    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
-    titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
-    models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
-    console.table("Test split: value and 95 % interval", titles, models)
-    second = names[1]
-    apart = {name: scores["differences"].get(f"{name}-{second}") for name in names[2:]}
-    rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
-    console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
-
-
-def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
-    """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
-    counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
-    return " to ".join(map(str, counted))
-
-
-def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
-    if not estimate or estimate["value"] is None:
-        return "-"
-    sign = "+" if signed else ""
-    if estimate["low"] is None:
-        return f"{estimate['value']:{sign}.2f} (n {estimate['n']})"
-    return f"{estimate['value']:{sign}.2f} [{estimate['low']:{sign}.2f}, {estimate['high']:{sign}.2f}]"

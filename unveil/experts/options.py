@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import tyro
 
+from unveil.core.number_types import Count
 from unveil.core.path_types import OutputFile
 from unveil.core.records import Record
 from unveil.experts.expert import Backend, Budget, Expert, RuleBackend
@@ -63,7 +64,7 @@ class ExpertOptions(ServerOptions):
     leave_out: tuple[Parameter, ...] = ()
     """endpoint: what its server does not take; max_completion_tokens is then sent as max_tokens, and the system's words
     before the first question. What a server refuses by its name is left out in any case."""
-    tries: int = 3
+    tries: Count = 3
     """Replies per item until one can be used."""
     thinking_tokens: int = 0
     """Tokens that each reply may have more, for a model that thinks before it answers."""
@@ -75,7 +76,7 @@ class ExpertOptions(ServerOptions):
     """Price of a million tokens that are sent."""
     price_out: float = 0.0
     """Price of a million tokens that come back."""
-    expert_batch: int = 32
+    expert_batch: Count = 32
     """local: requests answered at a time."""
     replies: OutputFile | None = None
     """File that keeps all replies, of the model that is trained too; by default one beside the output. Several commands

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
+from typing import IO
 
 from unveil.core import files
 from unveil.core.console import progress
@@ -23,28 +24,44 @@ ALLOWED = 2**30
 SPARE = 2**28
 #: Others may need any amount of memory to unpack (LZMA), or Python has none of them (Deflate64).
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+#: Bits of a file's flags: it needs a password, it is a patch of another file, it is strongly encrypted.
+PASSWORD, PATCH, STRONG = 1, 1 << 5, 1 << 6
 
 
 def unpack(path: Path, folder: Path) -> int:
     """Unpacks a zip into a folder that takes the place of what is there, all or nothing; returns the number of files.
 
     Raises ``IngestError`` where the file is no whole zip, needs a password, holds links, two files of one name or
-    names that lead elsewhere, or unpacks to more than it should.
+    names that lead elsewhere, is packed in a rare way, or unpacks to more than it should.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [(_name(member), member) for member in archive.infolist() if not member.is_dir()]
+            named = [(_name(member), member) for member in archive.infolist()]
+            members = [(name, member) for name, member in named if not name.endswith("/")]  # a folder is none
             _check(path, members, folder)
             with files.whole_folder(folder) as partial, progress("unpack", len(members)) as advance:
                 for name, member in members:
                     (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     # of a member never more is read than the size that it states
                     with archive.open(member) as packed, (partial / name).open("xb") as file:
-                        shutil.copyfileobj(packed, file)
+                        while part := _part(packed):
+                            file.write(part)
                     advance()
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except NotImplementedError as error:
+        raise IngestError(f"{path}: packed in a rare way ({error}); unpack the zip, and give its folder") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise IngestError(f"{path}: no zip, or a damaged one ({error}); copy it again") from error
     return len(members)
+
+
+def _part(packed: IO[bytes]) -> bytes:
+    """The next bytes of a file in a zip; b"" at its end."""
+    try:
+        return packed.read(2**20)
+    except OSError as error:
+        if error.errno is not None:  # of the disk; a damaged bzip2 stream has no number
+            raise
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _name(member: zipfile.ZipInfo) -> str:
@@ -77,6 +94,7 @@ def _problem(name: str, member: zipfile.ZipInfo) -> str:
         return "a name that may lead out of its folder"
     if kind not in (0, stat.S_IFREG):
         return "a link, or no regular file"
-    if member.flag_bits & 1:
+    if member.flag_bits & (PASSWORD | STRONG):
         return "it needs a password; unpack the zip, and give its folder"
-    return "" if member.compress_type in METHODS else "packed by a rare method; unpack the zip, and give its folder"
+    rare = member.compress_type not in METHODS or member.flag_bits & PATCH
+    return "packed by a rare method; unpack the zip, and give its folder" if rare else ""

@@ -53,6 +53,9 @@ def named(options: Options) -> dict[str, str]:
     pairs = [text.partition("=") for text in options.label_names]
     if wrong := [code + equals for code, equals, name in pairs if not (code.strip() and name.strip())]:
         raise IngestError(f"label names: {quoted(wrong[0])} is no CODE=NAME, such as 1=pneumonia")
+    codes = [code.strip() for code, _, _ in pairs]
+    if twice := next((code for code in codes if codes.count(code) > 1), None):
+        raise IngestError(f"label names: {quoted(twice)} is named twice")
     return {code.strip(): name.strip() for code, _, name in pairs}
 
 

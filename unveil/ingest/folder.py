@@ -155,7 +155,8 @@ class Folder:
 
     def files(self, *suffixes: str) -> list[Path]:
         """All files below the data folder, or those with one of the endings."""
-        return [path for path in self.listing.files if not suffixes or path.name.lower().endswith(suffixes)]
+        endings = tuple(suffix.lower() for suffix in suffixes)
+        return [path for path in self.listing.files if not endings or path.name.lower().endswith(endings)]
 
     def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
         """The files with one of the endings of which ``tell`` is true, each looked at once."""
@@ -171,9 +172,10 @@ class Folder:
         return chosen
 
     def asked(self, path: Path) -> bool:
-        """Whether an annotation file fits the option's pattern, as all do where there is none."""
+        """Whether an annotation file fits the option's pattern, as all do where there is none: one that begins with
+        ``/`` is its whole path below the data folder, any other the end of it."""
         pattern = self.options.annotations
-        return pattern is None or path.relative_to(self.root).match(pattern)
+        return pattern is None or Path("/", path.relative_to(self.root)).match(pattern)
 
     def text(self, path: Path, *, marked: bool = False) -> str:
         """The text of a file, as ``files.text_of`` reads it."""

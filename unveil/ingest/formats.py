@@ -7,7 +7,7 @@ plugin (docs/how-to/plugins.md).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,17 +19,20 @@ from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
 from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
 
 #: Lets the files tell.
 AUTO = "auto"
+#: Draws images and reads none.
+SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
 class Format:
     """A form in which images are annotated: the reader, what it looks for in words, those files of a folder that show
-    this form, and the endings of all that the reader looks at."""
+    this form, and the endings of all that the reader looks at, each with its dot."""
 
     name: str
     read: Reader
@@ -45,18 +48,23 @@ class Format:
 
 
 def _row(name: str, row: Any) -> Format:
-    """A format that a plugin declares; raises ``PluginError`` where it cannot be called."""
+    """A format that a plugin declares; raises ``PluginError`` where it cannot be called or chosen."""
     if not isinstance(row, Format):
         raise PluginError(f"a Format is needed, not {short(row)}")
     if row.name != name:
         raise PluginError(f"its own name is {row.name!r}")
+    if name in (AUTO, SYNTHETIC):
+        raise PluginError(f"{name} is what --format has for something else, choose another name")
+    if not isinstance(row.endings, tuple) or not all(isinstance(e, str) and e[:1] == "." for e in row.endings):
+        raise PluginError(f"its endings are a tuple of such as '.txt', not {short(row.endings)}")
     for what, function in (("read", row.read), ("found", row.found)):
         try:
             inspect.signature(function).bind(None)
         except TypeError as error:
             raise PluginError(f"`{what}` is called with a folder: {error}") from error
-    digests.TEXTS.update(row.endings)
-    return replace(row, read=_telling(name, row.read), found=_telling_found(name, row.found))
+    endings = tuple(ending.lower() for ending in row.endings)
+    digests.TEXTS.update(Path(f"name{ending}").suffix for ending in endings)
+    return replace(row, read=_telling(name, row.read), found=_telling_found(name, row.found), endings=endings)
 
 
 @contextmanager
@@ -75,7 +83,10 @@ def _errors_of(name: str) -> Iterator[None]:
 def _telling(name: str, read: Reader) -> Reader:
     def reading(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         with _errors_of(name):
-            for item in read(folder):
+            given = read(folder)
+            if not isinstance(given, Iterable):
+                raise IngestError(f"format {name} gave {short(given)}, not its records one after the other")
+            for item in given:
                 if not isinstance(item, Record | Rejected | Incomplete):
                     raise IngestError(f"format {name} gave {short(item)}, not a Record, Rejected or Incomplete")
                 yield item
@@ -86,7 +97,14 @@ def _telling(name: str, read: Reader) -> Reader:
 def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable[[Folder], list[Path]]:
     def finding(folder: Folder) -> list[Path]:
         with _errors_of(name):
-            return found(folder)
+            given = found(folder)
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise IngestError(f"format {name}: `found` gave {short(given)}, not a list of paths")
+            files = list(given)
+            for file in files:
+                if not isinstance(file, Path) or below(file, folder.root) is None:
+                    raise IngestError(f"format {name}: `found` gave {short(file)}, no Path below {folder.root}")
+            return files
 
     return finding
 

@@ -18,9 +18,9 @@ from unveil.ingest.reading import Options
 
 
 def _formats() -> Iterator[str]:
-    from unveil.ingest.formats import AUTO, FORMATS
+    from unveil.ingest.formats import AUTO, FORMATS, SYNTHETIC
 
-    yield from (AUTO, *FORMATS, "synthetic")
+    yield from (AUTO, *FORMATS, SYNTHETIC)
 
 
 Format = Annotated[str, OneOf(_formats)]

@@ -96,8 +96,9 @@ class Options:
     """Where nothing else tells an image's patient: dicom takes the PatientID of its header as a keyed hash. The key is
     unveil.key beside records.jsonl, which only you can read; the id itself is never written."""
     annotations: str | None = None
-    """Pattern, such as annotations/*_train.json, of the annotation files to read below the data folder; not given: all
-    that fit the format."""
+    """Pattern, such as annotations/*_train.json, of the annotation files to read below the data folder, in whatever
+    folder there; one that begins with /, such as /labels.csv, starts at the data folder. Not given: all that fit the
+    format."""
     images: InputFolder | None = None
     """Folder of the images, where they lie apart from the annotations; no image is looked for anywhere else then."""
     links: Literal["folders", "all", "none"] = "folders"

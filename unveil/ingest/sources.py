@@ -19,7 +19,8 @@ UNPACKED = "unpacked-"
 
 
 def located(data: Path, options: Options) -> tuple[Path, Options]:
-    """A folder or a zip as they are; of an annotation file its folder, of which then no other annotations are read.
+    """A folder or a zip as they are; of an annotation file its folder, of which then no other annotations are read, nor
+    those of the same name in the folders below.
 
     Raises ``IngestError`` where ``data`` is not there, or is a file of another kind.
     """
@@ -29,7 +30,7 @@ def located(data: Path, options: Options) -> tuple[Path, Options]:
         raise IngestError(f"{data}: {of_windows(str(data)) or 'no such folder'}")
     if not data.name.lower().endswith(ANNOTATIONS):
         raise IngestError(unread.of_file(data))
-    return data.parent, dataclasses.replace(options, annotations=options.annotations or glob.escape(data.name))
+    return data.parent, dataclasses.replace(options, annotations=options.annotations or f"/{glob.escape(data.name)}")
 
 
 def is_zip(data: Path) -> bool:

@@ -53,7 +53,10 @@ def summary(scores: dict[str, Any], seconds: float) -> dict[str, Any]:
 
     return {
         **{name: figures(about["metrics"]) for name, about in scores["models"].items()},
-        "differences": {pair: figures(metrics) for pair, metrics in scores["differences"].items()},
+        "differences": {
+            name: {other: figures(metrics) for other, metrics in others.items()}
+            for name, others in scores["differences"].items()
+        },
         "seconds": round(seconds, 1),
         "peak_mb": provenance.peak_mb(),
         "note": "research software, not a medical device",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from unveil.core.number_types import Count
 from unveil.core.path_types import Input, InputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.experts.options import ExpertGroup, ExpertOptions
@@ -81,11 +82,11 @@ class RunOptions(TrainOptions, DryRunOptions):
     """Share of the training patients who are learnt from."""
     epochs: float = 8.0
     """Passes over the training dialogues; the weights of the one after which validation was answered best are kept."""
-    batch_size: int = 32
+    batch_size: Count = 32
     """Dialogues per forward pass; what is compared takes no larger ones and learns from as many rows per update."""
-    answer_batch: int = 64
+    answer_batch: Count = 64
     """Images whose test questions are answered at a time; where pairs are made, requests."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens."""
     resamples: int = 2000
     """Bootstrap resamples."""
@@ -94,7 +95,7 @@ class RunOptions(TrainOptions, DryRunOptions):
     dpo and mmedpo on synthetic images, none on yours."""
     full: bool = False
     """Compare these, MMedPO's four ablations too, and self-training from a tenth of the labels."""
-    compare_limit: int | None = None
+    compare_limit: Count | None = None
     """compare: dialogues of training and validation that pairs are made of; by default 480 on synthetic images, so that
     the demo stays short, and all on yours."""
     expert: str = "rules"
@@ -150,21 +151,21 @@ class PreferOptions(TrainOptions):
     """edit minimal: only the tokens that were edited count in the loss."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
     """Kinds of dialogues."""
-    limit: int | None = None
+    limit: Count | None = None
     """Only the first so many dialogues of training and validation."""
-    samples: int | None = None
+    samples: Count | None = None
     """Answers sampled per question; by default as the method has it."""
-    rounds: int = 1
+    rounds: Count = 1
     """self-rewarding: times that pairs are made and learnt from, each time with the model of the time before."""
     epochs: float = 1.0
     """Passes over the pairs."""
-    batch_size: int = 16
+    batch_size: Count = 16
     """Pairs per forward pass."""
     beta: float = 0.1
     """How strongly the policy is held to the reference."""
     sft_weight: float = 0.0
     """Weight of the better answers' negative log-likelihood per token, added to the loss."""
-    answer_batch: int = 64
+    answer_batch: Count = 64
     """Questions that the model answers at a time."""
     restart: bool = False
     """Write over what was made with other settings or from other data; what is as it would be now is kept."""

@@ -23,6 +23,7 @@ from tyro.conf import Positional
 from unveil.core import console, provenance, records
 from unveil.core.bootstrap import ROUNDING
 from unveil.core.grading import Outcome
+from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.untrusted import read_json
 from unveil.evaluate.metrics import metric, named_by_place
@@ -157,9 +158,9 @@ class Config:
     """How many patients are drawn for each seed."""
     model: str = "tiny"
     """Hub id or local folder of the model."""
-    jobs: int = 1
+    jobs: Count = 1
     """Seeds that run at a time."""
-    threads: int | None = None
+    threads: Count | None = None
     """Threads of each; by default all cores shared among jobs."""
     settings: tuple[str, ...] | None = None
     """Variations of the main job that are run beside it, by name; by default all that the study has."""

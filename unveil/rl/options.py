@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from unveil.core.number_types import Count
 from unveil.core.options import Suggestions
 from unveil.core.path_types import InputFile
 from unveil.core.records import Kind
@@ -66,7 +67,7 @@ class RlOptions(RecipeOptions):
     """Questions on them; those of the training split are answered, those of validation watched."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
     """Kinds of questions to learn from."""
-    limit: int | None = None
+    limit: Count | None = None
     """Questions of the training split that are used, a fixed sample; by default all."""
     rewards: Rewards = ("relevance", "localisation", "vision")
     """Rewards that are added up, by name, or your own as FILE.py:FUNCTION; NAME=0.5 gives a weight, 0 only watches
@@ -78,19 +79,19 @@ class RlOptions(RecipeOptions):
     """max: each reward over the largest of its group, relevance as it is (UMed-LVLM); z: over its spread; sum: as is"""
     tighten: bool = False
     """Let the localisation reward count hits only, above a threshold that rises with the running mean (MedLoc-R1)."""
-    batch_size: int = 16
+    batch_size: Count = 16
     """Questions per forward pass and process."""
-    answers: int = 8
+    answers: Count = 8
     """Answers sampled for each question."""
     temperature: float = 1.0
     """Temperature at which they are drawn."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """Longest answer in tokens; one that is cut there counts as unusable."""
-    updates: int = 1
+    updates: Count = 1
     """Updates made from the same answers."""
     epochs: float = 1.0
     """Passes over the questions."""
-    together: int = 1
+    together: Count = 1
     """Questions on one image that stand in one pass, at the most."""
     clip_low: float = 0.2
     """How far the ratio of probabilities may fall below 1 before its gradient is cut."""

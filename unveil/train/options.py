@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.vlm.choice import ModelChoice, Precision
@@ -27,16 +28,16 @@ class TrainOptions(ModelChoice):
     """Scale of the adapters."""
     epochs: float = 3.0
     """Passes over the training rows."""
-    batch_size: int = 8
+    batch_size: Count = 8
     """Rows per forward pass and process."""
-    accumulate: int = 1
+    accumulate: Count = 1
     """Forward passes per update."""
     gradient_checkpointing: bool = False
     """Recompute activations of the language model in the backward pass to save memory."""
     memory: str | None = None
     """Memory that training may take on its device, such as 24GB: batch size, accumulation and checkpointing are chosen
     to fit, for updates of as many rows as --batch-size times --accumulate asks for."""
-    max_length: int | None = None
+    max_length: Count | None = None
     """Longest row in tokens; a longer one stops the run by its id, nothing is cut. By default the model's context."""
     learning_rate: float | None = None
     """Peak learning rate, cosine to 0; by default one that fits the method and the size of the model."""
@@ -91,7 +92,7 @@ class RecipeOptions(TrainOptions, DryRunOptions):
     """Dropout before the adapters."""
     train_projector: bool | None = None
     """Train the projector between tower and language model too; by default with all weights, not with adapters."""
-    together: int = 4
+    together: Count = 4
     """Rows on one image that stand in one batch and share the image, at the most."""
     warmup: float = 0.03
     """Share of all updates over which the learning rate rises."""
@@ -135,7 +136,7 @@ class SftOptions(RecipeOptions):
     epoch (whatever --validate-every says), and the weights that answer best are kept, which the loss does not tell."""
     kinds: tuple[Kind, ...] = ("diagnosis", "localisation")
     """records: kinds of questions that are answered."""
-    max_new_tokens: int = 384
+    max_new_tokens: Count = 384
     """records: longest answer in tokens."""
     self_questions: float = 0.5
     """Share of the questions to be put (`unveil curate questions`) that are learnt; dialogues without any have none."""
@@ -150,7 +151,7 @@ class DpoOptions(RecipeOptions):
 
     pairs: InputFile
     """Pairs, ours or TRL's; those of the training split, and those without a split."""
-    batch_size: int = 4
+    batch_size: Count = 4
     """Pairs per forward pass and process."""
     beta: float = 0.1
     """How strongly the policy is held to the reference."""

@@ -112,7 +112,8 @@ def located(name: str | Path, revision: str | None = None) -> str:
     """The folder of a model, or its hub id; raises ``ModelError`` where there is none.
 
     A name that begins with ``.``, ``/`` or ``~`` is a folder. The hub is asked once for an id that is not in its cache,
-    so that a wrong name or a missing network is said within seconds and not after many retries.
+    so that a wrong name or a missing network is said within seconds and not after many retries. Of one that is in it,
+    transformers asks the hub for changes as it loads, with retries, unless ``HF_HUB_OFFLINE=1`` forbids it.
     """
     if str(name) == TINY:
         return str(tiny_folder())

@@ -1,0 +1,72 @@
+"""Scores as the terminal shows them: a short table, and below it what the report says first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from unveil.core import console
+from unveil.evaluate.changes import changes, headline
+
+SHOWN = {
+    "accuracy": "category accuracy",
+    "iou": "mean IoU",
+    "iou50": "IoU >= 0.5",
+    "detection": "detection",
+    "question_accuracy": "all questions",
+    "parse_failures": "unparsable",
+}
+
+
+def show_scores(scores: dict[str, Any]) -> None:
+    """The short table at the end: figures with 95 % intervals; of two models their difference, of more the differences
+    from the second (the first being where all came from). Below it what the report says first."""
+    names = list(scores["models"])
+    (_show_many if len(names) > 2 else _show_few)(scores, names)
+    for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
+        if told:
+            console.say(told)
+
+
+def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
+    first, last = names[0], names[-1]
+    difference = scores["differences"].get(last, {}).get(first, {})
+    rows = []
+    for metric, title in SHOWN.items():
+        cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
+        apart = [_figure(difference.get(metric), signed=True)] if difference else []
+        rows.append([title, _count(scores, names, metric), *cells, *apart])
+    columns = ["", "n", *names, *([f"{last} - {first}"] if difference else [])]
+    console.table(f"{_splits(scores)}: value and 95 % interval", columns, rows)
+
+
+def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
+    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
+    titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
+    models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
+    console.table(f"{_splits(scores)}: value and 95 % interval", titles, models)
+    second = names[1]
+    apart = {name: scores["differences"].get(name, {}).get(second) for name in names[2:]}
+    rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
+    console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+
+
+def _splits(scores: dict[str, Any]) -> str:
+    """The splits that were asked about, in words."""
+    names = [split or "none" for split in scores["splits"]]
+    return f"{names[0].capitalize()} split" if len(names) == 1 else f"Splits {', '.join(names)}"
+
+
+def _count(scores: dict[str, Any], names: Sequence[str], metric: str) -> str:
+    """How many answers a metric is the mean of: the same ones for all models, since the truth alone decides it."""
+    counted = sorted({scores["models"][name]["metrics"].get(metric, {}).get("n", 0) for name in names})
+    return " to ".join(map(str, counted))
+
+
+def _figure(estimate: dict[str, Any] | None, signed: bool = False) -> str:
+    if not estimate or estimate["value"] is None:
+        return "-"
+    sign = "+" if signed else ""
+    if estimate["low"] is None:
+        return f"{estimate['value']:{sign}.2f} (n {estimate['n']})"
+    return f"{estimate['value']:{sign}.2f} [{estimate['low']:{sign}.2f}, {estimate['high']:{sign}.2f}]"
