@@ -124,6 +124,10 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
         ("REWARDS = {'form': len}\n", "mine.py: REWARDS: 'form' is a name of unveil itself, choose another one"),
         ("REWARDS = {'mine': 3}\n", "mine.py: REWARDS: 'mine': 3 is no function; a reward is `def reward"),
         ("REWARDS = {'mine': lambda: 1}\n", r"REWARDS: 'mine': its signature is \(\); a reward is"),
+        (
+            "REWARDS = {'length': len}\n",
+            "mine.py: REWARDS: 'length': in a run this name, or one",
+        ),
         ("ADVANTAGES = {'mine': lambda: 1}\n", r"ADVANTAGES: 'mine': its signature is \(\); an advantage is"),
         ("FORMATS = {'mine': 3}\n", "FORMATS: 'mine': a Format is needed, not 3"),
         (FORMAT.replace("READ", "lambda: []"), "FORMATS: 'marks': `read` is called with a folder: too many"),

@@ -22,8 +22,9 @@ from unveil.core.records import Record, read_jsonl, write_jsonl
 from unveil.rl import grpo, ppo
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative
+from unveil.rl.own_rewards import RESERVED
 from unveil.rl.policy import Learnt, policy_loss
-from unveil.rl.rewards import RewardError
+from unveil.rl.rewards import REWARDS, RewardError
 from unveil.rl.run import JudgeError
 from unveil.train import sft
 from unveil.train.checkpoints import found
@@ -145,6 +146,7 @@ def test_a_run_logs_what_is_to_be_watched(method: str, how: str, data: Path, tau
     wanted = {"reward", "entropy", "kl", "clip_share", "length", "unusable", "cut", "groups_alike", "mismatch"}
     wanted |= {f"{name}{what}" for name in ("localisation", "form") for what in ("", "_spread", "_zero", "_none")}
     assert wanted <= rows[0].keys()
+    assert {name for name in rows[0] if not name.startswith(tuple(REWARDS))} <= RESERVED
     assert rows[0]["mismatch"] < 1e-4 and rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert ("value_loss" in rows[0]) == (method == "ppo")
     assert any("val_score" in row for row in lines(out))

@@ -27,7 +27,7 @@ from unveil.core.geometry import attended, match, mean_iou
 from unveil.core.grading import EXACT, overlap, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
-from unveil.rl.own_rewards import FormError, Own, read
+from unveil.rl.own_rewards import FormError, Own, check_name, read
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -198,7 +198,15 @@ _FUNCTIONS: dict[str, Function | Own] = {
     "form": form,
     "similarity": similarity,
 }
-REWARDS: Registry[Function | Own] = Registry("REWARDS", _FUNCTIONS, lambda name, function: read(function))
+
+
+def _fit(name: str, function: Any) -> Own:
+    """A user's function under a name that tells it from all else; raises ``FormError``."""
+    check_name(name)
+    return read(function)
+
+
+REWARDS: Registry[Function | Own] = Registry("REWARDS", _FUNCTIONS, _fit)
 
 
 def named(name: str, weight: float) -> Reward:
@@ -206,7 +214,7 @@ def named(name: str, weight: float) -> Reward:
     if ":" in name:
         label = plugins.label(name)
         try:
-            return Reward(label, read(plugins.function(name)), weight)
+            return Reward(label, _fit(label, plugins.function(name)), weight)
         except FormError as error:
             raise RewardError(f"reward {label}: {error}") from error
     base, _, threshold = name.partition("@")
