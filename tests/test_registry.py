@@ -145,6 +145,10 @@ def test_a_box_format_travels_to_another_process(tmp_path: Path) -> None:
             BINS.replace(", 100.0)", ", 50.0)").replace("round(n)", "round(n) * 2"),
             "BOX_FORMATS: 'at-100': the box .*read",
         ),
+        (BINS.replace("for n in v", "for n in [v[4]]"), r"'at-100': IndexError\('list .*'\) \(mine.py, line 4\)"),
+        (BINS.replace("round(n)", "int('?')"), r"'at-100': ValueError\(.*\) \(mine.py, line 4\)"),
+        (BINS.replace("ONE, ONE", "'@', ONE"), "'at-100': pattern: a pattern of re.compile is needed, not '@'"),
+        (BINS.replace("100.0)", "'100')"), r"mine.py: BOX_FORMATS: 'at-100': TypeError\("),
     ],
 )
 def test_it_is_told_with_the_file_and_what_to_do(body: str, why: str, tmp_path: Path) -> None:

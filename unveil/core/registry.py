@@ -90,8 +90,10 @@ class Registry(dict[str, Row]):
                 raise PluginError(f"{plugin.name}: {self.table}: {name!r} is a name of {whose}, choose another one")
             try:
                 found[name] = self._fit(name, declared)
-            except ValueError as error:
-                raise PluginError(f"{plugin.name}: {self.table}: {name!r}: {error}") from error
+            except Exception as error:  # whatever its code raises, in which alone the line matters
+                ours = isinstance(error, ValueError) and not plugins.is_own(error)
+                why = error if ours else plugins.told(error)
+                raise PluginError(f"{plugin.name}: {self.table}: {name!r}: {why}") from error
         return found
 
 
