@@ -159,6 +159,16 @@ def test_it_is_told_with_the_file_and_what_to_do(body: str, why: str, tmp_path: 
     assert {table: list(rows) for table, rows in registry._registries.items()} == before
 
 
+def test_of_a_plugin_of_which_one_table_is_wrong_nothing_is_taken(tmp_path: Path) -> None:
+    """Neither what it declares besides, nor may what it had declared before be gone."""
+    loaded(tmp_path, "REWARDS = {'one': lambda answered: 1.0}\n")
+    before = {table: list(rows) for table, rows in registry._registries.items()}
+    rows = "from unveil.vlm.families import Family\nFAMILIES = {'phi': Family('unit')}\nREWARDS = {'two': len}\n"
+    with pytest.raises(PluginError, match="ADVANTAGES: 'mine': 3 is no function"):
+        loaded(tmp_path, f"{rows}ADVANTAGES = {{'mine': 3}}\n")
+    assert {table: list(rows) for table, rows in registry._registries.items()} == before and "one" in REWARDS
+
+
 @pytest.mark.parametrize(
     ("file", "why"), [("no.py", "--plugins no.py: no such file"), ("a.txt", "a.txt is no .py file")]
 )
@@ -221,7 +231,10 @@ def test_a_format_of_an_installed_package_is_a_choice_like_ours(tmp_path: Path) 
             "REWARDS = 3\n",
             "warning: the plugin marks of theirs 1.5 cannot be had: marks: REWARDS holds no rows",
         ),
-        ("FORMATS = {'voc': 3}\n", "warning: marks: FORMATS: 'voc' is a name of unveil itself, choose another one"),
+        (
+            f"{HEAD}FORMATS = [Format('new', len, '', len, ()), Format('voc', len, '', len, ())]\n",
+            "warning: the plugin marks of theirs 1.5 cannot be had: marks: FORMATS: 'voc' is a name of unveil itself,",
+        ),
     ],
 )
 def test_an_installed_one_that_is_broken_is_left_out_with_a_warning(body: str, why: str, tmp_path: Path) -> None:

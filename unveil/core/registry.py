@@ -64,25 +64,24 @@ class Registry(dict[str, Row]):
         super().__init__(rows)
         self.table, self._fit = table, fit
         self._source: dict[str, str] = {}
-        _registries[table] = self
         for plugin in _plugins.values():
-            self.take(plugin)
+            try:
+                self.put(plugin, self.fitting(plugin))
+            except PluginError as error:
+                if plugin.asked:
+                    raise
+                console.say(f"warning: {error}; left out, as {plugin.source} is installed and was not asked for")
+        _registries[table] = self
 
-    def take(self, plugin: Plugin) -> None:
+    def put(self, plugin: Plugin, rows: Mapping[str, Row]) -> None:
         """Takes a plugin's rows, in the place of those that it had before its file was changed."""
-        try:
-            found = self._fitting(plugin)
-        except PluginError as error:
-            if plugin.asked:
-                raise
-            console.say(f"warning: {error}; left out, as {plugin.source} is installed and was not asked for")
-            return
         for name in [name for name, source in self._source.items() if source == plugin.source]:
             del self[name], self._source[name]
-        self.update(found)
-        self._source |= dict.fromkeys(found, plugin.source)
+        self.update(rows)
+        self._source |= dict.fromkeys(rows, plugin.source)
 
-    def _fitting(self, plugin: Plugin) -> dict[str, Row]:
+    def fitting(self, plugin: Plugin) -> dict[str, Row]:
+        """The rows that a plugin declares for this table; raises ``PluginError``, and changes nothing."""
         found = {}
         for name, declared in plugin.declared(self.table).items():
             whose = self._source.get(name, "unveil itself" if name in self else plugin.source)
@@ -143,8 +142,9 @@ def _add(plugin: Plugin) -> None:
         return
     if not [row for table in TABLES for row in plugin.declared(table)]:
         raise PluginError(f"{plugin.source} declares none of {', '.join(TABLES)}")
-    for registry in _registries.values():
-        registry.take(plugin)
+    fitting = [(registry, registry.fitting(plugin)) for registry in _registries.values()]
+    for registry, rows in fitting:  # now that all of them fit
+        registry.put(plugin, rows)
     _plugins[plugin.source] = plugin
 
 
