@@ -93,6 +93,11 @@ REWARDS = {"made": lambda answered: Made.number}
     assert path.with_name("mine.py.runs").read_text() == "x"
 
 
+def test_a_table_of_ours_that_it_imports_is_not_declared(tmp_path: Path) -> None:
+    loaded(tmp_path, "from unveil.rl.rewards import REWARDS\nADVANTAGES = {'same': lambda rewards_QG: rewards_QG}\n")
+    assert registry.loaded()[-1].keys() == {"name", "source", "sha256", "advantages"}
+
+
 BINS = """from unveil.core.box_formats import BoxFormat
 import re
 ONE = re.compile(r"@\\d+,\\d+,\\d+,\\d+@")

@@ -42,8 +42,10 @@ class Plugin:
     """Whether the user has named it: what is wrong with it is then an error, else it is left out with a warning."""
 
     def declared(self, table: str) -> dict[str, Any]:
-        """What it declares under the name of a table, by the names of the rows."""
+        """What it declares under the name of a table, by the names of the rows; our own table is only imported."""
         given = getattr(self.module, table, {})
+        if isinstance(given, Registry):
+            return {}
         try:
             rows = dict(given) if isinstance(given, Mapping) else {row.name: row for row in given}
         except (TypeError, AttributeError) as error:
