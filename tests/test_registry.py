@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.helpers.plugging import forgotten, write
 from unveil import cli
-from unveil.core import digests, options, registry
+from unveil.core import digests, options, plugins, registry
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError
 from unveil.ingest import ingest
@@ -246,6 +246,28 @@ def test_an_installed_one_that_is_broken_is_left_out_with_a_warning(body: str, w
     shown, said = helped(installed(tmp_path, body), "ingest", "--help")
     assert "{auto,voc,coco,yolo,csv,synthetic}" in shown
     assert " ".join(said.split()).startswith(why)
+
+
+def test_the_line_told_is_the_module_s_own_and_none_of_what_lies_beside_it(tmp_path: Path) -> None:
+    """A module that no package holds lies among all that is installed."""
+    write(tmp_path, "def fails():\n    raise KeyError('deep')\n", "library.py")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.marks").write_text("")
+    body = "import library\n" + FORMAT.replace("READ", "lambda folder: iter([library.fails()])")
+    words = ["--format", "marks", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    _, said = helped(installed(tmp_path, body), "ingest", *words)
+    assert "format marks: KeyError('deep') (theirs.py, line 3)" in " ".join(said.split())
+
+
+def test_run_json_has_no_names_that_were_left_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A table that is made later and has that name itself."""
+    module = plugins.module_of(write(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n"))
+    registry._add(registry.Plugin("mine", "mine of theirs 1.5", "0", module, asked=False))
+    before = registry.loaded()[-1]
+    registry.Registry("REWARDS", {"short": 1}, lambda name, row: 2)
+    after, registry._registries["REWARDS"] = registry.loaded()[-1], REWARDS
+    assert before == after | {"rewards": ["short"]} and "rewards" not in after
+    assert "warning: mine: REWARDS: 'short' is a name of unveil itself" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------------ the page's file

@@ -131,7 +131,7 @@ def _load_installed() -> None:
         try:
             module = entry.load()
             file = Path(module.__file__)
-            plugins.PLACES.append(f"{file.parent}{os.sep}")
+            plugins.PLACES.append(f"{file.parent}{os.sep}" if module.__package__ else str(file))
             _add(Plugin(entry.name, f"{entry.value} of {package}", sha256(file), module, asked=False))
         except Exception as error:  # whatever other people's package raises must not stop who has not asked for it
             why = error if isinstance(error, PluginError) else plugins.told(error)
@@ -156,9 +156,16 @@ def files() -> list[Path]:
 
 
 def loaded() -> list[dict[str, Any]]:
-    """The plugins at hand, for run.json: name, path or package, digest, and what each declares."""
+    """The plugins at hand, for run.json: name, path or package, digest, and the names that each has added."""
     return [
         {"name": plugin.name, "source": plugin.source, "sha256": plugin.sha256}
-        | {table.lower(): list(rows) for table in TABLES if (rows := plugin.declared(table))}
+        | {table.lower(): names for table in TABLES if (names := _added(plugin, table))}
         for plugin in _plugins.values()
     ]
+
+
+def _added(plugin: Plugin, table: str) -> list[str]:
+    """The names that a plugin has in a table; of one that this process does not use, those that it declares."""
+    if table not in _registries:
+        return list(plugin.declared(table))
+    return [name for name, source in _registries[table]._source.items() if source == plugin.source]
