@@ -312,11 +312,13 @@ def test_a_box_outside_the_image_is_named(data: Path, taught: Path, tmp_path: Pa
         run("grpo", given)
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"rewards": ("localisation=0",)}, "all weights are 0"),
         ({"rewards": ("speed",)}, "no reward 'speed'"),
+        ({"advantage": "luck"}, "no advantage 'luck'"),
         ({"temperature": 0.0}, "draws the same answer"),
         ({"answers": 1}, "--answers 1"),
         ({"kinds": ("open",)}, "no open question has the split 'train'"),
@@ -324,10 +326,10 @@ def test_a_box_outside_the_image_is_named(data: Path, taught: Path, tmp_path: Pa
     ids=str,
 )
 def test_what_cannot_be_learnt_from_is_refused(
-    wrong: dict[str, Any], message: str, data: Path, taught: Path, tmp_path: Path
+    wrong: dict[str, Any], message: str, dry_run: bool, data: Path, taught: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        run("grpo", options(data, taught, tmp_path / "out", **wrong))
+        run("grpo", options(data, taught, tmp_path / "out", dry_run=dry_run, **wrong))
 
 
 def test_a_collapse_stops_the_run(data: Path, taught: Path, tmp_path: Path) -> None:
