@@ -321,6 +321,7 @@ def test_a_box_outside_the_image_is_named(data: Path, taught: Path, tmp_path: Pa
         ({"advantage": "luck"}, "no advantage 'luck'"),
         ({"temperature": 0.0}, "draws the same answer"),
         ({"answers": 1}, "--answers 1"),
+        ({"limit": 0}, "--limit 0 leaves no question"),
         ({"kinds": ("open",)}, "no open question has the split 'train'"),
     ],
     ids=str,

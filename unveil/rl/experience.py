@@ -77,7 +77,10 @@ def questions(config: RlOptions) -> Questions:
     asked = read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
     if not asked.train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
-    return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
+    most = len(asked.train) if config.limit is None else config.limit
+    if most < 1:
+        raise loop.TrainingError(f"--limit {most} leaves no question to learn from")
+    return replace(asked, train=loop.sample(asked.train, most, config.seed))
 
 
 def foreseen(config: RlOptions) -> list[Asked]:

@@ -102,8 +102,8 @@ class RlOptions(RecipeOptions):
     """Updates between looks at how far the policy has moved (KL), where no term needs it; a pass of the reference."""
     kl_target: float | None = None
     """Let the coefficient of the KL term adapt so that KL per token comes to this."""
-    entropy: float = 0.0
-    """Coefficient of the entropy bonus."""
+    entropy: float | None = None
+    """Coefficient of the entropy bonus; by default the algorithm's: 0 of GRPO, 0.01 of PPO."""
     mean_over: Literal["token", "sequence"] = "token"
     """Average the loss over tokens (DAPO), or first over each answer's tokens (GRPO as first published)."""
     keep_best: bool = True
@@ -153,6 +153,9 @@ class GroupOptions(RlOptions):
 @dataclass(frozen=True, kw_only=True)
 class GrpoOptions(GroupOptions):
     """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
+
+    entropy: float = 0.0
+    """Coefficient of the entropy bonus."""
 
 
 @dataclass(frozen=True, kw_only=True)
