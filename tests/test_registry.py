@@ -328,6 +328,21 @@ def test_a_changed_plugin_is_another_input(tmp_path: Path, capsys: pytest.Captur
     assert "mine.pychangedsince" in "".join(capsys.readouterr().err.split())
 
 
+def test_a_plugin_that_has_moved_is_named_beside_the_saved_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Which knows where it lay then; without a word about it both options are named."""
+    config = {"format": "marks", "out": "out", "plugins": [str(tmp_path / "gone.py")]}
+    (tmp_path / "run.json").write_text(json.dumps({"command": "ingest", "config": config}))
+    words = ["ingest", "--config", str(tmp_path / "run.json")]
+    assert cli.main(words) == 1
+    gone = f"its plugin: there is no file {tmp_path / 'gone.py'}\n--plugins FILE.py besides takes its place"
+    assert f"error: --config {tmp_path / 'run.json'}: {gone}\n" == capsys.readouterr().err
+    path = write(tmp_path, FORMAT.replace("READ", "lambda folder: []"))
+    _, found = cli.parse([*words, "--plugins", str(path)])
+    assert (found.plugins, found.format) == ((path,), "marks")
+
+
 def test_what_a_format_reads_counts_by_its_content(tmp_path: Path) -> None:
     """Not by its size alone, as images do."""
     loaded(tmp_path, FORMAT.replace("READ", "lambda folder: []"))

@@ -194,9 +194,9 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
         raise options.OptionError(unknown(words))
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.config()
-    options.load_plugins(kind, rest)
+    plugins = options.load_plugins(kind, rest)
     file = _config_file(rest)
-    default = None if file is None else _saved(kind, file, name)
+    default = None if file is None else _saved(kind, file, name, plugins)
     if HELP & {*rest}:
         _exit(help_page.page(kind, f"unveil {name}", default, "--help-all" in rest, layout.width()))
     try:
@@ -234,12 +234,13 @@ def _config_file(words: list[str]) -> Path | None:
     return Path(files[0])
 
 
-def _saved(kind: type, file: Path, name: str) -> Any:
+def _saved(kind: type, file: Path, name: str, plugins: Sequence[Path]) -> Any:
     """The configuration in a run.json of the command, or of another name of it."""
     from unveil.core import records, saved
 
+    own = [n for n, one in COMMANDS.items() if one.module == COMMANDS[name].module]
     try:
-        return saved.saved(kind, file, name, [n for n, one in COMMANDS.items() if one.module == COMMANDS[name].module])
+        return saved.saved(kind, file, name, own, plugins)
     except records.RecordError as error:
         raise records.RecordError(f"--config {error}") from error
 

@@ -185,15 +185,21 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
         raise OptionError(fault) from refused
 
 
-def load_plugins(kind: type, words: Sequence[str]) -> None:
-    """Loads the files behind ``--plugins``, where there is such an option: they add to what other options can name."""
-    if issubclass(kind, PluginOptions):
-        asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
-        found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
-        from unveil.core import paths
+def load_plugins(kind: type, words: Sequence[str]) -> tuple[Path, ...]:
+    """Loads the files behind ``--plugins``, where there is such an option: they add to what other options can name.
 
-        paths.check_option(next(option for option in every(kind) if option.name == "plugins"), found.plugins)
-        load(found.plugins)
+    Returns them.
+    """
+    if not issubclass(kind, PluginOptions):
+        return ()
+    asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
+    found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
+    from unveil.core import paths
+
+    paths.check_option(next(option for option in every(kind) if option.name == "plugins"), found.plugins)
+    load(found.plugins)
+    files: tuple[Path, ...] = found.plugins
+    return files
 
 
 def words(config: Any) -> list[str]:
