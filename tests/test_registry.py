@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 from PIL import Image
@@ -54,6 +54,13 @@ def test_rows_stand_beside_ours_and_are_called_by_name(tmp_path: Path) -> None:
     )
     assert list(REWARDS)[-1] == "short" and list(ADVANTAGES)[-1] == "same"
     assert "short" not in ADVANTAGES and "voc" in FORMATS
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_file_alone_is_one(kind: Any, tmp_path: Path) -> None:
+    path = write(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n")
+    registry.load(kind(path))
+    assert "short" in REWARDS and ingest.Config(out=tmp_path, plugins=kind(path)).plugins == (path,)
 
 
 def test_help_lists_names_that_are_no_closed_choice(tmp_path: Path) -> None:

@@ -113,13 +113,18 @@ class PluginOptions:
     of this program."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.plugins, str | Path):  # one alone, from Python
+            object.__setattr__(self, "plugins", (Path(self.plugins),))
         load(self.plugins)
 
 
-def load(paths: Iterable[str | Path]) -> None:
-    """Adds the rows of plugins that come with installed packages, and of these files; raises ``PluginError``."""
+def load(paths: str | Path | Iterable[str | Path]) -> None:
+    """Adds the rows of plugins that come with installed packages, and of these files, or of this one.
+
+    Raises ``PluginError``.
+    """
     _load_installed()
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
         module = plugins.module_of(path)
         _add(Plugin(path.name, str(path.resolve()), sha256(path), module, asked=True))
 
