@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from unveil.core import paths
 from unveil.core.options import sentences
 from unveil.core.provenance import plain
 from unveil.core.records import build
@@ -19,11 +20,14 @@ def function(name: str, config: Callable[Options, Config], main: Callable[[Confi
     """A command's ``main`` as a function of the options in ``config``, called ``name``.
 
     Values are taken as a run.json has them, so a path may be a string, and the other way round. The function raises
-    ``TypeError`` for an option that there is not or that is missing, ``RecordError`` for a value of another type.
+    ``TypeError`` for an option that there is not or that is missing, ``RecordError`` for a value of another type, and
+    ``PathError``, before it begins, for a file or folder that cannot be what it is given for.
     """
 
     def call(*args: Options.args, **options: Options.kwargs) -> Made:
-        return main(build(config, plain(config(*args, **options)), f"unveil.{name}"))
+        asked = build(config, plain(config(*args, **options)), f"unveil.{name}")
+        paths.check(asked)
+        return main(asked)
 
     told = sentences(config) if isinstance(config, type) else {}
     lines = [f"    {option}: {sentence}" for option, sentence in told.items()]
