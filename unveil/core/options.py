@@ -101,14 +101,13 @@ def every(kind: type, default: Any = None) -> list[Option]:
             ]
         else:
             sentence = listing(hint, told.get(field.name, ""))
-            depth = next(
-                i for i, base in enumerate(kind.__mro__) if field.name in vars(base).get("__annotations__", {})
-            )
+            depth = _depth(kind, field.name)
             found.append(Option(_typed(field.name), (field.name,), hint, value, sentence, title, hidden, depth))
     return found
 
 
 def _depth(kind: type, name: str) -> int:
+    """How far up the class stands that declares an option."""
     return next(i for i, base in enumerate(kind.__mro__) if name in vars(base).get("__annotations__", {}))
 
 
