@@ -172,9 +172,7 @@ def usage(width: int = 80) -> str:
             layout.rows(list(USAGE.items()), width),
             layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
             "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
-            layout.paragraph(
-                "More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md", width
-            ),
+            layout.paragraph(f"More, with costs and figures: {PAGES}", width),
         ]
     )
 
