@@ -2,7 +2,8 @@
 
 A command is a module with a frozen dataclass ``Config``, its options, and ``main(config)``, its work. ``main`` says
 itself what it finds, and returns the path of what it has made, or whether what it looked at is fit. Where that module
-takes long to import, its options are defined in another, so that help and mistyped options answer at once.
+takes long to import, its options are defined in another, so that help and mistyped options answer at once; but those of
+learning from rewards name the advantages there are, which are functions of torch, and wait for it.
 """
 
 from __future__ import annotations
