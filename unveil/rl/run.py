@@ -196,7 +196,7 @@ class Run:
         return _both(self.accelerator.autocast(), loop.synchronised(self.accelerator, self.wrapped, last))
 
     def portions(self, drawn: Sequence[Experience], over: str) -> list[float]:
-        """What the mean over each pass, of its tokens or its sequences, weighs in the update (``means.portions``)."""
+        """What the mean over each pass, of its tokens or its sequences, weighs (``averages.portions``)."""
         return averages.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
 
     def update(self, ids: Sequence[str]) -> None:
