@@ -130,7 +130,11 @@ def tried(config: grpo.Config) -> tuple[Reward, list[str]]:
         ("def f(completions, **kwargs):\n    return [1.0]\n", "gave 1 values for 2 answers"),
         ("def f(completions, **kwargs):\n    return ['x' for c in completions]\n", "gave 'x', not a finite number"),
         ("def f(completions, **kwargs):\n    return [1 / 0]\n", r"ZeroDivisionError.*\(mine.py, line 2\)"),
-        ("def f(answered):\n    raise KeyError('x' * 9999)\n", "raised KeyError"),
+        ("def f(answered):\n    raise KeyError('x' * 9999)\n", r"raised KeyError\('x+…? \(mine.py, line 2\)$"),
+        (
+            "def f(completions, **kwargs):\n    return kwargs['solution']\n",
+            r"KeyError\('solution'\) \(mine.py, line 2\); there are prompts, completions, answered, id,",
+        ),
         ("def f(answered)\n    return 1.0\n", r"cannot be imported: SyntaxError: .*\(mine.py, line 1\)"),
         ("import not_installed\n", "cannot be imported: ModuleNotFoundError: No module named 'not_installed'"),
     ],

@@ -57,6 +57,11 @@ class Own:
             raise TypeError(f"gave {short(found)}, not a list with a number for each completion")
         return found.tolist() if hasattr(found, "tolist") else list(found)
 
+    def lacking(self, error: Exception) -> str:
+        """What there is, where the function in TRL's form has failed for want of a column; else nothing."""
+        missed = isinstance(error, KeyError) and self.form != "answered" and {*error.args}.isdisjoint(COLUMNS)
+        return f"; there are {', '.join(COLUMNS)}" if missed else ""
+
     def _asked(self, group: Sequence[Answered]) -> dict[str, list[Any]]:
         """The arguments, of what there is what it asks for."""
         chat = self.form == "messages"

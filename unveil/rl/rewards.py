@@ -168,7 +168,8 @@ class Reward:
             else:
                 values = [self.function(answered) for answered in group]
         except Exception as error:  # whatever a user's function raises is told with the item
-            raise RewardError(f"{where} raised {told(error)}") from error
+            lacking = self.function.lacking(error) if isinstance(self.function, Own) else ""
+            raise RewardError(f"{where} raised {told(error)}{lacking}") from error
         if len(values) != len(group):
             raise RewardError(f"{where} gave {len(values)} values for {len(group)} answers")
         return [_value(value, where) for value in values]
