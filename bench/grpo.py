@@ -22,13 +22,14 @@ from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
 from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
+from unveil.core.sampling import Sampling
 from unveil.rl import experience, grpo, policy
 from unveil.rl.advantages import group_relative
 from unveil.rl.experience import Experience, Rewarded
 from unveil.rl.policy import Learnt
 from unveil.train import loop
 from unveil.train.dataloader import Stream
-from unveil.vlm.generate import rollout
+from unveil.vlm.generate import drawn_from, rollout
 from unveil.vlm.scorer import Distribution, Scores
 
 KL = 0.04
@@ -78,7 +79,7 @@ class Ours(sides.Ours):
         )
         self.load(config, self.config)
         self.scorer.entropy = True
-        self.drawing = experience.distribution(self.config.temperature, self.scorer)
+        self.drawing = drawn_from(self.scorer, Sampling(self.config.temperature))
         self.scorer.distribution = Distribution()  # TRL scores as if every token could be drawn
         self.asked = experience.questions(self.config)
         self.how = self.config.answers, self.config.max_new_tokens

@@ -156,7 +156,7 @@ def test_one_that_is_not_additive_is_told_where_parts_are(
         ("def f(r):\n    return r.mean(1)\n", r"gave numbers of the shape \(3,\) for rewards of the shape \(3, 4\)"),
         ("def f(r):\n    return (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True)\n", r"gave \[.*nan.* for the"),
         ("def f(r):\n    return None\n", "advantage mine.f gave None, not a number for each answer"),
-        ("def f(r, truth):\n    return r\n", r"its signature is \(r, truth\); an advantage is `def advantage"),
+        ("def f(r, truth):\n    return r\n", r"advantage mine.f: its signature is \(r, truth\); an advantage is"),
         ("def f():\n    return 0\n", r"its signature is \(\); an advantage is"),
     ],
 )

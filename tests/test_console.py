@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -53,6 +54,26 @@ def test_a_step_that_takes_long_is_told_by_the_clock(
     inner = next(line for line in said if "validation" in line)
     assert inner.startswith("train sft  1/8  loss 0.700  ") and inner.endswith("  validation  16/80")
     assert not any(line.startswith("validation") for line in said), "the outer line speaks for both"
+
+
+def test_what_comes_after_the_last_step_is_told_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the saving of a model. It looks at the clock as often as it has a line to tell, and a little more."""
+    told, looks = threading.Semaphore(0), 0
+    said: list[str] = []
+
+    def clock() -> float:
+        nonlocal looks
+        looks += 1
+        told.release()
+        return time.monotonic()
+
+    monkeypatch.setattr(console, "EVERY", 0.01)
+    monkeypatch.setattr(console, "say", said.append)
+    with progress("train sft", 1, clock=clock) as advance:
+        advance()
+        while len(said) < 6 and looks < 200:
+            assert told.acquire(timeout=60)
+    assert len(said) >= 6 and set(said[1:-1]) == {"train sft  1/1  for 0 s"} and said[-1] == "train sft  1/1  in 0 s"
 
 
 def test_work_without_steps_is_told_only_if_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:

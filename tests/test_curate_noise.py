@@ -130,6 +130,10 @@ def test_a_function_of_the_users_own(folder: Path) -> None:
         "    out = np.zeros((100, 120)); out[:, :30] = 1; return out\n"
         "def bad(record, image):\n    return np.full((4, 4), 2.0)\n"
         "def none(record, image):\n    return np.zeros((4, 4))\n"
+        "def beyond(record, image):\n    return image[60]\n"
+        "def high(record, image):\n    return np.zeros((4, 4)), 'high'\n"
+        "def words(record, image):\n    return [['much', 'little']]\n"
+        "def empty(record, image):\n    return np.zeros((0, 4))\n"
     )
     assert curate(folder, "--map", f"{folder}/my_maps.py:left", "--kinds", "diagnosis") == 0
     noises = [pair.rejected_noise for pair in read_pairs(folder / "out" / "pairs.jsonl")]
@@ -143,6 +147,11 @@ def test_a_function_of_the_users_own(folder: Path) -> None:
     ("options", "message"),
     [
         (("--map", "my_maps.py:bad"), "r0/diagnosis: a map must be (H, W) with values from 0 to 1"),
+        (("--map", "my_maps.py:empty"), "r0/diagnosis: a map must be (H, W) with values from 0 to 1, not (0, 4)"),
+        (("--map", "my_maps.py:beyond"), "r0/diagnosis: the map my_maps.beyond raised IndexError('index 60 is out of"),
+        (("--map", "my_maps.py:beyond"), "with size 50') (my_maps.py, line 10)"),
+        (("--map", "my_maps.py:high"), "r0/diagnosis: the map my_maps.high gave (array([[0., 0., 0., 0.], [0."),
+        (("--map", "my_maps.py:words"), "gave [['much', 'little']], not a map of numbers, or one and how sure it is"),
         (("--map", "my_maps.py:none"), "no pair could be made: 1 x test split; 2 x the map is empty"),
         (("--map", "my_maps.py:gone"), "has no function gone"),
         (("--map", "boxes"), "a function is named FILE.py:FUNCTION"),

@@ -19,7 +19,7 @@ from unveil.core.box_formats import PIXELS, View, mark, neutral, neutral_json, r
 from unveil.core.geometry import encode_mask
 from unveil.core.lesion_noise import LesionMap, Noise, NoiseError
 from unveil.core.sampling import Sampling
-from unveil.experts.expert import Backend, Budget, Expert, RuleBackend, Spent, read
+from unveil.experts.expert import Backend, Budget, Expert, RuleBackend, Spent, kept, read
 from unveil.experts.local import Local
 from unveil.experts.requests import BudgetSpent, ExpertError, Raw, Request, RequestImage, Strict, Turn
 from unveil.experts.store import Store
@@ -117,6 +117,20 @@ def test_an_error_of_the_endpoint_is_not_kept(tmp_path: Path) -> None:
     assert [(r.value, r.error) for r in failing.answer(asks(1))] == [(None, "down")]
     assert failing.spent.set_aside == {"down": 1}
     assert [r.value for r in Expert(Scripted(lambda r: Raw("up")), store).answer(asks(1))] == ["up"]
+
+
+def test_what_is_said_to_be_kept_is_what_is_not_asked_for_again(tmp_path: Path) -> None:
+    """Of four replies one is an error; two were known from before. Without a store nothing is kept."""
+    store = Store(tmp_path / "r.db")
+    first, one, other = (Expert(Scripted(lambda request: Raw(GOOD)), store) for _ in range(3))
+    list(first.answer(asks(2)))
+    one.backend = Scripted(lambda request: Raw(error="down") if request.id == "i3" else Raw(GOOD))
+    list(one.answer(asks(4)))
+    list(other.answer(asks(5)[4:]))
+    nowhere = Expert(Scripted(lambda request: Raw(GOOD)))
+    list(nowhere.answer(asks(4)))
+    assert kept(one, one, None, nowhere) == "3 replies are kept"
+    assert kept(one, other) == "4 replies are kept"
 
 
 def test_a_full_disk_is_named_with_the_item_and_what_was_paid_for_is_kept(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from unveil.core.functions import function
+from unveil.core.path_types import InputFile, OutputFile
+from unveil.core.paths import PathError
 from unveil.core.records import RecordError
 
 
@@ -21,8 +23,10 @@ class Inner:
 class Config:
     """Do nothing but tell the options."""
 
-    out: Path
+    out: OutputFile
     """Where to."""
+    data: InputFile | None = None
+    """Where from."""
     names: tuple[str, ...] = ()
     """Which ones."""
     epochs: float = 3.0
@@ -57,6 +61,14 @@ def test_a_value_of_another_type_is_named() -> None:
         told(out=Path("a"), epochs="many")  # type: ignore[arg-type]
 
 
+def test_a_path_that_cannot_be_what_it_is_for_is_told_before_the_work(tmp_path: Path) -> None:
+    """As the command line tells it."""
+    with pytest.raises(PathError, match=f"^--data {tmp_path}/gone: no such file"):
+        told(out=Path("a"), data=tmp_path / "gone")
+    with pytest.raises(PathError, match=f"^--out {tmp_path}: a folder, and a file is needed"):
+        told(out=tmp_path)
+
+
 def test_options_that_there_are_not_or_that_are_missing() -> None:
     with pytest.raises(TypeError, match="'epoch'"):
         told(out=Path("a"), epoch=1)  # type: ignore[call-arg]
@@ -65,6 +77,7 @@ def test_options_that_there_are_not_or_that_are_missing() -> None:
 
 
 def test_help_tells_what_it_does_and_all_options() -> None:
-    assert (told.__name__, list(inspect.signature(told).parameters)) == ("told", ["out", "names", "epochs", "inner"])
+    options = ["out", "data", "names", "epochs", "inner"]
+    assert (told.__name__, list(inspect.signature(told).parameters)) == ("told", options)
     assert told.__doc__ and "Do nothing" in told.__doc__ and "Returns them." in told.__doc__
     assert "    epochs: How often." in told.__doc__

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,40 @@ def test_a_test_is_named_after_what_it_tests(path: Path) -> None:
     known = {file.stem for file in ours} | {file.parent.name for file in ours} | OF_NO_MODULE.keys()
     words = path.stem.removeprefix("test_").split("_")
     assert known & {"_".join(words[:n]) for n in range(1, len(words) + 1)}, f"no module or folder: {path.stem}"
+
+
+@cache
+def words_of(path: Path) -> set[str]:
+    """The names that a module defines, imports or uses."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    told = (getattr(node, field, None) for node in nodes for field in ("id", "arg", "attr", "name", "asname"))
+    return {word for word in told if isinstance(word, str)}
+
+
+def is_there(before: str, last: str) -> bool:
+    """Whether a module, a package or a class of this name has that name in it, or a folder that module."""
+    inside = any(
+        last in words_of(file) if before == (file.parent.name if file.stem == "__init__" else file.stem)
+        else (file.parent.name, file.stem) == (before, last)
+        for file in CODE
+    )  # fmt: skip
+    return inside or any(f"class {before}" in file.read_text() and last in words_of(file) for file in SOURCES)
+
+
+#: Endings of files, whose names have points too.
+ENDINGS = {"jsonl", "json", "txt", "yaml", "data", "names", "labels", "png", "html", "key", "safetensors"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_names_with_points_in_docstrings_exist(path: Path) -> None:
+    """What follows a module or a class of ours is in it; another first word stands in the code of the file itself."""
+    ours = {name.rpartition(".")[2] for name in imports(path) if name.startswith("unveil.")}
+    others = (words_of(path) | set(sys.stdlib_module_names)) - ours
+    text = path.read_text()
+    for dotted in re.findall(r"``([A-Za-z_]\w*(?:\.\w+)+)(?:\(.*?\))?``", text):
+        *_, before, last = dotted.split(".")
+        known = last in ENDINGS or f'"{dotted}"' in text
+        assert known or is_there(before, last) or dotted.split(".")[0] in others, f"``{dotted}`` is nowhere"
 
 
 def test_losses_import_nothing_of_ours() -> None:

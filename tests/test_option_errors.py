@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from tyro.conf import OmitArgPrefixes, Positional
@@ -51,8 +51,15 @@ class Print:
     judge: Size = field(default_factory=Size)
     """How large the judge is."""
 
+    absent: ClassVar = {"ink": "it prints with toner"}
+
 
 GOOD = "x.png --out o"
+
+
+def test_an_option_that_others_have_is_told_why() -> None:
+    with pytest.raises(options.OptionError, match=r"^no option --ink: it prints with toner$"):
+        options.read(Print, f"{GOOD} --ink black".split(), "print")
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from unveil import cli
 from unveil.core.answered import Answered
 from unveil.core.plugins import PluginError
 from unveil.rl import experience, grpo
-from unveil.rl.own_rewards import FormError, read
-from unveil.rl.rewards import Reward, RewardError, named
+from unveil.rl.own_rewards import FIGURES, FormError, check_name, read
+from unveil.rl.rewards import REWARDS, UNUSABLE, Reward, RewardError, named, spread, watched
 
 # ------------------------------------------------------------------------------------------------------------ the form
 
@@ -69,6 +69,33 @@ def test_what_cannot_be_called_shows_what_can(function: Callable[..., Any], why:
     assert "there are" in str(told.value) or "def reward(answered)" in str(told.value)
 
 
+# ------------------------------------------------------------------------------------------------------------ the name
+
+
+@pytest.mark.parametrize("name", ["length", UNUSABLE, "total", "of", "hits", "groups", "val_score", "short_alike"])
+def test_a_name_that_a_run_uses_is_no_reward_s(name: str) -> None:
+    """``groups`` since ``groups_alike`` is told of all rewards, ``short_alike`` since it is told of ``short``."""
+    with pytest.raises(FormError, match="in a run this name, or one"):
+        check_name(name)
+
+
+def test_names_of_ours_are_free_and_so_are_those_of_functions() -> None:
+    for name in (*REWARDS, "hits@0.5", "mine.length"):
+        check_name(name)
+
+
+def test_what_is_told_of_a_reward_is_what_no_other_may_be_called() -> None:
+    found = watched({"own": np.ones((1, 2))}, np.ones((1, 2), bool))
+    told = found.keys() | spread({name: total / of for name, (total, of) in found.items()}).keys()
+    assert told == {"own", *(f"own_{figure}" for figure in FIGURES)}
+
+
+def test_a_function_in_a_file_is_refused_for_its_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def error_squared(answered):\n    return 1.0\n")
+    with pytest.raises(RewardError, match=r"reward mine\.error_squared: in a run this name, or one"):
+        named(f"{tmp_path}/mine.py:error_squared", 1.0)
+
+
 # ----------------------------------------------------------------------------------------------------------- the trial
 
 
@@ -103,7 +130,11 @@ def tried(config: grpo.Config) -> tuple[Reward, list[str]]:
         ("def f(completions, **kwargs):\n    return [1.0]\n", "gave 1 values for 2 answers"),
         ("def f(completions, **kwargs):\n    return ['x' for c in completions]\n", "gave 'x', not a finite number"),
         ("def f(completions, **kwargs):\n    return [1 / 0]\n", r"ZeroDivisionError.*\(mine.py, line 2\)"),
-        ("def f(answered):\n    raise KeyError('x' * 9999)\n", "raised KeyError"),
+        ("def f(answered):\n    raise KeyError('x' * 9999)\n", r"raised KeyError\('x+…? \(mine.py, line 2\)$"),
+        (
+            "def f(completions, **kwargs):\n    return kwargs['solution']\n",
+            r"KeyError\('solution'\) \(mine.py, line 2\); there are prompts, completions, answered, id,",
+        ),
         ("def f(answered)\n    return 1.0\n", r"cannot be imported: SyntaxError: .*\(mine.py, line 1\)"),
         ("import not_installed\n", "cannot be imported: ModuleNotFoundError: No module named 'not_installed'"),
     ],

@@ -372,3 +372,20 @@ def test_what_would_be_refused_is_known_before_anything_is_made(config: Config) 
     with pytest.raises(OutputError, match="is what is read"):
         refuse(config, config.out)
     assert left(config) == before
+
+
+@dataclass(frozen=True)
+class Plugged(Config):
+    plugins: tuple[Path, ...] = ()
+
+
+def test_a_plugin_is_an_input_whoever_looks(config: Config) -> None:
+    (mine := config.read.with_name("mine.py")).write_text("x = 1")
+    given = Plugged(config.read, config.out, plugins=(mine,))
+    asked = given.out, "curate", given, [given.read]
+    assert make(given) and provenance.is_current(*asked)
+    provenance.refuse(*asked)
+    mine.write_text("x = 22")
+    assert not provenance.is_current(*asked)
+    with pytest.raises(OutputError, match=r"mine\.py changed since"):
+        provenance.refuse(*asked)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -22,8 +26,30 @@ def test_the_key_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_file_that_holds_no_key(tmp_path: Path) -> None:
     (tmp_path / pseudonyms.KEY_FILE).write_text("4711")
-    with pytest.raises(pseudonyms.KeyFileError, match=r"unveil\.key: not a key for pseudonyms; delete it"):
+    with pytest.raises(pseudonyms.KeyFileError, match=r"unveil\.key: not a key for pseudonyms; put back .*\n.*lost"):
         pseudonyms.key(tmp_path)
+
+
+def test_all_who_need_it_first_have_one_key(tmp_path: Path) -> None:
+    """Eight threads at a time, twenty times: nobody reads a part of it, and nothing else stays."""
+    for turn in range(20):
+        folder, start = tmp_path / f"{turn}", Barrier(8)
+
+        def needs(_: int, folder: Path = folder, start: Barrier = start) -> bytes:
+            start.wait()
+            return pseudonyms.key(folder)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(needs, range(8)))) == 1
+        assert [file.name for file in folder.iterdir()] == [pseudonyms.KEY_FILE]
+
+
+def test_a_process_that_is_killed_leaves_no_part_of_a_key(tmp_path: Path) -> None:
+    """On its way to write it: another one then makes it."""
+    code = "import os, secrets, sys\nfrom pathlib import Path\nfrom unveil.core import pseudonyms\n"
+    code += "secrets.token_hex = lambda n: '0' * n if n < 32 else os._exit(9)\npseudonyms.key(Path(sys.argv[1]))\n"
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 9
+    assert not (tmp_path / pseudonyms.KEY_FILE).exists() and len(pseudonyms.key(tmp_path)) == 32
 
 
 def test_a_pseudonym_is_the_hmac_of_the_name() -> None:

@@ -9,14 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 from PIL import Image
 
 from tests.helpers.plugging import forgotten, write
 from unveil import cli
-from unveil.core import digests, options, registry
+from unveil.core import digests, options, plugins, registry
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError
 from unveil.ingest import ingest
@@ -57,6 +57,13 @@ def test_rows_stand_beside_ours_and_are_called_by_name(tmp_path: Path) -> None:
     assert "short" not in ADVANTAGES and "voc" in FORMATS
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_file_alone_is_one(kind: Any, tmp_path: Path) -> None:
+    path = write(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n")
+    registry.load(kind(path))
+    assert "short" in REWARDS and ingest.Config(out=tmp_path, plugins=kind(path)).plugins == (path,)
+
+
 def test_help_lists_names_that_are_no_closed_choice(tmp_path: Path) -> None:
     loaded(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n")
     hint = get_type_hints(GroupOptions, include_extras=True)["rewards"]
@@ -93,6 +100,11 @@ REWARDS = {"made": lambda answered: Made.number}
     (tmp_path / "beside").mkdir()
     registry.load([path, tmp_path / "beside" / ".." / "mine.py"])
     assert path.with_name("mine.py.runs").read_text() == "x"
+
+
+def test_a_table_of_ours_that_it_imports_is_not_declared(tmp_path: Path) -> None:
+    loaded(tmp_path, "from unveil.rl.rewards import REWARDS\nADVANTAGES = {'same': lambda rewards_QG: rewards_QG}\n")
+    assert registry.loaded()[-1].keys() == {"name", "source", "sha256", "advantages"}
 
 
 BINS = """from unveil.core.box_formats import BoxFormat
@@ -136,6 +148,10 @@ def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
         ("REWARDS = {'form': len}\n", "mine.py: REWARDS: 'form' is a name of unveil itself, choose another one"),
         ("REWARDS = {'mine': 3}\n", "mine.py: REWARDS: 'mine': 3 is no function; a reward is `def reward"),
         ("REWARDS = {'mine': lambda: 1}\n", r"REWARDS: 'mine': its signature is \(\); a reward is"),
+        (
+            "REWARDS = {'length': len}\n",
+            "mine.py: REWARDS: 'length': in a run this name, or one",
+        ),
         ("ADVANTAGES = {'mine': lambda: 1}\n", r"ADVANTAGES: 'mine': its signature is \(\); an advantage is"),
         ("FORMATS = {'mine': 3}\n", "FORMATS: 'mine': a Format is needed, not 3"),
         (FORMAT.replace("READ", "lambda: []"), "FORMATS: 'marks': `read` is called with a folder: too many"),
@@ -157,6 +173,10 @@ def test_endings_are_those_of_files_in_any_case(tmp_path: Path) -> None:
             BINS.replace(", 100.0)", ", 50.0)").replace("round(n)", "round(n) * 2"),
             "BOX_FORMATS: 'at-100': the box .*read",
         ),
+        (BINS.replace("for n in v", "for n in [v[4]]"), r"'at-100': IndexError\('list .*'\) \(mine.py, line 4\)"),
+        (BINS.replace("round(n)", "int('?')"), r"'at-100': ValueError\(.*\) \(mine.py, line 4\)"),
+        (BINS.replace("ONE, ONE", "'@', ONE"), "'at-100': pattern: a pattern of re.compile is needed, not '@'"),
+        (BINS.replace("100.0)", "'100')"), r"mine.py: BOX_FORMATS: 'at-100': TypeError\("),
     ],
 )
 def test_it_is_told_with_the_file_and_what_to_do(body: str, why: str, tmp_path: Path) -> None:
@@ -165,6 +185,16 @@ def test_it_is_told_with_the_file_and_what_to_do(body: str, why: str, tmp_path: 
         loaded(tmp_path, body)
     assert len(str(told.value)) < 500
     assert {table: list(rows) for table, rows in registry._registries.items()} == before
+
+
+def test_of_a_plugin_of_which_one_table_is_wrong_nothing_is_taken(tmp_path: Path) -> None:
+    """Neither what it declares besides, nor may what it had declared before be gone."""
+    loaded(tmp_path, "REWARDS = {'one': lambda answered: 1.0}\n")
+    before = {table: list(rows) for table, rows in registry._registries.items()}
+    rows = "from unveil.vlm.families import Family\nFAMILIES = {'phi': Family('unit')}\nREWARDS = {'two': len}\n"
+    with pytest.raises(PluginError, match="ADVANTAGES: 'mine': 3 is no function"):
+        loaded(tmp_path, f"{rows}ADVANTAGES = {{'mine': 3}}\n")
+    assert {table: list(rows) for table, rows in registry._registries.items()} == before and "one" in REWARDS
 
 
 @pytest.mark.parametrize(
@@ -249,13 +279,38 @@ def test_a_format_of_an_installed_package_is_a_choice_like_ours(tmp_path: Path) 
             "REWARDS = 3\n",
             "warning: the plugin marks of theirs 1.5 cannot be had: marks: REWARDS holds no rows",
         ),
-        ("FORMATS = {'voc': 3}\n", "warning: marks: FORMATS: 'voc' is a name of unveil itself, choose another one"),
+        (
+            f"{HEAD}FORMATS = [Format('new', len, '', len, ()), Format('voc', len, '', len, ())]\n",
+            "warning: the plugin marks of theirs 1.5 cannot be had: marks: FORMATS: 'voc' is a name of unveil itself,",
+        ),
     ],
 )
 def test_an_installed_one_that_is_broken_is_left_out_with_a_warning(body: str, why: str, tmp_path: Path) -> None:
     shown, said = helped(installed(tmp_path, body), "ingest", "--help")
     assert "{auto,voc,coco,yolo,csv,synthetic}" in shown
     assert " ".join(said.split()).startswith(why)
+
+
+def test_the_line_told_is_the_module_s_own_and_none_of_what_lies_beside_it(tmp_path: Path) -> None:
+    """A module that no package holds lies among all that is installed."""
+    write(tmp_path, "def fails():\n    raise KeyError('deep')\n", "library.py")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.marks").write_text("")
+    body = "import library\n" + FORMAT.replace("READ", "lambda folder: iter([library.fails()])")
+    words = ["--format", "marks", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    _, said = helped(installed(tmp_path, body), "ingest", *words)
+    assert "format marks: KeyError('deep') (theirs.py, line 3)" in " ".join(said.split())
+
+
+def test_run_json_has_no_names_that_were_left_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A table that is made later and has that name itself."""
+    module = plugins.module_of(write(tmp_path, "REWARDS = {'short': lambda answered: 1.0}\n"))
+    registry._add(registry.Plugin("mine", "mine of theirs 1.5", "0", module, asked=False))
+    before = registry.loaded()[-1]
+    registry.Registry("REWARDS", {"short": 1}, lambda name, row: 2)
+    after, registry._registries["REWARDS"] = registry.loaded()[-1], REWARDS
+    assert before == after | {"rewards": ["short"]} and "rewards" not in after
+    assert "warning: mine: REWARDS: 'short' is a name of unveil itself" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------------ the page's file
@@ -314,6 +369,21 @@ def test_a_changed_plugin_is_another_input(tmp_path: Path, capsys: pytest.Captur
     write(tmp_path, reader + body + "# changed\n")
     assert cli.main(words) == 1
     assert "mine.pychangedsince" in "".join(capsys.readouterr().err.split())
+
+
+def test_a_plugin_that_has_moved_is_named_beside_the_saved_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Which knows where it lay then; without a word about it both options are named."""
+    config = {"format": "marks", "out": "out", "plugins": [str(tmp_path / "gone.py")]}
+    (tmp_path / "run.json").write_text(json.dumps({"command": "ingest", "config": config}))
+    words = ["ingest", "--config", str(tmp_path / "run.json")]
+    assert cli.main(words) == 1
+    gone = f"its plugin: there is no file {tmp_path / 'gone.py'}\n--plugins FILE.py besides takes its place"
+    assert f"error: --config {tmp_path / 'run.json'}: {gone}\n" == capsys.readouterr().err
+    path = write(tmp_path, FORMAT.replace("READ", "lambda folder: []"))
+    _, found = cli.parse([*words, "--plugins", str(path)])
+    assert (found.plugins, found.format) == ((path,), "marks")
 
 
 def test_what_a_format_reads_counts_by_its_content(tmp_path: Path) -> None:

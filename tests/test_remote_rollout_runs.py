@@ -24,6 +24,8 @@ from tests.test_rl_run import lines
 from unveil.rl import aar, grpo, policy
 from unveil.rl import grpo as recipe
 from unveil.rl.options import GenerateOptions
+from unveil.rl.own_rewards import RESERVED
+from unveil.rl.rewards import REWARDS
 from unveil.testing.models import fresh, loaded
 from unveil.train import adapters, sft
 from unveil.train.loop import TrainingError
@@ -105,6 +107,8 @@ def test_a_run_renews_the_servers_weights(
     loads = [(name, body["lora_name"]) for name, body in vllm.calls]
     expected = [("load_lora_adapter", first), ("unload_lora_adapter", first), ("load_lora_adapter", second)]
     assert loads == ([] if weights == "folder" else expected)
+    told = next(row for row in lines(tmp_path / "out") if "reward" in row)
+    assert "importance_cut" in told and {name for name in told if not name.startswith(tuple(REWARDS))} <= RESERVED
     assert not (tmp_path / "out" / "served").exists()
     session, *requests = map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines())
     assert session["kind"] == "session" and {r["session"] for r in requests} == {session["session"]}

@@ -22,8 +22,9 @@ from unveil.core.records import Record, read_jsonl, write_jsonl
 from unveil.rl import grpo, ppo
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative
+from unveil.rl.own_rewards import RESERVED
 from unveil.rl.policy import Learnt, policy_loss
-from unveil.rl.rewards import RewardError
+from unveil.rl.rewards import REWARDS, RewardError
 from unveil.rl.run import JudgeError
 from unveil.train import sft
 from unveil.train.checkpoints import found
@@ -145,6 +146,7 @@ def test_a_run_logs_what_is_to_be_watched(method: str, how: str, data: Path, tau
     wanted = {"reward", "entropy", "kl", "clip_share", "length", "unusable", "cut", "groups_alike", "mismatch"}
     wanted |= {f"{name}{what}" for name in ("localisation", "form") for what in ("", "_spread", "_zero", "_none")}
     assert wanted <= rows[0].keys()
+    assert {name for name in rows[0] if not name.startswith(tuple(REWARDS))} <= RESERVED
     assert rows[0]["mismatch"] < 1e-4 and rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert ("value_loss" in rows[0]) == (method == "ppo")
     assert any("val_score" in row for row in lines(out))
@@ -310,22 +312,25 @@ def test_a_box_outside_the_image_is_named(data: Path, taught: Path, tmp_path: Pa
         run("grpo", given)
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"rewards": ("localisation=0",)}, "all weights are 0"),
         ({"rewards": ("speed",)}, "no reward 'speed'"),
+        ({"advantage": "luck"}, "no advantage 'luck'"),
         ({"temperature": 0.0}, "draws the same answer"),
         ({"answers": 1}, "--answers 1"),
+        ({"limit": 0}, "--limit 0 leaves no question"),
         ({"kinds": ("open",)}, "no open question has the split 'train'"),
     ],
     ids=str,
 )
 def test_what_cannot_be_learnt_from_is_refused(
-    wrong: dict[str, Any], message: str, data: Path, taught: Path, tmp_path: Path
+    wrong: dict[str, Any], message: str, dry_run: bool, data: Path, taught: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        run("grpo", options(data, taught, tmp_path / "out", **wrong))
+        run("grpo", options(data, taught, tmp_path / "out", dry_run=dry_run, **wrong))
 
 
 def test_a_collapse_stops_the_run(data: Path, taught: Path, tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def test_method_and_rate_follow_the_size(base: sft.Config, monkeypatch: pytest.M
     large = adapters.resolved(open_, **rates)
     assert (large.method, large.learning_rate, large.train_projector) == ("lora", 0.2, False)
     assert adapters.resolved(replace(open_, method="full"), **rates).learning_rate == 0.1
-    assert adapters.resolved(replace(open_, learning_rate=3.0), **rates).learning_rate == 3.0
+    for asked in (3.0, 0.0):
+        assert adapters.resolved(replace(open_, learning_rate=asked), **rates).learning_rate == asked
     assert adapters.resolved(replace(open_, train_projector=True), **rates).train_projector is True
 
 

@@ -11,8 +11,10 @@ what they have made; ``help(unveil.sft)`` tells all of them::
     tuned = unveil.sft(dialogues=dialogues, records=records, model="tiny", out=Path("out/tuned"))
     answer = unveil.ask(unveil.load(tuned), "scan.png")
 
-Wrong data and options raise ``ValueError`` with what was found, where, and what to do. A command that has no function
-here is a module with ``Config`` and ``main(config)``, such as ``unveil.rl.grpo``.
+Wrong data and values raise ``ValueError`` with what was found, where, and what to do; an option that there is not, or
+that is missing, ``TypeError``; what the system refuses ``OSError``. With ``dry_run=True`` training ends in
+``unveil.core.provenance.DryRun``, which is no error. A command that has no function here is a module with ``Config``
+and ``main(config)``, such as ``unveil.rl.grpo``.
 """
 
 from importlib import import_module

@@ -2,7 +2,8 @@
 
 A command is a module with a frozen dataclass ``Config``, its options, and ``main(config)``, its work. ``main`` says
 itself what it finds, and returns the path of what it has made, or whether what it looked at is fit. Where that module
-takes long to import, its options are defined in another, so that help and mistyped options answer at once.
+takes long to import, its options are defined in another, so that help and mistyped options answer at once; but those of
+learning from rewards name the advantages there are, which are functions of torch, and wait for it.
 """
 
 from __future__ import annotations
@@ -172,9 +173,7 @@ def usage(width: int = 80) -> str:
             layout.rows(list(USAGE.items()), width),
             layout.rows([(name, command.help) for name, command in COMMANDS.items()], width),
             "Which way to a better model:\n" + layout.rows(list(GUIDE.items()), width),
-            layout.paragraph(
-                "More, with costs and figures: docs/how-to/preferences.md, docs/explanation/results.md", width
-            ),
+            layout.paragraph(f"More, with costs and figures: {PAGES}", width),
         ]
     )
 
@@ -194,9 +193,9 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Any]:
         raise options.OptionError(unknown(words))
     command, rest = COMMANDS[name], words[len(name.split()) :]
     kind = command.config()
-    options.load_plugins(kind, rest)
+    plugins = options.load_plugins(kind, rest)
     file = _config_file(rest)
-    default = None if file is None else _saved(kind, file, name)
+    default = None if file is None else _saved(kind, file, name, plugins)
     if HELP & {*rest}:
         _exit(help_page.page(kind, f"unveil {name}", default, "--help-all" in rest, layout.width()))
     try:
@@ -234,12 +233,13 @@ def _config_file(words: list[str]) -> Path | None:
     return Path(files[0])
 
 
-def _saved(kind: type, file: Path, name: str) -> Any:
+def _saved(kind: type, file: Path, name: str, plugins: Sequence[Path]) -> Any:
     """The configuration in a run.json of the command, or of another name of it."""
     from unveil.core import records, saved
 
+    own = [n for n, one in COMMANDS.items() if one.module == COMMANDS[name].module]
     try:
-        return saved.saved(kind, file, name, [n for n, one in COMMANDS.items() if one.module == COMMANDS[name].module])
+        return saved.saved(kind, file, name, own, plugins)
     except records.RecordError as error:
         raise records.RecordError(f"--config {error}") from error
 

@@ -272,6 +272,9 @@ def _row(name: str, row: Any) -> BoxFormat:
         raise PluginError(f"a BoxFormat is needed, not {short(row)}")
     if row.name != name:
         raise PluginError(f"its own name is {row.name!r}")
+    for what, pattern in (("pattern", row.pattern), ("part", row.part)):
+        if not hasattr(pattern, "finditer"):
+            raise PluginError(f"{what}: a pattern of re.compile is needed, not {short(pattern)}")
     view, box = View(row, (1000, 1000), (1000, 1000)), (100.0, 200.0, 700.0, 900.0)
     text = view.write(box)
     read, _ = view.read(text)

@@ -114,9 +114,9 @@ class _Work:
         return [self.title, "" if self.total is None else f"{self.at}/{self.total}", self.note]
 
     def pace(self) -> list[str]:
-        """Rate and time left; where they are not known, how long it has lasted."""
+        """Rate and time left; where they are not known, or all steps are done, how long it has lasted."""
         lasted, made = self.clock() - self.began, self.at - self.start
-        if self.total is None or made <= 0 or lasted <= 0:
+        if self.total is None or self.at == self.total or made <= 0 or lasted <= 0:
             return [f"for {lasting(lasted)}"]
         each = lasted / made
         rate = f"{1 / each:.1f}/s" if each <= 10 else f"{lasting(each)} each"
@@ -136,7 +136,7 @@ _telling = threading.Lock()
 def _lines(work: _Work) -> Iterator[Any]:
     def advance(n: int = 1, note: str = "") -> None:
         work.at, work.note = work.at + n, note
-        _tell_if_due()
+        _tell_if_due(ends=_working[0].at == _working[0].total)
 
     _working.append(work)
     try:
@@ -153,18 +153,17 @@ def _lines(work: _Work) -> Iterator[Any]:
         _working.remove(work)
 
 
-def _tell_if_due() -> None:
-    """A line, if the last one is ``EVERY`` seconds old and more is to come."""
+def _tell_if_due(ends: bool = False) -> None:
+    """A line, if the last one is ``EVERY`` seconds old; not after a step that ``ends`` all, whose end is told next."""
     with _telling:
         first, *within = _working
-        over = first.at == first.total and not within
-        if not over and first.clock() - first.told >= EVERY:
+        if (within or not ends) and first.clock() - first.told >= EVERY:
             first.tell(*first.pace(), *(word for work in within for word in work.words()))
 
 
 @contextmanager
 def _told_by_the_clock(work: _Work) -> Iterator[None]:
-    """Tells how it stands even while a step takes long."""
+    """Tells how it stands even while a step, or what comes after the last one, takes long."""
     over = threading.Event()
 
     def watch() -> None:

@@ -75,7 +75,10 @@ def whole(path: str | Path, private: bool = False) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        if private and hasattr(os, "fchmod"):  # a umask may have taken the owner's rights
+            os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
     except OSError as error:
         raise WriteError(said(error, path)) from error
     try:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from unveil.core import number_types
+from unveil.core import number_types, paths
 from unveil.core.options import sentences
 from unveil.core.provenance import plain
 from unveil.core.records import build
@@ -20,14 +20,16 @@ def function(name: str, config: Callable[Options, Config], main: Callable[[Confi
     """A command's ``main`` as a function of the options in ``config``, called ``name``.
 
     Values are taken as a run.json has them, so a path may be a string, and the other way round. The function raises
-    ``TypeError`` for an option that there is not or that is missing, ``RecordError`` for a value of another type,
-    ``NumberError`` for a number that is too low.
+    ``TypeError`` for an option that there is not or that is missing, ``RecordError`` for a value of another type, and,
+    before it begins, ``NumberError`` for a number that is too low and ``PathError`` for a file or folder that cannot be
+    what it is given for.
     """
 
     def call(*args: Options.args, **options: Options.kwargs) -> Made:
-        given = build(config, plain(config(*args, **options)), f"unveil.{name}")
-        number_types.check(given)
-        return main(given)
+        asked = build(config, plain(config(*args, **options)), f"unveil.{name}")
+        number_types.check(asked)
+        paths.check(asked)
+        return main(asked)
 
     told = sentences(config) if isinstance(config, type) else {}
     lines = [f"    {option}: {sentence}" for option, sentence in told.items()]

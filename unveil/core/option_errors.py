@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile, takewhile
+from types import MappingProxyType
 
 from unveil.core.option_types import Takes, typed
 from unveil.core.options import Option
@@ -13,17 +14,19 @@ from unveil.core.options import Option
 COMMON = ("config", "help", "help-all")
 
 
-def fault(options: Sequence[Option], words: Sequence[str]) -> str | None:
+def fault(
+    options: Sequence[Option], words: Sequence[str], absent: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
     """The first fault of a command line, in one line; None where none is found.
 
-    Options that do not exist come first: what else is amiss may be due to them.
+    Options that do not exist come first: what else is amiss may be due to them. ``absent`` says of some why.
     """
     named, free = {o.name: o for o in options if not o.positional}, [o for o in options if o.positional]
     flags = {option.off.removeprefix("--"): option for option in named.values() if option.off}
     given = [(name, named.get(name) or flags.get(name), values) for name, values in _given(words)]
     over = [value for _, option, values in given for value in _over(option, values)]
     faults = (
-        *(_unknown(name, {**named, **flags}) for name, option, _ in given if name and not option),
+        *(_unknown(name, {**named, **flags}, absent) for name, option, _ in given if name and not option),
         *(_ill(option, values) for _, option, values in given if option),
         *(_ill(option, [value]) for option, value in zip(free, over, strict=False)),
         _missing(named.values(), {option.name for _, option, _ in given if option}),
@@ -52,7 +55,9 @@ def _over(option: Option | None, values: Sequence[str]) -> Sequence[str]:
     return () if takes.variadic else values[len(takes.kinds) :]
 
 
-def _unknown(name: str, known: Mapping[str, Option]) -> str | None:
+def _unknown(name: str, known: Mapping[str, Option], absent: Mapping[str, str]) -> str | None:
+    if name in absent:
+        return f"no option --{name}: {absent[name]}"
     close = [known[other] for other in _closest(name, known)]
     hint = f"; perhaps you meant {_options(close)}" if close else ""
     return None if name in COMMON else f"no option --{name}{hint}"

@@ -2,7 +2,8 @@
 
 Options that several commands have stand in one class, which their configurations inherit and hand on whole. A class may
 say by ``groups``, titles with the names of options, what the help shows together after all others; and by ``seldom``,
-names of options or titles of groups, what it shows only when all is asked for.
+names of options or titles of groups, what it shows only when all is asked for; and by ``absent`` why it lacks one that
+others have.
 """
 
 from __future__ import annotations
@@ -101,14 +102,13 @@ def every(kind: type, default: Any = None) -> list[Option]:
             ]
         else:
             sentence = listing(hint, told.get(field.name, ""))
-            depth = next(
-                i for i, base in enumerate(kind.__mro__) if field.name in vars(base).get("__annotations__", {})
-            )
+            depth = _depth(kind, field.name)
             found.append(Option(_typed(field.name), (field.name,), hint, value, sentence, title, hidden, depth))
     return found
 
 
 def _depth(kind: type, name: str) -> int:
+    """How far up the class stands that declares an option."""
     return next(i for i, base in enumerate(kind.__mro__) if name in vars(base).get("__annotations__", {}))
 
 
@@ -181,19 +181,25 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
             raise
         from unveil.core import option_errors
 
-        fault = option_errors.fault(every(kind, default), words) or option_errors.unboxed(said.getvalue())
-        raise OptionError(fault) from refused
+        fault = option_errors.fault(every(kind, default), words, getattr(kind, "absent", {}))
+        raise OptionError(fault or option_errors.unboxed(said.getvalue())) from refused
 
 
-def load_plugins(kind: type, words: Sequence[str]) -> None:
-    """Loads the files behind ``--plugins``, where there is such an option: they add to what other options can name."""
-    if issubclass(kind, PluginOptions):
-        asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
-        found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
-        from unveil.core import paths
+def load_plugins(kind: type, words: Sequence[str]) -> tuple[Path, ...]:
+    """Loads the files behind ``--plugins``, where there is such an option: they add to what other options can name.
 
-        paths.check_option(next(option for option in every(kind) if option.name == "plugins"), found.plugins)
-        load(found.plugins)
+    Returns them.
+    """
+    if not issubclass(kind, PluginOptions):
+        return ()
+    asked = dataclasses.make_dataclass("asked", [("plugins", tuple[Path, ...], ())])
+    found: Any = tyro.cli(asked, args=words, return_unknown_args=True, add_help=False)[0]
+    from unveil.core import paths
+
+    paths.check_option(next(option for option in every(kind) if option.name == "plugins"), found.plugins)
+    load(found.plugins)
+    files: tuple[Path, ...] = found.plugins
+    return files
 
 
 def words(config: Any) -> list[str]:

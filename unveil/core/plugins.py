@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -82,11 +82,19 @@ def told(error: BaseException) -> str:
     return short(error) + _place(error)
 
 
+def is_own(error: BaseException) -> bool:
+    """Whether it came up in the user's own code, or in what that has called."""
+    return bool(_own(traceback.extract_tb(error.__traceback__)))
+
+
 def _place(error: BaseException) -> str:
     steps = traceback.extract_tb(error.__traceback__)
-    own = [step for step in steps if step.filename.startswith(tuple(PLACES))]
-    last = (own or steps)[-1]
+    last = (_own(steps) or steps)[-1]
     return f" ({Path(last.filename).name}, line {last.lineno})"
+
+
+def _own(steps: Sequence[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    return [step for step in steps if step.filename.startswith(tuple(PLACES))]
 
 
 def short(value: object) -> str:

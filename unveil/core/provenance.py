@@ -194,8 +194,7 @@ def output(
     and where another process is making it.
     """
     _refuse_input(out, inputs)
-    inputs = _with_plugins(inputs, config)
-    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), time.monotonic())
+    made = _wanted(out, bool(makes), command, config, inputs)
     with _locked(made, out):
         there, before = _inodes(out, makes), _known(made)
         if there and not config.restart:
@@ -228,7 +227,7 @@ def refuse(
 ) -> None:
     """Raises ``OutputError`` where ``output`` would not write over what is there; makes nothing."""
     _refuse_input(out, inputs)
-    made = Output(_run_file(out, bool(makes)), command, config, digests(inputs, out), 0.0)
+    made = _wanted(out, bool(makes), command, config, inputs)
     if _inodes(out, makes) and not config.restart and (clash := _clash(made, out, derived)):
         raise OutputError(clash)
 
@@ -279,8 +278,10 @@ def _locked(made: Output, out: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _with_plugins(inputs: Iterable[Input], config: Any) -> list[Input]:
-    return [*inputs, *getattr(config, "plugins", ())]
+def _wanted(out: Path, folder: bool, command: str, config: Any, inputs: Iterable[Input]) -> Output:
+    """The output as it is asked for now; the plugins that its configuration names are inputs too."""
+    found = digests([*inputs, *getattr(config, "plugins", ())], out)
+    return Output(_run_file(out, folder), command, config, found, time.monotonic())
 
 
 def _run_file(out: Path, folder: bool) -> Path:
@@ -326,8 +327,7 @@ def _differences(before: Mapping[str, Any], now: Output, derived: bool = False) 
 
 def is_current(out: Path, command: str, config: Any, inputs: Iterable[Input]) -> bool:
     """Whether ``out`` was made by the same command with the same settings from the same inputs, and is still there."""
-    inputs = _with_plugins(inputs, config)
-    made = Output(_run_file(out, out.is_dir()), command, config, digests(inputs, out), 0.0)
+    made = _wanted(out, out.is_dir(), command, config, inputs)
     before = _known(made) if out.exists() else None
     return before is not None and "finished" in before and not _differences(before, made)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
 
-from unveil.core import private
+from unveil.core import files, private
 
 #: The file of a folder's key; it never leaves this machine.
 KEY_FILE = "unveil.key"
@@ -20,20 +19,33 @@ class KeyFileError(ValueError):
 
 
 def key(folder: Path) -> bytes:
-    """The key of a folder: 32 bytes, made at first need, its owner's alone. Raises ``KeyFileError``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The key of a folder: 32 bytes, made at first need, its owner's alone. Raises ``KeyFileError``.
+
+    It appears whole or not at all, and once, however many processes need it first.
+    """
     path = folder / KEY_FILE
-    try:
-        descriptor = private.opened(path, os.O_WRONLY | os.O_EXCL)
-    except FileExistsError:
-        private.kept(path)
-    else:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
+    if not path.exists():
+        _make(path)
+    private.kept(path)
     text = path.read_text().strip()
     if not re.fullmatch("[0-9a-f]{64}", text):
-        raise KeyFileError(f"{path}: not a key for pseudonyms; delete it, and a new one is made")
+        raise KeyFileError(
+            f"{path}: not a key for pseudonyms; put back the one that was there\n"
+            "where it is lost, delete the file: a new key gives everybody another pseudonym than all files of before"
+        )
     return bytes.fromhex(text)
+
+
+def _make(path: Path) -> None:
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        if not path.exists():  # nor has another process made it meanwhile
+            with files.whole(path, private=True) as partial:
+                partial.write_text(secrets.token_hex(32))
+    lock.unlink(missing_ok=True)
 
 
 def pseudonym(key: bytes, name: str) -> str:

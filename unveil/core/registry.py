@@ -42,8 +42,10 @@ class Plugin:
     """Whether the user has named it: what is wrong with it is then an error, else it is left out with a warning."""
 
     def declared(self, table: str) -> dict[str, Any]:
-        """What it declares under the name of a table, by the names of the rows."""
+        """What it declares under the name of a table, by the names of the rows; our own table is only imported."""
         given = getattr(self.module, table, {})
+        if isinstance(given, Registry):
+            return {}
         try:
             rows = dict(given) if isinstance(given, Mapping) else {row.name: row for row in given}
         except (TypeError, AttributeError) as error:
@@ -64,25 +66,24 @@ class Registry(dict[str, Row]):
         super().__init__(rows)
         self.table, self._fit = table, fit
         self._source: dict[str, str] = {}
-        _registries[table] = self
         for plugin in _plugins.values():
-            self.take(plugin)
+            try:
+                self.put(plugin, self.fitting(plugin))
+            except PluginError as error:
+                if plugin.asked:
+                    raise
+                console.say(f"warning: {error}; left out, as {plugin.source} is installed and was not asked for")
+        _registries[table] = self
 
-    def take(self, plugin: Plugin) -> None:
+    def put(self, plugin: Plugin, rows: Mapping[str, Row]) -> None:
         """Takes a plugin's rows, in the place of those that it had before its file was changed."""
-        try:
-            found = self._fitting(plugin)
-        except PluginError as error:
-            if plugin.asked:
-                raise
-            console.say(f"warning: {error}; left out, as {plugin.source} is installed and was not asked for")
-            return
         for name in [name for name, source in self._source.items() if source == plugin.source]:
             del self[name], self._source[name]
-        self.update(found)
-        self._source |= dict.fromkeys(found, plugin.source)
+        self.update(rows)
+        self._source |= dict.fromkeys(rows, plugin.source)
 
-    def _fitting(self, plugin: Plugin) -> dict[str, Row]:
+    def fitting(self, plugin: Plugin) -> dict[str, Row]:
+        """The rows that a plugin declares for this table; raises ``PluginError``, and changes nothing."""
         found = {}
         for name, declared in plugin.declared(self.table).items():
             whose = self._source.get(name, "unveil itself" if name in self else plugin.source)
@@ -90,8 +91,10 @@ class Registry(dict[str, Row]):
                 raise PluginError(f"{plugin.name}: {self.table}: {name!r} is a name of {whose}, choose another one")
             try:
                 found[name] = self._fit(name, declared)
-            except ValueError as error:
-                raise PluginError(f"{plugin.name}: {self.table}: {name!r}: {error}") from error
+            except Exception as error:  # whatever its code raises, in which alone the line matters
+                ours = isinstance(error, ValueError) and not plugins.is_own(error)
+                why = error if ours else plugins.told(error)
+                raise PluginError(f"{plugin.name}: {self.table}: {name!r}: {why}") from error
         return found
 
 
@@ -110,13 +113,18 @@ class PluginOptions:
     of this program."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.plugins, str | Path):  # one alone, from Python
+            object.__setattr__(self, "plugins", (Path(self.plugins),))
         load(self.plugins)
 
 
-def load(paths: Iterable[str | Path]) -> None:
-    """Adds the rows of plugins that come with installed packages, and of these files; raises ``PluginError``."""
+def load(paths: str | Path | Iterable[str | Path]) -> None:
+    """Adds the rows of plugins that come with installed packages, and of these files, or of this one.
+
+    Raises ``PluginError``.
+    """
     _load_installed()
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
         module = plugins.module_of(path)
         _add(Plugin(path.name, str(path.resolve()), sha256(path), module, asked=True))
 
@@ -128,7 +136,7 @@ def _load_installed() -> None:
         try:
             module = entry.load()
             file = Path(module.__file__)
-            plugins.PLACES.append(f"{file.parent}{os.sep}")
+            plugins.PLACES.append(f"{file.parent}{os.sep}" if module.__package__ else str(file))
             _add(Plugin(entry.name, f"{entry.value} of {package}", sha256(file), module, asked=False))
         except Exception as error:  # whatever other people's package raises must not stop who has not asked for it
             why = error if isinstance(error, PluginError) else plugins.told(error)
@@ -141,8 +149,9 @@ def _add(plugin: Plugin) -> None:
         return
     if not [row for table in TABLES for row in plugin.declared(table)]:
         raise PluginError(f"{plugin.source} declares none of {', '.join(TABLES)}")
-    for registry in _registries.values():
-        registry.take(plugin)
+    fitting = [(registry, registry.fitting(plugin)) for registry in _registries.values()]
+    for registry, rows in fitting:  # now that all of them fit
+        registry.put(plugin, rows)
     _plugins[plugin.source] = plugin
 
 
@@ -152,9 +161,16 @@ def files() -> list[Path]:
 
 
 def loaded() -> list[dict[str, Any]]:
-    """The plugins at hand, for run.json: name, path or package, digest, and what each declares."""
+    """The plugins at hand, for run.json: name, path or package, digest, and the names that each has added."""
     return [
         {"name": plugin.name, "source": plugin.source, "sha256": plugin.sha256}
-        | {table.lower(): list(rows) for table in TABLES if (rows := plugin.declared(table))}
+        | {table.lower(): names for table in TABLES if (names := _added(plugin, table))}
         for plugin in _plugins.values()
     ]
+
+
+def _added(plugin: Plugin, table: str) -> list[str]:
+    """The names that a plugin has in a table; of one that this process does not use, those that it declares."""
+    if table not in _registries:
+        return list(plugin.declared(table))
+    return [name for name, source in _registries[table]._source.items() if source == plugin.source]

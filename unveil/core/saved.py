@@ -8,14 +8,16 @@ from typing import Any
 
 from unveil import __version__
 from unveil.core import console
+from unveil.core.plugins import PluginError
 from unveil.core.records import RecordError, build
 from unveil.core.untrusted import JsonError, parse_json, shortened
 
 
-def saved(kind: type, path: Path, name: str, own: Collection[str]) -> Any:
+def saved(kind: type, path: Path, name: str, own: Collection[str], plugins: Collection[Path] = ()) -> Any:
     """The configuration in a run.json as a ``kind``; raises ``RecordError`` where that cannot be had.
 
-    ``name`` is the command that it is wanted for, ``own`` are those whose runs it can repeat.
+    ``name`` is the command that it is wanted for, ``own`` are those whose runs it can repeat. ``plugins``, if any, take
+    the place of its own, which may lie elsewhere by now.
     """
     if not path.is_file():
         raise RecordError(f"{path}: no such file, or not a regular one")
@@ -29,7 +31,13 @@ def saved(kind: type, path: Path, name: str, own: Collection[str]) -> Any:
     if about["command"] not in own:
         raise RecordError(f"{path} is of `unveil {shortened(str(about['command']))}`, not of `unveil {name}`")
     _tell_version(about, path)
-    return build(kind, _unasked(about["config"]), str(path))
+    config = _unasked(about["config"])
+    if plugins and isinstance(config, dict):
+        config["plugins"] = [str(file) for file in plugins]
+    try:
+        return build(kind, config, str(path))
+    except PluginError as error:
+        raise RecordError(f"{path}: its plugin: {error}\n--plugins FILE.py besides takes its place") from error
 
 
 def _tell_version(about: dict[str, Any], path: Path) -> None:

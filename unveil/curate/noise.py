@@ -34,12 +34,24 @@ from unveil.vlm.choice import ModelChoice
 MapSource = Callable[[Dialogue, Record, NDArray[np.uint8]], tuple[NDArray[np.floating[Any]], float]]
 
 
-def users(function: Callable[..., Any]) -> MapSource:
-    """A user's function, of a record and its image to a map, or to a map and how sure it is of it, as a source."""
+def users(name: str) -> MapSource:
+    """A user's FILE.py:FUNCTION, of a record and its image to a map, or to a map and how sure it is of it, as a source.
+
+    Raises ``PluginError`` where there is none. The source raises ``NoiseError`` where the function fails.
+    """
+    function, label = plugins.function(name), plugins.label(name)
 
     def source(_: Dialogue, record: Record, array: NDArray[np.uint8]) -> tuple[NDArray[np.floating[Any]], float]:
-        given = function(record, array)
-        return given if isinstance(given, tuple) else (given, 1.0)
+        try:
+            given = function(record, array)
+        except Exception as error:  # whatever a user's function raises is told with its line
+            raise lesion_noise.NoiseError(f"the map {label} raised {plugins.told(error)}") from error
+        try:
+            values, sure = given if isinstance(given, tuple) else (given, 1.0)
+            return np.asarray(values, float), float(sure)
+        except (TypeError, ValueError) as error:
+            what = f"{plugins.short(given)}, not a map of numbers, or one and how sure it is of it, 0 to 1"
+            raise lesion_noise.NoiseError(f"the map {label} gave {what}") from error
 
     return source
 
@@ -141,7 +153,7 @@ def _map(
     given = np.asarray(values, float)
     if not 0 <= sure <= 1:
         raise lesion_noise.NoiseError(f"a map's confidence must be from 0 to 1, not {sure}")
-    if given.ndim != 2 or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
+    if given.ndim != 2 or not given.size or not np.isfinite(given).all() or given.min() < 0 or given.max() > 1:
         raise lesion_noise.NoiseError(f"a map must be (H, W) with values from 0 to 1, not {given.shape}")
     height, width = (min(GRID, n) for n in given.shape)
     levels = Image.fromarray(np.rint(given * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
@@ -213,7 +225,7 @@ def _map_source(config: Config) -> MapSource | None:
         from unveil.vlm import attention_maps
 
         return attention_maps.source(config.model, config.revision, config.box_format, config.limits)
-    return users(plugins.function(config.map))
+    return users(config.map)
 
 
 def _put_onto(made: Sequence[Pair], onto: Path, dialogues: Path, skipped: Counter[str]) -> list[Pair]:

@@ -135,6 +135,8 @@ class Expert:
     ):
         self.backend, self.store, self.budget, self.tries, self.thinking = backend, store, budget, tries, thinking
         self.spent = Spent()
+        self.stored: set[str] = set()
+        """The keys of replies, of this run or of earlier ones, that another run need not ask for again."""
 
     @property
     def name(self) -> str:
@@ -201,6 +203,7 @@ class Expert:
         """The requests that nobody has answered yet; what is in the store goes to ``known``."""
         while (request := again.popleft() if again else next(source, None)) is not None:
             if kept := self.store.get(self._key(request)) if self.store else None:
+                self.stored.add(self._key(request))
                 self.spent.add(kept, self.budget)
                 self.spent.known += 1
                 known.append((request, kept))
@@ -218,11 +221,12 @@ class Expert:
         """Writes a reply through to the disk; one that is an error of the endpoint's is asked for again next time."""
         if self.store and raw.error is None:
             self.store.put(self._key(request), request, raw)
+            self.stored.add(self._key(request))
 
 
 def kept(*asked: Expert | None) -> str:
-    """How many replies another run need not ask for again, in words."""
-    return f"{sum(one.spent.asked + one.spent.known for one in asked if one and one.store)} replies are kept"
+    """How many replies another run need not ask for again, in words; an expert may be named several times."""
+    return f"{len(set[str]().union(*(one.stored for one in asked if one)))} replies are kept"
 
 
 def read(raw: Raw, request: Request) -> tuple[Any, str | None]:

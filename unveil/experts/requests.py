@@ -194,7 +194,7 @@ SYSTEM = ours(f"{WORDS} Reply with a JSON object and nothing else.")
 
 
 def prompt(*turns: Turn, system: str = SYSTEM) -> dict[str, Any]:
-    """What a request says, its data (``fence.quoted``) fenced by a word of its own."""
+    """What a request says, its data (``delimiters.quoted``) fenced by a word of its own."""
     word, system, said = delimiters.sealed(system, [(turn.role, turn.text) for turn in turns])
     sealed = tuple(replace(turn, text=text) for turn, (_, text) in zip(turns, said, strict=True))
     return {"system": system, "turns": sealed, "canary": word}

@@ -28,7 +28,6 @@ rujna studenoga prosinca ιανουαριου φεβρουαριου μαρτι�
 #: Those that are other words too, and need a year, an ordinal or a capital to be months.
 OTHER = "may march mar mars oct out set ago mag gen mai maj maja mart ocak zari luty kas ara sub tem"
 
-MONTH = alternatives(MONTHS)
 ANY_MONTH = alternatives(f"{MONTHS} {OTHER}")
 DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 YEAR = r"(?:1[89]|20)\d\d"

@@ -21,15 +21,20 @@ Config = AarOptions
 
 def main(config: Config, judge: Judge | None = None, generator: Generator | None = None) -> Path:
     """Trains and returns the folder of the trained model; see ``grpo.main``."""
+    recipe: Any = {"grpo": grpo, "ppo": ppo}[config.algorithm]
+    trained: Path = recipe.main(recipe_of(config), judge, Invocation("train aar", config), generator)
+    return trained
+
+
+def recipe_of(config: Config) -> grpo.Config | ppo.Config:
+    """The options of the algorithm; what the paper's command leaves open is as the algorithm has it."""
     if config.algorithm == "ppo" and config.advantage != GroupOptions.advantage:
         raise TrainingError("--advantage is of --algorithm grpo: PPO's advantages are a critic's")
     own = part_of(GroupOptions if config.algorithm == "grpo" else RlOptions, config)
     own["rewards"] = rewards_of(config.rewards, config.without)
-    if config.algorithm == "ppo" and config.entropy == RlOptions.entropy:
-        del own["entropy"]  # PPO's own
-    recipe: Any = {"grpo": grpo, "ppo": ppo}[config.algorithm]
-    trained: Path = recipe.main(recipe.Config(**own), judge, Invocation("train aar", config), generator)
-    return trained
+    if config.entropy is None:
+        del own["entropy"]
+    return grpo.Config(**own) if config.algorithm == "grpo" else ppo.Config(**own)
 
 
 def rewards_of(rewards: Sequence[str], without: Sequence[Part]) -> tuple[str, ...]:

@@ -109,7 +109,11 @@ ADVANTAGES: Registry[Callable[..., Any]] = Registry(
 def named(name: str) -> Advantage:
     """An advantage of ``ADVANTAGES``, or a user's FILE.py:FUNCTION."""
     if ":" in name:
-        return Advantage(plugins.label(name), _fit(name, plugins.function(name)))
+        label = plugins.label(name)
+        try:
+            return Advantage(label, _fit(label, plugins.function(name)))
+        except AdvantageError as error:
+            raise AdvantageError(f"advantage {label}: {error}") from error
     if name not in ADVANTAGES:
         raise AdvantageError(f"no advantage {name!r}: one of {', '.join(ADVANTAGES)}, or FILE.py:FUNCTION")
     return Advantage(name, ADVANTAGES[name])

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unveil.core import console
 from unveil.core.answered import Answered, Attention
 from unveil.core.grading import Case
 from unveil.core.records import Dialogue
-from unveil.core.sampling import Sampling
 from unveil.rl import losses, trial
-from unveil.rl.options import RlOptions
+from unveil.rl.options import GroupOptions, RlOptions
 from unveil.rl.rewards import (
     FLAT,
     Combination,
@@ -42,9 +42,9 @@ from unveil.train.lengths import Asked
 from unveil.train.questions import Questions, read
 from unveil.vlm import attention_maps
 from unveil.vlm.chat import Chat
-from unveil.vlm.generate import Generator, Rollout, drawn_from, rollout
+from unveil.vlm.generate import Generator, Rollout, rollout
 from unveil.vlm.inputs import EncodedExample
-from unveil.vlm.scorer import Distribution, Scorer, Scores
+from unveil.vlm.scorer import Scorer, Scores
 
 LOG = logging.getLogger(__name__)
 ATTENTION_REWARDS = ("vision", "vision-lift")
@@ -54,7 +54,10 @@ Judge = Callable[[Sequence[Case]], Sequence[float | None]]
 
 
 def parts(config: RlOptions) -> list[Reward]:
-    """The rewards that the options name; raises ``RewardError`` for one that is not known."""
+    """The rewards that the options name.
+
+    Raises ``RewardError`` for one that is not known, ``TrainingError`` where answers could not be compared by them.
+    """
     out = [weighted(text) for text in config.rewards]
     if len({reward.name for reward in out}) < len(out):
         raise RewardError(f"--rewards: one of {', '.join(reward.name for reward in out)} stands there twice")
@@ -64,6 +67,8 @@ def parts(config: RlOptions) -> list[Reward]:
         raise loop.TrainingError(f"--answers {config.answers}: answers are compared with others to the same question")
     if not any(reward.weight for reward in out):
         raise loop.TrainingError("--rewards: all weights are 0, so there is nothing to learn from")
+    if config.temperature <= 0:
+        raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
     return out
 
 
@@ -72,7 +77,10 @@ def questions(config: RlOptions) -> Questions:
     asked = read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
     if not asked.train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
-    return replace(asked, train=loop.sample(asked.train, config.limit or len(asked.train), config.seed))
+    most = len(asked.train) if config.limit is None else config.limit
+    if most < 1:
+        raise loop.TrainingError(f"--limit {most} leaves no question to learn from")
+    return replace(asked, train=loop.sample(asked.train, most, config.seed))
 
 
 def foreseen(config: RlOptions) -> list[Asked]:
@@ -82,8 +90,11 @@ def foreseen(config: RlOptions) -> list[Asked]:
 
 
 def rehearse(config: RlOptions) -> NoReturn:
-    """Says what training would take; raises ``DryRun``."""
-    asked, drawn = questions(config), config.batch_size * config.answers
+    """Says what training would take; raises ``DryRun``, and as training itself for what cannot start."""
+    _, asked = tried(config, config.judge.expert != "rules", console.say)
+    if isinstance(config, GroupOptions):
+        trial.advantage(config.advantage, config.answers, config.credit == "parts")
+    drawn = config.batch_size * config.answers
     answers = math.ceil(len(asked.train) * config.answers * config.epochs)
     work = outlook.Work(answers, drawn, updates=config.updates)
     outlook.rehearse(config, "questions", [*asked.train, *asked.val], foreseen(config), work)
@@ -93,13 +104,6 @@ def tried(config: RlOptions, judged: bool, say: trial.Say = lambda words: None) 
     """The rewards and what is asked; what is wrong with either is said here, before a model is loaded."""
     rewards, asked = parts(config), questions(config)
     return trial.tried(rewards, asked, judged, reads_attention(rewards), say), asked
-
-
-def distribution(temperature: float, scorer: Scorer) -> Distribution:
-    """What answers are sampled from, and scored under."""
-    if temperature <= 0:
-        raise loop.TrainingError("--temperature 0 draws the same answer each time: there is nothing to compare")
-    return drawn_from(scorer, Sampling(temperature))
 
 
 def reads_attention(rewards: Sequence[Reward]) -> bool:

@@ -103,8 +103,8 @@ class RlOptions(RecipeOptions):
     """Updates between looks at how far the policy has moved (KL), where no term needs it; a pass of the reference."""
     kl_target: float | None = None
     """Let the coefficient of the KL term adapt so that KL per token comes to this."""
-    entropy: float = 0.0
-    """Coefficient of the entropy bonus."""
+    entropy: float | None = None
+    """Coefficient of the entropy bonus; by default the algorithm's: 0 of GRPO, 0.01 of PPO."""
     mean_over: Literal["token", "sequence"] = "token"
     """Average the loss over tokens (DAPO), or first over each answer's tokens (GRPO as first published)."""
     keep_best: bool = True
@@ -155,6 +155,9 @@ class GroupOptions(RlOptions):
 class GrpoOptions(GroupOptions):
     """Train a model by rewards relative to those of other answers to the same question (GRPO)."""
 
+    entropy: float = 0.0
+    """Coefficient of the entropy bonus."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AarOptions(GroupOptions):
@@ -174,6 +177,7 @@ class PpoOptions(RlOptions):
         "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
     }
     seldom: ClassVar[tuple[str, ...]] = ("value_clip", "value_through", "whiten")
+    absent: ClassVar = {"advantage": "PPO's advantages are a critic's (--lam, --whiten); `unveil train grpo` has it"}
 
     entropy: float = 0.01
     """Coefficient of the entropy bonus."""

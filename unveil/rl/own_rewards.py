@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 COLUMNS = ("prompts", "completions", "answered", *(f.name for f in fields(Dialogue)))
 #: What only its functions name.
 TRLS = {"completions", "completion_ids", "prompts"}
+#: What a run tells besides rewards, in metrics.jsonl and run.json, and ``hits``, which is credited as a place.
+RESERVED = frozenset(
+    (
+        *("step", "lr", "reward", "reward_spread", "iou", "groups_alike", "unusable", "cut", "length", "policy_loss"),
+        *("entropy", "clip_share", "kl", "mismatch", "importance_cut", "importance_none", "refused", "value_loss"),
+        *("value_explained", "critic_error", "critic_return", "of", "total", "hits"),
+    )
+)
+#: What is told of each reward, under its name and one of these.
+FIGURES = ("squared", "spread", "zero", "none", "alike")
 
 
 class FormError(ValueError):
@@ -47,6 +57,11 @@ class Own:
             raise TypeError(f"gave {short(found)}, not a list with a number for each completion")
         return found.tolist() if hasattr(found, "tolist") else list(found)
 
+    def lacking(self, error: Exception) -> str:
+        """What there is, where the function in TRL's form has failed for want of a column; else nothing."""
+        missed = isinstance(error, KeyError) and self.form != "answered" and {*error.args}.isdisjoint(COLUMNS)
+        return f"; there are {', '.join(COLUMNS)}" if missed else ""
+
     def _asked(self, group: Sequence[Answered]) -> dict[str, list[Any]]:
         """The arguments, of what there is what it asks for."""
         chat = self.form == "messages"
@@ -61,6 +76,14 @@ class Own:
         takes = inspect.signature(self.function).parameters
         anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
         return {name: column for name, column in have.items() if anything or name in takes}
+
+
+def check_name(name: str) -> None:
+    """Raises ``FormError`` where a run tells something else under the name, or under one that is made of it."""
+    endings = tuple(f"_{figure}" for figure in FIGURES)
+    made = {name, *(f"{name}{ending}" for ending in endings)}
+    if RESERVED & made or name.startswith("val_") or name.endswith(endings):
+        raise FormError("in a run this name, or one made of it, is that of another figure; choose another one")
 
 
 def read(function: Callable[..., Any]) -> Own:

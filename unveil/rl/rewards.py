@@ -27,7 +27,7 @@ from unveil.core.geometry import attended, match, mean_iou
 from unveil.core.grading import EXACT, overlap, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
-from unveil.rl.own_rewards import FormError, Own, read
+from unveil.rl.own_rewards import FormError, Own, check_name, read
 
 Combination = Literal["max", "z", "sum"]
 UNUSABLE = "unusable"
@@ -168,7 +168,8 @@ class Reward:
             else:
                 values = [self.function(answered) for answered in group]
         except Exception as error:  # whatever a user's function raises is told with the item
-            raise RewardError(f"{where} raised {told(error)}") from error
+            lacking = self.function.lacking(error) if isinstance(self.function, Own) else ""
+            raise RewardError(f"{where} raised {told(error)}{lacking}") from error
         if len(values) != len(group):
             raise RewardError(f"{where} gave {len(values)} values for {len(group)} answers")
         return [_value(value, where) for value in values]
@@ -198,7 +199,15 @@ _FUNCTIONS: dict[str, Function | Own] = {
     "form": form,
     "similarity": similarity,
 }
-REWARDS: Registry[Function | Own] = Registry("REWARDS", _FUNCTIONS, lambda name, function: read(function))
+
+
+def _fit(name: str, function: Any) -> Own:
+    """A user's function under a name that tells it from all else; raises ``FormError``."""
+    check_name(name)
+    return read(function)
+
+
+REWARDS: Registry[Function | Own] = Registry("REWARDS", _FUNCTIONS, _fit)
 
 
 def named(name: str, weight: float) -> Reward:
@@ -206,7 +215,7 @@ def named(name: str, weight: float) -> Reward:
     if ":" in name:
         label = plugins.label(name)
         try:
-            return Reward(label, read(plugins.function(name)), weight)
+            return Reward(label, _fit(label, plugins.function(name)), weight)
         except FormError as error:
             raise RewardError(f"reward {label}: {error}") from error
     base, _, threshold = name.partition("@")

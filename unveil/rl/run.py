@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from unveil.core import console, digests, plugins, provenance
 from unveil.core.console import keeping, progress
 from unveil.core.records import Dialogue
-from unveil.core.sampling import seed_of
+from unveil.core.sampling import Sampling, seed_of
 from unveil.rl import experience, losses, monitor, policy
 from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import RlOptions
@@ -196,7 +196,7 @@ class Run:
         return _both(self.accelerator.autocast(), loop.synchronised(self.accelerator, self.wrapped, last))
 
     def portions(self, drawn: Sequence[Experience], over: str) -> list[float]:
-        """What the mean over each pass, of its tokens or its sequences, weighs in the update (``means.portions``)."""
+        """What the mean over each pass, of its tokens or its sequences, weighs (``averages.portions``)."""
         return averages.portions([len(d.rows) if over == "sequence" else d.tokens for d in drawn], self.accelerator)
 
     def update(self, ids: Sequence[str]) -> None:
@@ -332,7 +332,7 @@ def begin(
         entropy=True,
         critic=None if critic is None else Critic(width, critic).to(loaded.device),
     )
-    scorer.distribution = experience.distribution(config.temperature, scorer)
+    scorer.distribution = generate.drawn_from(scorer, Sampling(config.temperature))
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         forward_check.settle(scorer, stream.first(asked.train), draws=True)

@@ -37,8 +37,9 @@ def resolved(config: Some, accelerator: Accelerator, lora: float, full: float, s
     size = models.size(config.model, config.revision)
     config = chosen(config, size)
     usual = lora if config.method == "lora" else (small if size < SMALL else full)
+    rate = usual if config.learning_rate is None else config.learning_rate
     precision: Any = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
-    return replace(config, learning_rate=config.learning_rate or usual, precision=precision)
+    return replace(config, learning_rate=rate, precision=precision)
 
 
 def chosen(config: Some, size: int) -> Some:

@@ -231,7 +231,7 @@ class MetricsLog:
             rewind(path, step)
             console.say(f"log: {path}")
 
-    def write(self, step: int, **values: float) -> None:
+    def write(self, step: int, /, **values: float) -> None:
         if self.accelerator.is_main_process:
             told = bool(self.waiting)
             self.waiting += json.dumps({"step": step, **values}) + "\n"

@@ -31,7 +31,6 @@ _WEEKDAY = compiled(
     rf"(?<!\w)(?:(?:on|last|since|next|this|am|letzten|le|el|lunedi)\s)?{alternatives(_DAYS)},?\s(?:(?:the|den|der|d\.|"
     rf"le|el|dem|de|dia|il|week)\s)?\d[\d./-]*+(?:st|nd|rd|th|er|e)?(?!\s?(?:mm|cm|%|h\b|uhr|am\b|pm\b|mg|ml))"
 )
-_ITALIAN = "luned marted mercoled gioved venerd"
 _LAST_DAY = compiled(
     rf"(?<!\w)(?:on|last|since|next|this|past|previous|coming|every|letzten|letzter|kommenden|vergangenen|vorigen|nachsten|"
     rf"diesen|ubernachsten|vorletzten|vorgestern|seit|vor|nach|bis|ab|am|by|until|till|before|after|for|from|afgelopen|vorige|komende|volgende|"

@@ -47,7 +47,6 @@ def _kind(found: re.Match[str]) -> Span | None:
     return None if first in _GENERIC else housed(found)
 
 
-_BUILT = """bahnhof flughafen hafen brucke stadion bad therme platz zentrum hutte alm burg schloss kirche"""
 _COMPOUND = (
     r"(?<!\w)(?:am|vom|im|zum|beim|auf\sdem|auf\sder|an\sder|von\sder|vor\sdem|ab)\s(?P<it>(?-i:[A-Z])[a-z-]{2,24}"
     r"(?:bahnhof|flughafen|brucke|stadion|freibad|hallenbad|therme|hutte|schloss|friedhof|kaserne|bhf))(?!\w)|"
