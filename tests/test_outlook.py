@@ -11,9 +11,10 @@ from accelerate import Accelerator
 
 from tests.conftest import dialogue
 from unveil import cli
+from unveil.testing.models import ENTRIES, parts
 from unveil.train import footprint, loop, outlook, sft, throughput
 from unveil.train.lengths import Asked
-from unveil.train.outlook import Work
+from unveil.train.outlook import Model, Work
 from unveil.train.throughput import Device
 from unveil.vlm import models, shapes
 from unveil.vlm.models import HubError
@@ -64,6 +65,22 @@ def test_a_model_that_is_not_here_is_known_by_its_shape(tmp_path: Path, offline:
     assert "of 24.0 GB of a RTX 4090" in lines["memory"].figure and "published peak" in lines["time"].how
     unknown = told(replace(config, model="nobody/knows"))
     assert list(unknown) == ["model"] and unknown["model"].figure == "not known"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_model_whose_processor_is_not_here_is_told_as_far_as_it_goes(name: str, tmp_path: Path) -> None:
+    """By its configuration alone, of every family and of such as have no row."""
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, device_type="h100")
+    asked = [Asked(dialogue("a", "a.png", "Where?"), (448, 448), ("There.",))]
+    shape = parts(name)[0].config
+    found = {one.what: one for one in outlook.lines_of(Model(shape, "by hand", None), config, asked, Work())}
+    assert set(found) == {"tokens", "model", "updates", "memory", "disk", "time"}
+    assert "weights" in found["model"].figure and found["updates"].figure == "3 of 8 rows (one batch)"
+    known = shape.model_type in ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3")
+    assert [found[what].figure == "not known" for what in ("tokens", "memory", "time")] == [not known] * 3
+    if not known:
+        why = f"tokens of an image are not known for {shape.model_type}: load the model's processor once"
+        assert found["tokens"].how == why
 
 
 @pytest.mark.parametrize(("rows", "size", "epochs", "passes"), [(10, 4, 3.0, 1), (10, 4, 0.1, 2), (7, 2, 1.5, 3)])
