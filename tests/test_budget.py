@@ -24,7 +24,7 @@ PLAIN = Footprint(
     tower=0,
     vocabulary=10,
     width=1,
-    shares=True,
+    shares="image",
     parts=True,
     narrow=False,
     kept=10**9,
@@ -108,7 +108,7 @@ def test_what_would_fit_is_said_where_nothing_does(tmp_path: Path) -> None:
 def test_the_program_itself_and_features_count(tmp_path: Path) -> None:
     """8 images of 1,000 tokens, of one float32 number each."""
     asked = config(tmp_path)
-    most = max(PLAIN.peak(batch) for batch in ROWS.batches(asked, shares=True))
+    most = max(PLAIN.peak(batch) for batch in ROWS.batches(asked, shares="image"))
     assert resources.memory(PLAIN, ROWS, asked, "cpu") == footprint.PROGRAM["cpu"] + 8 * 1000 * 4 + most
 
 

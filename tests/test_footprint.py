@@ -26,7 +26,7 @@ from unveil.vlm.scorer import Scorer, whole
 #: Wide enough that the language model takes most of the memory, as it does in models of use.
 WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 PLAIN = Footprint(
-    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares=True, parts=False, narrow=False,
+    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares="image", parts=False, narrow=False,
     kept=4000, token=20, passed=20, pair=2, once=30, largest=60,
 )  # fmt: skip
 
@@ -84,7 +84,7 @@ def foretold(config: sft.Config) -> int:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3", "paligemma"])
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:

@@ -93,7 +93,7 @@ def test_time_by_hand() -> None:
     """10 tokens through 100 weights, all trained: 2 + 2 + 2 each; 3 x 2 for each of 2 x 5 x 4 products of the head.
     With 400 MFLOP/s."""
     found = footprint.Footprint(
-        weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, shares=True, parts=True, narrow=False,
+        weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, shares="image", parts=True, narrow=False,
         kept=0, token=0, passed=0, pair=0, once=0, largest=0,
     )  # fmt: skip
     batch = footprint.Batch(10, 10, 2)

@@ -17,10 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from unveil.train import adapters
-from unveil.train.lengths import Batch
+from unveil.train.lengths import Batch, Shared
 from unveil.train.options import RecipeOptions
 from unveil.vlm import attention, models
 from unveil.vlm.families import family_of
+from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
 from unveil.vlm.scorer import CHUNK
 
@@ -57,8 +58,8 @@ class Footprint:
     """Number of logits of a token."""
     width: int
     """Numbers that a token is for the language model."""
-    shares: bool
-    """Whether rows of one image share it: on a token tree, which known families take."""
+    shares: Shared
+    """What rows of a batch share: on a token tree, which known families take."""
     parts: bool
     """Whether attention is computed in parts, none of which computes what stands behind it."""
     narrow: bool
@@ -110,6 +111,7 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         model = adapters.prepare(base, config)
     inner, part_of = language_model(model), parts_of(model)
     text, family = base.config.get_text_config(), family_of(base.config)
+    shares: Shared = "nothing" if refusal(base) else "prompt" if family.both_ways == "prompt" else "image"
     trained = [p for p in model.parameters() if p.requires_grad]
     known = {
         "weights": sum(p.numel() for p in model.parameters()),
@@ -124,8 +126,8 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         **known,
         vocabulary=text.vocab_size,
         width=text.hidden_size,
-        shares=family.shares == "tree",
-        parts=family.shares == "tree" and family.both_ways == "none",
+        shares=shares,
+        parts=shares == "image" and family.both_ways == "none",
         narrow=precision != "float32",
         token=token,
         passed=passed,
