@@ -31,6 +31,7 @@ PLAIN = Footprint(
     token=10**6,
     passed=10**6,
     pair=0,
+    passed_pair=0,
     once=0,
     largest=1,
 )

@@ -14,7 +14,7 @@ from transformers import AutoConfig
 
 from tests.conftest import dialogue, draw
 from unveil.core.records import write_jsonl
-from unveil.testing.models import ENTRIES
+from unveil.testing.models import ENTRIES, parts
 from unveil.testing.sizes import Size
 from unveil.train import adapters, footprint, lengths, loop, sft
 from unveil.train.footprint import Footprint, Live
@@ -26,8 +26,8 @@ from unveil.vlm.scorer import Scorer, whole
 #: Wide enough that the language model takes most of the memory, as it does in models of use.
 WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 PLAIN = Footprint(
-    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares="image", parts=False, narrow=False,
-    kept=4000, token=20, passed=20, pair=2, once=30, largest=60,
+    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares="image", parts=False,
+    narrow=False, kept=4000, token=20, passed=20, pair=2, passed_pair=2, once=30, largest=60,
 )  # fmt: skip
 
 
@@ -84,12 +84,28 @@ def foretold(config: sft.Config) -> int:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3", "paligemma"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3", "paligemma", "paligemma2"])
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:
     config = asked(tmp_path, name, method=method, gradient_checkpointing=checkpointing)
     assert foretold(config) == pytest.approx(measured(config), rel=0.1)
+
+
+def test_eager_attention_is_foretold_as_such(tmp_path: Path) -> None:
+    """It holds what each pair of tokens has to do with one another, for each head, which SDPA does not."""
+    config = asked(tmp_path, "llava_clip", method="lora", attention="eager")
+    assert foretold(config) == pytest.approx(measured(config), rel=0.1)
+    assert foretold(config) > 1.5 * foretold(replace(config, attention="sdpa"))
+
+
+def test_attention_that_a_model_cannot_compute_is_refused(tmp_path: Path) -> None:
+    """As training refuses it: transformers has no FlexAttention for Qwen2-VL."""
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, attention="flex_attention")
+    with pytest.raises(loop.TrainingError, match="cannot use --attention flex_attention"):
+        footprint.of(models.unfilled(parts("qwen2_vl")[0].config), config, "float32")
+    found = footprint.of(models.unfilled(parts("llava_clip")[0].config), config, "float32")
+    assert not found.parts and found.pair > 0
 
 
 def test_the_fullest_moment_by_hand() -> None:

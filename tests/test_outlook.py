@@ -94,7 +94,7 @@ def test_time_by_hand() -> None:
     With 400 MFLOP/s."""
     found = footprint.Footprint(
         weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, shares="image", parts=True, narrow=False,
-        kept=0, token=0, passed=0, pair=0, once=0, largest=0,
+        kept=0, token=0, passed=0, pair=0, passed_pair=0, once=0, largest=0,
     )  # fmt: skip
     batch = footprint.Batch(10, 10, 2)
     assert throughput.learning(found, batch, checkpointing=False) == 6 * 10 * 100 + 3 * 2 * 2 * 5 * 4

@@ -8,8 +8,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -33,8 +34,8 @@ Kind = Literal["cpu", "cuda"]
 """Where training runs; whatever is no CPU counts as CUDA."""
 #: Bytes of the program itself: Python, torch and transformers on a CPU; CUDA's context and kernels on a GPU.
 PROGRAM: dict[Kind, int] = {"cpu": 700_000_000, "cuda": 900_000_000}
-#: Tokens of the passes that tell what a token takes.
-FEW, MANY = 1024, 2048
+#: Tokens of the passes that tell what a token takes, and of one more where pairs of them take something too.
+FEW, MANY, MORE = 1024, 2048, 3072
 
 
 def kind_of(device: torch.device) -> Kind:
@@ -71,7 +72,10 @@ class Footprint:
     passed: int
     """The same at the end of the pass there, when the logits come."""
     pair: int
-    """The same of a pair of tokens in one row: in each layer, whether the one sees the other."""
+    """The same of a pair of tokens in one row: in each layer, whether the one sees the other; and where attention is
+    computed eagerly, how much, for each head."""
+    passed_pair: int
+    """The same at the end of the pass there."""
     once: int
     """The same of what does not grow with the tokens."""
     largest: int
@@ -92,8 +96,8 @@ class Footprint:
         logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
         parts = max(1, batch.longest // attention.PART) if self.parts else 1
         pairs = batch.tokens * batch.longest * (parts + 1) // (2 * parts)
-        fullest = max(self.token * batch.tokens, self.passed * batch.tokens + logits)
-        passing = fullest + self.pair * pairs + self.once
+        computing = self.token * batch.tokens + self.pair * pairs
+        passing = max(computing, self.passed * batch.tokens + self.passed_pair * pairs + logits) + self.once
         gradients = GRADIENT * self.trained
         stepping = gradients + 4 * (self.trained if kind == "cuda" else self.largest)
         return self.kept + MOMENTS * self.trained + max(passing + (gradients if accumulate > 1 else 0), stepping)
@@ -102,11 +106,16 @@ class Footprint:
 def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     """What training a model without weights (``models.unfilled``) takes, by process; the model is changed for that.
 
-    ``precision`` is what is computed in: "float32", "bf16" or "fp16".
+    ``precision`` is what is computed in: "float32", "bf16" or "fp16". FlexAttention, which runs on a GPU only, is
+    counted as SDPA, which takes no less. Raises ``TrainingError`` where the model cannot attend as is asked.
     """
     config = adapters.chosen(config, base.num_parameters())
     full = config.method == "full"
     base = base.train().to(torch.float32 if full else models.DTYPES[precision])
+    adapters.attend(base, config)
+    how = attention.of(base)
+    if how == "flex_attention":
+        base.set_attn_implementation({"text_config": "sdpa"})
     with torch.device("meta"):
         model = adapters.prepare(base, config)
     inner, part_of = language_model(model), parts_of(model)
@@ -121,24 +130,29 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         "tower": sum(p.numel() for name, p in model.named_parameters() if part_of(name) != "language"),
         "kept": sum(p.nbytes for p in model.parameters()),
     }
-    token, passed, pair, once = _activations(inner, models.DTYPES[precision], full, config.gradient_checkpointing)
     return Footprint(
         **known,
         vocabulary=text.vocab_size,
         width=text.hidden_size,
         shares=shares,
-        parts=shares == "image" and family.both_ways == "none",
+        parts=shares == "image" and family.both_ways == "none" and how == "sdpa",
         narrow=precision != "float32",
-        token=token,
-        passed=passed,
-        pair=pair,
-        once=once,
+        **_activations(inner, models.DTYPES[precision], full),
     )
 
 
-def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) -> tuple[int, int, int, int]:
-    """Bytes of a token where most is held in a pass there and back and at the end of the pass there, of a pair of
-    tokens, and of what does not grow.
+class _Grown(NamedTuple):
+    """What passes hold, by what it grows with: see ``Footprint``."""
+
+    token: float
+    passed: float
+    pair: float
+    passed_pair: float
+    once: float
+
+
+def _activations(inner: Any, dtype: torch.dtype, full: bool) -> dict[str, int]:
+    """What a pass there and back holds, by the names of ``Footprint``.
 
     Layers are alike, or repeat a pattern, so few of them tell what each adds.
     """
@@ -148,24 +162,30 @@ def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) 
     with FakeTensorMode(allow_non_fake_inputs=True):
         inner.layers = layers[:more]
         inner.to_empty(device="cpu")
-        token, passed, once, few = _line(inner, dtype, full)
-        pairs = (_held(inner, FEW, dtype, full, dense=True)[0] - few) / FEW**2
+        found = _grown(inner, dtype, full)
         if more < total:
             inner.layers = layers[:some]
-            fewer, before, without, _ = _line(inner, dtype, full)
-            times = (total - more) / (more - some)
-            token, once = token + round(times * (token - fewer)), once + round(times * (once - without))
-            passed += round(times * (passed - before))
+            times, fewer = (total - more) / (more - some), _grown(inner, dtype, full)
+            found = _Grown(*(new + times * (new - old) for new, old in zip(found, fewer, strict=True)))
     inner.layers = layers
-    further = 0 if recomputing else dtype.itemsize * (total - more)  # each layer keeps who sees whom as numbers
-    return token, passed, round(pairs) + further, max(0, once)
+    return {name: max(0, round(value)) for name, value in found._asdict().items()}
 
 
-def _line(inner: Any, dtype: torch.dtype, full: bool) -> tuple[int, int, int, int]:
-    """Bytes of a token at both moments, of what does not grow with them, and of a short pass as a whole."""
-    few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
-    token, passed = ((long - short) // (MANY - FEW) for short, long in zip(few, many, strict=True))
-    return token, passed, few[0] - token * FEW, few[0]
+def _grown(inner: Any, dtype: torch.dtype, full: bool) -> _Grown:
+    """The same of the layers that are there: from two lengths, and who sees whom.
+
+    Eagerly a pair takes something at any length, so that three lengths tell.
+    """
+    if attention.of(inner) != "eager":
+        few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
+        token, passed = ((long - short) / (MANY - FEW) for short, long in zip(few, many, strict=True))
+        seen = _held(inner, FEW, dtype, full, dense=True)
+        pair, passed_pair = ((dense - short) / FEW**2 for short, dense in zip(few, seen, strict=True))
+        return _Grown(token, passed, pair, passed_pair, few[0] - token * FEW)
+    lengths = [FEW, MANY, MORE]
+    held = [_held(inner, tokens, dtype, full, dense=True) for tokens in lengths]
+    (pair, token, once), (passed_pair, passed, _) = np.polyfit(lengths, held, 2).T
+    return _Grown(*map(float, (token, passed, pair, passed_pair, once)))
 
 
 def _pattern(config: Any) -> int:
@@ -178,15 +198,17 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients, and those
     at the end of the pass there.
 
-    Each layer keeps a ``dense`` mask as numbers; the other one is the same for all tokens and takes next to nothing.
+    Each layer keeps a ``dense`` mask as numbers, or where it attends eagerly takes it as such, one for each kind of
+    layer; the other one is the same for all tokens and takes next to nothing.
     """
     known = [*inner.parameters(), *inner.buffers()]
     hooks = [p.register_post_accumulate_grad_hook(_forget) for p in inner.parameters() if p.requires_grad]
     embedded = torch.empty(1, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=full)
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
-    masks = dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask
     with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        own = {kind: mask.to(dtype) if attention.of(inner) == "eager" else mask for kind in kinds or {""}}
+        masks = own if len(own) > 1 else own.popitem()[1]
         out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
         passed: int = live.now
         out.backward(torch.empty_like(out))
