@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from bench import race, sides
 from bench.models import PRESETS, make
 from unveil.core.records import Dialogue, read_jsonl
-from unveil.train import adapters, footprint, lengths, loop, sft
+from unveil.train import adapters, footprint, lengths, loop, resources, sft
 from unveil.train.footprint import Live
 from unveil.train.lengths import packed
 from unveil.vlm import models
@@ -90,8 +90,7 @@ def foretold(config: sft.Config) -> int:
     """The same from the model's configuration alone."""
     found = footprint.of(models.blank(config.model), config, "float32")
     rows = lengths.measured(adapters.chat_of(config), sft.foreseen(config))
-    features = 4 * rows.pictures * rows.images[1] * found.width
-    return found.peak(packed(rows.rows, found.shares), config.accumulate) + features
+    return found.peak(packed(rows.rows, found.shares), config.accumulate) + resources.features(found, rows)
 
 
 def configured(folder: Path, method: Any, checkpointing: bool) -> sft.Config:

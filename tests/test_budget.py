@@ -24,6 +24,7 @@ PLAIN = Footprint(
     tower=0,
     vocabulary=10,
     width=1,
+    remembered=4,
     shares="image",
     parts=True,
     narrow=False,

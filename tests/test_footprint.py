@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -14,9 +15,9 @@ from transformers import AutoConfig
 
 from tests.conftest import dialogue, draw
 from unveil.core.records import write_jsonl
-from unveil.testing.models import ENTRIES, parts
+from unveil.testing.models import ENTRIES, TREES, fresh, parts
 from unveil.testing.sizes import Size
-from unveil.train import adapters, footprint, lengths, loop, sft
+from unveil.train import adapters, footprint, lengths, loop, resources, sft
 from unveil.train.footprint import Footprint, Live
 from unveil.train.lengths import Batch, packed
 from unveil.vlm import models, shapes
@@ -26,8 +27,8 @@ from unveil.vlm.scorer import Scorer, whole
 #: Wide enough that the language model takes most of the memory, as it does in models of use.
 WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 PLAIN = Footprint(
-    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares="image", parts=False,
-    narrow=False, kept=4000, token=20, passed=20, pair=2, passed_pair=2, once=30, largest=60,
+    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, remembered=32, shares="image",
+    parts=False, narrow=False, kept=4000, token=20, passed=20, pair=2, passed_pair=2, once=30, largest=60,
 )  # fmt: skip
 
 
@@ -78,8 +79,7 @@ def foretold(config: sft.Config) -> int:
     """The same from the model's configuration."""
     found = footprint.of(models.blank(config.model), config, "float32")
     rows = lengths.measured(adapters.chat_of(config), sft.foreseen(config))
-    features = 4 * rows.pictures * rows.images[1] * found.width
-    return found.peak(packed(rows.rows, found.shares), config.accumulate) + features
+    return found.peak(packed(rows.rows, found.shares), config.accumulate) + resources.features(found, rows)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -97,6 +97,25 @@ def test_eager_attention_is_foretold_as_such(tmp_path: Path) -> None:
     config = asked(tmp_path, "llava_clip", method="lora", attention="eager")
     assert foretold(config) == pytest.approx(measured(config), rel=0.1)
     assert foretold(config) > 1.5 * foretold(replace(config, attention="sdpa"))
+
+
+@pytest.mark.parametrize("name", [*TREES, "paligemma2"])
+@pytest.mark.parametrize(
+    "trained", [{"method": "lora"}, {"method": "full"}, {"method": "full", "train_tower": True}], ids=str
+)
+def test_what_is_kept_of_images_is_known_beforehand(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
+    """Beside what is really kept of one: features, hidden states of the tower (with a token or two of its own), or
+    nothing."""
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, **trained)
+    known = footprint.of(models.unfilled(parts(name)[0].config), config, "float32")
+    own = fresh(name)
+    eyes = own.chat.processor.image_processor
+    seeing = Features(whole(adapters.prepare(own.model, adapters.chosen(config, 1))), eyes, 100)
+    seen = own.chat.process(np.random.default_rng(0).integers(0, 256, (56, 112, 3), np.uint8))
+    seeing([seen])
+    kept = [*seeing.known.values(), *(seeing.tower.known.values() if seeing.tower else ())]
+    tokens = sum(token == own.model.config.image_token_id for token in seen.block)
+    assert sum(one.nbytes for one in kept) == pytest.approx(known.remembered * tokens, rel=0.1)
 
 
 def test_attention_that_a_model_cannot_compute_is_refused(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ from torch.utils._pytree import tree_leaves
 from unveil.train import adapters
 from unveil.train.lengths import Batch, Shared
 from unveil.train.options import RecipeOptions
-from unveil.vlm import attention, models
+from unveil.vlm import attention, features, models, shapes
 from unveil.vlm.families import family_of
 from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
-from unveil.vlm.scorer import CHUNK
+from unveil.vlm.scorer import CHUNK, whole
 
 #: Bytes of the gradient of a trained weight, and of its two moments in Adam, all in float32.
 GRADIENT, MOMENTS = 4, 8
@@ -59,6 +59,8 @@ class Footprint:
     """Number of logits of a token."""
     width: int
     """Numbers that a token is for the language model."""
+    remembered: int
+    """Of a token of an image, as what the vision encoder makes of it is kept; 0 where it looks at each image again."""
     shares: Shared
     """What rows of a batch share: on a token tree, which known families take."""
     parts: bool
@@ -134,6 +136,7 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         **known,
         vocabulary=text.vocab_size,
         width=text.hidden_size,
+        remembered=features.remembered(whole(model), shapes.patches_a_token(base.config)),
         shares=shares,
         parts=shares == "image" and family.both_ways == "none" and how == "sdpa",
         narrow=precision != "float32",

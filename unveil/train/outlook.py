@@ -228,12 +228,12 @@ def _time(
 def seconds(
     found: Footprint, rows: Lengths, config: RecipeOptions, work: Work, device: Device, count: int, patches: float
 ) -> tuple[float, float]:
-    """Seconds of learning from so many rows, each image being looked at once, and of writing answers."""
+    """Seconds of learning from so many rows, and of writing answers, before which each image is looked at once."""
     again = count / len(rows.rows)
     batches = rows.batches(config, found.shares)
     one = sum(throughput.learning(found, batch, config.gradient_checkpointing) for batch in batches)
     passing = sum(2.0 * found.products * batch.tokens for batch in batches)
-    looking = throughput.looking(found, rows.pictures * rows.images[1], patches)
+    looking = throughput.looking(found, rows.pictures * rows.images[1], patches) * looks(found, rows, config, work)
     operations = again * (config.epochs * work.updates * one + work.passes * passing) + looking
     asked = sum(row.around + row.question for row in rows.rows) / len(rows.rows)
     images = rows.images[1] * rows.pictures / count  # each is looked at once for all questions on it
@@ -242,3 +242,16 @@ def seconds(
     tokens = work.answers * (asked + images + sum(answers) / len(answers))
     answering = throughput.answering(found, tokens, steps, device) if work.answers else 0.0
     return throughput.seconds(operations, device), answering
+
+
+def looks(found: Footprint, rows: Lengths, config: RecipeOptions, work: Work) -> float:
+    """How often an image passes the vision encoder, a pass back there counting as much as operations it takes.
+
+    What is kept of an image spares all passes but the first; a trained encoder passes there and back each time.
+    """
+    learnt = config.epochs * work.updates
+    if config.train_tower:
+        full = adapters.chosen(config, found.weights).method == "full"
+        return learnt * (2 + full + config.gradient_checkpointing) + work.passes
+    passes = learnt + work.passes
+    return min(1.0, passes) + max(0.0, passes - 1) * (1 - resources.seen_once(found, rows, config))

@@ -111,11 +111,21 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
 
 def memory(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind) -> int:
     """Bytes that an update takes on a device at the most, with the program, features, and models beside this one."""
-    tokens = rows.pictures * rows.images[1]
-    features = min(config.cache_mb * 2**20, tokens * found.width * (2 if found.narrow else 4))
+    remembered = min(config.cache_mb * 2**20, features(found, rows))
     most = max(found.peak(batch, config.accumulate, kind) for batch in rows.batches(config, found.shares))
     full = adapters.chosen(config, found.weights).method == "full"
-    return footprint.PROGRAM[kind] + features + most + (config.copies * found.kept if full else 0)
+    return footprint.PROGRAM[kind] + remembered + most + (config.copies * found.kept if full else 0)
+
+
+def seen_once(found: Footprint, rows: Lengths, config: RecipeOptions) -> float:
+    """Share of the images that the vision encoder looks at in the first epoch only: what it made of them is kept."""
+    needed = features(found, rows)
+    return min(1.0, config.cache_mb * 2**20 / needed) if needed else 0.0
+
+
+def features(found: Footprint, rows: Lengths) -> int:
+    """Bytes of what the vision encoder makes of all images, where that is kept; else 0."""
+    return rows.pictures * rows.images[1] * found.remembered
 
 
 def told(found: Footprint, rows: Lengths, config: RecipeOptions, device: torch.device) -> str:
