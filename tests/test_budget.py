@@ -73,6 +73,18 @@ def test_candidates_keep_the_rows_of_an_update(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_nothing_is_recomputed_where_attention_is_read_on_the_way(tmp_path: Path) -> None:
+    """Smaller batches are all that is left, also such as part rows on one image: one row takes 1.05 GB, 1 GB of weights
+    and 0.7 GB of the program are beside it."""
+    asked = config(tmp_path, attention_loss=0.1, memory="2GB")
+    tried = [(c.batch_size, c.accumulate, c.gradient_checkpointing) for c in budget.candidates(asked)]
+    assert tried == [(16, 1, False), (8, 2, False), (4, 4, False), (2, 8, False), (1, 16, False)]
+    with pytest.raises(NeedsError, match=r"2GB: one row at a time takes about 2\.8 GB: --image-tokens shows less"):
+        budget.choice(asked, ROWS, "cpu", 2 * 10**9, found)
+    assert "checkpointing" in resources.ways_out(PLAIN, ROWS, config(tmp_path), "cpu", 10**9)
+    assert "checkpointing" not in resources.ways_out(PLAIN, ROWS, asked, "cpu", 10**9)
+
+
 @pytest.mark.parametrize(
     ("room", "chosen"),
     [

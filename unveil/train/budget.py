@@ -73,7 +73,8 @@ def choice(
         if needed <= room * (1 - MARGIN):
             return one, needed
     ways = ["--image-tokens shows less of each image"] if rows.resizes else []
-    if 2 * known[True].trained > known[True].weights:
+    last = known[one.gradient_checkpointing]
+    if 2 * last.trained > last.weights:
         small = replace(one, method="lora")
         ways.append(f"--method lora trains adapters only, in about {size(memory(found(small), rows, small, kind))}")
     hint = ", or ".join(ways) or "take a smaller model, or more memory"
@@ -84,13 +85,14 @@ def candidates(config: Some) -> Iterator[Some]:
     """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to.
 
     Recomputing costs a third more time, so it comes after smaller batches, but before such as part the rows that share
-    an image.
+    an image. Where nothing can be computed again, there are only the former.
     """
     update = config.batch_size * config.accumulate
     sizes = [n for n in range(update, 0, -1) if update % n == 0]
-    shared = [n for n in sizes if n >= min(config.together, update)]
+    shared = [n for n in sizes if n >= min(config.together, update)] if config.recomputes else sizes
     plain = [] if config.gradient_checkpointing else [(n, False) for n in shared]
-    for n, checkpointing in [*plain, *((n, True) for n in sizes)]:
+    again = [(n, True) for n in sizes] if config.recomputes or config.gradient_checkpointing else []
+    for n, checkpointing in [*plain, *again]:
         yield replace(config, batch_size=n, accumulate=update // n, gradient_checkpointing=checkpointing)
 
 

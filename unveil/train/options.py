@@ -83,6 +83,11 @@ class RecipeOptions(TrainOptions, DryRunOptions):
         *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
     )
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether layers may compute again in the backward pass what they have not kept."""
+        return True
+
     copies: ClassVar[int] = 0
     """Models beside the one in training that are held where all weights are trained."""
     out: OutputFolder
@@ -142,6 +147,11 @@ class SftOptions(RecipeOptions):
     attention_loss: float = 0.0
     """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
     vision relevance, with its own gradient); 0.1 is one to begin with. See docs/how-to/rewards.md for what it did."""
+
+    @property
+    def recomputes(self) -> bool:
+        """Not where attention is read on the way, which would be read twice."""
+        return not self.attention_loss
 
 
 @dataclass(frozen=True, kw_only=True)

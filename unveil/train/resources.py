@@ -152,7 +152,7 @@ def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind,
     if smaller.batch_size < config.batch_size and memory(found, rows, smaller, kind) <= room:
         passes = math.ceil(config.batch_size * config.accumulate / smaller.batch_size)
         ways += [f"--batch-size {smaller.batch_size} --accumulate {passes} learns the same with less"]
-    ways += [] if config.gradient_checkpointing else ["--gradient-checkpointing"]
+    ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
     ways += ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
     return ", or ".join(ways) or "take a smaller model, or a machine with more memory"
