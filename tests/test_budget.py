@@ -60,6 +60,12 @@ def test_what_is_no_memory_is_refused(words: str) -> None:
         budget.parsed(words)
 
 
+@pytest.mark.parametrize("epochs", [0, -1.0, float("nan"), float("inf")])
+def test_passes_over_the_rows_are_some(epochs: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^--epochs {epochs:g}: it must be above 0, such as 0.5 or 3$"):
+        config(tmp_path, epochs=epochs)
+
+
 def test_candidates_keep_the_rows_of_an_update(tmp_path: Path) -> None:
     """16 rows: whole while images are shared by 4, then recomputing; 12 of them: divisors only."""
     tried = [(c.batch_size, c.accumulate, c.gradient_checkpointing) for c in budget.candidates(config(tmp_path))]

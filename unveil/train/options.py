@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.vlm.choice import ModelChoice, Precision
+
+
+class PassesError(ValueError):
+    """So many passes over the training rows cannot be made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,11 @@ class TrainOptions(ModelChoice):
     workers: int | None = None
     """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
     training itself has all cores."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.epochs < math.inf:
+            raise PassesError(f"--epochs {self.epochs:g}: it must be above 0, such as 0.5 or 3")
 
 
 Term = Literal["text", "visual", "anchor"]
