@@ -130,5 +130,25 @@ def test_an_error_of_memory_is_told_what_was_needed(
     assert "needs" not in vars(other.value)
 
 
+def test_an_error_under_a_budget_is_about_the_batch_that_was_run(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 8 x 2 rows to an update 16 pass at once where there is room."""
+    monkeypatch.setattr(resources, "whole_memory", lambda device: 700 * 10**6)
+    asked = [Asked(dialogue(f"{n}", f"{n}.png", "Where?"), (96, 64), ("There.",)) for n in range(16)]
+    given = config(tmp_path, model=str(tiny_folder), accumulate=2, memory="100GB")
+    with pytest.raises(MemoryError) as raised, resources.memory_explained(given, lambda _: asked):
+        raise MemoryError
+    assert vars(raised.value)["needs"].startswith("a batch of 16 needs about 7")
+
+
+def test_an_estimate_that_fails_does_not_hide_the_error(tmp_path: Path) -> None:
+    given = config(tmp_path, model="./nowhere")
+    with pytest.raises(MemoryError) as raised, resources.memory_explained(given, lambda _: []):
+        raise MemoryError
+    assert "needs" not in vars(raised.value)
+    assert raised.value.__notes__ == ["what was needed cannot be told: ModelError: ./nowhere: no such folder"]
+
+
 def test_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert resources.free_disk(tmp_path / "a" / "b") == pytest.approx(resources.free_disk(tmp_path), rel=0.1)

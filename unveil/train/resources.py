@@ -167,20 +167,37 @@ def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:
 def memory_explained(config: Some, asked: Callable[[Some], Sequence[Asked]]) -> Iterator[None]:
     """Gives an error that memory has run out a sentence about what was needed (``needs``), which the user is told.
 
-    ``asked`` tells what is learnt from.
+    ``asked`` tells what is learnt from. What --memory chooses is chosen again, since the error is of that; where the
+    estimate itself fails, the error gets a note of it.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if faults.out_of_memory(error) and not os.environ.get("UNVEIL_DEBUG"):
-            vars(error).setdefault("needs", _needs(config, asked(config)))
+            _explain(error, config, asked)
         raise
 
 
+def _explain(error: BaseException, config: Some, asked: Callable[[Some], Sequence[Asked]]) -> None:
+    try:
+        vars(error).setdefault("needs", _needs(config, asked(config)))
+    except Exception as why:  # an estimate that fails must not hide what has happened
+        error.add_note(f"what was needed cannot be told: {type(why).__name__}: {why}")
+
+
 def _needs(config: RecipeOptions, asked: Sequence[Asked]) -> str:
+    from unveil.train import budget  # which chooses by what is computed here
+
     device = models.default_device()
-    kind, found = footprint.kind_of(device), _footprint(config, device)
-    rows, room = lengths.measured(adapters.chat_of(config), asked), whole_memory(device)
+    kind, rows, room = (
+        footprint.kind_of(device),
+        lengths.measured(adapters.chat_of(config), asked),
+        whole_memory(device),
+    )
+    if config.memory is not None:
+        precise = replace(config, precision=loop.computing(config.precision, device)[0])
+        config, _ = budget.choice(precise, rows, kind, budget.parsed(config.memory), budget.footprint_of)
+    found = _footprint(config, device)
     needed = memory(found, rows, config, kind)
     return (
         f"a batch of {config.batch_size} needs about {size(needed)} of {size(room)}; "
