@@ -100,6 +100,15 @@ def test_what_to_change_is_said_where_memory_will_hardly_do(tmp_path: Path, monk
     assert resources.told(full, fixed, asked, CPU).endswith("or --method lora trains adapters only")
 
 
+@pytest.mark.parametrize(("batch", "accumulate", "said"), [(5, 1, "1 --accumulate 5"), (6, 3, "3 --accumulate 6")])
+def test_what_learns_the_same_has_as_many_rows(batch: int, accumulate: int, said: str, tmp_path: Path) -> None:
+    """Each row has an image of its own and takes 450 MB, beside 4.8 GB: three fit, which divide 18 rows but not 5."""
+    alone = [TokenRow(f"{n}", f"{n}", 400, 30, (20,)) for n in range(30)]
+    asked = config(tmp_path, batch_size=batch, accumulate=accumulate)
+    found = resources.ways_out(FOUND, Lengths(alone, 30, "by hand"), asked, "cpu", 63 * 10**8)
+    assert found == f"--memory 6GB, or --batch-size {said} learns the same with less, or --gradient-checkpointing"
+
+
 def test_the_reference_of_rewards_counts_where_all_weights_are_trained(tmp_path: Path) -> None:
     class Rewarded(sft.Config):
         copies = 1

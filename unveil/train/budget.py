@@ -17,7 +17,7 @@ from unveil.train import adapters, footprint, lengths
 from unveil.train.footprint import Footprint, Kind
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import RecipeOptions
-from unveil.train.resources import NeedsError, memory, size
+from unveil.train.resources import NeedsError, memory, parted, size
 from unveil.vlm import models
 
 Some = TypeVar("Some", bound=RecipeOptions)
@@ -82,18 +82,17 @@ def choice(
 
 
 def candidates(config: Some) -> Iterator[Some]:
-    """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to.
+    """Batches as an update may be ``parted``, the largest first.
 
     Recomputing costs a third more time, so it comes after smaller batches, but before such as part the rows that share
     an image. Where nothing can be computed again, there are only the former.
     """
-    update = config.batch_size * config.accumulate
-    sizes = [n for n in range(update, 0, -1) if update % n == 0]
-    shared = [n for n in sizes if n >= min(config.together, update)] if config.recomputes else sizes
-    plain = [] if config.gradient_checkpointing else [(n, False) for n in shared]
-    again = [(n, True) for n in sizes] if config.recomputes or config.gradient_checkpointing else []
-    for n, checkpointing in [*plain, *again]:
-        yield replace(config, batch_size=n, accumulate=update // n, gradient_checkpointing=checkpointing)
+    ways = list(parted(config))
+    least = min(config.together, ways[0].batch_size) if config.recomputes else 1
+    if not config.gradient_checkpointing:
+        yield from (one for one in ways if one.batch_size >= least)
+    if config.recomputes or config.gradient_checkpointing:
+        yield from (replace(one, gradient_checkpointing=True) for one in ways)
 
 
 def chosen(config: RecipeOptions) -> dict[str, Any]:

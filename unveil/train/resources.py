@@ -6,7 +6,6 @@ for the backward pass is counted on such a model, whatever its layers are (``foo
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -143,15 +142,21 @@ def told(found: Footprint, rows: Lengths, config: RecipeOptions, device: torch.d
     return f"{said}\nthat will hardly do: {ways_out(found, rows, config, kind, room)}"
 
 
+def parted(config: Some) -> Iterator[Some]:
+    """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to."""
+    update = config.batch_size * config.accumulate
+    for n in range(update, 0, -1):
+        if update % n == 0:
+            yield replace(config, batch_size=n, accumulate=update // n)
+
+
 def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind, room: int) -> str:
     """What to change so that an update takes no more than so many bytes."""
-    smaller = config
-    while smaller.batch_size > 1 and memory(found, rows, smaller, kind) > room:
-        smaller = replace(smaller, batch_size=smaller.batch_size // 2)
+    smaller = [one for one in parted(config) if one.batch_size < config.batch_size]
+    fitting = next((one for one in smaller if memory(found, rows, one, kind) <= room), None)
     ways = [f"--memory {int(room // 1e9)}GB"] if room >= 2e9 else []
-    if smaller.batch_size < config.batch_size and memory(found, rows, smaller, kind) <= room:
-        passes = math.ceil(config.batch_size * config.accumulate / smaller.batch_size)
-        ways += [f"--batch-size {smaller.batch_size} --accumulate {passes} learns the same with less"]
+    if fitting:
+        ways += [f"--batch-size {fitting.batch_size} --accumulate {fitting.accumulate} learns the same with less"]
     ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
     ways += ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
