@@ -78,8 +78,12 @@ def test_too_little_disk_or_memory_stops_at_once(tmp_path: Path, monkeypatch: py
     with pytest.raises(NeedsError, match=r"needs 520 MB of disk, and 519 MB are free"):
         resources.fits(FOUND, asked, CPU, trainings=2)
     free |= {"disk": 10**10, "memory": 3 * 10**9}
-    with pytest.raises(NeedsError, match=r"need 4\.1 GB of memory, and 3\.0 GB are free: --method lora"):
+    with pytest.raises(NeedsError, match=r"need 4\.1 GB of memory, and 3\.0 GB are free: take a smaller model$"):
         resources.fits(FOUND, asked, CPU, trainings=2)
+    whole, lora = replace(FOUND, trained=FOUND.weights), "--method lora trains adapters only, or take a smaller model"
+    free["disk"] = 10**12
+    with pytest.raises(NeedsError, match=rf"need 16\.0 GB of memory, and 3\.0 GB are free: {lora}$"):
+        resources.fits(whole, asked, CPU, trainings=1)
 
 
 def test_what_to_change_is_said_where_memory_will_hardly_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from unveil.train import adapters, footprint, lengths
 from unveil.train.footprint import Footprint, Kind
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import RecipeOptions
-from unveil.train.resources import NeedsError, memory, parted, size
+from unveil.train.resources import NeedsError, fewer, memory, parted, size
 from unveil.vlm import models
 
 Some = TypeVar("Some", bound=RecipeOptions)
@@ -73,10 +73,9 @@ def choice(
         if needed <= room * (1 - MARGIN):
             return one, needed
     ways = ["--image-tokens shows less of each image"] if rows.resizes else []
-    last = known[one.gradient_checkpointing]
-    if 2 * last.trained > last.weights:
+    for way in fewer(known[one.gradient_checkpointing]):
         small = replace(one, method="lora")
-        ways.append(f"--method lora trains adapters only, in about {size(memory(found(small), rows, small, kind))}")
+        ways.append(f"{way}, in about {size(memory(found(small), rows, small, kind))}")
     hint = ", or ".join(ways) or "take a smaller model, or more memory"
     raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}")
 

@@ -100,7 +100,7 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
     if memory > room:
         raise NeedsError(
             f"weights, gradients and Adam's moments need {size(memory)} of memory, and {size(room)} are free: "
-            "--method lora trains adapters only, or take a smaller model"
+            + ", or ".join([*fewer(found), "take a smaller model"])
         )
     return (
         f"{count(found.weights)} weights, {count(found.trained)} of them trained: needs {size(needed)} of disk "
@@ -159,8 +159,13 @@ def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind,
         ways += [f"--batch-size {fitting.batch_size} --accumulate {fitting.accumulate} learns the same with less"]
     ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
-    ways += ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
+    ways += fewer(found)
     return ", or ".join(ways) or "take a smaller model, or a machine with more memory"
+
+
+def fewer(found: Footprint) -> list[str]:
+    """What trains fewer weights, where most are trained."""
+    return ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
 
 
 def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:
