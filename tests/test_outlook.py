@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from unveil.train.lengths import Asked, Lengths, TokenRow
 from unveil.train.outlook import Model, Work
 from unveil.train.throughput import Device
 from unveil.vlm import models, shapes
+from unveil.vlm.families import ModelError
 from unveil.vlm.models import HubError
 from unveil.vlm.resolution import Resolution
 
@@ -151,6 +153,22 @@ def test_a_cpu_can_be_tried() -> None:
 def test_tokens_of_an_image_by_rule(size: tuple[int, int], limits: Resolution, tokens: int) -> None:
     config = shapes.config_of("Qwen/Qwen2.5-VL-7B-Instruct")
     assert shapes.image_tokens(config, size, limits) == pytest.approx(tokens, abs=110 if size[0] > 1000 else 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused"),
+    [
+        (Resolution(image_tokens=575), True),
+        (Resolution(image_tokens=576, max_pixels=336 * 336), False),
+        (Resolution(max_pixels=336 * 336 - 1), True),
+    ],
+)
+def test_one_size_that_goes_beyond_the_limits_is_refused(limits: Resolution, refused: bool) -> None:
+    """As the processor refuses it: LLaVA-1.5 sees a square of 336 pixels, in patches of 14."""
+    config = shapes.config_of("llava-hf/llava-1.5-7b-hf")
+    said = r"an image takes up to 576 tokens \(112896 pixels\) even at the coarsest setting of llava models"
+    with pytest.raises(ModelError, match=said) if refused else nullcontext():
+        assert shapes.image_tokens(config, (9, 9), limits) == 576
 
 
 def test_other_families_have_one_size() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoConfig
 
 from unveil.vlm.families import CLASS_TOKENS, ModelError
-from unveil.vlm.resolution import Resolution
+from unveil.vlm.resolution import Cost, Resolution, too_much
 
 
 class UnknownCostError(ModelError):
@@ -88,18 +88,22 @@ def image_tokens(config: Any, size: tuple[int, int], limits: Resolution) -> int:
     """Tokens of an image of a width and height by its family's rule; raises ``UnknownCostError`` where there is none.
 
     Qwen-VL resizes to whole cells between two areas, a token each; LLaVA-1.5 has one for each patch, Gemma 3 a number
-    that is fixed.
+    that is fixed: where that goes beyond the limits, ``ModelError`` is raised as by the processor (``resolution``).
     """
     kind, tower = config.model_type, getattr(config, "vision_config", None)
     if kind in _AREAS:
         found = _cells(size, tower.patch_size * tower.spatial_merge_size, *_AREAS[kind], limits.max_pixels)
-    elif kind == "llava" and tower.model_type in CLASS_TOKENS:  # other towers take images of any size
+        return min(found, limits.image_tokens or found)
+    if kind == "llava" and tower.model_type in CLASS_TOKENS:  # other towers take images of any size
         found = (tower.image_size // tower.patch_size) ** 2
     elif kind == "gemma3":
         found = config.mm_tokens_per_image + 4  # and what stands around an image
     else:
         raise UnknownCostError(f"tokens of an image are not known for {kind}: load the model's processor once")
-    return min(found, limits.image_tokens or found)
+    least = Cost(found, tower.image_size**2)
+    if not limits.allow(least):
+        raise too_much(least, f"{kind} models")
+    return found
 
 
 def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int | None) -> int:
