@@ -19,7 +19,7 @@ import tyro
 
 from unveil.core import console
 from unveil.core.records import Dialogue
-from unveil.train import budget, footprint, lengths, outlook, sft
+from unveil.train import budget, footprint, lengths, outlook, resources, sft
 from unveil.train.footprint import Footprint
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import DeviceType
@@ -112,7 +112,9 @@ def _cell(name: str, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
             lambda asked: of[asked.gradient_checkpointing],
         )  # fmt: skip
     except NeedsError as refused:
-        return f"no: {str(refused).partition('takes about ')[2].partition(':')[0]} (computed)"
+        if refused.needed is None:
+            raise
+        return f"no: {resources.size(refused.needed)} (computed)"
     patches = shapes.patches_a_token(shapes.config_of(name))
     count = IMAGES * QUESTIONS
     learning, _ = outlook.seconds(of[one.gradient_checkpointing], seen, one, Work(), device, count, patches)

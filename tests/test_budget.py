@@ -113,6 +113,8 @@ def test_the_first_that_fits_is_chosen(room: float, chosen: tuple[int, int, bool
 def test_what_would_fit_is_said_where_nothing_does(tmp_path: Path) -> None:
     with pytest.raises(NeedsError) as refused:
         budget.choice(config(tmp_path, memory="1GB"), ROWS, "cpu", 10**9, found)
+    alone = config(tmp_path, batch_size=1, accumulate=16, gradient_checkpointing=True)
+    assert refused.value.needed == resources.memory(found(alone), ROWS, alone, "cpu")
     assert str(refused.value) == (
         "--memory 1GB: one row at a time takes about 1.8 GB: --image-tokens shows less of each image"
     )

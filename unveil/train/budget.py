@@ -77,7 +77,7 @@ def choice(
         small = replace(one, method="lora")
         ways.append(f"{way}, in about {size(memory(found(small), rows, small, kind))}")
     hint = ", or ".join(ways) or "take a smaller model, or more memory"
-    raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}")
+    raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}", needed)
 
 
 def candidates(config: Some) -> Iterator[Some]:

@@ -31,7 +31,12 @@ WRITTEN = 4
 
 
 class NeedsError(loop.TrainingError):
-    """The machine has not what training needs."""
+    """The machine has not what training needs; ``needed`` are bytes of memory, where that is what there is too little
+    of."""
+
+    def __init__(self, message: str, needed: int | None = None) -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
     if memory > room:
         raise NeedsError(
             f"weights, gradients and Adam's moments need {size(memory)} of memory, and {size(room)} are free: "
-            + ", or ".join([*fewer(found), "take a smaller model"])
+            + ", or ".join([*fewer(found), "take a smaller model"]),
+            memory,
         )
     return (
         f"{count(found.weights)} weights, {count(found.trained)} of them trained: needs {size(needed)} of disk "
