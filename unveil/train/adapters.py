@@ -102,7 +102,8 @@ def prepare(model: Any, config: RecipeOptions) -> Any:
         revision=config.revision,
         target_modules=model_parts.linear_layers(model, sorted(parts)),
     )
-    return get_peft_model(model, lora)
+    with models.calm_peft():
+        return get_peft_model(model, lora)
 
 
 def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower: bool) -> tuple[Any, Any]:

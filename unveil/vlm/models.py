@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,7 +154,9 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
         )
     from peft import PeftModel
 
-    merged = PeftModel.from_pretrained(_load_model(*under, dtype), folder).merge_and_unload()
+    base = _load_model(*under, dtype)
+    with calm_peft():
+        merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
     _declare(merged.config, folder)
     return merged
 
@@ -266,6 +269,14 @@ def quiet() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
+
+
+@contextmanager
+def calm_peft() -> Iterator[None]:
+    """Keeps off the screen that peft asks transformers for a name which will go: no user can do anything about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+        yield
 
 
 def default_device() -> torch.device:
