@@ -26,7 +26,6 @@ PLAIN = Footprint(
     width=1,
     remembered=4,
     shares="image",
-    parts=True,
     narrow=False,
     kept=10**9,
     token=10**6,

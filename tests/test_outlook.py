@@ -25,7 +25,7 @@ from unveil.vlm.resolution import Resolution
 
 SLOW = Device("a clock", 1e9, 1e9, 10**10, "by hand")
 COUNTED = footprint.Footprint(
-    weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, remembered=16, shares="image", parts=True,
+    weights=100, trained=100, products=100, tower=7, vocabulary=5, width=4, remembered=16, shares="image",
     narrow=False, kept=0, token=0, passed=0, pair=0, passed_pair=0, once=0, largest=0,
 )  # fmt: skip
 

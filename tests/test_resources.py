@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 #: A token takes 1 MB; weights 4 GB.
 FOUND = Footprint(
     weights=10**9, trained=10**7, products=10**9, tower=0, vocabulary=1, width=1, remembered=4, shares="image",
-    parts=False, narrow=False, kept=4 * 10**9, token=10**6, passed=10**6, pair=0, passed_pair=0, once=0, largest=1,
+    narrow=False, kept=4 * 10**9, token=10**6, passed=10**6, pair=0, passed_pair=0, once=0, largest=1,
 )  # fmt: skip
 #: Four questions of 50 tokens on each of eight images of 400, one of them of 1,000.
 ROWS = Lengths(

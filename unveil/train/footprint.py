@@ -34,8 +34,10 @@ Kind = Literal["cpu", "cuda"]
 """Where training runs; whatever is no CPU counts as CUDA."""
 #: Bytes of the program itself: Python, torch and transformers on a CPU; CUDA's context and kernels on a GPU.
 PROGRAM: dict[Kind, int] = {"cpu": 700_000_000, "cuda": 900_000_000}
-#: Tokens of the passes that tell what a token takes, and of one more where pairs of them take something too.
-FEW, MANY, MORE = 1024, 2048, 3072
+#: Tokens of the passes that tell what a token takes.
+FEW, MANY = 1024, 2048
+#: The same where what pairs of them take is told too, each a number of whole parts in which attention is computed.
+LENGTHS = (4 * attention.PART, 8 * attention.PART, 12 * attention.PART)
 
 
 def kind_of(device: torch.device) -> Kind:
@@ -63,8 +65,6 @@ class Footprint:
     """Of a token of an image, as what the vision encoder makes of it is kept; 0 where it looks at each image again."""
     shares: Shared
     """What rows of a batch share: on a token tree, which known families take."""
-    parts: bool
-    """Whether attention is computed in parts, none of which computes what stands behind it."""
     narrow: bool
     """Whether it computes in 16 bits."""
     kept: int
@@ -74,8 +74,8 @@ class Footprint:
     passed: int
     """The same at the end of the pass there, when the logits come."""
     pair: int
-    """The same of a pair of tokens in one row: in each layer, whether the one sees the other; and where attention is
-    computed eagerly, how much, for each head."""
+    """The same of a pair of tokens in one row: in each layer, whether the one sees the other; where attention is
+    computed eagerly, how much, for each head; where in parts, the keys and values that each part has for itself."""
     passed_pair: int
     """The same at the end of the pass there."""
     once: int
@@ -96,8 +96,7 @@ class Footprint:
         they have not kept. Adam works on all weights at once on a GPU, and needs as much again for that.
         """
         logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
-        parts = max(1, batch.longest // attention.PART) if self.parts else 1
-        pairs = batch.tokens * batch.longest * (parts + 1) // (2 * parts)
+        pairs = batch.tokens * batch.longest
         computing = self.token * batch.tokens + self.pair * pairs
         passing = max(computing, self.passed * batch.tokens + self.passed_pair * pairs + logits) + self.once
         gradients = GRADIENT * self.trained
@@ -115,14 +114,15 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     full = config.method == "full"
     base = base.train().to(torch.float32 if full else models.DTYPES[precision])
     adapters.attend(base, config)
-    how = attention.of(base)
-    if how == "flex_attention":
-        base.set_attn_implementation({"text_config": "sdpa"})
+    family = family_of(base.config)
+    shares: Shared = "nothing" if refusal(base) else "prompt" if family.both_ways == "prompt" else "image"
+    if attention.of(base) in ("sdpa", "flex_attention"):
+        parts = shares == "image" and family.both_ways == "none"  # as ``Scorer`` does
+        base.set_attn_implementation({"text_config": attention.FOREST if parts else "sdpa"})
     with torch.device("meta"):
         model = adapters.prepare(base, config)
     inner, part_of = language_model(model), parts_of(model)
-    text, family = base.config.get_text_config(), family_of(base.config)
-    shares: Shared = "nothing" if refusal(base) else "prompt" if family.both_ways == "prompt" else "image"
+    text = base.config.get_text_config()
     trained = [p for p in model.parameters() if p.requires_grad]
     known = {
         "weights": sum(p.numel() for p in model.parameters()),
@@ -138,7 +138,6 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         width=text.hidden_size,
         remembered=features.remembered(whole(model), shapes.patches_a_token(base.config)),
         shares=shares,
-        parts=shares == "image" and family.both_ways == "none" and how == "sdpa",
         narrow=precision != "float32",
         **_activations(inner, models.DTYPES[precision], full),
     )
@@ -177,17 +176,16 @@ def _activations(inner: Any, dtype: torch.dtype, full: bool) -> dict[str, int]:
 def _grown(inner: Any, dtype: torch.dtype, full: bool) -> _Grown:
     """The same of the layers that are there: from two lengths, and who sees whom.
 
-    Eagerly a pair takes something at any length, so that three lengths tell.
+    Where attention is computed eagerly or in parts, pairs take something else too, so that three lengths tell.
     """
-    if attention.of(inner) != "eager":
+    if attention.of(inner) not in ("eager", attention.FOREST):
         few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
         token, passed = ((long - short) / (MANY - FEW) for short, long in zip(few, many, strict=True))
         seen = _held(inner, FEW, dtype, full, dense=True)
         pair, passed_pair = ((dense - short) / FEW**2 for short, dense in zip(few, seen, strict=True))
         return _Grown(token, passed, pair, passed_pair, few[0] - token * FEW)
-    lengths = [FEW, MANY, MORE]
-    held = [_held(inner, tokens, dtype, full, dense=True) for tokens in lengths]
-    (pair, token, once), (passed_pair, passed, _) = np.polyfit(lengths, held, 2).T
+    held = [_held(inner, tokens, dtype, full, dense=True) for tokens in LENGTHS]
+    (pair, token, once), (passed_pair, passed, _) = np.polyfit(LENGTHS, held, 2).T
     return _Grown(*map(float, (token, passed, pair, passed_pair, once)))
 
 
