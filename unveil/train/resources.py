@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -211,7 +211,8 @@ def _needs(config: RecipeOptions, asked: Sequence[Asked]) -> str:
         whole_memory(device),
     )
     if config.memory is not None:
-        precise = replace(config, precision=loop.computing(config.precision, device)[0])
+        precision: Any = loop.computing(config.precision, device)[0]
+        precise = replace(config, precision=precision)
         config, _ = budget.choice(precise, rows, kind, budget.parsed(config.memory), budget.footprint_of)
     found = _footprint(config, device)
     needed = memory(found, rows, config, kind)

@@ -298,7 +298,8 @@ def remembered(base: Any, patches: float) -> int:
 
     ``patches`` of the tower make a token. The model needs no weights.
     """
-    part_of, vision = parts_of(base), getattr(base.config, "vision_config", None)
+    part_of = parts_of(base)
+    vision: Any = getattr(base.config, "vision_config", None)
     trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
     size = next(base.parameters()).element_size()
     if not {"tower", "projector"} & trained:
@@ -306,7 +307,7 @@ def remembered(base: Any, patches: float) -> int:
         return int(base.config.get_text_config().hidden_size * size * (1 + len(deep)))
     if "tower" in trained or (found := _with_states(base)) is None:
         return 0
-    return round(patches * vision.hidden_size * size * (2 if found[1] == -1 else 1))
+    return int(patches * vision.hidden_size * size * (2 if found[1] == -1 else 1))
 
 
 # ----------------------------------------------------------------------------------- hidden states of a frozen tower

@@ -90,14 +90,15 @@ def image_tokens(config: Any, size: tuple[int, int], limits: Resolution) -> int:
     Qwen-VL resizes to whole cells between two areas, a token each; LLaVA-1.5 has one for each patch, Gemma 3 a number
     that is fixed: where that goes beyond the limits, ``ModelError`` is raised as by the processor (``resolution``).
     """
-    kind, tower = config.model_type, getattr(config, "vision_config", None)
+    kind: str = config.model_type
+    tower: Any = getattr(config, "vision_config", None)
     if kind in _AREAS:
         found = _cells(size, tower.patch_size * tower.spatial_merge_size, *_AREAS[kind], limits.max_pixels)
         return min(found, limits.image_tokens or found)
     if kind == "llava" and tower.model_type in CLASS_TOKENS:  # other towers take images of any size
-        found = (tower.image_size // tower.patch_size) ** 2
+        found = int((tower.image_size // tower.patch_size) ** 2)
     elif kind == "gemma3":
-        found = config.mm_tokens_per_image + 4  # and what stands around an image
+        found = int(config.mm_tokens_per_image + 4)  # and what stands around an image
     else:
         raise UnknownCostError(f"tokens of an image are not known for {kind}: load the model's processor once")
     least = Cost(found, tower.image_size**2)
@@ -119,7 +120,7 @@ def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int |
 
 def patches_a_token(config: Any) -> float:
     """Patches of the vision encoder for each token of an image, 1 where a configuration does not tell."""
-    tower = getattr(config, "vision_config", None)
+    tower: Any = getattr(config, "vision_config", None)
     if side := getattr(tower, "spatial_merge_size", None):
         return float(side**2)
     if (tokens := getattr(config, "mm_tokens_per_image", None)) and hasattr(tower, "image_size"):
