@@ -1,4 +1,5 @@
-"""Writes the table of docs/how-to/memory.md: which model trains on which GPU, with which batches, in how many hours.
+"""Writes the tables of docs/how-to/memory.md: which model trains on which GPU, with which batches, in how many hours;
+and how far what is foretold lies from what ``bench.memory`` has measured.
 
 python -m scripts.memory_table            # from the footprints that were found before
 python -m scripts.memory_table --anew     # finds them anew, which takes a minute or two
@@ -10,7 +11,7 @@ written by hand. A test compares the page with what would be written, and one fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import tyro
 
 from unveil.core import console
 from unveil.core.records import Dialogue
-from unveil.train import budget, footprint, lengths, outlook, sft
+from unveil.train import budget, footprint, lengths, outlook, resources, sft
 from unveil.train.footprint import Footprint
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import DeviceType
@@ -31,7 +32,23 @@ from unveil.vlm import models, shapes
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "how-to" / "memory.md"
 FOUND = ROOT / "bench" / "results" / "footprints.json"
+MEASURED = ROOT / "bench" / "results" / "memory.json"
 BEGIN, END = "<!-- written by python -m scripts.memory_table -->", "<!-- end of what is written -->"
+BEGIN_ERRORS = "<!-- written by python -m scripts.memory_table, from bench/results/memory.json -->"
+
+#: The models whose memory was measured, by what ``bench.memory`` calls them, and what of each is trained.
+TRIED_ON = {
+    "llava": "LLaVA, 5 layers of width 128",
+    "gemma3": "Gemma 3, the same size",
+    "paligemma2": "PaliGemma 2, the same size (plain rows, eager attention)",
+    "small": "`small` of the benchmarks, some 60 million weights",
+}
+WAYS = {
+    ("lora", False): "LoRA",
+    ("lora", True): "LoRA, gradient checkpointing",
+    ("full", False): "all weights",
+    ("full", True): "all weights, gradient checkpointing",
+}
 
 #: The models of the table, and the GPUs by what --device-type calls them.
 MODELS = {
@@ -48,7 +65,7 @@ TRIED = 50
 
 @dataclass(frozen=True)
 class Config:
-    """Write the table."""
+    """Write the tables."""
 
     anew: bool = False
     """Find the footprints anew."""
@@ -91,16 +108,40 @@ def rows(name: str) -> Lengths:
     return replace(few, pictures=IMAGES)
 
 
-def page(text: str, known: Mapping[str, dict[str, Any]]) -> str:
-    """The page with its table written anew from footprints."""
-    before, _, rest = text.partition(BEGIN)
+def page(text: str, known: Mapping[str, dict[str, Any]], measured: Sequence[Mapping[str, Any]]) -> str:
+    """The page with its tables written anew from footprints, and from what was measured."""
+    return _between(BEGIN_ERRORS, _errors(measured), _between(BEGIN, _cards(known), text))
+
+
+def _between(begin: str, lines: Sequence[str], text: str) -> str:
+    before, _, rest = text.partition(begin)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"{PAGE}: the marks around the table are missing: {BEGIN} and {END}")
+        raise ValueError(f"{PAGE}: the marks around a table are missing: {begin} and {END}")
+    return "\n".join([f"{before}{begin}", "", *lines, "", f"{END}{after}"])
+
+
+def _errors(measured: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = {(one["preset"], one["method"], one["checkpointing"]): one for one in measured}
+    head = [f"| model | {' | '.join(WAYS.values())} |", f"|---|{'---|' * len(WAYS)}"]
+    body = [
+        f"| {title} | {' | '.join(_signed(found[name, *way]['error']) for way in WAYS)} |"
+        for name, title in TRIED_ON.items()
+    ]
+    one = found["small", "lora", False]
+    process = f"The process itself took {resources.size(one['resident'])} where the tensors of `small` with LoRA took"
+    return [*head, *body, "", f"{process} {resources.size(one['tensors'])}: an allocator keeps what was freed."]
+
+
+def _signed(error: float) -> str:
+    return f"{100 * error:+.1f} %".replace("-", "\u2212")
+
+
+def _cards(known: Mapping[str, dict[str, Any]]) -> list[str]:
     titles = [f"{GPUS[card].title}, {GPUS[card].memory // 10**9} GB" for card in CARDS]
     head = [f"| model | {' | '.join(titles)} |", f"|---|{'---|' * len(CARDS)}"]
     body = [f"| {title} | {' | '.join(_cell(name, card, known) for card in CARDS)} |" for title, name in MODELS.items()]
-    return "\n".join([f"{before}{BEGIN}", "", *head, *body, "", f"{END}{after}"])
+    return [*head, *body]
 
 
 def _cell(name: str, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
@@ -112,7 +153,9 @@ def _cell(name: str, card: Any, known: Mapping[str, dict[str, Any]]) -> str:
             lambda asked: of[asked.gradient_checkpointing],
         )  # fmt: skip
     except NeedsError as refused:
-        return f"no: {str(refused).partition('takes about ')[2].partition(':')[0]} (computed)"
+        if refused.needed is None:
+            raise
+        return f"no: {resources.size(refused.needed)} (computed)"
     patches = shapes.patches_a_token(shapes.config_of(name))
     count = IMAGES * QUESTIONS
     learning, _ = outlook.seconds(of[one.gradient_checkpointing], seen, one, Work(), device, count, patches)
@@ -125,13 +168,19 @@ def main(asked: Config) -> None:
     """Writes the page, and the footprints where they are found anew."""
     if asked.anew:
         FOUND.write_text(json.dumps(anew(), indent=2) + "\n", encoding="utf-8")
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), recorded()), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), recorded(), measured()), encoding="utf-8")
 
 
 def recorded() -> dict[str, dict[str, Any]]:
     """The footprints that were found last."""
     known: dict[str, dict[str, Any]] = json.loads(FOUND.read_text(encoding="utf-8"))
     return known
+
+
+def measured() -> list[dict[str, Any]]:
+    """What ``bench.memory`` found last, a row for each model and way to train it."""
+    known: dict[str, list[dict[str, Any]]] = json.loads(MEASURED.read_text(encoding="utf-8"))
+    return known["memory"]
 
 
 if __name__ == "__main__":

@@ -108,9 +108,10 @@ def test_what_is_read_is_the_same_with_and_without_a_gradient(tiny: Loaded, tmp_
     ],
 )
 def test_where_it_cannot_be_taught(weight: float, recomputed: bool, tree: bool, why: str, tiny: Loaded) -> None:
+    config = sft.Config(dialogues=Path("d"), out=Path("o"), attention_loss=weight, gradient_checkpointing=recomputed)
     with pytest.raises(loop.TrainingError, match=why):
-        attention_loss.check(scorer_of(tiny, tree), weight, recomputed)
-    attention_loss.check(scorer_of(tiny, False), 0.0, True)
+        attention_loss.check(scorer_of(tiny, tree), config)
+    attention_loss.check(scorer_of(tiny, False), replace(config, attention_loss=0.0, gradient_checkpointing=True))
 
 
 def test_fine_tuning_that_looks(tiny_folder: Path, tmp_path: Path) -> None:

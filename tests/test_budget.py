@@ -24,13 +24,14 @@ PLAIN = Footprint(
     tower=0,
     vocabulary=10,
     width=1,
-    shares=True,
-    parts=True,
+    remembered=4,
+    shares="image",
     narrow=False,
     kept=10**9,
     token=10**6,
     passed=10**6,
     pair=0,
+    passed_pair=0,
     once=0,
     largest=1,
 )
@@ -58,6 +59,12 @@ def test_what_is_no_memory_is_refused(words: str) -> None:
         budget.parsed(words)
 
 
+@pytest.mark.parametrize("epochs", [0, -1.0, float("nan"), float("inf")])
+def test_passes_over_the_rows_are_some(epochs: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^--epochs {epochs:g}: it must be above 0, such as 0.5 or 3$"):
+        config(tmp_path, epochs=epochs)
+
+
 def test_candidates_keep_the_rows_of_an_update(tmp_path: Path) -> None:
     """16 rows: whole while images are shared by 4, then recomputing; 12 of them: divisors only."""
     tried = [(c.batch_size, c.accumulate, c.gradient_checkpointing) for c in budget.candidates(config(tmp_path))]
@@ -69,6 +76,18 @@ def test_candidates_keep_the_rows_of_an_update(tmp_path: Path) -> None:
     assert [(c.batch_size, c.accumulate) for c in budget.candidates(asked)] == [
         (12, 1), (6, 2), (4, 3), (3, 4), (2, 6), (1, 12),
     ]  # fmt: skip
+
+
+def test_nothing_is_recomputed_where_attention_is_read_on_the_way(tmp_path: Path) -> None:
+    """Smaller batches are all that is left, also such as part rows on one image: one row takes 1.05 GB, 1 GB of weights
+    and 0.7 GB of the program are beside it."""
+    asked = config(tmp_path, attention_loss=0.1, memory="2GB")
+    tried = [(c.batch_size, c.accumulate, c.gradient_checkpointing) for c in budget.candidates(asked)]
+    assert tried == [(16, 1, False), (8, 2, False), (4, 4, False), (2, 8, False), (1, 16, False)]
+    with pytest.raises(NeedsError, match=r"2GB: one row at a time takes about 2\.8 GB: --image-tokens shows less"):
+        budget.choice(asked, ROWS, "cpu", 2 * 10**9, found)
+    assert "checkpointing" in resources.ways_out(PLAIN, ROWS, config(tmp_path), "cpu", 10**9)
+    assert "checkpointing" not in resources.ways_out(PLAIN, ROWS, asked, "cpu", 10**9)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +112,8 @@ def test_the_first_that_fits_is_chosen(room: float, chosen: tuple[int, int, bool
 def test_what_would_fit_is_said_where_nothing_does(tmp_path: Path) -> None:
     with pytest.raises(NeedsError) as refused:
         budget.choice(config(tmp_path, memory="1GB"), ROWS, "cpu", 10**9, found)
+    alone = config(tmp_path, batch_size=1, accumulate=16, gradient_checkpointing=True)
+    assert refused.value.needed == resources.memory(found(alone), ROWS, alone, "cpu")
     assert str(refused.value) == (
         "--memory 1GB: one row at a time takes about 1.8 GB: --image-tokens shows less of each image"
     )
@@ -108,7 +129,7 @@ def test_what_would_fit_is_said_where_nothing_does(tmp_path: Path) -> None:
 def test_the_program_itself_and_features_count(tmp_path: Path) -> None:
     """8 images of 1,000 tokens, of one float32 number each."""
     asked = config(tmp_path)
-    most = max(PLAIN.peak(batch) for batch in ROWS.batches(asked, shares=True))
+    most = max(PLAIN.peak(batch) for batch in ROWS.batches(asked, shares="image"))
     assert resources.memory(PLAIN, ROWS, asked, "cpu") == footprint.PROGRAM["cpu"] + 8 * 1000 * 4 + most
 
 

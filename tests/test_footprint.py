@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -14,20 +15,18 @@ from transformers import AutoConfig
 
 from tests.conftest import dialogue, draw
 from unveil.core.records import write_jsonl
-from unveil.testing.models import ENTRIES
-from unveil.testing.sizes import Size
-from unveil.train import adapters, footprint, lengths, loop, sft
+from unveil.testing.models import ENTRIES, TREES, fresh, parts
+from unveil.testing.sizes import WIDE
+from unveil.train import adapters, footprint, lengths, loop, resources, sft
 from unveil.train.footprint import Footprint, Live
 from unveil.train.lengths import Batch, packed
-from unveil.vlm import models, shapes
+from unveil.vlm import attention, models, shapes
 from unveil.vlm.features import Features
 from unveil.vlm.scorer import Scorer, whole
 
-#: Wide enough that the language model takes most of the memory, as it does in models of use.
-WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 PLAIN = Footprint(
-    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, shares=True, parts=False, narrow=False,
-    kept=4000, token=20, passed=20, pair=2, once=30, largest=60,
+    weights=1000, trained=100, products=800, tower=100, vocabulary=50, width=8, remembered=32, shares="image",
+    narrow=False, kept=4000, token=20, passed=20, pair=2, passed_pair=2, once=30, largest=60,
 )  # fmt: skip
 
 
@@ -40,11 +39,11 @@ def saved(name: str, folder: Path) -> Path:
     return folder / name
 
 
-def asked(folder: Path, name: str, **options: Any) -> sft.Config:
-    """Four questions on each of two images, in one batch."""
+def asked(folder: Path, name: str, times: int = 1, **options: Any) -> sft.Config:
+    """Four questions on each of two images, in one batch; answers are so many times as long."""
     images = [draw(folder / f"{n}.png", (112, 112), n) for n in range(2)]
     rows = [
-        dialogue(f"{n}", images[n // 4].name, "Where is the nodule? " * (1 + n % 4), "In the left lung. " * 3)
+        dialogue(f"{n}", images[n // 4].name, "Where is the nodule? " * (1 + n % 4), "In the left lung. " * 3 * times)
         for n in range(8)
     ]
     write_jsonl(folder / "dialogues.jsonl", rows)
@@ -78,18 +77,53 @@ def foretold(config: sft.Config) -> int:
     """The same from the model's configuration."""
     found = footprint.of(models.blank(config.model), config, "float32")
     rows = lengths.measured(adapters.chat_of(config), sft.foreseen(config))
-    features = 4 * rows.pictures * rows.images[1] * found.width
-    return found.peak(packed(rows.rows, found.shares), config.accumulate) + features
+    return found.peak(packed(rows.rows, found.shares), config.accumulate) + resources.features(found, rows)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3", "paligemma", "paligemma2"])
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:
     config = asked(tmp_path, name, method=method, gradient_checkpointing=checkpointing)
     assert foretold(config) == pytest.approx(measured(config), rel=0.1)
+
+
+def test_eager_attention_is_foretold_as_such(tmp_path: Path) -> None:
+    """It holds what each pair of tokens has to do with one another, for each head, which SDPA does not."""
+    config = asked(tmp_path, "llava_clip", method="lora", attention="eager")
+    taken = measured(config)
+    assert foretold(config) == pytest.approx(taken, rel=0.1)
+    assert foretold(replace(config, attention="sdpa")) < 0.9 * taken
+
+
+@pytest.mark.parametrize("name", [*TREES, "paligemma2"])
+@pytest.mark.parametrize(
+    "trained", [{"method": "lora"}, {"method": "full"}, {"method": "full", "train_tower": True}], ids=str
+)
+def test_what_is_kept_of_images_is_known_beforehand(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
+    """Beside what is really kept of one: features, hidden states of the tower (with a token or two of its own), or
+    nothing."""
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, **trained)
+    known = footprint.of(models.unfilled(parts(name)[0].config), config, "float32")
+    own = fresh(name)
+    eyes = own.chat.processor.image_processor
+    seeing = Features(whole(adapters.prepare(own.model, adapters.chosen(config, 1))), eyes, 100)
+    seen = own.chat.process(np.random.default_rng(0).integers(0, 256, (56, 112, 3), np.uint8))
+    seeing([seen])
+    kept = [*seeing.known.values(), *(seeing.tower.known.values() if seeing.tower else ())]
+    tokens = sum(token == own.model.config.image_token_id for token in seen.block)
+    assert sum(one.nbytes for one in kept) == pytest.approx(known.remembered * tokens, rel=0.1)
+
+
+def test_attention_that_a_model_cannot_compute_is_refused(tmp_path: Path) -> None:
+    """As training refuses it: transformers has no FlexAttention for Qwen2-VL."""
+    config = sft.Config(dialogues=tmp_path, out=tmp_path, attention="flex_attention")
+    with pytest.raises(loop.TrainingError, match="cannot use --attention flex_attention"):
+        footprint.of(models.unfilled(parts("qwen2_vl")[0].config), config, "float32")
+    found = footprint.of(models.unfilled(parts("llava_clip")[0].config), config, "float32")
+    assert found.pair > 0
 
 
 def test_the_fullest_moment_by_hand() -> None:
@@ -113,10 +147,13 @@ def test_logits_are_gone_before_a_layer_computes_again() -> None:
     assert replace(few, vocabulary=1).peak(batch) == 4000 + 800 + 600 + 100 + 30
 
 
-def test_masks_of_long_rows_are_kept_in_parts() -> None:
-    """Of 640 tokens two parts keep three quarters of all pairs."""
-    long, parted = Batch(640, 640, 0), replace(PLAIN, parts=True)
-    assert PLAIN.peak(long) - parted.peak(long) == 2 * 640 * 640 // 4
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_memory_of_long_rows_is_foretold_within_a_tenth(checkpointing: bool, tmp_path: Path) -> None:
+    """Attention is computed in parts there, each with keys and values of its own where heads share them."""
+    config = asked(tmp_path, "llava_clip", times=9, method="lora", gradient_checkpointing=checkpointing)
+    rows = lengths.measured(adapters.chat_of(config), sft.foreseen(config)).rows
+    assert packed(rows, "image").longest > 4 * attention.PART
+    assert foretold(config) == pytest.approx(measured(config), rel=0.1)
 
 
 def test_what_lives_is_counted_once_and_let_go() -> None:

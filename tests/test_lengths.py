@@ -33,15 +33,23 @@ def test_a_batch_is_packed_as_the_scorer_packs_it(tiny: Loaded, tmp_path: Path) 
         for answer in one.answers
     ]
     forest = plant(grow(real))
-    assert packed(rows, shares=True) == Batch(forest.ids_BT.numel(), forest.ids_BT.shape[1], len(forest.targets_S))
+    assert packed(rows, shares="image") == Batch(forest.ids_BT.numel(), forest.ids_BT.shape[1], len(forest.targets_S))
     longest = max(map(len, real))
-    assert packed(rows, shares=False) == Batch(len(real) * longest, longest, len(forest.targets_S))
+    assert packed(rows, shares="nothing") == Batch(len(real) * longest, longest, len(forest.targets_S))
+
+
+def test_where_only_answers_share_each_question_has_its_image_again() -> None:
+    """Two questions of 10 tokens on an image of 100, with answers of 5 and 7, and of 3."""
+    rows = [TokenRow("a", "a.png", 100, 10, (5, 7)), TokenRow("b", "a.png", 100, 10, (3,))]
+    assert packed(rows, "image") == Batch(135, 135, 15)
+    assert packed(rows, "prompt") == Batch(2 * 122, 122, 15)
+    assert packed(rows, "nothing") == Batch(3 * 117, 117, 15)
 
 
 def test_a_pair_whose_worse_side_has_another_image_is_two_trees() -> None:
     row = TokenRow("a", "a.png", 100, 10, (5, 7), apart=True, around=3)
     assert row.trees == [("a.png", 103, 15), ("beside a", 103, 17)]
-    assert packed([row], shares=True) == Batch(240, 120, 12)
+    assert packed([row], shares="image") == Batch(240, 120, 12)
 
 
 def test_images_of_many_sizes_are_told_from_least_to_most() -> None:
@@ -66,8 +74,8 @@ def test_an_image_that_cannot_be_shown_is_named() -> None:
 def test_batches_of_an_epoch_hold_every_row_once(tmp_path: Path) -> None:
     rows = Lengths([TokenRow(f"{n}", f"{n // 2}", 10, 2, (1,)) for n in range(10)], 5, "by hand")
     config = sft.Config(dialogues=tmp_path, out=tmp_path, batch_size=4)
-    assert sum(batch.scored for batch in rows.batches(config, shares=True)) == 10
-    assert [batch.scored for batch in rows.batches(config, shares=True)] == [4, 4, 2]
+    assert sum(batch.scored for batch in rows.batches(config, shares="image")) == 10
+    assert [batch.scored for batch in rows.batches(config, shares="image")] == [4, 4, 2]
 
 
 def test_sizes_come_from_records_or_from_the_images_themselves(tmp_path: Path) -> None:

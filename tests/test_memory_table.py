@@ -9,8 +9,18 @@ from scripts import memory_table
 
 def test_the_page_is_what_the_script_writes() -> None:
     text = memory_table.PAGE.read_text(encoding="utf-8")
-    assert memory_table.page(text, memory_table.recorded()) == text
+    assert memory_table.page(text, memory_table.recorded(), memory_table.measured()) == text
     assert text.count("(computed)") == len(memory_table.MODELS) * len(memory_table.CARDS)
+
+
+def test_every_model_was_measured_in_every_way() -> None:
+    found = [(one["preset"], one["method"], one["checkpointing"]) for one in memory_table.measured()]
+    assert found == [(name, *way) for name in memory_table.TRIED_ON for way in memory_table.WAYS]
+
+
+def test_an_error_is_what_was_foretold_over_what_was_measured() -> None:
+    for one in memory_table.measured():
+        assert one["error"] == round(one["foretold"] / one["tensors"] - 1, 3)
 
 
 def test_a_footprint_that_was_kept_is_found_again() -> None:

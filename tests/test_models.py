@@ -14,8 +14,10 @@ import pytest
 import torch
 import transformers as tf
 from huggingface_hub.errors import HfHubHTTPError
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 from torch import nn
+from transformers import AutoModelForImageTextToText
 
 from tests.conftest import SIZES, dialogue, draw
 from unveil.core import pixels
@@ -47,6 +49,28 @@ def test_other_families_are_loaded_from_the_disk(name: str, tmp_path: Path) -> N
     again = models.load(saved(name, tmp_path), device="cpu")
     assert again.fingerprint == loaded(name).fingerprint
     assert again.chat.profile == profile_of(again.model.config)
+
+
+@pytest.mark.parametrize("with_processor", [False, True])
+def test_an_adapter_that_peft_wrote_is_loaded(with_processor: bool, tmp_path: Path) -> None:
+    """It says nothing of boxes, which are its family's then, or as the user names them; TRL adds the processor."""
+    base = AutoModelForImageTextToText.from_pretrained(saved("llava_clip", tmp_path / "base"))
+    with models.calm_peft():
+        lora = get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    lora.save_pretrained(tmp_path / "adapter")
+    if with_processor:
+        loaded("llava_clip").chat.processor.save_pretrained(tmp_path / "adapter")
+    again = models.load(tmp_path / "adapter", device="cpu")
+    assert again.fingerprint == model_parts.fingerprint(lora.merge_and_unload())
+    assert again.chat.profile == Profile("unit-square")
+    assert models.is_here(tmp_path / "adapter")
+    assert models.chat_of(tmp_path / "adapter", box_format="json-1000").profile == Profile("json-1000")
+
+
+def test_an_adapter_on_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": null}')
+    with pytest.raises(ModelError, match=r"adapter_config\.json: the model under the adapter is not named"):
+        models.chat_of(tmp_path)
 
 
 @pytest.mark.skipif(tf.utils.is_torchvision_available(), reason="torchvision is here, so nothing is missing")

@@ -20,8 +20,8 @@ from unveil.vlm.families import ModelError
 CPU = torch.device("cpu")
 #: A token takes 1 MB; weights 4 GB.
 FOUND = Footprint(
-    weights=10**9, trained=10**7, products=10**9, tower=0, vocabulary=1, width=1, shares=True, parts=False,
-    narrow=False, kept=4 * 10**9, token=10**6, passed=10**6, pair=0, once=0, largest=1,
+    weights=10**9, trained=10**7, products=10**9, tower=0, vocabulary=1, width=1, remembered=4, shares="image",
+    narrow=False, kept=4 * 10**9, token=10**6, passed=10**6, pair=0, passed_pair=0, once=0, largest=1,
 )  # fmt: skip
 #: Four questions of 50 tokens on each of eight images of 400, one of them of 1,000.
 ROWS = Lengths(
@@ -78,8 +78,12 @@ def test_too_little_disk_or_memory_stops_at_once(tmp_path: Path, monkeypatch: py
     with pytest.raises(NeedsError, match=r"needs 520 MB of disk, and 519 MB are free"):
         resources.fits(FOUND, asked, CPU, trainings=2)
     free |= {"disk": 10**10, "memory": 3 * 10**9}
-    with pytest.raises(NeedsError, match=r"need 4\.1 GB of memory, and 3\.0 GB are free: --method lora"):
+    with pytest.raises(NeedsError, match=r"need 4\.1 GB of memory, and 3\.0 GB are free: take a smaller model$"):
         resources.fits(FOUND, asked, CPU, trainings=2)
+    whole, lora = replace(FOUND, trained=FOUND.weights), "--method lora trains adapters only, or take a smaller model"
+    free["disk"] = 10**12
+    with pytest.raises(NeedsError, match=rf"need 16\.0 GB of memory, and 3\.0 GB are free: {lora}$"):
+        resources.fits(whole, asked, CPU, trainings=1)
 
 
 def test_what_to_change_is_said_where_memory_will_hardly_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +102,15 @@ def test_what_to_change_is_said_where_memory_will_hardly_do(tmp_path: Path, monk
     assert said.endswith("or --image-tokens shows less of each image")
     fixed, full = replace(ROWS, resizes=False), replace(FOUND, trained=FOUND.weights)
     assert resources.told(full, fixed, asked, CPU).endswith("or --method lora trains adapters only")
+
+
+@pytest.mark.parametrize(("batch", "accumulate", "said"), [(5, 1, "1 --accumulate 5"), (6, 3, "3 --accumulate 6")])
+def test_what_learns_the_same_has_as_many_rows(batch: int, accumulate: int, said: str, tmp_path: Path) -> None:
+    """Each row has an image of its own and takes 450 MB, beside 4.8 GB: three fit, which divide 18 rows but not 5."""
+    alone = [TokenRow(f"{n}", f"{n}", 400, 30, (20,)) for n in range(30)]
+    asked = config(tmp_path, batch_size=batch, accumulate=accumulate)
+    found = resources.ways_out(FOUND, Lengths(alone, 30, "by hand"), asked, "cpu", 63 * 10**8)
+    assert found == f"--memory 6GB, or --batch-size {said} learns the same with less, or --gradient-checkpointing"
 
 
 def test_the_reference_of_rewards_counts_where_all_weights_are_trained(tmp_path: Path) -> None:
@@ -128,6 +141,26 @@ def test_an_error_of_memory_is_told_what_was_needed(
     with pytest.raises(RuntimeError) as other, resources.memory_explained(config(tmp_path), lambda _: asked):
         raise RuntimeError("something else")
     assert "needs" not in vars(other.value)
+
+
+def test_an_error_under_a_budget_is_about_the_batch_that_was_run(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 8 x 2 rows to an update 16 pass at once where there is room."""
+    monkeypatch.setattr(resources, "whole_memory", lambda device: 700 * 10**6)
+    asked = [Asked(dialogue(f"{n}", f"{n}.png", "Where?"), (96, 64), ("There.",)) for n in range(16)]
+    given = config(tmp_path, model=str(tiny_folder), accumulate=2, memory="100GB")
+    with pytest.raises(MemoryError) as raised, resources.memory_explained(given, lambda _: asked):
+        raise MemoryError
+    assert vars(raised.value)["needs"].startswith("a batch of 16 needs about 7")
+
+
+def test_an_estimate_that_fails_does_not_hide_the_error(tmp_path: Path) -> None:
+    given = config(tmp_path, model="./nowhere")
+    with pytest.raises(MemoryError) as raised, resources.memory_explained(given, lambda _: []):
+        raise MemoryError
+    assert "needs" not in vars(raised.value)
+    assert raised.value.__notes__ == ["what was needed cannot be told: ModelError: ./nowhere: no such folder"]
 
 
 def test_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

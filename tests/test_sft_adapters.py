@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,13 @@ def test_adapters_lie_where_they_should(name: str, base: sft.Config) -> None:
     projector = set() if name == "gemma3" else {"projector"}
     assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_projector=True))) == {"language"} | projector
     assert adapted(adapters.prepare(fresh(name).model, replace(lora, train_tower=True))) == {"language", "tower"}
+
+
+def test_what_libraries_ask_of_one_another_is_not_heard(base: sft.Config) -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", FutureWarning)
+        adapters.prepare(fresh("llava_clip").model, replace(base, method="lora"))
+    assert [str(one.message) for one in heard] == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model is built: ``TINY`` for tests, ``LARGER`` where cost is measured."""
+    """How large a model is built: ``TINY`` for tests, ``WIDE`` where memory is measured, ``LARGER`` where cost is."""
 
     hidden: int = 32
     layers: int = 2
@@ -94,4 +94,6 @@ class Size:
 
 
 TINY = Size()
+#: Wide enough that the language model takes most of the memory, as it does in models of use.
+WIDE = Size(hidden=128, layers=5, head=32, picture=112, longest=2048, window=1024)
 LARGER = Size(hidden=256, layers=4, head=64, picture=336, longest=8192, window=4096)

@@ -68,16 +68,21 @@ def load(config: RecipeOptions, device: torch.device, teaches_form: bool = False
         device=device,
         dtype=torch.float32 if config.method == "full" else models.DTYPES.get(config.precision),
     )
-    if config.attention != "sdpa":
-        try:
-            loaded.model.set_attn_implementation({"text_config": config.attention})
-        except ValueError as error:
-            raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
+    attend(loaded.model, config)
     if teaches_form:
         chat = loaded.chat
         chat = Chat(chat.processor, replace(chat.profile, hint=False), bound=chat.bound)
         return replace(loaded, chat=chat)
     return loaded
+
+
+def attend(model: Any, config: RecipeOptions) -> None:
+    """Lets the language model compute attention as is asked; raises ``TrainingError`` where it cannot."""
+    if config.attention != "sdpa":
+        try:
+            model.set_attn_implementation({"text_config": config.attention})
+        except ValueError as error:
+            raise loop.TrainingError(f"{config.model} cannot use --attention {config.attention}: {error}") from error
 
 
 def prepare(model: Any, config: RecipeOptions) -> Any:
@@ -98,7 +103,8 @@ def prepare(model: Any, config: RecipeOptions) -> Any:
         revision=config.revision,
         target_modules=model_parts.linear_layers(model, sorted(parts)),
     )
-    return get_peft_model(model, lora)
+    with models.calm_peft():
+        return get_peft_model(model, lora)
 
 
 def spread(accelerator: Accelerator, scorer: Scorer, optimizer: Any, train_tower: bool) -> tuple[Any, Any]:

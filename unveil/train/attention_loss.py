@@ -23,6 +23,7 @@ from torch import Tensor
 from unveil.core.box_formats import boxes_in
 from unveil.core.geometry import covered
 from unveil.train import loop
+from unveil.train.options import SftOptions
 from unveil.vlm import token_offsets
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.scorer import Scorer, Scores
@@ -38,13 +39,14 @@ class Targets:
     """Which patches stand for a place of the image at all."""
 
 
-def check(scorer: Scorer, weight: float, gradient_checkpointing: bool) -> None:
-    """Raises ``TrainingError`` where a model cannot be taught to look with this weight of the loss."""
+def check(scorer: Scorer, config: SftOptions) -> None:
+    """Raises ``TrainingError`` where a model cannot be taught to look as is asked."""
+    weight = config.attention_loss
     if weight < 0:
         raise loop.TrainingError("--attention-loss is a weight, 0 or more")
     if weight and scorer.blind:
         raise loop.TrainingError(f"--attention-loss: {scorer.blind}")
-    if weight and gradient_checkpointing:
+    if config.gradient_checkpointing and not config.recomputes:
         raise loop.TrainingError("--attention-loss reads attention once, which --gradient-checkpointing computes twice")
 
 

@@ -17,7 +17,7 @@ from unveil.train import adapters, footprint, lengths
 from unveil.train.footprint import Footprint, Kind
 from unveil.train.lengths import Asked, Lengths
 from unveil.train.options import RecipeOptions
-from unveil.train.resources import NeedsError, memory, size
+from unveil.train.resources import NeedsError, fewer, memory, parted, size
 from unveil.vlm import models
 
 Some = TypeVar("Some", bound=RecipeOptions)
@@ -73,25 +73,25 @@ def choice(
         if needed <= room * (1 - MARGIN):
             return one, needed
     ways = ["--image-tokens shows less of each image"] if rows.resizes else []
-    if 2 * known[True].trained > known[True].weights:
+    for way in fewer(known[one.gradient_checkpointing]):
         small = replace(one, method="lora")
-        ways.append(f"--method lora trains adapters only, in about {size(memory(found(small), rows, small, kind))}")
+        ways.append(f"{way}, in about {size(memory(found(small), rows, small, kind))}")
     hint = ", or ".join(ways) or "take a smaller model, or more memory"
-    raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}")
+    raise NeedsError(f"--memory {config.memory}: one row at a time takes about {size(needed)}: {hint}", needed)
 
 
 def candidates(config: Some) -> Iterator[Some]:
-    """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to.
+    """Batches as an update may be ``parted``, the largest first.
 
     Recomputing costs a third more time, so it comes after smaller batches, but before such as part the rows that share
-    an image.
+    an image. Where nothing can be computed again, there are only the former.
     """
-    update = config.batch_size * config.accumulate
-    sizes = [n for n in range(update, 0, -1) if update % n == 0]
-    shared = [n for n in sizes if n >= min(config.together, update)]
-    plain = [] if config.gradient_checkpointing else [(n, False) for n in shared]
-    for n, checkpointing in [*plain, *((n, True) for n in sizes)]:
-        yield replace(config, batch_size=n, accumulate=update // n, gradient_checkpointing=checkpointing)
+    ways = list(parted(config))
+    least = min(config.together, ways[0].batch_size) if config.recomputes else 1
+    if not config.gradient_checkpointing:
+        yield from (one for one in ways if one.batch_size >= least)
+    if config.recomputes or config.gradient_checkpointing:
+        yield from (replace(one, gradient_checkpointing=True) for one in ways)
 
 
 def chosen(config: RecipeOptions) -> dict[str, Any]:

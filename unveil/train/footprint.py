@@ -8,8 +8,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -17,12 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from unveil.train import adapters
-from unveil.train.lengths import Batch
+from unveil.train.lengths import Batch, Shared
 from unveil.train.options import RecipeOptions
-from unveil.vlm import attention, models
+from unveil.vlm import attention, features, models, shapes
 from unveil.vlm.families import family_of
+from unveil.vlm.masks import refusal
 from unveil.vlm.model_parts import language_model, parts_of
-from unveil.vlm.scorer import CHUNK
+from unveil.vlm.scorer import CHUNK, whole
 
 #: Bytes of the gradient of a trained weight, and of its two moments in Adam, all in float32.
 GRADIENT, MOMENTS = 4, 8
@@ -34,6 +36,8 @@ Kind = Literal["cpu", "cuda"]
 PROGRAM: dict[Kind, int] = {"cpu": 700_000_000, "cuda": 900_000_000}
 #: Tokens of the passes that tell what a token takes.
 FEW, MANY = 1024, 2048
+#: The same where what pairs of them take is told too, each a number of whole parts in which attention is computed.
+LENGTHS = (4 * attention.PART, 8 * attention.PART, 12 * attention.PART)
 
 
 def kind_of(device: torch.device) -> Kind:
@@ -57,10 +61,10 @@ class Footprint:
     """Number of logits of a token."""
     width: int
     """Numbers that a token is for the language model."""
-    shares: bool
-    """Whether rows of one image share it: on a token tree, which known families take."""
-    parts: bool
-    """Whether attention is computed in parts, none of which computes what stands behind it."""
+    remembered: int
+    """Of a token of an image, as what the vision encoder makes of it is kept; 0 where it looks at each image again."""
+    shares: Shared
+    """What rows of a batch share: on a token tree, which known families take."""
     narrow: bool
     """Whether it computes in 16 bits."""
     kept: int
@@ -70,7 +74,10 @@ class Footprint:
     passed: int
     """The same at the end of the pass there, when the logits come."""
     pair: int
-    """The same of a pair of tokens in one row: in each layer, whether the one sees the other."""
+    """The same of a pair of tokens in one row: in each layer, whether the one sees the other; where attention is
+    computed eagerly, how much, for each head; where in parts, the keys and values that each part has for itself."""
+    passed_pair: int
+    """The same at the end of the pass there."""
     once: int
     """The same of what does not grow with the tokens."""
     largest: int
@@ -89,10 +96,9 @@ class Footprint:
         they have not kept. Adam works on all weights at once on a GPU, and needs as much again for that.
         """
         logits = LOGIT * min(batch.scored * self.vocabulary, max(CHUNK, self.vocabulary))
-        parts = max(1, batch.longest // attention.PART) if self.parts else 1
-        pairs = batch.tokens * batch.longest * (parts + 1) // (2 * parts)
-        fullest = max(self.token * batch.tokens, self.passed * batch.tokens + logits)
-        passing = fullest + self.pair * pairs + self.once
+        pairs = batch.tokens * batch.longest
+        computing = self.token * batch.tokens + self.pair * pairs
+        passing = max(computing, self.passed * batch.tokens + self.passed_pair * pairs + logits) + self.once
         gradients = GRADIENT * self.trained
         stepping = gradients + 4 * (self.trained if kind == "cuda" else self.largest)
         return self.kept + MOMENTS * self.trained + max(passing + (gradients if accumulate > 1 else 0), stepping)
@@ -101,15 +107,22 @@ class Footprint:
 def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
     """What training a model without weights (``models.unfilled``) takes, by process; the model is changed for that.
 
-    ``precision`` is what is computed in: "float32", "bf16" or "fp16".
+    ``precision`` is what is computed in: "float32", "bf16" or "fp16". FlexAttention, which runs on a GPU only, is
+    counted as SDPA, which takes no less. Raises ``TrainingError`` where the model cannot attend as is asked.
     """
     config = adapters.chosen(config, base.num_parameters())
     full = config.method == "full"
     base = base.train().to(torch.float32 if full else models.DTYPES[precision])
+    adapters.attend(base, config)
+    family = family_of(base.config)
+    shares: Shared = "nothing" if refusal(base) else "prompt" if family.both_ways == "prompt" else "image"
+    if attention.of(base) in ("sdpa", "flex_attention"):
+        parts = shares == "image" and family.both_ways == "none"  # as ``Scorer`` does
+        base.set_attn_implementation({"text_config": attention.FOREST if parts else "sdpa"})
     with torch.device("meta"):
         model = adapters.prepare(base, config)
     inner, part_of = language_model(model), parts_of(model)
-    text, family = base.config.get_text_config(), family_of(base.config)
+    text = base.config.get_text_config()
     trained = [p for p in model.parameters() if p.requires_grad]
     known = {
         "weights": sum(p.numel() for p in model.parameters()),
@@ -119,24 +132,29 @@ def of(base: Any, config: RecipeOptions, precision: str) -> Footprint:
         "tower": sum(p.numel() for name, p in model.named_parameters() if part_of(name) != "language"),
         "kept": sum(p.nbytes for p in model.parameters()),
     }
-    token, passed, pair, once = _activations(inner, models.DTYPES[precision], full, config.gradient_checkpointing)
     return Footprint(
         **known,
         vocabulary=text.vocab_size,
         width=text.hidden_size,
-        shares=family.shares == "tree",
-        parts=family.shares == "tree" and family.both_ways == "none",
+        remembered=features.remembered(whole(model), shapes.patches_a_token(base.config)),
+        shares=shares,
         narrow=precision != "float32",
-        token=token,
-        passed=passed,
-        pair=pair,
-        once=once,
+        **_activations(inner, models.DTYPES[precision], full),
     )
 
 
-def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) -> tuple[int, int, int, int]:
-    """Bytes of a token where most is held in a pass there and back and at the end of the pass there, of a pair of
-    tokens, and of what does not grow.
+class _Grown(NamedTuple):
+    """What passes hold, by what it grows with: see ``Footprint``."""
+
+    token: float
+    passed: float
+    pair: float
+    passed_pair: float
+    once: float
+
+
+def _activations(inner: Any, dtype: torch.dtype, full: bool) -> dict[str, int]:
+    """What a pass there and back holds, by the names of ``Footprint``.
 
     Layers are alike, or repeat a pattern, so few of them tell what each adds.
     """
@@ -146,24 +164,29 @@ def _activations(inner: Any, dtype: torch.dtype, full: bool, recomputing: bool) 
     with FakeTensorMode(allow_non_fake_inputs=True):
         inner.layers = layers[:more]
         inner.to_empty(device="cpu")
-        token, passed, once, few = _line(inner, dtype, full)
-        pairs = (_held(inner, FEW, dtype, full, dense=True)[0] - few) / FEW**2
+        found = _grown(inner, dtype, full)
         if more < total:
             inner.layers = layers[:some]
-            fewer, before, without, _ = _line(inner, dtype, full)
-            times = (total - more) / (more - some)
-            token, once = token + round(times * (token - fewer)), once + round(times * (once - without))
-            passed += round(times * (passed - before))
+            times, fewer = (total - more) / (more - some), _grown(inner, dtype, full)
+            found = _Grown(*(new + times * (new - old) for new, old in zip(found, fewer, strict=True)))
     inner.layers = layers
-    further = 0 if recomputing else dtype.itemsize * (total - more)  # each layer keeps who sees whom as numbers
-    return token, passed, round(pairs) + further, max(0, once)
+    return {name: max(0, round(value)) for name, value in found._asdict().items()}
 
 
-def _line(inner: Any, dtype: torch.dtype, full: bool) -> tuple[int, int, int, int]:
-    """Bytes of a token at both moments, of what does not grow with them, and of a short pass as a whole."""
-    few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
-    token, passed = ((long - short) // (MANY - FEW) for short, long in zip(few, many, strict=True))
-    return token, passed, few[0] - token * FEW, few[0]
+def _grown(inner: Any, dtype: torch.dtype, full: bool) -> _Grown:
+    """The same of the layers that are there: from two lengths, and who sees whom.
+
+    Where attention is computed eagerly or in parts, pairs take something else too, so that three lengths tell.
+    """
+    if attention.of(inner) not in ("eager", attention.FOREST):
+        few, many = (_held(inner, tokens, dtype, full, dense=False) for tokens in (FEW, MANY))
+        token, passed = ((long - short) / (MANY - FEW) for short, long in zip(few, many, strict=True))
+        seen = _held(inner, FEW, dtype, full, dense=True)
+        pair, passed_pair = ((dense - short) / FEW**2 for short, dense in zip(few, seen, strict=True))
+        return _Grown(token, passed, pair, passed_pair, few[0] - token * FEW)
+    held = [_held(inner, tokens, dtype, full, dense=True) for tokens in LENGTHS]
+    (pair, token, once), (passed_pair, passed, _) = np.polyfit(LENGTHS, held, 2).T
+    return _Grown(*map(float, (token, passed, pair, passed_pair, once)))
 
 
 def _pattern(config: Any) -> int:
@@ -176,15 +199,17 @@ def _held(inner: Any, tokens: int, dtype: torch.dtype, full: bool, dense: bool) 
     """The most bytes that a pass of so many tokens holds, there and back, beside weights and their gradients, and those
     at the end of the pass there.
 
-    Each layer keeps a ``dense`` mask as numbers; the other one is the same for all tokens and takes next to nothing.
+    Each layer keeps a ``dense`` mask as numbers, or where it attends eagerly takes it as such, one for each kind of
+    layer; the other one is the same for all tokens and takes next to nothing.
     """
     known = [*inner.parameters(), *inner.buffers()]
     hooks = [p.register_post_accumulate_grad_hook(_forget) for p in inner.parameters() if p.requires_grad]
     embedded = torch.empty(1, tokens, inner.config.hidden_size, dtype=dtype, requires_grad=full)
     mask = torch.ones(1, 1, tokens if dense else 1, tokens, dtype=torch.bool)
     kinds = set(getattr(inner.config, "layer_types", None) or [])
-    masks = dict.fromkeys(kinds, mask) if len(kinds) > 1 else mask
     with Live([*known, embedded, mask]) as live, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        own = {kind: mask.to(dtype) if attention.of(inner) == "eager" else mask for kind in kinds or {""}}
+        masks = own if len(own) > 1 else own.popitem()[1]
         out = inner(inputs_embeds=embedded, attention_mask=masks, use_cache=False).last_hidden_state
         passed: int = live.now
         out.backward(torch.empty_like(out))

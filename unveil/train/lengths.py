@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,9 @@ AROUND = 20
 """Tokens that a chat template writes around a question, where there is none to ask."""
 
 Size = tuple[int, int]
+Shared = Literal["image", "prompt", "nothing"]
+"""What rows of a batch share: the image, by all that is asked of it; an image with a question, by the answers to it; or
+nothing, where each answer is a row of its own."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +104,24 @@ class Lengths:
         """Tokens of a question with an answer, on average."""
         return round(sum(row.around + row.question + max(row.answers) for row in self.rows) / len(self.rows))
 
-    def batches(self, config: RecipeOptions, shares: bool) -> list[Batch]:
-        """The forward passes of an epoch; ``shares`` says whether rows of one image share it."""
+    def batches(self, config: RecipeOptions, shares: Shared) -> list[Batch]:
+        """The forward passes of an epoch."""
         images = [row.image for row in self.rows]
         order = loop.batches(images, config.batch_size, config.together, config.seed, epoch=0)
         return [packed([self.rows[i] for i in batch], shares) for batch in order]
 
 
-def packed(rows: Sequence[TokenRow], shares: bool) -> Batch:
+def packed(rows: Sequence[TokenRow], shares: Shared) -> Batch:
     """A forward pass of these rows, as ``token_tree.plant`` packs trees, or padded where nothing is shared."""
     scored = sum(sum(row.answers) for row in rows)
-    if not shares:
+    if shares == "nothing":
         lengths = [length for row in rows for length in row.plain]
         return Batch(len(lengths) * max(lengths), max(lengths), scored)
-    trees: dict[str, int] = {}
-    for image, seen, texts in (tree for row in rows for tree in row.trees):
-        trees[image] = trees.get(image, seen) + texts
+    trees: dict[tuple[str, str], int] = {}
+    for row in rows:
+        for image, root, texts in row.trees:
+            key = (image, row.id if shares == "prompt" else "")
+            trees[key] = trees.get(key, root) + texts
     room: list[int] = []
     longest = max(trees.values())
     for length in sorted(trees.values(), reverse=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,6 +10,10 @@ from unveil.core.number_types import Count
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Kind
 from unveil.vlm.choice import ModelChoice, Precision
+
+
+class PassesError(ValueError):
+    """So many passes over the training rows cannot be made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,11 @@ class TrainOptions(ModelChoice):
     """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
     training itself has all cores."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.epochs < math.inf:
+            raise PassesError(f"--epochs {self.epochs:g}: it must be above 0, such as 0.5 or 3")
+
 
 Term = Literal["text", "visual", "anchor"]
 DeviceType = Literal["h200", "h100", "a100", "l40s", "a6000", "rtx4090"]
@@ -83,6 +93,11 @@ class RecipeOptions(TrainOptions, DryRunOptions):
         *("lora_dropout", "train_projector", "together", "warmup", "weight_decay", "clip_norm", "attention"),
         *("validation_rows", "log_every", "keep_checkpoints", "cache_mb", "features"),
     )
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether layers may compute again in the backward pass what they have not kept."""
+        return True
 
     copies: ClassVar[int] = 0
     """Models beside the one in training that are held where all weights are trained."""
@@ -143,6 +158,11 @@ class SftOptions(RecipeOptions):
     attention_loss: float = 0.0
     """Weight of a loss that draws the attention of tokens which write a box to what the answer points at (UMed-LVLM's
     vision relevance, with its own gradient); 0.1 is one to begin with. See docs/how-to/rewards.md for what it did."""
+
+    @property
+    def recomputes(self) -> bool:
+        """Not where attention is read on the way, which would be read twice."""
+        return not self.attention_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from unveil.train.throughput import EFFICIENCY, GPUS, Device
 from unveil.vlm import models, shapes
 from unveil.vlm.chat import Chat
 from unveil.vlm.models import HubError
+from unveil.vlm.shapes import UnknownCostError
 
 
 class Foretold(NamedTuple):
@@ -98,11 +99,22 @@ def lines(config: RecipeOptions, asked: Sequence[Asked], work: Work, times: floa
         model = model_of(config)
     except HubError as error:
         return [Foretold("model", "not known", str(error))]
+    return lines_of(model, config, asked, work, times)
+
+
+def lines_of(
+    model: Model, config: RecipeOptions, asked: Sequence[Asked], work: Work, times: float = 1.0
+) -> list[Foretold]:
+    """The same of a model; what follows from tokens is not known where an image's are not."""
     here = models.default_device()
     named = GPUS[config.device_type] if config.device_type else None
     kind: Kind = "cuda" if named else footprint.kind_of(here)
     config = replace(config, precision=_precision(config, here, named))
-    rows, count = tokens_of(model, config, asked), round(times * len(asked))
+    count = round(times * len(asked))
+    try:
+        rows = tokens_of(model, config, asked)
+    except UnknownCostError as error:
+        return _without_tokens(model, config, count, str(error))
     rows = replace(rows, pictures=round(times * rows.pictures))
     room = named.memory if named else resources.free_memory(here)
     if config.memory is not None:
@@ -119,6 +131,13 @@ def lines(config: RecipeOptions, asked: Sequence[Asked], work: Work, times: floa
     ]
 
 
+def _without_tokens(model: Model, config: RecipeOptions, count: int, why: str) -> list[Foretold]:
+    found = _footprint(model, config)
+    made = [] if config.memory else [_updates(config, count)]  # else batches are chosen by their tokens
+    unknown = [Foretold(what, "not known", "it follows from the tokens") for what in ("memory", "time")]
+    return [Foretold("tokens", "not known", why), _weights(found, model), *made, _disk(found, config), *unknown]
+
+
 def model_of(config: RecipeOptions) -> Model:
     """The model; raises ``ModelError`` where there is none, ``HubError`` where that cannot be told."""
     try:
@@ -132,7 +151,10 @@ def model_of(config: RecipeOptions) -> Model:
 
 
 def tokens_of(model: Model, config: RecipeOptions, asked: Sequence[Asked]) -> Lengths:
-    """The rows in tokens, by the model's processor where it is here, else by its family's rule."""
+    """The rows in tokens, by the model's processor where it is here, else by its family's rule.
+
+    Raises ``UnknownCostError`` where that is not known.
+    """
     if model.chat:
         return lengths.measured(model.chat, asked)
     rule: Callable[[lengths.Size], int] = partial(shapes.image_tokens, model.config, limits=config.limits)
@@ -206,12 +228,12 @@ def _time(
 def seconds(
     found: Footprint, rows: Lengths, config: RecipeOptions, work: Work, device: Device, count: int, patches: float
 ) -> tuple[float, float]:
-    """Seconds of learning from so many rows, each image being looked at once, and of writing answers."""
+    """Seconds of learning from so many rows, and of writing answers, before which each image is looked at once."""
     again = count / len(rows.rows)
     batches = rows.batches(config, found.shares)
     one = sum(throughput.learning(found, batch, config.gradient_checkpointing) for batch in batches)
     passing = sum(2.0 * found.products * batch.tokens for batch in batches)
-    looking = throughput.looking(found, rows.pictures * rows.images[1], patches)
+    looking = throughput.looking(found, rows.pictures * rows.images[1], patches) * looks(found, rows, config, work)
     operations = again * (config.epochs * work.updates * one + work.passes * passing) + looking
     asked = sum(row.around + row.question for row in rows.rows) / len(rows.rows)
     images = rows.images[1] * rows.pictures / count  # each is looked at once for all questions on it
@@ -220,3 +242,16 @@ def seconds(
     tokens = work.answers * (asked + images + sum(answers) / len(answers))
     answering = throughput.answering(found, tokens, steps, device) if work.answers else 0.0
     return throughput.seconds(operations, device), answering
+
+
+def looks(found: Footprint, rows: Lengths, config: RecipeOptions, work: Work) -> float:
+    """How often an image passes the vision encoder, a pass back there counting as much as operations it takes.
+
+    What is kept of an image spares all passes but the first; a trained encoder passes there and back each time.
+    """
+    learnt = config.epochs * work.updates
+    if config.train_tower:
+        full = adapters.chosen(config, found.weights).method == "full"
+        return learnt * (2 + full + config.gradient_checkpointing) + work.passes
+    passes = learnt + work.passes
+    return min(1.0, passes) + max(0.0, passes - 1) * (1 - resources.seen_once(found, rows, config))

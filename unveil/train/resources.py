@@ -6,14 +6,13 @@ for the backward pass is counted on such a model, whatever its layers are (``foo
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -32,7 +31,12 @@ WRITTEN = 4
 
 
 class NeedsError(loop.TrainingError):
-    """The machine has not what training needs."""
+    """The machine has not what training needs; ``needed`` are bytes of memory, where that is what there is too little
+    of."""
+
+    def __init__(self, message: str, needed: int | None = None) -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
     if memory > room:
         raise NeedsError(
             f"weights, gradients and Adam's moments need {size(memory)} of memory, and {size(room)} are free: "
-            "--method lora trains adapters only, or take a smaller model"
+            + ", or ".join([*fewer(found), "take a smaller model"]),
+            memory,
         )
     return (
         f"{count(found.weights)} weights, {count(found.trained)} of them trained: needs {size(needed)} of disk "
@@ -111,11 +116,21 @@ def fits(found: Footprint, config: RecipeOptions, device: torch.device, training
 
 def memory(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind) -> int:
     """Bytes that an update takes on a device at the most, with the program, features, and models beside this one."""
-    tokens = rows.pictures * rows.images[1]
-    features = min(config.cache_mb * 2**20, tokens * found.width * (2 if found.narrow else 4))
+    remembered = min(config.cache_mb * 2**20, features(found, rows))
     most = max(found.peak(batch, config.accumulate, kind) for batch in rows.batches(config, found.shares))
     full = adapters.chosen(config, found.weights).method == "full"
-    return footprint.PROGRAM[kind] + features + most + (config.copies * found.kept if full else 0)
+    return footprint.PROGRAM[kind] + remembered + most + (config.copies * found.kept if full else 0)
+
+
+def seen_once(found: Footprint, rows: Lengths, config: RecipeOptions) -> float:
+    """Share of the images that the vision encoder looks at in the first epoch only: what it made of them is kept."""
+    needed = features(found, rows)
+    return min(1.0, config.cache_mb * 2**20 / needed) if needed else 0.0
+
+
+def features(found: Footprint, rows: Lengths) -> int:
+    """Bytes of what the vision encoder makes of all images, where that is kept; else 0."""
+    return rows.pictures * rows.images[1] * found.remembered
 
 
 def told(found: Footprint, rows: Lengths, config: RecipeOptions, device: torch.device) -> str:
@@ -133,19 +148,30 @@ def told(found: Footprint, rows: Lengths, config: RecipeOptions, device: torch.d
     return f"{said}\nthat will hardly do: {ways_out(found, rows, config, kind, room)}"
 
 
+def parted(config: Some) -> Iterator[Some]:
+    """Batches whose size divides the rows of an update, the largest first, and what they are accumulated to."""
+    update = config.batch_size * config.accumulate
+    for n in range(update, 0, -1):
+        if update % n == 0:
+            yield replace(config, batch_size=n, accumulate=update // n)
+
+
 def ways_out(found: Footprint, rows: Lengths, config: RecipeOptions, kind: Kind, room: int) -> str:
     """What to change so that an update takes no more than so many bytes."""
-    smaller = config
-    while smaller.batch_size > 1 and memory(found, rows, smaller, kind) > room:
-        smaller = replace(smaller, batch_size=smaller.batch_size // 2)
+    smaller = [one for one in parted(config) if one.batch_size < config.batch_size]
+    fitting = next((one for one in smaller if memory(found, rows, one, kind) <= room), None)
     ways = [f"--memory {int(room // 1e9)}GB"] if room >= 2e9 else []
-    if smaller.batch_size < config.batch_size and memory(found, rows, smaller, kind) <= room:
-        passes = math.ceil(config.batch_size * config.accumulate / smaller.batch_size)
-        ways += [f"--batch-size {smaller.batch_size} --accumulate {passes} learns the same with less"]
-    ways += [] if config.gradient_checkpointing else ["--gradient-checkpointing"]
+    if fitting:
+        ways += [f"--batch-size {fitting.batch_size} --accumulate {fitting.accumulate} learns the same with less"]
+    ways += ["--gradient-checkpointing"] if config.recomputes and not config.gradient_checkpointing else []
     ways += ["--image-tokens shows less of each image"] if rows.resizes else []
-    ways += ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
+    ways += fewer(found)
     return ", or ".join(ways) or "take a smaller model, or a machine with more memory"
+
+
+def fewer(found: Footprint) -> list[str]:
+    """What trains fewer weights, where most are trained."""
+    return ["--method lora trains adapters only"] if 2 * found.trained > found.weights else []
 
 
 def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:
@@ -157,20 +183,38 @@ def _footprint(config: RecipeOptions, device: torch.device) -> Footprint:
 def memory_explained(config: Some, asked: Callable[[Some], Sequence[Asked]]) -> Iterator[None]:
     """Gives an error that memory has run out a sentence about what was needed (``needs``), which the user is told.
 
-    ``asked`` tells what is learnt from.
+    ``asked`` tells what is learnt from. What --memory chooses is chosen again, since the error is of that; where the
+    estimate itself fails, the error gets a note of it.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if faults.out_of_memory(error) and not os.environ.get("UNVEIL_DEBUG"):
-            vars(error).setdefault("needs", _needs(config, asked(config)))
+            _explain(error, config, asked)
         raise
 
 
+def _explain(error: BaseException, config: Some, asked: Callable[[Some], Sequence[Asked]]) -> None:
+    try:
+        vars(error).setdefault("needs", _needs(config, asked(config)))
+    except Exception as why:  # an estimate that fails must not hide what has happened
+        error.add_note(f"what was needed cannot be told: {type(why).__name__}: {why}")
+
+
 def _needs(config: RecipeOptions, asked: Sequence[Asked]) -> str:
+    from unveil.train import budget  # which chooses by what is computed here
+
     device = models.default_device()
-    kind, found = footprint.kind_of(device), _footprint(config, device)
-    rows, room = lengths.measured(adapters.chat_of(config), asked), whole_memory(device)
+    kind, rows, room = (
+        footprint.kind_of(device),
+        lengths.measured(adapters.chat_of(config), asked),
+        whole_memory(device),
+    )
+    if config.memory is not None:
+        precision: Any = loop.computing(config.precision, device)[0]
+        precise = replace(config, precision=precision)
+        config, _ = budget.choice(precise, rows, kind, budget.parsed(config.memory), budget.footprint_of)
+    found = _footprint(config, device)
     needed = memory(found, rows, config, kind)
     return (
         f"a batch of {config.batch_size} needs about {size(needed)} of {size(room)}; "

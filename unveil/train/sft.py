@@ -103,7 +103,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     stream = Stream(scorer, config.dialogues, config)
     with accelerator.autocast():
         forward_check.settle(scorer, stream.first(train), draws=asked_val is not None)
-    attention_loss.check(scorer, config.attention_loss, config.gradient_checkpointing)
+    attention_loss.check(scorer, config)
     scorer, optimizer = adapters.spread(accelerator, scorer, optimizer, config.train_tower)
     policy, best = accelerator.unwrap_model(scorer), Best(folder)
     kept = Checkpoints(folder, accelerator, policy, optimizer, (best,))

@@ -293,6 +293,23 @@ def _claim(folder: Path, base: Any, image_processor: Any) -> None:
         )
 
 
+def remembered(base: Any, patches: float) -> int:
+    """Bytes that ``Features`` keeps of a token of an image by what is trained of a model; 0 where it keeps nothing.
+
+    ``patches`` of the tower make a token. The model needs no weights.
+    """
+    part_of = parts_of(base)
+    vision: Any = getattr(base.config, "vision_config", None)
+    trained = {part_of(name) for name, p in base.named_parameters() if p.requires_grad}
+    size = next(base.parameters()).element_size()
+    if not {"tower", "projector"} & trained:
+        deep = getattr(vision, "deepstack_visual_indexes", None) or []
+        return int(base.config.get_text_config().hidden_size * size * (1 + len(deep)))
+    if "tower" in trained or (found := _with_states(base)) is None:
+        return 0
+    return int(patches * vision.hidden_size * size * (2 if found[1] == -1 else 1))
+
+
 # ----------------------------------------------------------------------------------- hidden states of a frozen tower
 
 
@@ -302,15 +319,23 @@ def remember(base: Any, room_mb: int, count: Any = lambda: None) -> Remembering 
     For models whose ``vision_tower`` takes images as rows of ``pixel_values`` (B, 3, H, W). An image is known by the
     bytes of its pixels. ``count`` is called for each image that the tower looks at.
     """
+    found = _with_states(base)
+    if found is None:
+        return None
+    remembering = Remembering(*found, room_mb * 2**20, count)
+    remembering.enter()
+    return remembering
+
+
+def _with_states(base: Any) -> tuple[Any, int] | None:
+    """The frozen tower of a model and the layer whose hidden state its projector takes; None where that is not so."""
     if not family_of(base.config).tower_states:
         return None
     tower = next((m for name, m in base.named_modules() if name.split(".")[-1] == "vision_tower"), None)
     layer = getattr(base.config, "vision_feature_layer", None)
     if tower is None or not isinstance(layer, int) or any(p.requires_grad for p in tower.parameters()):
         return None
-    remembering = Remembering(tower, layer, room_mb * 2**20, count)
-    remembering.enter()
-    return remembering
+    return tower, layer
 
 
 @dataclass(frozen=True)

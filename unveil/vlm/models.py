@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,8 +155,10 @@ def _load_model(folder: str, revision: str | None, dtype: torch.dtype) -> PreTra
         )
     from peft import PeftModel
 
-    merged = PeftModel.from_pretrained(_load_model(*under, dtype), folder).merge_and_unload()
-    merged.config.unveil = _declared(folder)
+    base = _load_model(*under, dtype)
+    with calm_peft():
+        merged = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    _declare(merged.config, folder)
     return merged
 
 
@@ -165,7 +168,7 @@ def _config(folder: str, revision: str | None) -> Any:
     if under is None:
         return AutoConfig.from_pretrained(folder, revision=revision, trust_remote_code=False)
     config = _config(*under)
-    config.unveil = _declared(folder)
+    _declare(config, folder)
     return config
 
 
@@ -175,12 +178,24 @@ def _under(folder: str) -> tuple[str, str | None] | None:
     if not about.is_file():
         return None
     adapter = read_json(about)
-    base, revision = adapter["base_model_name_or_path"], adapter.get("revision")
+    base, revision = adapter.get("base_model_name_or_path"), adapter.get("revision")
+    if not base:
+        raise ModelError(f"{about}: the model under the adapter is not named: write it as base_model_name_or_path")
     return located(base, revision), revision
 
 
-def _declared(folder: str) -> Any:
-    return read_json(Path(folder) / "unveil.json")
+def _declare(config: Any, folder: str) -> None:
+    """Writes into a configuration how the model of an adapter is asked; one that others wrote is asked as its base."""
+    if (about := Path(folder) / "unveil.json").is_file():
+        config.unveil = read_json(about)
+
+
+def _with_processor(folder: str, revision: str | None) -> tuple[str, str | None]:
+    """Where the processor of a model is: in its own folder, or with what an adapter lies on, if that came without."""
+    under = _under(folder)
+    if under is None or any((Path(folder) / f"{name}_config.json").is_file() for name in ("processor", "preprocessor")):
+        return folder, revision
+    return _with_processor(*under)
 
 
 def _chat(name: str | Path, revision: str | None, config: Any, box_format: str | None, limits: Resolution) -> Chat:
@@ -188,7 +203,8 @@ def _chat(name: str | Path, revision: str | None, config: Any, box_format: str |
     if config.is_encoder_decoder or config.get_text_config(decoder=True).is_encoder_decoder:
         raise ModelError(f"{name}: an encoder and a decoder; only models that write on behind their prompt are taken")
     with _understood(name):
-        processor = AutoProcessor.from_pretrained(located(name, revision), revision=revision, trust_remote_code=False)
+        place, at = _with_processor(located(name, revision), revision)
+        processor = AutoProcessor.from_pretrained(place, revision=at, trust_remote_code=False)
     complete(processor, config)
     spoken = Chat(processor, profile_of(config, box_format))
     limit(spoken, limits)
@@ -244,7 +260,8 @@ def unfilled(config: Any) -> PreTrainedModel:
 def is_here(name: str | Path, revision: str | None = None) -> bool:
     """Whether a model's processor can be had without a download: in a folder, or in the hub's cache."""
     if str(name) == TINY or digests.folder_of(name).is_dir():
-        return True
+        place, at = _with_processor(located(name, revision), revision)
+        return place == located(name, revision) or is_here(place, at)
     return isinstance(try_to_load_from_cache(str(name), "tokenizer_config.json", revision=revision), str)
 
 
@@ -253,6 +270,14 @@ def quiet() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
+
+
+@contextmanager
+def calm_peft() -> Iterator[None]:
+    """Keeps off the screen that peft asks transformers for a name which will go: no user can do anything about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
+        yield
 
 
 def default_device() -> torch.device:

@@ -124,11 +124,15 @@ def limit(chat: Chat, limits: Resolution) -> None:
         _set(eyes, ladder.rung(0).setting)
         dearest = [cost(chat, size) for size in ladder.rung(0).sizes]
         tokens, pixels = max(c.tokens for c in dearest), max(c.pixels for c in dearest)
-        kind = type(chat.processor).__name__
-        least = f"an image takes up to {tokens} tokens ({pixels} pixels) even at the coarsest setting of {kind}"
-        raise ModelError(f"--image-tokens, --max-pixels: {least}")
+        raise too_much(Cost(tokens, pixels), type(chat.processor).__name__)
     _set(eyes, before if fitting == ladder.count else ladder.rung(fitting - 1).setting)
     chat.bound = limits
+
+
+def too_much(least: Cost, whose: str) -> ModelError:
+    """The error where an image costs at the least what goes beyond the limits; ``whose`` setting that is."""
+    said = f"an image takes up to {least.tokens} tokens ({least.pixels} pixels) even at the coarsest setting of {whose}"
+    return ModelError(f"--image-tokens, --max-pixels: {said}")
 
 
 def _set(eyes: Any, setting: Setting) -> None:

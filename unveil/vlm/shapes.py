@@ -10,7 +10,12 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from unveil.vlm.resolution import Resolution
+from unveil.vlm.families import CLASS_TOKENS, ModelError
+from unveil.vlm.resolution import Cost, Resolution, too_much
+
+
+class UnknownCostError(ModelError):
+    """What an image costs cannot be told without the model's processor."""
 
 
 def _qwen2_5(hidden: int, inner: int, layers: int, heads: tuple[int, int], tower: int, vocabulary: int) -> Any:
@@ -80,20 +85,26 @@ _AREAS = {
 
 
 def image_tokens(config: Any, size: tuple[int, int], limits: Resolution) -> int:
-    """Tokens of an image of a width and height by its family's rule; raises ``KeyError`` where none is known here.
+    """Tokens of an image of a width and height by its family's rule; raises ``UnknownCostError`` where there is none.
 
     Qwen-VL resizes to whole cells between two areas, a token each; LLaVA-1.5 has one for each patch, Gemma 3 a number
-    that is fixed.
+    that is fixed: where that goes beyond the limits, ``ModelError`` is raised as by the processor (``resolution``).
     """
-    kind, tower = config.model_type, config.vision_config
+    kind: str = config.model_type
+    tower: Any = getattr(config, "vision_config", None)
     if kind in _AREAS:
         found = _cells(size, tower.patch_size * tower.spatial_merge_size, *_AREAS[kind], limits.max_pixels)
+        return min(found, limits.image_tokens or found)
+    if kind == "llava" and tower.model_type in CLASS_TOKENS:  # other towers take images of any size
+        found = int((tower.image_size // tower.patch_size) ** 2)
+    elif kind == "gemma3":
+        found = int(config.mm_tokens_per_image + 4)  # and what stands around an image
     else:
-        found = {
-            "llava": lambda: (tower.image_size // tower.patch_size) ** 2,
-            "gemma3": lambda: config.mm_tokens_per_image + 4,  # and what stands around an image
-        }[kind]()
-    return min(found, limits.image_tokens or found)
+        raise UnknownCostError(f"tokens of an image are not known for {kind}: load the model's processor once")
+    least = Cost(found, tower.image_size**2)
+    if not limits.allow(least):
+        raise too_much(least, f"{kind} models")
+    return found
 
 
 def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int | None) -> int:
@@ -109,10 +120,10 @@ def _cells(size: tuple[int, int], side: int, least: int, most: int, limit: int |
 
 def patches_a_token(config: Any) -> float:
     """Patches of the vision encoder for each token of an image, 1 where a configuration does not tell."""
-    tower = config.vision_config
+    tower: Any = getattr(config, "vision_config", None)
     if side := getattr(tower, "spatial_merge_size", None):
         return float(side**2)
-    if tokens := getattr(config, "mm_tokens_per_image", None):
+    if (tokens := getattr(config, "mm_tokens_per_image", None)) and hasattr(tower, "image_size"):
         return float((tower.image_size // tower.patch_size) ** 2 / tokens)
     if share := getattr(config, "downsample_ratio", None):
         return float(share**-2)
