@@ -31,7 +31,7 @@ def _less(config: Any, stage: tuple[str, Any] | None) -> str:
             else ""
         )
         ways.append(f"lower {_option(size)} (now {options[size]}){passes}")
-    if options.get("gradient_checkpointing") is False:
+    if options.get("gradient_checkpointing") is False and not options.get("attention_loss"):  # which rules it out
         ways.append("--gradient-checkpointing")
     ways += [f"a lower {_option(name)}" for name in ("max_new_tokens", "limits.max_pixels") if name in options]
     if options.get("method") in ("auto", "full"):
