@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 
 from scripts import memory_table
@@ -11,6 +12,14 @@ def test_the_page_is_what_the_script_writes() -> None:
     text = memory_table.PAGE.read_text(encoding="utf-8")
     assert memory_table.page(text, memory_table.recorded(), memory_table.measured()) == text
     assert text.count("(computed)") == len(memory_table.MODELS) * len(memory_table.CARDS)
+
+
+def test_the_readme_says_what_the_page_says() -> None:
+    """Of a 7B model, on the two larger cards."""
+    [line] = re.findall(r"^\| Qwen2.5-VL 7B .*$", memory_table.PAGE.read_text(encoding="utf-8"), re.M)
+    [l40s, h100] = re.findall(r": (\d+) GB, (\d+) min", line)
+    said = " ".join((memory_table.PAGE.parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert f"takes {l40s[0]} GB and {l40s[1]} minutes on an L40S, {h100[0]} GB and {h100[1]} minutes on an H100" in said
 
 
 def test_every_model_was_measured_in_every_way() -> None:
