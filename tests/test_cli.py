@@ -21,6 +21,10 @@ def unveil(*words: object) -> int:
     return cli.main([str(w) for w in words])
 
 
+together = pytest.mark.xdist_group("main job")
+"""What looks at the same run, which one process makes."""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The main job on ten synthetic patients with the tiny model and hardly any training."""
@@ -29,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@together
 def test_the_main_job_leaves_what_it_promises(run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     for model in ("base", "sft"):
@@ -47,6 +52,7 @@ def test_the_main_job_leaves_what_it_promises(run: Path) -> None:
     assert about["inputs"] and about["versions"]["torch"] and about["config"]["seed"] == 0
 
 
+@together
 def test_the_main_job_ends_with_what_to_do_next(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command that it names for one image can be typed as it stands."""
     assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50) == 0
@@ -57,6 +63,7 @@ def test_the_main_job_ends_with_what_to_do_next(run: Path, capsys: pytest.Captur
     assert command is cli.COMMANDS["ask"] and config.image.is_file() and Path(config.model, "config.json").is_file()
 
 
+@together
 def test_the_main_job_splits_by_patient(run: Path) -> None:
     splits: dict[str | None, set[str | None]] = {}
     for record in read_jsonl(run / "data" / "records.jsonl", Record):
@@ -64,6 +71,7 @@ def test_the_main_job_splits_by_patient(run: Path) -> None:
     assert all(len(s) == 1 and None not in s for s in splits.values())
 
 
+@together
 def test_a_second_call_does_nothing_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*.safetensors")}
     assert unveil("demo", "--patients", 10, "--epochs", 0.3, "--out", run, "--resamples", 50) == 0
@@ -71,6 +79,7 @@ def test_a_second_call_does_nothing_again(run: Path, capsys: pytest.CaptureFixtu
     assert "is there already" in capsys.readouterr().err
 
 
+@together
 def test_a_saved_configuration_repeats_a_run(run: Path) -> None:
     """--config gives every option the value that it had; options besides go before it."""
     _, config = cli.parse(["run", "--config", str(run / "run.json"), "--seed", "7"])
@@ -80,12 +89,14 @@ def test_a_saved_configuration_repeats_a_run(run: Path) -> None:
     assert config == same
 
 
+@together
 def test_the_report_can_be_written_again(run: Path) -> None:
     (run / "report.html").unlink()
     assert unveil("report", "--run", run) == 0
     assert "not a medical device" in (run / "report.html").read_text()
 
 
+@together
 def test_stages_without_a_model_tell_how_far_they_are(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,6 +209,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
+@together
 def test_check_tells_by_its_exit_code(run: Path, tmp_path: Path) -> None:
     """Records with an image that is gone are unfit, and say so to a script."""
     rows = list(read_jsonl(run / "data" / "records.jsonl", Record))
@@ -207,6 +219,7 @@ def test_check_tells_by_its_exit_code(run: Path, tmp_path: Path) -> None:
     assert rows and unveil("check", "--records", moved) == 1
 
 
+@together
 def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> None:
     assert (
         unveil("curate", "mau", "--records", run / "data" / "records.jsonl", "--out", tmp_path / "deep" / "d.jsonl")
@@ -217,6 +230,7 @@ def test_image_paths_follow_the_dialogues_file(run: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("error", [ExpertError("nobody can be asked"), ModelError("no such model")])
+@together
 def test_what_cannot_be_compared_is_left_out_with_its_reason(
     error: Exception, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
