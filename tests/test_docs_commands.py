@@ -41,6 +41,19 @@ def test_the_readme_can_be_followed(made: Path) -> None:
     assert (made / "out" / "report.html").is_file() and (made / "tuned.jsonl").is_file()
 
 
+@together
+def test_the_program_of_the_readme_runs(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It trains, scores and asks; the last line that it prints is the answer."""
+    [program] = [block.text for block in blocks(ROOT / "README.md") if block.language == "python"]
+    shutil.copytree(made / "ward", tmp_path / "ward")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "README.md", "exec"), {})
+    assert Path("python/tuned/model.safetensors").is_file() and Path("python/scores/scores.json").is_file()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Answer(")
+
+
 @pytest.mark.parametrize("document", TUTORIALS, ids=name)
 def test_a_tutorial_or_paper_can_be_followed_in_an_empty_folder(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
