@@ -81,13 +81,8 @@ def foretold(config: sft.Config) -> int:
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize(
-    ("name", "method"),
-    [
-        *((name, "lora") for name in ("llava_clip", "llava_mistral", "gemma3", "paligemma", "paligemma2")),
-        *((name, "full") for name in ("gemma3", "paligemma2")),
-    ],
-)
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("name", ["llava_clip", "llava_mistral", "gemma3", "paligemma", "paligemma2"])
 def test_memory_is_foretold_within_a_tenth(
     name: str, method: Literal["lora", "full"], checkpointing: bool, tmp_path: Path
 ) -> None:
