@@ -205,6 +205,17 @@ def test_a_bad_path_is_refused_by_every_command_before_it_begins(
             assert len(more) == (not place.made)
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_path_is_refused_for_every_option_of_every_command(name: str, bad: str) -> None:
+    for option, place in _placed(name):
+        if BAD[bad](place):
+            with pytest.raises(paths.PathError, match=f"^{option.flag} {VALUES[bad]}: ") as told:
+                paths.check_option(option, Path(VALUES[bad]))
+            assert "Errno" not in str(told.value) and str(told.value).count("\n") == (not place.made)
+
+
 def _words(name: str, spoilt: Option, value: str) -> Iterator[str]:
     """A command line with all that is required, one of whose paths is the one given."""
     for option in options.every(cli.COMMANDS[name].config()):
