@@ -20,8 +20,9 @@ from accelerate import Accelerator
 
 from bench import race, sides
 from bench.models import PRESETS
+from unveil.core.jsonl import read_jsonl
 from unveil.core.pairs import to_trl
-from unveil.core.records import Pair, read_jsonl
+from unveil.core.records import Pair
 from unveil.train import dpo, loop
 from unveil.train.dataloader import Stream
 

@@ -21,7 +21,8 @@ import tyro
 from bench import race, sides
 from bench.dpo import stir
 from bench.models import PRESETS
-from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Finding, Record
 from unveil.core.sampling import Sampling
 from unveil.rl import experience, grpo, policy
 from unveil.rl.advantages import group_relative

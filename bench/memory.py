@@ -27,7 +27,8 @@ from accelerate import Accelerator
 from bench import models as made_up
 from bench import race, sides
 from bench.models import make
-from unveil.core.records import Dialogue, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue
 from unveil.testing.models import ENTRIES
 from unveil.testing.sizes import WIDE
 from unveil.train import adapters, footprint, lengths, loop, resources, sft

@@ -24,7 +24,8 @@ from transformers import GenerationConfig
 
 from bench import race
 from bench.models import PRESETS, make
-from unveil.core.records import KINDS, Dialogue, image_path, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import KINDS, Dialogue, image_path, select
 from unveil.core.workers import ahead
 from unveil.vlm import models
 from unveil.vlm.engine import Engine

@@ -27,8 +27,9 @@ import psutil
 import tyro
 from PIL import Image
 
+from unveil.core.jsonl import write_jsonl
 from unveil.core.provenance import write_json
-from unveil.core.records import Finding, Record, write_jsonl
+from unveil.core.records import Finding, Record
 from unveil.core.splits import assign_splits
 
 LABELS = ("nodule", "mass", "cyst", "effusion", "tumour", "ulcer")

@@ -16,7 +16,8 @@ import torch
 import tyro
 
 from bench import sides
-from unveil.core.records import Dialogue, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue
 from unveil.train import loop, sft
 from unveil.train.dataloader import Stream
 

@@ -18,7 +18,7 @@ from bench import dpo, grpo, race
 from bench.growth import rows_on
 from bench.models import PRESETS, make, make_picture
 from scripts.gpu_config import Config
-from unveil.core import records
+from unveil.core import jsonl, records
 from unveil.testing.models import TREES
 from unveil.vlm import model_parts, models
 from unveil.vlm.engine import Engine
@@ -119,7 +119,7 @@ def _sft(folder: Path, out: Path, method: str, precision: str, looking: float = 
     from unveil.train import sft
 
     file = folder / "dialogues.jsonl"
-    rows = sum(d.split == "train" for d in records.read_jsonl(file, records.Dialogue))
+    rows = sum(d.split == "train" for d in jsonl.read_jsonl(file, records.Dialogue))
     options = _common(folder, out, method, precision) | {
         "batch_size": 8,
         "epochs": 12 / rows,
@@ -133,7 +133,7 @@ def _dpo(folder: Path, out: Path, method: str, precision: str) -> list[float]:
     from unveil.train import dpo as recipe
 
     file = folder / "pairs.jsonl"
-    rows = sum(p.split == "train" for p in records.read_jsonl(file, records.Pair))
+    rows = sum(p.split == "train" for p in jsonl.read_jsonl(file, records.Pair))
     options = _common(folder, out, method, precision) | {"batch_size": 4, "epochs": 6 / rows}
     recipe.main(recipe.Config(pairs=file, **options))
     return _told(out, "loss")
@@ -300,7 +300,7 @@ def predict(config: Config) -> dict[str, Any]:
     """Answers of the large model: tokens drawn per second, 64 questions at a time."""
     folder = _large(config)
     known = models.load(folder / "model", device=config.device)
-    asked = list(records.read_jsonl(folder / "dialogues.jsonl", records.Dialogue))
+    asked = list(jsonl.read_jsonl(folder / "dialogues.jsonl", records.Dialogue))
     rows = [known.chat.encode(d, records.image_path(d, folder / "dialogues.jsonl"), with_answer=False) for d in asked]
     count, longest = (64, 64) if config.device == "cuda" else (4, 8)
     batch = [rows[i % len(rows)] for i in range(count)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil.cli import COMMANDS
-from unveil.core import lesion_noise, records
+from unveil.core import jsonl, lesion_noise, records
 from unveil.core import options as core_options
 from unveil.core.option_types import Takes, called, choices
 from unveil.core.options import bare, sentences
@@ -119,7 +119,7 @@ def _word(value: Any) -> str:
     if isinstance(value, tuple | list):
         return " ".join(map(_word, value))
     if dataclasses.is_dataclass(value):
-        return f"`{json.dumps(records.to_json(value))}`"
+        return f"`{json.dumps(jsonl.to_json(value))}`"
     return f"`{value}`"
 
 
@@ -165,7 +165,7 @@ def stored(hint: Any) -> str:
 
 def example(name: str) -> str:
     """A line of a file, as this program writes it, broken for reading."""
-    return f"```json\n{json.dumps(records.to_json(EXAMPLES[name]), indent=2, ensure_ascii=False)}\n```"
+    return f"```json\n{json.dumps(jsonl.to_json(EXAMPLES[name]), indent=2, ensure_ascii=False)}\n```"
 
 
 _NODULE = records.Finding("nodule", box=(52.0, 61.0, 88.0, 97.0), attributes={"body_part": "lung", "side": "left"})

@@ -14,8 +14,8 @@ import tyro
 from safetensors import safe_open
 
 from scripts.tiny_base import SHOWN, UNNAMED
+from unveil.core.jsonl import write_jsonl
 from unveil.core.provenance import versions
-from unveil.core.records import write_jsonl
 from unveil.curate.mau import mau
 from unveil.evaluate import predict
 from unveil.evaluate.report_tables import MEASURES, figure, interval

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from unveil.core.geometry import Box, BoxError, box_of_mask
-from unveil.core.records import Record, Split, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Record, Split
 from unveil.synthetic.canvas import SyntheticImage
 from unveil.synthetic.dataset import MODALITIES, Patient, draw_patient, write_patient
 

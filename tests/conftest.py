@@ -18,7 +18,8 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue, Finding, Question, Record, Source, Split
 from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, loaded, saved
 from unveil.train import averages

@@ -16,7 +16,8 @@ from tests.conftest import dialogue, draw
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import updated, write_open
 from unveil.core import digests
-from unveil.core.records import Dialogue, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue
 from unveil.testing.models import saved
 from unveil.train import adapters, loop, sft
 from unveil.train.dataloader import Stream

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.annotated import WRITERS, every_format
-from unveil.core.records import Record, image_path, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record, image_path
 from unveil.ingest import archive
 from unveil.ingest.reading import IngestError
 from unveil.ingest.runner import ingest

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import records_in
 from unveil import cli
-from unveil.core.records import Record, RecordError, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Record, RecordError
 from unveil.curate.mau import MauOptions, mau
 from unveil.evaluate import attention
 from unveil.evaluate.attention import GRID, _map

@@ -10,8 +10,8 @@ import torch
 
 from tests.conftest import dialogue, draw, records_in
 from unveil import cli
+from unveil.core.jsonl import write_jsonl
 from unveil.core.pairs import read_pairs
-from unveil.core.records import write_jsonl
 from unveil.curate.mau import MauOptions, mau
 from unveil.testing.models import TREES, fresh
 from unveil.vlm import attention_maps

@@ -16,8 +16,9 @@ from unveil.audit import pairs as auditing
 from unveil.audit.checks import Check, Figure, estimate, tokens, unboxed
 from unveil.core.digests import sha256
 from unveil.core.geometry import encode_mask
+from unveil.core.jsonl import write_jsonl
 from unveil.core.lesion_noise import LesionMap, Noise
-from unveil.core.records import Finding, Kind, Pair, Record, Source, write_jsonl
+from unveil.core.records import Finding, Kind, Pair, Record, Source
 
 IMAGES, SIZE = 125, (40, 30)
 LESION = (4.0, 3.0, 12.0, 9.0)

@@ -19,8 +19,9 @@ from unveil import cli
 from unveil.audit import pairs as auditing
 from unveil.audit.checks import AuditInput, Check
 from unveil.core.geometry import encode_mask
+from unveil.core.jsonl import write_jsonl
 from unveil.core.lesion_noise import LesionMap, Noise
-from unveil.core.records import Pair, Record, Source, write_jsonl
+from unveil.core.records import Pair, Record, Source
 
 
 def picture(seed: int, size: int = 96) -> Image.Image:

@@ -14,8 +14,9 @@ from tests.conftest import draw
 from tests.test_audit import IMAGES, SIZE, clean, figure, found, hidden, holding, pair, record, short
 from unveil import cli
 from unveil.audit import pairs as auditing
+from unveil.core.jsonl import to_json, write_jsonl
 from unveil.core.pairs import write_trl
-from unveil.core.records import RecordError, to_json, write_jsonl
+from unveil.core.records import RecordError
 
 EVIL = "<script>alert('x')</script>"
 

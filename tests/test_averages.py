@@ -18,7 +18,7 @@ from torch import Tensor
 from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import ROWS, updated, write_open
 from tests.test_loop import process
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.rl import advantages, ppo
 from unveil.rl.policy import Learnt, policy_loss
 from unveil.rl.rewards import spread

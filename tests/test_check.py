@@ -15,7 +15,8 @@ from PIL import Image
 from unveil.audit import records as module
 from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
-from unveil.core.records import SPLITS, Finding, Record, Source, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import SPLITS, Finding, Record, Source
 from unveil.ingest.runner import ingest
 
 REAL = Path(__file__).parents[2] / "shared" / "data"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from unveil import __version__, cli
-from unveil.core.records import Dialogue, Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Record
 from unveil.experts.requests import ExpertError
 from unveil.pipelines import variants
 from unveil.vlm.families import ModelError

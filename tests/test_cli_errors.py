@@ -17,7 +17,8 @@ from PIL import Image
 from tests.conftest import records_in
 from unveil import cli
 from unveil.core import provenance, workers
-from unveil.core.records import Dialogue, Record, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Record
 from unveil.curate import hallucinate
 from unveil.evaluate import predict
 from unveil.pipelines import report

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import write_both
 from unveil import cli
-from unveil.core.records import Pair, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Pair
 
 
 def unveil(*words: object) -> int:

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from unveil import cli
+from unveil.core.jsonl import write_jsonl
 from unveil.core.pairs import read_pairs
-from unveil.core.records import Pair, write_jsonl
+from unveil.core.records import Pair
 
 MARKED = "At <box 1.0 2.0 3.0 4.0>."
 

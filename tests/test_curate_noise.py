@@ -14,9 +14,10 @@ from tests.conftest import draw
 from unveil import cli
 from unveil.core import image_files, pixels
 from unveil.core.geometry import encode_mask
+from unveil.core.jsonl import write_jsonl
 from unveil.core.lesion_noise import LesionMap, NoiseError, apply
 from unveil.core.pairs import read_pairs
-from unveil.core.records import Dialogue, Finding, Record, Source, write_jsonl
+from unveil.core.records import Dialogue, Finding, Record, Source
 from unveil.curate.mau import MauOptions, mau
 from unveil.curate.noise import hidden
 

@@ -13,7 +13,8 @@ from tests.conftest import records_in
 from unveil import cli
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark
-from unveil.core.records import Dialogue, Finding, Record, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Finding, Record
 from unveil.curate.diagnose import Steps, checked, diagnose
 from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import vocabulary

@@ -18,7 +18,8 @@ from tests.conftest import logged
 from tests.helpers.killing import run_and_kill
 from tests.helpers.pairs import encoded, pairs_in, plain_logps, references, rewritten, short_run
 from unveil.core import image_files, lesion_noise, pixels
-from unveil.core.records import Pair, RecordError, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Pair, RecordError
 from unveil.testing.models import fresh, parts, pristine
 from unveil.train import checkpoints, dpo, losses
 from unveil.train.dataloader import Stream

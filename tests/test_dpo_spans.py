@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from unveil.core.records import Pair, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Pair
 from unveil.train import dpo
 from unveil.train.loop import TrainingError
 

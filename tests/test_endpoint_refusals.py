@@ -15,7 +15,8 @@ from tests.helpers import serving
 from tests.helpers.cases import folder_of
 from tests.helpers.serving import Proxy, proxied
 from unveil import cli
-from unveil.core.records import Pair, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Pair
 from unveil.core.sampling import Sampling
 from unveil.experts.expert import Expert
 from unveil.experts.options import ExpertOptions, bind

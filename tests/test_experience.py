@@ -14,7 +14,8 @@ from tests.conftest import ids_of, logged, records_in, write_dialogues
 from unveil.core.answered import Answered
 from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
-from unveil.core.records import Dialogue, Finding, Kind, Record, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.rl.experience import (
     Experience,
     Progress,

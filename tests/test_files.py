@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unveil.core.files import WriteError, said, tidy, whole, write_text
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from transformers import AutoConfig
 
 from tests.conftest import dialogue, draw
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.testing.models import ENTRIES, TREES, fresh, parts
 from unveil.testing.sizes import WIDE
 from unveil.train import adapters, footprint, lengths, loop, resources, sft

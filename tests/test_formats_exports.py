@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.helpers.annotated import draw
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 from unveil.ingest.reading import IngestError
 from unveil.ingest.runner import ingest
 

@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from tests.helpers.stub import Stub, stub
-from unveil.core.records import Record, Source, from_json, to_json
+from unveil.core.jsonl import from_json, to_json
+from unveil.core.records import Record, Source
 from unveil.experts.options import ExpertOptions, bind
 from unveil.experts.requests import Request, Turn
 from unveil.gate import GateError, address, sources

@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import draw
 from tests.helpers.nobody import NOBODY
 from unveil import cli
-from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, Source
 from unveil.gate import gate
 from unveil.gate.burned_in import BurnedIn
 

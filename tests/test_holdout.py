@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cases import record
-from unveil.core.records import Dialogue, Finding, Record, RecordError, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Finding, Record, RecordError
 from unveil.curate import mau
 from unveil.curate.holdout import of_share, withheld
 

@@ -29,7 +29,8 @@ from tests.helpers.annotated import (
 )
 from tests.helpers.real import DATA, needs_data
 from unveil.core import geometry
-from unveil.core.records import Record, image_path, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record, image_path
 from unveil.ingest.reading import IngestError
 from unveil.ingest.runner import ingest
 

@@ -12,7 +12,7 @@ from tests.conftest import records_in
 from tests.helpers.cases import saying, text_of
 from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.grading import Case, grade
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.curate.mau import MauOptions, mau
 from unveil.experts import judge as judging
 from unveil.experts.options import ExpertOptions

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import dialogue, draw
+from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import ImageError
-from unveil.core.records import Record, write_jsonl
+from unveil.core.records import Record
 from unveil.testing.models import loaded
 from unveil.train import lengths, sft
 from unveil.train.lengths import Asked, Batch, Lengths, TokenRow, packed

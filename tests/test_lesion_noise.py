@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from unveil.core.geometry import encode_mask
+from unveil.core.jsonl import from_json, to_json
 from unveil.core.lesion_noise import LesionMap, Noise, NoiseError, apply, draw, kept
-from unveil.core.records import Pair, from_json, to_json
+from unveil.core.records import Pair
 
 BOX = LesionMap(boxes=((2.0, 1.0, 6.0, 5.0),))
 GREY = np.full((8, 10, 3), 102, np.uint8)  # 102 / 127.5 - 1 = -0.2

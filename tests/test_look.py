@@ -13,7 +13,8 @@ import pytest
 from tests.conftest import records_in
 from tests.helpers.formats import FORMATS
 from unveil.core import console, options
-from unveil.core.records import Finding, Record, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Finding, Record, Source
 from unveil.pipelines import look, preview, run
 from unveil.pipelines.preview import Preview
 

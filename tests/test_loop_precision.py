@@ -20,7 +20,7 @@ from tests.helpers.pairs import pairs_in
 from tests.helpers.updating import caught, updated, write_open
 from tests.test_averages import apart
 from unveil import cli
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.evaluate import predict
 from unveil.rl.run import Critic
 from unveil.train import attention_loss, loop, sft

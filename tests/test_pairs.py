@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from unveil.core.box_formats import BOX_FORMATS, View
+from unveil.core.jsonl import to_json, write_jsonl
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.pairs import checked, from_trl, read_pairs, to_trl, write_trl
-from unveil.core.records import Pair, RecordError, to_json, write_jsonl
+from unveil.core.records import Pair, RecordError
 
 PAIR = Pair("p1", "r1", "a.png", "train", "open", "Where is the nodule?", "At <box 1.0 2.0 3.0 4.0>.", "There is none.")
 TRL: dict[str, Any] = {

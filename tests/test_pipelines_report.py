@@ -10,7 +10,8 @@ import pytest
 
 from unveil import cli
 from unveil.core import provenance
-from unveil.core.records import Dialogue, Record, RecordError, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue, Record, RecordError, Source
 from unveil.evaluate import ask
 from unveil.pipelines import report, run
 from unveil.pipelines.report import title, ways_on

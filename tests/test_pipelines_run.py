@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import dialogue, records_in, write_both
 from unveil import cli
 from unveil.core import console, provenance
-from unveil.core.records import RecordError, Split, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import RecordError, Split
 from unveil.ingest import ingest
 from unveil.pipelines import ending, prefer, run
 from unveil.pipelines.run import folder_of

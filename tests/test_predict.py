@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import dialogue, write_dialogues
-from unveil.core.records import Dialogue, Prediction, RecordError, read_jsonl, select, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Prediction, RecordError, select
 from unveil.evaluate import predict
 from unveil.testing.models import loaded
 from unveil.vlm import engine

@@ -11,9 +11,10 @@ import pytest
 
 from tests.helpers.cases import blocks_of, folder_of, saying, shown
 from unveil import cli
+from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.pairs import read_pairs
 from unveil.core.provenance import OutputError
-from unveil.core.records import Record, RecordError, image_path, read_jsonl, write_jsonl
+from unveil.core.records import Record, RecordError, image_path
 from unveil.experts import local
 from unveil.experts.expert import Expert
 from unveil.experts.requests import Request

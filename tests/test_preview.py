@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import draw, records_in
 from tests.helpers.formats import FORMATS
 from unveil import cli
-from unveil.core.records import Dialogue, RecordError, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, RecordError
 from unveil.curate import mau
 from unveil.ingest.reading import Options
 from unveil.pipelines import preview, run

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import records_in, write_both
 from tests.test_rl_run import lines
 from unveil import cli
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.curate.mau import MauOptions, mau
 from unveil.train.checkpoints import found
 

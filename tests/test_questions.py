@@ -11,7 +11,8 @@ import pytest
 
 from tests.helpers.cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, shown
 from unveil import cli
-from unveil.core.records import Dialogue, Record, image_path, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Record, image_path
 from unveil.curate.questions import DESCRIBE, conversations
 from unveil.testing.models import loaded
 from unveil.train import sft

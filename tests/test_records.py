@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unveil.core.jsonl import MAX_LINE, from_json, read_jsonl, to_json, write_jsonl
 from unveil.core.records import (
-    MAX_LINE,
     SPLITS,
     Dialogue,
     Finding,
@@ -25,13 +25,9 @@ from unveil.core.records import (
     Record,
     RecordError,
     Source,
-    from_json,
     image_path,
-    read_jsonl,
     rebased,
     select,
-    to_json,
-    write_jsonl,
 )
 
 text = st.text(max_size=12)

@@ -13,7 +13,7 @@ import tyro
 
 from scripts import reference
 from unveil.cli import COMMANDS
-from unveil.core.records import from_json
+from unveil.core.jsonl import from_json
 
 DOCS = reference.ROOT / "docs"
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unveil.core import geometry, image_files
-from unveil.core.records import Finding, Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Finding, Record
 from unveil.ingest import conventions, reading, rejections
 from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.runner import Summary, ingest

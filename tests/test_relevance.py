@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tests.helpers.cases import BY_ID, KNOWN, command, folder_of, record, saying, shown, text_of
 from unveil import cli
 from unveil.core.box_formats import mark
+from unveil.core.jsonl import write_jsonl
 from unveil.core.lesion_noise import LesionMap, Noise
 from unveil.core.pairs import read_pairs
-from unveil.core.records import Pair, RecordError, image_path, write_jsonl
+from unveil.core.records import Pair, RecordError, image_path
 from unveil.curate import relevance as weigh
 from unveil.curate.candidates import pair_of
 from unveil.curate.relevance import Consensus, scored, severity, weighted, weights

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.drawing import Vllm, drawing
+from unveil.core.jsonl import read_jsonl
 from unveil.core.provenance import DryRun
-from unveil.core.records import Prediction, RecordError, read_jsonl
+from unveil.core.records import Prediction, RecordError
 from unveil.evaluate import predict
 from unveil.experts.requests import ExpertError
 from unveil.gate import GateError

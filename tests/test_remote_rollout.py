@@ -18,7 +18,8 @@ from tests.helpers.rollouts import answers, asked, choice, server_of
 from tests.helpers.serving import free_port
 from tests.test_generate import scorer_of
 from unveil.core import provenance
-from unveil.core.records import Record, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Record, Source
 from unveil.gate import GateError, address, gate
 from unveil.gate.burned_in import BurnedIn
 from unveil.testing.models import fresh, loaded

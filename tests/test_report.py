@@ -15,8 +15,9 @@ import pytest
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import BOX_FORMATS, View, render
 from unveil.core.grading import Outcome
+from unveil.core.jsonl import write_jsonl
 from unveil.core.pixels import write_png
-from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source, write_jsonl
+from unveil.core.records import Dialogue, Finding, Prediction, Record, RecordError, Source
 from unveil.evaluate import report_pictures, report_tables
 from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.report import write_report

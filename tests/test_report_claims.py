@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import draw
 from tests.test_report import words
-from unveil.core.records import Completeness, Dialogue, Finding, Prediction, Record, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Completeness, Dialogue, Finding, Prediction, Record, Source
 from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs

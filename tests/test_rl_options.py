@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import records_in, write_dialogues
-from unveil.core.records import write_jsonl
+from unveil.core.jsonl import write_jsonl
 from unveil.rl.experience import (
     parts,
 )

@@ -18,7 +18,8 @@ from tests.helpers.killing import run_and_kill
 from tests.helpers.updating import updated, write_open
 from unveil import cli
 from unveil.core.grading import Case
-from unveil.core.records import Record, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Record
 from unveil.rl import grpo, ppo
 from unveil.rl import run as rl
 from unveil.rl.advantages import generalised, group_relative

@@ -10,7 +10,8 @@ import pytest
 from tests.helpers.outcomes import NORMAL, A, B, C, diagnosis, dialogue, predicted, record
 from unveil import cli
 from unveil.core.grading import NO_FINDING, ScoreError
-from unveil.core.records import RecordError, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import RecordError
 from unveil.evaluate import metrics
 from unveil.evaluate.score import constant, score
 from unveil.evaluate.score_table import show_scores

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from tests.helpers.tuning import gradients, rows_of, scorer_of, short_run, stream_of, total
 from unveil.core import pixels
-from unveil.core.records import Dialogue, RecordError, image_path, read_jsonl, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, RecordError, image_path
 from unveil.testing.models import TREES, fresh
 from unveil.train import adapters, checkpoints, loop, sft
 from unveil.train.loop import TrainingError

@@ -12,8 +12,9 @@ import torch
 
 from tests.helpers.killing import run_and_kill
 from tests.helpers.tuning import metrics, short_run, weights
+from unveil.core.jsonl import read_jsonl
 from unveil.core.provenance import OutputError
-from unveil.core.records import Dialogue, image_path, read_jsonl, select
+from unveil.core.records import Dialogue, image_path, select
 from unveil.testing.models import loaded, pristine, saved
 from unveil.train import adapters, checkpoints, sft
 from unveil.train.loop import TrainingError

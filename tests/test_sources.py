@@ -9,8 +9,9 @@ import pytest
 
 from tests.helpers.annotated import WRITERS, draw, every_format, write_coco
 from unveil import cli
+from unveil.core.jsonl import read_jsonl
 from unveil.core.provenance import about_run
-from unveil.core.records import Record, read_jsonl
+from unveil.core.records import Record
 from unveil.ingest import sources
 from unveil.ingest.reading import IngestError, Options
 from unveil.pipelines import run

@@ -18,8 +18,9 @@ from torch import nn
 from tests.conftest import write_both
 from tests.helpers.killing import run_and_kill
 from unveil import cli
+from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.provenance import OutputError
-from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, write_jsonl
+from unveil.core.records import Dialogue, Prediction, Record
 from unveil.evaluate import predict
 from unveil.train import checkpoints, sft, validation
 from unveil.train.loop import TrainingError

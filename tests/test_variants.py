@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import write_both
 from tests.helpers.cases import record
 from unveil.core import provenance
-from unveil.core.records import Dialogue, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue
 from unveil.pipelines import prefer
 from unveil.pipelines.variants import BASELINES, FULL, PREFERRED, REWARDED, USUAL, VARIANTS, Comparison, _some
 from unveil.rl import aar

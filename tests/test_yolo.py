@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from unveil.core import geometry
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 from unveil.ingest import yolo
 from unveil.ingest.class_names import parsed
 from unveil.ingest.folder import Folder

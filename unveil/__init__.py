@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from unveil.audit import check as _check
     from unveil.core.functions import function
     from unveil.core.geometry import Box
-    from unveil.core.records import Dialogue, Finding, Prediction, Question, Record, read_jsonl, write_jsonl
+    from unveil.core.jsonl import read_jsonl, write_jsonl
+    from unveil.core.records import Dialogue, Finding, Prediction, Question, Record
     from unveil.curate import mau as _mau
     from unveil.evaluate import predict as _predict
     from unveil.evaluate import score as _score
@@ -81,8 +82,8 @@ _DEFINED = {
     "Record": "core.records",
     "ask": "evaluate.ask",
     "load": "vlm.engine",
-    "read_jsonl": "core.records",
-    "write_jsonl": "core.records",
+    "read_jsonl": "core.jsonl",
+    "write_jsonl": "core.jsonl",
 }
 _COMMANDS = {
     "check": "audit.check",

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 from unveil.ingest.reading import Options
 from unveil.ingest.runner import Summary, ingest
 

@@ -14,7 +14,8 @@ import pytest
 from tests.conftest import draw
 from unveil import cli
 from unveil.core.geometry import Box
-from unveil.core.records import Finding, Question, Record, Source, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Finding, Question, Record, Source
 from unveil.curate.candidates import Asking
 from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import Rules as Known

@@ -35,7 +35,7 @@ import tyro
 
 from tests.helpers import inputs
 from unveil.cli import parse
-from unveil.core import image_files, pairs, records
+from unveil.core import image_files, jsonl, pairs
 from unveil.core.options import OptionError
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
@@ -80,7 +80,7 @@ def folder(format: str, files: dict[str, bytes], mutated: str) -> Callable[[Path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         ingest(data, format, out)
-        read = list(records.read_jsonl(out / "records.jsonl", Record))
+        read = list(jsonl.read_jsonl(out / "records.jsonl", Record))
         rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
         return inputs.lost(format, raw, read, rejected)
 
@@ -96,7 +96,7 @@ def rows(read: Callable[[Path], list[Any]]) -> Callable[[Path, bytes], str | Non
         lines = sum(bool(line.strip()) for line in raw.split(b"\n"))
         if len(found) < lines:
             return f"{lines - len(found)} of {lines} rows are lost"
-        records.write_jsonl(work / "y.jsonl", found)
+        jsonl.write_jsonl(work / "y.jsonl", found)
         return None if read(work / "y.jsonl") == found else "what was written reads differently"
 
     return take
@@ -126,8 +126,8 @@ def configuration(work: Path, raw: bytes) -> str | None:
     return None
 
 
-def jsonl(kind: type) -> Callable[[Path, bytes], str | None]:
-    return rows(lambda path: list(records.read_jsonl(path, kind)))
+def rows_of(kind: type) -> Callable[[Path, bytes], str | None]:
+    return rows(lambda path: list(jsonl.read_jsonl(path, kind)))
 
 
 def corrections(work: Path, raw: bytes) -> str | None:
@@ -138,9 +138,9 @@ def corrections(work: Path, raw: bytes) -> str | None:
 
 
 READERS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str | None]]] = {
-    "records": (inputs.records_rows, jsonl(Record)),
-    "dialogues": (inputs.dialogue_rows, jsonl(Dialogue)),
-    "predictions": (inputs.prediction_rows, jsonl(Prediction)),
+    "records": (inputs.records_rows, rows_of(Record)),
+    "dialogues": (inputs.dialogue_rows, rows_of(Dialogue)),
+    "predictions": (inputs.prediction_rows, rows_of(Prediction)),
     "pairs": (inputs.pair_rows, rows(pairs.read_pairs)),
     "corrections": (inputs.correction_rows, corrections),
     "config": (inputs.configurations, configuration),

@@ -36,7 +36,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tests.helpers.formats import FORMATS
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 
 SMALL = ("--patients", "10", "--resamples", "100")
 TRAINED = ("--method", "full", "--batch-size", "8", "--checkpoint-every", "2", "--log-every", "1", "--workers", "0")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from tests.conftest import SIZES, draw
-from unveil.core.records import Pair, image_path, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Pair, image_path
 from unveil.testing.models import loaded
 from unveil.train import dpo
 from unveil.vlm.inputs import EncodedExample

@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.conftest import dialogue, draw
 from tests.helpers.drawing import Reply, Vllm
-from unveil.core.records import Dialogue, Record, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue, Record
 from unveil.rl import grpo, remote_rollout
 from unveil.rl.options import GenerateOptions
 from unveil.rl.remote_rollout import Server

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 from unveil.ingest.reading import Options
 from unveil.ingest.runner import ingest
 

@@ -19,7 +19,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unveil.core.records import Dialogue, write_jsonl
+from unveil.core.jsonl import write_jsonl
+from unveil.core.records import Dialogue
 from unveil.core.sampling import seed_of
 from unveil.rl import grpo, ppo
 from unveil.train import dpo, loop

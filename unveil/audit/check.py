@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.core import console, provenance, records, splits
+from unveil.core import console, jsonl, provenance, records, splits
 from unveil.core.files import write_text
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import rebased
@@ -61,7 +61,7 @@ def _check(
     from unveil.audit.records import check as look_through
     from unveil.audit.records import regroup
 
-    rows = list(records.read_jsonl(config.records, records.Record))
+    rows = list(jsonl.read_jsonl(config.records, records.Record))
     report = look_through(rows, config.records, config.workers, config.copies)
     console.say(report.text())
     if config.json and found:
@@ -72,9 +72,9 @@ def _check(
         dealt = splits.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
         moved = [rebased(record, config.records, config.resplit) for record in dealt]
         if split:
-            records.write_jsonl(config.resplit, moved)
+            jsonl.write_jsonl(config.resplit, moved)
             split.write()
-        elif moved != list(records.read_jsonl(config.resplit, records.Record)):
+        elif moved != list(jsonl.read_jsonl(config.resplit, records.Record)):
             raise provenance.OutputError(f"{config.resplit} is of images that have changed since: {provenance.CHOICE}")
         sizes = Counter(r.split for r in dealt)
         console.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))

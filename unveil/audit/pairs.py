@@ -22,8 +22,9 @@ from unveil import __version__
 from unveil.audit import contradictions, noise_maps, shortcuts
 from unveil.audit.checks import COMMON, VERDICTS, AuditInput, Check, Verdict, counted, unboxed
 from unveil.core.answers import clean
+from unveil.core.jsonl import each_line, read_jsonl
 from unveil.core.pairs import checked, parsed
-from unveil.core.records import Pair, Record, RecordError, each_line, image_path, read_jsonl
+from unveil.core.records import Pair, Record, RecordError, image_path
 
 FLOOR, CEILING = 0.75, 1.25
 """Where MMedPO cuts its weights off."""

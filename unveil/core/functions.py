@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from unveil.core import number_types, paths
+from unveil.core.jsonl import build
 from unveil.core.options import sentences
 from unveil.core.provenance import plain
-from unveil.core.records import build
 
 Options = ParamSpec("Options")
 Config = TypeVar("Config")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.box_formats import View, render
-from unveil.core.records import Pair, RecordError, each_line, from_json, write_jsonl
+from unveil.core.jsonl import each_line, from_json, write_jsonl
+from unveil.core.records import Pair, RecordError
 from unveil.core.untrusted import quoted, shortened
 
 IMAGE = "<image>"

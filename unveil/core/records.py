@@ -1,4 +1,4 @@
-"""What flows between the stages: records, dialogues and predictions, and their JSONL files.
+"""What flows between the stages: records, dialogues and predictions (`jsonl` writes and reads them).
 
 A ``Record`` is one image with everything that is known about it. Readers in ``ingest`` make records and are the only
 code that knows VOC from COCO; nobody downstream does. Boxes are float xyxy in absolute pixels of the record's image,
@@ -11,33 +11,30 @@ to parse it again without that model.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import re
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.lesion_noise import Noise
-from unveil.core.schema import Unfit, maker
-from unveil.core.untrusted import JsonError, parse_json, readable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Completeness = Literal["exhaustive", "partial", "unknown"]
 Access = Literal["open", "dua", "credentialed"]
 
-#: What a dialogue asks. The first four come from findings (``curate mau``), then two from a record's own questions. In
-#: the last one nothing is asked: its answer is the question that the model itself is to put.
-Kind = Literal["detection", "localisation", "recognition", "diagnosis", "closed", "open", "self-question"]
+#: What a dialogue asks. The first five come from findings (``curate mau``), then three from a record's own questions.
+#: In the last one nothing is asked: its answer is the question that the model itself is to put.
+Kind = Literal[
+    "detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open", "self-question"
+]
 #: The kinds that have a true answer.
-KINDS: tuple[Kind, ...] = ("detection", "localisation", "recognition", "diagnosis", "closed", "open")
+KINDS: tuple[Kind, ...] = (
+    *("detection", "localisation", "recognition", "diagnosis", "grounding", "closed", "choice", "open"),
+)
 
 
 class RecordError(ValueError):
@@ -60,6 +57,36 @@ class Source:
     """The image file, relative to the data folder."""
     sha256: str | None = None
     """SHA-256 of the image file's bytes."""
+    published: Split | None = None
+    """The split that the data set publishes the image in; what it is used for here is the record's ``split``."""
+    benchmark: str | None = None
+    """Name of the benchmark in whose test split the image is: nothing may be learnt from it."""
+
+
+@dataclass(frozen=True)
+class ImagePlane:
+    """Where a slice lies in the patient, as DICOM's Image Plane Module has it (PS3.3 C.7.6.2).
+
+    The point (x, y) of the image in pixels, whose first pixel reaches from 0 to 1, lies at
+    ``origin + (x - 0.5) spacing[1] across + (y - 0.5) spacing[0] down``.
+    """
+
+    file: str | None = None
+    """The file that the image was cut from, as ``Record.image`` is given: a volume, or one instance of a series."""
+    frame: int | None = None
+    """Its frame in that file: of a volume the slice along the plane, as ``image_files.read`` counts it; from 0."""
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    """Along which plane a volume was cut."""
+    window: tuple[float, float] | None = None
+    """The lowest and the highest value that are shown, such as Hounsfield units."""
+    spacing: tuple[float, float] | None = None
+    """Millimetres from row to row and from column to column."""
+    origin: tuple[float, float, float] | None = None
+    """The middle of the first pixel in millimetres towards the patient's left, back and head (LPS)."""
+    across: tuple[float, float, float] | None = None
+    """The direction in which columns are counted, a unit vector in the same axes."""
+    down: tuple[float, float, float] | None = None
+    """The direction in which rows are counted."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +101,13 @@ class Finding:
     """COCO run-length code ``{"size": [height, width], "counts": str}`` (see ``geometry``)."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Words about it; ``body_part`` and ``side`` are used in answers."""
+    phrase: str | None = None
+    """A sentence that says what is seen there, such as one of the report: what a grounding question asks for. Findings
+    of one phrase are its places."""
+    translations: dict[str, str] = field(default_factory=dict)
+    """The phrase in further languages, by their ISO 639-1 codes."""
+    readers: tuple[str, ...] = ()
+    """Who saw it, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +122,10 @@ class Question:
     """A closed question's answer is one of a few given words, such as yes and no."""
     id: str | None = None
     """Its name in the data set."""
+    choices: tuple[str, ...] = ()
+    """The answers to choose from, without letters before them, of which the true answer is one."""
+    language: str | None = None
+    """Its ISO 639-1 code, such as en or zh; None where nobody has said so."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +154,14 @@ class Record:
     """Whether the annotation names everything that is there; only then is an unmarked place a negative."""
     report: str | None = None
     """The radiologist's text."""
+    sections: dict[str, str] = field(default_factory=dict)
+    """The parts of the report by their headings in small letters, such as findings and impression."""
+    language: str | None = None
+    """The ISO 639-1 code of the report and of phrases; None where nobody has said so."""
+    readers: tuple[str, ...] = ()
+    """Who looked at the image, those who found nothing too, where it is known."""
+    plane: ImagePlane | None = None
+    """Where the image lies in the patient, if it is a slice."""
     questions: tuple[Question, ...] = ()
     """Questions that came with the image."""
     source: Source = Source("unknown")
@@ -170,6 +216,12 @@ class Dialogue:
     """What hides the lesion when a model looks at the image."""
     history: tuple[tuple[str, str], ...] = ()
     """Questions and answers before this one in the same conversation."""
+    choices: tuple[str, ...] = ()
+    """As the question's: the answers to choose from."""
+    language: str | None = None
+    """The ISO 639-1 code of the question, where it is known."""
+    benchmark: str | None = None
+    """As the source's: whose test split the image is in."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +280,10 @@ class Pair:
     """What hides the lesion where the worse answer stands; the noised image itself is never stored."""
     target: str | None = None
     """As the dialogue's: what the question is about."""
+    choices: tuple[str, ...] = ()
+    """As the dialogue's: the answers to choose from."""
+    benchmark: str | None = None
+    """As the dialogue's: whose test split the image is in."""
 
     @property
     def other(self) -> bool:
@@ -245,119 +301,7 @@ class Pair:
 
 
 Row = TypeVar("Row")
-Made = TypeVar("Made")
 Placed = TypeVar("Placed", Record, Dialogue, Pair)
-
-
-def to_json(value: Any) -> Any:
-    """A record as plain JSON values; fields that hold their default are left out, so that files stay readable."""
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        return {name: to_json(item) for name, item in _told(value).items()}
-    return value
-
-
-def to_line(value: Any) -> str:
-    """A row of a JSONL file: ``to_json`` as text, made at one go."""
-    return _LINES.encode(value) + "\n"
-
-
-def _told(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass that do not hold their default."""
-    return {name: item for name, default in _defaults(value.__class__) if (item := getattr(value, name)) != default}
-
-
-_LINES = json.JSONEncoder(ensure_ascii=False, check_circular=False, default=_told)
-
-
-@lru_cache
-def _defaults(kind: Any) -> list[tuple[str, Any]]:
-    """The fields of a dataclass, each with its default, ``MISSING`` where it has none."""
-    missing = dataclasses.MISSING
-    fields = dataclasses.fields(kind)
-    return [(f.name, f.default if f.default_factory is missing else f.default_factory()) for f in fields]
-
-
-def from_json(kind: type[Row], value: Any) -> Row:
-    """The inverse of ``to_json``; unknown, missing and ill-typed fields raise ``RecordError``."""
-    return typing.cast(Row, build(kind, value, kind.__name__))
-
-
-def build(hint: Any, value: Any, where: str) -> Any:
-    """``value`` (parsed JSON) as an instance of the type ``hint``; raises ``RecordError``."""
-    try:
-        return maker(hint)(value)
-    except Unfit as error:
-        raise RecordError(f"{where}{error.where}: {error}") from error
-
-
-def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
-    """Writes rows (records or plain values) to ``path``, all or nothing; returns their number."""
-    count = 0
-    with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
-        for row in rows:
-            out.write(to_line(row))
-            count += 1
-    return count
-
-
-def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
-    """Rows of a JSONL file; a line that is not a ``kind`` raises ``RecordError`` with the file and the line."""
-    for _, row in each_line(path, lambda value, number: from_json(kind, value)):
-        yield row
-
-
-#: Bytes of a line: a record with outlines of thousands of cells stays below a tenth of it.
-MAX_LINE = 2**24
-
-
-def each_line(
-    path: str | Path, make: Callable[[Any, int], Made], *, lenient: bool = False
-) -> Iterator[tuple[int, Made]]:
-    """Line numbers from 1 on, and what ``make`` makes of each line's JSON value and its number; empty lines are none.
-
-    A line that is no JSON (``lenient``: see ``untrusted``), or for which ``make`` raises a ``ValueError``, raises
-    ``RecordError`` with file and line.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise RecordError(f"{path}: no such file, or not a regular one")
-    with path.open("rb") as file:
-        first = True
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
-            if not line.strip():
-                continue
-            try:
-                if len(line) > MAX_LINE:
-                    raise JsonError(f"a line of more than {MAX_LINE} bytes")
-                made = make(parse_json(line, lenient=lenient), number)
-            except ValueError as error:
-                other = _other_form(line) if first else None
-                said = f"expected one JSON object a line; this is {other}" if other else error
-                raise RecordError(f"{path}:{number}: {readable(str(said))}") from error
-            first = False
-            yield number, made
-
-
-#: How files begin that are given for JSONL by mistake, and what they are.
-_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (rb"\s*\[", "a JSON list (LLaVA form?): write each of its objects on a line of its own"),
-    (rb"\s*\{\s*$", "one JSON value over several lines: write each object on a line of its own"),
-    (rb"PAR1", "Parquet"),
-    (rb"\x1f\x8b", "compressed with gzip: unpack it"),
-    (rb"PK\x03\x04", "a ZIP archive: unpack it"),
-    (rb"\xff\xfe|\xfe\xff", "text in UTF-16: save it as UTF-8"),
-    (rb"\s*<", "XML or HTML"),
-    (rb"\x89PNG|\xff\xd8\xff|%PDF|II\*\x00|MM\x00\*", "an image or a document"),
-    (rb"[^\n]*\x00", "a binary file"),
-    (rb"\s*[A-Za-z_#]", "text of another form, such as a table: `unveil ingest --format csv` reads those"),
-)
-
-
-def _other_form(line: bytes) -> str | None:
-    """What a file is whose first row is none; None where it may be JSONL with a fault there."""
-    return next((form for begins, form in _BEGINNINGS if re.match(begins, line)), None)
 
 
 def image_path(record_or_dialogue: Record | Dialogue | Pair, file: str | Path) -> Path:
@@ -373,6 +317,8 @@ def rebased(row: Placed, old: Path, new: Path) -> Placed:
     """
     paths = {name: path for name in ("image", "rejected_image") if (path := getattr(row, name, None))}
     moved: dict[str, Any] = {name: _seen_from(path, old, new) for name, path in paths.items()}
+    if isinstance(row, Record) and row.plane and row.plane.file:
+        moved["plane"] = replace(row.plane, file=_seen_from(row.plane.file, old, new))
     return replace(row, **moved)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from unveil import __version__
 from unveil.core import console
+from unveil.core.jsonl import build
 from unveil.core.plugins import PluginError
-from unveil.core.records import RecordError, build
+from unveil.core.records import RecordError
 from unveil.core.untrusted import JsonError, parse_json, shortened
 
 

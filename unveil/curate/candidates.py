@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from unveil.core import console, digests, plugins, records
+from unveil.core import console, digests, jsonl, plugins, records
 from unveil.core.answers import clean_answer
 from unveil.core.lesion_noise import Noise
 from unveil.core.number_types import Count
@@ -179,7 +179,7 @@ def write_pairs(made: Sequence[Pair], config: Any, skipped: Counter[str]) -> dic
     if not made:
         why = left_out(skipped) or "there are no such dialogues"
         raise records.RecordError(f"{config.dialogues}: no pair could be made: {why}")
-    records.write_jsonl(config.out, [records.rebased(p, config.dialogues, config.out) for p in made])
+    jsonl.write_jsonl(config.out, [records.rebased(p, config.dialogues, config.out) for p in made])
     console.say(f"{len(made)} pairs in {config.out}")
     for reason, count in skipped.items():
         console.say(f"  left out {count} x {reason}")
@@ -221,9 +221,9 @@ class Sampled(ModelChoice):
 
 def asking_of(config: Sampled, skipped: Counter[str]) -> tuple[Asking, Rules]:
     """The dialogues that may be asked, and the rules that know their records."""
-    rows = list(records.read_jsonl(config.records, Record))
+    rows = list(jsonl.read_jsonl(config.records, Record))
     kinds = set(config.kinds) & set(KINDS)  # a question that the model is to put has no true answer
-    dialogues = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in kinds]
+    dialogues = [d for d in jsonl.read_jsonl(config.dialogues, Dialogue) if d.kind in kinds]
     asking = Asking.of(dialogues, config.dialogues, rows, skipped)
     return replace(asking, dialogues=asking.dialogues[: config.limit]), Rules(rows, dialogues)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core import console, provenance, records
+from unveil.core import console, jsonl, provenance, records
 from unveil.core.pairs import read_pairs, write_trl
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Pair
@@ -43,7 +43,7 @@ def _convert(config: Config) -> None:
     rows = read_pairs(config.pairs)
     moved = [records.rebased(pair, config.pairs, config.out) for pair in rows]
     if config.to == "unveil":
-        records.write_jsonl(config.out, moved)
+        jsonl.write_jsonl(config.out, moved)
     else:
         write_trl(config.out, moved, _views(rows, config) if config.box_format else {})
     console.say(f"{len(moved)} pairs in {config.out}")

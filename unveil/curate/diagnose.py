@@ -17,7 +17,8 @@ from pathlib import Path
 from unveil.core.answers import clean_answer, name_of, parse, place, reason, write_diagnosis
 from unveil.core.box_formats import MARKUP, View, mark
 from unveil.core.geometry import match
-from unveil.core.records import Dialogue, Finding, Record, RecordError, each_line, from_json, image_path
+from unveil.core.jsonl import each_line, from_json
+from unveil.core.records import Dialogue, Finding, Record, RecordError, image_path
 from unveil.core.untrusted import shortened
 from unveil.curate.candidates import used
 from unveil.experts.expert import Expert

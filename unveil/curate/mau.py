@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from unveil.core import console, provenance, records
+from unveil.core import console, jsonl, provenance, records
 from unveil.core.answers import (
     NOTHING,
     QUESTIONS,
@@ -220,7 +220,7 @@ def main(config: Config, expert: Expert | None = None) -> Path:
 def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
     skipped: Counter[str] = Counter()
-    read = records.read_jsonl(config.records, records.Record)
+    read = jsonl.read_jsonl(config.records, records.Record)
     rows = [rebased(record, config.records, config.out) for record in read]
     with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
@@ -239,7 +239,7 @@ def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     skipped["withheld from training and validation"] += len(made) - len(told)
     skipped[f"not of the {config.train_share:.0%} of the training patients"] += len(told) - len(kept)
     skipped, made = +skipped, kept
-    records.write_jsonl(config.out, made)
+    jsonl.write_jsonl(config.out, made)
     kinds = Counter(d.kind for d in made)
     console.say(f"{len(made)} dialogues in {config.out}: " + ", ".join(f"{n} {k}" for k, n in kinds.items()))
     for reason, count in skipped.items():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil.core import console, image_files, lesion_noise, pixels, plugins, provenance, records
+from unveil.core import console, image_files, jsonl, lesion_noise, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.number_types import Count
@@ -201,8 +201,8 @@ def main(config: Config) -> Path:
 
 def _noise(config: Config) -> dict[str, Any]:
     skipped: Counter[str] = Counter()
-    rows = list(records.read_jsonl(config.records, Record))
-    asked = [d for d in records.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
+    rows = list(jsonl.read_jsonl(config.records, Record))
+    asked = [d for d in jsonl.read_jsonl(config.dialogues, Dialogue) if d.kind in config.kinds]
     if config.limit is not None:
         asked = [d for d in asked if d.split != "test"][: config.limit]
     source = _map_source(config)

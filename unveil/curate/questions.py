@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unveil.core import console, provenance, records
+from unveil.core import console, jsonl, provenance, records
 from unveil.core.answers import clean
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
@@ -89,15 +89,15 @@ def main(config: Config) -> Path:
 def _questions(config: Config) -> dict[str, int]:
     """Writes the conversations; returns what was left out."""
     skipped = Counter[str]()
-    rows = list(records.read_jsonl(config.records, Record))
-    given = list(records.read_jsonl(config.dialogues, Dialogue))
+    rows = list(jsonl.read_jsonl(config.records, Record))
+    given = list(jsonl.read_jsonl(config.dialogues, Dialogue))
     if any(d.kind == "self-question" for d in given):
         raise records.RecordError(f"{config.dialogues}: it holds questions to be put already: name the file before")
     made = list(conversations(rows, given, skipped))
     if not made:
         raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
     moved = [records.rebased(d, config.dialogues, config.out) for d in [*given, *made]]
-    records.write_jsonl(config.out, moved)
+    jsonl.write_jsonl(config.out, moved)
     asked = sum(d.kind == "self-question" for d in made)
     console.say(f"{len(given)} dialogues, {len(made) - asked} descriptions, {asked} questions to put in {config.out}")
     for reason, count in skipped.items():

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.core import console, provenance, records
+from unveil.core import console, jsonl, provenance, records
 from unveil.core.number_types import Count
 from unveil.core.pairs import read_pairs
 from unveil.core.path_types import InputFile, OutputFile
@@ -181,7 +181,7 @@ def _relevance(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the weighted pairs; returns what was left out, all scores, and what they have cost."""
     skipped = Counter[str]()
     pairs = read_pairs(config.pairs)
-    rules = Rules(list(records.read_jsonl(config.records, Record)))
+    rules = Rules(list(jsonl.read_jsonl(config.records, Record)))
     named = [replace(config.asked, expert=name) for name in config.agents or (config.asked.expert,)]
     agents = [expert or experts.bind(one, config.out, rules.records.values()) for one in named]
     text = [pair for pair in pairs if pair.rejected_noise is None]
@@ -190,7 +190,7 @@ def _relevance(config: Config, expert: Expert | None) -> dict[str, Any]:
     made = list(weighted(pairs, found, config.reading))
     if not made:
         raise records.RecordError(f"{config.pairs}: no pair could be scored: {left_out(skipped)}")
-    records.write_jsonl(config.out, [records.rebased(p, config.pairs, config.out) for p in made])
+    jsonl.write_jsonl(config.out, [records.rebased(p, config.pairs, config.out) for p in made])
     weights = [pair.weight for pair in made]
     agreed = sum(one.agreed for one in found.values())
     console.say(f"{len(made)} pairs in {config.out}; weights {min(weights):.2f} to {max(weights):.2f}")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from unveil.core import digests, provenance
 from unveil.core.geometry import attended
 from unveil.core.grading import grade
-from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Record, RecordError, image_path, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.attention_lift import AttentionRow
 from unveil.evaluate.metrics import vocabulary

@@ -11,7 +11,8 @@ from typing import Any
 
 from unveil.core import digests, provenance
 from unveil.core.box_formats import View
-from unveil.core.records import Dialogue, Prediction, RecordError, image_path, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Prediction, RecordError, image_path, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.options import PredictOptions
 from unveil.vlm import models

@@ -23,7 +23,8 @@ from unveil.core import bootstrap, console
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
-from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Prediction, Record, RecordError, image_path
 from unveil.evaluate import metrics, report_pictures, report_tables
 from unveil.evaluate.attention_lift import AttentionRow, lift
 from unveil.evaluate.changes import changes as compared

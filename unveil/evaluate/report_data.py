@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from unveil.core.records import SPLITS, Record, RecordError, each_line, image_path
+from unveil.core.jsonl import each_line
+from unveil.core.records import SPLITS, Record, RecordError, image_path
 from unveil.core.untrusted import JsonError, read_json
 from unveil.evaluate import report_pictures
 from unveil.evaluate.report_pictures import Picture

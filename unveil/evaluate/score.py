@@ -25,8 +25,9 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError
+from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.records import Dialogue, Prediction, Record, read_jsonl, to_json, write_jsonl
+from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import doubts

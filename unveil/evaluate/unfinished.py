@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 
 from unveil.core import files
 from unveil.core.console import keeping, progress
-from unveil.core.records import RecordError, from_json, to_line, write_jsonl
+from unveil.core.jsonl import from_json, to_line, write_jsonl
+from unveil.core.records import RecordError
 from unveil.core.workers import ahead
 from unveil.vlm.processes import calm, processes
 

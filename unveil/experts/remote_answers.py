@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core import console, provenance
-from unveil.core.records import Dialogue, Record, image_path, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Record, image_path, select
 from unveil.core.sampling import seed_of
 from unveil.experts import endpoint
 from unveil.experts.messages import data_url

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unveil.core.answers import clean_answer, place, reason
-from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, each_line, from_json, image_path
+from unveil.core.jsonl import each_line, from_json
+from unveil.core.records import Dialogue, Finding, Pair, Prediction, Record, image_path
 from unveil.gate import GateError
 from unveil.gate.reviews import hash_of
 from unveil.gate.said import said

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from unveil.core import digests
 from unveil.core.answers import clean
-from unveil.core.records import RecordError, each_line, write_jsonl
+from unveil.core.jsonl import each_line, write_jsonl
+from unveil.core.records import RecordError
 from unveil.gate import GateError
 
 What = Literal["texts", "images"]

@@ -16,8 +16,9 @@ from tyro.conf import Positional
 from unveil import __version__
 from unveil.core import console, digests, files, pixels, provenance
 from unveil.core.console import progress
+from unveil.core.jsonl import read_jsonl
 from unveil.core.path_types import Input, InputFile, OutputFolder
-from unveil.core.records import Record, read_jsonl
+from unveil.core.records import Record
 from unveil.gate import GateError, material, reviews, sources
 from unveil.gate.burned_in import cost
 from unveil.gate.finding import Found

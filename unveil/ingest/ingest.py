@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from unveil.core import console, provenance, records, splits
+from unveil.core import console, jsonl, provenance, records, splits
 from unveil.core.options import OneOf
 from unveil.core.path_types import Input, OutputFolder
 from unveil.core.registry import PluginOptions
@@ -96,8 +96,8 @@ def _ingest(config: Config) -> None:
                 if record.patient not in patients:
                     patients.add(record.patient)
                     advance()
-        records.write_jsonl(file, splits.assign_splits(drawn, seed=config.seed))
-        records.write_jsonl(config.out / "rejected.jsonl", [])
+        jsonl.write_jsonl(file, splits.assign_splits(drawn, seed=config.seed))
+        jsonl.write_jsonl(config.out / "rejected.jsonl", [])
         console.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
     else:
         summary = read_folder(config.data, config.format, config.out, config.reading)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unveil.core.console import progress
-from unveil.core.records import Record, read_jsonl, rebased, write_jsonl
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Record, rebased
 from unveil.core.untrusted import printable, quoted, shortened
 from unveil.ingest import patients, rejections, sources
 from unveil.ingest.conventions import Spread

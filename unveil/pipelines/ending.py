@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unveil.core import options, provenance, records
+from unveil.core import jsonl, options, provenance, records
 from unveil.core.records import Dialogue
 from unveil.vlm.choice import TINY
 
@@ -30,7 +30,7 @@ def last_words(out: Path, trained: Sequence[str], further: Sequence[str]) -> str
     ``trained`` are the models beside the fine-tuned one; where there are none, ``further`` is the command that makes
     some.
     """
-    dialogue = next(records.read_jsonl(out / "dialogues.jsonl", Dialogue))
+    dialogue = next(jsonl.read_jsonl(out / "dialogues.jsonl", Dialogue))
     image = os.path.relpath(records.image_path(dialogue, out / "dialogues.jsonl"))
     others = [str(out / name) for name in trained]
     rows = [

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core import digests, provenance, records
+from unveil.core import digests, jsonl, provenance, records
 from unveil.core.options import part_of
 from unveil.core.records import Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
@@ -75,7 +75,7 @@ def _refuse_unplaced(config: Config) -> None:
     hides = config.name == "mdpo" or (config.name == "mmedpo" and "visual" in config.sides)
     if not hides or config.noise == "global" or config.map != "annotations":
         return
-    if not any(f.box or f.mask for r in records.read_jsonl(config.records, Record) for f in r.findings):
+    if not any(f.box or f.mask for r in jsonl.read_jsonl(config.records, Record) for f in r.findings):
         without = ", and --sides text does without hidden lesions" if config.name == "mmedpo" else ""
         raise records.RecordError(
             f"{config.records}: no finding has a box or a mask, so nothing tells what to hide: --map attention hides "
@@ -90,7 +90,7 @@ def _join(parts: Sequence[Path], out: Path, config: Config) -> None:
     with provenance.output(out, "prefer", config, parts, derived=True) as output:
         assert output
         read = ((pair, part) for part in parts for pair in read_pairs(part))
-        records.write_jsonl(out, [records.rebased(pair, part, out) for pair, part in read])
+        jsonl.write_jsonl(out, [records.rebased(pair, part, out) for pair, part in read])
         output.write()
 
 

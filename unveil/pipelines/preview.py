@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
-from unveil.core import console, files, provenance, records, splits
+from unveil.core import console, files, jsonl, provenance, records, splits
 from unveil.core.records import Dialogue, Record, select
 from unveil.curate import mau
 from unveil.curate.holdout import of_share, withheld
@@ -72,7 +72,7 @@ def preview(config: run.Config, folder: Path) -> Preview:
     if dealt := run.deals(config, found):
         found = splits.assign_splits(found, config.shares, config.seed)
     file = folder / "split.jsonl"
-    records.write_jsonl(file, found)
+    jsonl.write_jsonl(file, found)
     run.refuse_empty(file, dealt)
     with console.progress("questions", len(found)) as advance:
         rules = mau.MauOptions(max_findings=config.max_findings)
@@ -101,7 +101,7 @@ def _read(config: run.Config, folder: Path) -> tuple[list[Record], Summary | Non
             drawn = list(synthetic_records(folder, _drawn(config), config.seed, workers=1))
         return splits.assign_splits(drawn, seed=config.seed), None
     summary = runner.ingest(config.data, config.format, folder, replace(config.reading, decode=False))
-    return list(records.read_jsonl(summary.records_file, Record)), summary
+    return list(jsonl.read_jsonl(summary.records_file, Record)), summary
 
 
 def foretold(config: run.Config, data: Preview) -> list[Foretold]:

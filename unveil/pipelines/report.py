@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unveil.core.jsonl import read_jsonl
 from unveil.core.path_types import InputFolder
-from unveil.core.records import Dialogue, Record, RecordError, image_path, read_jsonl
+from unveil.core.records import Dialogue, Record, RecordError, image_path
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.report import write_report

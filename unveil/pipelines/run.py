@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.audit import check
-from unveil.core import console, digests, provenance, records
+from unveil.core import console, digests, jsonl, provenance, records
 from unveil.core.options import part_of
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -281,14 +281,14 @@ def deals(config: Config, rows: Iterable[records.Record]) -> bool:
 
 def refuse_published(config: Config, file: Path) -> None:
     """Refuses published splits that leave nothing to learn from or to measure, before any image is looked at."""
-    published = {record.split for record in records.read_jsonl(file, records.Record)}
+    published = {record.split for record in jsonl.read_jsonl(file, records.Record)}
     if config.resplit != "always" and None not in published and not {"train", "test"} <= published:
         refuse_empty(file, dealt=False)
 
 
 def refuse_empty(file: Path, dealt: bool) -> None:
     """Raises ``RecordError`` where nothing could be learnt or measured, before an hour is spent; says what is amiss."""
-    sizes = Counter(record.split for record in records.read_jsonl(file, records.Record))
+    sizes = Counter(record.split for record in jsonl.read_jsonl(file, records.Record))
     way_on = (
         "more patients are needed" if dealt else "`--resplit always` deals all patients anew to train, val and test"
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from unveil.core import digests, provenance, records
+from unveil.core import digests, jsonl, provenance, records
 from unveil.core.records import Dialogue, Kind
 from unveil.curate import candidates, questions, selftrain
 from unveil.curate.holdout import of_share
@@ -101,7 +101,7 @@ def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
     """Diagnoses, where there are any; else the questions that came with the images."""
-    return asked_kinds(records.read_jsonl(dialogues, Dialogue))
+    return asked_kinds(jsonl.read_jsonl(dialogues, Dialogue))
 
 
 def asked_kinds(dialogues: Iterable[Dialogue]) -> tuple[Kind, ...]:
@@ -115,7 +115,7 @@ def _tenth(comparison: Comparison) -> Path:
 
     folder = comparison.out / "sft-tenth"
     part = folder / "tenth.jsonl"
-    records.write_jsonl(part, _some(comparison, part, 0.1))
+    jsonl.write_jsonl(part, _some(comparison, part, 0.1))
     again = comparison.sft.restart
     talk = questions.Config(records=comparison.records, dialogues=part, out=folder / "dialogues.jsonl", restart=again)
     inputs = [talk.records, talk.dialogues]
@@ -146,8 +146,8 @@ TENTH_EPOCHS = 2
 
 def _some(comparison: Comparison, beside: Path, share: float) -> Sequence[Dialogue]:
     """The training dialogues of a share of the patients, rounded up, and all of validation."""
-    asked = [d for d in records.read_jsonl(comparison.dialogues, Dialogue) if d.split in ("train", "val")]
-    kept = of_share(asked, list(records.read_jsonl(comparison.records, records.Record)), share, comparison.sft.seed)
+    asked = [d for d in jsonl.read_jsonl(comparison.dialogues, Dialogue) if d.split in ("train", "val")]
+    kept = of_share(asked, list(jsonl.read_jsonl(comparison.records, records.Record)), share, comparison.sft.seed)
     return [records.rebased(d, comparison.dialogues, beside) for d in kept]
 
 

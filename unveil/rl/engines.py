@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from unveil.core.grading import Case
-from unveil.core.records import Record, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Record
 from unveil.experts import options as experts
 from unveil.experts import remote_answers
 from unveil.experts.expert import Expert

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from unveil.core import image_files
-from unveil.core.records import Dialogue, Record, image_path, read_jsonl
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, Record, image_path
 from unveil.train import loop
 from unveil.train.options import RecipeOptions
 from unveil.vlm import resolution, token_tree

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from unveil.core.geometry import BoxError, checked
 from unveil.core.grading import Case, grade
-from unveil.core.records import KINDS, Dialogue, Kind, Record, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import KINDS, Dialogue, Kind, Record, select
 from unveil.train import loop
 from unveil.vlm.inputs import EncodedExample
 

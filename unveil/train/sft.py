@@ -19,7 +19,8 @@ from accelerate.utils import set_seed
 
 from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
-from unveil.core.records import Dialogue, read_jsonl, select
+from unveil.core.jsonl import read_jsonl
+from unveil.core.records import Dialogue, select
 from unveil.core.sampling import seed_of
 from unveil.train import (
     adapters,

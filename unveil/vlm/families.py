@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from unveil.core import records
+from unveil.core import jsonl
 from unveil.core.box_formats import BOX_FORMATS
 from unveil.core.plugins import PluginError, short
 from unveil.core.registry import Registry
@@ -64,7 +64,7 @@ def _row(name: str, row: Any) -> Family:
         raise PluginError(f"a Family is needed, not {short(row)}")
     if row.box_format not in (None, *BOX_FORMATS):
         raise PluginError(f"box_format {row.box_format!r} is none of {', '.join(BOX_FORMATS)}")
-    family: Family = records.build(Family, vars(row), "")
+    family: Family = jsonl.build(Family, vars(row), "")
     return family
 
 
