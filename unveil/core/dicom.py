@@ -137,7 +137,7 @@ def _transfer_syntax(dataset: pydicom.Dataset) -> pydicom.uid.UID:
     return cast(pydicom.uid.UID, found)
 
 
-def _item(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dataset:
+def functional_item(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dataset:
     """Where enhanced multi-frame files keep what plain ones keep at the top: with the frame, or shared by all."""
     for groups, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
         sequence = dataset.get(groups) or []
@@ -149,7 +149,7 @@ def _item(dataset: pydicom.Dataset, frame: int, macro: str) -> pydicom.Dataset:
 def _dicom_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[float, float] | None, str | None]:
     """At the detector of a radiograph a body part looks larger than it is: divided by the magnification if known."""
     scale = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 1)
-    item = _item(dataset, frame, "PixelMeasuresSequence")
+    item = functional_item(dataset, frame, "PixelMeasuresSequence")
     for name, source, divisor in (("PixelSpacing", item, 1.0), ("ImagerPixelSpacing", dataset, scale)):
         spacing = [float(value) / divisor for value in source.get(name) or []]
         if len(spacing) == 2 and all(math.isfinite(value) and value > 0 for value in spacing):
@@ -159,7 +159,7 @@ def _dicom_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[float, f
 
 def _dicom_orientation(dataset: pydicom.Dataset, frame: int) -> str | None:
     """Nearest letters: where columns lead, where rows lead, and the normal, which is where slices are counted to."""
-    cosines = _item(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    cosines = functional_item(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
     if cosines is not None and len(cosines) == 6:
         along, down = np.array(cosines[:3], float), np.array(cosines[3:], float)
         vectors = (along, down, np.cross(along, down))
@@ -210,7 +210,7 @@ def _check_codestream(path: PathLike, data: bytes, limits: Limits) -> None:
 
 def _modality_values(dataset: pydicom.Dataset, stored: np.ndarray, frame: int) -> np.ndarray:
     """HU for CT. Integers stay integers where slope and intercept are; without a slope nothing is done."""
-    item = _item(dataset, frame, "PixelValueTransformationSequence")
+    item = functional_item(dataset, frame, "PixelValueTransformationSequence")
     if dataset.get("ModalityLUTSequence"):
         return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored)[0]
     slope, intercept = float(item.get("RescaleSlope") or 1), float(item.get("RescaleIntercept") or 0)
@@ -265,7 +265,7 @@ def _padding(dataset: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
 
 def _own_window(dataset: pydicom.Dataset, values: np.ndarray, valid: np.ndarray, frame: int) -> np.ndarray:
     """The file's first VOI table or window (PS3.3 C.11.2), else the range of its valid pixels."""
-    item = _item(dataset, frame, "FrameVOILUTSequence")
+    item = functional_item(dataset, frame, "FrameVOILUTSequence")
     if item.get("VOILUTSequence"):
         values, depth = _looked_up(dataset, item.VOILUTSequence[0], values)
         return stretch(values, (0, 2**depth - 1))

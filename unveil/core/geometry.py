@@ -144,6 +144,27 @@ def mean_iou(predicted: Sequence[Box], true: Sequence[Box]) -> float:
     return sum(v for _, _, v in match(predicted, true)) / most if most else 1.0
 
 
+def even_odd(polygons: Sequence[NDArray[np.float64]], width: int, height: int) -> NDArray[np.bool_]:
+    """The pixels whose centres lie in an odd number of the polygons (each (N, 2) of x, y in pixels), (height, width).
+
+    So an outline within another is a hole, and so is one that a narrow channel joins to it. What lies outside the image
+    is cut off. Each edge is crossed by the rows from its upper end to before its lower one: a corner counts once.
+    """
+    toggles = np.zeros((height, width + 1), np.bool_)
+    for polygon in polygons:
+        for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, 0), strict=True):
+            if y1 > y2:
+                x1, y1, x2, y2 = x2, y2, x1, y1
+            # rows whose centres, at + 0.5, lie from y1 to before y2
+            first, last = (int(np.clip(np.ceil(y - 0.5), 0, height)) for y in (y1, y2))
+            if first < last:
+                rows = np.arange(first, last)
+                x = x1 + (rows + 0.5 - y1) * ((x2 - x1) / (y2 - y1))
+                toggles[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(int)] ^= True
+    inside: NDArray[np.bool_] = np.logical_xor.accumulate(toggles, axis=1)[:, :width]
+    return inside
+
+
 def mask_from_polygons(polygons: Sequence[Sequence[float]], width: int, height: int) -> dict[str, Any]:
     """The union of polygons (flat x, y, x, y, … in pixels) as a run-length code."""
     codes = coco_mask.frPyObjects([list(map(float, p)) for p in polygons], height, width)

@@ -80,7 +80,7 @@ class Options:
     seldom: ClassVar[tuple[str, ...]] = (
         *("dataset", "dataset_version", "licence", "study_pattern", "links", "encoding", "orientation", "decode"),
         *("voc_corners", "missing_labels", "allow_rejected", "delimiter", "label_separator", "label_names"),
-        *("readers", "default_label", "negative_labels"),
+        *("readers", "default_label", "negative_labels", "slices", "plane", "window", "regions"),
     )
 
     dataset: str | None = None
@@ -161,6 +161,18 @@ class Options:
     """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Unless
     this option is given, csv takes all of these, and voc, coco and yolo, where a cell in a box may be called normal,
     only no finding and its like."""
+    slices: str = "largest"
+    """Of volumes and series, which slices become images: largest is for each finding the one where it is largest,
+    every:3 every third slice that is marked, all every slice of what is annotated, also those without a mark, key those
+    that a DICOM key object selection names."""
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    """Along which plane NIfTI volumes are cut; DICOM slices stay as they are stored."""
+    window: tuple[float, float] | None = None
+    """Lowest and highest value that slices show, such as -160 240 of Hounsfield units. Not given: of DICOM the file's
+    own, else -160 240 for CT, and the 1st to 99th percentile of each slice for all others."""
+    regions: Literal["each", "whole"] | None = None
+    """Whether each connected region of a mask is a finding, or the whole mask. Not given: each of a label map, whose
+    labels stand for kinds; whole for a segment or a region of interest in DICOM, which stands for one thing."""
 
 
 @dataclass(frozen=True)
