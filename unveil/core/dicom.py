@@ -26,12 +26,14 @@ from unveil.core.pixels import (
     Limits,
     PathLike,
     Pixels,
+    Plane,
     Window,
     check_index,
     display,
     reported,
     stretch,
 )
+from unveil.core.records import ImagePlane
 
 
 def probe_dicom(path: PathLike, limits: Limits) -> Header:
@@ -171,6 +173,46 @@ def _dicom_orientation(dataset: pydicom.Dataset, frame: int) -> str | None:
     return None
 
 
+def frame_plane(path: PathLike, dataset: pydicom.Dataset, frame: int) -> ImagePlane:
+    """Where a frame lies, as far as its header says: PS3.3 C.7.6.2, of enhanced files with the frame or shared by all.
+
+    ``PixelSpacing`` is (row, column); the detector's spacing of a radiograph is no place in the patient, but is kept.
+    """
+    spacing, _ = _dicom_spacing(dataset, frame)
+    origin = functional_item(dataset, frame, "PlanePositionSequence").get("ImagePositionPatient")
+    cosines = functional_item(dataset, frame, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    shown = stated_window(dataset, frame)
+    plain = ImagePlane(str(path), frame, window=shown, spacing=spacing)
+    if spacing is None or origin is None or cosines is None or len(origin) != 3 or len(cosines) != 6:
+        return plain
+    place, across, down = (np.array(numbers, float) for numbers in (origin, cosines[:3], cosines[3:]))
+    lengths = np.linalg.norm(across), np.linalg.norm(down)
+    if (
+        not np.isfinite([*place, *lengths]).all()
+        or max(abs(n - 1) for n in lengths) > 1e-2
+        or abs(across @ down) > 1e-2
+    ):
+        return plain
+    normal = int(np.abs(np.cross(across, down)).argmax())
+    planes: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
+    triples = ((float(v[0]), float(v[1]), float(v[2])) for v in (place, across / lengths[0], down / lengths[1]))
+    return ImagePlane(str(path), frame, planes[normal], shown, spacing, *triples)
+
+
+def stated_window(dataset: pydicom.Dataset, frame: int) -> Window | None:
+    """The lowest and highest value of the file's own first window, if it has one that is straight and no table."""
+    item = functional_item(dataset, frame, "FrameVOILUTSequence")
+    centre, width = (_first(item.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    function = item.get("VOILUTFunction") or "LINEAR"
+    if item.get("VOILUTSequence") or centre is None or width is None or width <= 0 or function == "SIGMOID":
+        return None
+    if function == "LINEAR_EXACT":
+        return centre - width / 2, centre + width / 2
+    # LINEAR counts whole levels: from centre - 0.5 - (width - 1) / 2 over width - 1 of them.
+    low = centre - 0.5 - (width - 1) / 2
+    return low, low + max(width - 1, 1e-6)
+
+
 def _stored_values(path: PathLike, dataset: pydicom.Dataset, frame: int, frames: int, limits: Limits) -> np.ndarray:
     syntax = _transfer_syntax(dataset)
     source: Any = str(path)  # given a path, pydicom reads the bytes of one frame
@@ -277,11 +319,7 @@ def _own_window(dataset: pydicom.Dataset, values: np.ndarray, valid: np.ndarray,
     function = item.get("VOILUTFunction") or "LINEAR"
     if function == "SIGMOID":
         return np.rint(255 / (1 + np.exp(-4 * (values.astype(np.float64) - centre) / width))).astype(np.uint8)
-    if function == "LINEAR_EXACT":
-        return stretch(values, (centre - width / 2, centre + width / 2))
-    # LINEAR counts whole levels: from centre - 0.5 - (width - 1) / 2 over width - 1 of them.
-    low = centre - 0.5 - (width - 1) / 2
-    return stretch(values, (low, low + max(width - 1, 1e-6)))
+    return stretch(values, stated_window(dataset, frame))
 
 
 def _first(value: Any) -> float | None:

@@ -343,10 +343,14 @@ class Folder:
         if image.patient is None:
             return None
         if self.options.patients_from == "dicom":
-            return pseudonyms.pseudonym(self._key, image.patient)[:PSEUDONYM]
+            return self.pseudonym(image.patient)
         text = "images whose patient only their DICOM header tells: --patients-from dicom takes it as a keyed hash"
         self.note(text, image.file)
         return None
+
+    def pseudonym(self, name: str) -> str:
+        """A keyed hash that stands for a name or a number of a person or an examination, which is written nowhere."""
+        return pseudonyms.pseudonym(self._key, name)[:PSEUDONYM]
 
     def _captured(self, name: str, file: str) -> str | None:
         """What the pattern of a patient or a study finds in a file's path."""

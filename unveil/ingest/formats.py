@@ -18,7 +18,7 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest import coco, dicom_folder, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
@@ -103,6 +103,7 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+        Format("dicom", dicom_folder.read, dicom_folder.LOOKED_FOR, dicom_folder.found, (".dcm", ".dicom", ".ima")),
         *SETS,
     )
 }
