@@ -77,17 +77,18 @@ def _more(mark: Mark, more: dict[str, str]) -> Mark:
 
 
 def _annotated(folder: Folder, headers: Headers) -> tuple[dict[str, list[Object]], list[Rejected]]:
-    """The objects of each series: those that name it or images of it, else the one that alone has their frame of reference. What refers to no
-    series that is here is rejected."""
+    """The objects of each series: those that name it or an image of it, or without any name have its frame of
+    reference, as no other series does. What refers to no series that is here is rejected."""
     objects: dict[str, list[Object]] = {}
     strays = []
+    segmentations = {one.uid for one in headers.objects if one.kind == "SEG"}
     for one in headers.objects:
         here = {uid for uid in one.series if uid in headers.series}
         here = here or {headers.series_of[uid] for uid in one.images if uid in headers.series_of}
         if not here and not one.series and one.reference:
             near = {uid for uid, series in headers.series.items() if series.reference == one.reference}
             here = near if len(near) == 1 else set()
-        if not here:
+        if not here and not one.images & segmentations:  # a report may speak of segments only
             named = f"{len(one.series)} series, none of which is here" if one.series else "no image that is here"
             strays.append(Rejected(folder.relative(one.path), None, f"it refers to {named}"))
         for uid in sorted(here):

@@ -18,7 +18,7 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, dicom_folder, table, unread, voc, yolo
+from unveil.ingest import coco, dicom_folder, nifti_volumes, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
@@ -104,6 +104,7 @@ _ROWS = {
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
         Format("dicom", dicom_folder.read, dicom_folder.LOOKED_FOR, dicom_folder.found, (".dcm", ".dicom", ".ima")),
+        Format("nifti", nifti_volumes.read, nifti_volumes.LOOKED_FOR, nifti_volumes.found, (".nii", ".nii.gz")),
         *SETS,
     )
 }
