@@ -32,6 +32,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """The chosen slices of each series that something annotates, with all that is marked there."""
     rule = slices.rule(folder.options)
     headers = dicom_series.headers(folder)
+    headers.objects = [one for one in headers.objects if folder.asked(one.path)]
     yield from headers.rejected
     if rule.name == "key" and not headers.keys:
         raise IngestError("--slices key: no DICOM key object selection is here that names images")

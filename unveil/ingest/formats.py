@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg
+from unveil.ingest.sets import kits23, kvasir_seg
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -94,17 +94,31 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 
 #: Data sets as they are distributed, each told by files that only it has.
-SETS: tuple[Format, ...] = (kvasir_seg.FORMAT,)
+SETS: tuple[Format, ...] = (kits23.FORMAT, kvasir_seg.FORMAT)
 
 _ROWS = {
     format.name: format
     for format in (
-        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",)),
-        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
-        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
-        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
-        Format("dicom", dicom_folder.read, dicom_folder.LOOKED_FOR, dicom_folder.found, (".dcm", ".dicom", ".ima")),
-        Format("nifti", nifti_volumes.read, nifti_volumes.LOOKED_FOR, nifti_volumes.found, (".nii", ".nii.gz")),
+        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",), help="Pascal VOC's XML: boxes"),
+        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
+        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
+        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        Format(
+            "dicom",
+            dicom_folder.read,
+            dicom_folder.LOOKED_FOR,
+            dicom_folder.found,
+            (".dcm", ".dicom", ".ima"),
+            help="DICOM series with SEG, RTSTRUCT and SR: boxes, masks",
+        ),
+        Format(
+            "nifti",
+            nifti_volumes.read,
+            nifti_volumes.LOOKED_FOR,
+            nifti_volumes.found,
+            (".nii", ".nii.gz"),
+            help="NIfTI images with masks (nnU-Net, BIDS, folders): boxes, masks",
+        ),
         *SETS,
     )
 }

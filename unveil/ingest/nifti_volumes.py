@@ -34,7 +34,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     for path in told.left:
         folder.note("volumes without a mask are left out: what is in them is not known", folder.relative(path))
     for case in told.found:
-        yield from of_case(folder, case)
+        masks = tuple(mask for mask in case.masks if folder.asked(mask.path))
+        yield from of_case(folder, dataclasses.replace(case, masks=masks))
 
 
 def of_case(folder: Folder, case: Case, usual: Window | None = None) -> Iterator[Record | Rejected | Incomplete]:
