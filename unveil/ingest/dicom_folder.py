@@ -13,10 +13,10 @@ from pathlib import Path
 from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane, Record
 from unveil.ingest import dicom_rtstruct, dicom_seg, dicom_series, dicom_sr, slices
-from unveil.ingest.dicom_series import Frame, Headers, Lost, Object, Series, Told
+from unveil.ingest.dicom_series import Annotating, Headers, Lost, Series, SeriesFrame, Told
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected
-from unveil.ingest.slices import Mark
+from unveil.ingest.slices import Marked
 
 LOOKED_FOR = "DICOM segmentations (SEG), structure sets (RTSTRUCT) or reports (SR) beside the images"
 
@@ -42,10 +42,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     told: set[Rejected] = set()
     for uid, objects in annotated.items():
         series = headers.series[uid]
-        marks: list[Mark] = []
+        marks: list[Marked] = []
         lost: set[int | None] = set()
         for item in _told(folder, headers, objects, series):
-            if isinstance(item, Mark):
+            if isinstance(item, Marked):
                 more = said.get(item.object, {})
                 marks.append(_more(item, more) if more else item)
             elif isinstance(item, Lost):
@@ -71,16 +71,16 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note(f"{others} of {len(headers.series)} series have no annotation here and are left out")
 
 
-def _more(mark: Mark, more: dict[str, str]) -> Mark:
+def _more(mark: Marked, more: dict[str, str]) -> Marked:
     finding = mark.finding
     known = {name: value for name, value in more.items() if value != finding.label}
     return dataclasses.replace(mark, finding=dataclasses.replace(finding, attributes={**known, **finding.attributes}))
 
 
-def _annotated(folder: Folder, headers: Headers) -> tuple[dict[str, list[Object]], list[Rejected]]:
+def _annotated(folder: Folder, headers: Headers) -> tuple[dict[str, list[Annotating]], list[Rejected]]:
     """The objects of each series: those that name it or an image of it, or without any name have its frame of
     reference, as no other series does. What refers to no series that is here is rejected."""
-    objects: dict[str, list[Object]] = {}
+    objects: dict[str, list[Annotating]] = {}
     strays = []
     segmentations = {one.uid for one in headers.objects if one.kind == "SEG"}
     for one in headers.objects:
@@ -109,7 +109,7 @@ def _said_of_segments(folder: Folder, headers: Headers) -> dict[Hashable, dict[s
     return said
 
 
-def _told(folder: Folder, headers: Headers, objects: list[Object], series: Series) -> Iterator[Told]:
+def _told(folder: Folder, headers: Headers, objects: list[Annotating], series: Series) -> Iterator[Told]:
     for one in objects:
         try:
             yield from _READERS[one.kind](folder, headers, one, series)
@@ -118,7 +118,7 @@ def _told(folder: Folder, headers: Headers, objects: list[Object], series: Serie
             yield Lost(None)
 
 
-def _image(folder: Folder, series: Series, frame: Frame) -> tuple[Image, ImagePlane]:
+def _image(folder: Folder, series: Series, frame: SeriesFrame) -> tuple[Image, ImagePlane]:
     """The picture of a slice: the file itself where it holds one frame that shows itself as it should, else a PNG."""
     from unveil.core import image_files
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from unveil.core.geometry import even_odd
 from unveil.core.pixels import ImageError
-from unveil.ingest.dicom_series import Headers, Lost, Object, Series, Told, frame_numbers, meant, reported
+from unveil.ingest.dicom_series import Annotating, Headers, Lost, Series, Told, frame_numbers, meant, reported
 from unveil.ingest.dicom_words import meaning
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Mark, masked, parts
+from unveil.ingest.slices import Marked, masked, parts
 
 #: Kinds of contours that enclose an area; both are read by the same rule.
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 
-def marks(folder: Folder, headers: Headers, struct: Object, series: Series) -> Iterator[Told]:
+def marks(folder: Folder, headers: Headers, struct: Annotating, series: Series) -> Iterator[Told]:
     """What a structure set marks in a series. Contours of other series that are here are passed over."""
     import pydicom
 
@@ -53,7 +53,7 @@ def _attributes(own: Any, said: Any) -> dict[str, str]:
 def _region(
     folder: Folder,
     headers: Headers,
-    struct: Object,
+    struct: Annotating,
     series: Series,
     region: Any,
     number: int,
@@ -86,7 +86,7 @@ def _region(
         mask = even_odd(drawn, series.frames[at].columns, series.frames[at].rows)
         for part in parts(mask) if folder.options.regions == "each" else [mask]:
             if part.any():
-                yield Mark((struct.uid, number), at, float(part.sum()), masked(label, part, attributes))
+                yield Marked((struct.uid, number), at, float(part.sum()), masked(label, part, attributes))
 
 
 def _nothing(outline: np.ndarray, width: int, height: int) -> str:

@@ -14,17 +14,17 @@ import numpy as np
 from unveil.core.image_plane import in_image, in_patient
 from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane
-from unveil.ingest.dicom_series import ROUNDED, Headers, Lost, Object, Series, Told, frame_numbers, meant, reported
+from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Series, Told, frame_numbers, meant, reported
 from unveil.ingest.dicom_words import described, highdicom
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Mark, masked, parts
+from unveil.ingest.slices import Marked, masked, parts
 
 #: From which share of its largest value on a pixel of a FRACTIONAL segment belongs to it.
 HALF = 0.5
 
 
-def marks(folder: Folder, headers: Headers, seg: Object, series: Series) -> Iterator[Told]:
+def marks(folder: Folder, headers: Headers, seg: Annotating, series: Series) -> Iterator[Told]:
     """What a segmentation marks in a series. Frames of other series that are here are passed over."""
     from unveil.core import image_files
 
@@ -86,8 +86,8 @@ def _corners(plane: ImagePlane, content: Any) -> np.ndarray:
 
 
 def _frame(
-    folder: Folder, seg: Object, content: Any, k: int, segments: dict[int, Any], series: Series, at: int
-) -> Iterator[Mark]:
+    folder: Folder, seg: Annotating, content: Any, k: int, segments: dict[int, Any], series: Series, at: int
+) -> Iterator[Marked]:
     values = np.asarray(content.get_stored_frame(k + 1))
     kind = str(content.SegmentationType)
     frame = series.frames[at]
@@ -111,7 +111,7 @@ def _frame(
         for part in parts(mask) if folder.options.regions == "each" else [mask]:
             if part.any():
                 finding = masked(label, part, attributes)
-                yield Mark((seg.uid, number), at, float(part.sum()), finding)
+                yield Marked((seg.uid, number), at, float(part.sum()), finding)
 
 
 def onto(mask_HW: np.ndarray, own: ImagePlane, other: ImagePlane, width: int, height: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane
 from unveil.ingest.folder import IMAGE_SUFFIXES, OTHER_SUFFIXES, Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
-from unveil.ingest.slices import Mark
+from unveil.ingest.slices import Marked
 
 Kind = Literal["SEG", "RTSTRUCT", "SR"]
 
@@ -57,7 +57,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Frame:
+class SeriesFrame:
     """One picture of a series: a file, or one of the frames in it."""
 
     path: Path
@@ -70,7 +70,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Object:
+class Annotating:
     """A file that annotates images."""
 
     path: Path
@@ -92,7 +92,7 @@ class Series:
     study: str
     reference: str | None
     modality: str | None
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[SeriesFrame] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
     def ordered(self) -> None:
@@ -176,7 +176,7 @@ class Series:
 
 
 #: What reading an annotating object gives, bit by bit.
-Told = Mark | Rejected | Lost
+Told = Marked | Rejected | Lost
 
 
 @contextmanager
@@ -198,7 +198,7 @@ class Headers:
     """What the headers of a folder say."""
 
     series: dict[str, Series] = field(default_factory=dict)
-    objects: list[Object] = field(default_factory=list)
+    objects: list[Annotating] = field(default_factory=list)
     keys: set[tuple[str, int]] = field(default_factory=set)
     """Images that key objects name: SOP instance and frame."""
     rejected: list[Rejected] = field(default_factory=list)
@@ -301,7 +301,7 @@ def _enter(folder: Folder, path: Path, found: Headers, seen: dict[str, Path]) ->
         if kind in KINDS:
             reference = str(head.get("FrameOfReferenceUID") or "") or None
             images = frozenset(_mentioned(path)) if KINDS[kind] == "SR" else frozenset()
-            found.objects.append(Object(path, KINDS[kind], uid, frozenset(_referred(head)), reference, images))
+            found.objects.append(Annotating(path, KINDS[kind], uid, frozenset(_referred(head)), reference, images))
         elif kind == KEY_OBJECTS:
             found.keys.update(_images_of(head))
         elif "Rows" in head and "Columns" in head:
@@ -327,7 +327,7 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
         head = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     for frame in range(frames):
         plane = dicom.frame_plane(path, head, frame)
-        series.frames.append(Frame(path, uid, frame, int(head.Rows), int(head.Columns), plane))
+        series.frames.append(SeriesFrame(path, uid, frame, int(head.Rows), int(head.Columns), plane))
         series.numbers.append(int(head.get("InstanceNumber") or 0))
 
 

@@ -11,17 +11,17 @@ import numpy as np
 from unveil.core.geometry import even_odd
 from unveil.core.pixels import ImageError
 from unveil.core.untrusted import quoted
-from unveil.ingest.dicom_series import ROUNDED, Headers, Lost, Object, Series, Told, frame_numbers, meant, reported
+from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Series, Told, frame_numbers, meant, reported
 from unveil.ingest.dicom_words import highdicom, side
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Mark, masked
+from unveil.ingest.slices import Marked, masked
 
 #: Corners that stand for a circle or an ellipse: their area is 0.1 % less.
 CORNERS = 96
 
 
-def groups(folder: Folder, report: Object) -> list[Any]:
+def groups(folder: Folder, report: Annotating) -> list[Any]:
     """The measurement groups with a region; raises ``ImageError`` where it is no such report."""
     with reported(report.path, "reading the DICOM report"):
         document = highdicom().sr.srread(report.path)
@@ -31,7 +31,7 @@ def groups(folder: Folder, report: Object) -> list[Any]:
         return [*content.get_planar_roi_measurement_groups(), *content.get_volumetric_roi_measurement_groups()]
 
 
-def segments(folder: Folder, report: Object) -> dict[Hashable, dict[str, str]]:
+def segments(folder: Folder, report: Annotating) -> dict[Hashable, dict[str, str]]:
     """What a report says of segments, by the SOP instance of their segmentation and their number."""
     said: dict[Hashable, dict[str, str]] = {}
     for group in groups(folder, report):
@@ -52,7 +52,7 @@ def _references(group: Any) -> Iterator[Any]:
                 yield reference
 
 
-def marks(folder: Folder, headers: Headers, report: Object, series: Series) -> Iterator[Told]:
+def marks(folder: Folder, headers: Headers, report: Annotating, series: Series) -> Iterator[Told]:
     """What the regions of a report mark in a series; groups that name a segment are told by the segmentation."""
     file = folder.relative(report.path)
     segmentations = {one.uid for one in headers.objects if one.kind == "SEG"}
@@ -75,7 +75,7 @@ def marks(folder: Folder, headers: Headers, report: Object, series: Series) -> I
                     if not mask.any():
                         raise AnnotationError("its region covers no pixel of the image")
                     name = str(group.tracking_uid or "") or (report.uid, row)
-                    yield Mark(name, at, float(mask.sum()), masked(label, mask, attributes))
+                    yield Marked(name, at, float(mask.sum()), masked(label, mask, attributes))
         except (AnnotationError, ImageError) as error:
             yield Rejected(file, row, f"group {row}: {error}")
             yield Lost(at)

@@ -10,16 +10,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unveil.core.nifti import Volume
 from unveil.core.records import Finding
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Options
-from unveil.ingest.slices import Mark, masked
+from unveil.ingest.slices import Marked, masked
+
+if TYPE_CHECKING:
+    from unveil.core.nifti import Volume
 
 #: Kinds in one map: atlases of the brain have some two hundred.
 MOST_LABELS = 1000
@@ -32,7 +35,7 @@ IGNORED = "ignore"
 
 
 @dataclass(frozen=True)
-class Kind:
+class LabelKind:
     """What some values of a map stand for together: mostly one value, several for such as "whole tumour"."""
 
     name: str
@@ -79,10 +82,10 @@ def _values(values: np.ndarray) -> list[int]:
     return [int(v) for v in np.unique(values)[: MOST_LABELS + 2]]
 
 
-def marks(volume: Volume, kinds: Sequence[Kind], name: str, split: bool) -> list[Mark]:
+def marks(volume: Volume, kinds: Sequence[LabelKind], name: str, split: bool) -> list[Marked]:
     """What a map marks in each slice; ``split`` tells that each connected region is an object of its own, else all of a
     kind is. ``name`` tells the objects of one map from those of others."""
-    found: list[tuple[Kind, int, int, Finding]] = []
+    found: list[tuple[LabelKind, int, int, Finding]] = []
     regions = {kind: _Regions() for kind in kinds}
     areas: list[float] = []
     for first, block in blocks(volume):
@@ -94,12 +97,12 @@ def marks(volume: Volume, kinds: Sequence[Kind], name: str, split: bool) -> list
                     found.append((kind, number, k, masked(kind.name, part, dict(kind.attributes))))
                     areas.append(float(part.sum()))
     return [
-        Mark((name, kind.name, regions[kind].root(number) if split else 0), k, area, finding)
+        Marked((name, kind.name, regions[kind].root(number) if split else 0), k, area, finding)
         for (kind, number, k, finding), area in zip(found, areas, strict=True)
     ]
 
 
-def _mask(values_HW: np.ndarray, kind: Kind) -> np.ndarray:
+def _mask(values_HW: np.ndarray, kind: LabelKind) -> np.ndarray:
     mask = np.zeros(values_HW.shape, np.bool_)
     for value in kind.values:
         mask |= values_HW == value
@@ -149,16 +152,16 @@ class _Regions:
 # What values are called
 
 
-def kinds(values: Iterable[int], known: Sequence[Kind], whole: str | None, options: Options) -> list[Kind]:
+def kinds(values: Iterable[int], known: Sequence[LabelKind], whole: str | None, options: Options) -> list[LabelKind]:
     """What the values of a map stand for: by the user's word, else as files say (``known``), else, of a map with one
     value, what the ``whole`` of it is called. Raises ``AnnotationError`` where a value has no name."""
     values = set(values)
     given = cells.named(options)
-    found = [Kind(given[str(v)], frozenset({v})) for v in sorted(values) if str(v) in given]
+    found = [LabelKind(given[str(v)], frozenset({v})) for v in sorted(values) if str(v) in given]
     found += [kind for kind in known if kind.values & values and not any(str(v) in given for v in kind.values)]
     rest = sorted(values.difference(*(kind.values for kind in found)) if found else values)
     if rest and len(values) == 1 and (name := whole or options.default_label):
-        return [Kind(name, frozenset(values))]
+        return [LabelKind(name, frozenset(values))]
     if rest:
         raise AnnotationError(
             f"nothing names its values {listed(rest, 40)}: --label-names {rest[0]}=NAME does, or a dataset.json, a "
@@ -167,7 +170,7 @@ def kinds(values: Iterable[int], known: Sequence[Kind], whole: str | None, optio
     return found
 
 
-def of_json(folder: Folder, path: Path) -> tuple[list[Kind], list[str]]:
+def of_json(folder: Folder, path: Path) -> tuple[list[LabelKind], list[str]]:
     """The kinds and the channels that nnU-Net's ``dataset.json`` names: names to values, or, in the older form, values
     to names. Raises ``IngestError`` where it says neither."""
     content = folder.json(path)
@@ -185,13 +188,13 @@ def of_json(folder: Folder, path: Path) -> tuple[list[Kind], list[str]]:
                 f"{folder.relative(path)}: the label {quoted(name)} has the value {quoted(value)}"
             ) from error
         if wanted - {0}:
-            found.append(Kind(str(name), wanted))
+            found.append(LabelKind(str(name), wanted))
     channels = content.get("channel_names") or content.get("modality") or {}
     names = [str(channels[key]) for key in sorted(channels, key=str)] if isinstance(channels, dict) else []
     return found, names
 
 
-def of_text(folder: Folder, path: Path) -> list[Kind]:
+def of_text(folder: Folder, path: Path) -> list[LabelKind]:
     """The kinds of a table of BIDS (index and name, tabs between) or of a label file of ITK-SNAP (index, six numbers,
     the name in quotation marks)."""
     lines = folder.text(path).splitlines()
@@ -204,9 +207,9 @@ def of_text(folder: Folder, path: Path) -> list[Kind]:
         for line in lines[1:]:
             fields = line.split("\t")
             if len(fields) > max(at, called) and re.fullmatch(r"\s*\d+\s*", fields[at]):
-                found.append(Kind(fields[called].strip(), frozenset({int(fields[at])})))
+                found.append(LabelKind(fields[called].strip(), frozenset({int(fields[at])})))
     else:
         for line in lines:
             if match := re.match(r"\s*(\d+)(?:\s+[\d.]+){6}\s+\"([^\"]+)\"", line):
-                found.append(Kind(match[2].strip(), frozenset({int(match[1])})))
+                found.append(LabelKind(match[2].strip(), frozenset({int(match[1])})))
     return [kind for kind in found if kind.name and kind.values != {0}]

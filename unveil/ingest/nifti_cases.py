@@ -13,7 +13,7 @@ from pathlib import Path
 from unveil.core.records import Completeness, Split
 from unveil.ingest import label_maps
 from unveil.ingest.folder import Folder
-from unveil.ingest.label_maps import Kind
+from unveil.ingest.label_maps import LabelKind
 from unveil.ingest.reading import Rejected
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -36,11 +36,11 @@ class MaskFile:
 
     path: Path
     name: str | None = None
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[LabelKind, ...] = ()
 
 
 @dataclass(frozen=True)
-class Case:
+class VolumeCase:
     """One examination: the image in one or several channels, and its masks, all on one grid."""
 
     images: tuple[tuple[Path, str | None], ...]
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass
 class Cases:
-    found: list[Case] = field(default_factory=list)
+    found: list[VolumeCase] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
     """Volumes without a mask."""
@@ -90,7 +90,7 @@ def modality(*names: str | None) -> str | None:
     return None
 
 
-def _nnunet(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
+def _nnunet(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase]:
     """``imagesTr/CASE_0000.nii.gz`` (a file for each channel) or, as in the Decathlon, ``imagesTr/CASE.nii.gz``, with
     ``labelsTr/CASE.nii.gz``. Images without labels (``imagesTs``) are known to be nothing."""
     for description in folder.named("dataset.json"):
@@ -115,7 +115,7 @@ def _nnunet(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
                 continue
             numbers = [int(match[1]) if (match := re.search(r"_(\d{4})$", stem(path))) else 0 for path in own]
             named = [channels[n] if n < len(channels) else None for n in numbers]
-            yield Case(
+            yield VolumeCase(
                 tuple(zip(own, named, strict=True)),
                 (MaskFile(mask, kinds=tuple(kinds)),),
                 "exhaustive",
@@ -127,7 +127,7 @@ def _nnunet(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
 _ENTITY = re.compile(r"([a-zA-Z]+)-([a-zA-Z0-9]+)")
 
 
-def _bids(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
+def _bids(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase]:
     """``derivatives/**/sub-01_*_dseg.nii.gz`` or ``_mask``, with the ``anat`` images of the subject (and session) on
     whose grid it lies."""
     anatomy: dict[tuple[str | None, str | None], list[Path]] = {}
@@ -149,7 +149,7 @@ def _bids(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
     for images, own in by_images.items():
         subject, _ = _subject(images[0])
         pairs = tuple((image, stem(image).rpartition("_")[2]) for image in images)
-        yield Case(pairs, tuple(_derived(folder, path) for path in own), patient=subject, among=True)
+        yield VolumeCase(pairs, tuple(_derived(folder, path) for path in own), patient=subject, among=True)
 
 
 def _derived(folder: Folder, path: Path) -> MaskFile:
@@ -163,7 +163,7 @@ def _subject(path: Path) -> tuple[str | None, str | None]:
     return entities.get("sub"), entities.get("ses")
 
 
-def _sidecar(folder: Folder, mask: Path) -> list[Kind]:
+def _sidecar(folder: Folder, mask: Path) -> list[LabelKind]:
     """The names of a label map: of the table with its own name, else of one above whose entities all are the map's."""
     tables = [path for path in folder.named("*dseg.tsv") if mask.is_relative_to(path.parent)]
     own = set(_ENTITY.findall(stem(mask)))
@@ -172,7 +172,7 @@ def _sidecar(folder: Folder, mask: Path) -> list[Kind]:
     return label_maps.of_text(folder, nearest) if nearest else []
 
 
-def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
+def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase]:
     """Masks in folders beside those of the images, or with words such as ``_seg`` in their names."""
     beside: dict[Path, list[Path]] = {}
     for path in sorted(left):
@@ -194,14 +194,14 @@ def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[Case]:
                 found.rejected.append(Rejected(folder.relative(path), None, "a mask by its name, and no image for it"))
                 left.discard(path)
     for of, files in masks.items():
-        yield Case(tuple((image, None) for image in of), tuple(files), among=len(of) > 1)
+        yield VolumeCase(tuple((image, None) for image in of), tuple(files), among=len(of) > 1)
 
 
 def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
-def _label_files(folder: Folder) -> list[Kind]:
+def _label_files(folder: Folder) -> list[LabelKind]:
     """The names in the label files of ITK-SNAP, where all of them say the same."""
     found = [label_maps.of_text(folder, path) for path in folder.named("*.label", "*.lbl", "*label*.txt")]
     told = [kinds for kinds in found if kinds]
@@ -210,7 +210,7 @@ def _label_files(folder: Folder) -> list[Kind]:
 
 def _in_folders(folder: Folder, mask: Path, beside: dict[Path, list[Path]]) -> tuple[list[Path], str | None]:
     """The image of a mask in a folder of masks: of the same name in a folder beside it, else the only volume in the
-    folder above, of which each mask shows one thing (``ct.nii.gz`` with ``segmentations/liver.nii.gz``)."""
+    folder above, of which each mask shows one thing (``s0001/ct.nii.gz`` with ``s0001/segmentations/liver.nii.gz``)."""
     above = mask.parent.parent
     for parent, paths in beside.items():
         if parent != mask.parent and parent.parent == above and not _words(parent.name) & MASKS:

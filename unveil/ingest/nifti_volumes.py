@@ -13,9 +13,9 @@ from unveil.core.pixels import ImageError, Window
 from unveil.core.records import Record
 from unveil.ingest import label_maps, slices
 from unveil.ingest.folder import Folder
-from unveil.ingest.nifti_cases import SUFFIXES, Case, MaskFile, cases, modality
+from unveil.ingest.nifti_cases import SUFFIXES, MaskFile, VolumeCase, cases, modality
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
-from unveil.ingest.slices import Mark
+from unveil.ingest.slices import Marked
 
 LOOKED_FOR = "NIfTI images with masks (imagesTr and labelsTr, BIDS derivatives, X.nii.gz and X_seg.nii.gz)"
 
@@ -38,7 +38,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         yield from of_case(folder, dataclasses.replace(case, masks=masks))
 
 
-def of_case(folder: Folder, case: Case, usual: Window | None = None) -> Iterator[Record | Rejected | Incomplete]:
+def of_case(folder: Folder, case: VolumeCase, usual: Window | None = None) -> Iterator[Record | Rejected | Incomplete]:
     """The chosen slices of a case with all that its masks mark there; ``usual`` is the window of its set."""
     rule = slices.rule(folder.options)
     if rule.name == "key":
@@ -50,9 +50,9 @@ def of_case(folder: Folder, case: Case, usual: Window | None = None) -> Iterator
 
 
 def _of_group(
-    folder: Folder, case: Case, rule: slices.Rule, usual: Window | None
+    folder: Folder, case: VolumeCase, rule: slices.SliceRule, usual: Window | None
 ) -> Iterator[Record | Rejected | Incomplete]:
-    marks: list[Mark] = []
+    marks: list[Marked] = []
     lost: set[int | None] = set()
     for mask in case.masks:
         try:
@@ -72,7 +72,7 @@ def _of_group(
 Group = tuple[tuple[tuple[Path, str | None], ...], tuple[MaskFile, ...]]
 
 
-def _on_one_grid(folder: Folder, case: Case) -> tuple[list[Group], list[Rejected]]:
+def _on_one_grid(folder: Folder, case: VolumeCase) -> tuple[list[Group], list[Rejected]]:
     """Images with the masks on their grid, and what is wrong with the others; one group, unless masks belong to those
     images whose grid they share."""
     from unveil.core import nifti
@@ -99,7 +99,7 @@ def _on_one_grid(folder: Folder, case: Case) -> tuple[list[Group], list[Rejected
     return [(of, tuple(masks)) for of, masks in groups.items()], bad
 
 
-def _marks(folder: Folder, mask: MaskFile) -> tuple[list[Mark], set[int | None]]:
+def _marks(folder: Folder, mask: MaskFile) -> tuple[list[Marked], set[int | None]]:
     """What a mask marks, and the slices of which it leaves something out."""
     from unveil.core import nifti
 
@@ -115,11 +115,11 @@ def _marks(folder: Folder, mask: MaskFile) -> tuple[list[Mark], set[int | None]]
 
 def _slices(
     folder: Folder,
-    case: Case,
+    case: VolumeCase,
     path: Path,
     channel: str | None,
-    rule: slices.Rule,
-    marks: list[Mark],
+    rule: slices.SliceRule,
+    marks: list[Marked],
     lost: set[int | None],
     usual: Window | None,
 ) -> Iterator[Record | Incomplete]:
@@ -155,7 +155,7 @@ def _slices(
                     yield Incomplete(called)
 
 
-def _known(folder: Folder, case: Case, **known: object) -> dict[str, object]:
+def _known(folder: Folder, case: VolumeCase, **known: object) -> dict[str, object]:
     """The study is the case's first file: none of its slices may be learnt from where others are tested on."""
     path, _ = case.images[0]
     split = case.split or folder.split(path)

@@ -23,7 +23,7 @@ AIR = -500.0
 
 
 @dataclass(frozen=True)
-class Mark:
+class Marked:
     """What is marked of one object in one slice."""
 
     object: Hashable
@@ -36,24 +36,24 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SliceRule:
     """Which slices are taken, as ``--slices`` says."""
 
     name: str
     step: int = 1
 
 
-def rule(options: Options) -> Rule:
+def rule(options: Options) -> SliceRule:
     """Raises ``IngestError`` where ``--slices`` is no rule."""
     text = options.slices
     if text in ("largest", "all", "key"):
-        return Rule(text)
+        return SliceRule(text)
     if match := re.fullmatch(r"every:([1-9]\d{0,5})", text, re.ASCII):
-        return Rule("every", int(match[1]))
+        return SliceRule("every", int(match[1]))
     raise IngestError(f"--slices {quoted(text)} is none of largest, every:N (such as every:3), all, key")
 
 
-def chosen(marks: Sequence[Mark], number: int, by: Rule, key: Iterable[int] = ()) -> list[int]:
+def chosen(marks: Sequence[Marked], number: int, by: SliceRule, key: Iterable[int] = ()) -> list[int]:
     """The slices that are taken of a volume with ``number`` slices, in their order.
 
     ``largest`` takes for each object its slice with the most area, the first of equal ones; ``every`` each n-th of the

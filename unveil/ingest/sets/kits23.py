@@ -14,8 +14,8 @@ from unveil.core.pixels import Window
 from unveil.core.records import Record
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.label_maps import Kind
-from unveil.ingest.nifti_cases import Case, MaskFile, stem
+from unveil.ingest.label_maps import LabelKind
+from unveil.ingest.nifti_cases import MaskFile, VolumeCase, stem
 from unveil.ingest.nifti_volumes import of_case
 from unveil.ingest.reading import Incomplete, Rejected
 
@@ -24,9 +24,9 @@ WINDOW: Window = (-79.0, 304.0)
 
 #: What the values stand for: a kidney is one with what grows in it (the evaluation's class "kidney and masses").
 KINDS = (
-    Kind("kidney", frozenset({1, 2, 3}), (("class", "kidney and masses"),)),
-    Kind("tumor", frozenset({2}), (("class", "tumor, mass"),)),
-    Kind("cyst", frozenset({3}), (("class", "mass"),)),
+    LabelKind("kidney", frozenset({1, 2, 3}), (("class", "kidney and masses"),)),
+    LabelKind("tumor", frozenset({2}), (("class", "tumor, mass"),)),
+    LabelKind("cyst", frozenset({3}), (("class", "mass"),)),
 )
 
 _CASE = re.compile(r"case_\d{5}")
@@ -47,7 +47,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             reason = f"no image of this case: imaging.nii.gz beside it, or {name}.nii.gz in a folder of images"
             yield Rejected(folder.relative(mask), None, reason)
             continue
-        case = Case(((images[name], "CT"),), (MaskFile(mask, kinds=KINDS),), "exhaustive")
+        case = VolumeCase(((images[name], "CT"),), (MaskFile(mask, kinds=KINDS),), "exhaustive")
         yield from of_case(folder, case, WINDOW)
     for name in sorted(images.keys() - {path.parent.name for path in found(folder)}):
         folder.note("cases without a label map are left out: what is in them is not known", name)
