@@ -12,26 +12,39 @@ from pathlib import Path
 
 from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane, Record
-from unveil.ingest import dicom_rtstruct, dicom_seg, dicom_series, dicom_sr, slices
+from unveil.ingest import dicom_nifti, dicom_rtstruct, dicom_seg, dicom_series, dicom_sr, slices
 from unveil.ingest.dicom_series import Annotating, Headers, Lost, Series, SeriesFrame, Told
 from unveil.ingest.folder import Folder
+from unveil.ingest.nifti_cases import SUFFIXES, cases
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected
 from unveil.ingest.slices import Marked
 
-LOOKED_FOR = "DICOM segmentations (SEG), structure sets (RTSTRUCT) or reports (SR) beside the images"
+LOOKED_FOR = "SEG, RTSTRUCT, SR or NIfTI label maps beside DICOM images"
 
-_READERS = {"SEG": dicom_seg.marks, "RTSTRUCT": dicom_rtstruct.marks, "SR": dicom_sr.marks}
+_READERS = {
+    "SEG": dicom_seg.marks,
+    "RTSTRUCT": dicom_rtstruct.marks,
+    "SR": dicom_sr.marks,
+    "NIFTI": dicom_nifti.marks,
+}
 
 
 def found(folder: Folder) -> list[Path]:
-    """The files that annotate images, told by their first bytes."""
-    return folder.showing(dicom_series.annotating)
+    """The files that annotate images, told by their first bytes, and NIfTI label maps beside DICOM images."""
+    return folder.showing(dicom_series.annotating) + _maps(folder)
+
+
+def _maps(folder: Folder) -> list[Path]:
+    if not folder.files(*SUFFIXES) or not any(True for _ in dicom_series.files(folder)):
+        return []
+    return cases(folder).alone
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """The chosen slices of each series that something annotates, with all that is marked there."""
     rule = slices.rule(folder.options)
     headers = dicom_series.headers(folder)
+    headers.objects += [Annotating(path, "NIFTI", str(path), frozenset(), None) for path in _maps(folder)]
     headers.objects = [one for one in headers.objects if folder.asked(one.path)]
     yield from headers.rejected
     if rule.name == "key" and not headers.keys:
@@ -89,6 +102,8 @@ def _annotated(folder: Folder, headers: Headers) -> tuple[dict[str, list[Annotat
         if not here and not one.series and one.reference:
             near = {uid for uid, series in headers.series.items() if series.reference == one.reference}
             here = near if len(near) == 1 else set()
+        if one.kind == "NIFTI":
+            here = {uid for uid, series in headers.series.items() if dicom_nifti.fits(one, series)}
         if not here and not one.images & segmentations:  # a report may speak of segments only
             named = f"{len(one.series)} series, none of which is here" if one.series else "no image that is here"
             strays.append(Rejected(folder.relative(one.path), None, f"it refers to {named}"))

@@ -22,7 +22,7 @@ from unveil.ingest.folder import IMAGE_SUFFIXES, OTHER_SUFFIXES, Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
 from unveil.ingest.slices import Marked
 
-Kind = Literal["SEG", "RTSTRUCT", "SR"]
+Kind = Literal["SEG", "RTSTRUCT", "SR", "NIFTI"]
 
 #: SOP classes of what annotates images (PS3.4 B.5).
 KINDS: dict[str, Kind] = {
@@ -266,7 +266,7 @@ def headers(folder: Folder) -> Headers:
     """Reads the headers of all DICOM files of the folder, without their pixels."""
     found = Headers()
     seen: dict[str, Path] = {}
-    for path in _files(folder):
+    for path in files(folder):
         try:
             _enter(folder, path, found, seen)
         except ImageError as error:
@@ -276,7 +276,7 @@ def headers(folder: Folder) -> Headers:
     return found
 
 
-def _files(folder: Folder) -> Iterator[Path]:
+def files(folder: Folder) -> Iterator[Path]:
     """DICOM files; DICOMDIR, a table of contents that may name any file, is not among them."""
     others = set(IMAGE_SUFFIXES).difference(_DICOM)
     for path in folder.images:

@@ -61,6 +61,8 @@ class Cases:
     rejected: list[Rejected] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
     """Volumes without a mask."""
+    alone: list[Path] = field(default_factory=list)
+    """Masks by their names that have no image in NIfTI: it may be a DICOM series."""
 
 
 def cases(folder: Folder) -> Cases:
@@ -177,7 +179,7 @@ def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase
     beside: dict[Path, list[Path]] = {}
     for path in sorted(left):
         beside.setdefault(path.parent, []).append(path)
-    named = _label_files(folder)
+    named = own_kinds(folder)
     masks: dict[tuple[Path, ...], list[MaskFile]] = {}
     for parent, paths in beside.items():
         of_masks = _words(parent.name) & MASKS and parent != folder.root
@@ -191,7 +193,7 @@ def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase
             if images:
                 masks.setdefault(tuple(images), []).append(MaskFile(path, name, tuple(named)))
             else:
-                found.rejected.append(Rejected(folder.relative(path), None, "a mask by its name, and no image for it"))
+                found.alone.append(path)
                 left.discard(path)
     for of, files in masks.items():
         yield VolumeCase(tuple((image, None) for image in of), tuple(files), among=len(of) > 1)
@@ -201,7 +203,7 @@ def _words(name: str) -> set[str]:
     return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
 
 
-def _label_files(folder: Folder) -> list[LabelKind]:
+def own_kinds(folder: Folder) -> list[LabelKind]:
     """The names in the label files of ITK-SNAP, where all of them say the same."""
     found = [label_maps.of_text(folder, path) for path in folder.named("*.label", "*.lbl", "*label*.txt")]
     told = [kinds for kinds in found if kinds]

@@ -31,6 +31,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """The chosen slices of every case."""
     told = cases(folder)
     yield from told.rejected
+    for path in told.alone:
+        yield Rejected(folder.relative(path), None, "a mask by its name, and no image for it is here")
     for path in told.left:
         folder.note("volumes without a mask are left out: what is in them is not known", folder.relative(path))
     for case in told.found:
