@@ -37,7 +37,7 @@ def series(
     as columns. Files are called so that their names sort against their places."""
     folder.mkdir(parents=True, exist_ok=True)
     normal = np.cross(cosines[:3], cosines[3:])
-    written = []
+    written: list[Dataset] = []
     for k in range(slices):
         values = np.random.default_rng(k).integers(0, 200, size).astype(np.int16)
         known = {
@@ -97,7 +97,7 @@ def segmentation(
         described,
         f"{ROOT}.77",
         77,
-        f"{ROOT}.77.{sum(path.name.encode())}",
+        f"{ROOT}.77.{sum(str(path).encode())}.{images[0].SeriesNumber}",
         1,
         "drawn",
         "drawn",

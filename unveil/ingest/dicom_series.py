@@ -316,6 +316,7 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
     from unveil.core import dicom, image_files
 
     frames = int(head.get("NumberOfFrames") or 1)
+    pixels.Limits().check_frame(path, int(head.Columns), int(head.Rows))  # masks are as large as their images
     study, reference, modality, own = (
         str(head.get(tag) or "").strip()
         for tag in ("StudyInstanceUID", "FrameOfReferenceUID", "Modality", "SeriesInstanceUID")

@@ -45,8 +45,8 @@ def segments(folder: Folder, report: Annotating) -> dict[Hashable, dict[str, str
 
 
 def _references(group: Any) -> Iterator[Any]:
-    """References to segments in a group, in whatever item they stand."""
-    for item in group:
+    """References to segments in a group."""
+    for item in (item for container in group for item in container.get("ContentSequence") or []):
         for reference in item.get("ReferencedSOPSequence") or []:
             if "ReferencedSegmentNumber" in reference:
                 yield reference
