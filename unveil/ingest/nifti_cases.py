@@ -156,8 +156,9 @@ def _bids(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase]
 
 def _derived(folder: Folder, path: Path) -> MaskFile:
     entities = dict(_ENTITY.findall(stem(path)))
-    name = entities.get("label") or entities.get("desc")
-    return MaskFile(path, name if stem(path).endswith("_mask") else None, tuple(_sidecar(folder, path)))
+    if stem(path).endswith("_mask"):  # of one thing, which its name tells
+        return MaskFile(path, entities.get("label") or entities.get("desc"))
+    return MaskFile(path, kinds=tuple(_sidecar(folder, path)))
 
 
 def _subject(path: Path) -> tuple[str | None, str | None]:
