@@ -135,6 +135,9 @@ COMMANDS: dict[str, Command] = {
     "export records": Command(
         "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
     ),
+    "export boxes": Command(
+        "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
+    ),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from unveil.core import console, digests, files, jsonl, provenance, pseudonyms
+from unveil.core import console, digests, jsonl, pseudonyms
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.provenance import OutputError
 from unveil.core.records import Record, RecordError, Split, image_path, select
 from unveil.core.registry import PluginOptions
-from unveil.export import access, coco, file_names, imagefolder, label_studio, pictures, predicted, yolo
+from unveil.export import access, coco, file_names, imagefolder, label_studio, output, pictures, predicted, yolo
 from unveil.export.card import About
 from unveil.export.left_out import LeftOut
 from unveil.export.pictures import Images
@@ -59,28 +59,15 @@ def main(config: Config) -> Path:
         raise RecordError("--predictions and --dialogues go together: boxes stand in the one, questions in the other")
     if config.predictions and config.form != "label-studio":
         raise RecordError(f"--predictions are for label-studio; {config.form} has no place for them")
-    _refuse(config)
     inputs = [path for path in (config.records, config.predictions, config.dialogues) if path]
-    with provenance.output(config.out, "export records", config, inputs) as output:
-        if output:
-            left_out = LeftOut()
-            rows = _rows(config)
-            with files.whole_folder(config.out) as folder:
-                count = _write(config, folder, rows, left_out)
-            output.write(images=count, left_out=left_out.counts)
-            _say(config, rows, count, left_out)
-    return config.out
+    return output.make("export records", config, inputs, partial(_export, config), "images")
 
 
-def _refuse(config: Config) -> None:
-    """Raises ``OutputError`` where --restart would remove a folder that no export has made, or what is read."""
-    out = config.out
-    marks = (out.with_name(f"{out.name}.run.json"), out.with_name(f".{out.name}.begun.json"))
-    if config.restart and out.exists() and not any(mark.exists() for mark in marks):
-        raise OutputError(f"{out} is there already, and no {marks[0].name} says that an export made it: name another")
-    for path in (config.records, config.predictions, config.dialogues):
-        if path and path.resolve().is_relative_to(out.resolve()):
-            raise OutputError(f"{path} lies in {out}, which would be replaced: name another output")
+def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
+    rows = _rows(config)
+    count = _write(config, folder, rows, left_out)
+    _note(config, rows)
+    return count
 
 
 def _rows(config: Config) -> list[Record]:
@@ -89,13 +76,8 @@ def _rows(config: Config) -> list[Record]:
         raise RecordError(f"{config.records}: no image{f' of the split {config.split}' if config.split else ''}")
     if len({row.id for row in rows}) < len(rows):
         raise RecordError(f"{config.records}: an id occurs more than once; ids must be unique")
-    inside = next(
-        (r for r in rows if image_path(r, config.records).resolve().is_relative_to(config.out.resolve())), None
-    )
-    if inside is not None:
-        raise OutputError(
-            f"the image of {inside.id} lies in {config.out}, which would be replaced: name another output"
-        )
+    for row in rows:
+        output.outside(image_path(row, config.records), config.out)
     if config.form == "imagefolder":
         access.refuse(rows, config.restricted)
     return rows
@@ -124,12 +106,11 @@ def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftO
     return label_studio.write(folder, planned, config.images, left_out, said, address)
 
 
-def _say(config: Config, rows: Sequence[Record], count: int, left_out: LeftOut) -> None:
-    console.say(f"{count} images in {config.out}")
-    left_out.say()
+def _note(config: Config, rows: Sequence[Record]) -> None:
+    """Says what deserves a thought and is no reason to stop."""
     if config.form != "imagefolder" and (found := access.closed(rows)):
-        console.say(f"  note: not said to be open, so keep what was written on this machine: {found}")
+        console.say(f"note: not said to be open, so keep what is written on this machine: {found}")
     if config.form == "yolo" and not {"train", "val"} <= {row.split for row in rows}:
-        console.say("  note: YOLO trainers ask for a train and a val split: `unveil check --resplit` deals them")
+        console.say("note: YOLO trainers ask for a train and a val split: `unveil check --resplit` deals them")
     if config.form == "imagefolder" and config.reports and (n := sum(bool(r.report or r.questions) for r in rows)):
-        console.say(f"  note: texts of {n} images stand as they are, and may name people: --no-reports leaves them out")
+        console.say(f"note: texts of {n} images stand as they are, and may name people: --no-reports leaves them out")
