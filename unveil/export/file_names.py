@@ -25,8 +25,8 @@ def safe(text: str) -> str:
     """
     text = unicodedata.normalize("NFC", text)
     parts = [part for part in re.split(r"[/\\]+", text) if part.strip(". ")]
-    name = re.sub(r"[^\w+-]+", "_", "_".join(parts)).strip("_-")
-    name = name.encode("utf-8", "ignore")[-LONGEST:].decode("utf-8", "ignore").strip("_-")
+    name = re.sub(r"(?:[^\w+-]|_)+", "_", "_".join(parts)).strip("_+-")
+    name = name.encode("utf-8", "ignore")[-LONGEST:].decode("utf-8", "ignore").strip("_+-")
     return name if name and name.lower() not in RESERVED else f"image_{name}".rstrip("_")
 
 

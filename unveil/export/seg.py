@@ -32,7 +32,7 @@ def segmentation(source: Any, boxes: Sequence[Predicted], instance: int, series:
     from pydicom.sr.codedict import codes
 
     hd = words.highdicom()
-    if "FrameOfReferenceUID" not in source and "SliceThickness" not in source and "PixelSpacing" in source:
+    if "SliceThickness" not in source and "PixelSpacing" in source:
         source = deepcopy(source)  # of a radiograph: highdicom would write what it then cannot read
         del source.PixelSpacing
     labels = list(dict.fromkeys(one.label for one in boxes))
