@@ -34,7 +34,7 @@ def ct(path: Path, **tags: Any) -> Path:
     """A slice of 20 x 40 pixels, 2 mm from row to row and 0.5 mm from column to column, with a patient's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     uid = generate_uid(entropy_srcs=[str(path)])
-    usual = {
+    usual: dict[str, Any] = {
         "SOPInstanceUID": uid, "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4",
         "FrameOfReferenceUID": "1.2.3.5", "SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Ann",
         "PatientID": "7", "PatientBirthDate": "", "PatientSex": "F", "StudyDate": "20200101", "StudyTime": "",
@@ -120,7 +120,7 @@ def test_a_segmentation_has_a_segment_for_each_name(tmp_path: Path) -> None:
 
 
 def test_a_radiograph_without_a_place_in_the_patient(tmp_path: Path) -> None:
-    flat = dict.fromkeys(
+    flat: dict[str, Any] = dict.fromkeys(
         ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "PatientID")
     )
     row = slice_of(tmp_path, SOPClassUID="1.2.840.10008.5.1.4.1.1.1", Modality="CR", **flat)

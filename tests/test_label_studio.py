@@ -73,7 +73,7 @@ def test_only_an_image_that_somebody_has_looked_at_has_an_annotation(tmp_path: P
 def test_the_configuration_names_all_labels(tmp_path: Path) -> None:
     """Signs of XML in them, too."""
     export(tmp_path, [record(tmp_path, "a.png", L, WHOLE)], "label-studio")
-    view = ElementTree.parse(tmp_path / "out/labels.xml").getroot()
+    view: Any = ElementTree.parse(tmp_path / "out/labels.xml").getroot()
     assert [label.get("value") for label in view.findall("RectangleLabels/Label")] == sorted([WHOLE.label, "nodule"])
     assert [choice.get("value") for choice in view.findall("Choices/Choice")] == [WHOLE.label]
     assert (view.find("Image").attrib["value"], view.find("Choices").attrib["toName"]) == ("$image", "image")

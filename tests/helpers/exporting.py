@@ -29,7 +29,7 @@ def record(root: Path, file: str, *findings: Finding, **more: Any) -> Record:
     path = root / "images" / file
     if not path.exists():
         draw(path)
-    about = {"completeness": "exhaustive", "source": OPEN} | more
+    about: dict[str, Any] = {"completeness": "exhaustive", "source": OPEN} | more
     about["source"] = replace(about["source"], file=about["source"].file or file)
     return Record(f"ward/{file}", f"images/{file}", 40, 20, findings=findings, **about)
 

@@ -1,4 +1,4 @@
-"""The dataset card: ``README.md`` as Hugging Face reads it, with its table of contents for machines at the top.
+"""The dataset card: README.md as Hugging Face reads it, with its table of contents for machines at the top.
 
 It says what is known of the data and what is not: sources with their licences and access, of which the strictest wins,
 whether images were drawn, how complete the annotation is, how the files were made.

@@ -15,10 +15,10 @@ from typing import Any
 from unveil.core import geometry
 from unveil.core.records import SPLITS, Finding, Split
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Images, Picture, for_detectors, place, placed_names, put
+from unveil.export.pictures import Exported, Images, for_detectors, place, placed_names, put
 
 
-def write(folder: Path, pictures: Sequence[Picture], images: Images, left_out: LeftOut) -> int:
+def write(folder: Path, pictures: Sequence[Exported], images: Images, left_out: LeftOut) -> int:
     """Writes them into a folder; returns how many images there are."""
     pictures = put(for_detectors(pictures, left_out), lambda _: folder / "images", images, left_out)
     numbers = {name: n for n, name in enumerate(placed_names(pictures), 1)}
@@ -34,7 +34,7 @@ def file_name(split: Split | None) -> str:
     return f"instances_{split}.json" if split else "instances.json"
 
 
-def content(pictures: Iterable[Picture], numbers: dict[str, int]) -> dict[str, Any]:
+def content(pictures: Iterable[Exported], numbers: dict[str, int]) -> dict[str, Any]:
     """What stands in a file; ``numbers`` are those of the categories, from 1, the same in all files."""
     licences: dict[str, int] = {}
     images: list[dict[str, Any]] = []

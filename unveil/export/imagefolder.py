@@ -15,7 +15,7 @@ from unveil.core import jsonl, pseudonyms
 from unveil.core.records import SPLITS, Finding, Question, Record, Split
 from unveil.export import card, croissant
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Images, Picture, place, put
+from unveil.export.pictures import Exported, Images, place, put
 
 #: What Hugging Face calls the splits; images in no split have a folder of their own.
 FOLDERS: dict[Split | None, str] = {"train": "train", "val": "validation", "test": "test", None: "unsplit"}
@@ -32,7 +32,7 @@ def names(records: Iterable[Record], key: bytes) -> dict[str, str]:
 
 def write(
     folder: Path,
-    pictures: Sequence[Picture],
+    pictures: Sequence[Exported],
     images: Images,
     left_out: LeftOut,
     key: bytes,
@@ -55,7 +55,7 @@ def write(
     return len(pictures)
 
 
-def row_of(picture: Picture, key: bytes, reports: bool) -> Row:
+def row_of(picture: Exported, key: bytes, reports: bool) -> Row:
     """What is told of an image. Texts that may hold anything are told only with ``reports``."""
     record = picture.record
     placed = [(finding, box) for finding in record.findings if (box := place(finding)) is not None]

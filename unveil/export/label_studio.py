@@ -18,7 +18,7 @@ from unveil.core.geometry import Box
 from unveil.core.joined import vocabulary
 from unveil.core.records import Finding, Record
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Images, Picture, place, put
+from unveil.export.pictures import Exported, Images, place, put
 from unveil.export.predicted import Predicted
 
 #: Names of the tags in the labelling configuration: boxes, and findings of the image as a whole.
@@ -27,7 +27,7 @@ BOXES, WHOLE, IMAGE = "label", "finding", "image"
 
 def write(
     folder: Path,
-    pictures: Sequence[Picture],
+    pictures: Sequence[Exported],
     images: Images,
     left_out: LeftOut,
     predicted: Mapping[str, Sequence[Predicted]],
@@ -46,7 +46,7 @@ def write(
     return len(pictures)
 
 
-def task(picture: Picture, predicted: Sequence[Predicted] | None, address: str) -> dict[str, Any]:
+def task(picture: Exported, predicted: Sequence[Predicted] | None, address: str) -> dict[str, Any]:
     """The task of an image; ``predicted`` is None where no model was asked about it."""
     record = picture.record
     task: dict[str, Any] = {"data": {IMAGE: address + quote(picture.name), "record": record.id}}

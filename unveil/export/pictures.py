@@ -24,7 +24,7 @@ NOT_IN_BROWSERS = frozenset({"TIFF"})
 
 
 @dataclass(frozen=True)
-class Picture:
+class Exported:
     """The image of a record and the name that it is given."""
 
     record: Record
@@ -42,7 +42,7 @@ class Picture:
 
 def planned(
     records: Iterable[Record], file: Path, stems: Mapping[str, str], drawn: Collection[str] | None, left_out: LeftOut
-) -> list[Picture]:
+) -> list[Exported]:
     """The pictures of the records of a ``file``, those that cannot be opened left out.
 
     ``drawn`` are formats that are drawn, beside DICOM and NIfTI; None: all are.
@@ -59,13 +59,13 @@ def planned(
             continue
         keep = header.format in KEPT and header.frames == 1 and drawn is not None and header.format not in drawn
         name = stems[record.id] + (KEPT[header.format] if keep else ".png")
-        pictures.append(Picture(record, source, name, not keep))
+        pictures.append(Exported(record, source, name, not keep))
     return pictures
 
 
 def put(
-    pictures: Sequence[Picture], folder: Callable[[Picture], Path], how: Images, left_out: LeftOut
-) -> list[Picture]:
+    pictures: Sequence[Exported], folder: Callable[[Exported], Path], how: Images, left_out: LeftOut
+) -> list[Exported]:
     """Puts each picture into its folder, and returns those that are there; one that cannot be decoded is left out.
 
     What is drawn is never a link.
@@ -83,7 +83,7 @@ def put(
     return there
 
 
-def _put(picture: Picture, target: Path, how: Images) -> None:
+def _put(picture: Exported, target: Path, how: Images) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if picture.drawn:
         Image.fromarray(image_files.read(picture.source).array).save(target, "PNG")
@@ -100,12 +100,12 @@ def place(finding: Finding) -> Box | None:
     return finding.box
 
 
-def placed_names(pictures: Iterable[Picture]) -> list[str]:
+def placed_names(pictures: Iterable[Exported]) -> list[str]:
     """The names of all findings that have a place, sorted."""
     return sorted({f.label for picture in pictures for f in picture.record.findings if place(f) is not None})
 
 
-def for_detectors(pictures: Iterable[Picture], left_out: LeftOut) -> list[Picture]:
+def for_detectors(pictures: Iterable[Exported], left_out: LeftOut) -> list[Exported]:
     """Those of which a detector may learn, which takes an unmarked image for one without findings: images with a
     marked finding, and those that are known to have none."""
     kept = []

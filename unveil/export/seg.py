@@ -28,7 +28,7 @@ def filled(boxes: Sequence[Box], width: int, height: int) -> NDArray[np.bool_]:
 
 
 def segmentation(source: Any, boxes: Sequence[Predicted], instance: int, series: str) -> Any:
-    """The segmentation of a source image (a ``pydicom.Dataset`` of one frame), a ``highdicom.seg.Segmentation``."""
+    """The segmentation of a source image (a pydicom dataset of one frame), a Segmentation of highdicom."""
     from pydicom.sr.codedict import codes
 
     hd = words.highdicom()

@@ -26,7 +26,7 @@ def file_of(record: Record, records: Path) -> Path:
 
 
 def header(record: Record, records: Path) -> Any:
-    """The header of the DICOM file that a record was made of, a ``pydicom.Dataset`` without pixels.
+    """The header of the DICOM file that a record was made of, a pydicom dataset without pixels.
 
     Raises ``ImageError`` where it is no DICOM image, or one in whose pixels the record's boxes do not count.
     """

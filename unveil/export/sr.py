@@ -17,7 +17,7 @@ from unveil.export.predicted import Predicted
 
 
 def report(source: Any, boxes: Sequence[Predicted], frame: int | None, instance: int, series: str) -> Any:
-    """The report on a source image (a ``pydicom.Dataset``), a ``highdicom.sr.ComprehensiveSR``.
+    """The report on a source image (a pydicom dataset), a ComprehensiveSR of highdicom.
 
     ``frame`` is the number of the image's frame, from 1, where its file has several.
     """

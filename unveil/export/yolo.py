@@ -14,16 +14,16 @@ from pathlib import Path
 from unveil.core import geometry
 from unveil.core.records import SPLITS, Record
 from unveil.export.left_out import LeftOut
-from unveil.export.pictures import Images, Picture, for_detectors, place, placed_names, put
+from unveil.export.pictures import Exported, Images, for_detectors, place, placed_names, put
 
 #: The folder of images that are in no split.
 UNSPLIT = "unsplit"
 
 
-def write(folder: Path, pictures: Sequence[Picture], images: Images, left_out: LeftOut) -> int:
+def write(folder: Path, pictures: Sequence[Exported], images: Images, left_out: LeftOut) -> int:
     """Writes them into a folder; returns how many images there are."""
 
-    def of_split(side: str, picture: Picture) -> Path:
+    def of_split(side: str, picture: Exported) -> Path:
         return folder / side / (picture.record.split or UNSPLIT)
 
     pictures = put(for_detectors(pictures, left_out), lambda picture: of_split("images", picture), images, left_out)
