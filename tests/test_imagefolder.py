@@ -51,7 +51,7 @@ def test_a_row_by_hand(tmp_path: Path) -> None:
     )
     assert row["report"] == "A nodule." and "language" not in row, "what is empty everywhere is left out"
     assert row["questions"] == [
-        {"question": "What is it?", "answer": "A nodule.", "kind": "closed", "choices": "A nodule. | A cyst.",
+        {"question": "What is it?", "answer": "A nodule.", "kind": "closed", "choices": ["A nodule.", "A cyst."],
          "language": "en"}
     ]  # fmt: skip
     assert sorted(p.name for p in (tmp_path / "out/validation").iterdir()) == sorted(

@@ -69,6 +69,7 @@ def row_of(picture: Exported, key: bytes, reports: bool) -> Row:
         "height": record.height,
         "dataset": record.source.dataset,
         "licence": record.source.licence or "",
+        "benchmark": record.source.benchmark or "",
         "modality": record.modality or "",
         "patient": hidden("patient", record.patient),
         "study": hidden("study", record.study),
@@ -84,6 +85,7 @@ def row_of(picture: Exported, key: bytes, reports: bool) -> Row:
     if reports:
         row["questions"] = [_question(question) for question in record.questions]
         row["report"] = record.report or ""
+        row["sections"] = [{"heading": name, "text": text} for name, text in record.sections.items()]
         row["language"] = record.language or ""
     return row
 
@@ -98,7 +100,7 @@ def _question(question: Question) -> Row:
         "question": question.text,
         "answer": question.answer,
         "kind": question.kind,
-        "choices": " | ".join(question.choices),
+        "choices": list(question.choices),
         "language": question.language or "",
     }
 
@@ -126,7 +128,7 @@ def without_empty(rows: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
 def metadata(folder: Path, rows: Sequence[Row], every: Mapping[str, Sequence[Row]]) -> Path:
     """Writes the table of a split: JSON lines, or Parquet where some split has nothing in a list that others fill:
     JSON would not tell the type of what is empty, and ``datasets`` asks that it be the same everywhere."""
-    if all(_filled(found) == _filled(rows) for found in every.values()):
+    if len({frozenset(_filled(found)) for found in every.values()}) == 1:
         path = folder / "metadata.jsonl"
         jsonl.write_jsonl(path, rows)
         return path
@@ -145,10 +147,13 @@ def metadata(folder: Path, rows: Sequence[Row], every: Mapping[str, Sequence[Row
     return path
 
 
-def _filled(rows: Sequence[Row]) -> set[str]:
-    """The lists that have something in them in some row."""
-    found = {name for row in rows for name, value in row.items() if isinstance(value, list) and value}
-    return found | {"objects" for row in rows if "objects" in row and row["objects"]["bbox"]}
+def _filled(value: Any, path: str = "") -> set[str]:
+    """Where in JSON values a list has something in it."""
+    if isinstance(value, dict):
+        return set[str]().union(*(_filled(inner, f"{path}.{name}") for name, inner in value.items()))
+    if isinstance(value, list) and value:
+        return {path}.union(*(_filled(inner, f"{path}[]") for inner in value))
+    return set()
 
 
 def _schema(every: Sequence[Row]) -> Any:
