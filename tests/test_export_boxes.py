@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,15 @@ def test_objects_of_a_study_share_a_series_and_each_has_a_name_of_its_own(tmp_pa
     assert found["a_1.sr.dcm"].SeriesInstanceUID == found["b_1.sr.dcm"].SeriesInstanceUID
     assert found["a_1.sr.dcm"].SeriesInstanceUID != found["c_1.sr.dcm"].SeriesInstanceUID
     assert len({one.SOPInstanceUID for one in found.values()}) == 4
+
+
+def test_without_highdicom_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    assert given_back(tmp_path, "sr", [slice_of(tmp_path)]) == 1
+    assert "pip install 'unveil[dicom]'" in capsys.readouterr().err
+    assert given_back(tmp_path, "mm", [slice_of(tmp_path)]) == 0
 
 
 def test_what_cannot_be_given_back_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

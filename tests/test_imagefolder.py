@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,15 @@ def test_datasets_loads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {name: len(rows) for name, rows in found.items()} == {"train": 1, "validation": 1, "test": 1}
     assert found["train"][0]["image"].size == (40, 20)
     assert found["train"][0]["objects"]["bbox"] == [[4, 2, 3, 3], [30.25, 5.5, 9.75, 14.5]]
+
+
+def test_without_pyarrow_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    rows = [record(tmp_path, "a.png", L, split="train"), record(tmp_path, "b.png", split="test")]
+    assert export(tmp_path, rows, "imagefolder") == 1
+    assert "pip install 'unveil[parquet]'" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_a_split_of_negatives_alone_is_loaded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

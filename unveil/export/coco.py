@@ -64,7 +64,7 @@ def _shape(finding: Finding, box: geometry.Box) -> dict[str, Any]:
     if finding.mask is not None:
         area = int(geometry.decode_mask(finding.mask).sum())
     return {
-        "bbox": [round(v, 4) for v in (x1, y1, x2 - x1, y2 - y1)],
+        "bbox": [round(v, 6) for v in (x1, y1, x2 - x1, y2 - y1)],
         "area": area,
         "segmentation": finding.mask or [],
         "iscrowd": 0,

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from unveil import __version__
+from unveil.export.output import ExportError
 
 #: Of a series, 64 characters at most.
 DESCRIPTION = "Research only, not verified, not for clinical care"
@@ -25,11 +26,11 @@ LONG = 64
 
 
 def highdicom() -> ModuleType:
-    """The library; raises ``ImportError`` with what to do where it is not installed."""
+    """The library; raises ``ExportError`` where it is not installed."""
     try:
         import highdicom
     except ImportError as error:
-        raise ImportError("DICOM reports and segmentations need highdicom: pip install 'unveil[dicom]'") from error
+        raise ExportError("DICOM reports and segmentations need highdicom: pip install 'unveil[dicom]'") from error
     return highdicom  # type: ignore[no-any-return]
 
 

@@ -15,6 +15,7 @@ from unveil.core import jsonl, pseudonyms
 from unveil.core.records import SPLITS, Finding, Question, Record, Split
 from unveil.export import card, croissant
 from unveil.export.left_out import LeftOut
+from unveil.export.output import ExportError
 from unveil.export.pictures import Exported, Images, place, put
 
 #: What Hugging Face calls the splits; images in no split have a folder of their own.
@@ -136,7 +137,7 @@ def metadata(folder: Path, rows: Sequence[Row], every: Mapping[str, Sequence[Row
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise ImportError(
+        raise ExportError(
             "a split has no findings, boxes or questions where another has some, which only Parquet can tell: "
             "pip install 'unveil[parquet]'"
         ) from error

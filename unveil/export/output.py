@@ -12,7 +12,7 @@ from unveil.export.left_out import LeftOut
 
 
 class ExportError(ValueError):
-    """There is nothing to write; what was left out has been told."""
+    """What cannot be written at all; the message says why and what to do."""
 
 
 def make(command: str, config: Any, inputs: Sequence[Path], write: Callable[[Path, LeftOut], int], what: str) -> Path:
