@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from unveil.core.overlaps import dicom_id
 from unveil.core.records import Dialogue, Pair, Record
@@ -61,3 +62,17 @@ def told(counts: Mapping[str, int]) -> str:
 
 #: What becomes of a model that has learnt from such images.
 WORTHLESS = "figures on that benchmark are worth nothing"
+#: Where run.json says of how many images of which benchmarks' test splits a model has learnt.
+KEY = "benchmark_images"
+
+
+def of_run(about: Any) -> dict[str, int]:
+    """What a run.json says of that; nothing where it says nothing, or is none."""
+    found = about.get(KEY) if isinstance(about, dict) else None
+    return {name: n for name, n in found.items() if isinstance(n, int)} if isinstance(found, dict) else {}
+
+
+def most(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The largest number of images for each benchmark."""
+    names = sorted({name for of in counts for name in of})
+    return {name: max(of.get(name, 0) for of in counts) for name in names}

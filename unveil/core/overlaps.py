@@ -13,7 +13,7 @@ from unveil.core.records import Record
 
 
 @dataclass(frozen=True)
-class Overlap:
+class SharedImages:
     """Two sets that share images."""
 
     one: str
@@ -27,15 +27,15 @@ class Overlap:
 #: Sets that take their chest X-rays from MIMIC-CXR, and that itself.
 MIMIC = ("mimic-cxr-jpg", "mimic-cxr-r2gen", "ms-cxr", "chest-imagenome")
 
-OVERLAPS: tuple[Overlap, ...] = (
-    Overlap("nih-chestxray14", "rsna-pneumonia", "RSNA annotated images of ChestX-ray14"),
-    Overlap("nih-chestxray14", "medmnist", "ChestMNIST is ChestX-ray14 made smaller"),
-    Overlap("rsna-pneumonia", "medmnist", "ChestMNIST and RSNA both come from ChestX-ray14"),
-    Overlap("tbx11k", "montgomery", "TBX11K's folder extra holds Montgomery"),
-    Overlap("tbx11k", "shenzhen", "TBX11K's folder extra holds Shenzhen"),
-    Overlap("slake", "slake", "the English and the Chinese questions are split apart from one another"),
-    Overlap("llava-med", "pmc-vqa", "both take figures of PubMed Central"),
-    *(Overlap(one, other, "both show images of MIMIC-CXR", "dicom id") for one, other in combinations(MIMIC, 2)),
+OVERLAPS: tuple[SharedImages, ...] = (
+    SharedImages("nih-chestxray14", "rsna-pneumonia", "RSNA annotated images of ChestX-ray14"),
+    SharedImages("nih-chestxray14", "medmnist", "ChestMNIST is ChestX-ray14 made smaller"),
+    SharedImages("rsna-pneumonia", "medmnist", "ChestMNIST and RSNA both come from ChestX-ray14"),
+    SharedImages("tbx11k", "montgomery", "TBX11K's folder extra holds Montgomery"),
+    SharedImages("tbx11k", "shenzhen", "TBX11K's folder extra holds Shenzhen"),
+    SharedImages("slake", "slake", "the English and the Chinese questions are split apart from one another"),
+    SharedImages("llava-med", "pmc-vqa", "both take figures of PubMed Central"),
+    *(SharedImages(one, other, "both show images of MIMIC-CXR", "dicom id") for one, other in combinations(MIMIC, 2)),
 )
 
 _DICOM_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}")
@@ -50,7 +50,7 @@ def dicom_id(record: Record) -> str | None:
     return stem if _DICOM_ID.fullmatch(stem) else None
 
 
-def between(names: Set[str], others: Set[str]) -> Iterator[Overlap]:
+def between(names: Set[str], others: Set[str]) -> Iterator[SharedImages]:
     """The known overlaps of a set among ``names`` with one among ``others``."""
     for overlap in OVERLAPS:
         one, other = overlap.one, overlap.other

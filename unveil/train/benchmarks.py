@@ -13,9 +13,6 @@ from unveil.core.provenance import is_first
 from unveil.core.records import Dialogue, Pair, Record
 from unveil.train.loop import TrainingError
 
-#: Where run.json says of how many images of which benchmarks' test splits a model has learnt.
-KEY = "benchmark_images"
-
 
 def known(records: Path | None) -> dict[str, str]:
     """The benchmarks of records by their ids: what dialogues of before they said so themselves lack."""
@@ -50,14 +47,8 @@ def learnt(
 ) -> dict[str, dict[str, int]]:
     """What run.json says of a model that has learnt from ``rows``, or that starts from a ``model`` which has learnt
     from such images: how many of each benchmark's test split, at the least; nothing where there are none."""
-    before = about_run(folder_of(model) / "run.json") or {}
-    found = counted_most([before.get(KEY) or {}, benchmarks.counted(rows, of_records)])
+    before = benchmarks.of_run(about_run(folder_of(model) / "run.json"))
+    found = benchmarks.most([before, benchmarks.counted(rows, of_records)])
     if found and is_first():
         console.say(f"note: the model has learnt from {benchmarks.told(found)}: {benchmarks.WORTHLESS}")
-    return {KEY: found} if found else {}
-
-
-def counted_most(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """The largest number of images for each benchmark."""
-    names = sorted({name for of in counts for name in of})
-    return {name: max(of.get(name, 0) for of in counts) for name in names}
+    return {benchmarks.KEY: found} if found else {}
