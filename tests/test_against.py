@@ -22,6 +22,8 @@ from unveil.audit.records import Report, check
 from unveil.core import digests, overlaps
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Finding, Record, Source
+from unveil.pipelines import run
+from unveil.train.loop import TrainingError
 
 MIMIC = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
 
@@ -192,6 +194,28 @@ def test_the_check_says_so(tmp_path: Path) -> None:
     ]
     text = check(rows, tmp_path / "r.jsonl", 1).text()
     assert "of 2 test images 1 are in train too (0 as the same file)" in text
+
+
+def test_the_main_job_keeps_a_leaking_published_split_disjoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a benchmark, image 0 is in test and, mirrored, in train; dealt anew both are in test, train and val have
+    the rest. As published it is refused before anything is asked, unless told otherwise."""
+    rows = [
+        record(tmp_path / "data", "0.png", picture(0), "vqa-rad", split="test", benchmark="vqa-rad"),
+        record(tmp_path / "data", "m.png", picture(0)[:, ::-1], "vqa-rad", split="train"),
+        *(record(tmp_path / "data", f"{n}.png", picture(n), "vqa-rad", split="train") for n in range(1, 9)),
+    ]
+    write_jsonl(tmp_path / "data" / "records.jsonl", rows)
+    config = run.Config(out=tmp_path)
+    made = {r.id: r.split for r in read_jsonl(run._checked(config, tmp_path), Record)}
+    assert {name for name, split in made.items() if split == "test"} == {"0.png", "m.png"}
+    assert Counter(made.values()) == {"train": 7, "val": 1, "test": 2}
+    assert "1 image of the published test split of vqa-rad stays in test" in shown(capsys)
+    with pytest.raises(TrainingError, match="1 image of the test split of vqa-rad"):
+        run._checked(replace(config, resplit="never"), tmp_path)
+    allowed = replace(config, resplit="never", allow_benchmark_test=True)
+    assert run._checked(allowed, tmp_path) == tmp_path / "data" / "records.jsonl"
 
 
 @needs_data

@@ -107,8 +107,9 @@ def stays(dealt: Sequence[records.Record], copies: Sequence[tuple[str, str]] = (
     words = []
     for name in sorted({r.source.benchmark for r in kept if r.source.benchmark}):
         number = len({image[r.id] for r in kept if r.source.benchmark == name})
-        words.append(f"{number} images of the published test split of {name} stay in test")
+        image_s, stay_s = ("image", "stays") if number == 1 else ("images", "stay")
+        words.append(f"{number} {image_s} of the published test split of {name} {stay_s} in test")
     clusters = {r.cluster for r in kept}
     if beside := sum(r.cluster in clusters and not r.source.benchmark for r in dealt):
-        words.append(f"{beside} images of the same patients, studies or groups stay with them")
+        words.append(f"with what is of the same patients, studies or groups: {beside} more")
     return words

@@ -40,9 +40,9 @@ def _marked(record: Record, benchmark: str | None) -> Record:
     return replace(record, source=replace(record.source, benchmark=benchmark))
 
 
-def of_records(records: Sequence[Record]) -> dict[str, str]:
+def of_records(records: Sequence[Record], copies: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """The benchmarks of those records, by their ids, that show an image of a test split."""
-    return {record.id: record.source.benchmark for record in marked(records) if record.source.benchmark}
+    return {record.id: record.source.benchmark for record in marked(records, copies) if record.source.benchmark}
 
 
 def counted(rows: Iterable[Dialogue | Pair], known: Mapping[str, str] = NONE) -> dict[str, int]:

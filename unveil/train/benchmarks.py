@@ -35,11 +35,16 @@ def refuse(
     these are ``allowed``. ``of_records`` are the benchmarks of their records."""
     found = benchmarks.counted(rows, of_records)
     if found and not allowed:
-        raise TrainingError(
-            f"{file}: training and validation have {benchmarks.told(found)}, so that {benchmarks.WORTHLESS}: "
-            "`unveil check --records RECORDS --resplit FILE` keeps them in test; "
-            "--allow-benchmark-test learns from them all the same, and the report says so"
-        )
+        raise refused(found, file)
+
+
+def refused(found: Mapping[str, int], file: Path) -> TrainingError:
+    """Why so many images of benchmarks' test splits are not learnt from, and what to do."""
+    return TrainingError(
+        f"{file}: training and validation have {benchmarks.told(found)}, so that {benchmarks.WORTHLESS}: "
+        "`unveil check --records RECORDS --resplit FILE` keeps them in test; "
+        "--allow-benchmark-test learns from them all the same, and the report says so"
+    )
 
 
 def learnt(
