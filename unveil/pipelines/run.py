@@ -272,11 +272,11 @@ def _checked(config: Config, out: Path) -> Path:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
     file = report.records_of(out)
     refuse_empty(file, dealt=report.resplit(out).is_file())
-    _refuse_benchmarks(config, file, read_json(found)["pairs"])
+    refuse_benchmarks(config, file, read_json(found)["pairs"])
     return file
 
 
-def _refuse_benchmarks(config: Config, file: Path, copies: Iterable[tuple[str, str]]) -> None:
+def refuse_benchmarks(config: Config, file: Path, copies: Iterable[tuple[str, str]] = ()) -> None:
     """Raises ``TrainingError``, before anything is asked, where training or validation shows an image of a benchmark's
     test split, or a copy of one by the check's ``copies``; training itself knows the same files alone."""
     from unveil.train.benchmarks import refused
