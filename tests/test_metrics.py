@@ -8,8 +8,9 @@ import pytest
 
 from tests.helpers.outcomes import NORMAL, SIZE, A, B, C, diagnosis, dialogue, of_diagnosis, outcome, predicted, record
 from unveil.core.box_formats import BOX_FORMATS, View, mark, render
-from unveil.core.grading import NO_FINDING, ScoreError, overlap, tokens
+from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.records import KINDS, Prediction, Question
+from unveil.core.words import overlap, tokens
 from unveil.curate.mau import mau
 from unveil.evaluate.metrics import METRICS, RATIOS, counts, groups, metric, outcomes
 

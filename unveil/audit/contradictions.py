@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from unveil.audit.checks import SAME_BOX, AuditInput, Check, counted, same_boxes, tokens, unboxed
-from unveil.core.answers import Parsed, asked_about, parse
+from unveil.core.answers import Parsed, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import ious
 from unveil.core.jsonl import to_json
 from unveil.core.records import Pair
+from unveil.core.wordings import asked_about
 
 _CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
 _DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)$")

@@ -82,52 +82,7 @@ def clean_answer(text: str) -> str:
     return re.sub("\u27e6(\\d+)\u27e7", lambda found: boxes[int(found[1])], inside)
 
 
-# ------------------------------------------------------------------------------------------ questions about findings
-
-#: Question wordings by kind. The first one is always used for validation and test.
-QUESTIONS: dict[Kind, tuple[str, ...]] = {
-    "detection": (
-        "Is anything abnormal in this image?",
-        "Does this image show an abnormality?",
-        "Do you see anything abnormal?",
-    ),
-    "localisation": ("Where is the {}?", "Point at the {}.", "Locate the {}."),
-    "recognition": ("What is in this region: {}?", "What does the region {} show?", "Name the finding at {}."),
-    "diagnosis": (
-        "Give the diagnosis: detection, localisation, recognition.",
-        "Examine the image in three steps: detection, localisation, recognition.",
-        "Detect, localise and name what is abnormal.",
-    ),
-}
-
-
-def asked_about(kind: Kind, question: str) -> str | None:
-    """What a question of this kind, in one of the wordings above, is about ("" for a whole image); None if it is none.
-
-    The inverse of filling in a wording.
-    """
-    for form in QUESTIONS.get(kind, ()):
-        before, _, after = form.partition("{}")
-        text = question.strip()
-        if "{}" not in form and text == form:
-            return ""
-        if "{}" in form and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
-            return text[len(before) : len(text) - len(after)]
-    return None
-
-
-#: Added to the question for models that have not been taught the answer's form yet (``families.Profile.hint``).
-HINTS: dict[Kind, str] = {
-    "detection": "Answer yes or no.",
-    "localisation": "Answer with one bounding box for each, such as {box}, or with: None.",
-    "recognition": "Answer with its name only.",
-    "diagnosis": (
-        "Answer in three lines. Detection: abnormal or normal. Localisation: one bounding box for each abnormality, "
-        "such as {box}, separated by semicolons. Recognition: their names in the same order, separated by semicolons."
-    ),
-    "closed": "Answer with a single word or phrase.",
-    "open": "Answer briefly.",
-}
+# -------------------------------------------------------------------------------------------------- writing an answer
 
 #: Attributes that answers give as the reason for a name; a record may know more.
 REASONS = ("shape", "edge")

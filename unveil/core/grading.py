@@ -11,19 +11,18 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no
 from unveil.core.box_formats import View, unmark
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.untrusted import quoted
+from unveil.core.words import overlap, tokens
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5
@@ -41,45 +40,6 @@ Pairs = list[tuple[int, int, float]]  # index in what was said, index in the tru
 
 class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
-
-
-# ------------------------------------------------------------------------------------------------------------- words
-
-# In this order: a number with its decimal point; a word; a sign that changes the meaning ("< 3 cm", "HER2-", "-3").
-_TOKEN = re.compile(r"\d+(?:\.\d+)*|\.\d+|[^\W\d_]\w*|[%<>≤≥±+]|(?<!\w)-(?=\d)|(?<=\w)-(?!\w)")
-_IDEOGRAPH = re.compile(r"([\u3400-\u9fff])")
-
-
-def tokens(text: str) -> list[str]:
-    """The words and numbers of an answer for comparison: folded case, no punctuation, "3.5cm" as "3.5 cm".
-
-    Number words are not turned into numbers, articles are kept, and a Chinese character is a word.
-    """
-    text = _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
-    return _TOKEN.findall(text)
-
-
-class Overlap(NamedTuple):
-    """Shares of tokens that prediction and reference have in common, each counted as often as both hold it."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-def overlap(predicted: str, reference: str) -> Overlap:
-    """Token precision, recall and their harmonic mean; all 0 if nothing is shared or a side is empty."""
-    p, r = Counter(tokens(predicted)), Counter(tokens(reference))
-    shared = (p & r).total()
-    if not shared:
-        return Overlap(0.0, 0.0, 0.0)
-    return Overlap(shared / p.total(), shared / r.total(), 2 * shared / (p.total() + r.total()))
-
-
-def holds(text: str, part: str) -> bool:
-    """Whether all words of ``part`` stand in ``text``, side by side and in order."""
-    words, wanted = tokens(text), tokens(part)
-    return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
 
 
 # ---------------------------------------------------------------------------------------------------------- outcomes

@@ -21,7 +21,6 @@ import numpy as np
 from unveil.core import console, jsonl, provenance, records
 from unveil.core.answers import (
     NOTHING,
-    QUESTIONS,
     clean,
     write_detection,
     write_diagnosis,
@@ -33,6 +32,7 @@ from unveil.core.geometry import Box, ious
 from unveil.core.number_types import CountOrNone
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
+from unveil.core.wordings import QUESTIONS
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary

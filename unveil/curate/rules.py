@@ -14,8 +14,6 @@ import numpy as np
 
 from unveil.core.answers import (
     NOTHING,
-    QUESTIONS,
-    asked_about,
     clean,
     write_detection,
     write_diagnosis,
@@ -25,10 +23,12 @@ from unveil.core.answers import (
 )
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
-from unveil.core.grading import HIT, Outcome, grade, holds, score, tokens
+from unveil.core.grading import HIT, Outcome, grade, score
 from unveil.core.names import normal
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
+from unveil.core.wordings import QUESTIONS, asked_about
+from unveil.core.words import holds, tokens
 
 
 class Rules:

@@ -14,11 +14,12 @@ from typing import Any
 from PIL import Image
 
 from unveil.core import console
-from unveil.core.answers import HINTS, clean
+from unveil.core.answers import clean
 from unveil.core.box_formats import PIXELS, View, mark, render, unmark
 from unveil.core.geometry import Box
 from unveil.core.records import Kind
 from unveil.core.sampling import seed_of
+from unveil.core.wordings import HINTS
 from unveil.experts.parsing import with_boxes
 from unveil.experts.requests import ExpertError, Parameter, Request, named
 from unveil.gate import sources

@@ -25,10 +25,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from unveil.core import faults, image_files, lesion_noise, pixels
-from unveil.core.answers import HINTS
 from unveil.core.box_formats import BOX_FORMATS, MARKUP, BoxFormat, View, render
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
+from unveil.core.wordings import HINTS
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
 from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
