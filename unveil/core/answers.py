@@ -16,6 +16,7 @@ from typing import Literal
 from unveil.core.aligned import Aligned, Span, composed, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.core.box_formats import MARKUP, View, mark
+from unveil.core.choices import read_choice
 from unveil.core.geometry import Box
 from unveil.core.grounding import (
     affirmed,
@@ -112,6 +113,11 @@ def write_localisation(findings: Sequence[Finding], label: str) -> str:
     return "; ".join(mark(f.box) + place(f) for f in findings if f.box) + "."
 
 
+def write_grounding(findings: Sequence[Finding]) -> str:
+    """Where a phrase is seen, given all of the image's findings of that phrase."""
+    return "; ".join(dict.fromkeys(mark(f.box) for f in findings if f.box)) + "."
+
+
 def write_recognition(finding: Finding | None) -> str:
     return NOTHING if finding is None else f"{finding.label}{reason(finding)}."
 
@@ -135,6 +141,7 @@ class Parsed:
     ``findings`` pairs name and box in the order given; either is None where the answer gave only the other. The rest
     is where it says so in its text: ``named_at`` each name as often as it gives it, ``boxes_at`` all of its boxes,
     malformed ones too, and ``places_end`` the heading behind the places of a diagnosis, None where none follows.
+    ``choice`` is the option that is chosen, counted from 0.
     """
 
     status: Literal["ok", "unparsable"]
@@ -144,6 +151,7 @@ class Parsed:
     named_at: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
     boxes_at: tuple[Span, ...] = field(default=(), compare=False)
     places_end: int | None = field(default=None, compare=False)
+    choice: int | None = None
 
     @property
     def boxes(self) -> list[Box]:
@@ -158,17 +166,27 @@ class Parsed:
         return [span for said, span in self.named_at if said == name]
 
 
-def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), target: str | None = None) -> Parsed:
+def parse(
+    kind: Kind,
+    text: str,
+    view: View,
+    vocabulary: Sequence[str] = (),
+    target: str | None = None,
+    choices: Sequence[str] = (),
+) -> Parsed:
     """Reads a model's answer to a question of ``kind``.
 
     ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
     denies it does not give. ``target`` is the label that a localisation question asks for: to deny another one is no
-    answer to that. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
+    answer to that. ``choices`` are the options of a multiple choice question in their order. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
     outcome of its own and not a wrong answer.
     """
+    if kind == "choice":
+        chosen = read_choice(text, choices)
+        return Parsed("unparsable" if chosen is None else "ok", choice=chosen)
     whole = without_empty(composed(text))
-    if kind == "localisation":
-        return _parse_localisation(whole, view, vocabulary, target)
+    if kind in ("localisation", "grounding"):
+        return _parse_localisation(whole, view, vocabulary, target if kind == "localisation" else None)
     return _PARSERS[kind](whole, view, _names(tuple(vocabulary)))
 
 

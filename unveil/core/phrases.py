@@ -1,0 +1,33 @@
+"""Phrases: sentences that say what is seen, each with the findings that are its places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from unveil.core.answers import clean
+from unveil.core.geometry import Box
+from unveil.core.records import Finding
+
+
+def asked_as(phrase: str) -> str:
+    """A phrase as a question names it: on one line, without control tokens and without its full stop."""
+    return " ".join(clean(phrase).split()).rstrip(" .\u3002")
+
+
+def in_languages(finding: Finding, language: str | None) -> dict[str | None, str]:
+    """A finding's phrase by language, that of the record first; None where nobody has said which that is."""
+    own = {language: finding.phrase} if finding.phrase else {}
+    said = {code: text for code, text in {**own, **finding.translations, **own}.items() if asked_as(text)}
+    return {code: asked_as(text) for code, text in said.items()}
+
+
+def of_phrase(findings: Iterable[Finding], phrase: str) -> list[Finding]:
+    """The findings of a phrase, in whatever language it is given."""
+    wanted = asked_as(phrase)
+    return [f for f in findings if wanted and wanted in in_languages(f, None).values()]
+
+
+def boxes(findings: Sequence[Finding]) -> list[Box] | None:
+    """The places of findings, each once: several names may share one; None where one of them has none."""
+    found = [f.box for f in findings if f.box]
+    return list(dict.fromkeys(found)) if len(found) == len(findings) else None
