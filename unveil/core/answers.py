@@ -178,8 +178,8 @@ def parse(
 
     ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
     denies it does not give. ``target`` is the label that a localisation question asks for: to deny another one is no
-    answer to that. ``choices`` are the options of a multiple choice question in their order. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
-    outcome of its own and not a wrong answer.
+    answer to that. ``choices`` are the options of multiple choice, in their order. Text that gives nothing of what was
+    asked, or contradicts itself, is "unparsable", which is an outcome of its own and not a wrong answer.
     """
     if kind == "choice":
         chosen = read_choice(text, choices)

@@ -16,9 +16,9 @@ def asked_as(phrase: str) -> str:
 
 def in_languages(finding: Finding, language: str | None) -> dict[str | None, str]:
     """A finding's phrase by language, that of the record first; None where nobody has said which that is."""
-    own = {language: finding.phrase} if finding.phrase else {}
-    said = {code: text for code, text in {**own, **finding.translations, **own}.items() if asked_as(text)}
-    return {code: asked_as(text) for code, text in said.items()}
+    said: dict[str | None, str] = {language: finding.phrase or ""}
+    said |= {code: text for code, text in finding.translations.items() if code != language}
+    return {code: asked for code, text in said.items() if (asked := asked_as(text))}
 
 
 def of_phrase(findings: Iterable[Finding], phrase: str) -> list[Finding]:
