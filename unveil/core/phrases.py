@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from unveil.core.answers import clean
 from unveil.core.geometry import Box
@@ -21,10 +21,13 @@ def in_languages(finding: Finding, language: str | None) -> dict[str | None, str
     return {code: asked for code, text in said.items() if (asked := asked_as(text))}
 
 
-def of_phrase(findings: Iterable[Finding], phrase: str) -> list[Finding]:
-    """The findings of a phrase, in whatever language it is given."""
+def of_phrase(findings: Sequence[Finding], phrase: str) -> list[Finding]:
+    """The findings of a phrase, in whatever language it is given: one that is translated at one place is at all."""
     wanted = asked_as(phrase)
-    return [f for f in findings if wanted and wanted in in_languages(f, None).values()]
+    if not wanted:
+        return []
+    own = {asked_as(f.phrase or "") for f in findings if wanted in in_languages(f, None).values()}
+    return [f for f in findings if f.phrase and asked_as(f.phrase) in own]
 
 
 def boxes(findings: Sequence[Finding]) -> list[Box] | None:

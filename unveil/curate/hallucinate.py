@@ -280,7 +280,7 @@ def _turn(pair: Pair) -> int:
 
 def _asserts(pair: Pair, text: str) -> bool | None:
     """Whether an answer says that there is something; None where it says neither."""
-    if pair.kind in ("closed", "open"):
+    if pair.kind in ("closed", "choice", "open"):
         return yes_no(text)
     if unmark(text):
         return True
