@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from unveil.core.digests import is_output
+from unveil.core.files import is_pointer
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
 
 #: ``folders`` and the links in them as above; ``all`` takes linked files from anywhere, ``none`` nothing from outside.
@@ -159,6 +160,7 @@ def text_of(path: Path, encoding: str | None = None, *, marked: bool = False) ->
     A file that is none of these raises ``AnnotationError``; with ``marked``, each byte of it that is no UTF-8 stays as
     half a surrogate pair, which ``damaged`` finds, so that a row can be set aside and not the whole file.
     """
+    refuse_pointer(path)
     raw = path.read_bytes()
     told = next((name for mark, name in _BOMS if raw.startswith(mark)), None)
     problem = ""
@@ -177,6 +179,12 @@ def text_of(path: Path, encoding: str | None = None, *, marked: bool = False) ->
         return raw.decode("utf-8", "surrogateescape")
     hint = "" if told else "; --encoding says what it is, such as latin-1"
     raise AnnotationError(f"the file is not {told or encoding or 'UTF-8'} text ({problem}){hint}")
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raises ``AnnotationError`` for a file that only says where another one is kept."""
+    if is_pointer(path):
+        raise AnnotationError("a pointer of Git LFS, not the file itself: `git lfs pull` fetches it")
 
 
 def damaged(text: str) -> bool:

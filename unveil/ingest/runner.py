@@ -14,9 +14,10 @@ from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Record, rebased
 from unveil.core.untrusted import printable, quoted, shortened
 from unveil.ingest import patients, rejections, sources
+from unveil.ingest.catalogue import Format
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
-from unveil.ingest.formats import FORMATS, Format, chosen
+from unveil.ingest.formats import FORMATS, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected
 
@@ -66,9 +67,10 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     data, options = sources.located(Path(data), options)
     named = data
     data, options = sources.unpacked(data, options, out)
-    folder = dataclasses.replace(Folder.of(data, options), key_in=out)
+    folder = dataclasses.replace(Folder.of(data, options), out=out)
     try:
         form = chosen(folder, format)
+        folder = folder.holding(form.about)
     except IngestError as error:
         raise IngestError(f"{named}: {error}") from error
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
@@ -149,7 +151,7 @@ class _Work:
             self.folder.note(remark)
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
-        return self.read(Folder(self.folder.root, options, trial=True))
+        return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))
 
     def _taken(self, record: Record) -> Record | None:
         """The record as it is kept, each finding once; None where it cannot be written."""
