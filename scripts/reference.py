@@ -33,7 +33,9 @@ ROWS: dict[str, type] = {
     for kind in (
         records.Record,
         records.Finding,
+        records.ImagePlane,
         records.Question,
+        records.ImagePlane,
         records.Source,
         records.Dialogue,
         records.Pair,

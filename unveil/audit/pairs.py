@@ -215,7 +215,7 @@ def leaks(material: AuditInput) -> Check:
     title = "Test split in the pairs"
     tests = [r for r in (material.records or {}).values() if r.split == "test"]
     splits = [(pair, pair.split or ((record := material.record(pair)) and record.split)) for pair in material.pairs]
-    examined = material.pairs if tests else [pair for pair, split in splits if split is not None]
+    examined = material.pairs if tests else [p for p, split in splits if split is not None or p.benchmark]
     if not examined:
         return Check("test_leak", title, "skipped", "Nobody says what is in the test split: give --records.")
     found = dict(_leaking(examined, tests, material))
@@ -245,6 +245,8 @@ def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: AuditInpu
         files = {material.images[material.image(pair, worse)].sha256 for worse in (False, True)}
         if pair.split == "test":
             yield pair.id, "marked as test"
+        elif benchmark := pair.benchmark or (record and record.source.benchmark):
+            yield pair.id, f"its image is in the test split of {benchmark}"
         elif record and record.split == "test":
             yield pair.id, "its record is in the test split"
         elif files & hashes or sides & pictures:
@@ -270,7 +272,7 @@ def _unknown_records(material: AuditInput) -> Check:
 def foreign_words(material: AuditInput) -> Iterator[Check]:
     """Texts of pairs and reports of records that hold what speaks to a model instead of about an image."""
     texts = {p.id: " \n ".join((p.question, p.chosen, p.rejected)) for p in material.pairs}
-    reports = {f"{r.id} (report)": r.report for r in (material.records or {}).values() if r.report}
+    reports = {f"{r.id} (report)": text for r in (material.records or {}).values() if (text := _written(r))}
     for name, title, hit, message, worst in (
         (
             "control_tokens",
@@ -287,6 +289,12 @@ def foreign_words(material: AuditInput) -> Iterator[Check]:
             check = dataclasses.replace(check, verdict="warning", message=message)
         figures = {**check.figures, "pairs": len(pairs), "reports": len(records)}
         yield dataclasses.replace(check, of=check.of + len(reports), ids=(*pairs, *records), figures=figures)
+
+
+def _written(record: Record) -> str:
+    """All that somebody has written about an image: its report, with sections, and phrases with translations."""
+    phrases = (text for f in record.findings for text in (f.phrase, *f.translations.values()))
+    return " \n ".join(filter(None, (record.report, *record.sections.values(), *phrases)))
 
 
 def has_control(text: str) -> bool:

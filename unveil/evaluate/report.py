@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from unveil import __version__
-from unveil.core import bootstrap, console
+from unveil.core import benchmarks, bootstrap, console, joined
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
@@ -74,7 +74,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "seed": seed,
         "scores": scores,
         "changes": changes,
-        "honesty": _honesty(answered),
+        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs)},
         "summary": _summary(changes, answered),
         "lead": lead,
         "shown": shown,
@@ -138,6 +138,11 @@ def _honesty(answered: Evaluation) -> dict[str, Any]:
     }
 
 
+def _learnt_tests(runs: Iterable[Path]) -> str:
+    """Of how many images of benchmarks' test splits models have learnt, as their run.json say; "" where of none."""
+    return benchmarks.told(benchmarks.most([benchmarks.of_run(json_of(file)) for file in runs]))
+
+
 # ------------------------------------------------------------------------------------------- pictures and failures
 
 
@@ -153,11 +158,11 @@ class Evaluation:
     @cached_property
     def names(self) -> list[str]:
         """All that findings are called."""
-        return metrics.vocabulary(self.records.values())
+        return joined.vocabulary(self.records.values())
 
     def gives_boxes(self, model: str) -> bool:
         """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
-        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation")]
+        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation", "grounding")]
         said = (self.boxes(p) for p in asked)
         return any(said) or not asked
 
@@ -194,12 +199,13 @@ def _outcomes(
 
 
 def _chosen(answered: Evaluation, last: str | None, seed: int) -> dict[str, list[str]]:
-    """The questions that are shown, by group: diagnoses, or where nobody asked for one, localisations.
+    """The questions that are shown, by group: diagnoses, else localisations, else places of phrases.
 
     The outcomes of the ``last`` model tell which are best and worst.
     """
     outcomes = answered.outcomes.get(last or "", {})
-    kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in outcomes.values())), None)
+    asked = {o.kind for o in outcomes.values()}
+    kind = next((k for k in ("diagnosis", "localisation", "grounding") if k in asked), None)
     chosen = report_pictures.examples({i: o for i, o in outcomes.items() if o.kind == kind}, EACH, seed)
     return {group: ids for group, ids in chosen.items() if ids}
 

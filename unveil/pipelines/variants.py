@@ -65,7 +65,7 @@ class Comparison:
     def shared(self) -> dict[str, Any]:
         """What all are trained with as the fine-tuned model was."""
         names = ["method", "train_tower", "precision", "checkpoint_every", "workers", "seed", "restart", "plugins"]
-        names += ["lora_rank", "lora_alpha", "gradient_checkpointing", "memory", "max_length"]
+        names += ["lora_rank", "lora_alpha", "gradient_checkpointing", "memory", "max_length", "allow_benchmark_test"]
         return {name: getattr(self.sft, name) for name in names}
 
     def batches(self, usual: int) -> dict[str, Any]:
@@ -100,13 +100,15 @@ def _preferred(variant: Variant, **options: Any) -> Callable[[Comparison], Path]
 
 
 def kinds(dialogues: Path) -> tuple[Kind, ...]:
-    """Diagnoses, where there are any; else the questions that came with the images."""
+    """Diagnoses, where there are any; else phrases and the questions that came with the images."""
     return asked_kinds(jsonl.read_jsonl(dialogues, Dialogue))
 
 
 def asked_kinds(dialogues: Iterable[Dialogue]) -> tuple[Kind, ...]:
     """The same of dialogues that were read."""
-    return ("diagnosis",) if "diagnosis" in {d.kind for d in dialogues} else ("closed", "open")
+    asked = {d.kind for d in dialogues}
+    own: tuple[Kind, ...] = ("closed", "choice", "open")
+    return ("diagnosis",) if "diagnosis" in asked else (*(("grounding",) if "grounding" in asked else ()), *own)
 
 
 def _tenth(comparison: Comparison) -> Path:
