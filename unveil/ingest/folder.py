@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Reader = Callable[["Folder"], Iterator[Record | Rejected | Incomplete]]
 
 #: File endings of images; readers look at no others, so masks in .npy or notes in .txt are never taken for images.
-#: Volumes (NIfTI) are not among them: a record is one image, so a volume is cut into slices before.
+#: Volumes (NIfTI) are not among them: a record is one image, and theirs are slices of them.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom", ".ima")
 
 #: Of files of these, not even the first bytes are read to see whether they are DICOM.

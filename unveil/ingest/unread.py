@@ -39,7 +39,8 @@ ENDINGS: dict[tuple[str, ...], str] = {
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
     (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
-    (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
+    (".nii", ".nii.gz"): "volumes, of which no name tells image and mask; call them such as a.nii.gz and a_seg.nii.gz",
+    (".nrrd", ".mha", ".mhd"): "volumes; save image and mask as NIfTI, such as a.nii.gz and a_seg.nii.gz",
 }
 
 
