@@ -119,7 +119,8 @@ class _Regions:
 
     def __init__(self) -> None:
         self.parents: list[int] = []
-        self.before: np.ndarray | None = None
+        self.before: tuple[np.ndarray, int] | None = None
+        """The regions of the slice before, numbered from 1 on, and how many there were in those before it."""
 
     def next(self, mask_HW: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """The regions of the next slice with their numbers, of which several may turn out to be one later."""
@@ -128,19 +129,21 @@ class _Regions:
         if not mask_HW.any():
             self.before = None
             return
-        numbers, count = ndimage.label(mask_HW, np.ones((3, 3)))
+        own, count = ndimage.label(mask_HW, np.ones((3, 3)))
         if count > MOST_REGIONS:
             raise AnnotationError(f"a slice holds {count} regions of one kind: is it noise? --regions whole takes it")
         start = len(self.parents)
         self.parents += range(start, start + count)
-        own = np.where(numbers > 0, numbers + start, 0)  # from 1 on, so that 0 is none
         if self.before is not None:
-            both = (own > 0) & (self.before > 0)
-            for one, other in np.unique(np.stack([own[both], self.before[both]], 1), axis=0):
-                self.parents[self.root(int(one) - 1)] = self.root(int(other) - 1)
-        self.before = own
+            before, first = self.before
+            pairs = np.bincount(own[mask_HW].astype(np.int64) * (MOST_REGIONS + 1) + before[mask_HW])
+            for pair in np.flatnonzero(pairs):
+                one, other = divmod(int(pair), MOST_REGIONS + 1)
+                if other:
+                    self.parents[self.root(start + one - 1)] = self.root(first + other - 1)
+        self.before = own, start
         for k in range(1, count + 1):
-            yield start + k - 1, numbers == k
+            yield start + k - 1, own == k
 
     def root(self, number: int) -> int:
         while self.parents[number] != number:

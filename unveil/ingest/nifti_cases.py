@@ -177,25 +177,21 @@ def _sidecar(folder: Folder, mask: Path) -> list[LabelKind]:
 
 def _plain(folder: Folder, left: set[Path], found: Cases) -> Iterator[VolumeCase]:
     """Masks in folders beside those of the images, or with words such as ``_seg`` in their names."""
-    beside: dict[Path, list[Path]] = {}
-    for path in sorted(left):
-        beside.setdefault(path.parent, []).append(path)
-    named = own_kinds(folder)
+    beside = _Beside(left)
+    named = tuple(own_kinds(folder))
     masks: dict[tuple[Path, ...], list[MaskFile]] = {}
-    for parent, paths in beside.items():
-        of_masks = _words(parent.name) & MASKS and parent != folder.root
-        for path in paths:
-            if of_masks:
-                images, name = _in_folders(folder, path, beside)
-            elif _words(stem(path)) & MASKS:
-                images, name = _by_name(path, paths)
-            else:
-                continue
-            if images:
-                masks.setdefault(tuple(images), []).append(MaskFile(path, name, tuple(named)))
-            else:
-                found.alone.append(path)
-                left.discard(path)
+    for path in sorted(left):
+        if _words(path.parent.name) & MASKS and path.parent != folder.root:
+            images, name = _in_folders(path, beside)
+        elif _words(stem(path)) & MASKS:
+            images, name = _by_name(path, beside.images.get(path.parent, ()))
+        else:
+            continue
+        if images:
+            masks.setdefault(tuple(images), []).append(MaskFile(path, name, named))
+        else:
+            found.alone.append(path)
+            left.discard(path)
     for of, files in masks.items():
         yield VolumeCase(tuple((image, None) for image in of), tuple(files), among=len(of) > 1)
 
@@ -211,17 +207,34 @@ def own_kinds(folder: Folder) -> list[LabelKind]:
     return told[0] if told and all(kinds == told[0] for kinds in told) else []
 
 
-def _in_folders(folder: Folder, mask: Path, beside: dict[Path, list[Path]]) -> tuple[list[Path], str | None]:
+class _Beside:
+    """Volumes by their folders."""
+
+    def __init__(self, paths: set[Path]) -> None:
+        self.images: dict[Path, list[Path]] = {}
+        """Those of a folder without a word for masks in their names."""
+        self.named: dict[Path, dict[str, list[Path]]] = {}
+        """Those of a folder by their names."""
+        for path in sorted(paths):
+            self.named.setdefault(path.parent, {}).setdefault(stem(path), []).append(path)
+            if not _words(stem(path)) & MASKS:
+                self.images.setdefault(path.parent, []).append(path)
+        self.folders: dict[Path, list[Path]] = {}
+        """Folders that are not called as masks, by the folder that they are in."""
+        for parent in self.named:
+            if not _words(parent.name) & MASKS:
+                self.folders.setdefault(parent.parent, []).append(parent)
+
+
+def _in_folders(mask: Path, beside: _Beside) -> tuple[list[Path], str | None]:
     """The image of a mask in a folder of masks: of the same name in a folder beside it, else the only volume in the
     folder above, of which each mask shows one thing (``s0001/ct.nii.gz`` with ``s0001/segmentations/liver.nii.gz``)."""
     above = mask.parent.parent
-    for parent, paths in beside.items():
-        if parent != mask.parent and parent.parent == above and not _words(parent.name) & MASKS:
-            for name in dict.fromkeys((stem(mask), _base(stem(mask)))):
-                same = [path for path in paths if name and stem(path) in (name, f"{name}_0000")]
-                if same:
-                    return same, None
-    single = [path for path in beside.get(above, ()) if not _words(stem(path)) & MASKS]
+    for parent in beside.folders.get(above, ()):
+        for name in filter(None, (stem(mask), _base(stem(mask)))):
+            if same := [path for known in (name, f"{name}_0000") for path in beside.named[parent].get(known, ())]:
+                return same, None
+    single = beside.images.get(above, [])
     return (single, stem(mask).replace("_", " ")) if len(single) == 1 else ([], None)
 
 
@@ -234,13 +247,12 @@ def _base(name: str) -> str:
     return name
 
 
-def _by_name(mask: Path, paths: Sequence[Path]) -> tuple[list[Path], str | None]:
+def _by_name(mask: Path, images: Sequence[Path]) -> tuple[list[Path], str | None]:
     """The image of a mask beside it: ``X`` for ``X_seg``, ``X-label`` and ``X_tumour_mask`` (which is called tumour),
     ``X_t1`` and ``X_t2`` for ``X_seg``, and the only other volume for ``segmentation``."""
     name = stem(mask)
     base = _base(name)
     after = [word for word in re.split(r"[_\-. ]", name[len(base) :]) if word and not _words(word) & MASKS]
-    images = [path for path in paths if path != mask and not _words(stem(path)) & MASKS]
     dropped: list[str] = []
     while base:
         own = [path for path in images if stem(path).lower() == base.lower()]
@@ -252,4 +264,4 @@ def _by_name(mask: Path, paths: Sequence[Path]) -> tuple[list[Path], str | None]
         if not sign:
             break
         dropped.insert(0, last)
-    return (images, None) if len(images) == 1 and not base and not dropped else ([], None)
+    return (list(images), None) if len(images) == 1 and not base and not dropped else ([], None)
