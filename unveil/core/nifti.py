@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import mmap
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,7 @@ from unveil.core.pixels import (
     ImageError,
     Limits,
     PathLike,
-    Pixels,
     Plane,
-    Window,
-    check_index,
-    display,
     reported,
 )
 from unveil.core.records import ImagePlane
@@ -45,6 +42,8 @@ _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 #: Bytes that are unpacked at a time.
 _CHUNK = 2**20
+#: Bytes of a file that are looked through at a time.
+_PART = 2**26
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,7 @@ class Volume:
     plane: Plane
     _slicing: _Slicing
     _stored: np.ndarray
+    _mapped: mmap.mmap
 
     @property
     def frames(self) -> int:
@@ -124,11 +124,25 @@ class Volume:
         """The values of slices ``first`` to ``last``, exclusive, (N, H, W[, 3]): whole numbers as they are stored, and
         single precision where the file scales them."""
         with reported(self.path, "reading the NIfTI voxels"):
-            values = self._slicing.turned(np.array(self._stored[self._slicing.where(first, last, volume)]))
+            values = self._slicing.turned(self._part(self._slicing.where(first, last, volume)))
         slope, intercept = self._scale
         if (slope, intercept) != (1.0, 0.0):
             values = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
         return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def _part(self, where: tuple[Any, ...]) -> np.ndarray:
+        """Stored values, by parts of the file: where slices lie across it, all of the file would else come to stay in
+        the memory of the process."""
+        shape = self._stored.shape
+        first, last, _ = where[2].indices(shape[2])
+        step = max(1, _PART * shape[2] * self.volumes // self._stored.nbytes)
+        parts = []
+        for start in range(first, last, step):
+            own = (*where[:2], slice(start, min(start + step, last)), *where[3:])
+            parts.append(np.array(self._stored[own], order="F"))
+            if hasattr(self._mapped, "madvise"):
+                self._mapped.madvise(mmap.MADV_DONTNEED)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
     @cached_property
     def _scale(self) -> tuple[float, float]:
@@ -185,16 +199,15 @@ def opened(
     with reported(path, "reading the NIfTI header"):
         slicing = _slicing(path, plane, limits)
         kind, offset = slicing.raw.get_data_dtype(), int(slicing.raw["vox_offset"])
-        shape = tuple(int(n) for n in slicing.raw.get_data_shape())
-        need = math.prod(shape) * kind.itemsize
+        need = math.prod(slicing.shape) * kind.itemsize
     with _stream(path) as stream:
         if isinstance(stream, gzip.GzipFile):
             with tempfile.TemporaryFile(dir=folder) as unpacked:
                 with reported(path, "unpacking the NIfTI voxels"):
                     _unpack(path, stream, unpacked, offset, need)
-                yield _mapped(path, plane, slicing, unpacked, 0, shape)
+                yield _mapped(path, plane, slicing, unpacked, 0)
         else:
-            yield _mapped(path, plane, slicing, stream, offset, shape)
+            yield _mapped(path, plane, slicing, stream, offset)
 
 
 def _unpack(path: PathLike, stream: gzip.GzipFile, unpacked: IO[bytes], offset: int, need: int) -> None:
@@ -208,11 +221,11 @@ def _unpack(path: PathLike, stream: gzip.GzipFile, unpacked: IO[bytes], offset: 
         raise ImageError(f"{path}: ends {left} bytes before the {need} that it announces; copy it again")
 
 
-def _mapped(path: Path, plane: Plane, slicing: _Slicing, file: Any, offset: int, shape: tuple[int, ...]) -> Volume:
+def _mapped(path: Path, plane: Plane, slicing: _Slicing, file: Any, offset: int) -> Volume:
     with reported(path, "mapping the NIfTI voxels"):
-        kind = slicing.raw.get_data_dtype()
-        stored = np.memmap(file, kind, "r", offset, shape, "F").reshape(slicing.shape, order="F")
-    return Volume(path, slicing.header, plane, slicing, stored)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        stored: np.ndarray = np.ndarray(slicing.shape, slicing.raw.get_data_dtype(), mapped, offset, order="F")
+    return Volume(path, slicing.header, plane, slicing, stored, mapped)
 
 
 def probe_nifti(path: PathLike, plane: Plane, limits: Limits) -> Header:
