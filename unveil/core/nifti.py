@@ -25,7 +25,11 @@ from unveil.core.pixels import (
     ImageError,
     Limits,
     PathLike,
+    Pixels,
     Plane,
+    Window,
+    check_index,
+    display,
     reported,
 )
 from unveil.core.records import ImagePlane
