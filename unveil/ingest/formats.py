@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import deeplesion, kvasir_seg
+from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -97,6 +97,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 SETS: tuple[Format, ...] = (
     deeplesion.FORMAT,
     kvasir_seg.FORMAT,
+    nih_chestxray14.FORMAT,
 )
 
 _ROWS = {
