@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, tbx11k
+from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, tbx11k, vindr_cxr
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -99,6 +99,7 @@ SETS: tuple[Format, ...] = (
     kvasir_seg.FORMAT,
     nih_chestxray14.FORMAT,
     tbx11k.FORMAT,
+    vindr_cxr.FORMAT,
 )
 
 _ROWS = {

@@ -53,8 +53,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         for rows in marked.values():
             for row, _ in rows:
                 yield Rejected(file, row, "its image_id is that of no image")
-    for other in folder.unlisted(seen):
-        folder.note("images that no annotation names, such as those of test, whose labels are withheld", other.file)
+    yield from folder.unlisted(seen)
 
 
 def _chosen(folder: Folder) -> list[Path]:
@@ -150,7 +149,7 @@ FORMAT = Format(
         ("labels", "boxes", "splits"),
         "exhaustive",
         "open",
-        "CC BY-NC-SA 2.0 as torchxrayvision states it; not found at its source",
+        None,
         "https://mmcheng.net/tb/",
         "Liu et al., Rethinking Computer-aided Tuberculosis Diagnosis, 2020, doi 10.1109/CVPR42600.2020.00272",
         (
@@ -159,6 +158,7 @@ FORMAT = Format(
             Download("**/imgs/{health,sick,tb}/*.png", "the images"),
         ),
         notes=(
+            "The licence was not found at its source; torchxrayvision calls it CC BY-NC-SA 2.0.",
             "Images without a box are free of tuberculosis; those of `sick` have a finding without a place.",
             "Labels of the test images are withheld, so that the images published for validation are the test split.",
             "Images of `extra` come from other sets (DA, DB, Montgomery, Shenzhen), and are left out.",
