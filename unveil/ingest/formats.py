@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, tbx11k, vindr_cxr
+from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, rsna_pneumonia, tbx11k, vindr_cxr
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -98,6 +98,7 @@ SETS: tuple[Format, ...] = (
     deeplesion.FORMAT,
     kvasir_seg.FORMAT,
     nih_chestxray14.FORMAT,
+    rsna_pneumonia.FORMAT,
     tbx11k.FORMAT,
     vindr_cxr.FORMAT,
 )

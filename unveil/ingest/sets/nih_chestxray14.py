@@ -13,6 +13,7 @@ from unveil.core import geometry, pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
+from unveil.ingest.conventions import framed
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, Rejected, boxed, number, parse_all
 from unveil.ingest.rows import rows
@@ -67,11 +68,7 @@ def _record(
 ) -> Iterator[Record | Rejected]:
     image = folder.open(place)
     marked = boxes.get(cells[IMAGE], [])
-    if marked and image.width != image.height:
-        raise AnnotationError(f"boxes count in {FRAME[0]} x {FRAME[1]}; it has {image.width} x {image.height} pixels")
-    if marked and (image.width, image.height) != FRAME:
-        folder.note(f"images of another size than {FRAME[0]} x {FRAME[1]}: their boxes are scaled", image.file)
-    placed, bad = parse_all(marked, lambda row: _boxed(row, image), of_boxes)
+    placed, bad = parse_all(marked, lambda row: _boxed(folder, row, image), of_boxes)
     yield from bad
     labels = [label for text in cells[LABELS].split("|") if (label := text.strip())]
     if not labels:
@@ -96,9 +93,9 @@ def _record(
     )
 
 
-def _boxed(row: Mapping[str, str], image: Image) -> Finding:
+def _boxed(folder: Folder, row: Mapping[str, str], image: Image) -> Finding:
     x, y, width, height = (number(row[name], "the box") for name in CORNER)
-    box = geometry.scale(geometry.from_xywh(x, y, width, height), FRAME, (image.width, image.height))
+    box = framed(geometry.from_xywh(x, y, width, height), FRAME, image, folder.note)
     return boxed(ALSO_CALLED.get(row[LABEL], row[LABEL]), box, image)
 
 

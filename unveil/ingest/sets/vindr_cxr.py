@@ -145,7 +145,7 @@ FORMAT = Format(
         "X-ray",
         ("labels", "boxes", "splits", "readers"),
         "exhaustive",
-        "credentialed",
+        "dua",
         None,
         "https://physionet.org/content/vindr-cxr/1.0.0/",
         "Nguyen et al., VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations, 2022, "
