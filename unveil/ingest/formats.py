@@ -18,12 +18,12 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest import coco, marks, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, rsna_pneumonia, tbx11k, vindr_cxr
+from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, object_cxr, rsna_pneumonia, tbx11k, vindr_cxr
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -98,6 +98,7 @@ SETS: tuple[Format, ...] = (
     deeplesion.FORMAT,
     kvasir_seg.FORMAT,
     nih_chestxray14.FORMAT,
+    object_cxr.FORMAT,
     rsna_pneumonia.FORMAT,
     tbx11k.FORMAT,
     vindr_cxr.FORMAT,
@@ -110,6 +111,7 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
         *SETS,
     )
 }
