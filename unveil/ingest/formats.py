@@ -23,7 +23,16 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import deeplesion, kvasir_seg, nih_chestxray14, object_cxr, rsna_pneumonia, tbx11k, vindr_cxr
+from unveil.ingest.sets import (
+    deeplesion,
+    kvasir_seg,
+    medmnist,
+    nih_chestxray14,
+    object_cxr,
+    rsna_pneumonia,
+    tbx11k,
+    vindr_cxr,
+)
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -97,6 +106,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 SETS: tuple[Format, ...] = (
     deeplesion.FORMAT,
     kvasir_seg.FORMAT,
+    medmnist.FORMAT,
     nih_chestxray14.FORMAT,
     object_cxr.FORMAT,
     rsna_pneumonia.FORMAT,
