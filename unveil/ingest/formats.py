@@ -24,7 +24,9 @@ from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
 from unveil.ingest.sets import (
+    busi,
     deeplesion,
+    isic,
     kvasir_seg,
     medmnist,
     nih_chestxray14,
@@ -104,7 +106,9 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 #: Data sets as they are distributed, each told by files that only it has.
 SETS: tuple[Format, ...] = (
+    busi.FORMAT,
     deeplesion.FORMAT,
+    isic.FORMAT,
     kvasir_seg.FORMAT,
     medmnist.FORMAT,
     nih_chestxray14.FORMAT,

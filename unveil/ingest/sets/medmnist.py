@@ -60,7 +60,7 @@ FLAGS = {
     ),
     "chestmnist": Flag("X-ray", (*_CHEST.split("|"), "emphysema", "fibrosis", "pleural", "hernia"), diseases=True),
     "dermamnist": Flag(
-        "dermatoscopy",
+        "dermoscopy",
         (
             *("actinic keratoses and intraepithelial carcinoma", "basal cell carcinoma"),
             *("benign keratosis-like lesions", "dermatofibroma", "melanoma", "melanocytic nevi", "vascular lesions"),
@@ -238,7 +238,7 @@ FORMAT = Format(
     DataSet(
         "medmnist",
         "MedMNIST (2D)",
-        "X-ray, CT, ultrasound, OCT, dermatoscopy, fundus photography, histopathology, microscopy",
+        "X-ray, CT, ultrasound, OCT, dermoscopy, fundus photography, histopathology, microscopy",
         ("labels", "questions", "choices", "splits"),
         "unknown",
         "open",

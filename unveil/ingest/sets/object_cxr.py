@@ -7,7 +7,6 @@ measured on ``dev``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from unveil.core import pixels
@@ -16,7 +15,7 @@ from unveil.core.untrusted import quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.marks import marked, shapes
-from unveil.ingest.published import SPLIT_NAMES
+from unveil.ingest.published import SPLIT_NAMES, measured
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 from unveil.ingest.rows import has, rows
 
@@ -35,12 +34,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     tables = found(folder)
     if not tables:
         raise IngestError(f"no {', '.join(NAMES)} with the columns {', '.join(COLUMNS)}")
-    measured = any(path.stem.lower() == "test" for path in tables)
+    splits = {SPLIT_NAMES[path.stem.lower()] for path in tables}
     seen: set[Path] = set()
     for path in tables:
         for item in _table(folder, path, seen):
-            on_dev = isinstance(item, Record) and item.split == "val" and not measured
-            yield replace(item, split="test") if isinstance(item, Record) and on_dev else item
+            yield measured(item, splits) if isinstance(item, Record) else item
     yield from folder.unlisted(seen)
 
 

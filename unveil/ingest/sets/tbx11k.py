@@ -8,7 +8,6 @@ are published for validation. ``extra`` is made of other sets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from unveil.core.records import Finding, Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.published import list_name
+from unveil.ingest.published import list_name, measured
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, parse_all
 
 #: The annotations of the set, and in turn the files that hold all of its training and validation.
@@ -118,7 +117,7 @@ def _record(
         split=_split(folder, place, path),
         modality=folder.options.modality or "X-ray",
     )
-    yield replace(record, split="test") if record.split == "val" else record  # as published, it stands in its source
+    yield measured(record, {"train", "val"})
 
 
 def _split(folder: Folder, place: Path, path: Path) -> Split | None:

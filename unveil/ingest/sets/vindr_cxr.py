@@ -17,6 +17,7 @@ from unveil.core.untrusted import quoted
 from unveil.ingest import consensus
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
+from unveil.ingest.published import measured
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, parse_all
 from unveil.ingest.rows import has, rows
 
@@ -60,14 +61,14 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     rule = consensus.rule_of(folder.options.readers, names, "union")
     if folder.options.readers is None and names:
         folder.note("what several readers marked in one place is one finding; --readers says otherwise")
-    published = len(set(splits.values())) > 1  # where all are train, figures are measured on some of them
+    published = set(splits.values())
     seen: set[Path] = set()
     for name, some in images.items():
         try:
             place = folder.find(name, *(path.parent for path in tables[:1]))
             seen.add(place)
             for item in _record(folder, some, place, rule, splits[name]):
-                yield item if published or isinstance(item, Rejected) else replace(item, split=None)
+                yield measured(item, published) if isinstance(item, Record) else item
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(some[0].file, some[0].line, f"image {quoted(name)}: {error}", len(some))
     yield from folder.unlisted(seen)
