@@ -18,10 +18,10 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, marks, table, unread, voc, yolo
+from unveil.ingest import coco, marks, masks, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
-from unveil.ingest.folder import Folder, Reader
+from unveil.ingest.folder import IMAGE_SUFFIXES, Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
 from unveil.ingest.sets import (
     busi,
@@ -126,6 +126,7 @@ _ROWS = {
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
         Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
+        Format("masks", masks.read, masks.LOOKED_FOR, masks.found, IMAGE_SUFFIXES, help="folders of masks"),
         *SETS,
     )
 }

@@ -52,20 +52,21 @@ def foreground(path: Path, image: Image) -> NDArray[np.bool_]:
     return 2 * grey.astype(np.int64) > top
 
 
-def values(path: Path, image: Image) -> np.ndarray:
-    """The values of a mask of several classes: (H, W) of grey or of a palette's numbers, (H, W, 3) of colours.
+def values(path: Path, image: Image, colours: bool = False) -> np.ndarray:
+    """The values of a mask of several classes: (H, W) of grey or of a palette's numbers, (H, W, 3) of colours, which a
+    palette has too if ``colours`` are asked for.
 
     Raises ``AnnotationError`` for a JPEG, which keeps no exact values, and for one of another size than the image.
     """
     if image_files.probe(path).format == "JPEG":
         raise AnnotationError("its mask is a JPEG, which keeps no exact values: classes cannot be told from it")
-    array = image_files.read(path, windowed=False).array
+    array = image_files.read(path, windowed=colours).array
     if array.ndim == 3:
         array = array[..., 0] if array.shape[2] == 2 else array[..., :3]  # without alpha
-        if array.ndim == 3 and (array == array[..., :1]).all():
-            array = array[..., 0]
+    if array.ndim == 3 and not colours and (array == array[..., :1]).all():
+        array = array[..., 0]
     _check_size(array, image)
-    return array
+    return np.repeat(array[..., None], 3, axis=2) if colours and array.ndim == 2 else array
 
 
 def findings(

@@ -80,7 +80,7 @@ class Options:
     seldom: ClassVar[tuple[str, ...]] = (
         *("dataset", "dataset_version", "licence", "study_pattern", "links", "encoding", "orientation", "decode"),
         *("voc_corners", "missing_labels", "allow_rejected", "delimiter", "label_separator", "label_names"),
-        *("readers", "default_label", "negative_labels"),
+        *("readers", "default_label", "negative_labels", "mask_pattern", "components"),
     )
 
     dataset: str | None = None
@@ -151,13 +151,20 @@ class Options:
     """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
     taken apart, and ; or , where all parts are also labels of other cells."""
     label_names: tuple[str, ...] = ()
-    """csv: names of labels that are numbers or codes, such as 0=normal 1=pneumonia."""
+    """csv, marks: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks: names of the values
+    of masks, grey or colours, such as 1=liver 255,0,0=vessel."""
     readers: str | None = None
     """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
     place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader
     who counts."""
     default_label: str | None = None
-    """csv: name of findings whose row has a box and no label."""
+    """csv, marks, masks: name of findings that have a place and no label."""
+    mask_pattern: str | None = None
+    """masks: where the masks of an image lie below the data folder, such as gt/{image}_*.png or {label}/{image}.png,
+    where {image} is the image's name without its ending and {label} names what the mask shows. Not given: in folders
+    called masks, or under the image's name with _mask or _segmentation behind it."""
+    components: bool = False
+    """masks: each part of a mask whose pixels touch is a finding of its own."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
     """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Unless
     this option is given, csv takes all of these, and voc, coco and yolo, where a cell in a box may be called normal,

@@ -88,8 +88,6 @@ def _kinds(folder: Folder) -> Iterator[str]:
             f"{folder.relative(labels[0])} looks like YOLO, and nothing names the classes: "
             "write their names into classes.txt, one a line."
         )
-    if folder.images and any("mask" in part.lower() for path in folder.images for part in path.parts):
-        yield "There are masks as images, which are not read; write them as COCO."
 
 
 def _json(folder: Folder, path: Path) -> str:
