@@ -29,7 +29,7 @@ BLANK = ("", "nan")
 
 
 @dataclass(frozen=True)
-class Row:
+class ReaderRow:
     """What a row says of an image: a label with a box, or without one; ``label`` is ``NOTHING`` for none."""
 
     file: str
@@ -50,7 +50,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     tables = found(folder)
     if not tables:
         raise IngestError(f"no {LOCAL} or {KAGGLE} with the columns {', '.join((IMAGE, LABEL, READER, *BOX))}")
-    images: dict[str, list[Row]] = {}
+    images: dict[str, list[ReaderRow]] = {}
     splits: dict[str, Split | None] = {}
     for path in [*tables, *folder.named(GLOBAL)]:
         split: Split | None = "test" if path.stem.lower().endswith("test") else "train"
@@ -74,15 +74,15 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from folder.unlisted(seen)
 
 
-def _local(folder: Folder, path: Path) -> Iterator[tuple[str, Row]]:
+def _local(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
     file = folder.relative(path)
     for line, cells in rows(folder, path, (IMAGE, LABEL, *BOX)):
         box = tuple(cells[name] for name in BOX)
         there = not all(cell.lower() in BLANK for cell in box) and cells[LABEL] != NOTHING
-        yield cells[IMAGE], Row(file, line, cells.get(READER, ""), cells[LABEL], box if there else ())
+        yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), cells[LABEL], box if there else ())
 
 
-def _global(folder: Folder, path: Path) -> Iterator[tuple[str, Row]]:
+def _global(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
     """A column for each label, which is 1 where a reader saw it."""
     file = folder.relative(path)
     for line, cells in rows(folder, path, (IMAGE, NOTHING)):
@@ -90,11 +90,11 @@ def _global(folder: Folder, path: Path) -> Iterator[tuple[str, Row]]:
             if label not in (IMAGE, READER, "") and cell.lower() not in (*BLANK, "0", "0.0"):
                 if cell not in ("1", "1.0"):
                     raise IngestError(f"{file}, line {line}: {quoted(label)} is 0 or 1, not {quoted(cell)}")
-                yield cells[IMAGE], Row(file, line, cells.get(READER, ""), label)
+                yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), label)
 
 
 def _record(
-    folder: Folder, said: Sequence[Row], place: Path, rule: str, split: Split | None
+    folder: Folder, said: Sequence[ReaderRow], place: Path, rule: str, split: Split | None
 ) -> Iterator[Record | Rejected]:
     image = folder.open(place)
     readers = {row.reader for row in said}
@@ -127,7 +127,7 @@ def _record(
     )
 
 
-def _finding(row: Row, image: Image) -> Finding:
+def _finding(row: ReaderRow, image: Image) -> Finding:
     if not row.label:
         raise AnnotationError("a row without a label")
     finding = boxed(row.label, [number(cell, "the box") for cell in row.box], image) if row.box else Finding(row.label)
