@@ -66,9 +66,17 @@ def test_tables_that_are_nearly_right_say_what_differs(tmp_path: Path) -> None:
     table(tmp_path / "set").write_text(content.replace("DF,VASC", "DF,OTHER"))
     with pytest.raises(IngestError, match="not OTHER"):
         read(tmp_path / "set", tmp_path / "out")
-    table(tmp_path / "set").write_text(content.replace("1.0,0.0,0.0,0.0", "1.0,1.0,0.0,0.0"))
-    with pytest.raises(IngestError, match="'ISIC_0000000' has several diagnoses, NV, BCC"):
-        read(tmp_path / "set", tmp_path / "out")
+
+
+def test_a_row_with_two_diagnoses_names_none(tmp_path: Path) -> None:
+    """The lesion has its mask all the same, and the image is not complete."""
+    fixture.write(tmp_path / "set")
+    rows = table(tmp_path / "set").read_text()
+    table(tmp_path / "set").write_text(rows.replace("0.0,1.0,0.0,0.0", "0.0,1.0,1.0,0.0"))
+    records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
+    assert "'ISIC_0000000' has several diagnoses, NV, BCC" in str(summary.reasons[0])
+    assert [f.label for f in records["ISIC_0000000"].findings] == ["skin lesion"]
+    assert records["ISIC_0000000"].completeness == "partial"
 
 
 def test_a_mask_of_another_size_is_of_another_version(tmp_path: Path) -> None:

@@ -91,8 +91,18 @@ def test_a_reader_who_denies_himself(tmp_path: Path) -> None:
 
 
 def test_a_label_is_nought_or_one(tmp_path: Path) -> None:
+    """The image is not free of findings then, though another cell says so."""
     fixture.write(tmp_path / "set")
     table = tmp_path / "set" / "annotations" / "image_labels_test.csv"
     table.write_text(table.read_text().replace("0b02,0,0,0,1", "0b02,0,0,-1,1"))
-    with pytest.raises(IngestError, match="'Pneumonia' is 0 or 1, not '-1'"):
+    records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
+    assert any("'Pneumonia' is 0 or 1, not '-1'" in str(reason) for reason in summary.reasons)
+    assert records["0b02"].completeness == "partial"
+
+
+def test_a_table_that_is_nearly_right_says_what_differs(tmp_path: Path) -> None:
+    fixture.write(tmp_path / "set")
+    table = tmp_path / "set" / "annotations" / "image_labels_test.csv"
+    table.write_text(table.read_text().replace("No finding", "No_finding"))
+    with pytest.raises(IngestError, match="No_finding instead of No finding"):
         read(tmp_path / "set", tmp_path / "out")

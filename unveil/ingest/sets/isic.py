@@ -49,7 +49,14 @@ def found(folder: Folder) -> list[Path]:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that has a mask or a diagnosis."""
-    labels = dict(_diagnoses(folder))
+    labels: dict[str, str] = {}
+    broken: set[str] = set()
+    for said, name in _diagnoses(folder):
+        if isinstance(said, Rejected):
+            broken.add(name)
+            yield said
+        else:
+            labels[name] = said
     lesions = {
         cells["image"].lower(): cells["lesion_id"]
         for path in folder.named(GROUPS)
@@ -69,7 +76,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             folder.note("images without a mask or a diagnosis, left out", folder.relative(path))
             continue
         try:
-            record = _record(folder, path, masks.get(name, []), labels.get(name), lesions.get(name))
+            record = _record(folder, path, masks.get(name, []), labels.get(name), lesions.get(name), name in broken)
             yield measured(record, splits)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error))
@@ -77,24 +84,27 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         yield Rejected(name, None, f"no image {quoted(name)}")
 
 
-def _diagnoses(folder: Folder) -> Iterator[tuple[str, str]]:
-    """The diagnosis of each image by its name in small letters."""
+def _diagnoses(folder: Folder) -> Iterator[tuple[str | Rejected, str]]:
+    """The diagnosis of each image, or why there is none, and the image's name in small letters."""
     for path in folder.named(TRUTH):
         file = folder.relative(path)
         for line, cells in rows(folder, path, ()):
             image = cells.pop("image", cells.pop("image_id", ""))
             if strange := cells.keys() - NAMES.keys() - {"score_weight", "validation_weight"}:
                 raise IngestError(f"{file}: the columns are image and {listed(NAMES)}, not {listed(sorted(strange))}")
+            name = image.lower().removesuffix("_downsampled")
             try:
-                there = [name for name, cell in cells.items() if name in NAMES and number(cell, name) > 0.5]
+                there = [label for label, cell in cells.items() if label in NAMES and number(cell, label) > 0.5]
+                if len(there) > 1:
+                    raise AnnotationError(f"{quoted(image)} has several diagnoses, {listed(there)}")
+                yield NAMES[there[0]] if there else LESION, name
             except AnnotationError as error:
-                raise IngestError(f"{file}, line {line}: {error}") from error
-            if len(there) > 1:
-                raise IngestError(f"{file}, line {line}: {quoted(image)} has several diagnoses, {listed(there)}")
-            yield image.lower().removesuffix("_downsampled"), NAMES[there[0]] if there else LESION
+                yield Rejected(file, line, str(error)), name
 
 
-def _record(folder: Folder, path: Path, masks: list[Path], label: str | None, lesion: str | None) -> Record:
+def _record(
+    folder: Folder, path: Path, masks: list[Path], label: str | None, lesion: str | None, broken: bool
+) -> Record:
     if len(masks) > 1:
         raise AnnotationError(f"several masks are called as it is ({listed(map(folder.relative, masks))})")
     image = folder.open(path)
@@ -109,7 +119,7 @@ def _record(folder: Folder, path: Path, masks: list[Path], label: str | None, le
         image,
         findings,
         "exhaustive" if placed else "unknown",
-        bool(masks) and not placed,
+        broken or (bool(masks) and not placed),
         study=lesion,
         split=_split(folder, path),
         modality=modality,

@@ -11,6 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -131,20 +132,33 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         largest[name] = max(largest.get(name, (0, path)), (size, path))
     for name, (_, path) in largest.items():
         file = folder.relative(path)
-        try:
-            with zipfile.ZipFile(path) as arrays:
-                for split in SPLITS:
-                    yield from _split(folder, FLAGS[name], file, arrays, split, name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise error if isinstance(error, IngestError) else IngestError(f"{file}: {error}") from error
+        with _unpacking(file):
+            arrays = zipfile.ZipFile(path)
+        with arrays:
+            for split in SPLITS:
+                yield from _split(folder, FLAGS[name], file, arrays, split, name)
+
+
+@contextmanager
+def _unpacking(file: str) -> Iterator[None]:
+    """Tells with ``IngestError`` whatever goes wrong in reading a file that is damaged or none of arrays."""
+    try:
+        yield
+    except IngestError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        raise IngestError(f"{file}: {error}") from error
 
 
 def _split(
     folder: Folder, flag: Flag, file: str, arrays: zipfile.ZipFile, split: Split, name: str
 ) -> Iterator[Record | Rejected]:
     labels = _labels(file, arrays, f"{split}_labels.npy", flag)
-    with _member(file, arrays, f"{split}_images.npy") as packed:
-        shape, dtype = _header(packed)
+    with _unpacking(file):
+        packed = _member(file, arrays, f"{split}_images.npy")
+    with packed:
+        with _unpacking(file):
+            shape, dtype = _header(packed)
         if dtype != np.uint8 or len(shape) not in (3, 4) or shape[3:] not in ((), (3,)):
             raise IngestError(f"{file}: {split}_images are not 8-bit pictures, but {dtype} of {listed(shape)}")
         if shape[0] != len(labels):
@@ -152,7 +166,8 @@ def _split(
         pixels.Limits().check_frame(file, shape[2], shape[1])
         size = int(np.prod(shape[1:]))
         for n, label in enumerate(labels):
-            content = packed.read(size)
+            with _unpacking(file):
+                content = packed.read(size)
             if len(content) < size:
                 yield Rejected(file, n, f"{split}_images ends here, before its {shape[0]} images", shape[0] - n)
                 return
@@ -197,7 +212,7 @@ def _said(flag: Flag, label: np.ndarray) -> tuple[list[Finding], tuple[Question,
 
 def _labels(file: str, arrays: zipfile.ZipFile, name: str, flag: Flag) -> np.ndarray:
     """The labels of a split, (N, L)."""
-    with _member(file, arrays, name) as packed:
+    with _unpacking(file), _member(file, arrays, name) as packed:
         shape, dtype = _header(packed)
         if dtype.kind not in "biu" or len(shape) != 2 or shape[1] != (1 if flag.question else len(flag.names)):
             raise IngestError(f"{file}: {name} holds {dtype} of {listed(shape)}, no labels of this set")

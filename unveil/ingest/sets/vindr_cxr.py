@@ -7,7 +7,7 @@ Kaggle has the training images alone. Boxes count in the pixels of the DICOM fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class ReaderRow:
     reader: str
     label: str
     box: tuple[str, ...] = ()
+    wrong: str = ""
+    """Why it says nothing, if it does not."""
 
 
 def found(folder: Folder) -> list[Path]:
@@ -88,9 +90,8 @@ def _global(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
     for line, cells in rows(folder, path, (IMAGE, NOTHING)):
         for label, cell in cells.items():
             if label not in (IMAGE, READER, "") and cell.lower() not in (*BLANK, "0", "0.0"):
-                if cell not in ("1", "1.0"):
-                    raise IngestError(f"{file}, line {line}: {quoted(label)} is 0 or 1, not {quoted(cell)}")
-                yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), label)
+                wrong = "" if cell in ("1", "1.0") else f"{quoted(label)} is 0 or 1, not {quoted(cell)}"
+                yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), label, wrong=wrong)
 
 
 def _record(
@@ -102,7 +103,7 @@ def _record(
         folder.note(f"image left out, since {quoted(rule)} has not read it", image.file)
         return
     placed = {(row.reader, row.label) for row in said if row.box}
-    marked = [row for row in said if row.label != NOTHING and (row.box or (row.reader, row.label) not in placed)]
+    marked = [row for row in said if row.wrong or _marks(row, placed)]
     bad: list[Rejected] = []
     findings: list[Finding] = []
     for file in dict.fromkeys(row.file for row in marked):
@@ -127,9 +128,14 @@ def _record(
     )
 
 
+def _marks(row: ReaderRow, placed: Collection[tuple[str, str]]) -> bool:
+    """Whether a row marks something that no row with a box marks; ``placed`` are readers with labels of these."""
+    return row.label != NOTHING and (bool(row.box) or (row.reader, row.label) not in placed)
+
+
 def _finding(row: ReaderRow, image: Image) -> Finding:
-    if not row.label:
-        raise AnnotationError("a row without a label")
+    if row.wrong or not row.label:
+        raise AnnotationError(row.wrong or "a row without a label")
     finding = boxed(row.label, [number(cell, "the box") for cell in row.box], image) if row.box else Finding(row.label)
     return replace(finding, readers=(row.reader,) if row.reader else ())
 
