@@ -50,6 +50,8 @@ class Marked:
     findings: list[Finding] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     """Marks that cannot be used: the image's annotation is then not complete."""
+    lost: bool = False
+    """Whether marks were left out without being wrong: it is not complete either."""
 
 
 def unmarked(image: Image, asked: Sequence[Asked]) -> Marked:
@@ -106,7 +108,7 @@ class Album:
                 image,
                 told.findings,
                 completeness,
-                bool(told.rejected),
+                bool(told.rejected) or told.lost,
                 split=split or self.folder.split(path),
                 questions=self._distinct(some, image.file),
                 **known,

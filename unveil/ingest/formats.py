@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg, vqa_rad
+from unveil.ingest.sets import kvasir_seg, slake, vqa_rad
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -94,7 +94,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 
 #: Data sets as they are distributed, each told by files that only it has.
-SETS: tuple[Format, ...] = (kvasir_seg.FORMAT, vqa_rad.FORMAT)
+SETS: tuple[Format, ...] = (kvasir_seg.FORMAT, slake.FORMAT, vqa_rad.FORMAT)
 
 _ROWS = {
     format.name: format
