@@ -52,6 +52,8 @@ class Marked:
     """Marks that cannot be used: the image's annotation is then not complete."""
     lost: bool = False
     """Whether marks were left out without being wrong: it is not complete either."""
+    complete: bool = False
+    """Whether the rows say that nothing else is there, whatever is usual in their form."""
 
 
 def unmarked(image: Image, asked: Sequence[Asked]) -> Marked:
@@ -107,9 +109,9 @@ class Album:
             record = self.folder.record(
                 image,
                 told.findings,
-                completeness,
+                "exhaustive" if told.complete else completeness,
                 bool(told.rejected) or told.lost,
-                split=split or self.folder.split(path),
+                split=split or (None if path in self._made else self.folder.split(path)),
                 questions=self._distinct(some, image.file),
                 **known,
             )

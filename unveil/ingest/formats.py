@@ -18,12 +18,12 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest import coco, parquet, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg, slake, vqa_rad
+from unveil.ingest.sets import kvasir_seg, pathvqa, slake, vqa_rad
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -94,7 +94,12 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 
 #: Data sets as they are distributed, each told by files that only it has.
-SETS: tuple[Format, ...] = (kvasir_seg.FORMAT, slake.FORMAT, vqa_rad.FORMAT)
+SETS: tuple[Format, ...] = (
+    kvasir_seg.FORMAT,
+    pathvqa.FORMAT,
+    slake.FORMAT,
+    vqa_rad.FORMAT,
+)
 
 _ROWS = {
     format.name: format
@@ -103,6 +108,14 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+        Format(
+            "parquet",
+            parquet.read,
+            parquet.LOOKED_FOR,
+            parquet.found,
+            parquet.ENDINGS,
+            help="Parquet and Arrow files of the Hub: an image a row with a question, objects, a label or a report",
+        ),
         *SETS,
     )
 }

@@ -37,7 +37,6 @@ JSON: tuple[tuple[frozenset[str], str], ...] = (
 ENDINGS: dict[tuple[str, ...], str] = {
     (".zip",): "an archive; name it as --data, or unpack it",
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
-    (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
 }
