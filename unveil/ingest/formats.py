@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg, pathvqa, slake, vqa_rad
+from unveil.ingest.sets import kvasir_seg, pathvqa, pmc_vqa, slake, vqa_rad
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -97,6 +97,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 SETS: tuple[Format, ...] = (
     kvasir_seg.FORMAT,
     pathvqa.FORMAT,
+    pmc_vqa.FORMAT,
     slake.FORMAT,
     vqa_rad.FORMAT,
 )
