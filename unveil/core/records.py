@@ -126,6 +126,8 @@ class Question:
     """The answers to choose from, without letters before them, of which the true answer is one."""
     language: str | None = None
     """Its ISO 639-1 code, such as en or zh; None where nobody has said so."""
+    follows: str | None = None
+    """The name of the question before it in the same conversation, without which it may not be understood."""
 
 
 @dataclass(frozen=True)

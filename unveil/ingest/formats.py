@@ -18,12 +18,12 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, parquet, table, unread, voc, yolo
+from unveil.ingest import coco, conversations, parquet, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg, pathvqa, pmc_vqa, slake, vqa_rad
+from unveil.ingest.sets import kvasir_seg, llava_med, pathvqa, pmc_vqa, slake, vqa_rad
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -96,6 +96,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 #: Data sets as they are distributed, each told by files that only it has.
 SETS: tuple[Format, ...] = (
     kvasir_seg.FORMAT,
+    llava_med.FORMAT,
     pathvqa.FORMAT,
     pmc_vqa.FORMAT,
     slake.FORMAT,
@@ -116,6 +117,38 @@ _ROWS = {
             parquet.found,
             parquet.ENDINGS,
             help="Parquet and Arrow files of the Hub: an image a row with a question, objects, a label or a report",
+        ),
+        Format(
+            "llava",
+            conversations.read_llava,
+            "JSON with image and conversations",
+            conversations.found_llava,
+            conversations.ENDINGS,
+            help="conversations as LLaVA writes them: image, and turns of from and value",
+        ),
+        Format(
+            "sharegpt",
+            conversations.read_sharegpt,
+            "JSON with images and messages or conversations",
+            conversations.found_sharegpt,
+            conversations.ENDINGS,
+            help="conversations as ShareGPT writes them: images, and turns of role and content",
+        ),
+        Format(
+            "ms-swift",
+            conversations.read_swift,
+            "JSON with messages and objects",
+            conversations.found_swift,
+            conversations.ENDINGS,
+            help="conversations as ms-swift writes them, with names and boxes under objects",
+        ),
+        Format(
+            "llama-factory",
+            conversations.read_factory,
+            "conversations that dataset_info.json names",
+            conversations.found_factory,
+            conversations.ENDINGS,
+            help="conversations with keys as LLaMA-Factory's dataset_info.json names them",
         ),
         *SETS,
     )

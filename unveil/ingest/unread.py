@@ -22,7 +22,6 @@ _AS_TABLE = "write a csv with the columns image, question, answer"
 
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"conversations"}), f"questions in LLaVA's form; {_AS_TABLE}"),
     (frozenset({"question", "answer"}), f"questions; {_AS_TABLE}, as pandas.read_json(FILE).to_csv(FILE) does"),
     (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
     (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
