@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg, llava_med, pathvqa, pmc_vqa, slake, vqa_rad
+from unveil.ingest.sets import flare_mllm_2d, kvasir_seg, llava_med, pathvqa, pmc_vqa, slake, vqa_rad
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -95,6 +95,7 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 #: Data sets as they are distributed, each told by files that only it has.
 SETS: tuple[Format, ...] = (
+    flare_mllm_2d.FORMAT,
     kvasir_seg.FORMAT,
     llava_med.FORMAT,
     pathvqa.FORMAT,
