@@ -166,6 +166,14 @@ def test_columns_that_say_nothing_are_told(data: Path, tmp_path: Path) -> None:
         run(tmp_path, "auto")
 
 
+def test_a_table_without_images_is_no_second_reading(data: Path, tmp_path: Path) -> None:
+    """Beside questions in JSON, a table of hospitals."""
+    write(data / "hospitals.parquet", [{"hospital": "1", "city": "Bonn"}])
+    draw(data / "a.png")
+    (data / "q.json").write_text(json.dumps([{"image": "a.png", "question": "Q?", "answer": "a"}]))
+    assert run(tmp_path, "auto")[0].format == "qa-json"
+
+
 def test_without_pyarrow_the_extra_is_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data / "a.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(parquet.__dict__["__builtins__"], "__import__", _refusing(__import__))

@@ -18,7 +18,7 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, conversations, parquet, table, unread, voc, yolo
+from unveil.ingest import coco, conversations, imagefolder, parquet, qa_json, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
@@ -118,6 +118,22 @@ _ROWS = {
             parquet.found,
             parquet.ENDINGS,
             help="Parquet and Arrow files of the Hub: an image a row with a question, objects, a label or a report",
+        ),
+        Format(
+            "imagefolder",
+            imagefolder.read,
+            imagefolder.LOOKED_FOR,
+            imagefolder.found,
+            (".jsonl",),
+            help="images with the Hub's metadata.jsonl: a question, objects, a label or a report for each",
+        ),
+        Format(
+            "qa-json",
+            qa_json.read,
+            qa_json.LOOKED_FOR,
+            qa_json.found,
+            qa_json.ENDINGS,
+            help="a list of objects with image, question and answer, in JSON or JSONL",
         ),
         Format(
             "llava",

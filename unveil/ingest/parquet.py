@@ -31,8 +31,22 @@ BATCH = 32
 
 
 def found(folder: Folder) -> list[Path]:
-    """All such files; what their columns are is seen when they are read."""
-    return folder.files(*ENDINGS)
+    """Such files; one that cannot be opened counts, since reading it tells what is wrong."""
+    return folder.showing(_has_images, *ENDINGS)
+
+
+def _has_images(path: Path) -> bool:
+    if path.suffix.lower() == ".arrow":
+        return True
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return True
+    try:
+        return _image_column(pq.read_schema(path)) is not None
+    except (pa.ArrowException, OSError):
+        return True
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:

@@ -18,11 +18,9 @@ LOOKED_AT = 2**16
 #: Kinds that one message names.
 NAMED = 3
 
-_AS_TABLE = "write a csv with the columns image, question, answer"
-
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"question", "answer"}), f"questions; {_AS_TABLE}, as pandas.read_json(FILE).to_csv(FILE) does"),
+    (frozenset({"question", "answer"}), "questions, in rows that name no image"),
     (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
     (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
     (frozenset({"shapes", "imagePath"}), "LabelMe's; labelme2coco makes COCO of it"),
