@@ -22,6 +22,7 @@ from unveil.core.geometry import Box, BoxError, scale
 from unveil.core.records import Question, Record, Split
 from unveil.core.untrusted import quoted
 from unveil.ingest.asked import Album, Asked, Marked, begins, entries, text
+from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, split_in
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, misfit, number
@@ -351,3 +352,39 @@ def _read(folder: Folder, files: Mapping[Path, Keys]) -> Iterator[Record | Rejec
         if folder.asked(path):
             yield from enter(folder, path, album, keys)
     yield from album.records("unknown", lambda image, rows: marked(folder, image, rows))
+
+
+DIALECTS = (
+    Format(
+        "llava",
+        read_llava,
+        "JSON with image and conversations",
+        found_llava,
+        ENDINGS,
+        help="LLaVA's conversations: image, and turns of from and value",
+    ),
+    Format(
+        "sharegpt",
+        read_sharegpt,
+        "JSON with images and messages or conversations",
+        found_sharegpt,
+        ENDINGS,
+        help="ShareGPT's conversations: images, and turns of role and content",
+    ),
+    Format(
+        "ms-swift",
+        read_swift,
+        "JSON with messages and objects",
+        found_swift,
+        ENDINGS,
+        help="ms-swift's conversations, with names and boxes under objects",
+    ),
+    Format(
+        "llama-factory",
+        read_factory,
+        "conversations that dataset_info.json names",
+        found_factory,
+        ENDINGS,
+        help="LLaMA-Factory's conversations, with keys as dataset_info.json names them",
+    ),
+)

@@ -11,10 +11,9 @@ from pathlib import Path
 from unveil.core.records import Record
 from unveil.ingest import qa_json
 from unveil.ingest.asked import begins
+from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import Incomplete, Rejected
-
-LOOKED_FOR = "metadata.jsonl with file_name beside images"
 
 
 def found(folder: Folder) -> list[Path]:
@@ -25,3 +24,13 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a line names, with its question, objects, label or report."""
     yield from qa_json.records(folder, filter(folder.asked, found(folder)))
+
+
+FORMAT = Format(
+    "imagefolder",
+    read,
+    "metadata.jsonl with file_name beside images",
+    found,
+    (".jsonl",),
+    help="images with the Hub's metadata.jsonl: a question, objects, a label or a report for each",
+)

@@ -16,6 +16,7 @@ from unveil.core.untrusted import JsonError, listed, parse_json
 from unveil.ingest import hub
 from unveil.ingest.archive import ALLOWED, MOST_TIMES
 from unveil.ingest.asked import Album
+from unveil.ingest.catalogue import Format
 from unveil.ingest.columns import ROLES, key
 from unveil.ingest.files import refuse_pointer
 from unveil.ingest.folder import Folder
@@ -24,7 +25,6 @@ from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Reje
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOOKED_FOR = "Parquet or Arrow files with a column for the image"
 ENDINGS = (".parquet", ".arrow")
 #: Rows that are in memory at a time, each with its image.
 BATCH = 32
@@ -233,3 +233,13 @@ def mirror(folder: Folder, *names: str) -> list[Path]:
     cards = [path.read_bytes()[: 2**14].decode("utf-8", "replace") for path in folder.named("readme.md")]
     said = key(" ".join((folder.root.name, *cards)))
     return files if any(key(name) in said for name in names) else []
+
+
+FORMAT = Format(
+    "parquet",
+    read,
+    "Parquet or Arrow files with a column for the image",
+    found,
+    ENDINGS,
+    help="the Hub's Parquet and Arrow: an image a row with a question, objects, a label or a report",
+)

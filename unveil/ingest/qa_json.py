@@ -14,12 +14,12 @@ from unveil.core.records import Record
 from unveil.core.untrusted import quoted
 from unveil.ingest import hub
 from unveil.ingest.asked import Album, entries, spelled, text
+from unveil.ingest.catalogue import Format
 from unveil.ingest.columns import ROLES, key
 from unveil.ingest.conversations import TURNS
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Incomplete, Rejected
 
-LOOKED_FOR = "JSON of objects with image, question and answer"
 ENDINGS = (".json", ".jsonl")
 #: Bytes of a file that show what it is.
 LOOKED_AT = 2**14
@@ -71,3 +71,13 @@ def _image(item: Mapping[str, Any]) -> str:
     if not names or not (name := text(names[0])):
         raise AnnotationError(f"a row names no image: {quoted(dict(item))}")
     return name
+
+
+FORMAT = Format(
+    "qa-json",
+    read,
+    "JSON of objects with image, question and answer",
+    found,
+    ENDINGS,
+    help="JSON or JSONL of objects with image, question and answer, and choices",
+)
