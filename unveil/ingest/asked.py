@@ -25,7 +25,7 @@ _LETTER = re.compile(r"\s*\(?([A-Za-z])\s*[:.)]\s*")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedRow:
     """What one row says of an image."""
 
     file: str
@@ -46,7 +46,7 @@ class Asked:
 class Marked:
     """What the rows of an image come to once it is open: boxes need its size."""
 
-    asked: list[Asked]
+    asked: list[AskedRow]
     findings: list[Finding] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     """Marks that cannot be used: the image's annotation is then not complete."""
@@ -56,7 +56,7 @@ class Marked:
     """Whether the rows say that nothing else is there, whatever is usual in their form."""
 
 
-def unmarked(image: Image, asked: Sequence[Asked]) -> Marked:
+def unmarked(image: Image, asked: Sequence[AskedRow]) -> Marked:
     """Rows that only ask."""
     return Marked(list(asked))
 
@@ -66,10 +66,10 @@ class Album:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.rows: dict[Path, list[Asked]] = {}
+        self.rows: dict[Path, list[AskedRow]] = {}
         self._made: dict[Path, str] = {}
 
-    def add(self, image: Path, asked: Asked, made: str | None = None) -> None:
+    def add(self, image: Path, asked: AskedRow, made: str | None = None) -> None:
         """Takes a row of an image; ``made`` is what an image is called that was written by ``folder.make``."""
         self.rows.setdefault(image, []).append(asked)
         if made is not None:
@@ -78,7 +78,7 @@ class Album:
     def records(
         self,
         completeness: Completeness = "unknown",
-        marked: Callable[[Image, Sequence[Asked]], Marked] = unmarked,
+        marked: Callable[[Image, Sequence[AskedRow]], Marked] = unmarked,
     ) -> Iterator[Record | Rejected]:
         """The records of all images, and what cannot be used."""
         for path, rows in self.rows.items():
@@ -91,16 +91,16 @@ class Album:
     def _records(
         self,
         path: Path,
-        rows: Sequence[Asked],
+        rows: Sequence[AskedRow],
         completeness: Completeness,
-        marked: Callable[[Image, Sequence[Asked]], Marked],
+        marked: Callable[[Image, Sequence[AskedRow]], Marked],
     ) -> Iterator[Record | Rejected]:
         known = _agreed(rows)
         image = self.folder.open(path, file=self._made.get(path))
         told = marked(image, rows)
         yield from told.rejected
         splits = list(dict.fromkeys(row.split for row in rows if row.split))
-        by_split: dict[Split | None, list[Asked]] = {
+        by_split: dict[Split | None, list[AskedRow]] = {
             split: [row for row in told.asked if row.split in (split, None)] for split in splits
         }
         if self.folder.options.splits == "none" or not splits:  # of several published ones, what must not be learnt
@@ -117,7 +117,7 @@ class Album:
             )
             yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 else record
 
-    def _distinct(self, rows: Sequence[Asked], file: str) -> tuple[Question, ...]:
+    def _distinct(self, rows: Sequence[AskedRow], file: str) -> tuple[Question, ...]:
         """The questions of the rows; one that repeats another with its answer is noted and counts once."""
         questions: dict[tuple[str, str], Question] = {}
         for question in (row.question for row in rows if row.question):
@@ -126,7 +126,7 @@ class Album:
         return tuple(questions.values())
 
 
-def _agreed(rows: Sequence[Asked]) -> dict[str, Any]:
+def _agreed(rows: Sequence[AskedRow]) -> dict[str, Any]:
     """What the rows say of their image; raises ``AnnotationError`` where they disagree."""
     known: dict[str, Any] = {}
     for row in rows:

@@ -21,7 +21,7 @@ from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, boxes_in, mark, n
 from unveil.core.geometry import Box, BoxError, scale
 from unveil.core.records import Question, Record, Split
 from unveil.core.untrusted import quoted
-from unveil.ingest.asked import Album, Asked, Marked, begins, entries, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, text
 from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, split_in
@@ -150,16 +150,16 @@ def _objects(value: Any) -> Objects:
 
 def rows_of(
     told: Conversation, file: str, row: int, split: Split | None, known: Mapping[str, Any] = MappingProxyType({})
-) -> list[Asked]:
+) -> list[AskedRow]:
     """Its turns, each a question that has the name of the one that it follows; the first has the row's objects."""
-    name, rows = told.id or f"{Path(file).stem}-{row}", list[Asked]()
+    name, rows = told.id or f"{Path(file).stem}-{row}", list[AskedRow]()
     for place, (asked, answer) in enumerate(told.turns, 1):
         if not asked or not answer:
             raise AnnotationError(f"turn {place} is empty")
         closed = answer.lower().rstrip(".") in ("yes", "no")
         before = f"{name}/{place - 1}" if place > 1 else None
         question = Question(asked, answer, "closed" if closed else "open", f"{name}/{place}", follows=before)
-        rows.append(Asked(file, row, question, split, known, None if before else told.objects))
+        rows.append(AskedRow(file, row, question, split, known, None if before else told.objects))
     return rows
 
 
@@ -182,7 +182,7 @@ def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iter
             yield Rejected(file, row, str(error))
 
 
-def marked(folder: Folder, image: Image, rows: Sequence[Asked]) -> Marked:
+def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
     """The questions with the boxes of their texts in neutral markup, and those that have a name as findings."""
     told = Marked([])
     places: dict[str, _Places] = {}

@@ -14,7 +14,7 @@ from unveil.core.geometry import BoxError
 from unveil.core.records import Finding, Question, Split
 from unveil.core.untrusted import quoted
 from unveil.ingest import cells
-from unveil.ingest.asked import Asked, Marked, question, spelled, text
+from unveil.ingest.asked import AskedRow, Marked, question, spelled, text
 from unveil.ingest.columns import ROLES
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
@@ -33,7 +33,7 @@ Classes = Mapping[tuple[str, ...], Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Mark:
+class MarkedObject:
     """What a row marks: a name, and the four numbers of its place if it has one."""
 
     label: str
@@ -41,10 +41,10 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Marks:
+class MarkedObjects:
     """All that a row marks; ``complete`` if it says that there is no more."""
 
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[MarkedObject, ...] = ()
     wrong: tuple[str, ...] = ()
     complete: bool = False
 
@@ -55,13 +55,15 @@ def says_something(names: Sequence[str]) -> bool:
     return any(spelled(known, *kind) is not None for kind in (QUESTION, OBJECTS, ROLES["label"], ROLES["report"]))
 
 
-def asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: Split | None, classes: Classes) -> Asked:
+def asked(
+    folder: Folder, file: str, row: int, item: Mapping[str, Any], split: Split | None, classes: Classes
+) -> AskedRow:
     """What a row says of its image; raises ``AnnotationError`` where it asks and does not answer, or says nothing."""
     words, own = spelled(item, *QUESTION), text(spelled(item, *ROLES["split"])).lower()
     if own and own not in SPLIT_NAMES:
         raise AnnotationError(f"split {quoted(own)} is none of {', '.join(SPLIT_NAMES)}")
     known = {name: text(spelled(item, *ROLES[name])) for name in ("patient", "study", "modality", "report")}
-    return Asked(
+    return AskedRow(
         file,
         row,
         None if words is None else _question(folder, file, words, item),
@@ -89,23 +91,27 @@ def _question(folder: Folder, file: str, words: Any, item: Mapping[str, Any]) ->
     return question(folder, file, words, answer, kind, spelled(item, *ID), options, language)
 
 
-def _marks(folder: Folder, item: Mapping[str, Any], classes: Classes) -> Marks:
+def _marks(folder: Folder, item: Mapping[str, Any], classes: Classes) -> MarkedObjects:
     """The objects of a row, else its label."""
     entries = [(name, item[name]) for name in item if spelled({name: ""}, *OBJECTS) is not None]
     if entries and entries[0][1] is not None:
         return _objects(*entries[0], classes)
     labels = [name for name in item if spelled({name: ""}, *ROLES["label"]) is not None and item[name] is not None]
     if not labels:
-        return Marks()
+        return MarkedObjects()
     value = item[labels[0]]
     names = [_name(one, classes.get((labels[0],))) for one in (value if isinstance(value, list) else [value])]
     none = [name for name in names if cells.negative(name, folder.options)]
     if none and len(none) < len(names):
-        return Marks(wrong=(f"says {quoted(none[0])} and names a finding",))
-    return Marks() if not names else Marks(() if none else tuple(map(Mark, names)), complete=bool(none))
+        return MarkedObjects(wrong=(f"says {quoted(none[0])} and names a finding",))
+    return (
+        MarkedObjects()
+        if not names
+        else MarkedObjects(() if none else tuple(map(MarkedObject, names)), complete=bool(none))
+    )
 
 
-def _objects(column: str, value: Any, classes: Classes) -> Marks:
+def _objects(column: str, value: Any, classes: Classes) -> MarkedObjects:
     """Objects with a list of boxes and one of their categories, or one object with both for each box."""
     if isinstance(value, Mapping):
         boxes, names = spelled(value, *BOXES) or [], spelled(value, *CATEGORIES)
@@ -113,23 +119,23 @@ def _objects(column: str, value: Any, classes: Classes) -> Marks:
         if names is None:
             names = [None] * len(boxes)
         if not isinstance(boxes, list) or not isinstance(names, list) or len(names) != len(boxes):
-            return Marks(wrong=(f"objects have not as many categories as boxes: {quoted(value)}",))
+            return MarkedObjects(wrong=(f"objects have not as many categories as boxes: {quoted(value)}",))
         pairs = list(zip(boxes, names, strict=True))
     elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
         pairs = [(spelled(one, *BOXES), spelled(one, *CATEGORIES)) for one in value]
         inner = next((name for one in value for name in one if spelled({name: ""}, *CATEGORIES) is not None), "")
     else:
-        return Marks(wrong=(f"objects are boxes with categories, not {quoted(value)}",))
+        return MarkedObjects(wrong=(f"objects are boxes with categories, not {quoted(value)}",))
     marks, wrong = [], []
     for numbers, name in pairs:
         try:
             if not isinstance(numbers, list) or len(numbers) != 4:
                 raise AnnotationError(f"a box needs four numbers, not {quoted(numbers)}")
             four = tuple(number(one, "the box") for one in numbers)
-            marks.append(Mark(_name(name, classes.get((column, inner))) if name is not None else "", four))
+            marks.append(MarkedObject(_name(name, classes.get((column, inner))) if name is not None else "", four))
         except AnnotationError as error:
             wrong.append(str(error))
-    return Marks(tuple(marks), tuple(wrong), complete=True)
+    return MarkedObjects(tuple(marks), tuple(wrong), complete=True)
 
 
 def _name(value: Any, names: Sequence[str] | None) -> str:
@@ -141,7 +147,7 @@ def _name(value: Any, names: Sequence[str] | None) -> str:
     return said
 
 
-def marked(folder: Folder, image: Image, rows: Sequence[Asked]) -> Marked:
+def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
     """The findings of an image's rows."""
     told = Marked(list(rows))
     order, units = declared("coco", folder.options)

@@ -1,6 +1,6 @@
 """A folder of images with ``metadata.jsonl``, as the Hugging Face Hub has it: each line names a file and what is there.
 
-A ``metadata.csv`` is a table as any other (``table``).
+A table beside them is one as any other (``table``).
 """
 
 from __future__ import annotations

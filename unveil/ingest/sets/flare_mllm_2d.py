@@ -18,7 +18,7 @@ from unveil.core.box_formats import PIXELS, View, neutral
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import archive
-from unveil.ingest.asked import Album, Asked, Marked, begins, entries, question, spelled, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, spelled, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
@@ -61,7 +61,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from album.records("unknown", lambda image, rows: _marked(folder, image, rows))
 
 
-def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: Split | None) -> Asked:
+def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: Split | None) -> AskedRow:
     task, answer = key(text(spelled(item, *TASK))), spelled(item, *ANSWER)
     detects, several = "detect" in task, "multi" in task
     if isinstance(answer, list):
@@ -72,10 +72,10 @@ def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: 
     kind = "closed" if "classification" in task else "open"
     asked = question(folder, file, spelled(item, *QUESTION), answer, kind, spelled(item, *ID), options)
     own = SPLIT_NAMES.get(text(spelled(item, "Split")).lower(), split)
-    return Asked(file, row, asked, own, known, detects)
+    return AskedRow(file, row, asked, own, known, detects)
 
 
-def _marked(folder: Folder, image: Image, rows: Sequence[Asked]) -> Marked:
+def _marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
     """The questions, with the boxes of detections as findings and as neutral markup."""
     told = Marked([])
     view = View(PIXELS, (image.width, image.height), (image.width, image.height))

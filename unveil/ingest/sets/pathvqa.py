@@ -12,7 +12,7 @@ from pathlib import Path
 from unveil.core.records import Record
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import parquet, pickles
-from unveil.ingest.asked import Album, Asked, question, text
+from unveil.ingest.asked import Album, AskedRow, question, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
@@ -54,7 +54,7 @@ def _enter(folder: Folder, path: Path, album: Album) -> Iterator[Rejected]:
         try:
             place = folder.find(f"images/{name}/{text(item['image'])}", path.parent.parent.parent)
             asked = question(folder, file, item["question"], item["answer"], id=item.get("id"))
-            album.add(place, Asked(file, row, asked, SPLIT_NAMES[name]))
+            album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[name]))
         except AnnotationError as error:
             yield Rejected(file, row, str(error))
 

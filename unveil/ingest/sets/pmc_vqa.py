@@ -12,7 +12,7 @@ from pathlib import Path
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import rows
-from unveil.ingest.asked import Album, Asked, chosen, question, unlettered
+from unveil.ingest.asked import Album, AskedRow, chosen, question, unlettered
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
@@ -59,7 +59,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from album.records()
 
 
-def _asked(folder: Folder, file: str, row: int, cells: dict[str, str], split: Split) -> Asked:
+def _asked(folder: Folder, file: str, row: int, cells: dict[str, str], split: Split) -> AskedRow:
     choices = [cells[name] for name in CHOICES]
     answer = next(cells[name] for name in ANSWER if name in cells)
     options, letter = unlettered(choices), cells.get("Answer_label") or (answer if _second(file) else "")
@@ -72,7 +72,7 @@ def _asked(folder: Folder, file: str, row: int, cells: dict[str, str], split: Sp
         answer = options[place]
     caption = cells.get("Caption", "")
     known = {"sections": {"caption": caption}} if caption else {}
-    return Asked(
+    return AskedRow(
         file, row, question(folder, file, cells["Question"], answer, choices=options, language="en"), split, known
     )
 

@@ -20,7 +20,7 @@ from unveil.core import geometry, image_files, pixels
 from unveil.core.geometry import Box, BoxError
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import JsonError, listed, parse_json, quoted
-from unveil.ingest.asked import Album, Asked, Marked, begins, entries, question, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
 from unveil.ingest.folder import Folder
@@ -64,7 +64,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
                 asked = question(folder, file, *cells, language=text(item.get("q_lang")).lower() or None)
                 known = {"modality": text(item.get("modality"))}
-                album.add(place, Asked(file, row, asked, SPLIT_NAMES[path.stem.lower()], known))
+                album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[path.stem.lower()], known))
             except AnnotationError as error:
                 yield Rejected(file, row, str(error))
     yield from album.records("unknown", _Boxes(folder, list(album.rows)).marked)
@@ -88,7 +88,7 @@ class _Boxes:
         self.beside = {path.parent: path for path in folder.named("detection.json")}
         self.order = folder.options.box_convention or self._told(images)
 
-    def marked(self, image: Image, asked: Sequence[Asked]) -> Marked:
+    def marked(self, image: Image, asked: Sequence[AskedRow]) -> Marked:
         """The lesions of an image, or with ``--anatomy`` all that is marked."""
         told = Marked(list(asked))
         path = self.beside.get(image.path.parent)

@@ -17,7 +17,7 @@ from typing import Any
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed
 from unveil.ingest import rows
-from unveil.ingest.asked import Album, Asked, begins, entries, question, text
+from unveil.ingest.asked import Album, AskedRow, begins, entries, question, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
@@ -59,7 +59,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 asked = question(
                     folder, file, item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid")
                 )
-                album.add(place, Asked(file, row, asked, _split(path, item)))
+                album.add(place, AskedRow(file, row, asked, _split(path, item)))
             except AnnotationError as error:
                 yield Rejected(file, row, str(error))
     yield from album.records()
