@@ -29,6 +29,9 @@ def assign_splits(
 ) -> list[Record]:
     """Deals whole clusters to train, val and test so that no patient, study or group lies in two splits.
 
+    A cluster with an image of a benchmark's test split (``source.benchmark``) stays in test; where there is one the
+    others are shared among train and val alone, in the proportion of their shares.
+
     Clusters are shuffled with ``seed`` and each goes to the split that lacks most images relative to its share, counted
     per label set first, so that every split sees every kind of finding where the number of clusters allows it.
     """
@@ -40,19 +43,27 @@ def assign_splits(
     clusters = [number.setdefault(record.cluster, len(number)) for record in records]
     # few objects that live long: of a million lists or sets, Python's collector would look at each again and again
     sizes, labels, known = [0] * len(number), [frozenset[str]()] * len(number), dict[frozenset[str], frozenset[str]]()
+    kept = set()
     for cluster, record in zip(clusters, records, strict=True):
         sizes[cluster] += 1
+        if record.source.benchmark:
+            kept.add(cluster)
         names = labels[cluster].union(finding.label for finding in record.findings)
         labels[cluster] = known.setdefault(names, names)
     per_stratum = {names: [0, 0, 0] for names in known}
     shuffled = np.random.default_rng(seed).permutation(len(number))
     # stable: large clusters first, they are the hardest to place
     order = shuffled[np.argsort(-np.array(sizes)[shuffled], kind="stable")].tolist()
+    if kept and sum(shares[:2]):
+        shares = (*shares[:2], 0.0)
     wanted = [share / sum(shares) for share in shares]  # plain numbers: calling numpy for three costs more
     allowed = [(k, share) for k, share in enumerate(wanted) if share]
     total, everywhere = [0, 0, 0], 0
     split_of = [SPLITS[0]] * len(number)
     for cluster in order:
+        if cluster in kept:
+            split_of[cluster] = "test"
+            continue
         size, counts = sizes[cluster], per_stratum[labels[cluster]]
         here, everywhere = sum(counts) + size, everywhere + size
         lack = [share * here - counts[k] + 0.5 * (share * everywhere - total[k]) for k, share in allowed]
