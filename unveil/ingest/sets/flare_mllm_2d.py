@@ -22,7 +22,7 @@ from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, questi
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
-from unveil.ingest.published import SPLIT_NAMES, split_in
+from unveil.ingest.published import SPLIT_NAMES, measured, split_in
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed
 from unveil.ingest.sources import UNPACKED
 
@@ -58,7 +58,9 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 album.add(place, _asked(folder, file, row, item, split_in(file)), made)
             except AnnotationError as error:
                 yield Rejected(file, row, str(error))
-    yield from album.records("unknown", lambda image, rows: _marked(folder, image, rows))
+    published = {asked.split for rows in album.rows.values() for asked in rows}
+    for record in album.records("unknown", lambda image, rows: _marked(folder, image, rows)):
+        yield measured(record, published) if isinstance(record, Record) else record
 
 
 def _asked(folder: Folder, file: str, row: int, item: Mapping[str, Any], split: Split | None) -> AskedRow:
@@ -158,6 +160,7 @@ FORMAT = Format(
         notes=(
             "Nineteen sets with licences of their own, which were not found in one place.",
             "Rows with several images are rejected and counted.",
+            "Answers of the test images are withheld, so that the images published for validation are the test split.",
             "Boxes have no name in the answers: --default-label gives one to those of one set.",
         ),
     ),
