@@ -83,13 +83,15 @@ def test_a_folder_of_the_hub(data: Path) -> None:
         {"file_name": "d.png", "label": "normal", "report": "Clear."},
         {"file_name": "e.png", "objects": [{"bbox": [4, 2, 16], "category": "mass"}]},
         {"file_name": "f.png", "question": "Is it?", "answer": "no"},
+        {"file_name": "g.png", "findings": "A mass.", "impression": "Tumour."},
     ]
     for n, row in enumerate(rows):
         draw(data / "validation" / row["file_name"], seed=5 + n)
     (data / "validation/metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    summary, (c, d, e, f), [rejected] = run(data.parent, "auto")
+    summary, (c, d, e, f, g), [rejected] = run(data.parent, "auto")
     assert summary.format == "imagefolder" and {r.split for r in (c, d, e, f)} == {"val"}
     assert [(x.label, x.box) for x in c.findings] == [("mass", (4, 2, 20, 12))] and c.completeness == "exhaustive"
     assert (d.findings, d.completeness, d.report) == ((), "exhaustive", "Clear.")
     assert (e.findings, e.completeness, rejected["row"]) == ((), "partial", 3)
-    assert f.questions[0].answer == "no"
+    assert f.questions[0].answer == "no" and (g.report, g.findings) == ("A mass.\nTumour.", ())
+    assert g.sections == {"findings": "A mass.", "impression": "Tumour."}

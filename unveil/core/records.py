@@ -191,6 +191,15 @@ class Record:
                 return f"{kind}:{self.source.dataset}:{value}"
         return f"image:{self.id}"
 
+    def before(self, question: Question) -> tuple[tuple[str, str], ...]:
+        """The questions and answers before a question in its conversation, in order; what follows itself in a circle
+        begins there."""
+        named = {own.id: own for own in self.questions if own.id is not None}
+        turns = [question]
+        while (earlier := named.get(turns[-1].follows or "")) and earlier not in turns:
+            turns.append(earlier)
+        return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
+
 
 @dataclass(frozen=True)
 class Dialogue:

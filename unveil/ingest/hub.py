@@ -26,6 +26,9 @@ QUESTION, ANSWER = ("question", "prompt", "query", "instruction"), ("answer", "a
 CHOICES = ("choices", "options")
 OBJECTS, BOXES = ("objects", "annotations"), ("bbox", "bboxes", "box", "boxes")
 CATEGORIES = ("category", "categories", "label", "labels", "category_id", "class", "name")
+#: Names of labels; as ``findings`` a list of labels is called so, and a text is a part of the report.
+LABELS = tuple(name for name in ROLES["label"] if name != "findings")
+SECTIONS = ("findings", "impression")
 ID, LANGUAGE = ("qid", "question_id", "id"), ("language", "lang", "q_lang")
 
 #: Names of numbered classes by the path of their column, such as ("objects", "category").
@@ -52,7 +55,7 @@ class MarkedObjects:
 def says_something(names: Sequence[str]) -> bool:
     """Whether a table with these columns says anything of its images."""
     known = dict.fromkeys(names, "")
-    return any(spelled(known, *kind) is not None for kind in (QUESTION, OBJECTS, ROLES["label"], ROLES["report"]))
+    return any(spelled(known, *kind) is not None for kind in (QUESTION, OBJECTS, LABELS, SECTIONS, ROLES["report"]))
 
 
 def asked(
@@ -62,7 +65,9 @@ def asked(
     words, own = spelled(item, *QUESTION), text(spelled(item, *ROLES["split"])).lower()
     if own and own not in SPLIT_NAMES:
         raise AnnotationError(f"split {quoted(own)} is none of {', '.join(SPLIT_NAMES)}")
-    known = {name: text(spelled(item, *ROLES[name])) for name in ("patient", "study", "modality", "report")}
+    known: dict[str, Any] = {n: text(spelled(item, *ROLES[n])) for n in ("patient", "study", "modality", "report")}
+    if sections := {name: said for name in SECTIONS if isinstance(said := spelled(item, name), str) and said.strip()}:
+        known |= {"sections": sections, "report": known["report"] or "\n".join(sections.values())}
     return AskedRow(
         file,
         row,
@@ -96,7 +101,8 @@ def _marks(folder: Folder, item: Mapping[str, Any], classes: Classes) -> MarkedO
     entries = [(name, item[name]) for name in item if spelled({name: ""}, *OBJECTS) is not None]
     if entries and entries[0][1] is not None:
         return _objects(*entries[0], classes)
-    labels = [name for name in item if spelled({name: ""}, *ROLES["label"]) is not None and item[name] is not None]
+    labels = [name for name in item if spelled({name: ""}, *LABELS) is not None and item[name] is not None]
+    labels += [name for name in item if spelled({name: ""}, "findings") is not None and isinstance(item[name], list)]
     if not labels:
         return MarkedObjects()
     value = item[labels[0]]
