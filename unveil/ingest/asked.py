@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,13 @@ class Album:
         self.folder = folder
         self.rows: dict[Path, list[AskedRow]] = {}
         self._made: dict[Path, str] = {}
+        self._found: dict[tuple[str, Path], Path] = {}
+
+    def find(self, name: str, near: Path) -> Path:
+        """As ``folder.find``, which is asked once for each name: rows repeat them. Raises ``AnnotationError``."""
+        if (name, near) not in self._found:
+            self._found[name, near] = self.folder.find(name, near)
+        return self._found[name, near]
 
     def add(self, image: Path, asked: AskedRow, made: str | None = None) -> None:
         """Takes a row of an image; ``made`` is what an image is called that was written by ``folder.make``."""
@@ -236,8 +244,14 @@ def _lines(folder: Folder, path: Path) -> Iterator[tuple[int, Any]]:
 
 def spelled(item: Mapping[str, Any], *names: str) -> Any:
     """The value of the first of the names that an object has, in any case, with or without underscores; else None."""
-    values = {key(name): value for name, value in item.items()}
-    return next((values[key(name)] for name in names if values.get(key(name)) is not None), None)
+    return next((item[own] for own in called(tuple(item), names) if item[own] is not None), None)
+
+
+@lru_cache(2**10)
+def called(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the keys of an object that are one of the names, in the order of the names."""
+    own = {key(name): name for name in reversed(keys)}
+    return tuple(own[meant] for meant in dict.fromkeys(map(key, names)) if meant in own)
 
 
 def begins(path: Path, *keys: str) -> bool:

@@ -174,7 +174,7 @@ def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iter
             continue
         try:
             told = conversation(item, keys)
-            place = folder.find(told.image, path.parent)
+            place = album.find(told.image, path.parent)
             own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
             for asked in rows_of(told, file, row, own):
                 album.add(place, asked)

@@ -14,7 +14,7 @@ from unveil.core.geometry import BoxError
 from unveil.core.records import Finding, Question, Split
 from unveil.core.untrusted import quoted
 from unveil.ingest import cells
-from unveil.ingest.asked import AskedRow, Marked, question, spelled, text
+from unveil.ingest.asked import AskedRow, Marked, called, question, spelled, text
 from unveil.ingest.columns import ROLES
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
@@ -54,8 +54,7 @@ class MarkedObjects:
 
 def says_something(names: Sequence[str]) -> bool:
     """Whether a table with these columns says anything of its images."""
-    known = dict.fromkeys(names, "")
-    return any(spelled(known, *kind) is not None for kind in (QUESTION, OBJECTS, LABELS, SECTIONS, ROLES["report"]))
+    return any(called(tuple(names), kind) for kind in (QUESTION, OBJECTS, LABELS, SECTIONS, ROLES["report"]))
 
 
 def asked(
@@ -98,11 +97,12 @@ def _question(folder: Folder, file: str, words: Any, item: Mapping[str, Any]) ->
 
 def _marks(folder: Folder, item: Mapping[str, Any], classes: Classes) -> MarkedObjects:
     """The objects of a row, else its label."""
-    entries = [(name, item[name]) for name in item if spelled({name: ""}, *OBJECTS) is not None]
+    columns = tuple(item)
+    entries = [(name, item[name]) for name in called(columns, OBJECTS)]
     if entries and entries[0][1] is not None:
         return _objects(*entries[0], classes)
-    labels = [name for name in item if spelled({name: ""}, *LABELS) is not None and item[name] is not None]
-    labels += [name for name in item if spelled({name: ""}, "findings") is not None and isinstance(item[name], list)]
+    labels = [name for name in called(columns, LABELS) if item[name] is not None]
+    labels += [name for name in called(columns, SECTIONS[:1]) if isinstance(item[name], list)]
     if not labels:
         return MarkedObjects()
     value = item[labels[0]]
@@ -121,7 +121,7 @@ def _objects(column: str, value: Any, classes: Classes) -> MarkedObjects:
     """Objects with a list of boxes and one of their categories, or one object with both for each box."""
     if isinstance(value, Mapping):
         boxes, names = spelled(value, *BOXES) or [], spelled(value, *CATEGORIES)
-        inner = next((name for name in value if spelled({name: ""}, *CATEGORIES) is not None), "")
+        inner = next(iter(called(tuple(value), CATEGORIES)), "")
         if names is None:
             names = [None] * len(boxes)
         if not isinstance(boxes, list) or not isinstance(names, list) or len(names) != len(boxes):
@@ -129,7 +129,7 @@ def _objects(column: str, value: Any, classes: Classes) -> MarkedObjects:
         pairs = list(zip(boxes, names, strict=True))
     elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
         pairs = [(spelled(one, *BOXES), spelled(one, *CATEGORIES)) for one in value]
-        inner = next((name for one in value for name in one if spelled({name: ""}, *CATEGORIES) is not None), "")
+        inner = next((name for one in value for name in called(tuple(one), CATEGORIES)), "")
     else:
         return MarkedObjects(wrong=(f"objects are boxes with categories, not {quoted(value)}",))
     marks, wrong = [], []

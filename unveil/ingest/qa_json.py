@@ -55,7 +55,7 @@ def records(folder: Folder, paths: Iterable[Path]) -> Iterator[Record | Rejected
                 yield item
                 continue
             try:
-                place = folder.find(_image(item), path.parent)
+                place = album.find(_image(item), path.parent)
                 album.add(place, hub.asked(folder, file, row, item, folder.split(place, path), {}))
             except AnnotationError as error:
                 yield Rejected(file, row, str(error))

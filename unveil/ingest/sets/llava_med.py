@@ -39,7 +39,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             try:
                 named = {**item, "image": item.get("image") or item.get("id")}  # the image is called as its row
                 told = conversations.conversation(named)
-                place = folder.find(told.image, path.parent)
+                place = album.find(told.image, path.parent)
                 for asked in conversations.rows_of(told, file, row, None, _known(item)):
                     album.add(place, asked)
             except AnnotationError as error:

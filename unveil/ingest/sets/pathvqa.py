@@ -52,7 +52,7 @@ def _enter(folder: Folder, path: Path, album: Album) -> Iterator[Rejected]:
                 else f"{file}: row {row} is none"
             )
         try:
-            place = folder.find(f"images/{name}/{text(item['image'])}", path.parent.parent.parent)
+            place = album.find(f"images/{name}/{text(item['image'])}", path.parent.parent.parent)
             asked = question(folder, file, item["question"], item["answer"], id=item.get("id"))
             album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[name]))
         except AnnotationError as error:

@@ -60,7 +60,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             if row == 1 and (missing := [name for name in NEEDED if name not in item]):
                 raise IngestError(f"{file}: a question has no {listed(missing)}; it has {listed(item)}")
             try:
-                place = folder.find(f"imgs/{text(item.get('img_name'))}", path.parent)
+                place = album.find(f"imgs/{text(item.get('img_name'))}", path.parent)
                 cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
                 asked = question(folder, file, *cells, language=text(item.get("q_lang")).lower() or None)
                 known = {"modality": text(item.get("modality"))}

@@ -55,7 +55,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             whole = False
             try:
                 written = text(item.get("image_name")) or text(item.get("image_path"))
-                place = folder.find(kept.get(written, written), path.parent)
+                place = album.find(kept.get(written, written), path.parent)
                 asked = question(
                     folder, file, item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid")
                 )
