@@ -1,10 +1,12 @@
-"""VQA-RAD in its three layouts: answers of several types, and a split of questions that shares its images."""
+"""VQA-RAD in its layouts: answers of several types, and a split of questions that shares its images."""
 
 from __future__ import annotations
 
 import csv
 import json
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.annotated import draw, run
 from tests.helpers.real import DATA, needs_data
@@ -102,6 +104,27 @@ def test_paths_of_windows_and_one_copy_of_each_image(tmp_path: Path) -> None:
         ("images/train/image_00001.jpg", "test"),
         ("images/train/image_00002.jpg", "train"),
     ]
+
+
+def test_the_copy_on_the_hub_is_told_by_its_card(tmp_path: Path) -> None:
+    """One image in both splits, by its bytes; the types of the answers are inferred."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    image = {"bytes": draw(tmp_path / "a.png").read_bytes(), "path": None}
+    (tmp_path / "data/data").mkdir(parents=True)
+    (tmp_path / "data/README.md").write_text(
+        "---\npaperswithcode_id: vqa-rad\n---\n# Dataset Card for VQA-RAD\nPathVQA"
+    )
+    for split in ("train", "test"):
+        table = pa.Table.from_pylist([{"image": image, "question": f"{split}?", "answer": "yes"}])
+        pq.write_table(table, tmp_path / f"data/data/{split}-00000-of-00001-abc.parquet")
+    summary, records, _ = run(tmp_path, "auto")
+    assert summary.format == "vqa-rad" and [(r.split, r.source.benchmark) for r in records] == [
+        ("test", "vqa-rad"),
+        ("train", None),
+    ]
+    assert any("no file states" in note for note in summary.notes)
 
 
 @needs_data

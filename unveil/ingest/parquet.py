@@ -7,6 +7,7 @@ however many rows repeat them. Files are read some rows at a time; none of the s
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".arrow")
 #: Rows that are in memory at a time, each with its image.
 BATCH = 32
+#: The title of a card: in its header, and above its text.
+_TITLE = re.compile(r"^(?:pretty_name:|# )(.*)$", re.MULTILINE)
 
 
 def found(folder: Folder) -> list[Path]:
@@ -225,14 +228,12 @@ def _classes(schema: pa.Schema) -> hub.Classes:
     return found
 
 
-def mirror(folder: Folder, *names: str) -> list[Path]:
-    """The Parquet files of a copy on the Hub whose card or folder is called as one of these sets."""
+def mirror(folder: Folder, name: str) -> list[Path]:
+    """The Parquet files of a copy on the Hub whose card's title, or whose folder, has the name of a set."""
     files = folder.files(".parquet")
-    if not files:
-        return []
-    cards = [path.read_bytes()[: 2**14].decode("utf-8", "replace") for path in folder.named("readme.md")]
-    said = key(" ".join((folder.root.name, *cards)))
-    return files if any(key(name) in said for name in names) else []
+    cards = [path.read_bytes()[: 2**14].decode("utf-8", "replace") for path in folder.named("readme.md") if files]
+    titles = [title for card in cards for title in _TITLE.findall(card)[:2]]
+    return files if any(key(name) in key(said) for said in (folder.root.name, *titles)) else []
 
 
 FORMAT = Format(

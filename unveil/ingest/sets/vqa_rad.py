@@ -1,9 +1,9 @@
-"""VQA-RAD: questions of clinicians about radiology images, in three layouts.
+"""VQA-RAD: questions of clinicians about radiology images, in four layouts.
 
 As published (OSF): one file of all questions, of which those whose phrase type begins with "test" are the test split.
 As MEVF split it: ``trainset.json`` and ``testset.json``. As exported from the Hub with a copy of the image for each
 question: ``train.json`` and ``test.json``, whose paths are written as on Windows; where only one copy of each image was
-kept, ``qa_images.csv`` tells which.
+kept, ``qa_images.csv`` tells which. Or as Parquet from the Hub, without types of answers.
 
 Questions were dealt to the splits, not images: nearly all test images are training images too.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed
-from unveil.ingest import rows
+from unveil.ingest import parquet, rows
 from unveil.ingest.asked import Album, AskedRow, begins, entries, question, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
@@ -34,17 +34,21 @@ SAME = "qa_images.csv"
 
 
 def found(folder: Folder) -> list[Path]:
-    """The files of the questions, of the first layout that is there."""
+    """The files of the questions, of the first layout that is there, else the Parquet files of a copy called so."""
     for names, keys in LAYOUTS:
         if files := [path for path in folder.named(*names) if begins(path, *keys)]:
             return files
-    return []
+    return parquet.mirror(folder, "vqa-rad")
 
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked."""
     album, kept = Album(folder), _kept(folder)
-    for path in filter(folder.asked, found(folder)):
+    files = [path for path in found(folder) if folder.asked(path)]
+    if any(path.suffix.lower() == ".parquet" for path in files):
+        yield from parquet.enter(folder, files, album)
+        files = []
+    for path in files:
         file, whole = folder.relative(path), True
         for row, item in entries(folder, path):
             if isinstance(item, Rejected):
@@ -86,7 +90,7 @@ FORMAT = Format(
     read,
     "VQA_RAD Dataset Public.json, MEVF's trainset.json and testset.json, or train.json and test.json with image_path",
     found,
-    (".json", ".csv"),
+    (".json", ".csv", ".parquet"),
     DataSet(
         "vqa-rad",
         "VQA-RAD",
@@ -99,8 +103,8 @@ FORMAT = Format(
         "Lau et al., A dataset of clinically generated visual questions and answers about radiology images, 2018, "
         "doi 10.1038/sdata.2018.251",
         (
-            Download("**/*.json", "the questions"),
-            Download("**/*.jpg", "315 images"),
+            Download("**/*.{json,parquet}", "the questions, in Parquet with the images"),
+            Download("**/*.jpg", "315 images", needed=False),
             Download("**/qa_images.csv", "which image a question means, where one copy was kept", needed=False),
         ),
         benchmark=True,
