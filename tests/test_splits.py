@@ -137,3 +137,12 @@ def test_a_benchmarks_test_images_stay_in_test(patients: list[tuple[int, bool]],
         assert abs(rest["val"] - shares[1] / sum(shares[:2]) * rest.total()) <= max(size for size, _ in patients)
     if not held:
         assert dealt == assign_splits([dataclasses.replace(r, source=Source("s")) for r in rows], shares, seed)
+
+
+def test_a_set_beside_a_benchmark_has_a_test_part_of_its_own() -> None:
+    """Of 20 patients of another set 4 are tested; of the benchmark's 20, half of them its test images, no others."""
+    rows = of_patients([1] * 40)
+    marks = [Source("b", benchmark="b" if i < 10 else None) if i < 20 else Source("own") for i in range(40)]
+    dealt = assign_splits([dataclasses.replace(row, source=mark) for row, mark in zip(rows, marks, strict=True)])
+    counts = {name: Counter(r.split for r in dealt if r.source.dataset == name) for name in ("b", "own")}
+    assert counts["own"] == {"train": 14, "val": 2, "test": 4} and counts["b"]["test"] == 10

@@ -151,8 +151,9 @@ class Options:
     columns: tuple[str, ...] = ()
     """csv: which column holds what, such as image=file_name label=finding box=x_min,y_min,x_max,y_max; box is four
     columns with a number each, or one. What is not named is found by its usual name, in any case and with or without
-    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report, body_part,
-    side, question, answer, answer_type, reader, confidence, and width and height, the image's size."""
+    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report,
+    report_findings, impression, phrase, body_part, side, question, answer, answer_type, choices, language, reader,
+    confidence, and width and height, the image's size."""
     delimiter: str | None = None
     """csv: what stands between the fields, a character or comma, semicolon, tab, pipe; not given: what the first lines
     show."""
@@ -162,8 +163,9 @@ class Options:
     label_names: tuple[str, ...] = ()
     """csv: names of labels that are numbers or codes, such as 0=normal 1=pneumonia."""
     readers: str | None = None
-    """csv: what becomes of an image that several readers marked: keep all their findings, the union of those at the
-    same place (IoU 0.5), the majority's, wbf (weighted boxes fusion), or the name of the one reader who counts."""
+    """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
+    place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader
+    who counts."""
     default_label: str | None = None
     """csv: name of findings whose row has a box and no label."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
