@@ -36,14 +36,14 @@ def test_answers_of_all_types_are_text_and_types_have_no_spaces(tmp_path: Path) 
 
 def test_an_image_of_both_splits_is_a_record_in_each(tmp_path: Path) -> None:
     """Questions were dealt to the splits, not images: `check` sees the leak only where both have a record. Nothing may
-    be learnt from the one in test, and no question is in both."""
+    be learnt from an image of the test split, whichever question is asked, and no question is in both."""
     vqa_rad.write(tmp_path / "data")
     _, records, _ = run(tmp_path, "auto")
     both = [(r.id.rpartition("/")[2], r.split, len(r.questions), r.source.benchmark) for r in records if "@" in r.id]
     assert both == [
-        ("synpic5.jpg@train", "train", 1, None),
+        ("synpic5.jpg@train", "train", 1, "vqa-rad"),
         ("synpic5.jpg@test", "test", 1, "vqa-rad"),
-        ("synpic6.jpg@train", "train", 1, None),
+        ("synpic6.jpg@train", "train", 1, "vqa-rad"),
         ("synpic6.jpg@test", "test", 1, "vqa-rad"),
     ]
 
@@ -122,7 +122,7 @@ def test_the_copy_on_the_hub_is_told_by_its_card(tmp_path: Path) -> None:
     summary, records, _ = run(tmp_path, "auto")
     assert summary.format == "vqa-rad" and [(r.split, r.source.benchmark) for r in records] == [
         ("test", "vqa-rad"),
-        ("train", None),
+        ("train", "vqa-rad"),
     ]
     assert any("no file states" in note for note in summary.notes)
 

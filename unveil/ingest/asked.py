@@ -113,6 +113,7 @@ class Album:
         }
         if self.folder.options.splits == "none" or not splits:  # of several published ones, what must not be learnt
             by_split = {"test" if "test" in splits else splits[0] if splits else None: told.asked}
+        records = []
         for split, some in by_split.items():
             record = self.folder.record(
                 image,
@@ -123,7 +124,10 @@ class Album:
                 questions=self._distinct(some, image.file),
                 **known,
             )
-            yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 else record
+            records.append(replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 else record)
+        # what is in a benchmark's test split is so whatever else is asked of it
+        benchmark = next((record.source.benchmark for record in records if record.source.benchmark), None)
+        yield from (replace(record, source=replace(record.source, benchmark=benchmark)) for record in records)
 
     def _distinct(self, rows: Sequence[AskedRow], file: str) -> tuple[Question, ...]:
         """The questions of the rows; one that repeats another with its answer is noted and counts once."""
