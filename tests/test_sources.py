@@ -61,7 +61,6 @@ def test_signs_of_a_pattern_in_a_files_name_are_its_own(tmp_path: Path) -> None:
         ("a.xml", "<annotation/>", "is a file: give its folder"),
         ("a.png", "", "is a file: give its folder"),
         ("set.tar.gz", "", "is an archive; unpack it, and give its folder"),
-        ("q.jsonl", '{"conversations": []}', "is questions in LLaVA's form"),
     ],
 )  # fmt: skip
 def test_other_files_are_said_to_be_what_they_are(name: str, text: str, why: str, tmp_path: Path) -> None:

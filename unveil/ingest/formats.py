@@ -1,7 +1,7 @@
 """The formats that are read, and which of them a folder is in: told by its files, never by a guess between two.
 
 A new form is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``, a data set one in
-`sets` and a line of ``SETS``; both may be plugins (docs/how-to/plugins.md).
+`sets` with a line of ``SETS`` there; both may be plugins (docs/how-to/plugins.md).
 """
 
 from __future__ import annotations
@@ -18,23 +18,12 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, marks, masks, table, unread, voc, yolo
+from unveil.ingest import coco, conversations, imagefolder, marks, masks, parquet, qa_json, table, unread, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import IMAGE_SUFFIXES, Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import (
-    busi,
-    deeplesion,
-    isic,
-    kvasir_seg,
-    medmnist,
-    nih_chestxray14,
-    object_cxr,
-    rsna_pneumonia,
-    tbx11k,
-    vindr_cxr,
-)
+from unveil.ingest.sets import SETS
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -104,20 +93,6 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
     return finding
 
 
-#: Data sets as they are distributed, each told by files that only it has.
-SETS: tuple[Format, ...] = (
-    busi.FORMAT,
-    deeplesion.FORMAT,
-    isic.FORMAT,
-    kvasir_seg.FORMAT,
-    medmnist.FORMAT,
-    nih_chestxray14.FORMAT,
-    object_cxr.FORMAT,
-    rsna_pneumonia.FORMAT,
-    tbx11k.FORMAT,
-    vindr_cxr.FORMAT,
-)
-
 _ROWS = {
     format.name: format
     for format in (
@@ -127,6 +102,10 @@ _ROWS = {
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
         Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
         Format("masks", masks.read, masks.LOOKED_FOR, masks.found, IMAGE_SUFFIXES, help="folders of masks"),
+        imagefolder.FORMAT,
+        parquet.FORMAT,
+        qa_json.FORMAT,
+        *conversations.DIALECTS,
         *SETS,
     )
 }

@@ -18,12 +18,9 @@ LOOKED_AT = 2**16
 #: Kinds that one message names.
 NAMED = 3
 
-_AS_TABLE = "write a csv with the columns image, question, answer"
-
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"conversations"}), f"questions in LLaVA's form; {_AS_TABLE}"),
-    (frozenset({"question", "answer"}), f"questions; {_AS_TABLE}, as pandas.read_json(FILE).to_csv(FILE) does"),
+    (frozenset({"question", "answer"}), "questions, in rows that name no image"),
     (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
     (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
     (frozenset({"shapes", "imagePath"}), "LabelMe's; labelme2coco makes COCO of it"),
@@ -37,7 +34,6 @@ JSON: tuple[tuple[frozenset[str], str], ...] = (
 ENDINGS: dict[tuple[str, ...], str] = {
     (".zip",): "an archive; name it as --data, or unpack it",
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
-    (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
 }
