@@ -45,7 +45,7 @@ FORMAT = Format(
         ("patients", "questions", "reports", "splits"),
         "unknown",
         "credentialed",
-        "PhysioNet Credentialed Health Data License 1.5.0",
+        None,
         "https://physionet.org/content/mimic-cxr-jpg/",
         "Johnson et al., MIMIC-CXR, a de-identified publicly available database of chest radiographs with free-text "
         "reports, 2019, doi 10.1038/s41597-019-0322-0; Chen et al., Generating Radiology Reports via Memory-driven "
