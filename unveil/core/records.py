@@ -177,7 +177,19 @@ class Record:
     @property
     def boxed(self) -> tuple[Finding, ...]:
         """The findings that have a box, from left to right, top to bottom: the order in which answers name them."""
-        return tuple(sorted((f for f in self.findings if f.box), key=lambda f: typing.cast(Box, f.box)))
+        return tuple(sorted((f for f in self.named if f.box), key=lambda f: typing.cast(Box, f.box)))
+
+    @property
+    def named(self) -> tuple[Finding, ...]:
+        """The findings without those that only say in another phrase what is at a place under the same name."""
+        places: set[tuple[str, Box | None]] = set()
+        kept = []
+        for finding in self.findings:
+            place = finding.label, finding.box
+            if finding.phrase is None or place not in places:
+                kept.append(finding)
+            places.add(place)
+        return tuple(kept)
 
     @property
     def cluster(self) -> str:
@@ -209,7 +221,7 @@ class Dialogue:
     answer: str
     """The true answer, with boxes likewise."""
     target: str | None = None
-    """What the question is about: a label for localisation, a box's markup for recognition."""
+    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding."""
     writer: str = "rules"
     """Who wrote the answer: rules, or the expert's name and revision."""
     noise: Noise | None = None
@@ -217,7 +229,7 @@ class Dialogue:
     history: tuple[tuple[str, str], ...] = ()
     """Questions and answers before this one in the same conversation."""
     choices: tuple[str, ...] = ()
-    """As the question's: the answers to choose from."""
+    """The answers to choose from, in the order in which the question lists them."""
     language: str | None = None
     """The ISO 639-1 code of the question, where it is known."""
     benchmark: str | None = None

@@ -153,8 +153,9 @@ class Options:
     label_names: tuple[str, ...] = ()
     """csv: names of labels that are numbers or codes, such as 0=normal 1=pneumonia."""
     readers: str | None = None
-    """csv: what becomes of an image that several readers marked: keep all their findings, the union of those at the
-    same place (IoU 0.5), the majority's, wbf (weighted boxes fusion), or the name of the one reader who counts."""
+    """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
+    place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader
+    who counts."""
     default_label: str | None = None
     """csv: name of findings whose row has a box and no label."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")

@@ -35,8 +35,6 @@ LOOKED_FOR = "a table with a column for the image (see --columns)"
 
 #: What belongs to the image, by the name of its field in a record.
 OF_IMAGE = ("patient", "study", "modality", "report")
-#: The option that takes all rows of several readers.
-KEEP = "keep"
 
 
 def found(folder: Folder) -> list[Path]:
@@ -100,7 +98,7 @@ def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
     of_image = [{row.get("reader") for row in rows} - {""} for rows in images.values()]
     names = sorted(set().union(*of_image)) if of_image else []
     several = sum(len(readers) > 1 for readers in of_image)
-    rules, said = [KEEP, *consensus.RULES], folder.options.readers
+    rules, said = [consensus.KEEP, *consensus.RULES], folder.options.readers
     if said is None and several:
         raise IngestError(
             f"{several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
@@ -108,9 +106,7 @@ def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
         )
     if said and not names:
         raise IngestError(f"--readers {said} needs a column for the reader: --columns reader=COLUMN")
-    if said and said not in (*rules, *names):
-        raise IngestError(f"--readers {said} is none of {', '.join(rules)}, nor a reader: {listed(names)}")
-    return said or KEEP
+    return consensus.rule_of(said, names)
 
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -159,18 +155,19 @@ def _records(
     for split, some in by_split.items():
         lines = set(map(id, some))
         readers = {row.get("reader") for row in about if id(row) in lines}
-        if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
+        if not consensus.has_read(chosen, readers):
             folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))
             continue
         here = [(row, mark) for row, mark in said if id(row) in lines]
-        findings, dropped = _counted(_placed(here), readers, chosen)
+        findings, dropped = consensus.counted(_placed(here), readers, chosen)
         elsewhere = {place(mark.finding) for _, mark in said} - {place(mark.finding) for _, mark in here}
         lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
         completeness = "exhaustive" if free else None
         asked = tuple(_questions(some)[0]) or None
-        own = {"split": published[split], "questions": asked, "completeness": completeness}
+        looked = tuple(sorted(readers - {""}))
+        own = {"split": published[split], "questions": asked, "completeness": completeness, "readers": looked}
         record = folder.record(image, findings, "unknown", lost, **known, **own)
         yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
 
@@ -247,15 +244,6 @@ def _placed(said: Sequence[tuple[Row, Mark]]) -> list[Mark]:
         for row, mark in said
         if mark.finding.box or not any(label == mark.finding.label and file != row.sheet.file for label, file in placed)
     ]
-
-
-def _counted(marks: Sequence[Mark], readers: set[str], chosen: str) -> tuple[list[Finding], bool]:
-    """The findings that count, and whether something was marked that does not."""
-    if chosen in consensus.RULES and len(readers) > 1:
-        findings = consensus.RULES[chosen](marks, readers)
-        return findings, chosen == "majority" and len(findings) < len(consensus.union(marks, readers))
-    counted = [mark for mark in marks if chosen in (KEEP, *consensus.RULES) or mark.reader in (chosen, "")]
-    return [mark.finding for mark in counted], len(counted) < len(marks)
 
 
 def _only_asks(row: Row) -> bool:
