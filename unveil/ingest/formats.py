@@ -23,7 +23,7 @@ from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import iu_xray, kvasir_seg, mimic_cxr_jpg, mimic_cxr_r2gen, ms_cxr
+from unveil.ingest.sets import chest_imagenome, iu_xray, kvasir_seg, mimic_cxr_jpg, mimic_cxr_r2gen, ms_cxr, padchest_gr
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -95,11 +95,13 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
 
 #: Data sets as they are distributed, each told by files that only it has.
 SETS: tuple[Format, ...] = (
+    chest_imagenome.FORMAT,
     iu_xray.FORMAT,
     kvasir_seg.FORMAT,
     mimic_cxr_jpg.FORMAT,
     mimic_cxr_r2gen.FORMAT,
     ms_cxr.FORMAT,
+    padchest_gr.FORMAT,
 )
 
 _ROWS = {
