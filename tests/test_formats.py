@@ -75,10 +75,6 @@ def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
     [
         ("q.json", [{"image_name": "a.png", "question": "Where?", "answer": "left"}], "questions; write a csv"),
         ("q.json", [{"id": 1, "image": "a.png", "conversations": []}], "LLaVA"),
-        ("l.json", [{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}], "Label Studio"),
-        ("l.json", {"shapes": [], "imagePath": "a.png"}, "LabelMe"),
-        ("l.json", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {}}}, "VGG Image Annotator"),
-        ("a.xml", "<annotations><version>1.1</version></annotations>", "CVAT"),
         ("d.parquet", "PAR1", "Parquet"),
         ("d.zip", "PK", "an archive; name it as --data, or unpack it"),
         ("d.tar.gz", "", "an archive; unpack it"),

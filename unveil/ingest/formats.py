@@ -18,7 +18,7 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest import coco, cvat, dota, label_studio, labelme, supervisely, table, unread, via, voc, yolo
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
@@ -111,6 +111,18 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+        Format("cvat", cvat.read, cvat.LOOKED_FOR, cvat.found, (".xml",), help="CVAT's XML for images and for video"),
+        Format("dota", dota.read, dota.LOOKED_FOR, dota.found, (".txt",), help="oriented boxes, a text file an image"),
+        Format(
+            *("label-studio", label_studio.read, label_studio.LOOKED_FOR, label_studio.found, (".json",)),
+            help="Label Studio's JSON and JSON-MIN",
+        ),
+        Format("labelme", labelme.read, labelme.LOOKED_FOR, labelme.found, (".json",), help="a JSON file an image"),
+        Format(
+            *("supervisely", supervisely.read, supervisely.LOOKED_FOR, supervisely.found, (".json",)),
+            help="Supervisely's projects: ann/*.json beside img/",
+        ),
+        Format("via", via.read, via.LOOKED_FOR, via.found, (".json", ".csv"), help="VGG Image Annotator: JSON, table"),
         *SETS,
     )
 }

@@ -24,6 +24,6 @@ def write(folder: Path) -> None:
                 seed = len(study) + sum(map(ord, study)) + view
                 draw(folder / "images" / study / f"{view}.png", 56, 48 + 8 * view, seed=seed)
             images = [f"{study}/{view}.png" for view in (0, 1)]
-            entry = {"id": study, "report": report(study), "image_path": images, "split": split}
+            entry: dict[str, object] = {"id": study, "report": report(study), "image_path": images, "split": split}
             content.setdefault(split, []).append(entry)
     (folder / "annotation.json").write_text(json.dumps(content))

@@ -114,8 +114,8 @@ def _annotation(entry: Any, images: Mapping[str, Any], names: Mapping[str, Any])
     if not isinstance(entry, dict) or not isinstance(entry.get("bbox"), list) or len(entry["bbox"]) != 4:
         raise AnnotationError(f"an annotation with a bbox of four numbers is needed, not {quoted(entry)}")
     image = images.get(str(entry.get("image_id")))
-    name = image and (image.get("path") or image.get("file_name"))
-    if not isinstance(name, str):
+    name = (image.get("path") or image.get("file_name")) if image else None
+    if image is None or not isinstance(name, str):
         raise AnnotationError(f"image_id {quoted(entry.get('image_id'))} is no image with a path")
     sizes = [(where.get(f"{of}width"), where.get(f"{of}height")) for of in ("image_", "") for where in (image, entry)]
     known = [size for size in sizes if all(size) and list(size) != entry["bbox"][2:]]  # else it is that of the box

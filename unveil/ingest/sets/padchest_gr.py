@@ -100,7 +100,9 @@ def _places(sentence: Any) -> Iterator[tuple[dict[str, Any], str, str | None, An
     labels = sentence.get("labels")
     if not isinstance(labels, list) or not labels:
         raise AnnotationError(f"the sentence {quoted(sentence['sentence_en'])} has no labels")
-    drawn = [(who, box) for key, who in READERS.items() for box in sentence.get(key) or ()]
+    drawn: list[tuple[str | None, Any]] = [
+        (who, box) for key, who in READERS.items() for box in sentence.get(key) or ()
+    ]
     for label in labels:
         for who, box in drawn or [(None, None)]:
             yield sentence, str(label), who, box
