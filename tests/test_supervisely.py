@@ -28,7 +28,7 @@ def written(tmp_path: Path, *objects: Any, tags: Any = ()) -> Path:
     return tmp_path
 
 
-def drawn(kind: str, exterior: list[list[float]], *interior: list[list[float]]) -> dict[str, Any]:
+def drawn(kind: str, exterior: Any, *interior: Any) -> dict[str, Any]:
     points = {"exterior": exterior, "interior": list(interior)}
     return {"classTitle": "mass", "geometryType": kind, "points": points}
 

@@ -58,7 +58,7 @@ def test_every_form_says_the_same(form: str, tmp_path: Path) -> None:
 def test_shapes(tmp_path: Path) -> None:
     """The ellipse of 6 x 4 about (20, 10) is turned by a quarter: 4 wide and 6 high to each side."""
     polygon = {"name": "polygon", "all_points_x": [2, 10, 10], "all_points_y": [2, 2, 8]}
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         polygon,
         {"name": "circle", "cx": 20, "cy": 10, "r": 5},
         {"name": "ellipse", "cx": 20, "cy": 10, "rx": 6, "ry": 4, "theta": math.pi / 2},

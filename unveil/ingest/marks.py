@@ -164,5 +164,4 @@ def png_mask(content: bytes, image: Image) -> NDArray[np.bool_]:
             values = np.asarray(picture.getchannel("A") if "A" in picture.getbands() else picture)
     except pixels.ImageError as error:
         raise AnnotationError(str(error)) from error
-    inside: NDArray[np.bool_] = values.any(axis=2) if values.ndim == 3 else values.astype(bool)
-    return inside
+    return np.asarray(values.any(axis=2) if values.ndim == 3 else values, bool)
