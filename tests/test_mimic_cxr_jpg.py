@@ -56,6 +56,8 @@ def test_reports_beside_the_studies_are_read_and_comparisons_told(data: Path) ->
     summary, records, _ = run(data.parent, "auto")
     texts = {r.study: r.report for r in records}
     assert texts["59990001"] == mimic_cxr_jpg.REPORT.strip() and texts["59990003"] is None
+    told = next(r.sections for r in records if r.study == "59990001")
+    assert told["findings"] == "Unchanged atelectasis at the left base." and told["impression"] == "Atelectasis."
     assert any("compare with earlier images" in note for note in summary.notes)
 
 

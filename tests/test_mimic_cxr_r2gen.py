@@ -33,3 +33,10 @@ def test_the_patient_is_the_subject_and_the_set_credentialed(tmp_path: Path) -> 
     _, records, _ = run(tmp_path, "auto")
     assert {r.patient for r in records} == {"19990001", "19990002", "19990003", "19990004"}
     assert {r.source.access for r in records} == {"credentialed"}
+
+
+def test_reports_that_compare_with_earlier_images_are_told(tmp_path: Path) -> None:
+    """All six entries say "unchanged", and no earlier image is given."""
+    mimic_cxr_r2gen.write(tmp_path / "data")
+    summary, _, _ = run(tmp_path, "auto")
+    assert any("compare with earlier images" in note and "6 times" in note for note in summary.notes)

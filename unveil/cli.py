@@ -83,6 +83,9 @@ COMMANDS: dict[str, Command] = {
         options="pipelines.options:RunOptions",
     ),
     "ingest": Command("ingest.ingest", "annotated images in one of many formats, or synthetic ones, to records.jsonl"),
+    "datasets": Command(
+        "ingest.datasets", "data sets that are read as they are distributed: where they are from, what of one is here"
+    ),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),

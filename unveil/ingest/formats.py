@@ -107,10 +107,10 @@ SETS: tuple[Format, ...] = (
 _ROWS = {
     format.name: format
     for format in (
-        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",)),
-        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
-        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
-        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",), help="Pascal VOC's XML: boxes"),
+        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
+        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
+        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
         Format("cvat", cvat.read, cvat.LOOKED_FOR, cvat.found, (".xml",), help="CVAT's XML for images and for video"),
         Format("dota", dota.read, dota.LOOKED_FOR, dota.found, (".txt",), help="oriented boxes, a text file an image"),
         Format(

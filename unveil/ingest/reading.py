@@ -142,8 +142,9 @@ class Options:
     columns: tuple[str, ...] = ()
     """csv: which column holds what, such as image=file_name label=finding box=x_min,y_min,x_max,y_max; box is four
     columns with a number each, or one. What is not named is found by its usual name, in any case and with or without
-    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report, body_part,
-    side, question, answer, answer_type, reader, confidence, and width and height, the image's size."""
+    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report,
+    report_findings, impression, phrase, body_part, side, question, answer, answer_type, choices, language, reader,
+    confidence, and width and height, the image's size."""
     delimiter: str | None = None
     """csv: what stands between the fields, a character or comma, semicolon, tab, pipe; not given: what the first lines
     show."""

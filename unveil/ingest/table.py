@@ -14,12 +14,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unveil.core import pixels
 from unveil.core.answers import yes_no
 from unveil.core.geometry import BoxError
 from unveil.core.records import Finding, Question, Record, Split
+from unveil.core.report_sections import sections
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
@@ -135,6 +136,7 @@ def _records(
     What any row says of the image counts for all splits: a finding in one denies that there is none in another.
     """
     known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE}
+    known |= {"sections": _sections(known["report"], rows), "language": _language(rows)}
     by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
     image = folder.open(path, _stated_size(rows), rows[0].sheet.file)
@@ -185,11 +187,12 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
             raise AnnotationError(f"says {quoted(none[0])} and names a finding")
         if none and not all(_is_no_box(row, numbers) for numbers in boxes):
             raise AnnotationError(f"says {quoted(none[0])} and has a box")
-        if none or not (labels or boxes):
+        if none or not (labels or boxes or row.get("phrase")):
             return [], []
         labels = labels or [options.default_label] if options.default_label else labels
         if not labels:
-            raise AnnotationError("a box without a label; --default-label gives it one")
+            what = "box" if boxes else "phrase"
+            raise AnnotationError(f"a {what} without a label; --default-label gives it one")
         pairs = cells.paired(labels, boxes)
         confidence = _confidence(row)
     except AnnotationError as error:
@@ -198,7 +201,9 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     good, bad = [], []
     for label, numbers in pairs:
         try:
-            good.append(Mark(row.get("reader"), _finding(label, numbers, row, folder, image, words), confidence))
+            finding = _finding(label, numbers, row, folder, image, words)
+            phrased = replace(finding, phrase=row.get("phrase") or None)
+            good.append(Mark(row.get("reader"), phrased, confidence))
         except (AnnotationError, BoxError) as error:
             bad.append(row.rejected(error))
     return good, bad
@@ -257,7 +262,9 @@ def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
         question, answer = row.get("question"), row.get("answer")
         if question and answer:
             said = row.get("answer_type") or ("closed" if yes_no(answer) is not None else "")
-            good.append(Question(question, answer, "closed" if said.lower() == "closed" else "open"))
+            kind: Literal["closed", "open"] = "closed" if said.lower() == "closed" else "open"
+            given = cells.choices(row.get("choices"))
+            good.append(Question(question, answer, kind, choices=given, language=row.get("language").lower() or None))
         elif question:
             bad.append(row.rejected("a question without an answer"))
     return good, bad
@@ -271,6 +278,18 @@ def _agreed(name: str, rows: Sequence[Row]) -> str | None:
     if len(values) > 1:
         raise AnnotationError(f"rows disagree on its {name}: {listed(values)}")
     return values[0] if values else None
+
+
+def _sections(report: str | None, rows: Sequence[Row]) -> dict[str, str]:
+    """The report by section: what has a column of its own, else what stands under a heading of the report."""
+    own = {"findings": _agreed("report_findings", rows), "impression": _agreed("impression", rows)}
+    return sections(report or "") | {name: text for name, text in own.items() if text}
+
+
+def _language(rows: Sequence[Row]) -> str | None:
+    """The language of all rows that say one; None where they differ, as questions may."""
+    said = {row.get("language").lower() for row in rows} - {""}
+    return said.pop() if len(said) == 1 else None
 
 
 def _stated_size(rows: Sequence[Row]) -> tuple[float, float] | None:

@@ -11,12 +11,12 @@ here; ``___`` in them stands for what was taken out. Not verified: the column of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from unveil.core import pixels
 from unveil.core.records import Finding, Question, Record
+from unveil.core.report_sections import refers_to_prior, sections, sentences
 from unveil.core.untrusted import quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
@@ -27,11 +27,6 @@ from unveil.ingest.sets import mimic
 #: Columns that are no labels.
 KEYS = frozenset({"subject_id", "study_id", "dicom_id"})
 NOTHING = "No Finding"
-#: What a report says of earlier images.
-PRIOR = re.compile(
-    r"\b(?:unchanged|compar(?:ed|ison)|prior|previous(?:ly)?|interval|again|stable|new(?:ly)?|worsen\w*|improv\w*)\b",
-    re.IGNORECASE,
-)
 
 #: The labels of a study with their values.
 Labels = tuple[tuple[str, int], ...]
@@ -67,7 +62,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield folder.record(
                 *(image, _findings(folder, told, image.file), "unknown", False),
                 patient=subject, study=study, split=splits.get(dicom), questions=_questions(told),
-                report=report, language="en" if report else None,
+                report=report, sections=sections(report or ""), language="en" if report else None,
             )  # fmt: skip
         if not here:
             raise IngestError(f"{folder.relative(path)}: none of its {absent} images is here; {folder.looked}")
@@ -123,7 +118,7 @@ def _report(folder: Folder, subject: str, study: str) -> str | None:
     if not files:
         return None
     report = folder.text(files[0]).strip()
-    if PRIOR.search(report):
+    if any(map(refers_to_prior, sentences(report))):
         folder.note("reports that compare with earlier images, which are not given", folder.relative(files[0]))
     return report or None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from unveil.core import pixels
 from unveil.core.records import SPLITS, Question, Record, Split
+from unveil.core.report_sections import refers_to_prior, sentences
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
@@ -90,6 +91,8 @@ def records(
 ) -> Iterator[Record | Rejected]:
     """A record for each image of an entry; the report is asked for at the first image of a study that is not among
     those ``asked`` already."""
+    if any(map(refers_to_prior, sentences(item.report))):
+        folder.note("reports that compare with earlier images, which are not given", f"{item.split}: {item.id}")
     for name in item.images:
         try:
             place = folder.find(name, path.parent / "images", path.parent / "files", path.parent)
