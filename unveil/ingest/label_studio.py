@@ -22,7 +22,7 @@ from unveil.ingest import brush, marks
 from unveil.ingest.consensus import rule_of
 from unveil.ingest.folder import IMAGE_SUFFIXES, Folder
 from unveil.ingest.marks import Shape
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, number
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, list_of, number
 
 LOOKED_FOR = "Label Studio's JSON"
 #: Bytes at the beginning of a file that hold its first task.
@@ -101,7 +101,7 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
     if not whole:
         return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task))]
     annotated = []
-    for entry in task.get("annotations") or task.get("completions") or ():
+    for entry in list_of(task.get("annotations") or task.get("completions"), "annotations"):
         if not isinstance(entry, dict) or not isinstance(entry.get("result"), list):
             raise AnnotationError(f"an annotation with a result is needed, not {quoted(entry)}")
         if not (entry.get("was_cancelled") or entry.get("skipped")):
@@ -194,7 +194,7 @@ def _shapes(region: Sequence[dict[str, Any]], reader: str | None) -> Iterator[Sh
                 texts = [str(text) for text in (named if isinstance(named, list) else [named])]
                 words[str(part.get("from_name") or key)] = ", ".join(texts)
     if drawn is None:
-        labels = [str(name) for part in region for name in part["value"].get("choices") or ()]
+        labels = [str(name) for part in region for name in list_of(part["value"].get("choices"), "choices")]
         words = {}
     elif not labels and len(words) == 1:  # choices that stand in place of labels
         labels, words = [next(iter(words.values()))], {}

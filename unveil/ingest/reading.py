@@ -249,6 +249,13 @@ def number(text: Any, name: str = "value") -> float:
     return value
 
 
+def list_of(value: Any, name: str) -> list[Any]:
+    """A list out of JSON; none where nothing stands there."""
+    if not isinstance(value or [], list):
+        raise AnnotationError(f"{name} is a list, not {quoted(value)}")
+    return value or []
+
+
 def compiled(pattern: str, name: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)

@@ -21,7 +21,7 @@ from unveil.ingest import marks
 from unveil.ingest.folder import Folder
 from unveil.ingest.marks import Shape
 from unveil.ingest.published import SPLIT_NAMES
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, number
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, list_of, number
 
 LOOKED_FOR = "Supervisely's JSON (ann/*.json beside img/)"
 READ = ("rectangle", "polygon", "bitmap")
@@ -112,7 +112,7 @@ def _drawn(entry: dict[str, Any]) -> Callable[[Image], Finding]:
     if entry.get("geometryType") == "rectangle" or (len(outside) == 4):
         (x1, x2), (y1, y2) = sorted(outside[0:4:2]), sorted(outside[1:4:2])
         return marks.box((x1, y1, x2 + 1, y2 + 1))
-    return marks.polygons([outside], [marks.points(hole, 3) for hole in where.get("interior") or ()])
+    return marks.polygons([outside], [marks.points(hole, 3) for hole in list_of(where.get("interior"), "interior")])
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -27,6 +27,8 @@ from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestErro
 from unveil.ingest.rows import rows
 from unveil.ingest.sets import mimic
 
+#: Of the name of an image, which may be here as another kind of file.
+_ENDING = re.compile(r"\.(jpe?g|png|dcm)$", re.IGNORECASE)
 COLUMNS = ("dicom_id", "category_name", "label_text", "path", "x", "y", "w", "h")
 
 
@@ -68,7 +70,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield Rejected(file, row, place)
     for name, places in of_image.items():
         try:
-            image = folder.open(folder.find(str(PurePosixPath(name).with_suffix("")), path.parent))
+            image = folder.open(folder.find(_ENDING.sub("", name), path.parent))
             yield from _record(folder, file, image, places, official)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(file, places[0][0], str(error), len(places))

@@ -20,7 +20,7 @@ from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.consensus import agreed, rule_of
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, number, parse_all
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, list_of, number, parse_all
 from unveil.ingest.rows import rows
 
 #: Who drew the boxes under which key.
@@ -101,7 +101,7 @@ def _places(sentence: Any) -> Iterator[tuple[dict[str, Any], str, str | None, An
     if not isinstance(labels, list) or not labels:
         raise AnnotationError(f"the sentence {quoted(sentence['sentence_en'])} has no labels")
     drawn: list[tuple[str | None, Any]] = [
-        (who, box) for key, who in READERS.items() for box in sentence.get(key) or ()
+        (who, box) for key, who in READERS.items() for box in list_of(sentence.get(key), key)
     ]
     for label in labels:
         for who, box in drawn or [(None, None)]:

@@ -59,11 +59,12 @@ def entries(folder: Folder, path: Path, *needed: str) -> Iterator[ReportOfStudy 
     Raises ``IngestError`` where there are no such lists.
     """
     content = folder.json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("train"), list):
+    lists = content if isinstance(content, dict) else {}
+    if not lists.get("train") or not all(isinstance(lists.get(split) or [], list) for split in SPLITS):
         there = listed(content) if isinstance(content, dict) else quoted(content)
         raise IngestError(f"{folder.relative(path)}: lists of train, val and test are needed; it has {there or 'none'}")
     for split in SPLITS:
-        for row, entry in enumerate(content.get(split) or (), 1):
+        for row, entry in enumerate(lists.get(split) or (), 1):
             try:
                 yield _entry(split, row, entry, needed)
             except AnnotationError as error:
