@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.annotated import draw, run
 from unveil.core.geometry import decode_mask
 from unveil.ingest import brush
-from unveil.ingest.reading import AnnotationError
+from unveil.ingest.reading import AnnotationError, IngestError
 
 WIDTH, HEIGHT = 40, 20
 
@@ -117,11 +117,17 @@ def box(x: float) -> dict[str, Any]:
 def test_several_people_are_several_readers(tmp_path: Path) -> None:
     """The first marked 0 to 10 and the others 1 to 11 and nothing: two of three."""
     where = written(tmp_path, task(by({"id": 7, "email": "a@b"}, box(0)), by(8, box(2.5)), by(9)))
-    _, [record], _ = run(where, "auto")
+    with pytest.raises(
+        IngestError, match=r"1 of 1 images were annotated by several people \(7, 8, 9\).*--readers keep"
+    ):
+        run(where, "auto")
+    _, [record], _ = run(where, "auto", readers="keep")
     assert [(f.box, f.readers) for f in record.findings] == [((0, 0, 10, 10), ("7",)), ((1, 0, 11, 10), ("8",))]
     assert record.readers == ("7", "8", "9")
     _, [record], _ = run(where, "auto", readers="majority")
     assert [f.box for f in record.findings] == [(0.5, 0, 10.5, 10)]
+    _, [record], _ = run(where, "auto", readers="8")
+    assert [f.box for f in record.findings] == [(1, 0, 11, 10)] and record.completeness == "partial"
 
 
 def test_cancelled_annotations_and_predictions_are_none(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from unveil.core import geometry, pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import brush, marks
-from unveil.ingest.consensus import rule_of
+from unveil.ingest.consensus import KEEP, RULES, has_read, rule_of
 from unveil.ingest.folder import IMAGE_SUFFIXES, Folder
 from unveil.ingest.marks import Shape
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, list_of, number
@@ -83,13 +83,28 @@ def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> I
             of_image.setdefault(place, []).extend(annotated)
         else:
             yield Rejected(folder.relative(path), row, "nobody has annotated this task", rows=0)
-    names = {one.reader for annotated in of_image.values() for one in annotated if one.reader}
-    rule = rule_of(folder.options.readers, names)
+    rule = _rule(folder, path, list(of_image.values()))
     for place, annotated in of_image.items():
+        if not has_read(rule, [one.reader or "" for one in annotated]):
+            continue
         try:
             yield from _record(folder, path, place, annotated, rule)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), annotated[0].row, str(error), max(1, len(annotated[0].results)))
+
+
+def _rule(folder: Folder, path: Path, images: list[list[_Annotated]]) -> str:
+    """What is done with several readers; raises ``IngestError`` where there are such and nobody has said it."""
+    of_image = [{one.reader for one in annotated if one.reader} for annotated in images]
+    names = set[str]().union(*of_image)
+    several = sum(len(readers) > 1 for readers in of_image)
+    if several and folder.options.readers is None:
+        raise IngestError(
+            f"{folder.relative(path)}: {several} of {len(of_image)} images were annotated by several people "
+            f"({listed(sorted(names), 60)}), so one lesion may stand there several times: say --readers "
+            f"{' or '.join((KEEP, *RULES))}, or the number of one"
+        )
+    return rule_of(folder.options.readers, names)
 
 
 def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_Annotated]]:
