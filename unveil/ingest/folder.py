@@ -138,7 +138,7 @@ class Folder:
     @property
     def refused(self) -> list[Rejected]:
         """What in the folder cannot be read at all, and what is wrong with its lists of splits; what a data set's own
-        reader knows better is no such list, though it be called ``train.csv``."""
+        reader knows better is no such list, though it be called train.csv."""
         apart = self._apart.refused if self.options.images else []
         return [*self.listing.refused, *apart, *([] if self.about else self.lists.problems)]
 
