@@ -51,6 +51,7 @@ COMMANDS = {
         "records",
     ),
     "curate relevance": ("--records IN/records.jsonl --pairs IN/pairs.jsonl --out OUT", "--rounds 2", "rounds 5 -> 2"),
+    "export records": ("--records IN/records.jsonl --out OUT --form coco", "--images none", "images copy -> none"),
     "convert pairs": ("--pairs IN/pairs.jsonl --out OUT", "--to unveil", "to trl -> unveil"),
     "audit": ("--pairs IN/pairs.jsonl --out OUT", "--seed 1", "seed 0 -> 1"),
     "predict": ("--dialogues IN/dialogues.jsonl --model IN/model --max-new-tokens 4 --out OUT", "--limit 2", "limit"),

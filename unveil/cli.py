@@ -135,6 +135,12 @@ COMMANDS: dict[str, Command] = {
         options="evaluate.options:AttentionOptions",
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
+    "export records": Command(
+        "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
+    ),
+    "export boxes": Command(
+        "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
+    ),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",

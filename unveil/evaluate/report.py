@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from unveil import __version__
-from unveil.core import bootstrap, console
+from unveil.core import bootstrap, console, joined
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
@@ -153,7 +153,7 @@ class Evaluation:
     @cached_property
     def names(self) -> list[str]:
         """All that findings are called."""
-        return metrics.vocabulary(self.records.values())
+        return joined.vocabulary(self.records.values())
 
     def gives_boxes(self, model: str) -> bool:
         """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
