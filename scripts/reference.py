@@ -34,6 +34,7 @@ ROWS: dict[str, type] = {
         records.Record,
         records.Finding,
         records.Question,
+        records.ImagePlane,
         records.Source,
         records.Dialogue,
         records.Pair,
