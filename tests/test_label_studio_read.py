@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.helpers import exporting
 from tests.helpers.annotated import draw, run
 from unveil.core.geometry import decode_mask
 from unveil.ingest import brush
@@ -156,3 +157,14 @@ def test_what_cannot_be_read_leaves_no_negative(tmp_path: Path) -> None:
     assert record.findings == () and record.completeness == "partial"
     for why in ("key points", "image turned", "--default-label", "which of a, b is the image"):
         assert why in told
+
+
+def test_what_was_exported_comes_back(tmp_path: Path) -> None:
+    """Boxes and names of `unveil export records`, and the image without a finding is still free of them."""
+    rows = [exporting.record(tmp_path, "a.png", exporting.L, exporting.BOX), exporting.record(tmp_path, "b.png")]
+    assert exporting.export(tmp_path, rows, "label-studio") == 0
+    (tmp_path / "out").rename(tmp_path / "data")
+    summary, records, rejected = run(tmp_path, "auto")
+    assert summary.format == "label-studio" and not rejected
+    written = {Path(row.image).name: [(f.label, pytest.approx(f.box)) for f in row.findings] for row in rows}
+    assert {Path(r.image).name: [(f.label, f.box) for f in r.findings] for r in records} == written
