@@ -151,7 +151,7 @@ FORMAT = Format(
         "chest-imagenome",
         "Chest ImaGenome",
         "X-ray",
-        ("boxes", "labels", "patients", "phrases", "splits"),
+        ("labels", "boxes", "phrases", "patients", "splits"),
         "partial",
         "credentialed",
         None,

@@ -44,7 +44,8 @@ def is_here(folder: Folder, dicom: str) -> bool:
 def tables(folder: Folder, *names: str) -> list[Path]:
     """MIMIC's own tables, packed or not, in the data folder or where the images lie."""
     patterns = [pattern for name in names for pattern in (name, f"{name}.gz")]
-    beside = [path for path in folder.index.paths.values() if any(fnmatchcase(path.name, p) for p in patterns)]
+    apart = folder.index.paths.values() if folder.options.images else ()
+    beside = [path for path in apart if any(fnmatchcase(path.name, pattern) for pattern in patterns)]
     return list(dict.fromkeys([*folder.named(*patterns), *beside]))
 
 

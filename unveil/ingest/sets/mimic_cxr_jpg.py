@@ -133,7 +133,7 @@ FORMAT = Format(
         "mimic-cxr-jpg",
         "MIMIC-CXR-JPG",
         "X-ray",
-        ("labels", "patients", "questions", "reports", "splits"),
+        ("labels", "questions", "reports", "patients", "splits"),
         "unknown",
         "credentialed",
         None,

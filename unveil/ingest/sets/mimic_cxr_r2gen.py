@@ -42,7 +42,7 @@ FORMAT = Format(
         "mimic-cxr-r2gen",
         "MIMIC-CXR (R2Gen)",
         "X-ray",
-        ("patients", "questions", "reports", "splits"),
+        ("questions", "reports", "patients", "splits"),
         "unknown",
         "credentialed",
         None,

@@ -156,7 +156,7 @@ FORMAT = Format(
         "ms-cxr",
         "MS-CXR",
         "X-ray",
-        ("boxes", "labels", "patients", "phrases", "splits"),
+        ("labels", "boxes", "phrases", "patients", "splits"),
         "partial",
         "credentialed",
         None,

@@ -137,7 +137,7 @@ FORMAT = Format(
         "padchest-gr",
         "PadChest-GR",
         "X-ray",
-        ("boxes", "labels", "patients", "phrases", "readers", "reports", "splits"),
+        ("labels", "boxes", "phrases", "reports", "patients", "splits", "readers"),
         "unknown",
         "dua",
         None,
