@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from unveil.core import choices, console, jsonl, phrases, provenance, records
+from unveil.core import benchmarks, choices, console, jsonl, phrases, provenance, records
 from unveil.core.answers import (
     NOTHING,
     clean,
@@ -223,9 +223,9 @@ class _Writer:
         return self._made(f"{kind}{suffix}", kind, form.format(target), answer, target=target, language="en")
 
     def _made(self, name: str, kind: Kind, question: str, answer: str, **more: Any) -> Dialogue:
-        record = self.record
-        more |= {"benchmark": record.source.benchmark}
-        return Dialogue(f"{record.id}/{name}", record.id, record.image, record.split, kind, question, answer, **more)
+        record, benchmark = self.record, self.record.source.benchmark
+        asked = (f"{record.id}/{name}", record.id, record.image, record.split, kind, question, answer)
+        return Dialogue(*asked, benchmark=benchmark, **more)
 
 
 def _unasked(language: str | None) -> str:
@@ -270,7 +270,7 @@ def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
     skipped: Counter[str] = Counter()
     read = jsonl.read_jsonl(config.records, records.Record)
-    rows = [rebased(record, config.records, config.out) for record in read]
+    rows = benchmarks.marked([rebased(record, config.records, config.out) for record in read])
     with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:

@@ -110,7 +110,7 @@ def severity(pair: Pair, rules: Rules) -> float:
     """The mean severity of what is wrong with the worse answer, by the annotations."""
     truth = pair.chosen if pair.kind in ("closed", "choice", "open") else ""  # else the record's findings are it
     common = (pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question)
-    dialogue = Dialogue(*common, truth, pair.target, choices=pair.choices)
+    dialogue = Dialogue(*common, truth, pair.target, choices=pair.choices, benchmark=pair.benchmark)
     found = rules.outcome(dialogue, pair.rejected).failures
     return float(np.mean([SEVERITY[name] for name in found])) if found else 0.5
 
