@@ -78,7 +78,8 @@ def _record(folder: Folder, path: Path, dicom: str, split: Split | None) -> Iter
     if not isinstance(graph, dict) or not all(isinstance(graph.get(name), list) for name in lists):
         there = listed(graph) if isinstance(graph, dict) else quoted(graph)
         raise AnnotationError(f"a scene graph has lists of objects and attributes; this one has {there or 'nothing'}")
-    image = folder.open(folder.find(dicom, path.parent))
+    patient, study = (str(graph[name]) if graph.get(name) else None for name in ("patient_id", "study_id"))
+    image = folder.open(folder.find(mimic.place(dicom, patient, study) if patient and study else dicom, path.parent))
     places = _places(folder, graph["objects"], image)
     said, bad = [], []
     for row, entry in enumerate(graph["attributes"], 1):
@@ -88,12 +89,10 @@ def _record(folder: Folder, path: Path, dicom: str, split: Split | None) -> Iter
             bad.append(Rejected(file, row, str(error)))
     findings, wrong = parse_all(said, lambda one: _finding(*one, places), file)
     yield from (*bad, *wrong)
-    patient, study = graph.get("patient_id"), graph.get("study_id")
     of_path = mimic.whose(image.file)
     yield folder.record(
         *(image, findings, "partial", bool(bad or wrong)),
-        patient=str(patient) if patient else of_path[0], study=str(study) if study else of_path[1],
-        split=split, language="en",
+        patient=patient or of_path[0], study=study or of_path[1], split=split, language="en",
     )  # fmt: skip
 
 
