@@ -56,8 +56,8 @@ def test_a_track_is_in_the_frames_where_it_is_not_outside(tmp_path: Path) -> Non
 
 
 def test_what_is_not_read_leaves_no_negative(tmp_path: Path) -> None:
-    """Key points; a mask whose run lengths do not fill it; one that is larger than its image."""
-    shapes = """<points label="tip" points="2,2"/><polyline label="edge" points="1,1;2,2"/>
+    """Key points and what CVAT may write one day; masks whose run lengths do not fill them, or that are too large."""
+    shapes = """<points label="tip" points="2,2"/><polyline label="edge" points="1,1;2,2"/><sphere label="new"/>
         <mask label="m" rle="1, 4" left="0" top="0" width="3" height="2"/>
         <mask label="m" rle="1" left="0" top="0" width="99999999" height="99999999"/>
         <box label="b" xtl="x" ytl="0" xbr="1" ybr="1"/>"""

@@ -16,7 +16,7 @@ import numpy as np
 
 from unveil.core import pixels
 from unveil.core.records import Finding, Record, Split
-from unveil.core.untrusted import quoted
+from unveil.core.untrusted import quoted, shortened
 from unveil.ingest import marks
 from unveil.ingest.folder import Folder
 from unveil.ingest.marks import Shape
@@ -26,7 +26,6 @@ from unveil.ingest.xml_files import root_of
 
 LOOKED_FOR = "CVAT's XML with <annotations>"
 SHAPES = ("box", "polygon", "ellipse", "mask", "tag")
-UNREAD = ("polyline", "points", "skeleton", "cuboid")
 
 _ANNOTATIONS = re.compile(rb"<annotations[\s>]")
 
@@ -82,7 +81,7 @@ def _images(root: Element) -> list[tuple[Element, list[tuple[str, Element]]]]:
 
 
 def _labelled(image: Element) -> list[tuple[str, Element]]:
-    return [(shape.get("label", ""), shape) for shape in image if shape.tag in (*SHAPES, *UNREAD)]
+    return [(shape.get("label", ""), shape) for shape in image]
 
 
 def _record(
@@ -92,15 +91,16 @@ def _record(
     opened = folder.open(place, stated, "<image>")
     file, shapes, bad = folder.relative(path), [], []
     for label, element in elements:
-        if element.tag in UNREAD:
-            folder.note("key points, lines, skeletons and cuboids are not read: their images are not complete", file)
+        if element.tag not in SHAPES:
+            unread = "key points, lines, skeletons, cuboids and what else is no area are not read"
+            folder.note(f"{unread}: their images are not complete", f"{file}: <{shortened(element.tag)}>")
             continue
         try:
             shapes.append((row, Shape(label, _drawn(element), _words(element))))
         except AnnotationError as error:
             bad.append(Rejected(file, row, str(error)))
     yield from bad
-    lost = bool(bad) or any(element.tag in UNREAD for _, element in elements)
+    lost = bool(bad) or any(element.tag not in SHAPES for _, element in elements)
     split: Split | None = None
     if folder.options.splits != "none":
         split = SPLIT_NAMES.get(image.get("subset", "").lower()) or folder.split(place, path)
