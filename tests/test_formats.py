@@ -74,10 +74,6 @@ def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
     ("name", "text", "said"),
     [
         ("q.json", [{"question": "Where?", "answer": "left"}], "questions, in rows that name no image"),
-        ("l.json", [{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}], "Label Studio"),
-        ("l.json", {"shapes": [], "imagePath": "a.png"}, "LabelMe"),
-        ("l.json", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {}}}, "VGG Image Annotator"),
-        ("a.xml", "<annotations><version>1.1</version></annotations>", "CVAT"),
         ("d.zip", "PK", "an archive; name it as --data, or unpack it"),
         ("d.tar.gz", "", "an archive; unpack it"),
         ("v.nii.gz", "", "volumes; cut them into slices"),

@@ -18,7 +18,25 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, conversations, imagefolder, marks, masks, parquet, qa_json, table, unread, voc, yolo
+from unveil.ingest import (
+    coco,
+    conversations,
+    cvat,
+    dota,
+    imagefolder,
+    label_studio,
+    labelme,
+    marks,
+    masks,
+    parquet,
+    qa_json,
+    supervisely,
+    table,
+    unread,
+    via,
+    voc,
+    yolo,
+)
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import IMAGE_SUFFIXES, Folder, Reader
@@ -100,6 +118,18 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        Format("cvat", cvat.read, cvat.LOOKED_FOR, cvat.found, (".xml",), help="CVAT's XML for images and for video"),
+        Format("dota", dota.read, dota.LOOKED_FOR, dota.found, (".txt",), help="oriented boxes, a text file an image"),
+        Format(
+            *("label-studio", label_studio.read, label_studio.LOOKED_FOR, label_studio.found, (".json",)),
+            help="Label Studio's JSON and JSON-MIN",
+        ),
+        Format("labelme", labelme.read, labelme.LOOKED_FOR, labelme.found, (".json",), help="a JSON file an image"),
+        Format(
+            *("supervisely", supervisely.read, supervisely.LOOKED_FOR, supervisely.found, (".json",)),
+            help="Supervisely's projects: ann/*.json beside img/",
+        ),
+        Format("via", via.read, via.LOOKED_FOR, via.found, (".json", ".csv"), help="VGG Image Annotator: JSON, table"),
         Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
         Format("masks", masks.read, masks.LOOKED_FOR, masks.found, IMAGE_SUFFIXES, help="folders of masks"),
         imagefolder.FORMAT,

@@ -105,8 +105,9 @@ class Options:
     """Modality of all images, such as CT or X-ray; a csv file may name it per row."""
     completeness: Completeness | None = None
     """Whether annotations name everything there is to find, so that an image without any is a true negative. Not given:
-    exhaustive for voc, coco and yolo, whose trainers take unmarked area as background; for csv unknown, except for
-    images that a row declares free of findings. An image that loses an annotation here is partial in any case."""
+    for a named data set as its makers say; exhaustive for voc, coco, yolo and the programs' own forms, where unmarked
+    area is background; for csv unknown, except for images that a row declares free of findings. An image that loses an
+    annotation here is partial in any case."""
     splits: Literal["published", "none"] = "published"
     """Take the splits that files or folder names publish, or none, so that they are dealt anew."""
     patient_pattern: str | None = None
@@ -269,6 +270,13 @@ def number(text: Any, name: str = "value") -> float:
     if not math.isfinite(value):
         raise AnnotationError(f"{name} needs a finite number, not {quoted(text)}")
     return value
+
+
+def list_of(value: Any, name: str) -> list[Any]:
+    """A list out of JSON; none where nothing stands there."""
+    if not isinstance(value or [], list):
+        raise AnnotationError(f"{name} is a list, not {quoted(value)}")
+    return value or []
 
 
 def compiled(pattern: str, name: str) -> re.Pattern[str]:

@@ -21,12 +21,6 @@ NAMED = 3
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"question", "answer"}), "questions, in rows that name no image"),
-    (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
-    (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
-    (frozenset({"shapes", "imagePath"}), "LabelMe's; labelme2coco makes COCO of it"),
-    (frozenset({"original_width"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
-    (frozenset({"result", "data"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
-    (frozenset({"classTitle"}), "Supervisely's own JSON; export as COCO or Pascal VOC"),
     (frozenset({"findings", "completeness"}), "records of unveil; --data is for what they are made of"),
 )
 
@@ -91,17 +85,10 @@ def _json(folder: Folder, path: Path) -> str:
     return next((said for needed, said in JSON if needed <= keys), "")
 
 
-def _xml(folder: Folder, path: Path) -> str:
-    cvat = re.search(r"<annotations[\s>]", _start(path)) is not None
-    return "CVAT's own XML; export the task as COCO 1.0 or Pascal VOC 1.1" if cvat else ""
-
-
 def _table(folder: Folder, path: Path) -> str:
     """A table that is none of ours; what is wrong with it, or its columns, of which the user can choose."""
     try:
         sheet = Sheet(folder.relative(path), path, head(path), folder.options)
-        if "region_shape_attributes" in sheet.header:
-            return "the VGG Image Annotator's own table; export the annotations as COCO"
         image = sheet.columns.name("image") or sheet.image_guess(folder)
         others = [name for name in sheet.columns.unused if name != image]
         label = sheet.columns.name("label") or sheet.label_guess(others)
@@ -121,7 +108,6 @@ def _start(path: Path) -> str:
 #: How files with one of these endings are told, those first that most likely are what is missed.
 KINDS: dict[tuple[str, ...], Callable[[Folder, Path], str]] = {
     (".json", ".jsonl"): _json,
-    (".xml",): _xml,
     **{endings: lambda folder, path, said=said: said for endings, said in ENDINGS.items()},  # type: ignore[misc]
     (".csv", ".tsv"): _table,
 }
