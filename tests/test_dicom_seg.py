@@ -107,7 +107,7 @@ def test_a_segment_is_one_finding_unless_its_regions_are_asked_for(tmp_path: Pat
     drawn[1, 12:14, 0:2] = 1
     segmentation(tmp_path / "set" / "seg", series(tmp_path / "set"), drawn)
     assert [f.box for r in read(tmp_path / "set")[0].values() for f in r.findings] == [(0, 4, 12, 14)]
-    found = [f.box for r in read(tmp_path / "set", regions="each")[0].values() for f in r.findings]
+    found = [f.box for r in read(tmp_path / "set", components="each")[0].values() for f in r.findings]
     assert found == [BOX, (0, 12, 2, 14)]
 
 

@@ -124,7 +124,7 @@ def test_every_slice_and_none(tmp_path: Path) -> None:
     assert list(boxes(read(tmp_path / "set", slices="every:2")[0])) == ["axial-1", "axial-3", "axial-5"]
     records, _ = read(tmp_path / "set", slices="all")
     assert [len(r.findings) for r in records] == [0, 1, 1, 1, 1, 1] and records[0].completeness == "exhaustive"
-    whole, _ = read(tmp_path / "set", regions="whole")
+    whole, _ = read(tmp_path / "set", components="whole")
     assert boxes(whole) == {"axial-2": [("tumour", (3, 2, 8, 5))], "axial-4": [("cyst", (0, 0, 4, 2))]}
     with pytest.raises(ValueError, match="names no key slices"):
         read(tmp_path / "set", slices="key")
@@ -326,7 +326,7 @@ def test_real_label_maps_of_two_modalities_find_their_images(tmp_path: Path) -> 
     for path in source.glob("*.nii.gz"):
         (tmp_path / "set" / path.name).write_bytes(path.read_bytes())
     names = tuple(f"{n}=kind {n}" for n in range(1, 118))
-    records, summary = read(tmp_path / "set", slices="every:20", label_names=names, regions="whole")
+    records, summary = read(tmp_path / "set", slices="every:20", label_names=names, components="whole")
     assert {(str(r.source.file).split("#")[0], r.modality) for r in records} == {
         ("example_ct_sm.nii.gz", "CT"),
         ("example_mr_sm.nii.gz", "MR"),

@@ -17,7 +17,7 @@ from unveil.ingest.dicom_series import Annotating, Headers, Lost, Series, Series
 from unveil.ingest.folder import Folder
 from unveil.ingest.nifti_cases import SUFFIXES, cases
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected
-from unveil.ingest.slices import Marked
+from unveil.ingest.slices import SliceMark
 
 LOOKED_FOR = "SEG, RTSTRUCT, SR or NIfTI label maps beside DICOM images"
 
@@ -55,10 +55,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     told: set[Rejected] = set()
     for uid, objects in annotated.items():
         series = headers.series[uid]
-        marks: list[Marked] = []
+        marks: list[SliceMark] = []
         lost: set[int | None] = set()
         for item in _told(folder, headers, objects, series):
-            if isinstance(item, Marked):
+            if isinstance(item, SliceMark):
                 more = said.get(item.object, {})
                 marks.append(_more(item, more) if more else item)
             elif isinstance(item, Lost):
@@ -84,7 +84,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note(f"{others} of {len(headers.series)} series have no annotation here and are left out")
 
 
-def _more(mark: Marked, more: dict[str, str]) -> Marked:
+def _more(mark: SliceMark, more: dict[str, str]) -> SliceMark:
     finding = mark.finding
     known = {name: value for name, value in more.items() if value != finding.label}
     return dataclasses.replace(mark, finding=dataclasses.replace(finding, attributes={**known, **finding.attributes}))

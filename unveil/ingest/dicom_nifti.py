@@ -20,7 +20,7 @@ from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Serie
 from unveil.ingest.folder import Folder
 from unveil.ingest.nifti_cases import own_kinds
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Marked, masked
+from unveil.ingest.slices import SliceMark, masked
 
 
 def fits(one: Annotating, series: Series) -> bool:
@@ -56,7 +56,7 @@ def marks(folder: Folder, headers: Headers, one: Annotating, series: Series) -> 
         places = [volume.place(k) for k in range(volume.frames)]
         with reported(one.path, "reading the label map"):
             kinds = label_maps.kinds(label_maps.labels(volume), own_kinds(folder), None, folder.options)
-            found = label_maps.marks(volume, kinds, file, folder.options.regions != "whole")
+            found = label_maps.marks(volume, kinds, file, folder.options.components != "whole")
     slices = [_slice(series, place, *size) for place in places]
     beside = 0
     for mark in found:
@@ -69,7 +69,7 @@ def marks(folder: Folder, headers: Headers, one: Annotating, series: Series) -> 
             decode_mask(mark.finding.mask).astype(bool), places[mark.slice], frame.plane, frame.columns, frame.rows
         )
         if mask.any():
-            yield Marked(mark.object, at, float(mask.sum()), masked(mark.finding.label, mask))
+            yield SliceMark(mark.object, at, float(mask.sum()), masked(mark.finding.label, mask))
         else:
             beside += 1
     if beside:

@@ -16,8 +16,9 @@ from unveil.core.pixels import ImageError
 from unveil.ingest.dicom_series import Annotating, Headers, Lost, Series, Told, frame_numbers, meant, reported
 from unveil.ingest.dicom_words import meaning
 from unveil.ingest.folder import Folder
+from unveil.ingest.mask_files import parts
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Marked, masked, parts
+from unveil.ingest.slices import SliceMark, masked
 
 #: Kinds of contours that enclose an area; both are read by the same rule.
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -84,9 +85,9 @@ def _region(
             yield Lost(at)
     for at, drawn in outlines.items():
         mask = even_odd(drawn, series.frames[at].columns, series.frames[at].rows)
-        for part in parts(mask) if folder.options.regions == "each" else [mask]:
+        for part in parts(mask) if folder.options.components == "each" else [mask]:
             if part.any():
-                yield Marked((struct.uid, number), at, float(part.sum()), masked(label, part, attributes))
+                yield SliceMark((struct.uid, number), at, float(part.sum()), masked(label, part, attributes))
 
 
 def _nothing(outline: np.ndarray, width: int, height: int) -> str:

@@ -17,8 +17,9 @@ from unveil.core.records import ImagePlane
 from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Series, Told, frame_numbers, meant, reported
 from unveil.ingest.dicom_words import described, highdicom
 from unveil.ingest.folder import Folder
+from unveil.ingest.mask_files import parts
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Marked, masked, parts
+from unveil.ingest.slices import SliceMark, masked
 
 #: From which share of its largest value on a pixel of a FRACTIONAL segment belongs to it.
 HALF = 0.5
@@ -87,7 +88,7 @@ def _corners(plane: ImagePlane, content: Any) -> np.ndarray:
 
 def _frame(
     folder: Folder, seg: Annotating, content: Any, k: int, segments: dict[int, Any], series: Series, at: int
-) -> Iterator[Marked]:
+) -> Iterator[SliceMark]:
     values = np.asarray(content.get_stored_frame(k + 1))
     kind = str(content.SegmentationType)
     frame = series.frames[at]
@@ -108,10 +109,10 @@ def _frame(
     for number, layer in layers:
         mask = onto(layer, plane, frame.plane, frame.columns, frame.rows)
         label, attributes = segments[number]
-        for part in parts(mask) if folder.options.regions == "each" else [mask]:
+        for part in parts(mask) if folder.options.components == "each" else [mask]:
             if part.any():
                 finding = masked(label, part, attributes)
-                yield Marked((seg.uid, number), at, float(part.sum()), finding)
+                yield SliceMark((seg.uid, number), at, float(part.sum()), finding)
 
 
 def onto(mask_HW: np.ndarray, own: ImagePlane, other: ImagePlane, width: int, height: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane
 from unveil.ingest.folder import IMAGE_SUFFIXES, OTHER_SUFFIXES, Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
-from unveil.ingest.slices import Marked
+from unveil.ingest.slices import SliceMark
 
 Kind = Literal["SEG", "RTSTRUCT", "SR", "NIFTI"]
 
@@ -176,7 +176,7 @@ class Series:
 
 
 #: What reading an annotating object gives, bit by bit.
-Told = Marked | Rejected | Lost
+Told = SliceMark | Rejected | Lost
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Serie
 from unveil.ingest.dicom_words import highdicom, side
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Rejected
-from unveil.ingest.slices import Marked, masked
+from unveil.ingest.slices import SliceMark, masked
 
 #: Corners that stand for a circle or an ellipse: their area is 0.1 % less.
 CORNERS = 96
@@ -75,7 +75,7 @@ def marks(folder: Folder, headers: Headers, report: Annotating, series: Series) 
                     if not mask.any():
                         raise AnnotationError("its region covers no pixel of the image")
                     name = str(group.tracking_uid or "") or (report.uid, row)
-                    yield Marked(name, at, float(mask.sum()), masked(label, mask, attributes))
+                    yield SliceMark(name, at, float(mask.sum()), masked(label, mask, attributes))
         except (AnnotationError, ImageError) as error:
             yield Rejected(file, row, f"group {row}: {error}")
             yield Lost(at)

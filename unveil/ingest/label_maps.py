@@ -19,7 +19,7 @@ from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Options
-from unveil.ingest.slices import Marked, masked
+from unveil.ingest.slices import SliceMark, masked
 
 if TYPE_CHECKING:
     from unveil.core.nifti import Volume
@@ -82,7 +82,7 @@ def _values(values: np.ndarray) -> list[int]:
     return [int(v) for v in np.unique(values)[: MOST_LABELS + 2]]
 
 
-def marks(volume: Volume, kinds: Sequence[LabelKind], name: str, split: bool) -> list[Marked]:
+def marks(volume: Volume, kinds: Sequence[LabelKind], name: str, split: bool) -> list[SliceMark]:
     """What a map marks in each slice; ``split`` tells that each connected region is an object of its own, else all of a
     kind is. ``name`` tells the objects of one map from those of others."""
     found: list[tuple[LabelKind, int, int, Finding]] = []
@@ -97,7 +97,7 @@ def marks(volume: Volume, kinds: Sequence[LabelKind], name: str, split: bool) ->
                     found.append((kind, number, k, masked(kind.name, part, dict(kind.attributes))))
                     areas.append(float(part.sum()))
     return [
-        Marked((name, kind.name, regions[kind].root(number) if split else 0), k, area, finding)
+        SliceMark((name, kind.name, regions[kind].root(number) if split else 0), k, area, finding)
         for (kind, number, k, finding), area in zip(found, areas, strict=True)
     ]
 
@@ -131,7 +131,9 @@ class _Regions:
             return
         own, count = ndimage.label(mask_HW, np.ones((3, 3)))
         if count > MOST_REGIONS:
-            raise AnnotationError(f"a slice holds {count} regions of one kind: is it noise? --regions whole takes it")
+            raise AnnotationError(
+                f"a slice holds {count} regions of one kind: is it noise? --components whole takes it"
+            )
         start = len(self.parents)
         self.parents += range(start, start + count)
         if self.before is not None:

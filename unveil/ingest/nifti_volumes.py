@@ -15,7 +15,7 @@ from unveil.ingest import label_maps, slices
 from unveil.ingest.folder import Folder
 from unveil.ingest.nifti_cases import SUFFIXES, MaskFile, VolumeCase, cases, modality
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
-from unveil.ingest.slices import Marked
+from unveil.ingest.slices import SliceMark
 
 LOOKED_FOR = "NIfTI images with masks (imagesTr and labelsTr, BIDS derivatives, X.nii.gz and X_seg.nii.gz)"
 
@@ -54,7 +54,7 @@ def of_case(folder: Folder, case: VolumeCase, usual: Window | None = None) -> It
 def _of_group(
     folder: Folder, case: VolumeCase, rule: slices.SliceRule, usual: Window | None
 ) -> Iterator[Record | Rejected | Incomplete]:
-    marks: list[Marked] = []
+    marks: list[SliceMark] = []
     lost: set[int | None] = set()
     for mask in case.masks:
         try:
@@ -101,7 +101,7 @@ def _on_one_grid(folder: Folder, case: VolumeCase) -> tuple[list[Group], list[Re
     return [(of, tuple(masks)) for of, masks in groups.items()], bad
 
 
-def _marks(folder: Folder, mask: MaskFile) -> tuple[list[Marked], set[int | None]]:
+def _marks(folder: Folder, mask: MaskFile) -> tuple[list[SliceMark], set[int | None]]:
     """What a mask marks, and the slices of which it leaves something out."""
     from unveil.core import nifti
 
@@ -110,7 +110,7 @@ def _marks(folder: Folder, mask: MaskFile) -> tuple[list[Marked], set[int | None
         if volume.volumes > 1:
             raise AnnotationError(f"it holds {volume.volumes} volumes; write a file for each")
         kinds = label_maps.kinds(label_maps.labels(volume), mask.kinds, mask.name, options)
-        found = label_maps.marks(volume, kinds, folder.relative(mask.path), options.regions != "whole")
+        found = label_maps.marks(volume, kinds, folder.relative(mask.path), options.components != "whole")
     ignored = {mark.slice for mark in found if mark.finding.label.lower() == label_maps.IGNORED}
     return [mark for mark in found if mark.finding.label.lower() != label_maps.IGNORED], set(ignored)
 
@@ -121,7 +121,7 @@ def _slices(
     path: Path,
     channel: str | None,
     rule: slices.SliceRule,
-    marks: list[Marked],
+    marks: list[SliceMark],
     lost: set[int | None],
     usual: Window | None,
 ) -> Iterator[Record | Incomplete]:

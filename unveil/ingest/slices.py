@@ -23,7 +23,7 @@ AIR = -500.0
 
 
 @dataclass(frozen=True)
-class Marked:
+class SliceMark:
     """What is marked of one object in one slice."""
 
     object: Hashable
@@ -53,7 +53,7 @@ def rule(options: Options) -> SliceRule:
     raise IngestError(f"--slices {quoted(text)} is none of largest, every:N (such as every:3), all, key")
 
 
-def chosen(marks: Sequence[Marked], number: int, by: SliceRule, key: Iterable[int] = ()) -> list[int]:
+def chosen(marks: Sequence[SliceMark], number: int, by: SliceRule, key: Iterable[int] = ()) -> list[int]:
     """The slices that are taken of a volume with ``number`` slices, in their order.
 
     ``largest`` takes for each object its slice with the most area, the first of equal ones; ``every`` each n-th of the
@@ -76,14 +76,6 @@ def chosen(marks: Sequence[Marked], number: int, by: SliceRule, key: Iterable[in
 def masked(label: str, mask_HW: np.ndarray, attributes: dict[str, str] | None = None) -> Finding:
     """A finding from its mask, which holds at least one pixel."""
     return Finding(label, geometry.box_of_mask(mask_HW), geometry.encode_mask(mask_HW), attributes or {})
-
-
-def parts(mask_HW: np.ndarray) -> list[np.ndarray]:
-    """The connected regions of a mask, (H, W) each; pixels that touch at a corner are connected."""
-    from scipy import ndimage  # late: slow to import
-
-    labels, count = ndimage.label(mask_HW, np.ones((3, 3)))
-    return [labels == k for k in range(1, count + 1)]
 
 
 def window(values_HW: np.ndarray, modality: str | None, options: Options, usual: Window | None = None) -> Window:
