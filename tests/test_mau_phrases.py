@@ -118,3 +118,12 @@ def test_options_that_do_not_hold_the_answer_are_counted() -> None:
         "own question: its answer is not one of its choices": 2,
         "own question: fewer than 2 choices or more than 26": 2,
     }
+
+
+def test_a_later_turn_is_asked_after_those_before_it() -> None:
+    first, second = (
+        Question("What is it? ", "A mass.", id="1"),
+        Question("Is it large?", "yes", "closed", "2", follows="1"),
+    )
+    asked = {d.question: d.history for d in mau([record(questions=(first, second))]) if d.kind in ("open", "closed")}
+    assert asked == {"What is it?": (), "Is it large?": (("What is it?", "A mass."),)}

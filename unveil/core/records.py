@@ -126,6 +126,8 @@ class Question:
     """The answers to choose from, without letters before them, of which the true answer is one."""
     language: str | None = None
     """Its ISO 639-1 code, such as en or zh; None where nobody has said so."""
+    follows: str | None = None
+    """The name of the question before it in the same conversation, without which it may not be understood."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,15 @@ class Record:
             if value is not None:
                 return f"{kind}:{self.source.dataset}:{value}"
         return f"image:{self.id}"
+
+    def before(self, question: Question) -> tuple[tuple[str, str], ...]:
+        """The questions and answers before a question in its conversation, in order; what follows itself in a circle
+        begins there."""
+        named = {own.id: own for own in self.questions if own.id is not None}
+        turns = [question]
+        while (earlier := named.get(turns[-1].follows or "")) and earlier not in turns:
+            turns.append(earlier)
+        return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
 
 
 @dataclass(frozen=True)

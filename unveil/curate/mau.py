@@ -186,8 +186,9 @@ class _Writer:
             elif not self._asked_in(language):
                 self.skipped[f"own question: {_unasked(language)}"] += 1
             else:
-                writer = self.record.source.dataset
-                made = self._made(name, q.kind, question, answer, language=language, writer=writer)
+                more = {"language": language, "writer": self.record.source.dataset}
+                history = tuple((clean(asked), clean(said)) for asked, said in self.record.before(q))
+                made = self._made(name, q.kind, question, answer, history=history, **more)
                 if not q.choices:
                     yield made
                 elif chosen := self._with_choices(made, [" ".join(clean(choice).split()) for choice in q.choices]):

@@ -66,7 +66,7 @@ def telling(path: str) -> tuple[str, Split] | None:
 
 def is_file(part: str) -> bool:
     """Whether the name in a path is that of a file of annotations."""
-    return part.lower().endswith((".json", ".xml", ".csv", ".tsv"))
+    return part.lower().endswith((".json", ".jsonl", ".xml", ".csv", ".tsv", ".parquet", ".arrow"))
 
 
 def _words(text: str) -> list[str]:
