@@ -13,8 +13,8 @@ from unveil.core import pixels
 from unveil.core.records import Record
 from unveil.core.untrusted import quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
+from unveil.ingest.cell_boxes import marked, shapes
 from unveil.ingest.folder import Folder
-from unveil.ingest.marks import marked, shapes
 from unveil.ingest.published import SPLIT_NAMES, measured
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 from unveil.ingest.rows import has, rows
