@@ -135,3 +135,12 @@ def test_boxes_in_texts_are_read_as_the_option_says(form: str, answer: str, labe
     summary, [plain], _ = run(data.parent, "auto")
     assert plain.questions[0].answer == answer and plain.findings == ()
     assert any("--text-boxes" in note for note in summary.notes) or form == "unit"
+
+
+def test_turns_after_a_rejected_one_are_not_asked_without_it(data: Path) -> None:
+    """The box of the second answer leads outside; what was asked after it would refer to nothing."""
+    said = ("What is it?", "A mass.", "Where?", "[4, 2, 400, 12]", "Is it large?", "Yes.")
+    write(data, {"image": "a.png", "conversations": turns(texts=said)})
+    _, [record], rejected = run(data.parent, "auto", text_boxes="pixels")
+    assert [q.text for q in record.questions] == ["What is it?"]
+    assert [item["reason"][:20] for item in rejected] == ["a box in the text th", "a turn after one tha"]

@@ -120,6 +120,12 @@ def test_a_finding_without_a_box_has_no_place() -> None:
     assert [d.kind for d in asked(record(bare), MauOptions(absent=0, empty_regions=0))] == ["detection"]
 
 
+def test_no_region_is_empty_beside_a_finding_that_has_no_place() -> None:
+    """An image that is called sick shows something somewhere: a region of it is not known to be free."""
+    kinds = [d.kind for d in asked(record(replace(CYST, box=None)), MauOptions(absent=0, empty_regions=3))]
+    assert kinds == ["detection"]
+
+
 def test_too_many_findings_are_counted() -> None:
     """Five in a row with at most four listed: no diagnosis, no question for all of them, but some of single regions."""
     skipped: Counter[str] = Counter()

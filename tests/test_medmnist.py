@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +102,30 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     wrong = np.array([[{"a": 1}]], dtype=object)
     fixture.save(tmp_path / "set" / "pneumoniamnist.npz", fixture.PNEUMONIA, train_labels=wrong)
     with pytest.raises(IngestError, match="Python objects, which is never read"):
+        read(tmp_path / "set", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("train_images", (3, 100_000, 100_000), "100000 x 100000 pixels are more than the limit"),
+        ("train_labels", (2**40, 1), "more than any set has"),
+        ("train_images", (3, 28, 28), "train_images ends here, before its 3 images"),
+    ],
+)
+def test_what_an_array_announces_is_not_believed(name: str, shape: tuple[int, ...], said: str, tmp_path: Path) -> None:
+    """Headers without the values that they announce: of pictures, of labels, and of a size that is possible."""
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / "pneumoniamnist.npz"
+    fixture.save(file, fixture.PNEUMONIA)
+    with zipfile.ZipFile(file) as old:
+        content = {entry: old.read(entry) for entry in old.namelist()}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(file, "w") as new:
+        for entry, raw in (content | {f"{name}.npy": header.getvalue()}).items():
+            new.writestr(entry, raw)
+    with pytest.raises(IngestError, match=said):
         read(tmp_path / "set", tmp_path / "out")
 
 

@@ -58,6 +58,7 @@ def test_its_row_is_whole(form: Format) -> None:
 
 @ALL
 def test_the_main_job_runs_on_it(form: Format, tmp_path: Path) -> None:
-    """`unveil run --data DIR` and no other option, but for the folder that it writes to."""
-    report = run.main(run.Config(data=written(form, tmp_path / "set"), out=tmp_path / "out", resamples=50))
+    """`unveil run --data DIR` and no other option, but for where it writes to, and two passes over the data."""
+    config = run.Config(data=written(form, tmp_path / "set"), out=tmp_path / "out", epochs=2, resamples=50)
+    report = run.main(config)
     assert form.about and form.about.name in report.read_text()

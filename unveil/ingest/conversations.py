@@ -185,16 +185,21 @@ def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iter
 def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
     """The questions with the boxes of their texts in neutral markup, and those that have a name as findings."""
     told = Marked([])
-    places: dict[str, _Places] = {}
+    places: dict[tuple[str, int], _Places] = {}
+    broken: set[tuple[str, int]] = set()
     for row in rows:
         assert row.question
+        whole = row.file, row.row
         if row.marks is not None:
-            places[f"{row.file}:{row.row}"] = _Places(row.marks, image)
-        objects = places.get(f"{row.file}:{row.row}")
+            places[whole] = _Places(row.marks, image)
+        objects = places.get(whole)
         try:
+            if whole in broken:
+                raise AnnotationError("a turn after one that was rejected")
             texts = [_written(one, folder, image, objects, told) for one in (row.question.text, row.question.answer)]
             told.asked.append(replace(row, question=replace(row.question, text=texts[0], answer=texts[1])))
         except (AnnotationError, BoxError) as error:
+            broken.add(whole)
             told.rejected.append(Rejected(row.file, row.row, str(error), misfit=misfit(error)))
     return told
 

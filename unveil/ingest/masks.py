@@ -59,6 +59,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     names = _names(folder)
     of_image: dict[Path, list[Mask]] = {}
     for mask in masks:
+        if not folder.asked(mask.path):
+            continue
         try:
             of_image.setdefault(_meant(folder, mask, images.get(mask.image, [])), []).append(mask)
         except AnnotationError as error:

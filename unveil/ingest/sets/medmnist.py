@@ -27,7 +27,7 @@ from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 
 #: Bytes of the labels of one split: millions of images have fewer.
-MOST_LABELS = 2**28
+MOST_LABELS = 2**25
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ def _split(
             raise IngestError(f"{file}: {split}_images are not 8-bit pictures, but {dtype} of {listed(shape)}")
         if shape[0] != len(labels):
             raise IngestError(f"{file}: {split} has {shape[0]} images and {len(labels)} labels")
-        pixels.Limits().check_frame(file, shape[2], shape[1])
+        with _unpacking(file):
+            pixels.Limits().check_frame(f"{split}_images", shape[2], shape[1])
         size = int(np.prod(shape[1:]))
         for n, label in enumerate(labels):
             with _unpacking(file):
