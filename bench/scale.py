@@ -110,16 +110,10 @@ def pictures(work: Path, count: int) -> list[str]:
 def as_coco(folder: Path, names: list[str], boxes: int) -> None:
     """A COCO file of ``boxes`` on each image; its annotations are not in the images' order."""
     images = [{"id": n, "file_name": name, "width": 64, "height": 64} for n, name in enumerate(names)]
-    rows = [
-        {
-            "id": n,
-            "image_id": n % len(names),
-            "category_id": n % 6,
-            "bbox": box_of(*divmod(n, len(names))),
-            "iscrowd": 0,
-        }
-        for n in range(boxes * len(names))
-    ]
+    rows = []
+    for n in range(boxes * len(names)):
+        turn, image = divmod(n, len(names))
+        rows.append({"id": n, "image_id": image, "category_id": n % 6, "bbox": box_of(turn, image), "iscrowd": 0})
     categories = [{"id": n, "name": label} for n, label in enumerate(LABELS)]
     content = {"images": images, "annotations": rows, "categories": categories}
     (folder / "instances.json").write_text(json.dumps(content))

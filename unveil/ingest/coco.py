@@ -98,7 +98,7 @@ def _perhaps_of(folder: Folder, path: Path) -> Iterable[Path]:
     """The images that a file which cannot be used may be about: those of its list, or any where that is not whole."""
     names: list[str] = []
     try:
-        with folder.opened(path) as file:
+        with folder.opening(path)() as file:
             text = Json(file)
             while text.find(_IMAGES):
                 names += (_file_name(item.value) for item in text.items())
@@ -132,7 +132,7 @@ class _Reading:
         self.category: Callable[[Any], Key | None] = _key
         self.order, self.units = declared("coco", folder.options)
         self.orphans = 0
-        with folder.opened(path) as file:
+        with folder.opening(path)() as file:
             for member in Json(file).members():
                 if member.name is None:
                     deque(member.items or (), maxlen=0)
@@ -162,12 +162,12 @@ class _Reading:
         found = Spilled()
         self.file_names, self.nameless, self.inside = [], set(), False
         for row, (image, text) in enumerate(member.items or (), 1):
-            number, name = self._number(image, "id"), _file_name(image)
-            found.put(number, row, text)
+            owner, name = self._number(image, "id"), _file_name(image)
+            found.put(owner, row, text)
             self.file_names.append(name)
-            if number is not None:
+            if owner is not None:
                 self.inside = self.inside or bool(_inside([(row, image)]))
-                self.nameless.update([] if name else [number])
+                self.nameless.update([] if name else [owner])
         return found
 
     def _annotation_list(self, member: Member) -> Spilled:
@@ -188,8 +188,8 @@ class _Reading:
             self.orphans += not _file_name(image)
             yield from self._reject(row, f"an entry without an id: {quoted(image)}", _file_name(image))
         yield from self._deal()
-        for number in self.images.owners():
-            entries, annotations = self._entries(number)
+        for owner in self.images.owners():
+            entries, annotations = self._entries(owner)
             row, image = entries[0]
             if any(places[_file_name(image)] != places[_file_name(other)] for _, other in entries):
                 for row, image in entries:  # whose annotations they are cannot be told
@@ -201,10 +201,10 @@ class _Reading:
             except (AnnotationError, pixels.ImageError) as error:
                 yield from self._reject(row, str(error), _file_name(image), len(annotations))
 
-    def _entries(self, number: int) -> tuple[Rows, Rows]:
+    def _entries(self, owner: int) -> tuple[Rows, Rows]:
         """The entries of an image, one as a rule, and its annotations."""
-        entries = list(_parsed(self.images.of(number)))
-        return entries, [*_inside(entries), *_parsed(self.annotations.of(number))]
+        entries = list(_parsed(self.images.of(owner)))
+        return entries, [*_inside(entries), *_parsed(self.annotations.of(owner))]
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
@@ -223,10 +223,10 @@ class _Reading:
     def _deal(self) -> Iterator[Rejected]:
         """Gives every annotation to its image, and counts those that no image is known of."""
         listed, keys = set(self.images.owners()), list(self.numbers)
-        image_of = _among({keys[number] for number in listed})
-        for number in [number for number in self.annotations.owners() if number not in listed]:
-            meant = image_of(keys[number])
-            self.annotations.move(number, None if meant is None else self.numbers[meant])
+        image_of = _among({keys[n] for n in listed})
+        for n in [n for n in self.annotations.owners() if n not in listed]:
+            meant = image_of(keys[n])
+            self.annotations.move(n, None if meant is None else self.numbers[meant])
         for row, annotation in _parsed(self.annotations.of(None)):
             owner = annotation.get("image_id") if isinstance(annotation, dict) else None
             self.orphans += 1
@@ -236,7 +236,7 @@ class _Reading:
                 self.orphans += rows
                 reason = f"annotations under {quoted(name)}, where COCO has none"
                 yield Rejected(self.file, None, reason, rows=rows)
-        self.orphans += sum(len(self._entries(number)[1]) for number in self.nameless)
+        self.orphans += sum(len(self._entries(n)[1]) for n in self.nameless)
         if self.orphans:
             self.folder.note(
                 "images without annotations are no negatives where some annotation has no image", self.file

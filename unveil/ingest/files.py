@@ -11,8 +11,9 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -153,6 +154,8 @@ def below(path: Path, folder: Path) -> str | None:
     return "." if name == start else None
 
 
+#: Opens a text at its beginning.
+Opening = Callable[[], TextIO]
 #: Bytes that are decoded at a time.
 PART = 2**20
 
@@ -164,8 +167,13 @@ def text_of(path: Path, encoding: str | None = None, *, marked: bool = False) ->
 
 
 def opened(path: Path, encoding: str | None = None, *, marked: bool = False) -> TextIO:
-    """A file as text, its line ends as they are: UTF-8, UTF-16 or UTF-32 if it begins with their mark, else UTF-8, else
-    ``encoding``.
+    """A file as text, as ``opening`` opens it."""
+    return opening(path, encoding, marked=marked)()
+
+
+def opening(path: Path, encoding: str | None = None, *, marked: bool = False) -> Opening:
+    """How to open a file as text, its line ends as they are: UTF-8, UTF-16 or UTF-32 if it begins with their mark, else
+    UTF-8, else ``encoding``.
 
     A file that is none of these raises ``AnnotationError``; with ``marked``, each byte of it that is no UTF-8 stays as
     half a surrogate pair, which ``damaged`` finds, so that a row can be set aside and not the whole file.
@@ -176,10 +184,10 @@ def opened(path: Path, encoding: str | None = None, *, marked: bool = False) -> 
     problem = ""
     for name in filter(None, [told] if told else ["utf-8", encoding]):
         if not (wrong := _undecodable(path, name)):
-            return path.open(encoding=name, newline="")
+            return partial(path.open, encoding=name, newline="")
         problem = problem or wrong
     if marked and not told and not _undecodable(path, "latin-1"):  # which has a character for each byte
-        return path.open(encoding="utf-8", errors="surrogateescape", newline="")
+        return partial(path.open, encoding="utf-8", errors="surrogateescape", newline="")
     hint = "" if told else "; --encoding says what it is, such as latin-1"
     raise AnnotationError(f"the file is not {told or encoding or 'UTF-8'} text ({problem}){hint}")
 

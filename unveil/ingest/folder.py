@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from unveil.core import geometry, image_files, pixels, pseudonyms
 from unveil.core.records import Completeness, Finding, Record, Source, Split
-from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, opened, text_of
+from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encoding, listing, opening, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.published import Lists, is_file, list_name, telling
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
@@ -181,9 +181,9 @@ class Folder:
         """The text of a file, as ``files.text_of`` reads it."""
         return text_of(path, self.options.encoding, marked=marked)
 
-    def opened(self, path: Path) -> TextIO:
-        """A file as text to be read a part at a time, as ``files.opened`` reads it with marks."""
-        return opened(path, self.options.encoding, marked=True)
+    def opening(self, path: Path) -> Opening:
+        """How to open a file as text that is read a part at a time, as ``files.opening`` has it, with marks."""
+        return opening(path, self.options.encoding, marked=True)
 
     def relative(self, path: Path) -> str:
         """A path as records and messages show it: below the data folder, or below that of the images."""

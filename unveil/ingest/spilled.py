@@ -13,7 +13,7 @@ AT_ONCE = 1000
 
 
 class Spilled:
-    """Texts, each with an owner and its row's number, in a temporary file, which is gone with this object or the process.
+    """Texts, each with an owner and its row's number, in a temporary file, gone with this object or the process.
 
     All are put before any is asked for. Raises ``WriteError`` where the disk of temporary files is full.
     """

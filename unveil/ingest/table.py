@@ -10,6 +10,7 @@ only if none of them marked any.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from unveil.ingest.labels import NO_BOX
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
+from unveil.ingest.spilled import Spilled
 
 LOOKED_FOR = "a table with a column for the image (see --columns)"
 
@@ -54,38 +56,56 @@ def _says_something(folder: Folder, path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a row names. Of the others nobody said that they were looked at."""
-    images: dict[Path, list[Row]] = {}
+    images = _Images(sheets(folder))
     broken: set[Path] = set()
-    tables = sheets(folder)
-    for sheet in tables:
+    for sheet in images.tables:
         folder.note(f"table was read as {sheet.columns}", sheet.file)
         for item in sheet.rows(folder, broken):
             if isinstance(item, Rejected):
                 yield item
             else:
-                images.setdefault(item[0], []).append(item[1])
+                images.add(*item)
     for path in broken:
         yield Incomplete(folder.relative(path))
-    for other in folder.unlisted([*images, *broken]):
+    for other in folder.unlisted([*images.numbers, *broken]):
         folder.note("image that no row names, left out", other.file)
-    _look_at_labels(folder, tables, images)
+    _look_at_labels(folder, images)
     chosen = _readers(folder, images)
-    if orphans := any(sheet.orphans for sheet in tables):
+    if orphans := any(sheet.orphans for sheet in images.tables):
         folder.note("images without findings are no negatives, since a row with a finding names no image")
-    for path, rows in images.items():
+    for path, rows in images.rows():
         try:
             yield from _records(folder, path, rows, chosen, path in broken, orphans)
         except (AnnotationError, pixels.ImageError) as error:
             yield rows[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(rows))
 
 
-def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
+class _Images:
+    """The rows of each image, which need not stand together, on the disk, and what the labels of each table are."""
+
+    def __init__(self, tables: Sequence[Sheet]) -> None:
+        self.tables = tables
+        self.numbers: dict[Path, int] = {}
+        self.labels: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
+        self._of_table = {sheet: n for n, sheet in enumerate(tables)}
+        self._rows = Spilled()
+
+    def add(self, path: Path, row: Row) -> None:
+        said = {role: text for role, text in row.cells.items() if text}
+        owner = self.numbers.setdefault(path, len(self.numbers))
+        self._rows.put(owner, row.line, json.dumps([self._of_table[row.sheet], said, row.box]))
+        self.labels[row.sheet].add(row.get("label"))
+
+    def rows(self) -> Iterator[tuple[Path, list[Row]]]:
+        """Each image with its rows."""
+        for path, owner in self.numbers.items():
+            told = ((line, *json.loads(text)) for line, text in self._rows.of(owner))
+            yield path, [Row(self.tables[table], line, said, box) for line, table, said, box in told]
+
+
+def _look_at_labels(folder: Folder, images: _Images) -> None:
     """Tells each table's labels in one cell apart, from all of its cells, and what is odd about them."""
-    column: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
-    for rows in images.values():
-        for row in rows:
-            column[row.sheet].add(row.get("label"))
-    for sheet, texts in column.items():
+    for sheet, texts in images.labels.items():
         sheet.separator, remark = cells.separator(texts, folder.options)
         labels = {label for text in texts for label in cells.labels(text, sheet.separator)}
         try:
@@ -95,15 +115,18 @@ def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, 
             raise IngestError(f"{sheet.file}: {error}") from error
 
 
-def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
+def _readers(folder: Folder, images: _Images) -> str:
     """What is done with several readers: a rule, or the name of the only one who counts."""
-    of_image = [{row.get("reader") for row in rows} - {""} for rows in images.values()]
-    names = sorted(set().union(*of_image)) if of_image else []
-    several = sum(len(readers) > 1 for readers in of_image)
-    rules, said = [KEEP, *consensus.RULES], folder.options.readers
+    named: set[str] = set()
+    several = 0
+    for _, rows in images.rows() if any(sheet.columns.has("reader") for sheet in images.tables) else ():
+        readers = {row.get("reader") for row in rows} - {""}
+        named |= readers
+        several += len(readers) > 1
+    names, rules, said = sorted(named), [KEEP, *consensus.RULES], folder.options.readers
     if said is None and several:
         raise IngestError(
-            f"{several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
+            f"{several} of {len(images.numbers)} images were marked by several readers ({listed(names, 60)}), "
             f"so one lesion may stand there several times: say --readers {' or '.join(rules)}, or the name of one"
         )
     if said and not names:
