@@ -172,9 +172,9 @@ class Sheet:
                     problem = f"not usable as csv: {error}"
                     row = [cell.strip(' "') for cell in last.split(self.delimiter)]
                     if reader.line_num != before + 1:
-                        lines = f"lines {before + self.skipped + 1} to {reader.line_num + self.skipped}"
+                        which = f"lines {before + self.skipped + 1} to {reader.line_num + self.skipped}"
                         raise IngestError(
-                            f"{self.file}, {lines}: a quotation mark that is not closed: {error}"
+                            f"{self.file}, {which}: a quotation mark that is not closed: {error}"
                         ) from error
                 if row is None:
                     return
