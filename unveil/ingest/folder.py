@@ -55,8 +55,6 @@ class Folder:
     root: Path
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
-    trial: bool = False
-    """Only the places of boxes matter: no image is decoded, nor its hash taken."""
     key_in: Path | None = None
     """Where the key lies with which patients' ids are hashed; None for one that nobody keeps."""
     _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
@@ -217,17 +215,16 @@ class Folder:
         return lru_cache(lambda path: telling(self.relative(Path(path))))
 
     def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
-        """An image, in the frame that its annotations count in.
+        """An image, in the frame that its annotations count in, by its header: the whole of it is looked at when the
+        record that names it is taken (``looking``).
 
         ``stated`` is the width and height that ``where`` gives: of the picture as it is shown, or as it is stored. What
         is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
         raises ``pixels.ImageError``.
         """
-        header, sha256 = (image_files.probe(path), "") if self.trial else image_files.probe_hashed(path)
+        header = image_files.probe(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
-        if self.options.decode and not self.trial:
-            image_files.read(path)
         width, height, turn = header.width, header.height, header.exif_orientation
         shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
         if stated is not None and stated not in (shown, stored):
@@ -244,7 +241,7 @@ class Folder:
         if frame == "stored":
             width, height = stored
         turn = turn if frame == "stored" else 1
-        return Image(path, self.relative(path), width, height, sha256, header.modality, header.patient, turn)
+        return Image(path, self.relative(path), width, height, "", header.modality, header.patient, turn)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
