@@ -7,6 +7,7 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 from unveil.core import geometry, pixels
 from unveil.core.geometry import BoxError, MaskError
 from unveil.core.records import Finding, Record
-from unveil.core.untrusted import JsonError, parse_at, quoted
+from unveil.core.untrusted import JsonError, quoted
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
 from unveil.ingest.files import PART, damaged, opened
 from unveil.ingest.folder import Folder
@@ -346,7 +347,7 @@ def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
 
 
 def _parsed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
-    return ((row, parse_at(text, 0)[0]) for row, text in rows)
+    return ((row, json.loads(text)) for row, text in rows)  # which were looked at before
 
 
 def _annotations_in(value: Any) -> Iterator[dict[str, Any]]:

@@ -137,10 +137,11 @@ class Sheet:
         """What makes a row unusable as a whole."""
         if len(row) < len(self.header) or any(cell.strip() for cell in row[len(self.header) :]):
             return f"the row does not have the header's {len(self.header)} fields"
-        used = [(role, row[i].strip()) for role, columns in self.columns.at.items() for i in columns]
-        if any(not cell.isascii() and damaged(cell) for _, cell in used):
+        used = "".join([row[i] for columns in self.columns.at.values() for i in columns])
+        if not used.isascii() and damaged(used):
             return "the row is not UTF-8 text; --encoding says what it is, such as latin-1"
-        if any("\n" in cell for role, cell in used if role not in TEXTS):
+        short = (i for role, columns in self.columns.at.items() if role not in TEXTS for i in columns)
+        if "\n" in used and any("\n" in row[i].strip() for i in short):
             return "a cell holds several lines: is a quotation mark not closed?"
         return None
 

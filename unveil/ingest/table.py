@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,9 +138,10 @@ def _readers(folder: Folder, images: _Images) -> str:
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of an image by the split of each; those without one belong to every split that there is."""
-    splits: dict[str, list[Row]] = {split: [] for row in rows if (split := _split(row))} or {"": []}
-    for row in rows:
-        for split in [_split(row)] if _split(row) else splits:
+    told = [_split(row) for row in rows]
+    splits: dict[str, list[Row]] = {split: [] for split in told if split} or {"": []}
+    for row, own in zip(rows, told, strict=True):
+        for split in [own] if own else splits:
             splits[split].append(row)
     return splits
 
@@ -161,10 +162,11 @@ def _records(
 
     What any row says of the image counts for all splits: a finding in one denies that there is none in another.
     """
-    known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE}
+    told = {role for row in rows for role in row.cells}
+    known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE if name in told}
     by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
-    image = folder.open(path, _stated_size(rows), rows[0].sheet.file)
+    image = folder.open(path, _stated_size(rows) if "width" in told else None, rows[0].sheet.file)
     _, bad = _questions(rows)
     about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
     said: list[tuple[Row, Mark]] = []
@@ -187,7 +189,7 @@ def _records(
             continue
         here = [(row, mark) for row, mark in said if id(row) in lines]
         findings, dropped = _counted(_placed(here), readers, chosen)
-        elsewhere = {place(mark.finding) for _, mark in said} - {place(mark.finding) for _, mark in here}
+        elsewhere = len(here) < len(said) and _places(said) - _places(here)
         lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
@@ -196,6 +198,10 @@ def _records(
         own = {"split": published[split], "questions": asked, "completeness": completeness}
         record = folder.record(image, findings, "unknown", lost, **known, **own)
         yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
+
+
+def _places(said: Sequence[tuple[Row, Mark]]) -> set[Hashable]:
+    return {place(mark.finding) for _, mark in said}
 
 
 def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:
