@@ -324,7 +324,7 @@ def rebased(row: Placed, old: Path, new: Path) -> Placed:
 
 def _seen_from(image: str, old: Path, new: Path) -> str:
     folder = new.parent.absolute()
-    if os.path.isabs(image) and not image.startswith(folder.as_posix()):  # as most are, of a million
+    if image.startswith("/") and not image.startswith(folder.as_posix()):  # as most are, of a million
         return image
     path = old.parent / image
     if Path(image).is_absolute():

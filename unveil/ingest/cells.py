@@ -9,7 +9,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.columns import key, named_box
@@ -98,7 +98,8 @@ def delimiter(lines: Sequence[str], options: Options) -> str:
     return max([",", ";", "\t", "|"], key=evenness)
 
 
-def labels(text: str, separator: str) -> list[str]:
+@lru_cache(2**12)  # of a million rows, few have cells of their own
+def labels(text: str, separator: str) -> tuple[str, ...]:
     """The labels of a cell: the items of a list in brackets, else what stands between the separators (if any)."""
     text = text.strip()
     if _LIST_OF_TEXT.fullmatch(text):
@@ -107,7 +108,7 @@ def labels(text: str, separator: str) -> list[str]:
         parts = plain[1].split(",")
     else:
         parts = text.split(separator) if separator else [text]
-    return [part for part in map(value, parts) if part]
+    return tuple(part for part in map(value, parts) if part)
 
 
 def separator(cells: Collection[str], options: Options) -> tuple[str, str | None]:

@@ -102,6 +102,8 @@ class Sheet:
         inner: _Inner = {}
         for end, row, problem in self._lines():
             names.setdefault(_cell(row, image))
+            if "".join(row).isprintable():  # without an end of a line
+                continue
             for line in (line for cell in row for line in cell.splitlines()[1:] if self.delimiter in line):
                 [fields] = csv.reader([line], delimiter=self.delimiter, skipinitialspace=True)
                 inner.setdefault(_cell(fields, image), []).append((end, line, bool(problem or self._problem(row))))
@@ -137,13 +139,17 @@ class Sheet:
         """What makes a row unusable as a whole."""
         if len(row) < len(self.header) or any(cell.strip() for cell in row[len(self.header) :]):
             return f"the row does not have the header's {len(self.header)} fields"
-        used = "".join([row[i] for columns in self.columns.at.values() for i in columns])
+        used = "".join([row[i] for i in self._used])
         if not used.isascii() and damaged(used):
             return "the row is not UTF-8 text; --encoding says what it is, such as latin-1"
         short = (i for role, columns in self.columns.at.items() if role not in TEXTS for i in columns)
         if "\n" in used and any("\n" in row[i].strip() for i in short):
             return "a cell holds several lines: is a quotation mark not closed?"
         return None
+
+    @cached_property
+    def _used(self) -> list[int]:
+        return [i for columns in self.columns.at.values() for i in columns]
 
     def _lines(self) -> Iterator[_Line]:
         """The rows below the header."""

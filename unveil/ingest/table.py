@@ -167,7 +167,7 @@ def _records(
     by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
     image = folder.open(path, _stated_size(rows) if "width" in told else None, rows[0].sheet.file)
-    _, bad = _questions(rows)
+    bad = _questions(rows)[1] if "question" in told else []
     about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
     said: list[tuple[Row, Mark]] = []
     nothing: list[Row] = []
@@ -194,7 +194,7 @@ def _records(
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
         completeness = "exhaustive" if free else None
-        asked = tuple(_questions(some)[0]) or None
+        asked = (tuple(_questions(some)[0]) or None) if "question" in told else None
         own = {"split": published[split], "questions": asked, "completeness": completeness}
         record = folder.record(image, findings, "unknown", lost, **known, **own)
         yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
@@ -226,7 +226,7 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
         confidence = _confidence(row)
     except AnnotationError as error:
         return [], [row.rejected(error)]
-    words = {name: row.get(name) for name in ("body_part", "side", "confidence")}
+    words = {name: row.cells[name] for name in ("body_part", "side", "confidence") if name in row.cells}
     good, bad = [], []
     for label, numbers in pairs:
         try:
@@ -240,7 +240,7 @@ def _finding(
     label: str, numbers: Sequence[str], row: Row, folder: Folder, image: Image, words: dict[str, str]
 ) -> Finding:
     if not numbers:
-        return Finding(label, attributes={name: text for name, text in words.items() if text})
+        return Finding(label, attributes=words)
     if len(numbers) != 4:
         raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
     values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]
