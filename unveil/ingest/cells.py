@@ -98,9 +98,13 @@ def delimiter(lines: Sequence[str], options: Options) -> str:
     return max([",", ";", "\t", "|"], key=evenness)
 
 
-@lru_cache(2**12)  # of a million rows, few have cells of their own
-def labels(text: str, separator: str) -> tuple[str, ...]:
+def labels(text: str, separator: str) -> list[str]:
     """The labels of a cell: the items of a list in brackets, else what stands between the separators (if any)."""
+    return list(_labels(text, separator))
+
+
+@lru_cache(2**12)  # of a million rows, few have cells of their own
+def _labels(text: str, separator: str) -> tuple[str, ...]:
     text = text.strip()
     if _LIST_OF_TEXT.fullmatch(text):
         parts = [re.sub(r"\\(.)", r"\1", part[1:-1]) for part in re.findall(_QUOTED, text)]

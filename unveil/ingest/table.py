@@ -37,6 +37,8 @@ LOOKED_FOR = "a table with a column for the image (see --columns)"
 
 #: What belongs to the image, by the name of its field in a record.
 OF_IMAGE = ("patient", "study", "modality", "report")
+#: What belongs to each of its findings.
+OF_MARK = ("body_part", "side", "confidence")
 #: The option that takes all rows of several readers.
 KEEP = "keep"
 
@@ -226,7 +228,7 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
         confidence = _confidence(row)
     except AnnotationError as error:
         return [], [row.rejected(error)]
-    words = {name: row.cells[name] for name in ("body_part", "side", "confidence") if name in row.cells}
+    words: dict[str, str] = {name: row.cells[name] for name in OF_MARK if name in row.cells}
     good, bad = [], []
     for label, numbers in pairs:
         try:
