@@ -51,7 +51,7 @@ class Config(PluginOptions):
     shard_rows: Count = 100_000
     """Records of each shard."""
     workers: Count | None = None
-    """Processes that decode images; by default one per core."""
+    """Processes that decode or draw images; by default one per core."""
     patients: int = 320
     """synthetic: how many patients are drawn, some three images each."""
     seed: int = 0
@@ -107,7 +107,8 @@ def _ingest(config: Config) -> None:
         drawn: list[records.Record] = []
         with console.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
-            for record in synthetic_records(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
+            workers = config.workers or os.cpu_count() or 1
+            for record in synthetic_records(config.out, config.patients, config.seed, config.size, workers):
                 drawn.append(record)
                 if record.patient not in patients:
                     patients.add(record.patient)
