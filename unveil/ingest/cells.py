@@ -18,6 +18,7 @@ from unveil.ingest.reading import AnnotationError, IngestError, Options
 
 #: Cells that hold no value, in any case of letters.
 BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})
+LONGEST_BLANK = max(map(len, BLANK))
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
@@ -35,12 +36,17 @@ _PLAIN_LIST = re.compile(r"\[([^\[\]{}'\"]*)\]")
 def value(text: str) -> str:
     """The text of a cell, "" where it says in some word that there is none."""
     text = text.strip()
-    return "" if text.lower() in BLANK else text
+    return "" if len(text) <= LONGEST_BLANK and text.lower() in BLANK else text
 
 
 def negative(label: str, options: Options) -> bool:
     """Whether a label says that there is nothing to find."""
-    return key(label) in _keys(options.negative_labels)
+    return _negative(label, options.negative_labels)
+
+
+@lru_cache(2**12)
+def _negative(label: str, negative_labels: tuple[str, ...]) -> bool:
+    return key(label) in _keys(negative_labels)
 
 
 @cache

@@ -141,7 +141,9 @@ def _readers(folder: Folder, images: _Images) -> str:
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of an image by the split of each; those without one belong to every split that there is."""
     told = [_split(row) for row in rows]
-    splits: dict[str, list[Row]] = {split: [] for split in told if split} or {"": []}
+    if not any(told):  # as in most tables
+        return {"": list(rows)}
+    splits: dict[str, list[Row]] = {split: [] for split in told if split}
     for row, own in zip(rows, told, strict=True):
         for split in [own] if own else splits:
             splits[split].append(row)
@@ -150,9 +152,8 @@ def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _split(row: Row) -> str:
     """The split in a row's cell, else the one that its table is called as."""
-    text = row.get("split").lower()
-    if text:
-        return SPLIT_NAMES.get(text, text)
+    if text := row.cells.get("split"):
+        return SPLIT_NAMES.get(text.lower(), text.lower())
     turn, split = row.sheet.list_name or (0, "")
     return split if turn < 3 else ""  # train and val together: others tell which
 
@@ -170,7 +171,9 @@ def _records(
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
     image = folder.open(path, _stated_size(rows) if "width" in told else None, rows[0].sheet.file)
     bad = _questions(rows)[1] if "question" in told else []
-    about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
+    about = [row for row in rows if row.sheet.columns.has("label", "box")]
+    if "question" in told:
+        about = [row for row in about if not _only_asks(row)]
     said: list[tuple[Row, Mark]] = []
     nothing: list[Row] = []
     for row in about:
@@ -212,6 +215,7 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     labels = [row.sheet.names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
     boxes = cells.boxes(row.box)
     none = [label for label in labels if cells.negative(label, options)]
+    reader = row.get("reader")
     try:
         if unread := next((label for label in labels if label[0] in "[{"), None):
             raise AnnotationError(f"a list of labels that is not understood: {quoted(unread)}")
@@ -232,7 +236,7 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     good, bad = [], []
     for label, numbers in pairs:
         try:
-            good.append(Mark(row.get("reader"), _finding(label, numbers, row, folder, image, words), confidence))
+            good.append(Mark(reader, _finding(label, numbers, row, folder, image, words), confidence))
         except (AnnotationError, BoxError) as error:
             bad.append(row.rejected(error))
     return good, bad
