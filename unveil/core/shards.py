@@ -43,28 +43,28 @@ def write(path: Path, lines: Iterable[bytes], rows: int) -> int:
 
     The first part comes last: where it stands, all of them do. Raises ``WriteError`` where the disk refuses.
     """
-    staged = path.with_name(f"{path.name}{files.PARTIAL}")
+    partial = path.with_name(f"{path.name}{files.PARTIAL}")
     try:
-        with files.refusals(path, staged):
-            shutil.rmtree(staged, ignore_errors=True)
-            staged.mkdir(parents=True)
+        with files.refusals(path, partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
             count = number = 0
             rest = iter(lines)
             while number == 0 or count == number * rows:
                 number += 1
-                with (staged / str(number)).open("wb") as file:
+                with (partial / str(number)).open("wb") as file:
                     for line in itertools.islice(rest, rows):
                         file.write(line)
                         count += 1
-            files.sync(staged)
+            files.sync(partial)
             remove(path)
             for n in range(number, 0, -1):
                 if (
-                    n == 1 or (staged / str(n)).stat().st_size
+                    n == 1 or (partial / str(n)).stat().st_size
                 ):  # the last is empty where the rows just filled the others
-                    (staged / str(n)).replace(shard(path, n))
+                    (partial / str(n)).replace(shard(path, n))
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     return count
 
 

@@ -16,7 +16,7 @@ from unveil.core.options import OneOf
 from unveil.core.path_types import Input, OutputFolder
 from unveil.core.registry import PluginOptions
 from unveil.ingest.reading import Options
-from unveil.ingest.storing import FIRST, Kind, Store
+from unveil.ingest.storing import FIRST, Kind, Storage
 
 
 def _formats() -> Iterator[str]:
@@ -75,8 +75,8 @@ def main(config: Config) -> Path:
     return _store(config).file(config.out)
 
 
-def _store(config: Config) -> Store:
-    return Store(config.store, config.shard_rows)
+def _store(config: Config) -> Storage:
+    return Storage(config.store, config.shard_rows)
 
 
 def located(data: Path | None, format: Format, reading: Options) -> tuple[Path | None, Options]:

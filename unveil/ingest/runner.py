@@ -22,7 +22,7 @@ from unveil.ingest.formats import FORMATS, Format, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected
 from unveil.ingest.spilled import Spilled
-from unveil.ingest.storing import Store
+from unveil.ingest.storing import Storage
 
 __all__ = [
     "FORMATS",
@@ -66,7 +66,7 @@ def ingest(
     out: str | Path,
     options: Options | None = None,
     workers: int | None = None,
-    store: Store = Store(),
+    store: Storage = Storage(),
 ) -> Summary:
     """Reads ``data``, a folder, a zip of one or an annotation file in one, and writes ``records.jsonl`` and
     ``rejected.jsonl`` into ``out``; the ``format`` auto lets the files tell.

@@ -16,7 +16,7 @@ FIRST = ("records.jsonl", "records-00001.jsonl", "records.parquet")
 
 
 @dataclass(frozen=True)
-class Store:
+class Storage:
     """Records as one JSONL file, as ``shards`` of some rows each, or as one ``parquet`` file."""
 
     kind: Kind = "jsonl"

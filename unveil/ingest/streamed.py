@@ -23,7 +23,7 @@ LONGEST_TOKEN = 100
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-class Item(NamedTuple):
+class ListItem(NamedTuple):
     """An item of a list: its value, and the text that says it."""
 
     value: Any
@@ -35,7 +35,7 @@ class Member(NamedTuple):
     what is none has a ``value``. Without a ``name``, it is all that the file holds, which is no object."""
 
     name: str | None
-    items: Iterator[Item] | None
+    items: Iterator[ListItem] | None
     value: Any = None
 
 
@@ -75,7 +75,7 @@ class Json:
     def _member(self, name: str | None) -> Member:
         return Member(name, self.items()) if self._next() == "[" else Member(name, None, self._value().value)
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[ListItem]:
         """The items of the list that begins here."""
         self._at += 1
         first = True
@@ -96,7 +96,7 @@ class Json:
         self._at = found.end()
         return True
 
-    def _value(self) -> Item:
+    def _value(self) -> ListItem:
         """The value that begins here. One that seems broken may only not be read yet to its end."""
         self._next()
         while True:
@@ -111,7 +111,7 @@ class Json:
                 raise self._error(error.msg, self._at + where) from error
             if end == len(self._text) and self._more():  # a number may go on
                 continue
-            item = Item(value, self._text[self._at : end])
+            item = ListItem(value, self._text[self._at : end])
             self._at = end
             return item
 
