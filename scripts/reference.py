@@ -33,6 +33,7 @@ ROWS: dict[str, type] = {
     for kind in (
         records.Record,
         records.Finding,
+        records.ImagePlane,
         records.Question,
         records.Source,
         records.Dialogue,

@@ -179,6 +179,16 @@ def test_a_test_image_under_another_name(folder: Path) -> None:
     }
 
 
+def test_a_benchmarks_test_image_leaks_whatever_split_the_pair_says(folder: Path) -> None:
+    """By the pair itself, which then says what the test split is, or by its record."""
+    picture(0).save(folder / "0.png")
+    alone = looked(folder, [on("a", "0.png", split=None, benchmark="vqa-rad")]).check("test_leak")
+    assert alone.figures["reasons"] == {"its image is in the test split of vqa-rad": 1} and alone.verdict == "error"
+    marked = replace(record(0, source=Source("drawn", benchmark="slake")), image="0.png")
+    known = looked(folder, [on(marked.id, "0.png")], [marked]).check("test_leak")
+    assert known.figures["reasons"] == {"its image is in the test split of slake": 1}
+
+
 def test_nobody_says_what_the_test_split_is(folder: Path) -> None:
     """Without records and splits nothing can be found, which is not to say that nothing leaks."""
     picture(0).save(folder / "0.png")

@@ -51,6 +51,7 @@ COMMANDS = {
         "records",
     ),
     "curate relevance": ("--records IN/records.jsonl --pairs IN/pairs.jsonl --out OUT", "--rounds 2", "rounds 5 -> 2"),
+    "export records": ("--records IN/records.jsonl --out OUT --form coco", "--images none", "images copy -> none"),
     "convert pairs": ("--pairs IN/pairs.jsonl --out OUT", "--to unveil", "to trl -> unveil"),
     "audit": ("--pairs IN/pairs.jsonl --out OUT", "--seed 1", "seed 0 -> 1"),
     "predict": ("--dialogues IN/dialogues.jsonl --model IN/model --max-new-tokens 4 --out OUT", "--limit 2", "limit"),
@@ -127,6 +128,6 @@ def test_what_has_no_history_is_not_written_over(
     assert mine.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("report", "start")])
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("datasets", "report", "start")])
 def test_every_command_that_writes_can_be_told_to_write_over(name: str) -> None:
     assert "restart" in {field.name for field in dataclasses.fields(cli.COMMANDS[name].config())}

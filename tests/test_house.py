@@ -31,6 +31,7 @@ ALLOWED = {
     "audit": {"core"},
     "gate": {"core"},
     "ingest": {"core", "synthetic"},
+    "export": {"core"},
     "experts": {"core", "gate", "vlm"},
     "curate": {"core", "gate", "experts", "vlm"},
     "evaluate": {"core", "gate", "experts", "vlm"},

@@ -130,7 +130,7 @@ def test_wrong_format_names_the_right_one(format: str, data: Path) -> None:
 
 def test_unknown_format_and_pattern(data: Path) -> None:
     write_csv(data)
-    with pytest.raises(IngestError, match="'bmp' is none of auto, voc, coco, yolo, csv"):
+    with pytest.raises(IngestError, match="'bmp' is none of auto, voc, coco, yolo, csv, kvasir-seg"):
         run(data.parent, "bmp")
     with pytest.raises(IngestError, match="not a regular expression"):
         run(data.parent, "csv", patient_pattern="(")

@@ -17,6 +17,7 @@ from unveil.curate import mau
 from unveil.ingest.reading import Options
 from unveil.pipelines import preview, run
 from unveil.train import throughput
+from unveil.train.loop import TrainingError
 from unveil.train.throughput import Device
 
 
@@ -55,6 +56,20 @@ def test_questions_are_those_that_a_run_asks(options: dict[str, Any], ward: Path
     made = ward.parent / "dialogues.jsonl"
     mau.main(mau.Config(24, records=data.file, out=made, withhold=config.withhold, train_share=config.train_share))
     assert [replace(d, image="") for d in data.dialogues] == [replace(d, image="") for d in read_jsonl(made, Dialogue)]
+
+
+def test_a_benchmarks_test_image_in_training_is_refused(ward: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the run itself would where splits stay as published; else it would deal anew."""
+    rows = [
+        replace(r, split="test" if n % 2 else "train", source=replace(r.source, benchmark="rad" if n == 0 else None))
+        for n, r in enumerate(preview._read(run.Config(data=ward), ward.parent / "read")[0])
+    ]
+    monkeypatch.setattr(preview, "_read", lambda *_: (rows, None))
+    config = run.Config(data=ward, out=ward.parent / "out", resplit="never")
+    with pytest.raises(TrainingError, match="1 image of the test split of rad"):
+        preview.preview(config, ward.parent)
+    assert preview.preview(replace(config, allow_benchmark_test=True), ward.parent).dialogues
+    assert preview.preview(replace(config, resplit="if-needed"), ward.parent).dialogues
 
 
 def test_counts_say_how_they_are_known(ward: Path) -> None:

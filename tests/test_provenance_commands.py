@@ -20,6 +20,8 @@ OTHERS = {"ask", "report", "start", "study", "check", "gate"}
 #: Options that are needed and are no paths, or may be left out and are not here.
 GIVEN: dict[str, dict[str, Any]] = {
     "ingest": {"format": "synthetic"},
+    "export records": {"form": "coco"},
+    "export boxes": {"form": "mm"},
     "prefer": {"name": "dpo"},
     "demo": {"data": None},
 }

@@ -280,6 +280,15 @@ def test_questions_from_the_training_split_and_bound_data_are_said(inputs: Input
     assert "may not be passed on: closed set" in seen and "Synthetic images" not in seen
 
 
+def test_benchmarks_that_were_learnt_from_are_said(inputs: Inputs, tmp_path: Path) -> None:
+    """By the run.json of whatever was trained; the largest number counts."""
+    assert "Trained on" not in words(page(inputs, tmp_path))
+    for name, images in (("one", 3), ("two", 5)):
+        (tmp_path / name).write_text(json.dumps({"command": "train sft", "benchmark_images": {"vqa-rad": images}}))
+    seen = words(page(dataclasses.replace(inputs, runs=[tmp_path / "one", tmp_path / "two"]), tmp_path))
+    assert "Trained on 5 images of the test split of vqa-rad: figures on that benchmark are worth nothing." in seen
+
+
 @pytest.mark.parametrize(
     ("apart", "said"),
     [

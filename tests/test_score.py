@@ -9,10 +9,10 @@ import pytest
 
 from tests.helpers.outcomes import NORMAL, A, B, C, diagnosis, dialogue, predicted, record
 from unveil import cli
+from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import RecordError
-from unveil.evaluate import metrics
 from unveil.evaluate.score import constant, score
 from unveil.evaluate.score_table import show_scores
 
@@ -126,4 +126,4 @@ def test_the_table_names_the_splits_that_were_scored(splits, title, files, capsy
 
 
 def test_vocabulary_comes_from_all_records():
-    assert metrics.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]
+    assert joined.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]

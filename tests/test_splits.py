@@ -16,6 +16,7 @@ from unveil.core.records import (
     Finding,
     Record,
     RecordError,
+    Source,
     Split,
 )
 from unveil.core.splits import assign_splits, connected
@@ -115,3 +116,33 @@ def test_every_split_sees_every_kind() -> None:
     for label in "abc":
         counts = Counter(r.split for r in rows if r.findings[0].label == label)
         assert all(abs(counts[s] - n) <= 1 for s, n in zip(SPLITS, (14, 2, 4), strict=True)), counts
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=1, max_size=30),
+    st.sampled_from([(0.7, 0.1, 0.2), (1, 0, 0), (0, 0, 1)]),
+    st.integers(0, 5),
+)
+def test_a_benchmarks_test_images_stay_in_test(patients: list[tuple[int, bool]], shares: tuple, seed: int) -> None:
+    """With all that belongs to them. The others are shared among train and val alone, within the largest patient."""
+    rows = of_patients([size for size, _ in patients])
+    held = {str(p) for p, (_, benchmark) in enumerate(patients) if benchmark}
+    marks = [Source("s", benchmark="b" if r.patient in held and r.id.endswith("-0") else None) for r in rows]
+    dealt = assign_splits([dataclasses.replace(r, source=s) for r, s in zip(rows, marks, strict=True)], shares, seed)
+    assert all(r.split == "test" for r in dealt if r.patient in held)
+    assert all(len({r.split for r in dealt if r.patient == p}) == 1 for p in {r.patient for r in dealt})
+    rest = Counter(r.split for r in dealt if r.patient not in held)
+    if held and sum(shares[:2]):
+        assert rest["test"] == 0
+        assert abs(rest["val"] - shares[1] / sum(shares[:2]) * rest.total()) <= max(size for size, _ in patients)
+    if not held:
+        assert dealt == assign_splits([dataclasses.replace(r, source=Source("s")) for r in rows], shares, seed)
+
+
+def test_a_set_beside_a_benchmark_has_a_test_part_of_its_own() -> None:
+    """Of 20 patients of another set 4 are tested; of the benchmark's 20, half of them its test images, no others."""
+    rows = of_patients([1] * 40)
+    marks = [Source("b", benchmark="b" if i < 10 else None) if i < 20 else Source("own") for i in range(40)]
+    dealt = assign_splits([dataclasses.replace(row, source=mark) for row, mark in zip(rows, marks, strict=True)])
+    counts = {name: Counter(r.split for r in dealt if r.source.dataset == name) for name in ("b", "own")}
+    assert counts["own"] == {"train": 14, "val": 2, "test": 4} and counts["b"]["test"] == 10

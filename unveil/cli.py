@@ -83,6 +83,9 @@ COMMANDS: dict[str, Command] = {
         options="pipelines.options:RunOptions",
     ),
     "ingest": Command("ingest.ingest", "annotated images in one of many formats, or synthetic ones, to records.jsonl"),
+    "datasets": Command(
+        "ingest.datasets", "data sets that are read as they are distributed: where they are from, what of one is here"
+    ),
     "check": Command("audit.check", "find bad boxes, bad images and leaking splits; deal a safe split"),
     "curate mau": Command("curate.mau", "records to questions with true answers in three steps"),
     "curate noise": Command("curate.noise", "pairs in which noise hides the lesion from the worse side"),
@@ -132,6 +135,12 @@ COMMANDS: dict[str, Command] = {
         options="evaluate.options:AttentionOptions",
     ),
     "score": Command("evaluate.score", "score answers, with 95 % intervals and paired differences"),
+    "export records": Command(
+        "export.records", "records as COCO, YOLO, Label Studio tasks, or a folder to publish with a dataset card"
+    ),
+    "export boxes": Command(
+        "export.boxes", "a model's boxes as DICOM reports or segmentations, or in millimetres of the patient"
+    ),
     "convert pairs": Command("curate.convert", "preference pairs to or from the form that TRL reads"),
     "study": Command(
         "pipelines.study",

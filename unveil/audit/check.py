@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unveil.core import console, jsonl, provenance, records, splits
+from unveil.core import benchmarks, console, jsonl, provenance, records, splits
 from unveil.core.files import write_text
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import rebased
@@ -22,13 +22,17 @@ class Config:
     records: InputFile
     """records.jsonl, as `unveil ingest` writes it."""
     resplit: OutputFile | None = None
-    """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test."""
+    """Write the records here with patients, studies and copies kept together and dealt anew to train, val and test;
+    what is in the test split of a benchmark, or of a set of --against, is marked and stays in test."""
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     """Shares of train, val and test in a new split."""
     seed: int = 0
     """Seed of the new split."""
     copies: bool = True
     """Search for near-identical and mirrored images too, not for equal files only."""
+    against: tuple[InputFile, ...] = ()
+    """Records of other sets, in which to look for copies of these images; what a test split of theirs has is an error
+    outside of test."""
     json: OutputFile | None = None
     """Write what was found here too."""
     workers: int | None = None
@@ -42,10 +46,11 @@ def main(config: Config, deal: Callable[[Any, Sequence[records.Record]], bool] =
 
     ``deal`` decides, from what was found, whether the new split that the configuration names is wanted.
     """
+    inputs = [config.records, *config.against]
     with ExitStack() as stack:
 
         def output(file: Path | None, derived: bool) -> provenance.Output | None:
-            made = file and provenance.output(file, "check", config, [config.records], derived=derived)
+            made = file and provenance.output(file, "check", config, inputs, derived=derived)
             return stack.enter_context(made) if made else None
 
         return _check(config, deal, output(config.json, True), output(config.resplit, False))
@@ -58,18 +63,26 @@ def _check(
     split: provenance.Output | None,
 ) -> bool:
     """As ``check``; writes what was found and the new split where they are to be made."""
+    from unveil.audit.against import OtherSet
     from unveil.audit.records import check as look_through
     from unveil.audit.records import regroup
 
     rows = list(jsonl.read_jsonl(config.records, records.Record))
-    report = look_through(rows, config.records, config.workers, config.copies)
+    if any(other.resolve() == config.records.resolve() for other in config.against):
+        raise records.RecordError(
+            f"--against {config.records}: these are the records themselves; name those of other sets"
+        )
+    others = [OtherSet.of(file) for file in config.against]
+    report = look_through(rows, config.records, config.workers, config.copies, others)
     console.say(report.text())
     if config.json and found:
         write_text(config.json, report.json())
         found.write()
-    leaks = [issue for issue in report.issues if issue.name.endswith("_across_splits")]
+    leaks = [i for i in report.issues if i.name.endswith("_across_splits") or i.name == "copy_in_other_set"]
     if config.resplit and deal(report, rows):
-        dealt = splits.assign_splits(regroup(rows, report.pairs), config.shares, config.seed)
+        grouped = regroup(rows, [*report.pairs, *report.tied])
+        marked = benchmarks.marked(grouped, report.pairs, dict(report.benchmarks))
+        dealt = splits.assign_splits(marked, config.shares, config.seed)
         moved = [rebased(record, config.records, config.resplit) for record in dealt]
         if split:
             jsonl.write_jsonl(config.resplit, moved)
@@ -78,7 +91,25 @@ def _check(
             raise provenance.OutputError(f"{config.resplit} is of images that have changed since: {provenance.CHOICE}")
         sizes = Counter(r.split for r in dealt)
         console.say(f"new split in {config.resplit}: " + ", ".join(f"{sizes[s]} {s}" for s in records.SPLITS))
+        for words in stays(dealt, report.pairs):
+            console.say(words)
         return all(issue in leaks for issue in report.issues if issue.severity == "error")
-    if leaks:
+    if any(issue.severity == "error" for issue in leaks):
         console.say("offer: --resplit FILE deals whole groups anew, so that no patient and no copy lies in two splits")
     return report.ok
+
+
+def stays(dealt: Sequence[records.Record], copies: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """In words, what was kept in test since a benchmark has it there: images, of which copies count once, and what
+    belongs to the same patients, studies or groups."""
+    kept = [r for r in dealt if r.source.benchmark]
+    image = splits.connected(copies, [r.id for r in dealt])
+    words = []
+    for name in sorted({r.source.benchmark for r in kept if r.source.benchmark}):
+        number = len({image[r.id] for r in kept if r.source.benchmark == name})
+        image_s, stay_s = ("image", "stays") if number == 1 else ("images", "stay")
+        words.append(f"{number} {image_s} of the published test split of {name} {stay_s} in test")
+    clusters = {r.cluster for r in kept}
+    if beside := sum(r.cluster in clusters and not r.source.benchmark for r in dealt):
+        words.append(f"with what is of the same patients, studies or groups: {beside} more")
+    return words

@@ -215,7 +215,7 @@ def leaks(material: AuditInput) -> Check:
     title = "Test split in the pairs"
     tests = [r for r in (material.records or {}).values() if r.split == "test"]
     splits = [(pair, pair.split or ((record := material.record(pair)) and record.split)) for pair in material.pairs]
-    examined = material.pairs if tests else [pair for pair, split in splits if split is not None]
+    examined = material.pairs if tests else [p for p, split in splits if split is not None or p.benchmark]
     if not examined:
         return Check("test_leak", title, "skipped", "Nobody says what is in the test split: give --records.")
     found = dict(_leaking(examined, tests, material))
@@ -245,6 +245,8 @@ def _leaking(pairs: Sequence[Pair], tests: Sequence[Record], material: AuditInpu
         files = {material.images[material.image(pair, worse)].sha256 for worse in (False, True)}
         if pair.split == "test":
             yield pair.id, "marked as test"
+        elif benchmark := pair.benchmark or (record and record.source.benchmark):
+            yield pair.id, f"its image is in the test split of {benchmark}"
         elif record and record.split == "test":
             yield pair.id, "its record is in the test split"
         elif files & hashes or sides & pictures:

@@ -10,41 +10,28 @@ import dataclasses
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from unveil.audit import duplicates
+from unveil.audit.against import OtherSet, compared
+from unveil.audit.issues import NO_SPLIT, SEVERITIES, Issue, issue
+from unveil.audit.leaks import of_leaks
 from unveil.core import digests, geometry, image_files, pixels
 from unveil.core.console import progress
+from unveil.core.overlaps import dicom_id
 from unveil.core.records import SPLITS, Finding, Record, image_path
 from unveil.core.splits import assign_splits, connected
 from unveil.core.workers import pool
 
-Severity = Literal["error", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-
 #: Below this many images, starting processes takes longer than reading.
 POOL_FROM = 200
-EXAMPLES = 5
-NO_SPLIT = "no split"
 #: How images are counted that show no finding, and of which nobody says that they have none.
 UNKNOWN = "not annotated"
-
-
-@dataclass(frozen=True)
-class Issue:
-    """One kind of thing that was found: how often, and the first few places."""
-
-    name: str
-    severity: Severity
-    message: str
-    count: int
-    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,9 @@ class Report:
 
     ``balance`` counts images with each label by split (or "no split"), under "" those known to be without findings, and
     under "not annotated" those of which that is not known. ``pairs`` are the ids of each copy (same, near-identical,
-    mirrored or turned) and of the first image that shows the same.
+    mirrored or turned) and of the first image that shows the same. Where other sets were compared, ``tied`` are pairs
+    of images whose copies belong together there, and ``benchmarks`` the ids of images that a test split of theirs has
+    too, with its name.
     """
 
     images: int
@@ -61,6 +50,8 @@ class Report:
     issues: tuple[Issue, ...]
     balance: dict[str, dict[str, int]]
     pairs: tuple[tuple[str, str], ...]
+    tied: tuple[tuple[str, str], ...] = ()
+    benchmarks: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -76,11 +67,11 @@ class Report:
     def text(self) -> str:
         """For a terminal: the issues, worst first, then images per label and split."""
         lines = [f"{self.images} images, {self.findings} findings", ""]
-        for issue in self.issues:
-            lines.append(f"{issue.severity:8}{issue.name}: {issue.message}")
-            lines += [f"          {example}" for example in issue.examples]
-            if issue.examples and issue.count > len(issue.examples):
-                lines.append(f"          … {issue.count - len(issue.examples)} more")
+        for found in self.issues:
+            lines.append(f"{found.severity:8}{found.name}: {found.message}")
+            lines += [f"          {example}" for example in found.examples]
+            if found.examples and found.count > len(found.examples):
+                lines.append(f"          … {found.count - len(found.examples)} more")
         return "\n".join([*lines, "", *self._table()]) + "\n"
 
     def _table(self) -> list[str]:
@@ -105,27 +96,38 @@ class ReadImage:
 
 
 def check(
-    records: Sequence[Record], records_file: str | Path, workers: int | None = None, copies: bool = True
+    records: Sequence[Record],
+    records_file: str | Path,
+    workers: int | None = None,
+    copies: bool = True,
+    against: Sequence[OtherSet] = (),
 ) -> Report:
-    """Everything that is wrong or noteworthy about the records of ``records_file``.
+    """Everything that is wrong or noteworthy about the records of ``records_file``, and what they share with the sets
+    ``against`` which they are compared.
 
     ``workers`` processes read the images (not given: one per core; 1: none but this one). The search for near-identical
     images compares each with each, seconds for 20,000; with ``copies=False`` only equal files are found.
     """
     workers = workers or os.cpu_count() or 1
-    images = read_images([image_path(record, records_file) for record in records], workers)
+    paths = [image_path(record, records_file) for record in records]
+    others = [image_path(record, other.file) for other in against for record in other.records]
+    seen = read_images([*paths, *others], workers)
     with progress("copies", None):
-        groups = _copies(images, copies, workers)
+        alike = _copies(seen, copies, workers)
+    images, n = seen[: len(records)], len(records)
+    groups = [own for members in alike if len(own := [i for i in members if i < n]) > 1]
+    shared = compared(records, against, alike, [look.problem for look in seen[n:]])
     issues = [
         *_of_annotations(records),
         *_of_images(records, images),
-        *_of_leaks(records, groups),
+        *of_leaks(records, groups, [look.sha256 for look in images]),
+        *shared.issues,
         *_of_balance(records),
     ]
     issues.sort(key=lambda issue: SEVERITIES.index(issue.severity))
     findings = sum(len(record.findings) for record in records)
     pairs = tuple((records[first].id, records[i].id) for first, *others in groups for i in others)
-    return Report(len(records), findings, tuple(issues), _balance(records), pairs)
+    return Report(len(records), findings, tuple(issues), _balance(records), pairs, shared.tied, shared.benchmarks)
 
 
 def regroup(records: Sequence[Record], pairs: Iterable[tuple[str, str]]) -> list[Record]:
@@ -171,6 +173,8 @@ def _ties(record: Record) -> Iterator[tuple[str, ...]]:
         yield "group", record.group
     if record.source.sha256 is not None:
         yield "sha256", record.source.sha256
+    if (name := dicom_id(record)) is not None:
+        yield "dicom id", name
 
 
 # Images
@@ -221,9 +225,9 @@ def _of_images(records: Sequence[Record], images: Sequence[ReadImage]) -> Iterat
     good = [(r, look) for r, look in seen if not look.problem]
     changed = [r.id for r, look in good if r.source.sha256 not in (None, look.sha256)]
     sizes = [f"{r.id}: {r.size} in the record, {look.size} in the file" for r, look in good if r.size != look.size]
-    yield from _issue("unreadable_image", "error", "{} images cannot be read", broken)
-    yield from _issue("changed_image", "error", "{} images are not the files that were annotated (sha256)", changed)
-    yield from _issue("wrong_size", "error", "{} images have another size than their record", sizes)
+    yield from issue("unreadable_image", "error", "{} images cannot be read", broken)
+    yield from issue("changed_image", "error", "{} images are not the files that were annotated (sha256)", changed)
+    yield from issue("wrong_size", "error", "{} images have another size than their record", sizes)
 
 
 # Annotations
@@ -237,9 +241,9 @@ def _of_annotations(records: Sequence[Record]) -> Iterator[Issue]:
         for n, finding in enumerate(record.findings, 1)
         if (problem := _wrong(finding, record))
     ]
-    yield from _issue("no_records", "error", "there is not one record", [] if records else ["0 records"])
-    yield from _issue("duplicate_id", "error", "{} ids stand more than once", [i for i, n in uses.items() if n > 1])
-    yield from _issue("bad_annotation", "error", "{} findings have a box, mask or label that cannot be one", problems)
+    yield from issue("no_records", "error", "there is not one record", [] if records else ["0 records"])
+    yield from issue("duplicate_id", "error", "{} ids stand more than once", [i for i, n in uses.items() if n > 1])
+    yield from issue("bad_annotation", "error", "{} findings have a box, mask or label that cannot be one", problems)
 
 
 def _wrong(finding: Finding, record: Record) -> str | None:
@@ -254,75 +258,6 @@ def _wrong(finding: Finding, record: Record) -> str | None:
     except (geometry.BoxError, geometry.MaskError) as error:
         return str(error)
     return None
-
-
-# Leaks
-
-
-def _of_leaks(records: Sequence[Record], copies: Sequence[Sequence[int]]) -> Iterator[Issue]:
-    yield from _of_copies([[records[i] for i in members] for members in copies])
-    ties: dict[str, Callable[[Record], str | None]] = {
-        "patient": lambda r: r.patient and f"{r.source.dataset}/{r.patient}",
-        "study": lambda r: r.study and f"{r.source.dataset}/{r.patient or ''}/{r.study}",
-        "group": lambda r: r.group,
-    }
-    for name, key in ties.items():
-        torn = _torn(records, key, lambda r: r.split)
-        message = f"{{}} {name} ids lie in two splits: re-split by group"
-        yield from _issue(f"{name}_across_splits", "error", message, torn)
-    apart = _torn(records, ties["patient"], lambda r: r.cluster)
-    yield from _issue("patient_across_groups", "error", "{} patients are torn apart by their groups: regroup", apart)
-    unknown = [r.id for r in records if r.patient is None]
-    yield from _issue(
-        "unknown_patient", "warning", "{} images have no patient: that splits keep patients apart is unknown", unknown
-    )
-
-
-def _of_copies(groups: Sequence[Sequence[Record]]) -> Iterator[Issue]:
-    """Each copy beside one image of its group, not beside all: 10,000 equal frames would make 50 million pairs."""
-    across: list[str] = []
-    within: list[str] = []
-    disagree: list[str] = []
-    patients: list[str] = []
-    for group in groups:
-        # the first that has a split, or a patient: two others that lie apart do not both agree with it
-        dealt = next((r for r in group if r.split), group[0])
-        known = next((r for r in group if r.patient), group[0])
-        for r in group:
-            if r is not dealt:
-                apart = r.split and r.split != dealt.split
-                (across if apart else within).append(f"{_in(dealt)} = {_in(r)}")
-            if Counter(f.label for f in r.findings) != Counter(f.label for f in group[0].findings):
-                disagree.append(f"{_in(group[0])} = {_in(r)}")
-            if r.patient and (r.source.dataset, r.patient) != (known.source.dataset, known.patient):
-                patients.append(f"{known.id} (patient {known.patient}) = {r.id} (patient {r.patient})")
-    kinds = "the same, near-identical, mirrored or turned"
-    yield from _issue(
-        "copy_across_splits",
-        "error",
-        f"{{}} images are copies of one in another split ({kinds}): re-split by group",
-        across,
-    )
-    yield from _issue(
-        "copy_across_patients", "warning", f"{{}} images are copies of one of another patient ({kinds})", patients
-    )
-    yield from _issue("copy_annotated_differently", "warning", "{} copies have other findings than the first", disagree)
-    yield from _issue("copy", "info", f"{{}} further images are copies ({kinds})", within)
-
-
-def _in(record: Record) -> str:
-    return f"{record.id} ({record.split or NO_SPLIT})"
-
-
-def _torn(
-    records: Sequence[Record], key: Callable[[Record], str | None], part: Callable[[Record], str | None]
-) -> list[str]:
-    """Keys whose records lie in several parts, with these parts."""
-    parts: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        if (tie := key(record)) and (inside := part(record)):
-            parts[tie].add(inside)
-    return [f"{tie}: {', '.join(sorted(where))}" for tie, where in parts.items() if len(where) > 1]
 
 
 # Balance
@@ -344,25 +279,19 @@ def _without(record: Record) -> str:
 
 def _of_balance(records: Sequence[Record]) -> Iterator[Issue]:
     unsplit = [r.id for r in records if r.split is None]
-    yield from _issue("no_split", "warning", "{} images have no split", unsplit)
+    yield from issue("no_split", "warning", "{} images have no split", unsplit)
     balance = {split: counts for split, counts in _balance(records).items() if split != NO_SPLIT}
     labels = sorted({label for counts in balance.values() for label in counts} - {"", UNKNOWN})
     rare = [f"{label}: none in {split}" for label in labels for split in balance if label not in balance[split]]
-    yield from _issue("label_missing_in_split", "warning", "labels that other splits have are missing: {}", rare)
+    yield from issue("label_missing_in_split", "warning", "labels that other splits have are missing: {}", rare)
     if balance and (empty := [split for split in SPLITS if split not in balance]):
-        yield from _issue("empty_split", "info", "{} splits have no image", empty)
+        yield from issue("empty_split", "info", "{} splits have no image", empty)
     bare = [r for r in records if not r.findings]
     if records and len(bare) == len(records) and not any(r.questions for r in records):
-        yield from _issue("no_findings", "error", "all {} images are without findings", [r.id for r in bare])
+        yield from issue("no_findings", "error", "all {} images are without findings", [r.id for r in bare])
         return
     negatives = [r.id for r in bare if r.completeness == "exhaustive"]
     unlabelled = [r.id for r in bare if r.completeness != "exhaustive" and not r.questions]
-    yield from _issue("negative", "info", "{} images are true negatives", negatives)
+    yield from issue("negative", "info", "{} images are true negatives", negatives)
     message = "{} images have no findings, and nobody says that there is nothing: they count as unlabelled"
-    yield from _issue("unlabelled", "warning", message, unlabelled)
-
-
-def _issue(name: str, severity: Severity, message: str, places: Sequence[str]) -> Iterator[Issue]:
-    """An issue if there is any place for it; {} in the message is their number."""
-    if places:
-        yield Issue(name, severity, message.format(len(places)), len(places), tuple(places[:EXAMPLES]))
+    yield from issue("unlabelled", "warning", message, unlabelled)

@@ -39,6 +39,16 @@ REFUSALS = {
 }
 
 
+#: How a file begins that Git Large File Storage has left in the place of another.
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file only says where another one is kept: a clone without Git LFS is full of these."""
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+
+
 def sha256_of(file: BinaryIO) -> str:
     """Of the bytes from where a file stands to its end, in hexadecimal."""
     found = hashlib.sha256()

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from unveil.core.files import is_pointer
 from unveil.core.pixels import (
     Header,
     ImageError,
@@ -132,6 +133,8 @@ def _opened(path: PathLike, file: BinaryIO, limits: Limits) -> Image.Image:
             # A file, not a path: given a path, Pillow 13 maps rotated TIFF with width and height confused.
             image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
+        if is_pointer(Path(path)):
+            raise ImageError(f"{path}: a pointer of Git LFS, not the image: `git lfs pull` fetches it") from error
         known = ", ".join((*FORMATS, "DICOM", "NIfTI"))
         raise ImageError(f"{path}: none of {known}, or broken at its start; convert or leave it out") from error
     limits.check_frame(path, *image.size)

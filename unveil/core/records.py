@@ -293,11 +293,17 @@ class Pair:
     def sides(self) -> tuple[Dialogue, Dialogue]:
         """Both answers as dialogues: the better one, and the worse one under its own image."""
         common = (self.split, self.kind, self.question)
-        worse = self.rejected_image or self.image
-        return (
-            Dialogue(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen),
-            Dialogue(f"{self.id} (rejected)", self.record, worse, *common, self.rejected, noise=self.rejected_noise),
+        chosen = Dialogue(
+            f"{self.id} (chosen)", self.record, self.image, *common, self.chosen, benchmark=self.benchmark
         )
+        rejected = replace(
+            chosen,
+            id=f"{self.id} (rejected)",
+            image=self.rejected_image or self.image,
+            answer=self.rejected,
+            noise=self.rejected_noise,
+        )
+        return chosen, rejected
 
 
 Row = TypeVar("Row")

@@ -29,6 +29,9 @@ def assign_splits(
 ) -> list[Record]:
     """Deals whole clusters to train, val and test so that no patient, study or group lies in two splits.
 
+    A cluster with an image of a benchmark's test split (``source.benchmark``) stays in test; the others of its data set
+    are shared among train and val alone, in the proportion of their shares.
+
     Clusters are shuffled with ``seed`` and each goes to the split that lacks most images relative to its share, counted
     per label set first, so that every split sees every kind of finding where the number of clusters allows it.
     """
@@ -40,27 +43,42 @@ def assign_splits(
     clusters = [number.setdefault(record.cluster, len(number)) for record in records]
     # few objects that live long: of a million lists or sets, Python's collector would look at each again and again
     sizes, labels, known = [0] * len(number), [frozenset[str]()] * len(number), dict[frozenset[str], frozenset[str]]()
+    kept = {cluster for cluster, record in zip(clusters, records, strict=True) if record.source.benchmark}
+    tested = {record.source.dataset for record in records if record.source.benchmark} if sum(shares[:2]) else set()
+    has_test = [False] * len(number)
     for cluster, record in zip(clusters, records, strict=True):
         sizes[cluster] += 1
+        has_test[cluster] = has_test[cluster] or record.source.dataset in tested
         names = labels[cluster].union(finding.label for finding in record.findings)
         labels[cluster] = known.setdefault(names, names)
-    per_stratum = {names: [0, 0, 0] for names in known}
+    per_stratum = {(names, told): [0, 0, 0] for names in known for told in (False, True)}
     shuffled = np.random.default_rng(seed).permutation(len(number))
     # stable: large clusters first, they are the hardest to place
     order = shuffled[np.argsort(-np.array(sizes)[shuffled], kind="stable")].tolist()
-    wanted = [share / sum(shares) for share in shares]  # plain numbers: calling numpy for three costs more
-    allowed = [(k, share) for k, share in enumerate(wanted) if share]
-    total, everywhere = [0, 0, 0], 0
+    # plain numbers: calling numpy for three costs more
+    allowed = {told: _parts((*shares[:2], 0.0) if told else shares) for told in {False, bool(tested)}}
+    total, everywhere = {told: [0, 0, 0] for told in allowed}, dict.fromkeys(allowed, 0)
     split_of = [SPLITS[0]] * len(number)
     for cluster in order:
-        size, counts = sizes[cluster], per_stratum[labels[cluster]]
-        here, everywhere = sum(counts) + size, everywhere + size
-        lack = [share * here - counts[k] + 0.5 * (share * everywhere - total[k]) for k, share in allowed]
-        chosen = allowed[lack.index(max(lack))][0]
+        if cluster in kept:
+            split_of[cluster] = "test"
+            continue
+        size, told = sizes[cluster], has_test[cluster]
+        counts = per_stratum[labels[cluster], told]
+        here, everywhere[told] = sum(counts) + size, everywhere[told] + size
+        lack = [
+            share * here - counts[k] + 0.5 * (share * everywhere[told] - total[told][k]) for k, share in allowed[told]
+        ]
+        chosen = allowed[told][lack.index(max(lack))][0]
         counts[chosen] += size
-        total[chosen] += size
+        total[told][chosen] += size
         split_of[cluster] = SPLITS[chosen]
     return [_in_split(record, split_of[cluster]) for record, cluster in zip(records, clusters, strict=True)]
+
+
+def _parts(shares: tuple[float, float, float]) -> list[tuple[int, float]]:
+    """The number and the part of each split that gets any; the parts add up to 1."""
+    return [(k, share / sum(shares)) for k, share in enumerate(shares) if share]
 
 
 def _in_split(record: Record, split: Split) -> Record:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from unveil.core import console, jsonl, provenance, records
+from unveil.core import benchmarks, console, jsonl, provenance, records
 from unveil.core.answers import (
     NOTHING,
     QUESTIONS,
@@ -161,6 +161,7 @@ class _Writer:
                 question,
                 answer,
                 writer=self.record.source.dataset,
+                benchmark=self.record.source.benchmark,
             )
 
     def _some(self, items: Sequence[Item], most: int) -> list[Item]:
@@ -181,6 +182,7 @@ class _Writer:
             form.format(target),
             answer,
             target,
+            benchmark=self.record.source.benchmark,
         )
 
 
@@ -221,7 +223,7 @@ def _mau(config: Config, expert: Expert | None) -> dict[str, Any]:
     """Writes the dialogues; returns what was left out, and what an expert has cost."""
     skipped: Counter[str] = Counter()
     read = jsonl.read_jsonl(config.records, records.Record)
-    rows = [rebased(record, config.records, config.out) for record in read]
+    rows = benchmarks.marked([rebased(record, config.records, config.out) for record in read])
     with console.progress("mau", len(rows)) as advance:
         made = list(mau(rows, config, config.seed, skipped, advance))
     if not made:

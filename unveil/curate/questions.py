@@ -56,10 +56,11 @@ def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialo
     first = asked[0]
     order = np.random.default_rng(seed_of("conversation", first.record)).permutation(len(asked))
     common = (first.record, first.image, first.split)
-    yield Dialogue(f"{first.record}/description", *common, "open", DESCRIBE, description)
+    yield Dialogue(f"{first.record}/description", *common, "open", DESCRIBE, description, benchmark=first.benchmark)
     history: tuple[tuple[str, str], ...] = ((DESCRIBE, description),)
     for turn in (asked[i] for i in order):
-        yield Dialogue(f"{turn.id}/asked", *common, "self-question", "", turn.question, history=history)
+        name, benchmark = f"{turn.id}/asked", first.benchmark
+        yield Dialogue(name, *common, "self-question", "", turn.question, history=history, benchmark=benchmark)
         history = (*history, (turn.question, turn.answer))
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from unveil.core import digests, provenance
 from unveil.core.geometry import attended
 from unveil.core.grading import grade
+from unveil.core.joined import vocabulary
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Dialogue, Record, RecordError, image_path, select
 from unveil.evaluate import unfinished
 from unveil.evaluate.attention_lift import AttentionRow
-from unveil.evaluate.metrics import vocabulary
 from unveil.evaluate.options import AttentionOptions
 from unveil.vlm import attention_maps, models
 from unveil.vlm.chat import Chat

@@ -8,15 +8,14 @@ What each answer adds to the sums is decided in ``grading``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
-from unveil.core.box_formats import BOX_FORMATS, View
-from unveil.core.grading import FAILURES, Case, Outcome, ScoreError, grade
+from unveil.core import joined
+from unveil.core.grading import FAILURES, Outcome, ScoreError
+from unveil.core.joined import unique, vocabulary
 from unveil.core.records import Dialogue, Prediction, Record
-from unveil.core.untrusted import quoted
 
-Row = TypeVar("Row", Record, Dialogue, Prediction)
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -29,44 +28,12 @@ def outcomes(
     """
     images, asked = unique(records, "records"), unique(dialogues, "dialogues")
     answers = unique(predictions, "predictions")
-    if strangers := answers.keys() - asked.keys():
-        raise ScoreError(f"predictions without a dialogue: {_some(strangers)}; give the dialogues that were asked")
+    joined.asked(asked, answers)
     if missing := asked.keys() - answers.keys():
-        lack = f"{len(missing)} of {len(asked)} dialogues have none ({_some(missing)})"
+        lack = f"{len(missing)} of {len(asked)} dialogues have none ({joined.some(missing)})"
         raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
     names = vocabulary(images.values())
-    return [_case(d, images, answers[d.id], names).outcome for d in asked.values()]
-
-
-def vocabulary(records: Iterable[Record]) -> list[str]:
-    """The names of all findings of a data set, sorted."""
-    return sorted({f.label for r in records for f in r.findings})
-
-
-def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
-    """Rows by id; raises ``ScoreError`` for an id that occurs twice and where there are no rows."""
-    rows = list(rows)
-    if not rows:
-        raise ScoreError(f"{what}: there is not one row")
-    if twice := {i for i, n in Counter(row.id for row in rows).items() if n > 1}:
-        raise ScoreError(f"{what}: {_some(twice)} occur more than once; ids must be unique")
-    return {row.id: row for row in rows}
-
-
-def _case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names: Sequence[str]) -> Case:
-    if (record := records.get(dialogue.record)) is None:
-        raise ScoreError(f"{dialogue.id}: its record {quoted(dialogue.record)} is not among the records")
-    if (p.record, p.kind) != (dialogue.record, dialogue.kind):
-        asked = f"the dialogue is a {dialogue.kind} question about {quoted(dialogue.record)}"
-        raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {asked}")
-    if p.box_format not in BOX_FORMATS:
-        raise ScoreError(f"{p.id}: unknown box format {quoted(p.box_format)}; known are {', '.join(BOX_FORMATS)}")
-    return grade(dialogue, record, p.answer, View(BOX_FORMATS[p.box_format], record.size, p.frame), names, p.cut)
-
-
-def _some(ids: Iterable[str], most: int = 5) -> str:
-    ids = sorted(ids)
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
+    return [joined.case(d, images, answers[d.id], names).outcome for d in asked.values()]
 
 
 # ----------------------------------------------------------------------------------------------------------- metrics

@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from unveil import __version__
-from unveil.core import bootstrap, console
+from unveil.core import benchmarks, bootstrap, console, joined
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.grading import FAILURES, Outcome
@@ -74,7 +74,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "seed": seed,
         "scores": scores,
         "changes": changes,
-        "honesty": _honesty(answered),
+        "honesty": _honesty(answered) | {"benchmarks": _learnt_tests(inputs.runs)},
         "summary": _summary(changes, answered),
         "lead": lead,
         "shown": shown,
@@ -138,6 +138,11 @@ def _honesty(answered: Evaluation) -> dict[str, Any]:
     }
 
 
+def _learnt_tests(runs: Iterable[Path]) -> str:
+    """Of how many images of benchmarks' test splits models have learnt, as their run.json say; "" where of none."""
+    return benchmarks.told(benchmarks.most([benchmarks.of_run(json_of(file)) for file in runs]))
+
+
 # ------------------------------------------------------------------------------------------- pictures and failures
 
 
@@ -153,7 +158,7 @@ class Evaluation:
     @cached_property
     def names(self) -> list[str]:
         """All that findings are called."""
-        return metrics.vocabulary(self.records.values())
+        return joined.vocabulary(self.records.values())
 
     def gives_boxes(self, model: str) -> bool:
         """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""

@@ -25,6 +25,7 @@ from unveil.core.digests import sha256
 from unveil.core.files import write_text
 from unveil.core.geometry import Box, scale
 from unveil.core.grading import Case, Outcome, ScoreError
+from unveil.core.joined import unique, vocabulary
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record
@@ -32,7 +33,7 @@ from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
 from unveil.evaluate.changes import doubts
 from unveil.evaluate.intervals import Estimate, differences, estimates
-from unveil.evaluate.metrics import counts, groups, outcomes, unique, vocabulary
+from unveil.evaluate.metrics import counts, groups, outcomes
 from unveil.evaluate.score_table import show_scores
 
 #: The name of the constant among the baselines.

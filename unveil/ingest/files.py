@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from unveil.core.digests import is_output
+from unveil.core.files import is_pointer
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
 
 #: ``folders`` and the links in them as above; ``all`` takes linked files from anywhere, ``none`` nothing from outside.
@@ -178,6 +179,7 @@ def opening(path: Path, encoding: str | None = None, *, marked: bool = False) ->
     A file that is none of these raises ``AnnotationError``; with ``marked``, each byte of it that is no UTF-8 stays as
     half a surrogate pair, which ``damaged`` finds, so that a row can be set aside and not the whole file.
     """
+    refuse_pointer(path)
     with path.open("rb") as file:
         start = file.read(4)
     told = next((name for mark, name in _BOMS if start.startswith(mark)), None)
@@ -207,6 +209,12 @@ def _undecodable(path: Path, encoding: str) -> str:
             if not part:
                 return "it holds zero bytes, as UTF-16 does" if zeros else ""
             at += len(part)
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raises ``AnnotationError`` for a file that only says where another one is kept."""
+    if is_pointer(path):
+        raise AnnotationError("a pointer of Git LFS, not the file itself: `git lfs pull` fetches it")
 
 
 def damaged(text: str) -> bool:

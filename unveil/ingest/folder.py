@@ -8,16 +8,24 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from unveil.core import geometry, image_files, pixels, pseudonyms
 from unveil.core.records import Completeness, Finding, Record, Source, Split
+from unveil.core.untrusted import JsonError, parse_json
 from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encoding, listing, opening, text_of
 from unveil.ingest.lookup import Index
+from unveil.ingest.made import write_made
 from unveil.ingest.published import Lists, is_file, list_name, telling
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Options, Rejected, compiled
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Note, Options, Rejected, compiled
+
+if TYPE_CHECKING:
+    from unveil.ingest.catalogue import DataSet
 
 Reader = Callable[["Folder"], Iterator[Record | Rejected | Incomplete]]
 
@@ -35,19 +43,6 @@ OTHER_SUFFIXES = (
 PSEUDONYM = 16
 
 
-@dataclass
-class Note:
-    """What a user should know of how the folder was read: how often, and the first place."""
-
-    text: str
-    example: str = ""
-    count: int = 1
-
-    def __str__(self) -> str:
-        often = f"{self.count} times, such as " if self.count > 1 else ""
-        return f"{self.text} ({often}{self.example})" if self.example else self.text
-
-
 @dataclass(frozen=True)
 class Folder:
     """A data folder that is walked once. ``root`` is resolved; ``notes`` grow while it is read."""
@@ -55,8 +50,13 @@ class Folder:
     root: Path
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
-    key_in: Path | None = None
-    """Where the key lies with which patients' ids are hashed; None for one that nobody keeps."""
+    trial: bool = False
+    """Only the places of boxes matter: images that were made are not made again."""
+    out: Path | None = None
+    """Where records go, images that are made of others, and the key with which patients' ids are hashed; None for a key
+    that nobody keeps."""
+    about: DataSet | None = None
+    """The data set, where its layout has told which it is."""
     _told: dict[Callable[[Path], bool], list[Path]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -67,6 +67,13 @@ class Folder:
             if not path.is_dir():
                 raise IngestError(f"{path}: no such folder")
         return cls(data.resolve(), options)
+
+    def holding(self, about: DataSet | None) -> Folder:
+        """The same folder, now that its layout has told which data set it holds; it is not walked again."""
+        known = {name: value for name, value in vars(self).items() if name not in self.__dataclass_fields__}
+        other = dataclasses.replace(self, about=about)
+        vars(other).update(known)
+        return other
 
     @cached_property
     def listing(self) -> Listing:
@@ -156,6 +163,41 @@ class Folder:
         endings = tuple(suffix.lower() for suffix in suffixes)
         return [path for path in self.listing.files if not endings or path.name.lower().endswith(endings)]
 
+    def named(self, *names: str) -> list[Path]:
+        """The files that are called so, in any case of letters; ``*`` stands for anything within a name."""
+        patterns = [name.lower() for name in names]
+        plain = [path for pattern in patterns for path in self._by_name.get(pattern, ())]
+        wild = [pattern for pattern in patterns if "*" in pattern]
+        found = [path for name, paths in self._by_name.items() if _fits(name, wild) for path in paths] if wild else []
+        return plain + found
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """The files that are no images, by their names in small letters."""
+        found: dict[str, list[Path]] = {}
+        for path in self.listing.files:
+            name = path.name.lower()
+            if not name.endswith(IMAGE_SUFFIXES):
+                found.setdefault(name, []).append(path)
+        return found
+
+    def json(self, path: Path) -> Any:
+        """The content of a JSON file; raises ``IngestError`` where it is none."""
+        try:
+            return parse_json(self.text(path), lenient=True)
+        except (AnnotationError, JsonError) as error:
+            raise IngestError(f"{self.relative(path)}: {error}") from error
+
+    def make(self, file: str, content: np.ndarray | bytes) -> Path:
+        """An image that lies in no file of its own, such as a slice of a volume or a cell of a table: written beside
+        the records, as PNG from an array (see ``pixels.write_png``), as it is from the bytes of a file.
+
+        ``file`` is what it is called: the file that it comes from and where there, such as ``ct.nii.gz#axial-12``.
+        """
+        if self.out is None:
+            raise IngestError(f"{file}: there is no folder to write images to")
+        return write_made(self.out, file, content, again=not self.trial)
+
     def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
         """The files with one of the endings of which ``tell`` is true, each looked at once."""
         if tell not in self._told:
@@ -214,9 +256,11 @@ class Folder:
         """What a path tells of the split: many images are asked about in turn, and lie in few folders."""
         return lru_cache(lambda path: telling(self.relative(Path(path))))
 
-    def open(self, path: Path, stated: tuple[float, float] | None = None, where: str = "") -> Image:
+    def open(
+        self, path: Path, stated: tuple[float, float] | None = None, where: str = "", file: str | None = None
+    ) -> Image:
         """An image, in the frame that its annotations count in, by its header: the whole of it is looked at when the
-        record that names it is taken (``looking``).
+        record that names it is taken (``looking``). ``file`` is what one that was made (``make``) is called.
 
         ``stated`` is the width and height that ``where`` gives: of the picture as it is shown, or as it is stored. What
         is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
@@ -237,20 +281,28 @@ class Folder:
                 frame = "shown" if stated == shown else "stored"
             why = "as their stated size tells" if told else "since no stated size tells (see --orientation)"
             picture = "pictures are turned as viewers show them (EXIF orientation)"
-            self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", self.relative(path))
+            self.note(f"{picture}; their boxes were read on the {frame} ones, {why}", file or self.relative(path))
         if frame == "stored":
             width, height = stored
         turn = turn if frame == "stored" else 1
-        return Image(path, self.relative(path), width, height, "", header.modality, header.patient, turn)
+        name = self.relative(path) if file is None else file
+        return Image(path, name, width, height, "", header.modality, header.patient, turn)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
     ) -> Record:
-        """The record of an image. ``usual`` is the completeness of its format; ``lost`` tells that some of its
+        """The record of an image. ``usual`` is the completeness of its format or set; ``lost`` tells that some of its
         annotations were rejected: then its unmarked area is not known to be free of findings, whatever was promised."""
         chosen = self.options
         known = {name: value for name, value in known.items() if value is not None}
         width, height = image.shown
+        licence, access = chosen.licence, chosen.access
+        published, benchmark = None, None
+        if about := self.about:
+            licence, access, published = licence or about.licence, access or about.access, known.get("split")
+            benchmark = self.dataset if about.benchmark and published == "test" else None
+        if chosen.splits == "none":
+            known.pop("split", None)
         return Record(
             id=f"{self.dataset}/{image.file}",
             image=str(image.path),
@@ -262,14 +314,14 @@ class Folder:
             findings=tuple(_turned(finding, image) for finding in findings),
             completeness=known.pop("completeness", "partial" if lost else chosen.completeness or usual),
             source=Source(
-                self.dataset, chosen.dataset_version, chosen.licence, chosen.access, image.file, image.sha256
+                *(self.dataset, chosen.dataset_version, licence, access, image.file, image.sha256, published, benchmark)
             ),
             **known,
         )
 
     @property
     def dataset(self) -> str:
-        return self.options.dataset or self.root.name
+        return self.options.dataset or (self.about.name if self.about else self.root.name)
 
     @cached_property
     def _patterns(self) -> dict[str, re.Pattern[str]]:
@@ -278,7 +330,7 @@ class Folder:
 
     @cached_property
     def _key(self) -> bytes:
-        return pseudonyms.key(self.key_in) if self.key_in else secrets.token_bytes(32)
+        return pseudonyms.key(self.out) if self.out else secrets.token_bytes(32)
 
     def _patient(self, told: str | None, image: Image) -> str | None:
         """Whom an annotation or a path tells goes before the image's own header."""
@@ -313,6 +365,10 @@ class Folder:
         for path in self.images:
             if path not in seen and path.parent in folders:
                 yield Rejected(self.relative(path), None, "no annotation names this image", rows=0)
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _is_image(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """The formats that are read, and which of them a folder is in: told by its files, never by a guess between two.
 
-A new format or data set is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``, or a
-plugin (docs/how-to/plugins.md).
+A new form is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``, a data set one in
+`sets` and a line of ``SETS``; both may be plugins (docs/how-to/plugins.md).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +19,16 @@ from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
 from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
+from unveil.ingest.sets import kvasir_seg
 
 #: Lets the files tell.
 AUTO = "auto"
 #: Draws images and reads none.
 SYNTHETIC = "synthetic"
-
-
-@dataclass(frozen=True)
-class Format:
-    """A form in which images are annotated: the reader, what it looks for in words, those files of a folder that show
-    this form, and the endings of all that the reader looks at, each with its dot."""
-
-    name: str
-    read: Reader
-    looked_for: str
-    found: Callable[[Folder], list[Path]]
-    endings: tuple[str, ...]
-
-    def evidence(self, folder: Folder) -> str:
-        """Such as: XML files with an <annotation> (364, such as Annotations/a.xml); "" where there are none."""
-        files = [path for path in self.found(folder) if folder.asked(path)]
-        number = f"{len(files)}, such as " if len(files) > 1 else ""
-        return f"{self.looked_for} ({number}{folder.relative(files[0])})" if files else ""
 
 
 def _row(name: str, row: Any) -> Format:
@@ -109,20 +93,25 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
     return finding
 
 
+#: Data sets as they are distributed, each told by files that only it has.
+SETS: tuple[Format, ...] = (kvasir_seg.FORMAT,)
+
 _ROWS = {
     format.name: format
     for format in (
-        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",)),
-        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",)),
-        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, (".txt", ".yaml", ".yml", ".names")),
-        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv")),
+        Format("voc", voc.read, voc.LOOKED_FOR, voc.found, (".xml",), help="Pascal VOC's XML: boxes"),
+        Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
+        Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
+        Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        *SETS,
     )
 }
 FORMATS: Registry[Format] = Registry("FORMATS", _ROWS, _row)
 
 
 def chosen(folder: Folder, name: str) -> Format:
-    """The format of this name, or the one that the files show; the folder notes why.
+    """The format of this name, or the one that the files show; the folder notes why. Files that only one data set has
+    tell more than those of a form that many sets are in.
 
     Raises ``IngestError`` where the folder is in another format, in none, or may be in several.
     """
@@ -130,7 +119,15 @@ def chosen(folder: Folder, name: str) -> Format:
         raise IngestError(f"format {quoted(name)} is none of {', '.join((AUTO, *FORMATS))}")
     if name != AUTO and FORMATS[name].evidence(folder):
         return FORMATS[name]
-    shown = {format.name: said for format in FORMATS.values() if (said := format.evidence(folder))}
+    forms = list(FORMATS.values())
+    if name == AUTO and not folder.options.columns:  # which are of tables whose form a user tells
+        of_sets = {format.name: said for format in forms if format.about and (said := format.evidence(folder))}
+        if len(of_sets) == 1:
+            [(only, said)] = of_sets.items()
+            folder.note(f"read as {only}: {said}")
+            return FORMATS[only]
+        forms = [format for format in forms if format.name in of_sets] or forms
+    shown = {format.name: said for format in forms if (said := format.evidence(folder))}
     readings = "; ".join(f"--format {other} reads {said}" for other, said in shown.items())
     if name == AUTO and len(shown) == 1:
         [(only, said)] = shown.items()

@@ -19,7 +19,8 @@ def joined(records: Sequence[Record]) -> list[Record]:
     """The records of one image as one, or as one for each split that it is published in, so that ``check`` tells it.
 
     Findings are united, equal ones count once. Where two records do not name the same ones, what one of them leaves
-    unmarked is marked by the other, so neither is complete. Raises ``AnnotationError`` where they disagree on what is
+    unmarked is marked by the other, so neither is complete. What shows an image of a benchmark's test split says so in
+    every split. Raises ``AnnotationError`` where they disagree on what is
     the image's: patient, study, modality or report.
     """
     first = records[0]
@@ -29,11 +30,17 @@ def joined(records: Sequence[Record]) -> list[Record]:
     if completeness == "exhaustive" and differ(records):
         completeness = "partial"
     questions = _unique([q for record in records for q in record.questions], lambda q: (q.text, q.answer))
-    whole = replace(first, findings=findings, completeness=completeness, questions=questions, **known)
+    benchmark = next((record.source.benchmark for record in records if record.source.benchmark), None)
+    source = replace(first.source, benchmark=benchmark)
+    whole = replace(first, findings=findings, completeness=completeness, questions=questions, source=source, **known)
     splits = list(dict.fromkeys(record.split for record in records if record.split))
     if len(splits) < 2:
         return [replace(whole, split=splits[0] if splits else None)]
-    return [replace(whole, id=f"{whole.id}@{split}", split=split) for split in splits]
+    published = {record.split: record.source.published for record in records}
+    return [
+        replace(whole, id=f"{whole.id}@{split}", split=split, source=replace(source, published=published[split]))
+        for split in splits
+    ]
 
 
 def differ(records: Sequence[Record]) -> bool:

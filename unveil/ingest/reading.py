@@ -60,6 +60,19 @@ class Incomplete:
     file: str
 
 
+@dataclass
+class Note:
+    """What a user should know of how the folder was read: how often, and the first place."""
+
+    text: str
+    example: str = ""
+    count: int = 1
+
+    def __str__(self) -> str:
+        often = f"{self.count} times, such as " if self.count > 1 else ""
+        return f"{self.text} ({often}{self.example})" if self.example else self.text
+
+
 @dataclass(frozen=True)
 class Options:
     """What the files themselves do not say. Options of other formats than the one read have no effect."""

@@ -16,9 +16,10 @@ from unveil.core.jsonl import from_json, read_jsonl, to_line, write_jsonl
 from unveil.core.records import Record, rebased
 from unveil.core.untrusted import parse_json, printable, quoted, shortened
 from unveil.ingest import looking, patients, rejections, sources
+from unveil.ingest.catalogue import Format
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
-from unveil.ingest.formats import FORMATS, Format, chosen
+from unveil.ingest.formats import FORMATS, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected
 from unveil.ingest.spilled import Spilled
@@ -82,9 +83,10 @@ def ingest(
     data, options = sources.located(Path(data), options)
     named = data
     data, options = sources.unpacked(data, options, out)
-    folder = dataclasses.replace(Folder.of(data, options), key_in=out)
+    folder = dataclasses.replace(Folder.of(data, options), out=out)
     try:
         form = chosen(folder, format)
+        folder = folder.holding(form.about)
     except IngestError as error:
         raise IngestError(f"{named}: {error}") from error
     records_file, rejected_file = store.file(out), out / "rejected.jsonl"
@@ -197,7 +199,7 @@ class _Work:
             self.folder.note(remark)
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
-        return self.read(Folder(self.folder.root, options))
+        return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))
 
     def _taken(self, record: Record, look: looking.Look = looking.Look()) -> Record | None:
         """The record as it is kept, each finding once; None where it cannot be written, or its image cannot be used."""

@@ -26,7 +26,10 @@ from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
 from unveil.ingest.reading import AnnotationError, Image, Rejected, boxed, number, outlined, parse_all
 
-__all__ = ["LOOKED_FOR", "found", "labels", "read"]
+__all__ = ["ENDINGS", "LOOKED_FOR", "found", "labels", "read"]
+
+#: Of labels, and of the names of the classes.
+ENDINGS = (".txt", ".yaml", ".yml", ".names")
 
 #: Folders that tell images from labels, and nothing else.
 SIDES = frozenset({"images", "image", "imgs", "img", "jpegimages", "labels", "label", "annotations", "txt"})

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from unveil.core import digests, jsonl, provenance, records
 from unveil.core.options import part_of
-from unveil.core.records import Record
+from unveil.core.records import Dialogue, Record
 from unveil.curate import candidates, hallucinate, noise, rank, relevance
 from unveil.experts.expert import Expert
 from unveil.pipelines.options import Method, PreferOptions
@@ -43,6 +43,7 @@ def main(config: Config, expert: Expert | None = None) -> Path:
     if config.rounds < 1:
         raise records.RecordError("--rounds must be 1 at least")
     _refuse_unplaced(config)
+    _refuse_benchmarks(config)
     if config.name == "self-rewarding":
         rounds = rounds * config.rounds
     model = config.model
@@ -81,6 +82,14 @@ def _refuse_unplaced(config: Config) -> None:
             f"{config.records}: no finding has a box or a mask, so nothing tells what to hide: --map attention hides "
             f"what the model attends to, --noise global the whole image{without}"
         )
+
+
+def _refuse_benchmarks(config: Config) -> None:
+    """Raises ``TrainingError``, as training would, for images of a benchmark's test split, before a model answers."""
+    from unveil.train import benchmarks
+
+    rows = [d for d in jsonl.read_jsonl(config.dialogues, Dialogue) if d.split in ("train", "val")]
+    benchmarks.refuse(rows, config.allow_benchmark_test, config.dialogues, benchmarks.known(config.records))
 
 
 def _join(parts: Sequence[Path], out: Path, config: Config) -> None:

@@ -74,6 +74,8 @@ def preview(config: run.Config, folder: Path) -> Preview:
     file = folder / "split.jsonl"
     jsonl.write_jsonl(file, found)
     run.refuse_empty(file, dealt)
+    if config.resplit == "never":  # else a run deals anew what it finds to leak
+        run.refuse_benchmarks(config, file)
     with console.progress("questions", len(found)) as advance:
         rules = mau.MauOptions(max_findings=config.max_findings)
         made = list(mau.mau(found, rules, config.seed, told=advance))

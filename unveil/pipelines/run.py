@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unveil.audit import check
-from unveil.core import console, digests, jsonl, provenance, records
+from unveil.core import benchmarks, console, digests, jsonl, provenance, records
 from unveil.core.options import part_of
 from unveil.core.untrusted import read_json
 from unveil.curate import mau
@@ -270,8 +270,22 @@ def _checked(config: Config, out: Path) -> Path:
     unfit = [i["name"] for i in issues if i["severity"] == "error" and not i["name"].endswith("_across_splits")]
     if unfit:
         raise records.RecordError(f"the records cannot be learnt from ({', '.join(unfit)}): mend what {found} lists")
-    refuse_empty(report.records_of(out), dealt=report.resplit(out).is_file())
-    return report.records_of(out)
+    file = report.records_of(out)
+    refuse_empty(file, dealt=report.resplit(out).is_file())
+    refuse_benchmarks(config, file, read_json(found)["pairs"])
+    return file
+
+
+def refuse_benchmarks(config: Config, file: Path, copies: Iterable[tuple[str, str]] = ()) -> None:
+    """Raises ``TrainingError``, before anything is asked, where training or validation shows an image of a benchmark's
+    test split, or a copy of one by the check's ``copies``; training itself knows the same files alone."""
+    from unveil.train.benchmarks import refused
+
+    rows = list(jsonl.read_jsonl(file, records.Record))
+    known = benchmarks.of_records(rows, copies)
+    found = Counter(known[row.id] for row in rows if row.id in known and row.split in ("train", "val"))
+    if found and not config.allow_benchmark_test:
+        raise refused(found, file)
 
 
 def deals(config: Config, rows: Iterable[records.Record]) -> bool:

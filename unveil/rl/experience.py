@@ -74,7 +74,8 @@ def parts(config: RlOptions) -> list[Reward]:
 
 def questions(config: RlOptions) -> Questions:
     """What is asked; raises ``TrainingError`` where there is none to learn from."""
-    asked = read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    which = (config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    asked = read(*which, config.allow_benchmark_test)
     if not asked.train:
         raise loop.TrainingError(f"{config.dialogues}: no {' or '.join(config.kinds)} question has the split 'train'")
     most = len(asked.train) if config.limit is None else config.limit

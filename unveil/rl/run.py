@@ -23,7 +23,7 @@ from unveil.rl.experience import Experience, Judge, Progress, Rewarded
 from unveil.rl.options import RlOptions
 from unveil.rl.policy import Critic, Learnt
 from unveil.rl.rewards import Reward, spread
-from unveil.train import adapters, averages, budget, checkpoints, loop, validation
+from unveil.train import adapters, averages, benchmarks, budget, checkpoints, loop, validation
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
@@ -280,9 +280,9 @@ class Run:
         }
         told = {"temperature": config.temperature, "max_new_tokens": config.max_new_tokens}
         decoding = generate.decoding(self.scorer.chat, whole(self.scorer.model).config, **told)
-        self.output.write(
-            chosen=choice, informative_updates={"of": self.total, **self.state.differed}, decoding=decoding
-        )
+        informative = {"of": self.total, **self.state.differed}
+        learnt = benchmarks.learnt([*self.asked.train, *self.asked.val], config.model, self.asked.benchmarks)
+        self.output.write(chosen=choice, informative_updates=informative, decoding=decoding, **learnt)
 
 
 class JudgeError(RuntimeError):

@@ -27,7 +27,7 @@ from unveil.core import digests, provenance
 from unveil.core.console import keeping, progress
 from unveil.core.pairs import read_pairs
 from unveil.core.records import Dialogue, Pair, image_path, select
-from unveil.train import adapters, averages, budget, checkpoints, lengths, loop, losses, outlook, resources
+from unveil.train import adapters, averages, benchmarks, budget, checkpoints, lengths, loop, losses, outlook, resources
 from unveil.train.averages import Ratio
 from unveil.train.checkpoints import Checkpoints
 from unveil.train.dataloader import Stream
@@ -75,6 +75,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     """Trains, or goes on with it, and writes the model."""
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     pairs, val = data(config)
+    learnt = benchmarks.learnt([*pairs, *val], config.model)
     config = adapters.resolved(config, accelerator, lora=5e-6, full=5e-7, small=3e-5)
     config = budget.fitted(config, accelerator, foreseen)
     set_seed(config.seed)
@@ -135,7 +136,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     def write() -> None:
         adapters.save(model, chat, config)
         choice = {"method": config.method, "learning_rate": rate, "updates": total, "precision": config.precision}
-        output.write(chosen=choice | budget.chosen(config))
+        output.write(chosen=choice | budget.chosen(config), **learnt)
 
     kept.deliver(total, write)
     kept.drop(config.keep_checkpoints)
@@ -149,6 +150,7 @@ def data(config: Config) -> tuple[list[Pair], list[Pair]]:
     """Training and validation pairs; the latter a fixed sample. Pairs that say no split are for training."""
     rows = read_pairs(config.pairs)
     train, val = [*select(rows, "train"), *(p for p in rows if p.split is None)], select(rows, "val")
+    benchmarks.refuse([*train, *val], config.allow_benchmark_test, config.pairs)
     if not train:
         raise loop.TrainingError(f"{config.pairs}: no pair has the split 'train'")
     if not {"text", "visual"} & set(config.terms):

@@ -20,7 +20,7 @@ class PassesError(ValueError):
 class TrainOptions(ModelChoice):
     """What commands can be told that train, and those that let others train."""
 
-    seldom: ClassVar[tuple[str, ...]] = ("workers", "lora_alpha", "max_length")
+    seldom: ClassVar[tuple[str, ...]] = ("workers", "lora_alpha", "max_length", "allow_benchmark_test")
 
     method: Literal["auto", "lora", "full"] = "auto"
     """Train adapters on the linear layers of the language model, or all of its weights; auto takes all weights of
@@ -55,6 +55,10 @@ class TrainOptions(ModelChoice):
     workers: int | None = None
     """Processes that decode and process images ahead of need; by default 4 where a GPU trains, else none, since
     training itself has all cores."""
+
+    allow_benchmark_test: bool = False
+    """Learn from images of a benchmark's test split too, which is refused otherwise; report and run.json then say that
+    figures on that benchmark are worth nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,6 +26,7 @@ from unveil.train import (
     adapters,
     attention_loss,
     averages,
+    benchmarks,
     budget,
     checkpoints,
     lengths,
@@ -86,6 +87,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
     accelerator = loop.accelerator(config.out, config.trackers, config.precision)
     train, val = data(config)
     asked_val = answered(config)
+    learnt = benchmarks.learnt([*train, *val], config.model, benchmarks.known(config.records))
     config = adapters.resolved(config, accelerator, lora=2e-4, full=1e-5, small=1e-3)
     config = budget.fitted(config, accelerator, foreseen)
     set_seed(config.seed)
@@ -148,7 +150,7 @@ def train_on(config: Config, output: provenance.Output) -> None:
         adapters.save(policy.model, chat, config)
         choice: dict[str, Any] = {"method": config.method, "learning_rate": rate, "updates": total}
         choice |= {"kept": total if best.score is None else best.step, "precision": config.precision}
-        about: dict[str, Any] = {"chosen": choice | budget.chosen(config)}
+        about: dict[str, Any] = {"chosen": choice | budget.chosen(config), **learnt}
         if asked_val:
             told = {"temperature": 0.0, "max_new_tokens": config.max_new_tokens}
             about["decoding"] = decoding(chat, whole(policy.model).config, **told)
@@ -163,6 +165,7 @@ def data(config: Config) -> tuple[list[Dialogue], list[Dialogue]]:
     """Training and validation dialogues; the latter a fixed sample of at most ``validation_rows``."""
     rows = [d for d in read_jsonl(config.dialogues, Dialogue) if _learnt(d, config)]
     train, val = select(rows, "train"), select(rows, "val")
+    benchmarks.refuse([*train, *val], config.allow_benchmark_test, config.dialogues, benchmarks.known(config.records))
     if not train:
         raise loop.TrainingError(
             f"{config.dialogues}: no dialogue has the split 'train'; "
@@ -175,7 +178,8 @@ def answered(config: Config) -> Questions | None:
     """The validation questions that are answered; None where nothing is known of the truth, or there are none."""
     if config.records is None:
         return None
-    asked = questions.read(config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    which = (config.records, config.dialogues, config.kinds, config.validation_rows, config.seed)
+    asked = questions.read(*which, config.allow_benchmark_test)
     if not asked.val:
         kinds = " or ".join(config.kinds)
         LOG.warning("%s: no %s question has the split 'val': the last weights are kept", config.dialogues, kinds)

@@ -1,0 +1,122 @@
+"""The images of an export: copied or linked as they are, or drawn as PNG where a tool could not open them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from unveil.core import console, geometry, image_files
+from unveil.core.geometry import Box
+from unveil.core.pixels import ImageError
+from unveil.core.records import Finding, Record, image_path
+from unveil.export.left_out import LeftOut
+
+Images = Literal["copy", "link", "none"]
+#: Formats that every tool of images opens, with the ending that they are given.
+KEPT = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif"}
+#: Of these, what a browser does not show.
+NOT_IN_BROWSERS = frozenset({"TIFF"})
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The image of a record and the name that it is given."""
+
+    record: Record
+    source: Path
+    """Where it is."""
+    name: str
+    """How it is called, without a folder."""
+    drawn: bool
+    """Whether it is written anew, as PNG: as models see it, without what the file tells beside its pixels."""
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition(".")[0]
+
+
+def planned(
+    records: Iterable[Record], file: Path, stems: Mapping[str, str], drawn: Collection[str] | None, left_out: LeftOut
+) -> list[Exported]:
+    """The pictures of the records of a ``file``, those that cannot be opened left out.
+
+    ``drawn`` are formats that are drawn, beside DICOM and NIfTI; None: all are.
+    """
+    pictures = []
+    for record in records:
+        source = image_path(record, file)
+        try:
+            header = image_files.probe(source)
+            if (header.width, header.height) != record.size:
+                raise ImageError(f"{source}: {header.width} x {header.height}, its record says {record.size}")
+        except ImageError as error:
+            left_out.add("images whose file is not as the record says", str(error))
+            continue
+        keep = header.format in KEPT and header.frames == 1 and drawn is not None and header.format not in drawn
+        name = stems[record.id] + (KEPT[header.format] if keep else ".png")
+        pictures.append(Exported(record, source, name, not keep))
+    return pictures
+
+
+def put(
+    pictures: Sequence[Exported], folder: Callable[[Exported], Path], how: Images, left_out: LeftOut
+) -> list[Exported]:
+    """Puts each picture into its folder, and returns those that are there; one that cannot be decoded is left out.
+
+    What is drawn is never a link.
+    """
+    there = []
+    with console.progress("images", len(pictures), show=how != "none") as advance:
+        for picture in pictures:
+            try:
+                if how != "none":
+                    _put(picture, folder(picture) / picture.name, how)
+                there.append(picture)
+            except ImageError as error:
+                left_out.add("images whose pixels cannot be read", str(error))
+            advance()
+    return there
+
+
+def _put(picture: Exported, target: Path, how: Images) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if picture.drawn:
+        Image.fromarray(image_files.read(picture.source).array).save(target, "PNG")
+    elif how == "link":
+        target.symlink_to(picture.source.resolve())
+    else:
+        shutil.copyfile(picture.source, target)
+
+
+def place(finding: Finding) -> Box | None:
+    """The box of a finding, or that around its mask; None for a finding of the image as a whole."""
+    if finding.box is None and finding.mask is not None:
+        return geometry.box_of_mask(geometry.decode_mask(finding.mask))
+    return finding.box
+
+
+def placed_names(pictures: Iterable[Exported]) -> list[str]:
+    """The names of all findings that have a place, sorted."""
+    return sorted({f.label for picture in pictures for f in picture.record.findings if place(f) is not None})
+
+
+def for_detectors(pictures: Iterable[Exported], left_out: LeftOut) -> list[Exported]:
+    """Those of which a detector may learn, which takes an unmarked image for one without findings: images with a
+    marked finding, and those that are known to have none."""
+    kept = []
+    for picture in pictures:
+        record = picture.record
+        placed = sum(place(finding) is not None for finding in record.findings)
+        if placed < len(record.findings):
+            left_out.add("findings without a place", record.id, len(record.findings) - placed)
+        if placed or (not record.findings and record.completeness == "exhaustive"):
+            kept.append(picture)
+        else:
+            why = "that nothing is marked in and that are not known to be free of findings"
+            left_out.add(f"images {why}", record.id)
+    return kept

@@ -1,0 +1,76 @@
+"""The DICOM image that a record was made of: where predicted boxes are given back to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unveil.core import image_files
+from unveil.core.pixels import ImageError, reported
+from unveil.core.records import ImagePlane, Record, image_path
+
+#: What names an image and its place among others.
+NAMES = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+#: What may be empty, and must be there to be copied.
+OF_PATIENT = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
+OF_STUDY = ("StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName")
+
+
+def file_of(record: Record, records: Path) -> Path:
+    """The file that a record's image was cut from, or its image; ``records`` is the file that the record stands in."""
+    if record.plane and record.plane.file:
+        return records.parent / record.plane.file
+    return image_path(record, records)
+
+
+def header(record: Record, records: Path) -> Any:
+    """The header of the DICOM file that a record was made of, a pydicom dataset without pixels.
+
+    Raises ``ImageError`` where it is no DICOM image, or one in whose pixels the record's boxes do not count.
+    """
+    import pydicom
+
+    path = file_of(record, records)
+    found = image_files.probe(path)
+    if found.format != "DICOM":
+        raise ImageError(f"{path}: {found.format}, no DICOM image; of a volume, --form mm gives millimetres")
+    if (found.width, found.height) != record.size or (record.plane and record.plane.plane != "axial"):
+        size = f"{record.width} x {record.height}"
+        raise ImageError(f"{path}: {found.width} x {found.height}, and the record is another picture of it, {size}")
+    with reported(path, "reading the DICOM header"):
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    if lacking := [name for name in NAMES if not dataset.get(name)]:
+        raise ImageError(f"{path}: without {', '.join(lacking)}, by which a report would refer to it")
+    for name in (*OF_PATIENT, *OF_STUDY):
+        if name not in dataset:
+            setattr(dataset, name, "")
+    return dataset
+
+
+def frame_of(record: Record, dataset: Any) -> int | None:
+    """The number, from 1, of a record's frame in a file of several; None of a file with one."""
+    if int(dataset.get("NumberOfFrames") or 1) == 1:
+        return None
+    return (record.plane.frame or 0) + 1 if record.plane else 1
+
+
+def plane_of(record: Record, records: Path) -> ImagePlane:
+    """Where a record lies in the patient: as it says itself, else as its DICOM file's own header does."""
+    plane = record.plane or ImagePlane()
+    if plane.origin is not None:
+        return plane
+    dataset = header(record, records)
+    position = _numbers(dataset.get("ImagePositionPatient"), 3)
+    directions = _numbers(dataset.get("ImageOrientationPatient"), 6)
+    spacing = _numbers(dataset.get("PixelSpacing"), 2)
+    if not (position and directions and spacing):
+        raise ImageError(f"{file_of(record, records)}: its header does not say where the image lies in the patient")
+    (x, y, z), (a, b, c, d, e, f) = position, directions
+    return replace(plane, spacing=(spacing[0], spacing[1]), origin=(x, y, z), across=(a, b, c), down=(d, e, f))
+
+
+def _numbers(value: Any, count: int) -> Sequence[float] | None:
+    values = [float(number) for number in value or ()]
+    return values if len(values) == count else None

@@ -1,0 +1,74 @@
+"""Rows of tables whose columns are known beforehand, one after the other, packed with gzip or not."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from unveil.core.untrusted import listed, quoted
+from unveil.ingest.files import refuse_pointer
+from unveil.ingest.folder import Folder
+from unveil.ingest.reading import AnnotationError, IngestError
+
+#: Bytes of a line; a report or a caption stays below a tenth of it.
+LONGEST = 2**20
+
+
+def rows(
+    folder: Folder, path: Path, needed: Sequence[str], delimiter: str = ","
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The line number and the cells by column of each row, without spaces around them; a missing cell is "".
+
+    Raises ``IngestError`` where one of the ``needed`` columns is not there, and tells which may be meant.
+    """
+    lines = cells(folder, path, delimiter)
+    _, header = next(lines, (1, []))
+    if missing := [name for name in needed if name not in header]:
+        near = {name: difflib.get_close_matches(name, header, 1) for name in missing}
+        meant = listed(f"{found[0]} instead of {name}" for name, found in near.items() if found)
+        raise IngestError(
+            f"{folder.relative(path)}: the columns {listed(missing)} are missing; it has {listed(header) or 'none'}"
+            + (f" ({meant}?)" if meant else "")
+        )
+    for number, values in lines:
+        yield number, dict(zip(header, values + [""] * (len(header) - len(values)), strict=False))
+
+
+def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The line number and the cells of each row, the header's too; empty lines are none.
+
+    Raises ``IngestError`` for a file that is no such table.
+    """
+    try:
+        with _text(path, folder.options.encoding) as file:
+            table = csv.reader(_lines(file), delimiter=delimiter)
+            for values in table:
+                if values:
+                    yield table.line_num, [value.strip() for value in values]
+    except (csv.Error, UnicodeError, EOFError, gzip.BadGzipFile, zlib.error, AnnotationError) as error:
+        raise IngestError(f"{folder.relative(path)}: no table that can be read ({error})") from error
+
+
+@contextmanager
+def _text(path: Path, encoding: str | None) -> Iterator[io.TextIOBase]:
+    refuse_pointer(path)
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
+        with io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as text:
+            yield text
+
+
+def _lines(file: io.TextIOBase) -> Iterator[str]:
+    while line := file.readline(LONGEST):
+        if len(line) == LONGEST:
+            raise csv.Error(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
+        yield line
