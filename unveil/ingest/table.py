@@ -10,7 +10,6 @@ only if none of them marked any.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
@@ -89,20 +88,27 @@ class _Images:
         self.tables = tables
         self.numbers: dict[Path, int] = {}
         self.labels: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
-        self._of_table = {sheet: n for n, sheet in enumerate(tables)}
+        self._of_table = {sheet: str(n) for n, sheet in enumerate(tables)}
+        self._roles = {sheet: [role for role in sheet.columns.at if role not in ("image", "box")] for sheet in tables}
         self._rows = Spilled()
 
     def add(self, path: Path, row: Row) -> None:
-        said = {role: text for role, text in row.cells.items() if text}
         owner = self.numbers.setdefault(path, len(self.numbers))
-        self._rows.put(owner, row.line, json.dumps([self._of_table[row.sheet], said, row.box]))
+        said = map(row.cells.__getitem__, self._roles[row.sheet])
+        # no text that is read holds a zero byte
+        self._rows.put(owner, row.line, "\0".join([self._of_table[row.sheet], *said, *row.box]))
         self.labels[row.sheet].add(row.get("label"))
 
     def rows(self) -> Iterator[tuple[Path, list[Row]]]:
-        """Each image with its rows."""
+        """Each image with its rows, of which only what they say is kept."""
         for path, owner in self.numbers.items():
-            told = ((line, *json.loads(text)) for line, text in self._rows.of(owner))
-            yield path, [Row(self.tables[table], line, said, box) for line, table, said, box in told]
+            yield path, [self._row(line, text.split("\0")) for line, text in self._rows.of(owner)]
+
+    def _row(self, line: int, kept: list[str]) -> Row:
+        sheet = self.tables[int(kept[0])]
+        roles = self._roles[sheet]
+        said = {role: text for role, text in zip(roles, kept[1:], strict=False) if text}
+        return Row(sheet, line, said, kept[1 + len(roles) :])
 
 
 def _look_at_labels(folder: Folder, images: _Images) -> None:
