@@ -35,6 +35,7 @@ ROWS: dict[str, type] = {
         records.Finding,
         records.ImagePlane,
         records.Question,
+        records.ImagePlane,
         records.Source,
         records.Dialogue,
         records.Pair,

@@ -40,12 +40,12 @@ from transformers import (
 from scripts import tiny_tower
 from scripts.tiny_drawings import Drawings, drawings
 from scripts.tiny_tower import ACROSS, BINS, PATCH, SIDE
-from unveil.core.answers import HINTS
 from unveil.core.box_formats import mark
 from unveil.core.geometry import Box
 from unveil.core.jsonl import write_jsonl
 from unveil.core.provenance import plain, write_json
 from unveil.core.records import Dialogue, Record
+from unveil.core.wordings import HINTS
 from unveil.curate.mau import MauOptions, mau
 from unveil.synthetic.dataset import ABNORMALITIES
 from unveil.train import sft

@@ -9,10 +9,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from unveil.core import answers
-from unveil.core.answers import QUESTIONS, Parsed, asked_about, clean, clean_answer, parse, write_diagnosis
+from unveil.core.answers import Parsed, clean, clean_answer, parse, write_diagnosis
 from unveil.core.box_formats import BOX_FORMATS, View, mark, neutral, neutral_json, render, unmark
 from unveil.core.geometry import area, ious
 from unveil.core.records import KINDS, Finding
+from unveil.core.wordings import QUESTIONS, asked_about
 
 settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 settings.load_profile("calm")

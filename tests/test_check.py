@@ -16,7 +16,7 @@ from unveil.audit import records as module
 from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import SPLITS, Finding, Record, Source
+from unveil.core.records import SPLITS, Finding, Question, Record, Source
 from unveil.ingest.runner import ingest
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -286,3 +286,19 @@ def test_leaks_of_published_splits(
     assert [dataclasses.replace(r, split=None, group=None) for r in again] == [
         dataclasses.replace(r, split=None) for r in records
     ]
+
+
+def test_options_and_phrases(clean: list[Record], tmp_path: Path) -> None:
+    """An answer that no option is, or that two are, is an error; a phrase without a box is told."""
+    own = tuple(Question("?", "mass", id=n, choices=c) for n, c in (("x", ("a", "b")), ("y", ("Mass", "mass."))))
+    good = Question("?", "mass", choices=("Mass", "cyst"))
+    bare, placed = Finding("x", phrase="A mass."), Finding("x", (4.0, 4.0, 9.0, 9.0), phrase="A cyst.")
+    rows = [dataclasses.replace(clean[0], questions=(*own, good), findings=(bare, placed)), *clean[1:]]
+    report = check(rows, tmp_path / "records.jsonl", workers=1, copies=False)
+    told = {issue.name: issue for issue in report.issues}
+    assert (told["bad_choices"].severity, told["bad_choices"].count) == ("error", 2)
+    assert told["bad_choices"].examples == (f"{rows[0].id}: x", f"{rows[0].id}: y")
+    assert (told["phrase_without_place"].severity, told["phrase_without_place"].examples) == (
+        "info",
+        (f"{rows[0].id}: A mass.",),
+    )

@@ -6,7 +6,8 @@ import pytest
 
 from unveil.core.geometry import Box
 from unveil.core.records import Finding
-from unveil.ingest.consensus import RULES, Mark, fused, majority, union, wbf
+from unveil.ingest.consensus import RULES, Mark, agreed, fused, has_read, majority, rule_of, union, wbf
+from unveil.ingest.reading import IngestError
 
 #: Three readers see one nodule: IoU of the first two 81/90 = 0.9; the third is elsewhere, over a tenth of both.
 A, B, FAR = (0.0, 0.0, 10.0, 9.0), (0.0, 0.0, 10.0, 10.0), (9.0, 0.0, 19.0, 10.0)
@@ -65,3 +66,49 @@ def test_a_box_goes_to_the_fused_box_that_it_overlaps_most() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_nobody_marked_anything(rule: str) -> None:
     assert RULES[rule]([], {"r1"}) == []
+
+
+def seen(box: Box | None, *readers: str, label: str = "nodule", phrase: str | None = None) -> Finding:
+    return Finding(label, box, phrase=phrase, readers=readers)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected", "dropped"),
+    [
+        ("keep", [(A, ("r1",)), (B, ("r2",)), (FAR, ("r3",)), (None, ("r1", "r2", "r3"))], False),
+        ("union", [((0, 0, 10, 9.5), ("r1", "r2")), (FAR, ("r3",)), (None, ("r1", "r2", "r3"))], False),
+        ("majority", [((0, 0, 10, 9.5), ("r1", "r2")), (None, ("r1", "r2", "r3"))], True),
+        ("all", [(None, ("r1", "r2", "r3"))], True),
+        ("r2", [(B, ("r2",)), (None, ("r1", "r2", "r3"))], True),
+    ],
+)
+def test_what_three_readers_agree_on(
+    rule: str, expected: list[tuple[Box | None, tuple[str, ...]]], dropped: bool
+) -> None:
+    """Two of three meet at A and B, one marks FAR, all say the name without a place."""
+    found, lost = agreed(
+        [seen(A, "r1"), seen(B, "r2"), seen(FAR, "r3"), seen(None, "r1", "r2", "r3")], ["r1", "r2", "r3"], rule
+    )
+    assert [(f.box, f.readers) for f in found] == expected and lost is dropped
+
+
+def test_one_reader_agrees_with_himself() -> None:
+    """Nothing is joined or counted; and what nobody's name stands under counts under each."""
+    marks = [seen(A, "r1"), seen(B, "r1"), seen(FAR)]
+    assert agreed(marks, ["r1"], "all") == (marks, False)
+    assert agreed(marks, ["r1", "r2"], "r2") == ([seen(FAR)], True)
+
+
+def test_phrases_are_told_apart() -> None:
+    """Two sentences at one place stay two."""
+    found, _ = agreed([seen(A, "r1", phrase="one"), seen(A, "r2", phrase="two")], ["r1", "r2"], "union")
+    assert [(f.phrase, f.readers) for f in found] == [("one", ("r1",)), ("two", ("r2",))]
+
+
+def test_what_the_option_may_say() -> None:
+    """A set's own rule where nothing is said; a name that nobody has is refused, and the names told."""
+    assert rule_of(None, ["R1"]) == "keep" and rule_of(None, ["R1"], "union") == "union"
+    assert rule_of("all", []) == "all" and rule_of("R1", ["R1"], "union") == "R1"
+    with pytest.raises(IngestError, match="R2 is none of keep, union, all, majority, wbf, nor a reader: R1"):
+        rule_of("R2", ["R1"])
+    assert has_read("R1", ["R1", "R2"]) and has_read("all", []) and not has_read("R1", ["R2"])

@@ -73,13 +73,7 @@ def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("q.json", [{"image_name": "a.png", "question": "Where?", "answer": "left"}], "questions; write a csv"),
-        ("q.json", [{"id": 1, "image": "a.png", "conversations": []}], "LLaVA"),
-        ("l.json", [{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}], "Label Studio"),
-        ("l.json", {"shapes": [], "imagePath": "a.png"}, "LabelMe"),
-        ("l.json", {"a.png1": {"filename": "a.png", "regions": [], "file_attributes": {}}}, "VGG Image Annotator"),
-        ("a.xml", "<annotations><version>1.1</version></annotations>", "CVAT"),
-        ("d.parquet", "PAR1", "Parquet"),
+        ("q.json", [{"question": "Where?", "answer": "left"}], "questions, in rows that name no image"),
         ("d.zip", "PK", "an archive; name it as --data, or unpack it"),
         ("d.tar.gz", "", "an archive; unpack it"),
         ("v.nii.gz", "", "volumes; cut them into slices"),

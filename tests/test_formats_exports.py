@@ -1,4 +1,4 @@
-"""What Label Studio and CVAT export, as they lay it out: what is read, and what is named with the export to choose."""
+"""What Label Studio and CVAT export, as they lay it out: all of it is read, each box at its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from tests.helpers.annotated import draw
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
-from unveil.ingest.reading import IngestError
 from unveil.ingest.runner import ingest
 
 WIDTH, HEIGHT = 200, 120
@@ -78,7 +77,7 @@ def _voc(name: str, before: str = "") -> str:
 def _percent(name: str) -> list[dict[str, Any]]:
     return [
         {"x": 100 * x1 / WIDTH, "y": 100 * y1 / HEIGHT, "width": 100 * (x2 - x1) / WIDTH, "rotation": 0}
-        | {"height": 100 * (y2 - y1) / HEIGHT, "rectanglelabels": [label], "original_width": WIDTH}
+        | {"height": 100 * (y2 - y1) / HEIGHT, "rectanglelabels": [label]}
         for label, (x1, y1, x2, y2) in TRUTH[name]
     ]
 
@@ -132,7 +131,56 @@ def cvat_yolo(folder: Path) -> None:
         _write(folder / "obj_train_data" / f"{Path(name).stem}.txt", _yolo(name))
 
 
-READ = (studio_coco, studio_coco_beside_own_images, studio_yolo, studio_voc, cvat_coco, cvat_voc, cvat_yolo)
+def studio_json(folder: Path) -> None:
+    _images(folder)
+    size = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
+    about = {"type": "rectanglelabels", "from_name": "label", "to_name": "image", "origin": "manual", **size}
+    tasks = [
+        {
+            "id": i,
+            "data": {"image": f"/data/upload/1/{UPLOADED}{name}"},
+            "annotations": [
+                {
+                    "id": i,
+                    "completed_by": 1,
+                    "was_cancelled": False,
+                    "result": [{"id": f"r{n}", **about, "value": value} for n, value in enumerate(_percent(name))],
+                }
+            ],
+            "predictions": [],
+        }
+        for i, name in enumerate(TRUTH)
+    ]
+    _write(folder / "project-1.json", json.dumps(tasks))
+
+
+def studio_json_min(folder: Path) -> None:
+    _images(folder)
+    size = {"original_width": WIDTH, "original_height": HEIGHT}
+    tasks = [
+        {"image": f"/data/upload/1/{UPLOADED}{name}", "id": i, "annotator": 1, "annotation_id": i, "lead_time": 3.5}
+        | ({"label": [{**value, **size} for value in _percent(name)]} if TRUTH[name] else {})
+        for i, name in enumerate(TRUTH)
+    ]
+    _write(folder / "project-1.json", json.dumps(tasks))
+
+
+def cvat_xml(folder: Path) -> None:
+    _images(folder / "images")
+    lines = ["<?xml version='1.0' encoding='utf-8'?>", "<annotations><version>1.1</version><meta><task/></meta>"]
+    for i, name in enumerate(TRUTH):
+        lines.append(f'<image id="{i}" name="{name}" width="{WIDTH}" height="{HEIGHT}">')
+        for label, box in TRUTH[name]:
+            sides = " ".join(f'{k}="{v:.2f}"' for k, v in zip(("xtl", "ytl", "xbr", "ybr"), box, strict=True))
+            lines.append(f'<box label="{label}" source="manual" occluded="0" {sides} z_order="0"></box>')
+        lines.append("</image>")
+    _write(folder / "annotations.xml", "\n".join([*lines, "</annotations>"]))
+
+
+READ = (
+    *(studio_coco, studio_coco_beside_own_images, studio_yolo, studio_voc, studio_json, studio_json_min),
+    *(cvat_coco, cvat_voc, cvat_yolo, cvat_xml),
+)
 
 
 @pytest.mark.parametrize("export", READ, ids=lambda export: export.__name__)
@@ -151,44 +199,3 @@ def test_exports_that_are_read(export: Callable[[Path], None], tmp_path: Path) -
 def test_all_of_a_yolo_export_of_cvat_is_called_training(tmp_path: Path) -> None:
     cvat_yolo(tmp_path / "set")
     assert ingest(tmp_path / "set", "auto", tmp_path / "out").splits == {"train": 3}
-
-
-# ---------------------------------------------------------------------------------------------------- what is not read
-
-
-def studio_json(folder: Path) -> None:
-    _images(folder)
-    tasks = [
-        {"id": i, "data": {"image": f"/data/upload/1/{UPLOADED}{name}"}, "annotations": [{"result": result}]}
-        for i, name in enumerate(TRUTH)
-        for result in [[{"type": "rectanglelabels", "value": value} for value in _percent(name)]]
-    ]
-    _write(folder / "project-1.json", json.dumps(tasks))
-
-
-def studio_json_min(folder: Path) -> None:
-    _images(folder)
-    tasks = [{"image": f"/data/upload/1/{UPLOADED}{name}", "label": _percent(name)} for name in TRUTH]
-    _write(folder / "project-1.json", json.dumps(tasks))
-
-
-def cvat_xml(folder: Path) -> None:
-    _images(folder / "images")
-    shown = "".join(f'<image id="{i}" name="{name}" width="{WIDTH}"/>' for i, name in enumerate(TRUTH))
-    _write(folder / "annotations.xml", f"<annotations><version>1.1</version>{shown}</annotations>")
-
-
-@pytest.mark.parametrize(
-    ("export", "name", "instead"),
-    [
-        (studio_json, "Label Studio's own JSON", "COCO, YOLO or Pascal VOC"),
-        (studio_json_min, "Label Studio's own JSON", "COCO, YOLO or Pascal VOC"),
-        (cvat_xml, "CVAT's own XML", "COCO 1.0 or Pascal VOC 1.1"),
-    ],
-)
-def test_exports_that_are_not_read_are_named_with_the_one_to_choose(
-    export: Callable[[Path], None], name: str, instead: str, tmp_path: Path
-) -> None:
-    export(tmp_path / "set")
-    with pytest.raises(IngestError, match=f"{name}; export .*{instead}"):
-        ingest(tmp_path / "set", "auto", tmp_path / "out")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from unveil.core.answers import HINTS, QUESTIONS, write_diagnosis, write_localisation, write_recognition
+from unveil.core.answers import write_diagnosis, write_localisation, write_recognition
 from unveil.core.box_formats import mark
 from unveil.core.records import Finding
+from unveil.core.wordings import HINTS, QUESTIONS
 from unveil.gate.delimiters import quoted
 from unveil.gate.said import Part, Said, fill, joined, ours, said
 from unveil.gate.vocabulary import closed, words

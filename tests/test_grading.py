@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from unveil.core.box_formats import MARKUP, View
-from unveil.core.grading import grade, holds, score
+from unveil.core.grading import grade, score
 from unveil.core.records import Dialogue, Finding, Kind, Record
+from unveil.core.words import holds
 
 NODULE, CYST = Finding("nodule", (10.0, 10.0, 30.0, 30.0)), Finding("cyst", (60.0, 60.0, 80.0, 90.0))
 NAMES = ["cyst", "mass", "nodule"]

@@ -25,8 +25,8 @@ from tests.helpers.cases import (
 from unveil.core.answers import write_diagnosis
 from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious
-from unveil.core.grading import holds
 from unveil.core.records import Finding, Pair
+from unveil.core.words import holds
 from unveil.curate.hallucinate import Hallucinations, balanced, hallucinate
 from unveil.experts.expert import Expert
 from unveil.experts.expert import RuleBackend as Backend

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,8 @@ from tests.helpers.annotated import (
 from tests.helpers.real import DATA, needs_data
 from unveil.core import geometry
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record, image_path
+from unveil.core.records import Finding, Question, Record, image_path
+from unveil.ingest import runner
 from unveil.ingest.reading import IngestError
 from unveil.ingest.runner import ingest
 
@@ -130,7 +133,7 @@ def test_wrong_format_names_the_right_one(format: str, data: Path) -> None:
 
 def test_unknown_format_and_pattern(data: Path) -> None:
     write_csv(data)
-    with pytest.raises(IngestError, match="'bmp' is none of auto, voc, coco, yolo, csv, kvasir-seg"):
+    with pytest.raises(IngestError, match="'bmp' is none of auto, voc, coco, yolo, csv, "):
         run(data.parent, "bmp")
     with pytest.raises(IngestError, match="not a regular expression"):
         run(data.parent, "csv", patient_pattern="(")
@@ -266,3 +269,24 @@ def test_real_yolo(name: str, images: int, findings: int, negatives: int, masks:
     assert sum(not r.findings and r.completeness == "exhaustive" for r in records) == negatives
     assert sum(f.mask is not None for r in records for f in r.findings) == masks
     assert all(r.split for r in records)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"findings": (Finding("x", phrase="half \ud800"),)},
+        {"findings": (Finding("x", translations={"es": "half \ud800"}),)},
+        {"findings": (Finding("x", readers=("half \ud800",)),)},
+        {"questions": (Question("?", "a", choices=("a", "half \ud800")),)},
+        {"sections": {"findings": "half \ud800"}},
+        {"report": "half \ud800"},
+        {"readers": ("half \ud800",)},
+    ],
+)
+def test_half_a_character_is_found_in_every_text(more: dict[str, Any]) -> None:
+    """No file in UTF-8 can hold it, so the image is rejected and the others are written."""
+    whole = Record(
+        "a", "a.png", 9, 9, findings=(Finding("x", attributes={"side": "left"}),), sections={"findings": "ok"}
+    )
+    assert runner._half_a_character(whole) is None
+    assert "half a character" in (runner._half_a_character(replace(whole, **more)) or "")

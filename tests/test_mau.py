@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.cases import at
-from unveil.core.answers import QUESTIONS, parse
+from unveil.core.answers import parse
 from unveil.core.box_formats import BOX_FORMATS, View, mark, render, unmark
 from unveil.core.geometry import ious
 from unveil.core.records import Dialogue, Finding, Question, Record, Source
+from unveil.core.wordings import QUESTIONS
 from unveil.curate.mau import MauOptions, mau
 from unveil.curate.rules import vocabulary
 

@@ -58,8 +58,9 @@ def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
         replace(
             PAIR, id="p2", weight=0.25, rejected_image="b.png", question="Ödem?\n\nWo?", chosen="Ja.", kind="closed"
         ),
+        replace(PAIR, id="p3", kind="choice", chosen="A. x", rejected="B. y", choices=("x", "y"), benchmark="VQA-RAD"),
     ]
-    assert write_trl(tmp_path / "trl.jsonl", pairs, {}) == 2
+    assert write_trl(tmp_path / "trl.jsonl", pairs, {}) == 3
     back = read_pairs(tmp_path / "trl.jsonl")
     assert back == pairs
 

@@ -13,7 +13,7 @@ from tests.helpers.cases import BY_ID, DIALOGUES, RECORDS, folder_of, record, sh
 from unveil import cli
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Dialogue, Record, image_path
-from unveil.curate.questions import DESCRIBE, conversations
+from unveil.curate.questions import DESCRIBE, conversations, describe
 from unveil.testing.models import loaded
 from unveil.train import sft
 
@@ -196,3 +196,13 @@ def test_training_takes_the_file(folder: Path, tiny_folder: Path) -> None:
 def test_a_record_without_questions_has_no_conversation() -> None:
     lonely = Record("z", "z.png", 10, 10, split="train", report="A report.")
     assert list(conversations([lonely], [])) == []
+
+
+def test_descriptions_are_findings_and_impression() -> None:
+    """Not why the image was taken; sentences about an earlier study go where that is asked for."""
+    report = "INDICATION: cough\nFINDINGS: A nodule. It is unchanged.\nIMPRESSION: One nodule."
+    one = replace(RECORDS[0], report=report)
+    asked = [BY_ID["a/diagnosis"]]
+    assert describe(one, asked) == "A nodule. It is unchanged.\nOne nodule."
+    assert describe(one, asked, "drop") == "A nodule. One nodule."
+    assert describe(replace(one, report="Unchanged."), asked, "drop") == asked[0].answer

@@ -316,3 +316,14 @@ def test_select_takes_a_split() -> None:
     assert select(rows, None) == rows
     prediction = Prediction("p", "r", "open", "", "unit", (1, 1), "m")
     assert select([prediction], "test") == [prediction]
+
+
+def test_what_was_said_before_a_question() -> None:
+    """Three turns, each with the name of the one before; a circle ends where it began, an unknown name at once."""
+    first, second = Question("A?", "a", id="1"), Question("B?", "b", id="2", follows="1")
+    third, lost = Question("C?", "c", id="3", follows="2"), Question("D?", "d", id="4", follows="9")
+    record = Record("r", "a.png", 4, 4, questions=(third, first, second, lost))
+    assert record.before(third) == (("A?", "a"), ("B?", "b"))
+    assert record.before(first) == () == record.before(lost)
+    circle = (Question("E?", "e", id="5", follows="6"), Question("F?", "f", id="6", follows="5"))
+    assert Record("r", "a.png", 4, 4, questions=circle).before(circle[0]) == (("F?", "f"),)

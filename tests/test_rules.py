@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.cases import BY_ID, CYST, DIALOGUES, KNOWN, MASS, NODULE, RECORDS, at, record
-from unveil.core.answers import QUESTIONS
 from unveil.core.box_formats import mark, unmark
 from unveil.core.geometry import ious
-from unveil.core.grading import holds
 from unveil.core.records import Dialogue, Finding, Question, RecordError
+from unveil.core.wordings import QUESTIONS
+from unveil.core.words import holds
 from unveil.curate.mau import MauOptions as Asked
 from unveil.curate.mau import mau
 from unveil.curate.rules import Rules

@@ -13,6 +13,7 @@ from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import RecordError
+from unveil.evaluate.changes import changes
 from unveil.evaluate.score import constant, score
 from unveil.evaluate.score_table import show_scores
 
@@ -127,3 +128,22 @@ def test_the_table_names_the_splits_that_were_scored(splits, title, files, capsy
 
 def test_vocabulary_comes_from_all_records():
     assert joined.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]
+
+
+def test_languages_and_a_guess_among_options(tmp_path):
+    """Of 2 and of 4 options a guess is right in (1/2 + 1/4) / 2. English and Chinese questions have figures of their
+    own; where all are of one language, as in the other tests, there is no such table."""
+    asked = [
+        dialogue("choice", "A. x", name="1", choices=("x", "y"), language="en"),
+        dialogue("choice", "B. y", name="2", choices=("x", "y", "z", "u"), language="zh"),
+    ]
+    write_jsonl(tmp_path / "records.jsonl", [record()])
+    write_jsonl(tmp_path / "dialogues.jsonl", asked)
+    write_jsonl(tmp_path / "base.jsonl", [predicted(d, "A") for d in asked])
+    result = scored(tmp_path, base=tmp_path / "base.jsonl")
+    model = result["models"]["base"]
+    assert model["metrics"]["choice"]["value"] == 0.5
+    assert {key: of["choice"]["value"] for key, of in model["by"]["language"].items()} == {"en": 1, "zh": 0}
+    assert result["baselines"]["chance"] == {"choice": 0.375, "n": 2} and "reason" in result["baselines"]["majority"]
+    (row,) = [row for row in changes(result)["rows"] if row["key"] == "choice"]
+    assert row["constant"] == 0.375

@@ -11,8 +11,8 @@ import pytest
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
 from unveil.ingest.catalogue import Format
-from unveil.ingest.formats import SETS
 from unveil.ingest.runner import ingest
+from unveil.ingest.sets import SETS
 from unveil.pipelines import run
 
 ALL = pytest.mark.parametrize("form", SETS, ids=lambda form: form.name)

@@ -56,12 +56,10 @@ def test_signs_of_a_pattern_in_a_files_name_are_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("annotations.xml", "<annotations><version>1.1</version></annotations>",
-         "is CVAT's own XML; export the task as COCO 1.0 or Pascal VOC 1.1, and give its folder"),
+        ("annotations.xml", "<annotations><version>1.1</version></annotations>", "is a file: give its folder"),
         ("a.xml", "<annotation/>", "is a file: give its folder"),
         ("a.png", "", "is a file: give its folder"),
         ("set.tar.gz", "", "is an archive; unpack it, and give its folder"),
-        ("q.jsonl", '{"conversations": []}', "is questions in LLaVA's form"),
     ],
 )  # fmt: skip
 def test_other_files_are_said_to_be_what_they_are(name: str, text: str, why: str, tmp_path: Path) -> None:
@@ -100,25 +98,18 @@ def test_a_run_is_named_after_the_data(
     assert seen[0].out == Path(goes_to) and seen[0].data == (Path("ct") if data.endswith("csv") else Path(data))
 
 
-def test_json_of_label_studio_is_named_whatever_format_was_asked_for(
+def test_what_other_programs_wrote_is_named_whatever_format_was_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And CVAT's: no circle of formats that it is not."""
+    """Questions in LLaVA's form: no circle of formats that it is not."""
     (tmp_path / "data").mkdir()
     draw(tmp_path / "data/a.png")
-    (tmp_path / "data/project.json").write_text(
-        '[{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": []}]}]'
-    )
-    (tmp_path / "data/annotations.xml").write_text("<annotations><version>1.1</version></annotations>")
+    (tmp_path / "data/chat.json").write_text('[{"id": 1, "image": "a.png", "conversations": []}]')
     for format in ("auto", "coco", "voc", "yolo", "csv"):
-        assert (
-            cli.main(["ingest", "--data", str(tmp_path / "data"), "--format", format, "--out", str(tmp_path / "o")])
-            == 1
-        )
+        arguments = ["--data", str(tmp_path / "data"), "--format", format, "--out", str(tmp_path / "o")]
+        assert cli.main(["ingest", *arguments]) == 1
         told = said(capsys)
-        assert ("Label Studio's own JSON; export as COCO" in told) == (format != "voc")
-        assert ("CVAT's own XML; export the task as COCO" in told) == (format != "coco")
-        assert "looks like" not in told
+        assert "LLaVA's form" in told and "looks like" not in told
 
 
 @every_format

@@ -139,9 +139,11 @@ VINDR = (
 
 
 def test_several_readers_are_asked_about(data: Path) -> None:
-    with pytest.raises(IngestError, match=r"3 of 3 images.*R1, R2, R3.*--readers keep or union or majority or wbf"):
+    with pytest.raises(
+        IngestError, match=r"3 of 3 images.*R1, R2, R3.*--readers keep or union or all or majority or wbf"
+    ):
         read(write(data, VINDR))
-    with pytest.raises(IngestError, match="R9 is none of keep, union, majority, wbf, nor a reader: R1, R2, R3"):
+    with pytest.raises(IngestError, match="R9 is none of keep, union, all, majority, wbf, nor a reader: R1, R2, R3"):
         read(data, readers="R9")
     with pytest.raises(IngestError, match="needs a column for the reader"):
         read(write(data, HEADER + "a,x,1,2,3,4\n"), readers="union")
@@ -152,6 +154,7 @@ def test_several_readers_are_asked_about(data: Path) -> None:
     [
         ("keep", 3, 1),
         ("union", 1, 1),
+        ("all", 1, 0),
         ("majority", 1, 0),  # one of two who read c is not more than half
         ("wbf", 1, 1),
         ("R2", 1, 0),
@@ -162,6 +165,9 @@ def test_what_is_done_with_several_readers(readers: str, b: int, c: int, data: P
     found = read(write(data, VINDR), readers=readers)
     assert (len(found.boxes("b.png")), len(found.boxes("c.png"))) == (b, c) and not found.rejected
     assert found.completeness()["a.png"] == "exhaustive" and found.completeness()["c.png"] != "exhaustive"
+    assert found.records["b.png"].readers == ("R1", "R2", "R3") and found.records["c.png"].readers == ("R1", "R2")
+    saw = [("R1",), ("R2",), ("R3",)] if readers == "keep" else [("R2",)] if readers == "R2" else [("R1", "R2", "R3")]
+    assert [f.readers for f in found.records["b.png"].findings] == saw
     if readers == "majority":  # the means of x2 and of y1 and y2
         assert found.boxes("b.png")[0][1] == pytest.approx((10, 10 + 1 / 3, 40 + 1 / 3, 30 + 1 / 3))
         assert found.records["b.png"].findings[0].attributes == {"readers": "3 of 3"}

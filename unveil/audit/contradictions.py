@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from unveil.audit.checks import SAME_BOX, AuditInput, Check, counted, same_boxes, tokens, unboxed
-from unveil.core.answers import Parsed, asked_about, parse
+from unveil.core.answers import Parsed, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.geometry import ious
 from unveil.core.jsonl import to_json
 from unveil.core.records import Pair
+from unveil.core.wordings import asked_about
 
 _CLAUSE = re.compile(r"[.;:!?](?!\d)|\b(?:but|however|although)\b")
 _DENIAL = re.compile(r"\b(?:no|not|without|neither|nor|absence of|free of|negative for)$")
 _REASON = re.compile(r"\((.*?)\)")
 _SIDES = {"left", "right", "bilateral", "upper", "lower", "middle", "anterior", "posterior", "medial", "lateral"}
 _VIEW = View(MARKUP, (10**6, 10**6), (10**6, 10**6))  # larger than any image: boxes are compared, not placed
-PARSED = ("detection", "localisation", "recognition", "diagnosis")
+PARSED = ("detection", "localisation", "recognition", "diagnosis", "grounding", "choice")
 
 
 def labels(material: AuditInput) -> list[Check]:
@@ -134,9 +135,11 @@ def _parsed(pair: Pair, names: Sequence[str]) -> bool:
 def same_meaning(pair: Pair, names: Sequence[str]) -> bool:
     """Same verdict, names and boxes for the parser, and the same in what it leaves out: side, reason, numbers."""
     target = pair.target or asked_about(pair.kind, pair.question)
-    one, other = (parse(pair.kind, text, _VIEW, names, target) for text in (pair.chosen, pair.rejected))
+    one, other = (parse(pair.kind, text, _VIEW, names, target, pair.choices) for text in (pair.chosen, pair.rejected))
     if "unparsable" in (one.status, other.status) or one.malformed or other.malformed:
         return False
+    if pair.kind == "choice":
+        return one.choice == other.choice
     if pair.kind != "detection" and one.abnormal and not one.findings:
         return False
     return _same_findings(one, other) and _details(pair.chosen, names) == _details(pair.rejected, names)

@@ -272,7 +272,7 @@ def _unknown_records(material: AuditInput) -> Check:
 def foreign_words(material: AuditInput) -> Iterator[Check]:
     """Texts of pairs and reports of records that hold what speaks to a model instead of about an image."""
     texts = {p.id: " \n ".join((p.question, p.chosen, p.rejected)) for p in material.pairs}
-    reports = {f"{r.id} (report)": r.report for r in (material.records or {}).values() if r.report}
+    reports = {f"{r.id} (report)": text for r in (material.records or {}).values() if (text := _written(r))}
     for name, title, hit, message, worst in (
         (
             "control_tokens",
@@ -289,6 +289,12 @@ def foreign_words(material: AuditInput) -> Iterator[Check]:
             check = dataclasses.replace(check, verdict="warning", message=message)
         figures = {**check.figures, "pairs": len(pairs), "reports": len(records)}
         yield dataclasses.replace(check, of=check.of + len(reports), ids=(*pairs, *records), figures=figures)
+
+
+def _written(record: Record) -> str:
+    """All that somebody has written about an image: its report, with sections, and phrases with translations."""
+    phrases = (text for f in record.findings for text in (f.phrase, *f.translations.values()))
+    return " \n ".join(filter(None, (record.report, *record.sections.values(), *phrases)))
 
 
 def has_control(text: str) -> bool:

@@ -21,7 +21,7 @@ from unveil.audit import duplicates
 from unveil.audit.against import OtherSet, compared
 from unveil.audit.issues import NO_SPLIT, SEVERITIES, Issue, issue
 from unveil.audit.leaks import of_leaks
-from unveil.core import digests, geometry, image_files, pixels
+from unveil.core import choices, digests, geometry, image_files, phrases, pixels
 from unveil.core.console import progress
 from unveil.core.overlaps import dicom_id
 from unveil.core.records import SPLITS, Finding, Record, image_path
@@ -119,6 +119,7 @@ def check(
     shared = compared(records, against, alike, [look.problem for look in seen[n:]])
     issues = [
         *_of_annotations(records),
+        *_of_texts(records),
         *_of_images(records, images),
         *of_leaks(records, groups, [look.sha256 for look in images]),
         *shared.issues,
@@ -258,6 +259,18 @@ def _wrong(finding: Finding, record: Record) -> str | None:
     except (geometry.BoxError, geometry.MaskError) as error:
         return str(error)
     return None
+
+
+def _of_texts(records: Sequence[Record]) -> Iterator[Issue]:
+    """Questions whose options do not hold the answer, and phrases that nothing can be asked about."""
+    asked = [(r, q) for r in records for q in r.questions if q.choices]
+    wrong = [f"{r.id}: {q.id or q.text}" for r, q in asked if choices.index_of(q.choices, q.answer) is None]
+    yield from issue(
+        "bad_choices", "error", "{} questions have choices among which their answer is not, or is twice", wrong
+    )
+    phrased = [(r, phrase) for r in records for phrase in dict.fromkeys(f.phrase for f in r.findings if f.phrase)]
+    bare = [f"{r.id}: {phrase}" for r, phrase in phrased if not phrases.boxes(phrases.of_phrase(r.findings, phrase))]
+    yield from issue("phrase_without_place", "info", "{} phrases have no box: nobody is asked where they are", bare)
 
 
 # Balance

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from unveil.core import phrases
 from unveil.core.geometry import Box
 from unveil.core.grading import Case, Outcome
 from unveil.core.records import Dialogue, Finding, Record
@@ -62,11 +63,13 @@ class Answered:
 
     @cached_property
     def findings(self) -> list[Finding] | None:
-        """What the question is about: all findings, or those of its label; None where that is not known.
+        """What the question is about: all findings, or those of its label or phrase; None where that is not known.
 
         An image without findings proves their absence only where the annotation is exhaustive.
         """
-        found = list(self.record.findings)
+        if self.dialogue.kind == "grounding":
+            return phrases.of_phrase(self.record.findings, self.dialogue.target or "") or None
+        found = list(self.record.named)
         if self.dialogue.kind == "localisation":
             found = [f for f in found if self.case.name(f.label) == self.case.name(self.dialogue.target or "")]
         return found if found or self.case.exhaustive else None
@@ -74,7 +77,9 @@ class Answered:
     @cached_property
     def true_boxes(self) -> list[Box] | None:
         """Where they are; None for a question about no place, and where a finding has no box."""
-        if self.dialogue.kind not in ("diagnosis", "localisation") or self.findings is None:
+        if self.dialogue.kind not in ("diagnosis", "localisation", "grounding") or self.findings is None:
             return None
+        if self.dialogue.kind == "grounding":
+            return phrases.boxes(self.findings)
         boxes = [f.box for f in self.findings if f.box]
         return boxes if len(boxes) == len(self.findings) else None

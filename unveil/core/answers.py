@@ -16,6 +16,7 @@ from typing import Literal
 from unveil.core.aligned import Aligned, Span, composed, joined
 from unveil.core.assertions import Claim, Clause, claims, conclusion, content, read, verdict
 from unveil.core.box_formats import MARKUP, View, mark
+from unveil.core.choices import read_choice
 from unveil.core.geometry import Box
 from unveil.core.grounding import (
     affirmed,
@@ -82,52 +83,7 @@ def clean_answer(text: str) -> str:
     return re.sub("\u27e6(\\d+)\u27e7", lambda found: boxes[int(found[1])], inside)
 
 
-# ------------------------------------------------------------------------------------------ questions about findings
-
-#: Question wordings by kind. The first one is always used for validation and test.
-QUESTIONS: dict[Kind, tuple[str, ...]] = {
-    "detection": (
-        "Is anything abnormal in this image?",
-        "Does this image show an abnormality?",
-        "Do you see anything abnormal?",
-    ),
-    "localisation": ("Where is the {}?", "Point at the {}.", "Locate the {}."),
-    "recognition": ("What is in this region: {}?", "What does the region {} show?", "Name the finding at {}."),
-    "diagnosis": (
-        "Give the diagnosis: detection, localisation, recognition.",
-        "Examine the image in three steps: detection, localisation, recognition.",
-        "Detect, localise and name what is abnormal.",
-    ),
-}
-
-
-def asked_about(kind: Kind, question: str) -> str | None:
-    """What a question of this kind, in one of the wordings above, is about ("" for a whole image); None if it is none.
-
-    The inverse of filling in a wording.
-    """
-    for form in QUESTIONS.get(kind, ()):
-        before, _, after = form.partition("{}")
-        text = question.strip()
-        if "{}" not in form and text == form:
-            return ""
-        if "{}" in form and text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
-            return text[len(before) : len(text) - len(after)]
-    return None
-
-
-#: Added to the question for models that have not been taught the answer's form yet (``families.Profile.hint``).
-HINTS: dict[Kind, str] = {
-    "detection": "Answer yes or no.",
-    "localisation": "Answer with one bounding box for each, such as {box}, or with: None.",
-    "recognition": "Answer with its name only.",
-    "diagnosis": (
-        "Answer in three lines. Detection: abnormal or normal. Localisation: one bounding box for each abnormality, "
-        "such as {box}, separated by semicolons. Recognition: their names in the same order, separated by semicolons."
-    ),
-    "closed": "Answer with a single word or phrase.",
-    "open": "Answer briefly.",
-}
+# -------------------------------------------------------------------------------------------------- writing an answer
 
 #: Attributes that answers give as the reason for a name; a record may know more.
 REASONS = ("shape", "edge")
@@ -157,6 +113,11 @@ def write_localisation(findings: Sequence[Finding], label: str) -> str:
     return "; ".join(mark(f.box) + place(f) for f in findings if f.box) + "."
 
 
+def write_grounding(findings: Sequence[Finding]) -> str:
+    """Where a phrase is seen, given all of the image's findings of that phrase."""
+    return "; ".join(dict.fromkeys(mark(f.box) for f in findings if f.box)) + "."
+
+
 def write_recognition(finding: Finding | None) -> str:
     return NOTHING if finding is None else f"{finding.label}{reason(finding)}."
 
@@ -180,6 +141,7 @@ class Parsed:
     ``findings`` pairs name and box in the order given; either is None where the answer gave only the other. The rest
     is where it says so in its text: ``named_at`` each name as often as it gives it, ``boxes_at`` all of its boxes,
     malformed ones too, and ``places_end`` the heading behind the places of a diagnosis, None where none follows.
+    ``choice`` is the option that is chosen, counted from 0.
     """
 
     status: Literal["ok", "unparsable"]
@@ -189,6 +151,7 @@ class Parsed:
     named_at: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
     boxes_at: tuple[Span, ...] = field(default=(), compare=False)
     places_end: int | None = field(default=None, compare=False)
+    choice: int | None = None
 
     @property
     def boxes(self) -> list[Box]:
@@ -203,17 +166,27 @@ class Parsed:
         return [span for said, span in self.named_at if said == name]
 
 
-def parse(kind: Kind, text: str, view: View, vocabulary: Sequence[str] = (), target: str | None = None) -> Parsed:
+def parse(
+    kind: Kind,
+    text: str,
+    view: View,
+    vocabulary: Sequence[str] = (),
+    target: str | None = None,
+    choices: Sequence[str] = (),
+) -> Parsed:
     """Reads a model's answer to a question of ``kind``.
 
     ``vocabulary`` holds the names of the data set. An answer may give them inside a longer phrase; a name that it
     denies it does not give. ``target`` is the label that a localisation question asks for: to deny another one is no
-    answer to that. Text that gives nothing of what was asked, or contradicts itself, is "unparsable", which is an
-    outcome of its own and not a wrong answer.
+    answer to that. ``choices`` are the options of multiple choice, in their order. Text that gives nothing of what was
+    asked, or contradicts itself, is "unparsable", which is an outcome of its own and not a wrong answer.
     """
+    if kind == "choice":
+        chosen = read_choice(text, choices)
+        return Parsed("unparsable" if chosen is None else "ok", choice=chosen)
     whole = without_empty(composed(text))
-    if kind == "localisation":
-        return _parse_localisation(whole, view, vocabulary, target)
+    if kind in ("localisation", "grounding"):
+        return _parse_localisation(whole, view, vocabulary, target if kind == "localisation" else None)
     return _PARSERS[kind](whole, view, _names(tuple(vocabulary)))
 
 

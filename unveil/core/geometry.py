@@ -107,6 +107,32 @@ def shift(box: Box, dx: float, dy: float) -> Box:
     return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
 
 
+def turned(box: Box, degrees: float, about: tuple[float, float]) -> list[float]:
+    """The corners (x, y, x, y, …) of a box that was turned clockwise, as one sees it, about a point."""
+    x1, y1, x2, y2 = box
+    return _turned([x1, y1, x2, y1, x2, y2, x1, y2], degrees, about)
+
+
+def ellipse(cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0, points: int = 72) -> list[float]:
+    """An ellipse as a polygon (x, y, x, y, …) of ``points`` corners on it, turned clockwise about its centre.
+
+    Of 72 corners, the polygon's area is 0.13 % below the ellipse's.
+    """
+    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    rim = np.stack([cx + rx * np.cos(angles), cy + ry * np.sin(angles)], axis=1)
+    return _turned([float(value) for value in rim.ravel()], degrees, (cx, cy))
+
+
+def _turned(polygon: Sequence[float], degrees: float, about: tuple[float, float]) -> list[float]:
+    """A point at (dx, dy) from the centre goes to (dx cos - dy sin, dx sin + dy cos): clockwise, as y counts down."""
+    if degrees % 360 == 0:
+        return list(polygon)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = [(x - about[0], y - about[1]) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+    moved = [(about[0] + dx * cos - dy * sin, about[1] + dx * sin + dy * cos) for dx, dy in corners]
+    return [value for corner in moved for value in corner]
+
+
 def ious(predicted: Sequence[Box], true: Sequence[Box]) -> NDArray[np.float64]:
     """Intersection over union of every pair, shape (N, M), each in [0, 1]. Inverted boxes have no area and score 0."""
     p = np.asarray(predicted, np.float64).reshape(-1, 1, 4)

@@ -11,19 +11,20 @@ false alarms (``Outcome.left_out``). Which items take part in a metric depends o
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from unveil.core import phrases
 from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no
 from unveil.core.box_formats import View, unmark
+from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
 from unveil.core.records import Dialogue, Finding, Kind, Record
 from unveil.core.untrusted import quoted
+from unveil.core.words import overlap, tokens
 
 #: A box is in the right place from this intersection over union on (inclusive).
 HIT = 0.5
@@ -43,45 +44,6 @@ class ScoreError(ValueError):
     """Files that do not belong together or are not complete; the message says which ids and what to do."""
 
 
-# ------------------------------------------------------------------------------------------------------------- words
-
-# In this order: a number with its decimal point; a word; a sign that changes the meaning ("< 3 cm", "HER2-", "-3").
-_TOKEN = re.compile(r"\d+(?:\.\d+)*|\.\d+|[^\W\d_]\w*|[%<>≤≥±+]|(?<!\w)-(?=\d)|(?<=\w)-(?!\w)")
-_IDEOGRAPH = re.compile(r"([\u3400-\u9fff])")
-
-
-def tokens(text: str) -> list[str]:
-    """The words and numbers of an answer for comparison: folded case, no punctuation, "3.5cm" as "3.5 cm".
-
-    Number words are not turned into numbers, articles are kept, and a Chinese character is a word.
-    """
-    text = _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFKC", text).casefold())
-    return _TOKEN.findall(text)
-
-
-class Overlap(NamedTuple):
-    """Shares of tokens that prediction and reference have in common, each counted as often as both hold it."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-def overlap(predicted: str, reference: str) -> Overlap:
-    """Token precision, recall and their harmonic mean; all 0 if nothing is shared or a side is empty."""
-    p, r = Counter(tokens(predicted)), Counter(tokens(reference))
-    shared = (p & r).total()
-    if not shared:
-        return Overlap(0.0, 0.0, 0.0)
-    return Overlap(shared / p.total(), shared / r.total(), 2 * shared / (p.total() + r.total()))
-
-
-def holds(text: str, part: str) -> bool:
-    """Whether all words of ``part`` stand in ``text``, side by side and in order."""
-    words, wanted = tokens(text), tokens(part)
-    return any(words[i : i + len(wanted)] == wanted for i in range(len(words) - len(wanted) + 1))
-
-
 # ---------------------------------------------------------------------------------------------------------- outcomes
 
 
@@ -93,6 +55,7 @@ class Outcome:
     the finding that was asked about, else of the image. ``malformed`` counts boxes that cannot be one, ``empty`` is an
     answer without text, ``cut`` one that hit the length limit. ``left_out`` names the metrics that the item takes no
     part in because the annotation does not allow a verdict. ``sums`` holds (numerator, denominator) by ratio.
+    ``language`` is the question's, None where nobody has said it.
     """
 
     id: str
@@ -110,6 +73,7 @@ class Outcome:
     cut: bool = False
     left_out: tuple[str, ...] = ()
     sums: dict[str, tuple[float, float]] = field(default_factory=dict)
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +135,7 @@ class Case:
             cut=self.cut,
             left_out=left_out,
             sums={ratio: (float(p), float(q)) for ratio, (p, q) in sums.items()},
+            language=d.language,
         )
 
     def _labels(self, labels: Iterable[str] | None) -> Iterable[str]:
@@ -196,7 +161,7 @@ def _detection(case: Case) -> Outcome:
 def _localisation(case: Case) -> Outcome:
     """All boxes of the finding that was named, or a refusal where it is absent."""
     label = case.name(_target(case.dialogue))
-    findings = [f for f in case.record.findings if case.name(f.label) == label]
+    findings = [f for f in case.record.named if case.name(f.label) == label]
     true = [f.box for f in findings if f.box]
     if not findings:
         return _refusal(case, "localisation_refusal", case.readable and not case.parsed.boxes, [label])
@@ -206,6 +171,20 @@ def _localisation(case: Case) -> Outcome:
     right = iou >= HIT - EXACT
     failure: Failure = "wrong place" if case.parsed.boxes else "missed"
     return case.result(right, {"localisation_iou": (iou, 1)}, () if right else (failure,), iou, [label])
+
+
+def _grounding(case: Case) -> Outcome:
+    """All places of the phrase; of a phrase that no finding has, nobody says that it is absent."""
+    findings = phrases.of_phrase(case.record.findings, _target(case.dialogue))
+    labels = [case.name(f.label) for f in findings]
+    true = phrases.boxes(findings)
+    if not true:
+        return case.result(None, {}, labels=labels, left_out=("grounding_iou", "grounding_iou50"))
+    iou = mean_iou(case.parsed.boxes, true)
+    right = iou >= HIT - EXACT
+    failure: Failure = "wrong place" if case.parsed.boxes else "missed"
+    sums = {"grounding_iou": (iou, 1), "grounding_iou50": (right, 1)}
+    return case.result(right, sums, () if right else (failure,), iou, labels)
 
 
 def _recognition(case: Case) -> Outcome:
@@ -252,7 +231,7 @@ def _diagnosis(case: Case) -> Outcome:
     pairings are equal, as with two findings in one place, the one with more right names), and this pairing serves every
     number: ``iou``, ``iou50``, ``f1_50``, ``f1_50_named`` and the failures.
     """
-    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.findings]
+    truth: list[Named] = [(case.name(f.label), f.box) for f in case.record.named]
     said, located = case.parsed.findings, _located(case.parsed.findings, truth)
     sums, left_out = _names_and_verdict(case, truth), [] if truth or case.exhaustive else ["diagnosis_specificity"]
     if placed := all(box for _, box in truth):
@@ -340,12 +319,26 @@ def _own(case: Case) -> Outcome:
     return case.result(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)
 
 
+def _choice(case: Case) -> Outcome:
+    """The option that was chosen against the true one."""
+    true = read_choice(case.dialogue.answer, case.dialogue.choices)
+    if true is None:
+        raise ScoreError(
+            f"{case.dialogue.id}: the dialogue's answer {quoted(case.dialogue.answer)} is none of its "
+            f"{len(case.dialogue.choices)} choices; make the dialogues again"
+        )
+    right = case.parsed.choice == true
+    return case.result(right, {"choice": (right, 1)})
+
+
 _OUTCOMES: dict[Kind, Callable[[Case], Outcome]] = {
     "detection": _detection,
     "localisation": _localisation,
     "recognition": _recognition,
     "diagnosis": _diagnosis,
+    "grounding": _grounding,
     "closed": _own,
+    "choice": _choice,
     "open": _own,
 }
 
@@ -356,7 +349,7 @@ def grade(dialogue: Dialogue, record: Record, text: str, view: View, names: Sequ
     ``view`` is the picture that its boxes refer to, ``names`` the vocabulary of the data set; ``cut`` tells that it hit
     the length limit.
     """
-    parsed = parse(dialogue.kind, text, view, names, dialogue.target)
+    parsed = parse(dialogue.kind, text, view, names, dialogue.target, dialogue.choices)
     return Case(dialogue, record, parsed, text, names, cut)
 
 

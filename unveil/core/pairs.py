@@ -86,7 +86,8 @@ def from_trl(row: dict[str, Any], name: str) -> Pair:
     }
     if row.get("rejected_image") and others:
         raise RecordError("rejected_image and rejected_images name the worse side's image both; give one of them")
-    fields |= {name: row[name] for name in ("rejected_image", "rejected_noise", "target", "benchmark") if row.get(name)}
+    further = ("rejected_image", "rejected_noise", "target", "choices", "benchmark")
+    fields |= {name: row[name] for name in further if row.get(name)}
     return from_json(Pair, fields)
 
 
@@ -157,8 +158,15 @@ def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]
     if pair.rejected_image is not None:
         row["rejected_images"] = [pair.rejected_image]
     # as ``from_trl`` has it
-    usual = {"weight": 1.0, "split": None, "kind": "open", "record": pair.id, "writer": "trl"}
-    usual |= {"target": None, "benchmark": None}
+    usual: dict[str, Any] = {
+        "weight": 1.0,
+        "split": None,
+        "kind": "open",
+        "record": pair.id,
+        "writer": "trl",
+        "target": None,
+    }
+    usual |= {"choices": (), "benchmark": None}
     return row | {name: getattr(pair, name) for name, value in usual.items() if getattr(pair, name) != value}
 
 

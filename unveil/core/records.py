@@ -126,6 +126,8 @@ class Question:
     """The answers to choose from, without letters before them, of which the true answer is one."""
     language: str | None = None
     """Its ISO 639-1 code, such as en or zh; None where nobody has said so."""
+    follows: str | None = None
+    """The name of the question before it in the same conversation, without which it may not be understood."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,19 @@ class Record:
     @property
     def boxed(self) -> tuple[Finding, ...]:
         """The findings that have a box, from left to right, top to bottom: the order in which answers name them."""
-        return tuple(sorted((f for f in self.findings if f.box), key=lambda f: typing.cast(Box, f.box)))
+        return tuple(sorted((f for f in self.named if f.box), key=lambda f: typing.cast(Box, f.box)))
+
+    @property
+    def named(self) -> tuple[Finding, ...]:
+        """The findings without those that only say in another phrase what is at a place under the same name."""
+        places: set[tuple[str, Box | None]] = set()
+        kept = []
+        for finding in self.findings:
+            place = finding.label, finding.box
+            if finding.phrase is None or place not in places:
+                kept.append(finding)
+            places.add(place)
+        return tuple(kept)
 
     @property
     def cluster(self) -> str:
@@ -188,6 +202,15 @@ class Record:
             if value is not None:
                 return f"{kind}:{self.source.dataset}:{value}"
         return f"image:{self.id}"
+
+    def before(self, question: Question) -> tuple[tuple[str, str], ...]:
+        """The questions and answers before a question in its conversation, in order; what follows itself in a circle
+        begins there."""
+        named = {own.id: own for own in self.questions if own.id is not None}
+        turns = [question]
+        while (earlier := named.get(turns[-1].follows or "")) and earlier not in turns:
+            turns.append(earlier)
+        return tuple((turn.text, turn.answer) for turn in reversed(turns[1:]))
 
 
 @dataclass(frozen=True)
@@ -209,7 +232,7 @@ class Dialogue:
     answer: str
     """The true answer, with boxes likewise."""
     target: str | None = None
-    """What the question is about: a label for localisation, a box's markup for recognition."""
+    """What the question is about: a label for localisation, a box's markup for recognition, a phrase for grounding."""
     writer: str = "rules"
     """Who wrote the answer: rules, or the expert's name and revision."""
     noise: Noise | None = None
@@ -217,7 +240,7 @@ class Dialogue:
     history: tuple[tuple[str, str], ...] = ()
     """Questions and answers before this one in the same conversation."""
     choices: tuple[str, ...] = ()
-    """As the question's: the answers to choose from."""
+    """The answers to choose from, in the order in which the question lists them."""
     language: str | None = None
     """The ISO 639-1 code of the question, where it is known."""
     benchmark: str | None = None

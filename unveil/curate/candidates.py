@@ -132,6 +132,7 @@ def pair_of(dialogue: Dialogue, name: str, chosen: str, rejected: str, writer: s
         rejected=rejected,
         writer=writer,
         target=dialogue.target,
+        choices=dialogue.choices,
         benchmark=dialogue.benchmark,
     )
 

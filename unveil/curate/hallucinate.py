@@ -19,13 +19,14 @@ import numpy as np
 from pydantic import Field
 
 from unveil.core import console, lesion_noise, provenance, records
-from unveil.core.answers import asked_about, clean_answer, parse, yes_no
+from unveil.core.answers import clean_answer, parse, yes_no
 from unveil.core.box_formats import MARKUP, View, unmark
-from unveil.core.grading import holds, tokens
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling, seed_of
+from unveil.core.wordings import asked_about
+from unveil.core.words import holds, tokens
 from unveil.curate.candidates import (
     Asking,
     Sampled,
@@ -279,7 +280,7 @@ def _turn(pair: Pair) -> int:
 
 def _asserts(pair: Pair, text: str) -> bool | None:
     """Whether an answer says that there is something; None where it says neither."""
-    if pair.kind in ("closed", "open"):
+    if pair.kind in ("closed", "choice", "open"):
         return yes_no(text)
     if unmark(text):
         return True

@@ -5,6 +5,9 @@ into detection, localisation and recognition. Here the rules are the writer: the
 category, box, body part and side, and every dialogue says so (``writer="rules"``). Negatives are part of the data:
 images without findings, names that are absent, regions where nothing is. They are drawn only from records whose
 annotation is exhaustive, since an unlabelled place elsewhere proves nothing.
+
+Beside them stand questions about phrases, whose answer is where a sentence is seen, and those that came with the image.
+That a sentence holds nowhere is never known, so phrases have no negatives.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from unveil.core import benchmarks, console, jsonl, provenance, records
+from unveil.core import benchmarks, choices, console, jsonl, phrases, provenance, records
 from unveil.core.answers import (
     NOTHING,
-    QUESTIONS,
     clean,
     write_detection,
     write_diagnosis,
+    write_grounding,
     write_localisation,
     write_recognition,
 )
@@ -33,6 +36,7 @@ from unveil.core.geometry import Box, ious
 from unveil.core.number_types import CountOrNone
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Finding, Kind, Record, rebased
+from unveil.core.wordings import wordings
 from unveil.curate.diagnose import corrected, diagnose, read_corrections, wanted
 from unveil.curate.holdout import of_share, withheld
 from unveil.curate.rules import vocabulary
@@ -57,6 +61,13 @@ class MauOptions:
     """Recognition questions about findings, per image at the most."""
     own_questions: bool = True
     """Whether the questions that came with the image are asked too."""
+    shuffle_choices: bool = True
+    """Whether options to choose from stand in an order of each image's own in the training split, so that no letter is
+    right more often; elsewhere they stand as they came."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes, such as en zh, of the questions that came with the images and of the phrases that are asked
+    about; not given: all. Those of which nobody has said the language are then left out, and counted. What is composed
+    of boxes and labels is in English and always asked."""
 
 
 def mau(
@@ -107,12 +118,13 @@ class _Writer:
             yield self._dialogue("detection", write_detection(record.findings))
         if len(boxed) > self.rules.max_findings:
             self.skipped[f"diagnosis and localisation: more than {self.rules.max_findings} findings"] += 1
-        elif len(boxed) < len(record.findings):
+        elif len(boxed) < len(record.named):
             self.skipped["diagnosis: a finding without a box"] += 1
         elif record.findings or complete:
             yield self._dialogue("diagnosis", write_diagnosis(boxed))
         yield from self._localisations(boxed, names, complete)
         yield from self._recognitions(boxed, complete)
+        yield from self._groundings()
         if self.rules.own_questions:
             yield from self._own()
 
@@ -146,44 +158,80 @@ class _Writer:
         self.skipped["empty region: no room"] += 1
         return None
 
+    def _groundings(self) -> Iterator[Dialogue]:
+        languages: dict[str, str | None] = {}
+        for finding in self.record.findings:
+            for language, phrase in phrases.in_languages(finding, self.record.language).items():
+                languages.setdefault(phrase, language)
+        for number, (phrase, language) in enumerate(languages.items(), 1):
+            of_phrase = phrases.of_phrase(self.record.findings, phrase)
+            boxes = phrases.boxes(of_phrase)
+            if not self._asked_in(language):
+                self.skipped[f"grounding: {_unasked(language)}"] += 1
+            elif not boxes:
+                self.skipped["grounding: a phrase without a place"] += 1
+            elif len(boxes) > self.rules.max_findings:
+                self.skipped[f"grounding: more than {self.rules.max_findings} places"] += 1
+            else:
+                made = self._dialogue("grounding", write_grounding(of_phrase), phrase, language)
+                yield replace(made, id=f"{self.record.id}/grounding/{number}", language=language)
+
     def _own(self) -> Iterator[Dialogue]:
         for i, q in enumerate(self.record.questions):
             name, question, answer = q.id or f"q{i}", clean(q.text), clean(q.answer)
+            language = q.language or self.record.language
             if not (question and answer):
                 self.skipped["own question: empty"] += 1
-                continue
-            yield Dialogue(
-                f"{self.record.id}/{name}",
-                self.record.id,
-                self.record.image,
-                self.record.split,
-                q.kind,
-                question,
-                answer,
-                writer=self.record.source.dataset,
-                benchmark=self.record.source.benchmark,
-            )
+            elif not self._asked_in(language):
+                self.skipped[f"own question: {_unasked(language)}"] += 1
+            else:
+                more = {"language": language, "writer": self.record.source.dataset}
+                history = tuple((clean(asked), clean(said)) for asked, said in self.record.before(q))
+                made = self._made(name, q.kind, question, answer, history=history, **more)
+                if not q.choices:
+                    yield made
+                elif chosen := self._with_choices(made, [" ".join(clean(choice).split()) for choice in q.choices]):
+                    yield chosen
+
+    def _with_choices(self, dialogue: Dialogue, given: Sequence[str]) -> Dialogue | None:
+        """A question with its options, of which its answer is one; None, counted, where that cannot be."""
+        if not 2 <= len(given) <= len(choices.LETTERS):
+            self.skipped[f"own question: fewer than 2 choices or more than {len(choices.LETTERS)}"] += 1
+            return None
+        right = choices.index_of(given, dialogue.answer)
+        if right is None:
+            self.skipped["own question: its answer is not one of its choices"] += 1
+            return None
+        shuffled = self.record.split == "train" and self.rules.shuffle_choices
+        order = self.rng.permutation(len(given)).tolist() if shuffled else list(range(len(given)))
+        shown = tuple(given[i] for i in order)
+        question = choices.listed(dialogue.question, shown)
+        answer = choices.write_choice(shown, order.index(right))
+        return replace(dialogue, kind="choice", question=question, answer=answer, choices=shown)
+
+    def _asked_in(self, language: str | None) -> bool:
+        return not self.rules.languages or language in self.rules.languages
 
     def _some(self, items: Sequence[Item], most: int) -> list[Item]:
         if len(items) <= most:
             return list(items)
         return [items[i] for i in sorted(self.rng.choice(len(items), most, replace=False))]
 
-    def _dialogue(self, kind: Kind, answer: str, target: str | None = None) -> Dialogue:
-        forms = QUESTIONS[kind]
+    def _dialogue(self, kind: Kind, answer: str, target: str | None = None, language: str | None = None) -> Dialogue:
+        forms = wordings(kind, language)
         form = forms[int(self.rng.integers(len(forms)))] if self.record.split == "train" else forms[0]
         suffix = "" if target is None else f"/{target}"
-        return Dialogue(
-            f"{self.record.id}/{kind}{suffix}",
-            self.record.id,
-            self.record.image,
-            self.record.split,
-            kind,
-            form.format(target),
-            answer,
-            target,
-            benchmark=self.record.source.benchmark,
-        )
+        return self._made(f"{kind}{suffix}", kind, form.format(target), answer, target=target, language="en")
+
+    def _made(self, name: str, kind: Kind, question: str, answer: str, **more: Any) -> Dialogue:
+        record, benchmark = self.record, self.record.source.benchmark
+        asked = (f"{record.id}/{name}", record.id, record.image, record.split, kind, question, answer)
+        return Dialogue(*asked, benchmark=benchmark, **more)
+
+
+def _unasked(language: str | None) -> str:
+    """Why a question is not asked where languages are named."""
+    return f"its language is {language}" if language else "its language is not known"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unveil.core import console, image_files, jsonl, lesion_noise, pixels, plugins, provenance, records
+from unveil.core import console, image_files, jsonl, lesion_noise, phrases, pixels, plugins, provenance, records
 from unveil.core.box_formats import unmark
 from unveil.core.lesion_noise import LesionMap
 from unveil.core.number_types import Count
@@ -111,7 +111,7 @@ def hidden(
 
 def is_negative(dialogue: Dialogue, record: Record) -> bool:
     """Whether a question about findings has the answer that there is nothing: then there is nothing to hide."""
-    if dialogue.kind in ("closed", "open"):
+    if dialogue.kind in ("closed", "choice", "open", "grounding"):
         return False
     return not record.findings or dialogue.kind in ("localisation", "recognition")
 
@@ -123,6 +123,8 @@ def spoken_of(dialogue: Dialogue, record: Record) -> list[Finding]:
         return placed if len(placed) == len(record.findings) else []
     if dialogue.kind == "localisation":
         return [f for f in placed if f.label == dialogue.target]
+    if dialogue.kind == "grounding":
+        return [f for f in phrases.of_phrase(record.findings, dialogue.target or "") if f.box or f.mask]
     if dialogue.kind == "recognition" and dialogue.target:
         asked = unmark(dialogue.target)
         return [f for f in placed if f.box and any(_same(f.box, box) for box in asked)]
@@ -174,7 +176,7 @@ class Config(ModelChoice):
     """Where the lesion is: annotations (masks, else boxes); whole (the whole image, as global noise); attention (where
     --model looks while it gives the true answer); or a function of yours, FILE.py:FUNCTION, from a record and its image
     (height, width, 3) to a map with values from 0 to 1, or to a map and how sure it is of it."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition")
+    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "grounding")
     """Kinds of dialogues."""
     step: int = 500
     """Steps of diffusion out of 1000; 500 leaves 74 % of the variance under the map to the image."""

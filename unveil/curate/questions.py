@@ -13,23 +13,31 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from unveil.core import console, jsonl, provenance, records
+from unveil.core import console, jsonl, provenance, records, report_sections
 from unveil.core.answers import clean
 from unveil.core.path_types import InputFile, OutputFile
 from unveil.core.records import Dialogue, Record
 from unveil.core.sampling import seed_of
 from unveil.curate.candidates import DESCRIBE, left_out
 
+#: What becomes of sentences about an earlier study.
+Earlier = Literal["keep", "drop"]
+
 
 def conversations(
-    records: Sequence[Record], dialogues: Sequence[Dialogue], skipped: Counter[str] | None = None
+    records: Sequence[Record],
+    dialogues: Sequence[Dialogue],
+    skipped: Counter[str] | None = None,
+    earlier: Earlier = "keep",
 ) -> Iterator[Dialogue]:
     """For each image of training and validation its description, where it has one, and the questions to be put.
 
-    The description is the report, else the true diagnosis. Images without either are counted in ``skipped``.
+    The description is the report (findings and impression, where it has sections), else the true diagnosis. Images
+    without either are counted in ``skipped``. ``earlier`` tells what becomes of its sentences about an earlier study.
     """
     skipped = Counter() if skipped is None else skipped
     by_id = {record.id: record for record in records}
@@ -41,15 +49,18 @@ def conversations(
         record = by_id.get(name)
         if record is None or record.split == "test":
             skipped["its record is not in the records' file" if record is None else "test split"] += 1
-        elif description := describe(record, asked):
+        elif description := describe(record, asked, earlier):
             yield from _conversation(asked, description)
         else:
             skipped["neither a report nor a diagnosis to describe the image with"] += 1
 
 
-def describe(record: Record, dialogues: Sequence[Dialogue]) -> str:
+def describe(record: Record, dialogues: Sequence[Dialogue], earlier: Earlier = "keep") -> str:
     """An image's description: its report, else its diagnosis, else nothing."""
-    return clean(record.report or "") or next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
+    told = clean(report_sections.description(record))
+    if earlier == "drop":
+        told = " ".join(s for s in report_sections.sentences(told) if not report_sections.refers_to_prior(s))
+    return told or next((d.answer for d in dialogues if d.kind == "diagnosis"), "")
 
 
 def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:
@@ -75,6 +86,9 @@ class Config:
     out: OutputFile
     """dialogues.jsonl with a description for each image and the questions to be put; see `train sft
     --self-questions`."""
+    earlier: Earlier = "keep"
+    """Sentences of reports that speak of an earlier study, such as "unchanged": keep them, or drop them, since nobody
+    can tell that from the image alone."""
     restart: bool = False
     """Write over what another run has left in its place."""
 
@@ -94,7 +108,7 @@ def _questions(config: Config) -> dict[str, int]:
     given = list(jsonl.read_jsonl(config.dialogues, Dialogue))
     if any(d.kind == "self-question" for d in given):
         raise records.RecordError(f"{config.dialogues}: it holds questions to be put already: name the file before")
-    made = list(conversations(rows, given, skipped))
+    made = list(conversations(rows, given, skipped, config.earlier))
     if not made:
         raise records.RecordError(f"{config.dialogues}: no conversation could be made: {left_out(skipped)}")
     moved = [records.rebased(d, config.dialogues, config.out) for d in [*given, *made]]

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from unveil.core import console, provenance
-from unveil.core.grading import tokens
 from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Pair
 from unveil.core.sampling import Sampling
+from unveil.core.words import tokens
 from unveil.curate.candidates import (
     Asking,
     Sampled,

@@ -108,9 +108,9 @@ def _request(pair: Pair, history: Sequence[float], rules: Rules | None) -> Reque
 
 def severity(pair: Pair, rules: Rules) -> float:
     """The mean severity of what is wrong with the worse answer, by the annotations."""
-    truth = pair.chosen if pair.kind in ("closed", "open") else ""  # else the record's findings are the truth
-    asked = (pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question)
-    dialogue = Dialogue(*asked, truth, pair.target, benchmark=pair.benchmark)
+    truth = pair.chosen if pair.kind in ("closed", "choice", "open") else ""  # else the record's findings are it
+    common = (pair.id, pair.record, pair.image, pair.split, pair.kind, pair.question)
+    dialogue = Dialogue(*common, truth, pair.target, choices=pair.choices, benchmark=pair.benchmark)
     found = rules.outcome(dialogue, pair.rejected).failures
     return float(np.mean([SEVERITY[name] for name in found])) if found else 0.5
 

@@ -12,23 +12,25 @@ from dataclasses import replace
 
 import numpy as np
 
+from unveil.core import choices, phrases
 from unveil.core.answers import (
     NOTHING,
-    QUESTIONS,
-    asked_about,
     clean,
     write_detection,
     write_diagnosis,
+    write_grounding,
     write_localisation,
     write_recognition,
     yes_no,
 )
 from unveil.core.box_formats import MARKUP, View, unmark
 from unveil.core.geometry import ious, match, scale
-from unveil.core.grading import HIT, Outcome, grade, holds, score, tokens
+from unveil.core.grading import HIT, Outcome, grade, score
 from unveil.core.names import normal
 from unveil.core.records import Dialogue, Finding, Kind, Record, RecordError
 from unveil.core.untrusted import quoted
+from unveil.core.wordings import QUESTIONS, asked_about
+from unveil.core.words import holds, tokens
 
 
 class Rules:
@@ -77,25 +79,29 @@ class Rules:
         record = self.record(about)
         for own in record.questions:
             if tokens(clean(own.text)) == tokens(question) and (answer := clean(own.answer)):
-                return replace(about, kind=own.kind, question=question, answer=answer, target=None)
+                return replace(about, kind=own.kind, question=question, answer=answer, target=None, choices=())
         for kind in QUESTIONS:
             if (target := asked_about(kind, question)) is None:
                 continue
             known = self._true(kind, target, record)
             if known is not None:
+                about = replace(about, choices=())
                 return replace(about, kind=kind, question=question, answer=known, target=target or None)
         return None
 
     def _true(self, kind: Kind, target: str, record: Record) -> str | None:
         """The true answer to a question of the rules' own, None where the annotations do not give it."""
-        complete, placed = record.completeness == "exhaustive", len(record.boxed) == len(record.findings)
+        complete, placed = record.completeness == "exhaustive", len(record.boxed) == len(record.named)
         known = complete or bool(record.findings)
         if kind == "detection":
             return write_detection(record.findings) if known else None
         if kind == "diagnosis":
             return write_diagnosis(record.boxed) if known and placed else None
+        if kind == "grounding":
+            found = phrases.of_phrase(record.findings, target)
+            return write_grounding(found) if phrases.boxes(found) else None
         if kind == "localisation":
-            named = [f for f in record.findings if normal(f.label) == normal(target)]
+            named = [f for f in record.named if normal(f.label) == normal(target)]
             if not named:
                 return write_localisation([], target) if complete else None
             return write_localisation(_boxed(named), target) if all(f.box for f in named) else None
@@ -158,6 +164,16 @@ class Rules:
             return write_localisation([invented], label) if invented else None
         return write_localisation(_moved(found, record, rng, len(found) // 2 + 1) or [], label)
 
+    def _misgrounded(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
+        record = self.record(dialogue)
+        found = [f for f in phrases.of_phrase(record.findings, dialogue.target or "") if f.box]
+        return write_grounding(_moved(found, record, rng, len(found) // 2 + 1) or [])
+
+    def _mischosen(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
+        right = choices.read_choice(dialogue.answer, dialogue.choices)
+        others = [i for i in range(len(dialogue.choices)) if i != right]
+        return choices.write_choice(dialogue.choices, int(rng.choice(others))) if others else None
+
     def _misnamed(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
         record = self.record(dialogue)
         finding = _at(record, dialogue.target or "")
@@ -214,13 +230,17 @@ class Rules:
 
     def corrected(self, dialogue: Dialogue, text: str) -> str:
         """A wrong answer made right with few changes: what is right in it stays as it was said."""
-        if dialogue.kind not in ("diagnosis", "localisation"):
+        if dialogue.kind not in ("diagnosis", "localisation", "grounding"):
             return dialogue.answer
         record = self.record(dialogue)
         true = [f for f in record.boxed if dialogue.kind == "diagnosis" or f.label == dialogue.target]
+        if dialogue.kind == "grounding":
+            true = [f for f in phrases.of_phrase(record.findings, dialogue.target or "") if f.box]
         said = unmark(text)
         right = {j: said[i] for i, j, v in match(said, [f.box for f in true if f.box]) if v >= HIT}
         kept = _boxed(replace(f, box=right.get(j, f.box)) for j, f in enumerate(true))
+        if dialogue.kind == "grounding":
+            return write_grounding(kept)
         whole = dialogue.kind == "diagnosis"
         return write_diagnosis(kept) if whole else write_localisation(kept, dialogue.target or "")
 
@@ -266,7 +286,9 @@ _FALSIFIED: dict[Kind, Callable[[Rules, Dialogue, np.random.Generator], str | No
     "localisation": Rules._misplaced,
     "recognition": Rules._misnamed,
     "diagnosis": Rules._misdiagnosed,
+    "grounding": Rules._misgrounded,
     "closed": Rules._another,
+    "choice": Rules._mischosen,
     "open": Rules._another,
 }
 

@@ -18,12 +18,13 @@ from typing import Any
 from pydantic import Field
 
 from unveil.core import console, provenance
-from unveil.core.answers import QUESTIONS, asked_about, clean_answer
+from unveil.core.answers import clean_answer
 from unveil.core.box_formats import unmark
-from unveil.core.grading import tokens
 from unveil.core.number_types import Count
 from unveil.core.records import Dialogue, Kind, Pair
 from unveil.core.sampling import Sampling
+from unveil.core.wordings import QUESTIONS, asked_about
+from unveil.core.words import tokens
 from unveil.curate.candidates import (
     DESCRIBE,
     Asking,

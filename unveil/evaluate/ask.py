@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from unveil.core import console, image_files, pixels
-from unveil.core.answers import QUESTIONS, asked_about
 from unveil.core.box_formats import MARKUP, neutral, unmark
 from unveil.core.files import whole
 from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, Kind, RecordError
+from unveil.core.wordings import QUESTIONS, asked_about
 from unveil.evaluate.options import AskOptions
 from unveil.vlm.engine import Engine, load
 

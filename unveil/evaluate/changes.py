@@ -27,8 +27,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "where findings are": ("iou", "iou50", "f1_50", "f1_50_named"),
     "what findings are": ("accuracy",),
     "the place for a name": ("localisation_iou", "localisation_refusal"),
+    "the place for a phrase": ("grounding_iou", "grounding_iou50"),
     "the name for a place": ("recognition", "recognition_refusal"),
     "closed questions": ("closed",),
+    "multiple choice": ("choice",),
     "open questions": ("open_f1", "open_recall", "exact"),
     "readable answers": ("parse_failures",),
 }
@@ -179,6 +181,8 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
         told = [f"{every[1]} − {every[0]}", *(f"{name} − {every[1]}" for name in models[2:])]
         apart = {pair: values for pair, values in apart.items() if pair in told}
     constant = scores.get("baselines", {}).get("majority", {}).get("metrics", {})
+    if guess := scores.get("baselines", {}).get("chance"):
+        constant = constant | {"choice": {"value": guess["choice"]}}
     rows = [_row(key, metrics, apart, constant) for key in order]
     measured = [row for row in rows if row["measured"]]
     return {

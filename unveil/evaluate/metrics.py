@@ -50,11 +50,12 @@ def metric(name: str, rows: Iterable[Outcome]) -> tuple[float | None, int]:
     return sum(p / q for p, q in totals) / len(totals), n
 
 
-def groups(rows: Iterable[Outcome], by: Literal["modality", "label"]) -> dict[str, list[Outcome]]:
-    """Outcomes by modality or by true label; an image with several labels stands in the group of each."""
+def groups(rows: Iterable[Outcome], by: Literal["modality", "label", "language"]) -> dict[str, list[Outcome]]:
+    """Outcomes by modality, by true label or by the question's language; an image with several labels stands in the
+    group of each."""
     found: dict[str, list[Outcome]] = {}
     for row in rows:
-        for key in row.labels if by == "label" else (row.modality or "unknown",):
+        for key in row.labels if by == "label" else (getattr(row, by) or "unknown",):
             found.setdefault(key, []).append(row)
     return dict(sorted(found.items()))
 
@@ -115,17 +116,21 @@ METRICS: dict[str, tuple[str, ...]] = {
     "diagnosis_sensitivity": ("diagnosis_sensitivity",),
     "diagnosis_specificity": ("diagnosis_specificity",),
     "diagnosis_detection": ("diagnosis_sensitivity", "diagnosis_specificity"),
-    # the place for a given name, the name for a given place; a refusal is right where nothing is
+    # the place for a given name or phrase, the name for a given place; a refusal is right where nothing is
     "localisation_iou": ("localisation_iou",),
     "localisation_refusal": ("localisation_refusal",),
+    "grounding_iou": ("grounding_iou",),
+    "grounding_iou50": ("grounding_iou50",),
     "recognition": ("recognition",),
     "recognition_refusal": ("recognition_refusal",),
     # questions that came with the images; "exact" over closed and open ones
     "closed": ("closed",),
+    "choice": ("choice",),
     "open_recall": ("open_recall",),
     "open_f1": ("open_f1",),
     "exact": ("exact",),
-    # all questions with a verdict but the diagnosis (localisation: IoU >= 0.5 or a right refusal; open: exact)
+    # all questions with a verdict but the diagnosis (localisation and grounding: IoU >= 0.5, or a right
+    # refusal; open: exact)
     "question_accuracy": ("question_accuracy",),
     "parse_failures": ("parse_failures",),
 }

@@ -162,7 +162,7 @@ class Evaluation:
 
     def gives_boxes(self, model: str) -> bool:
         """Whether any answer of a model that was asked for places holds a box, or none was asked for them."""
-        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation")]
+        asked = [p for p in self.predictions[model].values() if p.kind in ("diagnosis", "localisation", "grounding")]
         said = (self.boxes(p) for p in asked)
         return any(said) or not asked
 
@@ -199,12 +199,13 @@ def _outcomes(
 
 
 def _chosen(answered: Evaluation, last: str | None, seed: int) -> dict[str, list[str]]:
-    """The questions that are shown, by group: diagnoses, or where nobody asked for one, localisations.
+    """The questions that are shown, by group: diagnoses, else localisations, else places of phrases.
 
     The outcomes of the ``last`` model tell which are best and worst.
     """
     outcomes = answered.outcomes.get(last or "", {})
-    kind = next((k for k in ("diagnosis", "localisation") if any(o.kind == k for o in outcomes.values())), None)
+    asked = {o.kind for o in outcomes.values()}
+    kind = next((k for k in ("diagnosis", "localisation", "grounding") if k in asked), None)
     chosen = report_pictures.examples({i: o for i, o in outcomes.items() if o.kind == kind}, EACH, seed)
     return {group: ids for group, ids in chosen.items() if ids}
 

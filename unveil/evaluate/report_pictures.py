@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from unveil.core import phrases
 from unveil.core.answers import parse
 from unveil.core.box_formats import BOX_FORMATS, View
 from unveil.core.geometry import Box, clip
@@ -144,6 +145,8 @@ Boxes = list[tuple[str, Box]]
 
 def true_boxes(dialogue: Dialogue, record: Record) -> Boxes:
     """The boxes that a right answer gives, with their names."""
+    if dialogue.kind == "grounding":
+        return [("", box) for box in phrases.boxes(phrases.of_phrase(record.findings, dialogue.target or "")) or ()]
     asked = normal(dialogue.target or "") if dialogue.kind == "localisation" else None
     return [(f.label, f.box) for f in record.boxed if f.box and asked in (None, normal(f.label))]
 
@@ -151,7 +154,7 @@ def true_boxes(dialogue: Dialogue, record: Record) -> Boxes:
 def said_boxes(dialogue: Dialogue, record: Record, prediction: Prediction, names: Sequence[str]) -> Boxes:
     """The boxes of an answer, read with the parser that metrics and rewards use; "" where a box has no name."""
     view = View(BOX_FORMATS[prediction.box_format], record.size, prediction.frame)
-    said = parse(dialogue.kind, prediction.answer, view, names, dialogue.target)
+    said = parse(dialogue.kind, prediction.answer, view, names, dialogue.target, dialogue.choices)
     return [(name or "", box) for name, box in said.findings if box]
 
 

@@ -41,16 +41,22 @@ MEASURES = {
     "specificity": Measure(ASKED, "Specificity", "Normal images that are called normal."),
     "localisation_iou": Measure(ASKED, "Place for a name (IoU)", "“Where is the …?”, when it is there.", unit="ratio"),
     "localisation_refusal": Measure(ASKED, "Refusal of a name", "“Where is the …?”, when it is not there."),
+    "grounding_iou": Measure(ASKED, "Place for a phrase (IoU)", "“Where is this seen: …?”", unit="ratio"),
+    "grounding_iou50": Measure(ASKED, "Right place for a phrase", "Phrases whose boxes overlap the true ones by half."),
     "recognition": Measure(ASKED, "Name for a place", "“What is in this region?”, when something is."),
     "recognition_refusal": Measure(ASKED, "Refusal of a place", "“What is in this region?”, when nothing is."),
     "closed": Measure(OWN, "Closed questions", "Questions with a few possible answers, such as yes and no."),
+    "choice": Measure(OWN, "Multiple choice", "Questions with options to choose from; the mark is a guess."),
     "open_recall": Measure(OWN, "Open questions (recall)", "Words of the true answer that the answer holds."),
     "open_f1": Measure(OWN, "Open questions (F1)", "Words that both answers share, surplus words counted against it."),
     "exact": Measure(OWN, "Exact answers", "Closed and open questions answered word for word."),
     "question_accuracy": Measure(FORM, "All questions", "Right answers to questions of all kinds but the diagnosis."),
     "parse_failures": Measure(FORM, "Unreadable answers", "Nothing that was asked for can be read from them.", -1),
 }
-HEADLINES = ("f1_50_named", "iou", "accuracy", "question_accuracy", "recognition", "sensitivity", "closed", "iou50")
+HEADLINES = (
+    *("f1_50_named", "iou", "accuracy", "question_accuracy", "grounding_iou", "recognition", "sensitivity", "closed"),
+    *("choice", "iou50"),
+)
 
 #: What can be wrong with a finding, as ``grading`` counts it.
 MEANINGS = {

@@ -38,6 +38,8 @@ from unveil.evaluate.score_table import show_scores
 
 #: The name of the constant among the baselines.
 MAJORITY = "majority"
+#: The name of a guess among the options of multiple choice: the mean of 1 / their number.
+CHANCE = "chance"
 
 
 def score(
@@ -130,6 +132,9 @@ class _Sure:
             "modality": {key: self.metrics(part, empty=False) for key, part in groups(rows, "modality").items()},
             "label": {key: self.metrics(part, empty=False) for key, part in groups(rows, "label").items()},
         }
+        if len({row.language for row in rows if row.language}) > 1:
+            of = groups(rows, "language")
+            by["language"] = {key: self.metrics(part, empty=False) for key, part in of.items()}
         return {"metrics": self.metrics(rows), "counts": counts(rows), "by": by}
 
     def metrics(self, rows: Sequence[Outcome], empty: bool = True) -> dict[str, Any]:
@@ -195,7 +200,8 @@ class Constant:
     """The same answer to every question of a kind, taken from the training split.
 
     ``boxes`` are relative (0 to 1 of width and height), by name, with the mean over all names under "". ``closed`` and
-    ``open`` are None where the training split has no such question.
+    ``open`` are None where the training split has no such question. There is none for multiple choice, whose options
+    differ from question to question.
     """
 
     abnormal: bool
@@ -206,7 +212,7 @@ class Constant:
 
     def answers(self, dialogue: Dialogue) -> bool:
         """Whether there is a constant for this kind of question."""
-        return {"closed": self.closed, "open": self.open}.get(dialogue.kind, "") is not None
+        return {"closed": self.closed, "open": self.open, "choice": None}.get(dialogue.kind, "") is not None
 
     def case(self, dialogue: Dialogue, record: Record, names: Sequence[str]) -> Case:
         """The constant's answer to one dialogue, as if it had been parsed."""
@@ -216,6 +222,7 @@ class Constant:
         abnormal = self.abnormal if dialogue.kind == "detection" else True
         finding = {
             "localisation": (None, box),
+            "grounding": (None, box),
             "recognition": (self.label, None),
             "diagnosis": (self.label, box),
         }.get(dialogue.kind)
@@ -235,13 +242,14 @@ def constant(records: Sequence[Record]) -> Constant | None:
                 boxes.setdefault(key, []).extend([box] if box else [])
     if not boxes:
         return None
+    asked = [q for r in training for q in r.questions if not q.choices]
     known = Counter(bool(r.findings) for r in training if r.findings or r.completeness == "exhaustive")
     return Constant(
         abnormal=known[True] >= known[False],
         label=_most(name_of(f.label, names) for r in training for f in r.findings) or "",
         boxes={name: _mean(values) for name, values in boxes.items()},
-        closed=_most(q.answer for r in training for q in r.questions if q.kind == "closed"),
-        open=_most(q.answer for r in training for q in r.questions if q.kind == "open"),
+        closed=_most(q.answer for q in asked if q.kind == "closed"),
+        open=_most(q.answer for q in asked if q.kind == "open"),
     )
 
 
@@ -258,19 +266,22 @@ def _mean(boxes: Sequence[Box]) -> Box:
 def _baselines(
     records: Sequence[Record], dialogues: Sequence[Dialogue], found: Mapping[str, Sequence[Outcome]], sure: _Sure
 ) -> dict[str, Any]:
-    """The constant's metrics, and how far each model is from it on the questions it answers."""
+    """The constant's metrics, and how far each model is from it on the questions it answers; and what a guess among the
+    options of multiple choice would be worth."""
+    options = [1 / len(d.choices) for d in dialogues if d.kind == "choice" and d.choices]
+    chance = {CHANCE: {"choice": float(np.mean(options)), "n": len(options)}} if options else {}
     always = constant(records)
     if always is None:
-        return {MAJORITY: {"reason": "the training split of the records holds no box"}}
+        return {MAJORITY: {"reason": "the training split of the records holds no box"}} | chance
     asked = [d for d in dialogues if always.answers(d)]
     if not asked:
-        return {MAJORITY: {"reason": "no question that a constant can answer"}}
+        return {MAJORITY: {"reason": "no question that a constant can answer"}} | chance
     images, names = {r.id: r for r in records}, vocabulary(records)
     rows = [always.case(d, images[d.record], names).outcome for d in asked]
     ids = {d.id for d in asked}
     apart = {name: sure.differences(rows, [o for o in of if o.id in ids]) for name, of in found.items()}
     plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}
-    return {MAJORITY: {"constant": plain, "metrics": sure.metrics(rows), "differences": apart}}
+    return {MAJORITY: {"constant": plain, "metrics": sure.metrics(rows), "differences": apart}} | chance
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -14,11 +14,12 @@ from typing import Any
 from PIL import Image
 
 from unveil.core import console
-from unveil.core.answers import HINTS, clean
+from unveil.core.answers import clean
 from unveil.core.box_formats import PIXELS, View, mark, render, unmark
 from unveil.core.geometry import Box
 from unveil.core.records import Kind
 from unveil.core.sampling import seed_of
+from unveil.core.wordings import HINTS, hinted
 from unveil.experts.parsing import with_boxes
 from unveil.experts.requests import ExpertError, Parameter, Request, named
 from unveil.gate import sources
@@ -152,8 +153,8 @@ def _turns(request: Request, view: View, seen: bool) -> list[tuple[str, str]]:
     turns = [("user", QUESTION) if t.role == "asker" else (t.role, clean(render(t.text, view))) for t in request.turns]
     hint = _hint(request.kind, view)
     boxes = any(unmark(text) for text in (request.system, hint, *(t.text for t in request.turns)))
-    told = [turns[-1][1], render(hint, view), FRAME.format(*view.size) if seen and boxes else ""]
-    turns[-1] = (turns[-1][0], " ".join(filter(None, told)))
+    told = [render(hint, view), FRAME.format(*view.size) if seen and boxes else ""]
+    turns[-1] = (turns[-1][0], hinted(turns[-1][1], " ".join(filter(None, told))))
     system = clean(render(request.system, view))
     return [("system", system), *turns] if system else turns
 

@@ -100,7 +100,8 @@ def _row(value: Any, row: int) -> Any:
 
 
 def _texts(value: Any) -> Iterator[tuple[str, str]]:
-    """What of a row may be sent, with the name of the field. Ids, paths and reports never are."""
+    """What of a row may be sent, with the name of the field. Ids, paths, readers and reports with their sections
+    never are."""
     return TEXTS[type(value)](value)
 
 
@@ -109,11 +110,13 @@ def _of_record(record: Record) -> Iterator[tuple[str, str]]:
         yield from _of_finding(finding)
     for question in record.questions:
         yield from (("question", question.text), ("answer", question.answer))
+        yield from (("choice", choice) for choice in question.choices)
 
 
 def _of_finding(finding: Finding) -> Iterator[tuple[str, str]]:
     yield "label", finding.label
     yield from (("attribute", text) for text in (place(finding), reason(finding)) if text)
+    yield from (("phrase", text) for text in (finding.phrase, *finding.translations.values()) if text)
 
 
 def _of_dialogue(dialogue: Dialogue) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from unveil.core.answers import HINTS, NOTHING, QUESTIONS
+from unveil.core.answers import NOTHING
+from unveil.core.wordings import HINTS, QUESTIONS
 from unveil.gate.words import listed
 
 #: What stands in the answers that are written from annotations, besides the names of findings.

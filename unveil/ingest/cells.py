@@ -111,14 +111,21 @@ def labels(text: str, separator: str) -> list[str]:
 
 @lru_cache(2**12)  # of a million rows, few have cells of their own
 def _labels(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for part in map(value, _items(text, separator)) if part)
+
+
+def choices(text: str) -> tuple[str, ...]:
+    """The options of a cell, likewise, with | between them: "none" may be one."""
+    return tuple(part.strip() for part in _items(text, "|") if part.strip())
+
+
+def _items(text: str, separator: str) -> list[str]:
     text = text.strip()
     if _LIST_OF_TEXT.fullmatch(text):
-        parts = [re.sub(r"\\(.)", r"\1", part[1:-1]) for part in re.findall(_QUOTED, text)]
-    elif plain := _PLAIN_LIST.fullmatch(text):
-        parts = plain[1].split(",")
-    else:
-        parts = text.split(separator) if separator else [text]
-    return tuple(part for part in map(value, parts) if part)
+        return [re.sub(r"\\(.)", r"\1", part[1:-1]) for part in re.findall(_QUOTED, text)]
+    if plain := _PLAIN_LIST.fullmatch(text):
+        return plain[1].split(",")
+    return text.split(separator) if separator else [text]
 
 
 def separator(cells: Collection[str], options: Options) -> tuple[str, str | None]:

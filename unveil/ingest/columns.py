@@ -33,11 +33,16 @@ ROLES: dict[str, tuple[str, ...]] = {
     "modality": ("modality",),
     "split": ("split", "subset", "partition", "datasplit", "trainvaltest", "traintest"),
     "report": ("report", "reporttext", "radiologyreport"),
+    "report_findings": ("reportfindings", "findingstext", "findings"),
+    "impression": ("impression", "impressions", "reportimpression"),
+    "phrase": ("phrase", "sentence", "labeltext"),
     "body_part": ("bodypart", "bodypartexamined"),
     "side": ("side",),
     "question": ("question",),
     "answer": ("answer",),
     "answer_type": ("answertype",),
+    "choices": ("choices", "options"),
+    "language": ("language", "lang"),
     "reader": (
         "reader", "readerid", "readername", "radid", "rater", "raterid", "radiologist", "radiologistid", "annotator",
         "annotatorid", "annotatorname", "annotatedby", "labeler", "labelerid", "labeller", "grader", "graderid",
@@ -58,11 +63,16 @@ MEANINGS: dict[str, str] = {
     "modality": "how the image was made, such as CT",
     "split": "train, val or test",
     "report": "the report on the image",
+    "report_findings": "the findings of the report; beside an impression, a column called findings is this",
+    "impression": "the impression of the report",
+    "phrase": "a sentence that says what is seen at the row's box",
     "body_part": "where in the body the finding is",
     "side": "on which side it is",
     "question": "a question about the image",
     "answer": "its true answer",
     "answer_type": "closed (yes or no) or open; not given: what the answer looks like",
+    "choices": "the answers to choose from, with | between them or as a list in brackets; the true one is among them",
+    "language": "of the question or the phrase, such as en",
     "reader": "who marked it, where several people did",
     "confidence": "how sure they were, a number above 0",
     "width": "the image's width in pixels, beside a box with its corners",
@@ -241,7 +251,8 @@ def _named(role: str, free: Sequence[int], keys: Sequence[str]) -> list[int]:
     """The columns with usual names of a role, the better names first."""
     for usual in (ROLES[role], WEAK.get(role, ())):
         # beside an impression, findings are a part of a report
-        names = [name for name in usual if not (name == "findings" and "impression" in keys)]
+        mine = (role == "report_findings") is ("impression" in keys)
+        names = [name for name in usual if name != "findings" or mine]
         if found := sorted((i for i in free if keys[i] in names), key=lambda i: names.index(keys[i])):
             return found
     return []

@@ -13,7 +13,7 @@ from unveil.core import geometry
 from unveil.core.geometry import Box
 from unveil.core.records import Record
 from unveil.core.untrusted import quoted
-from unveil.ingest.reading import Image, Options, Rejected, Traced
+from unveil.ingest.reading import AnnotationError, Image, Options, Rejected, Traced
 
 Order = Literal["xyxy", "xywh", "centre", "yxyx"]
 Units = Literal["pixels", "normalised", "percent"]
@@ -122,3 +122,17 @@ class Spread:
 
 def _shown(box: Box, record: Record) -> str:
     return f"[{', '.join(f'{v:g}' for v in box)}] in {quoted(record.source.file)} of {record.width} x {record.height}"
+
+
+def framed(box: Box, frame: tuple[int, int], image: Image, note: Callable[[str, str], None]) -> Box:
+    """A box that counts in a frame of this width and height, in the image's own pixels; that they differ is noted.
+
+    Raises ``AnnotationError`` where the image has another shape, so that it is no smaller or larger copy.
+    """
+    size = image.width, image.height
+    if size == frame:
+        return box
+    if abs(frame[0] * size[1] - frame[1] * size[0]) > max(frame):  # a pixel of rounding
+        raise AnnotationError(f"boxes count in {frame[0]} x {frame[1]} pixels, and it has {size[0]} x {size[1]}")
+    note(f"images of another size than {frame[0]} x {frame[1]}: their boxes are scaled", image.file)
+    return geometry.scale(box, frame, size)

@@ -137,9 +137,10 @@ class Folder:
 
     @property
     def refused(self) -> list[Rejected]:
-        """What in the folder cannot be read at all, and what is wrong with its lists of splits."""
+        """What in the folder cannot be read at all, and what is wrong with its lists of splits; what a data set's own
+        reader knows better is no such list, though it be called train.csv."""
         apart = self._apart.refused if self.options.images else []
-        return [*self.listing.refused, *apart, *self.lists.problems]
+        return [*self.listing.refused, *apart, *([] if self.about else self.lists.problems)]
 
     def perhaps_annotated(self, endings: tuple[str, ...]) -> set[Path]:
         """The images that are called as files which were refused unopened, such as links, and have one of the endings

@@ -1,7 +1,7 @@
 """The formats that are read, and which of them a folder is in: told by its files, never by a guess between two.
 
 A new form is a module with a reader (as `voc`, `coco`, `yolo`, `table`) and a line of ``FORMATS``, a data set one in
-`sets` and a line of ``SETS``; both may be plugins (docs/how-to/plugins.md).
+`sets` with a line of ``SETS`` there; both may be plugins (docs/how-to/plugins.md).
 """
 
 from __future__ import annotations
@@ -18,12 +18,30 @@ from unveil.core.plugins import PluginError, short, told
 from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
-from unveil.ingest import coco, table, unread, voc, yolo
+from unveil.ingest import (
+    coco,
+    conversations,
+    cvat,
+    dota,
+    imagefolder,
+    label_studio,
+    labelme,
+    marks,
+    masks,
+    parquet,
+    qa_json,
+    supervisely,
+    table,
+    unread,
+    via,
+    voc,
+    yolo,
+)
 from unveil.ingest.catalogue import Format
 from unveil.ingest.files import below
-from unveil.ingest.folder import Folder, Reader
+from unveil.ingest.folder import IMAGE_SUFFIXES, Folder, Reader
 from unveil.ingest.reading import Incomplete, IngestError, Rejected
-from unveil.ingest.sets import kvasir_seg
+from unveil.ingest.sets import SETS
 
 #: Lets the files tell.
 AUTO = "auto"
@@ -93,9 +111,6 @@ def _telling_found(name: str, found: Callable[[Folder], list[Path]]) -> Callable
     return finding
 
 
-#: Data sets as they are distributed, each told by files that only it has.
-SETS: tuple[Format, ...] = (kvasir_seg.FORMAT,)
-
 _ROWS = {
     format.name: format
     for format in (
@@ -103,6 +118,24 @@ _ROWS = {
         Format("coco", coco.read, coco.LOOKED_FOR, coco.found, (".json",), help="COCO's JSON: boxes, polygons, masks"),
         Format("yolo", yolo.read, yolo.LOOKED_FOR, yolo.found, yolo.ENDINGS, help="YOLO's texts: boxes, polygons"),
         Format("csv", table.read, table.LOOKED_FOR, table.found, (".csv", ".tsv"), help="labels, boxes, questions"),
+        Format("cvat", cvat.read, cvat.LOOKED_FOR, cvat.found, (".xml",), help="CVAT's XML for images and for video"),
+        Format("dota", dota.read, dota.LOOKED_FOR, dota.found, (".txt",), help="oriented boxes, a text file an image"),
+        Format(
+            *("label-studio", label_studio.read, label_studio.LOOKED_FOR, label_studio.found, (".json",)),
+            help="Label Studio's JSON and JSON-MIN",
+        ),
+        Format("labelme", labelme.read, labelme.LOOKED_FOR, labelme.found, (".json",), help="a JSON file an image"),
+        Format(
+            *("supervisely", supervisely.read, supervisely.LOOKED_FOR, supervisely.found, (".json",)),
+            help="Supervisely's projects: ann/*.json beside img/",
+        ),
+        Format("via", via.read, via.LOOKED_FOR, via.found, (".json", ".csv"), help="VGG Image Annotator: JSON, table"),
+        Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
+        Format("masks", masks.read, masks.LOOKED_FOR, masks.found, IMAGE_SUFFIXES, help="folders of masks"),
+        imagefolder.FORMAT,
+        parquet.FORMAT,
+        qa_json.FORMAT,
+        *conversations.DIALECTS,
         *SETS,
     )
 }

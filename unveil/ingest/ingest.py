@@ -42,7 +42,7 @@ class Config(PluginOptions):
     """Folder of the annotated images, a zip of it, or one annotation file in it; none for synthetic."""
     format: Format = "auto"
     """How they are annotated: auto lets the files tell, and asks where they may be read in two ways; synthetic draws
-    images instead."""
+    images instead. `unveil datasets` tells what each of the others reads."""
     out: OutputFolder
     """Folder for records.jsonl and rejected.jsonl."""
     store: Kind = "jsonl"

@@ -20,12 +20,16 @@ def joined(records: Sequence[Record]) -> list[Record]:
 
     Findings are united, equal ones count once. Where two records do not name the same ones, what one of them leaves
     unmarked is marked by the other, so neither is complete. What shows an image of a benchmark's test split says so in
-    every split. Raises ``AnnotationError`` where they disagree on what is
-    the image's: patient, study, modality or report.
+    every split. Raises ``AnnotationError`` where they disagree on what is the image's: patient, study, modality, report
+    and its sections, or language.
     """
     first = records[0]
-    known: dict[str, Any] = {name: _agreed(name, records) for name in ("patient", "study", "modality", "report")}
-    findings = _unique([f for record in records for f in record.findings], place)
+    of_image = ("patient", "study", "modality", "report", "language")
+    known: dict[str, Any] = {name: _agreed(name, [getattr(r, name) for r in records]) for name in of_image}
+    headings = dict.fromkeys(heading for record in records for heading in record.sections)
+    known["sections"] = {h: _agreed(f"report ({h})", [r.sections.get(h) for r in records]) for h in headings}
+    known["readers"] = tuple(dict.fromkeys(reader for record in records for reader in record.readers))
+    findings = _unique([f for record in records for f in record.findings], lambda f: (place(f), f.phrase))
     completeness = min((record.completeness for record in records), key=WEAKEST.index)
     if completeness == "exhaustive" and differ(records):
         completeness = "partial"
@@ -60,8 +64,8 @@ def _unique(items: Sequence[Item], key: Callable[[Item], Hashable]) -> tuple[Ite
     return tuple(first.values())
 
 
-def _agreed(name: str, records: Sequence[Record]) -> str | None:
-    values = list(dict.fromkeys(value for record in records if (value := getattr(record, name)) is not None))
+def _agreed(name: str, said: Sequence[str | None]) -> str | None:
+    values = list(dict.fromkeys(value for value in said if value is not None))
     if len(values) > 1:
         raise AnnotationError(f"the places that annotate it disagree on its {name}")
     return values[0] if values else None

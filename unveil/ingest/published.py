@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from unveil.core.records import Split
+from unveil.core.records import Record, Split
 from unveil.core.untrusted import quoted
 from unveil.ingest import cells
 from unveil.ingest.columns import naming
@@ -66,7 +66,7 @@ def telling(path: str) -> tuple[str, Split] | None:
 
 def is_file(part: str) -> bool:
     """Whether the name in a path is that of a file of annotations."""
-    return part.lower().endswith((".json", ".xml", ".csv", ".tsv"))
+    return part.lower().endswith((".json", ".jsonl", ".xml", ".csv", ".tsv", ".parquet", ".arrow"))
 
 
 def _words(text: str) -> list[str]:
@@ -88,6 +88,17 @@ def list_name(path: Path) -> tuple[int, Split] | None:
         return 3, "train"
     turns: tuple[Split, ...] = ("test", "val", "train")
     return next(((turn, split) for turn, split in enumerate(turns) if named == {split}), None)
+
+
+def measured(record: Record, published: Collection[Split | None]) -> Record:
+    """A record of a set whose labels of test are withheld: the images that it publishes for validation are those on
+    which figures are measured here, and where all are for training some of them are. What it is published as stands in
+    its source."""
+    if "test" in published:
+        return record
+    if "val" in published:
+        return replace(record, split="test") if record.split == "val" else record
+    return replace(record, split=None)
 
 
 @dataclass

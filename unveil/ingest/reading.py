@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from unveil.core import geometry
+from unveil.core.options import OneOf
 from unveil.core.path_types import InputFolder
 from unveil.core.records import Access, Completeness, Finding
 from unveil.core.untrusted import quoted
@@ -28,6 +29,14 @@ class IngestError(ValueError):
 class AnnotationError(ValueError):
     """One annotation, or one image's annotations, that cannot be used; becomes the reason of a ``Rejected``."""
 
+
+def _box_formats() -> Iterator[str]:
+    from unveil.core.box_formats import BOX_FORMATS, PIXELS
+
+    yield from (*BOX_FORMATS, PIXELS.name)
+
+
+TextBoxes = Annotated[str, OneOf(_box_formats)]
 
 #: A box that leads outside its image, or that has no area or no numbers.
 Misfit = Literal["", "outside", "shape"]
@@ -80,7 +89,7 @@ class Options:
     seldom: ClassVar[tuple[str, ...]] = (
         *("dataset", "dataset_version", "licence", "study_pattern", "links", "encoding", "orientation", "decode"),
         *("voc_corners", "missing_labels", "allow_rejected", "delimiter", "label_separator", "label_names"),
-        *("readers", "default_label", "negative_labels"),
+        *("readers", "default_label", "negative_labels", "mask_pattern", "components", "anatomy", "text_boxes"),
     )
 
     dataset: str | None = None
@@ -96,8 +105,9 @@ class Options:
     """Modality of all images, such as CT or X-ray; a csv file may name it per row."""
     completeness: Completeness | None = None
     """Whether annotations name everything there is to find, so that an image without any is a true negative. Not given:
-    exhaustive for voc, coco and yolo, whose trainers take unmarked area as background; for csv unknown, except for
-    images that a row declares free of findings. An image that loses an annotation here is partial in any case."""
+    for a named data set as its makers say; exhaustive for voc, coco, yolo and the programs' own forms, where unmarked
+    area is background; for csv unknown, except for images that a row declares free of findings. An image that loses an
+    annotation here is partial in any case."""
     splits: Literal["published", "none"] = "published"
     """Take the splits that files or folder names publish, or none, so that they are dealt anew."""
     patient_pattern: str | None = None
@@ -142,8 +152,9 @@ class Options:
     columns: tuple[str, ...] = ()
     """csv: which column holds what, such as image=file_name label=finding box=x_min,y_min,x_max,y_max; box is four
     columns with a number each, or one. What is not named is found by its usual name, in any case and with or without
-    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report, body_part,
-    side, question, answer, answer_type, reader, confidence, and width and height, the image's size."""
+    spaces and underscores; side= says that there is none. Also study, patient, modality, split, report,
+    report_findings, impression, phrase, body_part, side, question, answer, answer_type, choices, language, reader,
+    confidence, and width and height, the image's size."""
     delimiter: str | None = None
     """csv: what stands between the fields, a character or comma, semicolon, tab, pipe; not given: what the first lines
     show."""
@@ -151,16 +162,30 @@ class Options:
     """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
     taken apart, and ; or , where all parts are also labels of other cells."""
     label_names: tuple[str, ...] = ()
-    """csv: names of labels that are numbers or codes, such as 0=normal 1=pneumonia."""
+    """csv, marks: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks: names of the values
+    of masks, grey or colours, such as 1=liver 255,0,0=vessel."""
     readers: str | None = None
-    """csv: what becomes of an image that several readers marked: keep all their findings, the union of those at the
-    same place (IoU 0.5), the majority's, wbf (weighted boxes fusion), or the name of the one reader who counts."""
+    """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
+    place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader
+    who counts."""
     default_label: str | None = None
-    """csv: name of findings whose row has a box and no label."""
+    """csv, marks, masks: name of findings that have a place and no label."""
+    mask_pattern: str | None = None
+    """masks: where the masks of an image lie below the data folder, such as gt/{image}_*.png or {label}/{image}.png,
+    where {image} is the image's name without its ending and {label} names what the mask shows. Not given: in folders
+    called masks, or under the image's name with _mask or _segmentation behind it."""
+    components: bool = False
+    """masks: each part of a mask whose pixels touch is a finding of its own."""
     negative_labels: tuple[str, ...] = ("no finding", "no findings", "no abnormality", "normal", "healthy", "negative")
     """Labels that say that there is nothing to find, in any case and with or without spaces and underscores. Unless
     this option is given, csv takes all of these, and voc, coco and yolo, where a cell in a box may be called normal,
     only no finding and its like."""
+    anatomy: bool = False
+    """slake: take boxes of organs as findings too, so that questions are asked about their places. They then count as
+    findings everywhere, in what is asked about abnormalities too."""
+    text_boxes: TextBoxes | None = None
+    """Conversations: how boxes are written in their texts, a box format of models such as json-1000 or qwen2-vl, or
+    pixels of the image. Not given: texts stay as they are, and no box is taken from them."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +271,13 @@ def number(text: Any, name: str = "value") -> float:
     if not math.isfinite(value):
         raise AnnotationError(f"{name} needs a finite number, not {quoted(text)}")
     return value
+
+
+def list_of(value: Any, name: str) -> list[Any]:
+    """A list out of JSON; none where nothing stands there."""
+    if not isinstance(value or [], list):
+        raise AnnotationError(f"{name} is a list, not {quoted(value)}")
+    return value or []
 
 
 def compiled(pattern: str, name: str) -> re.Pattern[str]:

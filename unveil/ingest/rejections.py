@@ -136,10 +136,10 @@ def overlapping(findings: Sequence[Finding]) -> bool:
     What two such boxes share is most of either's width and height, so their edges lie close together: of the boxes of a
     name from left to right, few have to be compared.
     """
-    ordered = sorted((finding.label, finding.box) for finding in findings if finding.box)
-    for i, (label, one) in enumerate(ordered):
-        for name, other in ordered[i + 1 : i + 1 + MOST_COMPARED]:
-            if name != label or other[0] - one[0] > BESIDE * (one[2] - one[0]):
+    ordered = sorted(((finding.label, finding.phrase or ""), finding.box) for finding in findings if finding.box)
+    for i, (said, one) in enumerate(ordered):
+        for also, other in ordered[i + 1 : i + 1 + MOST_COMPARED]:
+            if also != said or other[0] - one[0] > BESIDE * (one[2] - one[0]):
                 break
             if abs(other[1] - one[1]) <= BESIDE * (one[3] - one[1]) and geometry.ious([one], [other])[0, 0] >= ALMOST:
                 return True
@@ -147,11 +147,14 @@ def overlapping(findings: Sequence[Finding]) -> bool:
 
 
 def without_repeats(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Each finding once: what is equal to another in name, place and words was written twice."""
+    """Each finding once: what is equal to another in name, place and words was written twice, or by two readers."""
     if len({(finding.label, finding.box) for finding in findings}) == len(findings):
         return tuple(findings)
     once: dict[Any, Finding] = {}
     for finding in findings:
-        rest = json.dumps([finding.mask, finding.attributes], sort_keys=True)
-        once.setdefault((finding.label, finding.box, rest), finding)
+        words = [finding.mask, finding.attributes, finding.phrase, finding.translations]
+        key = finding.label, finding.box, json.dumps(words, sort_keys=True)
+        first = once.setdefault(key, finding)
+        if more := [reader for reader in finding.readers if reader not in first.readers]:
+            once[key] = dataclasses.replace(first, readers=(*first.readers, *more))
     return tuple(once.values())

@@ -41,6 +41,15 @@ def rows(
         yield number, dict(zip(header, values + [""] * (len(header) - len(values)), strict=False))
 
 
+def has(folder: Folder, path: Path, needed: Sequence[str], delimiter: str = ",") -> bool:
+    """Whether a file is a table with these columns; only its first row is read."""
+    try:
+        _, header = next(cells(folder, path, delimiter), (1, []))
+    except IngestError:
+        return False
+    return set(needed) <= set(header)
+
+
 def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """The line number and the cells of each row, the header's too; empty lines are none.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unveil.core.console import progress
 from unveil.core.files import PARTIAL, refusals
@@ -250,13 +251,20 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
-    parts = (record, record.source, *record.questions)
-    texts = [value for part in parts for value in vars(part).values() if isinstance(value, str)]
-    texts += [finding.label for finding in record.findings]
-    texts += [text for finding in record.findings for item in finding.attributes.items() for text in item]
     try:
-        "\n".join(texts).encode()
+        "\n".join(_texts((record, record.source, *record.questions, *record.findings))).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"
     return None
+
+
+def _texts(parts: Iterable[Any]) -> Iterator[str]:
+    """All texts of a record's parts, those of lists and of names with their values too."""
+    for value in (value for part in parts for value in vars(part).values()):
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (text for text in value if isinstance(text, str))
+        elif isinstance(value, dict):
+            yield from (text for item in value.items() for text in item if isinstance(text, str))

@@ -24,7 +24,7 @@ from unveil.ingest.reading import AnnotationError, IngestError, Options, Rejecte
 #: Lines by which the delimiter is told, and rows by which it is told which of several columns names the images.
 LOOKED_AT = 50
 #: Columns whose cells are taken as they are: "none" may be an answer.
-TEXTS = frozenset({"image", "question", "answer", "report"})
+TEXTS = frozenset({"image", "question", "answer", "choices", "report", "report_findings", "impression", "phrase"})
 
 
 class Row(NamedTuple):

@@ -12,8 +12,8 @@ from unveil.core.paths import of_windows
 from unveil.ingest import archive, unread
 from unveil.ingest.reading import IngestError, Options
 
-#: Files that tell of others in their folder: tables, COCO, the description of a YOLO set.
-ANNOTATIONS = (".csv", ".tsv", ".json", ".yaml", ".yml")
+#: Files that tell of others in their folder: tables, COCO, questions, the description of a YOLO set.
+ANNOTATIONS = (".csv", ".tsv", ".json", ".jsonl", ".yaml", ".yml", ".parquet", ".arrow")
 #: Where a zip is unpacked to, beside records.jsonl; the beginning of its hash follows.
 UNPACKED = "unpacked-"
 

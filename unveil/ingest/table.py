@@ -14,12 +14,13 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unveil.core import pixels
 from unveil.core.answers import yes_no
 from unveil.core.geometry import BoxError
 from unveil.core.records import Finding, Question, Record, Split
+from unveil.core.report_sections import sections
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells, consensus
 from unveil.ingest.consensus import Mark
@@ -38,8 +39,6 @@ LOOKED_FOR = "a table with a column for the image (see --columns)"
 OF_IMAGE = ("patient", "study", "modality", "report")
 #: What belongs to each of its findings.
 OF_MARK = ("body_part", "side", "confidence")
-#: The option that takes all rows of several readers.
-KEEP = "keep"
 
 
 def found(folder: Folder) -> list[Path]:
@@ -131,7 +130,7 @@ def _readers(folder: Folder, images: _Images) -> str:
         readers = {row.get("reader") for row in rows} - {""}
         named |= readers
         several += len(readers) > 1
-    names, rules, said = sorted(named), [KEEP, *consensus.RULES], folder.options.readers
+    names, rules, said = sorted(named), [consensus.KEEP, *consensus.RULES], folder.options.readers
     if said is None and several:
         raise IngestError(
             f"{several} of {len(images.numbers)} images were marked by several readers ({listed(names, 60)}), "
@@ -139,9 +138,7 @@ def _readers(folder: Folder, images: _Images) -> str:
         )
     if said and not names:
         raise IngestError(f"--readers {said} needs a column for the reader: --columns reader=COLUMN")
-    if said and said not in (*rules, *names):
-        raise IngestError(f"--readers {said} is none of {', '.join(rules)}, nor a reader: {listed(names)}")
-    return said or KEEP
+    return consensus.rule_of(said, names)
 
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -173,6 +170,7 @@ def _records(
     """
     told = {role for row in rows for role in row.cells}
     known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE if name in told}
+    known |= {"sections": _sections(known.get("report"), rows), "language": _language(rows)}
     by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
     image = folder.open(path, _stated_size(rows) if "width" in told else None, rows[0].sheet.file)
@@ -195,18 +193,19 @@ def _records(
     for split, some in by_split.items():
         lines = set(map(id, some))
         readers = {row.get("reader") for row in about if id(row) in lines}
-        if chosen not in (KEEP, *consensus.RULES) and readers and not readers & {chosen, ""}:
+        if not consensus.has_read(chosen, readers):
             folder.note(f"image left out, since {quoted(chosen)} has not read it", folder.relative(path))
             continue
         here = [(row, mark) for row, mark in said if id(row) in lines]
-        findings, dropped = _counted(_placed(here), readers, chosen)
+        findings, dropped = consensus.counted(_placed(here), readers, chosen)
         elsewhere = len(here) < len(said) and _places(said) - _places(here)
         lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
         completeness = "exhaustive" if free else None
         asked = (tuple(_questions(some)[0]) or None) if "question" in told else None
-        own = {"split": published[split], "questions": asked, "completeness": completeness}
+        looked = tuple(sorted(readers - {""}))
+        own = {"split": published[split], "questions": asked, "completeness": completeness, "readers": looked}
         record = folder.record(image, findings, "unknown", lost, **known, **own)
         yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
 
@@ -229,11 +228,12 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
             raise AnnotationError(f"says {quoted(none[0])} and names a finding")
         if none and not all(_is_no_box(row, numbers) for numbers in boxes):
             raise AnnotationError(f"says {quoted(none[0])} and has a box")
-        if none or not (labels or boxes):
+        if none or not (labels or boxes or row.get("phrase")):
             return [], []
         labels = labels or [options.default_label] if options.default_label else labels
         if not labels:
-            raise AnnotationError("a box without a label; --default-label gives it one")
+            what = "box" if boxes else "phrase"
+            raise AnnotationError(f"a {what} without a label; --default-label gives it one")
         pairs = cells.paired(labels, boxes)
         confidence = _confidence(row)
     except AnnotationError as error:
@@ -242,7 +242,9 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     good, bad = [], []
     for label, numbers in pairs:
         try:
-            good.append(Mark(reader, _finding(label, numbers, row, folder, image, words), confidence))
+            finding = _finding(label, numbers, row, folder, image, words)
+            phrased = replace(finding, phrase=phrase) if (phrase := row.get("phrase")) else finding
+            good.append(Mark(reader, phrased, confidence))
         except (AnnotationError, BoxError) as error:
             bad.append(row.rejected(error))
     return good, bad
@@ -290,15 +292,6 @@ def _placed(said: Sequence[tuple[Row, Mark]]) -> list[Mark]:
     ]
 
 
-def _counted(marks: Sequence[Mark], readers: set[str], chosen: str) -> tuple[list[Finding], bool]:
-    """The findings that count, and whether something was marked that does not."""
-    if chosen in consensus.RULES and len(readers) > 1:
-        findings = consensus.RULES[chosen](marks, readers)
-        return findings, chosen == "majority" and len(findings) < len(consensus.union(marks, readers))
-    counted = [mark for mark in marks if chosen in (KEEP, *consensus.RULES) or mark.reader in (chosen, "")]
-    return [mark.finding for mark in counted], len(counted) < len(marks)
-
-
 def _only_asks(row: Row) -> bool:
     return bool(row.get("question")) and not cells.labels(row.get("label"), "") and not cells.boxes(row.box)
 
@@ -310,7 +303,9 @@ def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
         question, answer = row.get("question"), row.get("answer")
         if question and answer:
             said = row.get("answer_type") or ("closed" if yes_no(answer) is not None else "")
-            good.append(Question(question, answer, "closed" if said.lower() == "closed" else "open"))
+            kind: Literal["closed", "open"] = "closed" if said.lower() == "closed" else "open"
+            given = cells.choices(row.get("choices"))
+            good.append(Question(question, answer, kind, choices=given, language=row.get("language").lower() or None))
         elif question:
             bad.append(row.rejected("a question without an answer"))
     return good, bad
@@ -324,6 +319,18 @@ def _agreed(name: str, rows: Sequence[Row]) -> str | None:
     if len(values) > 1:
         raise AnnotationError(f"rows disagree on its {name}: {listed(values)}")
     return values[0] if values else None
+
+
+def _sections(report: str | None, rows: Sequence[Row]) -> dict[str, str]:
+    """The report by section: what has a column of its own, else what stands under a heading of the report."""
+    own = {"findings": _agreed("report_findings", rows), "impression": _agreed("impression", rows)}
+    return sections(report or "") | {name: text for name, text in own.items() if text}
+
+
+def _language(rows: Sequence[Row]) -> str | None:
+    """The language of all rows that say one; None where they differ, as questions may."""
+    said = {row.get("language").lower() for row in rows} - {""}
+    return said.pop() if len(said) == 1 else None
 
 
 def _stated_size(rows: Sequence[Row]) -> tuple[float, float] | None:

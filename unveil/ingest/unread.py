@@ -18,18 +18,9 @@ LOOKED_AT = 2**16
 #: Kinds that one message names.
 NAMED = 3
 
-_AS_TABLE = "write a csv with the columns image, question, answer"
-
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"conversations"}), f"questions in LLaVA's form; {_AS_TABLE}"),
-    (frozenset({"question", "answer"}), f"questions; {_AS_TABLE}, as pandas.read_json(FILE).to_csv(FILE) does"),
-    (frozenset({"_via_img_metadata"}), "a project of the VGG Image Annotator; export its annotations as COCO"),
-    (frozenset({"regions", "file_attributes"}), "the VGG Image Annotator's own JSON; export the annotations as COCO"),
-    (frozenset({"shapes", "imagePath"}), "LabelMe's; labelme2coco makes COCO of it"),
-    (frozenset({"original_width"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
-    (frozenset({"result", "data"}), "Label Studio's own JSON; export as COCO, YOLO or Pascal VOC"),
-    (frozenset({"classTitle"}), "Supervisely's own JSON; export as COCO or Pascal VOC"),
+    (frozenset({"question", "answer"}), "questions, in rows that name no image"),
     (frozenset({"findings", "completeness"}), "records of unveil; --data is for what they are made of"),
 )
 
@@ -37,7 +28,6 @@ JSON: tuple[tuple[frozenset[str], str], ...] = (
 ENDINGS: dict[tuple[str, ...], str] = {
     (".zip",): "an archive; name it as --data, or unpack it",
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
-    (".parquet", ".arrow"): f"Parquet; {_AS_TABLE} and save the images as files",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"): "volumes; cut them into slices, one image file each",
 }
@@ -88,8 +78,6 @@ def _kinds(folder: Folder) -> Iterator[str]:
             f"{folder.relative(labels[0])} looks like YOLO, and nothing names the classes: "
             "write their names into classes.txt, one a line."
         )
-    if folder.images and any("mask" in part.lower() for path in folder.images for part in path.parts):
-        yield "There are masks as images, which are not read; write them as COCO."
 
 
 def _json(folder: Folder, path: Path) -> str:
@@ -97,17 +85,10 @@ def _json(folder: Folder, path: Path) -> str:
     return next((said for needed, said in JSON if needed <= keys), "")
 
 
-def _xml(folder: Folder, path: Path) -> str:
-    cvat = re.search(r"<annotations[\s>]", _start(path)) is not None
-    return "CVAT's own XML; export the task as COCO 1.0 or Pascal VOC 1.1" if cvat else ""
-
-
 def _table(folder: Folder, path: Path) -> str:
     """A table that is none of ours; what is wrong with it, or its columns, of which the user can choose."""
     try:
         sheet = Sheet(folder.relative(path), path, head(path), folder.options)
-        if "region_shape_attributes" in sheet.header:
-            return "the VGG Image Annotator's own table; export the annotations as COCO"
         image = sheet.columns.name("image") or sheet.image_guess(folder)
         others = [name for name in sheet.columns.unused if name != image]
         label = sheet.columns.name("label") or sheet.label_guess(others)
@@ -127,7 +108,6 @@ def _start(path: Path) -> str:
 #: How files with one of these endings are told, those first that most likely are what is missed.
 KINDS: dict[tuple[str, ...], Callable[[Folder, Path], str]] = {
     (".json", ".jsonl"): _json,
-    (".xml",): _xml,
     **{endings: lambda folder, path, said=said: said for endings, said in ENDINGS.items()},  # type: ignore[misc]
     (".csv", ".tsv"): _table,
 }

@@ -11,16 +11,12 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
-
-import defusedxml.ElementTree
-from defusedxml.common import DefusedXmlException
+from xml.etree.ElementTree import Element
 
 from unveil.core import pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import quoted, shortened
 from unveil.ingest.conventions import declared, in_pixels
-from unveil.ingest.files import text_of
 from unveil.ingest.folder import Folder
 from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.lookup import folded
@@ -35,6 +31,7 @@ from unveil.ingest.reading import (
     number,
     parse_all,
 )
+from unveil.ingest.xml_files import root_of
 
 _ANNOTATION = re.compile(r"<([\w.-]+:)?annotation[\s>/]", re.IGNORECASE)
 LOOKED_FOR = "XML files with an <annotation>, such as Annotations/*.xml"
@@ -85,29 +82,11 @@ def _opens_annotation(path: Path) -> bool:
 
 
 def _parse(folder: Folder, path: Path) -> list[Element]:
-    """The annotations of an XML file, one as a rule, with all tags in small letters and without namespaces.
-
-    Entities, which can grow without end or name other files, are refused.
-    """
-    raw = path.read_bytes()
-    declared = re.match(rb"""<\?xml[^>]*encoding=["']([\w.-]+)""", raw)
-    try:
-        try:
-            root: Element | None = defusedxml.ElementTree.fromstring(raw)
-        except (ParseError, LookupError, ValueError):  # perhaps the encoding, which Python knows more of
-            encoding = folder.options.encoding or (declared and declared[1].decode("ascii"))
-            root = defusedxml.ElementTree.fromstring(text_of(path, encoding))
-    except DefusedXmlException as error:
-        raise AnnotationError(f"XML entities are not allowed: {error}") from error
-    except (ParseError, LookupError) as error:
-        raise AnnotationError(f"not readable as XML: {error}") from error
-    if root is None:
-        raise AnnotationError("not a VOC annotation: the file is empty")
-    for element in root.iter():
-        element.tag = element.tag.rsplit("}", 1)[-1].lower()
+    """The annotations of an XML file, one as a rule."""
+    root = root_of(path, folder.options)
     found = [root] if root.tag == "annotation" else list(root.iter("annotation"))
     if not found:
-        cvat = ": CVAT for images, export it as COCO 1.0" if root.tag == "annotations" else ""
+        cvat = ": CVAT's own, which --format cvat reads" if root.tag == "annotations" else ""
         raise AnnotationError(f"not a VOC annotation: the root is <{shortened(root.tag)}>{cvat}")
     return found
 

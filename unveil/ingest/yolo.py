@@ -104,12 +104,15 @@ def _key(folder: Folder, path: Path, stem: str) -> Key:
 
 
 def _looks_like_labels(path: Path) -> bool:
-    """Whether a file is empty or begins with two numbers, or a name and four, as no report and no list of images."""
+    """Whether a file is empty or begins with two numbers, or a name and four, as no report and no list of images; nor
+    does it begin with eight numbers and a name, as DOTA's oriented boxes."""
     with path.open("rb") as file:
         lines = file.read(2**10).removeprefix(codecs.BOM_UTF8).split(b"\n")
     words = next((line.split() for line in lines if line.strip()), [b"0", b"0"])
-    numbers = [_is_number(word) for word in words[:5]]
-    return numbers[:2] == [True, True] or numbers[1:] == [True] * 4
+    numbers = [_is_number(word) for word in words[:9]]
+    if numbers == [True] * 8 + [False]:
+        return False
+    return numbers[:2] == [True, True] or numbers[1:5] == [True] * 4
 
 
 def _is_number(word: bytes) -> bool:

@@ -75,7 +75,9 @@ def listing(rows: Sequence[Record]) -> list[tuple[str, ...]]:
     for record in rows:
         head = (_plain(record.source.file or record.id), _plain(record.patient or "unknown"))
         findings = record.findings[:LISTED]
-        lines += [(*head, _plain(f.label), box_text(f.box)) for f in findings] or [(*head, nothing(record), "")]
+        lines += [
+            (*head, _plain(f"{f.label}: {f.phrase}" if f.phrase else f.label), box_text(f.box)) for f in findings
+        ] or [(*head, nothing(record), "")]
         if more := len(record.findings) - len(findings):
             lines.append((*head, f"and {more} more", ""))
     return lines

@@ -62,7 +62,8 @@ class RunOptions(TrainOptions, DryRunOptions):
     data: Input | None = None
     """Folder of your annotated images, a zip of it, or one annotation file in it; none draws synthetic images."""
     format: Format = "auto"
-    """How they are annotated; auto lets the files tell, and asks where they may be read in two ways."""
+    """How they are annotated; auto lets the files tell, and asks where they may be read in two ways. `unveil datasets`
+    tells what each reads."""
     out: OutputFolder | None = None
     """Folder for everything that is made; by default runs/demo, and runs/NAME for a data folder NAME of yours, or
     runs/NAME-out where that is the data folder itself."""
@@ -149,7 +150,7 @@ class PreferOptions(TrainOptions):
     """dpo, mdpo, mmedpo, povid: as many pairs that overlook as pairs that invent; off as the papers have it."""
     edited_spans: bool = False
     """edit minimal: only the tokens that were edited count in the loss."""
-    kinds: tuple[Kind, ...] = ("diagnosis", "localisation", "recognition", "closed", "open")
+    kinds: tuple[Kind, ...] = (*("diagnosis", "localisation", "recognition", "grounding", "closed", "choice", "open"),)
     """Kinds of dialogues."""
     limit: Count | None = None
     """Only the first so many dialogues of training and validation."""

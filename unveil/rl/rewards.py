@@ -24,9 +24,10 @@ from numpy import ndarray
 from unveil.core import plugins
 from unveil.core.answered import Answered
 from unveil.core.geometry import attended, match, mean_iou
-from unveil.core.grading import EXACT, overlap, score
+from unveil.core.grading import EXACT, score
 from unveil.core.plugins import short, told
 from unveil.core.registry import Registry
+from unveil.core.words import overlap
 from unveil.rl.own_rewards import FormError, Own, check_name, read
 
 Combination = Literal["max", "z", "sum"]

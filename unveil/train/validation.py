@@ -30,8 +30,10 @@ METRICS = {
     "diagnosis_specificity",
     "localisation_iou",
     "localisation_refusal",
+    "grounding_iou",
     "recognition",
     "closed",
+    "choice",
     "open_f1",
 }
 

@@ -25,10 +25,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from unveil.core import faults, image_files, lesion_noise, pixels
-from unveil.core.answers import HINTS
 from unveil.core.box_formats import BOX_FORMATS, MARKUP, BoxFormat, View, render
 from unveil.core.lesion_noise import Noise
 from unveil.core.records import Dialogue, Kind
+from unveil.core.wordings import HINTS, hinted
 from unveil.vlm import token_offsets
 from unveil.vlm.families import ModelError, Profile
 from unveil.vlm.inputs import EncodedExample, ImageInput, stack_images
@@ -247,7 +247,7 @@ class Chat:
         if hint and self.profile.hint:
             width, height = view.size
             example = view.write((0.2 * width, 0.3 * height, 0.4 * width, 0.6 * height))
-            text = f"{text} {HINTS[kind].replace('{box}', example)}"
+            text = hinted(text, HINTS[kind].replace("{box}", example))
         return render(text, view)
 
     def turns(self, dialogue: Dialogue, view: View, hint: bool = True) -> list[dict[str, Any]]:

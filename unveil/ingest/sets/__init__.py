@@ -1,0 +1,53 @@
+"""Data sets as they are distributed, each told by files that only it has: a module with a reader and its row."""
+
+from unveil.ingest.catalogue import Format
+from unveil.ingest.sets import (
+    busi,
+    chest_imagenome,
+    deeplesion,
+    flare_mllm_2d,
+    isic,
+    iu_xray,
+    kvasir_seg,
+    llava_med,
+    medmnist,
+    mimic_cxr_jpg,
+    mimic_cxr_r2gen,
+    ms_cxr,
+    nih_chestxray14,
+    object_cxr,
+    padchest_gr,
+    pathvqa,
+    pmc_vqa,
+    rsna_pneumonia,
+    slake,
+    tbx11k,
+    vindr_cxr,
+    vqa_rad,
+)
+
+#: Their rows.
+SETS: tuple[Format, ...] = (
+    busi.FORMAT,
+    chest_imagenome.FORMAT,
+    deeplesion.FORMAT,
+    flare_mllm_2d.FORMAT,
+    isic.FORMAT,
+    iu_xray.FORMAT,
+    kvasir_seg.FORMAT,
+    llava_med.FORMAT,
+    medmnist.FORMAT,
+    mimic_cxr_jpg.FORMAT,
+    mimic_cxr_r2gen.FORMAT,
+    ms_cxr.FORMAT,
+    nih_chestxray14.FORMAT,
+    object_cxr.FORMAT,
+    padchest_gr.FORMAT,
+    pathvqa.FORMAT,
+    pmc_vqa.FORMAT,
+    rsna_pneumonia.FORMAT,
+    slake.FORMAT,
+    tbx11k.FORMAT,
+    vindr_cxr.FORMAT,
+    vqa_rad.FORMAT,
+)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from unveil.core import geometry, image_files, pixels
+from unveil.core import geometry, pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import quoted
+from unveil.ingest import mask_files
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, parse_all
@@ -52,7 +53,7 @@ def _record(
         raise AnnotationError(f"an object with height, width and bbox is needed, not {quoted(entry)}")
     size = number(entry.get("width"), "width"), number(entry.get("height"), "height")
     image = folder.open(place, size, file)
-    inside = None if mask is None else _mask(mask, image)
+    inside = None if mask is None else mask_files.foreground(mask, image)
     findings, bad = parse_all([(row, box) for box in entry["bbox"]], lambda box: _finding(box, image, inside), file)
     yield from bad
     yield folder.record(image, findings, "exhaustive", bool(bad))
@@ -70,16 +71,6 @@ def _finding(box: Any, image: Image, mask_HW: np.ndarray | None) -> Finding:
     own = np.zeros_like(mask_HW)
     own[y1:y2, x1:x2] = mask_HW[y1:y2, x1:x2]
     return Finding(finding.label, finding.box, geometry.encode_mask(own) if own.any() else None)
-
-
-def _mask(path: Path, image: Image) -> np.ndarray:
-    """Where there is polyp, (H, W)."""
-    grey = image_files.read(path).array
-    grey = grey.max(axis=2) if grey.ndim == 3 else grey
-    if grey.shape != (image.height, image.width):
-        raise AnnotationError(f"its mask has {grey.shape[1]} x {grey.shape[0]} pixels")
-    inside: np.ndarray = grey > 127
-    return inside
 
 
 FORMAT = Format(

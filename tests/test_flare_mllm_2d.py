@@ -1,0 +1,91 @@
+"""FLARE-MLLM-2D: keys in several spellings, images in a zip, and boxes within the text of an answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.annotated import run
+from tests.helpers.sets import flare_mllm_2d
+from unveil.ingest.reading import IngestError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    flare_mllm_2d.write(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def detections(data: Path, *rows: dict[str, Any]) -> None:
+    (data / "BUS-UCLM-det/BUS-UCLM-det_questions_train.json").write_text(json.dumps(rows))
+
+
+def test_every_kind_of_task(data: Path) -> None:
+    """Counts and sizes are answers, a report is the image's report too, and an answer of several labels has no single
+    choice. The images of the second set are in its zip."""
+    summary, records, rejected = run(data.parent, "auto")
+    asked = {q.text: (q.answer, q.kind, q.choices) for r in records for q in r.questions if "mixed" in r.id}
+    assert (
+        summary.format == "flare-mllm-2d"
+        and rejected == []
+        and asked
+        == {
+            "Which view?": ("AP", "closed", ("PA", "AP")),
+            "What is seen?": ("Effusion, Mass", "closed", ()),
+            "How many cells?": ("12", "open", ()),
+            "How old, in years?": ("6.5", "open", ()),
+            "Write the report.": ("Clear lungs.", "open", ()),
+        }
+    )
+    [reported] = [r for r in records if r.report]
+    assert reported.report == "Clear lungs." and reported.source.file == "Xray/mixed/imagesTr.zip/imagesTr/x2.png"
+
+
+def test_boxes_in_an_answer_are_findings(data: Path) -> None:
+    """[0, 2, 20, 12] in pixels; the answer has it in neutral markup. The test's answers are withheld:
+    what is published for validation is measured on."""
+    _, records, _ = run(data.parent, "auto")
+    first = records[0]
+    assert [(f.label, f.box) for f in first.findings] == [("finding", (0, 2, 20, 12))]
+    assert first.questions[0].answer == "<box 0.00 2.00 20.00 12.00>" and first.modality == "Ultrasound"
+    told = [(r.split, r.source.published) for r in records if "BUS" in r.id]
+    assert told == [*[("train", "train")] * 5, ("test", "val")]
+    _, records, _ = run(data.parent, "auto", default_label="breast lesion")
+    assert records[0].findings[0].label == "breast lesion"
+
+
+def test_several_boxes_and_boxes_that_are_none(data: Path) -> None:
+    rows = flare_mllm_2d.detections()
+    rows[0]["Answer"] = [[1, 2, 20, 12], [30, 5, 60, 40]]
+    rows[1]["Answer"] = "[1, 2, 20, 12] and [30, 5, 900, 40]"
+    detections(data, *rows)
+    _, records, [rejected] = run(data.parent, "auto")
+    assert [f.box for f in records[0].findings] == [(1, 2, 20, 12), (30, 5, 60, 40)]
+    assert "a box that is none in 64 x 48 pixels" in rejected["reason"]
+    assert (records[1].findings, records[1].completeness) == ((), "partial")
+
+
+@pytest.mark.parametrize("image", ["image_name", "image", "image_path", "ImagePath", "file_name", "filename"])
+def test_keys_in_all_spellings(image: str, data: Path) -> None:
+    row = {"task_type": "detection", image: "b0.png", "prompt": "Where?", "answer": "[1, 2, 20, 12]", "qid": 7}
+    detections(data, {**row, image: ["b0.png"]})
+    _, records, rejected = run(data.parent, "auto")
+    [question] = records[0].questions
+    assert (question.text, question.id, records[0].findings[0].box, rejected) == ("Where?", "7", (1, 2, 20, 12), [])
+
+
+def test_a_row_with_several_images_is_rejected(data: Path) -> None:
+    rows = flare_mllm_2d.detections()
+    rows[0]["ImageName"] = ["imagesTr/b0.png", "imagesTr/b1.png"]
+    detections(data, *rows)
+    _, _, [rejected] = run(data.parent, "auto")
+    assert rejected["reason"] == "several images, of which a question can have one" and rejected["row"] == 1
+
+
+def test_a_missing_key_is_named(data: Path) -> None:
+    detections(data, {"TaskType": "detection", "ImageName": "b0.png", "Question": "Where?", "Reply": "x"})
+    with pytest.raises(IngestError, match="a row has no Answer, in no spelling; it has TaskType, ImageName"):
+        run(data.parent, "auto")

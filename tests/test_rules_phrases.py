@@ -1,0 +1,71 @@
+"""What the rules know of phrases and of options to choose from: wrong, right and understood by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unveil.core.box_formats import unmark
+from unveil.core.geometry import ious
+from unveil.core.records import Dialogue, Finding, Question, Record
+from unveil.curate.candidates import pair_of
+from unveil.curate.mau import mau
+from unveil.curate.noise import is_negative, spoken_of
+from unveil.curate.relevance import severity
+from unveil.curate.rules import Rules
+
+A, B = (10.0, 10.0, 30.0, 30.0), (60.0, 60.0, 80.0, 90.0)
+OWN = (Question("Which one?", "cyst", "closed", "which", ("mass", "cyst", "scar")),)
+IMAGE = Record(
+    *("a", "a.png", 100, 100),
+    split="train",
+    findings=(Finding("nodule", A, phrase="A round nodule."), Finding("cyst", B)),
+    questions=OWN,
+)
+DIALOGUES: dict[str, Dialogue] = {d.kind: d for d in mau([IMAGE])}
+RULES = Rules([IMAGE], DIALOGUES.values())
+
+
+def wrong(kind: str) -> set[str | None]:
+    return {RULES.wrong(DIALOGUES[kind], np.random.default_rng(seed)) for seed in range(20)}
+
+
+def test_a_phrase_is_put_elsewhere() -> None:
+    """The box keeps its 20 x 20 pixels and touches neither finding by a tenth."""
+    for text in wrong("grounding"):
+        (box,) = unmark(text or "")
+        assert (box[2] - box[0], box[3] - box[1]) == pytest.approx((20, 20), abs=0.011)
+        assert ious([box], [A, B]).max() < 0.11 and RULES.conflict(DIALOGUES["grounding"], text or "") > 0.9
+
+
+def test_another_option_is_chosen() -> None:
+    """Each of the two wrong ones, with its letter; the pair keeps the options, so that it can be judged."""
+    asked = DIALOGUES["choice"]
+    assert wrong("choice") == {line for line in asked.question.splitlines()[1:] if line != asked.answer}
+    pair = pair_of(asked, "x", asked.answer, min(map(str, wrong("choice"))), "rules")
+    assert pair.choices == asked.choices and severity(pair, RULES) == 0.5
+    assert RULES.conflict(asked, "who knows") == 1 and RULES.conflict(asked, asked.answer) == 0
+
+
+def test_wrong_answers_are_corrected() -> None:
+    """Of a phrase the place; of options the right one."""
+    for kind in ("grounding", "choice"):
+        asked = DIALOGUES[kind]
+        assert RULES.corrected(asked, "nonsense") == asked.answer
+
+
+def test_questions_that_a_model_puts_are_understood() -> None:
+    """A phrase in any wording of ours; an own question without its options has its plain answer."""
+    about = DIALOGUES["choice"]
+    one = RULES.understood("¿Dónde se ve esto: A round nodule?", about)
+    assert one is not None and (one.kind, one.answer) == ("grounding", "<box 10.00 10.00 30.00 30.00>.")
+    assert RULES.understood("Where is this seen: a mass?", about) is None
+    plain = RULES.understood("Which one?", about)
+    assert plain is not None and (plain.kind, plain.answer, plain.choices) == ("closed", "cyst", ())
+
+
+def test_noise_hides_the_places_of_the_phrase() -> None:
+    asked = DIALOGUES["grounding"]
+    assert spoken_of(asked, IMAGE) == [IMAGE.findings[0]] and not is_negative(asked, IMAGE)
+    none = Dialogue("q", "a", "a.png", "train", "choice", "?", "A. x", choices=("x", "y"))
+    assert spoken_of(none, IMAGE) == [] and not is_negative(none, IMAGE)
