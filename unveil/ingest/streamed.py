@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from unveil.core.untrusted import JsonError, parse_at, quoted
+from unveil.ingest.folder import Folder
+from unveil.ingest.reading import AnnotationError, IngestError
 
 #: Characters that are read at a time.
 PART = 2**18
@@ -37,6 +40,15 @@ class Member(NamedTuple):
     name: str | None
     items: Iterator[ListItem] | None
     value: Any = None
+
+
+def members(folder: Folder, path: Path) -> Iterator[Member]:
+    """All that a JSON file of a folder holds; raises ``IngestError`` where it is none."""
+    try:
+        with folder.opening(path)() as file:
+            yield from Json(file).members()
+    except (AnnotationError, JsonError) as error:
+        raise IngestError(f"{folder.relative(path)}: {error}") from error
 
 
 class Json:
