@@ -309,7 +309,7 @@ class Folder:
             image=str(image.path),
             width=width,
             height=height,
-            modality=known.pop("modality", chosen.modality or image.modality),
+            modality=known.pop("modality", chosen.modality or (about and about.one_modality) or image.modality),
             patient=self._patient(known.pop("patient", None) or self._captured("patient", image.file), image),
             study=known.pop("study", self._captured("study", image.file)),
             findings=tuple(_turned(finding, image) for finding in findings),

@@ -52,8 +52,7 @@ def _table(folder: Folder, path: Path, seen: set[Path]) -> Iterator[Record | Rej
             image = folder.open(place)
             findings, bad = marked(shapes(cell), LABEL, image, file, line)
             yield from bad
-            modality = folder.options.modality or "X-ray"
-            yield folder.record(image, findings, "exhaustive", bool(bad), split=split, modality=modality)
+            yield folder.record(image, findings, "exhaustive", bool(bad), split=split)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(file, line, f"image {quoted(name)}: {error}", max(1, len(shapes(cell))))
 
