@@ -166,7 +166,8 @@ FORMAT = Format(
         notes=(
             "No patient is known, so that images of one may be in both splits.",
             "Three radiologists have read each training image: what they agree on is the ceiling of any figure.",
-            "Boxes count in the pixels of the DICOM files: PNG of another size are rejected, or boxes would be wrong.",
+            "Boxes count in the pixels of the DICOM files, which no table states: on smaller copies they are wrong.",
+            "Its agreement forbids to pass the data on.",
         ),
     ),
 )
