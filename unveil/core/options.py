@@ -2,7 +2,7 @@
 
 Options that several commands have stand in one class, which their configurations inherit and hand on whole. A class may
 say by ``groups``, titles with the names of options, what the help shows together after all others; and by ``seldom``,
-names of options or titles of groups, what it shows only when all is asked for; and by ``absent`` why it lacks one that
+names of options or titles of groups, what it shows only when all is asked for; and by ``lacks`` why it has not one that
 others have.
 """
 
@@ -181,7 +181,7 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
             raise
         from unveil.core import option_errors
 
-        fault = option_errors.fault(every(kind, default), words, getattr(kind, "absent", {}))
+        fault = option_errors.fault(every(kind, default), words, getattr(kind, "lacks", {}))
         raise OptionError(fault or option_errors.unboxed(said.getvalue())) from refused
 
 
