@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core.options import Option, bare, notes
+from unveil.core.options import OneOf, Option, bare, no_choice, notes
 from unveil.core.path_types import Place
 
 #: Characters of choices that the help shows in the place of the value; more of them stand below.
@@ -35,7 +34,7 @@ class Takes:
     def of(cls, hint: Any) -> Takes:
         for note in notes(hint):
             if form := getattr(note, "instance_from_str", None):
-                return cls((), True, form, note.metavar)
+                return cls((), True, form, called(hint) if isinstance(note, OneOf) else note.metavar)
         inner = without_none(hint)
         optional, args = inner is not hint, typing.get_args(bare(inner))
         if typing.get_origin(bare(inner)) is not tuple:
@@ -80,6 +79,8 @@ def without_none(hint: Any) -> Any:
 
 def choices(kind: Any) -> tuple[str, ...]:
     """The words that a value may be, where these are counted."""
+    if own := next((note for note in notes(kind) if isinstance(note, OneOf)), None):
+        return tuple(own.choices)
     return tuple(map(str, typing.get_args(bare(kind)))) if typing.get_origin(bare(kind)) is Literal else ()
 
 
@@ -95,9 +96,7 @@ def called(kind: Any) -> str:
 def fault(kind: Any, word: str) -> str | None:
     """Why a word is no value of a type; None where it is."""
     if known := choices(kind):
-        close = difflib.get_close_matches(word, known, n=1)
-        hint = f"; perhaps you meant {close[0]}" if close else ""
-        return None if word in known else f"one of {', '.join(known)} is needed{hint}"
+        return None if word in known else no_choice(word, known)
     names: dict[Any, tuple[Callable[[str], Any], str]] = {int: (int, "a whole number"), float: (float, "a number")}
     read, name = names.get(bare(kind), (str, ""))
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import difflib
 import inspect
 import io
 import textwrap
@@ -133,6 +134,17 @@ class Suggestions:
     names: Callable[[], Iterable[str]]
 
 
+#: Words to choose from of which not all are named to somebody who wrote one of them wrongly.
+MANY = 12
+
+
+def no_choice(word: str, known: Sequence[str]) -> str:
+    """That a word is none of these; of many, only the one that may be meant is named."""
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"perhaps you meant {close[0]}" if close else ""
+    return hint if hint and len(known) > MANY else f"one of {', '.join(known)} is needed{hint and '; '}{hint}"
+
+
 class OneOf(PrimitiveConstructorSpec[str]):
     """Beside the type of an option: it takes one of these names, asked for when needed, since plugins add some.
 
@@ -148,7 +160,7 @@ class OneOf(PrimitiveConstructorSpec[str]):
 
     def instance_from_str(self, words: list[str]) -> str:
         if words[0] not in self.choices:
-            raise ValueError(f"one of {', '.join(self.choices)} is needed")
+            raise ValueError(no_choice(words[0], self.choices))
         return words[0]
 
     def is_instance(self, value: Any) -> bool:
