@@ -59,7 +59,7 @@ def _entry(option: Option, width: int) -> str:
 def _choices(option: Option, head: str) -> str:
     """The choices of an option, where they are too many to stand beside its name."""
     kinds = Takes.of(option.hint).kinds
-    known = choices(kinds[0] if kinds else option.hint)
+    known = choices(kinds[0]) if kinds else ()
     return f"One of {', '.join(known)}." if known and "{" not in head else ""
 
 

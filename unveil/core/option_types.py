@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core.options import OneOf, Option, bare, no_choice, notes
+from unveil.core.options import Option, bare, no_choice, notes, one_of
 from unveil.core.path_types import Place
-
-#: Characters of choices that the help shows in the place of the value; more of them stand below.
-MOST = 60
 
 
 @dataclass(frozen=True)
@@ -29,14 +26,16 @@ class Takes:
 
     optional: bool = False
     """Whether the word None says that it has no value."""
+    choices: tuple[str, ...] = ()
+    """What the form takes, where that is counted."""
 
     @classmethod
     def of(cls, hint: Any) -> Takes:
-        for note in notes(hint):
-            if form := getattr(note, "instance_from_str", None):
-                return cls((), True, form, called(hint) if isinstance(note, OneOf) else note.metavar)
         inner = without_none(hint)
         optional, args = inner is not hint, typing.get_args(bare(inner))
+        for note in notes(inner):
+            if form := getattr(note, "instance_from_str", None):
+                return cls((), True, form, note.metavar, optional, getattr(note, "choices", ()))
         if typing.get_origin(bare(inner)) is not tuple:
             return cls(() if hint is bool else (inner,), optional=optional)
         return cls(args[:1], True, optional=optional) if args[-1] is Ellipsis else cls(args, optional=optional)
@@ -79,15 +78,13 @@ def without_none(hint: Any) -> Any:
 
 def choices(kind: Any) -> tuple[str, ...]:
     """The words that a value may be, where these are counted."""
-    if own := next((note for note in notes(kind) if isinstance(note, OneOf)), None):
-        return tuple(own.choices)
     return tuple(map(str, typing.get_args(bare(kind)))) if typing.get_origin(bare(kind)) is Literal else ()
 
 
 def called(kind: Any) -> str:
     """How a value of a type is called in the help."""
     if known := choices(kind):
-        return words if len(words := "{" + ",".join(known) + "}") <= MOST else "NAME"
+        return one_of(known)
     place = next((note for note in notes(kind) if isinstance(note, Place)), None)
     names = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "{True,False}"}
     return place.metavar if place else names.get(bare(kind), "VALUE")

@@ -235,7 +235,7 @@ FORMAT = Format(
     DataSet(
         "slake",
         "SLAKE",
-        "CT, MRI, X-ray",
+        "CT, MR, X-ray",
         ("labels", "boxes", "masks", "questions", "splits"),
         "unknown",
         "open",
