@@ -81,9 +81,7 @@ def test_a_path_that_means_nothing_or_several(written: str, reason: str) -> None
 def test_images_that_are_all_called_alike_are_no_others() -> None:
     """Of the case c nothing is here; that others are called so too is not what is amiss."""
     root = Path("/data")
-    with pytest.raises(
-        AnnotationError, match=r"^no image .imgs/c/source.jpg.; several images are called .source.jpg. "
-    ):
+    with pytest.raises(AnnotationError, match=r"^no image .*c/source.jpg.; several images are called .source.jpg."):
         index(root, "imgs/a/source.jpg", "imgs/b/source.jpg").find("imgs/c/source.jpg", root)
 
 
