@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -170,11 +171,14 @@ def test_what_cannot_be_read_leaves_no_negative(tmp_path: Path) -> None:
 
 
 def test_what_was_exported_comes_back(tmp_path: Path) -> None:
-    """Boxes and names of `unveil export records`, and the image without a finding is still free of them."""
+    """Boxes, names and splits of `unveil export records`, and the image without a finding is still free of them."""
     rows = [exporting.record(tmp_path, "a.png", exporting.L, exporting.BOX), exporting.record(tmp_path, "b.png")]
+    rows[0] = dataclasses.replace(rows[0], split="val")
     assert exporting.export(tmp_path, rows, "label-studio") == 0
     (tmp_path / "out").rename(tmp_path / "data")
     summary, records, rejected = run(tmp_path, "auto")
+    assert [r.split for r in records] == ["val", None]
+    assert {r.split for r in run(tmp_path, "auto", splits="none")[1]} == {None}
     assert summary.format == "label-studio" and not rejected
     written = {Path(row.image).name: [(f.label, pytest.approx(f.box)) for f in row.findings] for row in rows}
     assert {Path(r.image).name: [(f.label, f.box) for f in r.findings] for r in records} == written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,13 @@ def test_validation_is_another_name_and_images_may_lack_boxes(data: Path) -> Non
     bare = next(record for record in records if "xmlab8" in record.id)
     assert {r.split for r in records} == {"train", "val", "test"} and rejected == []
     assert bare.findings == () and bare.completeness == "unknown" and bare.patient is None
+
+
+def test_all_images_are_called_source(data: Path) -> None:
+    """With one case downloaded, its picture is not that of the others."""
+    for case in (data / "imgs").iterdir():
+        if case.name != "xmlab1":
+            shutil.rmtree(case)
+    summary, records, _ = run(data.parent, "auto", allow_rejected=1.0)
+    assert {r.source.file for r in records} == {"imgs/xmlab1/source.jpg"}
+    assert any("no image 'xmlab2/source.jpg'" in str(reason) for reason in summary.reasons)

@@ -65,9 +65,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("what several readers marked in one place is one finding; --readers says otherwise")
     published = set(splits.values())
     seen: set[Path] = set()
+    beside = tables[0].parent
     for name, some in images.items():
         try:
-            place = folder.find(name, *(path.parent for path in tables[:1]))
+            place = folder.find(name, beside.parent / str(splits[name]), beside)
             seen.add(place)
             for item in _record(folder, some, place, rule, splits[name]):
                 yield measured(item, published) if isinstance(item, Record) else item
