@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -43,7 +44,7 @@ def unpack(path: Path, folder: Path) -> int:
                 for name, member in members:
                     (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     # of a member never more is read than the size that it states
-                    with archive.open(member) as packed, (partial / name).open("xb") as file:
+                    with _member(archive, member) as packed, (partial / name).open("xb") as file:
                         while part := _part(packed):
                             file.write(part)
                     advance()
@@ -52,6 +53,15 @@ def unpack(path: Path, folder: Path) -> int:
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise IngestError(f"{path}: no zip, or a damaged one ({error}); copy it again") from error
     return len(members)
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except (OSError, ValueError, OverflowError) as error:  # a place before the file's start, or none at all
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):
+            raise
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _part(packed: IO[bytes]) -> bytes:

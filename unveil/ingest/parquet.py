@@ -167,7 +167,7 @@ class _File:
                     for item in batch.slice(start, BATCH).to_pylist():
                         number += 1
                         yield number, item
-        except self._errors as error:
+        except (*self._errors, UnicodeError) as error:  # texts are made from bytes when a row is taken
             raise IngestError(f"{self.file}: damaged after row {number} ({error}); copy it again") from error
 
 

@@ -216,8 +216,12 @@ def _greys(folder: Folder) -> Mapping[str, int]:
     """The grey value of each name in mask.txt, whose lines are ``value:name``."""
     greys: dict[str, int] = {}
     for path in folder.named("mask.txt"):
-        for line in folder.text(path).splitlines():
-            if told := re.fullmatch(r"\s*(\d+)\s*:\s*(.+?)\s*", line):
+        try:
+            lines = folder.text(path).splitlines()
+        except AnnotationError as error:
+            raise IngestError(f"{folder.relative(path)}: {error}") from error
+        for line in lines:
+            if told := re.fullmatch(r"\s*(\d{1,5})\s*:\s*(.+?)\s*", line):
                 greys[told[2].casefold()] = int(told[1])
     return greys
 
