@@ -13,7 +13,7 @@ from unveil.core.console import progress
 from unveil.core.jsonl import read_jsonl, write_jsonl
 from unveil.core.records import Record, rebased
 from unveil.core.untrusted import printable, quoted, shortened
-from unveil.ingest import patients, rejections, sources
+from unveil.ingest import patients, rejections, sources, unread
 from unveil.ingest.catalogue import Format
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
@@ -72,7 +72,7 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
         form = chosen(folder, format)
         folder = folder.holding(form.about)
     except IngestError as error:
-        raise IngestError(f"{named}: {error}") from error
+        raise IngestError(f"{named}: {_with_unopened(str(error), folder)}") from error
     records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
     work = _Work(folder, form, records_file)
@@ -83,7 +83,8 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
             write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
         partial.replace(records_file)
     except IngestError as error:
-        raise IngestError(f"{named}: {error}" + (f". See {rejected_file}" if work.rejected else "")) from error
+        said = _with_unopened(str(error), folder)
+        raise IngestError(f"{named}: {said}" + (f". See {rejected_file}" if work.rejected else "")) from error
     finally:
         partial.unlink(missing_ok=True)
         write_jsonl(rejected_file, work.rejected)
@@ -100,11 +101,17 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
     )
 
 
+def _with_unopened(said: str, folder: Folder) -> str:
+    """Why nothing was read, with what may be missed since it could not be opened."""
+    told = unread.unopened(folder)
+    return f"{said.rstrip('.')}. {told.rstrip('.')}" if told and "Git LFS" not in said else said.rstrip(".")
+
+
 class _Work:
     """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
     def __init__(self, folder: Folder, form: Format, file: Path) -> None:
-        self.folder, self.read, self.file = folder, form.read, file
+        self.folder, self.form, self.read, self.file = folder, form, form.read, file
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected: list[Rejected] = list(folder.refused)
         self.again: dict[str, list[Record]] = {}
@@ -133,7 +140,7 @@ class _Work:
                 self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
         if not seen:
             why = rejections.reasons(self.rejected, self.folder.looked)[:3]
-            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or "it holds no image"
+            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or self._nothing()
             raise IngestError(f"not one record: {said}")
         options = self.folder.options
         if options.patients_from and self.patients == {None}:
@@ -149,6 +156,11 @@ class _Work:
             remarks.append(patients.suggestion([self.folder.relative(image) for image in self.folder.images]))
         for remark in filter(None, remarks):
             self.folder.note(remark)
+
+    def _nothing(self) -> str:
+        if not self.folder.listing.files:
+            return "it is empty"
+        return f"looked for {self.form.looked_for}, and found nothing that can be read; {self.folder.looked}"
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
         return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))

@@ -18,6 +18,8 @@ LOOKED_AT = 2**16
 #: Kinds that one message names.
 NAMED = 3
 
+FETCHED = "`git lfs pull` fetches it"
+
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"question", "answer"}), "questions, in rows that name no image"),
@@ -57,6 +59,19 @@ def held(folder: Folder) -> str:
     endings = Counter(path.suffix.lower() or "no ending" for path in others)
     named = listed(f"{n} x {ending}" for ending, n in endings.most_common())
     return f"It holds {len(folder.images)} images and {named or 'nothing else'}."
+
+
+def unopened(folder: Folder) -> str:
+    """What a user should know who misses something: files that only say where another one is kept, and files that were
+    refused unopened; "" where there are none."""
+    said = []
+    if pointers := folder.pointers:
+        more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
+        said.append(f"{folder.relative(pointers[0])}{more}: a pointer of Git LFS, not the file itself: {FETCHED}.")
+    if refused := folder.listing.refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        said.append(f"{refused[0].file}{more}: {refused[0].reason}.")
+    return " ".join(said)
 
 
 def _foreign(folder: Folder, among: tuple[str, ...]) -> Iterator[str]:

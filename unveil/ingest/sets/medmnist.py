@@ -23,6 +23,7 @@ from unveil.core import pixels
 from unveil.core.records import SPLITS, Completeness, Finding, Question, Record, Split
 from unveil.core.untrusted import listed
 from unveil.ingest.catalogue import DataSet, Download, Format
+from unveil.ingest.files import refuse_pointer
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 
@@ -133,6 +134,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     for name, (_, path) in largest.items():
         file = folder.relative(path)
         with _unpacking(file):
+            refuse_pointer(path)
             arrays = zipfile.ZipFile(path)
         with arrays:
             for split in SPLITS:
