@@ -160,7 +160,8 @@ class _Work:
     def _nothing(self) -> str:
         if not self.folder.listing.files:
             return "it is empty"
-        return f"looked for {self.form.looked_for}, and found nothing that can be read; {self.folder.looked}"
+        said = f"looked for {self.form.looked_for}, and found nothing that can be read"
+        return f"{said}. {unread.held(self.folder)}"
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
         return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))

@@ -54,11 +54,20 @@ def described(folder: Folder, *among: str) -> str:
 
 
 def held(folder: Folder) -> str:
-    """How many images and other files there are."""
+    """How many images and other files there are, and what JSON has."""
     others = set(folder.files()).difference(folder.images)
     endings = Counter(path.suffix.lower() or "no ending" for path in others)
     named = listed(f"{n} x {ending}" for ending, n in endings.most_common())
-    return f"It holds {len(folder.images)} images and {named or 'nothing else'}."
+    return f"It holds {len(folder.images)} images and {named or 'nothing else'}. {keys(folder)}".rstrip()
+
+
+def keys(folder: Folder) -> str:
+    """What the JSON of a folder has, of the first files that are not one for each image; "" where there is none."""
+    said = []
+    for path in folder.files(".json", ".jsonl")[:NAMED]:
+        if there := list(dict.fromkeys(re.findall(r'"(\w{1,40})"\s*:', _start(path)))):
+            said.append(f"{folder.relative(path)} has the keys {listed(there)}.")
+    return " ".join(said)
 
 
 def unopened(folder: Folder) -> str:

@@ -8,6 +8,7 @@ are read from their packed arrays one after the other, and never as pickles.
 from __future__ import annotations
 
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -239,7 +240,12 @@ def _header(packed: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """Shape and type of an array, whose values follow; those of Python objects are refused."""
     version = npy.read_magic(packed)
     reading = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, dtype = reading(packed)
+    try:
+        shape, by_columns, dtype = reading(packed)
+    except (tokenize.TokenError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"no header of an array: {error}") from error
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of {listed(shape)}")
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which is never read")
     if by_columns and len(shape) > 1:

@@ -60,7 +60,8 @@ def entries(folder: Folder, path: Path, *needed: str) -> Iterator[ReportOfStudy 
     """
     content = folder.json(path)
     lists = content if isinstance(content, dict) else {}
-    if not lists.get("train") or not all(isinstance(lists.get(split) or [], list) for split in SPLITS):
+    strange = [name for name, value in lists.items() if isinstance(value, list) and name not in SPLITS]
+    if not lists.get("train") or strange or not all(isinstance(lists.get(split) or [], list) for split in SPLITS):
         there = listed(content) if isinstance(content, dict) else quoted(content)
         raise IngestError(f"{folder.relative(path)}: lists of train, val and test are needed; it has {there or 'none'}")
     for split in SPLITS:

@@ -51,7 +51,9 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked, in whatever language."""
     album = Album(folder)
-    for path in filter(folder.asked, found(folder)):
+    beside = {path.parent for path in found(folder)}
+    tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
+    for path in filter(folder.asked, tables):
         file = folder.relative(path)
         for row, item in entries(folder, path):
             if isinstance(item, Rejected):
