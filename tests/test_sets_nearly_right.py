@@ -1,4 +1,4 @@
-"""Layouts that are nearly those of a data set: what differs is told, by the set's name and where auto still knows it."""
+"""Layouts that are nearly those of a set: what differs is told, by the set's name and where auto still knows it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ NEARLY: dict[str, tuple[Change, str]] = {
     "deeplesion": (renamed("DL_info.csv", "Bounding_boxes", "Boxes"), r"columns Bounding_boxes .* it has .*Boxes"),
     "flare-mllm-2d": (renamed("*_train.json", '"ImageName"', '"Im"'), r"no ImageName, .*; it has .*Im, Question"),
     "isic": (renamed("*Training*.csv", "MEL", "MELA"), r"columns are image and MEL.*, not MELA"),
-    "iu-xray": (renamed("annotation.json", '"report"', '"text"'), r"looked for annotation.json of reports.* keys .*text"),
+    "iu-xray": (renamed("annotation.json", '"report"', '"text"'), r"looked for annotation.json .* keys .*text"),
     "kits23": (moved("segmentation.nii.gz", "seg.nii.gz"), r"looked for .*segmentation.* It holds .*nii|.*\.gz"),
     "kvasir-seg": (moved("images", "pictures"), r"no image 'images/cju00': pictures/cju00.jpg lies"),
     "llava-med": (renamed("*.json", '"conversatons"', '"turns"'), r"list of turns is needed, .*; it has .*turns"),
