@@ -147,6 +147,7 @@ OUTSIDE = r"no image '\.\./outside\.png'"
 TURNS = [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "a"}]
 TALK = {"id": "1", "image": "../outside.png", "conversations": TURNS}
 SHAPES = {"imagePath": "../outside.png", "imageHeight": 20, "imageWidth": 40, "shapes": []}
+OBJECTS = "{'descr': '|O', 'fortran_order': False, 'shape': (2, 14)}"
 FLIPPED = "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 14)}"
 
 #: The format that reads it, what writes it, and what is said.
@@ -171,7 +172,7 @@ HOSTILE: dict[str, tuple[str, Write, str]] = {
     "zip that is moved": ("flare-mllm-2d", moved_member, r"imagesTr\.zip: no zip, or a damaged one"),
     "array without an end": ("medmnist", array("(" * 9000), r"\.npz: no header of an array"),
     "array of negative size": ("medmnist", array(FLIPPED), r"\.npz: an array of -1, 14"),
-    "array of objects": ("medmnist", array(FLIPPED.replace("|u1", "|O").replace("-1", "2")), "Python objects, which is never read"),
+    "array of objects": ("medmnist", array(OBJECTS), r"\.npz: an array of Python objects, which is never read"),
     "label without a number": ("nifti", volumes(np.zeros((8, 8, 2)), '{"mass": 1e999}'), "'mass' has the value inf"),
     "complex values": ("nifti", volumes(np.zeros((8, 8, 2), np.complex64)), "complex values, which are no image"),
     "report of no text": ("mimic-cxr-jpg", spoilt(mimic_cxr_jpg, "s*.txt", b"\xff"), r"\.txt: the file is not UTF-8"),
