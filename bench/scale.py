@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,7 @@ from unveil.core.provenance import write_json
 from unveil.core.records import Finding, Record
 from unveil.core.splits import assign_splits
 
+Figures = dict[str, Any]
 LABELS = ("nodule", "mass", "cyst", "effusion", "tumour", "ulcer")
 
 
@@ -39,8 +40,8 @@ LABELS = ("nodule", "mass", "cyst", "effusion", "tumour", "ulcer")
 class Config:
     """Measure what large sets cost."""
 
-    parts: tuple[str, ...] = ("check", "frames", "splits", "coco")
-    """Which: check (images that are all different), frames (that are all equal), splits, coco."""
+    parts: tuple[str, ...] = ("check", "frames", "splits", "coco", "csv")
+    """Which: check (images that are all different), frames (that are all equal), splits, coco, csv."""
     images: int = 20_000
     """Images of `check`."""
     side: int = 256
@@ -49,8 +50,10 @@ class Config:
     """Equal images of `frames`, of 256 pixels."""
     patients: int = 1_000_000
     """Patients that are dealt to splits, of one image each."""
-    annotated: int = 100_000
-    """Images of `coco`, of 64 pixels, with ten boxes each."""
+    annotated: tuple[int, ...] = (25_000, 50_000, 100_000)
+    """Images of `coco` and `csv`, of 64 pixels, each number by itself: how the costs grow is to be seen."""
+    boxes: int = 10
+    """Boxes on each of them."""
     work: Path | None = None
     """Folder for the drawn sets, which stay there; by default a temporary one."""
     json: Path | None = None
@@ -69,9 +72,13 @@ def picture(seed: int, side: int) -> Image.Image:
 
 def draw(number: int, folder: Path, side: int, seed: int | None = None) -> str:
     """Draws image ``number``, of its own seed unless one is given; returns its file's name."""
-    name = f"{number:07d}.{'jpg' if number % 2 and seed is None else 'png'}"
+    name = name_of(number, seed)
     picture(number if seed is None else seed, side).save(folder / name, quality=90)
     return name
+
+
+def name_of(number: int, seed: int | None = None) -> str:
+    return f"{number:07d}.{'jpg' if number % 2 and seed is None else 'png'}"
 
 
 def drawn(folder: Path, count: int, side: int, seed: int | None = None) -> Path:
@@ -90,21 +97,40 @@ def record(number: int, name: str, side: int) -> Record:
     return Record(f"r{number}", name, side, side, patient=f"p{number // 5}", split="train", findings=(found,))
 
 
-def annotated(folder: Path, count: int) -> Path:
-    """A COCO set of ``count`` images and ten boxes on each; returns its folder."""
-    if not (folder / "instances.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor() as pool:
-            names = list(pool.map(partial(draw, folder=folder, side=64), range(count), chunksize=100))
-        images = [{"id": n, "file_name": name, "width": 64, "height": 64} for n, name in enumerate(names)]
-        boxes = [
-            {"id": n, "image_id": n // 10, "category_id": n % 6, "bbox": [n % 20, n % 17, 20, 15], "iscrowd": 0}
-            for n in range(10 * count)
-        ]
-        categories = [{"id": n, "name": label} for n, label in enumerate(LABELS)]
-        content = {"images": images, "annotations": boxes, "categories": categories}
-        (folder / "instances.json").write_text(json.dumps(content))
-    return folder
+def pictures(work: Path, count: int) -> list[str]:
+    """Names of ``count`` images of 64 pixels in the folder ``pictures``, drawn unless they are there."""
+    folder = work / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [n for n in range(count) if not (folder / name_of(n)).is_file()]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(partial(draw, folder=folder, side=64), missing, chunksize=100))
+    return [name_of(n) for n in range(count)]
+
+
+def as_coco(folder: Path, names: list[str], boxes: int) -> None:
+    """A COCO file of ``boxes`` on each image; its annotations are not in the images' order."""
+    images = [{"id": n, "file_name": name, "width": 64, "height": 64} for n, name in enumerate(names)]
+    rows = []
+    for n in range(boxes * len(names)):
+        turn, image = divmod(n, len(names))
+        rows.append({"id": n, "image_id": image, "category_id": n % 6, "bbox": box_of(turn, image), "iscrowd": 0})
+    categories = [{"id": n, "name": label} for n, label in enumerate(LABELS)]
+    content = {"images": images, "annotations": rows, "categories": categories}
+    (folder / "instances.json").write_text(json.dumps(content))
+
+
+def as_table(folder: Path, names: list[str], boxes: int) -> None:
+    """A table of ``boxes`` rows on each image, which are not next to one another."""
+    with (folder / "boxes.csv").open("w", encoding="utf-8") as file:
+        file.write("image,label,x_min,y_min,x_max,y_max,patient\n")
+        for n in range(boxes * len(names)):
+            turn, image = divmod(n, len(names))
+            x, y, width, height = box_of(turn, image)
+            file.write(f"{names[image]},{LABELS[n % 6]},{x},{y},{x + width},{y + height},p{image // 5}\n")
+
+
+def box_of(turn: int, image: int) -> list[int]:
+    return [(5 * turn + image) % 44, (7 * turn + image) % 49, 20, 15]
 
 
 def command(*words: str | Path) -> dict[str, float]:
@@ -137,13 +163,13 @@ def memory_of(pid: int) -> Iterator[int]:
             continue
 
 
-def check(config: Config, work: Path) -> dict[str, Any]:
+def check(config: Config, work: Path) -> Figures:
     """`unveil check` on images that are all different."""
     file = drawn(work / f"check-{config.images}-{config.side}", config.images, config.side)
     return {"images": config.images, "side": config.side, **command("check", "--records", file)}
 
 
-def frames(config: Config, work: Path) -> dict[str, Any]:
+def frames(config: Config, work: Path) -> Figures:
     """`unveil check` on images that are all equal."""
     file = drawn(work / f"frames-{config.frames}", config.frames, 256, seed=0)
     found = work / "frames.json"
@@ -152,7 +178,7 @@ def frames(config: Config, work: Path) -> dict[str, Any]:
     return {"images": config.frames, "side": 256, **cost, "json_mb": round(found.stat().st_size / 2**20, 1)}
 
 
-def splits(config: Config, work: Path) -> dict[str, Any]:
+def splits(config: Config, work: Path) -> Figures:
     """Whole patients dealt to train, val and test."""
     rows = [record(5 * n, "x.png", 64) for n in range(config.patients)]
     wall, cpu = time.perf_counter(), time.process_time()
@@ -161,20 +187,29 @@ def splits(config: Config, work: Path) -> dict[str, Any]:
     return {"patients": config.patients, "cpu_s": round(cpu, 1), "wall_s": round(wall, 1)}
 
 
-def coco(config: Config, work: Path) -> dict[str, Any]:
-    """`unveil ingest` of a million boxes, images looked at by their headers."""
-    data = annotated(work / f"coco-{config.annotated}", config.annotated)
-    out = work / f"coco-{config.annotated}-out"
+def read(
+    format: str, write: Callable[[Path, list[str], int], None], images: int, config: Config, work: Path
+) -> Figures:
+    """`unveil ingest` of a set in a format, whose images are looked at by their headers."""
+    names = pictures(work, images)
+    folder = work / f"{format}-{images}-{config.boxes}"
+    if not folder.is_dir():
+        folder.mkdir()
+        for name in names:
+            (folder / name).hardlink_to(work / "pictures" / name)
+        write(folder, names, config.boxes)
+    out = work / f"{folder.name}-out"
     shutil.rmtree(out, ignore_errors=True)  # of an earlier measurement
-    cost = command("ingest", "--data", data, "--format", "coco", "--no-decode", "--out", out)
-    return {"images": config.annotated, "annotations": 10 * config.annotated, **cost}
+    cost = command("ingest", "--data", folder, "--format", format, "--no-decode", "--out", out)
+    return {"images": images, "annotations": config.boxes * images, **cost}
 
 
-PARTS: dict[str, Callable[[Config, Path], dict[str, Any]]] = {
-    "check": check,
-    "frames": frames,
-    "splits": splits,
-    "coco": coco,
+PARTS: dict[str, Callable[[Config, Path], Iterable[Figures]]] = {
+    "check": lambda config, work: [check(config, work)],
+    "frames": lambda config, work: [frames(config, work)],
+    "splits": lambda config, work: [splits(config, work)],
+    "coco": lambda config, work: (read("coco", as_coco, images, config, work) for images in config.annotated),
+    "csv": lambda config, work: (read("csv", as_table, images, config, work) for images in config.annotated),
 }
 
 
@@ -183,12 +218,13 @@ def main(config: Config) -> None:
     found = json.loads(config.json.read_text()) if config.json and config.json.is_file() else {}
     with tempfile.TemporaryDirectory() as temporary:
         for part in config.parts:
-            figures = PARTS[part](config, config.work or Path(temporary))
-            print(part, figures, flush=True)
-            sizes = "-".join(str(v) for k, v in figures.items() if k in ("images", "patients", "side"))
-            found[f"{part}-{sizes}"] = figures
-            if config.json:
-                write_json(config.json, found)
+            for figures in PARTS[part](config, config.work or Path(temporary)):
+                print(part, figures, flush=True)
+                of_size = ("images", "patients", "side", "annotations")
+                sizes = "-".join(str(value) for name, value in figures.items() if name in of_size)
+                found[f"{part}-{sizes}"] = figures
+                if config.json:
+                    write_json(config.json, found)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,8 @@ def _values(hint: Any) -> str:
     """What is written after an option: ``FILE``, ``{a,b}``, ``INT ...``; all choices, however many they are."""
     takes = Takes.of(hint)
     words = (f"{{{','.join(choices(kind))}}}" if choices(kind) else called(kind) for kind in takes.kinds)
+    if takes.choices:
+        return f"{{{','.join(takes.choices)}}}"
     return takes.called or " ".join(words) + (" ..." if takes.variadic else "")
 
 

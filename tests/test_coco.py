@@ -185,10 +185,10 @@ def test_annotations_in_other_places(value: Any, data: Path) -> None:
 
 def test_each_file_is_looked_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To tell the format and to read it."""
-    looked: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (looked.append(path.name), real(path))[1])
     (data / "l.json").write_text(json.dumps(two((1, 2))))
+    looked: list[str] = []
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *a, **k: (looked.append(path.name), real(path, *a, **k))[1])
     folder = Folder.of(data, Options())
     assert coco_reader.found(folder) == coco_reader.found(folder) == [data.resolve() / "l.json"]
     assert looked == ["l.json"]

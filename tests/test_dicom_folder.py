@@ -200,6 +200,20 @@ def test_images_alone_are_no_dicom_folder_of_ours(tmp_path: Path) -> None:
         read(tmp_path / "set")
 
 
+def test_key_slices_are_those_that_somebody_has_picked(tmp_path: Path) -> None:
+    """A key object selection names the second image of four, of which the second and the third are marked."""
+    images = marked(tmp_path / "set")
+    title = highdicom.sr.CodedConcept("113000", "DCM", "Of Interest")
+    content = highdicom.ko.KeyObjectSelection(title, referenced_objects=[images[1]])
+    known = {"series_instance_uid": f"{ROOT}.44", "series_number": 44, "sop_instance_uid": f"{ROOT}.44.1"}
+    document = highdicom.ko.KeyObjectSelectionDocument(
+        [images[1]], content, **known, instance_number=1, manufacturer="drawn", institution_name="drawn"
+    )
+    document.save_as(tmp_path / "set" / "ko")
+    records, _ = read(tmp_path / "set", slices="key")
+    assert [r.source.file for r in records] == ["IM003"] and len(records[0].findings) == 1
+
+
 @needs_data
 def test_a_real_liver_lies_where_the_liver_is(tmp_path: Path) -> None:
     """dcmqi's three slices of a CT: within the mask there is soft tissue of even density, mirrored there is not."""

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil.core import geometry, image_files
+from unveil.core import geometry
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Finding, Record
-from unveil.ingest import conventions, reading, rejections
+from unveil.ingest import conventions, looking, reading, rejections
 from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.runner import Summary, ingest
 
@@ -124,9 +124,9 @@ def test_boxes_of_another_order_stop_the_run_and_the_right_order_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coco(tmp_path / "data", AS_CORNERS)
-    hashed: Counter[Path] = Counter()
-    real = image_files.probe_hashed
-    monkeypatch.setattr(image_files, "probe_hashed", lambda path: (hashed.update([path]), real(path))[1])
+    hashed: Counter[str] = Counter()
+    real = looking.look
+    monkeypatch.setattr(looking, "look", lambda path, decode: (hashed.update([path]), real(path, decode))[1])
     with pytest.raises(IngestError) as stop:
         read(tmp_path)
     said = str(stop.value)
@@ -234,7 +234,7 @@ def test_reasons_are_joined_where_they_differ_in_values_only_and_show_the_first(
         reading.Rejected("a.csv", 9, "zero-area or inverted box [1, 2, 1, 4]", misfit="shape"),
         reading.Rejected("c.png", None, "no annotation names this image", rows=0),
     ]
-    found = rejections.reasons(bad)
+    found = rejections.Tally(bad).reasons()
     assert [(reason.rows, reason.entries) for reason in found] == [(4, 2), (2, 2), (0, 1)]
     assert str(found[0]) == "no image 'x.png' (a.csv, row 2)"
     assert str(found[2]) == "no annotation names this image (c.png)"

@@ -39,10 +39,10 @@ def bomb(path: Path) -> None:
 
 
 def truncate(path: Path) -> None:
-    draw(path.with_suffix(".jpg"), 200, 200)
-    path.write_bytes(path.with_suffix(".jpg").read_bytes()[:2000])
-    if path.suffix != ".jpg":
-        path.with_suffix(".jpg").unlink()
+    """An image of the usual size, of which the last hundred bytes are lost."""
+    whole = draw(path.with_suffix(".whole.png"))
+    path.write_bytes(whole.read_bytes()[:-100])
+    whole.unlink()
 
 
 def xml(filename: str, boxes: list[Any], size: tuple[int, int] = (40, 20)) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from unveil.core import shards
 from unveil.core.console import progress
 from unveil.core.files import sha256_of
 from unveil.core.untrusted import read_json
@@ -21,6 +22,16 @@ def sha256(path: str | Path) -> str:
     """Of the file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return sha256_of(file)
+
+
+def _sha256_of_parts(path: Path) -> str:
+    """Of a file's bytes, which may lie in parts: the same as those of the one file; "missing" of none."""
+    found = hashlib.sha256()
+    for part in (parts := shards.parts(path)):
+        with part.open("rb") as file:
+            while some := file.read(2**18):
+                found.update(some)
+    return found.hexdigest() if parts else "missing"
 
 
 #: Files whose content counts among the inputs of a folder; of others, images above all, names and sizes do. Formats of
@@ -68,7 +79,7 @@ def digest(path: Input, out: Path | None = None) -> str:
     if isinstance(path, LocalModel):
         return _of_model(Path(path))
     if not (path := Path(path)).is_dir():
-        return sha256(path) if path.is_file() else "missing"
+        return sha256(path) if path.is_file() else _sha256_of_parts(path)
     found = hashlib.sha256()
     for name, file in _given(path, {os.path.realpath(known) for known in (path, out) if known}):
         regular = file.is_file()  # neither a pipe nor a link that leads nowhere

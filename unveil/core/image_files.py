@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from unveil.core.files import is_pointer, sha256_of
+from unveil.core.files import is_pointer
 from unveil.core.pixels import (
     Header,
     ImageError,
@@ -40,16 +40,6 @@ def probe(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) 
     kind, file = _started(path)
     with file:
         return _header(path, kind, file, plane, limits)
-
-
-def probe_hashed(path: PathLike, *, plane: Plane = "axial", limits: Limits = Limits()) -> tuple[Header, str]:
-    """As `probe`, and the SHA-256 of the file's bytes in hexadecimal; the file is opened once for both."""
-    kind, file = _started(path)
-    with file:
-        header = _header(path, kind, file, plane, limits)
-        with reported(path, "reading it"):
-            file.seek(0)
-            return header, sha256_of(file)
 
 
 def _header(path: PathLike, kind: Kind, file: BinaryIO, plane: Plane, limits: Limits) -> Header:

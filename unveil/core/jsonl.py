@@ -1,4 +1,8 @@
-"""JSONL files of records, dialogues, pairs and predictions: one JSON object a line, checked when it is read."""
+"""JSONL files of records, dialogues, pairs and predictions: one JSON object a line, checked when it is read.
+
+A file may lie in parts (``shards``), and be Parquet where its name ends so (``parquet``): whoever reads and writes rows
+by the functions here need not know.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from unveil.core import shards
 from unveil.core.files import whole
 from unveil.core.records import RecordError
 from unveil.core.schema import Unfit, maker
@@ -65,6 +70,10 @@ def build(hint: Any, value: Any, where: str) -> Any:
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
     """Writes rows (records or plain values) to ``path``, all or nothing; returns their number."""
+    if Path(path).suffix == PARQUET:
+        from unveil.core import parquet
+
+        return parquet.write(path, rows)
     count = 0
     with whole(path) as partial, partial.open("w", encoding="utf-8") as out:
         for row in rows:
@@ -79,6 +88,8 @@ def read_jsonl(path: str | Path, kind: type[Row]) -> Iterator[Row]:
         yield row
 
 
+#: The ending of a file that holds rows in another form than lines.
+PARQUET = ".parquet"
 #: Bytes of a line: a record with outlines of thousands of cells stays below a tenth of it.
 MAX_LINE = 2**24
 
@@ -92,8 +103,34 @@ def each_line(
     ``RecordError`` with file and line.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        files = shards.parts(path)
+    except shards.ShardError as error:
+        raise RecordError(str(error)) from error
+    if not files:
         raise RecordError(f"{path}: no such file, or not a regular one")
+    before = 0
+    for file in files:
+        number = 0
+        for number, made in (_rows if path.suffix == PARQUET else _lines)(file, make, before, lenient):
+            yield before + number, made
+        before += number
+
+
+def _rows(path: Path, make: Callable[[Any, int], Made], before: int, lenient: bool) -> Iterator[tuple[int, Made]]:
+    """What is made of each row of a Parquet file, with its number."""
+    from unveil.core import parquet
+
+    for number, value in enumerate(parquet.read(path), 1):
+        try:
+            made = make(value, before + number)
+        except ValueError as error:
+            raise RecordError(f"{path}:{number}: {readable(str(error))}") from error
+        yield number, made
+
+
+def _lines(path: Path, make: Callable[[Any, int], Made], before: int, lenient: bool) -> Iterator[tuple[int, Made]]:
+    """What is made of each line of a file, with its number there; ``before`` it are so many lines in other parts."""
     with path.open("rb") as file:
         first = True
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
@@ -102,7 +139,7 @@ def each_line(
             try:
                 if len(line) > MAX_LINE:
                     raise JsonError(f"a line of more than {MAX_LINE} bytes")
-                made = make(parse_json(line, lenient=lenient), number)
+                made = make(parse_json(line, lenient=lenient), before + number)
             except ValueError as error:
                 other = _other_form(line) if first else None
                 said = f"expected one JSON object a line; this is {other}" if other else error

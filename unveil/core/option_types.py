@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core.options import Option, bare, notes
+from unveil.core.options import Option, bare, notes, one_of
 from unveil.core.path_types import Place
-
-#: Characters of choices that the help shows in the place of the value; more of them stand below.
-MOST = 60
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,16 @@ class Takes:
 
     optional: bool = False
     """Whether the word None says that it has no value."""
+    choices: tuple[str, ...] = ()
+    """What the form takes, where that is counted."""
 
     @classmethod
     def of(cls, hint: Any) -> Takes:
-        for note in notes(hint):
-            if form := getattr(note, "instance_from_str", None):
-                return cls((), True, form, note.metavar)
         inner = without_none(hint)
         optional, args = inner is not hint, typing.get_args(bare(inner))
+        for note in notes(inner):
+            if form := getattr(note, "instance_from_str", None):
+                return cls((), True, form, note.metavar, optional, getattr(note, "choices", ()))
         if typing.get_origin(bare(inner)) is not tuple:
             return cls(() if hint is bool else (inner,), optional=optional)
         return cls(args[:1], True, optional=optional) if args[-1] is Ellipsis else cls(args, optional=optional)
@@ -86,7 +85,7 @@ def choices(kind: Any) -> tuple[str, ...]:
 def called(kind: Any) -> str:
     """How a value of a type is called in the help."""
     if known := choices(kind):
-        return words if len(words := "{" + ",".join(known) + "}") <= MOST else "NAME"
+        return one_of(known)
     place = next((note for note in notes(kind) if isinstance(note, Place)), None)
     names = {int: "INT", float: "FLOAT", str: "TEXT", Path: "PATH", bool: "{True,False}"}
     return place.metavar if place else names.get(bare(kind), "VALUE")

@@ -133,6 +133,16 @@ class Suggestions:
     names: Callable[[], Iterable[str]]
 
 
+#: Characters of choices that the help shows in the place of the value; more of them stand below.
+MOST = 60
+
+
+def one_of(known: Sequence[str]) -> str:
+    """How a choice is called in the help: by what may be chosen, where that is short."""
+    named = "{" + ",".join(known) + "}"
+    return named if len(named) <= MOST else "NAME"
+
+
 class OneOf(PrimitiveConstructorSpec[str]):
     """Beside the type of an option: it takes one of these names, asked for when needed, since plugins add some.
 
@@ -141,7 +151,7 @@ class OneOf(PrimitiveConstructorSpec[str]):
 
     nargs = 1
     choices = property(lambda self: tuple(self._names()))
-    metavar = property(lambda self: f"{{{','.join(self.choices)}}}")
+    metavar = property(lambda self: one_of(self.choices))
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:
         self._names = names

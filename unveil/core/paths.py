@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from unveil.core import shards
 from unveil.core.files import said
 from unveil.core.options import Option, every, notes
 from unveil.core.path_types import Place
@@ -89,6 +90,8 @@ def _read(path: Path, place: Place) -> str | None:
     except FileNotFoundError:
         if path.is_symlink():
             return "a link that leads nowhere"
+        if place.file and _in_parts(path):
+            return None
         return of_windows(str(path)) or f"no such {_kind(place)}{_closest(path)}"
     except OSError as error:
         return said(OSError(error.errno, ""))
@@ -99,6 +102,14 @@ def _read(path: Path, place: Place) -> str | None:
     if not stat.S_ISREG(mode):
         return "neither a file nor a folder: write what comes out of it to a file"
     return None if place.file else "a file, and a folder is needed: name the one that it lies in"
+
+
+def _in_parts(path: Path) -> bool:
+    """Whether a file that is not there lies in parts, of which one may be missing: who reads them tells."""
+    try:
+        return bool(shards.parts(path))
+    except (shards.ShardError, OSError):
+        return True
 
 
 def of_windows(name: str) -> str | None:

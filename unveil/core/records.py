@@ -352,9 +352,11 @@ def rebased(row: Placed, old: Path, new: Path) -> Placed:
 
 
 def _seen_from(image: str, old: Path, new: Path) -> str:
+    folder = new.parent.absolute()
+    if image.startswith("/") and not image.startswith(folder.as_posix()):  # as most are, of a million
+        return image
     path = old.parent / image
     if Path(image).is_absolute():
-        folder = new.parent.absolute()
         return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else image
     return os.path.relpath(path.parent.resolve() / path.name, new.parent.resolve())
 

@@ -23,7 +23,12 @@ def script(shell: str, commands: Mapping[str, type]) -> str:
         (groups[first] if second else app).command(name=second or first)(_with_config(config))
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         app.cli(prog="unveil", args=["--tyro-write-completion", shell, "-"])
-    return out.getvalue()
+    # a description of several lines would be offered as so many words
+    return "".join(_on_one_line(line) for line in out.getvalue().splitlines(keepends=True))
+
+
+def _on_one_line(line: str) -> str:
+    return line.replace("\\n", " ") if line.startswith("COMPLETION_SPEC") else line
 
 
 def _with_config(kind: type) -> type:

@@ -61,6 +61,25 @@ def parse_json(text: str | bytes, *, lenient: bool = False) -> Any:
     return value
 
 
+def parse_at(text: str, start: int) -> tuple[Any, int]:
+    """The value of JSON that begins at a place of a text, ``lenient`` as above, and where it ends.
+
+    For text that is read a part at a time: raises ``json.JSONDecodeError`` where the value is none, or goes on in the
+    next part, and ``JsonError`` for the rest. The value may stand within two others.
+    """
+    try:
+        value, end = _LENIENT.raw_decode(text, start)
+        if text.count("[", start, end) + text.count("{", start, end) > MAX_DEPTH - 2:
+            _check_depth([[value]])
+    except RecursionError as error:
+        raise JsonError(f"nested more than {MAX_DEPTH} deep") from error
+    except (json.JSONDecodeError, JsonError):
+        raise
+    except ValueError as error:
+        raise JsonError("a number of thousands of digits") from error
+    return value, end
+
+
 def read_json(path: Path, *, lenient: bool = False) -> Any:
     """The value of a JSON file; ``JsonError`` names the file."""
     try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
@@ -41,6 +42,28 @@ def end_with_parent(*_: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="end with parent", daemon=True).start()
+
+
+def in_order(
+    pool: Executor | None, make: Callable[..., Made], items: Iterable[tuple[Given, Any]], most: int = 1
+) -> Iterator[tuple[Given, Made]]:
+    """Each item with what a process of the pool makes of the second of the two; in the order of the items, of which
+    ``most`` are under way. Without a pool, what is made here, one after the other.
+
+    Raises what ``make`` raises, when its item comes.
+    """
+    if pool is None:
+        yield from ((item, make(given)) for item, given in items)
+        return
+    waiting: deque[tuple[Given, Future[Made]]] = deque()
+    for item, given in items:
+        waiting.append((item, pool.submit(make, given)))
+        while len(waiting) > most:
+            first, made = waiting.popleft()
+            yield first, made.result()
+    while waiting:
+        first, made = waiting.popleft()
+        yield first, made.result()
 
 
 def ahead(make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[tuple[Given, Made]]:

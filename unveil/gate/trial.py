@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from tyro.conf import Positional
 
 from unveil import __version__
-from unveil.core import console, digests, files, pixels, provenance
+from unveil.core import console, digests, files, pixels, provenance, shards
 from unveil.core.console import progress
 from unveil.core.jsonl import read_jsonl
 from unveil.core.path_types import Input, InputFile, OutputFolder
@@ -64,7 +64,7 @@ class Tried:
 def main(config: Config) -> bool:
     """Tries, writes and tells; whether all of it may leave."""
     out = config.out or config.file.with_name(f"{config.file.name}.gate")
-    inputs = [path for path in (config.file, config.records) if path and path.is_file()]
+    inputs = [path for path in (config.file, config.records) if path and shards.parts(path)]
     with provenance.output(out, "gate", config, inputs, (PAGE, TEXTS, IMAGES), derived=True) as output:
         assert output  # what is derived is always made
         ok = _try(config, out)

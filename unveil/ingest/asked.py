@@ -20,6 +20,7 @@ from unveil.core.untrusted import JsonError, listed, parse_json, quoted
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Image, IngestError, Rejected
+from unveil.ingest.streamed import members
 
 #: An option's letter before its text: "A: Diffuse", " (b) Diffuse", "C. Diffuse".
 _LETTER = re.compile(r"\s*\(?([A-Za-z])\s*[:.)]\s*")
@@ -219,13 +220,7 @@ def entries(folder: Folder, path: Path) -> Iterator[tuple[int, dict[str, Any] | 
     Raises ``IngestError`` where the file is neither.
     """
     file = folder.relative(path)
-    if path.suffix.lower() == ".jsonl":
-        values = _lines(folder, path)
-    else:
-        content = folder.json(path)
-        if not isinstance(content, list):
-            raise IngestError(f"{file}: a list of objects is needed, it holds {quoted(content)}")
-        values = enumerate(content, 1)
+    values = _lines(folder, path) if path.suffix.lower() == ".jsonl" else _items(folder, path)
     for row, value in values:
         if isinstance(value, Rejected | dict):
             yield row, value
@@ -233,17 +228,26 @@ def entries(folder: Folder, path: Path) -> Iterator[tuple[int, dict[str, Any] | 
             yield row, Rejected(file, row, f"an object is needed, not {quoted(value)}")
 
 
+def _items(folder: Folder, path: Path) -> Iterator[tuple[int, Any]]:
+    """Those of a JSON list, one at a time."""
+    for name, items, value in members(folder, path):
+        if name is not None or items is None:
+            held = f"an object with {quoted(name)}" if name is not None else quoted(value)
+            raise IngestError(f"{folder.relative(path)}: a list of objects is needed, it holds {held}")
+        yield from ((row, item.value) for row, item in enumerate(items, 1))
+
+
 def _lines(folder: Folder, path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        lines = folder.text(path).split("\n")  # other ends of lines stand within texts
+        with folder.opening(path)() as file:
+            for row, line in enumerate(file, 1):
+                try:
+                    if line.strip():
+                        yield row, parse_json(line, lenient=True)
+                except JsonError as error:
+                    yield row, Rejected(folder.relative(path), row, str(error))
     except AnnotationError as error:
         raise IngestError(f"{folder.relative(path)}: {error}") from error
-    for row, line in enumerate(lines, 1):
-        try:
-            if line.strip():
-                yield row, parse_json(line, lenient=True)
-        except JsonError as error:
-            yield row, Rejected(folder.relative(path), row, str(error))
 
 
 def spelled(item: Mapping[str, Any], *names: str) -> Any:

@@ -16,6 +16,10 @@ Gives = Literal[
 ]
 
 
+#: Modalities that all images of a set may have.
+MODALITIES = ("CT", "MR", "X-ray", "dermoscopy", "endoscopy", "ultrasound")
+
+
 @dataclass(frozen=True)
 class Download:
     """One thing that a data set is made of, as it lies in the folder once it is unpacked."""
@@ -56,6 +60,11 @@ class DataSet:
     """Whether others publish figures on its test split, so that nothing may be learnt from that."""
     notes: tuple[str, ...] = ()
     """What a user should know before the figures are believed, a sentence each."""
+
+    @property
+    def one_modality(self) -> str | None:
+        """The modality of all images, where it is one."""
+        return self.modality if self.modality in MODALITIES else None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.columns import key, named_box
@@ -18,6 +18,7 @@ from unveil.ingest.reading import AnnotationError, IngestError, Options
 
 #: Cells that hold no value, in any case of letters.
 BLANK = frozenset({"", "none", "nan", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--"})
+LONGEST_BLANK = max(map(len, BLANK))
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
 
@@ -35,12 +36,17 @@ _PLAIN_LIST = re.compile(r"\[([^\[\]{}'\"]*)\]")
 def value(text: str) -> str:
     """The text of a cell, "" where it says in some word that there is none."""
     text = text.strip()
-    return "" if text.lower() in BLANK else text
+    return "" if len(text) <= LONGEST_BLANK and text.lower() in BLANK else text
 
 
 def negative(label: str, options: Options) -> bool:
     """Whether a label says that there is nothing to find."""
-    return key(label) in _keys(options.negative_labels)
+    return _negative(label, options.negative_labels)
+
+
+@lru_cache(2**12)
+def _negative(label: str, negative_labels: tuple[str, ...]) -> bool:
+    return key(label) in _keys(negative_labels)
 
 
 @cache
@@ -100,7 +106,12 @@ def delimiter(lines: Sequence[str], options: Options) -> str:
 
 def labels(text: str, separator: str) -> list[str]:
     """The labels of a cell: the items of a list in brackets, else what stands between the separators (if any)."""
-    return [part for part in map(value, _items(text, separator)) if part]
+    return list(_labels(text, separator))
+
+
+@lru_cache(2**12)  # of a million rows, few have cells of their own
+def _labels(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for part in map(value, _items(text, separator)) if part)
 
 
 def choices(text: str) -> tuple[str, ...]:

@@ -7,19 +7,20 @@ annotation whose image is not told may belong to any of its file: then none of t
 
 from __future__ import annotations
 
-import gc
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from unveil.core import geometry, pixels
 from unveil.core.geometry import BoxError, MaskError
 from unveil.core.records import Finding, Record
-from unveil.core.untrusted import JsonError, parse_json, quoted
+from unveil.core.untrusted import JsonError, quoted
 from unveil.ingest.conventions import Units, declared, in_pixels, points_in_pixels
-from unveil.ingest.files import damaged, text_of
+from unveil.ingest.files import PART, damaged, opened
 from unveil.ingest.folder import Folder
 from unveil.ingest.labels import findings_among, no_place
 from unveil.ingest.reading import (
@@ -34,6 +35,8 @@ from unveil.ingest.reading import (
     outlined,
     parse_all,
 )
+from unveil.ingest.spilled import Spilled
+from unveil.ingest.streamed import Json, Member
 
 LOOKED_FOR = "a JSON file with images and annotations"
 
@@ -55,56 +58,53 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
     for path in chosen:
-        text = ""
         try:
-            text = folder.text(path, marked=True)
-            yield from _Reading(folder, path, seen, _parsed(text)).items()
+            yield from _Reading(folder, path, seen).items()
         except (AnnotationError, JsonError) as error:
             yield Rejected(folder.relative(path), None, f"not usable as COCO: {error}")
-            yield from (Incomplete(folder.relative(image)) for image in _perhaps_of(folder, path, text))
-        finally:
-            gc.unfreeze()
+            yield from (Incomplete(folder.relative(image)) for image in _perhaps_of(folder, path))
     yield from folder.unlisted(seen)
-
-
-def _parsed(text: str) -> Any:
-    """The content of a file, of millions of rows maybe, which are kept out of the garbage collector's sight: it would
-    look through all of them many times for nothing."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return parse_json(text, lenient=True)
-    finally:
-        gc.freeze()
-        if collecting:
-            gc.enable()
 
 
 def _looks_like_coco(path: Path) -> bool:
     """Told by the names of its lists alone, so that a damaged file is read, and rejected, and not passed over; and of
     one of which not even the names are all there, one is enough."""
-    text = path.read_bytes()
-    if text[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
-        text = text.replace(b"\0", b"")
-    if all(re.search(rb'"%b"\s*:' % name, text, re.IGNORECASE) for name in (b"images", b"annotations")):
-        return True
-    if not re.search(rb'"(images|annotations)"\s*:\s*\[\s*(\{|\Z)', text, re.IGNORECASE):
+    named: set[bytes] = set()
+    text, begun, wide = b"", False, False
+    with path.open("rb") as file:
+        while part := file.read(PART):
+            wide = wide or (not text and part[:2] in (b"\xff\xfe", b"\xfe\xff"))  # UTF-16
+            text = text[-1000:] + (part.replace(b"\0", b"") if wide else part)
+            named.update(name.lower() for name in _NAMES.findall(text))
+            if len(named) == 2:
+                return True
+            begun = begun or _BEGUN.search(text) is not None
+    if not begun and not re.search(rb'"(images|annotations)"\s*:\s*\[\s*\Z', text, re.IGNORECASE):
         return False
     try:
-        parse_json(text_of(path, marked=True), lenient=True)
+        with opened(path, marked=True) as lines:
+            for member in Json(lines).members():
+                deque(member.items or (), maxlen=0)
     except (AnnotationError, JsonError):
         return True
     return False
 
 
-def _perhaps_of(folder: Folder, path: Path, text: str) -> Iterable[Path]:
+_NAMES = re.compile(rb'"(images|annotations)"\s*:', re.IGNORECASE)
+_BEGUN = re.compile(rb'"(?:images|annotations)"\s*:\s*\[\s*\{', re.IGNORECASE)
+_IMAGES = re.compile(r'"images"\s*:\s*(?=\[)', re.IGNORECASE)
+
+
+def _perhaps_of(folder: Folder, path: Path) -> Iterable[Path]:
     """The images that a file which cannot be used may be about: those of its list, or any where that is not whole."""
     names: list[str] = []
-    for start in re.finditer(r'"images"\s*:\s*(?=\[)', text, re.IGNORECASE):
-        try:
-            names += map(_file_name, json.JSONDecoder().raw_decode(text, start.end())[0])
-        except (ValueError, RecursionError):
-            return folder.images
+    try:
+        with folder.opening(path)() as file:
+            text = Json(file)
+            while text.find(_IMAGES):
+                names += (_file_name(item.value) for item in text.items())
+    except (AnnotationError, JsonError):
+        return folder.images
     if not names or "" in names:
         return folder.images
     places = folder.index.find_all(names, path.parent)
@@ -117,40 +117,80 @@ def _may_be(folder: Folder, name: str, place: Path | AnnotationError) -> list[Pa
 
 
 class _Reading:
-    """One COCO file."""
+    """One COCO file, of which images and annotations lie on the disk: nothing says in what order they come."""
 
-    def __init__(self, folder: Folder, path: Path, seen: set[Path], content: Any) -> None:
-        if not isinstance(content, dict):
-            raise AnnotationError("it is not an object with lists of images and annotations")
+    def __init__(self, folder: Folder, path: Path, seen: set[Path]) -> None:
         self.folder, self.path, self.seen = folder, path, seen
         self.file = folder.relative(path)
-        self.content = {name.lower(): value for name, value in content.items()}
-        self.images, self.annotations = self._list("images"), self._list("annotations")
+        self.numbers: dict[Key, int] = {}  # of the ids of images, in the order in which they come up
+        self.lists: dict[str, Spilled] = {}
+        self.categories: list[Any] | None = []
+        self.elsewhere: dict[str, int] = {}
+        self.file_names: list[str] = []
+        self.nameless: set[int] = set()
+        self.inside = False
         self.names: dict[Key, str] = {}
         self.category: Callable[[Any], Key | None] = _key
         self.order, self.units = declared("coco", folder.options)
         self.orphans = 0
+        with folder.opening(path)() as file:
+            for member in Json(file).members():
+                if member.name is None:
+                    deque(member.items or (), maxlen=0)
+                    raise AnnotationError("it is not an object with lists of images and annotations")
+                self._take(member.name.lower(), member)
+        for name in ("images", "annotations"):
+            if name not in self.lists:
+                raise AnnotationError(f"{name} is not a list")
+        if self.categories is None:
+            raise AnnotationError("categories is not a list")
+        self.images, self.annotations = self.lists["images"], self.lists["annotations"]
 
-    def _list(self, name: str) -> list[Any]:
-        if not isinstance(value := self.content.get(name), list):
-            raise AnnotationError(f"{name} is not a list")
-        return value
+    def _take(self, name: str, member: Member) -> None:
+        """Looks at a member of the file once. Of names that differ in letters' case only the last one counts."""
+        if name in ("images", "annotations"):
+            self.lists.pop(name, None)
+            if member.items is not None:
+                self.lists[name] = self._image_list(member) if name == "images" else self._annotation_list(member)
+            return
+        values = [member.value] if member.items is None else (item.value for item in member.items)
+        if name == "categories":
+            values = list(values)
+            self.categories = None if member.items is None else values
+        self.elsewhere[name] = sum(1 for value in values for _ in _annotations_in(value))
+
+    def _image_list(self, member: Member) -> Spilled:
+        found = Spilled()
+        self.file_names, self.nameless, self.inside = [], set(), False
+        for row, (image, text) in enumerate(member.items or (), 1):
+            owner, name = self._number(image, "id"), _file_name(image)
+            found.put(owner, row, text)
+            self.file_names.append(name)
+            if owner is not None:
+                self.inside = self.inside or bool(_inside([(row, image)]))
+                self.nameless.update([] if name else [owner])
+        return found
+
+    def _annotation_list(self, member: Member) -> Spilled:
+        found = Spilled()
+        for row, (annotation, text) in enumerate(member.items or (), 1):
+            found.put(self._number(annotation, "image_id"), row, text)
+        return found
+
+    def _number(self, entry: Any, name: str) -> int | None:
+        """The number of the image's id that an entry gives; None where it gives none."""
+        key = _key(entry.get(name)) if isinstance(entry, dict) else None
+        return None if key is None else self.numbers.setdefault(key, len(self.numbers))
 
     def items(self) -> Iterator[Record | Rejected | Incomplete]:
         yield from self._categories()
-        self.places = places = self.folder.index.find_all(map(_file_name, self.images), self.path.parent)
-        listed: dict[Key, Rows] = {}
-        for row, image in enumerate(self.images, 1):
-            key = _key(image.get("id")) if isinstance(image, dict) else None
-            if key is None:
-                self.orphans += not _file_name(image)
-                yield from self._reject(row, f"an entry without an id: {quoted(image)}", _file_name(image))
-            else:
-                listed.setdefault(key, []).append((row, image))
-        of_image: dict[Key, Rows] = {key: _inside(entries) for key, entries in listed.items()}
-        nameless = [key for key, entries in listed.items() if not all(_file_name(image) for _, image in entries)]
-        yield from self._deal(of_image, nameless)
-        for key, entries in listed.items():
+        self.places = places = self.folder.index.find_all(self.file_names, self.path.parent)
+        for row, image in _parsed(self.images.of(None)):
+            self.orphans += not _file_name(image)
+            yield from self._reject(row, f"an entry without an id: {quoted(image)}", _file_name(image))
+        yield from self._deal()
+        for owner in self.images.owners():
+            entries, annotations = self._entries(owner)
             row, image = entries[0]
             if any(places[_file_name(image)] != places[_file_name(other)] for _, other in entries):
                 for row, image in entries:  # whose annotations they are cannot be told
@@ -158,14 +198,19 @@ class _Reading:
                     yield from self._reject(row, reason, _file_name(image))
                 continue
             try:
-                yield from self._record(image, places[_file_name(image)], of_image[key])
+                yield from self._record(image, places[_file_name(image)], annotations)
             except (AnnotationError, pixels.ImageError) as error:
-                yield from self._reject(row, str(error), _file_name(image), len(of_image[key]))
+                yield from self._reject(row, str(error), _file_name(image), len(annotations))
+
+    def _entries(self, owner: int) -> tuple[Rows, Rows]:
+        """The entries of an image, one as a rule, and its annotations."""
+        entries = list(_parsed(self.images.of(owner)))
+        return entries, [*_inside(entries), *_parsed(self.annotations.of(owner))]
 
     def _categories(self) -> Iterator[Rejected]:
         """Takes over the names. Annotations of a category that is none, or has several names, are rejected later."""
         doubtful = set()
-        for row, entry in enumerate(self._list("categories") if "categories" in self.content else (), 1):
+        for row, entry in enumerate(self.categories or (), 1):
             key, name = (_key(entry.get("id")), entry.get("name")) if isinstance(entry, dict) else (None, None)
             name = str(name).strip() if isinstance(name, (str, int)) else ""
             if key is None or not name or damaged(name):
@@ -176,27 +221,28 @@ class _Reading:
         self.names = {key: name for key, name in self.names.items() if key not in doubtful}
         self.category = _among(self.names)
 
-    def _deal(self, of_image: dict[Key, Rows], nameless: Collection[Key]) -> Iterator[Rejected]:
+    def _deal(self) -> Iterator[Rejected]:
         """Gives every annotation to its image, and counts those that no image is known of."""
-        image_of = _among(of_image)
-        for row, annotation in enumerate(self.annotations, 1):
+        listed, keys = set(self.images.owners()), list(self.numbers)
+        image_of = _among({keys[n] for n in listed})
+        for n in [n for n in self.annotations.owners() if n not in listed]:
+            meant = image_of(keys[n])
+            self.annotations.move(n, None if meant is None else self.numbers[meant])
+        for row, annotation in _parsed(self.annotations.of(None)):
             owner = annotation.get("image_id") if isinstance(annotation, dict) else None
-            if (key := image_of(owner)) is not None:
-                of_image[key].append((row, annotation))
-                continue
             self.orphans += 1
             yield Rejected(self.file, row, f"annotation of an image that is not listed: image_id {quoted(owner)}")
-        for name, entries in self.content.items():
-            if name not in ("images", "annotations") and (rows := sum(1 for _ in _annotations_in(entries))):
+        for name, rows in self.elsewhere.items():
+            if rows:
                 self.orphans += rows
                 reason = f"annotations under {quoted(name)}, where COCO has none"
                 yield Rejected(self.file, None, reason, rows=rows)
-        self.orphans += sum(len(of_image[key]) for key in nameless)
+        self.orphans += sum(len(self._entries(n)[1]) for n in self.nameless)
         if self.orphans:
             self.folder.note(
                 "images without annotations are no negatives where some annotation has no image", self.file
             )
-        elif self.images and not any(of_image.values()):
+        elif self.images and not self.annotations and not self.inside:
             self.folder.note("files without any annotation: their images are read as negatives", self.file)
 
     def _reject(self, row: int, reason: str, name: str, rows: int = 1) -> Iterator[Rejected | Incomplete]:
@@ -282,18 +328,26 @@ def _key(value: Any) -> Key | None:
 
 def _among(known: Collection[Key]) -> Callable[[Any], Key | None]:
     """What an id means among those that are known: the same value, or else the only number that is equal to it."""
-    by_number: dict[str, list[Key]] = {}
-    for key in known:
-        by_number.setdefault(str(key).lstrip("0") or "0", []).append(key)
+
+    @cache
+    def by_number() -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for key in known:
+            found.setdefault(str(key).lstrip("0") or "0", []).append(key)
+        return found
 
     def find(value: Any) -> Key | None:
         key = value if type(value) is int else _key(value)  # as most are
         if key is None or key in known:
             return key
-        fits = by_number.get(str(key).lstrip("0") or "0", ()) if re.fullmatch(r"\d+", str(key)) else ()
+        fits = by_number().get(str(key).lstrip("0") or "0", ()) if re.fullmatch(r"\d+", str(key)) else ()
         return fits[0] if len(fits) == 1 else None
 
     return find
+
+
+def _parsed(rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
+    return ((row, json.loads(text)) for row, text in rows)  # which were looked at before
 
 
 def _annotations_in(value: Any) -> Iterator[dict[str, Any]]:

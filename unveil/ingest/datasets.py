@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from unveil.core import console
 from unveil.core.path_types import InputFolder
-from unveil.core.untrusted import listed, quoted
+from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import IngestError, Options
@@ -65,7 +65,10 @@ def chosen(forms: Sequence[Format], name: str) -> Format:
 def overview(forms: Sequence[Format]) -> Iterator[str]:
     """All rows, data sets first, in columns."""
     sets = [(form.name, form.about) for form in forms if form.about]
-    rows = [(name, about.modality, about.access, about.licence or "-", ", ".join(about.gives)) for name, about in sets]
+    rows = [
+        (name, shortened(about.modality, 24), about.access, about.licence or "-", ", ".join(about.gives))
+        for name, about in sets
+    ]
     yield f"{len(rows)} data sets, read as they are distributed"
     yield from _columns([("name", "images", "access", "licence", "what records hold"), *rows])
     others = [(form.name, form.help or form.looked_for) for form in forms if not form.about]

@@ -323,14 +323,14 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
         for tag in ("StudyInstanceUID", "FrameOfReferenceUID", "Modality", "SeriesInstanceUID")
     )
     name = own or f"{path.parent} {reference}"  # without a series, what lies together is one
-    series = found.series.setdefault(name, Series(name, study or name, reference or None, modality or None))
     if frames > 1:  # sizes are checked before anything is made for each frame
         image_files.probe(path)
         head = dicom.dataset_of(path)
-    for frame in range(frames):
-        plane = dicom.frame_plane(path, head, frame)
-        series.frames.append(SeriesFrame(path, uid, frame, int(head.Rows), int(head.Columns), plane))
-        series.numbers.append(int(head.get("InstanceNumber") or 0))
+    size, number = (int(head.Rows), int(head.Columns)), int(head.get("InstanceNumber") or 0)
+    planes = [dicom.frame_plane(path, head, frame) for frame in range(frames)]
+    series = found.series.setdefault(name, Series(name, study or name, reference or None, modality or None))
+    series.frames += [SeriesFrame(path, uid, frame, *size, plane) for frame, plane in enumerate(planes)]
+    series.numbers += [number] * frames
 
 
 def _referred(head: Any) -> Iterator[str]:

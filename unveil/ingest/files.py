@@ -11,10 +11,11 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from unveil.core.digests import is_output
 from unveil.core.files import is_pointer
@@ -154,31 +155,60 @@ def below(path: Path, folder: Path) -> str | None:
     return "." if name == start else None
 
 
+#: Opens a text at its beginning.
+Opening = Callable[[], TextIO]
+#: Bytes that are decoded at a time.
+PART = 2**20
+
+
 def text_of(path: Path, encoding: str | None = None, *, marked: bool = False) -> str:
-    """The text of a file: UTF-8, UTF-16 or UTF-32 if it begins with their mark, else UTF-8, else ``encoding``.
+    """The whole text of a file, as ``opened`` reads it."""
+    with opened(path, encoding, marked=marked) as file:
+        return file.read()
+
+
+def opened(path: Path, encoding: str | None = None, *, marked: bool = False) -> TextIO:
+    """A file as text, as ``opening`` opens it."""
+    return opening(path, encoding, marked=marked)()
+
+
+def opening(path: Path, encoding: str | None = None, *, marked: bool = False) -> Opening:
+    """How to open a file as text, its line ends as they are: UTF-8, UTF-16 or UTF-32 if it begins with their mark, else
+    UTF-8, else ``encoding``.
 
     A file that is none of these raises ``AnnotationError``; with ``marked``, each byte of it that is no UTF-8 stays as
     half a surrogate pair, which ``damaged`` finds, so that a row can be set aside and not the whole file.
     """
     refuse_pointer(path)
-    raw = path.read_bytes()
-    told = next((name for mark, name in _BOMS if raw.startswith(mark)), None)
+    with path.open("rb") as file:
+        start = file.read(4)
+    told = next((name for mark, name in _BOMS if start.startswith(mark)), None)
     problem = ""
-    for name in [told] if told else ["utf-8", encoding]:
-        if name is None:
-            continue
-        try:
-            text = raw.decode(name)
-        except UnicodeDecodeError as error:
-            problem = problem or f"{error.reason} at byte {error.start}"
-        else:
-            if "\0" not in text:
-                return text
-            problem = problem or "it holds zero bytes, as UTF-16 does"
-    if marked and not told and b"\0" not in raw:
-        return raw.decode("utf-8", "surrogateescape")
+    for name in filter(None, [told] if told else ["utf-8", encoding]):
+        if not (wrong := _undecodable(path, name)):
+            return partial(path.open, encoding=name, newline="")
+        problem = problem or wrong
+    if marked and not told and not _undecodable(path, "latin-1"):  # which has a character for each byte
+        return partial(path.open, encoding="utf-8", errors="surrogateescape", newline="")
     hint = "" if told else "; --encoding says what it is, such as latin-1"
     raise AnnotationError(f"the file is not {told or encoding or 'UTF-8'} text ({problem}){hint}")
+
+
+def _undecodable(path: Path, encoding: str) -> str:
+    """Why a file is no text in an encoding; "" where it is. A part of it at a time is in memory."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    zeros, at = False, 0
+    with path.open("rb") as file:
+        while True:
+            part = file.read(PART)
+            begins = at - len(decoder.getstate()[0])  # of what the decoder looks at now
+            try:
+                zeros = "\0" in decoder.decode(part, final=not part) or zeros
+            except UnicodeDecodeError as error:
+                return f"{error.reason} at byte {begins + error.start}"
+            if not part:
+                return "it holds zero bytes, as UTF-16 does" if zeros else ""
+            at += len(part)
 
 
 def refuse_pointer(path: Path) -> None:

@@ -19,7 +19,7 @@ from unveil.core import geometry, image_files, pixels, pseudonyms
 from unveil.core.files import is_pointer
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.core.untrusted import JsonError, parse_json
-from unveil.ingest.files import Listing, below, is_dicom, known_encoding, listing, text_of
+from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encoding, listing, opening, text_of
 from unveil.ingest.lookup import Index
 from unveil.ingest.made import write_made
 from unveil.ingest.published import Lists, is_file, list_name, telling
@@ -55,7 +55,7 @@ class Folder:
     options: Options = field(default_factory=Options)
     notes: dict[str, Note] = field(default_factory=dict)
     trial: bool = False
-    """Only the places of boxes matter: no image is decoded, nor its hash taken."""
+    """Only the places of boxes matter: images that were made are not made again."""
     out: Path | None = None
     """Where records go, images that are made of others, and the key with which patients' ids are hashed; None for a key
     that nobody keeps."""
@@ -231,6 +231,10 @@ class Folder:
         """The text of a file, as ``files.text_of`` reads it."""
         return text_of(path, self.options.encoding, marked=marked)
 
+    def opening(self, path: Path) -> Opening:
+        """How to open a file as text that is read a part at a time, as ``files.opening`` has it, with marks."""
+        return opening(path, self.options.encoding, marked=True)
+
     def relative(self, path: Path) -> str:
         """A path as records and messages show it: below the data folder, or below that of the images."""
         name = below(path, self.root)
@@ -265,17 +269,16 @@ class Folder:
     def open(
         self, path: Path, stated: tuple[float, float] | None = None, where: str = "", file: str | None = None
     ) -> Image:
-        """An image, in the frame that its annotations count in; of one that was made (``make``) what it is called.
+        """An image, in the frame that its annotations count in, by its header: the whole of it is looked at when the
+        record that names it is taken (``looking``). ``file`` is what one that was made (``make``) is called.
 
         ``stated`` is the width and height that ``where`` gives: of the picture as it is shown, or as it is stored. What
         is neither was annotated on another version of the image, and raises ``AnnotationError``; what cannot be used
         raises ``pixels.ImageError``.
         """
-        header, sha256 = (image_files.probe(path), "") if self.trial else image_files.probe_hashed(path)
+        header = image_files.probe(path)
         if header.frames > 1:
             raise pixels.ImageError(f"{path}: holds {header.frames} frames; export the annotated ones as images")
-        if self.options.decode and not self.trial:
-            image_files.read(path)
         width, height, turn = header.width, header.height, header.exif_orientation
         shown, stored = (width, height), (height, width) if turn > 4 else (width, height)
         if stated is not None and stated not in (shown, stored):
@@ -293,7 +296,7 @@ class Folder:
             width, height = stored
         turn = turn if frame == "stored" else 1
         name = self.relative(path) if file is None else file
-        return Image(path, name, width, height, sha256, header.modality, header.patient, turn)
+        return Image(path, name, width, height, "", header.modality, header.patient, turn)
 
     def record(
         self, image: Image, findings: Sequence[Finding], usual: Completeness, lost: bool, **known: Any
@@ -315,7 +318,7 @@ class Folder:
             image=str(image.path),
             width=width,
             height=height,
-            modality=known.pop("modality", chosen.modality or image.modality),
+            modality=known.pop("modality", chosen.modality or (about and about.one_modality) or image.modality),
             patient=self._patient(known.pop("patient", None) or self._captured("patient", image.file), image),
             study=known.pop("study", self._captured("study", image.file)),
             findings=tuple(_turned(finding, image) for finding in findings),

@@ -19,6 +19,7 @@ from unveil.core.records import Record
 from unveil.core.registry import Registry
 from unveil.core.untrusted import quoted
 from unveil.ingest import (
+    cell_boxes,
     coco,
     conversations,
     cvat,
@@ -27,7 +28,6 @@ from unveil.ingest import (
     imagefolder,
     label_studio,
     labelme,
-    marks,
     masks,
     nifti_volumes,
     parquet,
@@ -132,7 +132,10 @@ _ROWS = {
             help="Supervisely's projects: ann/*.json beside img/",
         ),
         Format("via", via.read, via.LOOKED_FOR, via.found, (".json", ".csv"), help="VGG Image Annotator: JSON, table"),
-        Format("marks", marks.read, marks.LOOKED_FOR, marks.found, (".csv", ".tsv"), help="many boxes in one cell"),
+        Format(
+            *("cell-boxes", cell_boxes.read, cell_boxes.LOOKED_FOR, cell_boxes.found, (".csv", ".tsv")),
+            help="tables with all boxes of an image in one cell",
+        ),
         Format("masks", masks.read, masks.LOOKED_FOR, masks.found, IMAGE_SUFFIXES, help="folders of masks"),
         Format(
             "dicom",

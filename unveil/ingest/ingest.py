@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
 from unveil.core import console, jsonl, provenance, records, splits
+from unveil.core.number_types import Count
 from unveil.core.options import OneOf
 from unveil.core.path_types import Input, OutputFolder
 from unveil.core.registry import PluginOptions
 from unveil.ingest.reading import Options
+from unveil.ingest.storing import FIRST, Kind, Storage
 
 
 def _formats() -> Iterator[str]:
@@ -34,6 +36,8 @@ Reading = tyro.conf.OmitArgPrefixes[Options]
 class Config(PluginOptions):
     """Read annotated images of a folder, or draw some, into records.jsonl; what is unusable goes to rejected.jsonl."""
 
+    seldom: ClassVar[tuple[str, ...]] = ("shard_rows",)
+
     data: Input | None = None
     """Folder of the annotated images, a zip of it, or one annotation file in it; none for synthetic."""
     format: Format = "auto"
@@ -41,6 +45,13 @@ class Config(PluginOptions):
     images instead. `unveil datasets` tells what each of the others reads."""
     out: OutputFolder
     """Folder for records.jsonl and rejected.jsonl."""
+    store: Kind = "jsonl"
+    """How the records lie there: as records.jsonl; as shards, records-00001.jsonl and so on, which all commands read
+    under the name records.jsonl; or as records.parquet."""
+    shard_rows: Count = 100_000
+    """Records of each shard."""
+    workers: Count | None = None
+    """Processes that decode or draw images; by default one per core."""
     patients: int = 320
     """synthetic: how many patients are drawn, some three images each."""
     seed: int = 0
@@ -54,14 +65,18 @@ class Config(PluginOptions):
 
 
 def main(config: Config) -> Path:
-    """Writes records.jsonl and returns it."""
+    """Writes the records and returns their file."""
     data, reading = located(config.data, config.format, config.reading)
     config = replace(config, data=data, reading=reading)
-    with provenance.output(config.out, "ingest", config, [data] if data else [], ("records.jsonl",)) as output:
+    with provenance.output(config.out, "ingest", config, [data] if data else [], FIRST) as output:
         if output:
             _ingest(config)
             output.write()
-    return config.out / "records.jsonl"
+    return _store(config).file(config.out)
+
+
+def _store(config: Config) -> Storage:
+    return Storage(config.store, config.shard_rows)
 
 
 def located(data: Path | None, format: Format, reading: Options) -> tuple[Path | None, Options]:
@@ -86,21 +101,26 @@ def _ingest(config: Config) -> None:
     from unveil.ingest.runner import ingest as read_folder
     from unveil.synthetic.dataset import synthetic_records
 
-    file = config.out / "records.jsonl"
+    store = _store(config)
+    file = store.file(config.out)
     if config.data is None:
         drawn: list[records.Record] = []
         with console.progress("draw", config.patients) as advance:
             patients: set[str | None] = set()
-            for record in synthetic_records(config.out, config.patients, config.seed, config.size, os.cpu_count() or 1):
+            workers = config.workers or os.cpu_count() or 1
+            for record in synthetic_records(config.out, config.patients, config.seed, config.size, workers):
                 drawn.append(record)
                 if record.patient not in patients:
                     patients.add(record.patient)
                     advance()
-        jsonl.write_jsonl(file, splits.assign_splits(drawn, seed=config.seed))
+        lines = config.out / "records.jsonl.drawn"
+        jsonl.write_jsonl(lines, splits.assign_splits(drawn, seed=config.seed))
+        store.put(lines, config.out)
+        lines.unlink(missing_ok=True)
         jsonl.write_jsonl(config.out / "rejected.jsonl", [])
         console.say(f"drew {len(drawn)} images of {len(patients)} patients into {file}")
     else:
-        summary = read_folder(config.data, config.format, config.out, config.reading)
+        summary = read_folder(config.data, config.format, config.out, config.reading, config.workers, store)
         console.say(f"{summary.records} images with {summary.findings} findings in {file}; {summary.rejected} rejected")
         for reason in summary.reasons:
             what = f"rejected {reason.rows} rows" if reason.rows else f"left out {reason.entries} files"

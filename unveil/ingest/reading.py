@@ -208,6 +208,7 @@ class Image:
     width: int
     height: int
     sha256: str
+    """Of the file's bytes; "" where it is yet to be looked at: then it is hashed, and decoded if the options say so."""
     modality: str | None = None
     """As its own header says (DICOM)."""
     patient: str | None = field(default=None, repr=False)

@@ -28,6 +28,9 @@ BESIDE = 1 / ALMOST - 1
 MOST_COMPARED = 50
 
 MISFIT = "a box that does not fit its image"
+#: Reasons that are told apart: more of them are words of the data.
+MOST_REASONS = 1000
+OTHERS = "other reasons"
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,32 @@ class Reason:
         return f"{self.first.reason} ({self.first.file}{row}{looked})"
 
 
-def reasons(rejected: Iterable[Rejected], looked: str = "") -> list[Reason]:
-    """By reason, those that take the most rows first; what differs from row to row makes no reason of its own."""
-    kinds: dict[str, list[Rejected]] = {}
-    for item in rejected:
-        kinds.setdefault(MISFIT if item.misfit else _kind(item.reason), []).append(item)
-    found = [Reason(sum(item.rows for item in items), len(items), items[0], looked) for items in kinds.values()]
-    return sorted(found, key=lambda reason: (-reason.rows, -reason.entries))
+class Tally:
+    """What was rejected, by reason: what differs from row to row makes no reason of its own. Of a million rows no more
+    is in memory than this."""
+
+    def __init__(self, rejected: Iterable[Rejected] = ()) -> None:
+        self.rows = self.entries = self.misfits = 0
+        self._of_kind: dict[str, Reason] = {}
+        for item in rejected:
+            self.add(item)
+
+    def add(self, item: Rejected) -> None:
+        self.rows, self.entries, self.misfits = (
+            self.rows + item.rows,
+            self.entries + 1,
+            self.misfits + bool(item.misfit),
+        )
+        kind = MISFIT if item.misfit else _kind(item.reason)
+        if kind not in self._of_kind and len(self._of_kind) >= MOST_REASONS:
+            kind = OTHERS
+        known = self._of_kind.get(kind, Reason(0, 0, item))
+        self._of_kind[kind] = Reason(known.rows + item.rows, known.entries + 1, known.first)
+
+    def reasons(self, looked: str = "") -> list[Reason]:
+        """Those that take the most rows first."""
+        found = [dataclasses.replace(reason, looked=looked) for reason in self._of_kind.values()]
+        return sorted(found, key=lambda reason: (-reason.rows, -reason.entries))
 
 
 def _kind(reason: str) -> str:
@@ -60,10 +82,10 @@ def _kind(reason: str) -> str:
     return re.sub(r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\S*/\S*|-?\d+(\.\d+)?", "…", reason)
 
 
-def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Again, looked: str = "") -> str | None:
+def refusal(rows: int, rejected: Tally, options: Options, again: Again, looked: str = "") -> str | None:
     """Why a run should stop, of which ``rows`` annotation rows were taken over; None where it may go on."""
-    total = rows + sum(item.rows for item in rejected)
-    for reason in reasons(rejected, looked):
+    total = rows + rejected.rows
+    for reason in rejected.reasons(looked):
         share = reason.rows / total if total else 0.0
         if share > options.allow_rejected and (reason.rows > 1 or not rows):
             allowed = math.ceil(100 * share) / 100
@@ -75,12 +97,12 @@ def refusal(rows: int, rejected: Sequence[Rejected], options: Options, again: Ag
     return None
 
 
-def remark(rows: int, rejected: Sequence[Rejected], options: Options, again: Again) -> str | None:
+def remark(rows: int, rejected: Tally, options: Options, again: Again) -> str | None:
     """What to say where the run goes on though some boxes do not fit, if by other options all of them would."""
-    misfits = [item for item in rejected if item.misfit]
-    if len(misfits) < 2 or len(misfits) < 0.01 * rows or not (fits := fitting(options, again)):
+    few = rejected.misfits < 2 or rejected.misfits < 0.01 * rows
+    if few or not (fits := fitting(options, again)):
         return None
-    return f"{len(misfits)} boxes do not fit their images. {fits}: is that what they are?"
+    return f"{rejected.misfits} boxes do not fit their images. {fits}: is that what they are?"
 
 
 def fitting(options: Options, again: Again) -> str:

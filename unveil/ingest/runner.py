@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unveil.core.console import progress
-from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.files import PARTIAL, refusals
+from unveil.core.jsonl import from_json, read_jsonl, to_line, write_jsonl
 from unveil.core.records import Record, rebased
-from unveil.core.untrusted import printable, quoted, shortened
-from unveil.ingest import patients, rejections, sources, unread
+from unveil.core.untrusted import parse_json, printable, quoted, shortened
+from unveil.ingest import looking, patients, rejections, sources, unread
 from unveil.ingest.catalogue import Format
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
 from unveil.ingest.formats import FORMATS, chosen
 from unveil.ingest.joining import differ, joined
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Options, Rejected
+from unveil.ingest.spilled import Spilled
+from unveil.ingest.storing import Storage
 
 __all__ = [
     "FORMATS",
@@ -36,6 +41,8 @@ __all__ = [
 
 #: Characters of a reason in rejected.jsonl: what it is about may be megabytes.
 LONGEST_REASON = 400
+#: What is known of images while they are looked at, so that a run that was stopped goes on.
+JOURNAL = ".looked.sqlite"
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,19 @@ class Summary:
     rejected_file: Path
 
 
-def ingest(data: str | Path, format: str, out: str | Path, options: Options | None = None) -> Summary:
+def ingest(
+    data: str | Path,
+    format: str,
+    out: str | Path,
+    options: Options | None = None,
+    workers: int | None = None,
+    store: Storage = Storage(),
+) -> Summary:
     """Reads ``data``, a folder, a zip of one or an annotation file in one, and writes ``records.jsonl`` and
     ``rejected.jsonl`` into ``out``; the ``format`` auto lets the files tell.
+
+    ``workers`` processes decode the images (not given: one per core). What a run that was stopped has looked at is not
+    looked at again. ``store`` tells how the records lie.
 
     Raises ``IngestError`` for missing data, for a folder that does not hold the format, where no record came out, where
     one reason rejects more rows than the options allow, and where the boxes look as if they had other units; what was
@@ -73,27 +90,32 @@ def ingest(data: str | Path, format: str, out: str | Path, options: Options | No
         folder = folder.holding(form.about)
     except IngestError as error:
         raise IngestError(f"{named}: {_with_unopened(str(error), folder)}") from error
-    records_file, rejected_file = out / "records.jsonl", out / "rejected.jsonl"
+    records_file, rejected_file = store.file(out), out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
-    work = _Work(folder, form, records_file)
+    journal = looking.Journal(out / JOURNAL, options.decode)
+    made = False
     try:
-        with progress("ingest", len(folder.images)) as advance:
-            write_jsonl(partial, work.counted(work.records(), advance))
-        if work.again or work.incomplete:
-            write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
-        partial.replace(records_file)
-    except IngestError as error:
-        said = _with_unopened(str(error), folder)
-        raise IngestError(f"{named}: {said}" + (f". See {rejected_file}" if work.rejected else "")) from error
+        with _rejected_into(rejected_file) as write:
+            work = _Work(folder, form, out / "records.jsonl", write)
+            try:
+                with progress("ingest", len(folder.images)) as advance:
+                    write_jsonl(partial, work.counted(work.records(workers or os.cpu_count() or 1, journal), advance))
+                if work.again or work.incomplete:
+                    write_jsonl(partial, work.counted(work.mended(read_jsonl(partial, Record))))
+                store.put(partial, out)
+                made = True
+            except IngestError as error:
+                told = f". See {rejected_file}" if work.rejected.entries else ""
+                raise IngestError(f"{named}: {_with_unopened(str(error), folder)}{told}") from error
     finally:
         partial.unlink(missing_ok=True)
-        write_jsonl(rejected_file, work.rejected)
+        journal.close(remove=made)
     return Summary(
         form.name,
         work.splits.total(),
         work.findings,
-        len(work.rejected),
-        tuple(rejections.reasons(work.rejected, folder.looked)),
+        work.rejected.entries,
+        tuple(work.rejected.reasons(folder.looked)),
         dict(work.splits),
         tuple(map(str, folder.notes.values())),
         records_file,
@@ -107,42 +129,66 @@ def _with_unopened(said: str, folder: Folder) -> str:
     return f"{said.rstrip('.')}. {told.rstrip('.')}" if told and "Git LFS" not in said else said.rstrip(".")
 
 
+@contextmanager
+def _rejected_into(path: Path) -> Iterator[Callable[[Rejected], None]]:
+    """Writes what is rejected as it comes; it takes the place of ``path`` in the end, whatever happens meanwhile."""
+    partial = path.with_name(f"{path.name}{PARTIAL}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with refusals(path, partial):
+        file = partial.open("w", encoding="utf-8")
+    try:
+        with file:
+
+            def write(item: Rejected) -> None:
+                file.write(to_line(item))
+
+            yield write
+    finally:
+        with refusals(path, partial):
+            partial.replace(path)
+
+
 class _Work:
     """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
-    def __init__(self, folder: Folder, form: Format, file: Path) -> None:
-        self.folder, self.form, self.read, self.file = folder, form, form.read, file
+    def __init__(self, folder: Folder, form: Format, file: Path, write: Callable[[Rejected], None]) -> None:
+        self.folder, self.form, self.read, self.file, self._write = folder, form, form.read, file, write
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
-        self.rejected: list[Rejected] = list(folder.refused)
-        self.again: dict[str, list[Record]] = {}
+        self.rejected = rejections.Tally()
+        for item in folder.refused:
+            self._reject(item)
+        self.numbers: dict[str, int] = {}  # of the records, by their ids
+        self.again = Spilled()
         self.incomplete = set(map(folder.relative, folder.perhaps_annotated(form.endings)))
         self.spread = Spread()
         self.rows = self.findings = 0
         self.splits: Counter[str] = Counter()
         self.patients: set[str | None] = set()
 
-    def records(self) -> Iterator[Record]:
+    def _reject(self, item: Rejected) -> None:
+        self.rejected.add(item)
+        self._write(item)
+
+    def records(self, workers: int, journal: looking.Journal) -> Iterator[Record]:
         """The first record of each image. What forbids to go on is raised here, so that no records are left behind."""
-        seen: set[str] = set()
-        for item in self.read(self.folder):
-            if isinstance(item, Record):
-                record = self._taken(item)
-                if record is not None and record.id in seen:
-                    self.again.setdefault(record.id, []).append(record)
-                elif record is not None:
-                    seen.add(record.id)
-                    yield record
-            elif isinstance(item, Incomplete):
+        options = self.folder.options
+        for item in looking.looked(self.read(self.folder), len(self.folder.images), options.decode, workers, journal):
+            if isinstance(item, Incomplete):
                 self.incomplete.add(item.file)
-            else:
+            elif isinstance(item, Rejected):
                 reason = shortened(printable(item.reason), LONGEST_REASON)
                 self.spread.add(item)
-                self.rejected.append(dataclasses.replace(item, file=printable(item.file), reason=reason))
-        if not seen:
-            why = rejections.reasons(self.rejected, self.folder.looked)[:3]
+                self._reject(dataclasses.replace(item, file=printable(item.file), reason=reason))
+            elif record := self._taken(*item) if isinstance(item, tuple) else self._taken(item):
+                number = self.numbers.setdefault(record.id, len(self.numbers))
+                if number < len(self.numbers) - 1:
+                    self.again.put(number, 0, to_line(record))
+                else:
+                    yield record
+        if not self.numbers:
+            why = self.rejected.reasons(self.folder.looked)[:3]
             said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or self._nothing()
             raise IngestError(f"not one record: {said}")
-        options = self.folder.options
         if options.patients_from and self.patients == {None}:
             raise IngestError(f"--patients-from {options.patients_from}: no image's header has a PatientID")
         refused = rejections.refusal(self.rows, self.rejected, options, self._read_again, self.folder.looked)
@@ -150,8 +196,10 @@ class _Work:
             raise IngestError(refused)
         remarks = [rejections.remark(self.rows, self.rejected, options, self._read_again)]
         remarks += [self.spread.remark()] if self.in_pixels else []
-        if options.patients_from and len(seen) > 1 == len(self.patients):
-            remarks.append(f"all {len(seen)} images have one patient: is the PatientID in their headers a placeholder?")
+        if options.patients_from and len(self.numbers) > 1 == len(self.patients):
+            remarks.append(
+                f"all {len(self.numbers)} images have one patient: is the PatientID in their headers a placeholder?"
+            )
         if self.patients == {None} and options.patient_pattern is None:
             remarks.append(patients.suggestion([self.folder.relative(image) for image in self.folder.images]))
         for remark in filter(None, remarks):
@@ -166,29 +214,33 @@ class _Work:
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
         return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))
 
-    def _taken(self, record: Record) -> Record | None:
-        """The record as it is kept, each finding once; None where it cannot be written."""
+    def _taken(self, record: Record, look: looking.Look = looking.Look()) -> Record | None:
+        """The record as it is kept, each finding once; None where it cannot be written, or its image cannot be used."""
         name = record.source.file or record.image
+        stated = len(record.findings) + len(record.questions)
+        if look.problem:
+            self._reject(Rejected(printable(name), None, look.problem, max(1, stated)))
+            self.incomplete.add(name)
+            return None
         if reason := _half_a_character(record):
-            self.rejected.append(Rejected(printable(name), None, reason))
+            self._reject(Rejected(printable(name), None, reason))
             return None
         self.patients.add(record.patient)
-        stated = len(record.findings) + len(record.questions)
         self.rows += stated or record.completeness != "partial"  # that it has none is a statement too
         once = rejections.without_repeats(record.findings)
         for _ in range(len(record.findings) - len(once)):
             self.folder.note("findings that repeat another of their image, equal in name and place: counted once", name)
         if self.folder.options.readers is None and rejections.overlapping(once):
             self.folder.note("images in which boxes of one name overlap almost wholly: one lesion, marked twice?", name)
-        if len(once) < len(record.findings):
-            record = dataclasses.replace(record, findings=once)
+        source = dataclasses.replace(record.source, sha256=look.sha256) if look.sha256 else record.source
+        record = dataclasses.replace(record, findings=once, source=source)
         self.spread.add(record)
         return rebased(record, self.file, self.file)
 
     def mended(self, records: Iterator[Record]) -> Iterator[Record]:
         """Each record joined with what else was read of its image; none that has lost some is complete."""
-        for record in records:
-            others = self.again.get(record.id, [])
+        for number, record in enumerate(records):
+            others = [from_json(Record, parse_json(text)) for _, text in self.again.of(number)]
             name = record.source.file or record.image
             if others:
                 how = "differ, so it is not complete" if differ([record, *others]) else "say the same"
@@ -198,7 +250,7 @@ class _Work:
                     lost = whole.completeness == "exhaustive" and whole.source.file in self.incomplete
                     yield dataclasses.replace(whole, completeness="partial") if lost else whole
             except AnnotationError as error:
-                self.rejected.append(Rejected(name, None, str(error)))
+                self._reject(Rejected(name, None, str(error)))
 
     def counted(self, records: Iterator[Record], advance: Callable[[], None] = lambda: None) -> Iterator[Record]:
         self.findings, self.splits = 0, Counter()

@@ -6,15 +6,16 @@ import csv
 import io
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from unveil.core.untrusted import listed, quoted, shortened
 from unveil.ingest import cells
 from unveil.ingest.columns import UNKNOWN, ColumnsError, asked, closest, either, recognise
-from unveil.ingest.files import damaged
+from unveil.ingest.files import Opening, damaged
 from unveil.ingest.folder import Folder
 from unveil.ingest.lookup import folded
 from unveil.ingest.published import list_name
@@ -43,49 +44,43 @@ class Row(NamedTuple):
 
 #: The number of its last line, its fields, and what is wrong with its quotation marks.
 _Line = tuple[int, list[str], str | None]
+#: Rows within cells by the names of their images: where the cell ends, the row, whether its own row is rejected.
+_Inner = dict[str, list[tuple[int, str, bool]]]
 
 
 class Sheet:
-    """A table and its columns, of its text or of the beginning of that. Raises as ``recognise`` does.
+    """A table and its columns, of the whole of it or of its beginning, read a row at a time, as often as is needed.
+    Raises as ``recognise`` does.
 
     ``separator`` stands between several labels in a cell, ``names`` are what labels stand for by the user's word,
     ``list_name`` the split that the file's own name tells, with its turn. ``orphans`` counts the rows read that mark
     something and name no image.
     """
 
-    def __init__(self, file: str, path: Path, text: str, options: Options) -> None:
-        self.file, self.path, self.damaged = file, path, damaged(text)
+    def __init__(self, file: str, path: Path, opened: Opening, options: Options) -> None:
+        self.file, self.path, self._opened = file, path, opened
         self.list_name, self.names = list_name(path), cells.named(options)
-        lines = io.StringIO(text, newline="")
-        self.skipped = self.orphans = 0
-        if said := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own line
-            lines.readline()
-            self.skipped = 1
-        first = lines.tell()
-        told = said[1] if said and options.delimiter is None else None
-        self.delimiter = told or cells.delimiter([*itertools.islice(lines, LOOKED_AT)], options)
-        lines.seek(first)
-        self.last = ""
-        self.reader = csv.reader(self._noted(lines), delimiter=self.delimiter, skipinitialspace=True, strict=True)
-        header = next((row for _, row, _ in self._lines()), [])
+        self.orphans = 0
+        with opened() as lines:
+            said = re.fullmatch(r'"?sep=(.)"?\r?\n', first := lines.readline())  # Excel's own line
+            self.skipped = 1 if said else 0
+            told = said[1] if said and options.delimiter is None else None
+            begins = [*([] if said else [first]), *itertools.islice(lines, LOOKED_AT - (not said))]
+        self.delimiter = told or cells.delimiter(begins, options)
+        header = next((row for _, row, _ in self._all()), [])
         self.header = [name.encode(errors="replace").decode().strip() for name in header]
         self.columns = recognise(self.header, options, file, self.label_guess)
         self.separator = ""
-
-    def _noted(self, lines: Iterable[str]) -> Iterator[str]:
-        for line in lines:
-            self.last = line
-            yield line
 
     def rows(self, folder: Folder, broken: set[Path]) -> Iterator[tuple[Path, Row] | Rejected]:
         """The rows with their images. Images that may have lost a row are put among the ``broken``."""
         at = dict(self.columns.at)
         boxes, images = at.pop("box", ()), at.pop("image")
-        lines = list(self._lines())
-        image = self._image_column(folder, images, [row for _, row, _ in lines[:LOOKED_AT]])
-        broken.update(self._swallowed(folder, lines, image))
-        places = self._places(folder, (_cell(row, image) for _, row, _ in lines))
-        for line, row, problem in lines:
+        image = self._image_column(folder, images, self._first)
+        names, inner = self._looked_through(image)
+        broken.update(self._swallowed(folder, inner))
+        places = self._places(folder, names)
+        for line, row, problem in self._lines():
             name = _cell(row, image)
             place = places[name]
             if isinstance(place, AnnotationError):
@@ -100,14 +95,23 @@ class Sheet:
             taken = {role: row[i].strip() if role in TEXTS else cells.value(row[i]) for role, (i, *_) in at.items()}
             yield place, Row(self, line, taken, [row[i] for i in boxes])
 
-    def _swallowed(self, folder: Folder, lines: Sequence[_Line], image: int) -> Iterator[Path]:
-        """The images of rows that stand within cells, as behind a quotation mark that is not closed, of rows that are
-        rejected for it. Raises ``IngestError`` where such a row would be taken over."""
-        inner: dict[str, list[tuple[int, str, bool]]] = {}
-        for end, row, problem in lines:
+    def _looked_through(self, image: int) -> tuple[Iterable[str], _Inner]:
+        """What the rows call their images, each name once; and the rows that stand within cells, as behind a quotation
+        mark that is not closed, by what these would call theirs."""
+        names: dict[str, None] = {}
+        inner: _Inner = {}
+        for end, row, problem in self._lines():
+            names.setdefault(_cell(row, image))
+            if "".join(row).isprintable():  # without an end of a line
+                continue
             for line in (line for cell in row for line in cell.splitlines()[1:] if self.delimiter in line):
                 [fields] = csv.reader([line], delimiter=self.delimiter, skipinitialspace=True)
                 inner.setdefault(_cell(fields, image), []).append((end, line, bool(problem or self._problem(row))))
+        return names, inner
+
+    def _swallowed(self, folder: Folder, inner: _Inner) -> Iterator[Path]:
+        """The images of rows that stand within cells of rows that are rejected for it. Raises ``IngestError`` where
+        such a row would be taken over."""
         for name, place in self._places(folder, filter(None, inner)).items():
             images = [place] if isinstance(place, Path) else folder.index.named.get(folded(Path(name).name), [])
             if taken := [(end, line) for end, line, rejected in inner[name] if images and not rejected]:
@@ -135,36 +139,58 @@ class Sheet:
         """What makes a row unusable as a whole."""
         if len(row) < len(self.header) or any(cell.strip() for cell in row[len(self.header) :]):
             return f"the row does not have the header's {len(self.header)} fields"
-        used = [(role, row[i].strip()) for role, columns in self.columns.at.items() for i in columns]
-        if self.damaged and any(damaged(cell) for _, cell in used):
+        used = "".join([row[i] for i in self._used])
+        if not used.isascii() and damaged(used):
             return "the row is not UTF-8 text; --encoding says what it is, such as latin-1"
-        if any("\n" in cell for role, cell in used if role not in TEXTS):
+        short = (i for role, columns in self.columns.at.items() if role not in TEXTS for i in columns)
+        if "\n" in used and any("\n" in row[i].strip() for i in short):
             return "a cell holds several lines: is a quotation mark not closed?"
         return None
 
+    @cached_property
+    def _used(self) -> list[int]:
+        return [i for columns in self.columns.at.values() for i in columns]
+
     def _lines(self) -> Iterator[_Line]:
+        """The rows below the header."""
+        return itertools.islice(self._all(), 1, None)
+
+    def _all(self) -> Iterator[_Line]:
         """Line numbers and fields of the rows that are not empty, and what is wrong with the quotation marks of a row.
 
         Raises ``IngestError`` where these run several lines together, for nobody knows which rows are lost then.
         """
-        while True:
-            before, problem = self.reader.line_num, None
-            try:
-                row = next(self.reader, None)
-            except csv.Error as error:
-                problem = f"not usable as csv: {error}"
-                row = [cell.strip(' "') for cell in self.last.split(self.delimiter)]
-                if self.reader.line_num != before + 1:
-                    lines = f"lines {before + self.skipped + 1} to {self.reader.line_num + self.skipped}"
-                    raise IngestError(f"{self.file}, {lines}: a quotation mark that is not closed: {error}") from error
-            if row is None:
-                return
-            if any(cell.strip() for cell in row):
-                yield self.reader.line_num + self.skipped, row, problem
+        last = ""
+
+        def noted(lines: TextIO) -> Iterator[str]:
+            nonlocal last
+            for line in lines:
+                last = line
+                yield line
+
+        with self._opened() as lines:
+            deque(itertools.islice(lines, self.skipped), maxlen=0)
+            reader = csv.reader(noted(lines), delimiter=self.delimiter, skipinitialspace=True, strict=True)
+            while True:
+                before, problem = reader.line_num, None
+                try:
+                    row = next(reader, None)
+                except csv.Error as error:
+                    problem = f"not usable as csv: {error}"
+                    row = [cell.strip(' "') for cell in last.split(self.delimiter)]
+                    if reader.line_num != before + 1:
+                        which = f"lines {before + self.skipped + 1} to {reader.line_num + self.skipped}"
+                        raise IngestError(
+                            f"{self.file}, {which}: a quotation mark that is not closed: {error}"
+                        ) from error
+                if row is None:
+                    return
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num + self.skipped, row, problem
 
     @cached_property
     def _first(self) -> list[list[str]]:
-        """The first rows, for messages. To be asked instead of the rows, as all that a message says of them."""
+        """The first rows."""
         return [row for _, row, _ in itertools.islice(self._lines(), LOOKED_AT)]
 
     def image_guess(self, folder: Folder) -> str:
@@ -189,12 +215,15 @@ class Sheet:
         return shortened(min(few, key=lambda name: len(words[name]))) if few else UNKNOWN
 
     def columns_of_marks(self) -> list[str]:
-        """The unused columns of which each tells by 0 and 1 whether its name holds. To be asked instead of the rows."""
-        rows = [*self._first, *(row for _, row, _ in self._lines())]
-        at = [i for i, name in enumerate(self.header) if name in self.columns.unused]
-        found = {i: {_cell(row, i) for row in rows} for i in at}
+        """The unused columns of which each tells by 0 and 1 whether its name holds."""
         marks = {"", "0", "1", "-1", "0.0", "1.0", "-1.0"}
-        return [self.header[i] for i, values in found.items() if values <= marks and values & {"1", "1.0"}]
+        found: dict[int, set[str]] = {i: set() for i, name in enumerate(self.header) if name in self.columns.unused}
+        for _, row, _ in self._lines():
+            for i in list(found):
+                found[i].add(_cell(row, i))
+                if not found[i] <= marks:
+                    del found[i]
+        return [self.header[i] for i, values in found.items() if values & {"1", "1.0"}]
 
     def _image_column(self, folder: Folder, columns: Sequence[int], rows: Sequence[list[str]]) -> int:
         """Which of the columns that may name the image does: the one whose names lead to images in most rows."""
@@ -216,10 +245,10 @@ def _cell(row: list[str], column: int) -> str:
     return row[column].strip() if column < len(row) else ""
 
 
-def head(path: Path) -> str:
-    """The beginning of a table, with signs in place of what is no UTF-8."""
+def head(path: Path) -> Opening:
+    """How to open the beginning of a table, with signs in place of what is no UTF-8."""
     with path.open("rb") as file:
-        return file.read(2**16).decode("utf-8-sig", errors="replace")
+        return partial(io.StringIO, file.read(2**16).decode("utf-8-sig", errors="replace"), "")
 
 
 def sheets(folder: Folder) -> list[Sheet]:
@@ -235,7 +264,7 @@ def sheets(folder: Folder) -> list[Sheet]:
     for path in folder.annotations(".csv", ".tsv"):
         file = folder.relative(path)
         try:
-            sheet = Sheet(file, path, folder.text(path, marked=True), options)
+            sheet = Sheet(file, path, folder.opening(path), options)
         except AnnotationError as error:
             if options.annotations or Sheet(file, path, head(path), options).columns.about:
                 raise IngestError(f"{file}: {error}") from error

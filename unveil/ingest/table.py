@@ -11,7 +11,7 @@ only if none of them marked any.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -31,11 +31,14 @@ from unveil.ingest.labels import NO_BOX
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 from unveil.ingest.sheet import Row, Sheet, head, sheets
+from unveil.ingest.spilled import Spilled
 
 LOOKED_FOR = "a table with a column for the image (see --columns)"
 
 #: What belongs to the image, by the name of its field in a record.
 OF_IMAGE = ("patient", "study", "modality", "report")
+#: What belongs to each of its findings.
+OF_MARK = ("body_part", "side", "confidence")
 
 
 def found(folder: Folder) -> list[Path]:
@@ -53,38 +56,63 @@ def _says_something(folder: Folder, path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a row names. Of the others nobody said that they were looked at."""
-    images: dict[Path, list[Row]] = {}
+    images = _Images(sheets(folder))
     broken: set[Path] = set()
-    tables = sheets(folder)
-    for sheet in tables:
+    for sheet in images.tables:
         folder.note(f"table was read as {sheet.columns}", sheet.file)
         for item in sheet.rows(folder, broken):
             if isinstance(item, Rejected):
                 yield item
             else:
-                images.setdefault(item[0], []).append(item[1])
+                images.add(*item)
     for path in broken:
         yield Incomplete(folder.relative(path))
-    for other in folder.unlisted([*images, *broken]):
+    for other in folder.unlisted([*images.numbers, *broken]):
         folder.note("image that no row names, left out", other.file)
-    _look_at_labels(folder, tables, images)
+    _look_at_labels(folder, images)
     chosen = _readers(folder, images)
-    if orphans := any(sheet.orphans for sheet in tables):
+    if orphans := any(sheet.orphans for sheet in images.tables):
         folder.note("images without findings are no negatives, since a row with a finding names no image")
-    for path, rows in images.items():
+    for path, rows in images.rows():
         try:
             yield from _records(folder, path, rows, chosen, path in broken, orphans)
         except (AnnotationError, pixels.ImageError) as error:
             yield rows[0].rejected(f"image {quoted(folder.relative(path))}: {error}", len(rows))
 
 
-def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, list[Row]]) -> None:
+class _Images:
+    """The rows of each image, which need not stand together, on the disk, and what the labels of each table are."""
+
+    def __init__(self, tables: Sequence[Sheet]) -> None:
+        self.tables = tables
+        self.numbers: dict[Path, int] = {}
+        self.labels: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
+        self._of_table = {sheet: str(n) for n, sheet in enumerate(tables)}
+        self._roles = {sheet: [role for role in sheet.columns.at if role not in ("image", "box")] for sheet in tables}
+        self._rows = Spilled()
+
+    def add(self, path: Path, row: Row) -> None:
+        owner = self.numbers.setdefault(path, len(self.numbers))
+        said = map(row.cells.__getitem__, self._roles[row.sheet])
+        # no text that is read holds a zero byte
+        self._rows.put(owner, row.line, "\0".join([self._of_table[row.sheet], *said, *row.box]))
+        self.labels[row.sheet].add(row.get("label"))
+
+    def rows(self) -> Iterator[tuple[Path, list[Row]]]:
+        """Each image with its rows, of which only what they say is kept."""
+        for path, owner in self.numbers.items():
+            yield path, [self._row(line, text.split("\0")) for line, text in self._rows.of(owner)]
+
+    def _row(self, line: int, kept: list[str]) -> Row:
+        sheet = self.tables[int(kept[0])]
+        roles = self._roles[sheet]
+        said = {role: text for role, text in zip(roles, kept[1:], strict=False) if text}
+        return Row(sheet, line, said, kept[1 + len(roles) :])
+
+
+def _look_at_labels(folder: Folder, images: _Images) -> None:
     """Tells each table's labels in one cell apart, from all of its cells, and what is odd about them."""
-    column: dict[Sheet, set[str]] = {sheet: set() for sheet in tables}
-    for rows in images.values():
-        for row in rows:
-            column[row.sheet].add(row.get("label"))
-    for sheet, texts in column.items():
+    for sheet, texts in images.labels.items():
         sheet.separator, remark = cells.separator(texts, folder.options)
         labels = {label for text in texts for label in cells.labels(text, sheet.separator)}
         try:
@@ -94,15 +122,18 @@ def _look_at_labels(folder: Folder, tables: Sequence[Sheet], images: dict[Path, 
             raise IngestError(f"{sheet.file}: {error}") from error
 
 
-def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
+def _readers(folder: Folder, images: _Images) -> str:
     """What is done with several readers: a rule, or the name of the only one who counts."""
-    of_image = [{row.get("reader") for row in rows} - {""} for rows in images.values()]
-    names = sorted(set().union(*of_image)) if of_image else []
-    several = sum(len(readers) > 1 for readers in of_image)
-    rules, said = [consensus.KEEP, *consensus.RULES], folder.options.readers
+    named: set[str] = set()
+    several = 0
+    for _, rows in images.rows() if any(sheet.columns.has("reader") for sheet in images.tables) else ():
+        readers = {row.get("reader") for row in rows} - {""}
+        named |= readers
+        several += len(readers) > 1
+    names, rules, said = sorted(named), [consensus.KEEP, *consensus.RULES], folder.options.readers
     if said is None and several:
         raise IngestError(
-            f"{several} of {len(of_image)} images were marked by several readers ({listed(names, 60)}), "
+            f"{several} of {len(images.numbers)} images were marked by several readers ({listed(names, 60)}), "
             f"so one lesion may stand there several times: say --readers {' or '.join(rules)}, or the name of one"
         )
     if said and not names:
@@ -112,18 +143,20 @@ def _readers(folder: Folder, images: dict[Path, list[Row]]) -> str:
 
 def _by_split(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows of an image by the split of each; those without one belong to every split that there is."""
-    splits: dict[str, list[Row]] = {split: [] for row in rows if (split := _split(row))} or {"": []}
-    for row in rows:
-        for split in [_split(row)] if _split(row) else splits:
+    told = [_split(row) for row in rows]
+    if not any(told):  # as in most tables
+        return {"": list(rows)}
+    splits: dict[str, list[Row]] = {split: [] for split in told if split}
+    for row, own in zip(rows, told, strict=True):
+        for split in [own] if own else splits:
             splits[split].append(row)
     return splits
 
 
 def _split(row: Row) -> str:
     """The split in a row's cell, else the one that its table is called as."""
-    text = row.get("split").lower()
-    if text:
-        return SPLIT_NAMES.get(text, text)
+    if text := row.cells.get("split"):
+        return SPLIT_NAMES.get(text.lower(), text.lower())
     turn, split = row.sheet.list_name or (0, "")
     return split if turn < 3 else ""  # train and val together: others tell which
 
@@ -135,13 +168,16 @@ def _records(
 
     What any row says of the image counts for all splits: a finding in one denies that there is none in another.
     """
-    known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE}
-    known |= {"sections": _sections(known["report"], rows), "language": _language(rows)}
+    told = {role for row in rows for role in row.cells}
+    known: dict[str, Any] = {name: _agreed(name, rows) for name in OF_IMAGE if name in told}
+    known |= {"sections": _sections(known.get("report"), rows), "language": _language(rows)}
     by_split = _by_split(rows) if folder.options.splits == "published" else {"": rows}
     published = {split: _published(folder, path, some[0], split) for split, some in by_split.items()}
-    image = folder.open(path, _stated_size(rows), rows[0].sheet.file)
-    _, bad = _questions(rows)
-    about = [row for row in rows if row.sheet.columns.has("label", "box") and not _only_asks(row)]
+    image = folder.open(path, _stated_size(rows) if "width" in told else None, rows[0].sheet.file)
+    bad = _questions(rows)[1] if "question" in told else []
+    about = [row for row in rows if row.sheet.columns.has("label", "box")]
+    if "question" in told:
+        about = [row for row in about if not _only_asks(row)]
     said: list[tuple[Row, Mark]] = []
     nothing: list[Row] = []
     for row in about:
@@ -162,16 +198,20 @@ def _records(
             continue
         here = [(row, mark) for row, mark in said if id(row) in lines]
         findings, dropped = consensus.counted(_placed(here), readers, chosen)
-        elsewhere = {place(mark.finding) for _, mark in said} - {place(mark.finding) for _, mark in here}
+        elsewhere = len(here) < len(said) and _places(said) - _places(here)
         lost = bool(bad or elsewhere) or broken or dropped or (orphans and not findings)
         # Without any finding an image is only here because a row says so, which is a statement about all of it.
         free = not said and not lost and any(id(row) in lines for row in nothing)
         completeness = "exhaustive" if free else None
-        asked = tuple(_questions(some)[0]) or None
+        asked = (tuple(_questions(some)[0]) or None) if "question" in told else None
         looked = tuple(sorted(readers - {""}))
         own = {"split": published[split], "questions": asked, "completeness": completeness, "readers": looked}
         record = folder.record(image, findings, "unknown", lost, **known, **own)
         yield replace(record, id=f"{record.id}@{split}") if len(by_split) > 1 and split else record
+
+
+def _places(said: Sequence[tuple[Row, Mark]]) -> set[Hashable]:
+    return {place(mark.finding) for _, mark in said}
 
 
 def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rejected]]:
@@ -180,6 +220,7 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
     labels = [row.sheet.names.get(label, label) for label in cells.labels(row.get("label"), row.sheet.separator)]
     boxes = cells.boxes(row.box)
     none = [label for label in labels if cells.negative(label, options)]
+    reader = row.get("reader")
     try:
         if unread := next((label for label in labels if label[0] in "[{"), None):
             raise AnnotationError(f"a list of labels that is not understood: {quoted(unread)}")
@@ -197,13 +238,13 @@ def _marks(folder: Folder, row: Row, image: Image) -> tuple[list[Mark], list[Rej
         confidence = _confidence(row)
     except AnnotationError as error:
         return [], [row.rejected(error)]
-    words = {name: row.get(name) for name in ("body_part", "side", "confidence")}
+    words: dict[str, str] = {name: row.cells[name] for name in OF_MARK if name in row.cells}
     good, bad = [], []
     for label, numbers in pairs:
         try:
             finding = _finding(label, numbers, row, folder, image, words)
-            phrased = replace(finding, phrase=row.get("phrase") or None)
-            good.append(Mark(row.get("reader"), phrased, confidence))
+            phrased = replace(finding, phrase=phrase) if (phrase := row.get("phrase")) else finding
+            good.append(Mark(reader, phrased, confidence))
         except (AnnotationError, BoxError) as error:
             bad.append(row.rejected(error))
     return good, bad
@@ -213,7 +254,7 @@ def _finding(
     label: str, numbers: Sequence[str], row: Row, folder: Folder, image: Image, words: dict[str, str]
 ) -> Finding:
     if not numbers:
-        return Finding(label, attributes={name: text for name, text in words.items() if text})
+        return Finding(label, attributes=words)
     if len(numbers) != 4:
         raise AnnotationError(f"a box needs four numbers, not {len(numbers)}: {quoted(' '.join(numbers))}")
     values = [number(cells.decimal(text, row.sheet.delimiter), "the box") for text in numbers]

@@ -58,7 +58,7 @@ def _record(folder: Folder, path: Path, kind: str, masks: Sequence[Path]) -> Rec
     lost = kind != NORMAL and (not masks or len(findings) < len(masks))
     if lost and not findings:
         findings = [Finding(label)]  # somewhere
-    return folder.record(image, findings, "exhaustive", lost, modality=folder.options.modality or "ultrasound")
+    return folder.record(image, findings, "exhaustive", lost)
 
 
 FORMAT = Format(

@@ -121,7 +121,6 @@ def _record(folder: Folder, file: str, lesions: Sequence[Row], place: Path) -> I
         patient=first[PATIENT] or None,
         study=f"{first[PATIENT]}-{first[STUDY]}" if first[PATIENT] and first[STUDY] else None,
         split=SPLITS[splits.pop()],
-        modality=folder.options.modality or "CT",
         plane=ImagePlane(window=window, spacing=(down, across)),
     )
 

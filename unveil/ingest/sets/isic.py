@@ -114,7 +114,6 @@ def _record(
     if not findings:  # a diagnosis without a place, or a mask that is empty: each image shows a lesion
         findings = [Finding(label or LESION)]
     placed = all(finding.box for finding in findings)
-    modality = folder.options.modality or "dermoscopy"
     return folder.record(
         image,
         findings,
@@ -122,7 +121,6 @@ def _record(
         broken or (bool(masks) and not placed),
         study=lesion,
         split=_split(folder, path),
-        modality=modality,
     )
 
 

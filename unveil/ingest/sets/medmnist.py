@@ -262,7 +262,7 @@ FORMAT = Format(
     DataSet(
         "medmnist",
         "MedMNIST (2D)",
-        "X-ray, CT, ultrasound, OCT, dermoscopy, fundus photography, histopathology, microscopy",
+        "eight modalities",
         ("labels", "questions", "choices", "splits"),
         "unknown",
         "open",

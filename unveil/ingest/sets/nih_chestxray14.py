@@ -89,7 +89,6 @@ def _record(
         patient=patient,
         study=f"{patient}-{visit}" if patient and visit else None,
         split=split,
-        modality=folder.options.modality or "X-ray",
     )
 
 

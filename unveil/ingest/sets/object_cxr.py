@@ -13,8 +13,8 @@ from unveil.core import pixels
 from unveil.core.records import Record
 from unveil.core.untrusted import quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
+from unveil.ingest.cell_boxes import marked, shapes
 from unveil.ingest.folder import Folder
-from unveil.ingest.marks import marked, shapes
 from unveil.ingest.published import SPLIT_NAMES, measured
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 from unveil.ingest.rows import has, rows
@@ -54,8 +54,7 @@ def _table(folder: Folder, path: Path, seen: set[Path]) -> Iterator[Record | Rej
             image = folder.open(place)
             findings, bad = marked(shapes(cell), LABEL, image, file, line)
             yield from bad
-            modality = folder.options.modality or "X-ray"
-            yield folder.record(image, findings, "exhaustive", bool(bad), split=split, modality=modality)
+            yield folder.record(image, findings, "exhaustive", bool(bad), split=split)
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(file, line, f"image {quoted(name)}: {error}", max(1, len(shapes(cell))))
 

@@ -7,6 +7,7 @@ for the report stands at the first of them alone, so that a study counts once ho
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from unveil.core.report_sections import refers_to_prior, sentences
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Rejected
+from unveil.ingest.streamed import members
 
 NAME = "annotation.json"
 QUESTION = "What are the findings of this study?"
@@ -58,18 +60,24 @@ def entries(folder: Folder, path: Path, *needed: str) -> Iterator[ReportOfStudy 
 
     Raises ``IngestError`` where there are no such lists.
     """
-    content = folder.json(path)
-    lists = content if isinstance(content, dict) else {}
-    strange = [name for name, value in lists.items() if isinstance(value, list) and name not in SPLITS]
-    if not lists.get("train") or strange or not all(isinstance(lists.get(split) or [], list) for split in SPLITS):
-        there = listed(content) if isinstance(content, dict) else quoted(content)
-        raise IngestError(f"{folder.relative(path)}: lists of train, val and test are needed; it has {there or 'none'}")
-    for split in SPLITS:
-        for row, entry in enumerate(lists.get(split) or (), 1):
+    file, there, strange = folder.relative(path), list[str](), False
+    for name, items, value in members(folder, path):
+        there.append(quoted(value) if name is None else name)
+        rows = enumerate(items or (), 1)
+        split = next((split for split in SPLITS if split == name), None)
+        if split is None:
+            strange = strange or items is not None
+            deque(rows, maxlen=0)
+            continue
+        if value is not None:
+            raise IngestError(f"{file}: {split} is no list, but {quoted(value)}")
+        for row, item in rows:
             try:
-                yield _entry(split, row, entry, needed)
+                yield _entry(split, row, item.value, needed)
             except AnnotationError as error:
-                yield Rejected(folder.relative(path), row, f"{split}: {error}")
+                yield Rejected(file, row, f"{split}: {error}")
+    if "train" not in there or strange:
+        raise IngestError(f"{file}: lists of train, val and test are needed; it has {listed(there) or 'none'}")
 
 
 def _entry(split: Split, row: int, entry: Any, needed: tuple[str, ...]) -> ReportOfStudy:

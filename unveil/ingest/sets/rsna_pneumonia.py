@@ -71,7 +71,7 @@ def _record(
     usual: Completeness = "exhaustive" if findings or kind is not None else "unknown"
     if not findings and not bad and kind not in (None, NORMAL):
         findings = [Finding(str(kind))]
-    yield folder.record(image, findings, usual, bool(bad), modality=folder.options.modality or "X-ray")
+    yield folder.record(image, findings, usual, bool(bad))
 
 
 def _finding(folder: Folder, row: Mapping[str, str], image: Image) -> Finding:

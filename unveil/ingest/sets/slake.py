@@ -237,7 +237,7 @@ FORMAT = Format(
     DataSet(
         "slake",
         "SLAKE",
-        "CT, MRI, X-ray",
+        "CT, MR, X-ray",
         ("labels", "boxes", "masks", "questions", "splits"),
         "unknown",
         "open",

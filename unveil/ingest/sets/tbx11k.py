@@ -115,7 +115,6 @@ def _record(
         "unknown" if unknown else "exhaustive",
         bool(bad),
         split=_split(folder, place, path),
-        modality=folder.options.modality or "X-ray",
     )
     yield measured(record, {"train", "val"})
 

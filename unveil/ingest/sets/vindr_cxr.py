@@ -125,7 +125,6 @@ def _record(
         bool(bad) or dropped,
         split=split,
         readers=tuple(sorted(readers - {""})),
-        modality=folder.options.modality or "X-ray",
     )
 
 

@@ -34,7 +34,7 @@ def test_predictions_are_sixes(tmp_path: Path) -> None:
     """label, confidence, corners; an empty cell, and "no finding" with the box that fills its place, are negatives."""
     options = Options(label_names=("14=No finding",))
     records, summary = read(written(tmp_path / "set", PREDICTED), tmp_path / "out", options)
-    assert summary.format == "marks" and summary.rejected == 0
+    assert summary.format == "cell-boxes" and summary.rejected == 0
     assert [(f.label, f.box, f.attributes) for f in records["0"].findings] == [
         ("mass", (1, 2, 11, 12), {"confidence": "0.9"}),
         ("nodule", (20, 20, 30, 31), {"confidence": "0.25"}),
