@@ -26,7 +26,7 @@ from unveil.core import dicom as core_dicom
 from unveil.core.pixels import ImageError, Limits
 from unveil.ingest import mask_files, rows
 from unveil.ingest.reading import AnnotationError, Image, IngestError, Options
-from unveil.ingest.runner import ingest
+from unveil.ingest.runner import FORMATS, ingest
 
 Write = Callable[[Path], Any]
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
@@ -201,7 +201,7 @@ def test_what_means_harm_is_refused(kind: str, tmp_path: Path) -> None:
 POINTERS = {
     "cvat": "a.xml", "labelme": "a.json", "supervisely": "ann/a.png.json", "via": "via.json",
     "imagefolder": "metadata.jsonl", "llava": "train.json", "parquet": "train.parquet", "medmnist": "pathmnist.npz",
-    "marks": "t.csv", "nifti": "a_seg.nii.gz",
+    "cell-boxes": "t.csv", "nifti": "a_seg.nii.gz",
     "pathvqa": "pvqa/qas/train/train_qa.pkl", "dicom": "b.dcm",
     "auto": "labels.json", "flare-mllm-2d": "imagesTr.zip",
 }  # fmt: skip
@@ -212,6 +212,7 @@ def test_a_pointer_is_told_as_such(format: str, tmp_path: Path) -> None:
     beside(POINTERS[format], POINTER)(tmp_path / "data")
     if format == "nifti":
         (tmp_path / "data" / "a.nii.gz").write_bytes(POINTER)
+    assert format in ("auto", *FORMATS)
     with pytest.raises(IngestError, match="a pointer of Git LFS"):
         ingest(tmp_path / "data", format, tmp_path / "out")
 
