@@ -195,5 +195,7 @@ def chosen(folder: Folder, name: str) -> Format:
     own = FORMATS[name].endings
     others = readings or unread.described(folder, *(own if folder.files(*own) else ()))
     if others:
-        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {others}")
+        there = unread.keys(folder) if {".json", ".jsonl"}.intersection(own) else ""
+        said = f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {others}"
+        raise IngestError(f"{said} {there}".rstrip())
     return FORMATS[name]
