@@ -27,7 +27,6 @@ from unveil.ingest.reading import (
     AnnotationError,
     Image,
     Incomplete,
-    IngestError,
     Rejected,
     Traced,
     boxed,
@@ -52,10 +51,7 @@ def found(folder: Folder) -> list[Path]:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a COCO file lists; an image beside them that none lists is rejected."""
-    such = set(found(folder))
-    chosen = [path for path in folder.annotations(".json") if path in such]
-    if not chosen:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
         try:

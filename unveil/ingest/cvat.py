@@ -21,7 +21,7 @@ from unveil.ingest import outlines
 from unveil.ingest.folder import Folder
 from unveil.ingest.outlines import Shape
 from unveil.ingest.published import SPLIT_NAMES
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, number
+from unveil.ingest.reading import AnnotationError, Image, Incomplete, Rejected, number
 from unveil.ingest.xml_files import root_of
 
 LOOKED_FOR = "CVAT's XML with <annotations>"
@@ -42,10 +42,7 @@ def _opens_annotations(path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that an XML file lists, and every frame that a track goes through."""
-    such = set(found(folder))
-    chosen = [path for path in folder.annotations(".xml") if path in such]
-    if not chosen:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
         try:

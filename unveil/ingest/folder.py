@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unveil.core import geometry, image_files, pixels, pseudonyms
+from unveil.core import image_files, pixels, pseudonyms
 from unveil.core.files import is_pointer
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.core.untrusted import JsonError, parse_json
@@ -23,7 +23,17 @@ from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encodin
 from unveil.ingest.lookup import Index
 from unveil.ingest.made import write_made
 from unveil.ingest.published import Lists, is_file, list_name, telling
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Note, Options, Rejected, compiled
+from unveil.ingest.reading import (
+    AnnotationError,
+    Image,
+    Incomplete,
+    IngestError,
+    Note,
+    Options,
+    Rejected,
+    compiled,
+    turned,
+)
 
 if TYPE_CHECKING:
     from unveil.ingest.catalogue import DataSet
@@ -172,9 +182,10 @@ class Folder:
         """The files that are called so, in any case of letters; ``*`` stands for anything within a name."""
         patterns = [name.lower() for name in names]
         plain = [path for pattern in patterns for path in self._by_name.get(pattern, ())]
-        wild = [pattern for pattern in patterns if "*" in pattern]
-        found = [path for name, paths in self._by_name.items() if _fits(name, wild) for path in paths] if wild else []
-        return plain + found
+        if wild := [pattern for pattern in patterns if "*" in pattern]:
+            fitting = (paths for name, paths in self._by_name.items() if any(fnmatchcase(name, p) for p in wild))
+            plain += [path for paths in fitting for path in paths]
+        return plain
 
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
@@ -220,6 +231,13 @@ class Folder:
         if not chosen and self.options.annotations is not None:
             raise IngestError(f"no {' or '.join(suffixes)} file fits the pattern {self.options.annotations!r}")
         return chosen
+
+    def among(self, found: Iterable[Path], looked_for: str) -> list[Path]:
+        """Of the files that show a form those that fit the option's pattern; raises ``IngestError`` where none does."""
+        if chosen := list(filter(self.asked, found)):
+            return chosen
+        fitting = f" that fits the pattern {self.options.annotations!r}" if self.options.annotations else ""
+        raise IngestError(f"{self.root}: looked for {looked_for} and found none{fitting}")
 
     def asked(self, path: Path) -> bool:
         """Whether an annotation file fits the option's pattern, as all do where there is none: one that begins with
@@ -321,7 +339,7 @@ class Folder:
             modality=known.pop("modality", chosen.modality or (about and about.one_modality) or image.modality),
             patient=self._patient(known.pop("patient", None) or self._captured("patient", image.file), image),
             study=known.pop("study", self._captured("study", image.file)),
-            findings=tuple(_turned(finding, image) for finding in findings),
+            findings=tuple(turned(finding, image) for finding in findings),
             completeness=known.pop("completeness", "partial" if lost else chosen.completeness or usual),
             source=Source(
                 *(self.dataset, chosen.dataset_version, licence, access, image.file, image.sha256, published, benchmark)
@@ -381,19 +399,6 @@ class Folder:
                 yield Rejected(self.relative(path), None, "no annotation names this image", rows=0)
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
 def _is_image(path: Path) -> bool:
     suffix = path.suffix.lower()
     return suffix in IMAGE_SUFFIXES or (not (suffix in OTHER_SUFFIXES or path.name == "DICOMDIR") and is_dicom(path))
-
-
-def _turned(finding: Finding, image: Image) -> Finding:
-    """A finding of the stored picture on the one that is shown."""
-    if image.turn == 1:
-        return finding
-    box = finding.box and geometry.upright(finding.box, image.turn, image.width, image.height)
-    mask = finding.mask and geometry.encode_mask(image_files.upright(geometry.decode_mask(finding.mask), image.turn))
-    return dataclasses.replace(finding, box=box, mask=mask)

@@ -60,10 +60,7 @@ def _looks_like_tasks(path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that somebody has annotated."""
-    such = set(found(folder))
-    chosen = [path for path in folder.annotations(".json") if path in such]
-    if not chosen:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
         content = folder.json(path)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from unveil.core import geometry
+from unveil.core import geometry, image_files
 from unveil.core.options import OneOf
 from unveil.core.path_types import InputFolder
 from unveil.core.records import Access, Completeness, Finding
@@ -296,3 +296,12 @@ def compiled(pattern: str, name: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise IngestError(f"{name} {pattern!r} is not a regular expression: {error}") from error
+
+
+def turned(finding: Finding, image: Image) -> Finding:
+    """A finding of the stored picture on the one that is shown."""
+    if image.turn == 1:
+        return finding
+    box = finding.box and geometry.upright(finding.box, image.turn, image.width, image.height)
+    mask = finding.mask and geometry.encode_mask(image_files.upright(geometry.decode_mask(finding.mask), image.turn))
+    return replace(finding, box=box, mask=mask)

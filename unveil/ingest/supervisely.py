@@ -45,10 +45,7 @@ def _is_annotation(path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that has a file; an image beside them that has none is rejected."""
-    such = set(found(folder))
-    chosen = [path for path in folder.annotations(".json") if path in such]
-    if not chosen:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
         try:

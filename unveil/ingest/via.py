@@ -49,10 +49,7 @@ def _is_via(path: Path) -> bool:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of the list; an image beside them that is in none is rejected."""
-    such = set(found(folder))
-    chosen = [path for path in folder.annotations(".json", ".csv") if path in such]
-    if not chosen:
-        raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
+    chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
         entries = _table(folder, path) if path.suffix.lower() == ".csv" else _json(folder, path)
