@@ -147,6 +147,7 @@ class _Work:
 
     def __init__(self, folder: Folder, form: Format, file: Path, write: Callable[[Rejected], None]) -> None:
         self.folder, self.read, self.file, self._write = folder, form.read, file, write
+        self.name = form.name
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected = rejections.Tally()
         for item in folder.refused:
@@ -181,7 +182,7 @@ class _Work:
                     yield record
         if not self.numbers:
             why = self.rejected.reasons(self.folder.looked)[:3]
-            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or "it holds no image"
+            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or f"it holds none of {self.name}"
             raise IngestError(f"not one record: {said}")
         if options.patients_from and self.patients == {None}:
             raise IngestError(f"--patients-from {options.patients_from}: no image's header has a PatientID")
