@@ -59,6 +59,16 @@ def test_a_turned_rectangle_is_the_box_around_it_and_its_own_mask(tmp_path: Path
     assert finding.mask and decode_mask(finding.mask).sum() == pytest.approx(40, abs=15)
 
 
+def test_percent_count_in_the_image_that_was_annotated(tmp_path: Path) -> None:
+    """10, 10, 40, 50 % of 40 x 20 pixels is (4, 2, 20, 12). Of an image that was 80 x 20 when it was annotated they are
+    those of another picture, cropped or padded since."""
+    value = {"x": 10, "y": 10, "width": 40, "height": 50, "rotation": 0, "rectanglelabels": ["mass"]}
+    _, [record], _ = run(written(tmp_path, task(by(1, result(value)))), "auto")
+    assert [f.box for f in record.findings] == [(4, 2, 20, 12)]
+    with pytest.raises(IngestError, match="original_width says 80 x 20, the image has 40 x 20"):
+        run(written(tmp_path, task(by(1, result(value, original_width=80)))), "auto")
+
+
 def test_outlines_and_ellipses(tmp_path: Path) -> None:
     """Percent of 40 x 20: the polygon reaches from (4, 2) to (20, 10), the ellipse from (10, 6) to (30, 14)."""
     polygon = {"points": [[10, 10], [50, 10], [50, 50]], "closed": True, "polygonlabels": ["nodule"]}

@@ -33,12 +33,13 @@ from typing import Any
 import numpy as np
 import tyro
 
-from tests.helpers import inputs
+from tests.helpers import exports, inputs
 from unveil.cli import parse
 from unveil.core import image_files, jsonl, pairs
 from unveil.core.options import OptionError
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.curate.diagnose import read_corrections
+from unveil.ingest import pickles
 from unveil.ingest.runner import ingest
 
 #: Address space of a reader's process: more than that is a bomb.
@@ -116,6 +117,13 @@ def image(name: str) -> Callable[[Path, bytes], str | None]:
     return take
 
 
+def pickled(work: Path, raw: bytes) -> str | None:
+    """What is told of a pickle, without any image."""
+    (work / "a.pkl").write_bytes(raw)
+    pickles.plain(work / "a.pkl")
+    return None
+
+
 def configuration(work: Path, raw: bytes) -> str | None:
     """A run.json given to --config."""
     (work / "run.json").write_bytes(raw)
@@ -137,6 +145,22 @@ def corrections(work: Path, raw: bytes) -> str | None:
     return None
 
 
+#: The forms of other programs and of the Hub.
+EXPORTS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str | None]]] = {
+    "cvat": (exports.cvat, folder("cvat", {}, "a.xml")),
+    "labelme": (exports.labelme, folder("labelme", {}, "a.json")),
+    "supervisely": (exports.supervisely, folder("supervisely", {}, "ann/a.png.json")),
+    "label-studio": (exports.label_studio, folder("label-studio", {}, "a.json")),
+    "via": (exports.via, folder("via", {}, "a.json")),
+    "dota": (exports.dota, folder("dota", {}, "labelTxt/a.txt")),
+    "imagefolder": (exports.rows, folder("imagefolder", {}, "metadata.jsonl")),
+    "qa-json": (exports.asked, folder("qa-json", {}, "a.json")),
+    "llava": (exports.turns, folder("llava", {}, "a.json")),
+    "cell-boxes": (exports.marks, folder("cell-boxes", {}, "a.csv")),
+    "parquet": (exports.parquet, folder("parquet", {}, "a.parquet")),
+    "arrow": (exports.arrow, folder("parquet", {}, "a.arrow")),
+    "pickles": (exports.pickles, pickled),
+}
 READERS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str | None]]] = {
     "records": (inputs.records_rows, rows_of(Record)),
     "dialogues": (inputs.dialogue_rows, rows_of(Dialogue)),
@@ -149,6 +173,7 @@ READERS: dict[str, tuple[Callable[[], list[bytes]], Callable[[Path, bytes], str 
     "yolo": (inputs.yolo_labels, folder("yolo", inputs.YOLO, "labels/a.txt")),
     "yaml": (inputs.yolo_yaml, folder("yolo", inputs.YOLO, "data.yaml")),
     "csv": (inputs.table, folder("csv", {}, "t.csv")),
+    **EXPORTS,
     "dicom": (inputs.dicoms, image("x.dcm")),
     "nifti": (inputs.niftis, image("x.nii")),
     "nifti-gz": (inputs.packed_niftis, image("x.nii.gz")),

@@ -6,6 +6,7 @@ The header decides first, and one frame is read, not the whole file.
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -38,12 +39,12 @@ from unveil.core.records import ImagePlane
 
 def probe_dicom(path: PathLike, limits: Limits) -> Header:
     with reported(path, "reading the DICOM header"):
-        return _dicom_header(path, _dicom_dataset(path, limits), 0, limits)
+        return _dicom_header(path, dataset_of(path, limits), 0, limits)
 
 
 def read_dicom(path: PathLike, window: Window | None, frame: int, windowed: bool, limits: Limits) -> Pixels:
     with reported(path, "reading the DICOM header"):
-        dataset = _dicom_dataset(path, limits)
+        dataset = dataset_of(path, limits)
         header = _dicom_header(path, dataset, frame, limits)
         syntax = _transfer_syntax(dataset)
     check_index(path, frame, header.frames)
@@ -71,15 +72,21 @@ def _decoder_hint(syntax: pydicom.uid.UID) -> str:
     return "; pip install 'unveil[dicom]'" if missing else ""
 
 
-def _dicom_dataset(path: PathLike, limits: Limits) -> pydicom.Dataset:
-    """All but the pixels, except for a deflated file: pydicom would inflate that whole, so we do it, up to a bound."""
+#: Bytes in which the transfer syntax stands, which is among a file's first tags.
+_META = 4096
+
+
+def dataset_of(path: PathLike, limits: Limits = Limits(), tags: Sequence[str] | None = None) -> pydicom.Dataset:
+    """All but the pixels, or only some tags, except for a deflated file: pydicom would inflate that whole, so we do it,
+    up to a bound."""
     with Path(path).open("rb") as file:
-        preamble = file.read(132)
-    if preamble[128:] == b"DICM":
+        start = file.read(_META)
+    if start[128:132] == b"DICM" and DeflatedExplicitVRLittleEndian.encode() in start:
         meta = read_file_meta_info(path)
         if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             return _inflated(path, meta, 8 * limits.max_pixels)
-    return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    wanted = None if tags is None else list(tags)
+    return pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=wanted)
 
 
 def _inflated(path: PathLike, meta: pydicom.dataset.FileMetaDataset, limit: int) -> pydicom.Dataset:

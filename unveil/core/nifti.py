@@ -20,6 +20,7 @@ from typing import IO, Any
 import nibabel
 import numpy as np
 
+from unveil.core.files import is_pointer
 from unveil.core.pixels import (
     Header,
     ImageError,
@@ -299,6 +300,9 @@ def _slicing(path: PathLike, plane: Plane, limits: Limits) -> _Slicing:
     with _stream(path) as stream:
         size = _sizeof_header(stream)
         raw = stream.read(size)
+        if len(raw) < size:
+            kept = "a pointer of Git LFS, not the image: `git lfs pull` fetches it"
+            raise ImageError(f"{path}: {kept if is_pointer(Path(path)) else 'shorter than a header of NIfTI'}")
         packed = isinstance(stream, gzip.GzipFile)
     nifti = (nibabel.Nifti2Header if size == 540 else nibabel.Nifti1Header)(raw)
     _check_volume(path, nifti, packed, limits)
@@ -352,5 +356,7 @@ def _check_volume(path: PathLike, nifti: Any, packed: bool, limits: Limits) -> N
         math.prod(int(n) for n in shape) * nifti.get_data_dtype().itemsize + int(offset),
         Path(path).stat().st_size,
     )
+    if nifti.get_data_dtype().kind == "c":
+        raise ImageError(f"{path}: complex values, which are no image; write their magnitude")
     if need > size * (limits.max_ratio if packed else 1):
         raise ImageError(f"{path}: announces {need} bytes, more than a file of {size} bytes can hold; copy it again")

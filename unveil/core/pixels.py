@@ -145,7 +145,8 @@ def stretch(values: np.ndarray, window: Window | None = None, valid: np.ndarray 
     low, high = window
     if not high > low:  # a flat image has no contrast to show
         return np.zeros(values.shape, np.uint8)
-    scaled = np.clip((numbers - low) / (high - low) * 255, 0, 255)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is infinite or no number
+        scaled = np.clip((numbers - low) / (high - low) * 255, 0, 255)
     return np.rint(np.where(np.isnan(scaled), 0, scaled)).astype(np.uint8)
 
 

@@ -30,7 +30,7 @@ def header(record: Record, records: Path) -> Any:
 
     Raises ``ImageError`` where it is no DICOM image, or one in whose pixels the record's boxes do not count.
     """
-    import pydicom
+    from unveil.core import dicom
 
     path = file_of(record, records)
     found = image_files.probe(path)
@@ -40,7 +40,7 @@ def header(record: Record, records: Path) -> Any:
         size = f"{record.width} x {record.height}"
         raise ImageError(f"{path}: {found.width} x {found.height}, and the record is another picture of it, {size}")
     with reported(path, "reading the DICOM header"):
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        dataset = dicom.dataset_of(path)
     if lacking := [name for name in NAMES if not dataset.get(name)]:
         raise ImageError(f"{path}: without {', '.join(lacking)}, by which a report would refer to it")
     for name in (*OF_PATIENT, *OF_STUDY):

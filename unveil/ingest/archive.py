@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from unveil.core import files
@@ -22,6 +23,8 @@ MOST_TIMES = 100
 ALLOWED = 2**30
 #: Bytes that stay free on the disk.
 SPARE = 2**28
+#: Bytes of the name of a file, and of its path in the zip: most systems take no more.
+LONGEST_NAME, LONGEST_PATH = 255, 1024
 #: Others may need any amount of memory to unpack (LZMA), or Python has none of them (Deflate64).
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 #: Bits of a file's flags: it needs a password, it is a patch of another file, it is strongly encrypted.
@@ -43,7 +46,7 @@ def unpack(path: Path, folder: Path) -> int:
                 for name, member in members:
                     (partial / name).parent.mkdir(parents=True, exist_ok=True)
                     # of a member never more is read than the size that it states
-                    with archive.open(member) as packed, (partial / name).open("xb") as file:
+                    with _member(archive, member) as packed, (partial / name).open("xb") as file:
                         while part := _part(packed):
                             file.write(part)
                     advance()
@@ -52,6 +55,15 @@ def unpack(path: Path, folder: Path) -> int:
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise IngestError(f"{path}: no zip, or a damaged one ({error}); copy it again") from error
     return len(members)
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except (OSError, ValueError, OverflowError) as error:  # a place before the file's start, or none at all
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):
+            raise
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _part(packed: IO[bytes]) -> bytes:
@@ -71,9 +83,11 @@ def _name(member: zipfile.ZipInfo) -> str:
 
 def _check(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], folder: Path) -> None:
     """Raises ``IngestError`` before anything is written."""
-    uses = Counter(name for name, _ in members)
+    uses = Counter(_plain(name) for name, _ in members)
+    folders = {str(parent) for name in uses for parent in PurePosixPath(name).parents}
     for name, member in members:
-        if problem := _problem(name, member) or ("it stands there twice" if uses[name] > 1 else ""):
+        twice = uses[_plain(name)] > 1 or _plain(name) in folders
+        if problem := _problem(name, member) or ("it stands there twice" if twice else ""):
             raise IngestError(f"{path} is not unpacked: {quoted(name)}: {problem}")
     size, most = sum(member.file_size for _, member in members), max(ALLOWED, MOST_TIMES * path.stat().st_size)
     if size > most:
@@ -87,11 +101,20 @@ def _check(path: Path, members: Sequence[tuple[str, zipfile.ZipInfo]], folder: P
         raise IngestError(f"{path} is not unpacked: it needs {size / 1e9:.3g} GB, and {near} has {free / 1e9:.3g} left")
 
 
+def _plain(name: str) -> str:
+    """A name without what leads nowhere: ``./a//b`` is ``a/b``."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
 def _problem(name: str, member: zipfile.ZipInfo) -> str:
     """Why a file of a zip cannot be written; "" if nothing is wrong."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     if name.startswith("/") or ".." in name.split("/") or PureWindowsPath(name).drive:
         return "a name that may lead out of its folder"
+    if not _plain(name):
+        return "no name"
+    if len(name.encode()) > LONGEST_PATH or max(len(part.encode()) for part in name.split("/")) > LONGEST_NAME:
+        return "a name that is too long"
     if kind not in (0, stat.S_IFREG):
         return "a link, or no regular file"
     if member.flag_bits & (PASSWORD | STRONG):

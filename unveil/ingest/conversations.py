@@ -20,7 +20,7 @@ from typing import Any
 from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, boxes_in, mark, neutral
 from unveil.core.geometry import Box, BoxError, scale
 from unveil.core.records import Question, Record, Split
-from unveil.core.untrusted import quoted
+from unveil.core.untrusted import listed, quoted
 from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, text
 from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
@@ -85,7 +85,7 @@ def conversation(item: Mapping[str, Any], keys: Keys = Keys()) -> Conversation:
     asked: str | None = None
     spoken = next((item[name] for name in keys.turns if isinstance(item.get(name), list)), None)
     if spoken is None:
-        raise AnnotationError(f"a list of turns is needed, called {' or '.join(keys.turns)}")
+        raise AnnotationError(f"a list of turns is needed, called {' or '.join(keys.turns)}; it has {listed(item)}")
     for turn in spoken:
         role, content, shown = _turn(turn, keys)
         images += shown

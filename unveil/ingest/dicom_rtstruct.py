@@ -26,10 +26,10 @@ CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 def marks(folder: Folder, headers: Headers, struct: Annotating, series: Series) -> Iterator[Told]:
     """What a structure set marks in a series. Contours of other series that are here are passed over."""
-    import pydicom
+    from unveil.core import dicom
 
     with reported(struct.path, "reading the DICOM structure set"):
-        content = pydicom.dcmread(struct.path, force=True)
+        content = dicom.dataset_of(struct.path)
         names = {int(item.ROINumber): item for item in content.get("StructureSetROISequence") or []}
         said = {int(item.ReferencedROINumber): item for item in content.get("RTROIObservationsSequence") or []}
         regions = list(content.get("ROIContourSequence") or [])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unveil.core import pixels
+from unveil.core.files import is_pointer
 from unveil.core.image_plane import PlaneError, in_image
 from unveil.core.pixels import ImageError
 from unveil.core.records import ImagePlane
@@ -285,13 +286,15 @@ def files(folder: Folder) -> Iterator[Path]:
 
 
 def _enter(folder: Folder, path: Path, found: Headers, seen: dict[str, Path]) -> None:
-    import pydicom  # late: slow to import
+    from unveil.core import dicom  # late: slow to import
 
     with pixels.reported(path, "reading the DICOM header"):
-        head = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
+        head = dicom.dataset_of(path, tags=_TAGS)
         meta = head.file_meta  # which keeps what a program that took names away has emptied
         kind = str(head.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")
         uid = str(head.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID") or path)
+        if not kind and is_pointer(path):
+            raise ImageError("a pointer of Git LFS, not the file itself: `git lfs pull` fetches it")
         if not kind:
             raise ImageError(f"{folder.relative(path)}: no DICOM object, or one of no known kind; leave it out")
         if uid in seen:
@@ -311,8 +314,6 @@ def _enter(folder: Folder, path: Path, found: Headers, seen: dict[str, Path]) ->
 
 
 def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
-    import pydicom
-
     from unveil.core import dicom, image_files
 
     frames = int(head.get("NumberOfFrames") or 1)
@@ -324,7 +325,7 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
     name = own or f"{path.parent} {reference}"  # without a series, what lies together is one
     if frames > 1:  # sizes are checked before anything is made for each frame
         image_files.probe(path)
-        head = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        head = dicom.dataset_of(path)
     size, number = (int(head.Rows), int(head.Columns)), int(head.get("InstanceNumber") or 0)
     planes = [dicom.frame_plane(path, head, frame) for frame in range(frames)]
     series = found.series.setdefault(name, Series(name, study or name, reference or None, modality or None))
@@ -345,9 +346,9 @@ def _referred(head: Any) -> Iterator[str]:
 
 def _mentioned(path: Path) -> Iterator[str]:
     """The images that a report names anywhere."""
-    import pydicom
+    from unveil.core import dicom
 
-    for element in pydicom.dcmread(path, force=True).iterall():
+    for element in dicom.dataset_of(path).iterall():
         if element.keyword == "ReferencedSOPInstanceUID":
             yield str(element.value)
 

@@ -196,6 +196,8 @@ def chosen(folder: Folder, name: str) -> Format:
     own = FORMATS[name].endings
     others = readings or unread.described(folder, *(own if folder.files(*own) else ()))
     if others or not folder.files(*own):
+        there = unread.keys(folder) if {".json", ".jsonl"}.intersection(own) else ""
         held = others or unread.held(folder)
-        raise IngestError(f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {held}")
+        said = f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {held}"
+        raise IngestError(f"{said} {there}".rstrip())
     return FORMATS[name]

@@ -188,7 +188,7 @@ def of_json(folder: Folder, path: Path) -> tuple[list[LabelKind], list[str]]:
         numbers = value if isinstance(value, list) else [value]
         try:
             wanted = frozenset(int(number) for number in numbers)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise IngestError(
                 f"{folder.relative(path)}: the label {quoted(name)} has the value {quoted(value)}"
             ) from error
@@ -213,7 +213,10 @@ def of_extension(path: Path) -> list[LabelKind]:
 def of_text(folder: Folder, path: Path) -> list[LabelKind]:
     """The kinds of a table of BIDS (index and name, tabs between) or of a label file of ITK-SNAP (index, six numbers,
     the name in quotation marks)."""
-    lines = folder.text(path).splitlines()
+    try:
+        lines = folder.text(path).splitlines()
+    except AnnotationError as error:
+        raise IngestError(f"{folder.relative(path)}: {error}") from error
     if not lines:
         return []
     header = [name.strip().lower() for name in lines[0].split("\t")]
@@ -222,10 +225,10 @@ def of_text(folder: Folder, path: Path) -> list[LabelKind]:
         at, called = header.index("index"), header.index("name")
         for line in lines[1:]:
             fields = line.split("\t")
-            if len(fields) > max(at, called) and re.fullmatch(r"\s*\d+\s*", fields[at]):
+            if len(fields) > max(at, called) and re.fullmatch(r"\s*\d{1,9}\s*", fields[at]):
                 found.append(LabelKind(fields[called].strip(), frozenset({int(fields[at])})))
     else:
         for line in lines:
-            if match := re.match(r"\s*(\d+)(?:\s+[\d.]+){6}\s+\"([^\"]+)\"", line):
+            if match := re.match(r"\s*(\d{1,9})(?:\s+[\d.]+){6}\s+\"([^\"]+)\"", line):
                 found.append(LabelKind(match[2].strip(), frozenset({int(match[1])})))
     return [kind for kind in found if kind.name and kind.values != {0}]

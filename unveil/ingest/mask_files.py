@@ -21,7 +21,7 @@ HALF = 127
 FLAT = 0.1
 #: A grey value, a palette's number, or a colour.
 Value = int | tuple[int, int, int]
-#: Most parts of one mask: more are noise.
+#: Most parts, and most values, of one mask: more are noise, or an image.
 MOST = 1000
 
 
@@ -93,18 +93,23 @@ def by_class(
     """The findings of a mask whose values, grey (H, W) or colours (H, W, 3), are classes. 0 and black are background,
     and so is what is named "".
 
-    Raises ``AnnotationError`` where a value has no name.
+    Raises ``AnnotationError`` where a value has no name, and where there are more than a mask has.
     """
-    flat = values.reshape(-1, 3) if values.ndim == 3 else values.reshape(-1)
+    whole = values
+    if values.ndim == 3:  # each colour as one number
+        red, green, blue = (values[..., k].astype(np.int64) for k in range(3))
+        whole = (red << 32) + (green << 16) + blue
+    held = np.unique(whole)
+    if len(held) > MOST:
+        raise AnnotationError(f"its mask holds {len(held)} values: is it an image?")
     found: list[Finding] = []
     unnamed = []
-    for value in np.unique(flat, axis=0):
-        key = (int(value[0]), int(value[1]), int(value[2])) if values.ndim == 3 else int(value)
+    for value in map(int, held):
+        key = (value >> 32, value >> 16 & 0xFFFF, value & 0xFFFF) if values.ndim == 3 else value
         name = names.get(key)
         if name:
-            inside = (values == value).all(axis=2) if values.ndim == 3 else values == value
-            found += findings(name, inside, components)
-        elif name is None and np.any(value):
+            found += findings(name, whole == value, components)
+        elif name is None and value:
             unnamed.append(str(key))
     if unnamed:
         raise AnnotationError(f"its mask holds values that have no name: {listed(unnamed, 60)}")

@@ -151,11 +151,13 @@ def _meant(folder: Folder, mask: Mask, images: Sequence[Path]) -> Path:
 
 def _names(folder: Folder) -> dict[Value, str]:
     """What the values of masks mean, by the user's word or by a file; empty where they are foreground alone."""
-    lines, where = [f"{value}:{name}" for value, name in named(folder.options).items()], "label names"
-    if not lines and (files := folder.named(NAMES)):
-        where, lines = folder.relative(files[0]), folder.text(files[0]).splitlines()
+    text, where = "\n".join(f"{value}:{name}" for value, name in named(folder.options).items()), "label names"
+    files = [] if text else folder.named(NAMES)
     try:
-        names = mask_files.names_of("\n".join(lines))
+        if files:
+            where = folder.relative(files[0])
+            text = folder.text(files[0])
+        names = mask_files.names_of(text)
     except AnnotationError as error:
         raise IngestError(f"{where}: {error}") from error
     if len({isinstance(value, tuple) for value in names}) > 1:

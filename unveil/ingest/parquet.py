@@ -126,6 +126,7 @@ class _File:
             else:
                 self._parquet = None
                 self._source = pa.memory_map(str(path))
+                _check_plain(pa, self._source)
                 self._arrow = self._stream(pa)
                 self.schema = self._arrow.schema
         except (*self._errors, AnnotationError) as error:
@@ -167,7 +168,7 @@ class _File:
                     for item in batch.slice(start, BATCH).to_pylist():
                         number += 1
                         yield number, item
-        except self._errors as error:
+        except (*self._errors, UnicodeError) as error:  # texts are made from bytes when a row is taken
             raise IngestError(f"{self.file}: damaged after row {number} ({error}); copy it again") from error
 
 
@@ -186,6 +187,47 @@ def _check(metadata: Any, size: int) -> None:
         raise AnnotationError(
             f"not opened: it would grow to {unpacked / 1e9:.3g} GB, more than {MOST_TIMES} times its size"
         )
+
+
+def _check_plain(pa: Any, source: Any) -> None:
+    """Raises ``AnnotationError`` where batches are compressed: nothing before them says to how much they grow, and
+    ``save_to_disk`` compresses none."""
+    if source.read(6) != b"ARROW1":
+        source.seek(0)
+    else:
+        source.seek(8)  # what stands in the form of a file is a stream with an index behind it
+    for message in pa.ipc.MessageReader.open_stream(source):
+        if message.type in _PLACES and _compressed(message.metadata.to_pybytes(), _PLACES[message.type]):
+            raise AnnotationError("not opened: its batches are compressed; write it again without, or as Parquet")
+    source.seek(0)
+
+
+#: Fields that lead from a message to the compression of what it holds, by the kind of message (Arrow's Message.fbs).
+_PLACES = {"record batch": (2, 3), "dictionary": (2, 1, 3)}
+
+
+def _compressed(message: bytes, fields: Sequence[int]) -> bool:
+    """Whether the last of these fields is there."""
+    at: int | None = 0
+    for number in fields:
+        if at is None:
+            return False
+        at = _field(message, _table(message, at), number)
+    return at is not None
+
+
+def _table(raw: bytes, at: int) -> int:
+    return int(at + int.from_bytes(raw[at : at + 4], "little"))
+
+
+def _field(raw: bytes, table: int, number: int) -> int | None:
+    """Where a field of a flat buffer's table stands; None where it has none."""
+    fields = table - int.from_bytes(raw[table : table + 4], "little", signed=True)
+    at = fields + 4 + 2 * number
+    if at >= fields + int.from_bytes(raw[fields : fields + 2], "little"):
+        return None
+    offset = int.from_bytes(raw[at : at + 2], "little")
+    return table + offset if offset else None
 
 
 def _image_column(schema: pa.Schema) -> str | None:

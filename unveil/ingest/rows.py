@@ -6,6 +6,7 @@ import csv
 import difflib
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from unveil.core.untrusted import listed, quoted
+from unveil.ingest.archive import MOST_TIMES
 from unveil.ingest.files import refuse_pointer
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError
 
 #: Bytes of a line; a report or a caption stays below a tenth of it.
 LONGEST = 2**20
+#: Characters that any packed table may unpack to; a large one to as many times its size as a zip may.
+UNPACKED = 2**24
 
 
 def rows(
@@ -56,8 +60,8 @@ def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[in
     Raises ``IngestError`` for a file that is no such table.
     """
     try:
-        with _text(path, folder.options.encoding) as file:
-            table = csv.reader(_lines(file), delimiter=delimiter)
+        with _text(path, folder.options.encoding) as (file, most):
+            table = csv.reader(_lines(file, most), delimiter=delimiter)
             for values in table:
                 if values:
                     yield table.line_num, [value.strip() for value in values]
@@ -66,18 +70,22 @@ def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[in
 
 
 @contextmanager
-def _text(path: Path, encoding: str | None) -> Iterator[io.TextIOBase]:
+def _text(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOBase, float]]:
+    """The text of a file, and how many characters it may have."""
     refuse_pointer(path)
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
         with io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as text:
-            yield text
+            yield text, max(UNPACKED, MOST_TIMES * path.stat().st_size) if packed else math.inf
 
 
-def _lines(file: io.TextIOBase) -> Iterator[str]:
+def _lines(file: io.TextIOBase, most: float) -> Iterator[str]:
+    left = most
     while line := file.readline(LONGEST):
+        if (left := left - len(line)) < 0:
+            raise AnnotationError(f"it unpacks to more than {most:g} characters; if you trust it, unpack it")
         if len(line) == LONGEST:
             raise csv.Error(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
         yield line

@@ -16,7 +16,7 @@ from unveil.core.files import PARTIAL, refusals
 from unveil.core.jsonl import from_json, read_jsonl, to_line, write_jsonl
 from unveil.core.records import Record, rebased
 from unveil.core.untrusted import parse_json, printable, quoted, shortened
-from unveil.ingest import looking, patients, rejections, sources
+from unveil.ingest import looking, patients, rejections, sources, unread
 from unveil.ingest.catalogue import Format
 from unveil.ingest.conventions import Spread
 from unveil.ingest.folder import Folder, Reader
@@ -89,7 +89,7 @@ def ingest(
         form = chosen(folder, format)
         folder = folder.holding(form.about)
     except IngestError as error:
-        raise IngestError(f"{named}: {error}") from error
+        raise IngestError(f"{named}: {_with_unopened(str(error), folder)}") from error
     records_file, rejected_file = store.file(out), out / "rejected.jsonl"
     partial = out / "records.jsonl.read"
     journal = looking.Journal(out / JOURNAL, options.decode)
@@ -106,7 +106,7 @@ def ingest(
                 made = True
             except IngestError as error:
                 told = f". See {rejected_file}" if work.rejected.entries else ""
-                raise IngestError(f"{named}: {error}{told}") from error
+                raise IngestError(f"{named}: {_with_unopened(str(error), folder)}{told}") from error
     finally:
         partial.unlink(missing_ok=True)
         journal.close(remove=made)
@@ -121,6 +121,12 @@ def ingest(
         records_file,
         rejected_file,
     )
+
+
+def _with_unopened(said: str, folder: Folder) -> str:
+    """Why nothing was read, with what may be missed since it could not be opened."""
+    told = unread.unopened(folder)
+    return f"{said.rstrip('.')}. {told.rstrip('.')}" if told and "Git LFS" not in said else said.rstrip(".")
 
 
 @contextmanager
@@ -146,8 +152,7 @@ class _Work:
     """One run of a reader over a folder: what it rejects, and what else there is to say of the images it has read."""
 
     def __init__(self, folder: Folder, form: Format, file: Path, write: Callable[[Rejected], None]) -> None:
-        self.folder, self.read, self.file, self._write = folder, form.read, file, write
-        self.name = form.name
+        self.folder, self.form, self.read, self.file, self._write = folder, form, form.read, file, write
         self.in_pixels = form.name != "yolo" and folder.options.box_units is None
         self.rejected = rejections.Tally()
         for item in folder.refused:
@@ -182,7 +187,7 @@ class _Work:
                     yield record
         if not self.numbers:
             why = self.rejected.reasons(self.folder.looked)[:3]
-            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or f"it holds none of {self.name}"
+            said = "; ".join(f"{reason.entries} x {reason}" for reason in why) or self._nothing()
             raise IngestError(f"not one record: {said}")
         if options.patients_from and self.patients == {None}:
             raise IngestError(f"--patients-from {options.patients_from}: no image's header has a PatientID")
@@ -199,6 +204,12 @@ class _Work:
             remarks.append(patients.suggestion([self.folder.relative(image) for image in self.folder.images]))
         for remark in filter(None, remarks):
             self.folder.note(remark)
+
+    def _nothing(self) -> str:
+        if not self.folder.listing.files:
+            return "it is empty"
+        said = f"looked for {self.form.looked_for}, and found nothing that can be read"
+        return f"{said}. {unread.held(self.folder)}"
 
     def _read_again(self, options: Options) -> Iterator[Record | Rejected | Incomplete]:
         return self.read(Folder(self.folder.root, options, trial=True, out=self.folder.out))
@@ -252,8 +263,10 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    told = [f for f in record.findings if f.attributes or f.phrase or f.translations or f.readers]
+    labels = {finding.label for finding in record.findings}  # all that most findings say
     try:
-        "\n".join(_texts((record, record.source, *record.questions, *record.findings))).encode()
+        "\n".join((*labels, *_texts((record, record.source, *record.questions, *told)))).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"

@@ -18,9 +18,12 @@ LOOKED_AT = 2**16
 #: Kinds that one message names.
 NAMED = 3
 
+FETCHED = "`git lfs pull` fetches it"
+
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"question", "answer"}), "questions, in rows that name no image"),
+    (frozenset({"labelGroups", "datasets"}), "a project of MD.ai; write its boxes into a table, a row for each"),
     (frozenset({"findings", "completeness"}), "records of unveil; --data is for what they are made of"),
 )
 
@@ -30,6 +33,7 @@ ENDINGS: dict[tuple[str, ...], str] = {
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz"): "volumes, of which no name tells image and mask; call them such as a.nii.gz and a_seg.nii.gz",
+    (".roi",): "outlines of ImageJ; save a mask for each image, such as a.png and a_mask.png",
     (".nrrd", ".mha", ".mhd"): "volumes; save image and mask as NIfTI, such as a.nii.gz and a_seg.nii.gz",
 }
 
@@ -52,11 +56,33 @@ def described(folder: Folder, *among: str) -> str:
 
 
 def held(folder: Folder) -> str:
-    """How many images and other files there are."""
+    """How many images and other files there are, and what JSON has."""
     others = set(folder.files()).difference(folder.images)
     endings = Counter(path.suffix.lower() or "no ending" for path in others)
     named = listed(f"{n} x {ending}" for ending, n in endings.most_common())
-    return f"It holds {len(folder.images)} images and {named or 'nothing else'}."
+    return f"It holds {len(folder.images)} images and {named or 'nothing else'}. {keys(folder)}".rstrip()
+
+
+def keys(folder: Folder) -> str:
+    """What the JSON of a folder has, of the first files that are not one for each image; "" where there is none."""
+    said = []
+    for path in folder.files(".json", ".jsonl")[:NAMED]:
+        if there := list(dict.fromkeys(re.findall(r'"(\w{1,40})"\s*:', _start(path)))):
+            said.append(f"{folder.relative(path)} has the keys {listed(there)}.")
+    return " ".join(said)
+
+
+def unopened(folder: Folder) -> str:
+    """What a user should know who misses something: files that only say where another one is kept, and files that were
+    refused unopened; "" where there are none."""
+    said = []
+    if pointers := folder.pointers:
+        more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
+        said.append(f"{folder.relative(pointers[0])}{more}: a pointer of Git LFS, not the file itself: {FETCHED}.")
+    if refused := folder.listing.refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        said.append(f"{refused[0].file}{more}: {refused[0].reason}.")
+    return " ".join(said)
 
 
 def _foreign(folder: Folder, among: tuple[str, ...]) -> Iterator[str]:

@@ -156,10 +156,14 @@ def _drawn(shape: Mapping[str, Any]) -> Callable[[Image], Finding]:
         return outlines.ellipse(cx, cy, r, r)
     if kind == "ellipse":
         cx, cy, rx, ry = numbers("cx", "cy", "rx", "ry")
-        return outlines.ellipse(cx, cy, rx, ry, math.degrees(number(shape.get("theta") or 0, "theta")))
+        return outlines.ellipse(cx, cy, rx, ry, _degrees(shape.get("theta")))
     if kind in ("polygon", "polyline"):
         xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
             raise AnnotationError("a polygon has as many all_points_x as all_points_y")
         return outlines.polygons([outlines.points([list(pair) for pair in zip(xs, ys, strict=True)], 3)])
     raise AnnotationError(f"a region of the shape {quoted(kind)} is not known")
+
+
+def _degrees(radians: Any) -> float:
+    return number(math.degrees(number(radians or 0, "theta")), "theta")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from unveil.core import pixels
 from unveil.core.records import Finding, Record
-from unveil.ingest import mask_files
+from unveil.ingest import mask_files, unread
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.reading import AnnotationError, Incomplete, Rejected
+from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 
 _NAME = re.compile(r"((benign|malignant|normal) ?\(\d+\))(_mask(_\d+)?)?\.png", re.IGNORECASE)
 NORMAL = "normal"
@@ -37,6 +37,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 masks.setdefault(key, []).append(path)
             else:
                 images[key] = path, told[2].lower()
+    if not masks:
+        raise IngestError(f"looked for masks, such as benign (1)_mask.png, and found none. {unread.held(folder)}")
     for key, (path, kind) in images.items():
         try:
             yield _record(folder, path, kind, sorted(masks.pop(key, [])))

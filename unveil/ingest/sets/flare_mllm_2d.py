@@ -44,7 +44,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked."""
     album, images = Album(folder), _Images(folder)
-    for path in filter(folder.asked, found(folder)):
+    for path in filter(folder.asked, folder.named(*NAMES) if found(folder) else ()):
         file = folder.relative(path)
         for row, item in entries(folder, path):
             if isinstance(item, Rejected):

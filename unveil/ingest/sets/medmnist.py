@@ -8,6 +8,7 @@ are read from their packed arrays one after the other, and never as pickles.
 from __future__ import annotations
 
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from unveil.core import pixels
 from unveil.core.records import SPLITS, Completeness, Finding, Question, Record, Split
 from unveil.core.untrusted import listed
 from unveil.ingest.catalogue import DataSet, Download, Format
+from unveil.ingest.files import refuse_pointer
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
 
@@ -133,6 +135,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     for name, (_, path) in largest.items():
         file = folder.relative(path)
         with _unpacking(file):
+            refuse_pointer(path)
             arrays = zipfile.ZipFile(path)
         with arrays:
             for split in SPLITS:
@@ -237,7 +240,12 @@ def _header(packed: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """Shape and type of an array, whose values follow; those of Python objects are refused."""
     version = npy.read_magic(packed)
     reading = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, dtype = reading(packed)
+    try:
+        shape, by_columns, dtype = reading(packed)
+    except (tokenize.TokenError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"no header of an array: {error}") from error
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of {listed(shape)}")
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which is never read")
     if by_columns and len(shape) > 1:

@@ -54,11 +54,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             here += 1
             try:
                 image = folder.open(folder.find(mimic.place(dicom, subject, study), path.parent))
+                report = _report(folder, subject, study)
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(folder.relative(path), row, str(error))
                 continue
             told = labels.get(study) or labels.get(f"{subject}/{study}", ())
-            report = _report(folder, subject, study)
             yield folder.record(
                 *(image, _findings(folder, told, image.file), "unknown", False),
                 patient=subject, study=study, split=splits.get(dicom), questions=_questions(told),
@@ -117,7 +117,10 @@ def _report(folder: Folder, subject: str, study: str) -> str | None:
     files = [path for path in folder.named(f"s{study}.txt") if path.parent.name == f"p{subject}"]
     if not files:
         return None
-    report = folder.text(files[0]).strip()
+    try:
+        report = folder.text(files[0]).strip()
+    except AnnotationError as error:
+        raise AnnotationError(f"its report {folder.relative(files[0])}: {error}") from error
     if any(map(refers_to_prior, sentences(report))):
         folder.note("reports that compare with earlier images, which are not given", folder.relative(files[0]))
     return report or None
@@ -148,6 +151,7 @@ FORMAT = Format(
             Download("**/files/p1*/p*/s*/*.jpg", "377,110 images, or as many as you have"),
             Download("**/files/p1*/p*/s*.txt", "reports, from MIMIC-CXR (mimic-cxr-reports.zip)", needed=False),
         ),
+        benchmark=True,
         notes=(
             "Programs drew the labels from reports; an uncertain label is left out, and no image counts as normal.",
             "Reports compare with earlier images, which are not given.",

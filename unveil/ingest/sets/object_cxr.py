@@ -34,6 +34,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     tables = found(folder)
     if not tables:
         raise IngestError(f"no {', '.join(NAMES)} with the columns {', '.join(COLUMNS)}")
+    beside = {path.parent for path in tables}
+    tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
     splits = {SPLIT_NAMES[path.stem.lower()] for path in tables}
     seen: set[Path] = set()
     for path in tables:

@@ -15,7 +15,7 @@ from typing import Any
 
 from unveil.core import geometry, pixels
 from unveil.core.records import Finding, Record, Split
-from unveil.core.untrusted import quoted
+from unveil.core.untrusted import listed, quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.consensus import agreed, rule_of
 from unveil.ingest.folder import Folder
@@ -64,7 +64,8 @@ def _record(
 ) -> Iterator[Record | Rejected | Incomplete]:
     sentences = entry.get("findings") if isinstance(entry, dict) else None
     if not isinstance(sentences, list) or not isinstance(entry.get("ImageID"), str):
-        raise AnnotationError(f"an object with StudyID, ImageID and findings is needed, not {quoted(entry)}")
+        there = f"it has {listed(entry)}" if isinstance(entry, dict) else f"not {quoted(entry)}"
+        raise AnnotationError(f"an object with StudyID, ImageID and findings is needed; {there}")
     image = folder.open(folder.find(entry["ImageID"], path.parent / "Padchest_GR_files", path.parent))
     file, found, bad = folder.relative(path), [], []
     for sentence in sentences:
@@ -147,7 +148,7 @@ FORMAT = Format(
         (
             Download("**/grounded_reports_*.json", "sentences with their boxes"),
             Download("**/master_table.csv", "patients and splits (unpack master_table.csv.zip)", needed=False),
-            Download("**/Padchest_GR_files/**/*.png", "4,555 images"),
+            Download("**/Padchest_GR_files/**/*.png", "the images of 4,555 studies"),
         ),
         benchmark=True,
         notes=(

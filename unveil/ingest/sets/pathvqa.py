@@ -47,7 +47,7 @@ def _enter(folder: Folder, path: Path, album: Album) -> Iterator[Rejected]:
     for row, item in enumerate(content, 1):
         if not isinstance(item, dict) or (missing := [cell for cell in NEEDED if cell not in item]):
             raise IngestError(
-                f"{file}: row {row} has no {listed(missing)}"
+                f"{file}: row {row} has no {listed(missing)}; it has {listed(item) or 'nothing'}"
                 if isinstance(item, dict)
                 else f"{file}: row {row} is none"
             )

@@ -60,12 +60,13 @@ def entries(folder: Folder, path: Path, *needed: str) -> Iterator[ReportOfStudy 
 
     Raises ``IngestError`` where there are no such lists.
     """
-    file, there = folder.relative(path), list[str]()
+    file, there, strange = folder.relative(path), list[str](), False
     for name, items, value in members(folder, path):
         there.append(quoted(value) if name is None else name)
         rows = enumerate(items or (), 1)
         split = next((split for split in SPLITS if split == name), None)
         if split is None:
+            strange = strange or items is not None
             deque(rows, maxlen=0)
             continue
         if value is not None:
@@ -75,7 +76,7 @@ def entries(folder: Folder, path: Path, *needed: str) -> Iterator[ReportOfStudy 
                 yield _entry(split, row, item.value, needed)
             except AnnotationError as error:
                 yield Rejected(file, row, f"{split}: {error}")
-    if "train" not in there:
+    if "train" not in there or strange:
         raise IngestError(f"{file}: lists of train, val and test are needed; it has {listed(there) or 'none'}")
 
 

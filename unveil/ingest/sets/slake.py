@@ -52,7 +52,9 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked, in whatever language."""
     album = Album(folder)
-    for path in filter(folder.asked, found(folder)):
+    beside = {path.parent for path in found(folder)}
+    tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
+    for path in filter(folder.asked, tables):
         file = folder.relative(path)
         for row, item in entries(folder, path):
             if isinstance(item, Rejected):
@@ -220,8 +222,12 @@ def _greys(folder: Folder) -> Mapping[str, int]:
     """The grey value of each name in mask.txt, whose lines are ``value:name``."""
     greys: dict[str, int] = {}
     for path in folder.named("mask.txt"):
-        for line in folder.text(path).splitlines():
-            if told := re.fullmatch(r"\s*(\d+)\s*:\s*(.+?)\s*", line):
+        try:
+            lines = folder.text(path).splitlines()
+        except AnnotationError as error:
+            raise IngestError(f"{folder.relative(path)}: {error}") from error
+        for line in lines:
+            if told := re.fullmatch(r"\s*(\d{1,5})\s*:\s*(.+?)\s*", line):
                 greys[told[2].casefold()] = int(told[1])
     return greys
 

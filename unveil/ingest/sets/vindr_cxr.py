@@ -54,6 +54,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"no {LOCAL} or {KAGGLE} with the columns {', '.join((IMAGE, LABEL, READER, *BOX))}")
     images: dict[str, list[ReaderRow]] = {}
     splits: dict[str, Split | None] = {}
+    tables += [path for path in folder.named(LOCAL) if path not in tables]  # which tell what they miss
     for path in [*tables, *folder.named(GLOBAL)]:
         split: Split | None = "test" if path.stem.lower().endswith("test") else "train"
         for name, row in _global(folder, path) if path not in tables else _local(folder, path):
@@ -167,7 +168,8 @@ FORMAT = Format(
         notes=(
             "No patient is known, so that images of one may be in both splits.",
             "Three radiologists have read each training image: what they agree on is the ceiling of any figure.",
-            "Boxes count in the pixels of the DICOM files: PNG of another size are rejected, or boxes would be wrong.",
+            "Boxes count in the pixels of the DICOM files, which no table states: on smaller copies they are wrong.",
+            "Its agreement forbids to pass the data on.",
         ),
     ),
 )

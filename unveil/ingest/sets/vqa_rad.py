@@ -88,7 +88,8 @@ def _kept(folder: Folder) -> dict[str, str]:
 FORMAT = Format(
     "vqa-rad",
     read,
-    "VQA_RAD Dataset Public.json, MEVF's trainset.json and testset.json, or train.json and test.json with image_path",
+    "VQA_RAD Dataset Public.json with image_name, MEVF's trainset.json and testset.json, or train.json and test.json "
+    "with image_path",
     found,
     (".json", ".csv", ".parquet"),
     DataSet(
