@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.annotated import BOXES, WRITERS, draw, every_format, run, write_csv, write_voc, write_yolo
-from unveil.ingest.reading import IngestError
+from unveil.ingest.formats import FORMATS
+from unveil.ingest.reading import IngestError, Options
+from unveil.ingest.runner import ingest
 
 BOX = "0 0.5 0.5 0.2 0.2\n"
 
@@ -131,3 +133,13 @@ def test_no_finding_with_a_box_that_is_none_is_a_negative(format: str, data: Pat
     (data / name).write_text(re.sub(pattern, filled, (data / name).read_text()))
     _, records, rejected = run(data.parent, format)
     assert [(r.findings, r.completeness) for r in records] == [((), "exhaustive")] * 2 and not rejected
+
+
+@pytest.mark.parametrize("stray", ["notes.md", "notes.json"])
+def test_a_format_of_which_nothing_is_here(stray: str, tmp_path: Path) -> None:
+    """An image beside a file that nobody reads, or that says nothing: an error in words, whatever was asked for."""
+    draw(tmp_path / "data" / "a.png")
+    (tmp_path / "data" / stray).write_bytes(b"[]")
+    for format in FORMATS:
+        with pytest.raises(IngestError):
+            ingest(tmp_path / "data", format, tmp_path / "out", Options())

@@ -9,6 +9,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from tyro.conf import Positional
 
@@ -156,7 +157,8 @@ def checked(folder: Folder, form: Format, about: DataSet) -> tuple[list[str], bo
 def _near(part: Download, names: Sequence[str]) -> str:
     """A file that may be meant by a name which is not there."""
     wanted = part.pattern.rsplit("/", 1)[-1]
-    lasts = {name.rsplit("/", 1)[-1]: name for name in names}
+    ending = PurePosixPath(wanted).suffix
+    lasts = {name.rsplit("/", 1)[-1]: name for name in names if name.endswith(ending)}
     near = [] if "*" in wanted else difflib.get_close_matches(wanted, lasts, 1)
     return f"; is it {lasts[near[0]]}?" if near else ""
 

@@ -190,12 +190,14 @@ def chosen(folder: Folder, name: str) -> Format:
     if name == AUTO and shown:
         raise IngestError(f"it can be read in {len(shown)} ways, say which: {readings}")
     if name == AUTO:
-        raise IngestError(f"nothing tells what is in the images. {unread.described(folder) or unread.held(folder)}")
+        held = unread.described(folder) or f"{unread.held(folder)} Give the folder that holds the annotations too."
+        raise IngestError(f"nothing tells what is in the images. {held}")
     # of files that it looks at, a reader itself tells best what it misses, unless another program has written them
     own = FORMATS[name].endings
     others = readings or unread.described(folder, *(own if folder.files(*own) else ()))
-    if others:
+    if others or not folder.files(*own):
         there = unread.keys(folder) if {".json", ".jsonl"}.intersection(own) else ""
-        said = f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {others}"
+        held = others or unread.held(folder)
+        said = f"it is not {name}: looked for {FORMATS[name].looked_for}, and found none. {held}"
         raise IngestError(f"{said} {there}".rstrip())
     return FORMATS[name]

@@ -56,7 +56,10 @@ def _version(path: Path) -> list[int]:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a phrase is grounded in."""
-    path, *others = found(folder)
+    files = found(folder)
+    if not files:
+        raise IngestError("no MS_CXR_Local_Alignment_v*.csv or .json")
+    path, *others = files
     for other in others:
         folder.note(f"not read, since {folder.relative(path)} says as much or more", folder.relative(other))
     file, official = folder.relative(path), mimic.splits(folder)

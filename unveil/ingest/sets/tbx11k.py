@@ -62,7 +62,9 @@ def _chosen(folder: Folder) -> list[Path]:
         return folder.annotations(".json")
     here = folder.named(*OWN)
     names = {path.name.lower() for path in here}
-    whole = next(some for some in WHOLE if {name.lower() for name in some} <= names)
+    whole = next((some for some in WHOLE if {name.lower() for name in some} <= names), None)
+    if whole is None:
+        raise IngestError(f"none of {', '.join(OWN)} is here; --annotations names the files to read")
     if folder.named(*ALL):
         folder.note("images of `extra` are those of other sets, left out: --annotations names the files to read")
     return [path for path in here if path.name.lower() in {name.lower() for name in whole}]
