@@ -149,7 +149,9 @@ def test_an_image_that_cannot_be_read_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "known"),
     [("rsna-pneumonia", "nih-chestxray14", True), ("tbx11k", "shenzhen", True), ("slake", "slake", True),
-     ("ms-cxr", "chest-imagenome", True), ("montgomery", "shenzhen", False), ("vqa-rad", "vqa-rad", False)],
+     ("ms-cxr", "chest-imagenome", True), ("nih-chestxray14", "medmnist", True), ("tbx11k", "montgomery", True),
+     ("mimic-cxr-jpg", "ms-cxr", True), ("mimic-cxr-jpg", "chest-imagenome", True),
+     ("montgomery", "shenzhen", False), ("vqa-rad", "vqa-rad", False)],
 )  # fmt: skip
 def test_sets_that_overlap_by_name(one: str, other: str, known: bool) -> None:
     assert len(list(overlaps.between({one}, {other}))) == len(list(overlaps.between({other}, {one}))) == known

@@ -16,6 +16,15 @@ def view_of(box_format: str) -> View:
     return View(BOX_FORMATS[box_format], (1000, 1000), (1000, 1000))
 
 
+def test_the_scale_of_a_box_is_declared_and_never_guessed() -> None:
+    """(321, 128, 473, 252) in an X-ray of 512 x 512: pixels or thousandths, as the format of the model says, though by
+    their size all of its pixels might be thousandths."""
+    text, size = "nodule [321, 128, 473, 252]", (512, 512)
+    assert View(BOX_FORMATS["json-pixels"], size, size).read(text)[0] == [(321, 128, 473, 252)]
+    [box] = View(BOX_FORMATS["json-1000"], size, size).read(text)[0]
+    assert box == pytest.approx((321 * 0.512, 128 * 0.512, 473 * 0.512, 252 * 0.512), abs=0.01)
+
+
 # ------------------------------------------------------------------------------------- boxes of published models
 
 NAMES = ["nodule", "cyst"]

@@ -16,7 +16,7 @@ from unveil.audit import records as module
 from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import SPLITS, Finding, Question, Record, Source
+from unveil.core.records import SPLITS, Finding, ImagePlane, Question, Record, Source
 from unveil.ingest.runner import ingest
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -154,6 +154,21 @@ def test_copies_of_an_image_without_split_or_patient(clean: list[Record], tmp_pa
     }
     assert report.pairs == (("copy.png", "6.png"), ("copy.png", "7.png"), ("copy.png", "8.png"))
     assert "no split" in report.text() and "None" not in report.text()
+
+
+def test_slices_next_to_one_another_are_no_copies(clean: list[Record], tmp_path: Path) -> None:
+    """Four slices that look alike and show other things: of one study nothing is said, of two it is; nor are two
+    records of one slice spared."""
+
+    def slices(studies: str, frames: str) -> set[str]:
+        found = [
+            record(tmp_path, f"{n}.png", picture(0), study=s, plane=ImagePlane(frame=int(frames[n])), findings=marks)
+            for n, (s, marks) in enumerate(zip(studies, [(Finding("a"),), (), (), ()], strict=True))
+        ]
+        return {i.name for i in check(found, tmp_path / "records.jsonl").issues if i.name.startswith("copy")}
+
+    assert slices("ssss", "0123") == set()
+    assert slices("sstt", "0123") == {"copy", "copy_annotated_differently"} == slices("ssss", "0003")
 
 
 def test_ten_thousand_equal_frames(clean: list[Record], tmp_path: Path) -> None:

@@ -36,6 +36,20 @@ def test_what_is_over_soon_takes_two_lines(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == ""
 
 
+def test_more_steps_than_thought_are_told_without_their_number(capsys: pytest.CaptureFixture[str]) -> None:
+    """Slices of two files: 259 of 157, or 30 of none, would be nonsense, and so would be less than no time left."""
+    now = 0.0
+    with progress("ingest", 2, clock=lambda: now) as advance:
+        for _ in range(5):
+            now += 20.0
+            advance()
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["ingest  0/2", "ingest  3  for 60 s", "ingest  5  for 2 min", "ingest  5  in 2 min"]
+    with progress("ingest", 0, clock=lambda: 0.0) as advance:
+        advance(30)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_step_that_takes_long_is_told_by_the_clock(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

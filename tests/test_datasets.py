@@ -8,13 +8,14 @@ import pytest
 
 from tests.helpers.sets import kvasir_seg
 from unveil.ingest.catalogue import Download
-from unveil.ingest.datasets import Config, main, matcher
+from unveil.ingest.datasets import Config, main, matcher, overview
 from unveil.ingest.formats import FORMATS
 from unveil.ingest.reading import IngestError
 
 
-def test_every_row_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_row_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Data sets and forms, each with what is read of it."""
+    monkeypatch.setenv("COLUMNS", "300")  # nothing is wrapped
     assert main(Config())
     lines = capsys.readouterr().err.splitlines()
     for form in FORMATS.values():
@@ -66,3 +67,11 @@ def test_what_cannot_be_told(config: Config, said: str) -> None:
 )
 def test_patterns(pattern: str, path: str, fits: bool) -> None:
     assert bool(matcher(Download(pattern, "it")).fullmatch(path)) is fits
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_lines_fit_the_screen(width: int) -> None:
+    """No line is longer than it, and no word of a row is lost."""
+    lines = [line for part in overview(list(FORMATS.values()), width) for line in part.splitlines()]
+    assert max(map(len, lines)) <= width
+    assert {"dermoscopy", "patients,", "phrases,"} <= set(" ".join(lines).split())

@@ -59,6 +59,38 @@ def test_a_box_is_the_padded_extent_of_the_diameters(tmp_path: Path) -> None:
     assert (lesion.attributes["long_axis_mm"], lesion.attributes["short_axis_mm"]) == ("9.6", "4.8")
 
 
+def test_the_published_example(tmp_path: Path) -> None:
+    """The box is the extent of the four ends, 231.169 to 236.252 and 95.0204 to 106.977, and 5 pixels around them;
+    11.9677 pixels of 0.488281 mm are 5.8 mm."""
+    row = (
+        '000001_01_01_000.png,1,1,1,0,"233.537, 95.0204, 234.057, 106.977, 231.169, 101.605, 236.252, 101.143",'
+        '"226.169, 90.0204, 241.252, 111.977","11.9677, 5.10387","0.44666, 0.283794, 0.434454",3,0,"103, 115",'
+        '"0.488281, 0.488281, 5","512, 512","-175, 275",F,62,1'
+    )
+    (tmp_path / "set" / "Images_png" / "000001_01_01").mkdir(parents=True)
+    slice_ = np.full((512, 512), 32768, np.uint16)
+    Image.fromarray(slice_).save(tmp_path / "set" / "Images_png" / "000001_01_01" / "000.png")
+    (tmp_path / "set" / "DL_info.csv").write_text(f"{fixture.HEADER}\n{row}\n")
+    [record], _ = read(tmp_path / "set", tmp_path / "out")
+    [lesion] = record.findings
+    assert lesion.box == (226.169, 90.0204, 241.252, 111.977) and lesion.attributes["long_axis_mm"] == "5.8"
+    assert lesion.box == pytest.approx((231.169 - 5, 95.0204 - 5, 236.252 + 5, 106.977 + 5)) and record.split == "train"
+
+
+def test_parts_of_one_scan_stay_together(tmp_path: Path) -> None:
+    """One scan may be several series with slices of their own (Slice_range): they are one study of one patient."""
+    changed(tmp_path / "set", "000001_01_01_120.png,1,1,1", "000001_01_02_120.png,1,1,2")
+    images = tmp_path / "set" / "Images_png"
+    (images / "000001_01_02").mkdir()
+    (images / "000001_01_01" / "120.png").rename(images / "000001_01_02" / "120.png")
+    records, _ = read(tmp_path / "set", tmp_path / "out")
+    assert [(r.source.file, r.study) for r in records[:2]] == [
+        ("Images_png/000001_01_01/109.png", "1-1"),
+        ("Images_png/000001_01_02/120.png", "1-1"),
+    ]
+    assert records[0].cluster == records[1].cluster
+
+
 def test_a_padded_box_may_lead_over_the_edge(tmp_path: Path) -> None:
     """Padding leads 5 pixels over the left edge, where the lesion is 0 to 6 pixels from it."""
     fixture.write(tmp_path / "set")

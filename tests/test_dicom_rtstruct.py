@@ -125,6 +125,18 @@ def test_a_contour_on_another_plane_is_refused(tmp_path: Path) -> None:
     assert all(said in text for said in ("across the slices", "which is meant", "6.00 mm from the image that it names"))
 
 
+def test_a_structure_set_needs_the_series_that_it_refers_to(tmp_path: Path) -> None:
+    """Its millimetres say nothing on another series: it is refused by file and reason."""
+    images = series(tmp_path / "set")
+    points = rectangle(4.5, 3.5, 11.5, 7.5)
+    structure_set(tmp_path / "set" / "rt", images, {"a": [(1, in_patient(images[1], points))]})
+    other = series(tmp_path / "elsewhere", number=2)
+    structure_set(tmp_path / "set" / "stray", other, {"a": [(1, in_patient(other[1], points))]}, SOPInstanceUID="1.2.3")
+    [record], summary = read(tmp_path / "set", allow_rejected=1)
+    assert len(record.findings) == 1 and summary.rejected == 1
+    assert summary.reasons[0].first.file == "stray" and "none of which is here" in summary.reasons[0].first.reason
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     images = series(tmp_path / "set")
     good = in_patient(images[1], rectangle(4.5, 3.5, 11.5, 7.5))

@@ -77,6 +77,16 @@ def test_keys_in_all_spellings(image: str, data: Path) -> None:
     assert (question.text, question.id, records[0].findings[0].box, rejected) == ("Where?", "7", (1, 2, 20, 12), [])
 
 
+def test_other_spellings_and_the_split_as_given(data: Path) -> None:
+    """``task``, ``question`` and ``QuestionID``; the row's own split goes before that of its file's name."""
+    row = {"task": "classification", "image": "b0.png", "question": "Is it?", "Answer": "B", "QuestionID": "q7"}
+    detections(data, {**row, "choices": ["A. no", "B. yes"], "Split": "val"})
+    _, records, rejected = run(data.parent, "auto")
+    [asked] = records[0].questions
+    assert (asked.text, asked.answer, asked.id, asked.choices) == ("Is it?", "yes", "q7", ("no", "yes"))
+    assert records[0].source.published == "val" and rejected == []
+
+
 def test_a_row_with_several_images_is_rejected(data: Path) -> None:
     rows = flare_mllm_2d.detections()
     rows[0]["ImageName"] = ["imagesTr/b0.png", "imagesTr/b1.png"]

@@ -78,6 +78,13 @@ def test_a_path_that_means_nothing_or_several(written: str, reason: str) -> None
         index(Path("/set"), "p1/001.png", "p2/001.png", "p1/002.png").find(written, Path("/set"))
 
 
+def test_images_that_are_all_called_alike_are_no_others() -> None:
+    """Of the case c nothing is here; that others are called so too is not what is amiss."""
+    root = Path("/data")
+    with pytest.raises(AnnotationError, match=r"^no image .*c/source.jpg.; several images are called .source.jpg."):
+        index(root, "imgs/a/source.jpg", "imgs/b/source.jpg").find("imgs/c/source.jpg", root)
+
+
 def test_two_paths_never_mean_one_image() -> None:
     """Of 001.png of two patients only one is here: whose it is cannot be told."""
     found = index(Path("/set"), "001.png").find_all(["x/p1/001.png", "x/p2/001.png"], Path("/set"))

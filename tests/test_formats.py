@@ -78,6 +78,8 @@ def test_what_lies_beside_annotations_is_no_second_reading(data: Path) -> None:
         ("d.tar.gz", "", "an archive; unpack it"),
         ("v.nii.gz", "", "volumes, of which no name tells image and mask"),
         ("v.nrrd", "", "volumes; save image and mask as NIfTI"),
+        ("m.json", {"labelGroups": [], "datasets": []}, "a project of MD.ai; write"),
+        ("r.roi", "Iout", "outlines of ImageJ; save"),
         ("t.csv", "bild,befund\na.png,x\n", "columns bild, befund.*--columns image=bild label=befund"),
         ("labels/a.txt", BOX, "labels/a.txt looks like YOLO, and nothing names the classes"),
         ("n.md", "Thorax", "It holds 1 images and 1 x .md"),

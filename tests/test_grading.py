@@ -65,6 +65,9 @@ def test_a_diagnosis_by_hand(names: str, boxes: tuple[str, ...], expected: float
         ("recognition", "nodule (round).", (NODULE,), AT_NODULE, "", 1),
         ("recognition", "Nothing abnormal.", (NODULE,), AT_CYST, "", 1),
         ("closed", "No", (), None, "Yes", 0),
+        # closed questions need not be answered by yes or no
+        ("closed", "Left", (), None, "Left", 1),
+        ("closed", "Right", (), None, "Left", 0),
         # two of three words of the truth, and no others: recall 2/3, f1 4/5, exact 0
         ("open", "left lung", (), None, "the left lung", (2 / 3 + 4 / 5) / 3),
     ],

@@ -105,6 +105,16 @@ def test_the_diagnosis_stays_out_and_cases_stay_whole(tmp_path: Path) -> None:
     assert {(r.patient, r.split, r.completeness) for r in records} == {(None, None, "exhaustive")}
 
 
+def test_the_release_is_kept_and_drawings_of_single_annotators_are_not_read(tmp_path: Path) -> None:
+    """Early releases of the cases had wrong spacings and directions, so a record says which one it is of. What each
+    annotator drew of each instance lies beside the label map that was made of it, and counts no second time."""
+    kits23.write(tmp_path / "set")
+    records, _ = read(tmp_path / "set", tmp_path / "out", dataset_version="v2.2.4", annotations="case_00001/*")
+    assert {r.source.version for r in records} == {"v2.2.4"}
+    assert any((tmp_path / "set").rglob("instances/*.nii.gz"))
+    assert max(len([f for f in r.findings if f.label == "tumor"]) for r in records) == 1
+
+
 def test_all_slices_hold_true_negatives_too(tmp_path: Path) -> None:
     """Of eight slices four hold the kidney; that the others hold none is known, since every case is marked whole."""
     kits23.write(tmp_path / "set")

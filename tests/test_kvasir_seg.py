@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.sets import kvasir_seg
 from unveil.core.geometry import decode_mask
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
-from unveil.ingest.reading import Options
+from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.runner import Summary, ingest
 
 
@@ -64,3 +66,13 @@ def test_what_is_no_box_is_rejected_and_the_image_not_complete(tmp_path: Path) -
     assert [r.completeness for r in records] == ["partial", *["exhaustive"] * 4]
     reasons = {str(reason) for reason in summary.reasons}
     assert summary.rejected == 2 and any("annotated on another version" in text for text in reasons)
+
+
+def test_a_mask_is_not_taken_for_its_image(tmp_path: Path) -> None:
+    """They are called alike, and the images may lie elsewhere."""
+    kvasir_seg.write(tmp_path / "set")
+    (tmp_path / "set" / "images").rename(tmp_path / "pictures")
+    with pytest.raises(IngestError, match=r"not one record.* only its mask masks/cju00.jpg is here"):
+        ingest(tmp_path / "set", "auto", tmp_path / "out", Options())
+    summary = ingest(tmp_path / "set", "auto", tmp_path / "out", Options(images=tmp_path / "pictures"))
+    assert (summary.rejected, summary.findings) == (0, 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,16 @@ def test_a_turned_rectangle_is_the_box_around_it_and_its_own_mask(tmp_path: Path
     [finding] = record.findings
     assert not rejected and finding.label == "mass" and finding.box == pytest.approx((16, 5, 20, 15))
     assert finding.mask and decode_mask(finding.mask).sum() == pytest.approx(40, abs=15)
+
+
+def test_percent_count_in_the_image_that_was_annotated(tmp_path: Path) -> None:
+    """10, 10, 40, 50 % of 40 x 20 pixels is (4, 2, 20, 12). Of an image that was 80 x 20 when it was annotated they are
+    those of another picture, cropped or padded since."""
+    value = {"x": 10, "y": 10, "width": 40, "height": 50, "rotation": 0, "rectanglelabels": ["mass"]}
+    _, [record], _ = run(written(tmp_path, task(by(1, result(value)))), "auto")
+    assert [f.box for f in record.findings] == [(4, 2, 20, 12)]
+    with pytest.raises(IngestError, match="original_width says 80 x 20, the image has 40 x 20"):
+        run(written(tmp_path, task(by(1, result(value, original_width=80)))), "auto")
 
 
 def test_outlines_and_ellipses(tmp_path: Path) -> None:
@@ -160,11 +171,14 @@ def test_what_cannot_be_read_leaves_no_negative(tmp_path: Path) -> None:
 
 
 def test_what_was_exported_comes_back(tmp_path: Path) -> None:
-    """Boxes and names of `unveil export records`, and the image without a finding is still free of them."""
+    """Boxes, names and splits of `unveil export records`, and the image without a finding is still free of them."""
     rows = [exporting.record(tmp_path, "a.png", exporting.L, exporting.BOX), exporting.record(tmp_path, "b.png")]
+    rows[0] = dataclasses.replace(rows[0], split="val")
     assert exporting.export(tmp_path, rows, "label-studio") == 0
     (tmp_path / "out").rename(tmp_path / "data")
     summary, records, rejected = run(tmp_path, "auto")
+    assert [r.split for r in records] == ["val", None]
+    assert {r.split for r in run(tmp_path, "auto", splits="none")[1]} == {None}
     assert summary.format == "label-studio" and not rejected
     written = {Path(row.image).name: [(f.label, pytest.approx(f.box)) for f in row.findings] for row in rows}
     assert {Path(r.image).name: [(f.label, f.box) for f in r.findings] for r in records} == written

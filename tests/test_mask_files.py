@@ -76,6 +76,18 @@ def test_a_dark_jpeg_is_not_taken_for_an_empty_mask(tmp_path: Path) -> None:
     assert not mask_files.foreground(saved(tmp_path / "empty.jpg", 0 * MASK), image()).any()
 
 
+def test_a_jpeg_rings_around_its_outlines_and_is_cut_at_half(tmp_path: Path) -> None:
+    """A square of 10 x 10 saved as JPEG has greys on both sides of its outline. Above 127 is the square; what is
+    not black would be more, and what is white, 255, less."""
+    square = np.zeros((20, 24), np.uint8)
+    square[5:15, 7:17] = 255
+    path = tmp_path / "mask.jpg"
+    Pillow.fromarray(np.stack([square] * 3, 2)).save(path, quality=50)
+    grey = np.asarray(Pillow.open(path).convert("L"))
+    assert (grey > 0).sum() > 100 > (grey == 255).sum()
+    assert (mask_files.foreground(path, image(24, 20)) == (square > 0)).all()
+
+
 def test_sizes_must_agree(tmp_path: Path) -> None:
     path = saved(tmp_path / "mask.png", MASK)
     with pytest.raises(AnnotationError, match="20 x 16 pixels, the image 16 x 20"):

@@ -3,6 +3,7 @@ compare with images that are not there."""
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.helpers.annotated import run
 from tests.helpers.sets import mimic_cxr_jpg
 from unveil.ingest.reading import IngestError
+from unveil.ingest.sets import mimic
 
 
 @pytest.fixture
@@ -49,7 +51,23 @@ def test_tables_are_joined_by_patient_study_and_image(data: Path) -> None:
         for subject, study, split, _, images in mimic_cxr_jpg.STUDIES
         for _ in images
     ]
-    assert {r.source.access for r in records} == {"credentialed"}
+    assert {(r.source.access, r.source.benchmark) for r in records if r.split == "test"} == {
+        ("credentialed", "mimic-cxr-jpg")
+    }
+
+
+def test_folders_have_the_first_two_digits_of_the_patient() -> None:
+    """p and ten or more: not the last digits, and not the study's."""
+    assert mimic.place("0a", "10000032", "50414267") == "files/p10/p10000032/s50414267/0a"
+    assert mimic.whose("files/p10/p10000032/s50414267/0a.jpg") == ("10000032", "50414267")
+
+
+def test_a_view_that_is_not_stated_changes_nothing(data: Path) -> None:
+    """ViewPosition may be blank."""
+    with gzip.open(data / "mimic-cxr-2.0.0-metadata.csv.gz", "rt") as file:
+        text = file.read().replace(",AP,", ",,")
+    (data / "mimic-cxr-2.0.0-metadata.csv.gz").write_bytes(gzip.compress(text.encode()))
+    assert len(run(data.parent, "auto")[1]) == 6
 
 
 def test_reports_beside_the_studies_are_read_and_comparisons_told(data: Path) -> None:

@@ -20,7 +20,7 @@ from unveil.core.image_plane import in_patient
 from unveil.core.jsonl import read_jsonl
 from unveil.core.nifti import opened
 from unveil.core.records import Record
-from unveil.ingest.reading import Options
+from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.runner import Summary, ingest
 
 #: Of a body whose axes run towards head, back and left.
@@ -332,3 +332,22 @@ def test_real_label_maps_of_two_modalities_find_their_images(tmp_path: Path) -> 
         ("example_mr_sm.nii.gz", "MR"),
     }
     assert summary.rejected == 1 and "512 x 512 x 20" in summary.reasons[0].first.reason
+
+
+def test_values_are_called_as_the_header_of_the_map_says(tmp_path: Path) -> None:
+    """TotalSegmentator and Connectome Workbench write a label table behind the header; what the user says goes first,
+    and entities in it are refused."""
+    write(tmp_path / "set", "x.nii.gz", "x_seg.nii.gz")
+    mask = nibabel.load(tmp_path / "set" / "x_seg.nii.gz")
+    table = "<LabelTable><Label Key='0'>rest</Label><Label Key='1'><![CDATA[liver]]></Label><Label Key='2'> a </Label>"
+
+    def named(text: str) -> None:
+        mask.header.extensions[:] = [nibabel.nifti1.Nifti1Extension(0, f"<CaretExtension>{text}".encode())]
+        nibabel.save(mask, tmp_path / "set" / "x_seg.nii.gz")
+
+    named(f"{table}</LabelTable></CaretExtension>")
+    assert {f.label for r in read(tmp_path / "set")[0] for f in r.findings} == {"liver", "a"}
+    assert {f.label for r in read(tmp_path / "set", label_names=("2=b",))[0] for f in r.findings} == {"liver", "b"}
+    named("<LabelTable><Label Key='1'>&many;</Label></LabelTable>")
+    with pytest.raises(IngestError, match="not readable as XML"):
+        read(tmp_path / "set")

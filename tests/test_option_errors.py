@@ -11,6 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from unveil import cli
 from unveil.core import option_errors, options
+from unveil.curate import mau
 from unveil.evaluate.score import NamedFiles
 
 
@@ -51,7 +52,7 @@ class Print:
     judge: Size = field(default_factory=Size)
     """How large the judge is."""
 
-    absent: ClassVar = {"ink": "it prints with toner"}
+    lacks: ClassVar = {"ink": "it prints with toner"}
 
 
 GOOD = "x.png --out o"
@@ -60,6 +61,12 @@ GOOD = "x.png --out o"
 def test_an_option_that_others_have_is_told_why() -> None:
     with pytest.raises(options.OptionError, match=r"^no option --ink: it prints with toner$"):
         options.read(Print, f"{GOOD} --ink black".split(), "print")
+
+
+def test_an_option_may_be_called_absent() -> None:
+    """``unveil curate mau`` has one, which was taken for what the class says of options that it lacks."""
+    with pytest.raises(options.OptionError, match=r"^no option --split$"):
+        options.read(mau.Config, ["--records", "x", "--out", "y", "--split", "train"], "unveil curate mau")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,15 @@ def test_questions_of_one_image_are_joined_by_its_bytes(data: Path, tmp_path: Pa
     assert len({r.image for r in records}) == 2
 
 
+def test_a_loading_script_is_never_run(data: Path, tmp_path: Path) -> None:
+    """Sets on the Hub may hold a program called as their folder, which other tools would run to read them."""
+    write(data / "train.parquet", [{"image": cell(tmp_path, 1), "question": "Q?", "answer": "a"}])
+    for name in ("data/data.py", "data.py", "data/dataset_infos.py"):
+        (tmp_path / "data" / name).write_text(f"open({str(tmp_path / 'canary')!r}, 'w')")
+    _, [record], _ = run(tmp_path, "auto")
+    assert record.questions[0].answer == "a" and not (tmp_path / "canary").exists()
+
+
 def test_objects_are_corner_and_extent_with_numbered_categories(data: Path, tmp_path: Path) -> None:
     """(4, 2) with 16 x 10 is (4, 2, 20, 12); category 1 is a mass, as the features say; without objects, negative."""
     rows = [

@@ -39,6 +39,15 @@ def test_the_second_version_names_the_answer_by_its_letter(column: str, tmp_path
     assert rejected == [] and (records[0].report, records[0].sections) == (None, {"caption": "Caption, of 1"})
 
 
+def test_a_figure_is_looked_for_in_figures_first_and_has_no_patient(tmp_path: Path) -> None:
+    """Both folders may hold one of the same name. An article's figure tells nobody's patient."""
+    pmc_vqa.write(tmp_path / "data")
+    (tmp_path / "data/images" / pmc_vqa.name(1)).write_bytes((tmp_path / "data/images" / pmc_vqa.name(2)).read_bytes())
+    _, records, rejected = run(tmp_path, "auto")
+    assert records[0].source.file == f"figures/{pmc_vqa.name(1)}" and rejected == []
+    assert {r.patient for r in records} == {None}
+
+
 def test_a_text_that_its_letter_denies_is_rejected(tmp_path: Path) -> None:
     pmc_vqa.write(tmp_path / "data")
     file = tmp_path / "data/train.csv"

@@ -76,6 +76,16 @@ def test_rows_that_cannot_be_used_are_told(data: Path) -> None:
     assert len(records) == 2 and [item["row"] for item in rejected] == [4, 5, 6, 7]
 
 
+def test_a_folder_of_the_hub_with_a_table(data: Path) -> None:
+    """``metadata.csv`` in place of ``metadata.jsonl`` is a table as any other, whose images are called file_name."""
+    for file in data.glob("*.json*"):
+        file.unlink()
+    draw(data / "train" / "c.png", seed=5)
+    (data / "train" / "metadata.csv").write_text("file_name,label\nc.png,mass\n")
+    summary, [record], _ = run(data.parent, "auto")
+    assert summary.format == "csv" and [f.label for f in record.findings] == ["mass"] and record.split == "train"
+
+
 def test_a_folder_of_the_hub(data: Path) -> None:
     """(4, 2) with 16 x 10 is (4, 2, 20, 12); "normal" says that there is nothing."""
     rows: list[dict[str, Any]] = [

@@ -49,6 +49,12 @@ def test_the_newest_version_that_is_tested_is_admitted(requirement: Requirement)
     assert pins("newest")[canonicalize_name(requirement.name)] in requirement.specifier
 
 
+def test_pydicom_is_one_that_stays_in_its_folder() -> None:
+    """Before 3.0.2 a DICOMDIR could name files outside its folder (CVE-2026-32711)."""
+    [pydicom] = [requirement for requirement in NEEDED if requirement.name == "pydicom"]
+    assert not pydicom.specifier.contains("3.0.1") and pydicom.specifier.contains("3.0.2")
+
+
 def test_nothing_that_everybody_installs_is_pinned() -> None:
     """A library that asks for one version only cannot stand beside others."""
     assert [str(r) for r in NEEDED if any(part.operator == "==" for part in r.specifier)] == []

@@ -9,13 +9,48 @@ from pathlib import Path
 import pytest
 
 from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
+from unveil.core.records import Access, Record, Source
+from unveil.gate import sources
 from unveil.ingest.catalogue import Format
 from unveil.ingest.runner import ingest
 from unveil.ingest.sets import SETS
 from unveil.pipelines import run
 
 ALL = pytest.mark.parametrize("form", SETS, ids=lambda form: form.name)
+
+#: Licence and access of each set, and whose images are true negatives where nothing is marked. A licence that was not
+#: found at its source is None, whatever copies of the set say.
+TERMS: dict[str, tuple[str | None, Access]] = {
+    "busi": (None, "open"),
+    "chest-imagenome": (None, "credentialed"),
+    "deeplesion": (None, "open"),
+    "flare-mllm-2d": (None, "dua"),
+    "isic": (None, "open"),
+    "iu-xray": (None, "open"),
+    "kits23": ("CC BY-NC-SA", "open"),
+    "kvasir-seg": (None, "open"),
+    "llava-med": ("CC BY-NC 4.0", "open"),
+    "medmnist": ("CC BY 4.0", "open"),
+    "mimic-cxr-jpg": (None, "credentialed"),
+    "mimic-cxr-r2gen": (None, "credentialed"),
+    "ms-cxr": (None, "credentialed"),
+    "nih-chestxray14": (None, "open"),
+    "object-cxr": (None, "open"),
+    "padchest-gr": (None, "dua"),
+    "pathvqa": (None, "dua"),
+    "pmc-vqa": (None, "open"),
+    "rsna-pneumonia": (None, "dua"),
+    "slake": ("CC BY 4.0", "open"),
+    "tbx11k": (None, "open"),
+    "vindr-cxr": (None, "dua"),
+    "vqa-rad": ("CC0 1.0", "open"),
+}
+NEGATIVES = {"busi", "medmnist", "object-cxr", "rsna-pneumonia", "tbx11k", "vindr-cxr"}
+#: The sets whose makers tell the patient. In all others (SLAKE, Kvasir-SEG, PathVQA, PMC-VQA, RSNA, VinDr, …) nobody
+#: knows whether two images are of one, and the name of an image is no patient.
+PATIENTS = {
+    *("chest-imagenome", "deeplesion", "mimic-cxr-jpg", "mimic-cxr-r2gen", "ms-cxr", "nih-chestxray14", "padchest-gr"),
+}
 
 
 def written(form: Format, folder: Path) -> Path:
@@ -45,7 +80,10 @@ def test_its_files_tell_it(form: Format, tmp_path: Path) -> None:
         "readers": any(row.readers for row in rows),
     }
     assert {name for name, there in given.items() if there} == set(form.about.gives)
-    assert all(row.patient is None for row in rows) or "patients" in form.about.gives
+    assert any(row.patient for row in rows) == (form.name in PATIENTS)
+    assert not {row.patient for row in rows if row.patient} & {Path(row.image).stem for row in rows}
+    free = any(not row.findings and row.completeness == "exhaustive" for row in rows)
+    assert free == (form.name in NEGATIVES), "true negatives"
 
 
 @ALL
@@ -54,6 +92,21 @@ def test_its_row_is_whole(form: Format) -> None:
     assert about and about.name == form.name and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", form.name)
     assert about.source.startswith("https://") and about.citation and about.parts and about.gives
     assert all(note.endswith(".") for note in about.notes)
+
+
+def test_licences_are_those_of_the_sources_and_agreements_are_told() -> None:
+    assert {form.name: (form.about.licence, form.about.access) for form in SETS if form.about} == TERMS
+
+
+@pytest.mark.parametrize("name", [name for name, (_, access) in TERMS.items() if access != "open"])
+def test_nothing_of_a_set_under_an_agreement_leaves_this_machine(name: str) -> None:
+    """Unless told otherwise no image or text of it goes to a model behind an address. That of the sets on MIMIC-CXR's
+    images, of VinDr and of PadChest does not go even where somebody says that they are open."""
+    licence, access = TERMS[name]
+    source = Source(name, licence=licence, access=access)
+    assert f"{access} data, which must not be shared" in str(sources.fault(Record("a", "a.png", 9, 9, source=source)))
+    known = sources.fault(Record("a", "a.png", 9, 9, source=Source(name, licence="CC0", access="open")))
+    assert (known is None) == (name in {"flare-mllm-2d", "pathvqa", "rsna-pneumonia"})
 
 
 @ALL

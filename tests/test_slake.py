@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,24 @@ def test_an_image_that_the_languages_split_apart_is_in_both(data: Path) -> None:
         "6/source.jpg@train": {"zh"},
         "6/source.jpg@test": {"en"},
     }
+    assert {r.source.benchmark for r in records if "@" in r.id} == {"slake"}, "learnt from in no language"
+
+
+def test_whole_images_may_be_dealt_anew(data: Path) -> None:
+    """Without the published splits an image is one record with the questions of both languages."""
+    _, records, _ = run(data.parent, "auto", splits="none")
+    assert len({r.source.file for r in records}) == len(records) and {r.split for r in records} == {None}
+    assert {q.language for q in first(records).questions} == {"en", "zh"}
+
+
+def test_closed_questions_need_not_be_answered_by_yes_or_no(data: Path) -> None:
+    """61 of the 416 closed English test questions are answered by Lung, Left, T2 …: they stay closed, as the file says,
+    and are not taken for open ones."""
+    rows = slake.rows()["train"]
+    rows[1] |= {"answer": "Left", "answer_type": "CLOSED"}
+    (data / "train.json").write_text(json.dumps(rows))
+    _, records, _ = run(data.parent, "auto")
+    assert [(q.answer, q.kind) for q in first(records).questions][:2] == [("No", "closed"), ("Left", "closed")]
 
 
 def test_the_empty_answer_is_dropped_and_counted(data: Path) -> None:
@@ -95,3 +114,13 @@ def test_validation_is_another_name_and_images_may_lack_boxes(data: Path) -> Non
     bare = next(record for record in records if "xmlab8" in record.id)
     assert {r.split for r in records} == {"train", "val", "test"} and rejected == []
     assert bare.findings == () and bare.completeness == "unknown" and bare.patient is None
+
+
+def test_all_images_are_called_source(data: Path) -> None:
+    """With one case downloaded, its picture is not that of the others."""
+    for case in (data / "imgs").iterdir():
+        if case.name != "xmlab1":
+            shutil.rmtree(case)
+    summary, records, _ = run(data.parent, "auto", allow_rejected=1.0)
+    assert {r.source.file for r in records} == {"imgs/xmlab1/source.jpg"}
+    assert any("no image 'xmlab2/source.jpg'" in str(reason) for reason in summary.reasons)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.annotated import xml
 from tests.helpers.sets import tbx11k as fixture
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Record
@@ -67,6 +68,16 @@ def test_images_of_test_and_of_other_sets_are_left_out_unless_asked_for(tmp_path
     more, _ = read(tmp_path / "set", tmp_path / "more", Options(annotations="all_*.json"))
     assert len(more) == 12 and more["p001"].findings
     assert {more[f"test_000{n}"].completeness for n in (1, 2)} == {"unknown"}
+
+
+def test_xml_of_the_same_boxes_is_no_second_reading(tmp_path: Path) -> None:
+    """Only images of tuberculosis have XML, by which the healthy would be images that nobody has looked at."""
+    fixture.write(tmp_path / "set")
+    (tmp_path / "set" / "TBX11K" / "annotations" / "xml").mkdir()
+    text = xml("tb0003.png", [("ActiveTuberculosis", (8, 10, 28, 26))], (64, 64))
+    (tmp_path / "set" / "TBX11K" / "annotations" / "xml" / "tb0003.xml").write_text(text)
+    records, summary = read(tmp_path / "set", tmp_path / "out")
+    assert summary.format == "tbx11k" and len(records) == 9 and len(records["tb0003"].findings) == 2
 
 
 def test_train_and_val_in_one_file(tmp_path: Path) -> None:

@@ -55,6 +55,16 @@ def test_without_published_splits_the_test_images_are_still_known(tmp_path: Path
     assert records[0].source.published == "train" and records[0].source.benchmark is None
 
 
+def test_a_question_that_stands_twice_counts_once(tmp_path: Path) -> None:
+    """The published questions hold a few triplets of image, question and answer again."""
+    vqa_rad.write(tmp_path / "data")
+    file = tmp_path / "data" / "VQA_RAD Dataset Public.json"
+    file.write_text(json.dumps([*vqa_rad.rows(), {**vqa_rad.rows()[0], "qid": 99}]))
+    summary, records, _ = run(tmp_path, "auto")
+    assert [q.text for q in records[0].questions] == ["Is there a nodule?", "How many?"]
+    assert any("counted once" in note for note in summary.notes)
+
+
 def test_the_split_of_mevf(tmp_path: Path) -> None:
     data = tmp_path / "data"
     for n in range(1, 7):

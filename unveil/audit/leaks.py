@@ -64,10 +64,11 @@ def _of_copies(groups: Sequence[Sequence[Record]], shared: Sequence[str]) -> Ite
         dealt = next((r for r in group if r.split), group[0])
         known = next((r for r in group if r.patient), group[0])
         for r in group:
-            if r is not dealt:
+            if r is not dealt and not (r.split == dealt.split and _of_one_volume(r, dealt)):
                 apart = r.split and r.split != dealt.split
                 (across if apart else within).append(f"{in_split(dealt)} = {in_split(r)}")
-            if Counter(f.label for f in r.findings) != Counter(f.label for f in group[0].findings):
+            differ = Counter(f.label for f in r.findings) != Counter(f.label for f in group[0].findings)
+            if differ and not _of_one_volume(r, group[0]):
                 disagree.append(f"{in_split(group[0])} = {in_split(r)}")
             if r.patient and (r.source.dataset, r.patient) != (known.source.dataset, known.patient):
                 patients.append(f"{known.id} (patient {known.patient}) = {r.id} (patient {r.patient})")
@@ -83,6 +84,12 @@ def _of_copies(groups: Sequence[Sequence[Record]], shared: Sequence[str]) -> Ite
     )
     yield from issue("copy_annotated_differently", "warning", "{} copies have other findings than the first", disagree)
     yield from issue("copy", "info", f"{{}} further images are copies ({kinds})", within)
+
+
+def _of_one_volume(one: Record, other: Record) -> bool:
+    """Whether both are slices of one study: neighbours look alike, and are no copies."""
+    study = one.study is not None and (one.source.dataset, one.study) == (other.source.dataset, other.study)
+    return study and one.plane is not None and other.plane is not None and one.plane != other.plane
 
 
 def _torn(

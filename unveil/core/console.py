@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -36,9 +35,10 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
 
 
-class _Count(MofNCompleteColumn):
+class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return super().render(task) if task.total else Text()
+        words = counted(int(task.completed), int(task.total)) if task.total else ""
+        return Text(words, style="progress.download")
 
 
 class _Left(TimeRemainingColumn):
@@ -55,7 +55,7 @@ def progress(
     title: str, total: int | None, done: int = 0, show: bool = True, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Any]:
     """Progress with rate and time left; yields ``advance(n=1, note="")``. ``total`` is None of what has no steps, such
-    as loading a model.
+    as loading a model, or an unknown number; more steps than it says are told without it.
 
     A bar on a terminal; elsewhere, such as in a log, a line at the start, one every ``EVERY`` seconds, and one at the
     end; without a total only if it takes that long. Within other work it is a second bar, or stands in the same line.
@@ -63,7 +63,9 @@ def progress(
     if not show:
         yield lambda n=1, note="": None
         return
-    with _bar(title, total, done) if console.is_terminal else _lines(_Work(title, total, done, clock)) as advance:
+    with (
+        _bar(title, total, done) if console.is_terminal else _lines(_Work(title, total or None, done, clock)) as advance
+    ):
         yield advance
 
 
@@ -111,12 +113,12 @@ class _Work:
         self.note = ""
 
     def words(self) -> list[str]:
-        return [self.title, "" if self.total is None else f"{self.at}/{self.total}", self.note]
+        return [self.title, "" if self.total is None else counted(self.at, self.total), self.note]
 
     def pace(self) -> list[str]:
         """Rate and time left; where they are not known, or all steps are done, how long it has lasted."""
         lasted, made = self.clock() - self.began, self.at - self.start
-        if self.total is None or self.at == self.total or made <= 0 or lasted <= 0:
+        if self.total is None or self.at >= self.total or made <= 0 or lasted <= 0:
             return [f"for {lasting(lasted)}"]
         each = lasted / made
         rate = f"{1 / each:.1f}/s" if each <= 10 else f"{lasting(each)} each"
@@ -177,6 +179,11 @@ def _told_by_the_clock(work: _Work) -> Iterator[None]:
     finally:
         over.set()
         watching.join()
+
+
+def counted(done: int, total: int) -> str:
+    """How many steps are done, of how many unless they are more than was thought."""
+    return f"{done}/{total}" if done <= total else str(done)
 
 
 def lasting(seconds: float) -> str:

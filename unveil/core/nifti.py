@@ -192,6 +192,17 @@ def grid(path: PathLike, limits: Limits = Limits()) -> Grid:
     return Grid(slicing.shape, slicing.affine)
 
 
+def extensions(path: PathLike, limits: Limits = Limits()) -> bytes:
+    """What programs have written between header and voxels of a file that ``grid`` or ``opened`` takes."""
+    with reported(path, "reading the NIfTI header extensions"):
+        slicing = _slicing(path, "axial", limits)  # refuses those of an absurd size
+        with _stream(path) as stream:
+            size = _sizeof_header(stream)
+            stream.seek(size)
+            found: bytes = stream.read(max(0, int(slicing.raw["vox_offset"]) - size))
+    return found
+
+
 @contextmanager
 def opened(
     path: Path, plane: Plane = "axial", folder: Path | None = None, limits: Limits = Limits()

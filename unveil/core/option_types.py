@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unveil.core.options import Option, bare, notes, one_of
+from unveil.core.options import Option, bare, no_choice, notes, one_of
 from unveil.core.path_types import Place
 
 
@@ -94,9 +93,7 @@ def called(kind: Any) -> str:
 def fault(kind: Any, word: str) -> str | None:
     """Why a word is no value of a type; None where it is."""
     if known := choices(kind):
-        close = difflib.get_close_matches(word, known, n=1)
-        hint = f"; perhaps you meant {close[0]}" if close else ""
-        return None if word in known else f"one of {', '.join(known)} is needed{hint}"
+        return None if word in known else no_choice(word, known)
     names: dict[Any, tuple[Callable[[str], Any], str]] = {int: (int, "a whole number"), float: (float, "a number")}
     read, name = names.get(bare(kind), (str, ""))
     try:

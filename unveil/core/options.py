@@ -2,7 +2,7 @@
 
 Options that several commands have stand in one class, which their configurations inherit and hand on whole. A class may
 say by ``groups``, titles with the names of options, what the help shows together after all others; and by ``seldom``,
-names of options or titles of groups, what it shows only when all is asked for; and by ``absent`` why it lacks one that
+names of options or titles of groups, what it shows only when all is asked for; and by ``lacks`` why it has not one that
 others have.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import difflib
 import inspect
 import io
 import textwrap
@@ -143,6 +144,17 @@ def one_of(known: Sequence[str]) -> str:
     return named if len(named) <= MOST else "NAME"
 
 
+#: Words to choose from of which not all are named to somebody who wrote one of them wrongly.
+MANY = 12
+
+
+def no_choice(word: str, known: Sequence[str]) -> str:
+    """That a word is none of these; of many, only the one that may be meant is named."""
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"perhaps you meant {close[0]}" if close else ""
+    return hint if hint and len(known) > MANY else f"one of {', '.join(known)} is needed{hint and '; '}{hint}"
+
+
 class OneOf(PrimitiveConstructorSpec[str]):
     """Beside the type of an option: it takes one of these names, asked for when needed, since plugins add some.
 
@@ -158,7 +170,7 @@ class OneOf(PrimitiveConstructorSpec[str]):
 
     def instance_from_str(self, words: list[str]) -> str:
         if words[0] not in self.choices:
-            raise ValueError(f"one of {', '.join(self.choices)} is needed")
+            raise ValueError(no_choice(words[0], self.choices))
         return words[0]
 
     def is_instance(self, value: Any) -> bool:
@@ -191,7 +203,7 @@ def read(kind: type, words: Sequence[str], prog: str, default: Any = None) -> An
             raise
         from unveil.core import option_errors
 
-        fault = option_errors.fault(every(kind, default), words, getattr(kind, "absent", {}))
+        fault = option_errors.fault(every(kind, default), words, getattr(kind, "lacks", {}))
         raise OptionError(fault or option_errors.unboxed(said.getvalue())) from refused
 
 

@@ -69,8 +69,9 @@ class Writer:
 
 
 def _own(config: Config) -> Writer:
-    if config.dry_run or config.allow_remote or config.server or config.server_model or config.records:
-        raise RecordError("only another --engine than this process takes --server, --dry-run and what belongs to them")
+    others = ("dry_run", "allow_remote", "server", "server_model", "records")
+    if given := [f"--{name.replace('_', '-')}" for name in others if getattr(config, name)]:
+        raise RecordError(f"only another --engine than this process takes {', '.join(given)}: leave it out")
     loaded = models.load(config.model, **config.how, device=device(), dtype=models.DTYPES.get(config.precision))
     engine = Engine(loaded)
     rule = decoding(loaded.chat, loaded.model.config, temperature=0.0, max_new_tokens=config.max_new_tokens)

@@ -50,6 +50,8 @@ def task(picture: Exported, predicted: Sequence[Predicted] | None, address: str)
     """The task of an image; ``predicted`` is None where no model was asked about it."""
     record = picture.record
     task: dict[str, Any] = {"data": {IMAGE: address + quote(picture.name), "record": record.id}}
+    if record.split:
+        task["data"]["split"] = record.split
     if record.report:
         task["data"]["report"] = record.report
     if record.findings or record.completeness == "exhaustive":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
+import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +14,13 @@ from tyro.conf import Positional
 
 from unveil.core import console
 from unveil.core.path_types import InputFolder
-from unveil.core.untrusted import listed, quoted, shortened
+from unveil.core.untrusted import listed, quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import IngestError, Options
+
+#: Letters of a column, at the least: one long word fits.
+NARROWEST = 14
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ def main(config: Config) -> bool:
         raise IngestError("--check needs the name of a data set before it: unveil datasets NAME --check DIR")
     forms = list(FORMATS.values())
     if not config.name:
-        for line in overview(forms):
+        for line in overview(forms, shutil.get_terminal_size((100, 24)).columns):
             console.say(line)
         return True
     form = chosen(forms, config.name)
@@ -62,28 +68,32 @@ def chosen(forms: Sequence[Format], name: str) -> Format:
     raise IngestError(f"no data set or form is called {quoted(name)}{meant}")
 
 
-def overview(forms: Sequence[Format]) -> Iterator[str]:
-    """All rows, data sets first, in columns."""
+def overview(forms: Sequence[Format], width: int) -> Iterator[str]:
+    """All rows, data sets first, in columns, in lines of a width."""
     sets = [(form.name, form.about) for form in forms if form.about]
-    rows = [
-        (name, shortened(about.modality, 24), about.access, about.licence or "-", ", ".join(about.gives))
-        for name, about in sets
-    ]
+    rows = [(name, about.access, about.licence or "-", about.modality, ", ".join(about.gives)) for name, about in sets]
     yield f"{len(rows)} data sets, read as they are distributed"
-    yield from _columns([("name", "images", "access", "licence", "what records hold"), *rows])
+    yield from _columns([("name", "access", "licence", "images", "what records hold"), *rows], width, 2)
     others = [(form.name, form.help or form.looked_for) for form in forms if not form.about]
     yield f"\n{len(others)} forms of annotation, in which others come"
-    yield from _columns([("name", "what is read"), *others])
+    yield from _columns([("name", "what is read"), *others], width, 1)
     yield (
-        "\nunveil datasets NAME              what to download and from where, and the command that reads it"
+        "\nunveil datasets NAME              what to download, from where, how it is read"
         "\nunveil datasets NAME --check DIR  what of it is missing in a folder"
     )
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[Sequence[str]], width: int, wrapped: int) -> Iterator[str]:
+    """Rows with a hanging indent; the last ``wrapped`` columns share what the others leave of the width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = width - 2 * len(widths) - sum(widths[:-wrapped])
+    for n in range(wrapped, 0, -1):
+        widths[-n] = max(NARROWEST, min(widths[-n], left // n))
+        left -= widths[-n]
     for row in rows:
-        yield "  " + "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = [textwrap.wrap(cell, at) for cell, at in zip(row, widths, strict=True)]
+        for line in itertools.zip_longest(*cells, fillvalue=""):
+            yield ("  " + "  ".join(map(str.ljust, line, widths))).rstrip()
 
 
 #: What the three kinds of access mean for whoever wants a set.
@@ -128,8 +138,9 @@ def checked(folder: Folder, form: Format, about: DataSet) -> tuple[list[str], bo
     for part in about.parts:
         found = [name for name in names if matcher(part).fullmatch(name)]
         if found:
-            more = f"{len(found)} files, such as " if len(found) > 1 else ""
-            lines.append(f"  there    {part.pattern}  ({more}{found[0]})")
+            more = f"{len(found):,} files, such as " if len(found) > 1 else ""
+            whole_part = f"; the whole: {part.what}" if re.search(r"\d", part.what) else ""
+            lines.append(f"  there    {part.pattern}  ({more}{found[0]}{whole_part})")
         else:
             whole = whole and not part.needed
             lines.append(

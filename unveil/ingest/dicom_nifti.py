@@ -55,7 +55,8 @@ def marks(folder: Folder, headers: Headers, one: Annotating, series: Series) -> 
         size = volume.header.width, volume.header.height
         places = [volume.place(k) for k in range(volume.frames)]
         with reported(one.path, "reading the label map"):
-            kinds = label_maps.kinds(label_maps.labels(volume), own_kinds(folder), None, folder.options)
+            known = own_kinds(folder) or label_maps.of_extension(one.path)
+            kinds = label_maps.kinds(label_maps.labels(volume), known, None, folder.options)
             found = label_maps.marks(volume, kinds, file, folder.options.components != "whole")
     slices = [_slice(series, place, *size) for place in places]
     beside = 0

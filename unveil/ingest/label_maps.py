@@ -16,7 +16,7 @@ import numpy as np
 
 from unveil.core.records import Finding
 from unveil.core.untrusted import listed, quoted
-from unveil.ingest import cells
+from unveil.ingest import cells, xml_files
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError, Options
 from unveil.ingest.slices import SliceMark, masked
@@ -197,6 +197,17 @@ def of_json(folder: Folder, path: Path) -> tuple[list[LabelKind], list[str]]:
     channels = content.get("channel_names") or content.get("modality") or {}
     names = [str(channels[key]) for key in sorted(channels, key=str)] if isinstance(channels, dict) else []
     return found, names
+
+
+def of_extension(path: Path) -> list[LabelKind]:
+    """The kinds of the label table that Connectome Workbench and TotalSegmentator write into the header of a map."""
+    from unveil.core import nifti
+
+    table = re.search(rb"<LabelTable>.*?</LabelTable>", nifti.extensions(path), re.DOTALL)
+    if not table:
+        return []
+    found = [(str(label.get("Key")), (label.text or "").strip()) for label in xml_files.parsed(table[0]).iter("label")]
+    return [LabelKind(name, frozenset({int(key)})) for key, name in found if re.fullmatch("[1-9][0-9]*", key) and name]
 
 
 def of_text(folder: Folder, path: Path) -> list[LabelKind]:

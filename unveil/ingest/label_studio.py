@@ -16,12 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unveil.core import geometry, pixels
-from unveil.core.records import Finding, Record
+from unveil.core.records import Finding, Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import brush, outlines
 from unveil.ingest.consensus import KEEP, RULES, has_read, rule_of
 from unveil.ingest.folder import IMAGE_SUFFIXES, Folder
 from unveil.ingest.outlines import Shape
+from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, list_of, number
 
 LOOKED_FOR = "Label Studio's JSON"
@@ -41,6 +42,8 @@ class _Annotated:
     """The task's, from 1."""
     reader: str | None
     results: Sequence[Any]
+    split: Split | None = None
+    """The one that the data of the task name, as `unveil export records` writes it."""
 
 
 def found(folder: Folder) -> list[Path]:
@@ -112,15 +115,17 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
     if not isinstance(task, dict):
         raise AnnotationError(f"a task is an object, not {quoted(task)}")
     whole = isinstance(task.get("data"), dict)
-    place = folder.find(_image(task["data"] if whole else task), path.parent / "images", path.parent)
+    data = task["data"] if whole else task
+    place = folder.find(_image(data), path.parent / "images", path.parent)
+    split = SPLIT_NAMES.get(str(data.get("split")).lower()) if folder.options.splits != "none" else None
     if not whole:
-        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task))]
+        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split)]
     annotated = []
     for entry in list_of(task.get("annotations") or task.get("completions"), "annotations"):
         if not isinstance(entry, dict) or not isinstance(entry.get("result"), list):
             raise AnnotationError(f"an annotation with a result is needed, not {quoted(entry)}")
         if not (entry.get("was_cancelled") or entry.get("skipped")):
-            annotated.append(_Annotated(row, _person(entry.get("completed_by")), entry["result"]))
+            annotated.append(_Annotated(row, _person(entry.get("completed_by")), entry["result"], split))
     return place, annotated
 
 
@@ -177,7 +182,7 @@ def _record(
                 folder.note("texts, ratings and the like about a whole image are left out", f"{file}, task {one.row}")
     yield from bad
     readers = tuple(dict.fromkeys(one.reader for one in annotated if one.reader))
-    split = folder.split(place, path)
+    split = annotated[0].split or folder.split(place, path)
     yield from outlines.record(folder, file, image, shapes, bool(bad), readers, rule, split=split)
 
 

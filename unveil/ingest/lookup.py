@@ -135,7 +135,8 @@ class Index:
                 return replace(fits[0], equal=0, before=(*fits[0].before, prefix)) if prefix else fits[0]
             if fits:
                 several = ", ".join(self._relative(match.path) for match in fits[:3])
-                raise AnnotationError(f"several images are called {quoted(name)} ({several}{' …' * (len(fits) > 3)})")
+                several = f"several images are called {quoted(ending[-1])} ({several}{' …' * (len(fits) > 3)})"
+                raise AnnotationError(f"{ABSENT} {quoted(name)}; {several}" if fits[0].before else several)
             if strange:
                 elsewhere = f": {self._relative(strange)} lies in another folder"
         raise AnnotationError(f"{ABSENT} {quoted(name)}{elsewhere}")

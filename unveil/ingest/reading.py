@@ -163,8 +163,8 @@ class Options:
     """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
     taken apart, and ; or , where all parts are also labels of other cells."""
     label_names: tuple[str, ...] = ()
-    """csv, marks: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks: names of the values
-    of masks, grey or colours, such as 1=liver 255,0,0=vessel."""
+    """csv, marks: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks, nifti, dicom: names
+    of the values of masks and label maps, grey or colours, such as 1=liver 255,0,0=vessel."""
     readers: str | None = None
     """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
     place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader

@@ -263,8 +263,10 @@ class _Work:
 
 def _half_a_character(record: Record) -> str | None:
     """Why the record cannot be written, if it holds what UTF-8 cannot hold."""
+    told = [f for f in record.findings if f.attributes or f.phrase or f.translations or f.readers]
+    labels = {finding.label for finding in record.findings}  # all that most findings say
     try:
-        "\n".join(_texts((record, record.source, *record.questions, *record.findings))).encode()
+        "\n".join((*labels, *_texts((record, record.source, *record.questions, *told)))).encode()
     except UnicodeEncodeError as error:
         around = error.object[max(error.start - 20, 0) : error.end + 20]
         return f"a name or text holds half a character, which UTF-8 cannot hold: {quoted(around)}; rename it"

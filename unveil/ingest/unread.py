@@ -23,6 +23,7 @@ FETCHED = "`git lfs pull` fetches it"
 #: Other programs' JSON, by keys that it has somewhere at its beginning.
 JSON: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"question", "answer"}), "questions, in rows that name no image"),
+    (frozenset({"labelGroups", "datasets"}), "a project of MD.ai; write its boxes into a table, a row for each"),
     (frozenset({"findings", "completeness"}), "records of unveil; --data is for what they are made of"),
 )
 
@@ -32,6 +33,7 @@ ENDINGS: dict[tuple[str, ...], str] = {
     (".tar", ".tgz", ".tar.gz", ".7z", ".rar"): "an archive; unpack it",
     (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as csv",
     (".nii", ".nii.gz"): "volumes, of which no name tells image and mask; call them such as a.nii.gz and a_seg.nii.gz",
+    (".roi",): "outlines of ImageJ; save a mask for each image, such as a.png and a_mask.png",
     (".nrrd", ".mha", ".mhd"): "volumes; save image and mask as NIfTI, such as a.nii.gz and a_seg.nii.gz",
 }
 

@@ -177,7 +177,7 @@ class PpoOptions(RlOptions):
         "critic": ("gamma", "lam", "value_weight", "value_clip", "value_through", "value_rate", "whiten"),
     }
     seldom: ClassVar[tuple[str, ...]] = ("value_clip", "value_through", "whiten")
-    absent: ClassVar = {"advantage": "PPO's advantages are a critic's (--lam, --whiten); `unveil train grpo` has it"}
+    lacks: ClassVar = {"advantage": "PPO's advantages are a critic's (--lam, --whiten); `unveil train grpo` has it"}
 
     entropy: float = 0.01
     """Coefficient of the entropy bonus."""

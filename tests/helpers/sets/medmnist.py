@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def save(path: Path, labels: Labels, size: int = 28, colour: bool = False, **oth
         shape = (len(some), size, size, 3) if colour else (len(some), size, size)
         arrays[f"{split}_images"] = rng.integers(0, 255, shape, np.uint8)
         arrays[f"{split}_labels"] = np.array(some, np.uint8)
-    np.savez_compressed(path, allow_pickle=True, **{**arrays, **other})
+    held: Any = {**arrays, **other}  # whose names are no options of savez
+    np.savez_compressed(path, **held)
 
 
 def write(folder: Path) -> None:

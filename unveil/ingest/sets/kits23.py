@@ -72,7 +72,10 @@ FORMAT = Format(
         "Corticomedullary-Phase CT, 2023, arXiv 2307.01984",
         (
             Download("**/case_*/segmentation.nii.gz", "the label map of each of 489 cases (0 to 299 and 400 to 588)"),
-            Download("**/{imaging,case_*}.nii.gz", "their images, which come apart from the label maps"),
+            Download(
+                "**/{imaging,case_*}.nii.gz",
+                "their images, which come apart from the label maps (neheller/KiTS-Challenge-Imaging on the Hub)",
+            ),
         ),
         notes=(
             "Slices are cut by the affine, and one becomes an image for each finding where it is largest; `--slices` "

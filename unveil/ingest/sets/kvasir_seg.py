@@ -39,6 +39,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         for row, (name, entry) in enumerate(content.items(), 1):
             try:
                 place = folder.find(f"images/{name}", path.parent)
+                if place in masks.values():  # they are called as their images
+                    raise AnnotationError(f"only its mask {folder.relative(place)} is here")
                 seen.add(place)
                 yield from _record(folder, folder.relative(path), row, entry, place, masks.get(name))
             except (AnnotationError, pixels.ImageError) as error:

@@ -151,6 +151,7 @@ FORMAT = Format(
             Download("**/files/p1*/p*/s*/*.jpg", "377,110 images, or as many as you have"),
             Download("**/files/p1*/p*/s*.txt", "reports, from MIMIC-CXR (mimic-cxr-reports.zip)", needed=False),
         ),
+        benchmark=True,
         notes=(
             "Programs drew the labels from reports; an uncertain label is left out, and no image counts as normal.",
             "Reports compare with earlier images, which are not given.",

@@ -148,7 +148,7 @@ FORMAT = Format(
         (
             Download("**/grounded_reports_*.json", "sentences with their boxes"),
             Download("**/master_table.csv", "patients and splits (unpack master_table.csv.zip)", needed=False),
-            Download("**/Padchest_GR_files/**/*.png", "4,555 images"),
+            Download("**/Padchest_GR_files/**/*.png", "the images of 4,555 studies"),
         ),
         benchmark=True,
         notes=(

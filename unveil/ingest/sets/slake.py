@@ -24,6 +24,7 @@ from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, questi
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
 from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import ABSENT
 from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 
@@ -62,7 +63,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             if row == 1 and (missing := [name for name in NEEDED if name not in item]):
                 raise IngestError(f"{file}: a question has no {listed(missing)}; it has {listed(item)}")
             try:
-                place = album.find(f"imgs/{text(item.get('img_name'))}", path.parent)
+                name = text(item.get("img_name"))
+                place = album.find(f"imgs/{name}", path.parent)
+                if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
+                    raise AnnotationError(f"{ABSENT} {quoted(name)}")
                 cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
                 asked = question(folder, file, *cells, language=text(item.get("q_lang")).lower() or None)
                 known = {"modality": text(item.get("modality"))}

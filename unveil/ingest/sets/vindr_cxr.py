@@ -66,9 +66,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("what several readers marked in one place is one finding; --readers says otherwise")
     published = set(splits.values())
     seen: set[Path] = set()
+    beside = tables[0].parent
     for name, some in images.items():
         try:
-            place = folder.find(name, *(path.parent for path in tables[:1]))
+            place = folder.find(name, beside.parent / str(splits[name]), beside)
             seen.add(place)
             for item in _record(folder, some, place, rule, splits[name]):
                 yield measured(item, published) if isinstance(item, Record) else item
@@ -167,7 +168,8 @@ FORMAT = Format(
         notes=(
             "No patient is known, so that images of one may be in both splits.",
             "Three radiologists have read each training image: what they agree on is the ceiling of any figure.",
-            "Boxes count in the pixels of the DICOM files: PNG of another size are rejected, or boxes would be wrong.",
+            "Boxes count in the pixels of the DICOM files, which no table states: on smaller copies they are wrong.",
+            "Its agreement forbids to pass the data on.",
         ),
     ),
 )
