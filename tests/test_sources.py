@@ -101,7 +101,7 @@ def test_a_run_is_named_after_the_data(
 def test_what_other_programs_wrote_is_named_whatever_format_was_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Questions in LLaVA's form: no circle of formats that it is not."""
+    """Conversations in LLaVA's form, of which one has no turns: no circle of formats that it is not."""
     (tmp_path / "data").mkdir()
     draw(tmp_path / "data/a.png")
     (tmp_path / "data/chat.json").write_text('[{"id": 1, "image": "a.png", "conversations": []}]')
@@ -109,7 +109,7 @@ def test_what_other_programs_wrote_is_named_whatever_format_was_asked_for(
         arguments = ["--data", str(tmp_path / "data"), "--format", format, "--out", str(tmp_path / "o")]
         assert cli.main(["ingest", *arguments]) == 1
         told = said(capsys)
-        assert "LLaVA's form" in told and "looks like" not in told
+        assert ("chat.json, row 1" if format == "auto" else "--format llava reads") in told and "looks like" not in told
 
 
 @every_format

@@ -176,6 +176,7 @@ HOSTILE: dict[str, tuple[str, Write, str]] = {
     "label without a number": ("nifti", volumes(np.zeros((8, 8, 2)), '{"mass": 1e999}'), "'mass' has the value inf"),
     "complex values": ("nifti", volumes(np.zeros((8, 8, 2), np.complex64)), "complex values, which are no image"),
     "report of no text": ("mimic-cxr-jpg", spoilt(mimic_cxr_jpg, "s*.txt", b"\xff"), r"\.txt: the file is not UTF-8"),
+    "JSON that breaks off": ("slake", spoilt(slake, "train.json", b'[{"img_name": "", "q_lang": }'), "not JSON"),
     "names of no text": ("slake", spoilt(slake, "mask.txt", b"1:\xff"), r"mask\.txt: the file is not UTF-8"),
 }  # fmt: skip
 

@@ -107,7 +107,7 @@ def turns() -> list[bytes]:
 
 
 def marks() -> list[bytes]:
-    return [b"image_name,annotation\na.png,0 1 1 5 6;1 2 2 8 8;2 1 1 5 1 5 5\nb.png,\n"]
+    return [b"image_id,PredictionString\na.png,mass 1.0 1 1 5 6 nodule 0.5 2 2 8 8\nb.png,mass 1.0 1 1 5 6\n"]
 
 
 def parquet() -> list[bytes]:

@@ -6,6 +6,7 @@ make such values: none that names, calls or builds anything else.
 
 from __future__ import annotations
 
+import io
 import pickle
 import pickletools
 from pathlib import Path
@@ -36,10 +37,10 @@ def plain(path: Path) -> Any:
         refuse_pointer(path)
         if path.stat().st_size > LARGEST:
             raise AnnotationError(f"more than {LARGEST} bytes")
-        with path.open("rb") as file:
-            _check(file)
-            file.seek(0)
-            return _Plain(file, encoding="utf-8").load()
+        file = io.BytesIO(path.read_bytes())  # which lays out no more than there is, whatever a length says
+        _check(file)
+        file.seek(0)
+        return _Plain(file, encoding="utf-8").load()
     except (AnnotationError, pickle.UnpicklingError) as error:
         raise IngestError(f"{path}: this pickle is not opened: {error}") from error
     except (ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -43,10 +44,21 @@ class Member(NamedTuple):
 
 
 def members(folder: Folder, path: Path) -> Iterator[Member]:
-    """All that a JSON file of a folder holds; raises ``IngestError`` where it is none."""
+    """All that a JSON file of a folder holds; raises ``IngestError`` where it is none, while items are taken too."""
+    with _named(folder, path), folder.opening(path)() as file:
+        for member in Json(file).members():
+            yield member if member.items is None else member._replace(items=_items(folder, path, member.items))
+
+
+def _items(folder: Folder, path: Path, items: Iterator[ListItem]) -> Iterator[ListItem]:
+    with _named(folder, path):
+        yield from items
+
+
+@contextmanager
+def _named(folder: Folder, path: Path) -> Iterator[None]:
     try:
-        with folder.opening(path)() as file:
-            yield from Json(file).members()
+        yield
     except (AnnotationError, JsonError) as error:
         raise IngestError(f"{folder.relative(path)}: {error}") from error
 
