@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unveil.core import image_files, pixels, pseudonyms
-from unveil.core.files import is_pointer
 from unveil.core.records import Completeness, Finding, Record, Source, Split
 from unveil.core.untrusted import JsonError, parse_json
 from unveil.ingest.files import Listing, Opening, below, is_dicom, known_encoding, listing, opening, text_of
@@ -49,9 +48,6 @@ OTHER_SUFFIXES = (
     ".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".names", ".md", ".html", ".pdf", ".py",
     ".zip", ".gz", ".nii", ".npy", ".npz", ".mat", ".parquet",
 )  # fmt: skip
-
-#: Bytes of a pointer of Git LFS: by its specification less than these.
-LARGEST_POINTER = 1024
 
 #: Hexadecimal digits of a patient's pseudonym: of a million patients, two are the same once in forty million sets.
 PSEUDONYM = 16
@@ -213,11 +209,6 @@ class Folder:
         if self.out is None:
             raise IngestError(f"{file}: there is no folder to write images to")
         return write_made(self.out, file, content, again=not self.trial)
-
-    @cached_property
-    def pointers(self) -> list[Path]:
-        """The files that only say where another one is kept (Git LFS); these are small."""
-        return [path for path in self.listing.files if path.stat().st_size < LARGEST_POINTER and is_pointer(path)]
 
     def showing(self, tell: Callable[[Path], bool], *suffixes: str) -> list[Path]:
         """The files with one of the endings of which ``tell`` is true, each looked at once."""

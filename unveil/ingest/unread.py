@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from unveil.core.files import is_pointer
 from unveil.core.untrusted import listed
 from unveil.ingest import yolo
 from unveil.ingest.folder import Folder
@@ -15,6 +16,8 @@ from unveil.ingest.sheet import Sheet, head
 
 #: Bytes of a file that show what it is.
 LOOKED_AT = 2**16
+#: Bytes of a pointer of Git LFS: by its specification less than these.
+LARGEST_POINTER = 1024
 #: Kinds that one message names.
 NAMED = 3
 
@@ -76,7 +79,8 @@ def unopened(folder: Folder) -> str:
     """What a user should know who misses something: files that only say where another one is kept, and files that were
     refused unopened; "" where there are none."""
     said = []
-    if pointers := folder.pointers:
+    small = (path for path in folder.listing.files if path.stat().st_size < LARGEST_POINTER)
+    if pointers := list(filter(is_pointer, small)):
         more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
         said.append(f"{folder.relative(pointers[0])}{more}: a pointer of Git LFS, not the file itself: {FETCHED}.")
     if refused := folder.listing.refused:
