@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unveil.audit import records as module
+from unveil.audit.check import stays
 from unveil.audit.records import check, read_images, regroup, resplit
 from unveil.core import digests, geometry
 from unveil.core.jsonl import read_jsonl
@@ -317,3 +318,11 @@ def test_options_and_phrases(clean: list[Record], tmp_path: Path) -> None:
         "info",
         (f"{rows[0].id}: A mass.",),
     )
+
+
+def test_questions_of_other_splits_make_another_benchmark() -> None:
+    """An image that is published in train and test is tested with the questions of both."""
+    sources = [Source("vqa-rad", published=split, benchmark="vqa-rad") for split in ("train", "test")]
+    both = [Record(f"a@{s.published}", "a.png", 8, 8, split="test", group="a", source=s) for s in sources]
+    assert any("figures are not those of that test split" in line for line in stays(both))
+    assert len(stays(both[1:])) == 1

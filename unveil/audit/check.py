@@ -112,4 +112,8 @@ def stays(dealt: Sequence[records.Record], copies: Sequence[tuple[str, str]] = (
     clusters = {r.cluster for r in kept}
     if beside := sum(r.cluster in clusters and not r.source.benchmark for r in dealt):
         words.append(f"with what is of the same patients, studies or groups: {beside} more")
+    if any(r.source.published not in (None, "test") for r in kept):
+        words.append(
+            "what other published splits ask about them is tested too: figures are not those of that test split"
+        )
     return words
