@@ -288,6 +288,14 @@ def test_what_does_not_agree_is_refused_and_the_run_goes_on(change: str, said: s
     assert re.search(said, summary.reasons[0].first.reason)
 
 
+def test_a_case_that_has_lost_a_mask_has_no_true_negatives(tmp_path: Path) -> None:
+    """The liver lies on the grid of the CT, the spleen does not: where it is, nobody can tell any more."""
+    write(tmp_path / "set", "s1/ct.nii.gz", "s1/segmentations/liver.nii.gz", body=(marks() == 2).astype(np.uint8))
+    nifti(tmp_path / "set" / "s1" / "segmentations" / "spleen.nii.gz", np.ones((3, 3, 3), np.uint8))
+    records, summary = read(tmp_path / "set", slices="all", completeness="exhaustive", allow_rejected=1)
+    assert len(records) == 6 and {r.completeness for r in records} == {"partial"} and summary.rejected == 1
+
+
 def test_ten_thousand_labels_are_an_image(tmp_path: Path) -> None:
     """A map that names that many values is refused before anything is drawn of it; so is noise with more regions in a
     slice than anybody marks."""
