@@ -194,6 +194,34 @@ def test_a_label_map_in_nifti_lies_on_a_dicom_series(tmp_path: Path) -> None:
     assert {name: [(f.label, f.box) for f in r.findings] for name, r in records.items()} == {"IM003": [("tumour", BOX)]}
 
 
+def laid(path: Path, body_IJK: np.ndarray) -> None:
+    """A map on the grid of ``series``: columns towards the left, rows of 2 mm to the back, slices of 3 mm upwards, the
+    first voxel at 10, 20, 30 mm in NIfTI's own axes."""
+    import nibabel
+
+    affine = np.array([[-1.0, 0, 0, 10], [0, -2, 0, 20], [0, 0, 3, 30], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(body_IJK, affine), path)
+
+
+def test_a_label_map_of_several_volumes_is_refused_on_dicom_too(tmp_path: Path) -> None:
+    """The second volume would be lost unseen; what is called "ignore" is no finding, and its slice is not complete."""
+    series(tmp_path / "set")
+    body = np.ascontiguousarray(masks(1, 2)[..., 0].T)
+    laid(tmp_path / "set" / "ct_seg.nii.gz", np.stack([body, body], axis=3))
+    with pytest.raises(ValueError, match="holds 2 volumes; write a file for each"):
+        read(tmp_path / "set", label_names=("1=tumour",))
+    body[0:3, 0:3, 2] = 2
+    laid(tmp_path / "set" / "ct_seg.nii.gz", body)
+    options = {"label_names": ("1=tumour", "2=ignore"), "slices": "all", "completeness": "exhaustive"}
+    records, _ = read(tmp_path / "set", **options)
+    assert {name: ([f.label for f in r.findings], r.completeness) for name, r in records.items()} == {
+        "IM004": ([], "exhaustive"),
+        "IM003": (["tumour"], "exhaustive"),
+        "IM002": (["tumour"], "partial"),
+        "IM001": ([], "exhaustive"),
+    }
+
+
 @needs_data
 @pytest.mark.parametrize("name", ["seg_image_ct_binary_single_frame", "seg_image_sm_numbers"])
 def test_real_segmentations_are_as_highdicom_itself_reads_them(name: str, tmp_path: Path) -> None:

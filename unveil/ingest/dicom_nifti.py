@@ -56,9 +56,9 @@ def marks(folder: Folder, headers: Headers, one: Annotating, series: Series) -> 
         places = [volume.place(k) for k in range(volume.frames)]
         with reported(one.path, "reading the label map"):
             known = own_kinds(folder) or label_maps.of_extension(one.path)
-            kinds = label_maps.kinds(label_maps.labels(volume), known, None, folder.options)
-            found = label_maps.marks(volume, kinds, file, folder.options.components != "whole")
+            found, ignored = label_maps.read(volume, known, None, file, folder.options)
     slices = [_slice(series, place, *size) for place in places]
+    yield from (Lost(at) for k in sorted(ignored) if (at := slices[k]) is not None)
     beside = 0
     for mark in found:
         at = slices[mark.slice]

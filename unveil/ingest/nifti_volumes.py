@@ -105,16 +105,10 @@ def _marks(folder: Folder, mask: MaskFile) -> tuple[list[SliceMark], set[int | N
     """What a mask marks, and the slices of which it leaves something out."""
     from unveil.core import nifti
 
-    options = folder.options
-    with nifti.opened(mask.path, options.plane, folder.out) as volume:
-        if volume.volumes > 1:
-            raise AnnotationError(f"it holds {volume.volumes} volumes; write a file for each")
-        kinds = label_maps.kinds(
-            label_maps.labels(volume), mask.kinds or label_maps.of_extension(mask.path), mask.name, options
-        )
-        found = label_maps.marks(volume, kinds, folder.relative(mask.path), options.components != "whole")
-    ignored = {mark.slice for mark in found if mark.finding.label.lower() == label_maps.IGNORED}
-    return [mark for mark in found if mark.finding.label.lower() != label_maps.IGNORED], set(ignored)
+    with nifti.opened(mask.path, folder.options.plane, folder.out) as volume:
+        known = mask.kinds or label_maps.of_extension(mask.path)
+        found, ignored = label_maps.read(volume, known, mask.name, folder.relative(mask.path), folder.options)
+    return found, {*ignored}
 
 
 def _slices(
