@@ -47,15 +47,18 @@ def of_case(folder: Folder, case: VolumeCase, usual: Window | None = None) -> It
         raise IngestError("--slices key: NIfTI names no key slices; take largest, every:N or all")
     groups, bad = _on_one_grid(folder, case)
     yield from bad
+    of_masks = {folder.relative(mask.path) for mask in case.masks}
+    lost = {None} if any(rejected.file in of_masks for rejected in bad) else set()
     for images, masks in groups:
-        yield from _of_group(folder, dataclasses.replace(case, images=images, masks=masks), rule, usual)
+        yield from _of_group(folder, dataclasses.replace(case, images=images, masks=masks), rule, lost, usual)
 
 
 def _of_group(
-    folder: Folder, case: VolumeCase, rule: slices.SliceRule, usual: Window | None
+    folder: Folder, case: VolumeCase, rule: slices.SliceRule, before: set[None], usual: Window | None
 ) -> Iterator[Record | Rejected | Incomplete]:
+    """The slices of images and masks on one grid; ``before`` tells whether the case has lost a mask already."""
     marks: list[SliceMark] = []
-    lost: set[int | None] = set()
+    lost: set[int | None] = {*before}
     for mask in case.masks:
         try:
             own, ignored = _marks(folder, mask)
