@@ -222,6 +222,21 @@ def test_a_label_map_of_several_volumes_is_refused_on_dicom_too(tmp_path: Path) 
     }
 
 
+def test_a_label_map_is_not_laid_on_another_patient(tmp_path: Path) -> None:
+    """Slices of two patients lie at the same heights. The map has the pixels of the first one; where both have them, it
+    belongs to whom it lies beside; where it lies beside neither, it is refused."""
+    series(tmp_path / "set" / "a")
+    series(tmp_path / "set" / "b", number=2, origin=(-12.0, -25.0, 33.0))
+    names = {"label_names": ("1=tumour",), "slices": "every:1"}
+    laid(tmp_path / "set" / "x_seg.nii.gz", np.ascontiguousarray(masks(1, 2)[..., 0].T))
+    assert {r.source.file for r in read(tmp_path / "set", **names)[0].values()} == {"a/IM003", "a/IM002"}
+    series(tmp_path / "set" / "b", number=2)
+    with pytest.raises(ValueError, match="fits series of 2 origins"):
+        read(tmp_path / "set", **names)
+    (tmp_path / "set" / "x_seg.nii.gz").rename(tmp_path / "set" / "b" / "x_seg.nii.gz")
+    assert {r.source.file for r in read(tmp_path / "set", **names)[0].values()} == {"b/IM003", "b/IM002"}
+
+
 @needs_data
 @pytest.mark.parametrize("name", ["seg_image_ct_binary_single_frame", "seg_image_sm_numbers"])
 def test_real_segmentations_are_as_highdicom_itself_reads_them(name: str, tmp_path: Path) -> None:
