@@ -68,6 +68,26 @@ def test_regions_of_reports(tmp_path: Path) -> None:
     assert summary.rejected == 1 and "encloses nothing" in summary.reasons[0].first.reason
 
 
+def test_a_region_that_is_wrong_is_lost_to_its_own_slice(tmp_path: Path) -> None:
+    """A group of four regions, of which the second covers no pixel and the third names an image that is not here: the
+    fourth is read all the same; where the third lies nobody can tell, so no slice is a true negative. Without it only
+    the slice of the second is not."""
+    images = series(tmp_path / "set")
+    corners = [(5, 4), (12, 4), (12, 8), (5, 8), (5, 4)]
+    speck = [(5, 4), (5.1, 4), (5.1, 4.1), (5, 4)]
+    elsewhere = pydicom.dcmread(tmp_path / "set" / "IM001")
+    elsewhere.SOPInstanceUID = f"{ROOT}.9"
+    drawn = [(images[1], corners), (images[2], speck), (elsewhere, corners), (images[3], corners)]
+    regions = [region("POLYLINE", points, image)[1] for image, points in drawn]
+    asked: dict[str, Any] = {"slices": "all", "completeness": "exhaustive", "allow_rejected": 1}
+    for some, unknown in (([*regions[:2], regions[3]], False), (regions, True)):
+        report(tmp_path / "set" / "sr", images, [("regions", some)], [elsewhere] if unknown else [])
+        records, summary = read(tmp_path / "set", **asked)
+        assert [len(r.findings) for r in records] == [0, 1, 0, 1]
+        assert [r.completeness == "partial" for r in records] == [unknown, unknown, True, unknown]
+        assert summary.rejected == 1 + unknown
+
+
 def test_a_report_on_a_segment_tells_of_that_segment(tmp_path: Path) -> None:
     """Its words are added to the segment's: the region is one finding, not two."""
     images = marked(tmp_path / "set")
