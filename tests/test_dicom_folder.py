@@ -134,6 +134,29 @@ def test_frames_of_one_file_are_cut(tmp_path: Path) -> None:
     assert np.array_equal(image_files.read(tmp_path / "out" / record.image).array, shown)
 
 
+def test_enhanced_files_of_one_frame_know_their_places(tmp_path: Path) -> None:
+    """They keep place and spacing where those of many frames do: a contour finds its slice, and mm are kept."""
+    images = series(tmp_path / "set")
+    corners = [(4.5, 3.5), (11.5, 3.5), (11.5, 7.5), (4.5, 7.5)]
+    structure_set(tmp_path / "set" / "rt", images, {"a": [(None, in_patient(images[2], corners))]})
+    for path in (tmp_path / "set").glob("IM*"):
+        image, frame, (position, orientation, measures) = (
+            pydicom.dcmread(path),
+            Dataset(),
+            (Dataset() for _ in range(3)),
+        )
+        position.ImagePositionPatient, measures.PixelSpacing = image.ImagePositionPatient, image.PixelSpacing
+        orientation.ImageOrientationPatient = image.ImageOrientationPatient
+        frame.PlanePositionSequence, frame.PlaneOrientationSequence = [position], [orientation]
+        frame.PixelMeasuresSequence = [measures]
+        image.PerFrameFunctionalGroupsSequence, image.NumberOfFrames = [frame], 1
+        del image.ImagePositionPatient, image.ImageOrientationPatient, image.PixelSpacing
+        image.save_as(path)
+    [record], _ = read(tmp_path / "set")
+    assert [f.box for f in record.findings] == [(5, 4, 12, 8)]
+    assert record.plane and record.plane.origin == (-10, -20, 36) and record.plane.spacing == (2, 1)
+
+
 def test_places_are_those_of_dicom(tmp_path: Path) -> None:
     """The middle of the pixel in column 3 and row 5 by the equation of the standard, oblique too."""
     tilted = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)

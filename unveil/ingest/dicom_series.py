@@ -323,7 +323,7 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
         for tag in ("StudyInstanceUID", "FrameOfReferenceUID", "Modality", "SeriesInstanceUID")
     )
     name = own or f"{path.parent} {reference}"  # without a series, what lies together is one
-    if frames > 1:  # sizes are checked before anything is made for each frame
+    if "NumberOfFrames" in head:  # enhanced, though it may hold one; sizes are checked before its frames are
         image_files.probe(path)
         head = dicom.dataset_of(path)
     size, number = (int(head.Rows), int(head.Columns)), int(head.get("InstanceNumber") or 0)
