@@ -160,6 +160,24 @@ def test_a_part_of_the_image_is_laid_where_it_belongs(tmp_path: Path) -> None:
     assert [f.box for f in record.findings] == [BOX] and record.size == (20, 16)
 
 
+def test_a_region_between_the_pixels_of_the_image_is_told(tmp_path: Path) -> None:
+    """A segmentation with pixels of a tenth: one that lies on no middle of a pixel of the image (row 0, column 2, of
+    which the first middles are at 4.5) would be lost unseen, and its slice a true negative."""
+    images = series(tmp_path / "set", spacing=(2.0, 2.0))
+    drawn = np.zeros((4, 16, 20, 1), np.uint8)
+    drawn[0, 0, 2] = drawn[1, :15, :15] = 1
+
+    def fine(content: Dataset) -> None:
+        content.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.2, 0.2]
+
+    segmentation(tmp_path / "set" / "seg", images, drawn, change=fine)
+    asked: dict[str, Any] = {"slices": "all", "completeness": "exhaustive", "box_units": "pixels"}
+    records, summary = read(tmp_path / "set", **asked, allow_rejected=1)
+    assert records["IM004"].completeness == "partial" and not records["IM004"].findings
+    assert len(records["IM003"].findings) == 1 and records["IM003"].completeness == "exhaustive"
+    assert summary.rejected == 1 and "covers no pixel" in summary.reasons[0].first.reason
+
+
 def test_a_segmentation_of_a_series_that_is_not_here(tmp_path: Path) -> None:
     """It is refused by file and reason; the run goes on with the other."""
     images = series(tmp_path / "set")

@@ -105,14 +105,17 @@ def _frame(
             raise AnnotationError(f"it holds the segment {number}, which is not described")
         most = int(content.get("MaximumFractionalValue") or 255)
         layers = [(number, values >= HALF * most if kind == "FRACTIONAL" else values > 0)]
-    plane = _plane(content, k)
+    plane, hidden = _plane(content, k), False
     for number, layer in layers:
         mask = onto(layer, plane, frame.plane, frame.columns, frame.rows)
+        hidden |= bool(layer.any() and not mask.any())
         label, attributes = segments[number]
         for part in parts(mask) if folder.options.components == "each" else [mask]:
             if part.any():
                 finding = masked(label, part, attributes)
                 yield SliceMark((seg.uid, number), at, float(part.sum()), finding)
+    if hidden:
+        raise AnnotationError("its region covers no pixel of the image")
 
 
 def onto(mask_HW: np.ndarray, own: ImagePlane, other: ImagePlane, width: int, height: int) -> np.ndarray:
