@@ -157,6 +157,22 @@ def test_enhanced_files_of_one_frame_know_their_places(tmp_path: Path) -> None:
     assert record.plane and record.plane.origin == (-10, -20, 36) and record.plane.spacing == (2, 1)
 
 
+def test_images_may_lie_apart_from_what_is_marked_on_them(tmp_path: Path) -> None:
+    images = marked(tmp_path / "set")
+    title = highdicom.sr.CodedConcept("113000", "DCM", "Of Interest")
+    content = highdicom.ko.KeyObjectSelection(title, referenced_objects=[images[1]])
+    picked = highdicom.ko.KeyObjectSelectionDocument(
+        [images[1]], content, f"{ROOT}.44", 44, f"{ROOT}.44.1", 1, "drawn", institution_name="drawn"
+    )
+    picked.save_as(tmp_path / "set" / "ko")
+    (tmp_path / "pictures").mkdir()
+    for path in (tmp_path / "set").glob("IM*"):
+        path.rename(tmp_path / "pictures" / path.name)
+    records, _ = read(tmp_path / "set", images=tmp_path / "pictures")
+    assert [r.source.file for r in records] == ["IM003", "IM002"] and all(r.findings for r in records)
+    assert len(read(tmp_path / "set", images=tmp_path / "pictures", slices="key")[0]) == 1
+
+
 def test_places_are_those_of_dicom(tmp_path: Path) -> None:
     """The middle of the pixel in column 3 and row 5 by the equation of the standard, oblique too."""
     tilted = (0.8, 0.6, 0.0, -0.36, 0.48, 0.8)
