@@ -66,6 +66,7 @@ def values(path: Path, image: Image, colours: bool = False) -> np.ndarray:
     if array.ndim == 3 and not colours and (array == array[..., :1]).all():
         array = array[..., 0]
     _check_size(array, image)
+    array = _whole(array) if array.dtype.kind == "f" else array
     return np.repeat(array[..., None], 3, axis=2) if colours and array.ndim == 2 else array
 
 
@@ -135,9 +136,20 @@ def names_of(text: str) -> dict[Value, str]:
 
 def _grey(path: Path) -> np.ndarray:
     """Values of a mask of one class, (H, W): of colours, those of a palette too, the brightest channel."""
-    deep = image_files.probe(path).stored.startswith("I")
+    deep = image_files.probe(path).stored.startswith(("I", "F"))
     array = image_files.read(path, windowed=not deep).array
+    if array.dtype.kind == "f":  # 0 to 1, or as integers are; stretched to its range, a full mask would be an empty one
+        return _whole(np.rint(array * 255 if array.max(initial=0) <= 1 else array))
     return array.max(axis=2) if array.ndim == 3 else array
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Floats that are whole numbers from 0 on, as such."""
+    if not (np.isfinite(values).all() and (values >= 0).all() and (values < 2**31).all()):
+        raise AnnotationError("its mask holds numbers that are no grey values")
+    if (values != np.rint(values)).any():
+        raise AnnotationError("its mask holds fractions, not classes: save it with whole numbers")
+    return values.astype(np.int64)
 
 
 def _of_classes(grey_HW: np.ndarray, top: int) -> bool:
