@@ -323,6 +323,8 @@ def test_windows_of_what_says_nothing_of_itself(tmp_path: Path) -> None:
     assert record.plane and record.plane.window == pytest.approx((240 + 1.19, 240 + 117.81))
     grey = image_files.read(tmp_path / "out" / record.image).array
     assert grey[0, 0] == 0 and grey[-1, -1] == 255
+    record = read(tmp_path / "set", label_names=("1=a", "2=b"), modality="CT")[0][0]
+    assert record.plane and record.plane.window == (-160, 240) and record.modality == "CT"
 
 
 @needs_data

@@ -134,7 +134,7 @@ def _slices(
         if volume.volumes > 1 and not named:
             folder.note("of a file with several volumes, whose channels nothing names, the first is read", file)
         for number, name in enumerate(named or (channel,)):
-            kind = modality(name, path.name)
+            kind = options.modality or modality(name, path.name)
             window = usual
             if taken and not window and not kind:  # what says nothing of its modality may show it
                 window = _of_air(volume.block(taken[0], taken[0] + 1, number))
