@@ -91,6 +91,14 @@ def test_planes_are_cut_by_anatomy(axcodes: str, tmp_path: Path) -> None:
     assert records[0].findings[0].mask and decode_mask(records[0].findings[0].mask).sum() == 15
 
 
+def test_the_user_may_tell_patients_and_studies(tmp_path: Path) -> None:
+    """Where the pattern finds no study, the file is one: its slices stay together all the same."""
+    nnunet(tmp_path / "set")
+    records, _ = read(tmp_path / "set", patient_pattern=r"/(c\d)_", study_pattern=r"(c1)_0000")
+    assert {(r.patient, r.study) for r in records} == {("c1", "c1")}
+    assert {r.study for r in read(tmp_path / "set", study_pattern="none")[0]} == {"imagesTr/c1_0000.nii.gz"}
+
+
 def test_other_planes(tmp_path: Path) -> None:
     """Coronal: rows run downwards, so the slice 2 of 6 is row 3; columns to the left. The tumour's widest coronal slice
     is the first of 2 to 4, with 3 + 5 + 3 pixels."""

@@ -124,9 +124,14 @@ def _slices(
     lost: set[int | None],
     usual: Window | None,
 ) -> Iterator[Record | Incomplete]:
-    """The chosen slices of one image file; of several volumes in it those whose channels have names, else the first."""
+    """The chosen slices of one image file; of several volumes in it those whose channels have names, else the first.
+
+    Unless the user tells the study, it is the case's first file: none of its slices may be learnt from where others are
+    tested on.
+    """
     from unveil.core import nifti
 
+    first, _ = case.images[0]
     options, file = folder.options, folder.relative(path)
     with nifti.opened(path, options.plane, folder.out) as volume:
         taken = slices.chosen(marks, volume.frames, rule)
@@ -145,22 +150,18 @@ def _slices(
                 image = folder.open(folder.make(called, pixels.display(file, values, shown)), file=called)
                 plane = dataclasses.replace(volume.place(at), frame=number * volume.frames + at, window=shown)
                 damaged = at in lost or None in lost
-                yield folder.record(
+                record = folder.record(
                     dataclasses.replace(image, modality=kind),
                     [mark.finding for mark in marks if mark.slice == at],
                     case.usual,
                     damaged,
-                    **_known(folder, case, plane=plane),
+                    patient=case.patient,
+                    split=case.split or folder.split(first),
+                    plane=plane,
                 )
+                yield dataclasses.replace(record, study=record.study or folder.relative(first))
                 if damaged:
                     yield Incomplete(called)
-
-
-def _known(folder: Folder, case: VolumeCase, **known: object) -> dict[str, object]:
-    """The study is the case's first file: none of its slices may be learnt from where others are tested on."""
-    path, _ = case.images[0]
-    split = case.split or folder.split(path)
-    return {"study": folder.relative(path), "patient": case.patient, "split": split, **known}
 
 
 def _of_air(values: np.ndarray) -> Window | None:
