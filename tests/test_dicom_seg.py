@@ -102,6 +102,19 @@ def test_label_maps_hold_all_segments_in_one_frame(tmp_path: Path) -> None:
     assert [(f.label, f.box) for f in record.findings] == [("Neoplasm", BOX), ("Liver", (1, 10, 4, 12))]
 
 
+def test_padding_of_a_label_map_is_no_segment(tmp_path: Path) -> None:
+    """Nothing describes the value 9, since PixelPaddingValue says that it is what is left."""
+    images = series(tmp_path / "set")
+
+    def padded(content: Dataset) -> None:
+        content.PixelPaddingValue = 9
+        content.PixelData = content.PixelData.replace(b"\0", b"\x09")
+
+    segmentation(tmp_path / "set" / "seg", images, masks(1), "LABELMAP", padded)
+    records, summary = read(tmp_path / "set")
+    assert not summary.rejected and [f.box for f in records["IM003"].findings] == [BOX]
+
+
 def test_a_segment_is_one_finding_unless_its_regions_are_asked_for(tmp_path: Path) -> None:
     drawn = masks(1)
     drawn[1, 12:14, 0:2] = 1

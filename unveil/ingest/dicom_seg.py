@@ -93,10 +93,10 @@ def _frame(
     kind = str(content.SegmentationType)
     frame = series.frames[at]
     if kind == "LABELMAP":
-        numbers = [int(n) for n in np.unique(values) if n and int(n) in segments]
-        if missing := sorted(set(map(int, np.unique(values))) - segments.keys() - {0}):
+        held = set(map(int, np.unique(values))) - {0, content.get("PixelPaddingValue")}
+        if missing := sorted(held - segments.keys()):
             raise AnnotationError(f"it holds the segment {missing[0]}, which is not described")
-        layers = [(n, values == n) for n in numbers if n != content.get("PixelPaddingValue")]
+        layers = [(n, values == n) for n in sorted(held)]
     else:
         group = content.PerFrameFunctionalGroupsSequence[k]
         shared = content.SharedFunctionalGroupsSequence[0] if "SegmentIdentificationSequence" not in group else group
