@@ -73,8 +73,8 @@ def test_a_region_that_is_wrong_is_lost_to_its_own_slice(tmp_path: Path) -> None
     fourth is read all the same; where the third lies nobody can tell, so no slice is a true negative. Without it only
     the slice of the second is not."""
     images = series(tmp_path / "set")
-    corners = [(5, 4), (12, 4), (12, 8), (5, 8), (5, 4)]
-    speck = [(5, 4), (5.1, 4), (5.1, 4.1), (5, 4)]
+    corners: list[tuple[float, float]] = [(5, 4), (12, 4), (12, 8), (5, 8), (5, 4)]
+    speck: list[tuple[float, float]] = [(5, 4), (5.1, 4), (5.1, 4.1), (5, 4)]
     elsewhere = pydicom.dcmread(tmp_path / "set" / "IM001")
     elsewhere.SOPInstanceUID = f"{ROOT}.9"
     drawn = [(images[1], corners), (images[2], speck), (elsewhere, corners), (images[3], corners)]

@@ -141,7 +141,9 @@ def test_a_region_without_a_name_leaves_the_others(tmp_path: Path) -> None:
     """ROIName may be empty: what it outlines is lost, so no slice is complete, and the regions behind it are read."""
     images = series(tmp_path / "set")
     corners = [(4.5, 3.5), (11.5, 3.5), (11.5, 7.5), (4.5, 7.5)]
-    regions = {name: [(k, in_patient(images[k], corners))] for k, name in enumerate(("a", "", "b"))}
+    regions: dict[str, list[tuple[int | None, np.ndarray]]] = {
+        name: [(k, in_patient(images[k], corners))] for k, name in enumerate(("a", "", "b"))
+    }
     structure_set(tmp_path / "set" / "rt", images, regions)
     summary = ingest(tmp_path / "set", "auto", tmp_path / "out", Options(slices="all", allow_rejected=1))
     records = list(read_jsonl(summary.records_file, Record))
