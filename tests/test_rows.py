@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unveil.ingest.folder import Folder
-from unveil.ingest.reading import Options
+from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.rows import rows
 
 TEXT = "ImageID,frase\na.png,pulmón\n"
@@ -29,3 +29,11 @@ def test_the_encoding_that_is_asked_for_is_that_of_tables_in_no_other(
 def test_a_table_marked_as_utf_16_needs_no_option(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(TEXT.encode("utf-16"))
     assert [row["frase"] for _, row in rows(Folder(tmp_path), tmp_path / "t.csv", ["ImageID"])] == ["pulmón"]
+
+
+@pytest.mark.parametrize("last", ["c.png,n", 'c.png,"n"'])
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(last: str, tmp_path: Path) -> None:
+    """Before, b.png's row and c.png's were a part of a.png's label, whether or not a later mark closed it."""
+    (tmp_path / "t.csv").write_text(f'image,label\na.png,"mass\nb.png,cyst\n{last}\n')
+    with pytest.raises(IngestError, match=r"t\.csv: .*line 4: .*quotation mark not closed"):
+        list(rows(Folder(tmp_path), tmp_path / "t.csv", ["image"]))

@@ -56,15 +56,18 @@ def has(folder: Folder, path: Path, needed: Sequence[str], delimiter: str = ",")
 def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """The line number and the cells of each row, the header's too; empty lines are none.
 
-    Raises ``IngestError`` for a file that is no such table.
+    Raises ``IngestError`` for what is no such table, as where a quotation mark may have swallowed rows.
     """
     try:
         with _text(path, folder.options.encoding) as (file, most):
-            table = csv.reader(_lines(file, most), delimiter=delimiter)
-            for values in table:
-                if values:
-                    yield table.line_num, [value.strip() for value in values]
-    except (csv.Error, UnicodeError, EOFError, gzip.BadGzipFile, zlib.error, AnnotationError) as error:
+            table = csv.reader(_lines(file, most), delimiter=delimiter, strict=True)
+            try:
+                for values in table:
+                    if values:
+                        yield table.line_num, [value.strip() for value in values]
+            except csv.Error as error:
+                raise AnnotationError(f"line {table.line_num}: {error}; is a quotation mark not closed?") from error
+    except (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error, AnnotationError) as error:
         raise IngestError(f"{folder.relative(path)}: no table that can be read ({error})") from error
 
 
@@ -91,5 +94,5 @@ def _lines(file: TextIO, most: float) -> Iterator[str]:
         if (left := left - len(line)) < 0:
             raise AnnotationError(f"it unpacks to more than {most:g} characters; if you trust it, unpack it")
         if len(line) == LONGEST:
-            raise csv.Error(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
+            raise AnnotationError(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
         yield line
