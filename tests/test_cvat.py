@@ -46,6 +46,20 @@ def test_shapes_of_an_image(tmp_path: Path) -> None:
     assert mask and decode_mask(mask)[4:6, 30:33].tolist() == [[False, True, True], [True, True, False]]
 
 
+def test_images_of_one_number_are_those_of_several_tasks(tmp_path: Path) -> None:
+    """A project numbers the frames of each task from 0: neither image takes the other's place. Of two images that are
+    called alike, each is the one in the folder of its subset."""
+    box = '<box label="mass" xtl="4" ytl="2" xbr="20" ybr="12"/>'
+    first = image(box, more='task_id="1" subset="Train"')
+    second = image("", more='task_id="2" subset="Test"')
+    _, records, rejected = run(written(tmp_path, first + second, "Train/a.png", "Test/a.png"), "auto")
+    assert not rejected
+    assert [(r.source.file, r.split, len(r.findings)) for r in records] == [
+        ("images/Train/a.png", "train", 1),
+        ("images/Test/a.png", "test", 0),
+    ]
+
+
 def test_a_track_is_in_the_frames_where_it_is_not_outside(tmp_path: Path) -> None:
     """Of three frames the object has left the last, which is free of findings."""
     corners = 'xtl="4" ytl="2" xbr="20" ybr="12"'
