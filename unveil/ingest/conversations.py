@@ -21,7 +21,7 @@ from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, boxes_in, mark, n
 from unveil.core.geometry import Box, BoxError, scale
 from unveil.core.records import Question, Record, Split
 from unveil.core.untrusted import listed, quoted
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, taken, text
 from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, split_in
@@ -168,18 +168,16 @@ def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iter
     file, split = folder.relative(path), split_in(folder.relative(path))
     if folder.options.splits == "none":
         split = None
-    for row, item in entries(folder, path):
-        if isinstance(item, Rejected):
-            yield item
-            continue
-        try:
-            told = conversation(item, keys)
-            place = album.find(told.image, path.parent)
-            own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
+
+    def take(row: int, item: dict[str, Any]) -> None:
+        told = conversation(item, keys)
+        place = album.find(told.image, path.parent)
+        own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
+        with album.about(place):
             for asked in rows_of(told, file, row, own):
                 album.add(place, asked)
-        except AnnotationError as error:
-            yield Rejected(file, row, str(error))
+
+    yield from taken(folder, path, take)
 
 
 def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:

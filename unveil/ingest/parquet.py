@@ -69,9 +69,9 @@ def enter(folder: Folder, paths: Iterable[Path], album: Album) -> Iterator[Rejec
             for row, item in table.rows():
                 content = item.pop(table.image)
                 try:
-                    asked = hub.asked(folder, file, row, item, split, table.classes)
                     place, made = images.place(content, path)
-                    album.add(place, asked, made)
+                    with album.about(place):
+                        album.add(place, hub.asked(folder, file, row, item, split, table.classes), made)
                 except AnnotationError as error:
                     yield Rejected(file, row, str(error))
 
