@@ -197,3 +197,15 @@ def _refusing(usual: Any) -> Any:
         return usual(name, *rest)
 
     return refuse
+
+
+def test_a_class_that_is_withheld_is_no_label(data: Path, tmp_path: Path) -> None:
+    """``datasets`` writes -1 where the labels of a test part are not published; a number beyond the names is wrong."""
+    rows = [{"image": cell(tmp_path, n), "label": label} for n, label in enumerate((1, -1, 2))]
+    write(data / "test.parquet", rows, {"label": {"_type": "ClassLabel", "names": ["normal", "mass"]}})
+    _, records, [rejected] = run(tmp_path, "auto")
+    assert [([f.label for f in r.findings], r.completeness) for r in records] == [
+        (["mass"], "unknown"),
+        ([], "unknown"),
+    ]
+    assert rejected["reason"] == "class 2 is not among the 2 names"
