@@ -209,3 +209,14 @@ def test_a_class_that_is_withheld_is_no_label(data: Path, tmp_path: Path) -> Non
         ([], "unknown"),
     ]
     assert rejected["reason"] == "class 2 is not among the 2 names"
+
+
+def test_a_choice_that_a_row_lacks_is_none(data: Path, tmp_path: Path) -> None:
+    """Of an object of letters, each is a column: a question with fewer choices has empty ones."""
+    rows = [
+        {"image": cell(tmp_path, 1), "question": "Q?", "choices": {"A": "CT", "B": "MR", "C": None}, "answer": "B"},
+        {"image": cell(tmp_path, 1), "question": "R?", "choices": {"A": "x", "B": "y", "C": "z"}, "answer": "C"},
+    ]
+    write(data / "train.parquet", rows)
+    _, [record], _ = run(tmp_path, "auto")
+    assert [(q.answer, q.choices) for q in record.questions] == [("MR", ("CT", "MR")), ("z", ("x", "y", "z"))]

@@ -83,7 +83,7 @@ def asked(
 def _question(folder: Folder, file: str, words: Any, item: Mapping[str, Any]) -> Question:
     choices = spelled(item, *CHOICES)
     if isinstance(choices, Mapping):  # a letter and its text
-        choices = [f"{letter}: {said}" for letter, said in choices.items()]
+        choices = [f"{letter}: {said}" for letter, said in choices.items() if said is not None]  # a column for each
     if choices is not None and not isinstance(choices, list):
         raise AnnotationError(f"choices are a list, not {quoted(choices)}")
     options = [text(choice) for choice in choices or ()]
