@@ -220,3 +220,18 @@ def test_a_choice_that_a_row_lacks_is_none(data: Path, tmp_path: Path) -> None:
     write(data / "train.parquet", rows)
     _, [record], _ = run(tmp_path, "auto")
     assert [(q.answer, q.choices) for q in record.questions] == [("MR", ("CT", "MR")), ("z", ("x", "y", "z"))]
+
+
+def test_what_datasets_leaves_beside_its_files_is_left_out(tmp_path: Path) -> None:
+    """Written by ``datasets`` itself: a part in two files, and the caches of its being shuffled and mapped."""
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["normal", "mass"])
+    features = datasets.Features({"image": datasets.Image(), "label": names})
+    told = {"image": [cell(tmp_path, n, f"{n}.png") for n in range(3)], "label": [0, 1, 1]}
+    where = tmp_path / "data/train"
+    datasets.Dataset.from_dict(told, features=features).save_to_disk(str(where), num_shards=2)
+    held = datasets.load_from_disk(str(where)).shuffle(seed=0)
+    held.map(lambda row: {"label": row["label"]})
+    assert len(list(where.glob("cache-*.arrow"))) == 2
+    _, records, rejected = run(tmp_path, "auto")
+    assert not rejected and [[f.label for f in r.findings] for r in records] == [[], ["mass"], ["mass"]]

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".arrow")
 #: Rows that are in memory at a time, each with its image.
 BATCH = 32
+#: What ``datasets`` leaves beside the files that it opens: results of map, and the order of rows that were shuffled.
+_CACHE = re.compile(r"cache-\w+\.arrow")
 #: The title of a card: in its header, and above its text.
 _TITLE = re.compile(r"^(?:pretty_name:|# )(.*)$", re.MULTILINE)
 
 
 def found(folder: Folder) -> list[Path]:
     """Such files; one that cannot be opened counts, since reading it tells what is wrong."""
-    return folder.showing(_has_images, *ENDINGS)
+    return [path for path in folder.showing(_has_images, *ENDINGS) if not _CACHE.fullmatch(path.name)]
 
 
 def _has_images(path: Path) -> bool:
