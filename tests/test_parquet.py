@@ -235,3 +235,10 @@ def test_what_datasets_leaves_beside_its_files_is_left_out(tmp_path: Path) -> No
     assert len(list(where.glob("cache-*.arrow"))) == 2
     _, records, rejected = run(tmp_path, "auto")
     assert not rejected and [[f.label for f in r.findings] for r in records] == [[], ["mass"], ["mass"]]
+
+
+def test_a_list_of_one_image_is_that_image_whatever_it_is_called(data: Path, tmp_path: Path) -> None:
+    rows = [{"frames": [cell(tmp_path, n) for n in range(count)], "question": "Q?", "answer": "a"} for count in (1, 2)]
+    write(data / "train.parquet", rows)
+    _, records, [rejected] = run(tmp_path, "auto")
+    assert len(records) == 1 and rejected["reason"].startswith("several images")

@@ -238,14 +238,19 @@ def _image_column(schema: pa.Schema) -> str | None:
 
     usual = {name: place for place, name in enumerate(("image", "images", "img", "picture", *ROLES["image"]))}
     named = sorted((name for name in schema.names if key(name) in usual), key=lambda name: usual[key(name)])
-    structs = [
-        field.name for field in schema if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
-    ]
+    structs = [field.name for field in schema if _is_image(pa, field.type)]
     binary = [field.name for field in schema if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)]
     for some in ([name for name in named if name in structs], structs, named, binary):
         if some:
             return str(some[0])
     return None
+
+
+def _is_image(pa: Any, kind: Any) -> bool:
+    """Whether cells are structs with bytes, or lists of such."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
 def _classes(schema: pa.Schema) -> hub.Classes:
