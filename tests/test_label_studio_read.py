@@ -182,3 +182,12 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
     assert summary.format == "label-studio" and not rejected
     written = {Path(row.image).name: [(f.label, pytest.approx(f.box)) for f in row.findings] for row in rows}
     assert {Path(r.image).name: [(f.label, f.box) for f in r.findings] for r in records} == written
+
+
+def test_marks_of_another_kind_leave_no_negative(tmp_path: Path) -> None:
+    """A mask as an address of data, as newer versions write it, and names in a tree."""
+    mask = result({"format": "mask", "imageDataURL": "data:,", "bitmasklabels": ["mass"]}, "m")
+    tree = result({"taxonomy": [["lesion", "cyst"]]}, "t")
+    _, [record], rejected = run(written(tmp_path, task(by(1, mask, tree))), "auto")
+    assert len(rejected) == 2 and all("not read" in r["reason"] for r in rejected)
+    assert record.findings == () and record.completeness == "partial"

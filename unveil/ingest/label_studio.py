@@ -210,6 +210,8 @@ def _shapes(region: Sequence[dict[str, Any]], reader: str | None) -> Iterator[Sh
             elif key in ("choices", "text") and named:
                 texts = [str(text) for text in (named if isinstance(named, list) else [named])]
                 words[str(part.get("from_name") or key)] = ", ".join(texts)
+    if drawn is None and (labels or any("taxonomy" in part["value"] for part in region)):
+        raise AnnotationError(f"marks of this kind are not read: {listed(region[0]['value'])}")
     if drawn is None:
         labels = [str(name) for part in region for name in list_of(part["value"].get("choices"), "choices")]
         words = {}
