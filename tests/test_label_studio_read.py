@@ -191,3 +191,10 @@ def test_marks_of_another_kind_leave_no_negative(tmp_path: Path) -> None:
     _, [record], rejected = run(written(tmp_path, task(by(1, mask, tree))), "auto")
     assert len(rejected) == 2 and all("not read" in r["reason"] for r in rejected)
     assert record.findings == () and record.completeness == "partial"
+
+
+def test_marks_on_two_images_of_a_task_are_not_put_on_one(tmp_path: Path) -> None:
+    """A prior image stands beside the current one: which name of a control is which image, the export does not say."""
+    two = by(1, box(0), {**box(5), "id": "s", "to_name": "prior"})
+    with pytest.raises(IngestError, match="several images of one task"):
+        run(written(tmp_path, task(two)), "auto")

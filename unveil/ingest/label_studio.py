@@ -123,6 +123,10 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
             raise AnnotationError(f"an annotation with a result is needed, not {quoted(entry)}")
         if not (entry.get("was_cancelled") or entry.get("skipped")):
             annotated.append(_Annotated(row, _person(entry.get("completed_by")), entry["result"], split))
+    results = (result for one in annotated for result in one.results)
+    shown = {str(result.get("to_name")) for result in results if _size_of(result)}
+    if len(shown) > 1:
+        raise AnnotationError(f"marks on several images of one task ({listed(sorted(shown))}): which is which?")
     return place, annotated
 
 
@@ -156,8 +160,9 @@ def _of_min(task: Mapping[str, Any]) -> list[Any]:
     return results
 
 
-def _size_of(region: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: region[name] for name in ("original_width", "original_height") if name in region}
+def _size_of(region: Any) -> dict[str, Any]:
+    names = ("original_width", "original_height") if isinstance(region, dict) else ()
+    return {name: region[name] for name in names if name in region}
 
 
 def _record(
@@ -184,7 +189,7 @@ def _record(
 
 
 def _stated(result: Any) -> tuple[float, float] | None:
-    size = _size_of(result) if isinstance(result, dict) else {}
+    size = _size_of(result)
     return (number(size["original_width"]), number(size["original_height"])) if len(size) == 2 else None
 
 
