@@ -198,3 +198,17 @@ def test_marks_on_two_images_of_a_task_are_not_put_on_one(tmp_path: Path) -> Non
     two = by(1, box(0), {**box(5), "id": "s", "to_name": "prior"})
     with pytest.raises(IngestError, match="several images of one task"):
         run(written(tmp_path, task(two)), "auto")
+
+
+def test_a_choice_that_looks_like_a_text_leaves_no_negative(tmp_path: Path) -> None:
+    """JSON-MIN writes a single choice as a text, behind the id; before it stand the data of the task."""
+    draw(tmp_path / "data/b.png", WIDTH, HEIGHT)
+    drawn = {"x": 0, "y": 0, "width": 25, "height": 50, "rectanglelabels": ["mass"]}
+    size = {"original_width": WIDTH, "original_height": HEIGHT}
+    tasks = (
+        {"image": "a.png", "note": "x", "id": 1, "label": [{**drawn, **size}], "annotator": 1},
+        {"image": "b.png", "note": "x", "id": 2, "diagnosis": "pneumonia", "annotator": 1, "created_at": "2026"},
+    )
+    summary, records, _ = run(written(tmp_path, *tasks), "label-studio")
+    assert [r.completeness for r in records] == ["exhaustive", "partial"]
+    assert any("task 2: diagnosis" in note for note in summary.notes)

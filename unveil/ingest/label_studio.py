@@ -44,6 +44,8 @@ class _Annotated:
     results: Sequence[Any]
     split: Split | None = None
     """The one that the data of the task name, as `unveil export records` writes it."""
+    lost: bool = False
+    """Whether there is more that cannot be told."""
 
 
 def found(folder: Folder) -> list[Path]:
@@ -116,7 +118,11 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
     place = folder.find(_image(data), path.parent / "images", path.parent)
     split = SPLIT_NAMES.get(str(data.get("split")).lower()) if folder.options.splits != "none" else None
     if not whole:
-        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split)]
+        lost = _said(task)
+        if lost:
+            said = "a choice in JSON-MIN cannot be told from a text: its image is not complete; export as JSON"
+            folder.note(said, f"{folder.relative(path)}, task {row}: {lost[0]}")
+        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split, bool(lost))]
     annotated = []
     for entry in list_of(task.get("annotations") or task.get("completions"), "annotations"):
         if not isinstance(entry, dict) or not isinstance(entry.get("result"), list):
@@ -160,6 +166,14 @@ def _of_min(task: Mapping[str, Any]) -> list[Any]:
     return results
 
 
+def _said(task: Mapping[str, Any]) -> list[str]:
+    """The control tags of JSON-MIN whose only value is a text: a single choice is written so. They stand behind the
+    task's id, its data before it."""
+    names = list(task)
+    behind = names[names.index("id") + 1 :] if "id" in names else []
+    return [name for name in behind if name not in OF_TASK and isinstance(task[name], str)]
+
+
 def _size_of(region: Any) -> dict[str, Any]:
     names = ("original_width", "original_height") if isinstance(region, dict) else ()
     return {name: region[name] for name in names if name in region}
@@ -185,7 +199,8 @@ def _record(
     yield from bad
     readers = tuple(dict.fromkeys(one.reader for one in annotated if one.reader))
     split = annotated[0].split or folder.split(place, path)
-    yield from outlines.record(folder, file, image, shapes, bool(bad), readers, rule, split=split)
+    lost = bool(bad) or any(one.lost for one in annotated)
+    yield from outlines.record(folder, file, image, shapes, lost, readers, rule, split=split)
 
 
 def _stated(result: Any) -> tuple[float, float] | None:
