@@ -91,3 +91,11 @@ def test_entities_are_refused(tmp_path: Path) -> None:
     where = written(tmp_path, image('<box label="&e;" xtl="0" ytl="0" xbr="9" ybr="9"/>'), before=bomb)
     with pytest.raises(IngestError, match="XML entities are not allowed"):
         run(where, "auto")
+
+
+def test_an_image_that_one_of_two_files_loses_is_no_negative(tmp_path: Path) -> None:
+    where = written(tmp_path, image(""))
+    inside = image('<box label="mass" xtl="4" ytl="2" xbr="20" ybr="12"/>').replace('width="40"', 'width="80"')
+    (where / "data" / "more.xml").write_text(f"<annotations>{inside}</annotations>")
+    _, [record], [rejected] = run(where, "auto")
+    assert "another version" in rejected["reason"] and record.completeness == "partial"

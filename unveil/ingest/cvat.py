@@ -52,6 +52,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield from (Incomplete(folder.relative(image)) for image in folder.images)  # it may be about any
             continue
         for row, (image, elements) in enumerate(images, 1):
+            place = None
             try:
                 beside = path.parent / "images"
                 place = folder.find(image.get("name", ""), beside / image.get("subset", ""), beside, path.parent)
@@ -59,6 +60,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
                 yield from _record(folder, path, row, image, elements, place)
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(folder.relative(path), row, str(error), max(1, len(elements)))
+                yield from [Incomplete(folder.relative(place))] if place else ()
     yield from folder.unlisted(seen)
 
 

@@ -72,7 +72,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from folder.unlisted(seen)
 
 
-def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> Iterator[Record | Rejected]:
+def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> Iterator[Record | Rejected | Incomplete]:
     of_image: dict[Path, list[_Annotated]] = {}
     for row, task in enumerate(tasks, 1):
         try:
@@ -92,7 +92,9 @@ def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> I
         try:
             yield from _record(folder, path, place, annotated, rule)
         except (AnnotationError, pixels.ImageError) as error:
-            yield Rejected(folder.relative(path), annotated[0].row, str(error), max(1, len(annotated[0].results)))
+            results = sum(len(one.results) for one in annotated)
+            yield Rejected(folder.relative(path), annotated[0].row, str(error), max(1, results))
+            yield Incomplete(folder.relative(place))
 
 
 def _rule(folder: Folder, path: Path, images: list[list[_Annotated]]) -> str:
