@@ -194,6 +194,8 @@ def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
         try:
             if whole in broken:
                 raise AnnotationError("a turn after one that was rejected")
+            if objects is not None:
+                objects.asked = ""
             texts = [_written(one, folder, image, objects, told) for one in (row.question.text, row.question.answer)]
             told.asked.append(replace(row, question=replace(row.question, text=texts[0], answer=texts[1])))
         except (AnnotationError, BoxError) as error:
@@ -208,6 +210,8 @@ class _Places:
     def __init__(self, objects: Objects, image: Image) -> None:
         whole = (image.width, image.height)
         self.names = iter(objects.names)
+        self.asked = ""
+        """The only name in the question, which its answer places."""
         self.boxes = iter([scale(box, (1, 1), whole) if objects.shares else box for box in objects.boxes])
 
 
@@ -245,7 +249,7 @@ def _name_of(said: str, start: int, end: int) -> str:
 
 def _placed(said: str, folder: Folder, image: Image, objects: _Places, told: Marked) -> str:
     """A text of ms-swift, whose places take their names and boxes from the row's objects."""
-    name = ""
+    name = objects.asked
 
     def put(found: re.Match[str]) -> str:
         nonlocal name
@@ -260,7 +264,9 @@ def _placed(said: str, folder: Folder, image: Image, objects: _Places, told: Mar
             told.findings.append(boxed(label, box, image))
         return mark(box)
 
-    return _PLACES.sub(put, said)
+    written = _PLACES.sub(put, said)
+    objects.asked = name if said.count("<ref-object>") == 1 else ""
+    return written
 
 
 def _speaks(path: Path) -> bool:
