@@ -154,3 +154,11 @@ def test_turns_after_a_rejected_one_are_not_asked_without_it(data: Path) -> None
     _, [record], rejected = run(data.parent, "auto", text_boxes="pixels")
     assert [q.text for q in record.questions] == ["What is it?"]
     assert [item["reason"][:20] for item in rejected] == ["a box in the text th", "a turn after one tha"]
+
+
+def test_rows_of_one_id_are_conversations_of_their_own(data: Path) -> None:
+    """As LLaVA names them, by their image. What a later turn follows is the first of its own row."""
+    rows = [{"id": "1", "image": "a.png", "conversations": turns(texts=(f"{n}?", "a", f"And {n}?", "b"))} for n in "xy"]
+    write(data, *rows)
+    _, [record], _ = run(data.parent, "auto")
+    assert [record.before(question) for question in record.questions] == [(), (("x?", "a"),), (), (("y?", "a"),)]

@@ -71,6 +71,7 @@ class Album:
         self.folder = folder
         self.rows: dict[Path, list[AskedRow]] = {}
         self._lost: set[Path] = set()
+        self._names: set[tuple[Path, str]] = set()
         self._made: dict[Path, str] = {}
         self._found: dict[tuple[str, Path], Path] = {}
 
@@ -85,6 +86,12 @@ class Album:
         self.rows.setdefault(image, []).append(asked)
         if made is not None:
             self._made[image] = made
+
+    def distinct(self, image: Path, name: str, otherwise: str) -> str:
+        """The name of a row of an image; ``otherwise`` where another row of the image has it."""
+        chosen = otherwise if (image, name) in self._names else name
+        self._names.add((image, chosen))
+        return chosen
 
     @contextmanager
     def about(self, image: Path) -> Iterator[None]:

@@ -149,10 +149,18 @@ def _objects(value: Any) -> Objects:
 
 
 def rows_of(
-    told: Conversation, file: str, row: int, split: Split | None, known: Mapping[str, Any] = MappingProxyType({})
+    told: Conversation,
+    file: str,
+    row: int,
+    split: Split | None,
+    album: Album,
+    place: Path,
+    known: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[AskedRow]:
-    """Its turns, each a question that has the name of the one that it follows; the first has the row's objects."""
-    name, rows = told.id or f"{Path(file).stem}-{row}", list[AskedRow]()
+    """Its turns, each a question that has the name of the one that it follows; the first has the row's objects. Rows of
+    one id, as LLaVA has of an image, are told apart by their places."""
+    own, rows = f"{Path(file).stem}-{row}", list[AskedRow]()
+    name = album.distinct(place, told.id or own, f"{told.id}-{own}")
     for place, (asked, answer) in enumerate(told.turns, 1):
         if not asked or not answer:
             raise AnnotationError(f"turn {place} is empty")
@@ -174,7 +182,7 @@ def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iter
         place = album.find(told.image, path.parent)
         own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
         with album.about(place):
-            for asked in rows_of(told, file, row, own):
+            for asked in rows_of(told, file, row, own, album, place):
                 album.add(place, asked)
 
     yield from taken(folder, path, take)

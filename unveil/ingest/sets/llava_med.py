@@ -37,7 +37,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             told = conversations.conversation(named)
             place = album.find(told.image, path.parent)
             with album.about(place):
-                for asked in conversations.rows_of(told, folder.relative(path), row, None, _known(item)):
+                file = folder.relative(path)
+                for asked in conversations.rows_of(told, file, row, None, album, place, _known(item)):
                     album.add(place, asked)
 
         yield from taken(folder, path, take)
