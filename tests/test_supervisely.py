@@ -90,3 +90,9 @@ def test_a_tag_that_names_what_an_image_shows_leaves_no_negative(tmp_path: Path)
     (tmp_path / "again").mkdir()
     summary, [record], _ = run(written(tmp_path / "again", tags=tags), "auto")
     assert record.completeness == "partial" and any("a.png.json: pneumonia" in note for note in summary.notes)
+
+
+def test_a_hole_as_large_as_its_polygon_leaves_nothing(tmp_path: Path) -> None:
+    square = [[2, 2], [18, 2], [18, 18], [2, 18]]
+    _, [record], [rejected] = run(written(tmp_path, drawn("polygon", square, square)), "auto")
+    assert "leave nothing" in rejected["reason"] and record.completeness == "partial"
