@@ -79,4 +79,4 @@ def test_lists_within_lists_are_not_written_out(tmp_path: Path) -> None:
         path = tmp_path / "a.pkl"
         path.write_bytes(pickle.dumps([{"image": "a", "question": value, "answer": "yes"}]))
         with pytest.raises(IngestError, match=why):
-            pickles.plain(path)
+            plain(path)

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, boxes_in, mark, neutral
@@ -149,13 +148,7 @@ def _objects(value: Any) -> Objects:
 
 
 def rows_of(
-    told: Conversation,
-    file: str,
-    row: int,
-    split: Split | None,
-    album: Album,
-    place: Path,
-    known: Mapping[str, Any] = MappingProxyType({}),
+    told: Conversation, album: Album, place: Path, file: str, row: int, split: Split | None, known: Mapping[str, Any]
 ) -> list[AskedRow]:
     """Its turns, each a question that has the name of the one that it follows; the first has the row's objects. Rows of
     one id, as LLaVA has of an image, are told apart by their places."""
@@ -174,15 +167,13 @@ def rows_of(
 def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iterator[Rejected]:
     """Takes the rows of a file into the album, and gives those that cannot be taken."""
     file, split = folder.relative(path), split_in(folder.relative(path))
-    if folder.options.splits == "none":
-        split = None
 
     def take(row: int, item: dict[str, Any]) -> None:
         told = conversation(item, keys)
         place = album.find(told.image, path.parent)
         own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
         with album.about(place):
-            for asked in rows_of(told, file, row, own, album, place):
+            for asked in rows_of(told, album, place, file, row, own, {}):
                 album.add(place, asked)
 
     yield from taken(folder, path, take)

@@ -38,7 +38,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             place = album.find(told.image, path.parent)
             with album.about(place):
                 file = folder.relative(path)
-                for asked in conversations.rows_of(told, file, row, None, album, place, _known(item)):
+                for asked in conversations.rows_of(told, album, place, file, row, None, _known(item)):
                     album.add(place, asked)
 
         yield from taken(folder, path, take)
