@@ -148,12 +148,12 @@ def _objects(value: Any) -> Objects:
 
 
 def rows_of(
-    told: Conversation, album: Album, place: Path, file: str, row: int, split: Split | None, known: Mapping[str, Any]
+    told: Conversation, album: Album, image: Path, file: str, row: int, split: Split | None, known: Mapping[str, Any]
 ) -> list[AskedRow]:
     """Its turns, each a question that has the name of the one that it follows; the first has the row's objects. Rows of
     one id, as LLaVA has of an image, are told apart by their places."""
     own, rows = f"{Path(file).stem}-{row}", list[AskedRow]()
-    name = album.distinct(place, told.id or own, f"{told.id}-{own}")
+    name = album.distinct(image, told.id or own, f"{told.id}-{own}")
     for place, (asked, answer) in enumerate(told.turns, 1):
         if not asked or not answer:
             raise AnnotationError(f"turn {place} is empty")
