@@ -18,7 +18,7 @@ from unveil.core.box_formats import PIXELS, View, neutral
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import archive
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, spelled, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, spelled, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
@@ -45,19 +45,16 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked."""
     album, images = Album(folder), _Images(folder)
     for path in filter(folder.asked, folder.named(*NAMES) if found(folder) else ()):
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
-            needed = {"ImageName": IMAGE, "Question": QUESTION, "Answer": ANSWER}
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            file, needed = folder.relative(path), {"ImageName": IMAGE, "Question": QUESTION, "Answer": ANSWER}
             if row == 1 and (missing := [name for name, names in needed.items() if spelled(item, *names) is None]):
                 raise IngestError(f"{file}: a row has no {listed(missing)}, in no spelling; it has {listed(item)}")
-            try:
-                place, made = images.find(spelled(item, *IMAGE), path)
+            place, made = images.find(spelled(item, *IMAGE), path)
+            with album.about(place):
                 album.add(place, _asked(folder, file, row, item, split_in(file)), made)
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        yield from taken(folder, path, take)
     published = {asked.split for rows in album.rows.values() for asked in rows}
     for record in album.records("unknown", lambda image, rows: _marked(folder, image, rows)):
         yield measured(record, published) if isinstance(record, Record) else record

@@ -20,7 +20,7 @@ from unveil.core import geometry, image_files, pixels
 from unveil.core.geometry import Box, BoxError
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import JsonError, listed, parse_json, quoted
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
 from unveil.ingest.folder import Folder
@@ -55,24 +55,21 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     beside = {path.parent for path in found(folder)}
     tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
     for path in filter(folder.asked, tables):
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            file, name = folder.relative(path), text(item.get("img_name"))
             if row == 1 and (missing := [name for name in NEEDED if name not in item]):
                 raise IngestError(f"{file}: a question has no {listed(missing)}; it has {listed(item)}")
-            try:
-                name = text(item.get("img_name"))
-                place = album.find(f"imgs/{name}", path.parent)
-                if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
-                    raise AnnotationError(f"{ABSENT} {quoted(name)}")
-                cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
+            place = album.find(f"imgs/{name}", path.parent)
+            if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
+                raise AnnotationError(f"{ABSENT} {quoted(name)}")
+            cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
+            with album.about(place):
                 asked = question(folder, file, *cells, language=text(item.get("q_lang")).lower() or None)
                 known = {"modality": text(item.get("modality"))}
                 album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[path.stem.lower()], known))
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        yield from taken(folder, path, take)
     yield from album.records("unknown", _Boxes(folder, list(album.rows)).marked)
 
 
