@@ -38,6 +38,13 @@ def test_a_phrase_is_asked_for_once_with_all_of_its_places() -> None:
     assert parse("grounding", asked.answer, View(MARKUP, one.size, one.size)).boxes == [B, A]
 
 
+def test_places_stand_from_left_to_right_however_they_are_annotated() -> None:
+    """As in all other answers, a falsified one too, so that their order does not tell which of a pair is the worse."""
+    for findings in ((A, B), (B, A)):
+        (asked,) = made(record(*(Finding("opacity", box, phrase=BOTH) for box in findings)), "grounding")
+        assert asked.answer == f"{AT_B}; {AT_A}."
+
+
 def test_a_phrase_without_a_place_is_counted() -> None:
     """Also where only one of its findings has none: the answer would not be all of it."""
     skipped: Counter[str] = Counter()

@@ -114,8 +114,9 @@ def write_localisation(findings: Sequence[Finding], label: str) -> str:
 
 
 def write_grounding(findings: Sequence[Finding]) -> str:
-    """Where a phrase is seen, given all of the image's findings of that phrase."""
-    return "; ".join(dict.fromkeys(mark(f.box) for f in findings if f.box)) + "."
+    """Where a phrase is seen, given all of the image's findings of that phrase; the places as in other answers from
+    left to right, top to bottom, and each once."""
+    return "; ".join(dict.fromkeys(map(mark, sorted(f.box for f in findings if f.box)))) + "."
 
 
 def write_recognition(finding: Finding | None) -> str:
