@@ -6,7 +6,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from unveil.core.answers import parse
+import pytest
+
+from unveil.core import phrases
+from unveil.core.answers import clean, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.records import Dialogue, Finding, Question, Record, Source
 from unveil.core.wordings import IN_LANGUAGE
@@ -134,3 +137,17 @@ def test_a_later_turn_is_asked_after_those_before_it() -> None:
     )
     asked = {d.question: d.history for d in mau([record(questions=(first, second))]) if d.kind in ("open", "closed")}
     assert asked == {"What is it?": (), "Is it large?": (("What is it?", "A mass."),)}
+
+
+def test_each_phrase_is_read_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 phrases are compared with one another, which must not clean their texts 40 x 40 times."""
+    read: Counter[str] = Counter()
+
+    def counted(text: str) -> str:
+        read[text] += 1
+        return clean(text)
+
+    monkeypatch.setattr(phrases, "clean", counted)
+    many = [Finding("x", (i, 0.0, i + 1.0, 1.0), phrase=f"read once {i}") for i in map(float, range(40))]
+    assert len(made(record(*many), "grounding")) == 40
+    assert read == {f"read once {float(i)}": 1 for i in range(40)}
