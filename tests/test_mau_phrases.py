@@ -70,6 +70,12 @@ def test_a_set_of_phrases_alone_has_its_other_questions_too() -> None:
     assert [d.target for d in made(one, "grounding")] == ["a nodule", "new"]
 
 
+def test_a_place_with_two_phrases_leaves_regions_empty() -> None:
+    """One finding that two phrases speak of has a place; beside it a region may be asked about that is empty."""
+    one = record(Finding("x", A, phrase="one"), Finding("x", A, phrase="two"), completeness="exhaustive")
+    assert [d.answer for d in made(one, "recognition")] == ["x.", "Nothing abnormal."]
+
+
 def test_languages_of_phrases() -> None:
     """The translation is asked for in its own wording, in Italian in the English one; each is a question of its own."""
     one = record(Finding("x", A, phrase="Nodule.", translations={"es": "Nódulo.", "it": "Nodulo"}), language="en")
