@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,13 @@ def test_noise_hides_the_places_of_the_phrase() -> None:
     assert spoken_of(asked, IMAGE) == [IMAGE.findings[0]] and not is_negative(asked, IMAGE)
     none = Dialogue("q", "a", "a.png", "train", "choice", "?", "A. x", choices=("x", "y"))
     assert spoken_of(none, IMAGE) == [] and not is_negative(none, IMAGE)
+
+
+def test_a_wrong_answer_is_in_the_language_of_its_question() -> None:
+    """Of three answers, two Chinese, the other Chinese one; else the script alone would tell which is the worse."""
+    own = (Question("什么器官？", "肺", language="zh"), Question("哪里？", "肝", language="zh"))
+    one = replace(IMAGE, questions=(*own, Question("Which organ?", "Lung", language="en")))
+    asked = {d.question: d for d in mau([one])}
+    rules = Rules([one], asked.values())
+    assert {rules.wrong(asked["什么器官？"], np.random.default_rng(seed)) for seed in range(9)} == {"肝"}
+    assert rules.wrong(asked["Which organ?"], np.random.default_rng(0)) is None
