@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from unveil.core.box_formats import unmark
 from unveil.core.geometry import ious
 from unveil.core.records import Dialogue, Finding, Question, Record
-from unveil.curate.candidates import pair_of
+from unveil.core.sampling import Sampling
+from unveil.curate.candidates import Asking, pair_of
 from unveil.curate.mau import mau
 from unveil.curate.noise import is_negative, spoken_of
 from unveil.curate.relevance import severity
@@ -81,3 +84,12 @@ def test_a_wrong_answer_is_in_the_language_of_its_question() -> None:
     rules = Rules([one], asked.values())
     assert {rules.wrong(asked["什么器官？"], np.random.default_rng(seed)) for seed in range(9)} == {"肝"}
     assert rules.wrong(asked["Which organ?"], np.random.default_rng(0)) is None
+
+
+def test_a_later_turn_is_answered_after_those_before_it() -> None:
+    """The model that a pair's answers are drawn from hears what was said before, and so does the one that learns."""
+    asked = replace(DIALOGUES["choice"], history=(("What is it?", "A mass."),))
+    request = Asking([asked], Path("d.jsonl"), {IMAGE.id: IMAGE}, Counter()).question(asked, Sampling(), "0")
+    said = [("user", "What is it?"), ("assistant", "A mass."), ("user", asked.question)]
+    assert [(turn.role, turn.text) for turn in request.turns] == said
+    assert pair_of(asked, "x", "A. mass", "B. cyst", "rules").history == asked.history
