@@ -12,7 +12,7 @@ from unveil import cli
 from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
-from unveil.core.records import RecordError
+from unveil.core.records import KINDS, Question, RecordError
 from unveil.evaluate.changes import changes
 from unveil.evaluate.score import constant, score
 from unveil.evaluate.score_table import show_scores
@@ -72,6 +72,21 @@ def test_the_constant_points_at_the_mean_box_of_the_name():
     assert said["node"] == pytest.approx((100 / 3, 50 / 3, 60, 30)) and always.label == "mass"
     assert not always.answers(dialogue("closed")) and always.answers(dialogue("diagnosis"))
     assert constant([record(("mass", A), split="test")]) is None
+
+
+def test_the_constant_of_a_set_without_boxes_answers_what_it_can():
+    """Training: yes twice and no once, in Chinese 否, and a label without a place. Places have no constant."""
+    asked = (*(Question("?", a, "closed", language="en") for a in ("yes", "no", "yes")), Question("?", "否", "closed"))
+    boxless = dataclasses.replace(record(("mass", None), split="train"), questions=asked, language="zh")
+    always = constant([boxless])
+    assert always is not None and (always.abnormal, always.label, always.boxes) == (True, "mass", {})
+    said = {d.language: always.case(d, boxless, ["mass"]).text for d in (
+        dialogue("closed", language="en"), dialogue("closed", language="zh"))}  # fmt: skip
+    assert said == {"en": "yes", "zh": "否"}
+    assert {kind for kind in KINDS if always.answers(dialogue(kind, language="en"))} == {
+        "closed", "detection", "recognition"
+    }  # fmt: skip
+    assert constant([dataclasses.replace(boxless, split="test")]) is None
 
 
 def test_outcomes_are_written_one_a_line(files):
