@@ -145,7 +145,7 @@ def test_vocabulary_comes_from_all_records():
     assert joined.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]
 
 
-def test_languages_and_a_guess_among_options(tmp_path):
+def test_languages_and_a_guess_among_options(tmp_path, capsys):
     """Of 2 and of 4 options a guess is right in (1/2 + 1/4) / 2. English and Chinese questions have figures of their
     own; where all are of one language, as in the other tests, there is no such table."""
     asked = [
@@ -162,3 +162,7 @@ def test_languages_and_a_guess_among_options(tmp_path):
     assert result["baselines"]["chance"] == {"choice": 0.375, "n": 2} and "reason" in result["baselines"]["majority"]
     (row,) = [row for row in changes(result)["rows"] if row["key"] == "choice"]
     assert row["constant"] == 0.375
+    for models in (["base"], ["base", "sft", "aar"]):  # one in rows, several in columns
+        show_scores(scored(tmp_path, **dict.fromkeys(models, tmp_path / "base.jsonl")))
+        told = capsys.readouterr().err
+        assert "choice" in told and "phrase" not in told, "nothing was asked about phrases"
