@@ -93,3 +93,14 @@ def test_a_later_turn_is_answered_after_those_before_it() -> None:
     said = [("user", "What is it?"), ("assistant", "A mass."), ("user", asked.question)]
     assert [(turn.role, turn.text) for turn in request.turns] == said
     assert pair_of(asked, "x", "A. mass", "B. cyst", "rules").history == asked.history
+
+
+def test_yes_and_no_are_flipped_in_chinese() -> None:
+    """是的 says the same as 是 and is no wrong answer; 没有 is the contrary of 有. Longer answers are read too."""
+    own = (Question("是CT吗？", "是", "closed", language="zh"), Question("有肿块吗？", "没有", "closed", language="zh"))
+    asked = {d.question: d for d in mau([replace(IMAGE, questions=own)])}
+    ct, mass = asked["是CT吗？"], asked["有肿块吗？"]
+    rules = Rules([IMAGE], [ct, mass, replace(ct, id="x", answer="是的")])
+    assert [rules.wrong(one, np.random.default_rng(0)) for one in (ct, mass)] == ["否", "有"]
+    assert rules.conflict(ct, "是的，这是CT。") == 0 and rules.conflict(ct, "否。") == 1
+    assert rules.outcome(ct, "肺").status == "unparsable" and rules.outcome(mass, "无").right

@@ -14,6 +14,7 @@ import numpy as np
 
 from unveil.core import choices, phrases
 from unveil.core.answers import (
+    IN_CHINESE,
     NOTHING,
     clean,
     write_detection,
@@ -152,6 +153,8 @@ class Rules:
         return replace(finding, box=scale(finding.box, size, record.size))
 
     def _flipped(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
+        if (alone := "".join(tokens(dialogue.answer))) in IN_CHINESE:
+            return IN_CHINESE[alone]
         said = yes_no(dialogue.answer)
         return None if said is None else _like(dialogue.answer, "No" if said else "Yes")
 
