@@ -59,8 +59,8 @@ def test_every_field_of_a_row_has_a_meaning_and_every_row_a_place() -> None:
 
 
 def test_options_and_documents_name_formats_that_there_are() -> None:
-    """Words before a colon, as in "csv, cell-boxes: names of …", are names of formats; each form has its row in data.md,
-    and no other has."""
+    """Words before a colon, as in "csv, cell-boxes: names of …", are names of formats; each form has its row in
+    data.md, and no other has."""
     spoken = {
         (option.name, name)
         for option in reference.options(COMMANDS["ingest"].config())
