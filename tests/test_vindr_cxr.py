@@ -90,6 +90,17 @@ def test_a_reader_who_denies_himself(tmp_path: Path) -> None:
     assert summary.rejected == 2 and records["0a05"].completeness == "partial"
 
 
+def test_no_finding_with_a_box_is_no_true_negative(tmp_path: Path) -> None:
+    """Where the numbers are a place; those that exports write into an empty cell, 0 0 1 1, are none."""
+    fixture.write_kaggle(tmp_path / "set")
+    table = tmp_path / "set" / "train.csv"
+    text = table.read_text().replace("0a02,No finding,14,R8,,,,", "0a02,No finding,14,R8,0,0,1,1")
+    table.write_text(text.replace("0a04,No finding,14,R1,,,,", "0a04,No finding,14,R1,5,5,20,20"))
+    records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
+    assert {name: records[name].completeness for name in ("0a02", "0a04")} == {"0a02": "exhaustive", "0a04": "partial"}
+    assert [str(reason).split(" (")[0] for reason in summary.reasons] == ["says 'No finding' and has a box"]
+
+
 def test_a_label_is_nought_or_one(tmp_path: Path) -> None:
     """The image is not free of findings then, though another cell says so."""
     fixture.write(tmp_path / "set")

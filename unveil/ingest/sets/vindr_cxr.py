@@ -17,6 +17,7 @@ from unveil.core.untrusted import quoted
 from unveil.ingest import consensus
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import no_place
 from unveil.ingest.published import measured
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, parse_all
 from unveil.ingest.rows import has, rows
@@ -82,7 +83,7 @@ def _local(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
     file = folder.relative(path)
     for line, cells in rows(folder, path, (IMAGE, LABEL, *BOX)):
         box = tuple(cells[name] for name in BOX)
-        there = not all(cell.lower() in BLANK for cell in box) and cells[LABEL] != NOTHING
+        there = not all(cell.lower() in BLANK for cell in box)
         yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), cells[LABEL], box if there else ())
 
 
@@ -114,9 +115,11 @@ def _record(
         findings += good
         bad += wrong
     saw = {row.reader for row in marked}
-    denied = [row for row in said if row.label == NOTHING and row.reader in saw]
-    denial = "says that there is no finding, which the same reader denies"
-    bad += [Rejected(row.file, row.line, denial) for row in denied]
+    for row in (row for row in said if row.label == NOTHING and not row.wrong):
+        if not no_place(row.box, image, "xyxy", "pixels"):
+            bad.append(Rejected(row.file, row.line, f"says {quoted(NOTHING)} and has a box"))
+        elif row.reader in saw:
+            bad.append(Rejected(row.file, row.line, "says that there is no finding, which the same reader denies"))
     yield from bad
     counted, dropped = consensus.agreed(findings, readers, rule)
     yield folder.record(
