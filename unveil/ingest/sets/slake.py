@@ -20,6 +20,7 @@ from unveil.core import geometry, image_files, pixels
 from unveil.core.geometry import Box, BoxError
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import JsonError, listed, parse_json, quoted
+from unveil.ingest import mask_files
 from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
@@ -127,12 +128,9 @@ class _Boxes:
         a, b, c, d = entry.numbers
         finding = boxed(entry.name, ORDERS[order](a, b, c, d), image)
         inside = self._inside(entry.name, mask_HW)
-        if inside is None or finding.box is None or inside.shape != (image.height, image.width):
+        if inside is None or inside.shape != (image.height, image.width):
             return finding
-        x1, y1, x2, y2 = (round(edge) for edge in finding.box)
-        own = np.zeros_like(inside)
-        own[y1:y2, x1:x2] = inside[y1:y2, x1:x2]
-        return Finding(finding.label, finding.box, geometry.encode_mask(own) if own.any() else None)
+        return mask_files.within(finding, inside)
 
     def _entries(self, path: Path) -> Iterator[_Entry | Rejected]:
         """A list of objects with one name and four numbers each."""
