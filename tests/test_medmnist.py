@@ -139,7 +139,7 @@ def test_a_rare_method_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as new:
         for entry, raw in content.items():
             new.writestr(entry, raw)
-    with pytest.raises(IngestError, match="train_labels.npy is packed by a rare method"):
+    with pytest.raises(IngestError, match=r"train_labels\.npy is packed by a rare method"):
         read(tmp_path / "set", tmp_path / "out")
 
 
