@@ -67,6 +67,14 @@ def test_lists_are_of_patients_and_tell_where_the_boxes_are(tmp_path: Path) -> N
     assert records["00000001_001.png"].study == "1-1"
 
 
+def test_splits_that_are_dealt_anew_leave_the_benchmark_known(tmp_path: Path) -> None:
+    """What is in the published test split must not be learnt from, though ``--splits none`` gives no split."""
+    fixture.write(tmp_path / "set")
+    records, _ = read(tmp_path / "set", tmp_path / "out", Options(splits="none"))
+    assert {r.split for r in records.values()} == {None}
+    assert {r.patient for r in records.values() if r.source.benchmark == "nih-chestxray14"} == {"7", "8"}
+
+
 def test_a_box_that_is_none_and_one_of_an_unknown_image(tmp_path: Path) -> None:
     fixture.write(tmp_path / "set")
     with (tmp_path / "set" / "BBox_List_2017.csv").open("a") as file:
