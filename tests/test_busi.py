@@ -41,6 +41,15 @@ def test_normal_is_a_true_negative_and_a_lost_mask_is_none(tmp_path: Path) -> No
     assert [(f.label, f.box) for f in lost.findings] == [("benign lesion", None)] and lost.completeness == "partial"
 
 
+def test_masks_that_are_asked_for_may_lie_apart(tmp_path: Path) -> None:
+    """``--images`` is where all of BUSI's files are; the pattern takes those of one folder."""
+    fixture.write(tmp_path / "set")
+    (tmp_path / "empty").mkdir()
+    options = Options(images=tmp_path / "set", annotations="benign/*")
+    records, _ = read(tmp_path / "empty", tmp_path / "out", options)
+    assert set(records) == {"benign (1)", "benign (2)", "benign (3)"}
+
+
 def test_a_normal_image_with_a_lesion_and_a_mask_without_an_image(tmp_path: Path) -> None:
     fixture.write(tmp_path / "set")
     Image.fromarray(np.full((48, 64), 255, np.uint8)).save(tmp_path / "set" / FOLDER / "normal" / "normal (1)_mask.png")

@@ -75,6 +75,13 @@ def test_kaggle_has_the_training_images_alone(tmp_path: Path) -> None:
     assert {(r.split, r.source.published) for r in records.values()} == {(None, "train")}
 
 
+def test_a_split_by_its_table_has_the_labels_of_whole_images_too(physionet: Path, tmp_path: Path) -> None:
+    """Else an image without a box, such as one of pneumonia, would be free of findings."""
+    records, _ = read(physionet, tmp_path / "out", Options(annotations="annotations_test.csv"))
+    assert set(records) == set(fixture.TEST)
+    assert [f.label for f in records["0b01"].findings] == ["Nodule/Mass", "Pneumonia"]
+
+
 def test_white_may_be_zero(physionet: Path) -> None:
     """MONOCHROME1 is shown inverted: the largest value is the darkest."""
     path = physionet / "train" / "0a01.dicom"

@@ -234,7 +234,7 @@ class Folder:
         """Whether an annotation file fits the option's pattern, as all do where there is none: one that begins with
         ``/`` is its whole path below the data folder, any other the end of it."""
         pattern = self.options.annotations
-        return pattern is None or Path("/", path.relative_to(self.root)).match(pattern)
+        return pattern is None or Path("/", self.relative(path)).match(pattern)
 
     def text(self, path: Path, *, marked: bool = False) -> str:
         """The text of a file, as ``files.text_of`` reads it."""

@@ -44,7 +44,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """The image of every scene graph that is here; how many are not is noted."""
     splits = _splits(folder)
-    graphs, absent = found(folder), 0
+    graphs, absent = list(filter(folder.asked, found(folder))), 0
     for path in graphs:
         dicom = path.name[: -len(ENDING)]
         if not mimic.is_here(folder, dicom):

@@ -66,7 +66,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     images: dict[Path, str] = {}
     for path in folder.images:
         if told := _MASK.fullmatch(path.name):
-            masks.setdefault(told[1].lower(), []).append(path)
+            if folder.asked(path):
+                masks.setdefault(told[1].lower(), []).append(path)
         elif told := _IMAGE.fullmatch(path.name):
             images[path] = told[1].lower()
     known = {path: name for path, name in images.items() if name in masks or name in labels}
@@ -86,7 +87,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 def _diagnoses(folder: Folder) -> Iterator[tuple[str | Rejected, str]]:
     """The diagnosis of each image, or why there is none, and the image's name in small letters."""
-    for path in folder.named(TRUTH):
+    for path in filter(folder.asked, folder.named(TRUTH)):
         file = folder.relative(path)
         for line, cells in rows(folder, path, ()):
             image = cells.pop("image", cells.pop("image_id", ""))

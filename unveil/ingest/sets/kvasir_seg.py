@@ -31,7 +31,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that has an entry; an image beside them that has none is rejected."""
     seen: set[Path] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         content = folder.json(path)
         if not isinstance(content, dict):
             raise IngestError(f"{folder.relative(path)}: an object of images by their names is needed")

@@ -128,7 +128,7 @@ def _flag(path: Path) -> tuple[str, int] | None:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of each set that is there, in its largest size."""
     largest: dict[str, tuple[int, Path]] = {}
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         name, size = _flag(path) or ("", 0)
         if name in largest:
             folder.note("sets in several sizes: the largest is read", name)

@@ -53,11 +53,14 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     tables = found(folder)
     if not tables:
         raise IngestError(f"no {LOCAL} or {KAGGLE} with the columns {', '.join((IMAGE, LABEL, READER, *BOX))}")
+    beside = tables[0].parent
     images: dict[str, list[ReaderRow]] = {}
-    splits: dict[str, Split | None] = {}
+    splits: dict[str, Split] = {}
     tables += [path for path in folder.named(LOCAL) if path not in tables]  # which tell what they miss
-    for path in [*tables, *folder.named(GLOBAL)]:
-        split: Split | None = "test" if path.stem.lower().endswith("test") else "train"
+    tables = list(filter(folder.asked, tables))
+    whole = [path for path in folder.named(GLOBAL) if _split(path) in set(map(_split, tables))]
+    for path in [*tables, *whole]:
+        split = _split(path)
         for name, row in _global(folder, path) if path not in tables else _local(folder, path):
             images.setdefault(name, []).append(row)
             splits[name] = split
@@ -67,7 +70,6 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("what several readers marked in one place is one finding; --readers says otherwise")
     published = set(splits.values())
     seen: set[Path] = set()
-    beside = tables[0].parent
     for name, some in images.items():
         try:
             place = folder.find(name, beside.parent / str(splits[name]), beside)
@@ -77,6 +79,10 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(some[0].file, some[0].line, f"image {quoted(name)}: {error}", len(some))
     yield from folder.unlisted(seen)
+
+
+def _split(table: Path) -> Split:
+    return "test" if table.stem.lower().endswith("test") else "train"
 
 
 def _local(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
@@ -98,7 +104,7 @@ def _global(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
 
 
 def _record(
-    folder: Folder, said: Sequence[ReaderRow], place: Path, rule: str, split: Split | None
+    folder: Folder, said: Sequence[ReaderRow], place: Path, rule: str, split: Split
 ) -> Iterator[Record | Rejected]:
     image = folder.open(place)
     readers = {row.reader for row in said}
