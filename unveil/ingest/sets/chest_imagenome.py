@@ -123,7 +123,9 @@ def _said(entry: Any) -> Iterator[tuple[str, str, str]]:
     if len(phrases) != len(told):
         raise AnnotationError(f"{len(phrases)} phrases and {len(told)} lists of attributes of {quoted(place)}")
     for phrase, words in zip(phrases, told, strict=True):
-        for word in words if isinstance(words, list) else ():
+        if not isinstance(words, list):
+            raise AnnotationError(f"the attributes of {quoted(place)} are lists of words, not {quoted(words)}")
+        for word in words:
             kind, _, rest = str(word).partition("|")
             polarity, _, name = rest.partition("|")
             if kind in SEEN and polarity == "yes" and name:
