@@ -55,7 +55,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         if isinstance(said, Rejected):
             broken.add(name)
             yield said
-        else:
+        elif said != LESION and labels.get(name, LESION) not in (LESION, said):
+            broken.add(name)
+            both = f"{quoted(labels[name])} and {quoted(said)}"
+            yield Rejected(name, None, f"tables disagree on its diagnosis: {both}; the first counts")
+        elif said != LESION or name not in labels:
             labels[name] = said
     lesions = {
         cells["image"].lower(): cells["lesion_id"]
