@@ -8,17 +8,10 @@ import numpy as np
 from PIL import Image
 
 from tests.helpers.sets import busi as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
+from tests.helpers.sets import read
 from unveil.ingest.reading import Options
-from unveil.ingest.runner import Summary, ingest
 
 FOLDER = "Dataset_BUSI_with_GT"
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def test_each_mask_is_a_lesion_of_its_folders_kind(tmp_path: Path) -> None:

@@ -9,15 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.helpers.sets import isic as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
+from tests.helpers.sets import read
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def table(folder: Path) -> Path:

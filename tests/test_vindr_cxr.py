@@ -7,17 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.sets import read
 from tests.helpers.sets import vindr_cxr as fixture
 from unveil.core import image_files
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 @pytest.fixture(scope="module")
