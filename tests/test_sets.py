@@ -94,7 +94,7 @@ def test_its_files_tell_it(form: Format, tmp_path: Path) -> None:
 def test_files_that_nobody_asked_for_are_not_read(form: Format, tmp_path: Path) -> None:
     """``--annotations`` with a pattern that none fits: no record, whatever else the folder holds."""
     folder = Folder.of(written(form, tmp_path / "set"), Options(annotations="none-such.*"))
-    given = []
+    given: list[object] = []
     with suppress(IngestError):
         given += form.read(replace(folder, about=form.about, out=tmp_path / "out"))
     assert not [item for item in given if isinstance(item, Record)]
