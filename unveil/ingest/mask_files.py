@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,15 @@ def findings(
             box, mask = geometry.box_of_mask(part), geometry.encode_mask(part)
             found.append(Finding(label, box, mask, dict(attributes or {})))
     return found
+
+
+def within(finding: Finding, inside_HW: NDArray[np.bool_]) -> Finding:
+    """A finding with that part of a mask which lies within its box; without one where none does."""
+    assert finding.box
+    x1, y1, x2, y2 = (round(edge) for edge in finding.box)
+    own = np.zeros_like(inside_HW)
+    own[y1:y2, x1:x2] = inside_HW[y1:y2, x1:x2]
+    return replace(finding, mask=geometry.encode_mask(own) if own.any() else None)
 
 
 def by_class(

@@ -22,6 +22,7 @@ from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, spell
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import ABSENT
 from unveil.ingest.published import SPLIT_NAMES, measured, split_in
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed
 from unveil.ingest.sources import UNPACKED
@@ -104,16 +105,21 @@ class _Images:
         self._unpacked: dict[Path, Folder] = {}
 
     def find(self, named: Any, path: Path) -> tuple[Path, str | None]:
-        """The image of a row, and what it is called if it was in a zip. Raises ``AnnotationError``."""
+        """The image of a row, and what it is called if it was in a zip. Sets call their images alike: where a set's
+        folder has images or zips, the row means one of these. Raises ``AnnotationError``."""
         names = named if isinstance(named, list) else [named]
         if len(names) != 1:
             raise AnnotationError("several images, of which a question can have one" if names else "no image")
-        name = text(names[0])
+        name, own = text(names[0]), path.parent
         try:
-            return self.folder.find(name, path.parent), None
+            place = self.folder.find(name, own)
+            if place.is_relative_to(own) or not (own in self.folder.index.holding or own in self.zips.values()):
+                return place, None
+            other = self.folder.relative(place)
+            absent = AnnotationError(f"{ABSENT} {quoted(name)}: {other} is that of another set")
         except AnnotationError as error:
             absent = error
-        for packed in (packed for packed, parent in self.zips.items() if parent == path.parent):
+        for packed in (packed for packed, parent in self.zips.items() if parent == own):
             inside = self._inside(packed)
             try:
                 place = inside.find(name)
