@@ -77,3 +77,14 @@ def test_graphs_that_are_nearly_right_say_what_differs(data: Path) -> None:
         "a scene graph has lists of objects and attributes; this one has objects",
     }
     assert [f.label for f in records[0].findings] == ["lung opacity", "pneumonia"] and len(records) == 4
+
+
+def test_what_mimic_tests_is_not_learnt_from(data: Path) -> None:
+    """aaaa0000 is in train.csv, and in the test split of MIMIC's own table."""
+    (data / "mimic-cxr-2.0.0-split.csv").write_text(
+        "dicom_id,study_id,subject_id,split\naaaa0000,59990000,19990000,test\naaaa0001,59990001,19990001,train\n"
+    )
+    summary, records, _ = run(data.parent, "auto")
+    splits = {Path(r.image).stem: r.split for r in records}
+    assert (splits["aaaa0000"], splits["aaaa0001"]) == ("test", "train")
+    assert any("test split counts" in note for note in summary.notes)

@@ -61,7 +61,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 
 def _splits(folder: Folder) -> dict[str, Split]:
-    """The split of each image by its DICOM id; the gold set's, which is to be avoided elsewhere, is test."""
+    """The split of each image by its DICOM id; the gold set's, which is to be avoided elsewhere, is test, and so is what
+    MIMIC's own table, where it is here, has in its test split."""
     splits: dict[str, Split] = {}
     for name, split in SPLITS.items():
         for path in folder.named(name):
@@ -69,7 +70,10 @@ def _splits(folder: Folder) -> dict[str, Split]:
                 splits.update((cells["dicom_id"], split) for _, cells in rows(folder, path, ("dicom_id",)))
     if not splits:
         folder.note("silver_dataset/splits is not here: no split is known")
-    return splits
+    tested = {dicom for dicom, split in mimic.splits(folder).items() if split == "test"}
+    for dicom in sorted(tested & {dicom for dicom, split in splits.items() if split != "test"}):
+        folder.note("images that MIMIC tests and Chest ImaGenome does not: MIMIC's test split counts", dicom)
+    return splits | dict.fromkeys(tested, "test")
 
 
 def _record(folder: Folder, path: Path, dicom: str, split: Split | None) -> Iterator[Record | Rejected]:
