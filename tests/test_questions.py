@@ -206,3 +206,16 @@ def test_descriptions_are_findings_and_impression() -> None:
     assert describe(one, asked) == "A nodule. It is unchanged.\nOne nodule."
     assert describe(one, asked, "drop") == "A nodule. One nodule."
     assert describe(replace(one, report="Unchanged."), asked, "drop") == asked[0].answer
+
+
+def test_what_follows_upon_another_question_comes_after_it() -> None:
+    """Turns are in an order drawn for each image, but a later one knows what it follows upon: with eight images of
+    three turns, none of which names its own, every order of the draws is met."""
+    for number in range(8):
+        row = record(f"r{number}", report="A report.")
+        turns = [
+            Dialogue(f"d{n}", row.id, "a.png", "train", "open", f"Q{n}?", f"A{n}.", history=(("Q", "A"),) * n)
+            for n in range(3)
+        ]
+        made = [d for d in conversations([row], turns, Counter()) if d.kind == "self-question"]
+        assert [d.answer for d in made] == ["Q0?", "Q1?", "Q2?"]

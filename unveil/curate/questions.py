@@ -65,7 +65,8 @@ def describe(record: Record, dialogues: Sequence[Dialogue], earlier: Earlier = "
 
 def _conversation(asked: Sequence[Dialogue], description: str) -> Iterator[Dialogue]:
     first = asked[0]
-    order = np.random.default_rng(seed_of("conversation", first.record)).permutation(len(asked))
+    drawn = np.random.default_rng(seed_of("conversation", first.record)).permutation(len(asked)).tolist()
+    order = sorted(drawn, key=lambda i: len(asked[i].history))  # what follows upon another comes after it
     common = (first.record, first.image, first.split)
     yield Dialogue(f"{first.record}/description", *common, "open", DESCRIBE, description, benchmark=first.benchmark)
     history: tuple[tuple[str, str], ...] = ((DESCRIBE, description),)
