@@ -26,7 +26,8 @@ def data(tmp_path: Path) -> Path:
         ("train/test", "test"), ("TestSet-2", "test"), ("latest", None), ("trainers", None), ("images", None),
         ("train_val.json", "train"), ("trainval2012.json", "train"), ("train_and_test.csv", None),
         ("val/train_and_test.csv", "val"), ("stress test ecg", None), ("stress_test/a", None), ("test-time", None),
-        ("stress_test_ecg/train", "train"), ("stage_2_train_images", "train"), ("chest_test.json", "test"),
+        ("stress_test_ecg/train", "train"), ("stage_2_train_images", "train"), ("default/partial-train", "train"),
+        ("chest_test.json", "test"),
         ("train+val", "train"), ("train/val_test", "train"),
     ],
 )  # fmt: skip

@@ -36,6 +36,7 @@ _BESIDE = frozenset({
 #: The same for the name of a folder.
 _BESIDE_FOLDERS = _BESIDE | {
     "data", "dataset", "label", "labels", "annotation", "annotations", "jpg", "jpeg", "png", "dicom", "stage",
+    "partial",
 }  # fmt: skip
 
 
