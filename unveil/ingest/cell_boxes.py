@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from math import cos, pi, sin
 from pathlib import Path
 
-from unveil.core import pixels
+from unveil.core import geometry, pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import quoted
 from unveil.ingest.cells import named, negative, remarks
 from unveil.ingest.columns import key, naming
 from unveil.ingest.folder import Folder
 from unveil.ingest.labels import NO_BOX
-from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, outlined
+from unveil.ingest.reading import (
+    AnnotationError,
+    Image,
+    Incomplete,
+    IngestError,
+    Rejected,
+    boxed,
+    misfit,
+    number,
+    outlined,
+    parse_all,
+)
 from unveil.ingest.rows import cells
 
 LOOKED_FOR = "a table with all marks of an image in one cell (annotation, PredictionString)"
@@ -29,8 +39,6 @@ BOXES, SHAPES = frozenset({"predictionstring"}), frozenset({"annotation", "annot
 LOOKED_AT = 50
 #: What a shape's first number means.
 RECTANGLE, ELLIPSE, POLYGON = "0", "1", "2"
-#: Corners by which an ellipse is drawn.
-CORNERS = 64
 
 _SHAPES = re.compile(r"[012](\s+-?\d+(\.\d+)?){4,}\s*(;.*)?", re.DOTALL)
 
@@ -118,13 +126,7 @@ def marked(
     some: Sequence[Sequence[str]], label: str, image: Image, file: str, line: int
 ) -> tuple[list[Finding], list[Rejected]]:
     """The findings of shapes, and those that are none."""
-    good, bad = [], []
-    for numbers in some:
-        try:
-            good.append(shaped(label, numbers, image))
-        except ValueError as error:
-            bad.append(Rejected(file, line, str(error)))
-    return good, bad
+    return parse_all([(line, numbers) for numbers in some], lambda numbers: shaped(label, numbers, image), file)
 
 
 def shaped(label: str, numbers: Sequence[str], image: Image) -> Finding:
@@ -141,17 +143,11 @@ def shaped(label: str, numbers: Sequence[str], image: Image) -> Finding:
             f"a shape is 0 or 1 with two corners, or 2 with a polygon, not {quoted(' '.join(numbers))}"
         )
     rectangle = boxed(label, at, image)
-    return (
-        rectangle if kind == RECTANGLE else Finding(label, rectangle.box, outlined(label, [_ellipse(at)], image).mask)
-    )
-
-
-def _ellipse(corners: Sequence[float]) -> list[float]:
-    """The polygon of an ellipse in the rectangle of two corners."""
-    x1, y1, x2, y2 = corners
-    angles = [2 * pi * n / CORNERS for n in range(CORNERS)]
-    middle_x, middle_y, half_x, half_y = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
-    return [v for a in angles for v in (middle_x + half_x * cos(a), middle_y + half_y * sin(a))]
+    if kind == RECTANGLE:
+        return rectangle
+    x1, y1, x2, y2 = at
+    rim = geometry.ellipse((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2)
+    return Finding(label, rectangle.box, outlined(label, [rim], image).mask)
 
 
 def _predictions(folder: Folder, cell: str, image: Image, file: str, line: int) -> tuple[list[Finding], list[Rejected]]:
@@ -169,6 +165,6 @@ def _predictions(folder: Folder, cell: str, image: Image, file: str, line: int) 
                 raise AnnotationError(f"says {quoted(name)} and has a box")
             elif len(parts) > 6:
                 raise AnnotationError(f"says {quoted(name)}, which other boxes of the image deny")
-        except ValueError as error:
-            bad.append(Rejected(file, line, str(error)))
+        except (AnnotationError, geometry.BoxError) as error:
+            bad.append(Rejected(file, line, str(error), misfit=misfit(error)))
     return good, bad

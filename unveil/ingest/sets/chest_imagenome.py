@@ -61,8 +61,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 
 def _splits(folder: Folder) -> dict[str, Split]:
-    """The split of each image by its DICOM id; the gold set's, which is to be avoided elsewhere, is test, and so is what
-    MIMIC's own table, where it is here, has in its test split."""
+    """The split of each image by its DICOM id; the gold set's, which is to be avoided elsewhere, is test, and so is
+    what MIMIC's own table, where it is here, has in its test split."""
     splits: dict[str, Split] = {}
     for name, split in SPLITS.items():
         for path in folder.named(name):
