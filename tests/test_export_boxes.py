@@ -202,6 +202,24 @@ def test_millimetres_by_hand(tmp_path: Path) -> None:
     assert second["corners"] == [[4, 2, 7], [20, 2, 7], [20, 12, 7], [4, 12, 7]]
 
 
+def test_a_slice_that_was_taken_upright_is_reported_on(tmp_path: Path) -> None:
+    """Coronal, as many of MR are: columns lead to the left, rows to the feet; no cut through a volume."""
+    row = slice_of(tmp_path, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    row = replace(row, plane=ImagePlane("a.dcm", frame=0, plane="coronal"))
+    assert given_back(tmp_path, "sr", [row], diagnosis(("nodule", A))) == 0
+    assert given_back(tmp_path, "mm", [row], diagnosis(("nodule", A)), ["--restart"]) == 0
+    told = json.loads((tmp_path / "out/boxes.jsonl").read_text())
+    assert told["corners"][0] == [11.75, 20, 27] and told["corners"][2] == [19.75, 20, 7]
+
+
+@pytest.mark.parametrize("tags", [{"PixelSpacing": 2}, {"ImagePositionPatient": 10}, {"ImageOrientationPatient": [1]}])
+def test_a_header_that_tells_half_a_place_is_left_out(tags: dict[str, Any], tmp_path: Path) -> None:
+    """One number where there are several: no error of this program, and the other image is given back."""
+    rows = [slice_of(tmp_path), slice_of(tmp_path, "half.dcm", **tags)]
+    assert given_back(tmp_path, "mm", rows, diagnosis(("nodule", A))) == 0
+    assert [json.loads(line)["record"] for line in (tmp_path / "out/boxes.jsonl").read_text().splitlines()] == ["a.dcm"]
+
+
 @needs_data
 @pytest.mark.parametrize(
     "file",
