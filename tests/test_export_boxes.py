@@ -21,6 +21,7 @@ from unveil import cli
 from unveil.core import image_files, image_plane
 from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, ImagePlane, Prediction, Record
+from unveil.export import dicom_words
 from unveil.export.seg import filled
 from unveil.export.source_dicom import plane_of
 
@@ -178,6 +179,33 @@ def test_what_cannot_be_given_back_is_counted(tmp_path: Path, capsys: pytest.Cap
     assert (told["written"], told["left_out"]) == (1, {"images that cannot be reported on": 4})
     said = " ".join(capsys.readouterr().err.split())
     assert "NIfTI, no DICOM image; of a volume, --form mm gives millimetres" in said
+
+
+@pytest.mark.parametrize("form", ["sr", "seg"])
+def test_what_a_source_lacks_is_told_of_it_and_a_fault_of_ours_is_not(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A patient of two sexes is the file's fault; a name that cannot be written as a code, and a full disk, are not."""
+    rows = [slice_of(tmp_path), slice_of(tmp_path, "bad.dcm", PatientSex=["F", "M"])]
+    assert given_back(tmp_path, form, rows) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out 1 images that cannot be reported on" in said and "bad.dcm: taking over its header failed" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"a.{form}.dcm"]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert given_back(tmp_path, form, rows[:1], more=["--restart"]) == 1
+    assert "left out" not in capsys.readouterr().err
+
+    def broken(label: str) -> None:
+        raise KeyError(label)
+
+    monkeypatch.setattr(dicom_words, "concept", broken)
+    with pytest.raises(KeyError):
+        given_back(tmp_path, form, rows[:1], more=["--restart"])
 
 
 def test_an_image_without_boxes_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

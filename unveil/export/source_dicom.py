@@ -34,15 +34,14 @@ def header(record: Record, records: Path) -> Any:
     found = image_files.probe(path)
     if found.format != "DICOM":
         raise ImageError(f"{path}: {found.format}, no DICOM image; of a volume, --form mm gives millimetres")
+    if (found.width, found.height) != record.size:
+        size = f"{record.width} x {record.height}"
+        raise ImageError(f"{path}: {found.width} x {found.height}, and the record is another picture of it, {size}")
     with reported(path, "reading the DICOM header"):
         dataset = dicom.dataset_of(path)
-        lies = dicom.frame_plane(path, dataset, _index(record))
-    own = record.plane.plane if record.plane else lies.plane
-    if (found.width, found.height, lies.plane) != (*record.size, own):
-        told = f"{record.width} x {record.height}, {own}"
-        raise ImageError(
-            f"{path}: {found.width} x {found.height}, {lies.plane}, and the record is another picture of it, {told}"
-        )
+        told = record.plane.plane if record.plane else "axial"
+        if told != "axial" and (own := dicom.frame_plane(path, dataset, _index(record)).plane) != told:
+            raise ImageError(f"{path}: {own}, and the record is another picture of it, {told}")
     if lacking := [name for name in NAMES if not dataset.get(name)]:
         raise ImageError(f"{path}: without {', '.join(lacking)}, by which a report would refer to it")
     for name in (*OF_PATIENT, *OF_STUDY):
