@@ -95,8 +95,8 @@ def text(
         ),
         "rai:dataPreprocessingProtocol": "Images were written anew from their pixels as PNG.",
         "rai:personalSensitiveInformation": (
-            "Medical images. Patients, studies and images stand under keyed pseudonyms; burned-in text and reports "
-            "stand as they were."
+            "Medical images. Patients, studies and images stand under keyed pseudonyms; burned-in text stands as it was"
+            + (", and so do reports, phrases and questions." if any(map(card.has_texts, records)) else ".")
         ),
         "rai:dataUseCases": "Research on vision-language models that point at findings and name them.",
         "rai:dataLimitations": card.STATEMENT,

@@ -13,7 +13,7 @@ from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Record, RecordError, Split, image_path, select
 from unveil.core.registry import PluginOptions
 from unveil.export import access, coco, file_names, imagefolder, label_studio, output, pictures, predicted, yolo
-from unveil.export.card import About
+from unveil.export.card import About, has_texts
 from unveil.export.left_out import LeftOut
 from unveil.export.pictures import Images
 
@@ -112,5 +112,5 @@ def _note(config: Config, rows: Sequence[Record]) -> None:
         console.say(f"note: not said to be open, so keep what is written on this machine: {found}")
     if config.form == "yolo" and not {"train", "val"} <= {row.split for row in rows}:
         console.say("note: YOLO trainers ask for a train and a val split: `unveil check --resplit` deals them")
-    if config.form == "imagefolder" and config.reports and (n := sum(bool(r.report or r.questions) for r in rows)):
+    if config.form == "imagefolder" and config.reports and (n := sum(map(has_texts, rows))):
         console.say(f"note: texts of {n} images stand as they are, and may name people: --no-reports leaves them out")
