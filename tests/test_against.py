@@ -17,7 +17,7 @@ from tests.helpers.cases import shown
 from tests.helpers.real import DATA, needs_data
 from unveil import cli
 from unveil.audit import leaks
-from unveil.audit.against import OtherSet
+from unveil.audit.against import OtherSet, compared
 from unveil.audit.records import Report, check
 from unveil.core import digests, overlaps
 from unveil.core.jsonl import read_jsonl, write_jsonl
@@ -141,6 +141,23 @@ def test_an_image_that_cannot_be_read_there_is_told(tmp_path: Path) -> None:
     assert [(n, s, c) for n, s, c, _ in issues(report, "unreadable_in_other_set", "copy_in_other_set")] == [
         ("copy_in_other_set", "error", 1), ("unreadable_in_other_set", "warning", 1)
     ]  # fmt: skip
+
+
+def test_a_set_that_shares_nothing_is_told_to(tmp_path: Path) -> None:
+    """Silence would look the same as a comparison that was not made."""
+    ours, theirs = [record(tmp_path / "a", "0.png", picture(0))], [record(tmp_path / "b", "1.png", picture(1))]
+    text = look(ours, theirs, tmp_path).text()
+    assert f"not one copy was found of the 1 images of {tmp_path / 'b' / 'records.jsonl'}" in text
+    assert "not one copy" not in look(*sets(tmp_path), tmp_path).text()
+
+
+def test_many_equal_frames_make_no_pairs_of_each_with_each(tmp_path: Path) -> None:
+    """300 black frames here, 300 there: each of ours is told once, and they are tied by being copies already."""
+    ours = [Record(f"a{n}", "", 9, 9, split="train", source=Source("a")) for n in range(300)]
+    theirs = tuple(Record(f"b{n}", "", 9, 9, split="test", source=Source("b")) for n in range(300))
+    found = compared(ours, [OtherSet(tmp_path, theirs)], [range(600)], [None] * 300)
+    assert [(i.name, i.count) for i in found.issues] == [("copy_in_other_set", 300)]
+    assert len(found.benchmarks) == 300 and found.tied == ()
 
 
 # --------------------------------------------------------------------------------------------------- known by name

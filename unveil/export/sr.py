@@ -17,9 +17,7 @@ from unveil.export import dicom_words as words
 from unveil.export.predicted import Predicted
 
 
-def report(
-    source: Any, path: Path, boxes: Sequence[Predicted], frame: int | None, instance: int, series: str
-) -> Any:
+def report(source: Any, path: Path, boxes: Sequence[Predicted], frame: int | None, instance: int, series: str) -> Any:
     """The report on a source image (a pydicom dataset, read from ``path``), a ComprehensiveSR of highdicom.
 
     ``frame`` is the number of the image's frame, from 1, where its file has several. Raises ``ImageError`` where the
