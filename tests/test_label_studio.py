@@ -49,6 +49,13 @@ def test_a_task_by_hand(tmp_path: Path) -> None:
     assert (tmp_path / "out/images/a_b_1.png").is_file()
 
 
+def test_a_folder_of_any_name_has_an_address(tmp_path: Path) -> None:
+    """& and # would end the path that Label Studio is asked for."""
+    export(tmp_path, [record(tmp_path, "a.png", L)], "label-studio", out="ward & #1")
+    [task] = json.loads((tmp_path / "ward & #1/tasks.json").read_text())
+    assert task["data"]["image"] == "/data/local-files/?d=ward%20%26%20%231/images/a.png"
+
+
 def test_boxes_come_back(tmp_path: Path) -> None:
     export(tmp_path, [record(tmp_path, "a.png", L, BOX)], "label-studio")
     (label, first), (other, second) = boxes(tasks(tmp_path)[0]["annotations"][0]["result"])

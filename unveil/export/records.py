@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
+from urllib.parse import quote
 
 from unveil.core import console, digests, jsonl, pseudonyms
 from unveil.core.path_types import InputFile, OutputFolder
@@ -102,7 +103,7 @@ def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftO
         said = predicted.read(every, config.dialogues, config.predictions, left_out)
     address = config.image_address
     if address is None:
-        address = f"/data/local-files/?d={config.out.absolute().name}/images/"
+        address = f"/data/local-files/?d={quote(config.out.absolute().name)}/images/"
     return label_studio.write(folder, planned, config.images, left_out, said, address)
 
 
