@@ -97,6 +97,20 @@ def test_a_yolo_row_by_hand(tmp_path: Path) -> None:
     assert (labels / "b.txt").read_text() == ""
 
 
+def test_what_two_phrases_say_of_one_place_is_one_object(tmp_path: Path) -> None:
+    """As in sets of phrases; a second lesion of the same name elsewhere stays a second one."""
+    said = [replace(BOX, phrase="On the right."), L, replace(BOX, phrase="Larger than before.")]
+    row = record(tmp_path, "a.png", *said, split="train")
+    export(tmp_path, [row], "coco", out="coco")
+    export(tmp_path, [row], "yolo", out="yolo")
+    found = json.loads((tmp_path / "coco/annotations/instances_train.json").read_text())["annotations"]
+    assert [one["attributes"]["phrase"] for one in found] == [
+        "On the right.\nLarger than before.",
+        "A nodule on the left.",
+    ]
+    assert len((tmp_path / "yolo/labels/train/a.txt").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize("form", ["coco", "yolo"])
 def test_an_image_that_may_have_findings_is_no_negative(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

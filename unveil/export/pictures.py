@@ -126,16 +126,30 @@ def placed_names(pictures: Iterable[Exported]) -> list[str]:
 
 def for_detectors(pictures: Iterable[Exported], left_out: LeftOut) -> list[Exported]:
     """Those of which a detector may learn, which takes an unmarked image for one without findings: images with a
-    marked finding, and those that are known to have none."""
+    marked finding, and those that are known to have none. A detector also takes two equal boxes for two objects: what
+    is said of one in several phrases is one finding."""
     kept = []
     for picture in pictures:
-        record = picture.record
+        record = _once(picture.record)
         placed = sum(place(finding) is not None for finding in record.findings)
         if placed < len(record.findings):
             left_out.add("findings without a place", record.id, len(record.findings) - placed)
         if placed or (not record.findings and record.completeness == "exhaustive"):
-            kept.append(picture)
+            kept.append(replace(picture, record=record))
         else:
             why = "that nothing is marked in and that are not known to be free of findings"
             left_out.add(f"images {why}", record.id)
     return kept
+
+
+def _once(record: Record) -> Record:
+    """The record with ``Record.named`` as its findings, each with all of its phrases, a line for each."""
+    named = record.named
+    if len(named) == len(record.findings):
+        return record
+    said: dict[tuple[str, Box | None], list[str]] = {}
+    for finding in record.findings:
+        said.setdefault((finding.label, finding.box), []).extend([finding.phrase] if finding.phrase else [])
+    phrases = ("\n".join(dict.fromkeys(said[finding.label, finding.box])) for finding in named)
+    findings = (replace(finding, phrase=phrase or None) for finding, phrase in zip(named, phrases, strict=True))
+    return replace(record, findings=tuple(findings))
