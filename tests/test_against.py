@@ -237,6 +237,22 @@ def test_the_main_job_keeps_a_leaking_published_split_disjoint(
     assert run._checked(allowed, tmp_path) == tmp_path / "data" / "records.jsonl"
 
 
+def test_the_main_job_takes_test_images_out_of_training_without_a_leak(tmp_path: Path) -> None:
+    """As its dry run foretells (test_preview): 0 is in no other split, and somebody's own split has it in train."""
+    rows = [
+        record(tmp_path / "data", "0.png", picture(0), "rad", split="train", benchmark="rad"),
+        *(record(tmp_path / "data", f"{n}.png", picture(n), "rad", split="train") for n in range(1, 9)),
+        record(tmp_path / "data", "9.png", picture(9), "rad", split="test"),
+    ]
+    write_jsonl(tmp_path / "data" / "records.jsonl", rows)
+    config = run.Config(out=tmp_path)
+    made = {r.id: r.split for r in read_jsonl(run._checked(config, tmp_path), Record)}
+    assert [name for name, split in made.items() if split == "test"] == ["0.png"]
+    with pytest.raises(TrainingError, match="1 image of the test split of rad"):
+        run._checked(replace(config, resplit="never"), tmp_path)
+    assert run._checked(replace(config, allow_benchmark_test=True), tmp_path) == tmp_path / "data" / "records.jsonl"
+
+
 @needs_data
 def test_the_published_split_of_vqa_rad_leaks() -> None:
     """The half of VQA-RAD that is at hand, one record for each image in each split: all 102 of test are in train."""
