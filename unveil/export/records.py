@@ -65,17 +65,19 @@ def main(config: Config) -> Path:
 
 
 def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
-    rows = _rows(config)
-    count = _write(config, folder, rows, left_out)
+    every = list(jsonl.read_jsonl(config.records, Record))
+    rows = _rows(config, every)
+    count = _write(config, folder, rows, every, left_out)
     _note(config, rows)
     return count
 
 
-def _rows(config: Config) -> list[Record]:
-    rows = select(jsonl.read_jsonl(config.records, Record), config.split)
+def _rows(config: Config, every: Sequence[Record]) -> list[Record]:
+    """Those that are asked for."""
+    rows = select(every, config.split)
     if not rows:
         raise RecordError(f"{config.records}: no image{f' of the split {config.split}' if config.split else ''}")
-    if len({row.id for row in rows}) < len(rows):
+    if len({row.id for row in every}) < len(every):
         raise RecordError(f"{config.records}: an id occurs more than once; ids must be unique")
     for row in rows:
         output.outside(image_path(row, config.records), config.out)
@@ -84,7 +86,8 @@ def _rows(config: Config) -> list[Record]:
     return rows
 
 
-def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftOut) -> int:
+def _write(config: Config, folder: Path, rows: Sequence[Record], every: Sequence[Record], left_out: LeftOut) -> int:
+    """Writes ``rows`` of ``every`` record; returns how many images there are."""
     stems = file_names.stems(rows)
     if config.form == "imagefolder":
         key = pseudonyms.key(config.records.parent)
@@ -99,8 +102,7 @@ def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftO
         return yolo.write(folder, planned, config.images, left_out)
     said = {}
     if config.predictions and config.dialogues:
-        every = {row.id: row for row in jsonl.read_jsonl(config.records, Record)}
-        said = predicted.read(every, config.dialogues, config.predictions, left_out)
+        said = predicted.read({row.id: row for row in every}, config.dialogues, config.predictions, left_out)
     address = config.image_address
     if address is None:
         address = f"/data/local-files/?d={quote(config.out.absolute().name)}/images/"
