@@ -70,8 +70,8 @@ def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
         except ImageError as error:
             left_out.add("images that cannot be reported on", str(error))
             continue
-        file = folder / f"{stems[record.id]}.{config.form}.dcm"
-        file.write_bytes(made)
+        partial = folder / f"{stems[record.id]}.{config.form}.dcm"
+        partial.write_bytes(made)
         written += 1
     return written
 

@@ -35,7 +35,8 @@ def write(
 ) -> int:
     """Writes them into a folder; returns how many images there are. ``address`` stands before an image's name."""
     pictures = put(pictures, lambda _: folder / "images", images, left_out)
-    with (folder / "tasks.json").open("w", encoding="utf-8") as file:
+    partial = folder / "tasks.json"
+    with partial.open("w", encoding="utf-8") as file:
         for n, picture in enumerate(pictures):  # one at a time: all of 200,000 boxes together take 700 MB
             told = task(picture, predicted.get(picture.record.id), address)
             file.write(("[\n", ",\n")[n > 0] + json.dumps(told, ensure_ascii=False))
