@@ -35,7 +35,6 @@ ROWS: dict[str, type] = {
         records.Finding,
         records.ImagePlane,
         records.Question,
-        records.ImagePlane,
         records.Source,
         records.Dialogue,
         records.Pair,

@@ -8,17 +8,10 @@ import numpy as np
 from PIL import Image
 
 from tests.helpers.sets import busi as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
+from tests.helpers.sets import read
 from unveil.ingest.reading import Options
-from unveil.ingest.runner import Summary, ingest
 
 FOLDER = "Dataset_BUSI_with_GT"
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def test_each_mask_is_a_lesion_of_its_folders_kind(tmp_path: Path) -> None:
@@ -39,6 +32,15 @@ def test_normal_is_a_true_negative_and_a_lost_mask_is_none(tmp_path: Path) -> No
     assert (records["normal (1)"].findings, records["normal (1)"].completeness) == ((), "exhaustive")
     lost = records["benign (1)"]
     assert [(f.label, f.box) for f in lost.findings] == [("benign lesion", None)] and lost.completeness == "partial"
+
+
+def test_masks_that_are_asked_for_may_lie_apart(tmp_path: Path) -> None:
+    """``--images`` is where all of BUSI's files are; the pattern takes those of one folder."""
+    fixture.write(tmp_path / "set")
+    (tmp_path / "empty").mkdir()
+    options = Options(images=tmp_path / "set", annotations="benign/*")
+    records, _ = read(tmp_path / "empty", tmp_path / "out", options)
+    assert set(records) == {"benign (1)", "benign (2)", "benign (3)"}
 
 
 def test_a_normal_image_with_a_lesion_and_a_mask_without_an_image(tmp_path: Path) -> None:

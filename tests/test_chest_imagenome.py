@@ -36,6 +36,16 @@ def test_only_what_a_sentence_says_to_be_there_is_a_finding(data: Path) -> None:
     assert {r.completeness for r in records} == {"partial"}
 
 
+def test_attributes_that_are_no_list_are_told(data: Path) -> None:
+    """What the place is said to show is lost, and counted."""
+    path = data / "silver_dataset/scene_graph/aaaa0000_SceneGraph.json"
+    graph = json.loads(path.read_text())
+    graph["attributes"][0]["attributes"] = ["anatomicalfinding|yes|lung opacity"]
+    path.write_text(json.dumps(graph))
+    _, _, rejected = run(data.parent, "auto", allow_rejected=1.0)
+    assert ["attributes of 'left lung' are lists of words" in item["reason"] for item in rejected] == [True]
+
+
 def test_the_gold_sets_images_are_not_learnt_from(data: Path) -> None:
     """They stand in images_to_avoid.csv, and in none of the splits."""
     _, records, _ = run(data.parent, "auto")

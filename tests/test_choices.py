@@ -95,3 +95,9 @@ def test_signs_and_numbers_tell_options_apart() -> None:
     """Options that differ in a sign only are not the same, and one without any word stands for itself."""
     assert index_of(("< 3 cm", "> 3 cm"), ">3 cm") == 1
     assert index_of(("HER2-", "HER2+"), "HER2+") == 1 and index_of(("?", "!"), "!") == 1
+
+
+@pytest.mark.parametrize("choices", [("B", "A/B", "0"), ("cyst", "mass", "5_a", "C 5_a")])
+def test_an_option_as_it_is_written_is_that_option(choices: tuple[str, ...]) -> None:
+    """ "A. B" is the first of B and A/B, whose words are "A. B" too, and "C. 5_a" the third, for all of the fourth."""
+    assert [read_choice(write_choice(choices, i), choices) for i in range(len(choices))] == list(range(len(choices)))

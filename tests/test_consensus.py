@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from unveil.core.geometry import Box
@@ -112,3 +114,12 @@ def test_what_the_option_may_say() -> None:
     with pytest.raises(IngestError, match="R2 is none of keep, union, all, majority, wbf, nor a reader: R1"):
         rule_of("R2", ["R1"])
     assert has_read("R1", ["R1", "R2"]) and has_read("all", []) and not has_read("R1", ["R2"])
+
+
+def test_a_mask_of_one_reader_is_none_of_a_fused_box() -> None:
+    """Who alone marked a place keeps the mask; of two readers' masks neither fits the mean of their boxes."""
+    mask = {"size": [100, 100], "counts": "x"}
+    first, second = (replace(seen(box, reader), mask=mask) for box, reader in ((A, "r1"), (B, "r2")))
+    alone, _ = agreed([first], ["r1", "r2"], "union")
+    both, _ = agreed([first, second], ["r1", "r2"], "union")
+    assert alone[0].mask == mask and len(both) == 1 and both[0].mask is None

@@ -95,8 +95,18 @@ def test_objects_of_ms_swift_fill_their_places(data: Path) -> None:
         ("Where is nodule?", "At <box 4.00 2.00 20.00 12.00>."),
         ("Where is mass?", "At <box 4.00 2.00 20.00 12.00>."),
     ]
-    # a name is told for the text of the question, the box of the answer has none
-    assert record.findings == ()
+    assert [(f.label, f.box) for f in record.findings] == [("nodule", (4, 2, 20, 12)), ("mass", (4, 2, 20, 12))]
+
+
+def test_boxes_are_not_those_of_one_of_several_names(data: Path) -> None:
+    """Of two names in a question, and of the one in an earlier question, nobody knows which box is whose."""
+    two = {"ref": ["nodule", "mass"], "bbox": [[4, 2, 20, 12], [1, 1, 3, 3]]}
+    both = {"images": ["a.png"], "messages": chat("<ref-object>, <ref-object>?", "<bbox><bbox>"), "objects": two}
+    turns = chat("<ref-object>?", "Yes.", "Where else?", "<bbox>")
+    later = {"images": ["a.png"], "messages": turns, "objects": {"ref": ["cyst"], "bbox": [[5, 5, 9, 9]]}}
+    write(data, both, later)
+    _, [record], _ = run(data.parent, "auto")
+    assert record.findings == () and len(record.questions) == 3
 
 
 def test_a_name_before_its_box_makes_a_finding(data: Path) -> None:
@@ -144,3 +154,11 @@ def test_turns_after_a_rejected_one_are_not_asked_without_it(data: Path) -> None
     _, [record], rejected = run(data.parent, "auto", text_boxes="pixels")
     assert [q.text for q in record.questions] == ["What is it?"]
     assert [item["reason"][:20] for item in rejected] == ["a box in the text th", "a turn after one tha"]
+
+
+def test_rows_of_one_id_are_conversations_of_their_own(data: Path) -> None:
+    """As LLaVA names them, by their image. What a later turn follows is the first of its own row."""
+    rows = [{"id": "1", "image": "a.png", "conversations": turns(texts=(f"{n}?", "a", f"And {n}?", "b"))} for n in "xy"]
+    write(data, *rows)
+    _, [record], _ = run(data.parent, "auto")
+    assert [record.before(question) for question in record.questions] == [(), (("x?", "a"),), (), (("y?", "a"),)]

@@ -46,6 +46,20 @@ def test_shapes_of_an_image(tmp_path: Path) -> None:
     assert mask and decode_mask(mask)[4:6, 30:33].tolist() == [[False, True, True], [True, True, False]]
 
 
+def test_images_of_one_number_are_those_of_several_tasks(tmp_path: Path) -> None:
+    """A project numbers the frames of each task from 0: neither image takes the other's place. Of two images that are
+    called alike, each is the one in the folder of its subset."""
+    box = '<box label="mass" xtl="4" ytl="2" xbr="20" ybr="12"/>'
+    first = image(box, more='task_id="1" subset="Train"')
+    second = image("", more='task_id="2" subset="Test"')
+    _, records, rejected = run(written(tmp_path, first + second, "Train/a.png", "Test/a.png"), "auto")
+    assert not rejected
+    assert [(r.source.file, r.split, len(r.findings)) for r in records] == [
+        ("images/Train/a.png", "train", 1),
+        ("images/Test/a.png", "test", 0),
+    ]
+
+
 def test_a_track_is_in_the_frames_where_it_is_not_outside(tmp_path: Path) -> None:
     """Of three frames the object has left the last, which is free of findings."""
     corners = 'xtl="4" ytl="2" xbr="20" ybr="12"'
@@ -77,3 +91,11 @@ def test_entities_are_refused(tmp_path: Path) -> None:
     where = written(tmp_path, image('<box label="&e;" xtl="0" ytl="0" xbr="9" ybr="9"/>'), before=bomb)
     with pytest.raises(IngestError, match="XML entities are not allowed"):
         run(where, "auto")
+
+
+def test_an_image_that_one_of_two_files_loses_is_no_negative(tmp_path: Path) -> None:
+    where = written(tmp_path, image(""))
+    inside = image('<box label="mass" xtl="4" ytl="2" xbr="20" ybr="12"/>').replace('width="40"', 'width="80"')
+    (where / "data" / "more.xml").write_text(f"<annotations>{inside}</annotations>")
+    _, [record], [rejected] = run(where, "auto")
+    assert "another version" in rejected["reason"] and record.completeness == "partial"

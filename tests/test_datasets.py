@@ -17,7 +17,7 @@ def test_every_row_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: py
     """Data sets and forms, each with what is read of it."""
     monkeypatch.setenv("COLUMNS", "300")  # nothing is wrapped
     assert main(Config())
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     for form in FORMATS.values():
         [line] = [line for line in lines if line.split()[:1] == [form.name]]
         assert form.about or form.help in line
@@ -26,7 +26,7 @@ def test_every_row_is_listed(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 def test_one_row_tells_where_from_and_how(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(Config("Kvasir-SEG"))
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert "https://datasets.simula.no" in said and "unveil run --data DIR --format kvasir-seg" in said
 
 
@@ -36,7 +36,7 @@ def test_what_is_missing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(Config("kvasir-seg", tmp_path))
     (tmp_path / "kavsir_bboxes.json").rename(tmp_path / "kavsir_bbox.json")
     assert not main(Config("kvasir-seg", tmp_path))
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert "MISSING  **/kavsir_bboxes.json" in said and "is it kavsir_bbox.json?" in said
 
 

@@ -68,6 +68,26 @@ def test_regions_of_reports(tmp_path: Path) -> None:
     assert summary.rejected == 1 and "encloses nothing" in summary.reasons[0].first.reason
 
 
+def test_a_region_that_is_wrong_is_lost_to_its_own_slice(tmp_path: Path) -> None:
+    """A group of four regions, of which the second covers no pixel and the third names an image that is not here: the
+    fourth is read all the same; where the third lies nobody can tell, so no slice is a true negative. Without it only
+    the slice of the second is not."""
+    images = series(tmp_path / "set")
+    corners: list[tuple[float, float]] = [(5, 4), (12, 4), (12, 8), (5, 8), (5, 4)]
+    speck: list[tuple[float, float]] = [(5, 4), (5.1, 4), (5.1, 4.1), (5, 4)]
+    elsewhere = pydicom.dcmread(tmp_path / "set" / "IM001")
+    elsewhere.SOPInstanceUID = f"{ROOT}.9"
+    drawn = [(images[1], corners), (images[2], speck), (elsewhere, corners), (images[3], corners)]
+    regions = [region("POLYLINE", points, image)[1] for image, points in drawn]
+    asked: dict[str, Any] = {"slices": "all", "completeness": "exhaustive", "allow_rejected": 1}
+    for some, unknown in (([*regions[:2], regions[3]], False), (regions, True)):
+        report(tmp_path / "set" / "sr", images, [("regions", some)], [elsewhere] if unknown else [])
+        records, summary = read(tmp_path / "set", **asked)
+        assert [len(r.findings) for r in records] == [0, 1, 0, 1]
+        assert [r.completeness == "partial" for r in records] == [unknown, unknown, True, unknown]
+        assert summary.rejected == 1 + unknown
+
+
 def test_a_report_on_a_segment_tells_of_that_segment(tmp_path: Path) -> None:
     """Its words are added to the segment's: the region is one finding, not two."""
     images = marked(tmp_path / "set")
@@ -112,6 +132,45 @@ def test_frames_of_one_file_are_cut(tmp_path: Path) -> None:
     assert [f.box for f in record.findings] == [(5, 4, 12, 8)] and record.modality == "CT"
     shown = image_files.read(tmp_path / "set" / "enhanced", frame=2).array
     assert np.array_equal(image_files.read(tmp_path / "out" / record.image).array, shown)
+
+
+def test_enhanced_files_of_one_frame_know_their_places(tmp_path: Path) -> None:
+    """They keep place and spacing where those of many frames do: a contour finds its slice, and mm are kept."""
+    images = series(tmp_path / "set")
+    corners = [(4.5, 3.5), (11.5, 3.5), (11.5, 7.5), (4.5, 7.5)]
+    structure_set(tmp_path / "set" / "rt", images, {"a": [(None, in_patient(images[2], corners))]})
+    for path in (tmp_path / "set").glob("IM*"):
+        image, frame, (position, orientation, measures) = (
+            pydicom.dcmread(path),
+            Dataset(),
+            (Dataset() for _ in range(3)),
+        )
+        position.ImagePositionPatient, measures.PixelSpacing = image.ImagePositionPatient, image.PixelSpacing
+        orientation.ImageOrientationPatient = image.ImageOrientationPatient
+        frame.PlanePositionSequence, frame.PlaneOrientationSequence = [position], [orientation]
+        frame.PixelMeasuresSequence = [measures]
+        image.PerFrameFunctionalGroupsSequence, image.NumberOfFrames = [frame], 1
+        del image.ImagePositionPatient, image.ImageOrientationPatient, image.PixelSpacing
+        image.save_as(path)
+    [record], _ = read(tmp_path / "set")
+    assert [f.box for f in record.findings] == [(5, 4, 12, 8)]
+    assert record.plane and record.plane.origin == (-10, -20, 36) and record.plane.spacing == (2, 1)
+
+
+def test_images_may_lie_apart_from_what_is_marked_on_them(tmp_path: Path) -> None:
+    images = marked(tmp_path / "set")
+    title = highdicom.sr.CodedConcept("113000", "DCM", "Of Interest")
+    content = highdicom.ko.KeyObjectSelection(title, referenced_objects=[images[1]])
+    picked = highdicom.ko.KeyObjectSelectionDocument(
+        [images[1]], content, f"{ROOT}.44", 44, f"{ROOT}.44.1", 1, "drawn", institution_name="drawn"
+    )
+    picked.save_as(tmp_path / "set" / "ko")
+    (tmp_path / "pictures").mkdir()
+    for path in (tmp_path / "set").glob("IM*"):
+        path.rename(tmp_path / "pictures" / path.name)
+    records, _ = read(tmp_path / "set", images=tmp_path / "pictures")
+    assert [r.source.file for r in records] == ["IM003", "IM002"] and all(r.findings for r in records)
+    assert len(read(tmp_path / "set", images=tmp_path / "pictures", slices="key")[0]) == 1
 
 
 def test_places_are_those_of_dicom(tmp_path: Path) -> None:

@@ -137,6 +137,20 @@ def test_a_structure_set_needs_the_series_that_it_refers_to(tmp_path: Path) -> N
     assert summary.reasons[0].first.file == "stray" and "none of which is here" in summary.reasons[0].first.reason
 
 
+def test_a_region_without_a_name_leaves_the_others(tmp_path: Path) -> None:
+    """ROIName may be empty: what it outlines is lost, so no slice is complete, and the regions behind it are read."""
+    images = series(tmp_path / "set")
+    corners = [(4.5, 3.5), (11.5, 3.5), (11.5, 7.5), (4.5, 7.5)]
+    regions: dict[str, list[tuple[int | None, np.ndarray]]] = {
+        name: [(k, in_patient(images[k], corners))] for k, name in enumerate(("a", "", "b"))
+    }
+    structure_set(tmp_path / "set" / "rt", images, regions)
+    summary = ingest(tmp_path / "set", "auto", tmp_path / "out", Options(slices="all", allow_rejected=1))
+    records = list(read_jsonl(summary.records_file, Record))
+    assert [[f.label for f in r.findings] for r in records] == [["a"], [], ["b"], []]
+    assert {r.completeness for r in records} == {"partial"} and summary.rejected == 1
+
+
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     images = series(tmp_path / "set")
     good = in_patient(images[1], rectangle(4.5, 3.5, 11.5, 7.5))

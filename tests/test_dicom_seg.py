@@ -102,6 +102,19 @@ def test_label_maps_hold_all_segments_in_one_frame(tmp_path: Path) -> None:
     assert [(f.label, f.box) for f in record.findings] == [("Neoplasm", BOX), ("Liver", (1, 10, 4, 12))]
 
 
+def test_padding_of_a_label_map_is_no_segment(tmp_path: Path) -> None:
+    """Nothing describes the value 9, since PixelPaddingValue says that it is what is left."""
+    images = series(tmp_path / "set")
+
+    def padded(content: Dataset) -> None:
+        content.PixelPaddingValue = 9
+        content.PixelData = content.PixelData.replace(b"\0", b"\x09")
+
+    segmentation(tmp_path / "set" / "seg", images, masks(1), "LABELMAP", padded)
+    records, summary = read(tmp_path / "set")
+    assert not summary.rejected and [f.box for f in records["IM003"].findings] == [BOX]
+
+
 def test_a_segment_is_one_finding_unless_its_regions_are_asked_for(tmp_path: Path) -> None:
     drawn = masks(1)
     drawn[1, 12:14, 0:2] = 1
@@ -160,6 +173,24 @@ def test_a_part_of_the_image_is_laid_where_it_belongs(tmp_path: Path) -> None:
     assert [f.box for f in record.findings] == [BOX] and record.size == (20, 16)
 
 
+def test_a_region_between_the_pixels_of_the_image_is_told(tmp_path: Path) -> None:
+    """A segmentation with pixels of a tenth: one that lies on no middle of a pixel of the image (row 0, column 2, of
+    which the first middles are at 4.5) would be lost unseen, and its slice a true negative."""
+    images = series(tmp_path / "set", spacing=(2.0, 2.0))
+    drawn = np.zeros((4, 16, 20, 1), np.uint8)
+    drawn[0, 0, 2] = drawn[1, :15, :15] = 1
+
+    def fine(content: Dataset) -> None:
+        content.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.2, 0.2]
+
+    segmentation(tmp_path / "set" / "seg", images, drawn, change=fine)
+    asked: dict[str, Any] = {"slices": "all", "completeness": "exhaustive", "box_units": "pixels"}
+    records, summary = read(tmp_path / "set", **asked, allow_rejected=1)
+    assert records["IM004"].completeness == "partial" and not records["IM004"].findings
+    assert len(records["IM003"].findings) == 1 and records["IM003"].completeness == "exhaustive"
+    assert summary.rejected == 1 and "covers no pixel" in summary.reasons[0].first.reason
+
+
 def test_a_segmentation_of_a_series_that_is_not_here(tmp_path: Path) -> None:
     """It is refused by file and reason; the run goes on with the other."""
     images = series(tmp_path / "set")
@@ -192,6 +223,49 @@ def test_a_label_map_in_nifti_lies_on_a_dicom_series(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), path)
     records, _ = read(tmp_path / "set", label_names=("1=tumour",))
     assert {name: [(f.label, f.box) for f in r.findings] for name, r in records.items()} == {"IM003": [("tumour", BOX)]}
+
+
+def laid(path: Path, body_IJK: np.ndarray) -> None:
+    """A map on the grid of ``series``: columns towards the left, rows of 2 mm to the back, slices of 3 mm upwards, the
+    first voxel at 10, 20, 30 mm in NIfTI's own axes."""
+    import nibabel
+
+    affine = np.array([[-1.0, 0, 0, 10], [0, -2, 0, 20], [0, 0, 3, 30], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(body_IJK, affine), path)
+
+
+def test_a_label_map_of_several_volumes_is_refused_on_dicom_too(tmp_path: Path) -> None:
+    """The second volume would be lost unseen; what is called "ignore" is no finding, and its slice is not complete."""
+    series(tmp_path / "set")
+    body = np.ascontiguousarray(masks(1, 2)[..., 0].T)
+    laid(tmp_path / "set" / "ct_seg.nii.gz", np.stack([body, body], axis=3))
+    with pytest.raises(ValueError, match="holds 2 volumes; write a file for each"):
+        read(tmp_path / "set", label_names=("1=tumour",))
+    body[0:3, 0:3, 2] = 2
+    laid(tmp_path / "set" / "ct_seg.nii.gz", body)
+    options = {"label_names": ("1=tumour", "2=ignore"), "slices": "all", "completeness": "exhaustive"}
+    records, _ = read(tmp_path / "set", **options)
+    assert {name: ([f.label for f in r.findings], r.completeness) for name, r in records.items()} == {
+        "IM004": ([], "exhaustive"),
+        "IM003": (["tumour"], "exhaustive"),
+        "IM002": (["tumour"], "partial"),
+        "IM001": ([], "exhaustive"),
+    }
+
+
+def test_a_label_map_is_not_laid_on_another_patient(tmp_path: Path) -> None:
+    """Slices of two patients lie at the same heights. The map has the pixels of the first one; where both have them, it
+    belongs to whom it lies beside; where it lies beside neither, it is refused."""
+    series(tmp_path / "set" / "a")
+    series(tmp_path / "set" / "b", number=2, origin=(-12.0, -25.0, 33.0))
+    names = {"label_names": ("1=tumour",), "slices": "every:1"}
+    laid(tmp_path / "set" / "x_seg.nii.gz", np.ascontiguousarray(masks(1, 2)[..., 0].T))
+    assert {r.source.file for r in read(tmp_path / "set", **names)[0].values()} == {"a/IM003", "a/IM002"}
+    series(tmp_path / "set" / "b", number=2)
+    with pytest.raises(ValueError, match="fits series of 2 origins"):
+        read(tmp_path / "set", **names)
+    (tmp_path / "set" / "x_seg.nii.gz").rename(tmp_path / "set" / "b" / "x_seg.nii.gz")
+    assert {r.source.file for r in read(tmp_path / "set", **names)[0].values()} == {"b/IM003", "b/IM002"}
 
 
 @needs_data

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.annotated import run
+from tests.helpers.annotated import draw, run
 from tests.helpers.sets import flare_mllm_2d
 from unveil.ingest.reading import IngestError
 
@@ -93,6 +93,20 @@ def test_a_row_with_several_images_is_rejected(data: Path) -> None:
     detections(data, *rows)
     _, _, [rejected] = run(data.parent, "auto")
     assert rejected["reason"] == "several images, of which a question can have one" and rejected["row"] == 1
+
+
+def test_sets_that_call_their_images_alike(data: Path) -> None:
+    """x0.png of the second set is in its zip, whatever the first calls so; and what the first lacks is not the
+    second's, though both have imagesTr/y0.png in their rows."""
+    draw(data / "BUS-UCLM-det/imagesTr/x0.png", 20, 20)
+    draw(data / "Xray/mixed/imagesTr/y0.png", 20, 20)
+    detections(data, *flare_mllm_2d.detections(), flare_mllm_2d.row("detection", "imagesTr/y0.png", "Where?", "[]"))
+    _, records, rejected = run(data.parent, "auto", allow_rejected=1.0)
+    [asked] = [r for r in records if any(q.text == "Which view?" for q in r.questions)]
+    assert asked.source.file == "Xray/mixed/imagesTr.zip/imagesTr/x0.png" and asked.size == flare_mllm_2d.SIZE
+    assert [item["reason"] for item in rejected] == [
+        "no image 'imagesTr/y0.png': Xray/mixed/imagesTr/y0.png is that of another set"
+    ]
 
 
 def test_a_missing_key_is_named(data: Path) -> None:

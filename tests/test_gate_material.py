@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unveil.core.jsonl import write_jsonl
-from unveil.core.records import Finding, Question, Record
+from unveil.core.records import Finding, Pair, Question, Record
 from unveil.gate.material import read
 
 
@@ -20,3 +20,9 @@ def test_phrases_and_options_are_texts_that_may_leave(tmp_path: Path) -> None:
     texts = " | ".join(text.text for text in read(tmp_path / "records.jsonl").texts.values())
     assert all(word in texts for word in ("Mustermann", "Fulano", "Erika", "Xaver"))
     assert "Who is it" in texts and "Dr. Who" not in texts and "Zzz" not in texts
+
+
+def test_what_was_said_before_leaves_with_a_pair(tmp_path: Path) -> None:
+    pair = Pair("p", "a", "a.png", "train", "open", "Where?", "Left.", "Right.", history=(("Dr. Who?", "Xaver."),))
+    write_jsonl(tmp_path / "pairs.jsonl", [pair])
+    assert {"Dr. Who?", "Xaver."} <= {text.text for text in read(tmp_path / "pairs.jsonl").texts.values()}

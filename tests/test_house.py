@@ -380,6 +380,13 @@ def test_the_glossary_is_in_order_and_names_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_modules_that_the_card_of_the_house_names_exist() -> None:
+    rooms = re.findall(r"^\| `(\w+)/` \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert {room for room, _ in rooms} == ALLOWED.keys() - {"cli", "__main__"}
+    paths = [PACKAGE / room / name for room, holds in rooms for name in re.findall(r"`(\w+)/?`", holds)]
+    assert [path for path in paths if not path.is_dir() and not path.with_suffix(".py").is_file()] == []
+
+
 def test_the_changelog_knows_the_version() -> None:
     from unveil import __version__
 

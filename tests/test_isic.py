@@ -9,15 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.helpers.sets import isic as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
+from tests.helpers.sets import read
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def table(folder: Path) -> Path:
@@ -77,6 +70,17 @@ def test_a_row_with_two_diagnoses_names_none(tmp_path: Path) -> None:
     assert "'ISIC_0000000' has several diagnoses, NV, BCC" in str(summary.reasons[0])
     assert [f.label for f in records["ISIC_0000000"].findings] == ["skin lesion"]
     assert records["ISIC_0000000"].completeness == "partial"
+
+
+def test_tables_of_several_years(tmp_path: Path) -> None:
+    """That of 2017 has columns for two diagnoses only: what is none of them is what 2018 says; what is another than
+    2018 says is told, and the image is not complete."""
+    fixture.write(tmp_path / "set")
+    rows = "image_id,melanoma,seborrheic_keratosis\nISIC_0000000,1.0,0.0\nISIC_0000006,0.0,0.0\n"
+    (tmp_path / "set" / "ISIC-2017_Training_Part3_GroundTruth.csv").write_text(rows)
+    records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
+    assert [f.label for f in records["ISIC_0000006"].findings] == ["basal cell carcinoma"]
+    assert records["ISIC_0000000"].completeness == "partial" and "tables disagree" in str(summary.reasons[0])
 
 
 def test_a_mask_of_another_size_is_of_another_version(tmp_path: Path) -> None:

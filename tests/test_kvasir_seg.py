@@ -39,6 +39,18 @@ def test_several_boxes_share_the_mask(tmp_path: Path) -> None:
     assert len(areas) == 2 and all(14 * 14 <= area <= 20 * 20 for area in areas)
 
 
+def test_a_box_a_pixel_over_the_edge_keeps_its_mask(tmp_path: Path) -> None:
+    """Tools round outwards: the box is cut at the edge, and so is what it takes of the mask."""
+    kvasir_seg.write(tmp_path / "set")
+    file = tmp_path / "set" / "kavsir_bboxes.json"
+    content = json.loads(file.read_text())
+    content["cju00"]["bbox"][0]["xmin"] = -1
+    file.write_text(json.dumps(content))
+    records, _ = read(tmp_path / "set", tmp_path / "out")
+    [finding] = records[0].findings
+    assert finding.box == (0, 8, 30, 24) and finding.mask and 18 * 14 <= decode_mask(finding.mask).sum() <= 20 * 16
+
+
 def test_there_is_neither_patient_nor_split(tmp_path: Path) -> None:
     kvasir_seg.write(tmp_path / "set")
     records, _ = read(tmp_path / "set", tmp_path / "out")

@@ -182,3 +182,33 @@ def test_what_was_exported_comes_back(tmp_path: Path) -> None:
     assert summary.format == "label-studio" and not rejected
     written = {Path(row.image).name: [(f.label, pytest.approx(f.box)) for f in row.findings] for row in rows}
     assert {Path(r.image).name: [(f.label, f.box) for f in r.findings] for r in records} == written
+
+
+def test_marks_of_another_kind_leave_no_negative(tmp_path: Path) -> None:
+    """A mask as an address of data, as newer versions write it, and names in a tree."""
+    mask = result({"format": "mask", "imageDataURL": "data:,", "bitmasklabels": ["mass"]}, "m")
+    tree = result({"taxonomy": [["lesion", "cyst"]]}, "t")
+    _, [record], rejected = run(written(tmp_path, task(by(1, mask, tree))), "auto")
+    assert len(rejected) == 2 and all("not read" in r["reason"] for r in rejected)
+    assert record.findings == () and record.completeness == "partial"
+
+
+def test_marks_on_two_images_of_a_task_are_not_put_on_one(tmp_path: Path) -> None:
+    """A prior image stands beside the current one: which name of a control is which image, the export does not say."""
+    two = by(1, box(0), {**box(5), "id": "s", "to_name": "prior"})
+    with pytest.raises(IngestError, match="several images of one task"):
+        run(written(tmp_path, task(two)), "auto")
+
+
+def test_a_choice_that_looks_like_a_text_leaves_no_negative(tmp_path: Path) -> None:
+    """JSON-MIN writes a single choice as a text, behind the id; before it stand the data of the task."""
+    draw(tmp_path / "data/b.png", WIDTH, HEIGHT)
+    drawn = {"x": 0, "y": 0, "width": 25, "height": 50, "rectanglelabels": ["mass"]}
+    size = {"original_width": WIDTH, "original_height": HEIGHT}
+    tasks = (
+        {"image": "a.png", "note": "x", "id": 1, "label": [{**drawn, **size}], "annotator": 1},
+        {"image": "b.png", "note": "x", "id": 2, "diagnosis": "pneumonia", "annotator": 1, "created_at": "2026"},
+    )
+    summary, records, _ = run(written(tmp_path, *tasks), "label-studio")
+    assert [r.completeness for r in records] == ["exhaustive", "partial"]
+    assert any("task 2: diagnosis" in note for note in summary.notes)

@@ -98,3 +98,13 @@ def test_a_file_that_cannot_be_read_loses_its_image_only(tmp_path: Path) -> None
     (where / "data" / "b.json").write_text('{"imagePath": "b.png", "shapes": [')
     _, [record], rejected = run(where, "auto")
     assert record.source.file == "a.png" and len(rejected) == 1 and "not JSON" in rejected[0]["reason"]
+
+
+def test_a_file_of_another_name_loses_the_image_that_it_names(tmp_path: Path) -> None:
+    """What the second says of a.png cannot be used, so the first, which has no shape, is not all there is to say."""
+    where = written(tmp_path)
+    draw(where / "data" / "b.png")
+    about = {"imagePath": "a.png", "imageHeight": 99, "imageWidth": 99, "shapes": [shape("rectangle", (4, 2), (9, 9))]}
+    (where / "data" / "b.json").write_text(json.dumps(about))
+    _, [record], rejected = run(where, "auto")
+    assert record.source.file == "a.png" and record.completeness == "partial" and len(rejected) == 2

@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.annotated import draw, truncate
 from unveil.core import jsonl
-from unveil.core.records import Record
+from unveil.core.records import Record, Source
 from unveil.ingest import looking, reading
 from unveil.ingest.runner import JOURNAL, Summary, ingest
 
@@ -113,6 +113,17 @@ def test_a_run_that_was_refused_leaves_what_it_knows(data: Path, seen: list[str]
     assert len(seen) == IMAGES
     (data.parent / "out" / JOURNAL).write_bytes(b"no database")
     read(data, "out")
+
+
+def test_an_image_that_comes_again_is_not_looked_at_again(tmp_path: Path, seen: list[str]) -> None:
+    """As one that two files annotate does, long after the first time."""
+    image = draw(tmp_path / "a.png")
+    record = Record("a", str(image), 40, 20, source=Source("set", sha256=""))
+    journal = looking.Journal(tmp_path / "journal", decode=True)
+    parts = looking.PART * [record]
+    looks = [look for _, look in looking.looked([*parts, *parts], 1, True, 1, journal)]
+    journal.close(remove=True)
+    assert seen == ["a.png"] and len(looks) == 2 * looking.PART and len({look.sha256 for look in looks}) == 1
 
 
 def test_what_a_reader_raises_comes_after_what_it_gave(tmp_path: Path) -> None:

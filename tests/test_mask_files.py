@@ -52,6 +52,21 @@ def test_a_mask_that_is_wholly_foreground_is_not_empty(tmp_path: Path) -> None:
     assert mask_files.foreground(path, image()).all()
 
 
+@pytest.mark.parametrize("top", [1, 255])
+def test_floats_are_read_as_they_are_meant(top: int, tmp_path: Path) -> None:
+    """Shares of 1, or grey values; a full mask is not empty. As classes they are whole numbers."""
+    drawn = MASK.astype(np.float32) / 255 * top
+    assert (mask_files.foreground(saved(tmp_path / "mask.tif", drawn), image()) == (MASK > 0)).all()
+    assert (mask_files.values(tmp_path / "mask.tif", image()) == MASK // 255 * top).all()
+    assert mask_files.foreground(saved(tmp_path / "mask.tif", np.full((16, 20), top, np.float32)), image()).all()
+    with pytest.raises(AnnotationError, match="holds fractions, not classes"):
+        mask_files.values(saved(tmp_path / "mask.tif", drawn * np.float32(1.5) / top), image())
+    drawn[0, 0] = np.nan
+    for read in (mask_files.values, mask_files.foreground):
+        with pytest.raises(AnnotationError, match="no grey values"):
+            read(saved(tmp_path / "mask.tif", drawn), image())
+
+
 def test_a_smooth_rim_is_cut_at_half(tmp_path: Path) -> None:
     """One pixel of 100 and one of 200 beside 31 of 255: the second counts."""
     smooth = MASK.copy()

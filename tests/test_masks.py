@@ -137,6 +137,16 @@ def test_images_may_lie_elsewhere(tmp_path: Path) -> None:
     assert set(records) == {"a.png"}
 
 
+@pytest.mark.parametrize(("wrong", "right"), [("a_mask_1", "a_mask_2"), ("a_mask_2", "a_mask_1")])
+def test_a_mask_that_does_not_fit_leaves_the_others(wrong: str, right: str, tmp_path: Path) -> None:
+    """Whichever comes first; the image is not complete."""
+    folder = put(tmp_path / "set", images__a=picture(), **{f"masks__{wrong}": MASK[:10], f"masks__{right}": MASK})
+    records, summary = read(folder, tmp_path / "out", Options(default_label="lesion", allow_rejected=1))
+    assert boxes(records["images/a.png"]) == [("lesion", (2, 3, 16, 15))]
+    assert records["images/a.png"].completeness == "partial"
+    assert summary.rejected == 1 and summary.reasons[0].first.file == f"masks/{wrong}.png"
+
+
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     """A mask of another size, one of classes without names, one without an image; and masks that nobody names."""
     good = {f"images__{n}": picture(n) for n in range(4)} | {f"masks__{n}": MASK for n in range(4)}

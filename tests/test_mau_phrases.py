@@ -6,7 +6,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from unveil.core.answers import parse
+import pytest
+
+from unveil.core import phrases
+from unveil.core.answers import clean, parse
 from unveil.core.box_formats import MARKUP, View
 from unveil.core.records import Dialogue, Finding, Question, Record, Source
 from unveil.core.wordings import IN_LANGUAGE
@@ -38,6 +41,13 @@ def test_a_phrase_is_asked_for_once_with_all_of_its_places() -> None:
     assert parse("grounding", asked.answer, View(MARKUP, one.size, one.size)).boxes == [B, A]
 
 
+def test_places_stand_from_left_to_right_however_they_are_annotated() -> None:
+    """As in all other answers, a falsified one too, so that their order does not tell which of a pair is the worse."""
+    for findings in ((A, B), (B, A)):
+        (asked,) = made(record(*(Finding("opacity", box, phrase=BOTH) for box in findings)), "grounding")
+        assert asked.answer == f"{AT_B}; {AT_A}."
+
+
 def test_a_phrase_without_a_place_is_counted() -> None:
     """Also where only one of its findings has none: the answer would not be all of it."""
     skipped: Counter[str] = Counter()
@@ -58,6 +68,12 @@ def test_a_set_of_phrases_alone_has_its_other_questions_too() -> None:
     parsed = parse("diagnosis", made(one, "diagnosis")[0].answer, View(MARKUP, one.size, one.size), ["finding"])
     assert parsed.findings == (("finding", B), ("finding", A))
     assert [d.target for d in made(one, "grounding")] == ["a nodule", "new"]
+
+
+def test_a_place_with_two_phrases_leaves_regions_empty() -> None:
+    """One finding that two phrases speak of has a place; beside it a region may be asked about that is empty."""
+    one = record(Finding("x", A, phrase="one"), Finding("x", A, phrase="two"), completeness="exhaustive")
+    assert [d.answer for d in made(one, "recognition")] == ["x.", "Nothing abnormal."]
 
 
 def test_languages_of_phrases() -> None:
@@ -127,3 +143,17 @@ def test_a_later_turn_is_asked_after_those_before_it() -> None:
     )
     asked = {d.question: d.history for d in mau([record(questions=(first, second))]) if d.kind in ("open", "closed")}
     assert asked == {"What is it?": (), "Is it large?": (("What is it?", "A mass."),)}
+
+
+def test_each_phrase_is_read_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 phrases are compared with one another, which must not clean their texts 40 x 40 times."""
+    read: Counter[str] = Counter()
+
+    def counted(text: str) -> str:
+        read[text] += 1
+        return clean(text)
+
+    monkeypatch.setattr(phrases, "clean", counted)
+    many = [Finding("x", (i, 0.0, i + 1.0, 1.0), phrase=f"read once {i}") for i in map(float, range(40))]
+    assert len(made(record(*many), "grounding")) == 40
+    assert read == {f"read once {float(i)}": 1 for i in range(40)}

@@ -129,6 +129,26 @@ def test_what_an_array_announces_is_not_believed(name: str, shape: tuple[int, ..
         read(tmp_path / "set", tmp_path / "out")
 
 
+def test_a_rare_method_is_refused(tmp_path: Path) -> None:
+    """LZMA may need any amount of memory, and its errors are of a kind of their own."""
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / "pneumoniamnist.npz"
+    fixture.save(file, fixture.PNEUMONIA)
+    with zipfile.ZipFile(file) as old:
+        content = {entry: old.read(entry) for entry in old.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as new:
+        for entry, raw in content.items():
+            new.writestr(entry, raw)
+    with pytest.raises(IngestError, match=r"train_labels\.npy is packed by a rare method"):
+        read(tmp_path / "set", tmp_path / "out")
+
+
+def test_a_folder_that_is_called_as_a_split_is_none(tmp_path: Path) -> None:
+    fixture.write(tmp_path / "set" / "x#train-1")
+    records, _ = read(tmp_path / "set", tmp_path / "out")
+    assert all(f"#{record.split}-0" in name for name, record in records.items())
+
+
 def test_images_are_read_one_after_the_other(tmp_path: Path) -> None:
     """60 images of 224 x 224 x 3 bytes are 9 MB; at no time are there more than two of them, and what unpacks one."""
     (tmp_path / "set").mkdir()

@@ -91,6 +91,14 @@ def test_planes_are_cut_by_anatomy(axcodes: str, tmp_path: Path) -> None:
     assert records[0].findings[0].mask and decode_mask(records[0].findings[0].mask).sum() == 15
 
 
+def test_the_user_may_tell_patients_and_studies(tmp_path: Path) -> None:
+    """Where the pattern finds no study, the file is one: its slices stay together all the same."""
+    nnunet(tmp_path / "set")
+    records, _ = read(tmp_path / "set", patient_pattern=r"/(c\d)_", study_pattern=r"(c1)_0000")
+    assert {(r.patient, r.study) for r in records} == {("c1", "c1")}
+    assert {r.study for r in read(tmp_path / "set", study_pattern="none")[0]} == {"imagesTr/c1_0000.nii.gz"}
+
+
 def test_other_planes(tmp_path: Path) -> None:
     """Coronal: rows run downwards, so the slice 2 of 6 is row 3; columns to the left. The tumour's widest coronal slice
     is the first of 2 to 4, with 3 + 5 + 3 pixels."""
@@ -288,6 +296,14 @@ def test_what_does_not_agree_is_refused_and_the_run_goes_on(change: str, said: s
     assert re.search(said, summary.reasons[0].first.reason)
 
 
+def test_a_case_that_has_lost_a_mask_has_no_true_negatives(tmp_path: Path) -> None:
+    """The liver lies on the grid of the CT, the spleen does not: where it is, nobody can tell any more."""
+    write(tmp_path / "set", "s1/ct.nii.gz", "s1/segmentations/liver.nii.gz", body=(marks() == 2).astype(np.uint8))
+    nifti(tmp_path / "set" / "s1" / "segmentations" / "spleen.nii.gz", np.ones((3, 3, 3), np.uint8))
+    records, summary = read(tmp_path / "set", slices="all", completeness="exhaustive", allow_rejected=1)
+    assert len(records) == 6 and {r.completeness for r in records} == {"partial"} and summary.rejected == 1
+
+
 def test_ten_thousand_labels_are_an_image(tmp_path: Path) -> None:
     """A map that names that many values is refused before anything is drawn of it; so is noise with more regions in a
     slice than anybody marks."""
@@ -315,6 +331,8 @@ def test_windows_of_what_says_nothing_of_itself(tmp_path: Path) -> None:
     assert record.plane and record.plane.window == pytest.approx((240 + 1.19, 240 + 117.81))
     grey = image_files.read(tmp_path / "out" / record.image).array
     assert grey[0, 0] == 0 and grey[-1, -1] == 255
+    record = read(tmp_path / "set", label_names=("1=a", "2=b"), modality="CT")[0][0]
+    assert record.plane and record.plane.window == (-160, 240) and record.modality == "CT"
 
 
 @needs_data

@@ -65,6 +65,17 @@ def test_pairs_go_to_trl_and_come_back(tmp_path: Path) -> None:
     assert back == pairs
 
 
+def test_what_was_said_before_is_part_of_a_pair() -> None:
+    """Both sides have it, and TRL's prompt: the image stands in its first turn, the question in its last."""
+    later = replace(PAIR, history=(("Normal?", "No."),))
+    assert [side.history for side in later.sides()] == [later.history] * 2
+    row = to_trl(later)
+    assert [turn["role"] for turn in row["prompt"]] == ["user", "assistant", "user"]
+    assert row["prompt"][0]["content"] == [{"type": "image"}, {"type": "text", "text": "Normal?"}]
+    assert row["prompt"][2]["content"] == [{"type": "text", "text": PAIR.question}]
+    assert from_trl(row, "p1") == later
+
+
 def test_our_own_pairs_are_read_as_written(tmp_path: Path) -> None:
     pairs = [PAIR, replace(PAIR, id="p2", weight=3.0, rejected_image="b.png", rejected=PAIR.chosen)]
     write_jsonl(tmp_path / "pairs.jsonl", pairs)

@@ -197,3 +197,46 @@ def _refusing(usual: Any) -> Any:
         return usual(name, *rest)
 
     return refuse
+
+
+def test_a_class_that_is_withheld_is_no_label(data: Path, tmp_path: Path) -> None:
+    """``datasets`` writes -1 where the labels of a test part are not published; a number beyond the names is wrong."""
+    rows = [{"image": cell(tmp_path, n), "label": label} for n, label in enumerate((1, -1, 2))]
+    write(data / "test.parquet", rows, {"label": {"_type": "ClassLabel", "names": ["normal", "mass"]}})
+    _, records, [rejected] = run(tmp_path, "auto")
+    assert [([f.label for f in r.findings], r.completeness) for r in records] == [
+        (["mass"], "unknown"),
+        ([], "unknown"),
+    ]
+    assert rejected["reason"] == "class 2 is not among the 2 names"
+
+
+def test_a_choice_that_a_row_lacks_is_none(data: Path, tmp_path: Path) -> None:
+    """Of an object of letters, each is a column: a question with fewer choices has empty ones."""
+    rows = [
+        {"image": cell(tmp_path, 1), "question": "Q?", "choices": {"A": "CT", "B": "MR", "C": None}, "answer": "B"},
+        {"image": cell(tmp_path, 1), "question": "R?", "choices": {"A": "x", "B": "y", "C": "z"}, "answer": "C"},
+    ]
+    write(data / "train.parquet", rows)
+    _, [record], _ = run(tmp_path, "auto")
+    assert [(q.answer, q.choices) for q in record.questions] == [("MR", ("CT", "MR")), ("z", ("x", "y", "z"))]
+
+
+def test_what_datasets_leaves_beside_its_files_is_left_out(tmp_path: Path) -> None:
+    """A shuffled part has the order of its rows in a file beside it, a mapped one all rows again."""
+    where = tmp_path / "data/train"
+    where.mkdir(parents=True)
+    rows = pa.Table.from_pylist([{"image": cell(tmp_path, 1, "1.png"), "label": "mass"}])
+    order = pa.table({"indices": [0]})
+    for name, table in (("data-00000-of-00001", rows), ("cache-0ab1", order), ("cache-2c_00000_of_00001", rows)):
+        with pa.ipc.new_stream(str(where / f"{name}.arrow"), table.schema) as out:
+            out.write_table(table)
+    _, [record], rejected = run(tmp_path, "auto")
+    assert not rejected and record.source.file == "train/data-00000-of-00001.arrow#1.png"
+
+
+def test_a_list_of_one_image_is_that_image_whatever_it_is_called(data: Path, tmp_path: Path) -> None:
+    rows = [{"frames": [cell(tmp_path, n) for n in range(count)], "question": "Q?", "answer": "a"} for count in (1, 2)]
+    write(data / "train.parquet", rows)
+    _, records, [rejected] = run(tmp_path, "auto")
+    assert len(records) == 1 and rejected["reason"].startswith("several images")

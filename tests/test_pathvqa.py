@@ -30,6 +30,19 @@ def test_images_are_those_of_their_split(tmp_path: Path) -> None:
     assert [q.kind for q in records[0].questions] == ["closed", "open"]
 
 
+def test_one_bad_row_stops_nothing(tmp_path: Path) -> None:
+    """It is rejected with what it has; a first row without a key is of another layout."""
+    pathvqa.write(tmp_path / "data")
+    [file] = tmp_path.rglob("train_qa.pkl")
+    first, second, _, fourth = pickle.loads(file.read_bytes())
+    file.write_bytes(pickle.dumps([first, {"image": second["image"], "question": second["question"]}, "?", fourth]))
+    _, _, rejected = run(tmp_path, "auto", allow_rejected=1.0)
+    assert [(item["row"], item["reason"]) for item in rejected] == [
+        (2, "the row has no answer; it has image, question"),
+        (3, "a question with image, question, answer is needed, not '?'"),
+    ]
+
+
 class Canary:
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -65,3 +65,18 @@ def test_damaged_and_hostile_files_say_what_they_are(content: bytes, said: str, 
     (tmp_path / "a.pkl").write_bytes(content)
     with pytest.raises(IngestError, match=said):
         plain(tmp_path / "a.pkl")
+
+
+def test_lists_within_lists_are_not_written_out(tmp_path: Path) -> None:
+    """Sixty lists of which each holds the one before it twice are some hundred bytes, and 2^60 values in a message."""
+    shared: list[object] = []
+    for _ in range(60):
+        shared = [shared, shared]
+    deep: list[object] = []
+    for _ in range(70):
+        deep = [deep]
+    for value, why in ((shared, "several places"), (deep, "nested more than 64 deep")):
+        path = tmp_path / "a.pkl"
+        path.write_bytes(pickle.dumps([{"image": "a", "question": value, "answer": "yes"}]))
+        with pytest.raises(IngestError, match=why):
+            plain(path)

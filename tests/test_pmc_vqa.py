@@ -59,6 +59,15 @@ def test_a_text_that_its_letter_denies_is_rejected(tmp_path: Path) -> None:
     assert "'Fuzzy' is none of its choices" in rejected[1]["reason"]
 
 
+@pytest.mark.parametrize("letter", ["BC", "E"])
+def test_two_letters_are_none(letter: str, tmp_path: Path) -> None:
+    pmc_vqa.write_second(tmp_path / "data", "Answer")
+    file = tmp_path / "data/train_2.csv"
+    file.write_text(file.read_text().replace(",B,train", f",{letter},train", 1))
+    rejected = run(tmp_path, "auto")[2]
+    assert [item["reason"] for item in rejected] == [f"the answer's letter is A, B, C or D, not '{letter}'"]
+
+
 def test_both_versions_in_one_folder_are_asked_about(tmp_path: Path) -> None:
     pmc_vqa.write(tmp_path / "data")
     pmc_vqa.write_second(tmp_path / "data")

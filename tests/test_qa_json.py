@@ -105,3 +105,15 @@ def test_a_folder_of_the_hub(data: Path) -> None:
     assert (e.findings, e.completeness, rejected["row"]) == ((), "partial", 3)
     assert f.questions[0].answer == "no" and (g.report, g.findings) == ("A mass.\nTumour.", ())
     assert g.sections == {"findings": "A mass.", "impression": "Tumour."}
+
+
+def test_an_image_that_loses_a_row_is_no_negative(data: Path) -> None:
+    """One row says that there is nothing, another, which cannot be used, marks a box."""
+    rows = [
+        {"file_name": "a.png", "objects": {"bbox": [], "categories": []}},
+        {"file_name": "a.png", "objects": {"bbox": [[4, 2, 16, 10]], "categories": ["mass"]}, "split": "somewhere"},
+        {"file_name": "b.png", "objects": {"bbox": [], "categories": []}},
+    ]
+    (data / "images/metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    _, records, [rejected] = run(data.parent, "auto")
+    assert rejected["row"] == 2 and [r.completeness for r in records] == ["partial", "exhaustive"]

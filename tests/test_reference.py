@@ -14,6 +14,7 @@ import tyro
 from scripts import reference
 from unveil.cli import COMMANDS
 from unveil.core.jsonl import from_json
+from unveil.ingest.formats import AUTO, FORMATS, SYNTHETIC
 
 DOCS = reference.ROOT / "docs"
 
@@ -54,7 +55,23 @@ def test_every_field_of_a_row_has_a_meaning_and_every_row_a_place() -> None:
     for name, kind in reference.ROWS.items():
         table = reference.rows(name)
         assert table.count("\n| `") == len(dataclasses.fields(kind)) and "|  |" not in table, name
-        assert f'{{{{ rows("{name}") }}}}' in page
+        assert page.count(f'{{{{ rows("{name}") }}}}') == 1, name
+
+
+def test_options_and_documents_name_formats_that_there_are() -> None:
+    """Words before a colon, as in "csv, cell-boxes: names of …", are names of formats; each form has its row in
+    data.md, and no other has."""
+    spoken = {
+        (option.name, name)
+        for option in reference.options(COMMANDS["ingest"].config())
+        for names in re.findall(r"(?:^|\. )((?:[a-z-]+, )*[a-z-]+): ", option.help)
+        for name in names.split(", ")
+    }
+    assert ("--label-names", "cell-boxes") in spoken
+    assert {(option, name) for option, name in spoken if name not in {*FORMATS, AUTO, SYNTHETIC}} == set()
+    table = (DOCS / "reference" / "data.md").read_text().partition("Named data sets")[0]
+    forms = [name for name, row in FORMATS.items() if row.about is None]
+    assert sorted(re.findall(r"^\| `([a-z][a-z-]*)` \|", table, re.M)) == sorted([*forms, AUTO, SYNTHETIC])
 
 
 @pytest.mark.parametrize("name", reference.EXAMPLES)

@@ -93,6 +93,12 @@ def test_an_extra_is_named_where_it_is_missed(extra: str) -> None:
     assert not re.search(rf"pip install unveil\[{extra}", sources)
 
 
+def test_extras_are_listed_where_people_look_how_to_install() -> None:
+    """All but those of this project's own work."""
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/how-to/install.md").read_text(), re.M)
+    assert sorted(listed) == sorted(EXTRAS.keys() - {"bench", "dev", "docs", "test"})
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="the program make is not here")
 def test_versions_are_chosen_again_where_other_ones_are_asked_for(tmp_path: Path) -> None:
     """In an environment that is there already; pip is not run, make only tells whether it would be."""

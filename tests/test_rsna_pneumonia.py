@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.sets import read
 from tests.helpers.sets import rsna_pneumonia as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def test_several_rows_of_an_image_are_one_record_in_its_own_pixels(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from unveil.core.box_formats import unmark
 from unveil.core.geometry import ious
 from unveil.core.records import Dialogue, Finding, Question, Record
-from unveil.curate.candidates import pair_of
+from unveil.core.sampling import Sampling
+from unveil.curate.candidates import Asking, pair_of
 from unveil.curate.mau import mau
 from unveil.curate.noise import is_negative, spoken_of
 from unveil.curate.relevance import severity
@@ -69,3 +74,33 @@ def test_noise_hides_the_places_of_the_phrase() -> None:
     assert spoken_of(asked, IMAGE) == [IMAGE.findings[0]] and not is_negative(asked, IMAGE)
     none = Dialogue("q", "a", "a.png", "train", "choice", "?", "A. x", choices=("x", "y"))
     assert spoken_of(none, IMAGE) == [] and not is_negative(none, IMAGE)
+
+
+def test_a_wrong_answer_is_in_the_language_of_its_question() -> None:
+    """Of three answers, two Chinese, the other Chinese one; else the script alone would tell which is the worse."""
+    own = (Question("什么器官？", "肺", language="zh"), Question("哪里？", "肝", language="zh"))
+    one = replace(IMAGE, questions=(*own, Question("Which organ?", "Lung", language="en")))
+    asked = {d.question: d for d in mau([one])}
+    rules = Rules([one], asked.values())
+    assert {rules.wrong(asked["什么器官？"], np.random.default_rng(seed)) for seed in range(9)} == {"肝"}
+    assert rules.wrong(asked["Which organ?"], np.random.default_rng(0)) is None
+
+
+def test_a_later_turn_is_answered_after_those_before_it() -> None:
+    """The model that a pair's answers are drawn from hears what was said before, and so does the one that learns."""
+    asked = replace(DIALOGUES["choice"], history=(("What is it?", "A mass."),))
+    request = Asking([asked], Path("d.jsonl"), {IMAGE.id: IMAGE}, Counter()).question(asked, Sampling(), "0")
+    said = [("user", "What is it?"), ("assistant", "A mass."), ("user", asked.question)]
+    assert [(turn.role, turn.text) for turn in request.turns] == said
+    assert pair_of(asked, "x", "A. mass", "B. cyst", "rules").history == asked.history
+
+
+def test_yes_and_no_are_flipped_in_chinese() -> None:
+    """是的 says the same as 是 and is no wrong answer; 没有 is the contrary of 有. Longer answers are read too."""
+    own = (Question("是CT吗？", "是", "closed", language="zh"), Question("有肿块吗？", "没有", "closed", language="zh"))
+    asked = {d.question: d for d in mau([replace(IMAGE, questions=own)])}
+    ct, mass = asked["是CT吗？"], asked["有肿块吗？"]
+    rules = Rules([IMAGE], [ct, mass, replace(ct, id="x", answer="是的")])
+    assert [rules.wrong(one, np.random.default_rng(0)) for one in (ct, mass)] == ["否", "有"]
+    assert rules.conflict(ct, "是的，这是CT。") == 0 and rules.conflict(ct, "否。") == 1
+    assert rules.outcome(ct, "肺").status == "unparsable" and rules.outcome(mass, "无").right

@@ -12,7 +12,7 @@ from unveil import cli
 from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
-from unveil.core.records import RecordError
+from unveil.core.records import KINDS, Question, RecordError
 from unveil.evaluate.changes import changes
 from unveil.evaluate.score import constant, score
 from unveil.evaluate.score_table import show_scores
@@ -74,6 +74,21 @@ def test_the_constant_points_at_the_mean_box_of_the_name():
     assert constant([record(("mass", A), split="test")]) is None
 
 
+def test_the_constant_of_a_set_without_boxes_answers_what_it_can():
+    """Training: yes twice and no once, in Chinese 否, and a label without a place. Places have no constant."""
+    asked = (*(Question("?", a, "closed", language="en") for a in ("yes", "no", "yes")), Question("?", "否", "closed"))
+    boxless = dataclasses.replace(record(("mass", None), split="train"), questions=asked, language="zh")
+    always = constant([boxless])
+    assert always is not None and (always.abnormal, always.label, always.boxes) == (True, "mass", {})
+    said = {d.language: always.case(d, boxless, ["mass"]).text for d in (
+        dialogue("closed", language="en"), dialogue("closed", language="zh"))}  # fmt: skip
+    assert said == {"en": "yes", "zh": "否"}
+    assert {kind for kind in KINDS if always.answers(dialogue(kind, language="en"))} == {
+        "closed", "detection", "recognition"
+    }  # fmt: skip
+    assert constant([dataclasses.replace(boxless, split="test")]) is None
+
+
 def test_outcomes_are_written_one_a_line(files):
     scored(files, sft=files / "sft.jsonl")
     rows = [json.loads(line) for line in (files / "out" / "outcomes.jsonl").read_text().splitlines()]
@@ -130,7 +145,7 @@ def test_vocabulary_comes_from_all_records():
     assert joined.vocabulary([record(("mass", A)), record(("cyst", B), ("mass", C))]) == ["cyst", "mass"]
 
 
-def test_languages_and_a_guess_among_options(tmp_path):
+def test_languages_and_a_guess_among_options(tmp_path, capsys):
     """Of 2 and of 4 options a guess is right in (1/2 + 1/4) / 2. English and Chinese questions have figures of their
     own; where all are of one language, as in the other tests, there is no such table."""
     asked = [
@@ -147,3 +162,7 @@ def test_languages_and_a_guess_among_options(tmp_path):
     assert result["baselines"]["chance"] == {"choice": 0.375, "n": 2} and "reason" in result["baselines"]["majority"]
     (row,) = [row for row in changes(result)["rows"] if row["key"] == "choice"]
     assert row["constant"] == 0.375
+    for models in (["base"], ["base", "sft", "aar"]):  # one in rows, several in columns
+        show_scores(scored(tmp_path, **dict.fromkeys(models, tmp_path / "base.jsonl")))
+        told = capsys.readouterr().err
+        assert "choice" in told and "phrase" not in told, "nothing was asked about phrases"

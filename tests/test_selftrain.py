@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def made(one: Expert, judge: Expert, *names: str, seed: int = 0, **how: Any) -> 
 
 
 # ------------------------------------------------------------------------------------------------------------ the model
+
+
+def test_the_dialogue_that_stands_for_an_image_gives_the_image_only() -> None:
+    """Here it is a later turn of multiple choice: what came before it and its options belong to no new question."""
+    later = replace(BY_ID["a/detection"], history=(("Q?", "A."),), choices=("x", "y"), language="zh")
+    one, asked = model()
+    pairs = list(selftrain(replace(asking(), dialogues=[later]), KNOWN, one, prefers("red")[0]))
+    assert len(asked[0].turns) == 1 and pairs and {(pair.history, pair.choices) for pair in pairs} == {((), ())}
 
 
 def test_the_turns_and_draws_are_the_papers() -> None:

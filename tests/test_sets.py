@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Access, Record, Source
 from unveil.gate import sources
 from unveil.ingest.catalogue import Format
+from unveil.ingest.folder import Folder
+from unveil.ingest.reading import IngestError, Options
 from unveil.ingest.runner import ingest
 from unveil.ingest.sets import SETS
 from unveil.pipelines import run
@@ -84,6 +88,16 @@ def test_its_files_tell_it(form: Format, tmp_path: Path) -> None:
     assert not {row.patient for row in rows if row.patient} & {Path(row.image).stem for row in rows}
     free = any(not row.findings and row.completeness == "exhaustive" for row in rows)
     assert free == (form.name in NEGATIVES), "true negatives"
+
+
+@ALL
+def test_files_that_nobody_asked_for_are_not_read(form: Format, tmp_path: Path) -> None:
+    """``--annotations`` with a pattern that none fits: no record, whatever else the folder holds."""
+    folder = Folder.of(written(form, tmp_path / "set"), Options(annotations="none-such.*"))
+    given: list[object] = []
+    with suppress(IngestError):
+        given += form.read(replace(folder, about=form.about, out=tmp_path / "out"))
+    assert not [item for item in given if isinstance(item, Record)]
 
 
 @ALL

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.helpers.annotated import run
 from tests.helpers.sets import slake
@@ -106,6 +107,19 @@ def test_without_masks_no_order_is_guessed(data: Path) -> None:
     assert any("--box-convention" in note for note in summary.notes)
     _, records, _ = run(data.parent, "auto", box_convention="xywh")
     assert [f.box for f in first(records).findings] == [slake.CANCER]
+
+
+def test_a_mask_that_is_none_of_its_image_is_told(data: Path) -> None:
+    """One is cut off, one is smaller than its image. The boxes stay, without masks, and the images are partial."""
+    masks = [data / "imgs" / case / "mask.png" for case in ("xmlab1", "xmlab3")]
+    masks[0].write_bytes(masks[0].read_bytes()[:60])
+    Image.new("L", (8, 8)).save(masks[1])
+    _, records, rejected = run(data.parent, "auto", allow_rejected=1.0)
+    assert {item["file"] for item in rejected} == {"imgs/xmlab1/mask.png", "imgs/xmlab3/mask.png"}
+    assert any("its mask has 8 x 8 pixels, the image" in item["reason"] for item in rejected)
+    lost = [r for r in records if "xmlab1/" in r.id or "xmlab3/" in r.id]
+    assert {r.completeness for r in lost} == {"partial"}
+    assert {(f.box, f.mask) for r in lost for f in r.findings} == {(slake.CANCER, None)}
 
 
 def test_validation_is_another_name_and_images_may_lack_boxes(data: Path) -> None:

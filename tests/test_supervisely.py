@@ -79,3 +79,20 @@ def test_bitmaps_that_cannot_be_are_refused(tmp_path: Path, monkeypatch: pytest.
 def test_what_marks_no_area_leaves_no_negative(tmp_path: Path) -> None:
     _, [record], rejected = run(written(tmp_path, drawn("point", [[1, 1]])), "auto")
     assert not rejected and record.completeness == "partial"
+
+
+def test_a_tag_that_names_what_an_image_shows_leaves_no_negative(tmp_path: Path) -> None:
+    """A tag with a value, such as the view, only describes it."""
+    tags = [{"name": "train", "value": None}, {"name": "view", "value": "AP"}]
+    _, [record], _ = run(written(tmp_path, tags=tags), "auto")
+    assert record.completeness == "exhaustive" and record.split == "train"
+    tags.append({"name": "pneumonia", "value": None})
+    (tmp_path / "again").mkdir()
+    summary, [record], _ = run(written(tmp_path / "again", tags=tags), "auto")
+    assert record.completeness == "partial" and any("a.png.json: pneumonia" in note for note in summary.notes)
+
+
+def test_a_hole_as_large_as_its_polygon_leaves_nothing(tmp_path: Path) -> None:
+    square = [[2, 2], [18, 2], [18, 18], [2, 18]]
+    _, [record], [rejected] = run(written(tmp_path, drawn("polygon", square, square)), "auto")
+    assert "leave nothing" in rejected["reason"] and record.completeness == "partial"

@@ -60,3 +60,12 @@ def test_options_and_languages_of_questions(data: Path) -> None:
     assert asked == [(("mass", "None", "cyst"), "en"), (("masa", "quiste"), "es")]
     assert found.records["a.png"].language is None, "questions in two languages are no language of the image"
     assert [(q.choices, q.language) for q in found.records["b.png"].questions] == [((), None)]
+
+
+def test_the_answer_is_one_of_the_options(data: Path) -> None:
+    """Named by its text or its letter, which is not a part of it; what is none of them is no answer."""
+    rows = ["image,question,answer,choices", "a,Which?,B,A: mass|B: cyst", "a,What?,b. cyst,mass|cyst", "b,Who?,x,p|q"]
+    found = read(write(data, "\n".join(rows) + "\n"), allow_rejected=0.5)
+    asked = [(q.answer, q.choices, q.kind) for q in found.records["a.png"].questions]
+    assert asked == 2 * [("cyst", ("mass", "cyst"), "closed")] and found.records["b.png"].questions == ()
+    assert [bad["reason"] for bad in found.rejected] == ["the answer 'x' is none of its choices: p, q"]

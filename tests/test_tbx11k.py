@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.annotated import xml
+from tests.helpers.sets import read
 from tests.helpers.sets import tbx11k as fixture
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
 
 JSON = "TBX11K/annotations/json"
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 def test_boxes_have_corner_and_extent(tmp_path: Path) -> None:

@@ -96,3 +96,13 @@ def test_what_is_not_read_leaves_no_negative(tmp_path: Path) -> None:
     where = written(tmp_path, images(region({"name": "point", "cx": 1, "cy": 1}, label="x"), region(odd, label="x"), 5))
     _, records, rejected = run(where, "auto")
     assert records[0].completeness == "partial" and len(rejected) == 2
+
+
+def test_what_names_a_whole_image_leaves_no_negative(tmp_path: Path) -> None:
+    """b.png has no region and is called pneumonia; a caption that is empty says nothing."""
+    content = images(region(RECT, label="mass"))
+    content["a.png99"]["file_attributes"] = {"caption": "", "class": ""}
+    content["b.png99"]["file_attributes"] = {"Class": "pneumonia"}
+    summary, records, _ = run(written(tmp_path, content), "auto")
+    assert [r.completeness for r in records] == ["exhaustive", "partial"]
+    assert any("Class of b.png" in note for note in summary.notes)

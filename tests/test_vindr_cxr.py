@@ -7,17 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.sets import read
 from tests.helpers.sets import vindr_cxr as fixture
 from unveil.core import image_files
-from unveil.core.jsonl import read_jsonl
-from unveil.core.records import Record
 from unveil.ingest.reading import IngestError, Options
-from unveil.ingest.runner import Summary, ingest
-
-
-def read(folder: Path, out: Path, options: Options | None = None) -> tuple[dict[str, Record], Summary]:
-    summary = ingest(folder, "auto", out, options)
-    return {Path(r.image).stem: r for r in read_jsonl(summary.records_file, Record)}, summary
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +68,13 @@ def test_kaggle_has_the_training_images_alone(tmp_path: Path) -> None:
     assert {(r.split, r.source.published) for r in records.values()} == {(None, "train")}
 
 
+def test_a_split_by_its_table_has_the_labels_of_whole_images_too(physionet: Path, tmp_path: Path) -> None:
+    """Else an image without a box, such as one of pneumonia, would be free of findings."""
+    records, _ = read(physionet, tmp_path / "out", Options(annotations="annotations_test.csv"))
+    assert set(records) == set(fixture.TEST)
+    assert [f.label for f in records["0b01"].findings] == ["Nodule/Mass", "Pneumonia"]
+
+
 def test_white_may_be_zero(physionet: Path) -> None:
     """MONOCHROME1 is shown inverted: the largest value is the darkest."""
     path = physionet / "train" / "0a01.dicom"
@@ -88,6 +88,17 @@ def test_a_reader_who_denies_himself(tmp_path: Path) -> None:
         file.write("0a05,No finding,14,R1,,,,\n0a05,Nodule/Mass,8,R2,90,90,99,99\n")
     records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
     assert summary.rejected == 2 and records["0a05"].completeness == "partial"
+
+
+def test_no_finding_with_a_box_is_no_true_negative(tmp_path: Path) -> None:
+    """Where the numbers are a place; those that exports write into an empty cell, 0 0 1 1, are none."""
+    fixture.write_kaggle(tmp_path / "set")
+    table = tmp_path / "set" / "train.csv"
+    text = table.read_text().replace("0a02,No finding,14,R8,,,,", "0a02,No finding,14,R8,0,0,1,1")
+    table.write_text(text.replace("0a04,No finding,14,R1,,,,", "0a04,No finding,14,R1,5,5,20,20"))
+    records, summary = read(tmp_path / "set", tmp_path / "out", Options(allow_rejected=0.5))
+    assert {name: records[name].completeness for name in ("0a02", "0a04")} == {"0a02": "exhaustive", "0a04": "partial"}
+    assert [str(reason).split(" (")[0] for reason in summary.reasons] == ["says 'No finding' and has a box"]
 
 
 def test_a_label_is_nought_or_one(tmp_path: Path) -> None:

@@ -162,14 +162,17 @@ def in_patient(image: Dataset, corners: Sequence[tuple[float, float]]) -> np.nda
 
 
 def report(path: Path, images: Sequence[Dataset], regions: Sequence[Any], segmentations: Sequence[Any] = ()) -> Path:
-    """A report of measurements (TID 1500), a group for each region: a name and what highdicom takes for one."""
+    """A report of measurements (TID 1500), a group for each region: a name and what highdicom takes for one, a list
+    of them for "regions"."""
+    kinds = {"segment": "referenced_segment", "region": "referenced_region", "regions": "referenced_regions"}
+    planar = highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations
     groups = [
-        highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        (highdicom.sr.VolumetricROIMeasurementsAndQualitativeEvaluations if kind == "regions" else planar)(
             tracking_identifier=highdicom.sr.TrackingIdentifier(f"{ROOT}.66.{n}", f"lesion {n}"),
             finding_type=codes.SCT.Nodule,
             finding_category=codes.SCT.MorphologicallyAbnormalStructure,
             finding_sites=[highdicom.sr.FindingSite(codes.SCT.Lung, laterality=codes.SCT.Left)],
-            **({"referenced_segment": region} if kind == "segment" else {"referenced_region": region}),
+            **{kinds[kind]: region},
         )
         for n, (kind, region) in enumerate(regions, 1)
     ]

@@ -114,8 +114,9 @@ def write_localisation(findings: Sequence[Finding], label: str) -> str:
 
 
 def write_grounding(findings: Sequence[Finding]) -> str:
-    """Where a phrase is seen, given all of the image's findings of that phrase."""
-    return "; ".join(dict.fromkeys(mark(f.box) for f in findings if f.box)) + "."
+    """Where a phrase is seen, given all of the image's findings of that phrase; the places as in other answers from
+    left to right, top to bottom, and each once."""
+    return "; ".join(dict.fromkeys(map(mark, sorted(f.box for f in findings if f.box)))) + "."
 
 
 def write_recognition(finding: Finding | None) -> str:
@@ -245,11 +246,31 @@ _ANSWER = re.compile(
 _NO = re.compile(rf"(?<![\w-])no{_WHOLE}", re.I)
 
 
+#: Chinese answers to a question for yes or no, each with the contrary; that of a yes does not hold it.
+_AFFIRMATIONS = {"是": "否", "是的": "否", "对": "错", "有": "无"}
+_DENIALS = {"否": "是", "不是": "是", "不": "是", "不对": "对", "错": "对", "没有": "有", "没": "有", "无": "有"}
+IN_CHINESE = _AFFIRMATIONS | _DENIALS
+
+
+def _in_chinese(text: str) -> bool | None:
+    """As ``yes_no``, of an answer that begins with one of these words: 是的，有积液。"""
+    first = re.split(r"[\s，,。.；;！!]", text.strip(), maxsplit=1)[0]
+    return first in _AFFIRMATIONS if first in IN_CHINESE else None
+
+
+def yes_or_no_alone(text: str) -> bool | None:
+    """True for an answer that is yes and nothing else, False for no, None for any other."""
+    alone = re.sub(r"\W", "", text).casefold()
+    return {"yes": True, "no": False}.get(alone, _in_chinese(alone))
+
+
 def yes_no(text: str) -> bool | None:
     """True for yes, False for no, None if neither is said, or both ("abnormal" is neither).
 
     A no that does not stand alone counts where there is no yes: "Yes, there is no effusion.".
     """
+    if (said_in_chinese := _in_chinese(text)) is not None:
+        return said_in_chinese
     words = _ANSWER.findall(text) or _NO.findall(text)
     said = {re.sub(r"\W", "", word).lower() in ("yes", "y", "true") for word in words}
     return said.pop() if len(said) == 1 else None
@@ -262,7 +283,7 @@ def says_yes(question: str, text: str, vocabulary: Sequence[str] = ()) -> bool |
     normal?" "There is no abnormality."), and no where it denies that. A question that denies something which is no
     known name ("Is the nodule not calcified?") is answered by such a word only.
     """
-    if _ANSWER.search(text):
+    if _ANSWER.search(text) or _in_chinese(text) is not None:
         return yes_no(text)
     names = _names(tuple(vocabulary))
     sentences, words = read(question.replace("?", "."), names), content(question, names)

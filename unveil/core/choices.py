@@ -34,10 +34,14 @@ def index_of(choices: Sequence[str], answer: str) -> int | None:
 def read_choice(text: str, choices: Sequence[str]) -> int | None:
     """The option that an answer chooses; None where it chooses none, or contradicts itself.
 
-    It is read, in this order, from an option's letter and text, or its text alone; from what is called the answer
-    ("The answer is (B), since …"); and from letters that stand where an option's letter does ("B. …", "(B)", "option
-    B"). Two letters, or a letter before the text of another option, are a contradiction.
+    It is read, in this order, from an option as ``write_choice`` has it; from an option's letter and text, or its text
+    alone; from what is called the answer ("The answer is (B), since …"); and from letters that stand where an option's
+    letter does ("B. …", "(B)", "option B"). Two letters, or a letter before the text of another option, are a
+    contradiction.
     """
+    written = {write_choice(choices, i): i for i, _ in enumerate(choices[: len(LETTERS)])}
+    if text.strip() in written:
+        return written[text.strip()]
     plain = _MARKS.sub("", unicodedata.normalize("NFKC", text)).strip()
     bare = _LEAD.sub("", plain, count=1)
     whole = {given for given in (_whole(part, choices) for part in (plain, bare)) if given is not None}

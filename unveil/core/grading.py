@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Literal
 
 from unveil.core import phrases
-from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no
+from unveil.core.answers import Parsed, name_of, parse, says_yes, yes_no, yes_or_no_alone
 from unveil.core.box_formats import View, unmark
 from unveil.core.choices import read_choice
 from unveil.core.geometry import Box, ious, match, mean_iou
@@ -311,10 +311,10 @@ def _own(case: Case) -> Outcome:
     if case.dialogue.kind == "open":
         words = overlap(case.text, case.dialogue.answer)
         return case.result(exact, {"open_recall": (words.recall, 1), "open_f1": (words.f1, 1), "exact": (exact, 1)})
-    if gold not in (["yes"], ["no"]):
+    if (true := yes_or_no_alone(case.dialogue.answer)) is None:
         return case.result(exact, {"closed": (exact, 1), "exact": (exact, 1)})
     said = says_yes(case.dialogue.question, case.text, case.names)
-    right = said is (gold == ["yes"])
+    right = said is true
     status: Literal["ok", "unparsable"] = "unparsable" if said is None else "ok"
     return case.result(right, {"closed": (right, 1), "exact": (exact, 1)}, status=status)
 

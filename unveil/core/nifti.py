@@ -155,29 +155,40 @@ class Volume:
         return (1.0, 0.0) if slope is None else (float(slope), float(intercept or 0))
 
     def place(self, frame: int) -> ImagePlane:
-        """Where a slice lies: ``affine`` takes the voxel of its first pixel to ``origin``. Of a file that says nothing
-        of the patient (qform and sform code 0), or whose axes are not at right angles, only the spacing is known."""
-        slicing = self._slicing
-        sizes = [n - 1 for n in slicing.shape[:3]]
-        voxel = np.zeros(4)
-        voxel[3] = 1
-        for axis, flip, at in zip(slicing.axes, slicing.flips, (frame, 0, 0), strict=True):
-            voxel[axis] = sizes[axis] - at if flip else at
-        down, across = (
-            slicing.affine[:3, axis] * (-1 if flip else 1)
-            for axis, flip in zip(slicing.axes[1:], slicing.flips[1:], strict=True)
-        )
-        rows, columns = float(np.linalg.norm(down)), float(np.linalg.norm(across))
-        known = self.header.orientation is not None and abs(float(down @ across)) < 1e-2 * rows * columns
-        if not known:
-            return ImagePlane(str(self.path), frame, self.plane, spacing=self.header.spacing)
-        return ImagePlane(
-            *(str(self.path), frame, self.plane, None),
-            (rows, columns),
-            _point(slicing.affine[:3] @ voxel),
-            _point(across / columns, 9),
-            _point(down / rows, 9),
-        )
+        """Where a slice lies, as ``places`` tells it."""
+        return _place(self.path, self.plane, self._slicing, frame)
+
+
+def places(path: PathLike, plane: Plane = "axial", limits: Limits = Limits()) -> list[ImagePlane]:
+    """Where each slice of a volume lies, from the header alone: ``affine`` takes the voxel of its first pixel to
+    ``origin``. Of a file that says nothing of the patient (qform and sform code 0), or whose axes are not at right
+    angles, only the spacing is known."""
+    with reported(path, "reading the NIfTI header"):
+        slicing = _slicing(path, plane, limits)
+        return [_place(path, plane, slicing, frame) for frame in range(slicing.shape[slicing.axes[0]])]
+
+
+def _place(path: PathLike, plane: Plane, slicing: _Slicing, frame: int) -> ImagePlane:
+    sizes = [n - 1 for n in slicing.shape[:3]]
+    voxel = np.zeros(4)
+    voxel[3] = 1
+    for axis, flip, at in zip(slicing.axes, slicing.flips, (frame, 0, 0), strict=True):
+        voxel[axis] = sizes[axis] - at if flip else at
+    down, across = (
+        slicing.affine[:3, axis] * (-1 if flip else 1)
+        for axis, flip in zip(slicing.axes[1:], slicing.flips[1:], strict=True)
+    )
+    rows, columns = float(np.linalg.norm(down)), float(np.linalg.norm(across))
+    known = slicing.header.orientation is not None and abs(float(down @ across)) < 1e-2 * rows * columns
+    if not known:
+        return ImagePlane(str(path), frame, plane, spacing=slicing.header.spacing)
+    return ImagePlane(
+        *(str(path), frame, plane, None),
+        (rows, columns),
+        _point(slicing.affine[:3] @ voxel),
+        _point(across / columns, 9),
+        _point(down / rows, 9),
+    )
 
 
 def _point(values: np.ndarray, digits: int = 6) -> tuple[float, float, float]:

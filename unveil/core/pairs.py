@@ -66,18 +66,21 @@ def checked(pair: Pair) -> Pair:
 
 
 def from_trl(row: dict[str, Any], name: str) -> Pair:
-    """A pair from a row of TRL's; texts are taken as they are. One turn and one image only."""
+    """A pair from a row of TRL's; texts are taken as they are, turns before the last question as its history. One
+    image only."""
     row = _explicit(row)
     if missing := [k for k in ("prompt", "chosen", "rejected", "images") if not row.get(k)]:
         raise RecordError(f"no {' and no '.join(missing)}")
     others = row.get("rejected_images")
+    history, prompt = _said_before(row["prompt"])
     fields = {
         "id": _text_id(row.get("id", name)),
         "record": _text_id(row.get("record", row.get("id", name))),
         "image": _file(row["images"], "images"),
         "split": row.get("split"),
         "kind": row.get("kind", "open"),
-        "question": _text(row["prompt"], "prompt", "user"),
+        "question": _text(prompt, "prompt", "user"),
+        "history": history,
         "chosen": _text(row["chosen"], "chosen", "assistant"),
         "rejected": _text(row["rejected"], "rejected", "assistant"),
         "rejected_image": _file(others, "rejected_images") if others else None,
@@ -99,6 +102,14 @@ def _explicit(row: dict[str, Any]) -> dict[str, Any]:
     ):
         return row
     return row | {"prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]}
+
+
+def _said_before(prompt: Any) -> tuple[list[list[str]], Any]:
+    """The turns of a prompt before its last question as questions with their answers, and the rest of the prompt."""
+    if not isinstance(prompt, list) or len(prompt) < 3 or len(prompt) % 2 == 0:
+        return [], prompt
+    said = [_text([turn], "prompt", ("user", "assistant")[i % 2]) for i, turn in enumerate(prompt[:-1])]
+    return [list(turn) for turn in zip(said[::2], said[1::2], strict=True)], prompt[-1:]
 
 
 def _text_id(value: Any) -> Any:
@@ -144,13 +155,17 @@ def to_trl(pair: Pair, views: tuple[View, View] | None = None) -> dict[str, Any]
     if pair.rejected_noise:
         raise RecordError(f"{pair.id}: the worse side's image is noised, and TRL has no place for that")
 
-    def turn(role: str, text: str, side: int, *before: dict[str, str]) -> list[dict[str, Any]]:
+    def turn(role: str, text: str, side: int) -> list[dict[str, Any]]:
         text = render(text, views[side]) if views else text
-        return [{"role": role, "content": [*before, {"type": "text", "text": text}]}]
+        return [{"role": role, "content": [{"type": "text", "text": text}]}]
 
+    said = [text for one in pair.history for text in one]
+    before = [one for i, text in enumerate(said) for one in turn(("user", "assistant")[i % 2], text, 0)]
+    prompt = [*before, *turn("user", pair.question, 0)]
+    prompt[0]["content"].insert(0, {"type": "image"})
     row: dict[str, Any] = {
         "id": pair.id,
-        "prompt": turn("user", pair.question, 0, {"type": "image"}),
+        "prompt": prompt,
         "chosen": turn("assistant", pair.chosen, 0),
         "rejected": turn("assistant", pair.rejected, 1),
         "images": [pair.image],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from unveil.core.answers import clean
 from unveil.core.geometry import Box
 from unveil.core.records import Finding
 
 
+@lru_cache(maxsize=1 << 14)  # an image's phrases are compared with one another
 def asked_as(phrase: str) -> str:
     """A phrase as a question names it: on one line, without control tokens and without its full stop."""
     return " ".join(clean(phrase).split()).rstrip(" .\u3002")

@@ -307,6 +307,8 @@ class Pair:
     """As the dialogue's: the answers to choose from."""
     benchmark: str | None = None
     """As the dialogue's: whose test split the image is in."""
+    history: tuple[tuple[str, str], ...] = ()
+    """As the dialogue's: questions and answers before this one."""
 
     @property
     def other(self) -> bool:
@@ -316,9 +318,8 @@ class Pair:
     def sides(self) -> tuple[Dialogue, Dialogue]:
         """Both answers as dialogues: the better one, and the worse one under its own image."""
         common = (self.split, self.kind, self.question)
-        chosen = Dialogue(
-            f"{self.id} (chosen)", self.record, self.image, *common, self.chosen, benchmark=self.benchmark
-        )
+        more: dict[str, Any] = {"history": self.history, "benchmark": self.benchmark}
+        chosen = Dialogue(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen, **more)
         rejected = replace(
             chosen,
             id=f"{self.id} (rejected)",

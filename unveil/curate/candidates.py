@@ -65,7 +65,7 @@ class Asking:
         return Request(
             id=f"{dialogue.id}/{name}",
             task="answer",
-            turns=(Turn("user", dialogue.question),),
+            turns=turns(dialogue),
             picture=self.picture(dialogue),
             kind=dialogue.kind,
             sampling=sampling,
@@ -119,6 +119,12 @@ class Asking:
                 yield self.question(dialogue, sampling, str(i))
 
 
+def turns(dialogue: Dialogue) -> tuple[Turn, ...]:
+    """A dialogue's question behind what was said before it in its conversation."""
+    before = (turn for asked, said in dialogue.history for turn in (Turn("user", asked), Turn("assistant", said)))
+    return *before, Turn("user", dialogue.question)
+
+
 def pair_of(dialogue: Dialogue, name: str, chosen: str, rejected: str, writer: str) -> Pair:
     """A pair for a dialogue's question."""
     return Pair(
@@ -134,6 +140,7 @@ def pair_of(dialogue: Dialogue, name: str, chosen: str, rejected: str, writer: s
         target=dialogue.target,
         choices=dialogue.choices,
         benchmark=dialogue.benchmark,
+        history=dialogue.history,
     )
 
 

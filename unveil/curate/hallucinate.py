@@ -36,13 +36,14 @@ from unveil.curate.candidates import (
     read_by,
     seeds,
     trained_model,
+    turns,
     used,
     write_pairs,
 )
 from unveil.curate.rules import Rules
 from unveil.experts import options as experts
 from unveil.experts.expert import Expert, kept
-from unveil.experts.requests import Request, Strict, Turn, named
+from unveil.experts.requests import Request, Strict, named
 from unveil.gate.delimiters import quoted
 from unveil.gate.said import fill, joined, ours
 
@@ -233,7 +234,7 @@ def _noised(
             seen = Request(
                 id=dialogue.id,
                 task="answer without seeing",
-                turns=(Turn("user", dialogue.question),),
+                turns=turns(dialogue),
                 kind=dialogue.kind,
                 forced=dialogue.answer,
                 record=asking.records[dialogue.record],

@@ -142,7 +142,7 @@ class _Writer:
         for f in self._some(boxed, self.rules.regions):
             assert f.box is not None
             yield self._dialogue("recognition", write_recognition(f), mark(f.box))
-        placed = len(boxed) == len(self.record.findings)  # what has no place may be in any region
+        placed = len(boxed) == len(self.record.named)  # what has no place may be in any region
         for _ in range(self.rules.empty_regions if complete and placed else 0):
             if box := self._empty_region([f.box for f in boxed if f.box]):
                 yield self._dialogue("recognition", NOTHING, mark(box))

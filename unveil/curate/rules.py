@@ -14,6 +14,7 @@ import numpy as np
 
 from unveil.core import choices, phrases
 from unveil.core.answers import (
+    IN_CHINESE,
     NOTHING,
     clean,
     write_detection,
@@ -44,12 +45,12 @@ class Rules:
             if record.split in ("train", None):
                 known = self.examples.setdefault((record.source.dataset, record.modality), [])
                 known += [(f, record.size) for f in record.boxed]
-        pool: dict[Kind, set[str]] = {"closed": set(), "open": set()}
+        pool: dict[tuple[Kind, str | None], set[str]] = {}
         for dialogue in dialogues:
-            if dialogue.kind in pool and dialogue.split == "train" and yes_no(dialogue.answer) is None:
-                pool[dialogue.kind].add(dialogue.answer)
-        #: Answers with their numbers of words, the shortest first.
-        self.pool = {kind: sorted((len(tokens(a)), a) for a in answers) for kind, answers in pool.items()}
+            if dialogue.kind in ("closed", "open") and dialogue.split == "train" and yes_no(dialogue.answer) is None:
+                pool.setdefault((dialogue.kind, dialogue.language), set()).add(dialogue.answer)
+        #: Answers with their numbers of words, the shortest first, by kind and language.
+        self.pool = {about: sorted((len(tokens(a)), a) for a in answers) for about, answers in pool.items()}
 
     def record(self, dialogue: Dialogue) -> Record:
         """The dialogue's record. Raises ``RecordError`` where it is missing."""
@@ -152,6 +153,8 @@ class Rules:
         return replace(finding, box=scale(finding.box, size, record.size))
 
     def _flipped(self, dialogue: Dialogue, rng: np.random.Generator) -> str | None:
+        if (alone := "".join(tokens(dialogue.answer))) in IN_CHINESE:
+            return IN_CHINESE[alone]
         said = yes_no(dialogue.answer)
         return None if said is None else _like(dialogue.answer, "No" if said else "Yes")
 
@@ -217,8 +220,9 @@ class Rules:
         return None
 
     def _alike(self, dialogue: Dialogue, least: int = 8) -> list[str]:
-        """Answers to other questions with as many words, so that length tells nothing, and those next to them."""
-        pool, own = self.pool[dialogue.kind], len(tokens(dialogue.answer))
+        """Answers to other questions in its language with as many words, so that length tells nothing, and those next
+        to them."""
+        pool, own = self.pool.get((dialogue.kind, dialogue.language), []), len(tokens(dialogue.answer))
         low, high = (where(pool, own, key=lambda one: one[0]) for where in (bisect_left, bisect_right))
         while high - low < least and (low > 0 or high < len(pool)):
             shorter = own - pool[low - 1][0] if low > 0 else np.inf

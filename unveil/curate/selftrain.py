@@ -124,7 +124,8 @@ def selftrain(
 
 def _put(asking: Asking, model: Expert, how: SelfTraining, seed: int, told: Callable[[], object]) -> Iterator[Dialogue]:
     """The questions that the model puts about each image, as dialogues without a true answer."""
-    images = {d.record: d for d in asking.dialogues}
+    # of the dialogue that stands for an image nothing is meant but the image
+    images = {d.record: replace(d, history=(), choices=(), language=None) for d in asking.dialogues}
 
     def description(name: str) -> Request:
         asked = replace(images[name], question=DESCRIBE, kind="open")

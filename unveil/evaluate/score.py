@@ -200,25 +200,38 @@ class Constant:
     """The same answer to every question of a kind, taken from the training split.
 
     ``boxes`` are relative (0 to 1 of width and height), by name, with the mean over all names under "". ``closed`` and
-    ``open`` are None where the training split has no such question. There is none for multiple choice, whose options
-    differ from question to question.
+    ``open`` are answers by the language of the question, "" where it is not known. What the training split does not
+    have is None or empty: questions that ask for it have no constant, nor has multiple choice, whose options differ
+    from question to question.
     """
 
-    abnormal: bool
-    label: str
+    abnormal: bool | None
+    label: str | None
     boxes: dict[str, Box]
-    closed: str | None
-    open: str | None
+    closed: dict[str, str]
+    open: dict[str, str]
 
     def answers(self, dialogue: Dialogue) -> bool:
         """Whether there is a constant for this kind of question."""
-        return {"closed": self.closed, "open": self.open, "choice": None}.get(dialogue.kind, "") is not None
+        placed = bool(self.boxes)
+        known = {
+            "detection": self.abnormal is not None,
+            "recognition": self.label is not None,
+            "localisation": placed,
+            "grounding": placed,
+            "diagnosis": placed,
+        }
+        return known.get(dialogue.kind, self._own(dialogue) is not None)
+
+    def _own(self, dialogue: Dialogue) -> str | None:
+        """The answer to a question that came with the images."""
+        return {"closed": self.closed, "open": self.open}.get(dialogue.kind, {}).get(dialogue.language or "")
 
     def case(self, dialogue: Dialogue, record: Record, names: Sequence[str]) -> Case:
         """The constant's answer to one dialogue, as if it had been parsed."""
-        text = {"closed": self.closed, "open": self.open}.get(dialogue.kind) or "(constant)"
+        text = self._own(dialogue) or "(constant)"
         asked = name_of(dialogue.target or "", names) if dialogue.kind == "localisation" else ""
-        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), record.size)
+        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), record.size) if self.boxes else None
         abnormal = self.abnormal if dialogue.kind == "detection" else True
         finding = {
             "localisation": (None, box),
@@ -231,8 +244,10 @@ class Constant:
 
 
 def constant(records: Sequence[Record]) -> Constant | None:
-    """The constant of the training split; None if it holds no box."""
+    """The constant of the training split; None if there is none."""
     training = [r for r in records if r.split == "train"]
+    if not training:
+        return None
     names = vocabulary(records)
     boxes: dict[str, list[Box]] = {}
     for record in training:
@@ -240,17 +255,24 @@ def constant(records: Sequence[Record]) -> Constant | None:
             box = scale(finding.box, record.size, (1, 1)) if finding.box else None
             for key in ("", name_of(finding.label, names)):
                 boxes.setdefault(key, []).extend([box] if box else [])
-    if not boxes:
-        return None
-    asked = [q for r in training for q in r.questions if not q.choices]
     known = Counter(bool(r.findings) for r in training if r.findings or r.completeness == "exhaustive")
     return Constant(
-        abnormal=known[True] >= known[False],
-        label=_most(name_of(f.label, names) for r in training for f in r.findings) or "",
+        abnormal=known[True] >= known[False] if known else None,
+        label=_most(name_of(f.label, names) for r in training for f in r.findings),
         boxes={name: _mean(values) for name, values in boxes.items()},
-        closed=_most(q.answer for q in asked if q.kind == "closed"),
-        open=_most(q.answer for q in asked if q.kind == "open"),
+        closed=_usual(training, "closed"),
+        open=_usual(training, "open"),
     )
+
+
+def _usual(training: Sequence[Record], kind: str) -> dict[str, str]:
+    """The most frequent answer to questions of a kind that came with the images, by language."""
+    said: dict[str, list[str]] = {}
+    for record in training:
+        for own in record.questions:
+            if own.kind == kind and not own.choices:
+                said.setdefault(own.language or record.language or "", []).append(own.answer)
+    return {language: usual for language, answers in said.items() if (usual := _most(answers)) is not None}
 
 
 def _most(values: Iterable[str]) -> str | None:
@@ -272,7 +294,7 @@ def _baselines(
     chance = {CHANCE: {"choice": float(np.mean(options)), "n": len(options)}} if options else {}
     always = constant(records)
     if always is None:
-        return {MAJORITY: {"reason": "the training split of the records holds no box"}} | chance
+        return {MAJORITY: {"reason": "the records have no training split"}} | chance
     asked = [d for d in dialogues if always.answers(d)]
     if not asked:
         return {MAJORITY: {"reason": "no question that a constant can answer"}} | chance

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from unveil.core import console
 from unveil.evaluate.changes import changes, headline
 
+#: What the table shows, and what of it only where it was asked.
 SHOWN = {
     "accuracy": "category accuracy",
     "iou": "mean IoU",
     "iou50": "IoU >= 0.5",
     "detection": "detection",
+    "grounding_iou": "place for a phrase",
+    "choice": "multiple choice",
     "question_accuracy": "all questions",
     "parse_failures": "unparsable",
 }
+IF_ASKED = ("grounding_iou", "choice")
 
 
 def show_scores(scores: dict[str, Any]) -> None:
@@ -32,7 +36,7 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
     first, last = names[0], names[-1]
     difference = scores["differences"].get(last, {}).get(first, {})
     rows = []
-    for metric, title in SHOWN.items():
+    for metric, title in _shown(scores, names, SHOWN).items():
         cells = [_figure(scores["models"][name]["metrics"].get(metric)) for name in names]
         apart = [_figure(difference.get(metric), signed=True)] if difference else []
         rows.append([title, _count(scores, names, metric), *cells, *apart])
@@ -41,7 +45,7 @@ def _show_few(scores: dict[str, Any], names: Sequence[str]) -> None:
 
 
 def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
-    main = ("accuracy", "iou", "question_accuracy", "parse_failures")
+    main = _shown(scores, names, ("accuracy", "iou", *IF_ASKED, "question_accuracy", "parse_failures"))
     titles = ["", *(f"{SHOWN[m]}\nn {_count(scores, names, m)}" for m in main)]
     models = [[name, *(_figure(scores["models"][name]["metrics"].get(m)) for m in main)] for name in names]
     console.table(f"{_splits(scores)}: value and 95 % interval", titles, models)
@@ -49,6 +53,11 @@ def _show_many(scores: dict[str, Any], names: Sequence[str]) -> None:
     apart = {name: scores["differences"].get(name, {}).get(second) for name in names[2:]}
     rows = [[n, *(_figure(d.get(m), signed=True) for m in main)] for n, d in apart.items() if d]
     console.table(f"Paired differences from {second} and 95 % interval", titles, rows)
+
+
+def _shown(scores: dict[str, Any], names: Sequence[str], metrics: Iterable[str]) -> dict[str, str]:
+    """The titles of metrics, without those that are shown only where something of the kind was asked."""
+    return {m: SHOWN[m] for m in metrics if m not in IF_ASKED or _count(scores, names, m) != "0"}
 
 
 def _splits(scores: dict[str, Any]) -> str:

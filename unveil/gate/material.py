@@ -119,13 +119,18 @@ def _of_finding(finding: Finding) -> Iterator[tuple[str, str]]:
     yield from (("phrase", text) for text in (finding.phrase, *finding.translations.values()) if text)
 
 
-def _of_dialogue(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
-    for question, answer in dialogue.history:
+def _before(row: Dialogue | Pair) -> Iterator[tuple[str, str]]:
+    for question, answer in row.history:
         yield from (("question", question), ("answer", answer))
+
+
+def _of_dialogue(dialogue: Dialogue) -> Iterator[tuple[str, str]]:
+    yield from _before(dialogue)
     yield from (("question", dialogue.question), ("answer", dialogue.answer))
 
 
 def _of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+    yield from _before(pair)
     yield from (("question", pair.question), ("chosen", pair.chosen), ("rejected", pair.rejected))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -69,6 +70,8 @@ class Album:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.rows: dict[Path, list[AskedRow]] = {}
+        self._lost: set[Path] = set()
+        self._names: set[tuple[Path, str]] = set()
         self._made: dict[Path, str] = {}
         self._found: dict[tuple[str, Path], Path] = {}
 
@@ -83,6 +86,21 @@ class Album:
         self.rows.setdefault(image, []).append(asked)
         if made is not None:
             self._made[image] = made
+
+    def distinct(self, image: Path, name: str, otherwise: str) -> str:
+        """The name of a row of an image; ``otherwise`` where another row of the image has it."""
+        chosen = otherwise if (image, name) in self._names else name
+        self._names.add((image, chosen))
+        return chosen
+
+    @contextmanager
+    def about(self, image: Path) -> Iterator[None]:
+        """A row of an image: where it turns out to be wrong, what others say of the image is not all there is."""
+        try:
+            yield
+        except AnnotationError:
+            self._lost.add(image)
+            raise
 
     def records(
         self,
@@ -120,7 +138,7 @@ class Album:
                 image,
                 told.findings,
                 "exhaustive" if told.complete else completeness,
-                bool(told.rejected) or told.lost,
+                bool(told.rejected) or told.lost or path in self._lost,
                 split=split or (None if path in self._made else self.folder.split(path)),
                 questions=self._distinct(some, image.file),
                 **known,
@@ -228,6 +246,19 @@ def entries(folder: Folder, path: Path) -> Iterator[tuple[int, dict[str, Any] | 
             yield row, Rejected(file, row, f"an object is needed, not {quoted(value)}")
 
 
+def taken(folder: Folder, path: Path, take: Callable[[int, dict[str, Any]], None]) -> Iterator[Rejected]:
+    """Hands each object of a file over, with its place, and gives those that are none or of which ``take`` raises an
+    ``AnnotationError``."""
+    for row, item in entries(folder, path):
+        if isinstance(item, Rejected):
+            yield item
+            continue
+        try:
+            take(row, item)
+        except AnnotationError as error:
+            yield Rejected(folder.relative(path), row, str(error))
+
+
 def _items(folder: Folder, path: Path) -> Iterator[tuple[int, Any]]:
     """Those of a JSON list, one at a time."""
     for name, items, value in members(folder, path):
@@ -263,7 +294,7 @@ def called(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def begins(path: Path, *keys: str) -> bool:
-    """Whether the beginning of a JSON file has all of these keys, or tells that its content lies elsewhere."""
+    """Whether the beginning of a JSON file has all of these keys."""
     with path.open("rb") as file:
         start = file.read(2**14)
     return all(re.search(rb'"%b"\s*:' % re.escape(name.encode()), start) for name in keys)

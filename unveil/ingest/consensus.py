@@ -101,11 +101,13 @@ def wbf(marks: Sequence[Mark], readers: Collection[str]) -> list[Finding]:
 
 
 def _finding(one: _Fused, readers: Collection[str], **words: str) -> Finding:
-    """The first reader's finding at the fused place, and all who saw it."""
+    """The first reader's finding at the fused place, and all who saw it. The mask of one reader is none of a box that
+    is fused of several."""
     first = one.marks[0].finding
+    mask = first.mask if len(one.marks) == 1 else None
     saw = tuple(sorted({mark.reader for mark in one.marks} - {""}))
     words = {**first.attributes, "readers": f"{one.readers} of {len(readers)}", **words}
-    return dataclasses.replace(first, box=one.box, attributes=words, readers=saw)
+    return dataclasses.replace(first, box=one.box, mask=mask, attributes=words, readers=saw)
 
 
 #: What takes all that all readers marked, as they marked it.

@@ -14,14 +14,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from unveil.core.box_formats import BOX_FORMATS, PIXELS, View, boxes_in, mark, neutral
 from unveil.core.geometry import Box, BoxError, scale
 from unveil.core.records import Question, Record, Split
 from unveil.core.untrusted import listed, quoted
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, taken, text
 from unveil.ingest.catalogue import Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES, split_in
@@ -149,10 +148,12 @@ def _objects(value: Any) -> Objects:
 
 
 def rows_of(
-    told: Conversation, file: str, row: int, split: Split | None, known: Mapping[str, Any] = MappingProxyType({})
+    told: Conversation, album: Album, image: Path, file: str, row: int, split: Split | None, known: Mapping[str, Any]
 ) -> list[AskedRow]:
-    """Its turns, each a question that has the name of the one that it follows; the first has the row's objects."""
-    name, rows = told.id or f"{Path(file).stem}-{row}", list[AskedRow]()
+    """Its turns, each a question that has the name of the one that it follows; the first has the row's objects. Rows of
+    one id, as LLaVA has of an image, are told apart by their places."""
+    own, rows = f"{Path(file).stem}-{row}", list[AskedRow]()
+    name = album.distinct(image, told.id or own, f"{told.id}-{own}")
     for place, (asked, answer) in enumerate(told.turns, 1):
         if not asked or not answer:
             raise AnnotationError(f"turn {place} is empty")
@@ -166,20 +167,16 @@ def rows_of(
 def enter(folder: Folder, path: Path, album: Album, keys: Keys = Keys()) -> Iterator[Rejected]:
     """Takes the rows of a file into the album, and gives those that cannot be taken."""
     file, split = folder.relative(path), split_in(folder.relative(path))
-    if folder.options.splits == "none":
-        split = None
-    for row, item in entries(folder, path):
-        if isinstance(item, Rejected):
-            yield item
-            continue
-        try:
-            told = conversation(item, keys)
-            place = album.find(told.image, path.parent)
-            own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
-            for asked in rows_of(told, file, row, own):
+
+    def take(row: int, item: dict[str, Any]) -> None:
+        told = conversation(item, keys)
+        place = album.find(told.image, path.parent)
+        own = SPLIT_NAMES.get(text(item.get("split")).lower(), split)
+        with album.about(place):
+            for asked in rows_of(told, album, place, file, row, own, {}):
                 album.add(place, asked)
-        except AnnotationError as error:
-            yield Rejected(file, row, str(error))
+
+    yield from taken(folder, path, take)
 
 
 def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
@@ -196,6 +193,8 @@ def marked(folder: Folder, image: Image, rows: Sequence[AskedRow]) -> Marked:
         try:
             if whole in broken:
                 raise AnnotationError("a turn after one that was rejected")
+            if objects is not None:
+                objects.asked = ""
             texts = [_written(one, folder, image, objects, told) for one in (row.question.text, row.question.answer)]
             told.asked.append(replace(row, question=replace(row.question, text=texts[0], answer=texts[1])))
         except (AnnotationError, BoxError) as error:
@@ -210,6 +209,8 @@ class _Places:
     def __init__(self, objects: Objects, image: Image) -> None:
         whole = (image.width, image.height)
         self.names = iter(objects.names)
+        self.asked = ""
+        """The only name in the question, which its answer places."""
         self.boxes = iter([scale(box, (1, 1), whole) if objects.shares else box for box in objects.boxes])
 
 
@@ -247,7 +248,7 @@ def _name_of(said: str, start: int, end: int) -> str:
 
 def _placed(said: str, folder: Folder, image: Image, objects: _Places, told: Marked) -> str:
     """A text of ms-swift, whose places take their names and boxes from the row's objects."""
-    name = ""
+    name = objects.asked
 
     def put(found: re.Match[str]) -> str:
         nonlocal name
@@ -262,7 +263,9 @@ def _placed(said: str, folder: Folder, image: Image, objects: _Places, told: Mar
             told.findings.append(boxed(label, box, image))
         return mark(box)
 
-    return _PLACES.sub(put, said)
+    written = _PLACES.sub(put, said)
+    objects.asked = name if said.count("<ref-object>") == 1 else ""
+    return written
 
 
 def _speaks(path: Path) -> bool:

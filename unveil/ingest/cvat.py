@@ -52,29 +52,43 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             yield from (Incomplete(folder.relative(image)) for image in folder.images)  # it may be about any
             continue
         for row, (image, elements) in enumerate(images, 1):
+            place = None
             try:
-                place = folder.find(image.get("name", ""), path.parent / "images", path.parent)
+                beside = path.parent / "images"
+                place = folder.find(image.get("name", ""), beside / image.get("subset", ""), beside, path.parent)
                 seen.add(place)
                 yield from _record(folder, path, row, image, elements, place)
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(folder.relative(path), row, str(error), max(1, len(elements)))
+                yield from [Incomplete(folder.relative(place))] if place else ()
     yield from folder.unlisted(seen)
 
 
 def _images(root: Element) -> list[tuple[Element, list[tuple[str, Element]]]]:
-    """Each image with the labels and shapes on it. A frame that no <image> names is called as CVAT exports it."""
-    images = {image.get("id", ""): (image, _labelled(image)) for image in root.iter("image")}
+    """Each image with the labels and shapes on it. A frame that no <image> names is called as CVAT exports it.
+
+    Frames are numbered within a task: of a project, two images may have one number.
+    """
+    images = [(image, _labelled(image)) for image in root.iter("image")]
+    frames = {_frame(image, image.get("id", "")): elements for image, elements in images}
     for track in root.iter("track"):
         for shape in track:
             if (frame := shape.get("frame")) is None:
                 continue
             if not re.fullmatch(r"\d{1,9}", frame):
                 raise AnnotationError(f"a track is in the frame {quoted(frame)}, which is no number")
-            if frame not in images:
-                images[frame] = (Element("image", {"name": f"frame_{int(frame):06d}"}), [])
+            if (which := _frame(track, frame)) not in frames:
+                named = {"name": f"frame_{int(frame):06d}", "subset": track.get("subset", "")}
+                images.append((Element("image", named), []))
+                frames[which] = images[-1][1]
             if shape.get("outside") != "1":
-                images[frame][1].append((track.get("label", ""), shape))
-    return list(images.values())
+                frames[which].append((track.get("label", ""), shape))
+    return images
+
+
+def _frame(element: Element, number: str) -> tuple[str, str]:
+    """The frame of that number, by the task that an image or a track is of."""
+    return element.get("task_id", ""), number
 
 
 def _labelled(image: Element) -> list[tuple[str, Element]]:

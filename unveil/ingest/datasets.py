@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 
 from tyro.conf import Positional
 
-from unveil.core import console
 from unveil.core.path_types import InputFolder
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.catalogue import DataSet, Download, Format
@@ -35,7 +34,7 @@ class Config:
 
 
 def main(config: Config) -> bool:
-    """Tells; whether nothing that is needed is missing."""
+    """Tells, on the standard output; whether nothing that is needed is missing."""
     from unveil.ingest.formats import FORMATS
 
     if not config.name and config.check:
@@ -43,11 +42,11 @@ def main(config: Config) -> bool:
     forms = list(FORMATS.values())
     if not config.name:
         for line in overview(forms, shutil.get_terminal_size((100, 24)).columns):
-            console.say(line)
+            print(line)
         return True
     form = chosen(forms, config.name)
     for line in told(form):
-        console.say(line)
+        print(line)
     if not config.check:
         return True
     about = form.about
@@ -55,7 +54,7 @@ def main(config: Config) -> bool:
         raise IngestError(f"{form.name} is a form of annotation, not one data set: there is no list of its parts")
     lines, whole = checked(Folder.of(config.check, Options()), form, about)
     for line in ["", *lines]:
-        console.say(line)
+        print(line)
     return whole
 
 

@@ -103,7 +103,11 @@ def _annotated(folder: Folder, headers: Headers) -> tuple[dict[str, list[Annotat
             near = {uid for uid, series in headers.series.items() if series.reference == one.reference}
             here = near if len(near) == 1 else set()
         if one.kind == "NIFTI":
-            here = {uid for uid, series in headers.series.items() if dicom_nifti.fits(one, series)}
+            try:
+                here = dicom_nifti.fitting(one, headers.series)
+            except (AnnotationError, ImageError) as error:
+                strays.append(Rejected(folder.relative(one.path), None, str(error)))
+                continue
         if not here and not one.images & segmentations:  # a report may speak of segments only
             named = f"{len(one.series)} series, none of which is here" if one.series else "no image that is here"
             strays.append(Rejected(folder.relative(one.path), None, f"it refers to {named}"))

@@ -6,34 +6,62 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from unveil.core.geometry import decode_mask
-from unveil.core.image_plane import in_patient
-from unveil.core.pixels import ImageError
+from unveil.core.image_plane import in_image, in_patient
+from unveil.core.pixels import Plane
 from unveil.core.records import ImagePlane
 from unveil.ingest import label_maps
 from unveil.ingest.dicom_seg import onto
-from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Series, Told, reported
+from unveil.ingest.dicom_series import ROUNDED, Annotating, Headers, Lost, Series, SeriesFrame, Told, reported
 from unveil.ingest.folder import Folder
 from unveil.ingest.nifti_cases import own_kinds
 from unveil.ingest.reading import AnnotationError, Rejected
 from unveil.ingest.slices import SliceMark, masked
 
 
-def fits(one: Annotating, series: Series) -> bool:
-    """Whether a slice of a map lies in an image of a series."""
-    from unveil.core import nifti
+def fitting(one: Annotating, every: Mapping[str, Series]) -> set[str]:
+    """The series of one patient in whose images slices of a map lie, by their UIDs.
 
-    plane = series.frames[0].plane
-    try:
-        with nifti.opened(one.path, plane.plane) as volume:
-            size = volume.header.width, volume.header.height
-            return any(_slice(series, volume.place(k), *size) is not None for k in range(volume.frames))
-    except (AnnotationError, ImageError):
-        return False
+    Scans of other patients have slices at the same height too. Of several that count their millimetres from other
+    origins, the map belongs to the one whose pixels are its own, then to the one nearest to it in the folders; raises
+    ``AnnotationError`` where that may be several, and ``ImageError`` where the map's header is none.
+    """
+    from unveil.core import image_files, nifti
+
+    cut: dict[Plane, tuple[tuple[int, int], list[ImagePlane]]] = {}
+    ranks: dict[str, tuple[bool, int]] = {}
+    for uid, series in every.items():
+        plane = series.frames[0].plane.plane
+        if plane not in cut:
+            header = image_files.probe(one.path, plane=plane)
+            cut[plane] = (header.width, header.height), nifti.places(one.path, plane)
+        size, places = cut[plane]
+        for place in places:
+            if (at := _slice(series, place, *size)) is not None:
+                ranks[uid] = _same(series.frames[at], place, *size), _shared(one.path, series.frames[at].path)
+                break
+    best = max(ranks.values(), default=None)
+    origins = {every[uid].reference or uid for uid, rank in ranks.items() if rank == best}
+    if len(origins) > 1:
+        raise AnnotationError(f"it fits series of {len(origins)} origins, and nothing says whose it is")
+    return {uid for uid in ranks if (every[uid].reference or uid) in origins}
+
+
+def _same(frame: SeriesFrame, place: ImagePlane, width: int, height: int) -> bool:
+    """Whether a slice of a map has the pixels of an image, in whatever order it counts them."""
+    ends = np.array([in_image(frame.plane, in_patient(place, x, y))[:2] for x in (0, width) for y in (0, height)])
+    away = np.abs([*ends.min(0), *(ends.max(0) - (frame.columns, frame.rows))])
+    return width * height == frame.columns * frame.rows and bool(away.max() < 0.1)
+
+
+def _shared(one: Path, other: Path) -> int:
+    """How many folders two files lie in together."""
+    return len(set(one.parents) & set(other.parents))
 
 
 def _slice(series: Series, place: ImagePlane, width: int, height: int) -> int | None:
@@ -56,9 +84,9 @@ def marks(folder: Folder, headers: Headers, one: Annotating, series: Series) -> 
         places = [volume.place(k) for k in range(volume.frames)]
         with reported(one.path, "reading the label map"):
             known = own_kinds(folder) or label_maps.of_extension(one.path)
-            kinds = label_maps.kinds(label_maps.labels(volume), known, None, folder.options)
-            found = label_maps.marks(volume, kinds, file, folder.options.components != "whole")
+            found, ignored = label_maps.read(volume, known, None, file, folder.options)
     slices = [_slice(series, place, *size) for place in places]
+    yield from (Lost(at) for k in sorted(ignored) if (at := slices[k]) is not None)
     beside = 0
     for mark in found:
         at = slices[mark.slice]

@@ -38,9 +38,12 @@ def marks(folder: Folder, headers: Headers, struct: Annotating, series: Series) 
             number = int(region.ReferencedROINumber)
             own = names.get(number)
             label = str(own.get("ROIName") or "").strip() if own is not None else ""
-            if not label:
-                raise ImageError(f"{folder.relative(struct.path)}: the region of interest {number} has no name")
-            attributes = _attributes(own, said.get(number))
+            attributes = _attributes(own, said.get(number)) if label else {}
+        if not label:  # which the standard allows
+            contours = len(region.get("ContourSequence") or [])
+            yield Rejected(folder.relative(struct.path), None, f"the region of interest {number} has no name", contours)
+            yield Lost(None)
+            continue
         yield from _region(folder, headers, struct, series, region, number, label, attributes)
 
 

@@ -93,10 +93,10 @@ def _frame(
     kind = str(content.SegmentationType)
     frame = series.frames[at]
     if kind == "LABELMAP":
-        numbers = [int(n) for n in np.unique(values) if n and int(n) in segments]
-        if missing := sorted(set(map(int, np.unique(values))) - segments.keys() - {0}):
+        held = set(map(int, np.unique(values))) - {0, content.get("PixelPaddingValue")}
+        if missing := sorted(held - segments.keys()):
             raise AnnotationError(f"it holds the segment {missing[0]}, which is not described")
-        layers = [(n, values == n) for n in numbers if n != content.get("PixelPaddingValue")]
+        layers = [(n, values == n) for n in sorted(held)]
     else:
         group = content.PerFrameFunctionalGroupsSequence[k]
         shared = content.SharedFunctionalGroupsSequence[0] if "SegmentIdentificationSequence" not in group else group
@@ -105,14 +105,17 @@ def _frame(
             raise AnnotationError(f"it holds the segment {number}, which is not described")
         most = int(content.get("MaximumFractionalValue") or 255)
         layers = [(number, values >= HALF * most if kind == "FRACTIONAL" else values > 0)]
-    plane = _plane(content, k)
+    plane, hidden = _plane(content, k), False
     for number, layer in layers:
         mask = onto(layer, plane, frame.plane, frame.columns, frame.rows)
+        hidden |= bool(layer.any() and not mask.any())
         label, attributes = segments[number]
         for part in parts(mask) if folder.options.components == "each" else [mask]:
             if part.any():
                 finding = masked(label, part, attributes)
                 yield SliceMark((seg.uid, number), at, float(part.sum()), finding)
+    if hidden:
+        raise AnnotationError("its region covers no pixel of the image")
 
 
 def onto(mask_HW: np.ndarray, own: ImagePlane, other: ImagePlane, width: int, height: int) -> np.ndarray:

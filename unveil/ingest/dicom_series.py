@@ -97,7 +97,7 @@ class Series:
     numbers: list[int] = field(default_factory=list)
 
     def ordered(self) -> None:
-        """Sorts frames along the normal of most of them, else by their numbers in the series."""
+        """Sorts frames along the normal of the first, else by their numbers in the series."""
         places = [self._depth(frame.plane) for frame in self.frames]
         known = None not in places
         keys: list[Any] = [
@@ -245,6 +245,10 @@ def annotating(path: Path) -> bool:
     return _told(path) in KINDS
 
 
+def _speaks_of_images(path: Path) -> bool:
+    return _told(path) is not None
+
+
 def _told(path: Path) -> str | None:
     if (suffix := path.suffix.lower()) in OTHER_SUFFIXES or (suffix in IMAGE_SUFFIXES and suffix not in _DICOM):
         return None
@@ -278,9 +282,11 @@ def headers(folder: Folder) -> Headers:
 
 
 def files(folder: Folder) -> Iterator[Path]:
-    """DICOM files; DICOMDIR, a table of contents that may name any file, is not among them."""
+    """DICOM files, of the folder of the images too where it is another; DICOMDIR, a table of contents that may name any
+    file, is not among them."""
     others = set(IMAGE_SUFFIXES).difference(_DICOM)
-    for path in folder.images:
+    apart = folder.showing(_speaks_of_images) if folder.options.images else []
+    for path in dict.fromkeys([*folder.images, *apart]):
         if path.suffix.lower() not in others and path.name.upper() != "DICOMDIR":
             yield path
 
@@ -323,7 +329,7 @@ def _image(path: Path, head: Any, uid: str, found: Headers) -> None:
         for tag in ("StudyInstanceUID", "FrameOfReferenceUID", "Modality", "SeriesInstanceUID")
     )
     name = own or f"{path.parent} {reference}"  # without a series, what lies together is one
-    if frames > 1:  # sizes are checked before anything is made for each frame
+    if "NumberOfFrames" in head:  # enhanced, though it may hold one; sizes are checked before its frames are
         image_files.probe(path)
         head = dicom.dataset_of(path)
     size, number = (int(head.Rows), int(head.Columns)), int(head.get("InstanceNumber") or 0)

@@ -57,7 +57,6 @@ def marks(folder: Folder, headers: Headers, report: Annotating, series: Series) 
     file = folder.relative(report.path)
     segmentations = {one.uid for one in headers.objects if one.kind == "SEG"}
     for row, group in enumerate(groups(folder, report), 1):
-        at: int | None = None
         try:
             with reported(report.path, "reading a group of measurements"):
                 if references := list(_references(group)):
@@ -66,7 +65,15 @@ def marks(folder: Folder, headers: Headers, report: Annotating, series: Series) 
                     continue
                 label, attributes = _words(group)
                 regions = group.roi if isinstance(group.roi, list) else [group.roi]
-                for region in regions:
+                name = str(group.tracking_uid or "") or (report.uid, row)
+        except (AnnotationError, ImageError) as error:
+            yield Rejected(file, row, f"group {row}: {error}")
+            yield Lost(None)
+            continue
+        for region in regions:
+            at: int | None = None
+            try:
+                with reported(report.path, "reading a region"):
                     at, outline = _outline(headers, series, region)
                     if at is None:
                         continue
@@ -74,11 +81,10 @@ def marks(folder: Folder, headers: Headers, report: Annotating, series: Series) 
                     mask = even_odd([outline], frame.columns, frame.rows)
                     if not mask.any():
                         raise AnnotationError("its region covers no pixel of the image")
-                    name = str(group.tracking_uid or "") or (report.uid, row)
                     yield SliceMark(name, at, float(mask.sum()), masked(label, mask, attributes))
-        except (AnnotationError, ImageError) as error:
-            yield Rejected(file, row, f"group {row}: {error}")
-            yield Lost(at)
+            except (AnnotationError, ImageError) as error:
+                yield Rejected(file, row, f"group {row}: {error}")
+                yield Lost(at)
 
 
 def _words(group: Any) -> tuple[str, dict[str, str]]:

@@ -50,6 +50,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"{folder.root}: looked for {LOOKED_FOR} and found none")
     seen: set[Path] = set()
     for path in chosen:
+        place = None
         try:
             place = folder.find(path.stem, path.parent.parent / "images", path.parent)
             seen.add(place)
@@ -57,6 +58,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             file, lines = folder.relative(path), folder.text(path).splitlines()
         except (AnnotationError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error))
+            yield from [Incomplete(folder.relative(place))] if place else ()
             continue
         kept = set(_boxes(lines))
         shapes, bad = [], []

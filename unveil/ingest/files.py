@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import IO, Literal, TextIO
 
 from unveil.core.digests import is_output
 from unveil.core.files import is_pointer
@@ -195,20 +195,24 @@ def opening(path: Path, encoding: str | None = None, *, marked: bool = False) ->
 
 
 def _undecodable(path: Path, encoding: str) -> str:
+    with path.open("rb") as file:
+        return undecodable(file, encoding)
+
+
+def undecodable(file: IO[bytes], encoding: str) -> str:
     """Why a file is no text in an encoding; "" where it is. A part of it at a time is in memory."""
     decoder = codecs.getincrementaldecoder(encoding)()
     zeros, at = False, 0
-    with path.open("rb") as file:
-        while True:
-            part = file.read(PART)
-            begins = at - len(decoder.getstate()[0])  # of what the decoder looks at now
-            try:
-                zeros = "\0" in decoder.decode(part, final=not part) or zeros
-            except UnicodeDecodeError as error:
-                return f"{error.reason} at byte {begins + error.start}"
-            if not part:
-                return "it holds zero bytes, as UTF-16 does" if zeros else ""
-            at += len(part)
+    while True:
+        part = file.read(PART)
+        begins = at - len(decoder.getstate()[0])  # of what the decoder looks at now
+        try:
+            zeros = "\0" in decoder.decode(part, final=not part) or zeros
+        except UnicodeDecodeError as error:
+            return f"{error.reason} at byte {begins + error.start}"
+        if not part:
+            return "it holds zero bytes, as UTF-16 does" if zeros else ""
+        at += len(part)
 
 
 def refuse_pointer(path: Path) -> None:

@@ -116,7 +116,7 @@ class Folder:
     def lists(self) -> Lists:
         """The splits of images, or of the XML files of images, that lists name."""
         found = Lists()
-        if self.options.splits == "none":
+        if self.options.splits == "none" and self.about is None:  # of a set it is kept what was published (``record``)
             return found
         named = [(about, path) for path in self.files() if (about := list_name(path))]
         described = self.files(".xml")  # the lists of VOC name these
@@ -234,7 +234,7 @@ class Folder:
         """Whether an annotation file fits the option's pattern, as all do where there is none: one that begins with
         ``/`` is its whole path below the data folder, any other the end of it."""
         pattern = self.options.annotations
-        return pattern is None or Path("/", path.relative_to(self.root)).match(pattern)
+        return pattern is None or Path("/", self.relative(path)).match(pattern)
 
     def text(self, path: Path, *, marked: bool = False) -> str:
         """The text of a file, as ``files.text_of`` reads it."""
@@ -255,7 +255,7 @@ class Folder:
 
     def split(self, image: Path, annotation: Path | None = None) -> Split | None:
         """The published split of an image: of a list, else named by its annotation file's path, else by its folder."""
-        if self.options.splits == "none":
+        if self.options.splits == "none" and self.about is None:
             return None
         if listed := self.lists.split:
             for path in filter(None, (image, annotation)):

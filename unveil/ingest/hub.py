@@ -31,6 +31,9 @@ LABELS = tuple(name for name in ROLES["label"] if name != "findings")
 SECTIONS = ("findings", "impression")
 ID, LANGUAGE = ("qid", "question_id", "id"), ("language", "lang", "q_lang")
 
+#: How ``datasets`` writes the class of a row whose label is not published.
+WITHHELD = -1
+
 #: Names of numbered classes by the path of their column, such as ("objects", "category").
 Classes = Mapping[tuple[str, ...], Sequence[str]]
 
@@ -80,7 +83,7 @@ def asked(
 def _question(folder: Folder, file: str, words: Any, item: Mapping[str, Any]) -> Question:
     choices = spelled(item, *CHOICES)
     if isinstance(choices, Mapping):  # a letter and its text
-        choices = [f"{letter}: {said}" for letter, said in choices.items()]
+        choices = [f"{letter}: {said}" for letter, said in choices.items() if said is not None]  # a column for each
     if choices is not None and not isinstance(choices, list):
         raise AnnotationError(f"choices are a list, not {quoted(choices)}")
     options = [text(choice) for choice in choices or ()]
@@ -106,7 +109,9 @@ def _marks(folder: Folder, item: Mapping[str, Any], classes: Classes) -> MarkedO
     if not labels:
         return MarkedObjects()
     value = item[labels[0]]
-    names = [_name(one, classes.get((labels[0],))) for one in (value if isinstance(value, list) else [value])]
+    numbered = classes.get((labels[0],))
+    values = [one for one in (value if isinstance(value, list) else [value]) if not (numbered and one == WITHHELD)]
+    names = [_name(one, numbered) for one in values]
     none = [name for name in names if cells.negative(name, folder.options)]
     if none and len(none) < len(names):
         return MarkedObjects(wrong=(f"says {quoted(none[0])} and names a finding",))
@@ -146,7 +151,9 @@ def _objects(column: str, value: Any, classes: Classes) -> MarkedObjects:
 
 def _name(value: Any, names: Sequence[str] | None) -> str:
     """A class by its name, or by its number among the names."""
-    if names and isinstance(value, int) and 0 <= value < len(names):
+    if names and isinstance(value, int):
+        if not 0 <= value < len(names):
+            raise AnnotationError(f"class {value} is not among the {len(names)} names")
         return names[value]
     if not (said := text(value)):
         raise AnnotationError(f"a name is needed, not {quoted(value)}")

@@ -82,6 +82,20 @@ def _values(values: np.ndarray) -> list[int]:
     return [int(v) for v in np.unique(values)[: MOST_LABELS + 2]]
 
 
+def read(
+    volume: Volume, known: Sequence[LabelKind], whole: str | None, name: str, options: Options
+) -> tuple[list[SliceMark], set[int]]:
+    """What a map marks, as ``kinds`` and ``marks`` have it, and the slices in which it leaves a region to nobody.
+
+    Raises ``AnnotationError`` where it holds several volumes, which no one image has.
+    """
+    if volume.volumes > 1:
+        raise AnnotationError(f"it holds {volume.volumes} volumes; write a file for each")
+    found = marks(volume, kinds(labels(volume), known, whole, options), name, options.components != "whole")
+    ignored = {mark.slice for mark in found if mark.finding.label.lower() == IGNORED}
+    return [mark for mark in found if mark.finding.label.lower() != IGNORED], ignored
+
+
 def marks(volume: Volume, kinds: Sequence[LabelKind], name: str, split: bool) -> list[SliceMark]:
     """What a map marks in each slice; ``split`` tells that each connected region is an object of its own, else all of a
     kind is. ``name`` tells the objects of one map from those of others."""

@@ -44,6 +44,8 @@ class _Annotated:
     results: Sequence[Any]
     split: Split | None = None
     """The one that the data of the task name, as `unveil export records` writes it."""
+    lost: bool = False
+    """Whether there is more that cannot be told."""
 
 
 def found(folder: Folder) -> list[Path]:
@@ -70,7 +72,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from folder.unlisted(seen)
 
 
-def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> Iterator[Record | Rejected]:
+def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> Iterator[Record | Rejected | Incomplete]:
     of_image: dict[Path, list[_Annotated]] = {}
     for row, task in enumerate(tasks, 1):
         try:
@@ -90,7 +92,9 @@ def _records(folder: Folder, path: Path, tasks: list[Any], seen: set[Path]) -> I
         try:
             yield from _record(folder, path, place, annotated, rule)
         except (AnnotationError, pixels.ImageError) as error:
-            yield Rejected(folder.relative(path), annotated[0].row, str(error), max(1, len(annotated[0].results)))
+            results = sum(len(one.results) for one in annotated)
+            yield Rejected(folder.relative(path), annotated[0].row, str(error), max(1, results))
+            yield Incomplete(folder.relative(place))
 
 
 def _rule(folder: Folder, path: Path, images: list[list[_Annotated]]) -> str:
@@ -116,13 +120,21 @@ def _task(folder: Folder, path: Path, row: int, task: Any) -> tuple[Path, list[_
     place = folder.find(_image(data), path.parent / "images", path.parent)
     split = SPLIT_NAMES.get(str(data.get("split")).lower()) if folder.options.splits != "none" else None
     if not whole:
-        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split)]
+        lost = _said(task)
+        if lost:
+            said = "a choice in JSON-MIN cannot be told from a text: its image is not complete; export as JSON"
+            folder.note(said, f"{folder.relative(path)}, task {row}: {lost[0]}")
+        return place, [_Annotated(row, _person(task.get("annotator")), _of_min(task), split, bool(lost))]
     annotated = []
     for entry in list_of(task.get("annotations") or task.get("completions"), "annotations"):
         if not isinstance(entry, dict) or not isinstance(entry.get("result"), list):
             raise AnnotationError(f"an annotation with a result is needed, not {quoted(entry)}")
         if not (entry.get("was_cancelled") or entry.get("skipped")):
             annotated.append(_Annotated(row, _person(entry.get("completed_by")), entry["result"], split))
+    results = (result for one in annotated for result in one.results)
+    shown = {str(result.get("to_name")) for result in results if _size_of(result)}
+    if len(shown) > 1:
+        raise AnnotationError(f"marks on several images of one task ({listed(sorted(shown))}): which is which?")
     return place, annotated
 
 
@@ -156,8 +168,17 @@ def _of_min(task: Mapping[str, Any]) -> list[Any]:
     return results
 
 
-def _size_of(region: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: region[name] for name in ("original_width", "original_height") if name in region}
+def _said(task: Mapping[str, Any]) -> list[str]:
+    """The control tags of JSON-MIN whose only value is a text: a single choice is written so. They stand behind the
+    task's id, its data before it."""
+    names = list(task)
+    behind = names[names.index("id") + 1 :] if "id" in names else []
+    return [name for name in behind if name not in OF_TASK and isinstance(task[name], str)]
+
+
+def _size_of(region: Any) -> dict[str, Any]:
+    names = ("original_width", "original_height") if isinstance(region, dict) else ()
+    return {name: region[name] for name in names if name in region}
 
 
 def _record(
@@ -180,11 +201,12 @@ def _record(
     yield from bad
     readers = tuple(dict.fromkeys(one.reader for one in annotated if one.reader))
     split = annotated[0].split or folder.split(place, path)
-    yield from outlines.record(folder, file, image, shapes, bool(bad), readers, rule, split=split)
+    lost = bool(bad) or any(one.lost for one in annotated)
+    yield from outlines.record(folder, file, image, shapes, lost, readers, rule, split=split)
 
 
 def _stated(result: Any) -> tuple[float, float] | None:
-    size = _size_of(result) if isinstance(result, dict) else {}
+    size = _size_of(result)
     return (number(size["original_width"]), number(size["original_height"])) if len(size) == 2 else None
 
 
@@ -210,6 +232,8 @@ def _shapes(region: Sequence[dict[str, Any]], reader: str | None) -> Iterator[Sh
             elif key in ("choices", "text") and named:
                 texts = [str(text) for text in (named if isinstance(named, list) else [named])]
                 words[str(part.get("from_name") or key)] = ", ".join(texts)
+    if drawn is None and (labels or any("taxonomy" in part["value"] for part in region)):
+        raise AnnotationError(f"marks of this kind are not read: {listed(region[0]['value'])}")
     if drawn is None:
         labels = [str(name) for part in region for name in list_of(part["value"].get("choices"), "choices")]
         words = {}

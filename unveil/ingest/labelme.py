@@ -49,16 +49,17 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     chosen = folder.among(found(folder), LOOKED_FOR)
     seen: set[Path] = set()
     for path in chosen:
+        about = folder.index.candidates(path.name)
         try:
             content = folder.json(path)
             if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
                 raise AnnotationError("an object with imagePath and a list of shapes is needed")
             place, called = _image(folder, path, content)
             seen.add(place)
+            about = [place] if called is None else []
             yield from _record(folder, path, content, place, called)
         except (AnnotationError, IngestError, pixels.ImageError) as error:
             yield Rejected(folder.relative(path), None, str(error))
-            about = folder.index.candidates(path.name)
             seen.update(about)
             yield from (Incomplete(folder.relative(image)) for image in about)
     yield from folder.unlisted(seen)

@@ -79,6 +79,15 @@ def _look_at(paths: list[str], decode: bool) -> dict[str, Look]:
     return {path: look(path, decode) for path in paths}
 
 
+def _is_so(path: str, known: Look) -> bool:
+    """Whether a file still is as it was when it was looked at."""
+    try:
+        about = Path(path).stat()
+    except OSError:  # told when it is looked at
+        return False
+    return (known.size, known.time) == (about.st_size, about.st_mtime_ns)
+
+
 def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
     """Items together; what the reader raises is the last of all."""
     part: list[Any] = []
@@ -127,19 +136,15 @@ class Journal:
 
     def among(self, items: Iterable[Any]) -> tuple[dict[str, Look], list[str]]:
         """Of the images of pending records: what is known, and those to be looked at."""
-        paths = dict.fromkeys(item.image for item in items if pending(item))
-        known = {} if self._empty else {path: found for path in paths if (found := self._known(path))}
+        paths = list(dict.fromkeys(item.image for item in items if pending(item)))
+        known = self._known(paths)
         return known, [path for path in paths if path not in known]
 
-    def _known(self, path: str) -> Look | None:
+    def _known(self, paths: list[str]) -> dict[str, Look]:
+        asked = f"SELECT path, sha256, NULL, size, time FROM sound WHERE path IN ({','.join('?' * len(paths))})"
         with self._refusals():
-            asked = "SELECT sha256, NULL, size, time FROM sound WHERE path = ?"
-            row = self._file.execute(asked, [os.fsencode(path)]).fetchone()
-        try:
-            about = Path(path).stat()
-        except OSError:  # told when it is looked at
-            return None
-        return Look(*row) if row and row[2:] == (about.st_size, about.st_mtime_ns) else None
+            rows = self._file.execute(asked, list(map(os.fsencode, paths))).fetchall()
+        return {path: look for name, *row in rows if _is_so(path := os.fsdecode(name), look := Look(*row))}
 
     def keep(self, looks: Mapping[str, Look]) -> None:
         rows = [(os.fsencode(path), at.size, at.time, at.sha256) for path, at in looks.items() if not at.problem]

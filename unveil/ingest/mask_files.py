@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def values(path: Path, image: Image, colours: bool = False) -> np.ndarray:
     if array.ndim == 3 and not colours and (array == array[..., :1]).all():
         array = array[..., 0]
     _check_size(array, image)
+    array = _whole(array) if array.dtype.kind == "f" else array
     return np.repeat(array[..., None], 3, axis=2) if colours and array.ndim == 2 else array
 
 
@@ -83,6 +85,15 @@ def findings(
             box, mask = geometry.box_of_mask(part), geometry.encode_mask(part)
             found.append(Finding(label, box, mask, dict(attributes or {})))
     return found
+
+
+def within(finding: Finding, inside_HW: NDArray[np.bool_]) -> Finding:
+    """A finding with that part of a mask which lies within its box; without one where none does."""
+    assert finding.box
+    x1, y1, x2, y2 = (round(edge) for edge in finding.box)
+    own = np.zeros_like(inside_HW)
+    own[y1:y2, x1:x2] = inside_HW[y1:y2, x1:x2]
+    return replace(finding, mask=geometry.encode_mask(own) if own.any() else None)
 
 
 def by_class(
@@ -135,9 +146,20 @@ def names_of(text: str) -> dict[Value, str]:
 
 def _grey(path: Path) -> np.ndarray:
     """Values of a mask of one class, (H, W): of colours, those of a palette too, the brightest channel."""
-    deep = image_files.probe(path).stored.startswith("I")
+    deep = image_files.probe(path).stored.startswith(("I", "F"))
     array = image_files.read(path, windowed=not deep).array
+    if array.dtype.kind == "f":  # 0 to 1, or as integers are; stretched to its range, a full mask would be an empty one
+        return _whole(np.rint(array * 255 if array.max(initial=0) <= 1 else array))
     return array.max(axis=2) if array.ndim == 3 else array
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Floats that are whole numbers from 0 on, as such."""
+    if not (np.isfinite(values).all() and (values >= 0).all() and (values < 2**31).all()):
+        raise AnnotationError("its mask holds numbers that are no grey values")
+    if (values != np.rint(values)).any():
+        raise AnnotationError("its mask holds fractions, not classes: save it with whole numbers")
+    return values.astype(np.int64)
 
 
 def _of_classes(grey_HW: np.ndarray, top: int) -> bool:

@@ -168,8 +168,7 @@ def _names(folder: Folder) -> dict[Value, str]:
 def _record(
     folder: Folder, path: Path, masks: Sequence[Mask], names: Mapping[Value, str]
 ) -> Iterator[Record | Rejected]:
-    file = folder.relative(masks[0].path)
-    image = folder.open(path, mask_files.size(masks[0].path), file)
+    image = _opened(folder, path, masks)
     findings: list[Finding] = []
     bad: list[Rejected] = []
     for mask in masks:
@@ -188,6 +187,17 @@ def _record(
         split=folder.split(path),
         modality=folder.options.modality or masks[0].modality or image.modality,
     )
+
+
+def _opened(folder: Folder, path: Path, masks: Sequence[Mask]) -> Image:
+    """An image in the frame of the first mask that fits it; raises what is wrong with the first where none does."""
+    wrong = []
+    for mask in masks:
+        try:
+            return folder.open(path, mask_files.size(mask.path), folder.relative(mask.path))
+        except (AnnotationError, pixels.ImageError) as error:
+            wrong.append(error)
+    raise wrong[0]
 
 
 def _findings(folder: Folder, mask: Mask, image: Image, names: Mapping[Value, str]) -> list[Finding]:

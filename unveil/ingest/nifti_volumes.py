@@ -47,15 +47,18 @@ def of_case(folder: Folder, case: VolumeCase, usual: Window | None = None) -> It
         raise IngestError("--slices key: NIfTI names no key slices; take largest, every:N or all")
     groups, bad = _on_one_grid(folder, case)
     yield from bad
+    of_masks = {folder.relative(mask.path) for mask in case.masks}
+    lost = {None} if any(rejected.file in of_masks for rejected in bad) else set()
     for images, masks in groups:
-        yield from _of_group(folder, dataclasses.replace(case, images=images, masks=masks), rule, usual)
+        yield from _of_group(folder, dataclasses.replace(case, images=images, masks=masks), rule, lost, usual)
 
 
 def _of_group(
-    folder: Folder, case: VolumeCase, rule: slices.SliceRule, usual: Window | None
+    folder: Folder, case: VolumeCase, rule: slices.SliceRule, before: set[None], usual: Window | None
 ) -> Iterator[Record | Rejected | Incomplete]:
+    """The slices of images and masks on one grid; ``before`` tells whether the case has lost a mask already."""
     marks: list[SliceMark] = []
-    lost: set[int | None] = set()
+    lost: set[int | None] = {*before}
     for mask in case.masks:
         try:
             own, ignored = _marks(folder, mask)
@@ -105,16 +108,10 @@ def _marks(folder: Folder, mask: MaskFile) -> tuple[list[SliceMark], set[int | N
     """What a mask marks, and the slices of which it leaves something out."""
     from unveil.core import nifti
 
-    options = folder.options
-    with nifti.opened(mask.path, options.plane, folder.out) as volume:
-        if volume.volumes > 1:
-            raise AnnotationError(f"it holds {volume.volumes} volumes; write a file for each")
-        kinds = label_maps.kinds(
-            label_maps.labels(volume), mask.kinds or label_maps.of_extension(mask.path), mask.name, options
-        )
-        found = label_maps.marks(volume, kinds, folder.relative(mask.path), options.components != "whole")
-    ignored = {mark.slice for mark in found if mark.finding.label.lower() == label_maps.IGNORED}
-    return [mark for mark in found if mark.finding.label.lower() != label_maps.IGNORED], set(ignored)
+    with nifti.opened(mask.path, folder.options.plane, folder.out) as volume:
+        known = mask.kinds or label_maps.of_extension(mask.path)
+        found, ignored = label_maps.read(volume, known, mask.name, folder.relative(mask.path), folder.options)
+    return found, {*ignored}
 
 
 def _slices(
@@ -127,9 +124,14 @@ def _slices(
     lost: set[int | None],
     usual: Window | None,
 ) -> Iterator[Record | Incomplete]:
-    """The chosen slices of one image file; of several volumes in it those whose channels have names, else the first."""
+    """The chosen slices of one image file; of several volumes in it those whose channels have names, else the first.
+
+    Unless the user tells the study, it is the case's first file: none of its slices may be learnt from where others are
+    tested on.
+    """
     from unveil.core import nifti
 
+    first, _ = case.images[0]
     options, file = folder.options, folder.relative(path)
     with nifti.opened(path, options.plane, folder.out) as volume:
         taken = slices.chosen(marks, volume.frames, rule)
@@ -137,7 +139,7 @@ def _slices(
         if volume.volumes > 1 and not named:
             folder.note("of a file with several volumes, whose channels nothing names, the first is read", file)
         for number, name in enumerate(named or (channel,)):
-            kind = modality(name, path.name)
+            kind = options.modality or modality(name, path.name)
             window = usual
             if taken and not window and not kind:  # what says nothing of its modality may show it
                 window = _of_air(volume.block(taken[0], taken[0] + 1, number))
@@ -148,22 +150,18 @@ def _slices(
                 image = folder.open(folder.make(called, pixels.display(file, values, shown)), file=called)
                 plane = dataclasses.replace(volume.place(at), frame=number * volume.frames + at, window=shown)
                 damaged = at in lost or None in lost
-                yield folder.record(
+                record = folder.record(
                     dataclasses.replace(image, modality=kind),
                     [mark.finding for mark in marks if mark.slice == at],
                     case.usual,
                     damaged,
-                    **_known(folder, case, plane=plane),
+                    patient=case.patient,
+                    split=case.split or folder.split(first),
+                    plane=plane,
                 )
+                yield dataclasses.replace(record, study=record.study or folder.relative(first))
                 if damaged:
                     yield Incomplete(called)
-
-
-def _known(folder: Folder, case: VolumeCase, **known: object) -> dict[str, object]:
-    """The study is the case's first file: none of its slices may be learnt from where others are tested on."""
-    path, _ = case.images[0]
-    split = case.split or folder.split(path)
-    return {"study": folder.relative(path), "patient": case.patient, "split": split, **known}
 
 
 def _of_air(values: np.ndarray) -> Window | None:

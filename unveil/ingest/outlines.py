@@ -110,8 +110,9 @@ def polygons(outlines: Sequence[Sequence[float]], holes: Sequence[Sequence[float
         finding = outlined("", outlines, image)
         if not holes:
             return finding
-        around = geometry.decode_mask(outlined("", outlines, image).mask or {})
-        inside = around & ~geometry.decode_mask(outlined("", holes, image).mask or {})
+        inside = geometry.decode_mask(finding.mask or {}) & ~geometry.decode_mask(outlined("", holes, image).mask or {})
+        if not inside.any():
+            raise AnnotationError("the holes leave nothing of the polygon")
         return Finding("", finding.box, geometry.encode_mask(inside))
 
     return drawn

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".arrow")
 #: Rows that are in memory at a time, each with its image.
 BATCH = 32
+#: What ``datasets`` leaves beside the files that it opens: results of map, and the order of rows that were shuffled.
+_CACHE = re.compile(r"cache-\w+\.arrow")
 #: The title of a card: in its header, and above its text.
 _TITLE = re.compile(r"^(?:pretty_name:|# )(.*)$", re.MULTILINE)
 
 
 def found(folder: Folder) -> list[Path]:
     """Such files; one that cannot be opened counts, since reading it tells what is wrong."""
-    return folder.showing(_has_images, *ENDINGS)
+    return [path for path in folder.showing(_has_images, *ENDINGS) if not _CACHE.fullmatch(path.name)]
 
 
 def _has_images(path: Path) -> bool:
@@ -69,9 +71,9 @@ def enter(folder: Folder, paths: Iterable[Path], album: Album) -> Iterator[Rejec
             for row, item in table.rows():
                 content = item.pop(table.image)
                 try:
-                    asked = hub.asked(folder, file, row, item, split, table.classes)
                     place, made = images.place(content, path)
-                    album.add(place, asked, made)
+                    with album.about(place):
+                        album.add(place, hub.asked(folder, file, row, item, split, table.classes), made)
                 except AnnotationError as error:
                     yield Rejected(file, row, str(error))
 
@@ -236,14 +238,19 @@ def _image_column(schema: pa.Schema) -> str | None:
 
     usual = {name: place for place, name in enumerate(("image", "images", "img", "picture", *ROLES["image"]))}
     named = sorted((name for name in schema.names if key(name) in usual), key=lambda name: usual[key(name)])
-    structs = [
-        field.name for field in schema if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
-    ]
+    structs = [field.name for field in schema if _is_image(pa, field.type)]
     binary = [field.name for field in schema if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)]
     for some in ([name for name in named if name in structs], structs, named, binary):
         if some:
             return str(some[0])
     return None
+
+
+def _is_image(pa: Any, kind: Any) -> bool:
+    """Whether cells are structs with bytes, or lists of such."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
 def _classes(schema: pa.Schema) -> hub.Classes:

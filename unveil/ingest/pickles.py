@@ -12,7 +12,7 @@ import pickletools
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from unveil.core.untrusted import quoted
+from unveil.core.untrusted import MAX_DEPTH, quoted
 from unveil.ingest.files import refuse_pointer
 from unveil.ingest.reading import AnnotationError, IngestError
 
@@ -40,7 +40,9 @@ def plain(path: Path) -> Any:
         file = io.BytesIO(path.read_bytes())  # which lays out no more than there is, whatever a length says
         _check(file)
         file.seek(0)
-        return _Plain(file, encoding="utf-8").load()
+        value = _Plain(file, encoding="utf-8").load()
+        _check_places(value)
+        return value
     except (AnnotationError, pickle.UnpicklingError) as error:
         raise IngestError(f"{path}: this pickle is not opened: {error}") from error
     except (ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -58,6 +60,21 @@ def _check(file: BinaryIO) -> None:
             )
         if code.name in _KEEPING and isinstance(argument, int) and argument > number:
             raise AnnotationError(f"{code.name} {argument} at byte {place}: it would need memory for that many values")
+
+
+def _check_places(value: Any) -> None:
+    """Raises ``AnnotationError`` where a list or a dict stands in two places, or deep in others: some bytes that name
+    one list in another many times over are endless to whoever writes the value out."""
+    level, seen, depth = [value], set[int](), 0
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        for one in level:
+            if id(one) in seen:
+                raise AnnotationError("one list or dict in it stands in several places")
+            seen.add(id(one))
+        if depth > MAX_DEPTH:
+            raise AnnotationError(f"nested more than {MAX_DEPTH} deep")
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
 
 
 class _Plain(pickle.Unpickler):

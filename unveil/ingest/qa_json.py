@@ -13,7 +13,7 @@ from typing import Any
 from unveil.core.records import Record
 from unveil.core.untrusted import quoted
 from unveil.ingest import hub
-from unveil.ingest.asked import Album, entries, spelled, text
+from unveil.ingest.asked import Album, spelled, taken, text
 from unveil.ingest.catalogue import Format
 from unveil.ingest.columns import ROLES, key
 from unveil.ingest.conversations import TURNS
@@ -49,16 +49,14 @@ def records(folder: Folder, paths: Iterable[Path]) -> Iterator[Record | Rejected
     """The records of the images that the rows of files name, and the rows that cannot be used."""
     album = Album(folder)
     for path in paths:
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
-            try:
-                place = album.find(_image(item), path.parent)
-                album.add(place, hub.asked(folder, file, row, item, folder.split(place, path), {}))
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            place = album.find(_image(item), path.parent)
+            with album.about(place):
+                split = folder.split(place, path)
+                album.add(place, hub.asked(folder, folder.relative(path), row, item, split, {}))
+
+        yield from taken(folder, path, take)
     yield from album.records("unknown", lambda image, rows: hub.marked(folder, image, rows))
 
 

@@ -106,9 +106,9 @@ class Options:
     """Modality of all images, such as CT or X-ray; a csv file may name it per row."""
     completeness: Completeness | None = None
     """Whether annotations name everything there is to find, so that an image without any is a true negative. Not given:
-    for a named data set as its makers say; exhaustive for voc, coco, yolo and the programs' own forms, where unmarked
-    area is background; for csv unknown, except for images that a row declares free of findings. An image that loses an
-    annotation here is partial in any case."""
+    for a named data set as its makers say; exhaustive where all objects of an image are listed (voc, coco, yolo, masks,
+    nnU-Net's label maps, annotation programs, objects of the Hub's forms); elsewhere unknown, but for images that a row
+    declares free of findings. An image that loses an annotation here is partial in any case."""
     splits: Literal["published", "none"] = "published"
     """Take the splits that files or folder names publish, or none, so that they are dealt anew."""
     patient_pattern: str | None = None
@@ -163,14 +163,14 @@ class Options:
     """csv: what stands between several labels in one cell; "" if nothing does. Not given: | and lists in brackets are
     taken apart, and ; or , where all parts are also labels of other cells."""
     label_names: tuple[str, ...] = ()
-    """csv, marks: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks, nifti, dicom: names
-    of the values of masks and label maps, grey or colours, such as 1=liver 255,0,0=vessel."""
+    """csv, cell-boxes: names of labels that are numbers or codes, such as 0=normal 1=pneumonia. masks, nifti, dicom:
+    names of the values of masks and label maps, grey or colours, such as 1=liver 255,0,0=vessel."""
     readers: str | None = None
     """What becomes of an image that several readers marked: keep all their findings, the union of those at the same
     place (IoU 0.5), what all of them marked, the majority's, wbf (weighted boxes fusion), or the name of the one reader
     who counts."""
     default_label: str | None = None
-    """csv, marks, masks: name of findings that have a place and no label."""
+    """Name of findings that have a place and no label."""
     mask_pattern: str | None = None
     """masks: where the masks of an image lie below the data folder, such as gt/{image}_*.png or {label}/{image}.png,
     where {image} is the image's name without its ending and {label} names what the mask shows. Not given: in folders

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import difflib
 import gzip
-import io
 import math
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, TextIO, cast
 
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest.archive import MOST_TIMES
-from unveil.ingest.files import refuse_pointer
+from unveil.ingest.files import opening, undecodable
 from unveil.ingest.folder import Folder
 from unveil.ingest.reading import AnnotationError, IngestError
 
@@ -57,35 +56,43 @@ def has(folder: Folder, path: Path, needed: Sequence[str], delimiter: str = ",")
 def cells(folder: Folder, path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """The line number and the cells of each row, the header's too; empty lines are none.
 
-    Raises ``IngestError`` for a file that is no such table.
+    Raises ``IngestError`` for what is no such table, as where a quotation mark may have swallowed rows.
     """
     try:
         with _text(path, folder.options.encoding) as (file, most):
-            table = csv.reader(_lines(file, most), delimiter=delimiter)
-            for values in table:
-                if values:
-                    yield table.line_num, [value.strip() for value in values]
-    except (csv.Error, UnicodeError, EOFError, gzip.BadGzipFile, zlib.error, AnnotationError) as error:
+            table = csv.reader(_lines(file, most), delimiter=delimiter, strict=True)
+            try:
+                for values in table:
+                    if values:
+                        yield table.line_num, [value.strip() for value in values]
+            except csv.Error as error:
+                raise AnnotationError(f"line {table.line_num}: {error}; is a quotation mark not closed?") from error
+    except (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error, AnnotationError) as error:
         raise IngestError(f"{folder.relative(path)}: no table that can be read ({error})") from error
 
 
 @contextmanager
-def _text(path: Path, encoding: str | None) -> Iterator[tuple[io.TextIOBase, float]]:
-    """The text of a file, and how many characters it may have."""
-    refuse_pointer(path)
+def _text(path: Path, encoding: str | None) -> Iterator[tuple[TextIO, float]]:
+    """The text of a file, in an encoding as ``files.opening`` tells it, and how many characters it may have."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-        with io.TextIOWrapper(binary, encoding=encoding or "utf-8-sig", newline="") as text:
-            yield text, max(UNPACKED, MOST_TIMES * path.stat().st_size) if packed else math.inf
+    if not packed:
+        with opening(path, encoding)() as text:
+            yield text, math.inf
+        return
+    chosen = "utf-8-sig"
+    if encoding:
+        with gzip.open(path) as unpacked:
+            chosen = encoding if undecodable(cast(IO[bytes], unpacked), "utf-8") else chosen
+    with gzip.open(path, "rt", encoding=chosen, newline="") as text:
+        yield cast(TextIO, text), max(UNPACKED, MOST_TIMES * path.stat().st_size)
 
 
-def _lines(file: io.TextIOBase, most: float) -> Iterator[str]:
+def _lines(file: TextIO, most: float) -> Iterator[str]:
     left = most
     while line := file.readline(LONGEST):
         if (left := left - len(line)) < 0:
             raise AnnotationError(f"it unpacks to more than {most:g} characters; if you trust it, unpack it")
         if len(line) == LONGEST:
-            raise csv.Error(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
+            raise AnnotationError(f"a line of more than {LONGEST} characters, which begins with {quoted(line)}")
         yield line

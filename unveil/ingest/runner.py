@@ -180,8 +180,8 @@ class _Work:
                 self.spread.add(item)
                 self._reject(dataclasses.replace(item, file=printable(item.file), reason=reason))
             elif record := self._taken(*item) if isinstance(item, tuple) else self._taken(item):
-                number = self.numbers.setdefault(record.id, len(self.numbers))
-                if number < len(self.numbers) - 1:
+                new = len(self.numbers)
+                if (number := self.numbers.setdefault(record.id, new)) < new:
                     self.again.put(number, 0, to_line(record))
                 else:
                     yield record

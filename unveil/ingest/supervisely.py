@@ -3,7 +3,7 @@
 The corners of a rectangle are its first and its last pixel, so that one of the corners (2, 3) and (2, 3) is one pixel.
 Polygons may have holes. A bitmap is a PNG that is packed with zlib and written in base64, with the place of its first
 pixel. Points, lines and cuboids are not read: an image that has some is not complete. Tags are left out, but for train,
-val and test.
+val and test; one without a value says what an image shows, so it is not complete then.
 """
 
 from __future__ import annotations
@@ -79,14 +79,23 @@ def _record(folder: Folder, path: Path, content: dict[str, Any], place: Path) ->
         except AnnotationError as error:
             bad.append(Rejected(file, row, str(error)))
     yield from bad
-    split = _split(folder, content.get("tags")) or folder.split(place, path)
+    if names := [name for name, value in _tags(content) if value is None and name.lower() not in SPLIT_NAMES]:
+        folder.note("tags of whole images are not read: their images are not complete", f"{file}: {names[0]}")
+        lost = True
+    split = _split(folder, content) or folder.split(place, path)
     yield from outlines.record(folder, file, image, shapes, lost or bool(bad), split=split)
 
 
-def _split(folder: Folder, tags: Any) -> Split | None:
+def _tags(content: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The tags of an image, each with its value."""
+    tags = content.get("tags")
+    named = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+    return [(str(tag.get("name")), tag.get("value")) for tag in named]
+
+
+def _split(folder: Folder, content: dict[str, Any]) -> Split | None:
     """The split that a tag tells, if one does."""
-    names = [str(tag.get("name")).lower() for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
-    told = {SPLIT_NAMES[name] for name in names if name in SPLIT_NAMES}
+    told = {SPLIT_NAMES[name.lower()] for name, _ in _tags(content) if name.lower() in SPLIT_NAMES}
     return told.pop() if len(told) == 1 and folder.options.splits != "none" else None
 
 

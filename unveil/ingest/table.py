@@ -23,6 +23,7 @@ from unveil.core.records import Finding, Question, Record, Split
 from unveil.core.report_sections import sections
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import cells, consensus
+from unveil.ingest.asked import chosen, unlettered
 from unveil.ingest.consensus import Mark
 from unveil.ingest.conventions import declared, in_pixels
 from unveil.ingest.folder import Folder
@@ -297,18 +298,26 @@ def _only_asks(row: Row) -> bool:
 
 
 def _questions(rows: Sequence[Row]) -> tuple[list[Question], list[Rejected]]:
-    """The questions of an image's rows; one without an answer is rejected."""
+    """The questions of an image's rows; one without an answer, or whose answer is none of its choices, is rejected."""
     good, bad = [], []
     for row in rows:
         question, answer = row.get("question"), row.get("answer")
         if question and answer:
-            said = row.get("answer_type") or ("closed" if yes_no(answer) is not None else "")
-            kind: Literal["closed", "open"] = "closed" if said.lower() == "closed" else "open"
-            given = cells.choices(row.get("choices"))
-            good.append(Question(question, answer, kind, choices=given, language=row.get("language").lower() or None))
+            try:
+                good.append(_question(question, answer, row))
+            except AnnotationError as error:
+                bad.append(row.rejected(error))
         elif question:
             bad.append(row.rejected("a question without an answer"))
     return good, bad
+
+
+def _question(question: str, answer: str, row: Row) -> Question:
+    if choices := unlettered(cells.choices(row.get("choices"))):
+        answer = chosen(answer, choices)
+    said = row.get("answer_type") or ("closed" if choices or yes_no(answer) is not None else "")
+    kind: Literal["closed", "open"] = "closed" if said.lower() == "closed" else "open"
+    return Question(question, answer, kind, choices=choices, language=row.get("language").lower() or None)
 
 
 def _agreed(name: str, rows: Sequence[Row]) -> str | None:

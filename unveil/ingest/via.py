@@ -2,7 +2,8 @@
 
 A region has a shape in pixels and attributes, whose names each project chooses: the one that is called label, class,
 name or the like names the finding, or the only one there is; the others are words about it. A box of ticks gives a
-finding for each tick. Points and lines are not read: an image that has some is not complete.
+finding for each tick. Points and lines are not read, nor is what names a whole image: an image that has some is not
+complete.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ LOOKED_AT = 2**16
 
 _KEY = re.compile(r'"(\w+)"\s*:')
 COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
+#: What is said of a whole image; not every table has it.
+WHOLE = "file_attributes"
 
 
 def found(folder: Folder) -> list[Path]:
@@ -53,18 +56,18 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     seen: set[Path] = set()
     for path in chosen:
         entries = _table(folder, path) if path.suffix.lower() == ".csv" else _json(folder, path)
-        for row, (name, regions) in enumerate(entries, 1):
+        for row, (name, regions, words) in enumerate(entries, 1):
             try:
                 place = folder.find(name, path.parent / "images", path.parent)
                 seen.add(place)
-                yield from _record(folder, path, row, place, regions)
+                yield from _record(folder, path, row, place, regions, words)
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(folder.relative(path), row, str(error), max(1, len(regions)))
     yield from folder.unlisted(seen)
 
 
-def _json(folder: Folder, path: Path) -> Iterator[tuple[str, list[Any]]]:
-    """The images by their names, each with its regions; those of version 1 are numbered."""
+def _json(folder: Folder, path: Path) -> Iterator[tuple[str, list[Any], Any]]:
+    """The images by their names, each with its regions, which version 1 numbers, and what is said of it as a whole."""
     content = folder.json(path)
     images = content.get("_via_img_metadata", content) if isinstance(content, dict) else content
     if not isinstance(images, dict):
@@ -74,29 +77,39 @@ def _json(folder: Folder, path: Path) -> Iterator[tuple[str, list[Any]]]:
         if isinstance(regions, dict):
             regions = list(regions.values())
         if not isinstance(entry, dict) or not isinstance(regions, list):
-            yield "", [entry]
+            yield "", [entry], None
         else:
-            yield str(entry.get("filename") or ""), regions
+            yield str(entry.get("filename") or ""), regions, entry.get("file_attributes")
 
 
-def _table(folder: Folder, path: Path) -> Iterator[tuple[str, list[Any]]]:
+def _table(folder: Folder, path: Path) -> Iterator[tuple[str, list[Any], Any]]:
     """The rows of each image together; one of an image without regions has an empty shape."""
     of_image: dict[str, list[Any]] = {}
+    of_whole: dict[str, dict[str, Any]] = {}
     for _, cells in rows(folder, path, COLUMNS):
         regions = of_image.setdefault(cells["filename"], [])
         try:
-            shape, words = (parse_json(cells[name] or "{}") for name in COLUMNS[1:])
+            shape, words, whole = (parse_json(cells.get(name) or "{}") for name in (*COLUMNS[1:], WHOLE))
         except JsonError as error:
             regions.append(str(error))
             continue
+        if isinstance(whole, dict):
+            of_whole.setdefault(cells["filename"], {}).update(whole)
         if shape:
             regions.append({"shape_attributes": shape, "region_attributes": words})
-    yield from of_image.items()
+    yield from ((name, regions, of_whole.get(name)) for name, regions in of_image.items())
 
 
-def _record(folder: Folder, path: Path, row: int, place: Path, regions: list[Any]) -> Iterator[Record | Rejected]:
+def _record(
+    folder: Folder, path: Path, row: int, place: Path, regions: list[Any], words: Any
+) -> Iterator[Record | Rejected]:
     image = folder.open(place)
-    file, shapes, bad, lost = folder.relative(path), [], [], False
+    file, shapes, bad = folder.relative(path), [], []
+    naming = [name for name in words if key(name) in NAMES and _texts(words[name])] if isinstance(words, dict) else []
+    lost = bool(naming)
+    if naming:
+        told = "attributes that name a whole image are not read: their images are not complete"
+        folder.note(told, f"{file}: {naming[0]} of {image.file}")
     for region in regions:
         try:
             shape, words = _parts(region)
@@ -154,7 +167,7 @@ def _drawn(shape: Mapping[str, Any]) -> Callable[[Image], Finding]:
     if kind == "ellipse":
         cx, cy, rx, ry = numbers("cx", "cy", "rx", "ry")
         return outlines.ellipse(cx, cy, rx, ry, _degrees(shape.get("theta")))
-    if kind in ("polygon", "polyline"):
+    if kind == "polygon":
         xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
             raise AnnotationError("a polygon has as many all_points_x as all_points_y")

@@ -33,10 +33,12 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     for path in folder.images:
         if told := _NAME.fullmatch(path.name):
             key = path.parent, told[1].lower()
-            if told[3]:
+            if told[3] and folder.asked(path):
                 masks.setdefault(key, []).append(path)
-            else:
+            elif not told[3]:
                 images[key] = path, told[2].lower()
+    if folder.options.annotations:
+        images = {key: image for key, image in images.items() if key in masks}
     if not masks:
         raise IngestError(f"looked for masks, such as benign (1)_mask.png, and found none. {unread.held(folder)}")
     for key, (path, kind) in images.items():

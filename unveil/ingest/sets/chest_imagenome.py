@@ -44,7 +44,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """The image of every scene graph that is here; how many are not is noted."""
     splits = _splits(folder)
-    graphs, absent = found(folder), 0
+    graphs, absent = list(filter(folder.asked, found(folder))), 0
     for path in graphs:
         dicom = path.name[: -len(ENDING)]
         if not mimic.is_here(folder, dicom):
@@ -123,7 +123,9 @@ def _said(entry: Any) -> Iterator[tuple[str, str, str]]:
     if len(phrases) != len(told):
         raise AnnotationError(f"{len(phrases)} phrases and {len(told)} lists of attributes of {quoted(place)}")
     for phrase, words in zip(phrases, told, strict=True):
-        for word in words if isinstance(words, list) else ():
+        if not isinstance(words, list):
+            raise AnnotationError(f"the attributes of {quoted(place)} are lists of words, not {quoted(words)}")
+        for word in words:
             kind, _, rest = str(word).partition("|")
             polarity, _, name = rest.partition("|")
             if kind in SEEN and polarity == "yes" and name:

@@ -57,7 +57,7 @@ def found(folder: Folder) -> list[Path]:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every slice that the table names, with all of its rows."""
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         file = folder.relative(path)
         slices: dict[str, list[Row]] = {}
         for line, cells in rows(folder, path, COLUMNS):

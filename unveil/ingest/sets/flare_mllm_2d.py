@@ -18,10 +18,11 @@ from unveil.core.box_formats import PIXELS, View, neutral
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed, quoted
 from unveil.ingest import archive
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, spelled, text
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, spelled, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.columns import key
 from unveil.ingest.folder import Folder
+from unveil.ingest.lookup import ABSENT
 from unveil.ingest.published import SPLIT_NAMES, measured, split_in
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed
 from unveil.ingest.sources import UNPACKED
@@ -45,19 +46,16 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of which a question is asked."""
     album, images = Album(folder), _Images(folder)
     for path in filter(folder.asked, folder.named(*NAMES) if found(folder) else ()):
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
-            needed = {"ImageName": IMAGE, "Question": QUESTION, "Answer": ANSWER}
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            file, needed = folder.relative(path), {"ImageName": IMAGE, "Question": QUESTION, "Answer": ANSWER}
             if row == 1 and (missing := [name for name, names in needed.items() if spelled(item, *names) is None]):
                 raise IngestError(f"{file}: a row has no {listed(missing)}, in no spelling; it has {listed(item)}")
-            try:
-                place, made = images.find(spelled(item, *IMAGE), path)
+            place, made = images.find(spelled(item, *IMAGE), path)
+            with album.about(place):
                 album.add(place, _asked(folder, file, row, item, split_in(file)), made)
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        yield from taken(folder, path, take)
     published = {asked.split for rows in album.rows.values() for asked in rows}
     for record in album.records("unknown", lambda image, rows: _marked(folder, image, rows)):
         yield measured(record, published) if isinstance(record, Record) else record
@@ -107,16 +105,21 @@ class _Images:
         self._unpacked: dict[Path, Folder] = {}
 
     def find(self, named: Any, path: Path) -> tuple[Path, str | None]:
-        """The image of a row, and what it is called if it was in a zip. Raises ``AnnotationError``."""
+        """The image of a row, and what it is called if it was in a zip. Sets call their images alike: where a set's
+        folder has images or zips, the row means one of these. Raises ``AnnotationError``."""
         names = named if isinstance(named, list) else [named]
         if len(names) != 1:
             raise AnnotationError("several images, of which a question can have one" if names else "no image")
-        name = text(names[0])
+        name, own = text(names[0]), path.parent
         try:
-            return self.folder.find(name, path.parent), None
+            place = self.folder.find(name, own)
+            if place.is_relative_to(own) or not (own in self.folder.index.holding or own in self.zips.values()):
+                return place, None
+            other = self.folder.relative(place)
+            absent = AnnotationError(f"{ABSENT} {quoted(name)}: {other} is that of another set")
         except AnnotationError as error:
             absent = error
-        for packed in (packed for packed, parent in self.zips.items() if parent == path.parent):
+        for packed in (packed for packed, parent in self.zips.items() if parent == own):
             inside = self._inside(packed)
             try:
                 place = inside.find(name)

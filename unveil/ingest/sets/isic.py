@@ -55,7 +55,11 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         if isinstance(said, Rejected):
             broken.add(name)
             yield said
-        else:
+        elif said != LESION and labels.get(name, LESION) not in (LESION, said):
+            broken.add(name)
+            both = f"{quoted(labels[name])} and {quoted(said)}"
+            yield Rejected(name, None, f"tables disagree on its diagnosis: {both}; the first counts")
+        elif said != LESION or name not in labels:
             labels[name] = said
     lesions = {
         cells["image"].lower(): cells["lesion_id"]
@@ -66,7 +70,8 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     images: dict[Path, str] = {}
     for path in folder.images:
         if told := _MASK.fullmatch(path.name):
-            masks.setdefault(told[1].lower(), []).append(path)
+            if folder.asked(path):
+                masks.setdefault(told[1].lower(), []).append(path)
         elif told := _IMAGE.fullmatch(path.name):
             images[path] = told[1].lower()
     known = {path: name for path, name in images.items() if name in masks or name in labels}
@@ -86,7 +91,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
 
 def _diagnoses(folder: Folder) -> Iterator[tuple[str | Rejected, str]]:
     """The diagnosis of each image, or why there is none, and the image's name in small letters."""
-    for path in folder.named(TRUTH):
+    for path in filter(folder.asked, folder.named(TRUTH)):
         file = folder.relative(path)
         for line, cells in rows(folder, path, ()):
             image = cells.pop("image", cells.pop("image_id", ""))

@@ -24,7 +24,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of every study, each with the study's report."""
     asked: set[str] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         for item in r2gen.entries(folder, path):
             if isinstance(item, Rejected):
                 yield item

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unveil.core import geometry, pixels
+from unveil.core import pixels
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import quoted
 from unveil.ingest import mask_files
@@ -31,7 +31,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that has an entry; an image beside them that has none is rejected."""
     seen: set[Path] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         content = folder.json(path)
         if not isinstance(content, dict):
             raise IngestError(f"{folder.relative(path)}: an object of images by their names is needed")
@@ -39,7 +39,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         for row, (name, entry) in enumerate(content.items(), 1):
             try:
                 place = folder.find(f"images/{name}", path.parent)
-                if place in masks.values():  # they are called as their images
+                if masks.get(place.stem) == place:  # they are called as their images
                     raise AnnotationError(f"only its mask {folder.relative(place)} is here")
                 seen.add(place)
                 yield from _record(folder, folder.relative(path), row, entry, place, masks.get(name))
@@ -67,12 +67,7 @@ def _finding(box: Any, image: Image, mask_HW: np.ndarray | None) -> Finding:
         raise AnnotationError(f"a box is an object with a label and four corners, not {quoted(box)}")
     corners = [number(box.get(name), name) for name in ("xmin", "ymin", "xmax", "ymax")]
     finding = boxed(str(box.get("label") or "polyp"), corners, image)
-    if mask_HW is None:
-        return finding
-    x1, y1, x2, y2 = (round(edge) for edge in corners)
-    own = np.zeros_like(mask_HW)
-    own[y1:y2, x1:x2] = mask_HW[y1:y2, x1:x2]
-    return Finding(finding.label, finding.box, geometry.encode_mask(own) if own.any() else None)
+    return finding if mask_HW is None else mask_files.within(finding, mask_HW)
 
 
 FORMAT = Format(

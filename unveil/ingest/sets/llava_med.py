@@ -12,10 +12,10 @@ from typing import Any
 
 from unveil.core.records import Record
 from unveil.ingest import conversations
-from unveil.ingest.asked import Album, entries, text
+from unveil.ingest.asked import Album, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
-from unveil.ingest.reading import AnnotationError, Incomplete, Rejected
+from unveil.ingest.reading import Incomplete, Rejected
 
 #: What kinds of image are called under ``domain``, and here.
 DOMAINS = {"chest_xray": "X-ray", "mri": "MRI", "ct_scan": "CT", "histology": "pathology", "gross": "gross pathology"}
@@ -31,19 +31,17 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     folder.note("questions and answers that a language model has written from captions, not people")
     album = Album(folder)
     for path in filter(folder.asked, found(folder)):
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
-            try:
-                named = {**item, "image": item.get("image") or item.get("id")}  # the image is called as its row
-                told = conversations.conversation(named)
-                place = album.find(told.image, path.parent)
-                for asked in conversations.rows_of(told, file, row, None, _known(item)):
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            named = {**item, "image": item.get("image") or item.get("id")}  # the image is called as its row
+            told = conversations.conversation(named)
+            place = album.find(told.image, path.parent)
+            with album.about(place):
+                file = folder.relative(path)
+                for asked in conversations.rows_of(told, album, place, file, row, None, _known(item)):
                     album.add(place, asked)
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        yield from taken(folder, path, take)
     yield from album.records("unknown", lambda image, rows: conversations.marked(folder, image, rows))
 
 

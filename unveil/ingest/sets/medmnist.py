@@ -23,6 +23,7 @@ from numpy.lib import format as npy
 from unveil.core import pixels
 from unveil.core.records import SPLITS, Completeness, Finding, Question, Record, Split
 from unveil.core.untrusted import listed
+from unveil.ingest.archive import METHODS
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.files import refuse_pointer
 from unveil.ingest.folder import Folder
@@ -127,7 +128,7 @@ def _flag(path: Path) -> tuple[str, int] | None:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image of each set that is there, in its largest size."""
     largest: dict[str, tuple[int, Path]] = {}
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         name, size = _flag(path) or ("", 0)
         if name in largest:
             folder.note("sets in several sizes: the largest is read", name)
@@ -139,7 +140,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
             arrays = zipfile.ZipFile(path)
         with arrays:
             for split in SPLITS:
-                yield from _split(folder, FLAGS[name], file, arrays, split, name)
+                yield from _split(folder, name, file, arrays, split)
 
 
 @contextmanager
@@ -149,14 +150,12 @@ def _unpacking(file: str) -> Iterator[None]:
         yield
     except IngestError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OverflowError, OSError) as error:
         raise IngestError(f"{file}: {error}") from error
 
 
-def _split(
-    folder: Folder, flag: Flag, file: str, arrays: zipfile.ZipFile, split: Split, name: str
-) -> Iterator[Record | Rejected]:
-    labels = _labels(file, arrays, f"{split}_labels.npy", flag)
+def _split(folder: Folder, name: str, file: str, arrays: zipfile.ZipFile, split: Split) -> Iterator[Record | Rejected]:
+    labels = _labels(file, arrays, f"{split}_labels.npy", FLAGS[name])
     with _unpacking(file):
         packed = _member(file, arrays, f"{split}_images.npy")
     with packed:
@@ -173,17 +172,18 @@ def _split(
             with _unpacking(file):
                 content = packed.read(size)
             if len(content) < size:
-                yield Rejected(file, n, f"{split}_images ends here, before its {shape[0]} images", shape[0] - n)
+                yield Rejected(file, n + 1, f"{split}_images ends here, before its {shape[0]} images", shape[0] - n)
                 return
             called = f"{file}#{split}-{n:06}"
             try:
-                yield _record(folder, flag, called, np.frombuffer(content, np.uint8).reshape(shape[1:]), label, name)
+                picture = np.frombuffer(content, np.uint8).reshape(shape[1:])
+                yield _record(folder, name, called, picture, label, split)
             except (AnnotationError, pixels.ImageError) as error:
                 yield Rejected(called, None, str(error))
 
 
-def _record(folder: Folder, flag: Flag, called: str, picture: np.ndarray, label: np.ndarray, name: str) -> Record:
-    split: Split = next(split for split in SPLITS if f"#{split}-" in called)
+def _record(folder: Folder, name: str, called: str, picture: np.ndarray, label: np.ndarray, split: Split) -> Record:
+    flag = FLAGS[name]
     findings, questions, completeness = _said(flag, label)
     image = folder.open(folder.make(called, picture), file=called)
     modality = folder.options.modality or flag.modality
@@ -233,6 +233,8 @@ def _member(file: str, arrays: zipfile.ZipFile, name: str) -> IO[bytes]:
     if name not in arrays.namelist():
         held = listed(other.removesuffix(".npy") for other in arrays.namelist())
         raise IngestError(f"{file}: {name.removesuffix('.npy')} is missing; it has {held or 'nothing'}")
+    if arrays.getinfo(name).compress_type not in METHODS:
+        raise IngestError(f"{file}: {name} is packed by a rare method: save it again")
     return arrays.open(name)
 
 

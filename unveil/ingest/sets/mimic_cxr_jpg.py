@@ -44,7 +44,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("mimic-cxr-2.0.0-split.csv is not here: no split is known")
     labels: dict[str, Labels] = {}
     yield from _enter_labels(folder, labels)
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         here = absent = 0
         for row, cells in rows(folder, path, ("dicom_id", "subject_id", "study_id")):
             dicom, subject, study = cells["dicom_id"], cells["subject_id"], cells["study_id"]

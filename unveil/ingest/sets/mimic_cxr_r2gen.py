@@ -23,7 +23,7 @@ def found(folder: Folder) -> list[Path]:
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image once, with its study's report."""
     asked: set[str] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         for item in r2gen.entries(folder, path, "subject_id", "study_id"):
             if isinstance(item, Rejected):
                 yield item

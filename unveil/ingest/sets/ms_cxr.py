@@ -56,7 +56,7 @@ def _version(path: Path) -> list[int]:
 
 def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image that a phrase is grounded in."""
-    files = found(folder)
+    files = list(filter(folder.asked, found(folder)))
     if not files:
         raise IngestError("no MS_CXR_Local_Alignment_v*.csv or .json")
     path, *others = files

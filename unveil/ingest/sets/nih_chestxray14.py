@@ -47,7 +47,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note(f"there is no {BOXES}: no finding has a box")
     seen: set[Path] = set()
     named: set[str] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         file = folder.relative(path)
         for line, cells in rows(folder, path, (IMAGE, LABELS, PATIENT, FOLLOW_UP)):
             name = cells[IMAGE]

@@ -36,6 +36,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         raise IngestError(f"no {', '.join(NAMES)} with the columns {', '.join(COLUMNS)}")
     beside = {path.parent for path in tables}
     tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
+    tables = list(filter(folder.asked, tables))
     splits = {SPLIT_NAMES[path.stem.lower()] for path in tables}
     seen: set[Path] = set()
     for path in tables:

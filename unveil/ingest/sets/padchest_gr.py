@@ -38,7 +38,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     """Every image with its sentences."""
     about = _about(folder)
     rule = rule_of(folder.options.readers, READERS.values())
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         content = folder.json(path)
         if not isinstance(content, list):
             raise IngestError(f"{folder.relative(path)}: a list of studies is needed, not {quoted(content)}")

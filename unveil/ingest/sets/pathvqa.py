@@ -45,13 +45,12 @@ def _enter(folder: Folder, path: Path, album: Album) -> Iterator[Rejected]:
     if not isinstance(content, list):
         raise IngestError(f"{file}: a list of questions is needed, it holds {quoted(content)}")
     for row, item in enumerate(content, 1):
-        if not isinstance(item, dict) or (missing := [cell for cell in NEEDED if cell not in item]):
-            raise IngestError(
-                f"{file}: row {row} has no {listed(missing)}; it has {listed(item) or 'nothing'}"
-                if isinstance(item, dict)
-                else f"{file}: row {row} is none"
-            )
         try:
+            if not isinstance(item, dict):
+                raise AnnotationError(f"a question with {listed(NEEDED)} is needed, not {quoted(item)}")
+            if missing := [name for name in NEEDED if name not in item]:
+                said = f"has no {listed(missing)}; it has {listed(item) or 'nothing'}"
+                raise IngestError(f"{file}: row 1 {said}") if row == 1 else AnnotationError(f"the row {said}")
             place = album.find(f"images/{name}/{text(item['image'])}", path.parent.parent.parent)
             asked = question(folder, file, item["question"], item["answer"], id=item.get("id"))
             album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[name]))

@@ -20,6 +20,7 @@ from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Reje
 FIRST: dict[str, Split] = {"train.csv": "train", "test.csv": "test", "test_clean.csv": "test"}
 SECOND: dict[str, Split] = {"train_2.csv": "train", "test_2.csv": "test"}
 CHOICES = ("Choice A", "Choice B", "Choice C", "Choice D")
+LETTERS = ("A", "B", "C", "D")
 NEEDED = ("Figure_path", "Question", *CHOICES)
 #: What the column of the answer is called, rightly and in early files.
 ANSWER = ("Answer", "Anwser")
@@ -64,9 +65,9 @@ def _asked(folder: Folder, file: str, row: int, cells: dict[str, str], split: Sp
     answer = next(cells[name] for name in ANSWER if name in cells)
     options, letter = unlettered(choices), cells.get("Answer_label") or (answer if _second(file) else "")
     if letter:
-        place = "ABCD".find(letter.strip().upper())
-        if place < 0:
+        if letter.upper() not in LETTERS:
             raise AnnotationError(f"the answer's letter is A, B, C or D, not {quoted(letter)}")
+        place = LETTERS.index(letter.upper())
         if answer != letter and chosen(answer, options) != options[place]:
             raise AnnotationError(f"the answer's letter {letter} is not that of its text {quoted(answer)}")
         answer = options[place]

@@ -42,7 +42,7 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     if not classes:
         folder.note(f"there is no {CLASSES}: images without an opacity may show something else")
     seen: set[Path] = set()
-    for path in found(folder):
+    for path in filter(folder.asked, found(folder)):
         file = folder.relative(path)
         images: dict[str, list[Row]] = {}
         for line, cells in rows(folder, path, (IMAGE, *BOX, TARGET)):

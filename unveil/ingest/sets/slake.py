@@ -20,7 +20,8 @@ from unveil.core import geometry, image_files, pixels
 from unveil.core.geometry import Box, BoxError
 from unveil.core.records import Finding, Record
 from unveil.core.untrusted import JsonError, listed, parse_json, quoted
-from unveil.ingest.asked import Album, AskedRow, Marked, begins, entries, question, text
+from unveil.ingest import mask_files
+from unveil.ingest.asked import Album, AskedRow, Marked, begins, question, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.conventions import ORDERS, Order
 from unveil.ingest.folder import Folder
@@ -29,6 +30,7 @@ from unveil.ingest.published import SPLIT_NAMES
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number
 
 NAMES = ("train.json", "validate.json", "validation.json", "test.json")
+MASK = "mask.png"
 NEEDED = ("img_name", "question", "answer", "q_lang")
 #: The orders that are tried against the masks, and how well a box fits the extent of its mask at least.
 TRIED: tuple[Order, ...] = ("xywh", "xyxy")
@@ -55,24 +57,21 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     beside = {path.parent for path in found(folder)}
     tables = [path for path in folder.named(*NAMES) if path.parent in beside]  # a spoilt one tells what it misses
     for path in filter(folder.asked, tables):
-        file = folder.relative(path)
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            file, name = folder.relative(path), text(item.get("img_name"))
             if row == 1 and (missing := [name for name in NEEDED if name not in item]):
                 raise IngestError(f"{file}: a question has no {listed(missing)}; it has {listed(item)}")
-            try:
-                name = text(item.get("img_name"))
-                place = album.find(f"imgs/{name}", path.parent)
-                if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
-                    raise AnnotationError(f"{ABSENT} {quoted(name)}")
-                cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
+            place = album.find(f"imgs/{name}", path.parent)
+            if place.parent.name != name.rpartition("/")[0]:  # all are called source.jpg
+                raise AnnotationError(f"{ABSENT} {quoted(name)}")
+            cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
+            with album.about(place):
                 asked = question(folder, file, *cells, language=text(item.get("q_lang")).lower() or None)
                 known = {"modality": text(item.get("modality"))}
                 album.add(place, AskedRow(file, row, asked, SPLIT_NAMES[path.stem.lower()], known))
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+
+        yield from taken(folder, path, take)
     yield from album.records("unknown", _Boxes(folder, list(album.rows)).marked)
 
 
@@ -101,7 +100,15 @@ class _Boxes:
         if path is None:
             self.folder.note("images without detection.json: what is in them is not known", image.file)
             return told
-        mask_HW = self._mask(image.path)
+        mask_HW = None
+        try:
+            mask_HW = self._mask(image.path)
+            if mask_HW is not None and mask_HW.shape != (image.height, image.width):
+                sizes = f"{mask_HW.shape[1]} x {mask_HW.shape[0]} pixels, the image {image.width} x {image.height}"
+                raise AnnotationError(f"its mask has {sizes}")
+        except (AnnotationError, pixels.ImageError) as error:
+            mask_HW = None
+            told.rejected.append(Rejected(self.folder.relative(image.path.with_name(MASK)), None, str(error)))
         for entry in self._entries(path):
             file = self.folder.relative(path)
             if isinstance(entry, Rejected):
@@ -127,12 +134,7 @@ class _Boxes:
         a, b, c, d = entry.numbers
         finding = boxed(entry.name, ORDERS[order](a, b, c, d), image)
         inside = self._inside(entry.name, mask_HW)
-        if inside is None or finding.box is None or inside.shape != (image.height, image.width):
-            return finding
-        x1, y1, x2, y2 = (round(edge) for edge in finding.box)
-        own = np.zeros_like(inside)
-        own[y1:y2, x1:x2] = inside[y1:y2, x1:x2]
-        return Finding(finding.label, finding.box, geometry.encode_mask(own) if own.any() else None)
+        return finding if inside is None else mask_files.within(finding, inside)
 
     def _entries(self, path: Path) -> Iterator[_Entry | Rejected]:
         """A list of objects with one name and four numbers each."""
@@ -155,7 +157,10 @@ class _Boxes:
         """The order in which the boxes fit the masks of the same names; None where these tell none."""
         votes: dict[Order, int] = dict.fromkeys(TRIED, 0)
         for image in images:
-            path, mask_HW = self.beside.get(image.parent), self._mask(image)
+            try:
+                path, mask_HW = self.beside.get(image.parent), self._mask(image)
+            except pixels.ImageError:  # told when its image is
+                continue
             for entry in self._entries(path) if path and mask_HW is not None else ():
                 inside = None if isinstance(entry, Rejected) else self._inside(entry.name, mask_HW)
                 if inside is None or isinstance(entry, Rejected) or not inside.any():
@@ -175,16 +180,16 @@ class _Boxes:
         return best
 
     def _mask(self, image: Path) -> np.ndarray | None:
-        """The grey values of mask.png beside an image, (H, W); None where there is none."""
+        """The grey values of mask.png beside an image, (H, W); None where there is none. Raises ``ImageError``."""
         if not self.greys:
             return None
         try:
-            path = self.folder.find("mask.png", image.parent)
-            grey = image_files.read(path, windowed=False).array
-        except (AnnotationError, pixels.ImageError):
+            path = self.folder.find(MASK, image.parent)
+        except AnnotationError:
             return None
         if path.parent != image.parent:
             return None
+        grey = image_files.read(path, windowed=False).array
         plane: np.ndarray = grey[..., 0] if grey.ndim == 3 else grey
         return plane
 

@@ -17,6 +17,7 @@ from unveil.core.untrusted import quoted
 from unveil.ingest import consensus
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
+from unveil.ingest.labels import no_place
 from unveil.ingest.published import measured
 from unveil.ingest.reading import AnnotationError, Image, Incomplete, IngestError, Rejected, boxed, number, parse_all
 from unveil.ingest.rows import has, rows
@@ -52,11 +53,14 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     tables = found(folder)
     if not tables:
         raise IngestError(f"no {LOCAL} or {KAGGLE} with the columns {', '.join((IMAGE, LABEL, READER, *BOX))}")
+    beside = tables[0].parent
     images: dict[str, list[ReaderRow]] = {}
-    splits: dict[str, Split | None] = {}
+    splits: dict[str, Split] = {}
     tables += [path for path in folder.named(LOCAL) if path not in tables]  # which tell what they miss
-    for path in [*tables, *folder.named(GLOBAL)]:
-        split: Split | None = "test" if path.stem.lower().endswith("test") else "train"
+    tables = list(filter(folder.asked, tables))
+    whole = [path for path in folder.named(GLOBAL) if _split(path) in set(map(_split, tables))]
+    for path in [*tables, *whole]:
+        split = _split(path)
         for name, row in _global(folder, path) if path not in tables else _local(folder, path):
             images.setdefault(name, []).append(row)
             splits[name] = split
@@ -66,7 +70,6 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         folder.note("what several readers marked in one place is one finding; --readers says otherwise")
     published = set(splits.values())
     seen: set[Path] = set()
-    beside = tables[0].parent
     for name, some in images.items():
         try:
             place = folder.find(name, beside.parent / str(splits[name]), beside)
@@ -78,11 +81,15 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
     yield from folder.unlisted(seen)
 
 
+def _split(table: Path) -> Split:
+    return "test" if table.stem.lower().endswith("test") else "train"
+
+
 def _local(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
     file = folder.relative(path)
     for line, cells in rows(folder, path, (IMAGE, LABEL, *BOX)):
         box = tuple(cells[name] for name in BOX)
-        there = not all(cell.lower() in BLANK for cell in box) and cells[LABEL] != NOTHING
+        there = not all(cell.lower() in BLANK for cell in box)
         yield cells[IMAGE], ReaderRow(file, line, cells.get(READER, ""), cells[LABEL], box if there else ())
 
 
@@ -97,7 +104,7 @@ def _global(folder: Folder, path: Path) -> Iterator[tuple[str, ReaderRow]]:
 
 
 def _record(
-    folder: Folder, said: Sequence[ReaderRow], place: Path, rule: str, split: Split | None
+    folder: Folder, said: Sequence[ReaderRow], place: Path, rule: str, split: Split
 ) -> Iterator[Record | Rejected]:
     image = folder.open(place)
     readers = {row.reader for row in said}
@@ -114,9 +121,11 @@ def _record(
         findings += good
         bad += wrong
     saw = {row.reader for row in marked}
-    denied = [row for row in said if row.label == NOTHING and row.reader in saw]
-    denial = "says that there is no finding, which the same reader denies"
-    bad += [Rejected(row.file, row.line, denial) for row in denied]
+    for row in (row for row in said if row.label == NOTHING and not row.wrong):
+        if not no_place(row.box, image, "xyxy", "pixels"):
+            bad.append(Rejected(row.file, row.line, f"says {quoted(NOTHING)} and has a box"))
+        elif row.reader in saw:
+            bad.append(Rejected(row.file, row.line, "says that there is no finding, which the same reader denies"))
     yield from bad
     counted, dropped = consensus.agreed(findings, readers, rule)
     yield folder.record(

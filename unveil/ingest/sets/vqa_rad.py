@@ -17,11 +17,11 @@ from typing import Any
 from unveil.core.records import Record, Split
 from unveil.core.untrusted import listed
 from unveil.ingest import parquet, rows
-from unveil.ingest.asked import Album, AskedRow, begins, entries, question, text
+from unveil.ingest.asked import Album, AskedRow, begins, question, taken, text
 from unveil.ingest.catalogue import DataSet, Download, Format
 from unveil.ingest.folder import Folder
 from unveil.ingest.published import SPLIT_NAMES
-from unveil.ingest.reading import AnnotationError, Incomplete, IngestError, Rejected
+from unveil.ingest.reading import Incomplete, IngestError, Rejected
 
 #: The layouts, that of the source first: names of files, and keys at their beginning that tell them.
 LAYOUTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -49,23 +49,21 @@ def read(folder: Folder) -> Iterator[Record | Rejected | Incomplete]:
         yield from parquet.enter(folder, files, album)
         files = []
     for path in files:
-        file, whole = folder.relative(path), True
-        for row, item in entries(folder, path):
-            if isinstance(item, Rejected):
-                yield item
-                continue
+        whole = True
+
+        def take(row: int, item: dict[str, Any], path: Path = path) -> None:
+            nonlocal whole
+            file = folder.relative(path)
             if whole and (missing := {"question", "answer"} - item.keys()):
                 raise IngestError(f"{file}: a question has no {listed(sorted(missing))}; it has {listed(item)}")
             whole = False
-            try:
-                written = text(item.get("image_name")) or text(item.get("image_path"))
-                place = album.find(kept.get(written, written), path.parent)
-                asked = question(
-                    folder, file, item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid")
-                )
-                album.add(place, AskedRow(file, row, asked, _split(path, item)))
-            except AnnotationError as error:
-                yield Rejected(file, row, str(error))
+            written = text(item.get("image_name")) or text(item.get("image_path"))
+            place = album.find(kept.get(written, written), path.parent)
+            with album.about(place):
+                cells = (item.get("question"), item.get("answer"), item.get("answer_type"), item.get("qid"))
+                album.add(place, AskedRow(file, row, question(folder, file, *cells), _split(path, item)))
+
+        yield from taken(folder, path, take)
     yield from album.records()
 
 
