@@ -17,7 +17,7 @@ from tests.helpers.cases import shown
 from tests.helpers.real import DATA, needs_data
 from unveil import cli
 from unveil.audit import leaks
-from unveil.audit.against import OtherSet
+from unveil.audit.against import OtherSet, compared
 from unveil.audit.records import Report, check
 from unveil.core import digests, overlaps
 from unveil.core.jsonl import read_jsonl, write_jsonl
@@ -143,6 +143,23 @@ def test_an_image_that_cannot_be_read_there_is_told(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_set_that_shares_nothing_is_told_to(tmp_path: Path) -> None:
+    """Silence would look the same as a comparison that was not made."""
+    ours, theirs = [record(tmp_path / "a", "0.png", picture(0))], [record(tmp_path / "b", "1.png", picture(1))]
+    text = look(ours, theirs, tmp_path).text()
+    assert f"not one copy was found of the 1 images of {tmp_path / 'b' / 'records.jsonl'}" in text
+    assert "not one copy" not in look(*sets(tmp_path), tmp_path).text()
+
+
+def test_many_equal_frames_make_no_pairs_of_each_with_each(tmp_path: Path) -> None:
+    """300 black frames here, 300 there: each of ours is told once, and they are tied by being copies already."""
+    ours = [Record(f"a{n}", "", 9, 9, split="train", source=Source("a")) for n in range(300)]
+    theirs = tuple(Record(f"b{n}", "", 9, 9, split="test", source=Source("b")) for n in range(300))
+    found = compared(ours, [OtherSet(tmp_path, theirs)], [range(600)], [None] * 300)
+    assert [(i.name, i.count) for i in found.issues] == [("copy_in_other_set", 300)]
+    assert len(found.benchmarks) == 300 and found.tied == ()
+
+
 # --------------------------------------------------------------------------------------------------- known by name
 
 
@@ -218,6 +235,22 @@ def test_the_main_job_keeps_a_leaking_published_split_disjoint(
         run._checked(replace(config, resplit="never"), tmp_path)
     allowed = replace(config, resplit="never", allow_benchmark_test=True)
     assert run._checked(allowed, tmp_path) == tmp_path / "data" / "records.jsonl"
+
+
+def test_the_main_job_takes_test_images_out_of_training_without_a_leak(tmp_path: Path) -> None:
+    """As its dry run foretells (test_preview): 0 is in no other split, and somebody's own split has it in train."""
+    rows = [
+        record(tmp_path / "data", "0.png", picture(0), "rad", split="train", benchmark="rad"),
+        *(record(tmp_path / "data", f"{n}.png", picture(n), "rad", split="train") for n in range(1, 9)),
+        record(tmp_path / "data", "9.png", picture(9), "rad", split="test"),
+    ]
+    write_jsonl(tmp_path / "data" / "records.jsonl", rows)
+    config = run.Config(out=tmp_path)
+    made = {r.id: r.split for r in read_jsonl(run._checked(config, tmp_path), Record)}
+    assert [name for name, split in made.items() if split == "test"] == ["0.png"]
+    with pytest.raises(TrainingError, match="1 image of the test split of rad"):
+        run._checked(replace(config, resplit="never"), tmp_path)
+    assert run._checked(replace(config, allow_benchmark_test=True), tmp_path) == tmp_path / "data" / "records.jsonl"
 
 
 @needs_data

@@ -65,6 +65,7 @@ def test_clean(clean: list[Record], tmp_path: Path) -> None:
         ({"findings": (Finding("x", mask={"size": [9**9, 9**9], "counts": "0"}),)}, "bad_annotation"),
         ({"findings": (Finding("x", mask={"size": [64, 64], "counts": "zzz"}),)}, "bad_annotation"),
         ({"findings": (Finding("x", mask={}),)}, "bad_annotation"),
+        ({"findings": (Finding("x", mask=geometry.encode_mask(np.zeros((64, 64), bool))),)}, "bad_annotation"),
         ({"id": "1.png"}, "duplicate_id"),
         ({"image": "ghost.png"}, "unreadable_image"),
         ({"width": 65}, "wrong_size"),

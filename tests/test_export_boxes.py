@@ -21,6 +21,7 @@ from unveil import cli
 from unveil.core import image_files, image_plane
 from unveil.core.geometry import Box
 from unveil.core.records import Dialogue, ImagePlane, Prediction, Record
+from unveil.export import dicom_words
 from unveil.export.seg import filled
 from unveil.export.source_dicom import plane_of
 
@@ -180,6 +181,33 @@ def test_what_cannot_be_given_back_is_counted(tmp_path: Path, capsys: pytest.Cap
     assert "NIfTI, no DICOM image; of a volume, --form mm gives millimetres" in said
 
 
+@pytest.mark.parametrize("form", ["sr", "seg"])
+def test_what_a_source_lacks_is_told_of_it_and_a_fault_of_ours_is_not(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A patient of two sexes is the file's fault; a name that cannot be written as a code, and a full disk, are not."""
+    rows = [slice_of(tmp_path), slice_of(tmp_path, "bad.dcm", PatientSex=["F", "M"])]
+    assert given_back(tmp_path, form, rows) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out 1 images that cannot be reported on" in said and "bad.dcm: taking over its header failed" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"a.{form}.dcm"]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert given_back(tmp_path, form, rows[:1], more=["--restart"]) == 1
+    assert "left out" not in capsys.readouterr().err
+
+    def broken(label: str) -> None:
+        raise KeyError(label)
+
+    monkeypatch.setattr(dicom_words, "concept", broken)
+    with pytest.raises(KeyError):
+        given_back(tmp_path, form, rows[:1], more=["--restart"])
+
+
 def test_an_image_without_boxes_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert given_back(tmp_path, "sr", [slice_of(tmp_path)], NORMAL) == 1
     assert "left out 1 images without a predicted box, such as a.dcm" in " ".join(capsys.readouterr().err.split())
@@ -200,6 +228,24 @@ def test_millimetres_by_hand(tmp_path: Path) -> None:
         "axes": "LPS", "unit": "mm", "model": "sft", "dialogue": "da.dcm",
     }  # fmt: skip
     assert second["corners"] == [[4, 2, 7], [20, 2, 7], [20, 12, 7], [4, 12, 7]]
+
+
+def test_a_slice_that_was_taken_upright_is_reported_on(tmp_path: Path) -> None:
+    """Coronal, as many of MR are: columns lead to the left, rows to the feet; no cut through a volume."""
+    row = slice_of(tmp_path, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    row = replace(row, plane=ImagePlane("a.dcm", frame=0, plane="coronal"))
+    assert given_back(tmp_path, "sr", [row], diagnosis(("nodule", A))) == 0
+    assert given_back(tmp_path, "mm", [row], diagnosis(("nodule", A)), ["--restart"]) == 0
+    told = json.loads((tmp_path / "out/boxes.jsonl").read_text())
+    assert told["corners"][0] == [11.75, 20, 27] and told["corners"][2] == [19.75, 20, 7]
+
+
+@pytest.mark.parametrize("tags", [{"PixelSpacing": 2}, {"ImagePositionPatient": 10}, {"ImageOrientationPatient": [1]}])
+def test_a_header_that_tells_half_a_place_is_left_out(tags: dict[str, Any], tmp_path: Path) -> None:
+    """One number where there are several: no error of this program, and the other image is given back."""
+    rows = [slice_of(tmp_path), slice_of(tmp_path, "half.dcm", **tags)]
+    assert given_back(tmp_path, "mm", rows, diagnosis(("nodule", A))) == 0
+    assert [json.loads(line)["record"] for line in (tmp_path / "out/boxes.jsonl").read_text().splitlines()] == ["a.dcm"]
 
 
 @needs_data

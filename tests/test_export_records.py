@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.annotated import draw
 from tests.helpers.exporting import BOX, OPEN, L, export, record, turned
 from tests.helpers.images import dicom
+from unveil.core.geometry import encode_mask
 from unveil.core.jsonl import read_jsonl
 from unveil.core.records import Finding, Record
 from unveil.ingest.reading import Options
@@ -95,6 +97,20 @@ def test_a_yolo_row_by_hand(tmp_path: Path) -> None:
     assert (labels / "b.txt").read_text() == ""
 
 
+def test_what_two_phrases_say_of_one_place_is_one_object(tmp_path: Path) -> None:
+    """As in sets of phrases; a second lesion of the same name elsewhere stays a second one."""
+    said = [replace(BOX, phrase="On the right."), L, replace(BOX, phrase="Larger than before.")]
+    row = record(tmp_path, "a.png", *said, split="train")
+    export(tmp_path, [row], "coco", out="coco")
+    export(tmp_path, [row], "yolo", out="yolo")
+    found = json.loads((tmp_path / "coco/annotations/instances_train.json").read_text())["annotations"]
+    assert [one["attributes"]["phrase"] for one in found] == [
+        "On the right.\nLarger than before.",
+        "A nodule on the left.",
+    ]
+    assert len((tmp_path / "yolo/labels/train/a.txt").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize("form", ["coco", "yolo"])
 def test_an_image_that_may_have_findings_is_no_negative(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -132,8 +148,6 @@ def test_names_that_lead_out_of_the_folder_do_not(form: str, tmp_path: Path) -> 
 
 
 def test_dicom_is_drawn_and_tells_no_patient(tmp_path: Path) -> None:
-    import numpy as np
-
     (tmp_path / "images").mkdir()
     dicom(tmp_path / "images/a.dcm", np.arange(800, dtype=np.uint16).reshape(20, 40), PatientName="Canary^Ann")
     assert export(tmp_path, [record(tmp_path, "a.dcm", L)], "coco") == 0
@@ -165,6 +179,28 @@ def test_an_image_that_has_changed_is_left_out(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.run.json").read_text())["left_out"] == {
         "images whose file is not as the record says": 2
     }
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo", "label-studio", "imagefolder"])
+def test_a_box_or_mask_that_cannot_be_one_is_neither_written_nor_ends_the_export(form: str, tmp_path: Path) -> None:
+    """Inverted, outside, of another size, empty, no run lengths: each image is left out as a whole, since the other
+    finding alone would be told as all. Half a pixel over the edge is clipped, as readers do."""
+    wrong = [
+        Finding("x", (30.0, 10.0, 5.0, 5.0)),
+        Finding("x", (30.0, 10.0, 500.0, 20.0)),
+        Finding("x", mask=encode_mask(np.ones((5, 5), bool))),
+        Finding("x", mask=encode_mask(np.zeros((20, 40), bool))),
+        Finding("x", mask={"size": [20, 40], "counts": "ab!!"}),
+    ]
+    rows = [record(tmp_path, f"{n}.png", L, finding) for n, finding in enumerate(wrong)]
+    rows.append(record(tmp_path, "good.png", replace(BOX, box=(30.0, 5.0, 40.5, 20.0)), split="test"))
+    assert export(tmp_path, rows, form) == 0
+    told = json.loads((tmp_path / "out.run.json").read_text())
+    why = "images with an annotation that cannot be one (`unveil check` lists them)"
+    assert (told["written"], told["left_out"]) == (1, {why: 5})
+    if form == "yolo":
+        [text] = (tmp_path / "out/labels/test").iterdir()
+        assert text.read_text() == "0 0.87500000 0.62500000 0.25000000 0.75000000\n"
 
 
 @pytest.mark.parametrize("form", ["coco", "yolo", "label-studio"])

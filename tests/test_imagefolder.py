@@ -79,9 +79,20 @@ def test_nobody_is_named(tmp_path: Path) -> None:
 def test_texts_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, rows_of(tmp_path), "imagefolder")
     assert "texts of 3 images stand as they are" in capsys.readouterr().err
+    assert "visual-question-answering" in front(tmp_path)["task_categories"]
+    assert "Texts stand as they were" in (tmp_path / "out/README.md").read_text()
     export(tmp_path, rows_of(tmp_path), "imagefolder", "--no-reports", "--restart")
     [row] = metadata(tmp_path, "train")
     assert not {"report", "questions", "language"} & row.keys() and "phrase" not in row["objects"]
+    tasks = ["image-classification", "image-segmentation", "object-detection"]
+    assert front(tmp_path)["task_categories"] == tasks and "language" not in front(tmp_path)
+    assert "Texts" not in (tmp_path / "out/README.md").read_text()
+    assert "reports" not in (tmp_path / "out/croissant.json").read_text()
+
+
+def test_a_phrase_alone_is_a_text_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export(tmp_path, [record(tmp_path, "a.png", L)], "imagefolder")
+    assert "texts of 1 images stand as they are" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("access", [None, "dua", "credentialed"])

@@ -49,6 +49,20 @@ def test_a_task_by_hand(tmp_path: Path) -> None:
     assert (tmp_path / "out/images/a_b_1.png").is_file()
 
 
+def test_a_folder_of_any_name_has_an_address(tmp_path: Path) -> None:
+    """& and # would end the path that Label Studio is asked for."""
+    export(tmp_path, [record(tmp_path, "a.png", L)], "label-studio", out="ward & #1")
+    [task] = json.loads((tmp_path / "ward & #1/tasks.json").read_text())
+    assert task["data"]["image"] == "/data/local-files/?d=ward%20%26%20%231/images/a.png"
+
+
+def test_each_task_has_a_line(tmp_path: Path) -> None:
+    """Written one at a time, so that no more than one is in memory."""
+    export(tmp_path, [record(tmp_path, "a.png", L), record(tmp_path, "b.png", BOX)], "label-studio")
+    first, *lines, last = (tmp_path / "out/tasks.json").read_text().splitlines()
+    assert (first, last) == ("[", "]") and [json.loads(line.rstrip(",")) for line in lines] == tasks(tmp_path)
+
+
 def test_boxes_come_back(tmp_path: Path) -> None:
     export(tmp_path, [record(tmp_path, "a.png", L, BOX)], "label-studio")
     (label, first), (other, second) = boxes(tasks(tmp_path)[0]["annotations"][0]["result"])

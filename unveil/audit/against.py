@@ -51,20 +51,22 @@ def compared(
     DICOM id as name are the same whatever they look like.
     """
     theirs = [(record, other) for other in others for record in other.records]
-    same = _same(records, [record for record, _ in theirs], copies)
+    same = list(_same(records, [record for record, _ in theirs], copies))
     issues: list[Issue] = []
     tied: list[tuple[str, str]] = []
     benchmarks: dict[str, str] = {}
     first: dict[tuple[Path, str], str] = {}
     for other in others:
         learnt, shared, held = list[str](), list[str](), set[str]()
-        for i, places in same.items():
+        chosen: dict[int, Record] = {}
+        for own, places in same:
             found = [theirs[place][0] for place in places if theirs[place][1] is other]
-            for copy in found:
-                tied.append((first.setdefault((other.file, copy.cluster), records[i].id), records[i].id))
-            if not found:
-                continue
-            copy = min(found, key=lambda r: (not _measured_on(r), r.split != "test"))
+            one = records[own[0]].id  # the others are tied to it here
+            tied += [(first.setdefault((other.file, copy.cluster), one), one) for copy in found]
+            if found:
+                best = min(found, key=_rank)
+                chosen |= {i: min(chosen.get(i, best), best, key=_rank) for i in own}
+        for i, copy in sorted(chosen.items()):
             told = f"{in_split(records[i])} = {in_split(copy)}"
             if name := _measured_on(copy):
                 benchmarks.setdefault(records[i].id, name)
@@ -74,10 +76,13 @@ def compared(
         message = f"{{}} images are copies of test images of {names} ({other.file}): --resplit FILE keeps them in test"
         issues += issue("copy_in_other_set", "error", message, learnt)
         issues += issue("copy_in_other_set", "info", f"{{}} images are copies of images of {other.file}", shared)
+        if not chosen:
+            message = f"not one copy was found of the {len(other.records)} images of {other.file}"
+            issues.append(Issue("no_copy_in_other_set", "info", message, 0))
     unread = [f"{theirs[n][1].file}: {problem}" for n, problem in enumerate(problems) if problem]
     message = "{} images of other sets cannot be read: only their names can tell that one of them is a copy"
     issues += issue("unreadable_in_other_set", "warning", message, unread)
-    issues += _overlaps(records, theirs, copies, same)
+    issues += _overlaps(records, [record for record, _ in theirs], copies, same)
     return Compared(tuple(issues), tuple(pair for pair in tied if pair[0] != pair[1]), tuple(benchmarks.items()))
 
 
@@ -86,43 +91,45 @@ def _measured_on(record: Record) -> str | None:
     return record.source.benchmark or (record.source.dataset if record.split == "test" else None)
 
 
-def _same(records: Sequence[Record], others: Sequence[Record], copies: Sequence[Sequence[int]]) -> dict[int, list[int]]:
-    """By place of a record, the places in ``others`` of those that show the same image, where there are any."""
-    found: dict[int, set[int]] = defaultdict(set)
+def _rank(copy: Record) -> tuple[bool, bool]:
+    """By which of several copies of an image it is told: one that models are measured on comes first."""
+    return not _measured_on(copy), copy.split != "test"
+
+
+def _same(
+    records: Sequence[Record], others: Sequence[Record], copies: Sequence[Sequence[int]]
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Places of records, and the places in ``others`` of those that show the same image.
+
+    As groups, not image by image: of 10,000 equal frames here and there that would be 100 million.
+    """
     for members in copies:
-        inside = [place - len(records) for place in members if place >= len(records)]
-        for i in members:
-            if i < len(records) and inside:
-                found[i].update(inside)
-    named: dict[str, set[int]] = defaultdict(set)
-    for place, record in enumerate(others):
-        if name := dicom_id(record):
-            named[name].add(place)
-    for i, record in enumerate(records):
-        if there := named.get(dicom_id(record) or ""):
-            found[i] |= there
-    return {i: sorted(places) for i, places in sorted(found.items())}
+        own = [i for i in members if i < len(records)]
+        if own and (places := [place - len(records) for place in members if place >= len(records)]):
+            yield own, places
+    named: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, rows in enumerate((records, others)):
+        for place, record in enumerate(rows):
+            if name := dicom_id(record):
+                named[name][side].append(place)
+    yield from ((own, places) for own, places in named.values() if own and places)
 
 
 def _overlaps(
     records: Sequence[Record],
-    theirs: Sequence[tuple[Record, OtherSet]],
+    theirs: Sequence[Record],
     copies: Sequence[Sequence[int]],
-    same: dict[int, list[int]],
+    same: Sequence[tuple[Sequence[int], Sequence[int]]],
 ) -> Iterator[Issue]:
     """Sets that are known to share images, of which not one was found in both."""
     own = {record.source.dataset for record in records}
-    met = {
-        frozenset((records[i].source.dataset, theirs[n][0].source.dataset))
-        for i, places in same.items()
-        for n in places
-    }
-    for members in copies:
-        inside = {records[i].source.dataset for i in members if i < len(records)}
-        met |= {frozenset((a, b)) for a in inside for b in inside}
     within = [overlap for overlap in between(own, own) if overlap.one != overlap.other]
-    across = between(own, {record.source.dataset for record, _ in theirs})
-    known = dict.fromkeys([*within, *across])
+    known = dict.fromkeys([*within, *between(own, {record.source.dataset for record in theirs})])
+    here = [{records[i].source.dataset for i in members if i < len(records)} for members in copies]
+    met = {frozenset((a, b)) for inside in here for a in inside for b in inside}
+    for mine, places in same:
+        inside = {records[i].source.dataset for i in mine}
+        met |= {frozenset((a, b)) for a in inside for b in {theirs[n].source.dataset for n in places}}
     apart = [f"{o.one} and {o.other}: {o.why}" for o in known if frozenset((o.one, o.other)) not in met]
     message = "{} pairs of sets are known to share images, and none was found that both have: keep them apart by hand"
     yield from issue("known_overlap", "warning", message, apart)

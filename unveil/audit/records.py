@@ -255,7 +255,9 @@ def _wrong(finding: Finding, record: Record) -> str | None:
         if finding.box is not None:
             geometry.checked(finding.box, record.width, record.height)
         if finding.mask is not None:
-            geometry.checked_mask(finding.mask, record.width, record.height)
+            mask_HW, _ = geometry.checked_mask(finding.mask, record.width, record.height)
+            if finding.box is None:
+                geometry.box_of_mask(mask_HW)
     except (geometry.BoxError, geometry.MaskError) as error:
         return str(error)
     return None

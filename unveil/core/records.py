@@ -318,8 +318,11 @@ class Pair:
     def sides(self) -> tuple[Dialogue, Dialogue]:
         """Both answers as dialogues: the better one, and the worse one under its own image."""
         common = (self.split, self.kind, self.question)
-        more: dict[str, Any] = {"history": self.history, "benchmark": self.benchmark}
-        chosen = Dialogue(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen, **more)
+        chosen = Dialogue(
+            *(f"{self.id} (chosen)", self.record, self.image, *common, self.chosen),
+            history=self.history,
+            benchmark=self.benchmark,
+        )
         rejected = replace(
             chosen,
             id=f"{self.id} (rejected)",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 from unveil.core import image_plane, jsonl
 from unveil.core.image_plane import PlaneError
 from unveil.core.path_types import InputFile, OutputFolder
-from unveil.core.pixels import ImageError, reported
+from unveil.core.pixels import ImageError
 from unveil.core.records import Record
 from unveil.core.registry import PluginOptions
 from unveil.export import dicom_words, file_names, output, predicted, seg, source_dicom, sr
@@ -66,26 +67,34 @@ def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
     for record, boxes in pointed:
         try:
             made = _object(config, record, boxes, written + 1, series)
-            with reported(source_dicom.file_of(record, config.records), "writing what was found in it"):
-                made.save_as(folder / f"{stems[record.id]}.{config.form}.dcm", enforce_file_format=True)
-            written += 1
         except ImageError as error:
             left_out.add("images that cannot be reported on", str(error))
+            continue
+        partial = folder / f"{stems[record.id]}.{config.form}.dcm"
+        partial.write_bytes(made)
+        written += 1
     return written
 
 
-def _object(config: Config, record: Record, boxes: Sequence[Predicted], instance: int, series: dict[str, str]) -> Any:
-    """The report on a record, or its segmentation; objects of one study share a series. Raises ``ImageError``."""
+def _object(config: Config, record: Record, boxes: Sequence[Predicted], instance: int, series: dict[str, str]) -> bytes:
+    """The report on a record, or its segmentation, as a file has it; objects of one study share a series.
+
+    Raises ``ImageError``.
+    """
     source = source_dicom.header(record, config.records)
     frame = source_dicom.frame_of(record, source)
     path = source_dicom.file_of(record, config.records)
     of_study = series.setdefault(str(source.StudyInstanceUID), str(dicom_words.highdicom().UID()))
     if config.form == "seg" and frame is not None:
         raise ImageError(f"{path}: holds several frames; --form sr refers to one of them")
-    with reported(path, "writing what was found in it"), dicom_words.made():
-        if config.form == "sr":
-            return sr.report(source, boxes, frame, instance, of_study)
-        return seg.segmentation(source, boxes, instance, of_study)
+    if config.form == "sr":
+        made = sr.report(source, path, boxes, frame, instance, of_study)
+    else:
+        made = seg.segmentation(source, path, boxes, instance, of_study)
+    content = BytesIO()
+    with dicom_words.taken_over(path):
+        made.save_as(content, enforce_file_format=True)
+    return content.getvalue()
 
 
 def in_millimetres(

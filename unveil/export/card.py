@@ -62,6 +62,11 @@ def is_drawn(source: Source) -> bool:
     return source.dataset == DRAWN
 
 
+def has_texts(record: Record) -> bool:
+    """Whether a report, a phrase or a question goes along, which may name people."""
+    return bool(record.report or record.sections or record.questions or any(f.phrase for f in record.findings))
+
+
 def tasks(records: Iterable[Record]) -> list[str]:
     """What the data can teach, as the hub calls it."""
     found: set[str] = set()
@@ -74,7 +79,7 @@ def tasks(records: Iterable[Record]) -> list[str]:
             found.add("image-classification")
         if record.questions:
             found.add("visual-question-answering")
-        if record.report:
+        if record.report or record.sections:
             found.add("image-to-text")
     return sorted(found)
 
@@ -147,7 +152,8 @@ def _body(records: Sequence[Record], splits: Mapping[str, int], about: About) ->
         + ", ".join(f"{n} images are annotated {_COMPLETE[name]}" for name, n in sorted(completeness.items()))
         + ". Where an annotation is not known to be exhaustive, an unmarked place is no negative.",
         "- Images were written anew from their pixels, without what files told beside them; burned-in text stays.",
-        "- Patients, studies and images stand under pseudonyms, a keyed hash. Texts stand as they were.",
+        "- Patients, studies and images stand under pseudonyms, a keyed hash."
+        + (" Texts stand as they were." if any(map(has_texts, records)) else ""),
         "",
     ]
 

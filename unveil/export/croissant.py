@@ -64,20 +64,9 @@ def text(
     about: card.About,
 ) -> str:
     """The JSON-LD of a folder; ``files`` and ``rows`` are the tables of its splits by their names."""
-    return json.dumps(described(records, folder, files, rows, about), indent=2, ensure_ascii=False) + "\n"
-
-
-def described(
-    records: Sequence[Record],
-    folder: Path,
-    files: Mapping[str, Path],
-    rows: Mapping[str, Sequence[dict[str, Any]]],
-    about: card.About,
-) -> dict[str, Any]:
-    """As ``text``, as JSON values."""
     sources = card.sources(records)
     strictest = access.strictest(records)
-    return {
+    described = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": list(CONFORMS),
@@ -106,8 +95,8 @@ def described(
         ),
         "rai:dataPreprocessingProtocol": "Images were written anew from their pixels as PNG.",
         "rai:personalSensitiveInformation": (
-            "Medical images. Patients, studies and images stand under keyed pseudonyms; burned-in text and reports "
-            "stand as they were."
+            "Medical images. Patients, studies and images stand under keyed pseudonyms; burned-in text stands as it was"
+            + (", and so do reports, phrases and questions." if any(map(card.has_texts, records)) else ".")
         ),
         "rai:dataUseCases": "Research on vision-language models that point at findings and name them.",
         "rai:dataLimitations": card.STATEMENT,
@@ -115,6 +104,7 @@ def described(
         "distribution": [_file(name, path, folder) for name, path in files.items()],
         "recordSet": [_table(name, found[0]) for name, found in rows.items()],
     }
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 
 def _file(name: str, path: Path, folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from unveil import __version__
+from unveil.core.pixels import reported
 from unveil.export.output import ExportError
 
 #: Of a series, 64 characters at most.
@@ -35,9 +36,13 @@ def highdicom() -> ModuleType:
 
 
 @contextmanager
-def made() -> Iterator[None]:
-    """Objects are made within: patients' names of one part, as pseudonyms are, are taken over without a word."""
-    with warnings.catch_warnings():
+def taken_over(path: Path) -> Iterator[None]:
+    """Within, an object is made of what the header of a source says: whatever is amiss with that is an ``ImageError``
+    of its file. What needs no header stands outside, so that a fault of ours is not told as one of the file.
+
+    Patients' names of one part, as pseudonyms are, are taken over without a word.
+    """
+    with warnings.catch_warnings(), reported(path, "taking over its header"):
         warnings.filterwarnings("ignore", message=".*unlikely to represent the intended person name")
         yield
 

@@ -38,13 +38,15 @@ def stems(records: Iterable[Record]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
+    last: dict[str, int] = {}  # of each name: 100,000 rows of one file would else try all numbers again
     for record in records:
         file = record.source.file or record.id
         name = stem = safe(re.sub(r"(?<=[^/\\])\.\w{1,8}$", "", file))
-        number = 1
+        number = last.get(stem.casefold(), 1)
         while name.casefold() in taken:
             number += 1
             name = f"{stem}-{number}"
+        last[stem.casefold()] = number
         taken.add(name.casefold())
         found[record.id] = name
     return found

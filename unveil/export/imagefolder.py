@@ -8,6 +8,7 @@ card (``card``) and Croissant metadata (``croissant``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,12 @@ def write(
     about: card.About,
 ) -> int:
     """Writes them into a folder; returns how many images there are. ``reports`` tells whether texts go along."""
+    if not reports:
+        pictures = [replace(picture, record=without_texts(picture.record)) for picture in pictures]
     pictures = put(pictures, lambda picture: folder / FOLDERS[picture.record.split], images, left_out)
     rows: dict[str, list[Row]] = {}
     for split in (*SPLITS, None):
-        if found := [row_of(p, key, reports) for p in pictures if p.record.split == split]:
+        if found := [row_of(p, key) for p in pictures if p.record.split == split]:
             rows[FOLDERS[split]] = found
     rows = without_empty(rows)
     files = {name: metadata(folder / name, of_split, rows) for name, of_split in rows.items()}
@@ -56,15 +59,21 @@ def write(
     return len(pictures)
 
 
-def row_of(picture: Exported, key: bytes, reports: bool) -> Row:
-    """What is told of an image. Texts that may hold anything are told only with ``reports``."""
+def without_texts(record: Record) -> Record:
+    """A record without what may hold anything: report, phrases and questions."""
+    findings = tuple(replace(finding, phrase=None, translations={}) for finding in record.findings)
+    return replace(record, findings=findings, report=None, sections={}, language=None, questions=())
+
+
+def row_of(picture: Exported, key: bytes) -> Row:
+    """What is told of an image."""
     record = picture.record
     placed = [(finding, box) for finding in record.findings if (box := place(finding)) is not None]
 
     def hidden(kind: str, name: str | None) -> str:
         return pseudonyms.pseudonym(key, f"{kind}:{record.source.dataset}:{name}")[:DIGITS] if name else ""
 
-    row: Row = {
+    return {
         "file_name": picture.name,
         "width": record.width,
         "height": record.height,
@@ -80,15 +89,13 @@ def row_of(picture: Exported, key: bytes, reports: bool) -> Row:
             "bbox": [[round(v, 4) for v in (x1, y1, x2 - x1, y2 - y1)] for _, (x1, y1, x2, y2) in placed],
             "category": [finding.label for finding, _ in placed],
             "mask": [_counts(finding) for finding, _ in placed],
-            "phrase": [finding.phrase or "" if reports else "" for finding, _ in placed],
+            "phrase": [finding.phrase or "" for finding, _ in placed],
         },
+        "questions": [_question(question) for question in record.questions],
+        "report": record.report or "",
+        "sections": [{"heading": name, "text": text} for name, text in record.sections.items()],
+        "language": record.language or "",
     }
-    if reports:
-        row["questions"] = [_question(question) for question in record.questions]
-        row["report"] = record.report or ""
-        row["sections"] = [{"heading": name, "text": text} for name, text in record.sections.items()]
-        row["language"] = record.language or ""
-    return row
 
 
 def _counts(finding: Finding) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
 
 from unveil.core import console, geometry, image_files
-from unveil.core.geometry import Box
+from unveil.core.geometry import Box, BoxError, MaskError
 from unveil.core.pixels import ImageError
 from unveil.core.records import Finding, Record, image_path
 from unveil.export.left_out import LeftOut
@@ -43,7 +43,8 @@ class Exported:
 def planned(
     records: Iterable[Record], file: Path, stems: Mapping[str, str], drawn: Collection[str] | None, left_out: LeftOut
 ) -> list[Exported]:
-    """The pictures of the records of a ``file``, those that cannot be opened left out.
+    """The pictures of the records of a ``file``; left out are those that cannot be opened, and those with a box or mask
+    that cannot be one, of which what is left would be written as all that there is.
 
     ``drawn`` are formats that are drawn, beside DICOM and NIfTI; None: all are.
     """
@@ -57,10 +58,28 @@ def planned(
         except ImageError as error:
             left_out.add("images whose file is not as the record says", str(error))
             continue
+        try:
+            record = replace(record, findings=tuple(_usable(finding, record) for finding in record.findings))
+        except (BoxError, MaskError) as error:
+            why = "an annotation that cannot be one (`unveil check` lists them)"
+            left_out.add(f"images with {why}", f"{record.id}: {error}")
+            continue
         keep = header.format in KEPT and header.frames == 1 and drawn is not None and header.format not in drawn
         name = stems[record.id] + (KEPT[header.format] if keep else ".png")
         pictures.append(Exported(record, source, name, not keep))
     return pictures
+
+
+def _usable(finding: Finding, record: Record) -> Finding:
+    """The finding, its box within the image; raises ``BoxError`` or ``MaskError`` where it cannot be."""
+    box, mask_HW = finding.box, None
+    if finding.mask is not None:
+        mask_HW, _ = geometry.checked_mask(finding.mask, *record.size)
+    if box is not None:
+        box = geometry.checked(box, *record.size)
+    elif mask_HW is not None:
+        box = geometry.box_of_mask(mask_HW)
+    return finding if box == finding.box else replace(finding, box=box)
 
 
 def put(
@@ -107,16 +126,30 @@ def placed_names(pictures: Iterable[Exported]) -> list[str]:
 
 def for_detectors(pictures: Iterable[Exported], left_out: LeftOut) -> list[Exported]:
     """Those of which a detector may learn, which takes an unmarked image for one without findings: images with a
-    marked finding, and those that are known to have none."""
+    marked finding, and those that are known to have none. A detector also takes two equal boxes for two objects: what
+    is said of one in several phrases is one finding."""
     kept = []
     for picture in pictures:
-        record = picture.record
+        record = _once(picture.record)
         placed = sum(place(finding) is not None for finding in record.findings)
         if placed < len(record.findings):
             left_out.add("findings without a place", record.id, len(record.findings) - placed)
         if placed or (not record.findings and record.completeness == "exhaustive"):
-            kept.append(picture)
+            kept.append(replace(picture, record=record))
         else:
             why = "that nothing is marked in and that are not known to be free of findings"
             left_out.add(f"images {why}", record.id)
     return kept
+
+
+def _once(record: Record) -> Record:
+    """The record with ``Record.named`` as its findings, each with all of its phrases, a line for each."""
+    named = record.named
+    if len(named) == len(record.findings):
+        return record
+    said: dict[tuple[str, Box | None], list[str]] = {}
+    for finding in record.findings:
+        said.setdefault((finding.label, finding.box), []).extend([finding.phrase] if finding.phrase else [])
+    phrases = ("\n".join(dict.fromkeys(said[finding.label, finding.box])) for finding in named)
+    findings = (replace(finding, phrase=phrase or None) for finding, phrase in zip(named, phrases, strict=True))
+    return replace(record, findings=tuple(findings))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
+from urllib.parse import quote
 
 from unveil.core import console, digests, jsonl, pseudonyms
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Record, RecordError, Split, image_path, select
 from unveil.core.registry import PluginOptions
 from unveil.export import access, coco, file_names, imagefolder, label_studio, output, pictures, predicted, yolo
-from unveil.export.card import About
+from unveil.export.card import About, has_texts
 from unveil.export.left_out import LeftOut
 from unveil.export.pictures import Images
 
@@ -64,17 +65,19 @@ def main(config: Config) -> Path:
 
 
 def _export(config: Config, folder: Path, left_out: LeftOut) -> int:
-    rows = _rows(config)
-    count = _write(config, folder, rows, left_out)
+    every = list(jsonl.read_jsonl(config.records, Record))
+    rows = _rows(config, every)
+    count = _write(config, folder, rows, every, left_out)
     _note(config, rows)
     return count
 
 
-def _rows(config: Config) -> list[Record]:
-    rows = select(jsonl.read_jsonl(config.records, Record), config.split)
+def _rows(config: Config, every: Sequence[Record]) -> list[Record]:
+    """Those that are asked for."""
+    rows = select(every, config.split)
     if not rows:
         raise RecordError(f"{config.records}: no image{f' of the split {config.split}' if config.split else ''}")
-    if len({row.id for row in rows}) < len(rows):
+    if len({row.id for row in every}) < len(every):
         raise RecordError(f"{config.records}: an id occurs more than once; ids must be unique")
     for row in rows:
         output.outside(image_path(row, config.records), config.out)
@@ -83,7 +86,8 @@ def _rows(config: Config) -> list[Record]:
     return rows
 
 
-def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftOut) -> int:
+def _write(config: Config, folder: Path, rows: Sequence[Record], every: Sequence[Record], left_out: LeftOut) -> int:
+    """Writes ``rows`` of ``every`` record; returns how many images there are."""
     stems = file_names.stems(rows)
     if config.form == "imagefolder":
         key = pseudonyms.key(config.records.parent)
@@ -98,11 +102,10 @@ def _write(config: Config, folder: Path, rows: Sequence[Record], left_out: LeftO
         return yolo.write(folder, planned, config.images, left_out)
     said = {}
     if config.predictions and config.dialogues:
-        every = {row.id: row for row in jsonl.read_jsonl(config.records, Record)}
-        said = predicted.read(every, config.dialogues, config.predictions, left_out)
+        said = predicted.read({row.id: row for row in every}, config.dialogues, config.predictions, left_out)
     address = config.image_address
     if address is None:
-        address = f"/data/local-files/?d={config.out.absolute().name}/images/"
+        address = f"/data/local-files/?d={quote(config.out.absolute().name)}/images/"
     return label_studio.write(folder, planned, config.images, left_out, said, address)
 
 
@@ -112,5 +115,5 @@ def _note(config: Config, rows: Sequence[Record]) -> None:
         console.say(f"note: not said to be open, so keep what is written on this machine: {found}")
     if config.form == "yolo" and not {"train", "val"} <= {row.split for row in rows}:
         console.say("note: YOLO trainers ask for a train and a val split: `unveil check --resplit` deals them")
-    if config.form == "imagefolder" and config.reports and (n := sum(bool(r.report or r.questions) for r in rows)):
+    if config.form == "imagefolder" and config.reports and (n := sum(map(has_texts, rows))):
         console.say(f"note: texts of {n} images stand as they are, and may name people: --no-reports leaves them out")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ def filled(boxes: Sequence[Box], width: int, height: int) -> NDArray[np.bool_]:
     return mask_HW
 
 
-def segmentation(source: Any, boxes: Sequence[Predicted], instance: int, series: str) -> Any:
-    """The segmentation of a source image (a pydicom dataset of one frame), a Segmentation of highdicom."""
+def segmentation(source: Any, path: Path, boxes: Sequence[Predicted], instance: int, series: str) -> Any:
+    """The segmentation of a source image (a pydicom dataset of one frame, read from ``path``), a Segmentation of
+    highdicom. Raises ``ImageError`` where the source does not have what a segmentation takes over."""
     from pydicom.sr.codedict import codes
 
     hd = words.highdicom()
@@ -46,24 +48,27 @@ def segmentation(source: Any, boxes: Sequence[Predicted], instance: int, series:
         family=codes.cid7162.ArtificialIntelligence,
         version=f"unveil {__version__}",
     )
-    return hd.seg.Segmentation(
-        source_images=[source],
-        pixel_array=masks_HWS[None].astype(np.uint8),
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            hd.seg.SegmentDescription(
-                segment_number=number,
-                segment_label=words.long_string(label),
-                segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-                segmented_property_type=words.concept(label),
-                algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-                algorithm_identification=algorithm,
-                tracking_uid=hd.UID(),
-                tracking_id=words.long_string(label),
-            )
-            for number, label in enumerate(labels, 1)
-        ],
-        content_label="RESEARCH_ONLY",
-        content_description=words.DESCRIPTION,
-        **words.common(instance, series),
-    )
+    segments = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=words.long_string(label),
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=words.concept(label),
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            tracking_uid=hd.UID(),
+            tracking_id=words.long_string(label),
+        )
+        for number, label in enumerate(labels, 1)
+    ]
+    about = words.common(instance, series)
+    with words.taken_over(path):
+        return hd.seg.Segmentation(
+            source_images=[source],
+            pixel_array=masks_HWS[None].astype(np.uint8),
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=segments,
+            content_label="RESEARCH_ONLY",
+            content_description=words.DESCRIPTION,
+            **about,
+        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +34,14 @@ def header(record: Record, records: Path) -> Any:
     found = image_files.probe(path)
     if found.format != "DICOM":
         raise ImageError(f"{path}: {found.format}, no DICOM image; of a volume, --form mm gives millimetres")
-    if (found.width, found.height) != record.size or (record.plane and record.plane.plane != "axial"):
+    if (found.width, found.height) != record.size:
         size = f"{record.width} x {record.height}"
         raise ImageError(f"{path}: {found.width} x {found.height}, and the record is another picture of it, {size}")
     with reported(path, "reading the DICOM header"):
         dataset = dicom.dataset_of(path)
+        told = record.plane.plane if record.plane else "axial"
+        if told != "axial" and (own := dicom.frame_plane(path, dataset, _index(record)).plane) != told:
+            raise ImageError(f"{path}: {own}, and the record is another picture of it, {told}")
     if lacking := [name for name in NAMES if not dataset.get(name)]:
         raise ImageError(f"{path}: without {', '.join(lacking)}, by which a report would refer to it")
     for name in (*OF_PATIENT, *OF_STUDY):
@@ -53,24 +54,23 @@ def frame_of(record: Record, dataset: Any) -> int | None:
     """The number, from 1, of a record's frame in a file of several; None of a file with one."""
     if int(dataset.get("NumberOfFrames") or 1) == 1:
         return None
-    return (record.plane.frame or 0) + 1 if record.plane else 1
+    return _index(record) + 1
 
 
 def plane_of(record: Record, records: Path) -> ImagePlane:
     """Where a record lies in the patient: as it says itself, else as its DICOM file's own header does."""
-    plane = record.plane or ImagePlane()
-    if plane.origin is not None:
-        return plane
-    dataset = header(record, records)
-    position = _numbers(dataset.get("ImagePositionPatient"), 3)
-    directions = _numbers(dataset.get("ImageOrientationPatient"), 6)
-    spacing = _numbers(dataset.get("PixelSpacing"), 2)
-    if not (position and directions and spacing):
-        raise ImageError(f"{file_of(record, records)}: its header does not say where the image lies in the patient")
-    (x, y, z), (a, b, c, d, e, f) = position, directions
-    return replace(plane, spacing=(spacing[0], spacing[1]), origin=(x, y, z), across=(a, b, c), down=(d, e, f))
+    from unveil.core import dicom
+
+    if record.plane and record.plane.origin is not None:
+        return record.plane
+    path, dataset = file_of(record, records), header(record, records)
+    with reported(path, "reading where it lies"):
+        found = dicom.frame_plane(path, dataset, _index(record))
+    if found.origin is None:
+        raise ImageError(f"{path}: its header does not say where the image lies in the patient")
+    return found
 
 
-def _numbers(value: Any, count: int) -> Sequence[float] | None:
-    values = [float(number) for number in value or ()]
-    return values if len(values) == count else None
+def _index(record: Record) -> int:
+    """The number, from 0, of a record's frame in its file."""
+    return record.plane.frame or 0 if record.plane else 0

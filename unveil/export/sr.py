@@ -7,6 +7,7 @@ left corner of the first pixel, as boxes have it (PS3.3 C.18.6.1.2). The report 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from unveil.export import dicom_words as words
 from unveil.export.predicted import Predicted
 
 
-def report(source: Any, boxes: Sequence[Predicted], frame: int | None, instance: int, series: str) -> Any:
-    """The report on a source image (a pydicom dataset), a ComprehensiveSR of highdicom.
+def report(source: Any, path: Path, boxes: Sequence[Predicted], frame: int | None, instance: int, series: str) -> Any:
+    """The report on a source image (a pydicom dataset, read from ``path``), a ComprehensiveSR of highdicom.
 
-    ``frame`` is the number of the image's frame, from 1, where its file has several.
+    ``frame`` is the number of the image's frame, from 1, where its file has several. Raises ``ImageError`` where the
+    source does not have what a report takes over.
     """
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
@@ -31,14 +33,16 @@ def report(source: Any, boxes: Sequence[Predicted], frame: int | None, instance:
             uid=hd.UID(), name=words.MANUFACTURER, manufacturer_name=words.MANUFACTURER
         ),
     )
-    image = hd.sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID, [frame] if frame else None)
+    with words.taken_over(path):
+        image = hd.sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID, [frame] if frame else None)
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=Code("363679005", "SCT", "Imaging procedure"),
         imaging_measurements=[_group(hd, one, number, image) for number, one in enumerate(boxes, 1)],
     )
     about = words.common(instance, series)
-    return hd.sr.ComprehensiveSR(evidence=[source], content=content, is_verified=False, is_final=False, **about)
+    with words.taken_over(path):
+        return hd.sr.ComprehensiveSR(evidence=[source], content=content, is_verified=False, is_final=False, **about)
 
 
 def _group(hd: Any, one: Predicted, number: int, image: Any) -> Any:

@@ -72,7 +72,8 @@ class RunOptions(TrainOptions, DryRunOptions):
     seed: int = 0
     """Seed of drawing, split, wordings, training and bootstrap."""
     resplit: Literal["if-needed", "always", "never"] = "if-needed"
-    """Deal whole groups (patient, study, copies) anew to train, val, test; needed where splits are missing or leak."""
+    """Deal whole groups (patient, study, copies) anew to train, val, test; needed where splits are missing or leak, or
+    have a benchmark's test images outside of test."""
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     """Shares of train, val and test in a new split."""
     max_findings: int = 24

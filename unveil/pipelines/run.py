@@ -281,16 +281,24 @@ def refuse_benchmarks(config: Config, file: Path, copies: Iterable[tuple[str, st
     test split, or a copy of one by the check's ``copies``; training itself knows the same files alone."""
     from unveil.train.benchmarks import refused
 
-    rows = list(jsonl.read_jsonl(file, records.Record))
-    known = benchmarks.of_records(rows, copies)
-    found = Counter(known[row.id] for row in rows if row.id in known and row.split in ("train", "val"))
+    found = _tests_to_learn(list(jsonl.read_jsonl(file, records.Record)), copies)
     if found and not config.allow_benchmark_test:
         raise refused(found, file)
 
 
-def deals(config: Config, rows: Iterable[records.Record]) -> bool:
-    """Whether splits are dealt anew, as far as can be told without a search for copies."""
-    return config.resplit == "always" or (config.resplit == "if-needed" and any(row.split is None for row in rows))
+def _tests_to_learn(rows: Sequence[records.Record], copies: Iterable[tuple[str, str]] = ()) -> Counter[str]:
+    """How many images of each benchmark's test split are in training or validation."""
+    known = benchmarks.of_records(rows, copies)
+    return Counter(known[row.id] for row in rows if row.id in known and row.split in ("train", "val"))
+
+
+def deals(config: Config, rows: Sequence[records.Record]) -> bool:
+    """Whether splits are dealt anew, as far as can be told without a search for copies: where one is missing, or where
+    training has what a benchmark tests on, which a new split keeps in test."""
+    if config.resplit != "if-needed":
+        return config.resplit == "always"
+    missing = any(row.split is None for row in rows)
+    return missing or (not config.allow_benchmark_test and bool(_tests_to_learn(rows)))
 
 
 def refuse_published(config: Config, file: Path) -> None:
