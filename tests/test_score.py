@@ -13,8 +13,9 @@ from unveil.core import joined
 from unveil.core.grading import NO_FINDING, ScoreError
 from unveil.core.jsonl import write_jsonl
 from unveil.core.records import KINDS, Question, RecordError
+from unveil.evaluate.baselines import constant
 from unveil.evaluate.changes import changes
-from unveil.evaluate.score import constant, score
+from unveil.evaluate.score import score
 from unveil.evaluate.score_table import show_scores
 
 

@@ -37,6 +37,10 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
+#: What a model is shown in place of an image, to tell whether it looks at it.
+Shown = Literal["own", "blank", "noise", "shuffled", "other-patient", "lesion-hidden", "lesion-only"]
+
+
 class RecordError(ValueError):
     """A file that does not hold what it should; the message names the file, the line and what to do."""
 
@@ -267,6 +271,13 @@ class Prediction:
     """Who answered."""
     cut: bool = False
     """Whether the answer hit its length limit."""
+    tokens: tuple[tuple[int, float], ...] = ()
+    """Of each of its tokens, where it ends in ``answer`` and its log-probability; empty where these are not known."""
+    options: tuple[float, ...] = ()
+    """The log-probabilities of the answers that a question lets choose from: its choices, or yes and no, in this order;
+    empty where they are not known."""
+    shown: Shown = "own"
+    """Which image the model was shown: the question's own, or what stood in its place."""
 
 
 @dataclass(frozen=True)

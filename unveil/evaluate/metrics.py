@@ -8,11 +8,11 @@ What each answer adds to the sums is decided in ``grading``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 from unveil.core import joined
-from unveil.core.grading import FAILURES, Outcome, ScoreError
+from unveil.core.grading import FAILURES, Case, Outcome, ScoreError
 from unveil.core.joined import unique, vocabulary
 from unveil.core.records import Dialogue, Prediction, Record
 
@@ -22,7 +22,14 @@ Key = TypeVar("Key", bound=Hashable)
 def outcomes(
     records: Iterable[Record], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]
 ) -> list[Outcome]:
-    """The outcomes of one model's answers, matched to dialogues and records by id, in the order of the dialogues.
+    """The outcomes of one model's answers, in the order of the dialogues; raises ``ScoreError`` as ``cases`` does."""
+    return [case.outcome for case, _ in cases(records, dialogues, predictions)]
+
+
+def cases(
+    records: Iterable[Record], dialogues: Iterable[Dialogue], predictions: Iterable[Prediction]
+) -> Iterator[tuple[Case, Prediction]]:
+    """One model's answers beside the truth, matched to dialogues and records by id, in the order of the dialogues.
 
     Raises ``ScoreError`` where an id occurs twice, or a dialogue or a prediction is without its counterpart.
     """
@@ -33,7 +40,9 @@ def outcomes(
         lack = f"{len(missing)} of {len(asked)} dialogues have none ({joined.some(missing)})"
         raise ScoreError(f"predictions are incomplete: {lack}; finish predicting")
     names = vocabulary(images.values())
-    return [joined.case(d, images, answers[d.id], names).outcome for d in asked.values()]
+    for dialogue in asked.values():
+        prediction = answers[dialogue.id]
+        yield joined.case(dialogue, images, prediction, names), prediction
 
 
 # ----------------------------------------------------------------------------------------------------------- metrics

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from unveil import __version__
 from unveil.core import benchmarks, bootstrap, console, joined
@@ -31,6 +30,7 @@ from unveil.evaluate.changes import changes as compared
 from unveil.evaluate.changes import headline
 from unveil.evaluate.report_data import Inputs, Table, data_section, json_of, rows_of
 from unveil.evaluate.report_tables import HEADLINES, MEANINGS
+from unveil.evaluate.sections import SECTIONS
 
 EACH = 4  # pictures in each group of examples
 TINY_BOX_FORMAT = "bins-64"  # the box format that only the tiny model of this project has
@@ -42,12 +42,13 @@ def write_report(inputs: Inputs, out: Path, seed: int = 0) -> Path:
     ``seed`` draws the random pictures, the contact sheet, and the order among equals.
     """
     path = out if out.suffix == ".html" else out / "report.html"
-    page = _environment().from_string(files("unveil.evaluate").joinpath("report.html.j2").read_text("utf-8"))
+    page = _environment().get_template("report.html.j2")
     return write_text(path, page.render(_context(inputs, seed)))
 
 
 def _environment() -> Environment:
-    env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = PackageLoader("unveil.evaluate", "")
+    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     env.filters |= report_tables.FILTERS
     return env
 
@@ -80,6 +81,7 @@ def _context(inputs: Inputs, seed: int) -> dict[str, Any]:
         "shown": shown,
         "failures": _failures(answered.outcomes),
         "attention": attention,
+        "sections": [(one, scores["sections"][one.name]) for one in SECTIONS if one.name in scores.get("sections", {})],
         "data": data,
         "training": {name: _curves(file) for name, file in inputs.training.items()},
         "idle": {name: found for name, file in inputs.training.items() if (found := _idle(file))},

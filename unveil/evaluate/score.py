@@ -1,45 +1,38 @@
 """Scores: from records, dialogues and the predictions of one or several models to scores.json and outcomes.jsonl.
 
-Needs neither a model nor a GPU. Beside the models stands a constant: what one would score who answers every question
-with what was most frequent in the training split (verdict, name, answer) and points at the mean training box.
+Needs neither a model nor a GPU. Beside the models stands who does not look (``baselines``), and what a part of the page
+is made of (``sections``), such as the curves of boxes by confidence.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from unveil.core import provenance
-from unveil.core.answers import Parsed, name_of
 from unveil.core.bootstrap import LEVEL, RESAMPLES
 from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
-from unveil.core.geometry import Box, scale
-from unveil.core.grading import Case, Outcome, ScoreError
-from unveil.core.joined import unique, vocabulary
+from unveil.core.grading import Outcome, ScoreError
+from unveil.core.joined import unique
 from unveil.core.jsonl import read_jsonl, to_json, write_jsonl
 from unveil.core.path_types import InputFile, OutputFolder
 from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.registry import PluginOptions
 from unveil.core.untrusted import read_json
+from unveil.evaluate import sections
+from unveil.evaluate.baselines import baselines
 from unveil.evaluate.changes import doubts
-from unveil.evaluate.intervals import Estimate, differences, estimates
-from unveil.evaluate.metrics import counts, groups, outcomes
+from unveil.evaluate.figures import Sure
+from unveil.evaluate.metrics import cases
 from unveil.evaluate.score_table import show_scores
-
-#: The name of the constant among the baselines.
-MAJORITY = "majority"
-#: The name of a guess among the options of multiple choice: the mean of 1 / their number.
-CHANCE = "chance"
+from unveil.evaluate.sections.section import Scoring
 
 
 def score(
@@ -66,8 +59,10 @@ def score(
     records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
     answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
     dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
-    found = {name: _outcomes(records, dialogues, rows, predictions[name]) for name, rows in answers.items()}
-    sure = _Sure(resamples, seed)
+    sure, kept = Sure(resamples, seed), sections.Collected()
+    found = {}
+    for name, rows in answers.items():
+        found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
     names = list(found)
     earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
     with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
@@ -83,10 +78,11 @@ def score(
                 for b, others in earlier.items()
                 if others
             },
-            "baselines": done(_baselines(records, dialogues, found, sure)),
+            "baselines": done(baselines(records, dialogues, found, sure)),
         }
     result: dict[str, Any] = {
         **figures,
+        "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
         "files": {str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
@@ -109,53 +105,24 @@ def _asked(
 
 
 def _outcomes(
-    records: Sequence[Record], dialogues: Sequence[Dialogue], rows: Sequence[Prediction], path: str | Path
+    records: Sequence[Record],
+    dialogues: Sequence[Dialogue],
+    rows: Sequence[Prediction],
+    path: str | Path,
+    keep: sections.Keep,
 ) -> list[Outcome]:
+    """The outcomes of one model's answers, each of which is shown to the sections on the way."""
+    found = []
     try:
-        return outcomes(records, dialogues, rows)
+        for case, prediction in cases(records, dialogues, rows):
+            keep(case, prediction)
+            found.append(case.outcome)
     except ScoreError as error:
         raise ScoreError(f"{path}: {error}") from error
+    return found
 
 
 # -------------------------------------------------------------------------------------------------------- intervals
-
-
-@dataclass(frozen=True)
-class _Sure:
-    """Numbers with their intervals, as JSON values."""
-
-    resamples: int
-    seed: int
-
-    def model(self, rows: Sequence[Outcome]) -> dict[str, Any]:
-        by = {
-            "modality": {key: self.metrics(part, empty=False) for key, part in groups(rows, "modality").items()},
-            "label": {key: self.metrics(part, empty=False) for key, part in groups(rows, "label").items()},
-        }
-        if len({row.language for row in rows if row.language}) > 1:
-            of = groups(rows, "language")
-            by["language"] = {key: self.metrics(part, empty=False) for key, part in of.items()}
-        return {"metrics": self.metrics(rows), "counts": counts(rows), "by": by}
-
-    def metrics(self, rows: Sequence[Outcome], empty: bool = True) -> dict[str, Any]:
-        """Every metric; those without a value are left out unless ``empty``."""
-        found = estimates(rows, self.resamples, self.seed)
-        return {m: _plain(e) for m, e in found.items() if empty or e.value is not None}
-
-    def differences(self, first: Sequence[Outcome], second: Sequence[Outcome]) -> dict[str, Any]:
-        return {m: _plain(d) for m, d in differences(first, second, self.resamples, self.seed).items()}
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    """An estimate without the fields that say nothing (no reason, all resamples valid, no part with fewer clusters)."""
-    values = dataclasses.asdict(estimate)
-    if estimate.reason is None:
-        del values["reason"]
-    if estimate.valid == 1 or estimate.value is None:
-        del values["valid"]
-    if estimate.fewest == estimate.clusters:
-        del values["fewest"]
-    return values
 
 
 def _of(dialogues: Iterable[Dialogue], records: Sequence[Record]) -> list[Record]:
@@ -164,7 +131,7 @@ def _of(dialogues: Iterable[Dialogue], records: Sequence[Record]) -> list[Record
     return [r for r in records if r.id in asked]
 
 
-def _bootstrap(asked: Sequence[Record], sure: _Sure) -> dict[str, Any]:
+def _bootstrap(asked: Sequence[Record], sure: Sure) -> dict[str, Any]:
     return {
         "resamples": sure.resamples,
         "seed": sure.seed,
@@ -190,120 +157,6 @@ def cluster_kind(records: Iterable[Record]) -> str:
         return "patient"
     kinds = {cluster.partition(":")[0] for cluster in patients}
     return kinds.pop() if len(kinds) == 1 else "mixed"
-
-
-# --------------------------------------------------------------------------------------------------------- baselines
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The same answer to every question of a kind, taken from the training split.
-
-    ``boxes`` are relative (0 to 1 of width and height), by name, with the mean over all names under "". ``closed`` and
-    ``open`` are answers by the language of the question, "" where it is not known. What the training split does not
-    have is None or empty: questions that ask for it have no constant, nor has multiple choice, whose options differ
-    from question to question.
-    """
-
-    abnormal: bool | None
-    label: str | None
-    boxes: dict[str, Box]
-    closed: dict[str, str]
-    open: dict[str, str]
-
-    def answers(self, dialogue: Dialogue) -> bool:
-        """Whether there is a constant for this kind of question."""
-        placed = bool(self.boxes)
-        known = {
-            "detection": self.abnormal is not None,
-            "recognition": self.label is not None,
-            "localisation": placed,
-            "grounding": placed,
-            "diagnosis": placed,
-        }
-        return known.get(dialogue.kind, self._own(dialogue) is not None)
-
-    def _own(self, dialogue: Dialogue) -> str | None:
-        """The answer to a question that came with the images."""
-        return {"closed": self.closed, "open": self.open}.get(dialogue.kind, {}).get(dialogue.language or "")
-
-    def case(self, dialogue: Dialogue, record: Record, names: Sequence[str]) -> Case:
-        """The constant's answer to one dialogue, as if it had been parsed."""
-        text = self._own(dialogue) or "(constant)"
-        asked = name_of(dialogue.target or "", names) if dialogue.kind == "localisation" else ""
-        box = scale(self.boxes.get(asked, self.boxes[""]), (1, 1), record.size) if self.boxes else None
-        abnormal = self.abnormal if dialogue.kind == "detection" else True
-        finding = {
-            "localisation": (None, box),
-            "grounding": (None, box),
-            "recognition": (self.label, None),
-            "diagnosis": (self.label, box),
-        }.get(dialogue.kind)
-        parsed = Parsed("ok", abnormal, (finding,) if finding else ())
-        return Case(dialogue, record, parsed, text, names)
-
-
-def constant(records: Sequence[Record]) -> Constant | None:
-    """The constant of the training split; None if there is none."""
-    training = [r for r in records if r.split == "train"]
-    if not training:
-        return None
-    names = vocabulary(records)
-    boxes: dict[str, list[Box]] = {}
-    for record in training:
-        for finding in record.boxed:
-            box = scale(finding.box, record.size, (1, 1)) if finding.box else None
-            for key in ("", name_of(finding.label, names)):
-                boxes.setdefault(key, []).extend([box] if box else [])
-    known = Counter(bool(r.findings) for r in training if r.findings or r.completeness == "exhaustive")
-    return Constant(
-        abnormal=known[True] >= known[False] if known else None,
-        label=_most(name_of(f.label, names) for r in training for f in r.findings),
-        boxes={name: _mean(values) for name, values in boxes.items()},
-        closed=_usual(training, "closed"),
-        open=_usual(training, "open"),
-    )
-
-
-def _usual(training: Sequence[Record], kind: str) -> dict[str, str]:
-    """The most frequent answer to questions of a kind that came with the images, by language."""
-    said: dict[str, list[str]] = {}
-    for record in training:
-        for own in record.questions:
-            if own.kind == kind and not own.choices:
-                said.setdefault(own.language or record.language or "", []).append(own.answer)
-    return {language: usual for language, answers in said.items() if (usual := _most(answers)) is not None}
-
-
-def _most(values: Iterable[str]) -> str | None:
-    """The most frequent value, the first in the alphabet among equals."""
-    return min(((-n, v) for v, n in Counter(values).items()), default=(0, None))[1]
-
-
-def _mean(boxes: Sequence[Box]) -> Box:
-    x1, y1, x2, y2 = np.mean(boxes, 0).tolist()
-    return x1, y1, x2, y2
-
-
-def _baselines(
-    records: Sequence[Record], dialogues: Sequence[Dialogue], found: Mapping[str, Sequence[Outcome]], sure: _Sure
-) -> dict[str, Any]:
-    """The constant's metrics, and how far each model is from it on the questions it answers; and what a guess among the
-    options of multiple choice would be worth."""
-    options = [1 / len(d.choices) for d in dialogues if d.kind == "choice" and d.choices]
-    chance = {CHANCE: {"choice": float(np.mean(options)), "n": len(options)}} if options else {}
-    always = constant(records)
-    if always is None:
-        return {MAJORITY: {"reason": "the records have no training split"}} | chance
-    asked = [d for d in dialogues if always.answers(d)]
-    if not asked:
-        return {MAJORITY: {"reason": "no question that a constant can answer"}} | chance
-    images, names = {r.id: r for r in records}, vocabulary(records)
-    rows = [always.case(d, images[d.record], names).outcome for d in asked]
-    ids = {d.id for d in asked}
-    apart = {name: sure.differences(rows, [o for o in of if o.id in ids]) for name, of in found.items()}
-    plain = dataclasses.asdict(always) | {"boxes": {name: list(box) for name, box in always.boxes.items()}}
-    return {MAJORITY: {"constant": plain, "metrics": sure.metrics(rows), "differences": apart}} | chance
 
 
 # -------------------------------------------------------------------------------------------------------------- files

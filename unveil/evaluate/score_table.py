@@ -7,6 +7,7 @@ from typing import Any
 
 from unveil.core import console
 from unveil.evaluate.changes import changes, headline
+from unveil.evaluate.sections import SECTIONS
 
 #: What the table shows, and what of it only where it was asked.
 SHOWN = {
@@ -27,6 +28,9 @@ def show_scores(scores: dict[str, Any]) -> None:
     from the second (the first being where all came from). Below it what the report says first."""
     names = list(scores["models"])
     (_show_many if len(names) > 2 else _show_few)(scores, names)
+    for one in SECTIONS:
+        if one.shown and one.name in scores.get("sections", {}):
+            one.shown(scores["sections"][one.name])
     for told in (headline(changes(scores)), scores["bootstrap"]["note"]):
         if told:
             console.say(told)

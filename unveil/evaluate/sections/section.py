@@ -1,0 +1,44 @@
+"""What a section of scores and page is: it keeps a little of each answer, and makes figures of what it has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from unveil.core.grading import Case
+from unveil.core.records import Dialogue, Prediction, Record
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What all sections are told beside the answers."""
+
+    records: Sequence[Record]
+    dialogues: Sequence[Dialogue]
+    """Those that were asked."""
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Section(Generic[Kept]):
+    """A section: a part of scores.json, and of the report's page beneath a heading of its own.
+
+    Many answers are scored, so ``keep`` takes no more of one than the figures need.
+    """
+
+    name: str
+    """Its key under "sections" in scores.json, and its id on the page."""
+    title: str
+    """Its heading on the page."""
+    keep: Callable[[Case, Prediction], Kept | None]
+    """What of an answer the figures need; None where it takes no part."""
+    summarise: Callable[[Mapping[str, Sequence[Kept]], Scoring], dict[str, Any] | None]
+    """The figures, as JSON values, from what was kept of each model's answers; None where there are none to tell."""
+    template: str
+    """The file beside this one that shows them: Jinja, told ``section`` (the figures) and ``models`` (their names)."""
+    shown: Callable[[dict[str, Any]], None] | None = None
+    """Shows the most important ones in the terminal, where it does."""
