@@ -167,3 +167,12 @@ def test_languages_and_a_guess_among_options(tmp_path, capsys):
         show_scores(scored(tmp_path, **dict.fromkeys(models, tmp_path / "base.jsonl")))
         told = capsys.readouterr().err
         assert "choice" in told and "phrase" not in told, "nothing was asked about phrases"
+
+
+def test_answers_of_the_validation_split_are_those_of_a_scored_model_and_of_that_split(files):
+    read = files / "records.jsonl", files / "dialogues.jsonl"
+    base = {"base": files / "base.jsonl"}
+    with pytest.raises(ScoreError, match="no model of that name"):
+        score(*read, base, files / "out", validation={"sft": files / "sft.jsonl"})
+    with pytest.raises(ScoreError, match="answers of the validation split are needed, not of test"):
+        score(*read, base, files / "out", validation=base)

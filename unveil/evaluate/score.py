@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,11 +43,15 @@ def score(
     against: Sequence[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
+    validation: Mapping[str, str | Path] | None = None,
 ) -> dict[str, Any]:
     """Scores each model's predictions (name to file), compares each with every earlier one, and writes to ``out``.
 
     ``against`` names the only ones that later ones are compared with, where it names any. Differences stand by both
     names: ``differences["sft"]["base"]`` is sft less base.
+
+    ``validation`` are the models' predictions on the validation split, on which thresholds and calibration are chosen;
+    no figure is taken from them.
 
     Asked are the dialogues of every split in which any of the models has a prediction; each model must have answered
     all of them. Raises ``ScoreError`` or ``RecordError`` where files are empty, incomplete or do not belong together.
@@ -58,11 +62,15 @@ def score(
         raise ScoreError(f"nothing to compare with {', '.join(sorted(strangers))}: there are {', '.join(predictions)}")
     records = list(unique(read_jsonl(records_path, Record), str(records_path)).values())
     answers = {name: list(read_jsonl(path, Prediction)) for name, path in predictions.items()}
-    dialogues, splits = _asked(unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path)), answers, predictions)
+    every = unique(read_jsonl(dialogues_path, Dialogue), str(dialogues_path))
+    dialogues, splits = _asked(every, answers, predictions)
     sure, kept = Sure(resamples, seed), sections.Collected()
     found = {}
     for name, rows in answers.items():
         found[name] = _outcomes(records, dialogues, rows, predictions[name], kept.of(name))
+    chosen_on = validation or {}
+    for name, path in chosen_on.items():
+        _look_at_validation(name, path, records, every, splits, found, kept)
     names = list(found)
     earlier = {b: [a for a in names[:i] if not against or a in against] for i, b in enumerate(names)}
     with progress("score", len(found) + sum(map(len, earlier.values())) + 1) as advance:
@@ -80,12 +88,15 @@ def score(
             },
             "baselines": done(baselines(records, dialogues, found, sure)),
         }
+    files = (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
     result: dict[str, Any] = {
         **figures,
         "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
-        "files": {str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values())},
+        "files": {
+            str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
+        },
     }
     result["bootstrap"]["note"] = doubts(result)
     _write(Path(out), result, found)
@@ -102,6 +113,28 @@ def _asked(
         unique(rows, str(files[name]))
     splits = {dialogues[p.id].split for rows in answers.values() for p in rows if p.id in dialogues}
     return [d for d in dialogues.values() if d.split in splits], sorted(splits, key=str)
+
+
+def _look_at_validation(
+    name: str,
+    path: str | Path,
+    records: Sequence[Record],
+    dialogues: Mapping[str, Dialogue],
+    splits: Sequence[str | None],
+    found: Mapping[str, Sequence[Outcome]],
+    kept: sections.Collected,
+) -> None:
+    """Shows a model's answers on the validation split to the sections."""
+    if name not in found:
+        raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
+    if "val" in splits:
+        raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
+    rows = list(read_jsonl(path, Prediction))
+    asked, of = _asked(dialogues, {name: rows}, {name: path})
+    if of != ["val"]:
+        told = ", ".join(str(split) for split in of) or "none"
+        raise ScoreError(f"--validation {path}: answers of the validation split are needed, not of {told}")
+    _outcomes(records, asked, rows, path, kept.of(name, validation=True))
 
 
 def _outcomes(
@@ -204,6 +237,9 @@ class Config(PluginOptions):
     """Names and files in the order to be compared: base base.jsonl sft sft.jsonl."""
     out: OutputFolder
     """Folder for scores.json and outcomes.jsonl."""
+    validation: NamedFiles = field(default_factory=dict)
+    """Answers of some of these models on the validation split, by the same names: on them thresholds and calibration of
+    confidences are chosen."""
     against: tuple[str, ...] = ()
     """Names that the others are compared with; by default each is compared with each."""
     resamples: int = 2000
@@ -216,14 +252,14 @@ class Config(PluginOptions):
 
 def main(config: Config) -> Path:
     """Scores, shows the short table, and returns scores.json."""
-    inputs = [config.records, config.dialogues, *config.predictions.values()]
+    inputs = [config.records, config.dialogues, *config.predictions.values(), *config.validation.values()]
     file = config.out / "scores.json"
     with provenance.output(file, "score", config, inputs) as output:
         if output is None:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, seed=config.seed, resamples=config.resamples)
+            scores = score(*read, config.seed, config.resamples, config.validation)
             output.write()
     show_scores(scores)
     return file

@@ -7,7 +7,7 @@ from typing import Any
 
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
-from unveil.evaluate.sections.section import Scoring, Section
+from unveil.evaluate.sections.section import Answers, Scoring, Section
 
 SECTIONS: tuple[Section[Any], ...] = ()
 
@@ -18,20 +18,26 @@ class Collected:
     """What all sections keep of all models' answers."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[str, list[Any]]] = {one.name: {} for one in SECTIONS}
+        self._asked: dict[str, dict[str, list[Any]]] = {one.name: {} for one in SECTIONS}
+        self._validation: dict[str, dict[str, list[Any]]] = {one.name: {} for one in SECTIONS}
 
-    def of(self, model: str) -> Keep:
-        """What is shown each of a model's answers."""
-        own = [(one, self._rows[one.name].setdefault(model, [])) for one in SECTIONS]
+    def of(self, model: str, validation: bool = False) -> Keep:
+        """What is shown each of a model's answers, or those of the validation split."""
+        rows = self._validation if validation else self._asked
+        own = [(one, rows[one.name].setdefault(model, [])) for one in SECTIONS]
 
         def keep(case: Case, prediction: Prediction) -> None:
-            for section, rows in own:
+            for section, of in own:
                 if (kept := section.keep(case, prediction)) is not None:
-                    rows.append(kept)
+                    of.append(kept)
 
         return keep
 
-    def summaries(self, about: Scoring) -> dict[str, Any]:
+    def summaries(self, scoring: Scoring) -> dict[str, Any]:
         """The figures of the sections that have some."""
-        found = {one.name: one.summarise(self._rows[one.name], about) for one in SECTIONS if self._rows[one.name]}
-        return {name: figures for name, figures in found.items() if figures is not None}
+        found = {}
+        for one in SECTIONS:
+            answers = Answers(self._asked[one.name], self._validation[one.name])
+            if (figures := one.summarise(answers, scoring)) is not None:
+                found[one.name] = figures
+        return found

@@ -24,6 +24,17 @@ class Scoring:
 
 
 @dataclass(frozen=True)
+class Answers(Generic[Kept]):
+    """What was kept of answers, by model."""
+
+    asked: Mapping[str, Sequence[Kept]]
+    """Of those that are scored."""
+    validation: Mapping[str, Sequence[Kept]]
+    """Of those of the validation split, on which thresholds and calibration may be chosen; empty where none are given,
+    or not for a model."""
+
+
+@dataclass(frozen=True)
 class Section(Generic[Kept]):
     """A section: a part of scores.json, and of the report's page beneath a heading of its own.
 
@@ -36,7 +47,7 @@ class Section(Generic[Kept]):
     """Its heading on the page."""
     keep: Callable[[Case, Prediction], Kept | None]
     """What of an answer the figures need; None where it takes no part."""
-    summarise: Callable[[Mapping[str, Sequence[Kept]], Scoring], dict[str, Any] | None]
+    summarise: Callable[[Answers[Kept], Scoring], dict[str, Any] | None]
     """The figures, as JSON values, from what was kept of each model's answers; None where there are none to tell."""
     template: str
     """The file beside this one that shows them: Jinja, told ``section`` (the figures) and ``models`` (their names)."""
