@@ -94,9 +94,7 @@ def score(
         "sections": kept.summaries(Scoring(records, dialogues, resamples, seed)),
         "splits": splits,
         "bootstrap": _bootstrap(_of(dialogues, records), sure),
-        "files": {
-            str(p): sha256(p) for p in (records_path, dialogues_path, *predictions.values(), *chosen_on.values())
-        },
+        "files": {str(p): sha256(p) for p in files},
     }
     result["bootstrap"]["note"] = doubts(result)
     _write(Path(out), result, found)
