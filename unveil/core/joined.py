@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from unveil.core.box_formats import BOX_FORMATS, View
@@ -28,6 +28,13 @@ def asked(dialogues: Mapping[str, Dialogue], predictions: Mapping[str, Predictio
     """Raises ``ScoreError`` where a prediction answers none of the dialogues."""
     if strangers := predictions.keys() - dialogues.keys():
         raise ScoreError(f"predictions without a dialogue: {some(strangers)}; give the dialogues that were asked")
+
+
+def complete(asked: Collection[str], answered: Collection[str], where: str = "") -> None:
+    """Raises ``ScoreError`` where questions have no answer, by their ids; ``where`` is the answers' file."""
+    if missing := set(asked).difference(answered):
+        lack = f"{len(missing)} of {len(asked)} dialogues have none ({some(missing)})"
+        raise ScoreError(f"{where}{': ' if where else ''}predictions are incomplete: {lack}; finish predicting")
 
 
 def vocabulary(records: Iterable[Record]) -> list[str]:

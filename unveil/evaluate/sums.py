@@ -77,11 +77,14 @@ class Added:
     numerator_E: Array
     denominator_E: Array
 
-    def sums(self, chosen_N: NDArray[np.bool_] | None = None) -> Sums:
-        """Added up by cluster, over all answers or the chosen ones, in the order of the answers."""
+    def sums(self, chosen_N: NDArray[np.bool_] | None = None, everywhere: bool = False) -> Sums:
+        """Added up by cluster, over all answers or the chosen ones, in the order of the answers.
+
+        ``everywhere``: clusters without a chosen answer have rows too, of zeros.
+        """
         if chosen_N is None:
             chosen_N = np.ones(len(self.cluster_N), np.bool_)
-        clusters = np.unique(self.cluster_N[chosen_N])
+        clusters = np.unique(self.cluster_N if everywhere else self.cluster_N[chosen_N])
         entries = chosen_N[self.answer_E]
         rows_E = np.searchsorted(clusters, self.cluster_N[self.answer_E[entries]])
         at_E, size = rows_E * len(RATIOS) + self.ratio_E[entries], len(clusters) * len(RATIOS)
