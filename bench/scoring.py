@@ -9,7 +9,7 @@ of their tokens and options. The command runs as users run it, in a process of i
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 import tempfile
@@ -157,7 +157,11 @@ def _answer(one: Drawn, rng: np.random.Generator) -> str:
         return f"Detection: {'abnormal' if found else 'normal'}.\nLocalisation: {where}.\nRecognition: {what}."
     said = {
         "detection": ("Yes.", "No.", "Yes, there is an abnormality.", "The image is normal."),
-        "localisation": (f"{moved[:1]}"[1:-1], "None.", f'{{"bbox_2d": {str(moved[:1])[1:-1]}, "label": "{d.target}"}}'),
+        "localisation": (
+            f"{moved[:1]}"[1:-1],
+            "None.",
+            f'{{"bbox_2d": {str(moved[:1])[1:-1]}, "label": "{d.target}"}}',
+        ),
         "grounding": ("; ".join(map(str, moved[:2])),),
         "recognition": (f"{(named or ['none'])[0].capitalize()}.", "Nothing abnormal.", f"This is a {LABELS[3]}."),
         "closed": ("yes", "No.", "Yes, it is.", "There is no effusion.", d.answer),
@@ -187,20 +191,26 @@ def draw(config: Config, folder: Path) -> list[str]:
     return [*files, "--predictions", *named, "--resamples", str(config.resamples), "--out", str(folder / "scores")]
 
 
+#: Runs a command and tells what its process, and those that it waited for, have computed and held.
+ALONE = """
+import json, resource, sys
+from pathlib import Path
+from unveil import cli
+code = cli.main(sys.argv[1:])
+used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+held = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])  # rusage has the parent's peak too
+print(json.dumps([sum(u.ru_utime + u.ru_stime for u in used), held / 1024]))
+sys.exit(code)
+"""
+
+
 def measured(words: Sequence[str]) -> dict[str, float]:
     """Seconds of computing of a command with all its processes, seconds of waiting, and its largest memory."""
     began = time.perf_counter()
-    running = subprocess.Popen([sys.executable, "-m", "unveil", *words])
-    _, status, used = os.wait4(running.pid, 0)
-    running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
-        raise RuntimeError(f"unveil {words[0]} ended with {running.returncode}")
-    seconds = time.perf_counter() - began
-    return {
-        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
-        "wall_s": round(seconds, 2),
-        "memory_mb": round(used.ru_maxrss / 1024, 1),
-    }
+    ran = subprocess.run([sys.executable, "-c", ALONE, *words], stdout=subprocess.PIPE, text=True, check=True)
+    seconds, memory = json.loads(ran.stdout.splitlines()[-1])
+    wall = time.perf_counter() - began
+    return {"cpu_s": round(seconds, 2), "wall_s": round(wall, 2), "memory_mb": round(memory, 1)}
 
 
 def main(config: Config) -> dict[str, Any]:

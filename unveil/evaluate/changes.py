@@ -214,10 +214,14 @@ def _beside(scores: Mapping[str, Any], every: Sequence[str], apart: Mapping[str,
     for name in every:
         differences = apart.get(f"{name} − {every[1]}", {})
         given = {key: differences.get(key) for key in known}
-        judged = {key: d and {**d, "verdict": verdict(d, MEASURES[key]), "alone": alone(d)} for key, d in given.items()}
+        judged = {key: d and _judged(d, MEASURES[key]) for key, d in given.items()}
         cells = {key: scores["models"][name].get("metrics", {}).get(key) for key in known}
         rows.append({"model": name, "cells": cells, "differences": judged})
     return {"second": every[1], "measures": {key: MEASURES[key] for key in known}, "rows": rows}
+
+
+def _judged(difference: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
+    return {**difference, "verdict": verdict(difference, measure), "alone": alone(difference)}
 
 
 def _value(scores: Mapping[str, Any], name: str, key: str) -> float | None:
@@ -233,7 +237,9 @@ def _row(key: str, metrics: Mapping[str, Any], apart: Mapping[str, Any], constan
         "key": key,
         "measure": measure,
         "cells": cells,
-        "differences": {pair: d and {**d, "verdict": verdict(d, measure), "alone": alone(d)} for pair, d in given.items()},
+        "differences": {
+            pair: d and {**d, "verdict": verdict(d, measure), "alone": alone(d)} for pair, d in given.items()
+        },
         "constant": (constant.get(key) or {}).get("value"),
         "measured": bool(numbers),
         "plotted": bool(numbers) and min(numbers) >= 0 and max(numbers) <= 1,

@@ -37,6 +37,7 @@ def cases(
     answers = unique(predictions, "predictions")
     joined.asked(asked, answers)
     joined.complete(asked.keys(), answers.keys())
+    joined.known(asked.values(), images)
     names = vocabulary(images.values())
     for dialogue in asked.values():
         prediction = answers[dialogue.id]

@@ -16,6 +16,7 @@ import tyro
 
 from unveil.core import joined, provenance
 from unveil.core.bootstrap import LEVEL, RESAMPLES
+from unveil.core.collection import no_circles
 from unveil.core.console import progress
 from unveil.core.digests import sha256
 from unveil.core.files import write_text
@@ -66,7 +67,7 @@ def score(
     sure, kept = Sure(resamples, seed), sections.Collected()
     found, asked = {}, {}
     for name, path in predictions.items():  # one after the other, since the answers of all would fill the memory
-        rows = unique(read_jsonl(path, Prediction), str(path)).values()
+        rows = _answers(path, every)
         asked[name] = _splits(every, rows)
         found[name] = _outcomes(records, _of_splits(every, asked[name]), rows, path, kept.of(name))
     splits = sorted(set().union(*asked.values()), key=str)
@@ -100,9 +101,16 @@ def score(
     return result
 
 
+def _answers(path: str | Path, dialogues: Mapping[str, Dialogue]) -> Collection[Prediction]:
+    """A model's answers, each to one of the dialogues."""
+    rows = unique(read_jsonl(path, Prediction), str(path))
+    joined.asked(dialogues, rows, str(path))
+    return rows.values()
+
+
 def _splits(dialogues: Mapping[str, Dialogue], rows: Iterable[Prediction]) -> set[str | None]:
     """The splits that answers are in."""
-    return {dialogues[p.id].split for p in rows if p.id in dialogues}
+    return {dialogues[p.id].split for p in rows}
 
 
 def _of_splits(dialogues: Mapping[str, Dialogue], splits: Collection[str | None]) -> list[Dialogue]:
@@ -128,7 +136,7 @@ def _look_at_validation(
         raise ScoreError(f"--validation {name}: no model of that name is scored; there are {', '.join(found)}")
     if "val" in splits:
         raise ScoreError(f"--validation {path}: the validation split is scored itself, so nothing may be chosen on it")
-    rows = unique(read_jsonl(path, Prediction), str(path)).values()
+    rows = _answers(path, dialogues)
     of = sorted(_splits(dialogues, rows), key=str)
     if of != ["val"]:
         told = ", ".join(str(split) for split in of) or "none"
@@ -258,7 +266,8 @@ def main(config: Config) -> Path:
             scores = read_json(file)
         else:
             read = config.records, config.dialogues, config.predictions, config.out, config.against
-            scores = score(*read, config.seed, config.resamples, config.validation)
+            with no_circles():
+                scores = score(*read, config.seed, config.resamples, config.validation)
             output.write()
     show_scores(scores)
     return file

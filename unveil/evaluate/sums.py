@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,19 @@ class Added:
     numerator_E: Array
     denominator_E: Array
 
-    def sums(self, chosen_N: NDArray[np.bool_] | None = None, everywhere: bool = False) -> Sums:
-        """Added up by cluster, over all answers or the chosen ones, in the order of the answers.
+    def of_ratio(self, ratio: str, chosen_N: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """Numerators and denominators of one ratio over the chosen answers, of all clusters (C,)."""
+        entries = chosen_N[self.answer_E] & (self.ratio_E == COLUMN[ratio])
+        rows_E, clusters = self.cluster_N[self.answer_E[entries]], int(self.cluster_N.max(initial=-1)) + 1
+        parts = self.numerator_E[entries], self.denominator_E[entries]
+        numerators_C, denominators_C = (np.bincount(rows_E, part, clusters) for part in parts)
+        return numerators_C, denominators_C
 
-        ``everywhere``: clusters without a chosen answer have rows too, of zeros.
-        """
+    def sums(self, chosen_N: NDArray[np.bool_] | None = None) -> Sums:
+        """Added up by cluster, over all answers or the chosen ones, in the order of the answers."""
         if chosen_N is None:
             chosen_N = np.ones(len(self.cluster_N), np.bool_)
-        clusters = np.unique(self.cluster_N if everywhere else self.cluster_N[chosen_N])
+        clusters = np.unique(self.cluster_N[chosen_N])
         entries = chosen_N[self.answer_E]
         rows_E = np.searchsorted(clusters, self.cluster_N[self.answer_E[entries]])
         at_E, size = rows_E * len(RATIOS) + self.ratio_E[entries], len(clusters) * len(RATIOS)
@@ -99,8 +105,8 @@ class Added:
 def added(outcomes: Sequence[Outcome]) -> Added:
     """What the answers add, in their order."""
     number = {cluster: i for i, cluster in enumerate(sorted({o.cluster for o in outcomes}))}
-    entries = [(i, COLUMN[ratio], *sums) for i, o in enumerate(outcomes) for ratio, sums in o.sums.items()]
-    table_E4 = np.array(entries, np.float64).reshape(-1, 4)
+    entries = ((i, COLUMN[ratio], p, q) for i, o in enumerate(outcomes) for ratio, (p, q) in o.sums.items())
+    table_E4 = np.fromiter(chain.from_iterable(entries), np.float64).reshape(-1, 4)
     clusters_N = np.array([number[o.cluster] for o in outcomes], int)
     return Added(clusters_N, table_E4[:, 0].astype(int), table_E4[:, 1].astype(int), table_E4[:, 2], table_E4[:, 3])
 

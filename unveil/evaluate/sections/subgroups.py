@@ -20,7 +20,7 @@ from unveil.core.records import Prediction
 from unveil.evaluate.figures import Figures, Sure
 from unveil.evaluate.report_tables import MEASURES, change, figure
 from unveil.evaluate.sections.section import Answers, Scoring, Section
-from unveil.evaluate.sums import COLUMN, Added, added
+from unveil.evaluate.sums import Added, added
 
 #: Measures whose worst groups are named: each is one ratio, and more of it is better.
 MAIN = ("f1_50_named", "iou", "accuracy", "grounding_iou", "recognition", "question_accuracy", "closed", "choice")
@@ -154,14 +154,9 @@ def _gaps(
 ) -> Iterator[dict[str, float | None]]:
     """The best group less the worst, both drawn together, since patients may be in both."""
     held: list[NDArray[np.float64]] = []
-    kept: dict[tuple[str, str, str], Any] = {}
     for one in extremes:
         for name in (one.best, one.worst):
-            key = one.model, one.way, name
-            if key not in kept:
-                kept[key] = tables[one.model].sums(groups[one.way][name], everywhere=True)
-            column = COLUMN[one.metric]
-            held += [kept[key].numerators_CR[:, column], kept[key].denominators_CR[:, column]]
+            held += tables[one.model].of_ratio(one.metric, groups[one.way][name])
     if not held:
         return
     columns_CK = np.stack(held, axis=1)
