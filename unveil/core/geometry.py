@@ -7,7 +7,7 @@ columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -175,7 +175,7 @@ def match(
     return [(int(i), int(j), float(values[i, j])) for i, j in zip(rows, columns, strict=True) if values[i, j] > 0]
 
 
-def _assigned(values: NDArray[np.float64]) -> tuple[Sequence[int], Sequence[int]]:
+def _assigned(values: NDArray[np.float64]) -> tuple[Iterable[int], Iterable[int]]:
     """Rows and columns of the assignment with the largest sum; of one row or column the first of its largest values."""
     if 1 in values.shape:
         best = int(values.argmax())
