@@ -34,7 +34,7 @@ def p_values(first: Sums, second: Sums, swaps: int, seed: int) -> dict[str, floa
         np.abs(second.numerators_CR - first.numerators_CR), np.abs(second.denominators_CR - first.denominators_CR)
     )
     differ_CR = apart_CR > ROUNDING
-    rows = {m: differ_CR[:, parts].any(1) for m, parts in held.items()}
+    rows: dict[str, NDArray[np.bool_]] = {m: np.any(differ_CR[:, parts], axis=1) for m, parts in held.items()}
     few = {m: _exact(first, second, held[m], rows[m]) for m in held if rows[m].sum() <= EXACT}
     many = [m for m in held if m not in few]
     some = np.logical_or.reduce([rows[m] for m in many]) if many else np.zeros(0, bool)
@@ -87,7 +87,8 @@ def _extreme(first: Sums, second: Sums, parts: list[int], apart_BR: Array) -> ND
     """Which swaps make the metric's difference at least as large as it is, or leave none."""
     found = abs(float((second.values_R - first.values_R)[parts].mean()))
     apart_B = np.abs(apart_BR[:, parts].mean(1))
-    return ~(apart_B < found - ROUNDING)
+    extreme_B: NDArray[np.bool_] = ~(apart_B < found - ROUNDING)
+    return extreme_B
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

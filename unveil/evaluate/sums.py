@@ -44,7 +44,8 @@ class Sums:
     @cached_property
     def items_R(self) -> Whole:
         """Numbers of items."""
-        return self.items_CR.sum(0).astype(int)
+        items_R: Whole = self.items_CR.sum(0).astype(int)
+        return items_R
 
     @cached_property
     def counting_R(self) -> Whole:
@@ -83,7 +84,7 @@ class Added:
         entries = chosen_N[self.answer_E] & (self.ratio_E == COLUMN[ratio])
         rows_E, clusters = self.cluster_N[self.answer_E[entries]], int(self.cluster_N.max(initial=-1)) + 1
         parts = self.numerator_E[entries], self.denominator_E[entries]
-        numerators_C, denominators_C = (np.bincount(rows_E, part, clusters) for part in parts)
+        numerators_C, denominators_C = (np.bincount(rows_E, part, clusters).astype(np.float64) for part in parts)
         return numerators_C, denominators_C
 
     def sums(self, chosen_N: NDArray[np.bool_] | None = None) -> Sums:
