@@ -8,8 +8,9 @@ from typing import Any
 from unveil.core.grading import Case
 from unveil.core.records import Prediction
 from unveil.evaluate.sections.section import Answers, Scoring, Section
+from unveil.evaluate.sections.subgroups import SUBGROUPS
 
-SECTIONS: tuple[Section[Any], ...] = ()
+SECTIONS: tuple[Section[Any], ...] = (SUBGROUPS,)
 
 Keep = Callable[[Case, Prediction], None]
 
