@@ -100,10 +100,11 @@ def test_the_cut_mark_tells_that_the_limit_was_met(config: predict.Config, monke
     tiny = loaded("llava_siglip")
     told = [*tiny.chat._ids("Yes."), *tiny.chat.end]
 
-    def rollout(scorer: Any, rows: Any, answers: int, most: int, *how: Any) -> list[Rollout]:
-        return [Rollout(i, told[:most], [], cut=most < len(told)) for i in range(len(rows))]
+    def drawn(scorer: Any, rows: Any, beside: Any, answers: int, most: int, *how: Any) -> tuple[list[Rollout], Any]:
+        logps = [-0.5] * min(most, len(told))
+        return [Rollout(i, told[:most], logps, cut=most < len(told)) for i in range(len(rows))], [-1.0] * len(beside)
 
-    monkeypatch.setattr(engine, "rollout", rollout)
+    monkeypatch.setattr(engine, "rollout_beside", drawn)
     for most, cut in ((len(told), False), (len(told) - 1, True)):
         got = list(read_jsonl(predict.main(replace(config, max_new_tokens=most, restart=True)), Prediction))
         assert {(p.answer, p.cut) for p in got} == {("Yes.", cut)}

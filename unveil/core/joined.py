@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -12,6 +13,8 @@ from unveil.core.records import Dialogue, Prediction, Record
 from unveil.core.untrusted import quoted
 
 Row = TypeVar("Row", Record, Dialogue, Prediction)
+SURE = 1e-3
+"""The most that rounding may leave a log-probability above 0."""
 
 
 def unique(rows: Iterable[Row], what: str) -> dict[str, Row]:
@@ -44,7 +47,20 @@ def case(dialogue: Dialogue, records: Mapping[str, Record], p: Prediction, names
         raise ScoreError(f"{p.id}: the prediction is a {p.kind} answer about {quoted(p.record)}, {about}")
     if p.box_format not in BOX_FORMATS:
         raise ScoreError(f"{p.id}: unknown box format {quoted(p.box_format)}; known are {', '.join(BOX_FORMATS)}")
-    return grade(dialogue, record, p.answer, View(BOX_FORMATS[p.box_format], record.size, p.frame), names, p.cut)
+    _look_at_options(dialogue, p)
+    view = View(BOX_FORMATS[p.box_format], record.size, p.frame)
+    return grade(dialogue, record, p.answer, view, names, p.cut, p.options)
+
+
+def _look_at_options(dialogue: Dialogue, p: Prediction) -> None:
+    """Raises ``ScoreError`` where the log-probabilities of options are not those of this question's."""
+    if not p.options:
+        return
+    wanted = len(dialogue.choices) if dialogue.kind == "choice" else 2 if dialogue.kind in ("closed", "detection") else 0
+    if len(p.options) != wanted:
+        raise ScoreError(f"{p.id}: {len(p.options)} log-probabilities of {wanted} options; predict it again")
+    if wrong := [logp for logp in p.options if not -math.inf < logp <= SURE]:
+        raise ScoreError(f"{p.id}: {wrong[0]} is no log-probability of an option; predict it again")
 
 
 def some(ids: Iterable[str], most: int = 5) -> str:
