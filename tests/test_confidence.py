@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +29,11 @@ def drawn(ids: list[int], *logps: float) -> Rollout:
 def joined(text: str, tokens: tuple[tuple[int, float], ...]) -> str:
     ends = [0, *(end for end, _ in tokens)]
     assert ends == sorted(ends)
-    return "".join(text[a:b] for a, b in zip(ends, ends[1:], strict=False))
+    return "".join(text[a:b] for a, b in itertools.pairwise(ends))
 
 
 def test_tokens_by_hand(tiny: Loaded) -> None:
-    """" nodule; Knö": the space is stripped, no|du|le|;| |K|n and two for ö, of which the second has it, then the end."""
+    """no|du|le|;| |K|n and two for ö, of which the second has it, then the end; a space in front is stripped."""
     chat = tiny.chat
     ids = [*ids_of(chat, "nodule; Knö"), *chat.end[:1]]
     found = tokens_of(chat, drawn(ids, *(-0.00001 - i for i in range(len(ids)))))
@@ -50,7 +51,9 @@ def test_slices_make_up_the_answer(name: str, data: st.DataObject) -> None:
     chat = loaded(name).chat
     special = [i for i in (chat.tokenizer.bos_token_id, chat.tokenizer.pad_token_id, *chat.end) if i is not None]
     letters = ids_of(chat, " a nodule <b1>\n 结🙂é ")
-    ids = data.draw(st.lists(st.sampled_from([*special, *letters]) | st.integers(0, len(chat.tokenizer) - 1), max_size=12))
+    ids = data.draw(
+        st.lists(st.sampled_from([*special, *letters]) | st.integers(0, len(chat.tokenizer) - 1), max_size=12)
+    )
     found = tokens_of(chat, drawn(ids))
     assert len(found) == len(ids) and joined(chat.text(ids), found) == chat.text(ids)
 
@@ -122,7 +125,10 @@ def test_what_begins_an_option_is_its_letter_and_no_way_begins_another(tiny: Loa
     dialogues, rows = asked(tiny, tmp_path)
     options = options_of(tiny.chat, dialogues, rows)
     texts = [tiny.chat.decode(row.answer) for row in options.rows]
-    assert [*texts[:3], *sorted(texts[3:7])] == ["A", "B", "C", "No", "Yes", "no", "yes"] and options.counts[:2] == ((1, 1, 1), (2, 2))
+    assert [*texts[:3], *sorted(texts[3:7])] == ["A", "B", "C", "No", "Yes", "no", "yes"] and options.counts[:2] == (
+        (1, 1, 1),
+        (2, 2),
+    )
     assert options.counts[3] == ()
     assert "没" in texts and "没有" not in texts, "which begins with the word before"
 

@@ -322,7 +322,7 @@ def _own(case: Case) -> Outcome:
 
 
 def _choice(case: Case) -> Outcome:
-    """The option that was chosen against the true one, and the likeliest; of several that are equally likely, a guess."""
+    """The option that was chosen against the true one, and the likeliest; a guess among equally likely ones."""
     true = read_choice(case.dialogue.answer, case.dialogue.choices)
     if true is None:
         raise ScoreError(

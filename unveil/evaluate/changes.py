@@ -182,7 +182,7 @@ def changes(scores: Mapping[str, Any]) -> dict[str, Any]:
         apart = {pair: values for pair, values in apart.items() if pair in told}
     constant = scores.get("baselines", {}).get("majority", {}).get("metrics", {})
     if guess := scores.get("baselines", {}).get("chance"):
-        constant = constant | dict.fromkeys(("choice", "choice_likelihood"), {"value": guess["choice"]})
+        constant = constant | {key: {"value": guess["choice"]} for key in ("choice", "choice_likelihood")}
     rows = [_row(key, metrics, apart, constant) for key in order]
     measured = [row for row in rows if row["measured"]]
     return {

@@ -10,8 +10,8 @@ import torch
 
 from unveil.core.sampling import Sampling
 from unveil.vlm import forward_check, models
-from unveil.vlm.choice import TINY, Precision
 from unveil.vlm.chat import IGNORED
+from unveil.vlm.choice import TINY, Precision
 from unveil.vlm.features import Features
 from unveil.vlm.generate import Rollout, drawn_from, rollout, rollout_beside
 from unveil.vlm.inputs import EncodedExample

@@ -32,7 +32,7 @@ from unveil.core.records import Dialogue
 from unveil.core.sampling import Sampling, seed_of
 from unveil.vlm import attention
 from unveil.vlm.branches import COMPACT, Recorder, branch
-from unveil.vlm.chat import IGNORED, Chat
+from unveil.vlm.chat import Chat
 from unveil.vlm.families import ModelError
 from unveil.vlm.inputs import EncodedExample
 from unveil.vlm.masks import positions, windows
@@ -226,9 +226,7 @@ def rollout_beside(
         scorer.train(training)
 
 
-def _alone(
-    scorer: Scorer, rows: Sequence[EncodedExample], distribution: Distribution, together: int
-) -> list[float]:
+def _alone(scorer: Scorer, rows: Sequence[EncodedExample], distribution: Distribution, together: int) -> list[float]:
     """The log-probability of each row's answer by plain rows, so many ``together``."""
     before, scorer.distribution = scorer.distribution, distribution
     try:
