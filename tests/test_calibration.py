@@ -12,8 +12,8 @@ import pytest
 from tests.helpers.outcomes import A, dialogue, predicted, record
 from unveil.core.grading import ScoreError
 from unveil.core.joined import case
-from unveil.core.jsonl import write_jsonl
-from unveil.core.records import RecordError
+from unveil.core.jsonl import read_jsonl, write_jsonl
+from unveil.core.records import Prediction, RecordError
 from unveil.evaluate.report import write_report
 from unveil.evaluate.report_data import Inputs
 from unveil.evaluate.score import score
@@ -49,9 +49,8 @@ def test_yes_and_no_by_hand(true, right):
 def test_detection_is_judged_by_the_findings_and_only_where_all_are_known():
     there, none, unknown = record(("mass", A)), record(), record(complete=False)
     given = {"options": (LN(0.8), LN(0.1))}
-    assert (
-        kept(dialogue("detection"), of=there, **given).right and not kept(dialogue("detection"), of=none, **given).right
-    )
+    assert kept(dialogue("detection"), of=there, **given).right is True
+    assert kept(dialogue("detection"), of=none, **given).right is False
     assert kept(dialogue("detection"), of=unknown, **given) is None
 
 
@@ -92,7 +91,8 @@ def files(tmp_path_factory) -> Path:
     """30 patients of test and 30 of validation. Each has a yes-or-no question, answered with a confidence of 0.9 and
     rightly but for every third, and one of multiple choice, which is always right and has no options in base."""
     folder = tmp_path_factory.mktemp("calibration")
-    records, asked, rows = [], [], {("test", "sft"): [], ("val", "sft"): [], ("test", "base"): []}
+    records, asked = [], []
+    rows: dict[tuple[str, str], list[Prediction]] = {("test", "sft"): [], ("val", "sft"): [], ("test", "base"): []}
     for split in ("test", "val"):
         for i in range(30):
             name = f"{split}{i}"
@@ -120,8 +120,8 @@ def scored(files: Path, validation: bool = True, **more):
 
 def test_the_section_in_scores(files, capsys):
     """Yes or no: sure 0.9, right 2/3: ECE 0.9 - 2/3 = 0.2333, Brier 2/3 * 0.01 + 1/3 * 0.81 = 0.2767; calibrated on
-    validation, where 2/3 are right too, ECE 0 and Brier 2/9. Nothing is right in 0.8 of validation. Multiple choice: all
-    right, also on validation, where nothing can be fitted."""
+    validation, where 2/3 are right too, ECE 0 and Brier 2/9. Nothing is right in 0.8 of validation. Multiple
+    choice: all right, also on validation, where nothing can be fitted."""
     result = scored(files)
     found = result["sections"]["calibration"]["models"]
     again = "the predictions do not tell how sure the model was: predict again"
@@ -152,9 +152,6 @@ def test_without_validation_nothing_is_chosen(files):
 
 def test_too_little_of_validation_is_said(files, tmp_path):
     """Options in four of its answers only."""
-    from unveil.core.jsonl import read_jsonl
-    from unveil.core.records import Prediction
-
     rows = list(read_jsonl(files / "sft-val.jsonl", Prediction))
     write_jsonl(tmp_path / "v.jsonl", [p if i < 8 else replace(p, options=()) for i, p in enumerate(rows)])
     read = files / "records.jsonl", files / "dialogues.jsonl"

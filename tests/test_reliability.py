@@ -46,8 +46,8 @@ def test_bins_of_equal_mass_by_hand():
 
 
 def test_risk_and_coverage_by_hand():
-    """Both of 0.95 are answered together: risk 1/2 at a coverage of 1/2, 1/3 at 3/4, 2/4 at 1. The area is the mean over
-    answers: (2 * 1/2 + 1/3 + 1/2) / 4 = 11/24."""
+    """Both of 0.95 are answered together: risk 1/2 at a coverage of 1/2, 1/3 at 3/4, 2/4 at 1. The area is the mean
+    over answers: (2 * 1/2 + 1/3 + 1/2) / 4 = 11/24."""
     coverage, risk = reliability.curve(*reliability.by_level(FOUR))
     assert list(coverage) == [0.5, 0.75, 1] and list(risk) == pytest.approx([1 / 2, 1 / 3, 1 / 2])
     assert reliability.aurc(*reliability.by_level(FOUR)) == pytest.approx(11 / 24)
