@@ -62,6 +62,16 @@ def test_the_size_of_batches_changes_nothing(config: predict.Config, tmp_path: P
     assert predict.main(replace(config, batch_size=8, out=one)).stat().st_ino == before, "it is there already"
 
 
+def test_how_sure_the_model_is_is_kept_unless_told_otherwise(config: predict.Config, tmp_path: Path) -> None:
+    """Each answer's tokens, and the options of questions for yes or no; without them the answers are the same."""
+    found = list(read_jsonl(predict.main(config), Prediction))
+    for p in found:
+        assert p.tokens[-1][0] == len(p.answer) and max(logp for _, logp in p.tokens) <= 0
+        assert len(p.options) == (2 if p.kind in ("detection", "closed") else 0)
+    plain = list(read_jsonl(predict.main(replace(config, confidence=False, out=tmp_path / "plain.jsonl")), Prediction))
+    assert plain == [replace(p, tokens=(), options=()) for p in found]
+
+
 def test_a_name_goes_into_the_predictions(config: predict.Config) -> None:
     assert {p.model for p in read_jsonl(predict.main(replace(config, name="base")), Prediction)} == {"base"}
 
